@@ -1,0 +1,89 @@
+# Every target works on a machine with nothing but Python 3.11 or later and make.
+# `make PYTHON=python3.12 ...` takes another interpreter.
+
+.POSIX:
+.SUFFIXES:
+.PHONY: help demo test check bench lock package clean venv venv-deployment
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
+STAMP = $(VENV)/.stamp
+DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
+
+PACKAGES = hammer identification reporting remediation library deployment
+DEMO_OPTIONS =
+TEST_OPTIONS =
+BENCH_OPTIONS =
+
+# `make lock` keeps the pins that still hold; `make lock LOCK_OPTIONS=--upgrade` takes the newest of all.
+LOCK_VENV = .venv-lock
+LOCK_OPTIONS =
+UV_VERSION = 0.13.9
+UV_COMPILE = env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
+	$(LOCK_VENV)/bin/uv --no-config --quiet pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(LOCK_OPTIONS)
+
+help:
+	@echo 'make demo     the whole pipeline on an embedded AWS (options: DEMO_OPTIONS=--keep)'
+	@echo 'make test     every test (options: TEST_OPTIONS="-k exposure")'
+	@echo 'make check    lint, format, types, import contracts, dead code, dependencies'
+	@echo 'make bench    speed and memory against the floor that boto3 sets'
+	@echo 'make package  the zip for the Lambdas, in dist/'
+	@echo 'make lock     the lock files, after a change of the dependencies (LOCK_OPTIONS=--upgrade)'
+	@echo 'make venv     the virtual environment $(VENV) alone; the targets above make it when needed'
+	@echo 'make clean    remove the virtual environment and everything else that was built'
+
+demo: $(STAMP)
+	@$(BIN)/hammer demo $(DEMO_OPTIONS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n auto $(TEST_OPTIONS) tests
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/vulture
+	$(BIN)/deptry $(PACKAGES)
+
+bench: $(STAMP)
+	@$(BIN)/python -m tests.bench $(BENCH_OPTIONS)
+
+package: $(STAMP)
+	@$(BIN)/python -m deployment.package
+
+venv: $(STAMP)
+
+# Terraform and its provider for tests/deployment: 240 MB, so only when asked for.
+venv-deployment: $(DEPLOYMENT_STAMP)
+
+$(STAMP): pyproject.toml requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Hammer needs Python 3.11 or later: make PYTHON=...' >&2; exit 1; }
+	@echo 'Preparing $(VENV) (a minute the first time) ...'
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes --requirement requirements/dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEPLOYMENT_STAMP): $(STAMP) requirements/deployment-test.lock
+	@$(PIP) install --require-hashes --requirement requirements/deployment-test.lock
+	@touch $@
+
+lock:
+	@test -x $(LOCK_VENV)/bin/uv || $(PYTHON) -m venv --clear $(LOCK_VENV)
+	@$(LOCK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install uv==$(UV_VERSION)
+	@mkdir -p requirements
+	$(UV_COMPILE) --extra demo --group dev --output-file requirements/dev.lock
+	$(UV_COMPILE) --extra host --constraints requirements/dev.lock --output-file requirements/host.lock
+	$(UV_COMPILE) --constraints requirements/dev.lock --output-file requirements/lambda.lock
+	$(UV_COMPILE) --extra deployment-test --constraints requirements/dev.lock \
+		--output-file requirements/deployment-test.lock
+
+clean:
+	rm -rf $(VENV) $(LOCK_VENV) build dist *.egg-info .coverage .coverage.* htmlcov \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

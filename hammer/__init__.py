@@ -1,0 +1,1 @@
+"""The command line: one door to every job, and the demo on an embedded AWS."""

@@ -1,0 +1,1 @@
+"""What more than one of identification, reporting and remediation needs."""

@@ -1,0 +1,1 @@
+"""Thin adapters over AWS: what they return is parsed, what they raise is named."""

@@ -1,0 +1,1 @@
+"""Tickets and alerts for issues that are new, changed or gone."""

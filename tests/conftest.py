@@ -1,0 +1,19 @@
+"""A safe AWS environment, set before anything makes a client: no test can reach a real account."""
+
+import os
+
+for _name in list(os.environ):
+    if _name.startswith(("AWS_", "HAMMER_")) and _name != "AWS_CA_BUNDLE":
+        del os.environ[_name]
+
+os.environ.update(
+    {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_SESSION_TOKEN": "testing",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+)

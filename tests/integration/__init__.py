@@ -1,0 +1,1 @@
+"""Tests against an emulated AWS and HTTP stand-ins."""
