@@ -1,0 +1,83 @@
+"""Lambda `hammer-initiate-security-groups`: a message for each scan target, all at once.
+
+Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `SNS_ARN` (the topic to publish to).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from identification.runtime import start
+from library.aws.ec2 import enabled_regions
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+_log = logging.getLogger(__name__)
+
+BATCH_SIZE = 10  # PublishBatch: at most 10 entries; each is far below a tenth of its 256 KiB
+_CONCURRENT_BATCHES = 8
+
+
+class PublishError(Exception):
+    """Not every message could be published."""
+
+
+def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
+    """Publish one message for each account and region to look at. Any event starts it.
+
+    Returns:
+        `{"published": N}`.
+
+    Raises:
+        ConfigurationError: the configuration cannot be read or is wrong.
+        PublishError: at least one message was not accepted. Those that were are on their way: a retry sends them
+            again, which is harmless.
+    """
+    runtime = start(context)
+    section = runtime.config.secgrp_unrestricted_access
+    if not section.enabled:
+        _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
+        return {"published": 0}
+    regions = runtime.config.aws.regions or enabled_regions(runtime.sessions.client("ec2"))
+    targets = [
+        {"account_id": account_id, "account_name": name, "region": region}
+        for account_id, name in runtime.scanned_accounts().items()
+        for region in regions
+    ]
+    topic_arn = os.environ["SNS_ARN"]
+    publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, targets)
+    _log.info("published", extra={"messages": len(targets)})
+    return {"published": len(targets)}
+
+
+def publish(client: SNSClient, topic_arn: str, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Publish messages as JSON, in concurrent batches of ten.
+
+    Raises:
+        PublishError: an entry failed; AWS answers 200 all the same (SNS API Reference, PublishBatch).
+        ClientError: a batch failed as a whole. The other batches are published nevertheless.
+    """
+    batches = [messages[start : start + BATCH_SIZE] for start in range(0, len(messages), BATCH_SIZE)]
+
+    def publish_batch(batch: Sequence[Mapping[str, Any]]) -> list[str]:
+        answer = client.publish_batch(
+            TopicArn=topic_arn,
+            PublishBatchRequestEntries=[
+                {"Id": str(number), "Message": json.dumps(message)} for number, message in enumerate(batch)
+            ],
+        )
+        return [
+            f"{json.dumps(batch[int(failed['Id'])])}: {failed.get('Code')} {failed.get('Message', '')}".strip()
+            for failed in answer.get("Failed", ())
+        ]
+
+    with ThreadPoolExecutor(_CONCURRENT_BATCHES) as pool:
+        failures = [failure for failed in pool.map(publish_batch, batches) for failure in failed]
+    if failures:
+        raise PublishError(f"{len(failures)} of {len(messages)} messages were not published: {'; '.join(failures)}")

@@ -1,0 +1,57 @@
+"""What a Lambda needs before it can begin: logs, the configuration, sessions, the issue table, a clock.
+
+The only place where the identification Lambdas read the environment and the clock, and build clients.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from library.aws.issue_table import IssueTable
+from library.aws.session import Sessions
+from library.config import Configuration, configuration_place, load_configuration
+from library.logs import log_as_json
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a handler works with."""
+
+    config: Configuration
+    sessions: Sessions
+    table: IssueTable
+
+    def scanned_accounts(self) -> dict[str, str]:
+        """The accounts to look at, id to name."""
+        return self.config.scanned_accounts()
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return datetime.now(UTC)
+
+
+def start(context: object) -> Runtime:
+    """Set up logging, read the configuration and build what it names.
+
+    Args:
+        context: Lambda's; its request id goes into every line of the log.
+
+    Raises:
+        ConfigurationError: the configuration cannot be read or is wrong.
+    """
+    log_as_json({"request_id": getattr(context, "aws_request_id", "")})
+    config = load_configuration(configuration_place())
+    key = (config.aws.main_account_id, config.aws.region, config.aws.role_name_identification, config.aws.external_id)
+    # A Lambda's process keeps its environment, so its sessions serve the next invocation too. Elsewhere nothing is
+    # known of what happens between two calls.
+    sessions = _kept_sessions(*key) if "AWS_LAMBDA_RUNTIME_API" in os.environ else Sessions(*key)
+    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+    return Runtime(config, sessions, table)
+
+
+@lru_cache(maxsize=1)
+def _kept_sessions(main_account_id: str, region: str, role_name: str, external_id: str) -> Sessions:
+    return Sessions(main_account_id, region, role_name, external_id)

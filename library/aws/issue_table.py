@@ -1,0 +1,254 @@
+"""The DynamoDB table of issues, and of what Hammer keeps beside them.
+
+Every write is conditional on what it was decided on. Reads are strongly consistent: the indexes are local ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from library import coverage
+from library.issue import Issue, Status, format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from types_boto3_dynamodb import DynamoDBClient
+
+    from library.coverage import ScanCoverage
+    from library.reconcile import Change
+
+STATUS_INDEX = "by_status"  # account_id, status
+REGION_INDEX = "by_open_region"  # account_id, open_region: issues that are open or whitelisted
+
+TABLE_DEFINITION: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [
+        {"AttributeName": name, "AttributeType": "S"} for name in ("account_id", "issue_id", "status", "open_region")
+    ],
+    "KeySchema": [
+        {"AttributeName": "account_id", "KeyType": "HASH"},
+        {"AttributeName": "issue_id", "KeyType": "RANGE"},
+    ],
+    "LocalSecondaryIndexes": [
+        {
+            "IndexName": index,
+            "KeySchema": [
+                {"AttributeName": "account_id", "KeyType": "HASH"},
+                {"AttributeName": attribute, "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        for index, attribute in ((STATUS_INDEX, "status"), (REGION_INDEX, "open_region"))
+    ],
+}
+"""The table as CreateTable takes it, but for its name."""
+
+_BATCH_GET_LIMIT = 100
+
+
+class LostRaceError(Exception):
+    """Somebody else changed the item since it was read: read again and decide again."""
+
+
+class IssueTable:
+    """One table.
+
+    Args:
+        client: for DynamoDB, in the main account and region.
+        name: the table's name.
+    """
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._serialize = TypeSerializer().serialize
+        self._deserialize = TypeDeserializer().deserialize
+
+    def exposed(self, account_id: str, region: str) -> dict[str, Issue]:
+        """The open and whitelisted issues of one account and region, by group id. Reads nothing else."""
+        return {issue.issue_id: issue for issue in self._query(account_id, REGION_INDEX, "open_region", region)}
+
+    def with_status(self, account_id: str, *statuses: Status) -> Iterator[Issue]:
+        """An account's issues in these statuses, one status after the other. Reads no others."""
+        for status in statuses:
+            yield from self._query(account_id, STATUS_INDEX, "status", status)
+
+    def get(self, account_id: str, group_id: str) -> Issue | None:
+        """One issue, or None."""
+        return self.get_many(account_id, [group_id]).get(group_id)
+
+    def get_many(self, account_id: str, group_ids: Iterable[str]) -> dict[str, Issue]:
+        """The issues of these groups, in whatever status, by group id; those that there are none of are left out."""
+        found: dict[str, Issue] = {}
+        wanted = [self._key(account_id, group_id) for group_id in group_ids]
+        while wanted:
+            batch, wanted = wanted[:_BATCH_GET_LIMIT], wanted[_BATCH_GET_LIMIT:]
+            answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": batch, "ConsistentRead": True}})
+            for raw in answer["Responses"].get(self._name, ()):
+                issue = Issue.from_item(self._item(raw))
+                found[issue.issue_id] = issue
+            # At most 16 MB come at a time (BatchGetItem, UnprocessedKeys): the rest goes to the end of the queue.
+            wanted.extend(answer["UnprocessedKeys"].get(self._name, {"Keys": []})["Keys"])  # type: ignore[arg-type]
+        return found
+
+    def write(self, change: Change) -> None:
+        """Carry out what identification decided.
+
+        Raises:
+            LostRaceError: the issue is no longer as it was when this was decided.
+        """
+        issue, before = change.issue, change.before
+        item = issue.to_item()
+        if before is None:
+            self._put_new(item)
+            return
+        sets = {"#status": item["status"], "issue_details": item["issue_details"], "revision": issue.revision}
+        if change.starts_occurrence:
+            sets |= {"timestamps": item["timestamps"], "occurrence": issue.occurrence}
+        else:
+            sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
+        if issue.status.is_exposed:
+            sets["open_region"] = item["open_region"]
+        self._update(
+            self._key(issue.account_id, issue.issue_id),
+            sets,
+            removes=() if issue.status.is_exposed else ("open_region",),
+            condition=_REVISION_HOLDS,
+            values={":revision_read": before.revision, ":status_read": str(before.status)},
+        )
+
+    def close(self, issue: Issue, now: datetime) -> None:
+        """Record that the ticket of a resolved issue is closed.
+
+        Raises:
+            LostRaceError: the issue is no longer as it was read: found again, say.
+        """
+        self._update(
+            self._key(issue.account_id, issue.issue_id),
+            {
+                "#status": str(Status.CLOSED),
+                "timestamps.closed": format_time(now),
+                "revision": issue.revision + 1,
+            },
+            condition=_REVISION_HOLDS,
+            values={":revision_read": issue.revision, ":status_read": str(Status.RESOLVED)},
+        )
+
+    def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
+        """Set a job's own attributes of an issue, in this occurrence of it.
+
+        Args:
+            issue: the issue as it was read.
+            sets: attributes, or paths such as `timestamps.reported`, and their new values.
+
+        Raises:
+            LostRaceError: the issue is gone, or has a new occurrence.
+        """
+        key = self._key(issue.account_id, issue.issue_id)
+        if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
+            self._update(key, dict(sets), condition="attribute_exists(issue_id) AND attribute_not_exists(occurrence)")
+            return
+        self._update(
+            key,
+            dict(sets),
+            condition="occurrence = :occurrence_read",
+            values={":occurrence_read": issue.occurrence},
+        )
+
+    def record_coverage(self, scan: ScanCoverage) -> None:
+        """Keep what a scan saw. The time of the last complete scan stays if this one is not complete."""
+        sets = scan.to_item()
+        if scan.outcome is coverage.Outcome.COMPLETE:
+            sets["last_complete"] = sets["started"]
+        self._update(self._key(scan.account_id, f"{coverage.ITEM_PREFIX}{scan.region}"), sets)
+
+    def coverage(self, account_id: str) -> Iterator[coverage.ScanCoverage]:
+        """The newest scan of each region of an account."""
+        for page in self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            ConsistentRead=True,
+            KeyConditionExpression="account_id = :account AND begins_with(issue_id, :prefix)",
+            ExpressionAttributeValues=self._values({":account": account_id, ":prefix": coverage.ITEM_PREFIX}),
+        ):
+            for raw in page["Items"]:
+                yield coverage.ScanCoverage.from_item(self._item(raw))
+
+    def _query(self, account_id: str, index: str, attribute: str, value: str) -> Iterator[Issue]:
+        for page in self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=index,
+            ConsistentRead=True,
+            KeyConditionExpression="account_id = :account AND #attribute = :value",
+            ExpressionAttributeNames={"#attribute": attribute},
+            ExpressionAttributeValues=self._values({":account": account_id, ":value": str(value)}),
+        ):
+            for raw in page["Items"]:
+                yield Issue.from_item(self._item(raw))
+
+    def _put_new(self, item: dict[str, Any]) -> None:
+        try:
+            self._client.put_item(
+                TableName=self._name,
+                Item=self._values(item),
+                ConditionExpression="attribute_not_exists(issue_id)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise LostRaceError(item["issue_id"]) from error
+
+    def _update(
+        self,
+        key: dict[str, Any],
+        sets: dict[str, Any],
+        *,
+        removes: Iterable[str] = (),
+        condition: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        """UpdateItem, with a placeholder for every name and value: both may be reserved words or hostile text."""
+        names: dict[str, str] = {"#status": "status"}
+        assignments, all_values = [], dict(values or {})
+        for number, (path, value) in enumerate(sets.items()):
+            assignments.append(f"{_placeholders(path, names)} = :v{number}")
+            all_values[f":v{number}"] = value
+        expression = "SET " + ", ".join(assignments)
+        if removes:
+            expression += " REMOVE " + ", ".join(_placeholders(path, names) for path in removes)
+        arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if "#status" not in expression + condition:
+            del names["#status"]
+        try:
+            self._client.update_item(
+                TableName=self._name,
+                Key=key,
+                UpdateExpression=expression,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=self._values(all_values),
+                **arguments,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise LostRaceError(key["issue_id"]["S"]) from error
+
+    def _key(self, account_id: str, issue_id: str) -> dict[str, Any]:
+        return {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
+
+    def _values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._serialize(value) for name, value in values.items()}
+
+    def _item(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._deserialize(value) for name, value in raw.items()}
+
+
+_REVISION_HOLDS = "#status = :status_read AND (revision = :revision_read OR attribute_not_exists(revision))"
+
+
+def _placeholders(path: str, names: dict[str, str]) -> str:
+    """A document path with a placeholder for each of its steps, which are added to `names`."""
+    steps = []
+    for step in path.removeprefix("#").split("."):
+        names[f"#{step}"] = step
+        steps.append(f"#{step}")
+    return ".".join(steps)

@@ -1,0 +1,140 @@
+"""AWS clients for every account: the main one's own credentials, and an assumed role in each other account."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import NoCredentialsError
+
+if TYPE_CHECKING:
+    from botocore.session import Session as BotocoreSession
+
+# The SDK's own default of 3 attempts gives up within a second of throttling. AWS_MAX_ATTEMPTS and AWS_RETRY_MODE, the
+# SDK's own settings, replace these.
+_ATTEMPTS = 6
+_CONNECT_TIMEOUT_S = 10
+_READ_TIMEOUT_S = 60
+
+
+class Sessions:
+    """Makes clients for any account, with credentials that are cached and renewed before they expire.
+
+    Args:
+        main_account_id: the account whose credentials the standard SDK environment gives.
+        region: where the main account's table, topics and STS are.
+        role_name: the role to assume in every other account.
+        external_id: what that role's trust policy asks for; empty: nothing.
+        base: the session to start from; None: a new one, from the standard SDK environment.
+    """
+
+    def __init__(
+        self,
+        main_account_id: str,
+        region: str,
+        role_name: str,
+        external_id: str = "",
+        base: BotocoreSession | None = None,
+    ) -> None:
+        self._main_account_id = main_account_id
+        self._region = region
+        self._role_name = role_name
+        self._external_id = external_id
+        self._base = base or botocore.session.get_session()
+        self._accounts: dict[str, boto3.Session] = {
+            main_account_id: boto3.Session(botocore_session=self._base, region_name=region)
+        }
+        # Neither sessions nor the making of clients are safe to share between threads; clients are.
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, **_retries(self._base))
+
+    def role_arn(self, account_id: str) -> str:
+        """The role that is assumed in an account."""
+        partition = self._base.get_partition_for_region(self._region)
+        return f"arn:{partition}:iam::{account_id}:role/{self._role_name}"
+
+    def client(self, service: str, account_id: str = "", region: str = "") -> Any:
+        """A client, safe to use from several threads. Nothing is called until the client is.
+
+        Args:
+            service: such as `"ec2"`.
+            account_id: the account; empty: the main one.
+            region: the region; empty: the main one.
+        """
+        key = (service, account_id or self._main_account_id, region or self._region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._session(key[1]).client(
+                    service,  # type: ignore[call-overload]
+                    region_name=key[2],
+                    config=self._config,
+                )
+            return self._clients[key]
+
+    def forget(self, account_id: str, region: str) -> None:
+        """Let the clients of an account and region go: one EC2 client holds several MiB."""
+        with self._lock:
+            for key in [key for key in self._clients if key[1:] == (account_id, region)]:
+                del self._clients[key]
+
+    def _session(self, account_id: str) -> boto3.Session:
+        if account_id not in self._accounts:
+            self._accounts[account_id] = self._assumed(account_id)
+        return self._accounts[account_id]
+
+    def _assumed(self, account_id: str) -> boto3.Session:
+        own = self._base.get_credentials()
+        if own is None:
+            raise NoCredentialsError
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=self._sts_client,
+            source_credentials=own,
+            role_arn=self.role_arn(account_id),
+            extra_args={
+                "RoleSessionName": "hammer",
+                **({"ExternalId": self._external_id} if self._external_id else {}),
+            },
+        )
+        session = botocore.session.get_session()
+        # The service models are the bulk of a session; one loader reads each once.
+        session.register_component("data_loader", self._base.get_component("data_loader"))
+        session.register_component("credential_provider", CredentialResolver([_AssumedRole(fetcher)]))
+        return boto3.Session(botocore_session=session, region_name=self._region)
+
+    def _sts_client(self, service: str, **arguments: Any) -> Any:
+        return self._base.create_client(service, region_name=self._region, config=self._config, **arguments)
+
+
+class _AssumedRole(CredentialProvider):
+    """Credentials of an assumed role: fetched at the first call, and again shortly before they expire."""
+
+    METHOD = "hammer-assumed-role"
+
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return DeferredRefreshableCredentials(refresh_using=self._fetcher.fetch_credentials, method=self.METHOD)
+
+
+def _retries(session: BotocoreSession) -> dict[str, Any]:
+    if session.get_config_variable("max_attempts") is not None:
+        return {}
+    mode = session.get_config_variable("retry_mode")
+    return {
+        "retries": {
+            "total_max_attempts": _ATTEMPTS,
+            "mode": "adaptive" if mode == "adaptive" else "standard",
+        }
+    }

@@ -1,0 +1,93 @@
+"""What every command has in common: options, exit codes, and how a failure reaches a person.
+
+Imported by the jobs and by `hammer`, never by a Lambda.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.config import ConfigurationError
+
+
+class Exit(IntEnum):
+    """Exit codes."""
+
+    DONE = 0
+    INCOMPLETE = 1
+    WRONG = 2
+    ISSUES_FOUND = 3
+
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="PLACE",
+        help="The configuration: a folder or s3://bucket/prefix. Else $HAMMER_CONFIG, else ./config.",
+    ),
+]
+AccountOption = Annotated[
+    list[str] | None, typer.Option("--account", metavar="ID", help="Only this account. Repeatable.")
+]
+RegionOption = Annotated[
+    list[str] | None, typer.Option("--region", metavar="REGION", help="Only this region. Repeatable.")
+]
+GroupOption = Annotated[
+    list[str] | None, typer.Option("--group", metavar="ID", help="Only this security group. Repeatable.")
+]
+BatchOption = Annotated[bool, typer.Option("--batch", help="Ask nothing: for cron.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What `--account`, `--region` and `--group` leave over. Empty: everything."""
+
+    accounts: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls, accounts: Sequence[str] | None, regions: Sequence[str] | None, groups: Sequence[str] | None
+    ) -> Selection:
+        """From the options' values."""
+        return cls(frozenset(accounts or ()), frozenset(regions or ()), frozenset(groups or ()))
+
+    def takes(self, account_id: str, region: str, group_id: str) -> bool:
+        """Whether a group is selected."""
+        return all(
+            not wanted or value in wanted
+            for wanted, value in ((self.accounts, account_id), (self.regions, region), (self.groups, group_id))
+        )
+
+
+def application(command: Callable[..., Any]) -> typer.Typer:
+    """A program of one command, run by `run`."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(command)
+    return app
+
+
+def run(app: Callable[[], Any]) -> NoReturn:
+    """Run a program, tell a person in one line what stopped it, and exit.
+
+    Exits with 1 when AWS could not do something, 2 when the configuration is wrong. What is not foreseen travels up.
+    """
+    try:
+        app()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(Exit.WRONG)
+    except AWS_ERRORS as error:
+        print(f"hammer: {explain(error)}", file=sys.stderr)  # noqa: T201
+        sys.exit(Exit.INCOMPLETE)
+    sys.exit(Exit.DONE)

@@ -1,0 +1,99 @@
+"""Sets of whole numbers as closed intervals: the arithmetic below ports and addresses.
+
+Pure. A set is never listed member by member, so the whole IPv6 space costs as much as one port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalSet:
+    """An immutable set of whole numbers.
+
+    Attributes:
+        spans: `(first, last)` pairs, both included, sorted, disjoint and not adjacent, so that equal sets
+            compare equal. Build one with `IntervalSet.of`, which brings any pairs into that form.
+
+    >>> IntervalSet.of([(22, 22), (20, 21)]).spans
+    ((20, 22),)
+    """
+
+    spans: tuple[Span, ...] = ()
+
+    @classmethod
+    def of(cls, spans: Iterable[Span]) -> IntervalSet:
+        """The union of closed intervals in any order, overlapping or not.
+
+        Raises:
+            ValueError: an interval ends before it begins.
+        """
+        merged: list[Span] = []
+        for first, last in sorted(spans):
+            if last < first:
+                raise ValueError(f"interval {first}-{last} ends before it begins")
+            if merged and first <= merged[-1][1] + 1:
+                if last > merged[-1][1]:
+                    merged[-1] = (merged[-1][0], last)
+            else:
+                merged.append((first, last))
+        return cls(tuple(merged))
+
+    def __bool__(self) -> bool:
+        return bool(self.spans)
+
+    def __contains__(self, number: int) -> bool:
+        return any(first <= number <= last for first, last in self.spans)
+
+    def __or__(self, other: IntervalSet) -> IntervalSet:
+        if not other.spans:
+            return self
+        return IntervalSet.of(self.spans + other.spans) if self.spans else other
+
+    def __and__(self, other: IntervalSet) -> IntervalSet:
+        common: list[Span] = []
+        mine, theirs = 0, 0
+        while mine < len(self.spans) and theirs < len(other.spans):
+            first = max(self.spans[mine][0], other.spans[theirs][0])
+            last = min(self.spans[mine][1], other.spans[theirs][1])
+            if first <= last:
+                common.append((first, last))
+            if self.spans[mine][1] < other.spans[theirs][1]:
+                mine += 1
+            else:
+                theirs += 1
+        return IntervalSet(tuple(common))
+
+    def __sub__(self, other: IntervalSet) -> IntervalSet:
+        left: list[Span] = []
+        start = 0
+        for first, last in self.spans:
+            # Neither side ever goes back: what ends before this interval cannot touch a later one.
+            while start < len(other.spans) and other.spans[start][1] < first:
+                start += 1
+            at = start
+            while at < len(other.spans) and other.spans[at][0] <= last:
+                cut_first, cut_last = other.spans[at]
+                if cut_first > first:
+                    left.append((first, cut_first - 1))
+                first = cut_last + 1
+                at += 1
+            if first <= last:
+                left.append((first, last))
+        return IntervalSet(tuple(left))
+
+    def covers(self, other: IntervalSet) -> bool:
+        """Whether every member of `other` is a member of this set."""
+        return not (other - self).spans
+
+    @property
+    def size(self) -> int:
+        """How many numbers are members."""
+        return sum(last - first + 1 for first, last in self.spans)
+
+
+EMPTY = IntervalSet()

@@ -1,0 +1,38 @@
+"""Structured logs: one JSON object a line, the same in a Lambda and on the host."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
+
+
+def json_formatter(fields: Mapping[str, Any] | None = None) -> logging.Formatter:
+    """A formatter that prints a record, its `extra` and these fields as one JSON object."""
+    formatter = JsonFormatter(_FORMAT, rename_fields=_NAMES, static_fields=dict(fields or {}))
+    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
+    formatter.default_msec_format = "%s.%03d"
+    return formatter
+
+
+def log_as_json(fields: Mapping[str, Any] | None = None, level: int = logging.INFO) -> None:
+    """Log from now on as JSON through the root logger's handlers, or to standard error where it has none.
+
+    Args:
+        fields: what every line shall carry, such as the Lambda's request id.
+        level: what is logged at all.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler())
+    for handler in root.handlers:
+        handler.setFormatter(json_formatter(fields))
+    root.setLevel(level)
+    # The SDK's own lines at INFO say where credentials were found, at every client.
+    for noisy in ("boto3", "botocore", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
