@@ -1,0 +1,32 @@
+"""The configuration: three files, read and validated into one value, with every mistake in them named at once."""
+
+from library.config.loader import configuration_place, load_configuration, parse_configuration
+from library.config.models import (
+    DEFAULT_RESTRICTED_PORTS,
+    ORGANIZATION,
+    AllowedPorts,
+    Configuration,
+    Inspector,
+    Jira,
+    SecurityGroupsCheck,
+    Slack,
+)
+from library.config.problems import ConfigurationError, Problem
+from library.config.ticket_owners import Owners
+
+__all__ = [
+    "DEFAULT_RESTRICTED_PORTS",
+    "ORGANIZATION",
+    "AllowedPorts",
+    "Configuration",
+    "ConfigurationError",
+    "Inspector",
+    "Jira",
+    "Owners",
+    "Problem",
+    "SecurityGroupsCheck",
+    "Slack",
+    "configuration_place",
+    "load_configuration",
+    "parse_configuration",
+]

@@ -1,0 +1,287 @@
+"""The configuration as values: what the file `config` may say, and its defaults.
+
+Pure. Attributes are named as the keys of the file are, so that one search finds both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
+
+from library.addresses import AddressSet
+from library.config.fields import (
+    PORT_SCHEMA,
+    AccountId,
+    AccountKey,
+    Boolean,
+    BucketName,
+    Cidrs,
+    Cron,
+    Days,
+    Expiry,
+    ListOf,
+    Ports,
+    Positive,
+    ReadAs,
+    Region,
+    RoleName,
+    Scope,
+    SecretName,
+    Section,
+    TableName,
+    Url,
+    matching,
+    read_port,
+    read_section_or_text,
+)
+from library.config.problems import show
+from library.config.ticket_owners import TicketOwners
+from library.config.whitelist import Whitelist
+from library.exemptions import Exemption
+from library.ports import PortSet
+
+ORGANIZATION = "organization"
+"""In place of `aws.accounts`: every active account of the AWS organization."""
+
+_SAMPLE_PORTS = [21, 22, 23, 3389, 1433, 1521, 3306, 5432, 27017]
+DEFAULT_RESTRICTED_PORTS = PortSet.parse(_SAMPLE_PORTS)
+
+Regions = Annotated[tuple[str, ...], ListOf(Region)]
+AccountIds = Annotated[tuple[str, ...], ListOf(AccountId)]
+Texts = Annotated[tuple[str, ...], ListOf(str)]
+
+
+def _accounts(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    if value == ORGANIZATION:
+        return value
+    if isinstance(value, dict):
+        return handler(value)
+    raise ValueError(f'must be a section of account ids and names, or "{ORGANIZATION}", not {show(value)}')
+
+
+AccountNames = Annotated[
+    Mapping[AccountKey, str],
+    WrapValidator(_accounts, json_schema_input_type=Literal["organization"] | Mapping[AccountKey, str]),
+]
+
+
+class Aws(Section):
+    """Where Hammer lives, and which accounts it looks at."""
+
+    main_account_id: AccountId = Field(description="The account that Hammer runs in.")
+    region: Region = Field(description="The region of Hammer's own table, topics and bucket.")
+    accounts: Annotated[Mapping[str, str] | Literal["organization"], ReadAs(AccountNames)] = Field(
+        description='Account ids and names; "organization": every active account of the AWS organization.'
+    )
+    ignore_accounts: AccountIds = Field((), description="Accounts of the organization to leave out.")
+    organizational_units: Texts = Field((), description="Only accounts in these units (ou-…); none: all.")
+    regions: Annotated[tuple[str, ...] | None, ReadAs(Regions)] = Field(
+        None, description="Regions to look at; absent: every one enabled in the main account."
+    )
+    role_name_identification: RoleName = Field(
+        "hammer-cloudsec-crossact-id", description="Role that identification assumes in each account."
+    )
+    role_name_reporting: RoleName = Field(
+        "hammer-cloudsec-crossact-ec2", description="Role that reporting and remediation assume."
+    )
+    external_id: str = Field("", repr=False, description="External id that the roles ask for; empty: none.")
+    s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
+
+
+class Cronjobs(Section):
+    """When the host runs its jobs, as cron expressions in UTC; None: never by itself."""
+
+    reporting: Cron = Field(None, description="When reporting runs.")
+    remediation: Cron = Field(None, description="When automatic remediation runs.")
+
+
+class Jira(Section):
+    """Tickets in JIRA, Cloud or Data Center."""
+
+    enabled: Boolean = Field(False, description="Whether to write tickets.")
+    server: Url = Field("", description="URL of the JIRA server.")
+    secret: SecretName = Field("hammer/jira", description="Name of the secret in AWS Secrets Manager.")
+    issue_type: str = Field("Task", description="Type of a new ticket.")
+    text_field_character_limit: Positive = Field(32_767, description="Longest text JIRA takes, in characters.")
+    ca_bundle: str = Field("", description="File of certificates to trust; empty: the system's.")
+    close_transition: str = Field("", description="Transition that closes; empty: the one to a done status.")
+    priority: str = Field("", description="Priority of a new ticket; empty: the project's default.")
+
+
+class Slack(Section):
+    """Alerts in Slack."""
+
+    enabled: Boolean = Field(False, description="Whether to send messages.")
+    base_url: Url = Field("https://slack.com/api/", description="URL of Slack's API, or of a proxy for it.")
+    secret: SecretName = Field("hammer/slack", description="Name of the secret in AWS Secrets Manager.")
+    notify_default_owner: Boolean = Field(True, description="Tell slack_owner beside a discovered owner.")
+    default_channel: str = Field("#hammer", description="Where messages go that nobody else can get.")
+    reminder_days: Annotated[tuple[int, ...], ListOf(Days)] = Field(
+        (7, 1), description="Days before an automatic remediation on which to remind."
+    )
+
+
+class OwnerTags(Section):
+    """The keys of the tags that tell who owns a resource."""
+
+    owner: str = Field("owner", description="Key of the tag that names a person or channel.")
+    bu: str = Field("bu", description="Key of the tag that names the business unit.")
+    product: str = Field("product", description="Key of the tag that names the product.")
+
+
+class SecurityGroupsCheck(Section):
+    """What counts as an exposed security group, and what is done about one."""
+
+    enabled: Boolean = Field(True, description="Whether to look for exposed security groups.")
+    table_name: TableName = Field(alias="ddb.table_name", description="DynamoDB table of the issues.")
+    accounts: Annotated[tuple[str, ...] | None, ReadAs(AccountIds)] = Field(
+        None, description="Accounts to look at; absent: aws.accounts."
+    )
+    remediation_accounts: Annotated[tuple[str, ...] | None, ReadAs(AccountIds)] = Field(
+        None, description="Accounts to remediate; absent: aws.accounts."
+    )
+    restricted_ports: Ports = Field(
+        DEFAULT_RESTRICTED_PORTS,
+        description="Ports that must not be public.",
+        json_schema_extra={"default": [*_SAMPLE_PORTS]},
+    )
+    trusted_cidrs: Cidrs = Field(AddressSet(), description="Addresses that count as not public.")
+    reporting: Boolean = Field(False, description="Whether to report issues.")
+    remediation: Boolean = Field(False, description="Whether to remediate issues automatically.")
+    remediation_retention_period: Days = Field(21, description="Days from report to automatic remediation; 0: at once.")
+    remediation_scope: Annotated[tuple[Scope, ...], ListOf(Scope)] = Field(
+        ("open_completely",), description="Which issues to remediate."
+    )
+    remediation_strategy: Literal["replace_rule", "carve_ports"] = Field(
+        "replace_rule", description="Replace whole rules, or only their restricted ports."
+    )
+    remediation_limit_per_run: Positive = Field(50, description="Groups that one run may change at most.")
+    rules_per_security_group_quota: Positive = Field(
+        60, description="Ingress rules a group may have, where AWS does not tell."
+    )
+    owner_tags: OwnerTags = Field(default_factory=OwnerTags, description="Keys of the tags that name owners.")
+
+
+class AllowedPorts(Section):
+    """Ports that are expected to be open on some instances.
+
+    Attributes:
+        expires: the first day, in UTC, on which it no longer counts; None: it always counts.
+    """
+
+    ports: Ports = Field(description="The ports, as in restricted_ports.")
+    expires: Expiry = Field(None, description="First day in UTC on which it no longer counts.")
+    reason: str = Field("", description="Why, for people.")
+
+    def counts_on(self, today: date) -> bool:
+        """Whether it counts on this day, in UTC."""
+        return self.expires is None or today < self.expires
+
+
+def _allowed_ports(value: object) -> Any:
+    """A port is an entry with nothing but that port."""
+    what = 'a port such as 22, "8000-8100" or "udp/161", or a section with "ports"'
+    return read_section_or_text(value, lambda port: AllowedPorts.model_construct(ports=read_port(port)), what)
+
+
+AllowedPortsEntry = Annotated[
+    AllowedPorts,
+    BeforeValidator(_allowed_ports, json_schema_input_type=Annotated[Any, WithJsonSchema(PORT_SCHEMA)] | AllowedPorts),
+]
+# A Name tag's value, or a glob for one; or another tag's.
+Server = Annotated[str, matching(r"(?!tag:)(?s:.*)|tag:[^=]+=(?s:.*)", "names no tag: write tag:<key>=<glob>")]
+Servers = Mapping[Server, Annotated[tuple[AllowedPorts, ...], ListOf(AllowedPortsEntry)]]
+
+
+class Inspector(Section):
+    """What is expected of Amazon Inspector's findings, and what becomes of the rest."""
+
+    enabled: Boolean = Field(True, description="Whether to filter findings.")
+    allowed_ports: Servers = Field(
+        {}, description="Expected ports by the instance's Name tag, a glob for it, or tag:<key>=<glob>."
+    )
+    allowed_ports_tag: str = Field("", description="Tag of the instance that lists expected ports; empty: none.")
+    ephemeral_ports: Servers = Field({}, description="Expected ports of container hosts, by the same keys.")
+    other_findings: Literal["ignore", "pass"] = Field(
+        "ignore", description="What becomes of findings that are not about network reachability."
+    )
+    slack: Boolean = Field(False, description="Whether to tell the owners in Slack too.")
+    table: Boolean = Field(False, description="Whether to keep a finding as an issue in the table too.")
+
+
+def _inspector_off() -> Inspector:
+    return Inspector(enabled=False)
+
+
+class ConfigFile(Section):
+    """The file `config`."""
+
+    aws: Aws = Field(description="Where Hammer lives, and which accounts it looks at.")
+    cronjobs: Cronjobs = Field(default_factory=Cronjobs, description="When the host runs its jobs.")
+    jira: Jira = Field(default_factory=Jira, description="Tickets in JIRA; absent: off.")
+    slack: Slack = Field(default_factory=Slack, description="Alerts in Slack; absent: off.")
+    whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
+    secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
+    inspector: Inspector = Field(
+        default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
+    )
+
+
+class Configuration(ConfigFile):
+    """A whole configuration: the three files as one value.
+
+    `library.config.parse_configuration` makes one.
+    """
+
+    whitelist: Whitelist = Field(default_factory=Whitelist)
+    ticket_owners: TicketOwners = Field(default_factory=TicketOwners)
+
+    @property
+    def needs_organization(self) -> bool:
+        """Whether the accounts are those of the AWS organization, still to be given to `with_accounts`."""
+        return self.aws.accounts == ORGANIZATION
+
+    def with_accounts(self, accounts: Mapping[str, str]) -> Configuration:
+        """The same configuration with these accounts, ids to names, as `aws.accounts`."""
+        return self.model_copy(update={"aws": self.aws.model_copy(update={"accounts": dict(accounts)})})
+
+    def account_name(self, account_id: str) -> str:
+        """An account's name; its id where there is none."""
+        return ("" if isinstance(self.aws.accounts, str) else self.aws.accounts.get(account_id, "")) or account_id
+
+    def scanned_accounts(self) -> dict[str, str]:
+        """The accounts to look at for exposed security groups, ids to names.
+
+        Raises:
+            ValueError: they are those of the organization, which are not known yet.
+        """
+        chosen = self.secgrp_unrestricted_access.accounts
+        return {account: self.account_name(account) for account in self._chosen(chosen)}
+
+    def remediation_accounts(self) -> tuple[str, ...]:
+        """The ids of the accounts in which remediation may change groups.
+
+        Raises:
+            ValueError: they are those of the organization, which are not known yet.
+        """
+        return self._chosen(self.secgrp_unrestricted_access.remediation_accounts)
+
+    def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
+        """The exemptions of one account, expired ones among them."""
+        return self.whitelist.secgrp_unrestricted_access.get(account_id, ())
+
+    def _chosen(self, accounts: tuple[str, ...] | None) -> tuple[str, ...]:
+        if accounts is not None:
+            return accounts
+        if self.aws.accounts == ORGANIZATION:
+            raise ValueError("the accounts of the organization are not known yet: give them to with_accounts")
+        return tuple(self.aws.accounts)
