@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import typer
-from click import Command, Context
-from typer.core import TyperGroup
 
 from library.command_line import run
 
-# Each module has `app`, the same program that `python -m` runs, and a help text in its command's docstring.
+# Each module has `command`, which `python -m` of that module runs as well.
 _COMMANDS = {
     "demo": "hammer.demo",
     "scan": "hammer.scan",
@@ -22,38 +22,25 @@ _COMMANDS = {
 }
 
 
-class _Commands(TyperGroup):
-    """The subcommands, each imported when it is asked for."""
-
-    def list_commands(self, ctx: Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command = typer.main.get_command(import_module(_COMMANDS[cmd_name]).app)
-        command.name = cmd_name
-        return command
-
-
-app = typer.Typer(
-    cls=_Commands,
-    help="Finds security groups that let the Internet reach restricted ports, reports them and closes them.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-
-@app.callback()
-def _hammer() -> None:
-    """Without a callback typer takes an application without commands of its own for a mistake."""
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """The program with the commands that these arguments name, or with all of them where they name none."""
+    app = typer.Typer(
+        help="Finds security groups that let the Internet reach restricted ports, reports them and closes them.",
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    # With a callback typer keeps the command's name as an argument even where there is only one command.
+    app.callback()(lambda: None)
+    for name in [name for name in _COMMANDS if name in arguments] or _COMMANDS:
+        app.command(name)(import_module(_COMMANDS[name]).command)
+    return app
 
 
 def main() -> None:
     """Run the command line."""
-    run(app)
+    run(application(sys.argv[1:]))
 
 
 if __name__ == "__main__":

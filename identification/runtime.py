@@ -43,7 +43,7 @@ def start(context: object) -> Runtime:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
     log_as_json({"request_id": getattr(context, "aws_request_id", "")})
-    config = load_configuration(configuration_place())
+    config = load_configuration(configuration_place(None, os.environ))
     key = (config.aws.main_account_id, config.aws.region, config.aws.role_name_identification, config.aws.external_id)
     # A Lambda's process keeps its environment, so its sessions serve the next invocation too. Elsewhere nothing is
     # known of what happens between two calls.

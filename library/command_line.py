@@ -5,6 +5,7 @@ Imported by the jobs and by `hammer`, never by a Lambda.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.config import ConfigurationError
+from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
 
 
 class Exit(IntEnum):
@@ -68,6 +69,15 @@ class Selection:
             not wanted or value in wanted
             for wanted, value in ((self.accounts, account_id), (self.regions, region), (self.groups, group_id))
         )
+
+
+def read_configuration(option: str | None) -> Configuration:
+    """The configuration that `--config`, else the environment, names.
+
+    Raises:
+        ConfigurationError: it cannot be read or is wrong.
+    """
+    return load_configuration(configuration_place(option, os.environ))
 
 
 def application(command: Callable[..., Any]) -> typer.Typer:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 STATUS_INDEX = "by_status"  # account_id, status
 REGION_INDEX = "by_open_region"  # account_id, open_region: issues that are open or whitelisted
 
+TIME_TO_LIVE_ATTRIBUTE = "expires_at"  # seconds since 1970; DynamoDB deletes the item after it. Issues have none.
+
 TABLE_DEFINITION: dict[str, Any] = {
     "BillingMode": "PAY_PER_REQUEST",
     "AttributeDefinitions": [

@@ -1,0 +1,115 @@
+"""`hammer bootstrap`: the table, the bucket and the topics in the main account, without Terraform.
+
+For emulators and sandboxes. What is there already is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from library.aws.failures import error_code
+from library.aws.issue_table import TABLE_DEFINITION, TIME_TO_LIVE_ATTRIBUTE
+from library.aws.session import Sessions
+from library.command_line import ConfigOption, application, read_configuration, run
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sns import SNSClient
+
+    from library.config import Configuration
+
+TOPICS = ("hammer-describe-security-groups", "hammer-inspector-findings")
+
+
+def command(config: ConfigOption = None) -> None:
+    """Create the table, the bucket and the topics in the main account. Again changes nothing.
+
+    For emulators and sandboxes: deployment/terraform is the way to a real deployment.
+    """
+    configuration = read_configuration(config)
+    aws = configuration.aws
+    for line in bootstrap(configuration, Sessions(aws.main_account_id, aws.region, role_name="").client):
+        print(line)
+
+
+def bootstrap(config: Configuration, client: Callable[[str], Any]) -> Iterator[str]:
+    """Create what is missing.
+
+    Args:
+        config: names the table and the bucket.
+        client: makes a client for a service in the main account and region.
+
+    Yields:
+        One line for each resource: what it is, its name, and whether it was created.
+
+    Raises:
+        ClientError: something could not be created: the bucket's name is taken by somebody else, say.
+    """
+    table = config.secgrp_unrestricted_access.table_name
+    yield _line("table", table, created=_create_table(client("dynamodb"), table))
+    if bucket := config.aws.s3_backup_bucket:
+        yield _line("bucket", bucket, created=_create_bucket(client("s3"), bucket, config.aws.region))
+    for topic in TOPICS:
+        yield _line("topic", topic, created=_create_topic(client("sns"), topic))
+
+
+def _line(kind: str, name: str, *, created: bool) -> str:
+    return f"{kind} {name}: {'created' if created else 'already there'}"
+
+
+def _create_table(client: DynamoDBClient, name: str) -> bool:
+    created = True
+    try:
+        client.create_table(TableName=name, **TABLE_DEFINITION)
+    except client.exceptions.ResourceInUseException:
+        created = False
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 2, "MaxAttempts": 60})
+    expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    if expiry == "DISABLED":
+        client.update_time_to_live(
+            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": TIME_TO_LIVE_ATTRIBUTE}
+        )
+    return created
+
+
+def _create_bucket(client: S3Client, name: str, region: str) -> bool:
+    try:
+        client.head_bucket(Bucket=name)
+    except ClientError as error:
+        if error_code(error) not in ("404", "NoSuchBucket"):
+            raise
+    else:
+        return False
+    # us-east-1 is the one region that CreateBucket does not take as a location constraint.
+    place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    client.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **place)
+    client.put_public_access_block(
+        Bucket=name,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return True
+
+
+def _create_topic(client: SNSClient, name: str) -> bool:
+    arns = (topic["TopicArn"] for page in client.get_paginator("list_topics").paginate() for topic in page["Topics"])
+    if any(arn.rpartition(":")[2] == name for arn in arns):
+        return False
+    client.create_topic(Name=name)
+    return True
+
+
+app = application(command)
+
+
+if __name__ == "__main__":
+    run(app)

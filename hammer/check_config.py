@@ -1,0 +1,150 @@
+"""`hammer check-config`: validate a configuration, print every mistake, or else what it would make Hammer do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+
+import typer
+
+from library.addresses import INTERNET, AddressSet
+from library.command_line import ConfigOption, Exit, application, run
+from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
+from library.intervals import IntervalSet
+from library.ports import PortSet, port_range
+from library.text import printable
+
+_LABEL_WIDTH = 18
+
+
+def check_config(config_place: str) -> int:
+    """Validate a configuration and print what there is to say: mistakes on standard error, one a line.
+
+    Args:
+        config_place: a folder, or `s3://bucket/prefix`.
+
+    Returns:
+        The exit code: 0 when it is valid, 2 when it is not.
+    """
+    try:
+        config = load_configuration(config_place)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return Exit.WRONG
+    today = datetime.now(UTC).date()
+    print(f"{config_place} is valid.\n\n{summary(config, today)}")
+    for warning in warnings(config, today):
+        print(f"\nwarning: {warning}")
+    return Exit.DONE
+
+
+def summary(config: Configuration, today: date) -> str:
+    """What Hammer would do with a configuration, as a table of a few lines.
+
+    Args:
+        config: a valid configuration.
+        today: the day in UTC, by which exemptions have expired.
+    """
+    return "\n".join(f"{label:{_LABEL_WIDTH}}{printable(text)}" for label, text in _rows(config, today))
+
+
+def warnings(config: Configuration, today: date) -> Iterator[str]:
+    """What is allowed, but hardly meant."""
+    check = config.secgrp_unrestricted_access
+    if not check.restricted_ports:
+        yield "secgrp_unrestricted_access.restricted_ports is empty: only rules without ports count as exposed"
+    if any(check.trusted_cidrs.family(version).covers(INTERNET.family(version)) for version in (4, 6)):
+        yield "secgrp_unrestricted_access.trusted_cidrs trusts the whole Internet"
+    if config.jira.enabled and not config.jira.server:
+        yield "jira is enabled, but jira.server is empty"
+    if check.remediation and not config.aws.s3_backup_bucket:
+        yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
+    for account, exemptions in config.whitelist.secgrp_unrestricted_access.items():
+        if not config.needs_organization and account not in config.scanned_accounts():
+            yield f"whitelist: account {account} is not looked at"
+        for exemption in exemptions:
+            if not exemption.counts_on(today):
+                group = printable(exemption.group)
+                yield f"whitelist: the exemption of {group} in {account} expired on {exemption.expires}"
+
+
+def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
+    check, aws = config.secgrp_unrestricted_access, config.aws
+    everywhere = "those of the AWS organization"
+    all_accounts = config.needs_organization and check.accounts is None
+    yield "Security groups", _switch(check.enabled)
+    yield "Accounts", everywhere if all_accounts else _accounts(config, config.scanned_accounts())
+    yield "Regions", ", ".join(aws.regions or ()) if aws.regions is not None else "every one that is enabled"
+    yield "Restricted ports", ports_text(check.restricted_ports) or "none"
+    yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"
+    yield "Exemptions", _exemptions(config, today)
+    yield "Issues", f"table {check.table_name} in {aws.main_account_id}, {aws.region}"
+    yield (
+        "Reporting",
+        _switch(check.reporting, f"JIRA {_switch(config.jira.enabled)}, Slack {_switch(config.slack.enabled)}"),
+    )
+    all_accounts = config.needs_organization and check.remediation_accounts is None
+    yield (
+        "Remediation",
+        _switch(
+            check.remediation,
+            f"{check.remediation_retention_period} days after the report, {' and '.join(check.remediation_scope)}, "
+            f"{check.remediation_strategy}, at most {check.remediation_limit_per_run} groups a run, in accounts "
+            + (everywhere if all_accounts else _accounts(config, config.remediation_accounts())),
+        ),
+    )
+    servers = len(config.inspector.allowed_ports.keys() | config.inspector.ephemeral_ports.keys())
+    yield "Inspector", _switch(config.inspector.enabled, f"expected ports of {servers} kinds of servers")
+
+
+def _switch(on: bool, details: str = "") -> str:
+    if not on:
+        return "off"
+    return f"on: {details}" if details else "on"
+
+
+def _accounts(config: Configuration, accounts: Iterable[str]) -> str:
+    names = {account: config.account_name(account) for account in accounts}
+    return ", ".join(f"{id_} ({name})" if name != id_ else id_ for id_, name in names.items()) or "none"
+
+
+def _exemptions(config: Configuration, today: date) -> str:
+    every = [entry for listed in config.whitelist.secgrp_unrestricted_access.values() for entry in listed]
+    expired = sum(not exemption.counts_on(today) for exemption in every)
+    return f"{len(every)}, {expired} of them expired" if expired else str(len(every))
+
+
+def ports_text(ports: PortSet) -> str:
+    """Ports as the configuration writes them: a bare number means TCP and UDP.
+
+    >>> ports_text(PortSet.parse([22, "udp/161-162"]))
+    '22, udp/161-162'
+    """
+    both = ports.tcp & ports.udp
+    named: tuple[tuple[str, IntervalSet], ...] = (
+        ("", both),
+        ("tcp/", ports.tcp - both),
+        ("udp/", ports.udp - both),
+    )
+    return ", ".join(f"{prefix}{port_range(*span)}" for prefix, spans in named for span in spans.spans)
+
+
+def _cidrs(addresses: AddressSet) -> Iterator[str]:
+    for first, last in addresses.v4.spans:
+        yield from map(str, summarize_address_range(IPv4Address(first), IPv4Address(last)))
+    for first, last in addresses.v6.spans:
+        yield from map(str, summarize_address_range(IPv6Address(first), IPv6Address(last)))
+
+
+def command(config: ConfigOption = None) -> None:
+    """Validate a configuration and print every error in it."""
+    raise typer.Exit(check_config(configuration_place(config, os.environ)))
+
+
+app = application(command)
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,183 @@
+"""The demo's world: three accounts, two regions, real security groups from public templates, and a few traps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+
+    from library.aws.session import Sessions
+
+MAIN_ACCOUNT = "123456789012"  # the account that moto gives to whoever has not assumed a role
+ACCOUNTS = {MAIN_ACCOUNT: "master", "210987654321": "shop", "321098765432": "data"}
+REGIONS = ("eu-west-1", "us-east-1")
+SHOWN_GROUP = "bastion"  # the trap whose rules the demo shows before and after
+
+GROUPS_FILE = Path(__file__).parent / "data" / "security-groups.jsonl"
+
+_OWNERS = ("ana", "bo", "chen", "dara", "")
+_TRAPS_TARGET = ("210987654321", "eu-west-1")
+_EXEMPT = ("partner-vpn", "status-page")
+_IMAGE = "ami-12c6146b"  # one that moto knows
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What was made."""
+
+    groups: int
+    rules: int
+    instances: int
+
+
+def configuration(bucket: str) -> dict[str, Any]:
+    """The file `config` for this world: everything on, JIRA and Slack off."""
+    return {
+        "aws": {
+            "main_account_id": MAIN_ACCOUNT,
+            "region": REGIONS[0],
+            "accounts": ACCOUNTS,
+            "regions": list(REGIONS),
+            "role_name_identification": "hammer-cloudsec-crossact-id",
+            "role_name_reporting": "hammer-cloudsec-crossact-ec2",
+            "external_id": "demo",
+            "s3_backup_bucket": bucket,
+        },
+        "secgrp_unrestricted_access": {
+            "ddb.table_name": "hammer-security-groups-unrestricted",
+            "reporting": True,
+            "remediation": True,
+            "remediation_scope": ["open_completely", "open_partly"],
+            "remediation_limit_per_run": 100,
+        },
+    }
+
+
+def whitelist(vpc_id: str, group_id: str) -> dict[str, Any]:
+    """The file `whitelist`: one group by VPC and name, one by id and only for a port and a source.
+
+    Args:
+        vpc_id: the traps' VPC.
+        group_id: the group `partner-vpn`.
+    """
+    account_id, _ = _TRAPS_TARGET
+    return {
+        "secgrp_unrestricted_access": {
+            account_id: [
+                f"{vpc_id}:{_EXEMPT[1]}",
+                {"group": group_id, "ports": ["tcp/3389"], "cidrs": ["8.8.4.0/24"], "reason": "the partner's office"},
+            ]
+        }
+    }
+
+
+def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
+    """Make the groups and instances.
+
+    Returns:
+        What was made, and the content of the file `whitelist`.
+    """
+    templates = [json.loads(line) for line in GROUPS_FILE.read_text().splitlines()]
+    targets = [(account_id, region) for account_id in ACCOUNTS for region in REGIONS]
+
+    def populate(place: tuple[int, tuple[str, str]]) -> tuple[World, dict[str, Any] | None]:
+        number, (account_id, region) = place
+        client = sessions.client("ec2", account_id, region)
+        vpc_id = client.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+        subnet_id = client.create_subnet(VpcId=vpc_id, CidrBlock="10.20.0.0/24")["Subnet"]["SubnetId"]
+        groups = [
+            (f"{template['name']}-{line}", template["IpPermissions"], _OWNERS[line % len(_OWNERS)])
+            for line, template in enumerate(templates, 1)
+            if line % len(targets) == number
+        ]
+        with_traps = (account_id, region) == _TRAPS_TARGET
+        if with_traps:
+            prefix_list_id = _prefix_list(client)
+            groups += [(name, permissions, "ana") for name, permissions in _traps(prefix_list_id).items()]
+        ids = {
+            name: _create_group(client, vpc_id, name, permissions, owner) for name, permissions, owner in groups
+        }
+        client.run_instances(
+            ImageId=_IMAGE, MinCount=1, MaxCount=1, SubnetId=subnet_id, SecurityGroupIds=list(ids.values())[:2]
+        )
+        rules = sum(_count(permissions) for _, permissions, _ in groups)
+        return World(len(groups), rules, 1), whitelist(vpc_id, ids[_EXEMPT[0]]) if with_traps else None
+
+    with ThreadPoolExecutor(len(targets)) as pool:
+        made = list(pool.map(populate, enumerate(targets)))
+    world = World(
+        groups=sum(world.groups for world, _ in made),
+        rules=sum(world.rules for world, _ in made),
+        instances=sum(world.instances for world, _ in made),
+    )
+    return world, next(exempt for _, exempt in made if exempt)
+
+
+def _traps(prefix_list_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Groups that simpler tools misjudge or mistreat, by name."""
+    return {
+        SHOWN_GROUP: [
+            _permission("tcp", 22, 22, "0.0.0.0/1", "128.0.0.0/1", "10.8.0.0/16"),
+            _permission("tcp", 443, 443, "0.0.0.0/0"),
+        ],
+        "ipv6-only": [_permission("tcp", 3389, 3389, "::/0")],
+        "by-prefix-list": [
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 5432,
+                "ToPort": 5432,
+                "PrefixListIds": [{"PrefixListId": prefix_list_id}],
+            }
+        ],
+        "every-port": [_permission("tcp", 0, 65535, "0.0.0.0/0")],
+        _EXEMPT[0]: [_permission("tcp", 3389, 3389, "8.8.4.0/24")],
+        _EXEMPT[1]: [_permission("tcp", 0, 65535, "0.0.0.0/0")],
+    }
+
+
+def _permission(protocol: str, first: int, last: int, *cidrs: str) -> dict[str, Any]:
+    return {
+        "IpProtocol": protocol,
+        "FromPort": first,
+        "ToPort": last,
+        "IpRanges": [{"CidrIp": cidr} for cidr in cidrs if ":" not in cidr],
+        "Ipv6Ranges": [{"CidrIpv6": cidr} for cidr in cidrs if ":" in cidr],
+    }
+
+
+def _prefix_list(client: EC2Client) -> str:
+    answer = client.create_managed_prefix_list(
+        PrefixListName="offices",
+        MaxEntries=5,
+        AddressFamily="IPv4",
+        Entries=[{"Cidr": "10.9.0.0/16"}, {"Cidr": "0.0.0.0/0", "Description": "temporary, remove"}],
+    )
+    return answer["PrefixList"]["PrefixListId"]
+
+
+def _create_group(
+    client: EC2Client, vpc_id: str, name: str, permissions: Iterable[Mapping[str, Any]], owner: str
+) -> str:
+    tags: Any = [{"Key": "Name", "Value": name}, *([{"Key": "owner", "Value": owner}] if owner else [])]
+    group_id = client.create_security_group(
+        GroupName=name,
+        Description="Hammer demo",
+        VpcId=vpc_id,
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+    )["GroupId"]
+    # A reference to the group itself stands as {"GroupId": "self"} in the templates.
+    ready = json.loads(json.dumps(list(permissions)).replace('"self"', json.dumps(group_id)))
+    if ready:
+        client.authorize_security_group_ingress(GroupId=group_id, IpPermissions=ready)
+    return group_id
+
+
+def _count(permissions: Iterable[Mapping[str, Any]]) -> int:
+    sources = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
+    return sum(len(permission.get(source, ())) for permission in permissions for source in sources)

@@ -1,0 +1,96 @@
+"""An AWS to try things on: moto's server in a process of its own, on a free port of the loopback interface.
+
+`python -m hammer.embedded_aws` is that process: it prints its address and serves until its standard input closes,
+or, with `--keep`, until it is ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, cast
+
+# Everything that could lead the SDK anywhere else, AWS itself above all.
+_OTHER_WAYS = ("AWS_", "BOTO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedAws:
+    """A running server.
+
+    Attributes:
+        endpoint: its address.
+        process_id: what to end when it is kept.
+    """
+
+    endpoint: str
+    process_id: int
+
+    def environment(self, region: str) -> dict[str, str]:
+        """What the standard SDK environment must say to reach this server, and nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "embedded",
+            "AWS_SECRET_ACCESS_KEY": "embedded",
+            "AWS_DEFAULT_REGION": region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+@contextmanager
+def embedded_aws(*, keep: bool = False) -> Iterator[EmbeddedAws]:
+    """Start the server; end it afterwards unless it is to be kept.
+
+    Raises:
+        EOFError: it does not start.
+    """
+    process = subprocess.Popen(  # noqa: S603, RUF100 - this interpreter, this module
+        [sys.executable, "-m", "hammer.embedded_aws", *(["--keep"] if keep else [])],
+        stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=without_other_ways(os.environ),
+        start_new_session=keep,
+        text=True,
+    )
+    try:
+        with cast("IO[str]", process.stdout) as announced:
+            endpoint = announced.readline().strip()
+        if not endpoint:
+            raise EOFError(f"the embedded AWS did not start: it exited with {process.wait()}")
+        yield EmbeddedAws(endpoint, process.pid)
+    finally:
+        if process.stdin:
+            process.stdin.close()
+            process.wait()
+
+
+def without_other_ways(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without anything that tells the AWS SDK where to go and as whom."""
+    return {name: value for name, value in environment.items() if not name.startswith(_OTHER_WAYS)}
+
+
+def main() -> None:
+    """Serve."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    print(f"http://{host}:{port}", flush=True)
+    if "--keep" in sys.argv[1:]:
+        threading.Event().wait()
+    sys.stdin.read()
+    server.stop()
+
+
+if __name__ == "__main__":
+    main()
