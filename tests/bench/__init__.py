@@ -1,0 +1,1 @@
+"""The benchmark: `make bench`. What a scan costs beyond what boto3 costs to read the same groups."""
