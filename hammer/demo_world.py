@@ -100,9 +100,7 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
         if with_traps:
             prefix_list_id = _prefix_list(client)
             groups += [(name, permissions, "ana") for name, permissions in _traps(prefix_list_id).items()]
-        ids = {
-            name: _create_group(client, vpc_id, name, permissions, owner) for name, permissions, owner in groups
-        }
+        ids = {name: _create_group(client, vpc_id, name, permissions, owner) for name, permissions, owner in groups}
         client.run_instances(
             ImageId=_IMAGE, MinCount=1, MaxCount=1, SubnetId=subnet_id, SecurityGroupIds=list(ids.values())[:2]
         )
@@ -171,10 +169,11 @@ def _create_group(
         VpcId=vpc_id,
         TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
     )["GroupId"]
-    # A reference to the group itself stands as {"GroupId": "self"} in the templates.
-    ready = json.loads(json.dumps(list(permissions)).replace('"self"', json.dumps(group_id)))
-    if ready:
-        client.authorize_security_group_ingress(GroupId=group_id, IpPermissions=ready)
+    # A reference to the group itself stands as {"GroupId": "self"} in the templates, some of which say a thing twice.
+    asked = [json.dumps(permission).replace('"self"', json.dumps(group_id)) for permission in permissions]
+    client.authorize_security_group_ingress(
+        GroupId=group_id, IpPermissions=[json.loads(permission) for permission in dict.fromkeys(asked)]
+    )
     return group_id
 
 

@@ -176,7 +176,7 @@ class Evaluator:
         if name in ("tcp", "udp"):
             base = 0 if name == "tcp" else _UDP
             first, last = from_port or 0, HIGHEST_PORT if to_port is None else to_port
-            return self._restricted & IntervalSet(((first + base, last + base),))
+            return self._restricted & IntervalSet(((first + base, last + base),)) if first <= last else EMPTY
         number = int(name) if name.isdecimal() else 256
         place = _WITHOUT_PORTS + number if number < 256 else _OTHER_NAME
         return IntervalSet(((place, place),))

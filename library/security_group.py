@@ -142,7 +142,8 @@ def _port_range(protocol: str, raw: Mapping[str, Any]) -> tuple[int | None, int 
         return None, None
     if (first is None and last is None) or (first == -1 and last == -1):
         return 0, HIGHEST_PORT
-    if type(first) is int and type(last) is int and 0 <= first <= last <= HIGHEST_PORT:
+    # A range that ends before it begins holds no port. EC2 refuses such rules; emulators and templates have them.
+    if all(type(port) is int and 0 <= port <= HIGHEST_PORT for port in (first, last)):
         return first, last
     raise ShapeError(f"a {protocol} rule with ports {first!r} to {last!r}")
 
