@@ -35,6 +35,7 @@ from library.issue import IssueDetails
 from library.text import printable
 
 _CONCURRENT_SCANS = 8
+_WIDTH_OF_A_FILE = 160
 _DEFAULT_REGION = "us-east-1"  # where STS and DescribeRegions are asked when the environment names no region
 # A page of 1,000 groups is some 100,000 objects that live and die together: the collector finds nothing in them.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -220,13 +221,17 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
 
 
 def _print_table(result: Result) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    # A terminal's width is its own; what goes into a file or a pipe is not cut.
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
     if result.issues:
-        table = Table("account", "region", "group", "name", "exposed", "status")
+        table = Table(box=SIMPLE_HEAD)
+        for heading in ("account", "region", "group", "name", "exposed", "status"):
+            table.add_column(heading, no_wrap=heading != "name", overflow="fold")
         for account_id, group_id, details in result.issues:
             rules = "\n".join(_rule(perm.protocol, perm.from_port, perm.to_port, perm.cidr) for perm in details.perms)
             table.add_row(

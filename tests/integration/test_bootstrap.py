@@ -1,0 +1,72 @@
+"""`hammer bootstrap`: what it creates, and that a second run changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner
+
+from hammer.__main__ import application
+
+
+@pytest.fixture(autouse=True)
+def _aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.fixture(params=["eu-west-1", "us-east-1"])
+def region(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def config(tmp_path: Path, region: str) -> str:
+    aws = {"main_account_id": "123456789012", "region": region, "accounts": {}, "s3_backup_bucket": "backups-of-ours"}
+    config = {"aws": aws, "secgrp_unrestricted_access": {"ddb.table_name": "issues"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return str(tmp_path)
+
+
+def hammer(*arguments: str) -> str:
+    result = CliRunner().invoke(application(arguments), arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_creates_what_the_pipeline_needs_and_then_changes_nothing(config: str, region: str) -> None:
+    assert hammer("bootstrap", "--config", config) == (
+        "table issues: created\n"
+        "bucket backups-of-ours: created\n"
+        "topic hammer-describe-security-groups: created\n"
+        "topic hammer-inspector-findings: created\n"
+    )
+    table = boto3.client("dynamodb", region_name=region).describe_table(TableName="issues")["Table"]
+    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [
+        ("account_id", "HASH"),
+        ("issue_id", "RANGE"),
+    ]
+    s3 = boto3.client("s3", region_name=region)
+    assert set(s3.get_public_access_block(Bucket="backups-of-ours")["PublicAccessBlockConfiguration"].values()) == {
+        True
+    }
+    assert s3.get_bucket_versioning(Bucket="backups-of-ours")["Status"] == "Enabled"
+    assert hammer("bootstrap", "--config", config) == (
+        "table issues: already there\n"
+        "bucket backups-of-ours: already there\n"
+        "topic hammer-describe-security-groups: already there\n"
+        "topic hammer-inspector-findings: already there\n"
+    )
+
+
+def test_the_items_of_the_table_survive_a_second_run(config: str, region: str) -> None:
+    hammer("bootstrap", "--config", config)
+    client = boto3.client("dynamodb", region_name=region)
+    client.put_item(TableName="issues", Item={"account_id": {"S": "1"}, "issue_id": {"S": "sg-1"}})
+    hammer("bootstrap", "--config", config)
+    assert client.scan(TableName="issues")["Count"] == 1
