@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -24,11 +24,13 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
 
 from library.addresses import AddressSet, parse_network
 from library.config.problems import kind, show
 from library.ports import PortSet, parse_ports
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -66,9 +68,9 @@ class ListOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Part of pydantic's protocol: how to validate."""
-        entries = core_schema.list_schema(handler.generate_schema(self.entry))
-        made = core_schema.no_info_after_validator_function(self.make, entries)
-        return core_schema.no_info_before_validator_function(split_list, made)
+        return handler.generate_schema(
+            Annotated[list[self.entry], AfterValidator(self.make), BeforeValidator(split_list)]  # type: ignore[name-defined]
+        )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Part of pydantic's protocol: how an editor knows what may be written."""
@@ -91,6 +93,11 @@ def read_boolean(value: object) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     raise ValueError(f"must be true or false, not {show(value)}")
+
+
+def read_number(value: object) -> object:
+    """An entry of a list of numbers: a text of digits, as a comma-separated text has them, is one."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) else value
 
 
 def read_account_id(value: object) -> str:
@@ -240,6 +247,7 @@ SecretName = Annotated[
 Positive = Annotated[int, Field(ge=1)]
 # A bound that keeps dates that are counted from it within the calendar.
 Days = Annotated[int, Field(ge=0, le=36_500)]
+DayEntry = Annotated[int, BeforeValidator(read_number), Field(ge=0, le=36_500)]
 
 Ports = Annotated[PortSet, ListOf(Port, union_of_ports)]
 Cidrs = Annotated[AddressSet, ListOf(Cidr, union_of_addresses)]

@@ -88,7 +88,8 @@ def _files_in_folder(place: str, problems: list[Problem]) -> Files:
 def _files_in_s3(place: str, s3_client: Callable[[], S3Client] | None, problems: list[Problem]) -> Files:
     # Only a configuration in S3 needs the SDK; it is there wherever one is read from S3.
     import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    from library.aws.failures import AWS_ERRORS, explain  # noqa: PLC0415
 
     bucket, _, prefix = place.removeprefix(_S3).partition("/")
     prefix = f"{prefix.rstrip('/')}/".lstrip("/")
@@ -98,19 +99,20 @@ def _files_in_s3(place: str, s3_client: Callable[[], S3Client] | None, problems:
         client = s3_client() if s3_client else boto3.client("s3")
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         names = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", ())]
-    except (BotoCoreError, ClientError) as error:
-        raise ConfigurationError([Problem(place, "", _unreadable(error))]) from error
+    except AWS_ERRORS as error:
+        raise ConfigurationError([Problem(place, "", f"cannot be read: {explain(error)}")]) from error
     files: dict[str, tuple[str, bytes]] = {}
     for stem, name in _chosen(names, problems):
         try:
             files[stem] = (name, client.get_object(Bucket=bucket, Key=f"{prefix}{name}")["Body"].read())
-        except (BotoCoreError, ClientError) as error:
-            problems.append(Problem(name, "", _unreadable(error)))
+        except AWS_ERRORS as error:
+            problems.append(Problem(name, "", f"cannot be read: {explain(error)}"))
     return files
 
 
 def _unreadable(error: Exception) -> str:
-    return f"cannot be read: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"cannot be read: {reason or error}"
 
 
 def _chosen(names: Iterable[str], problems: list[Problem]) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from library.config.fields import (
     BucketName,
     Cidrs,
     Cron,
+    DayEntry,
     Days,
     Expiry,
     ListOf,
@@ -125,7 +126,7 @@ class Slack(Section):
     secret: SecretName = Field("hammer/slack", description="Name of the secret in AWS Secrets Manager.")
     notify_default_owner: Boolean = Field(True, description="Tell slack_owner beside a discovered owner.")
     default_channel: str = Field("#hammer", description="Where messages go that nobody else can get.")
-    reminder_days: Annotated[tuple[int, ...], ListOf(Days)] = Field(
+    reminder_days: Annotated[tuple[int, ...], ListOf(DayEntry)] = Field(
         (7, 1), description="Days before an automatic remediation on which to remind."
     )
 
@@ -172,11 +173,7 @@ class SecurityGroupsCheck(Section):
 
 
 class AllowedPorts(Section):
-    """Ports that are expected to be open on some instances.
-
-    Attributes:
-        expires: the first day, in UTC, on which it no longer counts; None: it always counts.
-    """
+    """Ports that are expected to be open on some instances."""
 
     ports: Ports = Field(description="The ports, as in restricted_ports.")
     expires: Expiry = Field(None, description="First day in UTC on which it no longer counts.")

@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from library.config.problems import Location
@@ -28,8 +29,8 @@ class RawSection(dict[str, Any]):
         super().__init__(pairs)
         self.repeated: tuple[str, ...] = ()
         if len(self) < len(pairs):
-            seen: set[str] = set()
-            self.repeated = tuple(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            times = Counter(key for key, _ in pairs)
+            self.repeated = tuple(key for key in times if times[key] > 1)
 
 
 def without_comments(value: object, mistakes: list[tuple[Location, str]], location: Location = ()) -> object:

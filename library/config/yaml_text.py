@@ -26,12 +26,8 @@ _SCALARS = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's parser with the scalars above in place of YAML 1.1's."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as in the base
-
-
+# PyYAML's parser, with the scalars above in place of YAML 1.1's.
+_Loader: type[yaml.SafeLoader] = type("_Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
 for _tag, _pattern in _SCALARS.items():
     _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern.pattern})\Z"), None)
 
@@ -112,7 +108,7 @@ class _Builder:
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:
-    if node.tag in (_STRING, "!"):
+    if node.tag == _STRING:
         return node.value
     pattern = _SCALARS.get(node.tag)
     if pattern is None or not pattern.fullmatch(node.value):
