@@ -234,10 +234,10 @@ class Evaluator:
         larger = EMPTY
         for _, same_size in sorted(by_size.items(), reverse=True):
             for reach in same_size:
-                own = IntervalSet((reach.source[1:],))
-                if own & public:
-                    # A source takes part in covering the Internet unless larger ones already hold all of its share.
-                    takes_part = complete and not larger.covers(own & internet)
+                own = IntervalSet((reach.source[1:],)) & public
+                if own.spans:
+                    # A source takes part in covering the Internet unless larger ones already hold all of it.
+                    takes_part = complete and not larger.covers(own)
                     yield reach, "open_completely" if takes_part else "open_partly"
             larger |= IntervalSet.of(reach.source[1:] for reach in same_size)
 
