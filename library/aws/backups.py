@@ -1,0 +1,131 @@
+"""Backups of security groups in the main account's bucket.
+
+An object is what DescribeSecurityGroups gave for the group, with one more key, `hammer`: the group's rules with their
+ids, why it was written, and what was going to be changed, so that a restore needs nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from library.aws.failures import error_code
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+
+
+class BackupError(Exception):
+    """A backup is not what was written, or is none."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Backup:
+    """Where a backup is, and of when.
+
+    Attributes:
+        written: in UTC.
+    """
+
+    written: datetime
+    key: str
+
+
+class Backups:
+    """The backups in one bucket.
+
+    Args:
+        client: for S3, in the main account and region.
+        bucket: its name.
+    """
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self.bucket = bucket
+
+    def write(
+        self, account_id: str, region: str, described: Mapping[str, Any], notes: Mapping[str, Any], now: datetime
+    ) -> str:
+        """Store a group and read it back.
+
+        Args:
+            account_id: the group's account.
+            region: the group's region.
+            described: what DescribeSecurityGroups gave for the group.
+            notes: Hammer's own, under the key `hammer`.
+            now: the time in UTC.
+
+        Returns:
+            The key.
+
+        Raises:
+            BackupError: what was read back is something else.
+            ClientError, BotoCoreError: it could not be written or read.
+        """
+        key = f"{_folder(account_id, region)}{described['GroupId']}_{now.astimezone(UTC).strftime(_TIME)}.json"
+        body = json.dumps({**described, "hammer": notes}, indent=2, sort_keys=True, default=str).encode()
+        try:
+            self._client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            # A retry of a write that had succeeded unseen. Whose object it is, the comparison tells.
+            if error_code(error) != "PreconditionFailed":
+                raise
+        if self._read(key) != body:
+            raise BackupError(f"backup s3://{self.bucket}/{key} reads back as something else")
+        return key
+
+    def list(self, account_id: str, region: str, group_id: str) -> list[Backup]:
+        """The backups of a group, the newest first."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{_folder(account_id, region)}{group_id}_"
+        )
+        found = [
+            Backup(_written(entry["Key"]) or entry["LastModified"].astimezone(UTC), entry["Key"])
+            for page in pages
+            for entry in page.get("Contents", ())
+            if entry["Key"].endswith(".json")
+        ]
+        return sorted(found, reverse=True)
+
+    def read(self, key: str, group_id: str) -> dict[str, Any]:
+        """A backup's object.
+
+        Raises:
+            BackupError: there is none with this key, or it is not one of this group.
+            ClientError, BotoCoreError: it could not be read.
+        """
+        try:
+            raw = json.loads(self._read(key))
+        except ClientError as error:
+            if error_code(error) in ("NoSuchKey", "404"):
+                raise BackupError(f"there is no backup s3://{self.bucket}/{key}") from error
+            raise
+        except ValueError as error:
+            raise BackupError(f"s3://{self.bucket}/{key} is not JSON: {error}") from error
+        if not isinstance(raw, dict) or raw.get("GroupId") != group_id or "IpPermissions" not in raw:
+            raise BackupError(f"s3://{self.bucket}/{key} is not a backup of {group_id}")
+        return raw
+
+    def _read(self, key: str) -> bytes:
+        return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+
+def _folder(account_id: str, region: str) -> str:
+    return f"security_groups/{account_id}/{region}/"
+
+
+def _written(key: str) -> datetime | None:
+    """The time in a key; None where other tooling wrote it in a way of its own."""
+    try:
+        return datetime.strptime(key.rpartition("_")[2].removesuffix(".json"), _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None

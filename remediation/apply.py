@@ -1,0 +1,184 @@
+"""Carries out a change of one group: first all that is added, then all that is revoked; or undoes it.
+
+At every moment between, private access that the group gives before and after is there. Each step is in the journal
+before it is done. What a call did is not believed but looked at: a call that failed may have worked, and a group of
+EC2 may show a change only after a moment (EC2 API Reference, "Eventual consistency").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from library.aws.backups import BackupError
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import LostRaceError
+from library.aws.security_group_changes import (
+    LiveGroup,
+    UnsteadyError,
+    authorize,
+    by_key,
+    describe_live,
+    permission_of,
+    revoke,
+    single_permissions,
+)
+from library.rule_sets import RuleKey, rule_key
+from library.security_group import IngressRule, ShapeError
+from remediation.journal import Entry, Journal, Step
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+
+    from library.aws.backups import Backups
+
+COULD_NOT = (*AWS_ERRORS, BackupError, LostRaceError, ShapeError, UnsteadyError)
+"""What can be in the way of a change, and is a failure of this group alone."""
+
+_PAUSES_S = (0, 1, 2, 4)  # before each look at whether EC2 shows a change
+
+
+class ChangeFailedError(Exception):
+    """A change was not carried out.
+
+    Attributes:
+        undone: whether the group is as it was before; if not, the journal has it, and the next run finishes it.
+    """
+
+    def __init__(self, text: str, *, undone: bool) -> None:
+        super().__init__(text)
+        self.undone = undone
+
+
+class NotYetError(Exception):
+    """EC2 does not show a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """One group, and what is needed to change it."""
+
+    ec2: EC2Client
+    group_id: str
+    journal: Journal
+    backups: Backups
+    renew_lock: Callable[[], None]
+    sleep: Callable[[float], None]
+
+    def look(self) -> LiveGroup | None:
+        """The group as it is now."""
+        return describe_live(self.ec2, self.group_id)
+
+
+def carry_out(
+    place: Workplace, entry: Entry, permissions: Mapping[RuleKey, Any] | None = None, **details: Any
+) -> Entry:
+    """Carry out a change whose backup is written, up to `Step.VERIFYING`.
+
+    Args:
+        place: the group.
+        entry: the change.
+        permissions: how to add a rule again exactly, where the rule alone does not tell.
+        details: for the journal, see `Journal.write`.
+
+    Raises:
+        ChangeFailedError: it could not be done.
+        LockedError: another run took the lock over: it also takes care of this group.
+    """
+    try:
+        entry = place.journal.write(replace(entry, step=Step.ADDING), **details)
+    except COULD_NOT as error:
+        raise ChangeFailedError(f"the journal could not be written: {explain(error)}", undone=True) from error
+    try:
+        _add(place, entry.add, permissions or {})
+        place.renew_lock()
+        entry = place.journal.write(replace(entry, step=Step.REVOKING))
+        _revoke(place, entry.revoke)
+    except (*COULD_NOT, NotYetError) as error:
+        raise undo_after(place, entry, explain(error)) from error
+    try:
+        return place.journal.write(replace(entry, step=Step.VERIFYING))
+    except COULD_NOT as error:
+        raise ChangeFailedError(
+            f"changed, but the journal could not be written: {explain(error)}", undone=False
+        ) from error
+
+
+def undo_after(place: Workplace, entry: Entry, reason: str) -> ChangeFailedError:
+    """Undo a change that failed, and say how that went."""
+    try:
+        undo(place, entry, reason)
+    except (*COULD_NOT, NotYetError) as error:
+        text = f"{reason}; and it could not be undone, which the next run will try again: {explain(error)}"
+        return ChangeFailedError(text, undone=False)
+    return ChangeFailedError(f"{reason}; what had been changed was undone", undone=True)
+
+
+def undo(place: Workplace, entry: Entry, reason: str) -> None:
+    """Bring a group back to what it was before a change, however far that came.
+
+    Rules that somebody else made meanwhile stay.
+
+    Raises:
+        one of COULD_NOT, NotYetError: it could not be done. The journal says that it has to be.
+        LockedError: another run took the lock over.
+    """
+    place.renew_lock()
+    entry = place.journal.write(replace(entry, step=Step.UNDOING, problem=reason))
+    backup = place.backups.read(entry.backup, place.group_id)
+    before = {rule_key(rule): permission for rule, permission in single_permissions(backup["IpPermissions"])}
+    if live := place.look():
+        there = by_key(live.group.ingress)
+        missing = [key for rule in entry.revoke if (key := rule_key(rule)) not in there and key in before]
+        _add(place, [rule for rule in entry.revoke if rule_key(rule) in missing], before)
+        added = {rule_key(rule) for rule in entry.add} - before.keys()
+        _revoke(place, [rule for key, rule in there.items() if key in added])
+    place.journal.write(replace(entry, step=Step.UNDONE, problem=reason))
+
+
+def finish(place: Workplace, entry: Entry, permissions: Mapping[RuleKey, Any] | None = None) -> Entry:
+    """Finish the revoking that an interrupted run had begun. Raises as `undo` does."""
+    place.renew_lock()
+    if live := place.look():
+        present = by_key(live.group.ingress)
+        _add(place, [rule for rule in entry.add if rule_key(rule) not in present], permissions or {})
+        there = {rule.rule_id for rule in live.group.ingress}
+        _revoke(place, [rule for rule in entry.revoke if rule.rule_id in there])
+    return place.journal.write(replace(entry, step=Step.VERIFYING))
+
+
+def _add(place: Workplace, rules: Any, permissions: Mapping[RuleKey, Any]) -> None:
+    if not rules:
+        return
+    wanted = {rule_key(rule) for rule in rules}
+    try:
+        authorize(place.ec2, place.group_id, [permissions.get(rule_key(rule)) or permission_of(rule) for rule in rules])
+        failure: Exception | None = None
+    except AWS_ERRORS as error:
+        failure = error
+    _wait_until(place, lambda keys, _ids: wanted <= keys, failure)
+
+
+def _revoke(place: Workplace, rules: Any) -> None:
+    if not rules:
+        return
+    unwanted = {rule.rule_id for rule in rules}
+    try:
+        revoke(place.ec2, place.group_id, sorted(unwanted))
+        failure: Exception | None = None
+    except AWS_ERRORS as error:
+        failure = error
+    _wait_until(place, lambda _keys, ids: not unwanted & ids, failure)
+
+
+def _wait_until(place: Workplace, is_so: Callable[[set[RuleKey], set[str]], bool], failure: Exception | None) -> None:
+    """Look until a change shows. If it never does, raise what its call raised."""
+    for pause in _PAUSES_S:
+        if pause:
+            place.sleep(pause)
+        live = place.look()
+        rules: tuple[IngressRule, ...] = live.group.ingress if live else ()
+        if is_so({rule_key(rule) for rule in rules}, {rule.rule_id for rule in rules}):
+            return
+    raise failure or NotYetError(f"EC2 accepted a change of {place.group_id} but does not show it")
