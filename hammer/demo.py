@@ -1,7 +1,7 @@
 """`hammer demo`: the whole pipeline on an embedded AWS, with the real Lambdas and jobs.
 
 What AWS would do between them is done here: the schedule's tick, SNS handing its messages to the second Lambda (they go
-through a real topic and a queue that subscribes to it), and the weeks that pass.
+through a real topic, and a queue that subscribes to it), and the weeks that pass. Standard output never varies.
 """
 
 from __future__ import annotations
@@ -9,22 +9,26 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shlex
 import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from textwrap import wrap
+from time import monotonic
+from typing import Annotated
 
-import boto3
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hammer import demo_world
 from hammer.bootstrap import TOPICS, bootstrap
@@ -33,47 +37,261 @@ from identification import describe_security_groups, initiate_security_groups
 from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions
 from library.command_line import application, run
-from library.config import Configuration, load_configuration
-from library.issue import Issue, Status
+from library.config import load_configuration
+from library.issue import Issue, Status, format_time
+from library.security_group import IngressRule, parse_security_group
+from library.text import printable
+from remediation import clean_security_groups
+from remediation.journal import entry_of
+from reporting import create_security_groups_tickets
 
 _BUCKET = "hammer-demo-backups"
-_WIDTH = 100  # of the tables, so that they look alike everywhere
-_LATER = timedelta(days=22)  # a day more than the retention period
+_QUEUE = "hammer-demo-describe-security-groups"
+_END_OF_THE_BEGINNING = "\nWhat uses the group"  # a heading of the ticket
+_ID = re.compile(r"\b(sg|vpc)-[0-9a-f]+")  # other in each performance
+_WIDTH = 110  # of the tables, so that they look alike everywhere
 
 
 def command(
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the embedded AWS up, and print how to point other commands at it.")
+        bool, typer.Option("--keep", help="Leave the embedded AWS up and print how to point other commands at it.")
     ] = False,
 ) -> None:
-    """Show the whole pipeline on an embedded AWS with real security groups: find, report, remediate, find again.
+    """Show the whole pipeline on an embedded AWS with real security groups.
 
-    Needs no AWS account, no credentials and no network.
+    Finds, reports, remediates and looks again. Needs no AWS account, no credentials and no network.
     """
-    started = datetime.now(UTC)
+    started = monotonic()
     folder = Path(tempfile.mkdtemp(prefix="hammer-demo-"))
     try:
         with embedded_aws(keep=keep) as aws, _environment(aws, folder):
-            demo = Demo(aws, folder, Console(width=_WIDTH, highlight=False))
-            demo.play()
-            print(f"Took {(datetime.now(UTC) - started).total_seconds():.0f} s.", file=sys.stderr)
+            Demo(folder, Console(width=_WIDTH, highlight=False)).play()
             if keep:
                 print(_how_to_use(aws, folder))
     finally:
         if not keep:
             shutil.rmtree(folder)
+    print(f"It took {monotonic() - started:.0f} seconds.", file=sys.stderr)
 
 
 @contextmanager
 def _environment(aws: EmbeddedAws, folder: Path) -> Iterator[None]:
-    """This process's environment as a Lambda or the host would find it, with the embedded AWS for AWS."""
+    """This process's environment as a Lambda or the host finds it, with the embedded AWS for AWS."""
     before = dict(os.environ)
+    mine = aws.environment(demo_world.REGIONS[0]) | {"HAMMER_CONFIG": str(folder)}
     os.environ.clear()
-    os.environ.update(
-        without_other_ways(before) | aws.environment(demo_world.REGIONS[0]) | {"HAMMER_CONFIG": str(folder)}
-    )
+    os.environ.update(without_other_ways(before) | mine)
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+class Demo:
+    """One performance.
+
+    Args:
+        folder: where the configuration and the logs go.
+        console: where the story is told.
+    """
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self._folder = folder
+        self._console = console
+        self._step = 0
+        # The Lambdas and jobs log to the root logger's handlers; without this one, to standard error.
+        logging.getLogger().addHandler(logging.FileHandler(folder / "hammer.log"))
+
+    def play(self) -> None:
+        """Set the scene and go through the pipeline's steps, each with a table of what came of it."""
+        self._set_the_scene()
+        self._heading("Find: the schedule starts one Lambda, which sends the other to every account and region")
+        self._identify()
+        self._show_found()
+        self._heading("Report: each new issue once, as its ticket would be filed (JIRA and Slack are off)")
+        self._show_reported(self._run_job(create_security_groups_tickets.command))
+        self._heading("Nobody acts, and the retention period passes")
+        before = self._shown_rules()
+        self._let_time_pass()
+        self._heading("Remediate: what is due is backed up, replaced by RFC 1918 ranges, and looked at again")
+        self._run_job(lambda: clean_security_groups.command(batch=True))
+        self._show_remediated()
+        self._heading(f"One of them: the rules of {demo_world.SHOWN_GROUP} before and after")
+        self._show_rules(before, self._shown_rules())
+        self._heading("Find again, and report again")
+        self._identify()
+        self._run_job(create_security_groups_tickets.command)
+        self._summarize()
+
+    def _set_the_scene(self) -> None:
+        (self._folder / "config.json").write_text(json.dumps(demo_world.configuration(_BUCKET), indent=2))
+        config = load_configuration(str(self._folder))
+        aws = config.aws
+        self._sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
+        self._table = IssueTable(self._sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+        self._config = config
+        list(bootstrap(config, self._sessions.client))
+        self._world, whitelist = demo_world.build(self._sessions)
+        (self._folder / "whitelist.json").write_text(json.dumps(whitelist, indent=2))
+        # SNS would invoke the second Lambda itself; here a queue takes its place on the topic.
+        sns, sqs = self._sessions.client("sns"), self._sessions.client("sqs")
+        os.environ["SNS_ARN"] = topic_arn = sns.create_topic(Name=TOPICS[0])["TopicArn"]
+        self._queue_url = sqs.create_queue(QueueName=_QUEUE)["QueueUrl"]
+        sns.subscribe(
+            TopicArn=topic_arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{aws.region}:{aws.main_account_id}:{_QUEUE}"
+        )
+        self._console.print(
+            f"An embedded AWS with {len(demo_world.ACCOUNTS)} accounts, {len(demo_world.REGIONS)} regions, "
+            f"{self._world.groups} security groups with {self._world.rules} ingress rules:\n"
+            f"{self._world.templates} groups from public CloudFormation templates, and {self._world.traps} traps."
+        )
+
+    def _identify(self) -> None:
+        """The schedule's tick, and SNS handing every message on."""
+        initiate_security_groups.lambda_handler({"source": "aws.events"}, None)
+        sqs = self._sessions.client("sqs")
+        while messages := sqs.receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                record = {"EventSource": "aws:sns", "Sns": json.loads(message["Body"])}
+                describe_security_groups.lambda_handler({"Records": [record]}, None)
+                sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _run_job(self, job: Callable[[], None]) -> str:
+        """Run a job as its command does; what it printed."""
+        printed = StringIO()
+        with redirect_stdout(printed):
+            job()
+        return printed.getvalue()
+
+    def _issues(self, *statuses: Status) -> list[Issue]:
+        return [
+            issue
+            for account_id in demo_world.ACCOUNTS
+            for issue in self._table.with_status(account_id, *(statuses or Status))
+        ]
+
+    def _show_found(self) -> None:
+        table = self._new_table("account", "region", "groups", "open completely", "open partly", "whitelisted")
+        issues = self._issues()
+        for account_id, name in demo_world.ACCOUNTS.items():
+            for seen in sorted(self._table.coverage(account_id), key=lambda coverage: coverage.region):
+                here = [i for i in issues if (i.account_id, i.details.region) == (account_id, seen.region)]
+                count = Counter(i.status if i.status is Status.WHITELISTED else i.details.status for i in here)
+                table.add_row(
+                    f"{account_id} {name}",
+                    seen.region,
+                    str(seen.groups),
+                    *(str(count[kind] or "-") for kind in ("open_completely", "open_partly", Status.WHITELISTED)),
+                )
+        self._console.print(table)
+
+    def _show_reported(self, printed: str) -> None:
+        owners = Counter(i.details.tags.get("owner", "(no owner tag)") for i in self._issues(Status.OPEN))
+        table = self._new_table("owner", "new issues")
+        for owner, count in sorted(owners.items()):
+            table.add_row(owner, str(count))
+        self._console.print(table)
+        self._console.print("One of the tickets begins like this:\n")
+        tickets = printed.split("\nnew: ")
+        shown = next(ticket for ticket in tickets if demo_world.SHOWN_GROUP in ticket.splitlines()[0])
+        beginning, *_ = shown.partition(_END_OF_THE_BEGINNING)
+        for line in _ID.sub(r"\1-…", beginning).rstrip().splitlines():
+            for part in wrap(line, _WIDTH - 4, drop_whitespace=False) or [""]:
+                self._console.print(f"  | {part}".rstrip(), markup=False)
+        self._console.print(
+            "\nand goes on with what uses the group, when it will be closed, how to fix it or to ask for an exemption."
+        )
+
+    def _let_time_pass(self) -> None:
+        days = self._config.secgrp_unrestricted_access.remediation_retention_period
+        then = datetime.now(UTC) - timedelta(days=days, hours=1)
+        reported = [issue for issue in self._issues(Status.OPEN) if issue.timestamps.reported]
+        for issue in reported:
+            self._table.update(issue, {"timestamps.reported": format_time(then)})
+        self._console.print(f"{len(reported)} issues were reported {days} days ago, says the table now.")
+
+    def _show_remediated(self) -> None:
+        table = self._new_table("account", "groups changed", "rules revoked", "rules added", "backups in S3")
+        for account_id, name in demo_world.ACCOUNTS.items():
+            changed = [i for i in self._table.with_status(account_id, Status.OPEN) if i.timestamps.remediated]
+            entries = [entry for issue in changed if (entry := entry_of(issue))]
+            table.add_row(
+                f"{account_id} {name}",
+                str(len(changed)),
+                str(sum(len(entry.revoke) for entry in entries)),
+                str(sum(len(entry.add) for entry in entries)),
+                str(self._backups(account_id)),
+            )
+        self._console.print(table)
+
+    def _backups(self, account_id: str) -> int:
+        pages = self._sessions.client("s3").get_paginator("list_objects_v2")
+        listed = pages.paginate(Bucket=_BUCKET, Prefix=f"security_groups/{account_id}/")
+        return sum(len(page.get("Contents", ())) for page in listed)
+
+    def _shown_issue(self) -> Issue:
+        return next(issue for issue in self._issues(Status.OPEN) if issue.details.name == demo_world.SHOWN_GROUP)
+
+    def _shown_rules(self) -> list[IngressRule]:
+        issue = self._shown_issue()
+        client = self._sessions.client("ec2", issue.account_id, issue.details.region)
+        described = client.describe_security_groups(GroupIds=[issue.issue_id])["SecurityGroups"]
+        return sorted(parse_security_group(described[0]).ingress)
+
+    def _show_rules(self, before: list[IngressRule], after: list[IngressRule]) -> None:
+        table = self._new_table("", "protocol", "ports", "source", "description")
+        marks = {(True, True): "", (True, False): "[red]-[/]", (False, True): "[green]+[/]"}
+        day = datetime.now(UTC).date().isoformat()
+        for rule in sorted({*before, *after}, key=lambda rule: (rule not in before, rule[:4])):
+            ports = f"{rule.from_port}" if rule.from_port == rule.to_port else f"{rule.from_port}-{rule.to_port}"
+            description = Text(printable(rule.description).replace(day, "(today)"))
+            table.add_row(marks[rule in before, rule in after], rule.protocol, ports, rule.cidr, description)
+        self._console.print(table)
+
+    def _summarize(self) -> None:
+        issues = self._issues()
+        count = Counter(issue.status for issue in issues)
+        found = len(issues) - count[Status.WHITELISTED]
+        remediated = sum(1 for issue in issues if issue.timestamps.remediated)
+        self._console.print(
+            f"Found {found} of {self._world.groups} groups open to the Internet, and {count[Status.WHITELISTED]} "
+            f"exempt by the whitelist.\n"
+            f"Reported {found} and, after {self._config.secgrp_unrestricted_access.remediation_retention_period} days, "
+            f"remediated {remediated}, each with a backup in S3.\n"
+            f"Looked again: {count[Status.OPEN]} are still open, {count[Status.RESOLVED] + count[Status.CLOSED]} "
+            f"resolved, {count[Status.CLOSED]} of their tickets closed.\n"
+        )
+        self._console.print("Where to go from here: `hammer scan` looks at your own account, and changes nothing.")
+
+    def _heading(self, text: str) -> None:
+        self._step += 1
+        self._console.print(f"\n[bold]{self._step}. {text}[/]\n")
+
+    def _new_table(self, *headings: str) -> Table:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for heading in headings:
+            number = heading.startswith(("groups", "open", "white", "new", "rules", "backups"))
+            table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        return table
+
+
+def _how_to_use(aws: EmbeddedAws, folder: Path) -> str:
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in aws.environment(demo_world.REGIONS[0]).items()]
+    return "\n".join(
+        [
+            "The embedded AWS stays up. In this shell every command, hammer's and aws, now goes to it:",
+            "",
+            *lines,
+            f"export HAMMER_CONFIG={shlex.quote(str(folder))}",
+            "",
+            f"End it with: kill {aws.process_id}; rm -r {shlex.quote(str(folder))}",
+        ]
+    )
+
+
+app = application(command)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -29,11 +29,12 @@ _IMAGE = "ami-12c6146b"  # one that moto knows
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What was made."""
+    """What was made: so many groups, of which some from templates and some traps, with so many ingress rules."""
 
     groups: int
+    templates: int
+    traps: int
     rules: int
-    instances: int
 
 
 def configuration(bucket: str) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
     templates = [json.loads(line) for line in GROUPS_FILE.read_text().splitlines()]
     targets = [(account_id, region) for account_id in ACCOUNTS for region in REGIONS]
 
-    def populate(place: tuple[int, tuple[str, str]]) -> tuple[World, dict[str, Any] | None]:
+    def populate(place: tuple[int, tuple[str, str]]) -> tuple[int, dict[str, Any] | None]:
         number, (account_id, region) = place
         client = sessions.client("ec2", account_id, region)
         vpc_id = client.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
@@ -105,14 +106,13 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
             ImageId=_IMAGE, MinCount=1, MaxCount=1, SubnetId=subnet_id, SecurityGroupIds=list(ids.values())[:2]
         )
         rules = sum(_count(permissions) for _, permissions, _ in groups)
-        return World(len(groups), rules, 1), whitelist(vpc_id, ids[_EXEMPT[0]]) if with_traps else None
+        return rules, whitelist(vpc_id, ids[_EXEMPT[0]]) if with_traps else None
 
     with ThreadPoolExecutor(len(targets)) as pool:
         made = list(pool.map(populate, enumerate(targets)))
+    traps = len(_traps(""))
     world = World(
-        groups=sum(world.groups for world, _ in made),
-        rules=sum(world.rules for world, _ in made),
-        instances=sum(world.instances for world, _ in made),
+        groups=len(templates) + traps, templates=len(templates), traps=traps, rules=sum(rules for rules, _ in made)
     )
     return world, next(exempt for _, exempt in made if exempt)
 

@@ -1,0 +1,247 @@
+"""`hammer inspector --replay FILE`: what the Inspector filter would do with saved events, and why.
+
+Nothing is published or stored. Without `--offline` the security groups of a finding's path, and Classic findings that
+the file only names, are read with the credentials at hand, as the Lambda would read them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import botocore.session
+import typer
+
+from library.aws.failures import explain
+from library.aws.inspector import PathReader, describe_classic
+from library.aws.session import Sessions
+from library.command_line import (
+    AccountOption,
+    ConfigOption,
+    Exit,
+    GroupOption,
+    RegionOption,
+    Selection,
+    application,
+    read_configuration,
+    run,
+)
+from library.config import Configuration
+from library.expected_ports import Decision, Verdict, decide, needs_groups, without_groups
+from library.finding_record import FindingRecord, Telling, claimed, confirmed, nothing_told, over, record_id, weigh
+from library.inspector_finding import (
+    ClassicNotification,
+    Finding,
+    Ignored,
+    MalformedEventError,
+    parse_classic,
+    parse_v2,
+    read_record,
+    records,
+)
+from library.text import printable
+
+# Where there is no way to AWS, a person waits for the answer: once more than the first time is enough.
+_ATTEMPTS = 2
+
+
+@dataclass(slots=True)
+class Saved:
+    """What a file of saved events holds, in its order.
+
+    Attributes:
+        findings: the findings; a Classic one that the file only names stays a notification.
+        other: records that are not about a finding, and why.
+        problems: what could not be read, one line each.
+    """
+
+    findings: list[Finding | ClassicNotification] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def command(
+    replay: Annotated[
+        Path,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Saved events: JSON or a JSON value a line, each an EventBridge or SNS event, a Classic notification, "
+            "or what list-findings (v2) or describe-findings (Classic) of the AWS command line print.",
+        ),
+    ],
+    offline: Annotated[bool, typer.Option("--offline", help="Ask AWS nothing.")] = False,
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    region: RegionOption = None,
+    group: GroupOption = None,
+) -> None:
+    """Show what the Inspector filter would do with saved events, and why. Nothing is published or stored.
+
+    Exits with 1 when a record could not be read.
+    """
+    configuration = read_configuration(config)
+    try:
+        saved = read_saved(replay.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{replay}: {error}", param_hint="--replay") from error
+    sessions = None if offline else _sessions(configuration)
+    findings = described(saved, sessions)
+    selection = Selection.of(account, region, group)
+    counts = Counter[str]()
+    told: dict[str, FindingRecord] = {}
+    if not configuration.inspector.enabled:
+        typer.echo("The filter is off (inspector.enabled): this is what it would do if it were on.\n")
+    for finding in findings:
+        if not any(selection.takes(finding.account_id, finding.region, id_) for id_ in finding.groups or ("",)):
+            continue
+        decision = decided(finding, configuration, sessions, datetime.now(UTC))
+        outcome = _outcome(decision, told, datetime.now(UTC))
+        counts[outcome] += 1
+        typer.echo(f"{shown(decision, outcome)}\n")
+    for reason in saved.other:
+        typer.echo(f"not about a finding: {printable(reason)}\n")
+    typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no findings")
+    for problem in saved.problems:
+        typer.echo(f"hammer: {printable(problem)}", err=True)
+    if saved.problems:
+        raise typer.Exit(Exit.INCOMPLETE)
+
+
+def read_saved(text: str) -> Saved:
+    """Read a file of saved events.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    saved = Saved()
+    inline: dict[str, Finding] = {}
+    for value in _values(text):
+        if isinstance(value, Mapping) and isinstance(value.get("findings"), list):
+            entries = value["findings"]
+        else:
+            entries = [value]
+        for entry in entries:
+            _add(entry, saved, inline)
+    # What a notification in the same file names is shown where the notification is.
+    named = {wanted.finding_arn for wanted in saved.findings if isinstance(wanted, ClassicNotification)}
+    findings: list[Finding | ClassicNotification] = []
+    for found in saved.findings:
+        if isinstance(found, ClassicNotification):
+            findings.append(inline.get(found.finding_arn, found))
+        elif found.arn not in named or found is not inline.get(found.arn):
+            findings.append(found)
+    saved.findings = findings
+    return saved
+
+
+def _values(text: str) -> Iterator[Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        yield from (json.loads(line) for line in text.splitlines() if line.strip())
+        return
+    if isinstance(value, list):
+        yield from value
+    else:
+        yield value
+
+
+def _add(entry: Any, saved: Saved, inline: dict[str, Finding]) -> None:
+    if isinstance(entry, Mapping) and "assetAttributes" in entry:
+        finding = parse_classic(entry)
+        inline[finding.arn] = finding
+        saved.findings.append(finding)
+        return
+    if isinstance(entry, Mapping) and "findingArn" in entry:
+        saved.findings.append(parse_v2({"detail": entry}))
+        return
+    try:
+        listed = records(entry)
+    except MalformedEventError as error:
+        saved.problems.append(str(error))
+        return
+    for record in listed:
+        try:
+            message = read_record(record)
+        except MalformedEventError as error:
+            saved.problems.append(f"malformed, would go to the dead-letter queue: {error}")
+            continue
+        if isinstance(message, Ignored):
+            saved.other.append(message.reason)
+        else:
+            saved.findings.append(message)
+
+
+def described(saved: Saved, sessions: Sessions | None) -> list[Finding]:
+    """All findings of a file: what it only names is asked of AWS, or is a problem."""
+    findings: list[Finding] = []
+    for found in saved.findings:
+        if isinstance(found, Finding):
+            findings.append(found)
+        elif sessions is None:
+            saved.problems.append(f"{found.finding_arn}: the file does not hold this finding, and --offline is given")
+        else:
+            answers, errors = describe_classic(sessions, [found])
+            findings += answers
+            saved.problems += [f"{found.finding_arn}: {explain(error)}" for error in errors]
+    return findings
+
+
+def decided(finding: Finding, config: Configuration, sessions: Sessions | None, now: datetime) -> Decision:
+    """What the filter would decide."""
+    section = config.secgrp_unrestricted_access
+    decision = decide(finding, config.inspector, section.restricted_ports, now.date())
+    if sessions is not None:
+        return PathReader(sessions, section.trusted_cidrs).complete(decision)
+    return without_groups(decision, "--offline") if needs_groups(decision, section.trusted_cidrs) else decision
+
+
+def _outcome(decision: Decision, told: dict[str, FindingRecord], now: datetime) -> str:
+    """What would become of the finding after those before it in the file."""
+    issue_id = record_id(decision.finding)
+    record = told.get(issue_id, nothing_told(decision.finding.account_id, issue_id))
+    if decision.verdict is not Verdict.PUBLISH:
+        told[issue_id] = over(record, decision.finding, now)
+        return "held back" if decision.verdict is Verdict.HOLD_BACK else "ignored"
+    telling = weigh(record, decision, "", now)
+    if telling is not Telling.TELL:
+        return str(telling)
+    told[issue_id] = confirmed(claimed(record, decision, "", now), decision, now)
+    return "published"
+
+
+def shown(decision: Decision, outcome: str) -> str:
+    """One finding and what becomes of it, in a few lines."""
+    finding = decision.finding
+    server = f"{finding.name} ({finding.server_id})" if finding.name else finding.server_id or "unknown server"
+    ports = str(finding.ports) or ("no ports" if finding.is_about_ports else finding.type)
+    lines = [f"{outcome}: {ports} on {server}, {finding.account_id or 'unknown account'}, {finding.region}"]
+    if decision.verdict is Verdict.PUBLISH and decision.filtered:
+        lines.append(f"  not expected: {decision.left}")
+    lines += [f"  held back {held.ports}: {held.reason}" for held in decision.held]
+    lines += [f"  {note}" for note in decision.notes]
+    lines.append(f"  {finding.arn or 'without an ARN'}")
+    return "\n".join(printable(line) for line in lines)
+
+
+def _sessions(config: Configuration) -> Sessions:
+    aws = config.aws
+    base = botocore.session.get_session()
+    if base.get_config_variable("max_attempts") is None:
+        base.set_config_variable("max_attempts", _ATTEMPTS)
+    return Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id, base)
+
+
+app = application(command)
+
+
+if __name__ == "__main__":
+    run(app)
