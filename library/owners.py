@@ -57,3 +57,20 @@ def _tag(tags: Mapping[str, str], key: str) -> str:
     if key in tags:
         return tags[key].strip()
     return next((tags[other].strip() for other in sorted(tags) if other.casefold() == key.casefold()), "")
+
+
+def destinations(
+    configured: Iterable[str], discovered: str, default_channel: str, *, tell_configured: bool
+) -> tuple[str, ...]:
+    """Where an issue is told in Slack: each place once.
+
+    Args:
+        configured: `slack_owner`.
+        discovered: the owner that the tags name, or empty.
+        default_channel: where it goes when there is nobody else.
+        tell_configured: whether `slack_owner` hears of it beside a discovered owner.
+    """
+    wanted = [discovered] if discovered else []
+    if tell_configured or not discovered:
+        wanted += configured
+    return tuple(dict.fromkeys(wanted)) or (default_channel,)

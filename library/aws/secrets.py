@@ -1,0 +1,94 @@
+"""The secrets of JIRA and Slack, from AWS Secrets Manager or from the environment.
+
+No error here says what a secret holds: they are printed and logged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from library.aws.failures import AWS_ERRORS, error_code, explain
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+JIRA_VARIABLE = "HAMMER_JIRA_SECRET"
+SLACK_VARIABLE = "HAMMER_SLACK_SECRET"
+
+
+class SecretError(Exception):
+    """A secret is missing, cannot be read, or is not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class JiraSecret:
+    """How to log in to JIRA: name and API token for Cloud, an access token alone for Data Center."""
+
+    username: str = ""
+    api_token: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSecret:
+    """How to log in to Slack."""
+
+    api_token: str = field(repr=False)
+
+
+class SecretReader:
+    """Reads secrets.
+
+    Args:
+        client: makes a client for Secrets Manager in the main account; called only when the environment has no secret.
+        environment: `HAMMER_JIRA_SECRET` and `HAMMER_SLACK_SECRET`, where they are set, replace the secrets in AWS.
+    """
+
+    def __init__(self, client: Callable[[], SecretsManagerClient], environment: Mapping[str, str]) -> None:
+        self._client = client
+        self._environment = environment
+
+    def jira(self, name: str) -> JiraSecret:
+        """JIRA's. Raises SecretError."""
+        values, where = self._read(name, JIRA_VARIABLE)
+        if values.get("token"):
+            return JiraSecret(token=values["token"])
+        if values.get("username") and values.get("api_token"):
+            return JiraSecret(values["username"], values["api_token"])
+        raise SecretError(
+            f'{where} must be {{"username": …, "api_token": …}} for JIRA Cloud or {{"token": …}} for Data Center'
+        )
+
+    def slack(self, name: str) -> SlackSecret:
+        """Slack's. Raises SecretError."""
+        values, where = self._read(name, SLACK_VARIABLE)
+        if not values.get("api_token"):
+            raise SecretError(f'{where} must be {{"api_token": …}}')
+        return SlackSecret(values["api_token"])
+
+    def _read(self, name: str, variable: str) -> tuple[dict[str, str], str]:
+        """A secret's texts, and where it was found."""
+        if text := self._environment.get(variable, ""):
+            return _parsed(text, f"the environment variable {variable}"), f"the environment variable {variable}"
+        where = f"the secret {name!r} in AWS Secrets Manager"
+        try:
+            text = self._client().get_secret_value(SecretId=name).get("SecretString", "")
+        except AWS_ERRORS as error:
+            if error_code(error) == "ResourceNotFoundException":
+                raise SecretError(f"{where} does not exist: create it, or set {variable}") from None
+            raise SecretError(f"{where} could not be read: {explain(error)}") from error
+        return _parsed(text, where), where
+
+
+def _parsed(text: str, where: str) -> dict[str, str]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        # Without its cause: a JSON error carries the text it could not read.
+        raise SecretError(f"{where} is not a JSON object")
+    return {str(key): value.strip() for key, value in values.items() if isinstance(value, str)}
