@@ -69,15 +69,18 @@ def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
         ShapeError: it is not even a group with an id. A rule of an unknown shape does not raise: see
             `SecurityGroup.unreadable`.
     """
-    if not isinstance(raw.get("GroupId"), str):
+    if not isinstance(raw.get("GroupId"), str) or not raw["GroupId"]:
         raise ShapeError(f"a security group without an id, named {raw.get('GroupName')!r}")
     rules: list[IngressRule] = []
     unreadable: list[str] = []
     for permission in raw.get("IpPermissions", ()):
         try:
-            rules.extend(parse_permission(permission))
+            for rule in parse_permission(permission):
+                rules.append(rule)  # noqa: PERF402 - what was understood stays when a later part is not
         except ShapeError as error:
             unreadable.append(str(error))
+        except (AttributeError, TypeError):
+            unreadable.append(f"a rule of another shape: {permission!r:.200}")
     return SecurityGroup(
         group_id=raw["GroupId"],
         name=raw.get("GroupName", ""),
@@ -104,23 +107,22 @@ def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
 
     Raises:
         ShapeError: a part is missing or not understood, or there is no source at all: that is what a permission
-            with a kind of source newer than the installed SDK looks like.
+            with a kind of source newer than the installed SDK looks like. Raised after the rules that were understood.
     """
     protocol = raw.get("IpProtocol")
     if not isinstance(protocol, str) or not protocol:
         raise ShapeError(f"a rule without a protocol: {dict(raw)!r:.200}")
-    if not raw.keys() <= _KNOWN_KEYS:
-        raise ShapeError(f"a rule with an unknown part: {sorted(raw.keys() - _KNOWN_KEYS)}")
     from_port, to_port = _port_range(protocol, raw)
+    unknown = [f"a {protocol} rule with an unknown part: {part!r:.200}" for part in sorted(raw.keys() - _KNOWN_KEYS)]
     found = False
     for listed, key, field in _SOURCES:
         for source in raw.get(listed, ()):
+            # Another account's group may come without its id.
+            place = source.get(key) or (source.get("GroupName") if field == "group_id" else None)
+            if not isinstance(place, str) or not place:
+                unknown.append(f"a {protocol} rule with an unknown source: {dict(source)!r:.200}")
+                continue
             found = True
-            if not (place := source.get(key)):
-                if field == "group_id" and source.get("GroupName"):
-                    place = source["GroupName"]
-                else:
-                    raise ShapeError(f"a {protocol} rule with an unknown source: {dict(source)!r:.200}")
             yield IngressRule(
                 protocol,
                 from_port,
@@ -128,8 +130,10 @@ def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
                 description=source.get("Description", ""),
                 **{field: place},
             )
-    if not found:
-        raise ShapeError(f"a {protocol} rule without a source that this version knows")
+    if not found and not unknown:
+        unknown.append(f"a {protocol} rule without a source that this version knows")
+    if unknown:
+        raise ShapeError("; ".join(unknown))
 
 
 def _port_range(protocol: str, raw: Mapping[str, Any]) -> tuple[int | None, int | None]:

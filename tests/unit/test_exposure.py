@@ -86,6 +86,7 @@ PORTS = {
         rules=["tcp/22..80 from 0.0.0.0/0"], exposes=["tcp/22..80 from 0.0.0.0/0: open_completely"]
     ),
     "range between restricted ports": Case(rules=["tcp/23..3388 from 0.0.0.0/0"]),
+    "range that ends before it begins": Case(rules=["tcp/25..20 from 0.0.0.0/0", "tcp/22..21 from 0.0.0.0/0"]),
     "all TCP ports": Case(
         rules=["tcp/0..65535 from 0.0.0.0/0"], exposes=["tcp/0..65535 from 0.0.0.0/0: open_completely"]
     ),
