@@ -75,8 +75,9 @@ def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
     unreadable: list[str] = []
     for permission in raw.get("IpPermissions", ()):
         try:
+            # One at a time: what was understood stays when a later part is not.
             for rule in parse_permission(permission):
-                rules.append(rule)  # noqa: PERF402 - what was understood stays when a later part is not
+                rules.append(rule)
         except ShapeError as error:
             unreadable.append(str(error))
         except (AttributeError, TypeError):
