@@ -11,6 +11,7 @@ import boto3
 import botocore.handlers
 import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
@@ -52,7 +53,8 @@ def refusal(status: int, code: str, *, only: str = "") -> Answer:
             yield f"<Response><Errors>{text}</Errors>{text}</Response>".encode()
 
     def answer(request: AWSRequest) -> AWSResponse | None:
-        return AWSResponse(request.url, status, {}, Raw()) if only in request.url else None
+        url = str(request.url)
+        return AWSResponse(url, status, HTTPHeaders(), Raw()) if only in url else None
 
     return answer
 
