@@ -5,16 +5,22 @@ A part stands between `<!-- name -->` and `<!-- /name -->`. A test compares it w
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
 from typer.models import CommandInfo
 from typer.testing import CliRunner
 
 from hammer.__main__ import application
+from hammer.check_config import ports_text
+from library.config import DEFAULT_RESTRICTED_PORTS
+from library.config.fields import Section
+from library.config.models import ConfigFile
 
 ROOT = Path(__file__).parent.parent
 _WIDTH = 110
@@ -38,6 +44,39 @@ def manual() -> str:
     return "\n\n".join(f"## hammer {name}\n\n```\n{_help(name)}\n```" for name in names)
 
 
+def keys() -> str:
+    """Every key of the file `config`, with its default."""
+    rows = ["| key | default | |", "|---|---|---|"]
+    for name, field in ConfigFile.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            rows += _keys_of(section, f"{name}.")
+        else:
+            rows.append(_key(name, field))
+    return "\n".join(rows)
+
+
+def _keys_of(section: type[Section], prefix: str) -> list[str]:
+    rows = []
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            rows += _keys_of(inner, f"{prefix}{name}.")
+        else:
+            rows.append(_key(f"{prefix}{field.alias or name}", field))
+    return rows
+
+
+def _key(path: str, field: FieldInfo) -> str:
+    shown = {"secgrp_unrestricted_access.restricted_ports": ports_text(DEFAULT_RESTRICTED_PORTS)}.get(path)
+    default = field.get_default(call_default_factory=True)
+    if shown is None and field.is_required():
+        shown = "required"
+    elif shown is None:
+        shown = json.dumps(default) if default or default is False else ""
+    return f"| `{path}` | {shown} | {field.description} |"
+
+
 def fenced(program: Callable[[], str]) -> Callable[[], str]:
     """A program's output as a block of code, without the blanks at the ends of lines."""
     return lambda: "```\n" + "\n".join(line.rstrip() for line in program().strip("\n").splitlines()) + "\n```"
@@ -47,6 +86,7 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "demo"): fenced(demo),
     ("README.md", "commands"): overview,
     ("docs/commands.md", "manual"): manual,
+    ("docs/configuration.md", "keys"): keys,
 }
 
 
