@@ -10,6 +10,7 @@ sent again; of what may have arrived `UnsureError` is raised, so that the caller
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from library.config import Jira
 
 _T = TypeVar("_T")
+
+_ACCOUNT_ID = re.compile(r"[0-9a-f]{24}|[0-9]+:[0-9a-f-]{36}")
 
 _TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
 _ATTEMPTS = 5
@@ -136,6 +139,11 @@ class TicketDesk:
         self._users: dict[tuple[str, str], User | None] = {}
         self._failures = 0
         self._down = ""
+
+    def check(self) -> None:
+        """Raise DownError if JIRA was found to be of no use in this run."""
+        if self._down:
+            raise DownError(self._down)
 
     def url(self, key: str) -> str:
         """The page of a ticket."""
@@ -265,7 +273,8 @@ class TicketDesk:
         # Cloud hides e-mail addresses, yet finds by them: the only user whom an address finds has it.
         if "@" in name and len(users) == 1 and not users[0][1].get("emailAddress"):
             return users[0][0]
-        return None
+        # A search does not find account ids; JIRA says at the assignment whether there is such a user.
+        return User(name, name) if self._connected().is_cloud and _ACCOUNT_ID.fullmatch(name) else None
 
     def _connected(self) -> _Client:
         if self._client is None:
@@ -301,8 +310,7 @@ class TicketDesk:
 
     def _called(self, call: Callable[[], _T], *, writes: bool) -> _T:
         """Call, again as long as that is safe and may help."""
-        if self._down:
-            raise DownError(self._down)
+        self.check()
         for attempt in range(1, _ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
             try:

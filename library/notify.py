@@ -11,6 +11,7 @@ Nothing here raises because JIRA or Slack cannot be reached: it returns what cou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from library.aws.secrets import SecretReader
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
     from library.aws.session import Sessions
     from library.config import Configuration
     from library.issue import Issue
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of messages.
+
+    Attributes:
+        notes: destinations that could not be reached and were told elsewhere, one line each.
+        problems: what could not be told at all, one line each.
+    """
+
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
 
 Delivered = Callable[[str, frozenset[str]], None]
 """Called with a destination and the keys of the alerts that it has just been told."""
@@ -110,6 +125,17 @@ class Notifier:
         for destination in destinations_of(self._config, issue):
             self._waiting.setdefault(destination, []).append(told)
 
+    def alert_operators(self, heading: str, text: str) -> None:
+        """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
+
+        Args:
+            heading: what it is listed under, in words of our own.
+            text: one line; may hold hostile text.
+        """
+        if self._messenger is not None:
+            told = Alert(heading, heading, literal(text), ())
+            self._waiting.setdefault(self._config.slack.default_channel, []).append(told)
+
     def send(self, title: str = "Hammer changed security groups") -> list[str]:
         """Send what is waiting: one message for each destination.
 
@@ -119,7 +145,8 @@ class Notifier:
         waiting, self._waiting = self._waiting, {}
         if self._messenger is None:
             return []
-        return broadcast(self._messenger, self._config.slack.default_channel, title, waiting, lambda *_: None)
+        sent = broadcast(self._messenger, self._config.slack.default_channel, title, waiting, lambda *_: None)
+        return [*sent.notes, *sent.problems]
 
 
 def issue_key(issue: Issue) -> str:
@@ -157,7 +184,7 @@ def broadcast(
     title: str,
     waiting: Mapping[str, Sequence[Alert]],
     delivered: Delivered,
-) -> list[str]:
+) -> Sent:
     """Send each destination one message, with a thread, of all its alerts.
 
     What is meant for a destination that does not exist goes to the default channel, which hears last.
@@ -168,9 +195,6 @@ def broadcast(
         title: what each message begins with.
         waiting: the alerts for each destination.
         delivered: called after each message, for each destination that it was meant for.
-
-    Returns:
-        What could not be told, one line each.
     """
     problems: list[str] = []
     # Two names of one user are one channel, which gets one message.
@@ -202,7 +226,7 @@ def broadcast(
             problems += _send(messenger, messenger.channel(default_channel), title, stranded, said, delivered)
         except AlertError as error:
             problems.append(f"{default_channel}, which slack.default_channel names, was not told: {error}")
-    return [*(f"Slack: {reason}; told in {default_channel} instead" for reason in notes), *problems]
+    return Sent(tuple(f"{reason}; {default_channel} is told instead" for reason in notes), tuple(problems))
 
 
 def _send(

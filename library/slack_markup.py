@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,8 @@ def compose(title: str, alerts: Sequence[Alert], notes: Iterable[str] = ()) -> l
     """
     shown = alerts[:_HEAD_LINES]
     headings = list(dict.fromkeys(alert.heading for alert in shown))
+    counted = Counter(alert.heading for alert in alerts)
+    title = f"{title}: " + ", ".join(f"{count} {heading.lower()}" for heading, count in counted.items())
     texts = [f"*{title}*"]
     for heading in headings:
         lines = [f"• {alert.line}" for alert in shown if alert.heading == heading]

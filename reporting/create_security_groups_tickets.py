@@ -2,21 +2,29 @@
 
 `python -m reporting.create_security_groups_tickets`, or `hammer report`. Reads the table's open, exempt and resolved
 issues once, plans, carries the plan out, and records in each issue what was told. With neither JIRA nor Slack enabled
-the console shows each ticket as it would be filed.
+the console shows each ticket as it would be filed, and that counts as told.
+
+An issue counts as reported (`timestamps.reported`, from which remediation counts) when every enabled channel told of
+it: while one of them is down nobody's time runs. A resolved issue is closed when every channel told of that.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
-from dataclasses import dataclass, field
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.group_usage import read_usage
 from library.aws.issue_table import IssueTable, LostRaceError
+from library.aws.lock import LEASE, REPORTING_LOCK_ID, Lock, LockedError, this_process
+from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.command_line import (
     AccountOption,
@@ -30,77 +38,309 @@ from library.command_line import (
     read_configuration,
     run,
 )
-from library.config import Configuration
-from library.issue import Status, format_time
+from library.host_logs import host_logging, logs_client
+from library.issue import Issue, Status, format_time
+from library.jira_client import TicketDesk, TicketError
+from library.notify import desk_of, destinations_of, issue_key, messenger_of
+from library.owners import Discovered, destinations, discover
 from library.plain_text import plain_text
+from library.slack_client import Messenger
+from library.text import printable
 from library.usage import Usage
 from reporting import ticket_text
+from reporting.alerts import Wanted, send_alerts
 from reporting.ticket_plan import Channels, News, Remediation, Step, plan, remembered
+from reporting.tickets import Filing, Tickets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from library.config import Configuration
+
+STREAM = "reporting.create_security_groups_tickets"
 
 _log = logging.getLogger(__name__)
+_REPORTED = (Status.OPEN, Status.WHITELISTED, Status.RESOLVED)
+_TOLD_ANEW = (News.NEW, News.FOUND_AGAIN)
 
 
 @dataclass(slots=True)
-class Report:
+class Summary:
     """What a run came to.
 
     Attributes:
-        told: how many issues each kind of news was told of.
+        told: how many issues each kind of news was told of, by what is new to the ticket, else to Slack.
         unchanged: issues of which nothing was to be told.
+        notes: what was done otherwise than asked, one line each.
         problems: what could not be done, one line each.
     """
 
-    told: dict[News, int] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
+    notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-def report(
-    config: Configuration,
-    table: IssueTable,
-    selection: Selection,
-    now: Callable[[], datetime],
-    out: TextIO,
-    *,
-    dry_run: bool,
-) -> Report:
-    """Tell what there is to tell.
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the job works with.
+
+    Attributes:
+        sessions: give the clients that read who uses a group.
+        desk: JIRA; None: off.
+        messenger: Slack; None: off.
+        renew: keeps the lock; raises LockedError.
+        say: shows a person a text.
+    """
+
+    sessions: Sessions
+    table: IssueTable
+    desk: TicketDesk | None
+    messenger: Messenger | None
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    renew: Callable[[], None]
+    say: Callable[[str], None]
+
+
+class Job:
+    """One run.
 
     Args:
         config: the configuration.
-        table: the issues.
-        selection: the issues to tell of.
-        now: the clock, in UTC.
-        out: where a person reads along.
-        dry_run: show what would be told, tell nothing and record nothing.
+        tools: what it works with.
     """
-    result = Report()
-    channels = Channels(config.jira.enabled, config.slack.enabled)
-    remediation = announced(config)
-    for account_id in config.scanned_accounts():
+
+    def __init__(self, config: Configuration, tools: Tools) -> None:
+        self._config = config
+        self._tools = tools
+        self._section = config.secgrp_unrestricted_access
+        self._remediation = announced(config)
+        self._summary = Summary()
+
+    def run(self, selection: Selection, *, dry_run: bool) -> Summary:
+        """Tell what there is to tell.
+
+        Args:
+            selection: the issues to tell of.
+            dry_run: show what would be told; tell and record nothing.
+
+        Raises:
+            LockedError: another run took over.
+        """
+        channels = Channels(self._tools.desk is not None, self._tools.messenger is not None)
+        steps: list[Step] = []
+        for account_id in self._config.scanned_accounts():
+            issues = self._issues(account_id, selection)
+            planned = plan(issues, channels, self._remediation, self._tools.now())
+            self._summary.unchanged += len(issues) - len(planned)
+            steps += planned
+        usage = self._usage(steps)
+        if dry_run:
+            for step in steps:
+                self._tools.say(f"would tell: {self._headline(step)}")
+            return self._summary
+        done = [told for step in steps if (told := self._tell_ticket(step, usage)) is not None]
+        self._tell_slack(done, usage)
+        return self._summary
+
+    def _issues(self, account_id: str, selection: Selection) -> list[Issue]:
         if selection.accounts and account_id not in selection.accounts:
-            continue
+            return []
         try:
-            issues = [
+            return [
                 issue
-                for issue in table.with_status(account_id, Status.OPEN, Status.WHITELISTED, Status.RESOLVED)
+                for issue in self._tools.table.with_status(account_id, *_REPORTED)
                 if selection.takes(account_id, issue.details.region, issue.issue_id)
             ]
         except AWS_ERRORS as error:
-            result.problems.append(f"account {account_id}: its issues could not be read: {explain(error)}")
-            continue
-        steps = plan(issues, channels, remediation, now())
-        result.unchanged += len(issues) - len(steps)
+            self._problem(f"account {account_id}: its issues could not be read: {explain(error)}")
+        except (KeyError, TypeError, ValueError) as error:
+            self._problem(f"account {account_id}: an issue in the table is not as it should be: {error!r}")
+        return []
+
+    def _usage(self, steps: Iterable[Step]) -> dict[str, Usage]:
+        """What uses the groups of new issues, by issue: one sweep for each account and region."""
+        wanted: dict[tuple[str, str], list[Issue]] = {}
         for step in steps:
-            _show(step, config, out, remediation, now())
-            if step.ticket:
-                result.told[step.ticket] = result.told.get(step.ticket, 0) + 1
-            if not dry_run:
-                _record(step, table, now(), result)
-    return result
+            if step.ticket in _TOLD_ANEW or step.alert in _TOLD_ANEW:
+                wanted.setdefault((step.issue.account_id, step.issue.details.region), []).append(step.issue)
+        found: dict[str, Usage] = {}
+        for (account_id, region), issues in wanted.items():
+            self._tools.renew()
+            try:
+                client = self._tools.sessions.client("ec2", account_id, region)
+                used = read_usage(client, [issue.issue_id for issue in issues])
+            except AWS_ERRORS as error:
+                reason = explain(error, self._tools.sessions.role_arn(account_id))
+                self._problem(f"account {account_id}, {region}: what uses the groups could not be read: {reason}")
+                used = {issue.issue_id: Usage(unknown=reason) for issue in issues}
+            self._tools.sessions.forget(account_id, region)
+            found |= {issue_key(issue): used[issue.issue_id] for issue in issues}
+        return found
+
+    def _tell_ticket(self, step: Step, usage: Mapping[str, Usage]) -> Step | None:
+        """Tell the ticket, or the console, and record that.
+
+        Returns:
+            The step with the issue as it is recorded now; `report` and `close` only if nothing but Slack is left to do.
+            None: nothing more can be done for it in this run.
+        """
+        issue, told = step.issue, {}
+        self._tools.renew()
+        try:
+            if step.ticket and self._tools.desk:
+                told = self._tickets().tell(step, self._filing(step, usage))
+            elif step.ticket:
+                self._show(step, usage)
+                told = {"ticket": None, **issue.jira_details, **remembered(issue, closed=step.ticket.ends)}
+        except TicketError as error:
+            self._problem(f"{_place(issue)}: {step.ticket}: {error}")
+            # Slack hears of it all the same; only then it is neither reported nor closed.
+            return replace(step, report=False, close=False)
+        except (LostRaceError, *AWS_ERRORS) as error:
+            self._not_recorded(issue, error)
+            return None
+        if step.ticket:
+            self._count(step.ticket)
+            issue = replace(issue, jira_details=told)
+        waits = step.alert is not None
+        if not self._record(step, issue, {"jira_details": told} if step.ticket else {}, last=not waits):
+            return None
+        return replace(step, issue=issue)
+
+    def _tell_slack(self, steps: Sequence[Step], usage: Mapping[str, Usage]) -> None:
+        wanted = [
+            Wanted(step, self._destinations(step, usage))
+            for step in steps
+            if step.alert is not None or step.reminder is not None
+        ]
+        if self._tools.messenger is None or not wanted:
+            return
+        by_issue = {issue_key(want.step.issue): want.step for want in wanted}
+
+        def heard(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
+            self._tools.renew()
+            step = by_issue[issue_key(issue)]
+            if all_of_them and step.alert and not step.ticket:
+                self._count(step.alert)
+            self._record(step, issue, {"slack_details": details}, last=all_of_them and step.alert is not None)
+
+        sent = send_alerts(
+            self._config,
+            self._tools.messenger,
+            self._tools.desk,
+            wanted,
+            lambda issue, details: heard(issue, details, all_of_them=True),
+            lambda issue, details: heard(issue, details, all_of_them=False),
+        )
+        self._summary.notes += sent.notes
+        for problem in sent.problems:
+            self._problem(problem)
+
+    def _record(self, step: Step, issue: Issue, sets: dict[str, Any], *, last: bool) -> bool:
+        """Record what was told, and with the last channel's that it is reported or closed.
+
+        Returns:
+            Whether that could be done.
+        """
+        if last and step.report:
+            sets = {**sets, "timestamps.reported": format_time(self._tools.now())}
+        try:
+            if sets:
+                self._tools.table.update(issue, sets)
+            if last and step.close:
+                self._tools.table.close(issue, self._tools.now())
+        except (LostRaceError, *AWS_ERRORS) as error:
+            self._not_recorded(issue, error)
+            return False
+        _log.info(
+            "told",
+            extra={
+                "account_id": issue.account_id,
+                "group_id": issue.issue_id,
+                "region": issue.details.region,
+                "ticket": issue.jira_details.get("ticket"),
+                "ticket_news": step.ticket,
+                "alert_news": step.alert,
+                "recorded": sorted(sets),
+            },
+        )
+        return True
+
+    def _not_recorded(self, issue: Issue, error: Exception) -> None:
+        if isinstance(error, LostRaceError):
+            # Nobody has to act: the next run tells of the issue as it is by then.
+            self._summary.notes.append(f"{_place(issue)} changed meanwhile: the next run tells of it")
+        else:
+            self._problem(f"{_place(issue)} could not be recorded: {explain(error)}")
+
+    def _show(self, step: Step, usage: Mapping[str, Usage]) -> None:
+        """Show a ticket as it would be filed."""
+        text = self._headline(step)
+        if step.ticket and not step.ticket.ends:
+            text += f"\n\n{plain_text(ticket_text.ticket(step.issue, self._filing(step, usage).facts))}"
+        self._tools.say(text)
+
+    def _headline(self, step: Step) -> str:
+        news = step.ticket or step.alert or ("reminder" if step.reminder is not None else "")
+        what = news or ("to be recorded as closed" if step.close else "to be recorded as reported")
+        return f"{what}: {ticket_text.summary(step.issue, self._place(step.issue), self._section.restricted_ports)}"
+
+    def _tickets(self) -> Tickets:
+        if self._tools.desk is None:
+            raise ValueError("JIRA is off")
+        return Tickets(
+            self._tools.desk,
+            self._tools.table,
+            self._config.jira.text_field_character_limit,
+            self._tools.now,
+            self._tools.sleep,
+            self._summary.notes,
+            self._summary.problems,
+        )
+
+    def _filing(self, step: Step, usage: Mapping[str, Usage]) -> Filing:
+        issue = step.issue
+        found = self._discovered(issue, usage)
+        return Filing(
+            owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
+            discovered=found.owner,
+            facts=ticket_text.TicketFacts(
+                place=self._place(issue),
+                restricted=self._section.restricted_ports,
+                usage=usage.get(issue_key(issue), Usage(unknown="it was not asked")),
+                closes_at=step.closes_at,
+                closes_by=self._remediation.strategy,
+                retention_days=self._remediation.retention.days,
+                procedure_url=self._config.whitelisting_procedure_url,
+            ),
+        )
+
+    def _destinations(self, step: Step, usage: Mapping[str, Usage]) -> tuple[str, ...]:
+        issue = step.issue
+        if step.alert not in _TOLD_ANEW:
+            return destinations_of(self._config, issue)
+        found = self._discovered(issue, usage)
+        owners = self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
+        slack = self._config.slack
+        return destinations(
+            owners.slack_owner, found.owner, slack.default_channel, tell_configured=slack.notify_default_owner
+        )
+
+    def _discovered(self, issue: Issue, usage: Mapping[str, Usage]) -> Discovered:
+        keys = self._section.owner_tags
+        users = usage.get(issue_key(issue), Usage()).tags
+        return discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
+
+    def _place(self, issue: Issue) -> ticket_text.Place:
+        return ticket_text.Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
+
+    def _count(self, news: News) -> None:
+        self._summary.told[news] = self._summary.told.get(news, 0) + 1
+
+    def _problem(self, text: str) -> None:
+        if text not in self._summary.problems:
+            self._summary.problems.append(text)
+            _log.error("%s", text)
 
 
 def announced(config: Configuration) -> Remediation:
@@ -115,41 +355,12 @@ def announced(config: Configuration) -> Remediation:
     )
 
 
-def _show(step: Step, config: Configuration, out: TextIO, remediation: Remediation, now: datetime) -> None:
-    issue = step.issue
-    section = config.secgrp_unrestricted_access
-    place = ticket_text.Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
-    title = ticket_text.summary(issue, place, section.restricted_ports)
-    if step.ticket in (News.NEW, News.FOUND_AGAIN, News.CHANGED):
-        facts = ticket_text.TicketFacts(
-            place=place,
-            restricted=section.restricted_ports,
-            usage=Usage(),
-            closes_at=step.closes_at,
-            closes_by=remediation.strategy,
-            procedure_url=config.whitelisting_procedure_url,
-        )
-        print(f"{step.ticket}: {title}\n\n{plain_text(ticket_text.ticket(issue, facts))}", file=out)
-    elif step.ticket:
-        print(f"{step.ticket}: {title}", file=out)
+def _place(issue: Issue) -> str:
+    return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
 
 
-def _record(step: Step, table: IssueTable, now: datetime, result: Report) -> None:
-    issue = step.issue
-    sets: dict[str, Any] = {}
-    if step.ticket:
-        sets["jira_details"] = {"ticket": None, **issue.jira_details, **remembered(issue, closed=step.ticket.ends)}
-    if step.report:
-        sets["timestamps.reported"] = format_time(now)
-    try:
-        if sets:
-            table.update(issue, sets)
-        if step.close:
-            table.close(issue, now)
-    except LostRaceError:
-        _log.info("changed meanwhile: the next run tells of it", extra={"group_id": issue.issue_id})
-    except AWS_ERRORS as error:
-        result.problems.append(f"{issue.issue_id} in {issue.account_id} could not be recorded: {explain(error)}")
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def command(
@@ -161,26 +372,63 @@ def command(
 ) -> None:
     """Report issues: tickets and alerts for what is new, changed or gone."""
     configuration = read_configuration(config)
-    section = configuration.secgrp_unrestricted_access
+    section, aws = configuration.secgrp_unrestricted_access, configuration.aws
     if not section.reporting:
         typer.echo("reporting is off (secgrp_unrestricted_access.reporting): nothing to do")
         return
-    aws = configuration.aws
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
-    table = IssueTable(sessions.client("dynamodb"), section.table_name)
-    result = report(
-        configuration,
-        table,
-        Selection.of(account, region, group),
-        lambda: datetime.now(UTC),
-        sys.stdout,
-        dry_run=dry_run,
+    dynamodb = sessions.client("dynamodb")
+    secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
+    lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)
+    tools = Tools(
+        sessions=sessions,
+        table=IssueTable(dynamodb, section.table_name),
+        desk=desk_of(configuration, secrets, time.sleep),
+        messenger=messenger_of(configuration, secrets, time.sleep),
+        now=_now,
+        sleep=time.sleep,
+        renew=(lambda: None) if dry_run else _renewal(lock),
+        say=typer.echo,
     )
-    told = ", ".join(f"{count} {news}" for news, count in result.told.items()) or "nothing new"
-    typer.echo(f"{told}; {result.unchanged} unchanged")
-    for problem in result.problems:
-        typer.echo(f"hammer: {problem}", err=True)
-    if result.problems:
+    job = Job(configuration, tools)
+    selection = Selection.of(account, region, group)
+    if dry_run:
+        _end(job.run(selection, dry_run=True), "dry run, nothing was told: ")
+        return
+    try:
+        with host_logging(STREAM, lambda: logs_client(aws.region)):
+            lock.acquire()
+            try:
+                summary = job.run(selection, dry_run=False)
+            finally:
+                lock.release()
+    except LockedError as error:
+        typer.echo(f"hammer: {error}", err=True)
+        raise typer.Exit(Exit.INCOMPLETE) from error
+    _end(summary)
+
+
+def _renewal(lock: Lock) -> Callable[[], None]:
+    """Renews a lock, but not more often than its lease needs."""
+    due = _now() + LEASE / 5
+
+    def renew() -> None:
+        nonlocal due
+        if _now() >= due:
+            lock.renew()
+            due = _now() + LEASE / 5
+
+    return renew
+
+
+def _end(summary: Summary, prefix: str = "") -> None:
+    told = ", ".join(f"{count} {news}" for news, count in summary.told.items()) or "nothing new"
+    typer.echo(f"{prefix}{told}; {summary.unchanged} unchanged")
+    for note in summary.notes:
+        typer.echo(printable(note))
+    for problem in summary.problems:
+        typer.echo(f"hammer: {printable(problem)}", err=True)
+    if summary.problems:
         raise typer.Exit(Exit.INCOMPLETE)
 
 

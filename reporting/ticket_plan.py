@@ -171,9 +171,10 @@ def ticket_memory(issue: Issue, *, on_paper: bool = False) -> Memory | None:
         on_paper: whether a report on the console counts as one.
     """
     kept = issue.jira_details
-    if not kept.get("ticket") and not (on_paper and ("digest" in kept or issue.timestamps.reported)):
-        return None
-    return _memory(kept)
+    if kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported)):
+        return _memory(kept)
+    # A run that ended while it filed a ticket may have filed it: there may be one to close.
+    return Memory(issue.occurrence) if kept.get("intent") and issue.status is not Status.OPEN else None
 
 
 def slack_memory(issue: Issue) -> Memory | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from library.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
-from library.document import Bullets, Code, Document, Link, Section, Table, paragraph
+from library.document import Block, Bullets, Code, Document, Link, Paragraph, Section, Table, paragraph
 from library.exposure import Exposure
 from library.intervals import IntervalSet
 from library.issue import Issue
@@ -88,6 +88,7 @@ class TicketFacts:
         usage: what uses the group.
         closes_at: when remediation closes it, in UTC; None: it does not.
         closes_by: how remediation would close it, as in `remediation_strategy`.
+        retention_days: from the report to the remediation.
         procedure_url: the page that tells how to ask for an exemption; empty: none.
         owner_notes: what is to be said of owners that could not be used.
     """
@@ -97,6 +98,7 @@ class TicketFacts:
     usage: Usage
     closes_at: datetime | None
     closes_by: str
+    retention_days: int
     procedure_url: str
     owner_notes: tuple[str, ...] = ()
 
@@ -127,30 +129,58 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     )
 
 
-def changed(perms: Sequence[Exposure], told: Sequence[str] | None, heading: str) -> Document:
-    """A comment on a ticket whose group changed.
+def with_owner_notes(facts: TicketFacts, notes: Iterable[str]) -> TicketFacts:
+    """The facts, and what is to be said of owners that could not be used."""
+    return replace(facts, owner_notes=tuple(notes))
+
+
+def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again: bool) -> Document:
+    """A comment on a ticket whose group changed, or is exposed again.
 
     Args:
-        perms: what is open now.
+        issue: the issue.
+        days: how many days from now remediation will close it; None: it does not, or that is no news.
         told: what the ticket was last told, each as `told_line` writes it; None: nobody knows.
-        heading: the sentence to begin with.
+        again: whether the group was found again rather than changed.
     """
-    blocks: list[Any] = [paragraph(heading)]
-    if told is not None:
-        now = {told_line(perm): perm for perm in perms}
-        opened = [perm for line, perm in now.items() if line not in set(told)]
-        closed = [line for line in told if line not in now]
-        if opened:
-            blocks += [paragraph("Newly open:"), exposure_table(opened)]
-        if closed:
-            blocks += [paragraph("No longer open:"), Bullets(tuple(closed))]
-    blocks += [paragraph("Open now, all together:"), exposure_table(perms)]
+    perms = issue.details.perms
+    now = {told_line(perm): perm for perm in perms}
+    known = set(told or ())
+    opened = [perm for line, perm in now.items() if line not in known]
+    closed = [line for line in told or () if line not in now]
+    if again:
+        since = f", since {day_and_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
+        blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}. Open now:")]
+        blocks.append(exposure_table(perms))
+        if days is not None:
+            # Not a date: a run that goes on from one that broke must write the same text to recognize it.
+            blocks.append(paragraph(f"Unless it is fixed or exempt before, Hammer will close it in {_days(days)}."))
+        return (Section("", tuple(blocks)),)
+    blocks = [paragraph(f"What is open in security group {issue.issue_id} has changed.")]
+    if told is not None and opened:
+        blocks += [paragraph("Newly open:"), exposure_table(opened)]
+    if closed:
+        blocks += [paragraph("No longer open:"), Bullets(tuple(closed))]
+    if told is None or len(opened) < len(perms):
+        blocks += [paragraph("Open now, all together:"), exposure_table(perms)]
     return (Section("", tuple(blocks)),)
 
 
-def note(*sentences: str) -> Document:
-    """A comment of a few sentences."""
-    return (Section("", (paragraph(" ".join(sentences)),)),)
+def _days(days: int) -> str:
+    return "its next run" if days == 0 else "1 day" if days == 1 else f"{days} days"
+
+
+def ended(issue: Issue, *, exempt: bool) -> Document:
+    """The comment with which a ticket is closed."""
+    if exempt:
+        text = f"Security group {issue.issue_id} is exempt now: the whitelist covers all that is open in it."
+        return (Section("", (paragraph(f"{text} It comes back if the exemption ends."),)),)
+    times = issue.timestamps
+    text = f"Security group {issue.issue_id} exposes nothing any more"
+    text += f", as was seen on {day_and_time(times.resolved)}." if times.resolved else "."
+    if times.remediated:
+        text += f" Hammer had replaced its rules on {day_and_time(times.remediated)}."
+    return (Section("", (paragraph(f"{text} If it is exposed again, this ticket is reopened."),)),)
 
 
 def told_line(perm: Exposure) -> str:
@@ -247,7 +277,7 @@ def _reach(perm: Exposure) -> str:
     return perm.status.replace("_", " ")
 
 
-def _risk(issue: Issue, facts: TicketFacts) -> Any:
+def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:
     who = "Anybody on the Internet" if issue.details.status == "open_completely" else "Some public addresses"
     ports = ", ".join(restricted_ports(issue.details.perms, facts.restricted)) or "restricted ports"
     return paragraph(
@@ -257,7 +287,7 @@ def _risk(issue: Issue, facts: TicketFacts) -> Any:
     )
 
 
-def _usage(usage: Usage) -> tuple[Any, ...]:
+def _usage(usage: Usage) -> tuple[Block, ...]:
     if usage.unknown:
         return (paragraph(f"It could not be read what uses the group: {usage.unknown}."),)
     if not usage.users:
@@ -277,7 +307,7 @@ def _usage(usage: Usage) -> tuple[Any, ...]:
     )
 
 
-def _times(issue: Issue, facts: TicketFacts) -> tuple[Any, ...]:
+def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     found = issue.timestamps.identified
     since = f"Hammer first saw it on {day_and_time(found)}." if found else "Nobody knows since when."
     if facts.closes_at is None:
@@ -305,14 +335,14 @@ def _advice() -> tuple[str, ...]:
     )
 
 
-def _exemption(issue: Issue, facts: TicketFacts) -> Any:
+def _exemption(issue: Issue, facts: TicketFacts) -> Paragraph:
     group = f"{issue.issue_id} in account {issue.account_id}"
     if not facts.procedure_url:
         return paragraph(f"If it must stay as it is, ask your security team to exempt {group}.")
     return paragraph(f"If it must stay as it is, ask for an exemption of {group}: ", Link(facts.procedure_url))
 
 
-def _command_line(issue: Issue) -> tuple[Any, ...]:
+def _command_line(issue: Issue) -> tuple[Block, ...]:
     target = f"--region {issue.details.region} --group-id {issue.issue_id}"
     rules = _rules(issue.details.perms)
     # A line for each rule: one of them that is gone already does not keep the others open.
@@ -362,7 +392,7 @@ def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]
     return json.dumps([permission])
 
 
-def _terraform(issue: Issue) -> tuple[Any, ...]:
+def _terraform(issue: Issue) -> tuple[Block, ...]:
     resources = []
     for perm in _kinds(_rules(issue.details.perms)):
         label = f"{_protocol(perm)}_{_ports(perm)}".replace("-", "_")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 LOCK_ID = "lock#remediation"
+REPORTING_LOCK_ID = "lock#reporting"  # its own: two reports at once would file two tickets
 # Longer than any one call of AWS can take with all its retries: the holder renews between calls.
 LEASE = timedelta(minutes=15)
 
@@ -72,14 +73,21 @@ class Lock:
         account_id: the main account.
         holder: this process.
         now: tells the time in UTC.
+        lock_id: which lock.
     """
 
     def __init__(
-        self, client: DynamoDBClient, table_name: str, account_id: str, holder: Holder, now: Callable[[], datetime]
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        account_id: str,
+        holder: Holder,
+        now: Callable[[], datetime],
+        lock_id: str = LOCK_ID,
     ) -> None:
         self._client = client
         self._table_name = table_name
-        self._key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": LOCK_ID}}
+        self._key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": lock_id}}
         self._holder = holder
         self._now = now
         self._token = uuid.uuid4().hex

@@ -1,0 +1,134 @@
+"""Carries the plan out in Slack: one message for each destination, with its details in the thread.
+
+What a destination heard is recorded as soon as Slack took the message, so that a run that ends in between tells only
+those who did not hear yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from library.issue import Issue
+from library.notify import Sent, broadcast, issue_key, issue_line
+from library.slack_client import Messenger
+from library.slack_markup import Alert
+from reporting.ticket_plan import News, Step, digest, remembered
+from reporting.ticket_text import day_and_time, restricted_ports, share, told_line
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+    from library.jira_client import TicketDesk
+
+TITLE = "Security groups that the Internet reaches"
+_HEADINGS = {
+    None: "Closed automatically soon",
+    News.NEW: "New",
+    News.FOUND_AGAIN: "Exposed again",
+    News.CHANGED: "Changed",
+    News.EXEMPT: "Exempt now",
+    News.GONE: "No longer exposed",
+}
+_ORDER = (None, News.NEW, News.FOUND_AGAIN, News.CHANGED, News.EXEMPT, News.GONE)
+_DETAILS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be told of one issue.
+
+    Attributes:
+        step: its step.
+        destinations: where.
+    """
+
+    step: Step
+    destinations: tuple[str, ...]
+
+
+def send_alerts(
+    config: Configuration,
+    messenger: Messenger,
+    desk: TicketDesk | None,
+    wanted: Sequence[Wanted],
+    heard_all: Callable[[Issue, dict[str, Any]], None],
+    heard_some: Callable[[Issue, dict[str, Any]], None],
+) -> Sent:
+    """Send what is wanted.
+
+    Args:
+        config: the configuration.
+        messenger: Slack.
+        desk: JIRA, for links to tickets; None: off.
+        wanted: what and where. The issues carry the tickets that they have by now.
+        heard_all: called with an issue and its new `slack_details` when all of its destinations heard.
+        heard_some: the same, when others have still to hear.
+    """
+    ordered = sorted(wanted, key=lambda want: _ORDER.index(want.step.alert))
+    issues = {issue_key(want.step.issue): want for want in ordered}
+    heard = {key: _heard(want.step) for key, want in issues.items()}
+    waiting: dict[str, list[Alert]] = {}
+    for key, want in issues.items():
+        alert = _alert(config, desk, want.step)
+        for destination in want.destinations:
+            if destination not in heard[key]:
+                waiting.setdefault(destination, []).append(alert)
+
+    def delivered(destination: str, keys: frozenset[str]) -> None:
+        for key in sorted(keys):
+            want = issues[key]
+            heard[key].add(destination)
+            if heard[key] >= set(want.destinations):
+                heard_all(want.step.issue, _told(want))
+            else:
+                heard_some(want.step.issue, _partly_told(want, heard[key]))
+
+    for key, want in issues.items():
+        if heard[key] >= set(want.destinations):  # the last run ended before it recorded as much
+            heard_all(want.step.issue, _told(want))
+    return broadcast(messenger, config.slack.default_channel, TITLE, waiting, delivered)
+
+
+def _alert(config: Configuration, desk: TicketDesk | None, step: Step) -> Alert:
+    issue, perms = step.issue, step.issue.details.perms
+    line = issue_line(config, desk, issue)
+    details: list[str] = []
+    if step.alert is None or not step.alert.ends:
+        who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
+        ports = restricted_ports(perms, config.secgrp_unrestricted_access.restricted_ports)
+        line += f": {who} can reach {', '.join(ports) or 'restricted ports'}"
+        details = [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_DETAILS]]
+        if len(perms) > _DETAILS:
+            details.append(f"    and {len(perms) - _DETAILS} more rules and sources")
+        if step.closes_at:
+            details.append(f"    Hammer will close it on {day_and_time(step.closes_at)} or soon after")
+    if step.alert is None and step.closes_at:
+        line += f"; Hammer will close it on {day_and_time(step.closes_at)} or soon after"
+        details = []
+    return Alert(issue_key(issue), _HEADINGS[step.alert], line, tuple(details))
+
+
+def _of(step: Step) -> str:
+    """Tells one piece of news from another, so that who heard an older one does not count as told."""
+    what = f"reminder {step.reminder}" if step.alert is None else str(step.alert)
+    return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}"
+
+
+def _heard(step: Step) -> set[str]:
+    kept: Mapping[str, Any] = step.issue.slack_details.get("heard") or {}
+    return {str(destination) for destination in kept.get("by", ())} if kept.get("news") == _of(step) else set()
+
+
+def _told(want: Wanted) -> dict[str, Any]:
+    step = want.step
+    kept = {name: value for name, value in step.issue.slack_details.items() if name != "heard"}
+    if step.alert is None:
+        return {**kept, "reminded": step.reminder}
+    if step.alert is not News.CHANGED:
+        kept.pop("reminded", None)
+    return {**kept, **remembered(step.issue, closed=step.alert.ends), "destinations": list(want.destinations)}
+
+
+def _partly_told(want: Wanted, heard: set[str]) -> dict[str, Any]:
+    return {**want.step.issue.slack_details, "heard": {"news": _of(want.step), "by": sorted(heard)}}

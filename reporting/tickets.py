@@ -1,0 +1,214 @@
+"""Carries the ticket plan out in JIRA.
+
+What is going to be written is recorded in the issue's item first, as its intent. A run that finds an intent left over
+does not know how far the last one came, so it looks before it writes: for the ticket by its label, for a comment by its
+text, for a transition by the ticket's status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from library.document import Document, fitted
+from library.issue import Issue, format_time, parse_time
+from library.jira_client import CannotReopenError, Ticket, TicketDesk, TicketError, User
+from library.jira_markup import jira_markup
+from library.text import printable
+from reporting import ticket_text
+from reporting.ticket_plan import News, Step, digest, remembered
+
+if TYPE_CHECKING:
+    from library.aws.issue_table import IssueTable
+    from library.config.ticket_owners import Owners
+
+LABEL = "hammer"
+EXEMPT_LABEL = "whitelisted"
+# JIRA Cloud indexes what it is told shortly afterwards. Only a run that follows a broken one this soon has to wait.
+_INDEXED_AFTER = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What a new ticket needs to know beside its step.
+
+    Attributes:
+        owners: what `ticket_owners` says of the issue.
+        discovered: the owner that tags name; hostile text, or empty.
+        facts: what its text is made from.
+    """
+
+    owners: Owners
+    discovered: str
+    facts: ticket_text.TicketFacts
+
+
+@dataclass(slots=True)
+class Tickets:
+    """JIRA, as the reporting job uses it.
+
+    Attributes:
+        desk: JIRA.
+        table: the issues.
+        limit: the longest text it takes.
+        now: the clock, in UTC.
+        sleep: waits so many seconds.
+        notes: what was left out of tickets, one line each.
+        problems: what could not be done beside the ticket itself, one line each.
+    """
+
+    desk: TicketDesk
+    table: IssueTable
+    limit: int
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def tell(self, step: Step, filing: Filing) -> dict[str, Any]:
+        """Bring an issue's ticket up to date.
+
+        Returns:
+            The issue's new `jira_details`, still to be recorded.
+
+        Raises:
+            TicketError: it could not be done; the next run goes on from there.
+            LostRaceError: the issue has a new occurrence.
+        """
+        news, issue = step.ticket, step.issue
+        if news is None:
+            raise ValueError("there is nothing to tell")
+        self.desk.check()
+        kept = {name: value for name, value in issue.jira_details.items() if name != "intent"}
+        intent = {"news": str(news), "occurrence": issue.occurrence, "digest": digest(issue)}
+        left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
+        resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
+        if not resumed:
+            # The time of the first intent stays: that is when something may have been written.
+            since = left_over.get("since") or format_time(self.now())
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since}}})
+        known = str(kept.get("ticket") or "")
+        ticket = self.desk.get(known) if known else self._lost(issue, left_over)
+        if news.ends:
+            return kept | self._end(news, issue, ticket, resumed=resumed)
+        told = {
+            **remembered(issue, closed=False),
+            "told": [ticket_text.told_line(perm) for perm in issue.details.perms],
+        }
+        if ticket is not None and (key := self._go_on(step, ticket, resumed=resumed, filing=filing)):
+            return kept | told | {"ticket": key}
+        return kept | told | {"ticket": self._file(issue, filing)}
+
+    def _lost(self, issue: Issue, left_over: Mapping[str, Any]) -> Ticket | None:
+        """A ticket of the issue that its item does not know of."""
+        found = self.desk.find(label_of(issue))
+        begun = parse_time(left_over.get("since"))
+        if not found and begun:
+            wait = (begun + _INDEXED_AFTER - self.now()).total_seconds()
+            if wait > 0:
+                self.sleep(min(wait, _INDEXED_AFTER.total_seconds()))
+                found = self.desk.find(label_of(issue))
+        return next((ticket for ticket in found if not ticket.done), found[0] if found else None)
+
+    def _go_on(self, step: Step, ticket: Ticket, *, resumed: bool, filing: Filing) -> str:
+        """Tell a ticket that there is. Returns its key; empty: it cannot be used any more."""
+        issue, news = step.issue, step.ticket
+        if ticket.done:
+            try:
+                self.desk.reopen(ticket.key)
+            except CannotReopenError as error:
+                self.notes.append(f"{issue.issue_id} gets a new ticket: {error}")
+                return ""
+        if EXEMPT_LABEL in ticket.labels:
+            self.desk.edit_labels(ticket.key, remove=[EXEMPT_LABEL])
+        if news is News.NEW and resumed and not ticket.done:
+            # The last run filed it, and ended before it recorded that.
+            self._attend(ticket.key, filing, self._assignee(filing)[0])
+            return ticket.key
+        self._comment(ticket.key, _comment_on(step, filing), resumed=resumed)
+        return ticket.key
+
+    def _file(self, issue: Issue, filing: Filing) -> str:
+        """File a new ticket. Returns its key."""
+        project = filing.owners.jira_project
+        if not project:
+            raise TicketError(f"ticket_owners names no jira_project for account {issue.account_id}")
+        assignee, said = self._assignee(filing)
+        facts = ticket_text.with_owner_notes(filing.facts, said)
+        created = self.desk.create(
+            project,
+            ticket_text.summary(issue, facts.place, facts.restricted),
+            self._fitted(ticket_text.ticket(issue, facts)),
+            [LABEL, label_of(issue)],
+            assignee,
+        )
+        self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
+        self._attend(created.key, filing, assignee)
+        return created.key
+
+    def _assignee(self, filing: Filing) -> tuple[User | None, list[str]]:
+        """Who is assigned, and what the ticket says of those who could not be."""
+        project = filing.owners.jira_project
+        said: list[str] = []
+        # A channel is Slack's business.
+        discovered = "" if filing.discovered.startswith("#") else filing.discovered
+        for name, where in ((discovered, "The owner tag"), (filing.owners.jira_owner, "ticket_owners")):
+            if name:
+                if user := self.desk.assignable(project, name):
+                    return user, said
+                said.append(f'{where} names "{printable(name)}", to whom JIRA cannot assign tickets of {project}.')
+        if said:
+            said.append("So nobody is assigned.")
+        return None, said
+
+    def _attend(self, key: str, filing: Filing, assignee: User | None) -> None:
+        """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
+
+        Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
+        """
+        try:
+            name = filing.owners.jira_owner
+            watcher = self.desk.assignable(filing.owners.jira_project, name) if name else None
+            if watcher and watcher != assignee:
+                self.desk.watch(key, watcher)
+        except TicketError as error:
+            self.problems.append(f"{key} is not watched: {error}")
+        if parent := filing.owners.jira_parent_ticket:
+            try:
+                self.desk.link(key, parent)
+            except TicketError as error:
+                self.problems.append(f"{key} is not linked to {parent}: {error}")
+
+    def _end(self, news: News, issue: Issue, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
+        """Close a ticket. One that is gone or closed already needs no more."""
+        if ticket is None:
+            return remembered(issue, closed=True)
+        if news is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
+            self.desk.edit_labels(ticket.key, add=[EXEMPT_LABEL])
+        if not ticket.done:
+            self._comment(ticket.key, ticket_text.ended(issue, exempt=news is News.EXEMPT), resumed=resumed)
+            self.desk.close(ticket.key)
+        return {**remembered(issue, closed=True), "ticket": ticket.key}
+
+    def _comment(self, key: str, document: Document, *, resumed: bool) -> None:
+        body = self._fitted(document)
+        if not (resumed and self.desk.has_comment(key, body)):
+            self.desk.comment(key, body)
+
+    def _fitted(self, document: Document) -> str:
+        return fitted(document, jira_markup, self.limit)
+
+
+def label_of(issue: Issue) -> str:
+    """The label by which an issue's tickets are found, in all its occurrences."""
+    return f"{LABEL}-{issue.account_id}-{issue.issue_id}"
+
+
+def _comment_on(step: Step, filing: Filing) -> Document:
+    told = step.issue.jira_details.get("told")
+    lines = None if told is None else [str(line) for line in told]
+    again = step.ticket is not News.CHANGED
+    days = filing.facts.retention_days if again and step.closes_at else None
+    return ticket_text.changed(step.issue, days, lines, again=again)
