@@ -37,7 +37,7 @@ def v2_event(
     **detail: Any,
 ) -> dict[str, Any]:
     """The sample event with other ports, tags or parts of its detail. `receiver` is whose event bus got it."""
-    event = copy.deepcopy(_V2)
+    event: dict[str, Any] = copy.deepcopy(_V2)
     event["account"] = receiver
     found = event["detail"]
     found["awsAccountId"] = account
@@ -49,12 +49,13 @@ def v2_event(
     if tags is not None:
         found["resources"][0]["tags"] = tags
     found.update(detail)
-    return event  # type: ignore[no-any-return]
+    return event
 
 
 def classic_port() -> dict[str, Any]:
     """The sample finding about one port."""
-    return copy.deepcopy(_CLASSIC[0])  # type: ignore[no-any-return]
+    finding: dict[str, Any] = copy.deepcopy(_CLASSIC[0])
+    return finding
 
 
 def classic_aggregate(tcp: str = "[]", udp: str = "[]", name: str = "webapps (Prod)") -> dict[str, Any]:
