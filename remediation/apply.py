@@ -7,12 +7,14 @@ EC2 may show a change only after a moment (EC2 API Reference, "Eventual consiste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from library.aws.backups import BackupError
-from library.aws.failures import AWS_ERRORS, explain
+from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import LostRaceError
 from library.aws.security_group_changes import (
     LiveGroup,
@@ -22,7 +24,9 @@ from library.aws.security_group_changes import (
     describe_live,
     permission_of,
     revoke,
+    set_descriptions,
     single_permissions,
+    with_description,
 )
 from library.rule_sets import RuleKey, rule_key
 from library.security_group import IngressRule, ShapeError
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 COULD_NOT = (*AWS_ERRORS, BackupError, LostRaceError, ShapeError, UnsteadyError)
 """What can be in the way of a change, and is a failure of this group alone."""
 
-_PAUSES_S = (0, 1, 2, 4)  # before each look at whether EC2 shows a change
+_PAUSES_S = (0, 1, 2, 4, 8)  # before each look at whether EC2 shows a change
 
 
 class ChangeFailedError(Exception):
@@ -92,6 +96,7 @@ def carry_out(
         raise ChangeFailedError(f"the journal could not be written: {explain(error)}", undone=True) from error
     try:
         _add(place, entry.add, permissions or {})
+        _describe(place, entry.describe, permissions or {})
         place.renew_lock()
         entry = place.journal.write(replace(entry, step=Step.REVOKING))
         _revoke(place, entry.revoke)
@@ -132,6 +137,8 @@ def undo(place: Workplace, entry: Entry, reason: str) -> None:
         there = by_key(live.group.ingress)
         missing = [key for rule in entry.revoke if (key := rule_key(rule)) not in there and key in before]
         _add(place, [rule for rule in entry.revoke if rule_key(rule) in missing], before)
+        was = by_key(rule for rule, _ in single_permissions(backup["IpPermissions"]))
+        _describe(place, [was[key] for rule in entry.describe if (key := rule_key(rule)) in there], before)
         added = {rule_key(rule) for rule in entry.add} - before.keys()
         _revoke(place, [rule for key, rule in there.items() if key in added])
     place.journal.write(replace(entry, step=Step.UNDONE, problem=reason))
@@ -148,37 +155,65 @@ def finish(place: Workplace, entry: Entry, permissions: Mapping[RuleKey, Any] | 
     return place.journal.write(replace(entry, step=Step.VERIFYING))
 
 
-def _add(place: Workplace, rules: Any, permissions: Mapping[RuleKey, Any]) -> None:
+def _add(place: Workplace, rules: Sequence[IngressRule], permissions: Mapping[RuleKey, Any]) -> None:
     if not rules:
         return
     wanted = {rule_key(rule) for rule in rules}
-    try:
-        authorize(place.ec2, place.group_id, [permissions.get(rule_key(rule)) or permission_of(rule) for rule in rules])
-        failure: Exception | None = None
-    except AWS_ERRORS as error:
-        failure = error
-    _wait_until(place, lambda keys, _ids: wanted <= keys, failure)
+    singles = [permissions.get(rule_key(rule)) or permission_of(rule) for rule in rules]
+    _change(
+        place,
+        lambda: authorize(place.ec2, place.group_id, singles),
+        lambda now: wanted <= {rule_key(rule) for rule in now},
+    )
 
 
-def _revoke(place: Workplace, rules: Any) -> None:
+def _describe(place: Workplace, rules: Sequence[IngressRule], permissions: Mapping[RuleKey, Any]) -> None:
+    """Give rules that are there the descriptions that these have."""
+    if not rules:
+        return
+    wanted = {(rule_key(rule), rule.description) for rule in rules}
+
+    def change() -> None:
+        singles = [permissions.get(rule_key(rule)) or permission_of(rule) for rule in rules]
+        set_descriptions(
+            place.ec2,
+            place.group_id,
+            [with_description(single, rule.description) for single, rule in zip(singles, rules, strict=True)],
+        )
+
+    _change(place, change, lambda now: wanted <= {(rule_key(rule), rule.description) for rule in now})
+
+
+def _revoke(place: Workplace, rules: Sequence[IngressRule]) -> None:
     if not rules:
         return
     unwanted = {rule.rule_id for rule in rules}
+    _change(
+        place,
+        lambda: revoke(place.ec2, place.group_id, sorted(unwanted)),
+        lambda now: not unwanted & {rule.rule_id for rule in now},
+    )
+
+
+def _change(place: Workplace, change: Callable[[], None], shows: Callable[[Sequence[IngressRule]], bool]) -> None:
+    """Make a change and look until it shows. If it never does, raise what the call raised."""
+    failure: Exception | None = None
     try:
-        revoke(place.ec2, place.group_id, sorted(unwanted))
-        failure: Exception | None = None
+        change()
     except AWS_ERRORS as error:
         failure = error
-    _wait_until(place, lambda _keys, ids: not unwanted & ids, failure)
-
-
-def _wait_until(place: Workplace, is_so: Callable[[set[RuleKey], set[str]], bool], failure: Exception | None) -> None:
-    """Look until a change shows. If it never does, raise what its call raised."""
-    for pause in _PAUSES_S:
+    for pause in (0,) if _is_refusal(failure) else _PAUSES_S:
         if pause:
             place.sleep(pause)
         live = place.look()
-        rules: tuple[IngressRule, ...] = live.group.ingress if live else ()
-        if is_so({rule_key(rule) for rule in rules}, {rule.rule_id for rule in rules}):
+        if shows(live.group.ingress if live else ()):
             return
     raise failure or NotYetError(f"EC2 accepted a change of {place.group_id} but does not show it")
+
+
+def _is_refusal(failure: Exception | None) -> bool:
+    """Whether EC2 said that it did not make a change. That something is there, or gone, may be an unseen change's."""
+    if not isinstance(failure, ClientError):
+        return False
+    status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    return status < 500 and not error_code(failure).endswith((".Duplicate", ".NotFound"))

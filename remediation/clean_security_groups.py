@@ -5,27 +5,20 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
-from rich.console import Console
 
-from library.aws.backups import Backups
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import IssueTable
-from library.aws.lock import Lock, LockedError, this_process
-from library.aws.session import Sessions
+from library.aws.group_usage import usage_of
 from library.command_line import (
     AccountOption,
     BatchOption,
     ConfigOption,
     DryRunOption,
-    Exit,
     GroupOption,
     RegionOption,
     Selection,
@@ -35,18 +28,34 @@ from library.command_line import (
 )
 from library.config import Configuration
 from library.issue import Issue, Status
-from remediation import console as show
+from remediation import console, message
 from remediation.apply import COULD_NOT
-from remediation.journal import is_unfinished
+from remediation.host import Screen, build_tools, end, has_terminal, working
+from remediation.journal import entry_of, is_unfinished
 from remediation.plan import Plan, Refusal, why_not_due
 from remediation.remediator import Look, Outcome, Result, Tools, look, policy_of, recover, remediate
+from remediation.telling import tell
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+LOG_STREAM = "remediation.clean_security_groups"
+
+Reload = Callable[[], Configuration]
+
 IncludeNotDueOption = Annotated[
-    bool, typer.Option("--include-not-due", help="Offer issues that are not due, too. Not with --batch.")
+    bool, typer.Option("--include-not-due", help="Offer the issues that are not due too. Not with --batch.")
 ]
+
+
+class Person(Protocol):
+    """Who reads along and, by hand, answers."""
+
+    def say(self, text: str | Text) -> None:
+        """Show this."""
+
+    def ask(self, question: str) -> str:
+        """Ask this; `q` when there is no answer to come."""
 
 
 @dataclass(slots=True)
@@ -55,7 +64,7 @@ class Summary:
 
     Attributes:
         remediated: how many groups.
-        left: how many due groups needed nothing.
+        left: how many of those it looked at needed nothing, or were not agreed to.
         problems: what could not be done, one line each.
     """
 
@@ -64,137 +73,211 @@ class Summary:
     problems: list[str] = field(default_factory=list)
 
 
-def candidates(tools: Tools, config: Configuration, selection: Selection, problems: list[str]) -> Iterator[Issue]:
-    """The issues that remediation could be about, and those that an interrupted run left unfinished."""
+def run_batch(tools: Tools, reload: Reload, selection: Selection, person: Person) -> Summary:
+    """Remediate all that is due, asking nothing.
+
+    Raises:
+        LockedError: another run took the lock over.
+        ConfigurationError: the configuration became wrong meanwhile.
+    """
+    summary = Summary()
+    config = reload()
+    finish_interrupted(tools, config, person, summary)
+    issues = due(find(tools, config, selection, summary), config, tools.now())
+    if _too_many(tools, config, issues, summary):
+        return summary
+    for issue in issues:
+        config = reload()
+        if not config.secgrp_unrestricted_access.remediation:
+            person.say("remediation was switched off meanwhile (secgrp_unrestricted_access.remediation): stopped")
+            break
+        try:
+            fresh = tools.table.get(issue.account_id, issue.issue_id)
+        except AWS_ERRORS as error:
+            summary.problems.append(f"{console.place(issue)}: its issue could not be read: {explain(error)}")
+            continue
+        if fresh is None or is_unfinished(fresh) or not due([fresh], config, tools.now()):
+            summary.left += 1
+            continue
+        _conclude(tools, remediate(tools, config, fresh), summary, person)
+    return summary
+
+
+def run_by_hand(
+    tools: Tools, reload: Reload, selection: Selection, person: Person, *, include_not_due: bool
+) -> Summary:
+    """Show each issue that is due, or every one, and remediate those that the person agrees to.
+
+    Raises:
+        LockedError: another run took the lock over.
+        ConfigurationError: the configuration became wrong meanwhile.
+    """
+    summary = Summary()
+    config = reload()
+    finish_interrupted(tools, config, person, summary)
+    issues = find(tools, config, selection, summary)
+    if not include_not_due:
+        issues = due(issues, config, tools.now())
+    ask = True
+    for number, issue in enumerate(issues, 1):
+        person.say(f"\n[{number} of {len(issues)}]")
+        while True:
+            config = reload()
+            seen = _show(tools, config, issue, person, summary)
+            if seen is None or not isinstance(seen.planned, Plan):
+                summary.left += seen is not None
+                break
+            answer = _answer(tools, issue, seen, person) if ask else "y"
+            if answer == "q":
+                person.say("stopped")
+                return summary
+            if answer == "n":
+                summary.left += 1
+                break
+            ask = ask and answer != "a"
+            limit = config.secgrp_unrestricted_access.remediation_limit_per_run
+            if summary.remediated >= limit:
+                _stop_at_limit(tools, summary, f"{limit} groups were changed, which is remediation_limit_per_run")
+                return summary
+            outcome = remediate(tools, config, issue, agreed=seen.planned)
+            if outcome.result is not Result.CHANGED_MEANWHILE:
+                _conclude(tools, outcome, summary, person)
+                break
+            person.say(f"  {outcome.text}: look again")
+    return summary
+
+
+def _answer(tools: Tools, issue: Issue, seen: Look, person: Person) -> str:
+    while True:
+        answer = person.ask("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit):")[:1]
+        if answer in ("y", "n", "a", "q"):
+            return answer
+        if answer == "d":
+            try:
+                backups = tools.backups.list(issue.account_id, issue.details.region, issue.issue_id)
+            except AWS_ERRORS as error:
+                person.say(f"  its backups could not be listed: {explain(error)}")
+                backups = []
+            person.say(console.details(issue, seen, backups))
+
+
+def show_all(tools: Tools, config: Configuration, issues: Sequence[Issue], person: Person, summary: Summary) -> None:
+    """Show what would be done about these issues, and change nothing."""
+    for issue in issues:
+        if is_unfinished(issue):
+            person.say("An earlier run was interrupted at this group: the next run finishes or undoes that first.")
+        _show(tools, config, issue, person, summary)
+
+
+def find(tools: Tools, config: Configuration, selection: Selection, summary: Summary) -> list[Issue]:
+    """The issues of exposed groups, by account, region and group."""
+    issues: list[Issue] = []
     for account_id in config.remediation_accounts():
         if selection.accounts and account_id not in selection.accounts:
             continue
         try:
-            issues = [
+            issues += [
                 issue
                 for issue in tools.table.with_status(account_id, Status.OPEN, Status.WHITELISTED)
                 if selection.takes(account_id, issue.details.region, issue.issue_id)
             ]
         except AWS_ERRORS as error:
-            problems.append(f"account {account_id}: its issues could not be read: {explain(error)}")
-            continue
-        yield from sorted(issues, key=lambda issue: (issue.details.region, issue.issue_id))
+            summary.problems.append(f"account {account_id}: its issues could not be read: {explain(error)}")
+    return sorted(issues, key=lambda issue: (issue.account_id, issue.details.region, issue.issue_id))
 
 
-def due_issues(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[Issue]:
-    """Those issues that are due."""
-    return [issue for issue in issues if why_not_due(issue, policy_of(config, issue.account_id), now) is None]
+def due(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[Issue]:
+    """Those that automatic remediation may change now."""
+    return [
+        issue
+        for issue in issues
+        if issue.account_id in config.remediation_accounts()
+        and why_not_due(issue, policy_of(config, issue.account_id), now) is None
+    ]
 
 
-def run_batch(
-    tools: Tools,
-    reload: Callable[[], Configuration],
-    selection: Selection,
-    say: Callable[[str | Text], None],
-) -> Summary:
-    """Remediate all that is due, asking nothing.
+def finish_interrupted(tools: Tools, config: Configuration, person: Person, summary: Summary) -> None:
+    """Finish or undo what earlier runs left half done, wherever that is."""
+    for account_id, region, group_id in sorted(tools.lock.read().unfinished):
+        issue = tools.table.get(account_id, group_id)
+        if issue is None:
+            tools.lock.finish(account_id, region, group_id)
+        elif outcome := recover(tools, config, issue):
+            _conclude(tools, outcome, summary, person)
 
-    Raises:
-        LockedError: another run took the lock over.
-        ConfigurationError: the configuration became unreadable meanwhile.
-    """
-    summary = Summary()
-    config = reload()
-    issues = list(candidates(tools, config, selection, summary.problems))
-    for issue in issues:
-        if is_unfinished(issue):
-            _tell(recover(tools, config, issue), summary, say)
-    issues = due_issues(candidates(tools, config, selection, []), config, tools.now())
-    planned = [(issue, _look(tools, config, issue)) for issue in issues]
-    changing = [issue for issue, seen in planned if isinstance(seen, Look) and isinstance(seen.planned, Plan)]
+
+def _too_many(tools: Tools, config: Configuration, issues: Sequence[Issue], summary: Summary) -> bool:
+    """Whether a run would change more groups than it may. Then it changes none: so many at once is a mistake."""
     limit = config.secgrp_unrestricted_access.remediation_limit_per_run
-    if len(changing) > limit:
-        summary.problems.append(
-            f"stopped: {len(changing)} groups are to be changed, and remediation_limit_per_run is {limit}; "
-            "nothing was changed. Look at them with --dry-run, then raise the limit or use --group"
-        )
-        return summary
+    if len(issues) <= limit:
+        return False
+    changing = 0
     for issue in issues:
-        config = reload()
-        if not config.secgrp_unrestricted_access.remediation:
-            say("remediation was switched off meanwhile (secgrp_unrestricted_access.remediation): stopped")
-            return summary
-        fresh = tools.table.get(issue.account_id, issue.issue_id)
-        if fresh is None or not due_issues([fresh], config, tools.now()):
-            summary.left += 1
-            continue
-        if issue.account_id not in config.remediation_accounts():
-            summary.left += 1
-            continue
-        _tell(remediate(tools, config, fresh), summary, say)
-    return summary
+        try:
+            changing += isinstance(look(tools, config, issue).planned, Plan)
+        except COULD_NOT:
+            continue  # said when its turn comes
+    if changing <= limit:
+        return False
+    _stop_at_limit(
+        tools,
+        summary,
+        f"{changing} groups are due to be changed, and remediation_limit_per_run is {limit}: nothing was changed",
+    )
+    return True
 
 
-def _look(tools: Tools, config: Configuration, issue: Issue) -> Look | str:
+def _stop_at_limit(tools: Tools, summary: Summary, text: str) -> None:
+    text = f"stopped: {text}. Look at them with --dry-run, then raise the limit, or choose with --group"
+    summary.problems.append(text)
+    tools.teller.alert_operators("Remediation stopped", text)
+
+
+def _show(tools: Tools, config: Configuration, issue: Issue, person: Person, summary: Summary) -> Look | None:
+    """Show an issue and what would be done; None: its group could not be read, which is said."""
+    person.say(console.heading(issue, config.account_name(issue.account_id)))
+    person.say(f"  {console.since(issue)}")
+    if refusal := why_not_due(issue, policy_of(config, issue.account_id), tools.now()):
+        person.say(f"  {refusal.text}")
     try:
-        return look(tools, config, issue)
+        seen = look(tools, config, issue)
     except COULD_NOT as error:
-        return explain(error, tools.sessions.role_arn(issue.account_id))
+        text = f"could not be read: {explain(error, tools.sessions.role_arn(issue.account_id))}"
+        person.say(f"  {text}")
+        summary.problems.append(f"{console.place(issue)}: {text}")
+        return None
+    if seen.live:
+        person.say(console.usage(usage_of(tools.ec2(issue), issue.issue_id)))
+    person.say(console.planned(seen.live.group.ingress if seen.live else (), seen.planned))
+    if isinstance(seen.planned, Refusal) and seen.planned.needs_somebody:
+        summary.problems.append(f"{console.place(issue)}: {seen.planned.text}")
+    return seen
 
 
-def _tell(outcome: Outcome | None, summary: Summary, say: Callable[[str | Text], None]) -> None:
-    if outcome is None:
-        return
-    line = f"{show.place(outcome.issue)}: {outcome.result}: {outcome.text}"
-    if outcome.backup:
-        line += f"; backup {outcome.backup}"
-    say(line)
+def _conclude(tools: Tools, outcome: Outcome, summary: Summary, person: Person) -> None:
+    """Say what became of a group to everybody whom it concerns."""
+    issue, bucket = outcome.issue, tools.backups.bucket
+    line = f"{console.place(issue)}: {outcome.result}: {outcome.text}"
+    person.say(line + (f"; backup {outcome.backup}" if outcome.backup else ""))
     if outcome.result is Result.REMEDIATED:
         summary.remediated += 1
+        entry = entry_of(issue)
+        told = message.remediated(
+            issue, bucket, outcome.backup, entry.add if entry else (), entry.revoke if entry else ()
+        )
+    elif outcome.result is Result.RESTORED:
+        entry = entry_of(issue)
+        told = message.restored(issue, bucket, entry.restored_from if entry else "", outcome.backup, tools.who)
+    elif outcome.result is Result.CLEARED:
+        told = message.cleared(issue, outcome.text)
     elif outcome.is_done:
         summary.left += 1
-    if not outcome.is_done:
-        summary.problems.append(f"{show.place(outcome.issue)}: {outcome.text}")
-
-
-def dry_run_all(
-    tools: Tools,
-    config: Configuration,
-    issues: Sequence[Issue],
-    say: Callable[[str | Text], None],
-) -> Summary:
-    """Show what would be done about these issues, and change nothing."""
-    summary = Summary()
-    for issue in issues:
-        say(show.heading(issue, config.account_name(issue.account_id)))
-        say(f"  {show.since(issue)}")
-        seen = _look(tools, config, issue)
-        if isinstance(seen, str):
-            summary.problems.append(f"{show.place(issue)}: could not be read: {seen}")
-            continue
-        say(show.planned(seen.live.group.ingress if seen.live else (), seen.planned))
-        if isinstance(seen.planned, Refusal):
-            summary.left += 1
-            if seen.planned.needs_somebody:
-                summary.problems.append(f"{show.place(issue)}: {seen.planned.text}")
-    return summary
-
-
-def build_tools(config: Configuration) -> Tools:
-    """Build what the job needs from the configuration and this process."""
-    aws = config.aws
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
-    table_name = config.secgrp_unrestricted_access.table_name
-    dynamodb = sessions.client("dynamodb")
-    holder = this_process()
-
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    return Tools(
-        sessions=sessions,
-        table=IssueTable(dynamodb, table_name),
-        backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
-        lock=Lock(dynamodb, table_name, aws.main_account_id, holder, now),
-        who=holder.who,
-        now=now,
-        sleep=time.sleep,
-    )
+        return
+    else:
+        summary.problems.append(f"{console.place(issue)}: {outcome.text}")
+        told = message.failed(issue, bucket, outcome.backup, str(outcome.result), outcome.text)
+    if problem := tell(tools.teller, tools.table, issue, told, repeated=not outcome.is_done):
+        summary.problems.append(problem)
 
 
 def command(
@@ -208,55 +291,39 @@ def command(
 ) -> None:
     """Remediate due issues: replace the rules that expose a group. Asks for each, unless --batch."""
     if batch and include_not_due:
-        raise typer.BadParameter("what is not due is for a person to decide: not with --batch")
-    if not (batch or dry_run or sys.stdin.isatty()):
-        raise typer.BadParameter("there is no terminal to ask at: use --batch to ask nothing, or --dry-run")
+        raise typer.BadParameter("what is not due is for a person to decide: --include-not-due is not for --batch")
+    if not (batch or dry_run or has_terminal()):
+        raise typer.BadParameter("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
-    section = configuration.secgrp_unrestricted_access
-    if batch and not section.remediation:
+    if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")
         return
     for account_id in account or ():
         if account_id not in configuration.remediation_accounts():
-            raise typer.BadParameter(f"account {account_id} is not among remediation_accounts")
-    if not (dry_run or configuration.aws.s3_backup_bucket):
-        raise typer.BadParameter("aws.s3_backup_bucket is not set: nothing is changed without a backup")
+            raise typer.BadParameter(f"account {account_id} is not one of remediation_accounts")
     selection = Selection.of(account, region, group)
-    tools = build_tools(configuration)
-    screen = Console(highlight=False, soft_wrap=True)
-    say = lambda text: screen.print(text, markup=False)  # noqa: E731
+    tools, screen = build_tools(configuration), Screen()
+
+    def reload() -> Configuration:
+        return read_configuration(config)
+
     if dry_run:
         summary = Summary()
-        issues = list(candidates(tools, configuration, selection, summary.problems))
+        issues = find(tools, configuration, selection, summary)
         if not include_not_due:
-            issues = due_issues(issues, configuration, tools.now())
-        shown = dry_run_all(tools, configuration, issues, say)
-        _end(Summary(shown.remediated, shown.left, summary.problems + shown.problems), dry_run=len(issues))
+            issues = due(issues, configuration, tools.now())
+        show_all(tools, configuration, issues, screen, summary)
+        typer.echo(f"dry run: {len(issues)} looked at, nothing changed")
+        end(summary.problems)
         return
-    try:
-        tools.lock.acquire()
-    except LockedError as error:
-        typer.echo(f"hammer: {error}", err=True)
-        raise typer.Exit(Exit.INCOMPLETE) from error
-    try:
-        summary = run_batch(tools, lambda: read_configuration(config), selection, say)
-    except LockedError as error:
-        typer.echo(f"hammer: {error}", err=True)
-        raise typer.Exit(Exit.INCOMPLETE) from error
-    finally:
-        tools.lock.release()
-    _end(summary)
-
-
-def _end(summary: Summary, dry_run: int | None = None) -> None:
-    if dry_run is None:
-        typer.echo(f"{summary.remediated} remediated; {summary.left} left as they are")
-    else:
-        typer.echo(f"dry run: {dry_run} looked at, nothing changed")
-    for problem in summary.problems:
-        typer.echo(f"hammer: {problem}", err=True)
-    if summary.problems:
-        raise typer.Exit(Exit.INCOMPLETE)
+    with working(tools, configuration, LOG_STREAM):
+        if batch:
+            summary = run_batch(tools, reload, selection, screen)
+        else:
+            summary = run_by_hand(tools, reload, selection, screen, include_not_due=include_not_due)
+        summary.problems += tools.teller.send()
+    typer.echo(f"{summary.remediated} remediated, {summary.left} left as they are")
+    end(summary.problems)
 
 
 app = application(command)

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
+from library.aws.backups import Backup
 from library.issue import Issue, format_time
-from library.security_group import IngressRule
+from library.rule_sets import rule_key
+from library.security_group import IngressRule, SecurityGroup
 from library.text import printable
+from library.usage import Usage
+from remediation.message import rule_text
 from remediation.plan import Plan, Refusal, ports_text
+from remediation.remediator import Look
+from remediation.restore_plan import RestorePlan
 
-
-def rule_text(rule: IngressRule) -> str:
-    """A rule on one line: `tcp/22 from 0.0.0.0/0 (ssh)`."""
-    source = rule.cidr or rule.prefix_list_id or rule.group_id
-    about = f" ({printable(rule.description)})" if rule.description else ""
-    return f"{ports_text(rule)} from {printable(source)}{about}"
+_SHOWN_USERS = 10
 
 
 def _order(rule: IngressRule) -> tuple[str, int, int, str]:
@@ -47,11 +48,44 @@ def heading(issue: Issue, account_name: str) -> str:
     return f"{issue.issue_id} {name} in {account}, {issue.details.region}, {issue.details.vpc_id}"
 
 
+def heading_of(account_id: str, region: str, group: SecurityGroup) -> str:
+    """Which group this is about, of one that was described."""
+    return f"{group.group_id} {printable(group.name)} in {account_id}, {region}, {group.vpc_id}"
+
+
 def since(issue: Issue) -> str:
     """Since when an issue is known, and its ticket."""
     ticket = printable(str(issue.jira_details.get("ticket") or "no ticket"))
     found, reported = format_time(issue.timestamps.identified), format_time(issue.timestamps.reported)
     return f"{issue.details.status}, found {found or 'unknown'}, reported {reported or 'not yet'}, {ticket}"
+
+
+def details(issue: Issue, seen: Look, backups: Sequence[Backup]) -> str:
+    """What the first look leaves out: tags, ids of the rules, what is exposed, and the backups that there are."""
+    lines = ["  tags: " + (", ".join(f"{k}={v}" for k, v in sorted(issue.details.tags.items())) or "none")]
+    for perm in issue.details.perms:
+        listed = f" in {perm.prefix_list_id}" if perm.prefix_list_id else ""
+        ports = ports_text(IngressRule(perm.protocol, perm.from_port, perm.to_port))
+        lines.append(f"  exposed when found: {ports} from {perm.cidr}{listed}, {perm.status}")
+    if isinstance(seen.planned, Plan):
+        lines += [f"  to be revoked: {rule.rule_id} {rule_text(rule)}" for rule in seen.planned.revoke]
+    lines += [f"  backup: {backup.key}" for backup in backups] or ["  backup: none yet"]
+    return "\n".join(map(printable, lines)) + "\n"
+
+
+def usage(users: Usage) -> str:
+    """Who uses a group, one a line."""
+    if users.unknown:
+        return f"  who uses it could not be read: {printable(users.unknown)}"
+    if not users.users:
+        return "  used by nothing"
+    lines = []
+    for user in users.users[:_SHOWN_USERS]:
+        public = f", public: {', '.join(user.public_addresses)}" if user.public_addresses else ""
+        lines.append(f"  used by {user.kind} {printable(user.name)}{public}")
+    if len(users.users) > _SHOWN_USERS:
+        lines.append(f"  used by {len(users.users) - _SHOWN_USERS} more")
+    return "\n".join(lines)
 
 
 def planned(before: Sequence[IngressRule], plan: Plan | Refusal) -> Text:
@@ -63,6 +97,18 @@ def planned(before: Sequence[IngressRule], plan: Plan | Refusal) -> Text:
         text.append(f"  note: {printable(note)}\n", style="yellow")
     if plan.left:
         text.append(f"  stays exposed, out of remediation_scope: {len(plan.left)} sources\n", style="yellow")
+    return text
+
+
+def restore_difference(before: Sequence[IngressRule], plan: RestorePlan) -> Text:
+    """What a restore changes. A rule that only gets another description is gone and there again."""
+    described = {rule_key(rule) for rule in plan.describe}
+    other = [rule for rule in before if rule_key(rule) in described]
+    text = difference(before, (*plan.add, *plan.describe), (*plan.revoke, *other))
+    if plan.is_empty:
+        text.append("  nothing to change: the group is as the backup says\n")
+    if plan.kept:
+        text.append(f"  {len(plan.kept)} rules made since stay (--exact revokes them)\n", style="yellow")
     return text
 
 

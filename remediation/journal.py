@@ -3,7 +3,8 @@
 `remediation_details` of an issue is a map with
 
 - `journal`: the newest change of the group: `kind` (`remediation` | `restore`), `step`, `run`, `by`, `started`,
-  `changed` (when the step was written), `backup` (its key), `add` and `revoke` (lists of rules), `problem`;
+  `changed` (when the step was written), `backup` (its key), `add`, `revoke` and `describe` (lists of rules; the last
+  get another description), `restored_from` (the key of the backup that a restore goes back to), `problem`;
 - `backup`: the key of the newest backup;
 - `restored`: a map with `at`, `by` and `backup` while a restored group waits for somebody to decide, else null.
 """
@@ -11,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,8 @@ class Entry:
     backup: str
     add: tuple[IngressRule, ...]
     revoke: tuple[IngressRule, ...]
+    describe: tuple[IngressRule, ...] = ()
+    restored_from: str = ""
     run: str = ""
     by: str = ""
     started: str = ""
@@ -72,6 +75,8 @@ class Entry:
             "backup": self.backup,
             "add": rules_to_item(self.add),
             "revoke": rules_to_item(self.revoke),
+            "describe": rules_to_item(self.describe),
+            "restored_from": self.restored_from,
             "run": self.run,
             "by": self.by,
             "started": self.started,
@@ -88,7 +93,8 @@ class Entry:
             backup=item["backup"],
             add=rules_from_item(item["add"]),
             revoke=rules_from_item(item["revoke"]),
-            **{name: item[name] for name in ("run", "by", "started", "changed", "problem")},
+            describe=rules_from_item(item["describe"]),
+            **{name: item[name] for name in ("restored_from", "run", "by", "started", "changed", "problem")},
         )
 
 
@@ -135,7 +141,7 @@ class Journal:
         self._table = table
         self._now = now
         self.issue = issue
-        """The issue as it was read last."""
+        """The issue as it was read last, with what was written since."""
         self.details: dict[str, Any] = dict(issue.remediation_details)
 
     def write(self, entry: Entry, *, remediated: bool = False, **details: Any) -> Entry:
@@ -154,24 +160,29 @@ class Journal:
             LostRaceError: the issue is gone, or new occurrences of it keep coming.
             ClientError, BotoCoreError: it could not be written.
         """
-        now = format_time(self._now())
-        entry = Entry(**{**_fields(entry), "changed": now or "", "started": entry.started or now or ""})
-        self.details = {**self.details, **details, "journal": entry.to_item()}
+        now = format_time(self._now()) or ""
+        entry = replace(entry, changed=now, started=entry.started or now)
+        self._write({**details, "journal": entry.to_item()}, remediated=now if remediated else "")
+        return entry
+
+    def note(self, **details: Any) -> None:
+        """Write keys of `remediation_details` beside the journal. Raises as `write` does."""
+        self._write(details)
+
+    def _write(self, details: Mapping[str, Any], remediated: str = "") -> None:
+        self.details = {**self.details, **details}
         occurrence = self.issue.occurrence
         for attempt in range(_ATTEMPTS):
             sets: dict[str, Any] = {"remediation_details": self.details}
             if remediated and self.issue.occurrence == occurrence:
-                sets["timestamps.remediated"] = now
+                sets["timestamps.remediated"] = remediated
             try:
                 self._table.update(self.issue, sets)
-                return entry
             except LostRaceError:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
                 if fresh is None or attempt == _ATTEMPTS - 1:
                     raise
                 self.issue = fresh
-        raise AssertionError("unreachable")
-
-
-def _fields(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in entry.__slots__}
+            else:
+                self.issue = replace(self.issue, remediation_details=self.details)
+                return

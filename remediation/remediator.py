@@ -14,12 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.security_group_changes import LiveGroup, describe_live, prefix_list_weights, rule_quota
+from library.aws.security_group_changes import (
+    LiveGroup,
+    describe_live,
+    prefix_list_weights,
+    rule_quota,
+    single_permissions,
+)
 from library.issue import Issue, format_time
+from library.rule_sets import RuleKey, rule_key
 from library.security_group import SecurityGroup
 from remediation.apply import COULD_NOT, ChangeFailedError, NotYetError, Workplace, carry_out, finish, undo
 from remediation.journal import Entry, Journal, Kind, Step, entry_of, is_unfinished, rules_to_item
 from remediation.plan import Plan, Policy, Refusal, RuleQuota, plan_remediation
+from remediation.restore_plan import RestorePlan
 
 if TYPE_CHECKING:
     from library.aws.backups import Backups
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from library.aws.lock import Lock
     from library.aws.session import Sessions
     from library.config import Configuration
+    from remediation.telling import Teller
 
 _ROUNDS = 3  # of plan and change, while somebody else keeps opening the group
 
@@ -35,10 +44,13 @@ class Result(StrEnum):
     """What became of a group."""
 
     REMEDIATED = "remediated"
+    RESTORED = "restored"
+    CLEARED = "interrupted before, now undone"
     LEFT = "left as it is"
     UNDONE = "failed and undone"
     UNFINISHED = "failed, to be finished by the next run"
     FAILED = "failed, nothing was changed"
+    CHANGED_MEANWHILE = "not what was agreed to any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class Outcome:
         """Whether nobody needs to look at it."""
         if self.refusal is not None:
             return not self.refusal.needs_somebody
-        return self.result is Result.REMEDIATED
+        return self.result in (Result.REMEDIATED, Result.RESTORED, Result.CLEARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,7 @@ class Tools:
     table: IssueTable
     backups: Backups
     lock: Lock
+    teller: Teller
     who: str
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -98,13 +111,13 @@ class Tools:
         """The EC2 client of an issue's account and region."""
         return self.sessions.client("ec2", issue.account_id, issue.details.region)
 
-    def quota(self, group: SecurityGroup, issue: Issue, default: int) -> RuleQuota:
+    def quota(self, group: SecurityGroup, account_id: str, region: str, default: int) -> RuleQuota:
         """The rule quota of a group."""
-        place = (issue.account_id, issue.details.region)
+        place = (account_id, region)
         if place not in self._quotas:
             self._quotas[place] = rule_quota(self.sessions.client("service-quotas", *place), default)
         lists = {rule.prefix_list_id for rule in group.ingress if rule.prefix_list_id}
-        return RuleQuota(self._quotas[place], prefix_list_weights(self.ec2(issue), lists))
+        return RuleQuota(self._quotas[place], prefix_list_weights(self.sessions.client("ec2", *place), lists))
 
     def workplace(self, issue: Issue, journal: Journal) -> Workplace:
         """Where an issue's group is changed."""
@@ -136,13 +149,20 @@ def look(tools: Tools, config: Configuration, issue: Issue) -> Look:
         return Look(None, plan_remediation(None, {}, policy, RuleQuota(0), tools.now()))
     lists = PrefixListReader(tools.ec2(issue))
     lists.read(policy.evaluator.prefix_lists_named(live.group))
-    quota = tools.quota(live.group, issue, config.secgrp_unrestricted_access.rules_per_security_group_quota)
+    default = config.secgrp_unrestricted_access.rules_per_security_group_quota
+    quota = tools.quota(live.group, issue.account_id, issue.details.region, default)
     ticket = str(issue.jira_details.get("ticket") or "")
     return Look(live, plan_remediation(live.group, lists.entries, policy, quota, tools.now(), ticket))
 
 
-def remediate(tools: Tools, config: Configuration, issue: Issue) -> Outcome:
+def remediate(tools: Tools, config: Configuration, issue: Issue, agreed: Plan | None = None) -> Outcome:
     """Remediate a due issue's group. What is planned is decided anew, on the group as it is now.
+
+    Args:
+        tools: what the job works with.
+        config: the configuration.
+        issue: the issue.
+        agreed: what a person agreed to; if it is not the plan any more, nothing is changed. None: whatever is planned.
 
     Raises:
         LockedError: another run took the lock over.
@@ -162,6 +182,8 @@ def remediate(tools: Tools, config: Configuration, issue: Issue) -> Outcome:
             if entry is None:
                 return Outcome(issue, Result.LEFT, seen.planned.text, refusal=seen.planned)
             return _judged(tools, journal, entry, seen.planned, plan, backup)
+        if entry is None and agreed is not None and seen.planned != agreed:
+            return Outcome(issue, Result.CHANGED_MEANWHILE, "the group, or its plan, is another one now", seen.planned)
         plan = seen.planned
         assert seen.live is not None  # noqa: S101 - a group that is gone has no plan
         try:
@@ -172,12 +194,12 @@ def remediate(tools: Tools, config: Configuration, issue: Issue) -> Outcome:
         entry = Entry(Kind.REMEDIATION, Step.ADDING, backup, plan.add, plan.revoke, run=tools.run, by=tools.who)
         try:
             tools.lock.begin(issue.account_id, issue.details.region, issue.issue_id)
-            entry = carry_out(tools.workplace(issue, journal), entry, backup=backup)
+            entry = carry_out(tools.workplace(issue, journal), entry, backup=backup, restored=None)
         except AWS_ERRORS as error:
             return Outcome(issue, Result.FAILED, f"the lock could not be renewed: {explain(error)}", plan, backup)
         except ChangeFailedError as error:
             if error.undone:
-                _finished(tools, issue)
+                finished(tools, issue)
             return Outcome(issue, Result.UNDONE if error.undone else Result.UNFINISHED, str(error), plan, backup)
     text = "somebody opens the group again each time that it is closed"
     return Outcome(issue, Result.UNFINISHED, text, plan, backup)
@@ -190,7 +212,7 @@ def _judged(tools: Tools, journal: Journal, entry: Entry, refusal: Refusal, plan
         return Outcome(issue, Result.UNFINISHED, refusal.text, plan, backup)
     try:
         journal.write(replace(entry, step=Step.DONE), remediated=True)
-        _finished(tools, issue)
+        finished(tools, issue)
     except COULD_NOT as error:
         text = f"changed, but it could not be recorded: {explain(error)}"
         return Outcome(issue, Result.UNFINISHED, text, plan, backup)
@@ -198,7 +220,7 @@ def _judged(tools: Tools, journal: Journal, entry: Entry, refusal: Refusal, plan
     return Outcome(journal.issue, Result.REMEDIATED, done, plan, backup)
 
 
-def back_up(tools: Tools, issue: Issue, live: LiveGroup, kind: Kind, plan: Plan) -> str:
+def back_up(tools: Tools, issue: Issue, live: LiveGroup, kind: Kind, plan: Plan | RestorePlan) -> str:
     """Store a group before it is changed, with what is going to be changed. Returns the key.
 
     Raises:
@@ -210,7 +232,7 @@ def back_up(tools: Tools, issue: Issue, live: LiveGroup, kind: Kind, plan: Plan)
         "written": format_time(now),
         "by": tools.who,
         "run": tools.run,
-        "issue": {"occurrence": int(issue.occurrence), "ticket": issue.jira_details.get("ticket")},
+        "ticket": issue.jira_details.get("ticket"),
         "rules": list(live.raw_rules),
         "add": rules_to_item(plan.add),
         "revoke": rules_to_item(plan.revoke),
@@ -228,7 +250,7 @@ def recover(tools: Tools, config: Configuration, issue: Issue) -> Outcome | None
     """
     entry = entry_of(issue)
     if entry is None or not is_unfinished(issue):
-        _finished(tools, issue)
+        finished(tools, issue)
         return None
     journal = Journal(tools.table, issue, tools.now)
     place = tools.workplace(issue, journal)
@@ -236,32 +258,46 @@ def recover(tools: Tools, config: Configuration, issue: Issue) -> Outcome | None
     try:
         if entry.step in (Step.ADDING, Step.UNDOING):
             undo(place, entry, entry.problem or f"the run of {entry.by} was interrupted")
-            _finished(tools, issue)
+            finished(tools, issue)
             text = f"what the interrupted run of {entry.by} had added was undone"
-            return Outcome(journal.issue, Result.UNDONE, text, backup=entry.backup)
+            return Outcome(journal.issue, Result.CLEARED, text, backup=entry.backup)
         if entry.step is Step.REVOKING:
-            entry = finish(place, entry)
+            entry = finish(place, entry, _permissions(tools, entry, issue))
         return _verified(tools, config, journal, entry)
     except (*COULD_NOT, NotYetError) as error:
         text = f"an earlier run was interrupted, and this one could not finish it: {_explain(tools, issue, error)}"
         return Outcome(journal.issue, Result.UNFINISHED, text, backup=entry.backup)
 
 
+def _permissions(tools: Tools, entry: Entry, issue: Issue) -> Mapping[RuleKey, Any]:
+    """How to add the rules of an interrupted restore again exactly: as the backup that it goes back to has them."""
+    if not entry.restored_from:
+        return {}
+    source = tools.backups.read(entry.restored_from, issue.issue_id)
+    return {rule_key(rule): permission for rule, permission in single_permissions(source["IpPermissions"])}
+
+
 def _verified(tools: Tools, config: Configuration, journal: Journal, entry: Entry) -> Outcome:
     """Judge a change that an interrupted run had made, and record it."""
     if entry.kind is Kind.RESTORE:
-        journal.write(replace(entry, step=Step.DONE))
-        _finished(tools, journal.issue)
-        return Outcome(journal.issue, Result.REMEDIATED, "the interrupted restore is finished", backup=entry.backup)
+        journal.write(replace(entry, step=Step.DONE), restored=restored_flag(entry))
+        finished(tools, journal.issue)
+        return Outcome(journal.issue, Result.RESTORED, "the interrupted restore is finished", backup=entry.backup)
     seen = look(tools, config, journal.issue)
     whole = isinstance(seen.planned, Refusal) and not seen.planned.needs_somebody
     journal.write(replace(entry, step=Step.DONE), remediated=whole)
-    _finished(tools, journal.issue)
+    finished(tools, journal.issue)
     text = "the interrupted run's change is finished" + ("" if whole else ", and the group has been opened again since")
     return Outcome(journal.issue, Result.REMEDIATED, text, backup=entry.backup)
 
 
-def _finished(tools: Tools, issue: Issue) -> None:
+def restored_flag(entry: Entry) -> dict[str, str]:
+    """What says that somebody restored a group: automatic remediation leaves it alone while it is there."""
+    return {"at": entry.started, "by": entry.by, "backup": entry.restored_from}
+
+
+def finished(tools: Tools, issue: Issue) -> None:
+    """Note in the lock that a group is whole."""
     try:
         tools.lock.finish(issue.account_id, issue.details.region, issue.issue_id)
     except AWS_ERRORS:

@@ -88,6 +88,19 @@ def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> None:
     client.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=rule_ids)
 
 
+def set_descriptions(client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef]) -> None:
+    """Give existing rules the descriptions that these permissions have, or none: see `with_description`."""
+    client.update_security_group_rule_descriptions_ingress(GroupId=group_id, IpPermissions=permissions)
+
+
+def with_description(permission: Any, description: str) -> IpPermissionTypeDef:
+    """The permission of a single rule with another description; an empty one takes it away."""
+    return {  # type: ignore[return-value]
+        key: [{**value[0], "Description": description}] if key in _SOURCES else value
+        for key, value in permission.items()
+    }
+
+
 def permission_of(rule: IngressRule) -> IpPermissionTypeDef:
     """A rule with a CIDR or a prefix list as AuthorizeSecurityGroupIngress takes it."""
     if rule.prefix_list_id:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,11 +20,15 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import Holder, Lock
 from library.aws.security_group_changes import single_permissions
 from library.aws.session import Sessions
+from library.command_line import Selection
 from library.config import Configuration, load_configuration
+from library.document import Document
 from library.issue import Issue, IssueDetails, format_time
+from library.plain_text import plain_text
 from library.rule_sets import rule_key
 from library.security_group import parse_security_group
-from remediation import clean_security_groups
+from remediation import clean_security_groups, restore_security_groups
+from remediation.clean_security_groups import Summary
 from remediation.remediator import Tools, policy_of
 
 MAIN, MEMBER = "123456789012", "210987654321"
@@ -36,11 +40,11 @@ ANYWHERE = "0.0.0.0/0"
 
 def permission(protocol: str, ports: tuple[int, int] | None, *sources: str, about: str = "") -> dict[str, Any]:
     """A permission as AuthorizeSecurityGroupIngress takes it. A source is a CIDR, a pl- or an sg-."""
-    kinds = {
+    kinds: dict[str, tuple[str, Callable[[str], bool]]] = {
         "IpRanges": ("CidrIp", lambda source: "." in source),
         "Ipv6Ranges": ("CidrIpv6", lambda source: ":" in source),
         "PrefixListIds": ("PrefixListId", lambda source: source.startswith("pl-")),
-        "UserIdGroupPairs": ("GroupId", lambda source: source.startswith("sg-")),
+        "UserIdGroupPairs": ("GroupId", lambda source: source.startswith(("sg-", "self"))),
     }
     described = {"Description": about} if about else {}
     made: dict[str, Any] = {"IpProtocol": protocol}
@@ -53,6 +57,36 @@ def permission(protocol: str, ports: tuple[int, int] | None, *sources: str, abou
 
 
 @dataclass
+class People:
+    """Who is told, and who is asked."""
+
+    said: list[str] = field(default_factory=list)
+    comments: list[tuple[str, str]] = field(default_factory=list)
+    alerts: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+
+    def say(self, text: object) -> None:
+        self.said.append(str(text))
+
+    def ask(self, question: str) -> str:
+        self.said.append(question)
+        return self.answers.pop(0) if self.answers else "q"
+
+    def comment(self, issue: Issue, document: Document) -> str:
+        self.comments.append((issue.issue_id, plain_text(document)))
+        return ""
+
+    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
+        self.alerts.append((heading, "\n".join((issue.issue_id, text, *details))))
+
+    def alert_operators(self, heading: str, text: str) -> None:
+        self.alerts.append((heading, text))
+
+    def send(self) -> list[str]:
+        return []
+
+
+@dataclass
 class World:
     """Two accounts, one region."""
 
@@ -61,6 +95,7 @@ class World:
     whitelist: dict[str, Any] = field(default_factory=dict)
     clock: datetime = NOW
     slept: list[float] = field(default_factory=list)
+    people: People = field(default_factory=People)
     _groups: int = 0
 
     def __post_init__(self) -> None:
@@ -195,14 +230,41 @@ class World:
             table=self.table,
             backups=self.backups,
             lock=lock,
+            teller=self.people,
             who="tester",
             now=self.now,
             sleep=self.slept.append,
         )
 
+    def batch(self) -> Summary:
+        """What `hammer remediate --batch` does, with the test's clock, sleep and people."""
+        tools = self.tools()
+        try:
+            return clean_security_groups.run_batch(
+                tools, lambda: self.config, Selection.of(None, None, None), self.people
+            )
+        finally:
+            tools.lock.release()
+
+    def by_hand(self, *answers: str, include_not_due: bool = False) -> Summary:
+        """What `hammer remediate` does at a terminal, where a person gives these answers."""
+        tools = self.tools()
+        self.people.answers = list(answers)
+        try:
+            return clean_security_groups.run_by_hand(
+                tools, lambda: self.config, Selection.of(None, None, None), self.people, include_not_due=include_not_due
+            )
+        finally:
+            tools.lock.release()
+
     def remediate(self, *options: str, answers: str | None = None) -> Result:
         """`hammer remediate`."""
         return _run(clean_security_groups.app, "--config", str(self.folder), *options, answers=answers)
+
+    def restore(self, group_id: str, *options: str, account: str = MAIN, answers: str | None = None) -> Result:
+        """`hammer restore`."""
+        place = ("--account", account, "--region", REGION, "--group", group_id)
+        return _run(restore_security_groups.app, "--config", str(self.folder), *place, *options, answers=answers)
 
 
 def _run(app: Any, *arguments: str, answers: str | None) -> Result:
@@ -223,6 +285,3 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
     """An empty world."""
     with mock_aws():
         yield World(folder, settings)
-
-
-WorldMaker = Callable[..., World]
