@@ -6,6 +6,7 @@ Every write is conditional on what it was decided on. Reads are strongly consist
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -86,7 +87,8 @@ class IssueTable:
     def get_many(self, account_id: str, group_ids: Iterable[str]) -> dict[str, Issue]:
         """The issues of these groups, in whatever status, by group id; those that there are none of are left out."""
         found: dict[str, Issue] = {}
-        wanted = [self._key(account_id, group_id) for group_id in group_ids]
+        # BatchGetItem refuses a key that is named twice.
+        wanted = [self._key(account_id, group_id) for group_id in dict.fromkeys(group_ids)]
         while wanted:
             batch, wanted = wanted[:_BATCH_GET_LIMIT], wanted[_BATCH_GET_LIMIT:]
             answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": batch, "ConsistentRead": True}})
@@ -94,7 +96,7 @@ class IssueTable:
                 issue = Issue.from_item(self._item(raw))
                 found[issue.issue_id] = issue
             # At most 16 MB come at a time (BatchGetItem, UnprocessedKeys): the rest goes to the end of the queue.
-            wanted.extend(answer["UnprocessedKeys"].get(self._name, {"Keys": []})["Keys"])  # type: ignore[arg-type]
+            wanted.extend(answer["UnprocessedKeys"].get(self._name, {"Keys": []})["Keys"])
         return found
 
     def write(self, change: Change) -> None:
@@ -162,11 +164,21 @@ class IssueTable:
         )
 
     def record_coverage(self, scan: ScanCoverage) -> None:
-        """Keep what a scan saw. The time of the last complete scan stays if this one is not complete."""
+        """Keep what a scan saw, unless a scan that began later is kept already.
+
+        The time of the last complete scan stays if this one is not complete.
+        """
         sets = scan.to_item()
         if scan.outcome is coverage.Outcome.COMPLETE:
             sets["last_complete"] = sets["started"]
-        self._update(self._key(scan.account_id, f"{coverage.ITEM_PREFIX}{scan.region}"), sets)
+        # Two scans of a region overlap when one is slow: the slow one knows less.
+        with suppress(LostRaceError):
+            self._update(
+                self._key(scan.account_id, f"{coverage.ITEM_PREFIX}{scan.region}"),
+                sets,
+                condition="attribute_not_exists(issue_id) OR #started <= :started",
+                values={":started": sets["started"]},
+            )
 
     def coverage(self, account_id: str) -> Iterator[coverage.ScanCoverage]:
         """The newest scan of each region of an account."""
