@@ -75,7 +75,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     return {"changes": changes}
 
 
-def _records(event: Mapping[str, Any]) -> Sequence[Any]:
+def _records(event: object) -> Sequence[Any]:
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list) or not records:
         raise MalformedEventError("the event has no SNS records")
@@ -93,10 +93,15 @@ def parse_record(record: Mapping[str, Any]) -> ScanTarget:
         account_id, region, group_ids = message["account_id"], message["region"], message.get("group_ids") or []
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise MalformedEventError(f"not a scan target: {record!r:.500}") from error
-    texts = [account_id, region, *group_ids] if isinstance(group_ids, list) else [None]
-    if not all(isinstance(text, str) and text for text in texts):
+    texts = [account_id, region] if isinstance(group_ids, list) else [None]
+    if not all(isinstance(text, str) and text for text in texts) or not all(map(_is_group_id, group_ids)):
         raise MalformedEventError(f"not a scan target: {message!r:.500}")
     return ScanTarget(account_id, region, tuple(group_ids))
+
+
+def _is_group_id(value: object) -> bool:
+    # The table keeps other records under ids that begin otherwise.
+    return isinstance(value, str) and value.startswith("sg-")
 
 
 def identify(target: ScanTarget, runtime: Runtime) -> int:
@@ -145,7 +150,12 @@ def _look(target: ScanTarget, runtime: Runtime, started: datetime) -> tuple[Regi
     table = runtime.table
     # Known before it is described: who writes in between makes the conditional write below fail.
     known = (
-        table.get_many(target.account_id, target.group_ids)
+        # A group of another region is not there to be found: that says nothing about it.
+        {
+            group_id: issue
+            for group_id, issue in table.get_many(target.account_id, target.group_ids).items()
+            if issue.details.region == target.region
+        }
         if target.group_ids
         else table.exposed(target.account_id, target.region)
     )
