@@ -322,6 +322,10 @@ class TicketDesk:
                     self._sleep(_wait(error, attempt))
                     continue
                 raise self._failed(error, status, unsure=writes and status >= 500 and not turned_away) from None
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                # An answer that the package does not understand: a login page of some proxy, say.
+                reason = f"JIRA's answer was not understood ({type(error).__name__}): is jira.server right?"
+                raise (UnsureError(reason) if writes else TicketError(reason)) from None
             except RequestException as error:
                 arrived = not (isinstance(error, (ConnectTimeout, SSLError)) or _never_connected(error))
                 if (not writes or not arrived) and not isinstance(error, SSLError) and not last:

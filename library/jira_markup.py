@@ -21,7 +21,7 @@ _MARKUP = re.compile(
     | (?<![A-Za-z0-9.])@                                # mention; an e-mail address is none
     | :(?=//|\\\\) | (?<=mailto):                        # address
     | [:;](?=[-()PD|])                                  # face
-    | \((?=[^()\s]{1,8}\))                              # icon
+    | \((?=(?:[ynix/!?+-]|on|off|\*[rgby]?|flag(?:off)?)\))  # icon
     | &(?=\#|[A-Za-z][A-Za-z0-9]*;)                     # entity
     | \A\#                                              # numbered list
     | (?<=\Ah[1-6])\. | (?<=\Abq)\.                     # heading, quotation

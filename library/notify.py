@@ -121,7 +121,8 @@ class Notifier:
         if self._messenger is None:
             return
         line = f"{issue_line(self._config, self._desk, issue)}: {literal(text)}"
-        told = Alert(issue_key(issue), heading, line, tuple(literal(detail) for detail in details))
+        lines = tuple(literal(detail) for detail in details)
+        told = Alert(issue_key(issue), heading, issue_subject(issue), line, lines)
         for destination in destinations_of(self._config, issue):
             self._waiting.setdefault(destination, []).append(told)
 
@@ -133,7 +134,7 @@ class Notifier:
             text: one line; may hold hostile text.
         """
         if self._messenger is not None:
-            told = Alert(heading, heading, literal(text), ())
+            told = Alert(heading, heading, literal(heading), literal(text))
             self._waiting.setdefault(self._config.slack.default_channel, []).append(told)
 
     def send(self, title: str = "Hammer changed security groups") -> list[str]:
@@ -154,10 +155,15 @@ def issue_key(issue: Issue) -> str:
     return f"{issue.account_id}/{issue.issue_id}"
 
 
+def issue_subject(issue: Issue) -> str:
+    """An issue's group in Slack's `mrkdwn`."""
+    return f'{issue.issue_id} "{literal(issue.details.name)}"'
+
+
 def issue_line(config: Configuration, desk: TicketDesk | None, issue: Issue) -> str:
     """An issue's group, place and ticket in one line of Slack's `mrkdwn`."""
     account = config.account_name(issue.account_id)
-    line = f'{issue.issue_id} "{literal(issue.details.name)}", {literal(account)}, {issue.details.region}'
+    line = f"{issue_subject(issue)}, {literal(account)}, {issue.details.region}"
     ticket = str(issue.jira_details.get("ticket") or "")
     return f"{line}, {link(desk.url(ticket), ticket)}" if desk and ticket else line
 

@@ -46,12 +46,14 @@ class Alert:
     Attributes:
         key: tells one issue from another.
         heading: what it is listed under.
-        line: one line.
+        subject: what it is about, in a few words.
+        line: the same and what is to be told, on one line.
         details: what is told in the thread, one line each.
     """
 
     key: str
     heading: str
+    subject: str
     line: str
     details: tuple[str, ...] = ()
 
@@ -97,7 +99,8 @@ def compose(title: str, alerts: Sequence[Alert], notes: Iterable[str] = ()) -> l
     for alert in alerts:
         if not alert.details and alert.key in head.keys:
             continue
-        added = [_section(text) for text in _packed([alert.line, *alert.details])]
+        first = alert.subject if alert.key in head.keys else alert.line
+        added = [_section(text) for text in _packed([first, *alert.details])]
         if blocks and len(blocks) + len(added) > _REPLY_BLOCKS:
             replies.append(Message(title, tuple(blocks), frozenset(keys)))
             blocks, keys = [], set()

@@ -1,0 +1,222 @@
+"""JIRA: Cloud or Data Center, as far as Hammer uses it, with the differences that matter."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.standins.server import Answer, Request, StandIn
+
+_STATUSES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done"}
+_TRANSITIONS = {
+    "To Do": [("11", "Start", "In Progress"), ("21", "Finish", "Done")],
+    "In Progress": [("21", "Finish", "Done")],
+    "Done": [("31", "Again", "To Do")],
+}
+
+
+@dataclass
+class User:
+    user_id: str
+    name: str
+    email: str = ""
+    assignable: bool = True
+
+
+@dataclass
+class Ticket:
+    key: str
+    fields: dict[str, Any]
+    status: str = "To Do"
+    comments: list[str] = field(default_factory=list)
+    watchers: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    indexed: bool = True
+
+    @property
+    def labels(self) -> list[str]:
+        return list(self.fields["labels"])
+
+
+class JiraStandIn(StandIn):
+    """One JIRA.
+
+    Attributes:
+        cloud: whether it is JIRA Cloud.
+        absent: fields that the project's screen lacks.
+        slow_index: whether a new ticket is not found yet.
+        dead_end: whether nothing leads out of Done.
+    """
+
+    def __init__(self, *, cloud: bool) -> None:
+        super().__init__()
+        self.cloud = cloud
+        self.tickets: dict[str, Ticket] = {}
+        self.users: list[User] = []
+        self.projects = {"SEC"}
+        self.absent: set[str] = set()
+        self.slow_index = False
+        self.dead_end = False
+        self.text_limit = 32_767
+
+    @property
+    def secret(self) -> dict[str, str]:
+        return {"username": "hammer@example.com", "api_token": "jira-t0ken"} if self.cloud else {"token": "jira-t0ken"}
+
+    def open_tickets(self) -> list[Ticket]:
+        return [ticket for ticket in self.tickets.values() if ticket.status != "Done"]
+
+    def writes(self) -> list[Request]:
+        return [request for request in self.requests if request.method != "GET"]
+
+    def answer(self, request: Request) -> Answer:
+        if not self._logged_in(request):
+            return Answer("<html>Unauthorized</html>", 401)
+        found = re.fullmatch(r"/rest/api/(?:2|latest)/(.+)", request.path)
+        if not found:
+            return Answer({"errorMessages": ["no such resource"]}, 404)
+        parts = found[1].split("/")
+        if parts[0] == "issue" and len(parts) > 1:
+            return self._issue(request, parts[1], parts[2] if len(parts) > 2 else "")
+        handlers = {
+            "GET serverInfo": self._server_info,
+            "GET search": self._search,
+            "GET search/jql": self._search,
+            "GET user/assignable/search": self._assignable,
+            "GET issueLinkType": lambda _: Answer({"issueLinkTypes": [{"id": "1", "name": "Relates"}]}),
+            "POST issue": self._create,
+            "POST issueLink": self._link,
+        }
+        handler = handlers.get(f"{request.method} {found[1]}")
+        return handler(request) if handler else Answer({"errorMessages": ["no such resource"]}, 404)
+
+    def _logged_in(self, request: Request) -> bool:
+        sent = request.headers.get("authorization", "")
+        if not self.cloud:
+            return sent == "Bearer jira-t0ken"
+        return sent == "Basic " + base64.b64encode(b"hammer@example.com:jira-t0ken").decode()
+
+    def _server_info(self, _: Request) -> Answer:
+        kind = "Cloud" if self.cloud else "Server"
+        return Answer({"baseUrl": self.url, "versionNumbers": [9, 12, 0], "deploymentType": kind})
+
+    def _search(self, request: Request) -> Answer:
+        if self.cloud != request.path.endswith("/jql"):
+            return Answer({"errorMessages": ["The requested API has been removed."]}, 410 if self.cloud else 404)
+        wanted = re.fullmatch(r'labels = "([^"]+)" ORDER BY created DESC', request.query["jql"])
+        if not wanted:
+            return Answer({"errorMessages": ["Error in the JQL Query"]}, 400)
+        found = [ticket for ticket in self.tickets.values() if wanted[1] in ticket.labels and ticket.indexed]
+        return Answer({"issues": [self._shown(ticket) for ticket in reversed(found)], "isLast": True})
+
+    def _assignable(self, request: Request) -> Answer:
+        # Data Center searches user names; Cloud names and addresses, and does not show the addresses.
+        term = request.query["query" if self.cloud else "username"].casefold()
+        found = []
+        for user in self.users:
+            searched = [user.name, user.email] if self.cloud else [user.user_id, user.name, user.email]
+            if user.assignable and any(term in text.casefold() for text in searched):
+                address = f"{self.url}/rest/api/2/user?{'accountId' if self.cloud else 'username'}={user.user_id}"
+                shown = {"self": address, "displayName": user.name}
+                if self.cloud:
+                    found.append({**shown, "accountId": user.user_id})
+                else:
+                    found.append({**shown, "name": user.user_id, "emailAddress": user.email})
+        return Answer(found)
+
+    def _create(self, request: Request) -> Answer:
+        fields = request.body["fields"]
+        errors = {
+            name: f"Field '{name}' cannot be set. It is not on the appropriate screen, or unknown."
+            for name in self.absent & fields.keys()
+        }
+        if fields["project"]["key"] not in self.projects:
+            errors["project"] = "valid project is required"
+        if "\n" in fields["summary"] or len(fields["summary"]) > 255:
+            errors["summary"] = "The summary is invalid."
+        if len(fields["description"]) > self.text_limit:
+            errors["description"] = "The entered text is too long."
+        assignee = fields.get("assignee", {}).get("accountId" if self.cloud else "name")
+        if "assignee" in fields and assignee not in {user.user_id for user in self.users if user.assignable}:
+            errors["assignee"] = "The user cannot be assigned."
+        if any(re.search(r"\s", label) for label in fields["labels"]):
+            errors["labels"] = "A label has a space."
+        if errors:
+            return Answer({"errorMessages": [], "errors": errors}, 400)
+        key = f"{fields['project']['key']}-{len(self.tickets) + 1}"
+        self.tickets[key] = Ticket(key, dict(fields), indexed=not self.slow_index)
+        return Answer({"id": key, "key": key, "self": f"{self.url}/rest/api/2/issue/{key}"}, 201)
+
+    def _issue(self, request: Request, key: str, part: str) -> Answer:  # noqa: PLR0912 - a table of what there is
+        ticket = self.tickets.get(key)
+        if ticket is None:
+            return Answer({"errorMessages": ["Issue does not exist or you do not have permission to see it."]}, 404)
+        match request.method, part:
+            case "GET", "":
+                return Answer(self._shown(ticket))
+            case "PUT", "":
+                for change in request.body["update"]["labels"]:
+                    if "add" in change and change["add"] not in ticket.labels:
+                        ticket.fields["labels"].append(change["add"])
+                    elif change.get("remove") in ticket.labels:
+                        ticket.fields["labels"].remove(change["remove"])
+                return Answer(status=204)
+            case "GET", "comment":
+                comments = [{"id": str(number), "body": body} for number, body in enumerate(ticket.comments)]
+                return Answer({"comments": comments, "total": len(comments)})
+            case "POST", "comment":
+                if len(request.body["body"]) > self.text_limit:
+                    return Answer({"errors": {"comment": "The entered text is too long."}}, 400)
+                ticket.comments.append(request.body["body"])
+                return Answer({"id": str(len(ticket.comments)), "body": request.body["body"]}, 201)
+            case "GET", "transitions":
+                return Answer({"transitions": [self._transition(*found) for found in self._ways(ticket)]})
+            case "POST", "transitions":
+                for number, _, to in self._ways(ticket):
+                    if number == str(request.body["transition"]["id"]):
+                        if to == "Done" and request.body["fields"].get("resolution") != {"name": "Fixed"}:
+                            return Answer({"errors": {"resolution": "Resolution is required."}}, 400)
+                        ticket.status = to
+                        return Answer(status=204)
+                return Answer({"errorMessages": ["It is not a valid transition."]}, 400)
+            case "POST", "watchers":
+                if request.body not in {user.user_id for user in self.users}:
+                    return Answer({"errorMessages": ["The user does not exist."]}, 400)
+                ticket.watchers.append(request.body)
+                return Answer(status=204)
+        return Answer({"errorMessages": ["no such resource"]}, 404)
+
+    def _ways(self, ticket: Ticket) -> list[tuple[str, str, str]]:
+        return [] if self.dead_end and ticket.status == "Done" else _TRANSITIONS[ticket.status]
+
+    def _link(self, request: Request) -> Answer:
+        inward, outward = request.body["inwardIssue"]["key"], request.body["outwardIssue"]["key"]
+        if {inward, outward} - self.tickets.keys():
+            return Answer({"errorMessages": ["No issue could be found."]}, 404)
+        if outward not in self.tickets[inward].links:
+            self.tickets[inward].links.append(outward)
+        return Answer(status=201)
+
+    def _shown(self, ticket: Ticket) -> dict[str, Any]:
+        status = {"name": ticket.status, "statusCategory": {"key": _STATUSES[ticket.status]}}
+        return {
+            "id": ticket.key,
+            "key": ticket.key,
+            "self": f"{self.url}/rest/api/2/issue/{ticket.key}",
+            "fields": {"status": status, "labels": ticket.labels},
+        }
+
+    def _transition(self, number: str, name: str, to: str) -> dict[str, Any]:
+        resolution = {
+            "required": True,
+            "hasDefaultValue": False,
+            "allowedValues": [{"name": "Later"}, {"name": "Fixed"}],
+        }
+        return {
+            "id": number,
+            "name": name,
+            "to": {"name": to, "statusCategory": {"key": _STATUSES[to]}},
+            "fields": {"resolution": resolution} if to == "Done" else {},
+        }
