@@ -105,18 +105,19 @@ def _help(name: str) -> str:
 
 def part_of(text: str, name: str) -> str:
     """What stands in a part. Raises ValueError where there is none."""
-    match = re.search(f"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", text, re.DOTALL)
+    match = re.search(f"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
     if match is None:
         raise ValueError(f"there is no part {name!r}")
-    return match[1]
+    return match[1].strip("\n")
 
 
 def main() -> None:
     """Write every part."""
     for (document, name), program in PARTS.items():
         path = ROOT / document
-        text = path.read_text()
-        path.write_text(text.replace(part_of(text, name), program()))
+        before, opening, rest = path.read_text().partition(f"<!-- {name} -->\n")
+        _, closing, after = rest.partition(f"<!-- /{name} -->")
+        path.write_text(f"{before}{opening}{program()}\n{closing}{after}")
 
 
 if __name__ == "__main__":
