@@ -21,9 +21,11 @@ from identification.runtime import Runtime, start
 from library.aws.inspector import FindingRecords, PathReader, describe_classic
 from library.aws.issue_table import LostRaceError
 from library.expected_ports import Decision, Verdict, decide
+from library.finding_issue import can_be_issue, detection, issue_id
 from library.finding_message import compose
 from library.finding_record import Telling, claimed, confirmed, over, record_id, released, weigh
 from library.inspector_finding import ClassicNotification, Finding, Ignored, read_record, records
+from library.reconcile import reconcile
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -135,7 +137,8 @@ class _Filter:
         if decision.verdict is Verdict.PUBLISH:
             outcome, why = self._tell(decision)
         else:
-            self._forget(decision)
+            if self._forget(decision):
+                self._keep(decision)
             outcome = "held_back" if decision.verdict is Verdict.HOLD_BACK else "ignored"
             why = "; ".join([f"{held.ports}: {held.reason}" for held in decision.held] or decision.notes)
         _log.info(
@@ -163,6 +166,8 @@ class _Filter:
             record = self.records.read(*key)
             telling = weigh(record, decision, self.claimant, now)
             if telling is not Telling.TELL:
+                if telling is not Telling.OUTDATED:
+                    self._keep(decision)
                 return "repeated", str(telling)
             claim = claimed(record, decision, self.claimant, now)
             try:
@@ -173,6 +178,8 @@ class _Filter:
         else:
             raise LostRaceError(f"the record of {decision.finding.arn} kept changing while it was claimed")
         try:
+            # First the issue, which may be written twice.
+            self._keep(decision)
             self._publish(decision)
         except Exception:
             # Nobody else shall wait for the claim to run out.
@@ -198,18 +205,40 @@ class _Filter:
             # Another invocation tells the finding as it has become since: its record is the newer one.
             _log.info("claimed by another invocation", extra={"issue_id": record.issue_id})
 
-    def _forget(self, decision: Decision) -> None:
-        """See to it that a finding that is over or expected by now is told again should it come back."""
+    def _keep(self, decision: Decision) -> None:
+        """Bring the finding's issue up to date, where findings are kept as issues."""
+        wanted, finding, table = self.runtime.config.inspector, decision.finding, self.runtime.table
+        if not (wanted.table or wanted.slack) or not can_be_issue(finding):
+            return
+        for _ in range(_TRIES):
+            known = table.get(finding.account_id, issue_id(finding))
+            change = reconcile(known, detection(decision), self.runtime.now())
+            if change is None:
+                return
+            try:
+                table.write(change)
+            except LostRaceError:
+                continue
+            return
+        raise LostRaceError(f"the issue of {finding.arn} kept changing")
+
+    def _forget(self, decision: Decision) -> bool:
+        """See to it that a finding that is over or expected by now is told again should it come back.
+
+        Returns:
+            Whether that is news: not when something newer was told already.
+        """
         finding = decision.finding
         key = self._key(finding)
         for _ in range(_TRIES):
             record = self.records.read(*key)
-            is_old = record.updated and finding.updated and finding.updated < record.updated
-            if is_old or not (record.told or record.claim):
-                return
+            if record.updated and finding.updated and finding.updated < record.updated:
+                return False
+            if not (record.told or record.claim):
+                return True
             try:
                 self.records.write(over(record, finding, self.runtime.now()))
             except LostRaceError:
                 continue
-            return
+            return True
         raise LostRaceError(f"the record of {finding.arn} kept changing")

@@ -41,6 +41,7 @@ class IssueDetails:
     Attributes:
         status: the worst status of `perms`.
         perms: one for each rule and source, sorted.
+        finding: of an Inspector finding, what `library.finding_issue` keeps of it; empty: this is about a group.
     """
 
     name: str
@@ -49,6 +50,7 @@ class IssueDetails:
     status: OpenStatus
     tags: Mapping[str, str]
     perms: tuple[Exposure, ...]
+    finding: Mapping[str, Any] = field(default_factory=dict)
 
     def to_item(self) -> dict[str, Any]:
         """The `issue_details` map of the table, which is also what `hammer scan` prints."""
@@ -59,6 +61,7 @@ class IssueDetails:
             "status": self.status,
             "tags": dict(self.tags),
             "perms": [_perm_item(perm) for perm in self.perms],
+            **({"finding": dict(self.finding)} if self.finding else {}),
         }
 
     @classmethod
@@ -71,6 +74,7 @@ class IssueDetails:
             status=item["status"],
             tags=item["tags"],
             perms=tuple(_perm(perm) for perm in item["perms"]),
+            finding=item.get("finding", {}),
         )
 
 
@@ -100,7 +104,7 @@ class Issue:
     """One item of the issue table.
 
     Attributes:
-        issue_id: the group's id.
+        issue_id: the group's id; of an Inspector finding, `library.finding_issue.issue_id`.
         revision: counts identification's and reporting's changes of `status` and `issue_details`; a write names the
             revision it was decided on, so that it fails when somebody else was first.
         occurrence: counts how often the group was found anew; whoever adds to an issue names the occurrence it
@@ -121,6 +125,11 @@ class Issue:
     slack_details: Mapping[str, Any] = field(default_factory=dict)
     remediation_details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_finding(self) -> bool:
+        """Whether it is about an Inspector finding rather than a security group."""
+        return bool(self.details.finding)
+
     def to_item(self) -> dict[str, Any]:
         """The whole item."""
         item = {
@@ -136,8 +145,10 @@ class Issue:
             "remediation_details": dict(self.remediation_details),
         }
         if self.status.is_exposed:
-            # The key of the sparse index that identification reads: closed and resolved issues are not in it.
-            item["open_region"] = self.details.region
+            # The key of the sparse index that identification reads: closed and resolved issues are not in it, and
+            # findings, which its looks at groups must not resolve, are under another name.
+            region = self.details.region
+            item["open_region"] = f"inspector {region}" if self.is_finding else region
         return item
 
     @classmethod

@@ -1,0 +1,92 @@
+"""What tickets and alerts say of an Inspector finding that is kept as an issue.
+
+Pure. Names, tags and titles are hostile text; they go into documents as literal text only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from library.document import Bullets, Document, Section, paragraph
+from library.issue import Issue
+from library.ports import port_range
+from library.text import printable
+
+
+def summary(issue: Issue, account_name: str, limit: int) -> str:
+    """The ticket's title, on one line of at most `limit` characters."""
+    details = issue.details
+    text = (
+        f"Amazon Inspector: {_ports(issue)} open on {printable(_server(issue))}, {printable(account_name)}, "
+        f"{details.region}"
+    )
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def ticket(issue: Issue, place: str, owner_notes: Sequence[str]) -> Document:
+    """The body of a new ticket.
+
+    Args:
+        issue: the issue.
+        place: its account and region, in words.
+        owner_notes: what is to be said of owners that could not be used.
+    """
+    said = issue.details.finding
+    path = " > ".join(said["path"]) or "Inspector does not say"
+    first = (
+        f"Amazon Inspector reports ports of {_server(issue)} in {place}, VPC {issue.details.vpc_id or 'unknown'}, as "
+        f"reachable from outside, and nobody expects them to be. Severity: {said['severity']}."
+    )
+    sections = [
+        Section("", (paragraph(first), *(paragraph(note) for note in (*said["notes"], *owner_notes)))),
+        Section("What is open", (Bullets(tuple(_lines(issue))),)),
+        Section("Over which path", (paragraph(path),)),
+    ]
+    if said["held_back"]:
+        sections.append(Section("What is expected, and was taken out", (Bullets(tuple(said["held_back"])),)))
+    advice = (
+        "Find out who must reach these ports, and from where; often it is nobody.",
+        "Narrow the security group's sources, or move the server behind a load balancer or a VPN.",
+        "If the ports are meant to be open, ask for them to be added to inspector.allowed_ports.",
+        "This ticket is closed by itself when Inspector closes the finding, or the ports are expected.",
+    )
+    sections.append(Section("What to do", (Bullets(advice),)))
+    sections.append(Section("The finding", (paragraph(f"{said['title']} ({said['arn']})"),), spare=True))
+    return tuple(sections)
+
+
+def changed(issue: Issue, *, again: bool) -> Document:
+    """A comment on a ticket whose finding changed, or came back."""
+    what = "is back. Open now:" if again else "has changed. Open now:"
+    return (Section("", (paragraph(f"The finding on {_server(issue)} {what}"), Bullets(tuple(_lines(issue))))),)
+
+
+def ended(issue: Issue) -> Document:
+    """The comment with which a ticket is closed."""
+    text = (
+        f"Nothing unexpected is open on {_server(issue)} any more by this finding: Inspector closed or suppressed it, "
+        "or its ports are expected now. If it comes back, this ticket is reopened."
+    )
+    return (Section("", (paragraph(text),)),)
+
+
+def alert(issue: Issue) -> tuple[str, list[str]]:
+    """One line for Slack, and lines for the thread: hostile text."""
+    said = issue.details.finding
+    details = [f"Path: {' > '.join(said['path'])}", *(f"Held back {held}" for held in said["held_back"])]
+    return f"Amazon Inspector, {said['severity']}: {_ports(issue)} open, and nobody expects it", details
+
+
+def _server(issue: Issue) -> str:
+    name, server_id = issue.details.name, str(issue.details.finding["server_id"])
+    return server_id if name == server_id else f'"{name}" ({server_id})'
+
+
+def _lines(issue: Issue) -> list[str]:
+    return [f"{perm.protocol} {port_range(perm.from_port or 0, perm.to_port or 0)}" for perm in issue.details.perms]
+
+
+def _ports(issue: Issue, most: int = 4) -> str:
+    lines = _lines(issue)
+    more = f" and {len(lines) - most} more" if len(lines) > most else ""
+    return f"{', '.join(lines[:most])}{more}"
