@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.standins.server import Answer, Request, StandIn
 
+_RELATES = {"id": "1", "name": "Relates", "inward": "relates to", "outward": "relates to", "self": "http://x/1"}
 _STATUSES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done"}
 _TRANSITIONS = {
     "To Do": [("11", "Start", "In Progress"), ("21", "Finish", "Done")],
@@ -85,7 +86,7 @@ class JiraStandIn(StandIn):
             "GET search": self._search,
             "GET search/jql": self._search,
             "GET user/assignable/search": self._assignable,
-            "GET issueLinkType": lambda _: Answer({"issueLinkTypes": [{"id": "1", "name": "Relates"}]}),
+            "GET issueLinkType": lambda _: Answer({"issueLinkTypes": [_RELATES]}),
             "POST issue": self._create,
             "POST issueLink": self._link,
         }
