@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from library.issue import Issue
-from library.notify import Sent, broadcast, issue_key, issue_line
+from library.notify import Sent, broadcast, issue_key, issue_line, issue_subject
 from library.slack_client import Messenger
-from library.slack_markup import Alert
+from library.slack_markup import Alert, literal
+from reporting import finding_text
 from reporting.ticket_plan import News, Step, digest, remembered
 from reporting.ticket_text import day_and_time, restricted_ports, share, told_line
 
@@ -94,6 +95,11 @@ def _alert(config: Configuration, desk: TicketDesk | None, step: Step) -> Alert:
     issue, perms = step.issue, step.issue.details.perms
     line = issue_line(config, desk, issue)
     details: list[str] = []
+    if issue.is_finding:
+        if step.alert is None or not step.alert.ends:
+            text, details = finding_text.alert(issue)
+            line += f": {literal(text)}"
+        return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, tuple(map(literal, details)))
     if step.alert is None or not step.alert.ends:
         who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
         ports = restricted_ports(perms, config.secgrp_unrestricted_access.restricted_ports)
@@ -106,7 +112,7 @@ def _alert(config: Configuration, desk: TicketDesk | None, step: Step) -> Alert:
     if step.alert is None and step.closes_at:
         line += f"; Hammer will close it on {day_and_time(step.closes_at)} or soon after"
         details = []
-    return Alert(issue_key(issue), _HEADINGS[step.alert], line, tuple(details))
+    return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, tuple(details))
 
 
 def _of(step: Step) -> str:
