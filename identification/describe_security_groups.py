@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from identification.runtime import Runtime, start
-from library.aws.failures import explain
+from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import LostRaceError
 from library.aws.region_scan import RegionOffError, RegionScan, scan_region
 from library.coverage import Outcome, ScanCoverage
@@ -139,10 +139,20 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
             "scanned",
             extra={"account_id": target.account_id, **seen.to_item(), "changes": changes},
         )
-        if not target.group_ids:
-            runtime.table.record_coverage(seen)
         runtime.sessions.forget(target.account_id, target.region)
+        if not target.group_ids:
+            _record(seen, runtime)
     return changes
+
+
+def _record(seen: ScanCoverage, runtime: Runtime) -> None:
+    try:
+        runtime.table.record_coverage(seen)
+    except AWS_ERRORS as error:
+        # Why the scan failed, which is on its way up, matters more than that this could not be kept.
+        if seen.outcome is not Outcome.FAILED:
+            raise
+        _log.error("scan coverage not kept: %s", explain(error))
 
 
 def _look(target: ScanTarget, runtime: Runtime, started: datetime) -> tuple[RegionScan, int]:
@@ -199,7 +209,7 @@ def _decide(known: Mapping[str, Issue], scan: RegionScan, now: datetime) -> list
     detections = {detection.group_id: detection for detection in scan.detections}
     return [
         change
-        for group_id in detections.keys() | (known.keys() - scan.unreadable.keys())
+        for group_id in detections.keys() | {group_id for group_id in known if scan.tells_about(group_id)}
         if (change := reconcile(known.get(group_id), detections.get(group_id), now))
     ]
 

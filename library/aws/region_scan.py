@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from library.exposure import Evaluator
 
 
+_PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
+
+
 class RegionOffError(Exception):
     """The account has not enabled the region: there is nothing to look at."""
 
@@ -39,16 +42,24 @@ class RegionScan:
         detections: the exposed ones.
         unreadable: of groups with rules that could not be understood, the reasons, by group id. Whether these
             are fixed cannot be told.
+        nameless: of groups that came without an id, the reasons. Each could be any group.
     """
 
     groups: int = 0
     detections: list[Detection] = field(default_factory=list)
     unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    nameless: list[str] = field(default_factory=list)
 
     @property
     def problem(self) -> str:
-        """What was not understood, on one line; empty: everything was."""
-        return "; ".join(f"{group_id}: {', '.join(reasons)}" for group_id, reasons in self.unreadable.items())
+        """What was not understood, on one line; empty: everything was. Of many groups, the first few."""
+        reasons = self.nameless + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
+        more = [f"and {len(reasons) - _PROBLEMS_NAMED} more"] if len(reasons) > _PROBLEMS_NAMED else []
+        return "; ".join([*reasons[:_PROBLEMS_NAMED], *more])
+
+    def tells_about(self, group_id: str) -> bool:
+        """Whether a group that is not among the detections is known to expose nothing, or to be gone."""
+        return group_id not in self.unreadable and not self.nameless
 
 
 def scan_region(
@@ -104,7 +115,7 @@ def _judge_page(
         try:
             group = parse_security_group(raw)
         except ShapeError as error:
-            scan.unreadable[str(raw.get("GroupId", "?"))] = (str(error),)
+            scan.nameless.append(str(error))
             continue
         prefix_lists.read(evaluator.prefix_lists_named(group))
         evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
