@@ -1,0 +1,255 @@
+"""Builds what is deployed, in `dist/`: a zip for each Lambda function, and for the host the wheel and its lock.
+
+A zip has the modules that its handler imports, directly or through others, and the dependencies of
+`requirements/lambda.lock`, for the Lambda's platform and Python version; not boto3, which the runtime brings. The same
+sources give the same bytes: files are sorted, times and modes fixed, and what an installer notes of itself left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LAMBDA_LOCK = ROOT / "requirements" / "lambda.lock"
+HOST_LOCK = ROOT / "requirements" / "host.lock"
+
+FUNCTIONS: Mapping[str, str] = {
+    "hammer-initiate-security-groups": "identification.initiate_security_groups",
+    "hammer-describe-security-groups": "identification.describe_security_groups",
+    "hammer-filter-inspector-findings": "identification.filter_inspector_findings",
+}
+"""Each function's name and its handler's module."""
+
+SIZE_LIMIT = 5 * 1024 * 1024  # bytes, of a zip
+_PACKAGES = frozenset({"identification", "library"})  # what a function may hold of the project
+_TIME = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip can tell
+_EPOCH = "315532800"  # the same, for the wheel (SOURCE_DATE_EPOCH)
+# What pip notes of an installation, and what nothing reads at run time.
+_LEFT_OUT_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
+_LEFT_OUT_SUFFIXES = frozenset({".pyc", ".pyi", ".typed"})
+
+
+class PackageError(Exception):
+    """Something could not be built, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a zip is to run.
+
+    Attributes:
+        python_version: such as `"3.13"`, as the function's `runtime` says.
+        platforms: wheel tags of its platform, the best first. Empty: the machine and interpreter that build.
+    """
+
+    python_version: str
+    platforms: tuple[str, ...]
+
+    def pip_options(self) -> list[str]:
+        """What tells pip to choose for this target."""
+        if not self.platforms:
+            return []
+        tags = [option for platform in self.platforms for option in ("--platform", platform)]
+        return [*tags, "--python-version", self.python_version, "--implementation", "cp"]
+
+
+def _linux(machine: str) -> tuple[str, ...]:
+    # The Lambda runtimes from Python 3.12 on are Amazon Linux 2023, which has glibc 2.34.
+    return tuple(f"manylinux_2_{minor}_{machine}" for minor in (34, 28, 17)) + (f"manylinux2014_{machine}",)
+
+
+TARGETS: Mapping[str, Target] = {
+    "arm64": Target("3.13", _linux("aarch64")),
+    "x86_64": Target("3.13", _linux("x86_64")),
+    "here": Target(sysconfig.get_python_version(), ()),
+}
+"""By the function's architecture. `here` is for tests, which run the zips on this machine."""
+
+
+def sources_of(module: str, root: Path = ROOT) -> list[Path]:
+    """The project's files that a module needs: itself, what it imports, and the data beside that.
+
+    Imports are read from the source, those within functions among them.
+
+    Args:
+        module: its dotted name.
+        root: where the packages are.
+
+    Raises:
+        PackageError: there is no such module.
+    """
+    if _file_of(module, root) is None:
+        raise PackageError(f"there is no module {module} to build a function from")
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = _file_of(name, root)
+        if name in found or file is None:
+            continue
+        found[name] = file
+        parent = name.rpartition(".")[0]
+        waiting += [*_imported(file), *([parent] if parent else [])]
+    files = set(found.values())
+    for package in {file.parent for file in files if file.name == "__init__.py"}:
+        files |= {path for path in package.iterdir() if path.suffix in (".json", ".jsonl")}
+    return sorted(files)
+
+
+def _file_of(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    if module.split(".")[0] not in _PACKAGES:
+        return None
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """The names that a file imports at run time. `from a import b` may mean the module `a.b`."""
+    waiting: list[ast.AST] = [ast.parse(file.read_text("utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        waiting += ast.iter_child_nodes(node)
+
+
+def install(lock: Path, target: Target, folder: Path) -> None:
+    """Install a lock's packages into a folder, for a target, from wheels whose hashes the lock names.
+
+    Raises:
+        PackageError: pip could not.
+    """
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-compile"),
+            *("--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", str(folder)),
+            *("--requirement", str(lock), *target.pip_options()),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise PackageError(f"the dependencies of {lock.name} could not be installed:\n{done.stderr.strip()}")
+
+
+def dependencies_in(folder: Path) -> Iterator[Path]:
+    """The installed files that a function needs."""
+    for path in sorted(folder.rglob("*")):
+        left_out = path.name in _LEFT_OUT_FILES or path.suffix in _LEFT_OUT_SUFFIXES
+        if path.is_file() and not left_out and path.relative_to(folder).parts[0] != "bin":
+            yield path
+
+
+def write_zip(path: Path, files: Mapping[str, Path]) -> None:
+    """Write a zip whose bytes depend on nothing but the files' names and contents.
+
+    Args:
+        path: the zip.
+        files: names in the zip, to files.
+    """
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.create_system = 3  # Unix, wherever it is built
+            entry.external_attr = 0o100644 << 16  # a file that everybody may read, as Lambda asks
+            archive.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+
+
+def build_functions(folder: Path, target: Target) -> dict[str, Path]:
+    """Build the functions' zips.
+
+    Args:
+        folder: where to put them.
+        target: what they shall run on.
+
+    Returns:
+        The zips, by function name.
+
+    Raises:
+        PackageError: a zip could not be built, or is larger than `SIZE_LIMIT`.
+    """
+    zips: dict[str, Path] = {}
+    with tempfile.TemporaryDirectory() as name:
+        installed = Path(name)
+        install(LAMBDA_LOCK, target, installed)
+        dependencies = {path.relative_to(installed).as_posix(): path for path in dependencies_in(installed)}
+        for function, module in FUNCTIONS.items():
+            own = {path.relative_to(ROOT).as_posix(): path for path in sources_of(module)}
+            zips[function] = folder / f"{function}.zip"
+            write_zip(zips[function], dependencies | own)
+            if (size := zips[function].stat().st_size) > SIZE_LIMIT:
+                raise PackageError(f"{zips[function].name} has {size:,} bytes; {SIZE_LIMIT:,} are allowed")
+    return zips
+
+
+def build_host(folder: Path) -> list[Path]:
+    """Build the wheel for the host, and put the lock of its dependencies beside it.
+
+    Raises:
+        PackageError: the wheel could not be built.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        # A copy: setuptools leaves a build folder, and takes what an older one left in it.
+        sources = Path(name) / "sources"
+        sources.mkdir()
+        for item in ("pyproject.toml", "README.md", "LICENSE"):
+            if (ROOT / item).is_file():
+                shutil.copy(ROOT / item, sources)
+        for package in ("deployment", "hammer", "identification", "library", "remediation", "reporting"):
+            shutil.copytree(ROOT / package, sources / package, ignore=shutil.ignore_patterns("__pycache__", ".terraform"))
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"),
+                *("--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(sources)),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH},
+        )
+    if done.returncode:
+        raise PackageError(f"the wheel could not be built:\n{done.stderr.strip()}")
+    shutil.copy(HOST_LOCK, folder / "host.lock")
+    return [*folder.glob("hammer-*.whl"), folder / "host.lock"]
+
+
+def main() -> None:
+    """Build everything and print the sizes. Exits with 1 when something could not be built."""
+    parser = argparse.ArgumentParser(prog="python -m deployment.package", description="Build what is deployed.")
+    parser.add_argument("--architecture", choices=TARGETS, default="arm64", help="of the functions (default: arm64)")
+    parser.add_argument("--folder", type=Path, default=ROOT / "dist", help="where to put it (default: dist)")
+    options = parser.parse_args()
+    # What an older version left must not be deployed.
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    try:
+        built = [*build_functions(options.folder, TARGETS[options.architecture]).values(), *build_host(options.folder)]
+    except PackageError as error:
+        sys.exit(f"make package: {error}")
+    for path in built:
+        print(f"{path.stat().st_size / 1024:8,.0f} KiB  {path.relative_to(options.folder)}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
