@@ -144,7 +144,8 @@ class Demo:
         self._console.print(
             f"An embedded AWS with {len(demo_world.ACCOUNTS)} accounts, {len(demo_world.REGIONS)} regions, "
             f"{self._world.groups} security groups with {self._world.rules} ingress rules:\n"
-            f"{self._world.templates} groups from public CloudFormation templates, and {self._world.traps} traps."
+            f"{self._world.templates} groups from public CloudFormation templates, and {self._world.traps} traps; "
+            "besides, every VPC's default group."
         )
 
     def _identify(self) -> None:
