@@ -126,11 +126,14 @@ class Job:
         Raises:
             LockedError: another run took over.
         """
-        channels = Channels(self._tools.desk is not None, self._tools.messenger is not None)
         steps: list[Step] = []
         for account_id in self._config.scanned_accounts():
             issues = self._issues(account_id, selection)
-            planned = plan(issues, channels, self._remediation, self._tools.now())
+            planned: list[Step] = []
+            for findings, channels in ((False, self._channels()), (True, self._channels_of_findings())):
+                wanted = [issue for issue in issues if issue.is_finding is findings]
+                if channels:
+                    planned += plan(wanted, channels, self._remediation, self._tools.now())
             self._summary.unchanged += len(issues) - len(planned)
             steps += planned
         usage = self._usage(steps)
@@ -141,6 +144,15 @@ class Job:
         done = [told for step in steps if (told := self._tell_ticket(step, usage)) is not None]
         self._tell_slack(done, usage)
         return self._summary
+
+    def _channels(self) -> Channels:
+        return Channels(self._tools.desk is not None, self._tools.messenger is not None)
+
+    def _channels_of_findings(self) -> Channels | None:
+        """Where Inspector's findings are told; None: nowhere, because only a channel that is off is wanted."""
+        wanted, every = self._config.inspector, self._channels()
+        channels = Channels(every.jira and wanted.table, every.slack and wanted.slack)
+        return None if channels.console and not every.console else channels
 
     def _issues(self, account_id: str, selection: Selection) -> list[Issue]:
         if selection.accounts and account_id not in selection.accounts:
@@ -161,7 +173,7 @@ class Job:
         """What uses the groups of new issues, by issue: one sweep for each account and region."""
         wanted: dict[tuple[str, str], list[Issue]] = {}
         for step in steps:
-            if step.ticket in _TOLD_ANEW or step.alert in _TOLD_ANEW:
+            if not step.issue.is_finding and (step.ticket in _TOLD_ANEW or step.alert in _TOLD_ANEW):
                 wanted.setdefault((step.issue.account_id, step.issue.details.region), []).append(step.issue)
         found: dict[str, Usage] = {}
         for (account_id, region), issues in wanted.items():
@@ -220,8 +232,8 @@ class Job:
         def heard(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
             self._tools.renew()
             step = by_issue[issue_key(issue)]
-            if all_of_them and step.alert and not step.ticket:
-                self._count(step.alert)
+            if all_of_them and not step.ticket:
+                self._count(step.alert or "reminded")
             self._record(step, issue, {"slack_details": details}, last=all_of_them and step.alert is not None)
 
         sent = send_alerts(
@@ -310,6 +322,7 @@ class Job:
                 usage=usage.get(issue_key(issue), Usage(unknown="it was not asked")),
                 closes_at=step.closes_at,
                 closes_by=self._remediation.strategy,
+                scope=self._remediation.scope,
                 retention_days=self._remediation.retention.days,
                 procedure_url=self._config.whitelisting_procedure_url,
             ),
@@ -334,7 +347,7 @@ class Job:
     def _place(self, issue: Issue) -> ticket_text.Place:
         return ticket_text.Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
 
-    def _count(self, news: News) -> None:
+    def _count(self, news: str) -> None:
         self._summary.told[news] = self._summary.told.get(news, 0) + 1
 
     def _problem(self, text: str) -> None:

@@ -19,6 +19,7 @@ from library.issue import Issue
 from library.ports import HIGHEST_PORT, PortSet, port_range, protocol_name
 from library.text import printable
 from library.usage import Usage
+from reporting import finding_text
 
 _SERVICES = {
     20: "FTP",
@@ -88,6 +89,7 @@ class TicketFacts:
         usage: what uses the group.
         closes_at: when remediation closes it, in UTC; None: it does not.
         closes_by: how remediation would close it, as in `remediation_strategy`.
+        scope: the statuses of the rules that it would close.
         retention_days: from the report to the remediation.
         procedure_url: the page that tells how to ask for an exemption; empty: none.
         owner_notes: what is to be said of owners that could not be used.
@@ -98,6 +100,7 @@ class TicketFacts:
     usage: Usage
     closes_at: datetime | None
     closes_by: str
+    scope: frozenset[str]
     retention_days: int
     procedure_url: str
     owner_notes: tuple[str, ...] = ()
@@ -105,6 +108,8 @@ class TicketFacts:
 
 def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
     """The ticket's title, on one line."""
+    if issue.is_finding:
+        return finding_text.summary(issue, place.account_name, _SUMMARY_LIMIT)
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
     ports = restricted_ports(issue.details.perms, restricted)
     more = f" and {len(ports) - _PORTS_IN_SUMMARY} more" if len(ports) > _PORTS_IN_SUMMARY else ""
@@ -118,6 +123,8 @@ def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket."""
     details = issue.details
+    if issue.is_finding:
+        return finding_text.ticket(issue, str(facts.place), facts.owner_notes)
     return (
         Section("", (_risk(issue, facts), *(paragraph(note) for note in facts.owner_notes))),
         Section("What is open, and to whom", (exposure_table(details.perms),)),
@@ -143,6 +150,8 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         told: what the ticket was last told, each as `told_line` writes it; None: nobody knows.
         again: whether the group was found again rather than changed.
     """
+    if issue.is_finding:
+        return finding_text.changed(issue, again=again)
     perms = issue.details.perms
     now = {told_line(perm): perm for perm in perms}
     known = set(told or ())
@@ -172,6 +181,8 @@ def _days(days: int) -> str:
 
 def ended(issue: Issue, *, exempt: bool) -> Document:
     """The comment with which a ticket is closed."""
+    if issue.is_finding:
+        return finding_text.ended(issue)
     if exempt:
         text = f"Security group {issue.issue_id} is exempt now: the whitelist covers all that is open in it."
         return (Section("", (paragraph(f"{text} It comes back if the exemption ends."),)),)
@@ -312,15 +323,14 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     since = f"Hammer first saw it on {day_and_time(found)}." if found else "Nobody knows since when."
     if facts.closes_at is None:
         return (paragraph(f"{since} Hammer will not change the group by itself."),)
-    what = (
-        "only their restricted ports, its other ports stay as they are"
-        if facts.closes_by == "carve_ports"
-        else "each of them whole"
-    )
+    touched = {perm.status for perm in issue.details.perms} & facts.scope
+    which = "the rules above" if len(touched) > 1 or len({p.status for p in issue.details.perms}) == 1 else ""
+    which = which or f"those of the rules above that are {' '.join(touched).replace('_', ' ')}"
+    how = "of each only the restricted ports" if facts.closes_by == "carve_ports" else "each of them whole"
     return (
         paragraph(
-            f"{since} Hammer will replace the rules above, {what}, on {day_and_time(facts.closes_at)} or soon after: "
-            f"the same protocol and ports will then be open from the private ranges {', '.join(RFC_1918)} only. "
+            f"{since} Hammer will replace {which}, {how}, on {day_and_time(facts.closes_at)} or soon after: "
+            f"what they open will then be open from the private ranges {', '.join(RFC_1918)} only. "
             "The group is saved before and can be restored."
         ),
     )
@@ -356,10 +366,10 @@ def _command_line(issue: Issue) -> tuple[Block, ...]:
         for perm in _kinds(rules)
     )
     return (
-        paragraph("Take the rules away:"),
-        Code(revoke),
         paragraph("If private networks need these ports, open them to those first:"),
         Code(allow),
+        paragraph("Then take the rules away:"),
+        Code(revoke),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 
-import boto3
 from moto import mock_aws
 
 from library.aws.issue_table import TABLE_DEFINITION, IssueTable
@@ -86,9 +88,8 @@ class World:
     def report(self, *, dry_run: bool = False, said: list[str] | None = None) -> Summary:
         """Run the job once, as a new process would."""
         config = self.configuration()
-        aws = config.aws
         secrets = SecretReader(
-            lambda: boto3.client("secretsmanager", region_name=REGION),
+            lambda: kept_sessions().client("secretsmanager"),
             {
                 "HAMMER_JIRA_SECRET": json.dumps(self.jira.secret),
                 "HAMMER_SLACK_SECRET": json.dumps(self.slack.secret),
@@ -96,7 +97,7 @@ class World:
             },
         )
         tools = Tools(
-            sessions=Sessions(aws.main_account_id, aws.region, aws.role_name_reporting),
+            sessions=kept_sessions(),
             table=self.table,
             desk=desk_of(config, secrets, self.sleep),
             messenger=messenger_of(config, secrets, self.sleep),
@@ -140,10 +141,24 @@ class World:
         return change.issue
 
 
+class _KeptSessions(Sessions):
+    """Keeps its clients from one test to the next: to make one takes longer than most tests."""
+
+    def forget(self, account_id: str, region: str) -> None:
+        del account_id, region
+
+
+@cache
+def kept_sessions() -> Sessions:
+    return _KeptSessions(MAIN, REGION, "hammer-cloudsec-crossact-ec2")
+
+
 @contextmanager
 def reporting_world(*, cloud: bool = True) -> Iterator[World]:
     """A fresh world."""
     with ExitStack() as stack:
+        # Thousands of images that nobody asks for are most of what a fresh EC2 costs.
+        stack.enter_context(patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}))
         stack.enter_context(mock_aws())
         jira, slack = JiraStandIn(cloud=cloud), SlackStandIn()
         stack.enter_context(jira.running())
@@ -151,6 +166,6 @@ def reporting_world(*, cloud: bool = True) -> Iterator[World]:
         jira.users = [User("5b10a2844c20165700ede21g" if cloud else "ana", "Ana Lima", "ana@example.com")]
         jira.users.append(User("5b10ac8d82e05b22cc7d4ef5" if cloud else "sec", "Security Team", "sec@example.com"))
         slack.people = {"U000000001": ("ana", "ana@example.com"), "U000000002": ("bo", "bo@example.com")}
-        client = boto3.client("dynamodb", region_name=REGION)
+        client = kept_sessions().client("dynamodb")
         client.create_table(TableName=TABLE, **TABLE_DEFINITION)
         yield World(jira, slack, IssueTable(client, TABLE))
