@@ -276,6 +276,25 @@ def test_what_another_scan_resolved_meanwhile_is_looked_at_again(world: World, k
     assert world.items()[group_id]["status"] == "resolved", "the older look does not open it again"
 
 
+def test_what_was_found_and_resolved_since_a_look_began_is_looked_at_again(world: World) -> None:
+    """Another scan finds the group and, after somebody fixed it, a third resolves its issue: all that in between."""
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    done: list[bool] = []
+
+    def overtake(call: Call) -> None:
+        if call.operation == "BatchGetItem" and not done:
+            done.append(True)
+            world.describe()
+            world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
+            world.later(minutes=1)
+            world.describe()
+
+    world.aws.hooks.append(overtake)
+    assert world.describe() == {"changes": 0}
+    item = world.items()[group_id]
+    assert (item["status"], item["occurrence"]) == ("resolved", 1)
+
+
 def test_what_the_other_jobs_write_stays(world: World) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
     world.describe()
