@@ -91,10 +91,8 @@ def carry_out(
         LockedError: another run took the lock over: it also takes care of this group.
     """
     try:
+        # A write that failed may have been made all the same: undoing what was not begun makes the journal say so.
         entry = place.journal.write(replace(entry, step=Step.ADDING), **details)
-    except COULD_NOT as error:
-        raise ChangeFailedError(f"the journal could not be written: {explain(error)}", undone=True) from error
-    try:
         _add(place, entry.add, permissions or {})
         _describe(place, entry.describe, permissions or {})
         place.renew_lock()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import Annotated
 
 import typer
 
@@ -30,14 +30,11 @@ from library.config import Configuration
 from library.issue import Issue, Status
 from remediation import console, message
 from remediation.apply import COULD_NOT
-from remediation.host import Screen, build_tools, end, has_terminal, working
+from remediation.host import Person, Screen, build_tools, end, has_terminal, working
 from remediation.journal import entry_of, is_unfinished
 from remediation.plan import Plan, Refusal, why_not_due
 from remediation.remediator import Look, Outcome, Result, Tools, look, policy_of, recover, remediate
 from remediation.telling import tell
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 LOG_STREAM = "remediation.clean_security_groups"
 
@@ -46,16 +43,6 @@ Reload = Callable[[], Configuration]
 IncludeNotDueOption = Annotated[
     bool, typer.Option("--include-not-due", help="Offer the issues that are not due too. Not with --batch.")
 ]
-
-
-class Person(Protocol):
-    """Who reads along and, by hand, answers."""
-
-    def say(self, text: str | Text) -> None:
-        """Show this."""
-
-    def ask(self, question: str) -> str:
-        """Ask this; `q` when there is no answer to come."""
 
 
 @dataclass(slots=True)
@@ -82,8 +69,7 @@ def run_batch(tools: Tools, reload: Reload, selection: Selection, person: Person
     """
     summary = Summary()
     config = reload()
-    finish_interrupted(tools, config, person, summary)
-    issues = due(find(tools, config, selection, summary), config, tools.now())
+    issues = due(begin(tools, config, selection, person, summary), config, tools.now())
     if _too_many(tools, config, issues, summary):
         return summary
     for issue in issues:
@@ -114,8 +100,7 @@ def run_by_hand(
     """
     summary = Summary()
     config = reload()
-    finish_interrupted(tools, config, person, summary)
-    issues = find(tools, config, selection, summary)
+    issues = begin(tools, config, selection, person, summary)
     if not include_not_due:
         issues = due(issues, config, tools.now())
     ask = True
@@ -196,14 +181,24 @@ def due(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[I
     ]
 
 
-def finish_interrupted(tools: Tools, config: Configuration, person: Person, summary: Summary) -> None:
-    """Finish or undo what earlier runs left half done, wherever that is."""
-    for account_id, region, group_id in sorted(tools.lock.read().unfinished):
+def begin(tools: Tools, config: Configuration, selection: Selection, person: Person, summary: Summary) -> list[Issue]:
+    """Find the issues, once what earlier runs left half done is finished or undone.
+
+    That is in the groups that the lock names, and in those found whose journal says so.
+    """
+    issues = find(tools, config, selection, summary)
+    unfinished = {_place(issue) for issue in issues if is_unfinished(issue)} | tools.lock.read().unfinished
+    for account_id, region, group_id in sorted(unfinished):
         issue = tools.table.get(account_id, group_id)
         if issue is None:
             tools.lock.finish(account_id, region, group_id)
         elif outcome := recover(tools, config, issue):
             _conclude(tools, outcome, summary, person)
+    return find(tools, config, selection, Summary()) if unfinished else issues
+
+
+def _place(issue: Issue) -> tuple[str, str, str]:
+    return issue.account_id, issue.details.region, issue.issue_id
 
 
 def _too_many(tools: Tools, config: Configuration, issues: Sequence[Issue], summary: Summary) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Protocol
 
 import typer
 from rich.console import Console
@@ -56,6 +57,16 @@ def _now() -> datetime:
 def has_terminal() -> bool:
     """Whether there is somebody to ask."""
     return sys.stdin.isatty()
+
+
+class Person(Protocol):
+    """Who reads along and, by hand, answers."""
+
+    def say(self, text: str | Text) -> None:
+        """Show this."""
+
+    def ask(self, question: str) -> str:
+        """Ask this; `q` when there is no answer to come."""
 
 
 class Screen:

@@ -31,7 +31,7 @@ from library.rule_sets import RuleKey, rule_key
 from library.security_group import IngressRule, ShapeError, parse_security_group
 from remediation import console, message
 from remediation.apply import COULD_NOT, ChangeFailedError, carry_out
-from remediation.host import Screen, build_tools, end, has_terminal, working
+from remediation.host import Person, Screen, build_tools, end, has_terminal, working
 from remediation.journal import Entry, Journal, Kind, Step, is_unfinished, rules_from_item
 from remediation.remediator import Tools, back_up, finished, recover, restored_flag
 from remediation.restore_plan import RestorePlan, plan_restore
@@ -94,7 +94,7 @@ def choose(backups: Sequence[tuple[Backup, str]], wanted: str) -> Backup:
     return next((backup for backup, kind in backups if kind != Kind.RESTORE), backups[0][0])
 
 
-def read_source(tools: Tools, target: Target, wanted: str, screen: Screen) -> Source:
+def read_source(tools: Tools, target: Target, wanted: str, screen: Person) -> Source:
     """List a group's backups and read the one to go back to.
 
     Raises:
@@ -255,7 +255,7 @@ def command(
                 if release_:
                     problems += _release(tools, target, screen)
                 else:
-                    problems += _restore(tools, configuration, target, backup, screen, exact=exact, batch=batch)
+                    problems += restore_group(tools, configuration, target, backup, screen, exact=exact, batch=batch)
                 problems += tools.teller.send()
     except (CannotRestoreError, BackupError, ShapeError, UnsteadyError) as error:
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {error}")
@@ -270,7 +270,7 @@ def _target(account: Sequence[str] | None, region: Sequence[str] | None, group: 
 
 
 def _look(
-    tools: Tools, config: Configuration, target: Target, wanted: str, screen: Screen, *, exact: bool
+    tools: Tools, config: Configuration, target: Target, wanted: str, screen: Person, *, exact: bool
 ) -> tuple[Source, RestorePlan]:
     source = read_source(tools, target, wanted.removeprefix(f"s3://{tools.backups.bucket}/"), screen)
     live, planned = plan(tools, config, target, source, exact=exact)
@@ -279,9 +279,18 @@ def _look(
     return source, planned
 
 
-def _restore(
-    tools: Tools, config: Configuration, target: Target, wanted: str, screen: Screen, *, exact: bool, batch: bool
+def restore_group(
+    tools: Tools, config: Configuration, target: Target, wanted: str, screen: Person, *, exact: bool, batch: bool
 ) -> list[str]:
+    """Show a group's backups and its way back, ask unless `batch`, and bring it back.
+
+    Returns:
+        What could not be done, one line each.
+
+    Raises:
+        CannotRestoreError: there is nothing to go back to, or no group to bring back.
+        LockedError: another run took the lock over.
+    """
     while True:
         source, planned = _look(tools, config, target, wanted, screen, exact=exact)
         if not batch and screen.ask("Restore it? y(es), n(o):")[:1] != "y":
@@ -311,7 +320,7 @@ def _restore(
         return _tell(tools, issue, message.restored(issue, tools.backups.bucket, source.key, before, tools.who))
 
 
-def _release(tools: Tools, target: Target, screen: Screen) -> list[str]:
+def _release(tools: Tools, target: Target, screen: Person) -> list[str]:
     issue = tools.table.get(target.account_id, target.group_id)
     if issue is None or not release(tools, issue):
         screen.say("the group is not waiting for a decision: nothing changed")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import botocore.session
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
@@ -99,7 +103,9 @@ class World:
     _groups: int = 0
 
     def __post_init__(self) -> None:
-        self.sessions = Sessions(MAIN, REGION, "hammer-ec2")
+        base = botocore.session.get_session()
+        base.register_component("data_loader", _loader())
+        self.sessions = Sessions(MAIN, REGION, "hammer-ec2", base=base)
         self.configure()
         for _ in bootstrap(self.config, self.sessions.client):
             pass
@@ -257,6 +263,22 @@ class World:
         finally:
             tools.lock.release()
 
+    def restore_quietly(self, group_id: str, account: str = MAIN) -> list[str]:
+        """What `hammer restore --batch` does, with the test's clock, sleep and people. Returns what it could not do."""
+        tools = self.tools()
+        try:
+            return restore_security_groups.restore_group(
+                tools,
+                self.config,
+                restore_security_groups.Target(account, REGION, group_id),
+                "",
+                self.people,
+                exact=False,
+                batch=True,
+            )
+        finally:
+            tools.lock.release()
+
     def remediate(self, *options: str, answers: str | None = None) -> Result:
         """`hammer remediate`."""
         return _run(clean_security_groups.app, "--config", str(self.folder), *options, answers=answers)
@@ -283,5 +305,12 @@ def normal(raw: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def world(folder: Path, **settings: Any) -> Iterator[World]:
     """An empty world."""
-    with mock_aws():
+    # Thousands of machine images, made for every account and region that is asked anything.
+    with patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}), mock_aws():
         yield World(folder, settings)
+
+
+@lru_cache
+def _loader() -> Any:
+    """Reads each service's model once for all tests."""
+    return botocore.session.get_session().get_component("data_loader")
