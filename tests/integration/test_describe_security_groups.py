@@ -170,7 +170,9 @@ def test_closed_and_found_again_is_a_new_occurrence(world: World) -> None:
     world.issue_table().close(known, world.later())
     world.allow(group_id, "tcp/22 from 0.0.0.0/0")
     again = world.later().isoformat()
+    world.aws.forget()
     assert world.describe() == {"changes": 1}
+    assert world.aws.operations("ec2") == ["DescribeSecurityGroups"], "it was known, so no race was lost"
     item = world.items()[group_id]
     assert (item["status"], item["timestamps"]) == ("open", {**NO_TIMES, "identified": again, "updated": again})
     assert item["occurrence"] == known.occurrence + 1
