@@ -25,6 +25,7 @@ import typer
 from library.addresses import AddressSet
 from library.aws.ec2 import enabled_regions
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.organization import with_organization
 from library.aws.region_scan import RegionOffError, RegionScan, scan_region
 from library.aws.session import Sessions
 from library.command_line import AccountOption, ConfigOption, Exit, GroupOption, RegionOption, application, run
@@ -174,7 +175,7 @@ def _plan(config: Configuration | None, accounts: Sequence[str], regions: Sequen
         return _plan_for_caller(accounts, regions)
     aws, section = config.aws, config.secgrp_unrestricted_access
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
-    scanned = config.scanned_accounts()
+    scanned = with_organization(config, sessions).scanned_accounts()
     if unknown := sorted(set(accounts) - scanned.keys()):
         raise typer.BadParameter(f"not among the accounts of the configuration: {', '.join(unknown)}")
     looked_at = regions or aws.regions or enabled_regions(sessions.client("ec2"))

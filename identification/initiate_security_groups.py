@@ -1,6 +1,7 @@
 """Lambda `hammer-initiate-security-groups`: a message for each scan target, all at once.
 
-Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `SNS_ARN` (the topic to publish to).
+Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `SNS_ARN` (the topic to publish to),
+`SCAN_INTERVAL_MINUTES` (how often this runs: then it logs how many targets were not scanned for three intervals).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from identification.runtime import start
+from identification.runtime import Runtime, start
 from library.aws.ec2 import enabled_regions
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 BATCH_SIZE = 10  # PublishBatch: at most 10 entries; each is far below a tenth of its 256 KiB
 _CONCURRENT_BATCHES = 8
+_STALE_INTERVALS = 3
+_NAMED = 50  # of the stale targets, in a line of the log
 
 
 class PublishError(Exception):
@@ -53,7 +57,34 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     topic_arn = os.environ["SNS_ARN"]
     publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, targets)
     _log.info("published", extra={"messages": len(targets)})
+    if interval := os.environ.get("SCAN_INTERVAL_MINUTES"):
+        _log_stale(runtime, targets, timedelta(minutes=_STALE_INTERVALS * int(interval)))
     return {"published": len(targets)}
+
+
+def _log_stale(runtime: Runtime, targets: Sequence[Mapping[str, str]], limit: timedelta) -> None:
+    """Log how many targets have not been scanned for so long, and how many never: deployment's alarms count them."""
+    accounts = sorted({target["account_id"] for target in targets})
+    oldest = runtime.now() - limit
+
+    def looked(account_id: str) -> dict[tuple[str, str], datetime | None]:
+        return {(scan.account_id, scan.region): scan.looked for scan in runtime.table.coverage(account_id)}
+
+    with ThreadPoolExecutor(_CONCURRENT_BATCHES) as pool:
+        known = {place: at for places in pool.map(looked, accounts) for place, at in places.items()}
+    places = [(target["account_id"], target["region"]) for target in targets]
+    never = [place for place in places if known.get(place) is None]
+    stale = [place for place in places if (at := known.get(place)) and at < oldest]
+    _log.log(
+        logging.WARNING if stale else logging.INFO,
+        "scan coverage",
+        extra={
+            "stale_scan_targets": len(stale),
+            "never_scanned_targets": len(never),
+            "stale": [" ".join(place) for place in stale[:_NAMED]],
+            "never_scanned": [" ".join(place) for place in never[:_NAMED]],
+        },
+    )
 
 
 def publish(client: SNSClient, topic_arn: str, messages: Sequence[Mapping[str, Any]]) -> None:

@@ -9,11 +9,15 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from time import monotonic
 
 from library.aws.issue_table import IssueTable
+from library.aws.organization import with_organization
 from library.aws.session import Sessions
 from library.config import Configuration, configuration_place, load_configuration
 from library.logs import log_as_json
+
+_KEPT_S = 300  # how long a configuration is kept before it is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,12 @@ class Runtime:
     table: IssueTable
 
     def scanned_accounts(self) -> dict[str, str]:
-        """The accounts to look at, id to name."""
-        return self.config.scanned_accounts()
+        """The accounts to look at, id to name.
+
+        Raises:
+            ClientError, BotoCoreError: they are those of the organization, which could not be read.
+        """
+        return with_organization(self.config, self.sessions).scanned_accounts()
 
     def now(self) -> datetime:
         """The time in UTC."""
@@ -43,13 +51,21 @@ def start(context: object) -> Runtime:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
     log_as_json({"request_id": getattr(context, "aws_request_id", "")})
-    config = load_configuration(configuration_place(None, os.environ))
+    place, in_lambda = configuration_place(None, os.environ), "AWS_LAMBDA_RUNTIME_API" in os.environ
+    config = _kept_configuration(place, int(monotonic() // _KEPT_S)) if in_lambda else load_configuration(place)
     key = (config.aws.main_account_id, config.aws.region, config.aws.role_name_identification, config.aws.external_id)
     # A Lambda's process keeps its environment, so its sessions serve the next invocation too. Elsewhere nothing is
     # known of what happens between two calls.
-    sessions = _kept_sessions(*key) if "AWS_LAMBDA_RUNTIME_API" in os.environ else Sessions(*key)
+    sessions = _kept_sessions(*key) if in_lambda else Sessions(*key)
     table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
     return Runtime(config, sessions, table)
+
+
+@lru_cache(maxsize=1)
+def _kept_configuration(place: str, period: int) -> Configuration:
+    """The configuration, read once in a period. One that cannot be read is not kept, nor is an older one used then."""
+    del period
+    return load_configuration(place)
 
 
 @lru_cache(maxsize=1)

@@ -46,6 +46,11 @@ class ScanCoverage:
     reason: str = ""
     last_complete: datetime | None = None
 
+    @property
+    def looked(self) -> datetime | None:
+        """When this account and region were last looked at, as far as is known; None: no look succeeded."""
+        return self.last_complete if self.outcome is Outcome.FAILED else self.started
+
     def to_item(self) -> dict[str, Any]:
         """The item of the issue table, but for its keys and the time of the last complete scan."""
         return {

@@ -24,6 +24,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import read_usage
 from library.aws.issue_table import IssueTable, LostRaceError
 from library.aws.lock import LEASE, REPORTING_LOCK_ID, Lock, LockedError, this_process
+from library.aws.organization import with_organization
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.command_line import (
@@ -389,7 +390,9 @@ def command(
     if not section.reporting:
         typer.echo("reporting is off (secgrp_unrestricted_access.reporting): nothing to do")
         return
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
+    # The role is remediation's, too: reporting leaves behind what it does not need of it.
+    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
+    configuration = with_organization(configuration, sessions)
     dynamodb = sessions.client("dynamodb")
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _ATTEMPTS = 6
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
+# A session may do what both its role's policies and this allow (STS API Reference, AssumeRole, Policy).
+_READ_EC2 = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*"],"Resource":"*"}]}'
+)
 
 
 class Sessions:
@@ -35,6 +39,7 @@ class Sessions:
         role_name: the role to assume in every other account.
         external_id: what that role's trust policy asks for; empty: nothing.
         base: the session to start from; None: a new one, from the standard SDK environment.
+        read_only: have STS leave of the assumed roles' permissions only those that read EC2.
     """
 
     def __init__(
@@ -44,11 +49,14 @@ class Sessions:
         role_name: str,
         external_id: str = "",
         base: BotocoreSession | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
         self._main_account_id = main_account_id
         self._region = region
         self._role_name = role_name
         self._external_id = external_id
+        self._policy = _READ_EC2 if read_only else ""
         self._base = base or botocore.session.get_session()
         self._accounts: dict[str, boto3.Session] = {
             main_account_id: boto3.Session(botocore_session=self._base, region_name=region)
@@ -103,6 +111,7 @@ class Sessions:
             extra_args={
                 "RoleSessionName": "hammer",
                 **({"ExternalId": self._external_id} if self._external_id else {}),
+                **({"Policy": self._policy} if self._policy else {}),
             },
         )
         session = botocore.session.get_session()

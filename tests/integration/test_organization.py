@@ -56,9 +56,7 @@ def test_only_accounts_of_the_units_and_of_units_within_them(organizations: Any)
     in_inner = make_account(organizations, "in-inner", inner)
     make_account(organizations, "elsewhere")
 
-    assert active_accounts(organizations, [outer]) == {
-        account: name for account, name in sorted({in_outer: "in-outer", in_inner: "in-inner"}.items())
-    }
+    assert active_accounts(organizations, [outer]) == dict(sorted({in_outer: "in-outer", in_inner: "in-inner"}.items()))
     # A unit that is named beside the one around it is looked at once.
     assert active_accounts(organizations, [outer, inner]).keys() == {in_outer, in_inner}
 
