@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from library.addresses import AddressSet, Network, parse_network
 from library.expected_ports import Decision, Verdict, decide, decide_by_groups, matches, needs_groups
-from library.inspector_finding import Finding, parse_classic, read_message
+from library.inspector_finding import Finding, Status, parse_classic, read_message
 from library.intervals import IntervalSet
 from library.ports import PortSet
 from library.security_group import SecurityGroup, parse_security_group
@@ -216,9 +216,9 @@ def test_what_is_not_understood_is_passed_on_whole_and_marked(finding: Finding) 
     assert decision.notes[0].startswith("not filtered, because it was not understood: ")
 
 
-@pytest.mark.parametrize("status", ["CLOSED", "SUPPRESSED"])
-def test_what_is_over_is_ignored(status: str) -> None:
-    assert decided(v2(status=status)).verdict is Verdict.IGNORE
+@pytest.mark.parametrize("status", [Status.CLOSED, Status.SUPPRESSED])
+def test_what_is_over_is_ignored(status: Status) -> None:
+    assert decided(v2(status=str(status))).verdict is Verdict.IGNORE
 
 
 def test_other_findings() -> None:
