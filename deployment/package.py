@@ -66,7 +66,7 @@ class Target:
 
 def _linux(machine: str) -> tuple[str, ...]:
     # The Lambda runtimes from Python 3.12 on are Amazon Linux 2023, which has glibc 2.34.
-    return tuple(f"manylinux_2_{minor}_{machine}" for minor in (34, 28, 17)) + (f"manylinux2014_{machine}",)
+    return (*(f"manylinux_2_{minor}_{machine}" for minor in (34, 28, 17)), f"manylinux2014_{machine}")
 
 
 TARGETS: Mapping[str, Target] = {
@@ -109,7 +109,7 @@ def sources_of(module: str, root: Path = ROOT) -> list[Path]:
 
 def _file_of(module: str, root: Path) -> Path | None:
     path = root.joinpath(*module.split("."))
-    if module.split(".")[0] not in _PACKAGES:
+    if module.partition(".")[0] not in _PACKAGES:
         return None
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file():
@@ -217,7 +217,9 @@ def build_host(folder: Path) -> list[Path]:
             if (ROOT / item).is_file():
                 shutil.copy(ROOT / item, sources)
         for package in ("deployment", "hammer", "identification", "library", "remediation", "reporting"):
-            shutil.copytree(ROOT / package, sources / package, ignore=shutil.ignore_patterns("__pycache__", ".terraform"))
+            shutil.copytree(
+                ROOT / package, sources / package, ignore=shutil.ignore_patterns("__pycache__", ".terraform")
+            )
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"),

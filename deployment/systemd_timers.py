@@ -1,0 +1,158 @@
+"""The host's systemd timers, from `cronjobs` of the configuration.
+
+`on_calendar` and `units` are pure; `main` reads the configuration and writes the files. Run every hour on the host, so
+that a change of `cronjobs` in S3 needs no deployment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cronsim import CronSim
+
+from library.config import Configuration, configuration_place, load_configuration
+
+_JOBS: Mapping[str, str] = {
+    "reporting": "reporting.create_security_groups_tickets",
+    "remediation": "remediation.clean_security_groups --batch",
+}
+_WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_LONGEST_RUN = "6h"
+
+
+class TimerError(ValueError):
+    """A cron expression that systemd cannot say."""
+
+
+def on_calendar(cron: str) -> list[str]:
+    """A cron expression in UTC as the values of `OnCalendar=` (systemd.time(7)) that together mean the same.
+
+    Where cron restricts both the day of the month and the day of the week, either is enough; systemd asks for both, so
+    that each gets a value of its own.
+
+    Raises:
+        TimerError: it has a last weekday of the month (`LW`), or a certain one in the last days (`5L`).
+        CronSimError: it is no cron expression.
+
+    >>> on_calendar("55 * * * *")
+    ['*-*-* *:55:00 UTC']
+    >>> on_calendar("0 6 1 * MON-FRI")
+    ['*-*-01 06:00:00 UTC', 'Mon,Tue,Wed,Thu,Fri *-*-* 06:00:00 UTC']
+    """
+    parsed: Any = CronSim(cron, datetime(2000, 1, 1))  # noqa: DTZ001 - the fields alone are wanted
+    months = _numbers(parsed.months, range(1, 13))
+    time = f"{_numbers(parsed.hours, range(24))}:{_numbers(parsed.minutes, range(60))}:00 UTC"
+    days = _days(parsed.days, months)
+    weekdays = list(_weekdays(parsed.weekdays, months))
+    any_day, any_weekday = parsed.days >= set(range(1, 32)), parsed.weekdays >= set(range(7))
+    if any_weekday:
+        return [f"{date} {time}" for date in days] if not any_day or parsed.day_and else [f"*-{months}-* {time}"]
+    if any_day and parsed.day_and:
+        return [f"{weekday}{date} {time}" for weekday, date in weekdays]
+    if not parsed.day_and:
+        return [*(f"{date} {time}" for date in days), *(f"{weekday}{date} {time}" for weekday, date in weekdays)]
+    if any(not date.endswith("-*") for _, date in weekdays):
+        raise TimerError(f"{cron}: systemd cannot say a numbered weekday together with days of the month")
+    return [f"{weekday}{date} {time}" for weekday, _ in weekdays for date in days]
+
+
+def _numbers(values: Iterable[int], whole: range) -> str:
+    numbers = sorted(values)
+    return "*" if numbers == list(whole) else ",".join(f"{number:02}" for number in numbers)
+
+
+def _days(days: set[int], months: str) -> list[str]:
+    if CronSim.LAST_WEEKDAY in days:
+        raise TimerError("systemd cannot say the last weekday of the month (LW)")
+    plain = {day for day in days if day > 0}
+    dates = [f"*-{months}-{_numbers(plain, range(1, 32))}"] if plain else []
+    return [*dates, *([f"*-{months}~01"] if CronSim.LAST in days else [])]
+
+
+def _weekdays(weekdays: set[Any], months: str) -> Iterable[tuple[str, str]]:
+    """Pairs of weekdays and date that hold together."""
+    plain = sorted({day % 7 for day in weekdays if isinstance(day, int)})
+    if plain:
+        yield ",".join(_WEEKDAYS[day] for day in plain) + " ", f"*-{months}-*"
+    for day, nth in sorted(entry for entry in weekdays if isinstance(entry, tuple)):
+        if nth == CronSim.LAST:
+            raise TimerError(f"systemd cannot say the last {_WEEKDAYS[day]} of the month")
+        # The second Tuesday is the Tuesday from the 8th to the 14th.
+        yield f"{_WEEKDAYS[day]} ", f"*-{months}-{7 * nth - 6:02}..{min(7 * nth, 31):02}"
+
+
+def units(config: Configuration, home: Path) -> dict[str, str]:
+    """The unit files, by name. A job that the configuration gives no time has none.
+
+    Args:
+        config: the configuration.
+        home: the folder with the virtual environment `venv` and the file `environment`.
+    """
+    files: dict[str, str] = {}
+    for job, command in _JOBS.items():
+        cron: str | None = getattr(config.cronjobs, job)
+        if not cron:
+            continue
+        files[f"hammer-{job}.service"] = (
+            f"[Unit]\nDescription=Hammer: {job}\nWants=network-online.target\nAfter=network-online.target\n\n"
+            f"[Service]\nType=oneshot\nUser=hammer\nEnvironmentFile={home}/environment\n"
+            f"WorkingDirectory={home}\nExecStart={home}/venv/bin/python -m {command}\nTimeoutStartSec={_LONGEST_RUN}\n"
+            "NoNewPrivileges=true\nPrivateTmp=true\nProtectSystem=strict\nProtectHome=true\n"
+        )
+        calendar = "\n".join(f"OnCalendar={value}" for value in on_calendar(cron))
+        files[f"hammer-{job}.timer"] = (
+            f"# {cron} in the configuration\n[Unit]\nDescription=Hammer: when {job} runs\n\n"
+            f"[Timer]\n{calendar}\n\n[Install]\nWantedBy=timers.target\n"
+        )
+    return files
+
+
+def write(files: Mapping[str, str], folder: Path) -> tuple[list[str], list[str]]:
+    """Make the jobs' unit files in a folder these and no others.
+
+    Returns:
+        The names of timers that are new or have changed, and of timers that are gone.
+    """
+    ours = {folder / f"hammer-{job}{suffix}" for job in _JOBS for suffix in (".service", ".timer")}
+    changed = []
+    for name, text in files.items():
+        path = folder / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            changed.append(name)
+    gone = [path.name for path in sorted(ours) if path.exists() and path.name not in files]
+    for name in gone:
+        (folder / name).unlink()
+    return [name for name in changed if name.endswith(".timer")], [name for name in gone if name.endswith(".timer")]
+
+
+def main() -> None:
+    """Read the configuration, write the units and, if asked, have systemd take them over."""
+    parser = argparse.ArgumentParser(prog="python -m deployment.systemd_timers", description="Write systemd timers.")
+    parser.add_argument("--config", help="the configuration: a folder or s3://bucket/prefix; else $HAMMER_CONFIG")
+    parser.add_argument("--folder", type=Path, required=True, help="where units are, such as /etc/systemd/system")
+    parser.add_argument("--home", type=Path, default=Path("/opt/hammer"), help="where Hammer is installed")
+    parser.add_argument("--start", action="store_true", help="start the timers that changed, stop those that are gone")
+    options = parser.parse_args()
+    config = load_configuration(configuration_place(options.config, os.environ))
+    changed, gone = write(units(config, options.home), options.folder)
+    if not options.start:
+        return
+    # A timer without its file can still be stopped; its file can only be taken over before it is started.
+    if gone:
+        subprocess.run(["/usr/bin/systemctl", "stop", *gone], check=True)
+    if changed or gone:
+        subprocess.run(["/usr/bin/systemctl", "daemon-reload"], check=True)
+    if changed:
+        subprocess.run(["/usr/bin/systemctl", "enable", *changed], check=True)
+        subprocess.run(["/usr/bin/systemctl", "restart", *changed], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Drives what was deployed: runs functions from their deployed code, under their roles, and follows subscriptions."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from tests.deployment.emulator import CODE_PATH
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+_make_client: Any = boto3.client  # its types want the service's name as a literal
+_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+
+
+@dataclass
+class Deployed:
+    """The deployment in an emulated AWS.
+
+    Attributes:
+        url: of the emulated AWS.
+        folder: to unpack into.
+    """
+
+    url: str
+    folder: Path
+
+    def client(self, service: str, account_id: str = ACCOUNT, region: str = REGION) -> Any:
+        """A client with an administrator's credentials in an account."""
+        return _make_client(service, region_name=region, **self._keys(account_id))
+
+    def role_keys(self, role_arn: str) -> dict[str, str]:
+        """Credentials of a role, as the environment takes them."""
+        answer = boto3.client("sts", endpoint_url=self.url).assume_role(RoleArn=role_arn, RoleSessionName="test")
+        keys = answer["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
+        }
+
+    def _keys(self, account_id: str) -> dict[str, Any]:
+        keys = self.role_keys(f"arn:aws:iam::{account_id}:role/Administrator")
+        return {"endpoint_url": self.url, **{name.lower(): value for name, value in keys.items()}}
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Run a deployed function's code with its environment and its role's credentials. Returns its answer."""
+        deployed = self.client("lambda").get_function(FunctionName=function)["Configuration"]
+        folder = self._unpacked(function, deployed["CodeSha256"])
+        given = {
+            "path": [str(folder), str(self._sdk())],
+            "handler": deployed["Handler"],
+            "event": event,
+            "role": deployed["Role"],
+            "calls": str(self.folder / "calls.jsonl"),
+        }
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("run_function.py"))],
+            input=json.dumps(given),
+            env={
+                **deployed["Environment"]["Variables"],
+                **self.role_keys(deployed["Role"]),
+                "AWS_ENDPOINT_URL": self.url,
+                "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION,
+                "AWS_LAMBDA_FUNCTION_NAME": function,
+                "PATH": os.environ["PATH"],
+            },
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        self.logged = done.stderr
+        return json.loads(done.stdout.splitlines()[-1])["answer"]
+
+    logged: str = ""
+
+    def subscribed_functions(self, topic_arn: str) -> list[str]:
+        """The functions that a topic's messages go to."""
+        pages = self.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+        return [
+            subscription["Endpoint"].rpartition(":")[2]
+            for page in pages
+            for subscription in page["Subscriptions"]
+            if subscription["Protocol"] == "lambda"
+        ]
+
+    def listen(self, topic_arn: str) -> str:
+        """Subscribe a new queue to a topic. Returns the queue's URL."""
+        sqs = self.client("sqs")
+        queue = sqs.create_queue(QueueName=f"listener-{topic_arn.rpartition(':')[2]}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
+        return str(queue)
+
+    def heard(self, queue: str) -> list[dict[str, Any]]:
+        """The notifications that a listening queue has got, as SNS wrote them."""
+        sqs = self.client("sqs")
+        notifications: list[dict[str, Any]] = []
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                notifications.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return notifications
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call that the functions have made."""
+        return [json.loads(line) for line in (self.folder / "calls.jsonl").read_text("utf-8").splitlines()]
+
+    def policies_of(self, role_arn: str) -> list[dict[str, Any]]:
+        """A role's inline policies, as they were deployed."""
+        iam, role = self.client("iam", role_arn.split(":")[4]), role_arn.rpartition("/")[2]
+        names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        return [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+
+    def _unpacked(self, function: str, sha256: str) -> Path:
+        folder = self.folder / function
+        if not folder.exists():
+            with urllib.request.urlopen(f"{self.url}{CODE_PATH}{ACCOUNT}/{REGION}/{function}") as answer:
+                code = answer.read()
+            assert base64.b64encode(hashlib.sha256(code).digest()).decode() == sha256
+            zipfile.ZipFile(io.BytesIO(code)).extractall(folder)
+        return folder
+
+    def _sdk(self) -> Path:
+        """A folder with boto3 and what it needs, as the Lambda runtime has it."""
+        folder = self.folder / "sdk"
+        if not folder.exists():
+            folder.mkdir()
+            for name in _SDK:
+                spec = find_spec(name)
+                assert spec
+                assert spec.origin
+                origin = Path(spec.origin)
+                place = origin.parent if origin.name == "__init__.py" else origin
+                (folder / place.name).symlink_to(place)
+        return folder

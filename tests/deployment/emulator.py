@@ -1,0 +1,114 @@
+"""An emulated AWS in a process of its own: moto's server, and the code of its functions to fetch.
+
+`python -m tests.deployment.emulator` prints its URL on a line and serves until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CODE_PATH = "/_function-code/"
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def emulated_aws() -> Iterator[str]:
+    """The URL of an emulated AWS that lives as long as the context."""
+    environment = {
+        **os.environ,
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+        "PYTHONWARNINGS": "ignore",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.deployment.emulator"],
+        cwd=_ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), "the emulated AWS did not start"
+            yield url
+        finally:
+            process.stdin.close()
+            process.wait(timeout=30)
+
+
+def _let_conditions_count() -> None:
+    """Make a statement that asks for plain HTTP say nothing, as on AWS, of a request that moto serves.
+
+    moto 5.2 takes a Deny whose condition does not hold for one that does, so that the bucket's "TLS only" refuses all.
+    """
+    from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+
+    judge = IAMPolicyStatement.is_action_permitted
+
+    def patched(self: Any, *arguments: Any, **named: Any) -> Any:
+        if "aws:SecureTransport" in str(self._statement.get("Condition")):
+            return PermissionResult.NEUTRAL
+        return judge(self, *arguments, **named)
+
+    IAMPolicyStatement.is_action_permitted = patched  # type: ignore[method-assign]
+
+
+def _tell_dead_letter_queues() -> None:
+    """Make a function's configuration say its dead-letter queue, which moto 5.2 forgets."""
+    from moto.awslambda.models import LambdaFunction
+
+    make, tell = LambdaFunction.__init__, LambdaFunction.get_configuration
+
+    def made(self: Any, account_id: str, spec: dict[str, Any], *arguments: Any, **named: Any) -> None:
+        make(self, account_id, spec, *arguments, **named)
+        self.dead_letters = spec.get("DeadLetterConfig")
+
+    def told(self: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = tell(self, *arguments, **named)
+        if self.dead_letters:
+            answer["DeadLetterConfig"] = self.dead_letters
+        return answer
+
+    LambdaFunction.__init__ = made  # type: ignore[method-assign]
+    LambdaFunction.get_configuration = told  # type: ignore[method-assign]
+
+
+def main() -> None:
+    from moto.awslambda.utils import get_backend
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    _let_conditions_count()
+    _tell_dead_letter_queues()
+    aws = DomainDispatcherApplication(create_backend_app)
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = str(environ["PATH_INFO"])
+        if not path.startswith(CODE_PATH):
+            answer: Iterable[bytes] = aws(environ, start_response)
+            return answer
+        # AWS gives a URL for a function's code (GetFunction, Code.Location); moto's leads nowhere.
+        account_id, region, name = path.removeprefix(CODE_PATH).split("/")
+        code: bytes = get_backend(account_id, region).get_function(name).code_bytes
+        start_response("200 OK", [("Content-Type", "application/zip"), ("Content-Length", str(len(code)))])
+        return [code]
+
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    sys.stdin.read()
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

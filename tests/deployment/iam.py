@@ -1,0 +1,107 @@
+"""IAM's arithmetic, as far as Hammer's policies need it: which action and resources a call asks for, and who may.
+
+Actions and resource types are those of the Service Authorization Reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+# Calls whose action has another name than the operation.
+_ACTIONS = {
+    ("s3", "HeadObject"): "GetObject",
+    ("s3", "ListObjectsV2"): "ListBucket",
+    ("sns", "PublishBatch"): "Publish",
+    ("service-quotas", "GetServiceQuota"): "GetServiceQuota",
+}
+_PREFIXES = {"service-quotas": "servicequotas"}
+# What AWS services ask of the caller on their own, as soon as it makes another call: it shows in no call.
+IMPLIED = {
+    "kms:Decrypt": "reading the encrypted bucket, secrets and environment, publishing to the encrypted topics",
+    "kms:GenerateDataKey": "writing to the encrypted bucket, publishing to the encrypted topics and queues",
+    "logs:CreateLogStream": "Lambda writes the functions' logs for them",
+    "logs:PutLogEvents": "Lambda writes the functions' logs for them",
+    "sqs:SendMessage": "Lambda hands over dead letters for the functions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of AWS, as IAM sees it."""
+
+    action: str
+    resources: tuple[str, ...]
+    prefix: str = ""  # s3:prefix
+
+
+def call_of(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> Call:
+    """What IAM is asked when an operation is called with these parameters."""
+    name = _ACTIONS.get((service, operation), operation)
+    action = f"{_PREFIXES.get(service, service)}:{name}"
+    return Call(
+        action, tuple(_resources(service, operation, params, account_id, region)), str(params.get("Prefix", ""))
+    )
+
+
+def _resources(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> Iterable[str]:
+    here = f"{region}:{account_id}"
+    if service == "s3":
+        key = params.get("Key")
+        yield f"arn:aws:s3:::{params['Bucket']}" + (f"/{key}" if key else "")
+    elif service == "dynamodb":
+        for table in params.get("RequestItems", {params.get("TableName"): None}):
+            index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+            yield f"arn:aws:dynamodb:{here}:table/{table}{index}"
+    elif service == "sns":
+        yield params["TopicArn"]
+    elif (service, operation) == ("sts", "AssumeRole"):
+        yield params["RoleArn"]
+    elif service == "secretsmanager":
+        yield f"arn:aws:secretsmanager:{here}:secret:{params['SecretId']}-AbCdEf"
+    elif service == "logs":
+        yield f"arn:aws:logs:{here}:log-group:{params['logGroupName']}:log-stream:{params.get('logStreamName', '')}"
+    elif service == "ec2" and operation.endswith("SecurityGroupIngress"):
+        yield f"arn:aws:ec2:{here}:security-group/{params['GroupId']}"
+    elif service == "ec2" and operation == "GetManagedPrefixListEntries":
+        yield f"arn:aws:ec2:{here}:prefix-list/{params['PrefixListId']}"
+    elif service == "service-quotas":
+        yield f"arn:aws:servicequotas:{here}:{params['ServiceCode']}/{params['QuotaCode']}"
+    elif service == "organizations" and "ParentId" in params:
+        kind = "root" if params["ParentId"].startswith("r-") else "ou"
+        yield f"arn:aws:organizations::{account_id}:{kind}/o-example/{params['ParentId']}"
+    else:
+        yield "*"
+
+
+def is_allowed(call: Call, policies: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether identity policies, all of whose statements allow, allow a call on each of its resources."""
+    statements = [statement for policy in policies for statement in policy["Statement"]]
+    return all(any(_allows(statement, call, resource) for statement in statements) for resource in call.resources)
+
+
+def actions_of(policies: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Every action that policies allow."""
+    return {action for policy in policies for statement in policy["Statement"] for action in _list(statement["Action"])}
+
+
+def _allows(statement: Mapping[str, Any], call: Call, resource: str) -> bool:
+    assert statement["Effect"] == "Allow"
+    return (
+        any(fnmatchcase(call.action.lower(), pattern.lower()) for pattern in _list(statement["Action"]))
+        and any(fnmatchcase(resource, pattern) for pattern in _list(statement["Resource"]))
+        and _condition_holds(statement.get("Condition", {}), call)
+    )
+
+
+def _condition_holds(condition: Mapping[str, Any], call: Call) -> bool:
+    assert condition.keys() <= {"StringLike"}, "a condition that this does not know"
+    patterns = condition.get("StringLike", {})
+    assert patterns.keys() <= {"s3:prefix"}, "a condition that this does not know"
+    return all(any(fnmatchcase(call.prefix, pattern) for pattern in _list(given)) for given in patterns.values())
+
+
+def _list(value: str | Sequence[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value

