@@ -235,4 +235,6 @@ def _write(runtime: Runtime, changes: Iterable[Change]) -> set[str]:
         return None
 
     with ThreadPoolExecutor(_CONCURRENT_WRITES) as pool:
-        return {lost for lost in pool.map(write, changes) if lost}
+        # Not pool.map: its first error cancels what has not begun.
+        written = [pool.submit(write, change) for change in changes]
+    return {lost for each in written if (lost := each.result())}

@@ -109,6 +109,8 @@ def publish(client: SNSClient, topic_arn: str, messages: Sequence[Mapping[str, A
         ]
 
     with ThreadPoolExecutor(_CONCURRENT_BATCHES) as pool:
-        failures = [failure for failed in pool.map(publish_batch, batches) for failure in failed]
+        # Not pool.map: its first error cancels what has not begun.
+        published = [pool.submit(publish_batch, batch) for batch in batches]
+    failures = [failure for failed in published for failure in failed.result()]
     if failures:
         raise PublishError(f"{len(failures)} of {len(messages)} messages were not published: {'; '.join(failures)}")

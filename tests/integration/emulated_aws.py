@@ -6,6 +6,7 @@ moto's server application does the work; what stands before it sees every reques
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -91,16 +92,13 @@ class EmulatedAws:
 
     def refuse(self, operation: str, refusal: Refusal, *, times: int | None = None, **where: str) -> None:
         """Refuse an operation from now on, or this many times, where `region=` is as said."""
-        left = [times]
+        left = itertools.repeat(None) if times is None else iter([None] * times)
 
         def hook(call: Call) -> Refusal | None:
             if call.operation != operation or any(getattr(call, name) != value for name, value in where.items()):
                 return None
-            if left[0] is not None:
-                if left[0] == 0:
-                    return None
-                left[0] -= 1
-            return refusal
+            with self._lock:
+                return refusal if next(left, self) is None else None
 
         self.hooks.append(hook)
 

@@ -345,7 +345,7 @@ def test_an_issue_that_keeps_changing_fails_loudly_and_the_others_are_written(wo
 
 
 def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -> None:
-    ids = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}") for number in range(5)]
+    ids = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}") for number in range(30)]  # more than threads
 
     def refuse(call: Call) -> Refusal | None:
         is_first = call.operation == "PutItem" and call.parameters["Item"]["issue_id"] == {"S": ids[0]}
