@@ -52,7 +52,8 @@ def start(context: object) -> Runtime:
     """
     log_as_json({"request_id": getattr(context, "aws_request_id", "")})
     place, in_lambda = configuration_place(None, os.environ), "AWS_LAMBDA_RUNTIME_API" in os.environ
-    config = _kept_configuration(place, int(monotonic() // _KEPT_S)) if in_lambda else load_configuration(place)
+    keep = in_lambda and place.startswith("s3://")
+    config = _kept_configuration(place, int(monotonic() // _KEPT_S)) if keep else load_configuration(place)
     key = (config.aws.main_account_id, config.aws.region, config.aws.role_name_identification, config.aws.external_id)
     # A Lambda's process keeps its environment, so its sessions serve the next invocation too. Elsewhere nothing is
     # known of what happens between two calls.

@@ -1,9 +1,10 @@
-"""In a Lambda, a configuration is kept for minutes, then read again; what cannot be read is never made up for."""
+"""In a Lambda, a configuration in S3 is kept for minutes, then read again; what cannot be read is never made up for."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from identification import runtime
@@ -12,10 +13,21 @@ from tests.integration.identification_world import World
 
 
 @pytest.fixture(autouse=True)
-def _fresh(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def upload(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts the world's configuration into S3, where the Lambda looks for it."""
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+    monkeypatch.setenv("HAMMER_CONFIG", "s3://a-bucket/config")
     runtime._kept_configuration.cache_clear()
     runtime._kept_sessions.cache_clear()
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+
+    def uploaded() -> None:
+        for file in world.folder.iterdir():
+            s3.put_object(Bucket="a-bucket", Key=f"config/{file.name}", Body=file.read_bytes())
+
+    uploaded()
+    return uploaded
 
 
 def at(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,11 +35,12 @@ def at(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_change_counts_after_minutes_and_not_at_every_invocation(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, upload: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at(0, monkeypatch)
     assert runtime.start(None).config.secgrp_unrestricted_access.enabled
     world.configure(enabled=False)
+    upload()
     at(299, monkeypatch)
     assert runtime.start(None).config.secgrp_unrestricted_access.enabled
     at(300, monkeypatch)
@@ -35,11 +48,12 @@ def test_a_change_counts_after_minutes_and_not_at_every_invocation(
 
 
 def test_an_older_configuration_does_not_stand_in_for_one_that_cannot_be_read(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, upload: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at(0, monkeypatch)
     runtime.start(None)
-    Path(world.folder / "whitelist.json").write_text("{", "utf-8")
+    (world.folder / "whitelist.json").write_text("{", "utf-8")
+    upload()
     at(300, monkeypatch)
     for _ in range(2):
         with pytest.raises(ConfigurationError):

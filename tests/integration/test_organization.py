@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from identification import initiate_security_groups
 from library.aws.organization import active_accounts, with_organization
 from library.aws.session import Sessions
 from library.config import parse_configuration
@@ -93,3 +95,37 @@ def test_a_configuration_with_its_own_accounts_asks_nobody() -> None:
     text = json.dumps({"aws": aws, "secgrp_unrestricted_access": {"ddb.table_name": "issues"}})
     config = parse_configuration({"config": ("config.json", text.encode())})
     assert with_organization(config, Sessions(MAIN, "eu-west-1", "a-role")) is config
+
+
+def test_initiation_publishes_for_the_accounts_of_the_organization(
+    organizations: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = make_unit(organizations, "scanned")
+    one = make_account(organizations, "one", unit)
+    make_account(organizations, "elsewhere")
+    aws = {
+        **{"main_account_id": MAIN, "region": "eu-west-1", "regions": ["eu-west-1", "us-east-1"]},
+        **{"accounts": "organization", "organizational_units": [unit]},
+    }
+    config = {"aws": aws, "secgrp_unrestricted_access": {"ddb.table_name": "issues"}}
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    topic = sns.create_topic(Name="hammer-describe-security-groups")["TopicArn"]
+    queue = sqs.create_queue(QueueName="got")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    monkeypatch.setenv("HAMMER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("SNS_ARN", topic)
+    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API", raising=False)
+
+    assert initiate_security_groups.lambda_handler({}, None) == {"published": 2}
+
+    got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    messages = [json.loads(json.loads(message["Body"])["Message"]) for message in got]
+    assert sorted((message["account_id"], message["account_name"], message["region"]) for message in messages) == [
+        (one, "one", "eu-west-1"),
+        (one, "one", "us-east-1"),
+    ]
+    everywhere = {**config, "aws": {**aws, "organizational_units": [], "ignore_accounts": [one, MAIN]}}
+    (tmp_path / "config.json").write_text(json.dumps(everywhere), "utf-8")
+    assert initiate_security_groups.lambda_handler({}, None) == {"published": 2}
