@@ -257,6 +257,8 @@ class Job:
         """
         if last and step.report:
             sets = {**sets, "timestamps.reported": format_time(self._tools.now())}
+        if not sets and not (last and step.close):
+            return True
         try:
             if sets:
                 self._tools.table.update(issue, sets)

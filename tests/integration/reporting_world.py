@@ -57,7 +57,15 @@ class World:
     secrets: dict[str, str] = field(default_factory=dict)
 
     def configuration(self) -> Configuration:
-        content: dict[str, Any] = {
+        return parse_configuration(
+            {
+                "config": ("config.json", json.dumps(self.config_file()).encode()),
+                "ticket_owners": ("ticket_owners.json", json.dumps(self.ticket_owners).encode()),
+            }
+        )
+
+    def config_file(self) -> dict[str, Any]:
+        return {
             "aws": {
                 "main_account_id": MAIN,
                 "region": REGION,
@@ -74,12 +82,6 @@ class World:
                 **self.sections.get("secgrp_unrestricted_access", {}),
             },
         }
-        return parse_configuration(
-            {
-                "config": ("config.json", json.dumps(content).encode()),
-                "ticket_owners": ("ticket_owners.json", json.dumps(self.ticket_owners).encode()),
-            }
-        )
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
