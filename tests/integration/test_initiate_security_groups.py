@@ -112,11 +112,12 @@ def test_the_sections_accounts_are_the_ones_to_look_at(world: World, topic: Any)
 
 
 def test_without_regions_every_region_enabled_in_the_main_account(world: World, topic: Any) -> None:
+    assert topic() == []
     world.configure(regions=[], accounts=[SLAVE])
     enabled = sorted(region["RegionName"] for region in world.ec2(MAIN).describe_regions()["Regions"])
     world.aws.forget()
     lambda_handler({}, None)
-    assert [message["region"] for message in topic()] == enabled
+    assert [region for _, region in published(world)] == enabled
     assert [call.assumed for call in world.aws.calls if call.operation == "DescribeRegions"] == [False]
 
 
