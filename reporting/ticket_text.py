@@ -249,7 +249,7 @@ def share(cidr: str) -> str:
     """How much of the Internet's addresses a source is.
 
     >>> share("0.0.0.0/0"), share("128.0.0.0/1"), share("8.8.8.0/24"), share("2a00::1/128")
-    ('all of IPv4', '44 % of IPv4', '256 addresses', '1 address')
+    ('all of IPv4', '43 % of IPv4', '256 addresses', '1 address')
     """
     network = parse_network(cidr)
     own = AddressSet.of([network])
