@@ -160,12 +160,7 @@ def _look(target: ScanTarget, runtime: Runtime, started: datetime) -> tuple[Regi
     table = runtime.table
     # Known before it is described: who writes in between makes the conditional write below fail.
     known = (
-        # A group of another region is not there to be found: that says nothing about it.
-        {
-            group_id: issue
-            for group_id, issue in table.get_many(target.account_id, target.group_ids).items()
-            if issue.details.region == target.region
-        }
+        table.get_many(target.account_id, target.group_ids)
         if target.group_ids
         else table.exposed(target.account_id, target.region)
     )
@@ -174,7 +169,7 @@ def _look(target: ScanTarget, runtime: Runtime, started: datetime) -> tuple[Regi
     known |= table.get_many(target.account_id, [group_id for group_id in found if group_id not in known])
     written = 0
     for _ in range(_LOOKS):
-        decided = _decide(known, scan, runtime.now())
+        decided = _decide(known, scan, runtime.now(), may_resolve=not target.group_ids)
         # Resolved since this look began: what was described may be older than what resolved it.
         stale = {
             change.issue.issue_id
@@ -204,12 +199,20 @@ def _scan(target: ScanTarget, runtime: Runtime, group_ids: Sequence[str]) -> Reg
     )
 
 
-def _decide(known: Mapping[str, Issue], scan: RegionScan, now: datetime) -> list[Change]:
-    """The changes that a scan of the known groups' whole scope means. What was not understood is not fixed."""
+def _decide(known: Mapping[str, Issue], scan: RegionScan, now: datetime, *, may_resolve: bool) -> list[Change]:
+    """The changes that a scan of the known groups' whole scope means. What was not understood is not fixed.
+
+    Args:
+        known: the issues that the table has.
+        scan: what was seen.
+        now: the time in UTC.
+        may_resolve: whether the account and region were read whole; a look at some groups resolves nothing.
+    """
     detections = {detection.group_id: detection for detection in scan.detections}
+    gone = {group_id for group_id in known.keys() - detections.keys() if may_resolve and scan.tells_about(group_id)}
     return [
         change
-        for group_id in detections.keys() | {group_id for group_id in known if scan.tells_about(group_id)}
+        for group_id in detections.keys() | gone
         if (change := reconcile(known.get(group_id), detections.get(group_id), now))
     ]
 

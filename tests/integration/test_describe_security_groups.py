@@ -320,18 +320,24 @@ def test_a_thousand_groups_a_page(world: World) -> None:
 
 
 def test_group_ids_are_the_only_groups_looked_at(world: World) -> None:
-    a, b, c = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in "abc")
+    a, b = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in "ab")
     assert world.describe(target(group_ids=[a])) == {"changes": 1}
     assert list(world.items()) == [a]
     world.describe()
     for group_id in (a, b):
-        world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
-    world.describe(target(group_ids=[a, "sg-00000000"]))
-    assert {group_id: world.items()[group_id]["status"] for group_id in (a, b, c)} == {
-        a: "resolved",
-        b: "open",
-        c: "open",
-    }
+        world.allow(group_id, "tcp/3389 from 0.0.0.0/0")
+    world.describe(target(group_ids=[a]))
+    assert {group_id: len(world.items()[group_id]["issue_details"]["perms"]) for group_id in (a, b)} == {a: 2, b: 1}
+
+
+def test_group_ids_resolve_nothing_for_only_a_complete_read_may(world: World) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
+    assert world.describe(target(group_ids=[group_id, "sg-00000000"])) == {"changes": 0}
+    assert world.items()[group_id]["status"] == "open"
+    world.describe()
+    assert world.items()[group_id]["status"] == "resolved"
 
 
 def test_group_ids_named_twice(world: World) -> None:
