@@ -66,9 +66,6 @@ class JiraStandIn(StandIn):
     def secret(self) -> dict[str, str]:
         return {"username": "hammer@example.com", "api_token": "jira-t0ken"} if self.cloud else {"token": "jira-t0ken"}
 
-    def open_tickets(self) -> list[Ticket]:
-        return [ticket for ticket in self.tickets.values() if ticket.status != "Done"]
-
     def writes(self) -> list[Request]:
         return [request for request in self.requests if request.method != "GET"]
 
