@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, cast
 
 # Everything that could lead the SDK anywhere else, AWS itself above all.
 _OTHER_WAYS = ("AWS_", "BOTO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -61,14 +60,15 @@ def embedded_aws(*, keep: bool = False) -> Iterator[EmbeddedAws]:
         text=True,
     )
     try:
-        with cast("IO[str]", process.stdout) as announced:
-            endpoint = announced.readline().strip()
+        endpoint = process.stdout.readline().strip() if process.stdout else ""
         if not endpoint:
             raise EOFError(f"the embedded AWS did not start: it exited with {process.wait()}")
         yield EmbeddedAws(endpoint, process.pid)
     finally:
-        if process.stdin:
-            process.stdin.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
+        if not keep:
             process.wait()
 
 

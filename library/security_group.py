@@ -51,7 +51,6 @@ class SecurityGroup:
     group_id: str
     name: str
     vpc_id: str
-    owner_id: str
     description: str
     tags: Mapping[str, str]
     ingress: tuple[IngressRule, ...]
@@ -86,7 +85,6 @@ def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
         group_id=raw["GroupId"],
         name=raw.get("GroupName", ""),
         vpc_id=raw.get("VpcId", ""),
-        owner_id=raw.get("OwnerId", ""),
         description=raw.get("Description", ""),
         tags={tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())},
         ingress=tuple(rules),

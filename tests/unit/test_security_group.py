@@ -18,7 +18,6 @@ def test_a_group() -> None:
         group_id="sg-7c228307",
         name="web",
         vpc_id="vpc-654321",
-        owner_id="210987654321",
         description="for the web",
         tags={"Name": "web", "bare": ""},
         ingress=(
