@@ -30,7 +30,7 @@ def test_a_group() -> None:
 
 
 def test_what_ec2_may_leave_out() -> None:
-    assert parse_security_group({"GroupId": "sg-1"}) == SecurityGroup("sg-1", "", "", "", "", {}, ())
+    assert parse_security_group({"GroupId": "sg-1"}) == SecurityGroup("sg-1", "", "", "", {}, ())
 
 
 @pytest.mark.parametrize("described", [{}, {"GroupName": "web"}, {"GroupId": None}, {"GroupId": ""}])
