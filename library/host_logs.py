@@ -1,6 +1,6 @@
-"""Logs of the reporting and remediation host: JSON lines to CloudWatch Logs, and warnings to standard error.
+"""Logs of the reporting and remediation host: JSON lines to CloudWatch Logs.
 
-A job goes on when the log service is away; then every line is on standard error instead.
+A job goes on when the log service is away; then its lines are on standard error instead.
 """
 
 from __future__ import annotations
@@ -43,31 +43,29 @@ def host_logging(stream: str, client: Callable[[], CloudWatchLogsClient]) -> Ite
         client: makes the client.
     """
     root = logging.getLogger()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    handlers[0].setLevel(logging.WARNING)
+    handler: logging.Handler
+    lost = ""
     try:
-        handlers.append(_Handler(client(), stream))
+        handler = _Handler(client(), stream)
     except AWS_ERRORS as error:
-        handlers[0].setLevel(logging.INFO)
-        lost: str = explain(error)
-    else:
-        lost = ""
+        lost = explain(error)
+        handler = logging.StreamHandler(sys.stderr)
+        # The job tells a person itself what could not be done.
+        handler.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     before = root.level, {name: logging.getLogger(name).level for name in _QUIET}
     root.setLevel(logging.INFO)
     for name in _QUIET:
         # The SDK says at every client where it found credentials; the others log the requests that we retry.
         logging.getLogger(name).setLevel(logging.ERROR if name == "jira" else logging.WARNING)
-    for handler in handlers:
-        handler.setFormatter(json_formatter())
-        root.addHandler(handler)
+    handler.setFormatter(json_formatter())
+    root.addHandler(handler)
     if lost:
         root.warning("no log is kept in CloudWatch Logs: %s", lost)
     try:
         yield
     finally:
-        for handler in handlers:
-            root.removeHandler(handler)
-            handler.close()
+        root.removeHandler(handler)
+        handler.close()
         root.setLevel(before[0])
         for name, level in before[1].items():
             logging.getLogger(name).setLevel(level)
