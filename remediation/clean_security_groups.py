@@ -14,6 +14,7 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import usage_of
+from library.aws.organization import with_organization
 from library.command_line import (
     AccountOption,
     BatchOption,
@@ -293,14 +294,17 @@ def command(
     if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")
         return
+    selection = Selection.of(account, region, group)
+    tools, screen = build_tools(configuration), Screen()
+    configuration = with_organization(configuration, tools.sessions)
     for account_id in account or ():
         if account_id not in configuration.remediation_accounts():
             raise typer.BadParameter(f"account {account_id} is not one of remediation_accounts")
-    selection = Selection.of(account, region, group)
-    tools, screen = build_tools(configuration), Screen()
 
     def reload() -> Configuration:
-        return read_configuration(config)
+        fresh = read_configuration(config)
+        # The organization's accounts are those that they were when the run began.
+        return fresh.with_accounts(configuration.aws.accounts) if fresh.needs_organization else fresh  # type: ignore[arg-type]
 
     if dry_run:
         summary = Summary()

@@ -72,8 +72,11 @@ def describe_live(client: EC2Client, group_id: str) -> LiveGroup | None:
         raw_rules: list[Mapping[str, Any]] = [rule for page in pages for rule in page["SecurityGroupRules"]]
         if group.unreadable:
             return LiveGroup(found[0], raw_rules, group)
-        rules = tuple(parse_rule(raw) for raw in raw_rules if not raw["IsEgress"])
-        if Counter(map(rule_key, rules)) == Counter(map(rule_key, group.ingress)):
+        ids: dict[RuleKey, list[str]] = {}
+        for rule in (parse_rule(raw) for raw in raw_rules if not raw["IsEgress"]):
+            ids.setdefault(rule_key(rule), []).append(rule.rule_id)
+        if Counter({key: len(numbers) for key, numbers in ids.items()}) == Counter(map(rule_key, group.ingress)):
+            rules = tuple(rule._replace(rule_id=ids[rule_key(rule)].pop(0)) for rule in group.ingress)
             return LiveGroup(found[0], raw_rules, replace(group, ingress=rules))
     raise UnsteadyError(f"the rules of {group_id} keep changing while they are read")
 

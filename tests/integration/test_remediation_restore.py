@@ -160,6 +160,12 @@ def test_a_description_comes_back(world: World) -> None:
     assert world.described(group) == before
 
 
+def test_rules_that_stayed_are_no_difference(world: World) -> None:
+    group, before = remediated(world, SSH, permission("tcp", (80, 80), "self", about="each other"))
+    world.restore_quietly(group)
+    assert world.described(group) == before
+
+
 def test_two_remediations_since_the_backup(world: World) -> None:
     group, before = remediated(world, SSH)
     first = world.backups.list(MAIN, REGION, group)[0].key
