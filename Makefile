@@ -3,7 +3,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check bench lock package clean venv venv-deployment
+.PHONY: help demo test check check-deployment bench lock package clean venv venv-deployment
 
 PYTHON = python3
 VENV = .venv
@@ -11,6 +11,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 STAMP = $(VENV)/.stamp
 DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
+# Apart, because it asks for versions of its own of what Hammer uses.
+CHECKOV_VENV = .venv-checkov
 
 PACKAGES = hammer identification reporting remediation library deployment
 DEMO_OPTIONS =
@@ -29,6 +31,7 @@ help:
 	@echo 'make demo     the whole pipeline on an embedded AWS (options: DEMO_OPTIONS=--keep)'
 	@echo 'make test     every test (options: TEST_OPTIONS="-k exposure")'
 	@echo 'make check    lint, format, types, import contracts, dead code, dependencies'
+	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
 	@echo 'make bench    speed and memory against the floor that boto3 sets'
 	@echo 'make package  the zip for the Lambdas, in dist/'
 	@echo 'make lock     the lock files, after a change of the dependencies (LOCK_OPTIONS=--upgrade)'
@@ -48,6 +51,9 @@ check: $(STAMP)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vulture
 	$(BIN)/deptry $(PACKAGES)
+
+check-deployment: $(CHECKOV_VENV)/.stamp
+	@$(CHECKOV_VENV)/bin/checkov --config-file deployment/checkov.yaml --directory deployment
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.bench $(BENCH_OPTIONS)
@@ -73,6 +79,12 @@ $(DEPLOYMENT_STAMP): $(STAMP) requirements/deployment-test.lock
 	@$(PIP) install --require-hashes --requirement requirements/deployment-test.lock
 	@touch $@
 
+$(CHECKOV_VENV)/.stamp: requirements/checkov.lock
+	@$(PYTHON) -m venv --clear $(CHECKOV_VENV)
+	@$(CHECKOV_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
+		--require-hashes --requirement requirements/checkov.lock
+	@touch $@
+
 lock:
 	@test -x $(LOCK_VENV)/bin/uv || $(PYTHON) -m venv --clear $(LOCK_VENV)
 	@$(LOCK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install uv==$(UV_VERSION)
@@ -82,8 +94,9 @@ lock:
 	$(UV_COMPILE) --constraints requirements/dev.lock --output-file requirements/lambda.lock
 	$(UV_COMPILE) --extra deployment-test --constraints requirements/dev.lock \
 		--output-file requirements/deployment-test.lock
+	$(subst pyproject.toml,requirements/checkov.in,$(UV_COMPILE)) --output-file requirements/checkov.lock
 
 clean:
-	rm -rf $(VENV) $(LOCK_VENV) build dist *.egg-info .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) build dist *.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

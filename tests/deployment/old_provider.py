@@ -59,7 +59,18 @@ class NoArgument:
         return re.sub(rf'(?m)^resource "{self.type}" .*\n(?:.*\n)*?^}}\n', without, source)
 
 
-SWAPS: tuple[Text | NoResource | NoArgument, ...] = (
+@dataclass(frozen=True, slots=True)
+class NoBlock:
+    """Without a block, in the resources that have one of that name."""
+
+    block: str
+    reason: str
+
+    def apply(self, source: str) -> str:
+        return re.sub(rf"(?m)^  {self.block} {{\n(?:.*\n)*?^  }}\n", "", source)
+
+
+SWAPS: tuple[Text | NoResource | NoArgument | NoBlock, ...] = (
     Text('version = "~> 6.0"', f'version = "{PROVIDER_VERSION}"', "the version that there is"),
     Text('runtime          = "python3.13"', 'runtime          = "python3.8"', "it knows no newer runtime"),
     NoArgument("aws_lambda_function", "architectures", "came with 3.61"),
@@ -103,6 +114,9 @@ SWAPS: tuple[Text | NoResource | NoArgument, ...] = (
     NoResource("aws_vpc_security_group_ingress_rule", "came with 4.56; the test opens no port"),
     NoResource("aws_vpc_security_group_egress_rule", "came with 4.56; traffic is not emulated"),
     Text("data.aws_region.current.region", "data.aws_region.current.name", "the name before 6.0"),
+    NoBlock("operation_preferences", "came with 4.0"),
+    NoBlock("deployment_targets", "came with 4.0"),
+    NoArgument("aws_cloudformation_stack_set_instance", "stack_set_instance_region", "came with 6.0"),
     NoArgument("aws_cloudformation_stack_set", "call_as", "came with 3.64"),
     NoArgument("aws_cloudformation_stack_set_instance", "call_as", "came with 3.64"),
 )
@@ -121,7 +135,7 @@ def swapped(source: Path, target: Path) -> None:
             raise SwapError(f"nothing to swap: {swap}")
 
 
-def _applied(swap: Text | NoResource | NoArgument, files: Iterable[Path]) -> bool:
+def _applied(swap: Text | NoResource | NoArgument | NoBlock, files: Iterable[Path]) -> bool:
     found = False
     for file in files:
         before = file.read_text("utf-8")

@@ -1,0 +1,176 @@
+"""The shipped Terraform code and CloudFormation template, read as they are: format, arguments, policies."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+import yaml
+
+from tests.deployment.old_provider import swapped
+from tests.deployment.terraform import TERRAFORM_CODE, Terraform, cli_configuration, needs_terraform
+
+DEPLOYMENT = TERRAFORM_CODE.parent
+# The arguments and blocks that the AWS provider 6.62 takes, from its schema.
+KNOWN = json.loads((DEPLOYMENT.parent / "tests" / "data" / "terraform-aws-6.62-arguments.json").read_text("utf-8"))
+FILES = sorted(TERRAFORM_CODE.rglob("*.tf"))
+# What Terraform itself takes in every resource.
+META = {"count", "depends_on", "for_each", "lifecycle", "provider"}
+
+
+def _plain(value: Any) -> Any:
+    """What the parser gives, without its own quotes and notes."""
+    if isinstance(value, dict):
+        return {key.strip('"'): _plain(item) for key, item in value.items() if not key.startswith("__")}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def blocks() -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    """Every resource and data source: file and name, kind, type, body."""
+    for file in FILES:
+        parsed = _plain(hcl2.loads(file.read_text("utf-8")))
+        for kind in ("resource", "data"):
+            for block in parsed.get(kind, []):
+                for type_, named in block.items():
+                    for name, body in named.items():
+                        yield f"{file.relative_to(TERRAFORM_CODE)}: {type_}.{name}", kind, type_, body
+
+
+BLOCKS = list(blocks())
+
+
+def unknown(body: Mapping[str, Any], known: Mapping[str, Any], where: str) -> Iterator[str]:
+    """The arguments and blocks that the provider does not know, and those it asks for that are missing."""
+    given: dict[str, Any] = {}
+    for name, value in body.items():
+        if name == "dynamic":
+            for dynamic in value:
+                given |= {label: content["content"] for label, content in dynamic.items()}
+        else:
+            given[name] = value
+    for name, value in given.items():
+        if name in META and name not in known:
+            continue
+        if name not in known:
+            yield f"{where} has {name}"
+        elif inner := known[name].get("block"):
+            for block in value:
+                yield from unknown(block, inner, f"{where}.{name}")
+    yield from (f"{where} lacks {name}" for name, said in known.items() if said.get("required") and name not in given)
+
+
+@pytest.mark.parametrize(("where", "kind", "type_", "body"), BLOCKS, ids=[block[0] for block in BLOCKS])
+def test_the_current_provider_knows_every_argument(where: str, kind: str, type_: str, body: Mapping[str, Any]) -> None:
+    assert type_ in KNOWN[kind], f"{where} is of a type that is not in the list"
+    assert list(unknown(body, KNOWN[kind][type_], where)) == []
+
+
+def test_the_check_sees_what_is_wrong() -> None:
+    known = KNOWN["resource"]["aws_sqs_queue_policy"]
+    assert list(unknown({"queue_url": "q", "polycy": "p", "lifecycle": []}, known, "x")) == [
+        "x has polycy",
+        "x lacks policy",
+    ]
+    rule = {"bucket": "b", "rule": [{"object_ownership": "x", "owner": "y"}]}
+    assert list(unknown(rule, KNOWN["resource"]["aws_s3_bucket_ownership_controls"], "x")) == ["x.rule has owner"]
+
+
+def test_many_blocks_are_checked() -> None:
+    assert len(BLOCKS) >= 50
+
+
+@needs_terraform
+def test_the_code_is_formatted() -> None:
+    assert Terraform(TERRAFORM_CODE).run("fmt", "-check", "-recursive", "-diff") == (0, "")
+
+
+@needs_terraform
+@pytest.mark.parametrize("module", ["modules/master", "modules/slave", "modules/organization"])
+def test_each_module_is_valid_by_itself(module: str, tmp_path: Path) -> None:
+    code = tmp_path / "deployment" / "terraform"
+    swapped(TERRAFORM_CODE, code)
+    for data in ("policies", "cloudformation"):
+        shutil.copytree(DEPLOYMENT / data, code.parent / data)
+    terraform = Terraform(code / module, {"TF_CLI_CONFIG_FILE": str(cli_configuration(tmp_path))})
+    terraform.run("init", "-backend=false", "-no-color")
+    assert "The configuration is valid" in terraform.run("validate", "-no-color")[1]
+
+
+def test_the_template_for_stacksets_passes_its_linter() -> None:
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--template"]
+    done = subprocess.run(
+        [*command, str(DEPLOYMENT / "cloudformation" / "slave-roles.yaml")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+class _Template(yaml.SafeLoader):
+    """CloudFormation's YAML: `!Sub text` is the text, any other function its argument."""
+
+
+_Template.add_multi_constructor(
+    "!",
+    lambda loader, _, node: (
+        loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else loader.construct_sequence(node, True)
+    ),
+)
+
+
+def test_the_template_has_the_policies_that_terraform_deploys() -> None:
+    text = (DEPLOYMENT / "cloudformation" / "slave-roles.yaml").read_text("utf-8")
+    resources = yaml.load(text, _Template)["Resources"]  # noqa: S506 - a loader of safe kind
+    names = {"${AWS::Partition}": "${partition}", "${AWS::AccountId}": "${account_id}"}
+
+    def in_template(role: str) -> dict[str, Any]:
+        policies = json.dumps(resources[role]["Properties"]["Policies"])
+        for theirs, ours in names.items():
+            policies = policies.replace(theirs, ours)
+        return {policy["PolicyName"]: policy["PolicyDocument"] for policy in json.loads(policies)}
+
+    def deployed(*policies: str) -> dict[str, Any]:
+        return {name: json.loads((DEPLOYMENT / "policies" / f"{name}.json").read_text("utf-8")) for name in policies}
+
+    assert in_template("Identification") == deployed("identification-in-account")
+    assert in_template("Reporting") == deployed("reporting-in-account", "remediation-in-account")
+
+
+# AWS takes no narrower resource for these (Service Authorization Reference).
+NO_RESOURCE = re.compile(r"ec2:Describe\w+|inspector:DescribeFindings|organizations:ListAccounts")
+READS = re.compile(r"\w+:(Describe|Get|List|BatchGet|Query)\w*")
+
+
+@pytest.mark.parametrize("file", sorted((DEPLOYMENT / "policies").glob("*.json")), ids=lambda file: file.stem)
+def test_a_policy_names_actions_one_by_one_and_resources_where_aws_allows_it(file: Path) -> None:
+    document = json.loads(file.read_text("utf-8").replace("${secrets}", '["arn:a-secret"]'))
+    for statement in document["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not [action for action in actions if "*" in action]
+        if statement["Resource"] == "*":
+            assert [action for action in actions if not NO_RESOURCE.fullmatch(action)] == []
+        assert not [action for action in actions if "Delete" in action]
+
+
+def test_in_a_slave_only_remediation_can_change_anything_and_only_ingress_rules() -> None:
+    def changes(name: str) -> set[str]:
+        document = json.loads((DEPLOYMENT / "policies" / f"{name}.json").read_text("utf-8"))
+        actions: set[str] = set()
+        for statement in document["Statement"]:
+            given = statement["Action"]
+            actions |= set(given if isinstance(given, list) else [given])
+        return {action for action in actions if not READS.fullmatch(action)}
+
+    assert changes("identification-in-account") == set()
+    assert changes("reporting-in-account") == set()
+    assert changes("remediation-in-account") == {
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:RevokeSecurityGroupIngress",
+        "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+    }

@@ -1,0 +1,198 @@
+"""Holds the whole run of the tests against the deployed policies, as a plugin of pytest.
+
+Every call of AWS that Hammer's own code makes in any test is recorded with the role that it would be made under: the
+package that it is made from (`identification`, `reporting` or `remediation`) and whether it goes to the main account or
+a slave. When the run ends, each must be allowed by that role's policies in `deployment/policies`, the documents that
+Terraform deploys; and, where the whole suite was run, each action that they allow must have been used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import Session
+
+from library.aws.session import Sessions
+from tests.deployment.iam import IMPLIED, Call, actions_of, call_of, is_allowed
+
+ROOT = Path(__file__).resolve().parents[1]
+POLICIES = ROOT / "deployment" / "policies"
+_PACKAGES = ("identification", "reporting", "remediation")
+_HOST = ("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account")
+
+ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("identification", "main"): ("identification-in-main", "organization-in-main", "identification-in-account"),
+    ("identification", "slave"): ("identification-in-account",),
+    ("reporting", "main"): _HOST,
+    # The role has remediation's policy, too; its session policy takes that away (library/aws/session.py).
+    ("reporting", "slave"): ("reporting-in-account",),
+    ("remediation", "main"): _HOST,
+    ("remediation", "slave"): ("reporting-in-account", "remediation-in-account"),
+}
+"""The policies that count for a package's calls in an account."""
+
+# Topics whose names tests make up.
+NO_TOPICS = ("elsewhere", "findings", "gone")
+# What is tried and may be refused: library/host_logs.py says why.
+MAY_BE_REFUSED = {"logs:CreateLogGroup"}
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+
+
+def policy(name: str) -> dict[str, Any]:
+    """A policy document. Names that differ from test to test stand for any; the rest is as it is deployed."""
+    text = (POLICIES / f"{name}.json").read_text("utf-8")
+    values = {
+        "account_id": ACCOUNT,
+        "bucket": "*",
+        "key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/hammer",
+        "partition": "aws",
+        "region": REGION,
+        "role_name_identification": "*",
+        "role_name_reporting": "*",
+        "secrets": f'["arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:*"]',
+        "table": "*",
+    }
+    for key, value in values.items():
+        text = text.replace(f"${{{key}}}", value)
+    assert "${" not in text
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+class Recorder:
+    """Writes down the calls of one process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / f"{os.getpid()}.jsonl"
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+
+    def install(self) -> None:
+        """Listen to every client that will be made."""
+        create: Any = Session.create_client
+        make_sessions, client_of = Sessions.__init__, Sessions.client
+
+        def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
+            client = create(session, *arguments, **named)
+            account: dict[str, str] = {}
+            client.meta.hammer_account = account
+            client.meta.events.register(
+                "provide-client-params.*.*",
+                lambda params, model, **_: self._record(model, params, account),
+            )
+            return client
+
+        def sessions(self: Any, *arguments: Any, **named: Any) -> None:
+            make_sessions(self, *arguments, **named)
+            self.hammer_package = _calling_package()
+
+        def client(self: Any, service: str, account_id: str = "", region: str = "") -> Any:
+            made = client_of(self, service, account_id, region)
+            where = "slave" if account_id and account_id != self._main_account_id else "main"
+            if (account := getattr(made.meta, "hammer_account", None)) is not None:
+                account.update(where=where, package=getattr(self, "hammer_package", ""))
+            return made
+
+        Session.create_client = create_client  # type: ignore[assignment, method-assign]
+        Sessions.__init__ = sessions  # type: ignore[method-assign]
+        Sessions.client = client  # type: ignore[method-assign]
+
+    def _record(self, model: Any, params: Mapping[str, Any], account: Mapping[str, str]) -> None:
+        package = _calling_package() or account.get("package", "")
+        if package not in _PACKAGES:
+            return
+        call = call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION)
+        line = json.dumps([package, account.get("where", "main"), call.action, call.resources, call.prefix])
+        with self._lock:
+            if line not in self._seen:
+                self._seen.add(line)
+                with self._file.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+
+
+def _calling_package() -> str:
+    """The job that the code which is being run belongs to; `hammer` for its commands, else an empty text."""
+    frame: Any = sys._getframe(1)
+    while frame:
+        top, _, rest = str(frame.f_globals.get("__name__", "")).partition(".")
+        if rest and top in (*_PACKAGES, "hammer"):
+            return top
+        if top == "__main__" and (file := frame.f_globals.get("__file__")) and Path(file).parent.name in _PACKAGES:
+            return Path(file).parent.name
+        frame = frame.f_back
+    return ""
+
+
+def recorded(folder: Path) -> Iterator[tuple[str, str, Call]]:
+    """What all processes wrote down: package, account, call."""
+    for file in sorted(folder.glob("*.jsonl")):
+        for line in file.read_text("utf-8").splitlines():
+            package, where, action, resources, prefix = json.loads(line)
+            yield package, where, Call(action, tuple(resources), prefix)
+
+
+def mistakes(calls: list[tuple[str, str, Call]], *, whole_suite: bool) -> list[str]:
+    """What is wrong with the policies, given these calls, one line each."""
+    found = [
+        f"{package} in {where}: {call.action} on {', '.join(call.resources)} {call.prefix} is not allowed".rstrip()
+        for package, where, call in calls
+        if call.action not in MAY_BE_REFUSED
+        and not call.resources[0].endswith(tuple(f":{name}" for name in NO_TOPICS))
+        and not is_allowed(call, map(policy, ROLES[package, where]))
+    ]
+    if not whole_suite:
+        return found
+    for name in sorted({name for names in ROLES.values() for name in names}):
+        used = {call.action for package, where, call in calls if name in ROLES[package, where]}
+        found += [f"{name} allows {action}, which nobody uses" for action in _unused(name, used)]
+    return found
+
+
+def _unused(name: str, used: set[str]) -> list[str]:
+    return sorted(actions_of([policy(name)]) - used - IMPLIED.keys())
+
+
+_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", {}).get("permission_calls")
+    folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="hammer-permissions-"))
+    config.stash[_FOLDER] = folder
+    Recorder(folder).install()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["permission_calls"] = str(node.config.stash[_FOLDER])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    if hasattr(config, "workerinput"):
+        return
+    option = config.option
+    narrowed = any(getattr(option, name, None) for name in ("keyword", "markexpr", "lf", "deselect", "collectonly"))
+    whole = not narrowed and {Path(arg).resolve() for arg in config.args} <= {ROOT, ROOT / "tests"}
+    config.stash[_MISTAKES] = mistakes(list(recorded(config.stash[_FOLDER])), whole_suite=whole)
+    if config.stash[_MISTAKES] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+_MISTAKES = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if found := config.stash.get(_MISTAKES, []):
+        terminalreporter.section("permissions: deployment/policies and what the code does differ", sep="=", red=True)
+        for line in found:
+            terminalreporter.line(line)
