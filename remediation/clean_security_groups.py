@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +37,8 @@ from remediation.journal import entry_of, is_unfinished
 from remediation.plan import Plan, Refusal, why_not_due
 from remediation.remediator import Look, Outcome, Result, Tools, look, policy_of, recover, remediate
 from remediation.telling import tell
+
+_log = logging.getLogger(__name__)
 
 LOG_STREAM = "remediation.clean_security_groups"
 
@@ -226,6 +229,7 @@ def _too_many(tools: Tools, config: Configuration, issues: Sequence[Issue], summ
 def _stop_at_limit(tools: Tools, summary: Summary, text: str) -> None:
     text = f"stopped: {text}. Look at them with --dry-run, then raise the limit, or choose with --group"
     summary.problems.append(text)
+    _log.warning(text, extra={"stopped_at_limit": True})  # deployment's alarm counts these
     tools.teller.alert_operators("Remediation stopped", text)
 
 

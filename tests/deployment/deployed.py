@@ -86,10 +86,7 @@ class Deployed:
             timeout=120,
         )
         assert done.returncode == 0, done.stderr
-        self.logged = done.stderr
         return json.loads(done.stdout.splitlines()[-1])["answer"]
-
-    logged: str = ""
 
     def subscribed_functions(self, topic_arn: str) -> list[str]:
         """The functions that a topic's messages go to."""
