@@ -318,3 +318,72 @@ def test_one_group_that_cannot_be_read_does_not_stop_the_others(world: World, mo
     assert summary.remediated == 1
     assert len(summary.problems) == 1
     assert summary.problems[0].startswith(f"{groups[0]} in {MAIN}, {REGION}: could not be read: denied")
+
+
+def test_nothing_is_changed_without_a_backup_that_reads_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    s3 = world.sessions.client("s3")
+    put = s3.put_object
+    monkeypatch.setattr(s3, "put_object", lambda **arguments: put(**{**arguments, "Body": b"{}"}))
+    summary = world.batch()
+    assert world.rules(group) == OPEN
+    assert "reads back as something else" in summary.problems[0]
+    assert world.stored(group).timestamps.remediated is None
+
+
+def test_a_group_that_somebody_keeps_opening_is_not_recorded_as_remediated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    client = world.ec2()
+    revoke = client.revoke_security_group_ingress
+
+    def reopened(**arguments: Any) -> Any:
+        answer = revoke(**arguments)
+        ports = next(free)
+        client.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission("tcp", ports, ANYWHERE)])
+        return answer
+
+    free = iter([(22, 23), (22, 24), (22, 25), (22, 26)])
+    monkeypatch.setattr(client, "revoke_security_group_ingress", reopened)
+    summary = world.batch()
+    assert summary.remediated == 0
+    assert "somebody opens the group again each time that it is closed" in summary.problems[0]
+    assert world.stored(group).timestamps.remediated is None
+    assert len(world.backups_of(group)) == 3
+
+
+def test_what_ec2_does_not_show_at_once_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from library.aws import security_group_changes
+
+    group = world.group(SSH)
+    world.issue(group)
+    real = security_group_changes.describe_live
+    stale: list[Any] = []
+
+    def late(client: Any, group_id: str) -> Any:
+        live = real(client, group_id)
+        stale.append(live)
+        # Every second look still shows what the one before it showed.
+        return stale[-2] if len(stale) % 2 == 0 else live
+
+    monkeypatch.setattr("remediation.apply.describe_live", late)
+    assert world.batch().problems == []
+    assert world.slept
+    assert world.rules(group) == CLOSED
+
+
+def test_people_are_told_with_the_way_back(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    world.batch()
+    ((told, comment),) = world.people.comments
+    ((heading, alert),) = world.people.alerts
+    key = world.stored(group).remediation_details["backup"]
+    assert (told, heading) == (group, "Remediated")
+    for text in (comment, alert):
+        assert f"s3://hammer-backup-bucket/{key}" in text
+        assert f"hammer restore --account {MAIN} --region {REGION} --group {group} --backup {key}" in text
+        assert "Revoked: tcp/22 from 0.0.0.0/0" in text
