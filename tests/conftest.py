@@ -2,6 +2,8 @@
 
 import os
 
+pytest_plugins = ["tests.permission_recorder"]
+
 for _name in list(os.environ):
     if _name.startswith(("AWS_", "HAMMER_")) and _name != "AWS_CA_BUNDLE":
         del os.environ[_name]

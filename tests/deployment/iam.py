@@ -63,7 +63,7 @@ def _resources(service: str, operation: str, params: Mapping[str, Any], account_
         yield f"arn:aws:secretsmanager:{here}:secret:{params['SecretId']}-AbCdEf"
     elif service == "logs":
         yield f"arn:aws:logs:{here}:log-group:{params['logGroupName']}:log-stream:{params.get('logStreamName', '')}"
-    elif service == "ec2" and operation.endswith("SecurityGroupIngress"):
+    elif service == "ec2" and operation.endswith(("SecurityGroupIngress", "RuleDescriptionsIngress")):
         yield f"arn:aws:ec2:{here}:security-group/{params['GroupId']}"
     elif service == "ec2" and operation == "GetManagedPrefixListEntries":
         yield f"arn:aws:ec2:{here}:prefix-list/{params['PrefixListId']}"
