@@ -8,16 +8,13 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-_NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
+_FORMAT = "%(levelname)s %(name)s %(message)s"
+_NAMES = {"levelname": "level", "name": "logger"}
 
 
 def json_formatter(fields: Mapping[str, Any] | None = None) -> logging.Formatter:
-    """A formatter that prints a record, its `extra` and these fields as one JSON object."""
-    formatter = JsonFormatter(_FORMAT, rename_fields=_NAMES, static_fields=dict(fields or {}))
-    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
-    formatter.default_msec_format = "%s.%03d"
-    return formatter
+    """A formatter that prints a record, its `extra` and these fields as one JSON object, with the time in UTC."""
+    return JsonFormatter(_FORMAT, rename_fields=_NAMES, static_fields=dict(fields or {}), timestamp="time")
 
 
 def log_as_json(fields: Mapping[str, Any] | None = None, level: int = logging.INFO) -> None:
