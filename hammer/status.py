@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from library.aws.issue_table import IssueTable
+from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import Lock, LockState, this_process
 from library.aws.organization import with_organization
 from library.aws.session import Sessions
@@ -39,10 +39,17 @@ def command(config: ConfigOption = None, account: AccountOption = None, region: 
     scans = [scan for name in accounts for scan in table.coverage(name) if chosen(scan.region)]
     console.print(scan_table(scans, configuration))
     # A restored group that is not exposed any more still is left alone when it opens again.
-    issues = [issue for name in accounts for issue in table.with_status(name, *Status) if chosen(issue.details.region)]
+    unreadable: list[UnreadableIssueError] = []
+    issues = [
+        issue
+        for name in accounts
+        for issue in table.with_status(name, *Status, unreadable=unreadable.append)
+        if chosen(issue.details.region)
+    ]
     console.print(issue_table(issues, configuration))
     lock = Lock(dynamodb, table_name, aws.main_account_id, this_process(), lambda: datetime.now(UTC)).read()
-    for line in (*waiting(issues), lock_line(lock, datetime.now(UTC))):
+    broken = [printable(str(item)) for item in unreadable if chosen(item.region)]
+    for line in (*broken, *waiting(issues), lock_line(lock, datetime.now(UTC))):
         console.print(line, markup=False, soft_wrap=True)
 
 

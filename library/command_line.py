@@ -64,9 +64,9 @@ class Selection:
         return cls(frozenset(accounts or ()), frozenset(regions or ()), frozenset(groups or ()))
 
     def takes(self, account_id: str, region: str, group_id: str) -> bool:
-        """Whether a group is selected."""
+        """Whether a group is selected. An empty region is one that nobody knows: it may be the one that is meant."""
         return all(
-            not wanted or value in wanted
+            not wanted or not value or value in wanted
             for wanted, value in ((self.accounts, account_id), (self.regions, region), (self.groups, group_id))
         )
 

@@ -15,9 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, cast, get_args
 
+from library.addresses import parse_network
 from library.exposure import Exposure, OpenStatus
+
+_OPEN_STATUSES = frozenset(get_args(OpenStatus))
 
 
 class Status(StrEnum):
@@ -167,10 +170,35 @@ class Issue:
             timestamps=Timestamps.from_item(item["timestamps"]),
             revision=int(item.get("revision", 0)),
             occurrence=int(item.get("occurrence", 0)),
-            jira_details=item.get("jira_details", {}),
-            slack_details=item.get("slack_details", {}),
-            remediation_details=item.get("remediation_details", {}),
+            jira_details=item.get("jira_details") or {},
+            slack_details=item.get("slack_details") or {},
+            remediation_details=item.get("remediation_details") or {},
         )
+
+    def check(self) -> None:
+        """Raise ValueError, saying what is wrong, if a part is not what the contract promises it to be."""
+        details = self.details
+        texts = {"name": details.name, "region": details.region, "vpc_id": details.vpc_id}
+        maps = {
+            "issue_details.tags": details.tags,
+            "jira_details": self.jira_details,
+            "slack_details": self.slack_details,
+            "remediation_details": self.remediation_details,
+        }
+        wrong = [f"issue_details.{name} is no text" for name, value in texts.items() if not isinstance(value, str)]
+        wrong += [f"{name} is no map" for name, value in maps.items() if not isinstance(value, Mapping)]
+        if wrong:
+            raise ValueError(wrong[0])
+        if not all(isinstance(value, str) for value in details.tags.values()):
+            raise ValueError("a tag is no text")
+        for perm in details.perms:
+            if not isinstance(perm.protocol, str):
+                raise ValueError(f"the protocol {perm.protocol!r} of issue_details.perms is no text")  # noqa: TRY004
+            if not isinstance(perm.cidr, str):
+                raise ValueError(f"the cidr {perm.cidr!r} of issue_details.perms is no text")  # noqa: TRY004
+            parse_network(perm.cidr)
+        if {details.status, *(perm.status for perm in details.perms)} - _OPEN_STATUSES:
+            raise ValueError("a status is neither open_completely nor open_partly")
 
 
 def format_time(time: datetime | None) -> str | None:

@@ -15,6 +15,7 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import usage_of
+from library.aws.issue_table import UnreadableIssueError
 from library.aws.organization import with_organization
 from library.command_line import (
     AccountOption,
@@ -161,13 +162,18 @@ def show_all(tools: Tools, config: Configuration, issues: Sequence[Issue], perso
 def find(tools: Tools, config: Configuration, selection: Selection, summary: Summary) -> list[Issue]:
     """The issues of exposed groups, by account, region and group."""
     issues: list[Issue] = []
+
+    def unreadable(item: UnreadableIssueError) -> None:
+        if selection.takes(item.account_id, item.region, item.issue_id):
+            summary.problems.append(str(item))
+
     for account_id in config.remediation_accounts():
         if selection.accounts and account_id not in selection.accounts:
             continue
         try:
             issues += [
                 issue
-                for issue in tools.table.with_status(account_id, Status.OPEN, Status.WHITELISTED)
+                for issue in tools.table.with_status(account_id, Status.OPEN, Status.WHITELISTED, unreadable=unreadable)
                 if not issue.is_finding and selection.takes(account_id, issue.details.region, issue.issue_id)
             ]
         except AWS_ERRORS as error:

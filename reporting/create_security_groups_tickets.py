@@ -22,7 +22,7 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import read_usage
-from library.aws.issue_table import IssueTable, LostRaceError
+from library.aws.issue_table import IssueTable, LostRaceError, UnreadableIssueError
 from library.aws.lock import LEASE, REPORTING_LOCK_ID, Lock, LockedError, this_process
 from library.aws.organization import with_organization
 from library.aws.secrets import SecretReader
@@ -158,17 +158,20 @@ class Job:
     def _issues(self, account_id: str, selection: Selection) -> list[Issue]:
         if selection.accounts and account_id not in selection.accounts:
             return []
+
+        def unreadable(item: UnreadableIssueError) -> None:
+            if selection.takes(account_id, item.region, item.issue_id):
+                self._problem(str(item))
+
         try:
             return [
                 issue
-                for issue in self._tools.table.with_status(account_id, *_REPORTED)
+                for issue in self._tools.table.with_status(account_id, *_REPORTED, unreadable=unreadable)
                 if selection.takes(account_id, issue.details.region, issue.issue_id)
             ]
         except AWS_ERRORS as error:
             self._problem(f"account {account_id}: its issues could not be read: {explain(error)}")
-        except (KeyError, TypeError, ValueError) as error:
-            self._problem(f"account {account_id}: an issue in the table is not as it should be: {error!r}")
-        return []
+            return []
 
     def _usage(self, steps: Iterable[Step]) -> dict[str, Usage]:
         """What uses the groups of new issues, by issue: one sweep for each account and region."""

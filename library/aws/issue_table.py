@@ -5,7 +5,7 @@ Every write is conditional on what it was decided on. Reads are strongly consist
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +51,29 @@ TABLE_DEFINITION: dict[str, Any] = {
 """The table as CreateTable takes it, but for its name."""
 
 _BATCH_GET_LIMIT = 100
+# Of groups and of Inspector's findings. Records under other ids, also those of other tooling, are no issues.
+_ISSUE_ID_PREFIXES = ("sg-", "finding-")
 
 
 class LostRaceError(Exception):
     """Somebody else changed the item since it was read: read again and decide again."""
+
+
+class UnreadableIssueError(Exception):
+    """An item is not as an issue should be: other tooling wrote it, say. Its text names the item and what is wrong.
+
+    Attributes:
+        region: where its group is; empty: it does not tell.
+    """
+
+    def __init__(self, item: Mapping[str, Any], error: Exception) -> None:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        self.account_id, self.issue_id = str(item["account_id"]), str(item["issue_id"])
+        details = item.get("issue_details")
+        self.region = str(details.get("region") or "") if isinstance(details, Mapping) else ""
+        super().__init__(
+            f"{self.issue_id} in {self.account_id}: its item in the issue table is not as it should be: {reason}"
+        )
 
 
 class IssueTable:
@@ -72,20 +91,54 @@ class IssueTable:
         self._deserialize = TypeDeserializer().deserialize
 
     def exposed(self, account_id: str, region: str) -> dict[str, Issue]:
-        """The open and whitelisted issues of one account and region, by group id. Reads nothing else."""
-        return {issue.issue_id: issue for issue in self._query(account_id, REGION_INDEX, "open_region", region)}
+        """The open and whitelisted issues of one account and region, by group id. Reads nothing else.
 
-    def with_status(self, account_id: str, *statuses: Status) -> Iterator[Issue]:
-        """An account's issues in these statuses, one status after the other. Reads no others."""
+        Raises:
+            UnreadableIssueError: one of them cannot be read, so that nobody knows them all.
+        """
+        return {
+            issue.issue_id: issue for issue in map(_issue, self._query(account_id, REGION_INDEX, "open_region", region))
+        }
+
+    def with_status(
+        self,
+        account_id: str,
+        *statuses: Status,
+        unreadable: Callable[[UnreadableIssueError], None] | None = None,
+    ) -> Iterator[Issue]:
+        """An account's issues in these statuses, one status after the other. Reads no others.
+
+        Args:
+            account_id: the account.
+            statuses: the statuses.
+            unreadable: called for each item that is not as an issue should be, instead of raising.
+
+        Raises:
+            UnreadableIssueError: an item is not as it should be, and nobody is to be told.
+        """
         for status in statuses:
-            yield from self._query(account_id, STATUS_INDEX, "status", status)
+            for item in self._query(account_id, STATUS_INDEX, "status", status):
+                if not str(item["issue_id"]).startswith(_ISSUE_ID_PREFIXES):
+                    continue
+                try:
+                    issue = _issue(item, check=True)
+                except UnreadableIssueError as error:
+                    if unreadable is None:
+                        raise
+                    unreadable(error)
+                    continue
+                yield issue
 
     def get(self, account_id: str, group_id: str) -> Issue | None:
         """One issue, or None."""
         return self.get_many(account_id, [group_id]).get(group_id)
 
     def get_many(self, account_id: str, group_ids: Iterable[str]) -> dict[str, Issue]:
-        """The issues of these groups, in whatever status, by group id; those that there are none of are left out."""
+        """The issues of these groups, in whatever status, by group id; those that there are none of are left out.
+
+        Raises:
+            UnreadableIssueError: an item is not as an issue should be.
+        """
         found: dict[str, Issue] = {}
         # BatchGetItem refuses a key that is named twice.
         wanted = [self._key(account_id, group_id) for group_id in dict.fromkeys(group_ids)]
@@ -93,7 +146,7 @@ class IssueTable:
             batch, wanted = wanted[:_BATCH_GET_LIMIT], wanted[_BATCH_GET_LIMIT:]
             answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": batch, "ConsistentRead": True}})
             for raw in answer["Responses"].get(self._name, ()):
-                issue = Issue.from_item(self._item(raw))
+                issue = _issue(self._item(raw))
                 found[issue.issue_id] = issue
             # At most 16 MB come at a time (BatchGetItem, UnprocessedKeys): the rest goes to the end of the queue.
             wanted.extend(answer["UnprocessedKeys"].get(self._name, {"Keys": []})["Keys"])
@@ -191,7 +244,7 @@ class IssueTable:
             for raw in page["Items"]:
                 yield coverage.ScanCoverage.from_item(self._item(raw))
 
-    def _query(self, account_id: str, index: str, attribute: str, value: str) -> Iterator[Issue]:
+    def _query(self, account_id: str, index: str, attribute: str, value: str) -> Iterator[dict[str, Any]]:
         for page in self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=index,
@@ -201,7 +254,7 @@ class IssueTable:
             ExpressionAttributeValues=self._values({":account": account_id, ":value": str(value)}),
         ):
             for raw in page["Items"]:
-                yield Issue.from_item(self._item(raw))
+                yield self._item(raw)
 
     def _put_new(self, item: dict[str, Any]) -> None:
         try:
@@ -254,6 +307,17 @@ class IssueTable:
 
     def _item(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._deserialize(value) for name, value in raw.items()}
+
+
+def _issue(item: Mapping[str, Any], *, check: bool = False) -> Issue:
+    """Read an item. `check`: be strict about what identification would not mind, because it writes it anew."""
+    try:
+        issue = Issue.from_item(item)
+        if check:
+            issue.check()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnreadableIssueError(item, error) from error
+    return issue
 
 
 _REVISION_HOLDS = "#status = :status_read AND (revision = :revision_read OR attribute_not_exists(revision))"

@@ -87,7 +87,7 @@ class World:
         self.slept.append(seconds)
         self.clock += timedelta(seconds=seconds)
 
-    def report(self, *, dry_run: bool = False, said: list[str] | None = None) -> Summary:
+    def report(self, *groups: str, dry_run: bool = False, said: list[str] | None = None) -> Summary:
         """Run the job once, as a new process would."""
         config = self.configuration()
         secrets = SecretReader(
@@ -108,7 +108,7 @@ class World:
             renew=lambda: None,
             say=(said if said is not None else []).append,
         )
-        return Job(config, tools).run(Selection(), dry_run=dry_run)
+        return Job(config, tools).run(Selection(groups=frozenset(groups)), dry_run=dry_run)
 
     def passes(self, **time: float) -> None:
         self.clock += timedelta(**time)

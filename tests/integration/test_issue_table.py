@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from library.aws.issue_table import TABLE_DEFINITION, IssueTable, LostRaceError
+from library.aws.issue_table import TABLE_DEFINITION, IssueTable, LostRaceError, UnreadableIssueError
 from library.coverage import Outcome, ScanCoverage
 from library.issue import Issue, Status
 from library.reconcile import Change, Event, reconcile
@@ -309,3 +309,76 @@ def test_coverage_of_an_older_scan_is_not_kept(table: IssueTable) -> None:
     table.record_coverage(newer)
     table.record_coverage(scan(Outcome.FAILED, 4, "too slow"))
     assert next(table.coverage(ACCOUNT)) == replace(newer, last_complete=newer.started)
+
+
+def broken(**change: Any) -> dict[str, Any]:
+    """The item of `an_issue`, as sg-bad, with parts changed; None: without them."""
+    item = {**an_issue(Status.OPEN).to_item(), "issue_id": "sg-bad", **change}
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def with_detail(name: str, value: Any) -> dict[str, Any]:
+    return {**DETAILS.to_item(), name: value}
+
+
+def with_perm(name: str, value: Any) -> dict[str, Any]:
+    [perm] = DETAILS.to_item()["perms"]
+    return with_detail("perms", [{**perm, name: value}])
+
+
+MALFORMED = [
+    pytest.param({"issue_details": None}, "'issue_details' is missing", id="no issue_details"),
+    pytest.param({"issue_details": "x"}, "string indices", id="issue_details is a text"),
+    pytest.param({"issue_details": {"region": "eu-west-1"}}, "'name' is missing", id="no name"),
+    pytest.param({"timestamps": None}, "'timestamps' is missing", id="no timestamps"),
+    pytest.param({"timestamps": {"identified": "yesterday"}}, "yesterday", id="no time"),
+    pytest.param({"timestamps": {"identified": 5}}, "", id="a time is a number"),
+    pytest.param({"timestamps": "x"}, "", id="timestamps is a text"),
+]
+# Identification writes these anew when it sees the group, so it need not mind them.
+MISLEADING = [
+    pytest.param({"jira_details": "SEC-1"}, "jira_details is no map", id="jira_details is a text"),
+    pytest.param({"issue_details": with_detail("tags", ["x"])}, "issue_details.tags is no map", id="tags are a list"),
+    pytest.param({"issue_details": with_detail("tags", {"a": 1})}, "a tag is no text", id="a tag is a number"),
+    pytest.param({"issue_details": with_detail("vpc_id", None)}, "issue_details.vpc_id is no text", id="no vpc_id"),
+    pytest.param({"issue_details": with_detail("status", "open")}, "neither open_completely", id="unknown status"),
+    pytest.param({"issue_details": with_perm("cidr", "x")}, "'x'", id="no CIDR"),
+    pytest.param({"issue_details": with_perm("cidr", None)}, "the cidr None", id="cidr is null"),
+    pytest.param({"issue_details": with_perm("protocol", 6)}, "the protocol", id="protocol is a number"),
+]
+
+
+@pytest.mark.parametrize(("change", "reason"), MALFORMED + MISLEADING)
+def test_a_malformed_item_is_named_and_the_others_are_read(
+    table: IssueTable, client: Any, change: dict[str, Any], reason: str
+) -> None:
+    put(table, an_issue())
+    client.put_item(TableName="issues", Item=table._values(broken(**change)))
+    named: list[UnreadableIssueError] = []
+    assert list(table.with_status(ACCOUNT, Status.OPEN, unreadable=named.append)) == [an_issue()]
+    [error] = named
+    said = f"sg-bad in {ACCOUNT}: its item in the issue table is not as it should be: "
+    assert str(error).startswith(said)
+    assert reason in str(error).removeprefix(said)
+    assert error.issue_id == "sg-bad"
+    with pytest.raises(UnreadableIssueError, match="sg-bad"):
+        list(table.with_status(ACCOUNT, Status.OPEN))
+
+
+@pytest.mark.parametrize(("change", "reason"), MALFORMED)
+def test_who_must_know_every_issue_gets_none_if_one_is_malformed(
+    table: IssueTable, client: Any, change: dict[str, Any], reason: str
+) -> None:
+    put(table, an_issue())
+    client.put_item(TableName="issues", Item=table._values(broken(**change)))
+    with pytest.raises(UnreadableIssueError, match=f"sg-bad in {ACCOUNT}.*{reason}"):
+        table.exposed(ACCOUNT, "eu-west-1")
+    with pytest.raises(UnreadableIssueError, match=f"sg-bad in {ACCOUNT}.*{reason}"):
+        table.get_many(ACCOUNT, ["sg-1", "sg-bad"])
+
+
+def test_records_of_another_kind_are_no_issues(table: IssueTable, client: Any) -> None:
+    put(table, an_issue())
+    record = {"account_id": ACCOUNT, "issue_id": "run#7", "status": "open"}
+    client.put_item(TableName="issues", Item=table._values(record))
+    assert [issue.issue_id for issue in table.with_status(ACCOUNT, Status.OPEN)] == ["sg-1"]

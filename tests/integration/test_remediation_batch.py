@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from library.issue import IssueDetails
-from tests.integration.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, world
+from tests.integration.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 SSH = permission("tcp", (22, 22), ANYWHERE)
@@ -387,3 +387,21 @@ def test_people_are_told_with_the_way_back(world: World) -> None:
         assert f"s3://hammer-backup-bucket/{key}" in text
         assert f"hammer restore --account {MAIN} --region {REGION} --group {group} --backup {key}" in text
         assert "Revoked: tcp/22 from 0.0.0.0/0" in text
+
+
+def test_a_malformed_issue_is_named_and_the_others_are_remediated(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    values = {name: world.table._serialize(value) for name, value in world.stored(group).to_item().items()}
+    del values["issue_details"]
+    values["issue_id"] = {"S": "sg-0"}
+    world.sessions.client("dynamodb").put_item(TableName=TABLE, Item=values)
+    chosen = world.remediate("--batch", "--dry-run", "--group", group)
+    assert chosen.exit_code == 0, chosen.output
+    result = world.remediate("--batch")
+    assert result.exit_code == 1
+    assert (
+        f"sg-0 in {MAIN}: its item in the issue table is not as it should be: 'issue_details' is missing"
+        in result.output
+    )
+    assert world.rules(group) == CLOSED

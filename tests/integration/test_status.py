@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from hammer import status
 from library.aws.issue_table import IssueTable
 from library.coverage import Outcome, ScanCoverage
-from tests.integration.remediation_world import ANYWHERE, MAIN, NOW, REGION, permission, world
+from tests.integration.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world
 
 
 def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +22,8 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert other.issue_id == "sg-2"
         table: IssueTable = made.table
         table.record_coverage(ScanCoverage(MAIN, REGION, Outcome.FAILED, NOW, 1.5, 7, reason="role missing"))
+        broken = {name: table._serialize(value) for name, value in other.to_item().items() if name != "issue_details"}
+        made.sessions.client("dynamodb").put_item(TableName=TABLE, Item={**broken, "issue_id": {"S": "sg-3"}})
         lock = made.lock("bo@host, process 7")
         lock.acquire()
         lock.begin(MAIN, REGION, group)
@@ -33,6 +35,7 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "main 2 0 0 0" in rows
         flag = f"restored, waits for a decision: sg-2 in {MAIN}, {REGION}, by ana\\x1b[0m at then"
         assert flag in shown.output
+        assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
         assert "groups are being changed by bo@host, process 7, lease until 2026-11-22T03:15:00+00:00" in shown.output
         lock.release()
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", "us-east-1"])
