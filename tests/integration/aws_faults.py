@@ -60,6 +60,13 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+WRITES = ("Authorize", "Put", "Revoke", "Update")
+"""How the operations of a run that change something begin."""
+
+# A read that was made is one that was not: these differ from other faults only where something changes.
+ONLY_AT_WRITES = (time_out_after_it_was_made, made_twice, killed_after)
+
+
 def _answer(code: str, status: int) -> Any:
     return {"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": {"HTTPStatusCode": status}}
 

@@ -15,7 +15,15 @@ from library.aws.failures import AWS_ERRORS
 from library.aws.lock import LEASE
 from library.issue import Status
 from remediation.journal import entry_of, is_unfinished
-from tests.integration.aws_faults import FAULTS, Fault, KilledError, calls
+from tests.integration.aws_faults import (
+    WRITES,
+    Fault,
+    KilledError,
+    calls,
+    error,
+    killed_after,
+    time_out_after_it_was_made,
+)
 from tests.integration.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, world
 
 TEMPLATES = [json.loads(line) for line in GROUPS_FILE.read_text().splitlines()]
@@ -265,16 +273,15 @@ def test_exactly_one_group_is_named(world: World, options: list[str]) -> None:
     assert world.restore("sg-1", *options).exit_code == 2
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("fault", [error, time_out_after_it_was_made, killed_after])
 def test_a_fault_at_every_change_of_a_restore(world: World, fault: Fault) -> None:
     """The calls that write: what a fault at a read does, `remediate` shows, by the same code."""
     for at in count():
         group, open_ = remediated(world, SSH, permission("tcp", (443, 443), ANYWHERE, "self"))
         closed = world.described(group)
         world.clock += 2 * LEASE
-        writes = ("Authorize", "Revoke", "Update", "Put")
         told = True
-        with calls(fault, at, only=writes) as seen:
+        with calls(fault, at, WRITES) as seen:
             try:
                 told = bool(world.restore_quietly(group))
             except (KilledError, *AWS_ERRORS):

@@ -9,7 +9,7 @@ from remediation.plan import Policy
 from tests.remediation_cases import check, groups, policies
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(groups(), policies())
 def test_what_holds_for_every_plan(group: SecurityGroup, policy: Policy) -> None:
     check(group, policy)
