@@ -14,7 +14,17 @@ from library.aws.lock import LEASE, LockedError
 from library.command_line import Selection
 from remediation import clean_security_groups
 from remediation.journal import entry_of, is_unfinished
-from tests.integration.aws_faults import FAULTS, ONLY_AT_WRITES, WRITES, Fault, KilledError, calls, killed_after
+from tests.integration.aws_faults import (
+    FAULTS,
+    ONLY_AT_WRITES,
+    WRITES,
+    Fault,
+    KilledError,
+    calls,
+    killed_after,
+    made_twice,
+    time_out_after_it_was_made,
+)
 from tests.integration.remediation_world import ANYWHERE, MAIN, TABLE, World, normal, permission, world
 
 PRIVATE = {("tcp", 22, 22, cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")}
@@ -102,6 +112,8 @@ def test_a_fault_at_every_call_of_a_run(world: World, fault: Fault) -> None:
         if state != "before":
             assert world.backups_of(group), where
 
+        if made[at] in CHANGES and fault in (time_out_after_it_was_made, made_twice):
+            assert state == "after", f"{where}: what was done was not looked for"
         if entry is None and not world.lock().read().unfinished:
             forget(world, group)
             continue  # as if there had been no run
@@ -137,3 +149,41 @@ def test_a_killed_run_is_mended_though_the_group_is_exempt_by_now(world: World) 
         assert states(world, group, before) == ("after" if entry and entry.step == "done" else "before"), where
         assert not is_unfinished(issue), where
         forget(world, group)
+
+
+def test_each_step_is_in_the_journal_before_it_is_done(world: World) -> None:
+    group = new_group(world)
+    steps: list[tuple[str, str]] = []
+
+    def note(operation: str) -> None:
+        if operation in CHANGES:
+            entry = entry_of(world.stored(group))
+            assert entry is not None
+            assert entry.backup == world.backups.list(MAIN, "eu-west-1", group)[0].key
+            assert world.lock().read().unfinished == {(MAIN, "eu-west-1", group)}
+            steps.append((operation, entry.step))
+
+    with calls() as seen:
+        seen.watch = note
+        assert run(world, group) == []
+    assert steps == [("AuthorizeSecurityGroupIngress", "adding"), ("RevokeSecurityGroupIngress", "revoking")]
+
+
+@pytest.mark.parametrize("operation", ["authorize_security_group_ingress", "revoke_security_group_ingress"])
+def test_a_change_that_never_shows_is_undone(world: World, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    group = new_group(world)
+    before = world.described(group)
+    done: list[str] = []
+    real = getattr(world.ec2(), operation)
+
+    def accepted_and_forgotten(**arguments: Any) -> Any:
+        done.append(operation)
+        return {"Return": True} if len(done) == 1 else real(**arguments)
+
+    monkeypatch.setattr(world.ec2(), operation, accepted_and_forgotten)
+    (problem,) = run(world, group)
+    assert "accepted a change" in problem
+    assert "undone" in problem
+    assert states(world, group, before) == "before"
+    assert world.stored(group).timestamps.remediated is None
+    assert run(world, group) == []
