@@ -55,8 +55,9 @@ def host_logging(stream: str, client: Callable[[], CloudWatchLogsClient]) -> Ite
     before = root.level, {name: logging.getLogger(name).level for name in _QUIET}
     root.setLevel(logging.INFO)
     for name in _QUIET:
-        # The SDK says at every client where it found credentials; the others log the requests that we retry.
-        logging.getLogger(name).setLevel(logging.ERROR if name == "jira" else logging.WARNING)
+        # The SDK says at every client where it found credentials; the others log the requests that we retry, and `jira`
+        # whole answers that are no JSON.
+        logging.getLogger(name).setLevel(logging.CRITICAL if name == "jira" else logging.WARNING)
     handler.setFormatter(json_formatter())
     root.addHandler(handler)
     if lost:

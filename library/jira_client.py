@@ -1,7 +1,7 @@
 """JIRA, Cloud and Data Center: a thin adapter over the `jira` package.
 
 Both take wiki markup through version 2 of the REST API. What differs is how they name users (account ids, names) and
-how they are searched, and this module alone knows.
+how they are searched, and this module alone knows. Which of them it is, JIRA says itself, else the kind of its secret.
 
 A request that changes something is sent once. Only what surely did not arrive, or was turned away for its rate, is
 sent again; of what may have arrived `UnsureError` is raised, so that the caller looks before it writes again.
@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jira import JIRA
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_ACCOUNT_ID = re.compile(r"[0-9a-f]{24}|[0-9]+:[0-9a-f-]{36}")
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 
 _TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
 _ATTEMPTS = 5
@@ -40,6 +41,14 @@ _LINK_TYPE = "Relates"
 _REASON_LIMIT = 300
 _OPTIONAL_FIELDS = ("assignee", "priority")
 _PREFERRED_ENDS = ("done", "closed", "resolved")
+_USERS_A_SEARCH = 200
+_TICKETS_A_SEARCH = 50
+
+# What answers a request for something that this JIRA, or a gateway before it, does not offer.
+_NOT_OFFERED = (404, 405, 410, 501)
+# Cloud took the old search away (410); Data Center does not have the new one.
+_SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "search"), ("2", "search/jql"))}
+_USER_SEARCHES = ("user/assignable/search", "user/search")
 
 
 class TicketError(Exception):
@@ -57,6 +66,11 @@ class TicketError(Exception):
         self.status = status
         self.fields = dict(fields or {})
 
+    @property
+    def passes(self) -> bool:
+        """Whether the same may well succeed later."""
+        return self.status in (0, 401, 429) or self.status >= 500
+
 
 class UnsureError(TicketError):
     """JIRA may have done what it was asked."""
@@ -64,6 +78,10 @@ class UnsureError(TicketError):
 
 class DownError(TicketError):
     """JIRA cannot be used at all in this run: it is not to be asked again."""
+
+
+class NoUsersError(TicketError):
+    """JIRA does not let its users be looked up."""
 
 
 class CannotReopenError(TicketError):
@@ -106,20 +124,21 @@ class Created:
 class _Client(JIRA):
     """The package's client, taking users by their exact id, and with what it lacks."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        # Field names are given as the REST API has them: no need to ask for all fields there are before each search.
-        self._fields_cache_value = {"status": "status", "labels": "labels"}
+    is_cloud = True
 
     def _get_user_id(self, user: str | None) -> str | None:
         return user  # not the first of those whom a search for it finds
 
+    def ask(self, path: str, version: str = "2", **params: Any) -> Any:
+        """A resource that the package asks for less directly."""
+        return self._get_json(path, params=params, base=f"{{server}}/rest/{{rest_path}}/{version}/{{path}}")
+
     def edit_labels(self, key: str, changes: Sequence[Mapping[str, str]]) -> None:
         self._session.put(self._get_url(f"issue/{key}"), data=json.dumps({"update": {"labels": changes}}))
 
-    @property
-    def is_cloud(self) -> bool:
-        return self._is_cloud
+    def link(self, inward: str, outward: str) -> None:
+        data = {"type": {"name": _LINK_TYPE}, "inwardIssue": {"key": inward}, "outwardIssue": {"key": outward}}
+        self._session.post(self._get_url("issueLink"), data=json.dumps(data))
 
 
 class TicketDesk:
@@ -137,6 +156,8 @@ class TicketDesk:
         self._sleep = sleep
         self._client: _Client | None = None
         self._users: dict[tuple[str, str], User | None] = {}
+        self._no_users = ""
+        self._search: tuple[str, str] | None = None
         self._failures = 0
         self._down = ""
 
@@ -152,10 +173,18 @@ class TicketDesk:
     def find(self, label: str) -> list[Ticket]:
         """The tickets with a label, the newest first. JIRA Cloud may take seconds until it finds a new ticket."""
         jql = f'labels = "{label}" ORDER BY created DESC'
-        found: Any = self._read(
-            lambda client: client.search_issues(jql, fields=["status", "labels"], maxResults=50, json_result=True)
-        )
-        return [_ticket(raw) for raw in found.get("issues", ())]
+        searches = [self._search] if self._search else _SEARCHES[self._connected().is_cloud]
+        for version, path in searches:
+            params = {"jql": jql, "fields": "status,labels", "maxResults": _TICKETS_A_SEARCH}
+            try:
+                found = self._read(lambda client, v=version, p=path, q=params: client.ask(p, v, **q))  # type: ignore[misc]
+            except TicketError as error:
+                if error.status not in _NOT_OFFERED or (version, path) == searches[-1]:
+                    raise
+            else:
+                self._search = version, path
+                return [_ticket(raw) for raw in found.get("issues", ())]
+        raise AssertionError("unreachable")
 
     def get(self, key: str) -> Ticket | None:
         """A ticket under the key that it has now, or None if there is none any more."""
@@ -167,7 +196,11 @@ class TicketDesk:
             raise
 
     def assignable(self, project: str, name: str) -> User | None:
-        """The one user who is meant by an e-mail address, a name or an id and may be assigned, or None."""
+        """The one user who is meant by an e-mail address, a name or an id and may be assigned, or None.
+
+        Raises:
+            NoUsersError: JIRA does not let its users be looked up.
+        """
         key = (project, name.casefold())
         if key not in self._users:
             self._users[key] = self._search_user(project, name)
@@ -210,7 +243,7 @@ class TicketDesk:
 
     def link(self, key: str, parent: str) -> None:
         """Link a ticket to another. JIRA takes the same link twice for one."""
-        self._write(lambda client: client.create_issue_link(_LINK_TYPE, key, parent))
+        self._write(lambda client: client.link(key, parent))
 
     def comment(self, key: str, body: str) -> None:
         """Comment on a ticket. Raises UnsureError if it may have been done."""
@@ -233,7 +266,7 @@ class TicketDesk:
         if wanted:
             chosen = [found for found in transitions if wanted in (_name(found), _name(found.get("to")))]
         else:
-            chosen = [found for found in transitions if _category(found.get("to")) == "done"]
+            chosen = [found for found in transitions if _is_done(found.get("to") or found)]
             chosen.sort(key=lambda found: _name(found.get("to")) not in _PREFERRED_ENDS)
         if not chosen:
             names = ", ".join(str(found.get("name")) for found in transitions) or "none"
@@ -243,7 +276,7 @@ class TicketDesk:
 
     def reopen(self, key: str) -> None:
         """Bring a ticket back to a status that is not done. Raises CannotReopenError."""
-        back = [found for found in self._transitions(key) if _category(found.get("to")) not in ("done", "")]
+        back = [found for found in self._transitions(key) if not _is_done(found.get("to") or found)]
         if not back:
             raise CannotReopenError(f"{key} has no transition to a status that is not done")
         back.sort(key=lambda found: _category(found.get("to")) != "new")
@@ -262,19 +295,38 @@ class TicketDesk:
         self._write(lambda client: client.transition_issue(key, str(transition["id"]), fields=fields))
 
     def _search_user(self, project: str, name: str) -> User | None:
-        term: Any = {"query" if self._connected().is_cloud else "username": name}
-        found: Any = self._read(
-            lambda client: client.search_assignable_users_for_issues(project=project, maxResults=50, **term)
-        )
-        users = [(User(user_id, user.get("displayName") or user_id), user) for user_id, user in _ids(found)]
-        exact = [user for user, raw in users if name.casefold() in _names(raw)]
-        if len(exact) == 1:
-            return exact[0]
+        is_cloud = self._connected().is_cloud
+        found = self._users_found(project, **{"query" if is_cloud else "username": name})
+        for keys in (("accountId", "name"), ("emailAddress",), ("displayName",)):
+            exact = [raw for raw in found if name.casefold() in {str(raw.get(key, "")).casefold() for key in keys}]
+            if exact:
+                return _user(exact[0]) if len(exact) == 1 else None
         # Cloud hides e-mail addresses, yet finds by them: the only user whom an address finds has it.
-        if "@" in name and len(users) == 1 and not users[0][1].get("emailAddress"):
-            return users[0][0]
-        # A search does not find account ids; JIRA says at the assignment whether there is such a user.
-        return User(name, name) if self._connected().is_cloud and _ACCOUNT_ID.fullmatch(name) else None
+        if "@" in name and len(found) == 1 and not found[0].get("emailAddress"):
+            return _user(found[0])
+        # A search for names and addresses does not find account ids.
+        if is_cloud and _ACCOUNT_ID.fullmatch(name):
+            return next((_user(raw) for raw in self._users_found(project, accountId=name) if _id(raw) == name), None)
+        return None
+
+    def _users_found(self, project: str, **term: str) -> list[dict[str, Any]]:
+        """The active users whom JIRA finds; those who may be assigned where it tells, else all."""
+        if self._no_users:
+            raise NoUsersError(self._no_users)
+        refused = ""
+        for path in _USER_SEARCHES:
+            params: dict[str, Any] = {"project": project, "maxResults": _USERS_A_SEARCH, **term}
+            if path != _USER_SEARCHES[0]:
+                del params["project"]
+            try:
+                found = self._read(lambda client, p=path, q=params: client.ask(p, **q))  # type: ignore[misc]
+                return [raw for raw in found if _id(raw) and raw.get("active", True)]
+            except TicketError as error:
+                if error.status not in (403, *_NOT_OFFERED):
+                    raise
+                refused = refused or str(error)
+        self._no_users = f"users cannot be looked up: {refused}"
+        raise NoUsersError(self._no_users)
 
     def _connected(self) -> _Client:
         if self._client is None:
@@ -289,16 +341,29 @@ class TicketDesk:
         except SecretError as error:
             self._down = str(error)
             raise DownError(self._down) from error
+        bundle = self._settings.ca_bundle
+        if bundle and not Path(bundle).exists():
+            self._down = f"jira.ca_bundle names {bundle!r}, which does not exist"
+            raise DownError(self._down)
         login: dict[str, Any] = (
             {"token_auth": secret.token} if secret.token else {"basic_auth": (secret.username, secret.api_token)}
         )
-        return _Client(
+        client = _Client(
             server=self._settings.server,
-            options={"rest_api_version": "2", "verify": self._settings.ca_bundle or True},
+            options={"rest_api_version": "2", "verify": bundle or True},
+            get_server_info=False,
             max_retries=0,  # its own would send again what may have arrived
             timeout=_TIMEOUT_S,
             **login,
         )
+        told = ""
+        try:
+            told = client.ask("serverInfo").get("deploymentType")
+        except JIRAError as error:
+            if error.status_code not in _NOT_OFFERED:
+                raise
+        client.is_cloud = told == "Cloud" if told else not secret.token
+        return client
 
     def _read(self, call: Callable[[_Client], _T]) -> _T:
         client = self._connected()
@@ -349,7 +414,11 @@ class TicketDesk:
         return UnsureError(reason, status) if unsure else TicketError(reason, status, _field_errors(error))
 
     def _unreachable(self, error: RequestException, *, unsure: bool) -> TicketError:
-        what = "its certificate is not trusted: set jira.ca_bundle" if isinstance(error, SSLError) else _kind(error)
+        what = _kind(error)
+        if isinstance(error, SSLError):
+            what = "its certificate is not trusted, " + (
+                "not even by jira.ca_bundle" if self._settings.ca_bundle else "set jira.ca_bundle"
+            )
         reason = f"JIRA at {self._settings.server} could not be reached: {what}"
         self._failures += 1
         if not unsure or self._failures >= _FAILURES_UNTIL_DOWN:
@@ -361,26 +430,29 @@ class TicketDesk:
 
 def _ticket(raw: Mapping[str, Any]) -> Ticket:
     fields = raw.get("fields") or {}
-    return Ticket(raw["key"], _category(fields.get("status")) == "done", tuple(fields.get("labels") or ()))
+    return Ticket(raw["key"], _is_done(fields.get("status")), tuple(fields.get("labels") or ()))
 
 
 def _category(status: Mapping[str, Any] | None) -> str:
     return str(((status or {}).get("statusCategory") or {}).get("key", ""))
 
 
+def _is_done(status: Mapping[str, Any] | None) -> bool:
+    """Whether a status is in the category of what is done; by its name where JIRA tells no category."""
+    category = _category(status)
+    return category == "done" if category else _name(status) in _PREFERRED_ENDS
+
+
 def _name(thing: Mapping[str, Any] | None) -> str:
     return str((thing or {}).get("name", "")).casefold()
 
 
-def _ids(users: Iterable[Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    for user in users:
-        if user_id := user.raw.get("accountId") or user.raw.get("name"):
-            yield user_id, user.raw
+def _id(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("accountId") or raw.get("name") or "")
 
 
-def _names(raw: Mapping[str, Any]) -> set[str]:
-    keys = ("accountId", "name", "emailAddress", "displayName")
-    return {str(raw[key]).casefold() for key in keys if raw.get(key)}
+def _user(raw: Mapping[str, Any]) -> User:
+    return User(_id(raw), str(raw.get("displayName") or _id(raw)))
 
 
 def _field_errors(error: JIRAError) -> dict[str, str]:

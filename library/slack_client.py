@@ -7,6 +7,7 @@ waited for as long as it says.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,10 @@ _UNUSABLE = frozenset(
 _NO_LOGIN = frozenset(
     {"account_inactive", "invalid_auth", "missing_scope", "not_authed", "token_expired", "token_revoked"}
 )
+# What Slack, or a proxy that lets only some methods through, says to who may post but not look users up.
+_NO_LOOKUP = frozenset(
+    {"access_denied", "method_deprecated", "missing_scope", "no_permission", "not_allowed_token_type", "unknown_method"}
+)
 
 
 class AlertError(Exception):
@@ -59,6 +64,10 @@ class SlackDownError(AlertError):
 
 class DestinationError(AlertError):
     """There is no such channel or user, or it cannot get messages."""
+
+
+class _NoLookupError(DestinationError):
+    """Nobody can say who is meant."""
 
 
 class Messenger:
@@ -123,14 +132,21 @@ class Messenger:
             "unfurl_media": False,
         }
         if thread:
+            if not thread[1]:
+                raise AlertError("Slack did not say which message it answers")
             arguments["thread_ts"] = thread[1]
         sent = self._called(lambda client: client.chat_postMessage(**arguments), writes=True)
-        return str(sent["channel"]), str(sent["ts"])
+        return str(sent.get("channel") or channel), str(sent.get("ts") or "")
 
     def _user(self, name: str) -> str:
         if "@" in name:
             try:
-                return str(self._called(lambda client: client.users_lookupByEmail(email=name))["user"]["id"])
+                found = self._called(lambda client: client.users_lookupByEmail(email=name), looks_up=True)
+                return str((found.get("user") or {})["id"])
+            except KeyError:
+                raise AlertError("Slack did not say which user has the address") from None
+            except _NoLookupError:
+                raise
             except DestinationError:
                 raise DestinationError(f"Slack knows no user with the address {name!r}") from None
         if self._members is None:
@@ -145,8 +161,8 @@ class Messenger:
         ids: dict[str, set[str]] = {}
         cursor = ""
         while True:
-            page = self._called(_users_page(cursor))
-            for member in page["members"]:
+            page = self._called(_users_page(cursor), looks_up=True)
+            for member in page.get("members") or ():
                 if member.get("deleted") or member.get("is_bot"):
                     continue
                 profile = member.get("profile") or {}
@@ -170,7 +186,9 @@ class Messenger:
             )
         return self._client
 
-    def _called(self, call: Callable[[WebClient], SlackResponse], *, writes: bool = False) -> SlackResponse:
+    def _called(
+        self, call: Callable[[WebClient], SlackResponse], *, writes: bool = False, looks_up: bool = False
+    ) -> SlackResponse:
         """Call, again as long as that is safe and may help."""
         if self._down:
             raise SlackDownError(self._down)
@@ -188,8 +206,19 @@ class Messenger:
                 if status >= 500 and not writes and not last:
                     self._sleep(wait)
                     continue
+                if looks_up and (code in _NO_LOOKUP or (not code and status in (403, 404, 405))):
+                    raise _NoLookupError(f"Slack does not let users be looked up ({code or status})") from None
                 raise self._refused(status, code) from None
+            except (AttributeError, TypeError, ValueError) as error:
+                # An answer that the package does not understand: a page of some proxy, say.
+                reason = f"Slack's answer was not understood ({type(error).__name__}): is slack.base_url right?"
+                raise AlertError(reason) from None
             except (SlackClientError, OSError, HTTPException) as error:
+                if _is_certificate(error):
+                    self._down = (
+                        f"Slack at {self._settings.base_url}: its certificate is not trusted: set SSL_CERT_FILE"
+                    )
+                    raise SlackDownError(self._down) from None
                 unsent = _never_connected(error)
                 if (unsent or not writes) and not last:
                     self._sleep(wait)
@@ -255,3 +284,7 @@ def _never_connected(error: BaseException) -> bool:
     """Whether not even a connection was made, so that the message surely did not arrive."""
     reason = getattr(error, "reason", error)
     return isinstance(reason, ConnectionRefusedError) or "Name or service not known" in str(reason)
+
+
+def _is_certificate(error: BaseException) -> bool:
+    return isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError)

@@ -205,6 +205,8 @@ class Job:
         try:
             if step.ticket and self._tools.desk:
                 told = self._tickets().tell(step, self._filing(step, usage))
+            elif step.attend:
+                told = self._tickets().attend(issue)
             elif step.ticket:
                 self._show(step, usage)
                 told = {"ticket": None, **issue.jira_details, **remembered(issue, closed=step.ticket.ends)}
@@ -217,9 +219,10 @@ class Job:
             return None
         if step.ticket:
             self._count(step.ticket)
+        if told:
             issue = replace(issue, jira_details=told)
         waits = step.alert is not None
-        if not self._record(step, issue, {"jira_details": told} if step.ticket else {}, last=not waits):
+        if not self._record(step, issue, {"jira_details": told} if told else {}, last=not waits):
             return None
         return replace(step, issue=issue)
 

@@ -97,6 +97,7 @@ class Step:
         ticket: what its ticket, or the console, has to hear.
         alert: what Slack has to hear.
         reminder: the days, of those that are configured, of which Slack is to be reminded.
+        attend: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
         report: to be recorded as reported once all of that is done.
         close: to be recorded as closed once all of that is done.
@@ -109,6 +110,7 @@ class Step:
     closes_at: datetime | None
     report: bool
     close: bool
+    attend: bool = False
 
 
 def plan(issues: Iterable[Issue], channels: Channels, remediation: Remediation, now: datetime) -> list[Step]:
@@ -138,8 +140,10 @@ def _step(issue: Issue, channels: Channels, remediation: Remediation, now: datet
         closes_at,
         report=issue.status is Status.OPEN and issue.timestamps.reported is None,
         close=issue.status is Status.RESOLVED,
+        attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
     )
-    return step if step.ticket or step.alert or step.reminder is not None or step.report or step.close else None
+    is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend
+    return step if is_any else None
 
 
 def news(issue: Issue, memory: Memory | None) -> News | None:

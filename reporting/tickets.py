@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.document import Document, fitted
 from library.issue import Issue, format_time, parse_time
-from library.jira_client import CannotReopenError, Ticket, TicketDesk, TicketError, User
+from library.jira_client import CannotReopenError, NoUsersError, Ticket, TicketDesk, TicketError, User
 from library.jira_markup import jira_markup
 from library.text import printable
 from reporting import ticket_text
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LABEL = "hammer"
 EXEMPT_LABEL = "whitelisted"
+_WATCH, _LINK = "watch", "link"
 # JIRA Cloud indexes what it is told shortly afterwards. Only a run that follows a broken one this soon has to wait.
 _INDEXED_AFTER = timedelta(seconds=15)
 
@@ -81,7 +82,7 @@ class Tickets:
         if news is None:
             raise ValueError("there is nothing to tell")
         self.desk.check()
-        kept = {name: value for name, value in issue.jira_details.items() if name != "intent"}
+        kept = {name: value for name, value in issue.jira_details.items() if name not in ("intent", "still")}
         intent = {"news": str(news), "occurrence": issue.occurrence, "digest": digest(issue)}
         left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
@@ -97,9 +98,26 @@ class Tickets:
             **remembered(issue, closed=False),
             "told": [ticket_text.told_line(perm) for perm in issue.details.perms],
         }
-        if ticket is not None and (key := self._go_on(step, ticket, resumed=resumed, filing=filing)):
-            return kept | told | {"ticket": key}
-        return kept | told | {"ticket": self._file(issue, filing)}
+        key, still = "", dict(issue.jira_details.get("still") or {})
+        if ticket is not None:
+            key, filed = self._go_on(step, ticket, filing, resumed=resumed)
+            if filed:
+                still = _attendance(filing)
+            still = self._attend(key, still, self._assignee(filing)[0] if filed else None) if key else still
+        if not key:
+            key, assignee = self._file(issue, filing)
+            still = self._attend(key, _attendance(filing), assignee)
+        return kept | told | {"ticket": key} | ({"still": still} if still else {})
+
+    def attend(self, issue: Issue) -> dict[str, Any]:
+        """Do what the last run could not do beside the ticket itself.
+
+        Returns:
+            The issue's new `jira_details`, still to be recorded.
+        """
+        kept = {name: value for name, value in issue.jira_details.items() if name != "still"}
+        still = self._attend(str(kept.get("ticket")), issue.jira_details.get("still") or {}, None)
+        return kept | ({"still": still} if still else {})
 
     def _lost(self, issue: Issue, left_over: Mapping[str, Any]) -> Ticket | None:
         """A ticket of the issue that its item does not know of."""
@@ -112,26 +130,29 @@ class Tickets:
                 found = self.desk.find(label_of(issue))
         return next((ticket for ticket in found if not ticket.done), found[0] if found else None)
 
-    def _go_on(self, step: Step, ticket: Ticket, *, resumed: bool, filing: Filing) -> str:
-        """Tell a ticket that there is. Returns its key; empty: it cannot be used any more."""
+    def _go_on(self, step: Step, ticket: Ticket, filing: Filing, *, resumed: bool) -> tuple[str, bool]:
+        """Tell a ticket that there is.
+
+        Returns:
+            Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
+        """
         issue, news = step.issue, step.ticket
         if ticket.done:
             try:
                 self.desk.reopen(ticket.key)
             except CannotReopenError as error:
                 self.notes.append(f"{issue.issue_id} gets a new ticket: {error}")
-                return ""
+                return "", False
         if EXEMPT_LABEL in ticket.labels:
             self.desk.edit_labels(ticket.key, remove=[EXEMPT_LABEL])
         if news is News.NEW and resumed and not ticket.done:
             # The last run filed it, and ended before it recorded that.
-            self._attend(ticket.key, filing, self._assignee(filing)[0])
-            return ticket.key
+            return ticket.key, True
         self._comment(ticket.key, _comment_on(step, filing), resumed=resumed)
-        return ticket.key
+        return ticket.key, False
 
-    def _file(self, issue: Issue, filing: Filing) -> str:
-        """File a new ticket. Returns its key."""
+    def _file(self, issue: Issue, filing: Filing) -> tuple[str, User | None]:
+        """File a new ticket. Returns its key and who was meant to get it."""
         project = filing.owners.jira_project
         if not project:
             raise TicketError(f"ticket_owners names no jira_project for account {issue.account_id}")
@@ -145,8 +166,7 @@ class Tickets:
             assignee,
         )
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
-        self._attend(created.key, filing, assignee)
-        return created.key
+        return created.key, assignee
 
     def _assignee(self, filing: Filing) -> tuple[User | None, list[str]]:
         """Who is assigned, and what the ticket says of those who could not be."""
@@ -155,31 +175,48 @@ class Tickets:
         # A channel is Slack's business.
         discovered = "" if filing.discovered.startswith("#") else filing.discovered
         for name, where in ((discovered, "The owner tag"), (filing.owners.jira_owner, "ticket_owners")):
-            if name:
-                if user := self.desk.assignable(project, name):
-                    return user, said
-                said.append(f'{where} names "{printable(name)}", to whom JIRA cannot assign tickets of {project}.')
+            if not name:
+                continue
+            try:
+                user = self.desk.assignable(project, name)
+            except NoUsersError as error:
+                self._note(f"no owners in {project}: {error}")
+                said.append(f'{where} names "{printable(name)}", whom JIRA does not let Hammer look up.')
+                continue
+            if user:
+                return user, said
+            said.append(f'{where} names "{printable(name)}", to whom JIRA cannot assign tickets of {project}.')
         if said:
             said.append("So nobody is assigned.")
         return None, said
 
-    def _attend(self, key: str, filing: Filing, assignee: User | None) -> None:
+    def _attend(self, key: str, wanted: Mapping[str, str], assignee: User | None) -> dict[str, str]:
         """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
 
         Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
+
+        Returns:
+            What the next run is to try again.
         """
-        try:
-            name = filing.owners.jira_owner
-            watcher = self.desk.assignable(filing.owners.jira_project, name) if name else None
-            if watcher and watcher != assignee:
-                self.desk.watch(key, watcher)
-        except TicketError as error:
-            self.problems.append(f"{key} is not watched: {error}")
-        if parent := filing.owners.jira_parent_ticket:
+        left = {}
+        for what, whom in wanted.items():
             try:
-                self.desk.link(key, parent)
+                if what == _LINK:
+                    self.desk.link(key, whom)
+                elif (user := self.desk.assignable(key.rpartition("-")[0], whom)) and user != assignee:
+                    self.desk.watch(key, user)
+            except NoUsersError as error:
+                self._note(f"no owners in {key.rpartition('-')[0]}: {error}")
             except TicketError as error:
-                self.problems.append(f"{key} is not linked to {parent}: {error}")
+                said = f"linked to {whom}" if what == _LINK else f"watched by {printable(whom)}"
+                self.problems.append(f"{key} is not {said}: {error}")
+                if error.passes:
+                    left[what] = whom
+        return left
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _end(self, news: News, issue: Issue, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
         """Close a ticket. One that is gone or closed already needs no more."""
@@ -204,6 +241,12 @@ class Tickets:
 def label_of(issue: Issue) -> str:
     """The label by which an issue's tickets are found, in all its occurrences."""
     return f"{LABEL}-{issue.account_id}-{issue.issue_id}"
+
+
+def _attendance(filing: Filing) -> dict[str, str]:
+    """Who is to watch a new ticket, and what it is to be linked to."""
+    wanted = {_WATCH: filing.owners.jira_owner, _LINK: filing.owners.jira_parent_ticket}
+    return {what: whom for what, whom in wanted.items() if whom}
 
 
 def _comment_on(step: Step, filing: Filing) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -156,13 +157,14 @@ def kept_sessions() -> Sessions:
 
 
 @contextmanager
-def reporting_world(*, cloud: bool = True) -> Iterator[World]:
-    """A fresh world."""
+def reporting_world(*, cloud: bool = True, tls: ssl.SSLContext | None = None) -> Iterator[World]:
+    """A fresh world. `tls`: what JIRA and Slack speak TLS with."""
     with ExitStack() as stack:
         # Thousands of images that nobody asks for are most of what a fresh EC2 costs.
         stack.enter_context(patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}))
         stack.enter_context(mock_aws())
         jira, slack = JiraStandIn(cloud=cloud), SlackStandIn()
+        jira.tls = slack.tls = tls
         stack.enter_context(jira.running())
         stack.enter_context(slack.running())
         jira.users = [User("5b10a2844c20165700ede21g" if cloud else "ana", "Ana Lima", "ana@example.com")]

@@ -9,12 +9,12 @@ from typing import Any
 
 from tests.standins.server import Answer, Request, StandIn
 
-_RELATES = {"id": "1", "name": "Relates", "inward": "relates to", "outward": "relates to", "self": "http://x/1"}
-_STATUSES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done"}
+_STATUSES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done", "Declined": "done"}
 _TRANSITIONS = {
     "To Do": [("11", "Start", "In Progress"), ("21", "Finish", "Done")],
     "In Progress": [("21", "Finish", "Done")],
     "Done": [("31", "Again", "To Do")],
+    "Declined": [("31", "Again", "To Do")],
 }
 
 
@@ -49,6 +49,10 @@ class JiraStandIn(StandIn):
         absent: fields that the project's screen lacks.
         slow_index: whether a new ticket is not found yet.
         dead_end: whether nothing leads out of Done.
+        missing: resources that answer 404, such as `2/search/jql`.
+        tells_kind: whether it says if it is Cloud.
+        categories: whether statuses have a category.
+        shows_users: whether it lets users be looked up.
     """
 
     def __init__(self, *, cloud: bool) -> None:
@@ -60,6 +64,11 @@ class JiraStandIn(StandIn):
         self.absent: set[str] = set()
         self.slow_index = False
         self.dead_end = False
+        self.missing: set[str] = set()
+        self.tells_kind = True
+        self.categories = True
+        self.shows_users = True
+        self.transitions = {status: list(ways) for status, ways in _TRANSITIONS.items()}
         self.text_limit = 32_767
 
     @property
@@ -72,22 +81,22 @@ class JiraStandIn(StandIn):
     def answer(self, request: Request) -> Answer:
         if not self._logged_in(request):
             return Answer("<html>Unauthorized</html>", 401)
-        found = re.fullmatch(r"/rest/api/(?:2|latest)/(.+)", request.path)
-        if not found:
+        found = re.fullmatch(r"/rest/api/((?:2|3(?=/search/jql))/(.+))", request.path)
+        if not found or found[1] in self.missing:
             return Answer({"errorMessages": ["no such resource"]}, 404)
-        parts = found[1].split("/")
+        parts = found[2].split("/")
         if parts[0] == "issue" and len(parts) > 1:
             return self._issue(request, parts[1], parts[2] if len(parts) > 2 else "")
         handlers = {
             "GET serverInfo": self._server_info,
             "GET search": self._search,
             "GET search/jql": self._search,
-            "GET user/assignable/search": self._assignable,
-            "GET issueLinkType": lambda _: Answer({"issueLinkTypes": [_RELATES]}),
+            "GET user/assignable/search": self._users,
+            "GET user/search": self._users,
             "POST issue": self._create,
             "POST issueLink": self._link,
         }
-        handler = handlers.get(f"{request.method} {found[1]}")
+        handler = handlers.get(f"{request.method} {found[2]}")
         return handler(request) if handler else Answer({"errorMessages": ["no such resource"]}, 404)
 
     def _logged_in(self, request: Request) -> bool:
@@ -98,7 +107,7 @@ class JiraStandIn(StandIn):
 
     def _server_info(self, _: Request) -> Answer:
         kind = "Cloud" if self.cloud else "Server"
-        return Answer({"baseUrl": self.url, "versionNumbers": [9, 12, 0], "deploymentType": kind})
+        return Answer({"baseUrl": self.url, **({"deploymentType": kind} if self.tells_kind else {})})
 
     def _search(self, request: Request) -> Answer:
         if self.cloud != request.path.endswith("/jql"):
@@ -109,13 +118,19 @@ class JiraStandIn(StandIn):
         found = [ticket for ticket in self.tickets.values() if wanted[1] in ticket.labels and ticket.indexed]
         return Answer({"issues": [self._shown(ticket) for ticket in reversed(found)], "isLast": True})
 
-    def _assignable(self, request: Request) -> Answer:
+    def _users(self, request: Request) -> Answer:
+        if not self.shows_users:
+            return Answer({"errorMessages": ["You do not have permission to browse users."]}, 403)
+        any_user = request.path.endswith("user/search")
+        if self.cloud and "accountId" in request.query:
+            listed = [user for user in self.users if user.user_id == request.query["accountId"]]
+            return Answer([{"accountId": user.user_id, "displayName": user.name} for user in listed])
         # Data Center searches user names; Cloud names and addresses, and does not show the addresses.
         term = request.query["query" if self.cloud else "username"].casefold()
         found = []
         for user in self.users:
             searched = [user.name, user.email] if self.cloud else [user.user_id, user.name, user.email]
-            if user.assignable and any(term in text.casefold() for text in searched):
+            if (user.assignable or any_user) and any(term in text.casefold() for text in searched):
                 address = f"{self.url}/rest/api/2/user?{'accountId' if self.cloud else 'username'}={user.user_id}"
                 shown = {"self": address, "displayName": user.name}
                 if self.cloud:
@@ -187,18 +202,18 @@ class JiraStandIn(StandIn):
         return Answer({"errorMessages": ["no such resource"]}, 404)
 
     def _ways(self, ticket: Ticket) -> list[tuple[str, str, str]]:
-        return [] if self.dead_end and ticket.status == "Done" else _TRANSITIONS[ticket.status]
+        return [] if self.dead_end and ticket.status == "Done" else self.transitions[ticket.status]
 
     def _link(self, request: Request) -> Answer:
         inward, outward = request.body["inwardIssue"]["key"], request.body["outwardIssue"]["key"]
-        if {inward, outward} - self.tickets.keys():
+        if {inward, outward} - self.tickets.keys() or request.body["type"] != {"name": "Relates"}:
             return Answer({"errorMessages": ["No issue could be found."]}, 404)
         if outward not in self.tickets[inward].links:
             self.tickets[inward].links.append(outward)
         return Answer(status=201)
 
     def _shown(self, ticket: Ticket) -> dict[str, Any]:
-        status = {"name": ticket.status, "statusCategory": {"key": _STATUSES[ticket.status]}}
+        status = self._status(ticket.status)
         return {
             "id": ticket.key,
             "key": ticket.key,
@@ -215,6 +230,9 @@ class JiraStandIn(StandIn):
         return {
             "id": number,
             "name": name,
-            "to": {"name": to, "statusCategory": {"key": _STATUSES[to]}},
+            "to": self._status(to),
             "fields": {"resolution": resolution} if to == "Done" else {},
         }
+
+    def _status(self, name: str) -> dict[str, Any]:
+        return {"name": name, **({"statusCategory": {"key": _STATUSES[name]}} if self.categories else {})}

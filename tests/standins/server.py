@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -58,6 +59,7 @@ class StandIn:
         requests: every request that arrived, those that went wrong among them.
         faults: what is still to go wrong.
         before: called with each request before it is answered.
+        tls: what the server speaks TLS with; None: it does not.
     """
 
     def __init__(self) -> None:
@@ -65,6 +67,7 @@ class StandIn:
         self.faults: list[Fault] = []
         self.before: Callable[[Request], None] = lambda _: None
         self.url = ""
+        self.tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
@@ -96,9 +99,12 @@ class StandIn:
     def running(self) -> Iterator[None]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         server.daemon_threads = True
+        if self.tls:
+            # Without a handshake at once, which would keep the one thread that accepts connections.
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{server.server_address[1]}"
         try:
             yield
         finally:
@@ -113,6 +119,11 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         # Head and body in one packet: the second of two small ones waits 40 ms for the first to be acknowledged.
         wbufsize = -1
+
+        def handle(self) -> None:
+            # A client that does not trust the certificate goes away in the middle of the handshake.
+            with suppress(ssl.SSLError, ConnectionError):
+                super().handle()
 
         def _serve(self) -> None:
             url = urlsplit(self.path)
