@@ -77,7 +77,7 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     all_accounts = config.needs_organization and check.accounts is None
     yield "Security groups", _switch(check.enabled)
     yield "Accounts", everywhere if all_accounts else _accounts(config, config.scanned_accounts())
-    yield "Regions", ", ".join(aws.regions or ()) if aws.regions is not None else "every one that is enabled"
+    yield "Regions", ", ".join(aws.regions or ()) or "every one that is enabled"
     yield "Restricted ports", ports_text(check.restricted_ports) or "none"
     yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"
     yield "Exemptions", _exemptions(config, today)

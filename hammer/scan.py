@@ -183,7 +183,11 @@ def _plan(config: Configuration | None, accounts: Sequence[str], regions: Sequen
         sessions,
         Evaluator(section.restricted_ports, section.trusted_cidrs),
         config.exemptions,
-        [(account_id, region) for account_id in accounts or scanned for region in looked_at],
+        [
+            (account_id, region)
+            for account_id in dict.fromkeys(accounts or scanned)
+            for region in dict.fromkeys(looked_at)
+        ],
         asked_for=bool(regions),
     )
 
@@ -202,7 +206,7 @@ def _plan_for_caller(accounts: Sequence[str], regions: Sequence[str]) -> Plan:
         sessions,
         Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()),
         lambda _: (),
-        [(caller, region) for region in looked_at],
+        [(caller, region) for region in dict.fromkeys(looked_at)],
         asked_for=bool(regions),
     )
 

@@ -158,6 +158,8 @@ def _record(seen: ScanCoverage, runtime: Runtime) -> None:
 def _look(target: ScanTarget, runtime: Runtime, started: datetime) -> tuple[RegionScan, int]:
     """Scan, and write what changed; groups whose issues changed meanwhile are looked at again."""
     table = runtime.table
+    if not target.group_ids:
+        table.adopt(target.account_id)
     # Known before it is described: who writes in between makes the conditional write below fail.
     known = (
         table.get_many(target.account_id, target.group_ids)

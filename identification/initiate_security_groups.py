@@ -52,7 +52,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     targets = [
         {"account_id": account_id, "account_name": name, "region": region}
         for account_id, name in runtime.scanned_accounts().items()
-        for region in regions
+        for region in dict.fromkeys(regions)
     ]
     topic_arn = os.environ["SNS_ARN"]
     publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, targets)

@@ -49,6 +49,8 @@ def parse_network(text: str) -> Network:
         # The plain dotted form, nearly every source there is, many times faster than ipaddress.
         number = int.from_bytes(socket.inet_pton(socket.AF_INET, address))
     except (OSError, ValueError):
+        if "%" in text:  # an interface of one machine (RFC 4007), which ipaddress reads and drops
+            raise ValueError(f"{text!r} is not a CIDR") from None
         network = ip_network(text, strict=False)
         return Network(network.version, int(network.network_address), int(network.broadcast_address))
     if prefix.isascii() and prefix.isdigit() and len(prefix) <= 2 and int(prefix) <= 32:

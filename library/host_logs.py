@@ -112,6 +112,5 @@ class _Handler(CloudWatchLogHandler):  # type: ignore[misc, unused-ignore]
             if not self._away:
                 print(f"hammer: logs could not be sent to CloudWatch Logs: {explain(error)}", file=sys.stderr)  # noqa: T201
             self._away = True
-        if self._away:
             for event in events:
                 print(event["message"], file=sys.stderr)  # noqa: T201

@@ -202,12 +202,12 @@ class Issue:
 
 
 def format_time(time: datetime | None) -> str | None:
-    """ISO 8601 in UTC, to the second.
+    """ISO 8601 in UTC. What happens within one second is still told apart: fractions are kept where there are any.
 
     >>> format_time(datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
     '2026-11-22T03:00:00+00:00'
     """
-    return time.astimezone(UTC).isoformat(timespec="seconds") if time else None
+    return time.astimezone(UTC).isoformat() if time else None
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -33,6 +33,7 @@ class Event(StrEnum):
     FOUND = "found"
     FOUND_AGAIN = "found again"
     CHANGED = "changed"
+    ADOPTED = "adopted"  # as it was, but other tooling wrote it
     EXEMPTED = "exempted"
     RESOLVED = "resolved"
 
@@ -89,7 +90,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             occurrence=known.occurrence + 1,
         )
     if known.status is status and known.details == detection.details:
-        return None
+        return None if known.revision else _changed(Event.ADOPTED, known, status=status, timestamps=known.timestamps)
     return _changed(
         Event.CHANGED if known.status is status else Event.EXEMPTED,
         known,

@@ -72,7 +72,16 @@ def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
         raise ShapeError(f"a security group without an id, named {raw.get('GroupName')!r}")
     rules: list[IngressRule] = []
     unreadable: list[str] = []
-    for permission in raw.get("IpPermissions", ()):
+    tags: dict[str, str] = {}
+    try:
+        tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
+    except (AttributeError, KeyError, TypeError):
+        unreadable.append(f"tags of another shape: {raw['Tags']!r:.200}")
+    permissions = raw.get("IpPermissions", ())
+    if not isinstance(permissions, (list, tuple)):
+        unreadable.append(f"rules of another shape: {permissions!r:.200}")
+        permissions = ()
+    for permission in permissions:
         try:
             # One at a time: what was understood stays when a later part is not.
             for rule in parse_permission(permission):
@@ -86,7 +95,7 @@ def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
         name=raw.get("GroupName", ""),
         vpc_id=raw.get("VpcId", ""),
         description=raw.get("Description", ""),
-        tags={tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())},
+        tags=tags,
         ingress=tuple(rules),
         unreadable=tuple(unreadable),
     )

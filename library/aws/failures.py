@@ -11,6 +11,7 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as BotocoreConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 THROTTLED = frozenset(
@@ -50,6 +51,8 @@ def explain(error: Exception, role_arn: str = "") -> str:
         return "no AWS credentials were found: set them in the environment, a profile or an instance role"
     if isinstance(error, (BotocoreConnectionError, HTTPClientError)):
         return f"AWS could not be reached: {one_line(error)}"
+    if isinstance(error, ResponseParserError):
+        return f"what answered for AWS is not understood: {one_line(error):.300}"
     if not isinstance(error, ClientError):
         return one_line(error)
     code, operation = error_code(error), error.operation_name
@@ -70,5 +73,5 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-AWS_ERRORS = (ClientError, BotoCoreError)
-"""Everything that a call of a client raises."""
+AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+"""Everything that a call of a client raises; the last for an answer that is none of AWS's: a proxy's page, say."""

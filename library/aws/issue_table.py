@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
 
 from library import coverage
 from library.issue import Issue, Status, format_time
@@ -51,6 +52,8 @@ TABLE_DEFINITION: dict[str, Any] = {
 """The table as CreateTable takes it, but for its name."""
 
 _BATCH_GET_LIMIT = 100
+_NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
+_ADOPTED = "adopted#issues"  # the id of the item that says that an account's issues from other tooling are known
 # Of groups and of Inspector's findings. Records under other ids, also those of other tooling, are no issues.
 _ISSUE_ID_PREFIXES = ("sg-", "finding-")
 
@@ -235,24 +238,78 @@ class IssueTable:
 
     def coverage(self, account_id: str) -> Iterator[coverage.ScanCoverage]:
         """The newest scan of each region of an account."""
-        for page in self._client.get_paginator("query").paginate(
-            TableName=self._name,
-            ConsistentRead=True,
+        for item in self._pages(
             KeyConditionExpression="account_id = :account AND begins_with(issue_id, :prefix)",
             ExpressionAttributeValues=self._values({":account": account_id, ":prefix": coverage.ITEM_PREFIX}),
         ):
-            for raw in page["Items"]:
-                yield coverage.ScanCoverage.from_item(self._item(raw))
+            yield coverage.ScanCoverage.from_item(item)
+
+    def adopt(self, account_id: str) -> None:
+        """Make issues that other tooling wrote known to `exposed`: once for each account, whose open ones are read.
+
+        They lack the key of its index. One that cannot be read is left as it is: the jobs name it.
+        """
+        marker = self._key(account_id, _ADOPTED)
+        if "Item" in self._client.get_item(TableName=self._name, Key=marker, ConsistentRead=True):
+            return
+        for status in (Status.OPEN, Status.WHITELISTED):
+            for item in self._query(account_id, STATUS_INDEX, "status", status):
+                if "open_region" in item or not str(item["issue_id"]).startswith("sg-"):
+                    continue
+                with suppress(LostRaceError, UnreadableIssueError):
+                    issue = _issue(item, check=True)
+                    self._update(
+                        self._key(account_id, issue.issue_id),
+                        {"open_region": issue.details.region, "revision": issue.revision + 1},
+                        condition=_REVISION_HOLDS,
+                        values={":revision_read": issue.revision, ":status_read": str(status)},
+                    )
+        with suppress(LostRaceError):
+            self._update(marker, {"adopted": True}, condition="attribute_not_exists(issue_id)")
 
     def _query(self, account_id: str, index: str, attribute: str, value: str) -> Iterator[dict[str, Any]]:
-        for page in self._client.get_paginator("query").paginate(
-            TableName=self._name,
-            IndexName=index,
-            ConsistentRead=True,
-            KeyConditionExpression="account_id = :account AND #attribute = :value",
-            ExpressionAttributeNames={"#attribute": attribute},
-            ExpressionAttributeValues=self._values({":account": account_id, ":value": str(value)}),
-        ):
+        """An account's items in an index; from the table itself where it was made without indexes.
+
+        Local indexes cannot be added to a table, and one that other tooling made has none. Then all of the account's
+        items are read.
+        """
+        try:
+            yield from self._pages(
+                IndexName=index,
+                KeyConditionExpression="account_id = :account AND #attribute = :value",
+                ExpressionAttributeNames={"#attribute": attribute},
+                ExpressionAttributeValues=self._values({":account": account_id, ":value": str(value)}),
+            )
+        except ClientError as error:
+            if not any(phrase in str(error) for phrase in _NO_SUCH_INDEX):
+                raise
+            yield from self._in_table(account_id, index, value)
+
+    def _in_table(self, account_id: str, index: str, value: str) -> Iterator[dict[str, Any]]:
+        every: dict[str, Any] = {"KeyConditionExpression": "account_id = :account"}
+        if index == STATUS_INDEX:
+            yield from self._pages(
+                **every,
+                FilterExpression="#status = :value",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues=self._values({":account": account_id, ":value": str(value)}),
+            )
+            return
+        values = {":account": account_id, ":value": value, ":open": "open", ":whitelisted": "whitelisted"}
+        yield from self._pages(
+            **every,
+            FilterExpression="#status IN (:open, :whitelisted) AND begins_with(#id, :sg) AND #details.#region = :value",
+            ExpressionAttributeNames={
+                "#status": "status",
+                "#id": "issue_id",
+                "#details": "issue_details",
+                "#region": "region",
+            },
+            ExpressionAttributeValues=self._values(values | {":sg": "sg-"}),
+        )
+
+    def _pages(self, **query: Any) -> Iterator[dict[str, Any]]:
+        for page in self._client.get_paginator("query").paginate(TableName=self._name, ConsistentRead=True, **query):
             for raw in page["Items"]:
                 yield self._item(raw)
 

@@ -237,7 +237,7 @@ def test_every_write_of_an_issue_is_conditional(world: World) -> None:
     world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
     world.describe()
     writes = [call.parameters for call in world.aws.calls if call.operation in ("PutItem", "UpdateItem")]
-    assert len(writes) == 4, "two of the issue, two of the coverage"
+    assert len(writes) == 5, "two of the issue, two of the coverage, one that says that other tooling's are known"
     assert all(write.get("ConditionExpression") for write in writes)
 
 

@@ -206,6 +206,32 @@ def test_an_account_that_cannot_be_assumed_is_named_and_the_others_are_scanned(
     assert result.exit_code == 1
 
 
+def test_what_is_not_aws_is_named_and_the_other_regions_are_scanned(
+    tmp_path: Path, on_call: Callable[[str, Answer], None]
+) -> None:
+    class Page:
+        def stream(self, **_: object) -> Iterator[bytes]:
+            yield b"<html>sign in to the guest network"
+
+    def proxy(request: AWSRequest) -> AWSResponse | None:
+        url = str(request.url)
+        return AWSResponse(url, 200, HTTPHeaders(), Page()) if "us-east-1" in url else None
+
+    on_call("ec2.DescribeSecurityGroups", proxy)
+    result = hammer("scan", "--config", write_config(tmp_path, accounts=[MAIN]), "--format", "json")
+    seen = json.loads(result.stdout)
+    assert [row["region"] for row in seen["scanned"]] == ["eu-west-1"]
+    assert [row["region"] for row in seen["failed"]] == ["us-east-1"]
+    assert seen["failed"][0]["reason"].startswith("what answered for AWS is not understood: ")
+    assert result.exit_code == 1
+
+
+def test_a_region_named_twice_is_scanned_once(tmp_path: Path) -> None:
+    twice = ["--region", "us-east-1", "--region", "us-east-1", "--account", MAIN]
+    result = hammer("scan", "--config", write_config(tmp_path), "--format", "json", *twice)
+    assert len(json.loads(result.stdout)["scanned"]) == 1
+
+
 def test_a_region_that_is_off_is_a_failure_only_if_it_was_asked_for(
     tmp_path: Path, on_call: Callable[[str, Answer], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

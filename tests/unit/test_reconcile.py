@@ -67,6 +67,13 @@ CASES = {
         status=Status.RESOLVED,
         times=replace(OPEN.timestamps, resolved=NOW),
     ),
+    "open, as before, but other tooling wrote it": Case(
+        known=replace(OPEN, revision=0),
+        detection=a_detection(),
+        event=Event.ADOPTED,
+        status=Status.OPEN,
+        times=OPEN.timestamps,
+    ),
     "exempt, as before": Case(known=WHITELISTED, detection=a_detection(whitelisted=True), event=None),
     "exempt, other rules": Case(
         known=WHITELISTED,

@@ -141,3 +141,15 @@ def test_a_rule_with_its_id(source: dict[str, Any], expected: dict[str, str]) ->
 def test_a_rule_with_its_id_that_is_not_understood(described: dict[str, Any]) -> None:
     with pytest.raises(ShapeError):
         parse_rule(described)
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        pytest.param({"Tags": None}, "tags of another shape: None", id="tags that are none"),
+        pytest.param({"Tags": [{"Value": "x"}]}, "tags of another shape: [{'Value': 'x'}]", id="a tag without a key"),
+        pytest.param({"IpPermissions": None}, "rules of another shape: None", id="rules that are none"),
+    ],
+)
+def test_a_part_of_another_shape_is_a_reason_not_an_exception(part: dict[str, Any], reason: str) -> None:
+    assert parse_security_group({"GroupId": "sg-1", **part}).unreadable == (reason,)
