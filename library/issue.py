@@ -178,8 +178,8 @@ class Issue:
     def check(self) -> None:
         """Raise ValueError, saying what is wrong, if a part is not what the contract promises it to be."""
         details = self.details
-        texts = {"name": details.name, "region": details.region, "vpc_id": details.vpc_id}
-        maps = {
+        texts: dict[str, object] = {"name": details.name, "region": details.region, "vpc_id": details.vpc_id}
+        maps: dict[str, object] = {
             "issue_details.tags": details.tags,
             "jira_details": self.jira_details,
             "slack_details": self.slack_details,
