@@ -237,7 +237,8 @@ class Messenger:
         if code in _UNUSABLE:
             return DestinationError(f"Slack says {code}")
         reason = f"Slack answered {code or status}"
-        if status >= 500 or status == 429:
+        # A server error is quick, and may be about this destination alone: the others have still to hear.
+        if status == 429:
             self._failed(reason)
         return AlertError(reason)
 

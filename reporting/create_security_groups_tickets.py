@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -51,7 +52,7 @@ from library.usage import Usage
 from reporting import ticket_text
 from reporting.alerts import Wanted, send_alerts
 from reporting.ticket_plan import Channels, News, Remediation, Step, plan, remembered
-from reporting.tickets import Filing, Tickets
+from reporting.tickets import Filing, Tickets, would_do, would_say
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -60,6 +61,7 @@ STREAM = "reporting.create_security_groups_tickets"
 
 _log = logging.getLogger(__name__)
 _REPORTED = (Status.OPEN, Status.WHITELISTED, Status.RESOLVED)
+_TEXTS_IN_A_PREVIEW = 10
 _TOLD_ANEW = (News.NEW, News.FOUND_AGAIN)
 
 
@@ -139,8 +141,7 @@ class Job:
             steps += planned
         usage = self._usage(steps)
         if dry_run:
-            for step in steps:
-                self._tools.say(f"would tell: {self._headline(step)}")
+            self._preview(steps, usage)
             return self._summary
         done = [told for step in steps if (told := self._tell_ticket(step, usage)) is not None]
         self._tell_slack(done, usage)
@@ -301,9 +302,34 @@ class Job:
             text += f"\n\n{plain_text(ticket_text.ticket(step.issue, self._filing(step, usage).facts))}"
         self._tools.say(text)
 
+    def _preview(self, steps: Sequence[Step], usage: Mapping[str, Usage]) -> None:
+        """Show what would be told to whom, and of the first tickets the whole text."""
+        texts = 0
+        for step in steps:
+            shown = [f"would tell: {self._headline(step)}"]
+            filing = self._filing(step, usage)
+            if step.ticket and self._tools.desk:
+                shown.append(f"    JIRA: {would_do(step, filing)}")
+            if step.alert or step.reminder is not None:
+                told = (printable(destination) for destination in self._destinations(step, usage))
+                shown.append(f"    Slack: {', '.join(told)}")
+            if step.ticket:
+                texts += 1
+                if texts <= _TEXTS_IN_A_PREVIEW:
+                    shown += ["", indent(plain_text(would_say(step, filing)), "    ")]
+            self._tools.say("\n".join(shown))
+        if texts > _TEXTS_IN_A_PREVIEW:
+            self._tools.say(f"the texts of {texts - _TEXTS_IN_A_PREVIEW} more are not shown: choose with --group\n")
+
     def _headline(self, step: Step) -> str:
         news = step.ticket or step.alert or ("reminder" if step.reminder is not None else "")
-        what = news or ("to be recorded as closed" if step.close else "to be recorded as reported")
+        what = news or (
+            "watcher and link, which the last run could not set"
+            if step.attend
+            else "to be recorded as closed"
+            if step.close
+            else "to be recorded as reported"
+        )
         return f"{what}: {ticket_text.summary(step.issue, self._place(step.issue), self._section.restricted_ports)}"
 
     def _tickets(self) -> Tickets:

@@ -243,6 +243,31 @@ def label_of(issue: Issue) -> str:
     return f"{LABEL}-{issue.account_id}-{issue.issue_id}"
 
 
+def would_do(step: Step, filing: Filing) -> str:
+    """What telling a step comes to in JIRA, on one line, for a dry run."""
+    key, owners = printable(str(step.issue.jira_details.get("ticket") or "")), filing.owners
+    if step.ticket and step.ticket.ends:
+        return f"a comment on {key or 'its ticket'}, which is closed"
+    if key:
+        return f"a comment on {key}" + (
+            ", which is reopened if it is closed" if step.ticket is not News.CHANGED else ""
+        )
+    if not owners.jira_project:
+        return "no ticket: ticket_owners names no jira_project"
+    discovered = "" if filing.discovered.startswith("#") else printable(filing.discovered)
+    assignees = " or else ".join(name for name in (discovered, owners.jira_owner) if name)
+    return f"a new ticket in {owners.jira_project}, assigned to {assignees or 'nobody'}"
+
+
+def would_say(step: Step, filing: Filing) -> Document:
+    """What telling a step writes: the body of a new ticket, or a comment."""
+    if step.ticket and step.ticket.ends:
+        return ticket_text.ended(step.issue, exempt=step.ticket is News.EXEMPT)
+    if step.ticket is News.NEW:
+        return ticket_text.ticket(step.issue, filing.facts)
+    return _comment_on(step, filing)
+
+
 def _attendance(filing: Filing) -> dict[str, str]:
     """Who is to watch a new ticket, and what it is to be linked to."""
     wanted = {_WATCH: filing.owners.jira_owner, _LINK: filing.owners.jira_parent_ticket}

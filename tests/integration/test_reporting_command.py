@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,20 @@ from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
 from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
+from library.host_logs import LOG_GROUP, host_logging
 from reporting import create_security_groups_tickets as job
-from tests.integration.reporting_world import MAIN, MEMBER, REGION, TABLE, World, kept_sessions, reporting_world
-from tests.standins.server import Answer, Fault
+from tests.integration.reporting_world import (
+    MAIN,
+    MEMBER,
+    RDP,
+    REGION,
+    SSH,
+    TABLE,
+    World,
+    kept_sessions,
+    reporting_world,
+)
+from tests.standins.server import Answer, Fault, Request
 
 
 @pytest.fixture
@@ -79,17 +91,76 @@ def test_reporting_off_does_nothing_and_says_so(world: World, tmp_path: Path) ->
     assert world.jira.requests == []
 
 
-def test_a_dry_run_shows_the_plan_and_tells_nobody(world: World, tmp_path: Path) -> None:
-    world.found()
+def test_a_dry_run_shows_the_plan_with_its_text_and_tells_nobody(world: World, tmp_path: Path) -> None:
+    world.ticket_owners |= {"jira_owner": "Security Team", "slack_owner": "#sec"}
+    world.found(tags={"owner": "ana@example.com"})
     before = world.issue()
     result = run(world, tmp_path, "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout == (
+    assert result.stdout.startswith(
         'would tell: new: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web", master, eu-west-1\n'
-        "dry run, nothing was told: nothing new; 0 unchanged\n"
+        "    JIRA: a new ticket in SEC, assigned to ana@example.com or else Security Team\n"
+        "    Slack: ana@example.com, #sec\n"
+        "\n"
+        "    Anybody on the Internet can reach tcp 22 (SSH) on whatever uses security group sg-1"
     )
+    assert "\n      tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
+    assert result.stdout.endswith("dry run, nothing was told: nothing new; 0 unchanged\n")
     assert world.issue() == before
     assert world.jira.requests == world.slack.requests == []
+
+
+def test_a_dry_run_of_many_shows_a_line_for_each_and_some_texts(world: World, tmp_path: Path) -> None:
+    for number in range(12):
+        world.found(f"sg-{number:02}")
+    shown = run(world, tmp_path, "--dry-run").stdout
+    assert shown.count("would tell: new: sg-") == 12
+    assert shown.count("    Anybody on the Internet") == 10
+    assert "the texts of 2 more are not shown: choose with --group\n" in shown
+    assert run(world, tmp_path, "--dry-run", "--group", "sg-11").stdout.count("    Anybody on the Internet") == 1
+
+
+def test_a_dry_run_through_an_issues_life(world: World, tmp_path: Path) -> None:
+    world.sections["slack"] = {"enabled": False}
+
+    def shown() -> tuple[str, str]:
+        lines = [line.strip() for line in run(world, tmp_path, "--dry-run").stdout.splitlines() if line]
+        return lines[1], lines[2]
+
+    def reported() -> None:
+        assert run(world, tmp_path).exit_code == 0
+
+    world.found()
+    reported()
+    world.found("sg-1", SSH, RDP)
+    assert shown() == ("JIRA: a comment on SEC-1", "What is open in security group sg-1 has changed.")
+    reported()
+    world.found("sg-1", SSH, RDP, exempt=True)
+    what, text = shown()
+    assert what == "JIRA: a comment on SEC-1, which is closed"
+    assert text.startswith("Security group sg-1 is exempt now")
+    reported()
+    world.found("sg-1", SSH)
+    what, text = shown()
+    assert what == "JIRA: a comment on SEC-1, which is reopened if it is closed"
+    assert text.startswith("Security group sg-1 is exposed again")
+    reported()
+    world.fixed()
+    assert shown()[1].startswith("Security group sg-1 exposes nothing any more")
+    world.ticket_owners = {}
+    world.found("sg-2")
+    assert "    JIRA: no ticket: ticket_owners names no jira_project\n" in run(world, tmp_path, "--dry-run").stdout
+
+
+def test_with_the_check_off_what_is_known_is_still_told_and_closed(world: World, tmp_path: Path) -> None:
+    world.found("sg-1")
+    run(world, tmp_path)
+    world.fixed("sg-1")
+    world.found("sg-2")
+    world.sections["secgrp_unrestricted_access"] = {"enabled": False}
+    assert run(world, tmp_path).stdout == "1 new, 1 gone; 0 unchanged\n"
+    assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done", "To Do"]
+    assert world.issue("sg-1").status == "closed"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +230,7 @@ def test_a_secret_comes_from_secrets_manager(world: World, tmp_path: Path, monke
 
 def log_lines() -> list[dict[str, Any]]:
     events = boto3.client("logs", region_name=REGION).get_log_events(
-        logGroupName="/aws/ec2/hammer-reporting-remediation",
+        logGroupName=LOG_GROUP,
         logStreamName="reporting.create_security_groups_tickets",
         startFromHead=True,
     )["events"]
@@ -167,6 +238,7 @@ def log_lines() -> list[dict[str, Any]]:
 
 
 def test_logs_go_to_the_hosts_log_group(world: World, tmp_path: Path) -> None:
+    assert LOG_GROUP == "/aws/ec2/hammer-reporting-remediation"
     world.found()
     result = run(world, tmp_path)
     assert result.stderr == ""
@@ -188,10 +260,7 @@ def test_the_job_goes_on_when_the_log_service_is_away(
             ResourceAlreadyExistsException = ClientError = KeyError
 
         def __getattr__(self, _: str) -> Any:
-            def call(**_: Any) -> Any:
-                raise EndpointConnectionError(endpoint_url="https://logs.example.com")
-
-            return call
+            return unreachable
 
     monkeypatch.setattr(job, "logs_client", lambda _: Away())
     world.found()
@@ -200,6 +269,50 @@ def test_the_job_goes_on_when_the_log_service_is_away(
     assert len(world.jira.tickets) == 1
     assert "no log is kept in CloudWatch Logs: AWS could not be reached" in result.stderr
     assert '"message": "told"' in result.stderr
+
+
+def test_a_log_service_that_fails_in_the_middle_of_a_run_costs_no_line_and_stops_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    def log_group_is_lost(request: Request) -> None:
+        if request.method == "POST" and request.path.endswith("/issue"):
+            world.jira.before = lambda _: None
+            boto3.client("logs", region_name=REGION).delete_log_group(logGroupName=LOG_GROUP)
+
+    world.found("sg-1")
+    world.found("sg-2")
+    world.jira.before = log_group_is_lost
+    result = run(world, tmp_path)
+    assert result.exit_code == 0
+    assert len(world.jira.tickets) == 2
+    assert result.stderr.count("hammer: logs could not be sent to CloudWatch Logs: ") == 1
+    lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    assert sorted((line["group_id"], line["recorded"][0]) for line in lines if line["message"] == "told") == [
+        (group, part) for group in ("sg-1", "sg-2") for part in ("jira_details", "slack_details")
+    ]
+    assert "t0ken" not in result.stderr
+
+
+def test_lines_are_on_standard_error_only_while_the_log_service_is_away(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = boto3.client("logs", region_name=REGION)
+    with host_logging("reporting.create_security_groups_tickets", lambda: client):
+        for number, away in enumerate([False, True, True, False]):
+            with pytest.MonkeyPatch.context() as patched:
+                if away:
+                    patched.setattr(client, "put_log_events", unreachable)
+                logging.getLogger("hammer.test").warning("line %d", number)
+                for handler in logging.getLogger().handlers:
+                    handler.flush()
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("hammer: logs could not be sent to CloudWatch Logs: AWS could not be reached")
+    assert [json.loads(line)["message"] for line in said[1:]] == ["line 1", "line 2"]
+    assert [line["message"] for line in log_lines()] == ["line 0", "line 3"]
+
+
+def unreachable(**_: Any) -> Any:
+    raise EndpointConnectionError(endpoint_url="https://logs.example.com")
 
 
 def test_help_names_every_option_and_no_secret(world: World, tmp_path: Path) -> None:

@@ -318,3 +318,17 @@ def test_an_answer_of_slack_that_is_none(content: str) -> None:
         world.slack.faults.append(Fault("POST /chat.postMessage", Answer(body)))
         assert len(world.report().problems) == 1
         assert world.report().problems == []
+
+
+def test_three_destinations_that_slack_fails_at_do_not_keep_the_others_from_hearing() -> None:
+    with reporting_world() as world:
+        world.sections["jira"] = {"enabled": False}
+        owners = [f"#owner-{number}" for number in range(5)]
+        world.slack.channels |= set(owners)
+        for number, owner in enumerate(owners):
+            world.found(f"sg-{number}", tags={"owner": owner})
+        world.slack.faults.append(Fault("POST /chat.postMessage", Answer("", 500), times=3))
+        assert len(world.report().problems) == 3
+        assert {message.channel for message in world.slack.messages} == set(owners[3:])
+        assert world.report().problems == []
+        assert {message.channel for message in world.slack.messages} == set(owners)
