@@ -36,7 +36,7 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         flag = f"restored, waits for a decision: sg-2 in {MAIN}, {REGION}, by ana\\x1b[0m at then"
         assert flag in shown.output
         assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
-        assert "groups are being changed by bo@host, process 7, lease until 2026-11-22T03:15:00+00:00" in shown.output
+        assert "groups are being changed by bo@host, process 7, lease until 2026-11-22T03:15:00" in shown.output
         lock.release()
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", "us-east-1"])
         assert "nobody is changing groups" in shown.output
