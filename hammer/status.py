@@ -17,7 +17,7 @@ from library.aws.session import Sessions
 from library.command_line import AccountOption, ConfigOption, RegionOption, application, read_configuration, run
 from library.config import Configuration
 from library.coverage import ScanCoverage
-from library.issue import Issue, Status, format_time
+from library.issue import Issue, Status, shown_time
 from library.text import printable
 from remediation.journal import is_unfinished
 
@@ -63,10 +63,10 @@ def scan_table(scans: Sequence[ScanCoverage], config: Configuration) -> Table:
             config.account_name(scan.account_id),
             scan.region,
             scan.outcome,
-            format_time(scan.started) or "",
+            shown_time(scan.started),
             f"{scan.seconds:.1f}",
             str(scan.groups),
-            format_time(scan.last_complete) or "never",
+            shown_time(scan.last_complete) or "never",
             scan.reason,
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
@@ -101,7 +101,7 @@ def lock_line(lock: LockState, now: datetime) -> str:
     if lock.holder is None:
         return "nobody is changing groups"
     over = " (its lease has ended)" if lock.until and lock.until <= now else ""
-    return f"groups are being changed by {printable(lock.holder.who)}, lease until {format_time(lock.until)}{over}"
+    return f"groups are being changed by {printable(lock.holder.who)}, lease until {shown_time(lock.until)}{over}"
 
 
 app = application(command)

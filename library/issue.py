@@ -210,6 +210,11 @@ def format_time(time: datetime | None) -> str | None:
     return time.astimezone(UTC).isoformat() if time else None
 
 
+def shown_time(time: datetime | None) -> str:
+    """The same for people, to the second; empty for None."""
+    return time.astimezone(UTC).isoformat(timespec="seconds") if time else ""
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Read ISO 8601; a time without a zone is in UTC. Raises ValueError on anything else."""
     if not text:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from rich.text import Text
 
 from library.aws.backups import Backup
-from library.issue import Issue, format_time
+from library.issue import Issue, shown_time
 from library.rule_sets import rule_key
 from library.security_group import IngressRule, SecurityGroup
 from library.text import printable
@@ -56,7 +56,7 @@ def heading_of(account_id: str, region: str, group: SecurityGroup) -> str:
 def since(issue: Issue) -> str:
     """Since when an issue is known, and its ticket."""
     ticket = printable(str(issue.jira_details.get("ticket") or "no ticket"))
-    found, reported = format_time(issue.timestamps.identified), format_time(issue.timestamps.reported)
+    found, reported = shown_time(issue.timestamps.identified), shown_time(issue.timestamps.reported)
     return f"{issue.details.status}, found {found or 'unknown'}, reported {reported or 'not yet'}, {ticket}"
 
 

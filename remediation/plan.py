@@ -21,7 +21,7 @@ from library.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_netwo
 from library.exemptions import Exemption
 from library.exposure import Evaluation, Evaluator, Exposure, OpenStatus, PrefixLists
 from library.intervals import EMPTY, IntervalSet
-from library.issue import Issue, Status, format_time
+from library.issue import Issue, Status, shown_time
 from library.ports import PortSet, port_range, protocol_name
 from library.rule_sets import RuleKey, rule_key, still_needed
 from library.security_group import IngressRule, SecurityGroup
@@ -157,7 +157,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
     if due is None:
         return Refusal(Why.NOT_REPORTED, "not reported yet")
     if now < due:
-        return Refusal(Why.NOT_DUE, f"due at {format_time(due)}")
+        return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}")
     return None
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from library.issue import format_time
+from library.issue import shown_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ class Lock:
                 return
             state = self.read()
         who = state.holder.who if state.holder else "somebody else"
-        raise LockedError(f"another run holds the lock: {who}, until {format_time(state.until)} unless it goes on")
+        raise LockedError(f"another run holds the lock: {who}, until {shown_time(state.until)} unless it goes on")
 
     def renew(self) -> None:
         """Keep the lock for another lease.
