@@ -42,7 +42,7 @@ demo: $(STAMP)
 	@$(BIN)/hammer demo $(DEMO_OPTIONS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n auto $(TEST_OPTIONS) tests
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(TEST_OPTIONS) tests
 
 check: $(STAMP)
 	$(BIN)/ruff check .
