@@ -65,9 +65,10 @@ class Selection:
 
     def takes(self, account_id: str, region: str, group_id: str) -> bool:
         """Whether a group is selected. An empty region is one that nobody knows: it may be the one that is meant."""
-        return all(
-            not wanted or not value or value in wanted
-            for wanted, value in ((self.accounts, account_id), (self.regions, region), (self.groups, group_id))
+        return (
+            (not self.accounts or account_id in self.accounts)
+            and (not self.regions or not region or region in self.regions)
+            and (not self.groups or group_id in self.groups)
         )
 
 

@@ -1,8 +1,7 @@
-"""What reporting finds out by itself: owners from the instances that use a group, secrets from Secrets Manager."""
+"""What reporting finds out by itself: owners from the instances that use a group."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import boto3
@@ -40,13 +39,3 @@ def test_the_most_frequent_owner_of_the_instances_that_use_the_group_is_assigned
     assert world.report().problems == []
     (ticket,) = world.jira.tickets.values()
     assert ticket.fields["assignee"] == {"accountId": world.jira.users[0].user_id}
-
-
-def test_secrets_come_from_secrets_manager(world: World) -> None:
-    secrets = boto3.client("secretsmanager", region_name=REGION)
-    secrets.create_secret(Name="hammer/jira", SecretString=json.dumps(world.jira.secret))
-    secrets.create_secret(Name="hammer/slack", SecretString=json.dumps(world.slack.secret))
-    world.secrets = {"HAMMER_JIRA_SECRET": "", "HAMMER_SLACK_SECRET": ""}
-    world.found()
-    assert world.report().problems == []
-    assert len(world.jira.tickets) == 1

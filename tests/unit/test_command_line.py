@@ -77,6 +77,11 @@ def test_selection(selection: Selection, *, takes: bool) -> None:
     assert selection.takes("1", "eu-west-1", "sg-1") is takes
 
 
+def test_a_region_that_nobody_knows_may_be_the_one_a_group_that_there_is_not_is_none() -> None:
+    assert Selection.of(None, ["eu-west-1"], None).takes("1", "", "sg-1")
+    assert not Selection.of(None, None, ["sg-1"]).takes("1", "eu-west-1", "")
+
+
 def modules_loaded_for(*arguments: str) -> set[str]:
     program = "import sys; from hammer.__main__ import application; application(sys.argv[1:]); print(*sys.modules)"
     command = [sys.executable, "-c", program, *arguments]
