@@ -57,11 +57,17 @@ def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
 
 
 def still_needed(wanted: Iterable[IngressRule], kept: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
-    """Those wanted rules that neither a kept rule nor another wanted one already contains, in their order."""
+    """Those wanted rules that no kept rule contains, each once, in their order."""
     kept = tuple(kept)
+    once = {rule_key(rule): rule for rule in reversed(tuple(wanted))}
+    return tuple(rule for rule in reversed(once.values()) if not any(lets_in_all_of(other, rule) for other in kept))
+
+
+def without_contained(rules: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+    """The fewest of these rules that let in the same, in their order."""
     chosen: list[IngressRule] = []
-    for rule in wanted:
-        if any(lets_in_all_of(other, rule) for other in (*kept, *chosen)):
+    for rule in rules:
+        if any(lets_in_all_of(other, rule) for other in chosen):
             continue
         chosen = [other for other in chosen if not lets_in_all_of(rule, other)]
         chosen.append(rule)

@@ -23,7 +23,7 @@ from library.exposure import Evaluation, Evaluator, Exposure, OpenStatus, Prefix
 from library.intervals import EMPTY, IntervalSet
 from library.issue import Issue, Status, shown_time
 from library.ports import PortSet, port_range, protocol_name
-from library.rule_sets import RuleKey, rule_key, still_needed
+from library.rule_sets import RuleKey, rule_key, still_needed, without_contained
 from library.security_group import IngressRule, SecurityGroup
 
 LONGEST_DESCRIPTION = 255
@@ -231,6 +231,10 @@ def plan_remediation(
         hit = in_scope(evaluation, policy)
     described = [new._replace(description=_description(sources, today, ticket)) for new, sources in private.values()]
     add = still_needed((*remainders, *described), kept)
+    if quota.exceeded((*group.ingress, *add)):
+        # Each replaced rule gets its own ports back, so that one can be taken away without the others; where there is
+        # no room for that, a rule that another new one contains is left out.
+        add = without_contained(add)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Refusal(Why.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
     return Plan(

@@ -26,7 +26,7 @@ from library.rule_sets import RuleKey, rule_key
 from library.security_group import SecurityGroup
 from remediation.apply import COULD_NOT, ChangeFailedError, NotYetError, Workplace, carry_out, finish, undo
 from remediation.journal import Entry, Journal, Kind, Step, entry_of, is_unfinished, rules_to_item
-from remediation.plan import Plan, Policy, Refusal, RuleQuota, plan_remediation
+from remediation.plan import Plan, Policy, Refusal, RuleQuota, Why, plan_remediation
 from remediation.restore_plan import RestorePlan
 
 if TYPE_CHECKING:
@@ -180,7 +180,10 @@ def remediate(tools: Tools, config: Configuration, issue: Issue, agreed: Plan | 
             return Outcome(issue, result, text, plan, backup)
         if isinstance(seen.planned, Refusal):
             if entry is None:
-                return Outcome(issue, Result.LEFT, seen.planned.text, refusal=seen.planned)
+                text = seen.planned.text
+                if seen.planned.why is Why.FIXED and issue.timestamps.remediated:
+                    text = "remediated already: the next scan resolves its issue"
+                return Outcome(issue, Result.LEFT, text, refusal=seen.planned)
             return _judged(tools, journal, entry, seen.planned, plan, backup)
         if entry is None and agreed is not None and seen.planned != agreed:
             return Outcome(issue, Result.CHANGED_MEANWHILE, "the group, or its plan, is another one now", seen.planned)

@@ -427,6 +427,8 @@ def command(
     # The role is remediation's, too: reporting leaves behind what it does not need of it.
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
+    if unknown := sorted(set(account or ()) - configuration.scanned_accounts().keys()):
+        raise typer.BadParameter(f"not among the accounts of the configuration: {', '.join(unknown)}")
     dynamodb = sessions.client("dynamodb")
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from library.addresses import AddressSet
     from library.aws.session import Sessions
+
+_log = logging.getLogger(__name__)
 
 FINDINGS_A_CALL = 10  # DescribeFindings, findingArns
 
@@ -107,9 +110,16 @@ class FindingRecords:
         self._table_name = table_name
 
     def read(self, account_id: str, issue_id: str) -> FindingRecord:
-        """One record as it is now; `nothing_told` if there is none."""
+        """One record as it is now; `nothing_told` if there is none.
+
+        Without a table nothing is remembered: a finding is rather told twice than never.
+        """
         key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
-        answer = self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True)
+        try:
+            answer = self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True)
+        except self._client.exceptions.ResourceNotFoundException:
+            _log.warning("table %s is missing: what was told is not remembered", self._table_name)
+            return nothing_told(account_id, issue_id)
         if "Item" not in answer:
             return nothing_told(account_id, issue_id)
         deserialize = TypeDeserializer().deserialize
@@ -139,3 +149,5 @@ class FindingRecords:
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise LostRaceError(record.issue_id) from error
+        except self._client.exceptions.ResourceNotFoundException:
+            pass  # as `read` has said

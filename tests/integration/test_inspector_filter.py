@@ -458,3 +458,10 @@ def test_classic_notifications_about_runs_are_ignored(aws: Aws) -> None:
     event = sns({"event": "ASSESSMENT_RUN_COMPLETED"}, {"event": "ENABLE_ASSESSMENT_NOTIFICATIONS"})
     assert aws.handle(event) == counts()
     assert aws.classic_calls == []
+
+
+def test_without_a_table_a_finding_is_told_all_the_same(aws: Aws) -> None:
+    boto3.client("dynamodb", region_name=REGION).delete_table(TableName="issues")
+    for _ in range(2):
+        assert aws.handle(v2_event()) == counts(published=1)
+        assert len(aws.published()) == 1

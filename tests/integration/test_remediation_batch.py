@@ -143,9 +143,9 @@ def test_carve_ports_in_ec2(world: World) -> None:
     group = world.group(permission("tcp", (20, 25), ANYWHERE, about="all of it"), permission("-1", None, "::/0"))
     world.issue(group)
     assert world.batch().problems == []
-    # Everything from private sources contains port 22 from them.
     assert world.rules(group) == {
         *(("-1", None, None, cidr) for cidr in PRIVATE),
+        *(("tcp", 22, 22, cidr) for cidr in PRIVATE),
         ("tcp", 20, 21, ANYWHERE),
         ("tcp", 23, 25, ANYWHERE),
     }

@@ -187,6 +187,12 @@ def test_only_accounts_of_the_section_are_told(world: World, tmp_path: Path) -> 
     assert [t.fields["summary"].partition(" ")[0] for t in world.jira.tickets.values()] == ["sg-3"]
 
 
+def test_an_account_that_is_not_reported_on_is_wrong_usage(world: World, tmp_path: Path) -> None:
+    result = run(world, tmp_path, "--account", "999999999999")
+    assert result.exit_code == 2
+    assert "not among the accounts of the configuration: 999999999999" in result.stderr
+
+
 def test_what_could_not_be_done_is_named_and_the_exit_code_tells(world: World, tmp_path: Path) -> None:
     world.found()
     world.jira.faults.append(Fault("POST /issue", Answer({"errorMessages": ["no\x1b[31m"]}, 403)))

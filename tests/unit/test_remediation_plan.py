@@ -118,7 +118,12 @@ CASES: dict[str, Case] = {
     "an out of scope source that contains a private range": Case(
         [ALL, "tcp/22 8.0.0.0/5"], [ALL], [f"tcp/22 {TWELVE}", f"tcp/22 {SIXTEEN}"]
     ),
-    "the wider of two replacements": Case([ALL, "-1 0.0.0.0/0"], [ALL, "-1 0.0.0.0/0"], private("-1"), scope=BOTH),
+    "each of two rules gets its own ports back": Case(
+        [ALL, "-1 0.0.0.0/0"], [ALL, "-1 0.0.0.0/0"], [*private("-1"), *private("tcp/22")], scope=BOTH
+    ),
+    "the wider of two replacements, where there is no room for both": Case(
+        [ALL, "-1 0.0.0.0/0"], [ALL, "-1 0.0.0.0/0"], private("-1"), scope=BOTH, quota=RuleQuota(5)
+    ),
     "a prefix list is replaced whole": Case(["tcp/22 pl-world"], ["tcp/22 pl-world"], private("tcp/22")),
     "a prefix list out of scope": Case(["tcp/22 pl-mixed"], why=Why.OUT_OF_SCOPE),
     "a prefix list partly in scope": Case(
