@@ -21,7 +21,8 @@ from pathlib import Path
 GROUPS = 10_000
 MAX_CPU_RATIO = 1.15
 MAX_MEMORY_RATIO = 1.25
-MAX_IMPORT_MS = 150
+# 150 ms where importing boto3 takes 190: as a share, so that it holds whatever the machine's speed is just then.
+MAX_IMPORT_SHARE = 150 / 190
 
 FLOOR = [sys.executable, "-m", "tests.bench.floor"]
 IMPORT_FLOOR = [sys.executable, "-c", "import boto3"]
@@ -88,12 +89,12 @@ def main() -> None:
     runs = options.parse_args().runs
     exceeded = False
 
-    def report(text: str, value: float, bound: float | None = None, unit: str = "") -> None:
+    def report(text: str, value: float, bound: float | None = None) -> None:
         nonlocal exceeded
         over = bound is not None and value > bound
         exceeded |= over
-        limit = "" if bound is None else f"   at most {bound}{unit}{'   EXCEEDED' if over else ''}"
-        print(f"{text:<58}{value:>8.2f}{unit}{limit}", flush=True)
+        limit = "" if bound is None else f"   at most {bound}{'   EXCEEDED' if over else ''}"
+        print(f"{text:<58}{value:>8.2f}{limit}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder, endpoint(GROUPS) as small, endpoint(2 * GROUPS) as large:
         config = {
@@ -127,12 +128,8 @@ def main() -> None:
     report(
         "20,000 groups: peak memory, times that of 10,000", cost["scan twice as many"].memory / cost["scan"].memory, 1.1
     )
-    report(
-        "importing the handler over boto3, CPU",
-        (imports["handler"].cpu - imports["floor"].cpu) * 1000,
-        MAX_IMPORT_MS,
-        " ms",
-    )
+    share = imports["handler"].cpu / imports["floor"].cpu - 1
+    report("importing the handler over boto3, times importing boto3", share, round(MAX_IMPORT_SHARE, 2))
     raise SystemExit(exceeded)
 
 
