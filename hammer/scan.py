@@ -28,7 +28,16 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.organization import with_organization
 from library.aws.region_scan import RegionOffError, RegionScan, scan_region
 from library.aws.session import Sessions
-from library.command_line import AccountOption, ConfigOption, Exit, GroupOption, RegionOption, application, run
+from library.command_line import (
+    AccountOption,
+    ConfigOption,
+    Exit,
+    GroupOption,
+    RegionOption,
+    application,
+    refuse_unknown_accounts,
+    run,
+)
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, configuration_place, load_configuration
 from library.exemptions import Exemption
 from library.exposure import Evaluator
@@ -176,8 +185,7 @@ def _plan(config: Configuration | None, accounts: Sequence[str], regions: Sequen
     aws, section = config.aws, config.secgrp_unrestricted_access
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
     scanned = with_organization(config, sessions).scanned_accounts()
-    if unknown := sorted(set(accounts) - scanned.keys()):
-        raise typer.BadParameter(f"not among the accounts of the configuration: {', '.join(unknown)}")
+    refuse_unknown_accounts(accounts, scanned)
     looked_at = regions or aws.regions or enabled_regions(sessions.client("ec2"))
     return Plan(
         sessions,

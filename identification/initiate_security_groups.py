@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from identification.runtime import Runtime, start
 from library.aws.ec2 import enabled_regions
+from library.chunks import chunks
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -94,7 +95,7 @@ def publish(client: SNSClient, topic_arn: str, messages: Sequence[Mapping[str, A
         PublishError: an entry failed; AWS answers 200 all the same (SNS API Reference, PublishBatch).
         ClientError: a batch failed as a whole. The other batches are published nevertheless.
     """
-    batches = [messages[start : start + BATCH_SIZE] for start in range(0, len(messages), BATCH_SIZE)]
+    batches = list(chunks(messages, BATCH_SIZE))
 
     def publish_batch(batch: Sequence[Mapping[str, Any]]) -> list[str]:
         answer = client.publish_batch(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
@@ -70,6 +70,12 @@ class Selection:
             and (not self.regions or not region or region in self.regions)
             and (not self.groups or group_id in self.groups)
         )
+
+
+def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[str]) -> None:
+    """Raise BadParameter, which exits with 2, if `--account` names one that the configuration does not have."""
+    if unknown := sorted({account for account in asked_for or () if account not in known}):
+        raise typer.BadParameter(f"not among the accounts of the configuration: {', '.join(unknown)}")
 
 
 def read_configuration(option: str | None) -> Configuration:

@@ -38,6 +38,7 @@ from library.command_line import (
     Selection,
     application,
     read_configuration,
+    refuse_unknown_accounts,
     run,
 )
 from library.host_logs import host_logging, logs_client
@@ -427,8 +428,7 @@ def command(
     # The role is remediation's, too: reporting leaves behind what it does not need of it.
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
-    if unknown := sorted(set(account or ()) - configuration.scanned_accounts().keys()):
-        raise typer.BadParameter(f"not among the accounts of the configuration: {', '.join(unknown)}")
+    refuse_unknown_accounts(account, configuration.scanned_accounts())
     dynamodb = sessions.client("dynamodb")
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)

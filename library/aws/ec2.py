@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from library.addresses import Network, parse_network
+from library.chunks import chunks
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
 GROUPS_A_PAGE = 1000  # DescribeSecurityGroups, MaxResults
-_VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
+VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
 
 
@@ -23,7 +24,7 @@ def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> It
         group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
     """
     paginator = client.get_paginator("describe_security_groups")
-    for ids in _chunks(group_ids, _VALUES_A_FILTER) if group_ids else [()]:
+    for ids in chunks(group_ids, VALUES_A_FILTER) if group_ids else [()]:
         filters: Any = [{"Name": "group-id", "Values": list(ids)}] if ids else []
         for page in paginator.paginate(Filters=filters, PaginationConfig={"PageSize": GROUPS_A_PAGE}):
             yield page["SecurityGroups"]  # type: ignore[misc]
@@ -49,7 +50,7 @@ class PrefixListReader:
             ClientError: a list could not be read for another reason.
         """
         wanted = sorted(set(prefix_list_ids) - self.entries.keys() - self._missing)
-        for ids in _chunks(wanted, _PREFIX_LISTS_A_CALL):
+        for ids in chunks(wanted, _PREFIX_LISTS_A_CALL):
             for prefix_list_id, owner in self._owners(ids).items():
                 self.entries[prefix_list_id] = () if owner == "AWS" else self._entries(prefix_list_id)
             self._missing |= set(ids) - self.entries.keys()
@@ -81,8 +82,3 @@ def region_is_enabled(client: EC2Client, region: str) -> bool:
     """Whether the client's account has a region enabled. `client` is for a region that surely is."""
     answer = client.describe_regions(AllRegions=True, Filters=[{"Name": "region-name", "Values": [region]}])
     return any(found["OptInStatus"] != "not-opted-in" for found in answer["Regions"])
-
-
-def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from library.addresses import PUBLIC, AddressSet
+from library.aws.ec2 import VALUES_A_FILTER
 from library.aws.failures import AWS_ERRORS, explain
+from library.chunks import chunks
 from library.usage import Usage, User
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
-_VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _INTERFACES_A_PAGE = 1000  # DescribeNetworkInterfaces, MaxResults
 
 # What an interface belongs to, and the description that it then has, with what people call the thing.
@@ -117,7 +118,7 @@ def _instance_id(interface: Mapping[str, Any]) -> str:
 
 
 def _interfaces(client: EC2Client, group_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    for ids in _chunks(group_ids):
+    for ids in chunks(group_ids, VALUES_A_FILTER):
         for page in client.get_paginator("describe_network_interfaces").paginate(
             Filters=[{"Name": "group-id", "Values": list(ids)}], PaginationConfig={"PageSize": _INTERFACES_A_PAGE}
         ):
@@ -126,7 +127,7 @@ def _interfaces(client: EC2Client, group_ids: Sequence[str]) -> Iterator[Mapping
 
 def _instances(client: EC2Client, instance_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     # A filter, unlike InstanceIds, does not fail for all when one of them is gone.
-    for ids in _chunks(instance_ids):
+    for ids in chunks(instance_ids, VALUES_A_FILTER):
         for page in client.get_paginator("describe_instances").paginate(
             Filters=[{"Name": "instance-id", "Values": list(ids)}]
         ):
@@ -136,8 +137,3 @@ def _instances(client: EC2Client, instance_ids: Sequence[str]) -> Iterator[Mappi
 
 def _tags(raw: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in raw or ()}
-
-
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), _VALUES_A_FILTER):
-        yield values[start : start + _VALUES_A_FILTER]

@@ -12,6 +12,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from library.aws.ec2 import PrefixListReader, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import LostRaceError
+from library.chunks import chunks
 from library.expected_ports import Decision, decide_by_groups, needs_groups, without_groups
 from library.finding_record import FindingRecord, nothing_told
 from library.inspector_finding import ClassicNotification, Finding, parse_classic
@@ -48,9 +49,7 @@ def describe_classic(
     findings: list[Finding] = []
     errors: list[Exception] = []
     for (account_id, region), by_arn in places.items():
-        arns = list(by_arn)
-        for start in range(0, len(arns), FINDINGS_A_CALL):
-            batch = arns[start : start + FINDINGS_A_CALL]
+        for batch in chunks(list(by_arn), FINDINGS_A_CALL):
             try:
                 client: InspectorClient = sessions.client("inspector", account_id, region)
                 answer = client.describe_findings(findingArns=batch)
