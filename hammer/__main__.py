@@ -8,7 +8,7 @@ from importlib import import_module
 
 import typer
 
-from library.command_line import run
+from library.jobs.command_line import run
 
 # Each module has `command`, which `python -m` of that module runs as well.
 _COMMANDS = {

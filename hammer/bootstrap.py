@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from library.aws.failures import error_code
 from library.aws.issue_table import TABLE_DEFINITION, TIME_TO_LIVE_ATTRIBUTE
 from library.aws.session import Sessions
-from library.command_line import ConfigOption, application, read_configuration, run
+from library.jobs.command_line import ConfigOption, application, read_configuration, run
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

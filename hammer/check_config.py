@@ -10,12 +10,12 @@ from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 import typer
 
-from library.addresses import INTERNET, AddressSet
-from library.command_line import ConfigOption, Exit, application, run
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
-from library.intervals import IntervalSet
-from library.ports import PortSet, port_range
-from library.text import printable
+from library.documents.text import printable
+from library.jobs.command_line import ConfigOption, Exit, application, run
+from library.network.addresses import INTERNET, AddressSet
+from library.network.intervals import IntervalSet
+from library.network.ports import PortSet, port_range
 
 _LABEL_WIDTH = 18
 

@@ -36,11 +36,11 @@ from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
 from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions
-from library.command_line import application, run
 from library.config import load_configuration
-from library.issue import Issue, Status, format_time
-from library.security_group import IngressRule, parse_security_group
-from library.text import printable
+from library.documents.text import printable
+from library.issues.issue import Issue, Status, format_time
+from library.jobs.command_line import application, run
+from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups
 from remediation.journal import entry_of
 from reporting import create_security_groups_tickets

@@ -17,10 +17,33 @@ from typing import Annotated, Any
 import botocore.session
 import typer
 
+from identification.inspector.aws import PathReader, describe_classic
+from identification.inspector.delivery import (
+    FindingRecord,
+    Telling,
+    claimed,
+    confirmed,
+    nothing_told,
+    over,
+    record_id,
+    weigh,
+)
+from identification.inspector.expected_ports import Decision, Verdict, decide, needs_groups, without_groups
+from identification.inspector.finding import (
+    ClassicNotification,
+    Finding,
+    Ignored,
+    MalformedEventError,
+    parse_classic,
+    parse_v2,
+    read_record,
+    records,
+)
 from library.aws.failures import explain
-from library.aws.inspector import PathReader, describe_classic
 from library.aws.session import Sessions
-from library.command_line import (
+from library.config import Configuration
+from library.documents.text import printable
+from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
     Exit,
@@ -31,20 +54,6 @@ from library.command_line import (
     read_configuration,
     run,
 )
-from library.config import Configuration
-from library.expected_ports import Decision, Verdict, decide, needs_groups, without_groups
-from library.finding_record import FindingRecord, Telling, claimed, confirmed, nothing_told, over, record_id, weigh
-from library.inspector_finding import (
-    ClassicNotification,
-    Finding,
-    Ignored,
-    MalformedEventError,
-    parse_classic,
-    parse_v2,
-    read_record,
-    records,
-)
-from library.text import printable
 
 # Where there is no way to AWS, a person waits for the answer: once more than the first time is enough.
 _ATTEMPTS = 2

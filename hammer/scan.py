@@ -1,6 +1,6 @@
 """`hammer scan`: describe and judge from this machine. Nothing is deployed, stored or changed.
 
-It looks exactly as the identification Lambda does (`library.aws.region_scan`), at several regions at a time.
+It looks exactly as the identification Lambda does (`identification.region_scan`), at several regions at a time.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ import boto3
 import botocore.session
 import typer
 
-from library.addresses import AddressSet
+from identification.region_scan import RegionOffError, RegionScan, scan_region
 from library.aws.ec2 import enabled_regions
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.organization import with_organization
-from library.aws.region_scan import RegionOffError, RegionScan, scan_region
 from library.aws.session import Sessions
-from library.command_line import (
+from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, configuration_place, load_configuration
+from library.config.organization import with_organization
+from library.documents.text import printable
+from library.issues.issue import IssueDetails
+from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
     Exit,
@@ -38,11 +40,9 @@ from library.command_line import (
     refuse_unknown_accounts,
     run,
 )
-from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, configuration_place, load_configuration
-from library.exemptions import Exemption
-from library.exposure import Evaluator
-from library.issue import IssueDetails
-from library.text import printable
+from library.network.addresses import AddressSet
+from library.security_groups.exemptions import Exemption
+from library.security_groups.exposure import Evaluator
 
 _CONCURRENT_SCANS = 8
 _WIDTH_OF_A_FILE = 160

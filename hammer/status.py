@@ -12,13 +12,13 @@ from rich.text import Text
 
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import Lock, LockState, this_process
-from library.aws.organization import with_organization
 from library.aws.session import Sessions
-from library.command_line import AccountOption, ConfigOption, RegionOption, application, read_configuration, run
 from library.config import Configuration
-from library.coverage import ScanCoverage
-from library.issue import Issue, Status, shown_time
-from library.text import printable
+from library.config.organization import with_organization
+from library.documents.text import printable
+from library.issues.issue import Issue, Status, shown_time
+from library.issues.scan_coverage import ScanCoverage
+from library.jobs.command_line import AccountOption, ConfigOption, RegionOption, application, read_configuration, run
 from remediation.journal import is_unfinished
 
 

@@ -12,18 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from identification.region_scan import RegionOffError, RegionScan, scan_region
 from identification.runtime import Runtime, start
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import LostRaceError
-from library.aws.region_scan import RegionOffError, RegionScan, scan_region
-from library.coverage import Outcome, ScanCoverage
-from library.exposure import Evaluator
-from library.reconcile import Change, reconcile
+from library.issues.reconcile import Change, reconcile
+from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.security_groups.exposure import Evaluator
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from library.issue import Issue
+    from library.issues.issue import Issue
 
 _log = logging.getLogger(__name__)
 

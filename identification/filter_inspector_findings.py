@@ -17,15 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from identification.inspector.as_issue import can_be_issue, detection, issue_id
+from identification.inspector.aws import FindingRecords, PathReader, describe_classic
+from identification.inspector.delivery import Telling, claimed, confirmed, over, record_id, released, weigh
+from identification.inspector.expected_ports import Decision, Verdict, decide
+from identification.inspector.finding import ClassicNotification, Finding, Ignored, read_record, records
+from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
-from library.aws.inspector import FindingRecords, PathReader, describe_classic
 from library.aws.issue_table import LostRaceError
-from library.expected_ports import Decision, Verdict, decide
-from library.finding_issue import can_be_issue, detection, issue_id
-from library.finding_message import compose
-from library.finding_record import Telling, claimed, confirmed, over, record_id, released, weigh
-from library.inspector_finding import ClassicNotification, Finding, Ignored, read_record, records
-from library.reconcile import reconcile
+from library.issues.reconcile import reconcile
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient

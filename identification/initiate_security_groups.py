@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from identification.runtime import Runtime, start
+from library.aws.chunks import chunks
 from library.aws.ec2 import enabled_regions
-from library.chunks import chunks
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient

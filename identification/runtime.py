@@ -12,10 +12,10 @@ from functools import lru_cache
 from time import monotonic
 
 from library.aws.issue_table import IssueTable
-from library.aws.organization import with_organization
 from library.aws.session import Sessions
 from library.config import Configuration, configuration_place, load_configuration
-from library.logs import log_as_json
+from library.config.organization import with_organization
+from library.jobs.json_logs import log_as_json
 
 _KEPT_S = 300  # how long a configuration is kept before it is read again
 

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.backups import BackupError
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import LostRaceError
-from library.aws.security_group_changes import (
+from library.security_groups.group import IngressRule, ShapeError
+from remediation.backups import BackupError
+from remediation.journal import Entry, Journal, Step
+from remediation.rule_sets import RuleKey, rule_key
+from remediation.security_group_changes import (
     LiveGroup,
     UnsteadyError,
     authorize,
@@ -28,14 +31,11 @@ from library.aws.security_group_changes import (
     single_permissions,
     with_description,
 )
-from library.rule_sets import RuleKey, rule_key
-from library.security_group import IngressRule, ShapeError
-from remediation.journal import Entry, Journal, Step
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
-    from library.aws.backups import Backups
+    from remediation.backups import Backups
 
 COULD_NOT = (*AWS_ERRORS, BackupError, LostRaceError, ShapeError, UnsteadyError)
 """What can be in the way of a change, and is a failure of this group alone."""

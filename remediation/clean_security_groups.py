@@ -16,8 +16,10 @@ import typer
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import usage_of
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.organization import with_organization
-from library.command_line import (
+from library.config import Configuration
+from library.config.organization import with_organization
+from library.issues.issue import Issue, Status
+from library.jobs.command_line import (
     AccountOption,
     BatchOption,
     ConfigOption,
@@ -29,15 +31,13 @@ from library.command_line import (
     read_configuration,
     run,
 )
-from library.config import Configuration
-from library.issue import Issue, Status
 from remediation import console, message
 from remediation.apply import COULD_NOT
 from remediation.host import Person, Screen, build_tools, end, has_terminal, working
 from remediation.journal import entry_of, is_unfinished
+from remediation.notifier import tell
 from remediation.plan import Plan, Refusal, why_not_due
 from remediation.remediator import Look, Outcome, Result, Tools, look, policy_of, recover, remediate
-from remediation.telling import tell
 
 _log = logging.getLogger(__name__)
 

@@ -9,16 +9,16 @@ from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
-from library.aws.backups import Backup
-from library.issue import Issue, shown_time
-from library.rule_sets import rule_key
-from library.security_group import IngressRule, SecurityGroup
-from library.text import printable
-from library.usage import Usage
+from library.documents.text import printable
+from library.issues.issue import Issue, shown_time
+from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.usage import Usage
+from remediation.backups import Backup
 from remediation.message import rule_text
 from remediation.plan import Plan, Refusal, ports_text
 from remediation.remediator import Look
 from remediation.restore_plan import RestorePlan
+from remediation.rule_sets import rule_key
 
 _SHOWN_USERS = 10
 

@@ -17,15 +17,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from library.aws.backups import Backups
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock, LockedError, this_process
 from library.aws.session import Sessions
-from library.command_line import Exit
 from library.config import Configuration
-from library.host_logs import host_logging, logs_client
-from library.notify import open_notifier
+from library.jobs.command_line import Exit
+from library.jobs.host_logs import host_logging, logs_client
+from library.notifications.broadcast import open_notifier
+from remediation.backups import Backups
 from remediation.remediator import Tools
 
 

@@ -18,8 +18,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.aws.issue_table import LostRaceError
-from library.issue import Issue, format_time
-from library.security_group import IngressRule
+from library.issues.issue import Issue, format_time
+from library.security_groups.group import IngressRule
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable

@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from library.issue import Issue
-from library.security_group import IngressRule
-from library.text import printable
+from library.documents.text import printable
+from library.issues.issue import Issue
+from library.security_groups.group import IngressRule
 from remediation.plan import ports_text
 
 _SHOWN_RULES = 20

@@ -17,14 +17,14 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from library.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
-from library.exemptions import Exemption
-from library.exposure import Evaluation, Evaluator, Exposure, OpenStatus, PrefixLists
-from library.intervals import EMPTY, IntervalSet
-from library.issue import Issue, Status, shown_time
-from library.ports import PortSet, port_range, protocol_name
-from library.rule_sets import RuleKey, rule_key, still_needed, without_contained
-from library.security_group import IngressRule, SecurityGroup
+from library.issues.issue import Issue, Status, shown_time
+from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
+from library.network.intervals import EMPTY, IntervalSet
+from library.network.ports import PortSet, port_range, protocol_name
+from library.security_groups.exemptions import Exemption
+from library.security_groups.exposure import Evaluation, Evaluator, Exposure, OpenStatus, PrefixLists
+from library.security_groups.group import IngressRule, SecurityGroup
+from remediation.rule_sets import RuleKey, rule_key, still_needed, without_contained
 
 LONGEST_DESCRIPTION = 255
 # What EC2 allows in a rule's description (API Reference, IpRange).

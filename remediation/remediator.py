@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.security_group_changes import (
+from library.issues.issue import Issue, format_time
+from library.security_groups.group import SecurityGroup
+from remediation.apply import COULD_NOT, ChangeFailedError, NotYetError, Workplace, carry_out, finish, undo
+from remediation.journal import Entry, Journal, Kind, Step, entry_of, is_unfinished, rules_to_item
+from remediation.plan import Plan, Policy, Refusal, RuleQuota, Why, plan_remediation
+from remediation.restore_plan import RestorePlan
+from remediation.rule_sets import RuleKey, rule_key
+from remediation.security_group_changes import (
     LiveGroup,
     describe_live,
     prefix_list_weights,
     rule_quota,
     single_permissions,
 )
-from library.issue import Issue, format_time
-from library.rule_sets import RuleKey, rule_key
-from library.security_group import SecurityGroup
-from remediation.apply import COULD_NOT, ChangeFailedError, NotYetError, Workplace, carry_out, finish, undo
-from remediation.journal import Entry, Journal, Kind, Step, entry_of, is_unfinished, rules_to_item
-from remediation.plan import Plan, Policy, Refusal, RuleQuota, Why, plan_remediation
-from remediation.restore_plan import RestorePlan
 
 if TYPE_CHECKING:
-    from library.aws.backups import Backups
     from library.aws.issue_table import IssueTable
     from library.aws.lock import Lock
     from library.aws.session import Sessions
     from library.config import Configuration
-    from remediation.telling import Teller
+    from remediation.backups import Backups
+    from remediation.notifier import Teller
 
 _ROUNDS = 3  # of plan and change, while somebody else keeps opening the group
 

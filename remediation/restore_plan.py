@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from library.rule_sets import RuleKey, rule_key
-from library.security_group import IngressRule
+from library.security_groups.group import IngressRule
 from remediation.plan import RuleQuota
+from remediation.rule_sets import RuleKey, rule_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from library.aws.backups import Backup, BackupError
 from library.aws.failures import explain
-from library.aws.security_group_changes import LiveGroup, UnsteadyError, describe_live, single_permissions
-from library.command_line import (
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps, format_time
+from library.issues.reconcile import Change, Event
+from library.jobs.command_line import (
     AccountOption,
     BatchOption,
     ConfigOption,
@@ -25,17 +25,17 @@ from library.command_line import (
     read_configuration,
     run,
 )
-from library.issue import Issue, IssueDetails, Status, Timestamps, format_time
-from library.reconcile import Change, Event
-from library.rule_sets import RuleKey, rule_key
-from library.security_group import IngressRule, ShapeError, parse_security_group
+from library.security_groups.group import IngressRule, ShapeError, parse_security_group
 from remediation import console, message
 from remediation.apply import COULD_NOT, ChangeFailedError, carry_out
+from remediation.backups import Backup, BackupError
 from remediation.host import Person, Screen, build_tools, end, has_terminal, working
 from remediation.journal import Entry, Journal, Kind, Step, is_unfinished, rules_from_item
+from remediation.notifier import tell
 from remediation.remediator import Tools, back_up, finished, recover, restored_flag
 from remediation.restore_plan import RestorePlan, plan_restore
-from remediation.telling import tell
+from remediation.rule_sets import RuleKey, rule_key
+from remediation.security_group_changes import LiveGroup, UnsteadyError, describe_live, single_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from library.issue import Issue
-from library.notify import Sent, broadcast, issue_key, issue_line, issue_subject
-from library.slack_client import Messenger
-from library.slack_markup import Alert, literal
+from library.documents.slack_markup import Alert, literal
+from library.issues.issue import Issue
+from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
+from library.notifications.slack_client import Messenger
 from reporting import finding_text
-from reporting.ticket_plan import News, Step, digest, remembered
-from reporting.ticket_text import day_and_time, restricted_ports, share, told_line
+from reporting.group_text import day_and_time, restricted_ports, share, told_line
+from reporting.plan import News, Step, digest, remembered
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from library.jira_client import TicketDesk
+    from library.notifications.jira_client import TicketDesk
 
 TITLE = "Security groups that the Internet reaches"
 _HEADINGS = {

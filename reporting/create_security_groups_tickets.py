@@ -25,10 +25,13 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import read_usage
 from library.aws.issue_table import IssueTable, LostRaceError, UnreadableIssueError
 from library.aws.lock import LEASE, REPORTING_LOCK_ID, Lock, LockedError, this_process
-from library.aws.organization import with_organization
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
-from library.command_line import (
+from library.config.organization import with_organization
+from library.documents.plain_text import plain_text
+from library.documents.text import printable
+from library.issues.issue import Issue, Status, format_time
+from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
     DryRunOption,
@@ -41,18 +44,15 @@ from library.command_line import (
     refuse_unknown_accounts,
     run,
 )
-from library.host_logs import host_logging, logs_client
-from library.issue import Issue, Status, format_time
-from library.jira_client import TicketDesk, TicketError
-from library.notify import desk_of, destinations_of, issue_key, messenger_of
-from library.owners import Discovered, destinations, discover
-from library.plain_text import plain_text
-from library.slack_client import Messenger
-from library.text import printable
-from library.usage import Usage
-from reporting import ticket_text
+from library.jobs.host_logs import host_logging, logs_client
+from library.notifications.broadcast import desk_of, destinations_of, issue_key, messenger_of
+from library.notifications.jira_client import TicketDesk, TicketError
+from library.notifications.owners import Discovered, destinations, discover
+from library.notifications.slack_client import Messenger
+from library.security_groups.usage import Usage
+from reporting import group_text
 from reporting.alerts import Wanted, send_alerts
-from reporting.ticket_plan import Channels, News, Remediation, Step, plan, remembered
+from reporting.plan import Channels, News, Remediation, Step, plan, remembered
 from reporting.tickets import Filing, Tickets, would_do, would_say
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ class Job:
         """Show a ticket as it would be filed."""
         text = self._headline(step)
         if step.ticket and not step.ticket.ends:
-            text += f"\n\n{plain_text(ticket_text.ticket(step.issue, self._filing(step, usage).facts))}"
+            text += f"\n\n{plain_text(group_text.ticket(step.issue, self._filing(step, usage).facts))}"
         self._tools.say(text)
 
     def _preview(self, steps: Sequence[Step], usage: Mapping[str, Usage]) -> None:
@@ -331,7 +331,7 @@ class Job:
             if step.close
             else "to be recorded as reported"
         )
-        return f"{what}: {ticket_text.summary(step.issue, self._place(step.issue), self._section.restricted_ports)}"
+        return f"{what}: {group_text.summary(step.issue, self._place(step.issue), self._section.restricted_ports)}"
 
     def _tickets(self) -> Tickets:
         if self._tools.desk is None:
@@ -352,7 +352,7 @@ class Job:
         return Filing(
             owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
             discovered=found.owner,
-            facts=ticket_text.TicketFacts(
+            facts=group_text.TicketFacts(
                 place=self._place(issue),
                 restricted=self._section.restricted_ports,
                 usage=usage.get(issue_key(issue), Usage(unknown="it was not asked")),
@@ -380,8 +380,8 @@ class Job:
         users = usage.get(issue_key(issue), Usage()).tags
         return discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
 
-    def _place(self, issue: Issue) -> ticket_text.Place:
-        return ticket_text.Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    def _place(self, issue: Issue) -> group_text.Place:
+        return group_text.Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
 
     def _count(self, news: str) -> None:
         self._summary.told[news] = self._summary.told.get(news, 0) + 1

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from library.document import Bullets, Document, Section, paragraph
-from library.issue import Issue
-from library.ports import port_range
-from library.text import printable
+from library.documents.document import Bullets, Document, Section, paragraph
+from library.documents.text import printable
+from library.issues.issue import Issue
+from library.network.ports import port_range
 
 
 def summary(issue: Issue, account_name: str, limit: int) -> str:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.document import Document, fitted
-from library.issue import Issue, format_time, parse_time
-from library.jira_client import CannotReopenError, NoUsersError, Ticket, TicketDesk, TicketError, User
-from library.jira_markup import jira_markup
-from library.text import printable
-from reporting import ticket_text
-from reporting.ticket_plan import News, Step, digest, remembered
+from library.documents.document import Document, fitted
+from library.documents.jira_markup import jira_markup
+from library.documents.text import printable
+from library.issues.issue import Issue, format_time, parse_time
+from library.notifications.jira_client import CannotReopenError, NoUsersError, Ticket, TicketDesk, TicketError, User
+from reporting import group_text
+from reporting.plan import News, Step, digest, remembered
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -43,7 +43,7 @@ class Filing:
 
     owners: Owners
     discovered: str
-    facts: ticket_text.TicketFacts
+    facts: group_text.TicketFacts
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class Tickets:
             return kept | self._end(news, issue, ticket, resumed=resumed)
         told = {
             **remembered(issue, closed=False),
-            "told": [ticket_text.told_line(perm) for perm in issue.details.perms],
+            "told": [group_text.told_line(perm) for perm in issue.details.perms],
         }
         key, still = "", dict(issue.jira_details.get("still") or {})
         if ticket is not None:
@@ -157,11 +157,11 @@ class Tickets:
         if not project:
             raise TicketError(f"ticket_owners names no jira_project for account {issue.account_id}")
         assignee, said = self._assignee(filing)
-        facts = ticket_text.with_owner_notes(filing.facts, said)
+        facts = group_text.with_owner_notes(filing.facts, said)
         created = self.desk.create(
             project,
-            ticket_text.summary(issue, facts.place, facts.restricted),
-            self._fitted(ticket_text.ticket(issue, facts)),
+            group_text.summary(issue, facts.place, facts.restricted),
+            self._fitted(group_text.ticket(issue, facts)),
             [LABEL, label_of(issue)],
             assignee,
         )
@@ -225,7 +225,7 @@ class Tickets:
         if news is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self.desk.edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            self._comment(ticket.key, ticket_text.ended(issue, exempt=news is News.EXEMPT), resumed=resumed)
+            self._comment(ticket.key, group_text.ended(issue, exempt=news is News.EXEMPT), resumed=resumed)
             self.desk.close(ticket.key)
         return {**remembered(issue, closed=True), "ticket": ticket.key}
 
@@ -262,9 +262,9 @@ def would_do(step: Step, filing: Filing) -> str:
 def would_say(step: Step, filing: Filing) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     if step.ticket and step.ticket.ends:
-        return ticket_text.ended(step.issue, exempt=step.ticket is News.EXEMPT)
+        return group_text.ended(step.issue, exempt=step.ticket is News.EXEMPT)
     if step.ticket is News.NEW:
-        return ticket_text.ticket(step.issue, filing.facts)
+        return group_text.ticket(step.issue, filing.facts)
     return _comment_on(step, filing)
 
 
@@ -279,4 +279,4 @@ def _comment_on(step: Step, filing: Filing) -> Document:
     lines = None if told is None else [str(line) for line in told]
     again = step.ticket is not News.CHANGED
     days = filing.facts.retention_days if again and step.closes_at else None
-    return ticket_text.changed(step.issue, days, lines, again=again)
+    return group_text.changed(step.issue, days, lines, again=again)

@@ -41,7 +41,7 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 # Topics whose names tests make up.
 NO_TOPICS = ("elsewhere", "findings", "gone")
-# What is tried and may be refused: library/host_logs.py says why.
+# What is tried and may be refused: library/jobs/host_logs.py says why.
 MAY_BE_REFUSED = {"logs:CreateLogGroup"}
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 

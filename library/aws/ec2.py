@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from library.addresses import Network, parse_network
-from library.chunks import chunks
+from library.aws.chunks import chunks
+from library.network.addresses import Network, parse_network
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from library.addresses import PUBLIC, AddressSet
+from library.aws.chunks import chunks
 from library.aws.ec2 import VALUES_A_FILTER
 from library.aws.failures import AWS_ERRORS, explain
-from library.chunks import chunks
-from library.usage import Usage, User
+from library.network.addresses import PUBLIC, AddressSet
+from library.security_groups.usage import Usage, User
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client

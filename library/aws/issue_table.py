@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from library import coverage
-from library.issue import Issue, Status, format_time
+from library.issues import scan_coverage
+from library.issues.issue import Issue, Status, format_time
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from types_boto3_dynamodb import DynamoDBClient
 
-    from library.coverage import ScanCoverage
-    from library.reconcile import Change
+    from library.issues.reconcile import Change
+    from library.issues.scan_coverage import ScanCoverage
 
 STATUS_INDEX = "by_status"  # account_id, status
 REGION_INDEX = "by_open_region"  # account_id, open_region: issues that are open or whitelisted
@@ -225,24 +225,24 @@ class IssueTable:
         The time of the last complete scan stays if this one is not complete.
         """
         sets = scan.to_item()
-        if scan.outcome is coverage.Outcome.COMPLETE:
+        if scan.outcome is scan_coverage.Outcome.COMPLETE:
             sets["last_complete"] = sets["started"]
         # Two scans of a region overlap when one is slow: the slow one knows less.
         with suppress(LostRaceError):
             self._update(
-                self._key(scan.account_id, f"{coverage.ITEM_PREFIX}{scan.region}"),
+                self._key(scan.account_id, f"{scan_coverage.ITEM_PREFIX}{scan.region}"),
                 sets,
                 condition="attribute_not_exists(issue_id) OR #started <= :started",
                 values={":started": sets["started"]},
             )
 
-    def coverage(self, account_id: str) -> Iterator[coverage.ScanCoverage]:
+    def coverage(self, account_id: str) -> Iterator[scan_coverage.ScanCoverage]:
         """The newest scan of each region of an account."""
         for item in self._pages(
             KeyConditionExpression="account_id = :account AND begins_with(issue_id, :prefix)",
-            ExpressionAttributeValues=self._values({":account": account_id, ":prefix": coverage.ITEM_PREFIX}),
+            ExpressionAttributeValues=self._values({":account": account_id, ":prefix": scan_coverage.ITEM_PREFIX}),
         ):
-            yield coverage.ScanCoverage.from_item(item)
+            yield scan_coverage.ScanCoverage.from_item(item)
 
     def adopt(self, account_id: str) -> None:
         """Make issues that other tooling wrote known to `exposed`: once for each account, whose open ones are read.

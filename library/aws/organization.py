@@ -13,23 +13,6 @@ if TYPE_CHECKING:
     from types_boto3_organizations import OrganizationsClient
     from types_boto3_organizations.type_defs import AccountTypeDef
 
-    from library.aws.session import Sessions
-    from library.config import Configuration
-
-
-def with_organization(config: Configuration, sessions: Sessions) -> Configuration:
-    """The configuration with its accounts known: those of the organization, if it asks for them.
-
-    Raises:
-        ClientError, BotoCoreError: the organization could not be read. There is no part of it to go on with.
-    """
-    if not config.needs_organization:
-        return config
-    client: OrganizationsClient = sessions.client("organizations")
-    return config.with_accounts(
-        active_accounts(client, config.aws.organizational_units, frozenset(config.aws.ignore_accounts))
-    )
-
 
 def active_accounts(
     client: OrganizationsClient, units: Iterable[str] = (), ignored: frozenset[str] = frozenset()

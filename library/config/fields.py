@@ -25,9 +25,9 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 
-from library.addresses import AddressSet, parse_network
 from library.config.problems import kind, show
-from library.ports import PortSet, parse_ports
+from library.network.addresses import AddressSet, parse_network
+from library.network.ports import PortSet, parse_ports
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -109,7 +109,7 @@ def read_account_id(value: object) -> str:
 
 
 def read_port(value: object) -> PortSet:
-    """One entry of a list of ports, as `library.ports.parse_ports` reads it."""
+    """One entry of a list of ports, as `library.network.ports.parse_ports` reads it."""
     if isinstance(value, (str, int)) and not isinstance(value, bool):
         return parse_ports(value)
     raise ValueError(f'{show(value)} is not a port: write 22, "8000-8100" or "udp/161"')

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from library.config.error_messages import explained
 from library.config.json_text import read_json
 from library.config.models import ConfigFile, Configuration
 from library.config.problems import ConfigurationError, Location, Problem, kind, path_text
 from library.config.raw import TextError, without_comments
 from library.config.ticket_owners import TicketOwners
-from library.config.translate import explained
 from library.config.whitelist import Whitelist
 
 if TYPE_CHECKING:

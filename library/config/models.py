@@ -17,7 +17,6 @@ from pydantic import (
     WrapValidator,
 )
 
-from library.addresses import AddressSet
 from library.config.fields import (
     PORT_SCHEMA,
     AccountId,
@@ -47,8 +46,9 @@ from library.config.fields import (
 from library.config.problems import show
 from library.config.ticket_owners import TicketOwners
 from library.config.whitelist import Whitelist
-from library.exemptions import Exemption
-from library.ports import PortSet
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exemptions import Exemption
 
 ORGANIZATION = "organization"
 """In place of `aws.accounts`: every active account of the AWS organization."""

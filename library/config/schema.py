@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from library.addresses import AddressSet
 from library.config.loader import FILES
 from library.config.raw import COMMENT
-from library.ports import PortSet
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
 
 FOLDER = Path("config/schema")
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from library.addresses import AddressSet
 from library.config.fields import (
     AccountKey,
     Cidrs,
@@ -22,8 +21,9 @@ from library.config.fields import (
     read_section_or_text,
 )
 from library.config.problems import show
-from library.exemptions import Exemption
-from library.ports import PortSet
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exemptions import Exemption
 
 _GROUP = r"sg-[0-9A-Za-z-]+|vpc-[0-9A-Za-z-]+:.+"
 

@@ -1,4 +1,4 @@
-"""The alarms' patterns count what the code logs; tests/integration/test_stale_targets.py shows when it does."""
+"""The alarms' patterns count what the code logs; identification/test_stale_targets.py shows when it does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from library.logs import json_formatter
+from library.jobs.json_logs import json_formatter
 from remediation.clean_security_groups import Summary, _stop_at_limit
 from tests.deployment.terraform import TERRAFORM_CODE
 

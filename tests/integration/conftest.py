@@ -12,8 +12,8 @@ from botocore.loaders import Loader
 
 from identification import runtime
 from identification.runtime import Runtime
-from tests.integration.emulated_aws import EmulatedAws, emulated_aws
-from tests.integration.identification_world import World
+from tests.worlds.emulated_aws import EmulatedAws, emulated_aws
+from tests.worlds.identification_world import World
 
 _LOADER = Loader()
 

@@ -1,0 +1,1 @@
+"""Amazon Inspector's findings: reading them, deciding what nobody expected, delivering that once."""

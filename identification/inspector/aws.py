@@ -1,0 +1,152 @@
+"""What the Inspector filter asks AWS: Classic's findings, the security groups of a path, its memory in the table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from identification.inspector.delivery import FindingRecord, nothing_told
+from identification.inspector.expected_ports import Decision, decide_by_groups, needs_groups, without_groups
+from identification.inspector.finding import ClassicNotification, Finding, parse_classic
+from library.aws.chunks import chunks
+from library.aws.ec2 import PrefixListReader, security_group_pages
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import LostRaceError
+from library.security_groups.group import ShapeError, parse_security_group
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_inspector import InspectorClient
+
+    from library.aws.session import Sessions
+    from library.network.addresses import AddressSet
+
+_log = logging.getLogger(__name__)
+
+FINDINGS_A_CALL = 10  # DescribeFindings, findingArns
+
+
+class DescribeError(Exception):
+    """Inspector Classic did not describe a finding that it had reported."""
+
+
+def describe_classic(
+    sessions: Sessions, notifications: Iterable[ClassicNotification]
+) -> tuple[list[Finding], list[Exception]]:
+    """Ask Inspector Classic what it has found, ten findings a call, each in its own account and region.
+
+    Returns:
+        The findings, each once; and what went wrong, one error for each finding or call that failed.
+    """
+    places: dict[tuple[str, str], dict[str, None]] = {}
+    for wanted in notifications:
+        places.setdefault((wanted.account_id, wanted.region), {})[wanted.finding_arn] = None
+    findings: list[Finding] = []
+    errors: list[Exception] = []
+    for (account_id, region), by_arn in places.items():
+        for batch in chunks(list(by_arn), FINDINGS_A_CALL):
+            try:
+                client: InspectorClient = sessions.client("inspector", account_id, region)
+                answer = client.describe_findings(findingArns=batch)
+            except AWS_ERRORS as error:
+                errors.append(error)
+                continue
+            described = [parse_classic(raw) for raw in answer["findings"]]
+            findings += described
+            failed = {arn: str(details.get("failureCode")) for arn, details in answer.get("failedItems", {}).items()}
+            # What is neither described nor failed must not vanish either.
+            told = {finding.arn for finding in described}
+            failed |= {arn: "not in the answer" for arn in batch if arn not in told and arn not in failed}
+            errors += [DescribeError(f"{arn}: {reason}") for arn, reason in failed.items()]
+    return findings, errors
+
+
+@dataclass(frozen=True, slots=True)
+class PathReader:
+    """Reads the security groups of findings' paths, in the findings' accounts and regions.
+
+    Attributes:
+        trusted: `trusted_cidrs`.
+    """
+
+    sessions: Sessions
+    trusted: AddressSet
+
+    def complete(self, decision: Decision) -> Decision:
+        """The decision with what the groups of the path say, or with a note that they could not be read."""
+        if not needs_groups(decision, self.trusted):
+            return decision
+        finding = decision.finding
+        try:
+            client: EC2Client = self.sessions.client("ec2", finding.account_id, finding.region)
+            groups = [
+                parse_security_group(raw) for page in security_group_pages(client, finding.groups) for raw in page
+            ]
+            prefix_lists = PrefixListReader(client)
+            prefix_lists.read(rule.prefix_list_id for group in groups for rule in group.ingress if rule.prefix_list_id)
+        except AWS_ERRORS as error:
+            return without_groups(decision, explain(error, self.sessions.role_arn(finding.account_id)))
+        except ShapeError as error:
+            return without_groups(decision, str(error))
+        return decide_by_groups(decision, groups, prefix_lists.entries, self.trusted)
+
+
+class FindingRecords:
+    """The records of what was told, beside the issues in their table.
+
+    Args:
+        client: for DynamoDB, in the main account and region.
+        table_name: the table.
+    """
+
+    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def read(self, account_id: str, issue_id: str) -> FindingRecord:
+        """One record as it is now; `nothing_told` if there is none.
+
+        Without a table nothing is remembered: a finding is rather told twice than never.
+        """
+        key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
+        try:
+            answer = self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True)
+        except self._client.exceptions.ResourceNotFoundException:
+            _log.warning("table %s is missing: what was told is not remembered", self._table_name)
+            return nothing_told(account_id, issue_id)
+        if "Item" not in answer:
+            return nothing_told(account_id, issue_id)
+        deserialize = TypeDeserializer().deserialize
+        return FindingRecord.from_item({name: deserialize(value) for name, value in answer["Item"].items()})
+
+    def write(self, record: FindingRecord) -> None:
+        """Write a record that was made of the one with the revision before.
+
+        Raises:
+            LostRaceError: somebody else wrote it meanwhile.
+        """
+        serialize = TypeSerializer().serialize
+        first = record.revision == 1
+        arguments: dict[str, Any] = (
+            {"ConditionExpression": "attribute_not_exists(issue_id)"}
+            if first
+            else {
+                "ConditionExpression": "revision = :before",
+                "ExpressionAttributeValues": {":before": serialize(record.revision - 1)},
+            }
+        )
+        try:
+            self._client.put_item(
+                TableName=self._table_name,
+                Item={name: serialize(value) for name, value in record.to_item().items()},
+                **arguments,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise LostRaceError(record.issue_id) from error
+        except self._client.exceptions.ResourceNotFoundException:
+            pass  # as `read` has said

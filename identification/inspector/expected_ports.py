@@ -1,0 +1,225 @@
+"""What of a finding was expected: its ports less those that are allowed for that server, each with the reason.
+
+Pure. Ports are subtracted one protocol at a time as intervals: what is left and what is held back are together exactly
+the finding's ports, however its range and the allowed ones overlap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from identification.inspector.finding import NAME_TAG, Finding, Status
+from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
+from library.network.intervals import IntervalSet
+from library.network.ports import ALL_PORTS, HIGHEST_PORT, PortSet, parse_ports, protocol_name
+
+if TYPE_CHECKING:
+    from library.config import AllowedPorts, Inspector
+    from library.security_groups.exposure import PrefixLists
+    from library.security_groups.group import IngressRule, SecurityGroup
+
+_OTHER_TAG = "tag:"
+_TAG_SHOWN = 100
+
+
+class Verdict(StrEnum):
+    """What becomes of a finding."""
+
+    PUBLISH = "publish"
+    HOLD_BACK = "hold back"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Ports of a finding that are expected, and why. The reason may hold hostile text."""
+
+    ports: PortSet
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one finding.
+
+    Attributes:
+        left: the ports that nobody expected.
+        held: those that were expected; together with `left` they are the finding's ports, none of them twice.
+        filtered: whether what is expected was taken out at all.
+        notes: what a reader should know beside: why nothing was filtered, or what could not be taken into account.
+    """
+
+    finding: Finding
+    verdict: Verdict
+    left: PortSet
+    held: tuple[Held, ...] = ()
+    filtered: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def decide(finding: Finding, section: Inspector, restricted: PortSet, today: date) -> Decision:
+    """Decide by the configuration and the finding's own tags.
+
+    Args:
+        finding: the finding.
+        section: what is expected.
+        restricted: ports that an instance's own tag can never allow.
+        today: the day in UTC, for entries that expire.
+    """
+    nothing = PortSet()
+    if finding.status is not Status.ACTIVE:
+        return Decision(finding, Verdict.IGNORE, nothing, filtered=False, notes=(f"it is {finding.status.lower()}",))
+    if not finding.is_about_ports:
+        verdict = Verdict.PUBLISH if section.other_findings == "pass" else Verdict.IGNORE
+        note = "it is not about reachable ports: Hammer filters nothing of it"
+        return Decision(finding, verdict, nothing, filtered=False, notes=(note,))
+    if finding.problems:
+        note = f"not filtered, because it was not understood: {'; '.join(finding.problems)}"
+        return Decision(finding, Verdict.PUBLISH, finding.ports, filtered=False, notes=(note,))
+    decision = Decision(finding, Verdict.PUBLISH, finding.ports)
+    for ports, reason in _configured(finding, section, today):
+        decision = _hold_back(decision, ports, reason)
+    return _verdict(_by_own_tag(decision, section.allowed_ports_tag, restricted))
+
+
+def needs_groups(decision: Decision, trusted: AddressSet) -> bool:
+    """Whether the security groups of the finding's path can still change the decision."""
+    return decision.filtered and bool(decision.left) and bool(trusted) and bool(decision.finding.groups)
+
+
+def decide_by_groups(
+    decision: Decision, groups: Sequence[SecurityGroup], prefix_lists: PrefixLists, trusted: AddressSet
+) -> Decision:
+    """Hold back, too, the ports that the groups of the path open to trusted addresses alone.
+
+    Args:
+        decision: the decision so far.
+        groups: the groups of the finding's path, as they are now.
+        prefix_lists: the entries of the prefix lists that their rules name. Without entries (one that AWS owns, whose
+            addresses anybody may come from) a list is not trusted; one that is missing could not be read.
+        trusted: `trusted_cidrs`.
+    """
+    described = {group.group_id for group in groups}
+    unreadable = [f"{group_id} does not exist" for group_id in decision.finding.groups if group_id not in described]
+    unreadable += [f"{group.group_id}: {reason}" for group in groups for reason in group.unreadable]
+    # Other addresses matter only where something other than an internet gateway brings the traffic.
+    concerned = PUBLIC if decision.finding.comes_straight_from_internet else None
+    admitted, open_to_others = PortSet(), PortSet()
+    for group in groups:
+        for rule in group.ingress:
+            ports = _ports(rule)
+            if not ports:
+                continue
+            try:
+                networks = _sources(rule, prefix_lists)
+            except (KeyError, ValueError):
+                unreadable.append(f"{group.group_id}: source {rule.prefix_list_id or rule.cidr!r:.100}")
+                continue
+            sources = AddressSet.of(networks)
+            others = sources - trusted if concerned is None else (sources & concerned) - trusted
+            if others or (not networks and (rule.prefix_list_id or concerned is None)):
+                open_to_others |= ports
+            if sources & trusted:
+                admitted |= ports
+    if unreadable:
+        return without_groups(decision, "; ".join(unreadable))
+    names = ", ".join(decision.finding.groups)
+    return _verdict(_hold_back(decision, admitted - open_to_others, f"{names} admits only trusted_cidrs"))
+
+
+def without_groups(decision: Decision, reason: str) -> Decision:
+    """The decision where the groups of the path could not be read, and a note that says so."""
+    note = f"security groups could not be read, so none of it is held back for trusted_cidrs: {reason}"
+    return replace(decision, notes=(*decision.notes, note))
+
+
+def matches(server: str, tags: Mapping[str, str]) -> bool:
+    """Whether a key of `allowed_ports` or `ephemeral_ports` means an instance with these tags.
+
+    A key is a value of the Name tag or a glob for it, or `tag:<key>=` and the same for another tag. Letters differ
+    in case. A value that holds `[`, `*` or `?` means itself, too. An instance without the tag is never meant.
+    """
+    key, pattern = NAME_TAG, server
+    if server.startswith(_OTHER_TAG):
+        key, _, pattern = server.removeprefix(_OTHER_TAG).partition("=")
+    value = tags.get(key)
+    return value is not None and (value == pattern or fnmatchcase(value, pattern))
+
+
+def _configured(finding: Finding, section: Inspector, today: date) -> Iterator[tuple[PortSet, str]]:
+    listed: tuple[tuple[str, Mapping[str, tuple[AllowedPorts, ...]]], ...] = (
+        ("allowed_ports", section.allowed_ports),
+        ("ephemeral_ports", section.ephemeral_ports),
+    )
+    for name, servers in listed:
+        for server, entries in servers.items():
+            if not matches(server, finding.tags):
+                continue
+            for entry in entries:
+                if entry.counts_on(today):
+                    until = f" until {entry.expires}" if entry.expires else ""
+                    because = f": {entry.reason}" if entry.reason else ""
+                    yield entry.ports, f'{name} "{server}"{until}{because}'
+
+
+def _by_own_tag(decision: Decision, key: str, restricted: PortSet) -> Decision:
+    """Whoever may tag an instance must not be able to silence an alarm about a restricted port."""
+    value = decision.finding.tags.get(key) if key else None
+    if value is None:
+        return decision
+    ports, wrong = PortSet(), []
+    # Not every AWS service lets a tag hold a comma.
+    for entry in re.sub(r"\s*-\s*", "-", value).replace(",", " ").split():
+        try:
+            ports |= parse_ports(entry)
+        except ValueError:
+            wrong.append(entry)
+    notes = (
+        [f"the instance's tag {key} may not allow {refused}: restricted"]
+        if (refused := decision.left & ports & restricted)
+        else []
+    )
+    if wrong:
+        notes.append(f"the instance's tag {key} lists what is no port: {' '.join(wrong)[:_TAG_SHOWN]}")
+    decision = replace(decision, notes=(*decision.notes, *notes))
+    return _hold_back(decision, ports - restricted, f"the instance's tag {key}")
+
+
+def _hold_back(decision: Decision, ports: PortSet, reason: str) -> Decision:
+    held = decision.left & ports
+    if not held:
+        return decision
+    return replace(decision, left=decision.left - held, held=(*decision.held, Held(held, reason)))
+
+
+def _verdict(decision: Decision) -> Decision:
+    return replace(decision, verdict=Verdict.PUBLISH if decision.left else Verdict.HOLD_BACK)
+
+
+def _ports(rule: IngressRule) -> PortSet:
+    """The TCP and UDP ports that a rule opens."""
+    name = protocol_name(rule.protocol)
+    if name == "-1":
+        return PortSet(ALL_PORTS, ALL_PORTS)
+    first, last = rule.from_port or 0, HIGHEST_PORT if rule.to_port is None else rule.to_port
+    if name == "tcp":
+        return PortSet(tcp=IntervalSet(((first, last),)))
+    return PortSet(udp=IntervalSet(((first, last),))) if name == "udp" else PortSet()
+
+
+def _sources(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
+    """The addresses a rule lets in: none where its source is a group.
+
+    Raises:
+        KeyError: its prefix list could not be read.
+        ValueError: its source is not a CIDR.
+    """
+    if rule.group_id:
+        return ()
+    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)

@@ -1,0 +1,169 @@
+"""What is published of a finding: a subject and a text for a person, the same as JSON, attributes for filter policies.
+
+Pure. SNS, Publish: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (subject, message structure, size) and
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html (attributes).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from identification.inspector.expected_ports import Decision
+from library.documents.text import printable
+from library.network.ports import PortSet
+
+_SUBJECT_LENGTH = 99  # "less than 100 characters"
+_MOST_BYTES = 250_000  # of 262,144, which attributes and subject count in
+_MACHINES = ("sqs", "lambda", "http", "https", "firehose")
+_NAME_SHOWN = 100
+_LINE_SHOWN = 400
+
+
+@dataclass(frozen=True, slots=True)
+class FindingMessage:
+    """What is published of one finding.
+
+    Attributes:
+        subject: one line of ASCII.
+        text: for a person.
+        document: the same for a program, ready for JSON; `finding` in it is the finding as it came, where nothing was
+            filtered.
+        attributes: name to text, or to a list of texts. None is empty.
+    """
+
+    subject: str
+    text: str
+    document: dict[str, Any]
+    attributes: dict[str, str | list[str]]
+
+    def publish_arguments(self) -> dict[str, Any]:
+        """The arguments of SNS's Publish but for the topic.
+
+        Subscribers that are programs get the JSON, people (e-mail, SMS) the text. What is too large for SNS goes
+        without the finding as it came, and as a last resort as the same JSON to everybody.
+        """
+        structure = self._structure(self.document)
+        if len(structure) > _MOST_BYTES:
+            document = {**self.document, "finding": None, "finding_too_large": self.document["finding"] is not None}
+            structure = self._structure(document)
+            if len(structure) > _MOST_BYTES:
+                structure = json.dumps({"default": json.dumps(document, default=str)})
+        return {
+            "Subject": self.subject,
+            "Message": structure,
+            "MessageStructure": "json",
+            "MessageAttributes": {
+                name: {
+                    "DataType": "String.Array" if isinstance(value, list) else "String",
+                    "StringValue": json.dumps(value) if isinstance(value, list) else value,
+                }
+                for name, value in self.attributes.items()
+            },
+        }
+
+    def _structure(self, document: dict[str, Any]) -> str:
+        machine = json.dumps(document, default=str)
+        return json.dumps({"default": self.text, **dict.fromkeys(_MACHINES, machine)})
+
+
+def compose(decision: Decision, account_name: str, restricted: PortSet) -> FindingMessage:
+    """The message about a finding.
+
+    Args:
+        decision: what of it is published.
+        account_name: the account's name.
+        restricted: the restricted ports, of which the message says whether one is open.
+    """
+    finding = decision.finding
+    what = _what(decision)
+    server = _short(finding.name or finding.server_id or "unknown server", _NAME_SHOWN)
+    named = f"{server} ({finding.server_id})" if finding.name and finding.server_id else server
+    account = finding.account_id or "unknown"
+    if account_name and account_name != account:
+        account = f"{_short(account_name, _NAME_SHOWN)} ({account})"
+    region = finding.region or "unknown region"
+    reached = decision.left & restricted
+    subject = f"[{finding.severity}] {_short(what, 40)} on {server}, {account_name or account}, {region}"
+    lines = [
+        f"Server:    {named}",
+        f"Account:   {account}, {region}",
+        f"Open:      {_short(what, _LINE_SHOWN)}" + (f" (restricted: {_short(str(reached), 100)})" if reached else ""),
+        f"Path:      {_short(' > '.join(finding.path), _LINE_SHOWN) or 'not told'}",
+        f"Severity:  {_short(finding.severity, _NAME_SHOWN)}",
+    ]
+    lines += [
+        f"Held back: {_short(str(held.ports), 100)}, {_short(held.reason, _LINE_SHOWN)}" for held in decision.held
+    ]
+    if decision.filtered and not decision.held:
+        lines.append("Held back: nothing")
+    lines += [f"Note:      {_short(note, _LINE_SHOWN)}" for note in decision.notes]
+    if finding.title:
+        lines.append(f"Inspector: {_short(finding.title, _LINE_SHOWN)}")
+    lines.append(f"Finding:   {_short(finding.arn, _LINE_SHOWN) or 'without an ARN'}")
+    text = "\n".join(lines) + "\n"
+    subject = _subject(subject)
+    document = {
+        "subject": subject,
+        "text": text,
+        "service": finding.service,
+        "finding_arn": finding.arn,
+        "type": finding.type,
+        "title": finding.title,
+        "severity": finding.severity,
+        "account_id": finding.account_id,
+        "account_name": account_name,
+        "region": finding.region,
+        "vpc_id": finding.vpc_id,
+        "server_id": finding.server_id,
+        "server_name": finding.name,
+        "tags": dict(finding.tags),
+        "path": list(finding.path),
+        "filtered": decision.filtered,
+        "open": port_list(decision.left),
+        "open_restricted": port_list(reached),
+        "held_back": [{"ports": port_list(held.ports), "reason": held.reason} for held in decision.held],
+        "notes": list(decision.notes),
+        "problems": list(finding.problems),
+        "finding": None if decision.filtered else finding.raw,
+    }
+    attributes: dict[str, str | list[str]] = {
+        "type": finding.type,
+        "severity": finding.severity,
+        "account_id": finding.account_id,
+        "region": finding.region,
+        "server_id": finding.server_id,
+        "server_name": printable(finding.name),
+        "filtered": str(decision.filtered).lower(),
+        "restricted": "unknown" if finding.problems else str(bool(reached)).lower(),
+        "protocols": [name for name in ("tcp", "udp") if decision.left.protocol(name)],
+    }
+    return FindingMessage(subject, text, document, {name: value for name, value in attributes.items() if value})
+
+
+def port_list(ports: PortSet) -> list[dict[str, Any]]:
+    """Ports as JSON holds them: `{"protocol": "tcp", "from_port": 80, "to_port": 80}` for each range."""
+    return [
+        {"protocol": protocol, "from_port": first, "to_port": last}
+        for protocol in ("tcp", "udp")
+        for first, last in ports.protocol(protocol).spans
+    ]
+
+
+def _what(decision: Decision) -> str:
+    if decision.left:
+        return str(decision.left)
+    return "unreadable finding" if decision.finding.is_about_ports else decision.finding.type
+
+
+def _short(text: str, length: int) -> str:
+    """Hostile text on one line of bounded length."""
+    text = printable(text)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _subject(text: str) -> str:
+    """SNS takes ASCII that begins with a letter, a digit or punctuation."""
+    text = "".join(char if char.isascii() else "?" for char in printable(text.replace("…", "...")))
+    return text if len(text) <= _SUBJECT_LENGTH else f"{text[: _SUBJECT_LENGTH - 3]}..."

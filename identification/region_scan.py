@@ -1,0 +1,133 @@
+"""One look at one account and region: describe, judge, and say how complete the look was.
+
+The identification Lambda and `hammer scan` both look this way; only what they do with the result differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from library.aws.ec2 import PrefixListReader, region_is_enabled, security_group_pages
+from library.aws.failures import REGION_MAY_BE_OFF, error_code
+from library.issues.issue import IssueDetails
+from library.issues.reconcile import Detection
+from library.security_groups.group import ShapeError, parse_security_group
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+
+    from library.aws.session import Sessions
+    from library.security_groups.exemptions import Exemption
+    from library.security_groups.exposure import Evaluator
+
+
+_PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
+
+
+class RegionOffError(Exception):
+    """The account has not enabled the region: there is nothing to look at."""
+
+
+@dataclass(slots=True)
+class RegionScan:
+    """What a look at an account and region showed.
+
+    Attributes:
+        groups: how many groups were read.
+        detections: the exposed ones.
+        unreadable: of groups with rules that could not be understood, the reasons, by group id. Whether these
+            are fixed cannot be told.
+        nameless: of groups that came without an id, the reasons. Each could be any group.
+    """
+
+    groups: int = 0
+    detections: list[Detection] = field(default_factory=list)
+    unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    nameless: list[str] = field(default_factory=list)
+
+    @property
+    def problem(self) -> str:
+        """What was not understood, on one line; empty: everything was. Of many groups, the first few."""
+        reasons = self.nameless + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
+        more = [f"and {len(reasons) - _PROBLEMS_NAMED} more"] if len(reasons) > _PROBLEMS_NAMED else []
+        return "; ".join([*reasons[:_PROBLEMS_NAMED], *more])
+
+    def tells_about(self, group_id: str) -> bool:
+        """Whether a group that is not among the detections is known to expose nothing, or to be gone."""
+        return group_id not in self.unreadable and not self.nameless
+
+
+def scan_region(
+    sessions: Sessions,
+    account_id: str,
+    region: str,
+    evaluator: Evaluator,
+    exemptions: Sequence[Exemption],
+    today: date,
+    group_ids: Sequence[str] = (),
+) -> RegionScan:
+    """Describe the groups of an account and region and judge them, a page at a time.
+
+    Args:
+        sessions: where the clients come from.
+        account_id: the account.
+        region: the region.
+        evaluator: judges a group.
+        exemptions: the account's.
+        today: the day in UTC, for exemptions that expire.
+        group_ids: look at these only; empty: at all.
+
+    Raises:
+        RegionOffError: the account has not enabled the region.
+        ClientError, BotoCoreError: anything that could not be read, after the SDK's retries.
+    """
+    client: EC2Client = sessions.client("ec2", account_id, region)
+    scan = RegionScan()
+    prefix_lists = PrefixListReader(client)
+    try:
+        for page in security_group_pages(client, group_ids):
+            _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
+    except ClientError as error:
+        # Without the region being asked about elsewhere, a region that is off looks like wrong credentials.
+        if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):
+            raise RegionOffError(f"region {region} is not enabled in account {account_id}") from error
+        raise
+    return scan
+
+
+def _judge_page(
+    scan: RegionScan,
+    page: Sequence[dict[str, Any]],
+    evaluator: Evaluator,
+    exemptions: Sequence[Exemption],
+    today: date,
+    prefix_lists: PrefixListReader,
+    account_id: str,
+    region: str,
+) -> None:
+    scan.groups += len(page)
+    for raw in page:
+        try:
+            group = parse_security_group(raw)
+        except ShapeError as error:
+            scan.nameless.append(str(error))
+            continue
+        prefix_lists.read(evaluator.prefix_lists_named(group))
+        evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
+        if evaluation.unreadable:
+            scan.unreadable[group.group_id] = evaluation.unreadable
+        if evaluation.exposures:
+            details = IssueDetails(
+                name=group.name,
+                region=region,
+                vpc_id=group.vpc_id,
+                status=evaluation.status,
+                tags=group.tags,
+                perms=evaluation.exposures,
+            )
+            scan.detections.append(Detection(account_id, group.group_id, details, evaluation.whitelisted))

@@ -1,0 +1,241 @@
+"""An issue: the tracked record of one exposed security group, as a value and as a DynamoDB item.
+
+Pure. Who writes which part of an item, so that no job overwrites another's work:
+
+- identification: `status`, `issue_details`, `revision`, `occurrence`, `open_region`, and of `timestamps`
+  `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps` anew.
+- reporting: `jira_details`, `slack_details`, `timestamps.reported`, `timestamps.closed`, and `status` from
+  `resolved` to `closed`.
+- remediation and restore: `remediation_details`, `timestamps.remediated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast, get_args
+
+from library.network.addresses import parse_network
+from library.security_groups.exposure import Exposure, OpenStatus
+
+_OPEN_STATUSES = frozenset(get_args(OpenStatus))
+
+
+class Status(StrEnum):
+    """Where an issue is in its life."""
+
+    OPEN = "open"
+    WHITELISTED = "whitelisted"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether the group was exposed, exempt or not, when it was last looked at."""
+        return self in (Status.OPEN, Status.WHITELISTED)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueDetails:
+    """What is wrong with the group. Name and tags are hostile text.
+
+    Attributes:
+        status: the worst status of `perms`.
+        perms: one for each rule and source, sorted.
+        finding: of an Inspector finding, what `identification.inspector.as_issue` keeps; empty: a group's issue.
+    """
+
+    name: str
+    region: str
+    vpc_id: str
+    status: OpenStatus
+    tags: Mapping[str, str]
+    perms: tuple[Exposure, ...]
+    finding: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_item(self) -> dict[str, Any]:
+        """The `issue_details` map of the table, which is also what `hammer scan` prints."""
+        return {
+            "name": self.name,
+            "region": self.region,
+            "vpc_id": self.vpc_id,
+            "status": self.status,
+            "tags": dict(self.tags),
+            "perms": [_perm_item(perm) for perm in self.perms],
+            **({"finding": dict(self.finding)} if self.finding else {}),
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> IssueDetails:
+        """The other way round."""
+        return cls(
+            name=item["name"],
+            region=item["region"],
+            vpc_id=item["vpc_id"],
+            status=item["status"],
+            tags=item["tags"],
+            perms=tuple(_perm(perm) for perm in item["perms"]),
+            finding=item.get("finding", {}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamps:
+    """When each thing last happened in this occurrence, in UTC; None: not yet."""
+
+    identified: datetime | None = None
+    updated: datetime | None = None
+    reported: datetime | None = None
+    remediated: datetime | None = None
+    resolved: datetime | None = None
+    closed: datetime | None = None
+
+    def to_item(self) -> dict[str, str | None]:
+        """The `timestamps` map of the table."""
+        return {name: format_time(getattr(self, name)) for name in self.__slots__}
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, str | None]) -> Timestamps:
+        """The other way round. Raises ValueError on what is not ISO 8601."""
+        return cls(**{name: parse_time(item.get(name)) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One item of the issue table.
+
+    Attributes:
+        issue_id: the group's id; of an Inspector finding, `identification.inspector.as_issue.issue_id`.
+        revision: counts identification's and reporting's changes of `status` and `issue_details`; a write names the
+            revision it was decided on, so that it fails when somebody else was first.
+        occurrence: counts how often the group was found anew; whoever adds to an issue names the occurrence it
+            means, so that nothing decided about the last one lands in the next.
+        jira_details: reporting's: the ticket and what it was last told.
+        slack_details: reporting's: what Slack was last told.
+        remediation_details: remediation's: its journal, the backup, and whether somebody restored the group.
+    """
+
+    account_id: str
+    issue_id: str
+    status: Status
+    details: IssueDetails
+    timestamps: Timestamps
+    revision: int = 1
+    occurrence: int = 1
+    jira_details: Mapping[str, Any] = field(default_factory=dict)
+    slack_details: Mapping[str, Any] = field(default_factory=dict)
+    remediation_details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether it is about an Inspector finding rather than a security group."""
+        return bool(self.details.finding)
+
+    def to_item(self) -> dict[str, Any]:
+        """The whole item."""
+        item = {
+            "account_id": self.account_id,
+            "issue_id": self.issue_id,
+            "status": str(self.status),
+            "issue_details": self.details.to_item(),
+            "timestamps": self.timestamps.to_item(),
+            "revision": self.revision,
+            "occurrence": self.occurrence,
+            "jira_details": dict(self.jira_details),
+            "slack_details": dict(self.slack_details),
+            "remediation_details": dict(self.remediation_details),
+        }
+        if self.status.is_exposed:
+            # The key of the sparse index that identification reads: closed and resolved issues are not in it, and
+            # findings, which its looks at groups must not resolve, are under another name.
+            region = self.details.region
+            item["open_region"] = f"inspector {region}" if self.is_finding else region
+        return item
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Issue:
+        """Read an item. What other tooling left out counts as nothing done yet.
+
+        Raises:
+            KeyError: a part that the contract promises is missing.
+            ValueError: a status or a time that is none.
+        """
+        return cls(
+            account_id=item["account_id"],
+            issue_id=item["issue_id"],
+            status=Status(item["status"]),
+            details=IssueDetails.from_item(item["issue_details"]),
+            timestamps=Timestamps.from_item(item["timestamps"]),
+            revision=int(item.get("revision", 0)),
+            occurrence=int(item.get("occurrence", 0)),
+            jira_details=item.get("jira_details") or {},
+            slack_details=item.get("slack_details") or {},
+            remediation_details=item.get("remediation_details") or {},
+        )
+
+    def check(self) -> None:
+        """Raise ValueError, saying what is wrong, if a part is not what the contract promises it to be."""
+        details = self.details
+        texts: dict[str, object] = {"name": details.name, "region": details.region, "vpc_id": details.vpc_id}
+        maps: dict[str, object] = {
+            "issue_details.tags": details.tags,
+            "jira_details": self.jira_details,
+            "slack_details": self.slack_details,
+            "remediation_details": self.remediation_details,
+        }
+        wrong = [f"issue_details.{name} is no text" for name, value in texts.items() if not isinstance(value, str)]
+        wrong += [f"{name} is no map" for name, value in maps.items() if not isinstance(value, Mapping)]
+        if wrong:
+            raise ValueError(wrong[0])
+        if not all(isinstance(value, str) for value in details.tags.values()):
+            raise ValueError("a tag is no text")
+        for perm in details.perms:
+            if not isinstance(perm.protocol, str):
+                raise ValueError(f"the protocol {perm.protocol!r} of issue_details.perms is no text")  # noqa: TRY004
+            if not isinstance(perm.cidr, str):
+                raise ValueError(f"the cidr {perm.cidr!r} of issue_details.perms is no text")  # noqa: TRY004
+            parse_network(perm.cidr)
+        if {details.status, *(perm.status for perm in details.perms)} - _OPEN_STATUSES:
+            raise ValueError("a status is neither open_completely nor open_partly")
+
+
+def format_time(time: datetime | None) -> str | None:
+    """ISO 8601 in UTC. What happens within one second is still told apart: fractions are kept where there are any.
+
+    >>> format_time(datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
+    '2026-11-22T03:00:00+00:00'
+    """
+    return time.astimezone(UTC).isoformat() if time else None
+
+
+def shown_time(time: datetime | None) -> str:
+    """The same for people, to the second; empty for None."""
+    return time.astimezone(UTC).isoformat(timespec="seconds") if time else ""
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Read ISO 8601; a time without a zone is in UTC. Raises ValueError on anything else."""
+    if not text:
+        return None
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _perm_item(perm: Exposure) -> dict[str, Any]:
+    item = perm._asdict()
+    if not perm.prefix_list_id:
+        del item["prefix_list_id"]
+    return item
+
+
+def _perm(item: Mapping[str, Any]) -> Exposure:
+    return Exposure(
+        protocol=item["protocol"],
+        from_port=None if item["from_port"] is None else int(item["from_port"]),
+        to_port=None if item["to_port"] is None else int(item["to_port"]),
+        cidr=item["cidr"],
+        status=cast("OpenStatus", item["status"]),
+        prefix_list_id=item.get("prefix_list_id", ""),
+    )

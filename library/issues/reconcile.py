@@ -1,0 +1,120 @@
+"""What a look at a group means for its issue: the life of an issue.
+
+Pure. `reconcile` compares what was found with what the table knew and returns the change, or nothing, so that an
+unchanged group costs no write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One exposed group, as it was just described and judged.
+
+    Attributes:
+        whitelisted: exemptions cover all that is exposed.
+    """
+
+    account_id: str
+    group_id: str
+    details: IssueDetails
+    whitelisted: bool
+
+
+class Event(StrEnum):
+    """What happened to an issue."""
+
+    FOUND = "found"
+    FOUND_AGAIN = "found again"
+    CHANGED = "changed"
+    ADOPTED = "adopted"  # as it was, but other tooling wrote it
+    EXEMPTED = "exempted"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An issue as it shall be in the table.
+
+    Attributes:
+        issue: the issue as it shall be.
+        before: the issue that this was decided on; None: the table had none.
+    """
+
+    event: Event
+    issue: Issue
+    before: Issue | None
+
+    @property
+    def starts_occurrence(self) -> bool:
+        """Whether everything that was done about the issue before is history."""
+        return self.before is not None and self.issue.occurrence != self.before.occurrence
+
+
+def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -> Change | None:
+    """Decide what becomes of one group's issue.
+
+    Args:
+        known: what the table has of the group, closed or not.
+        detection: the group as it is exposed now; None: a complete read showed that it is gone or fixed.
+        now: the time, in UTC.
+
+    Returns:
+        The change, or None when the table says it all already.
+    """
+    if detection is None:
+        if known is None or not known.status.is_exposed:
+            return None
+        times = replace(known.timestamps, resolved=now)
+        return _changed(Event.RESOLVED, known, status=Status.RESOLVED, timestamps=times)
+
+    status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
+    begun = Timestamps(identified=now, updated=now)
+    if known is None:
+        issue = Issue(detection.account_id, detection.group_id, status, detection.details, begun)
+        return Change(Event.FOUND, issue, None)
+    if not known.status.is_exposed or (known.status is Status.WHITELISTED and status is Status.OPEN):
+        # An issue whose exemption ended starts anew as well: its owner has all of the retention period again.
+        return _changed(
+            Event.FOUND_AGAIN,
+            known,
+            status=status,
+            details=detection.details,
+            timestamps=begun,
+            occurrence=known.occurrence + 1,
+        )
+    if known.status is status and known.details == detection.details:
+        return None if known.revision else _changed(Event.ADOPTED, known, status=status, timestamps=known.timestamps)
+    return _changed(
+        Event.CHANGED if known.status is status else Event.EXEMPTED,
+        known,
+        status=status,
+        details=detection.details,
+        timestamps=replace(known.timestamps, updated=now),
+    )
+
+
+def _changed(
+    event: Event,
+    known: Issue,
+    *,
+    status: Status,
+    timestamps: Timestamps,
+    details: IssueDetails | None = None,
+    occurrence: int | None = None,
+) -> Change:
+    issue = replace(
+        known,
+        status=status,
+        timestamps=timestamps,
+        details=details or known.details,
+        occurrence=known.occurrence if occurrence is None else occurrence,
+        revision=known.revision + 1,
+    )
+    return Change(event, issue, known)

@@ -1,0 +1,80 @@
+"""Scan coverage: what Hammer last saw of one account and region, and whether it saw it whole.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from library.issues.issue import format_time, parse_time
+
+ITEM_PREFIX = "scan-coverage#"
+
+
+class Outcome(StrEnum):
+    """How a scan ended."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"  # some groups could not be understood; the others were judged
+    REGION_OFF = "region off"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCoverage:
+    """One scan of one account and region.
+
+    Attributes:
+        started: when it began, in UTC.
+        seconds: how long it took.
+        groups: how many groups it read.
+        reason: why it is not complete, in words that an operator can act on, else empty.
+        last_complete: when the newest complete scan began, in UTC; None: there was none.
+    """
+
+    account_id: str
+    region: str
+    outcome: Outcome
+    started: datetime
+    seconds: float
+    groups: int
+    reason: str = ""
+    last_complete: datetime | None = None
+
+    @property
+    def looked(self) -> datetime | None:
+        """When this account and region were last looked at, as far as is known; None: no look succeeded."""
+        return self.last_complete if self.outcome is Outcome.FAILED else self.started
+
+    def to_item(self) -> dict[str, Any]:
+        """The item of the issue table, but for its keys and the time of the last complete scan."""
+        return {
+            "region": self.region,
+            "outcome": str(self.outcome),
+            "started": format_time(self.started),
+            "milliseconds": round(self.seconds * 1000),
+            "groups": self.groups,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> ScanCoverage:
+        """Read an item. Raises KeyError or ValueError on one that is none."""
+        started = parse_time(item["started"])
+        if started is None:
+            raise ValueError(f"scan coverage of {item['account_id']} {item['region']} has no start")
+        return cls(
+            account_id=item["account_id"],
+            region=item["region"],
+            outcome=Outcome(item["outcome"]),
+            started=started,
+            seconds=int(item["milliseconds"]) / 1000,
+            groups=int(item["groups"]),
+            reason=item["reason"],
+            last_complete=parse_time(item.get("last_complete")),
+        )

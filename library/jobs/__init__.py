@@ -1,0 +1,1 @@
+"""What every command and job needs: options, exit codes, logs."""

@@ -1,0 +1,1 @@
+"""Address and port arithmetic on intervals. Pure: knows no security group."""

@@ -1,0 +1,263 @@
+"""The door to people for every job: a comment on an issue's ticket, and alerts to its owners in Slack.
+
+    notifier = open_notifier(config, sessions, os.environ, time.sleep)
+    problem = notifier.comment(issue, note("The rules were replaced."))
+    notifier.alert(issue, "Remediated", "2 rules replaced", ["Backup: s3://..."])
+    problems = notifier.send()
+
+Nothing here raises because JIRA or Slack cannot be reached: it returns what could not be done, one line each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from library.aws.secrets import SecretReader
+from library.documents.document import Document, Section, fitted, paragraph
+from library.documents.jira_markup import jira_markup
+from library.documents.slack_markup import Alert, compose, link, literal
+from library.notifications.jira_client import TicketDesk, TicketError
+from library.notifications.owners import destinations, discover
+from library.notifications.slack_client import AlertError, DestinationError, Messenger
+
+if TYPE_CHECKING:
+    from library.aws.session import Sessions
+    from library.config import Configuration
+    from library.issues.issue import Issue
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of messages.
+
+    Attributes:
+        notes: destinations that could not be reached and were told elsewhere, one line each.
+        problems: what could not be told at all, one line each.
+    """
+
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+Delivered = Callable[[str, frozenset[str]], None]
+"""Called with a destination and the keys of the alerts that it has just been told."""
+
+
+def note(*sentences: str) -> Document:
+    """A comment of a few sentences, which may hold hostile text."""
+    return (Section("", tuple(paragraph(sentence) for sentence in sentences)),)
+
+
+def desk_of(config: Configuration, secrets: SecretReader, sleep: Callable[[float], None]) -> TicketDesk | None:
+    """JIRA, or None if it is off."""
+    if not config.jira.enabled:
+        return None
+    return TicketDesk(config.jira, lambda: secrets.jira(config.jira.secret), sleep)
+
+
+def messenger_of(config: Configuration, secrets: SecretReader, sleep: Callable[[float], None]) -> Messenger | None:
+    """Slack, or None if it is off."""
+    if not config.slack.enabled:
+        return None
+    return Messenger(config.slack, lambda: secrets.slack(config.slack.secret), sleep)
+
+
+def open_notifier(
+    config: Configuration, sessions: Sessions, environment: Mapping[str, str], sleep: Callable[[float], None]
+) -> Notifier:
+    """The notifier that a configuration means. Nothing is asked of JIRA or Slack yet.
+
+    Args:
+        config: the configuration.
+        sessions: give the client for Secrets Manager, in the main account.
+        environment: may hold the secrets.
+        sleep: waits so many seconds.
+    """
+    secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
+    return Notifier(config, desk_of(config, secrets, sleep), messenger_of(config, secrets, sleep))
+
+
+class Notifier:
+    """Tells people what was done about issues.
+
+    Args:
+        config: the configuration.
+        desk: JIRA; None: off.
+        messenger: Slack; None: off.
+    """
+
+    def __init__(self, config: Configuration, desk: TicketDesk | None, messenger: Messenger | None) -> None:
+        self._config = config
+        self._desk = desk
+        self._messenger = messenger
+        self._waiting: dict[str, list[Alert]] = {}
+
+    def comment(self, issue: Issue, document: Document) -> str:
+        """Comment on an issue's ticket, if it has one.
+
+        Returns:
+            Why it could not be done; empty: it was, or there is nothing to comment on.
+        """
+        key = str(issue.jira_details.get("ticket") or "")
+        if self._desk is None or not key:
+            return ""
+        try:
+            self._desk.comment(key, fitted(document, jira_markup, self._config.jira.text_field_character_limit))
+        except TicketError as error:
+            return f"{issue.issue_id}: no comment on {key}: {error}"
+        return ""
+
+    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
+        """Have an issue's owners told in Slack, by `send`.
+
+        Args:
+            issue: the issue.
+            heading: what it is listed under, in words of our own, such as "Remediated".
+            text: one line; may hold hostile text.
+            details: lines for the thread; may hold hostile text.
+        """
+        if self._messenger is None:
+            return
+        line = f"{issue_line(self._config, self._desk, issue)}: {literal(text)}"
+        lines = tuple(literal(detail) for detail in details)
+        told = Alert(issue_key(issue), heading, issue_subject(issue), line, lines)
+        for destination in destinations_of(self._config, issue):
+            self._waiting.setdefault(destination, []).append(told)
+
+    def alert_operators(self, heading: str, text: str) -> None:
+        """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
+
+        Args:
+            heading: what it is listed under, in words of our own.
+            text: one line; may hold hostile text.
+        """
+        if self._messenger is not None:
+            told = Alert(heading, heading, literal(heading), literal(text))
+            self._waiting.setdefault(self._config.slack.default_channel, []).append(told)
+
+    def send(self, title: str = "Hammer changed security groups") -> list[str]:
+        """Send what is waiting: one message for each destination.
+
+        Returns:
+            What could not be told, one line each.
+        """
+        waiting, self._waiting = self._waiting, {}
+        if self._messenger is None:
+            return []
+        sent = broadcast(self._messenger, self._config.slack.default_channel, title, waiting, lambda *_: None)
+        return [*sent.notes, *sent.problems]
+
+
+def issue_key(issue: Issue) -> str:
+    """Tells one issue from another."""
+    return f"{issue.account_id}/{issue.issue_id}"
+
+
+def issue_subject(issue: Issue) -> str:
+    """An issue's group in Slack's `mrkdwn`."""
+    return f'{issue.issue_id} "{literal(issue.details.name)}"'
+
+
+def issue_line(config: Configuration, desk: TicketDesk | None, issue: Issue) -> str:
+    """An issue's group, place and ticket in one line of Slack's `mrkdwn`."""
+    account = config.account_name(issue.account_id)
+    line = f"{issue_subject(issue)}, {literal(account)}, {issue.details.region}"
+    ticket = str(issue.jira_details.get("ticket") or "")
+    return f"{line}, {link(desk.url(ticket), ticket)}" if desk and ticket else line
+
+
+def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
+    """Where an issue is told in Slack: who was told before, else whom its tags and `ticket_owners` name."""
+    told = issue.slack_details.get("destinations")
+    if told:
+        return tuple(str(destination) for destination in told)
+    keys = config.secgrp_unrestricted_access.owner_tags
+    found = discover(issue.details.tags, (), keys.owner, keys.bu, keys.product)
+    owners = config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
+    return destinations(
+        owners.slack_owner,
+        found.owner,
+        config.slack.default_channel,
+        tell_configured=config.slack.notify_default_owner,
+    )
+
+
+def broadcast(
+    messenger: Messenger,
+    default_channel: str,
+    title: str,
+    waiting: Mapping[str, Sequence[Alert]],
+    delivered: Delivered,
+) -> Sent:
+    """Send each destination one message, with a thread, of all its alerts.
+
+    What is meant for a destination that does not exist goes to the default channel, which hears last.
+
+    Args:
+        messenger: Slack.
+        default_channel: where what nobody else can get goes.
+        title: what each message begins with.
+        waiting: the alerts for each destination.
+        delivered: called after each message, for each destination that it was meant for.
+    """
+    problems: list[str] = []
+    # Two names of one user are one channel, which gets one message.
+    channels: dict[str, dict[str, Sequence[Alert]]] = {}
+    stranded: dict[str, Sequence[Alert]] = {}
+    notes: list[str] = []
+    for destination, alerts in waiting.items():
+        if destination == default_channel:
+            stranded[destination] = alerts
+            continue
+        try:
+            channels.setdefault(messenger.channel(destination), {})[destination] = alerts
+        except DestinationError as error:
+            notes.append(f"{destination}: {error}")
+            stranded[destination] = alerts
+        except AlertError as error:
+            problems.append(f"{destination} was not told: {error}")
+    for channel, wanted in channels.items():
+        try:
+            problems += _send(messenger, channel, title, wanted, (), delivered)
+        except DestinationError as error:
+            notes += [f"{destination}: {error}" for destination in wanted]
+            stranded |= wanted
+        except AlertError as error:
+            problems.append(f"{', '.join(wanted)} was not told: {error}")
+    if stranded:
+        said = [f"Meant for a destination that cannot be reached. {reason}" for reason in notes]
+        try:
+            problems += _send(messenger, messenger.channel(default_channel), title, stranded, said, delivered)
+        except AlertError as error:
+            problems.append(f"{default_channel}, which slack.default_channel names, was not told: {error}")
+    return Sent(tuple(f"{reason}; {default_channel} is told instead" for reason in notes), tuple(problems))
+
+
+def _send(
+    messenger: Messenger,
+    channel: str,
+    title: str,
+    wanted: Mapping[str, Sequence[Alert]],
+    notes: Sequence[str],
+    delivered: Delivered,
+) -> list[str]:
+    """Send one channel's message and thread. Raises AlertError if not even the first message was sent."""
+    alerts = list({alert.key: alert for alerts in wanted.values() for alert in alerts}.values())
+    head, *replies = compose(title, alerts, notes)
+    meant = {destination: frozenset(alert.key for alert in alerts) for destination, alerts in wanted.items()}
+    sent = messenger.post(channel, head.text, head.blocks)
+    for destination, keys in meant.items():
+        delivered(destination, keys & head.keys)
+    problems = []
+    for reply in replies:
+        try:
+            messenger.post(channel, reply.text, reply.blocks, thread=sent)
+        except AlertError as error:
+            problems.append(f"{', '.join(wanted)}: a part of the thread was not sent: {error}")
+            continue
+        for destination, keys in meant.items():
+            if new := (keys & reply.keys) - head.keys:
+                delivered(destination, new)
+    return problems

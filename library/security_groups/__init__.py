@@ -1,0 +1,1 @@
+"""Security groups, their rules, and what these expose to the Internet. Pure."""

@@ -1,0 +1,260 @@
+"""What of a security group the Internet reaches: the evaluation.
+
+Pure. Every kind of traffic is a number on one axis, so that "which ports does this rule expose" is one intersection
+of intervals: TCP ports, then UDP ports, then every protocol without ports, then the protocols nobody names, which
+only a rule of protocol -1 carries. Between two neighbouring boundaries of the group's rules and exemptions on that
+axis all traffic is treated alike: such a stretch is judged once, by the union of the sources that reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from library.network.addresses import INTERNET, PUBLIC, AddressSet, Network, parse_network
+from library.network.intervals import EMPTY, IntervalSet
+from library.network.ports import HIGHEST_PORT, PortSet, protocol_name
+from library.security_groups.exemptions import Exemption
+from library.security_groups.group import SecurityGroup
+
+OpenStatus = Literal["open_completely", "open_partly"]
+
+PrefixLists = Mapping[str, tuple[Network, ...]]
+"""The entries of managed prefix lists, by id. One that AWS owns has none: it does not count."""
+
+_UDP = 1 << 16
+_WITHOUT_PORTS = 2 << 16
+# EC2 knows protocols without ports by number, 0 to 255. A name it may learn one day falls into the last place but one.
+_OTHER_NAME = _WITHOUT_PORTS + 256
+_UNNAMED = _WITHOUT_PORTS + 257
+_EVERYTHING = IntervalSet(((0, _UNNAMED),))
+
+
+class Exposure(NamedTuple):
+    """One ingress rule and one of its sources that the Internet reaches a restricted port through.
+
+    Attributes:
+        protocol: as EC2 names it.
+        from_port: the rule's first port, None where the protocol has none.
+        to_port: the rule's last port, None where the protocol has none.
+        cidr: the source, shortest form; of a prefix list, one of its entries.
+        status: the status of this rule and source.
+        prefix_list_id: where the source is a prefix list's entry, else empty.
+    """
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    cidr: str
+    status: OpenStatus
+    prefix_list_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was found out about one security group.
+
+    Attributes:
+        exposures: what the Internet reaches, one for each rule and source, sorted; empty: nothing restricted.
+        whitelisted: exemptions cover all of it; `exposures` then lists what they cover.
+        unreadable: why a rule could not be judged, one reason each; the group may expose more than is listed.
+    """
+
+    exposures: tuple[Exposure, ...] = ()
+    whitelisted: bool = False
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> OpenStatus:
+        """The worst status of the exposures."""
+        return "open_completely" if any(e.status == "open_completely" for e in self.exposures) else "open_partly"
+
+
+class _Reach(NamedTuple):
+    """One rule and one of its sources, as the arithmetic sees it."""
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    prefix_list_id: str
+    source: Network
+    traffic: IntervalSet
+
+
+class _Scope(NamedTuple):
+    """What an exemption takes out: these sources (None: all) of this traffic."""
+
+    traffic: IntervalSet
+    sources: AddressSet | None
+
+
+class Evaluator:
+    """Judges security groups by one configuration.
+
+    Args:
+        restricted: the restricted ports.
+        trusted: addresses that count as not public.
+    """
+
+    def __init__(self, restricted: PortSet, trusted: AddressSet) -> None:
+        self._restricted = (
+            restricted.tcp
+            | IntervalSet(tuple((first + _UDP, last + _UDP) for first, last in restricted.udp.spans))
+            | IntervalSet(((_WITHOUT_PORTS, _UNNAMED),))
+        )
+        self._public = PUBLIC - trusted
+        self._internet = INTERNET - trusted
+        # An organization's groups repeat a few port ranges and sources many thousand times.
+        self._traffic = lru_cache(maxsize=4096)(self._restricted_traffic)
+        self._source = lru_cache(maxsize=4096)(self._public_network)
+        self._judged = lru_cache(maxsize=4096)(self._judge)
+
+    def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
+        """The prefix lists whose entries `evaluate` needs to know for this group."""
+        return {
+            rule.prefix_list_id
+            for rule in group.ingress
+            if rule.prefix_list_id and self._traffic(rule.protocol, rule.from_port, rule.to_port)
+        }
+
+    def evaluate(
+        self,
+        group: SecurityGroup,
+        prefix_lists: PrefixLists,
+        exemptions: Iterable[Exemption] = (),
+        today: date = date.min,
+    ) -> Evaluation:
+        """Judge one group.
+
+        Args:
+            group: the group.
+            prefix_lists: the entries of `prefix_lists_named(group)`. One that is not there could not be read.
+            exemptions: the account's, about this group and others.
+            today: the day in UTC, for exemptions that expire.
+        """
+        unreadable = list(group.unreadable)
+        reaches: list[_Reach] = []
+        for rule in group.ingress:
+            traffic = self._traffic(rule.protocol, rule.from_port, rule.to_port)
+            if not traffic.spans or rule.group_id:
+                continue
+            networks: Iterable[Network | None]
+            try:
+                networks = prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (self._source(rule.cidr),)
+            except KeyError:
+                unreadable.append(f"prefix list {rule.prefix_list_id} could not be read")
+                continue
+            except ValueError:
+                unreadable.append(f"a {rule.protocol} rule with source {rule.cidr!r:.200}")
+                continue
+            reaches.extend(
+                _Reach(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id, network, traffic)
+                for network in networks
+                if network is not None
+            )
+        found = self._judged(tuple(reaches)) if reaches else ()
+        left = found
+        if found:
+            scopes = tuple(
+                _Scope(_exempt_traffic(exemption.ports), exemption.sources)
+                for exemption in exemptions
+                if exemption.names(group.group_id, group.vpc_id, group.name) and exemption.counts_on(today)
+            )
+            left = self._judge(tuple(reaches), scopes) if scopes else found
+        return Evaluation(left or found, whitelisted=bool(found) and not left, unreadable=tuple(unreadable))
+
+    def _restricted_traffic(self, protocol: str, from_port: int | None, to_port: int | None) -> IntervalSet:
+        """What of a rule's traffic is restricted, on the axis."""
+        name = protocol_name(protocol)
+        if name in ("icmp", "icmpv6"):
+            return EMPTY
+        if name == "-1":
+            return self._restricted
+        if name in ("tcp", "udp"):
+            base = 0 if name == "tcp" else _UDP
+            first, last = from_port or 0, HIGHEST_PORT if to_port is None else to_port
+            return self._restricted & IntervalSet(((first + base, last + base),)) if first <= last else EMPTY
+        number = int(name) if name.isdecimal() else 256
+        place = _WITHOUT_PORTS + number if number < 256 else _OTHER_NAME
+        return IntervalSet(((place, place),))
+
+    def _public_network(self, cidr: str) -> Network | None:
+        """A source, or None if none of its addresses is public."""
+        network = parse_network(cidr)
+        return network if self._public_part(network).spans else None
+
+    def _public_part(self, network: Network) -> IntervalSet:
+        return IntervalSet(((network.first, network.last),)) & self._public.family(network.version)
+
+    def _judge(self, reaches: tuple[_Reach, ...], scopes: tuple[_Scope, ...] = ()) -> tuple[Exposure, ...]:
+        """The exposures of a group's rules, sorted, with what is exempt taken out."""
+        statuses: dict[_Reach, OpenStatus] = {}
+        alike = {
+            (
+                tuple(reach for reach in reaches if stretch in reach.traffic),
+                tuple(scope for scope in scopes if stretch in scope.traffic),
+            )
+            for stretch in _stretches([reach.traffic for reach in reaches] + [scope.traffic for scope in scopes])
+        }
+        for here, exempting in alike:
+            exempt = AddressSet()
+            for scope in exempting:
+                exempt |= PUBLIC if scope.sources is None else scope.sources
+            for version in (4, 6):
+                family = [reach for reach in here if reach.source.version == version]
+                for reach, status in self._judge_family(family, version, exempt.family(version)):
+                    if statuses.get(reach) != "open_completely":
+                        statuses[reach] = status
+        exposures = {
+            Exposure(
+                reach.protocol,
+                reach.from_port,
+                reach.to_port,
+                str(reach.source),
+                status,
+                reach.prefix_list_id,
+            )
+            for reach, status in statuses.items()
+        }
+        return tuple(sorted(exposures, key=_order))
+
+    def _judge_family(
+        self, reaches: Sequence[_Reach], version: int, exempt: IntervalSet
+    ) -> Iterator[tuple[_Reach, OpenStatus]]:
+        """The status of each source of one family among those that carry the same traffic."""
+        public = self._public.family(version) - exempt
+        internet = self._internet.family(version) - exempt
+        by_size: dict[int, list[_Reach]] = {}
+        for reach in reaches:
+            by_size.setdefault(reach.source.size, []).append(reach)
+        complete = IntervalSet.of(reach.source[1:] for reach in reaches).covers(internet)
+        larger = EMPTY
+        for _, same_size in sorted(by_size.items(), reverse=True):
+            for reach in same_size:
+                own = IntervalSet((reach.source[1:],)) & public
+                if own.spans:
+                    # A source takes part in covering the Internet unless larger ones already hold all of it.
+                    takes_part = complete and not larger.covers(own)
+                    yield reach, "open_completely" if takes_part else "open_partly"
+            larger |= IntervalSet.of(reach.source[1:] for reach in same_size)
+
+
+def _exempt_traffic(ports: PortSet | None) -> IntervalSet:
+    """The traffic that an exemption of these ports is about, on the axis."""
+    if ports is None:
+        return _EVERYTHING
+    return ports.tcp | IntervalSet(tuple((first + _UDP, last + _UDP) for first, last in ports.udp.spans))
+
+
+def _stretches(traffics: Iterable[IntervalSet]) -> list[int]:
+    """The first point of each stretch of the axis within which no interval begins or ends."""
+    return sorted({edge for traffic in traffics for first, last in traffic.spans for edge in (first, last + 1)})
+
+
+def _order(exposure: Exposure) -> tuple[str, int, int, str, str]:
+    from_port = -1 if exposure.from_port is None else exposure.from_port
+    to_port = -1 if exposure.to_port is None else exposure.to_port
+    return (exposure.protocol, from_port, to_port, exposure.cidr, exposure.prefix_list_id)

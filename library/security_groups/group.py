@@ -1,0 +1,185 @@
+"""A security group and its ingress rules, as values, read from what EC2 answers.
+
+Pure. One rule has one protocol, one port range and one source: a permission that EC2 lists with five CIDRs is five
+rules here, so that a change can take one and leave its neighbours.
+
+What cannot be understood is not passed over: it stays with the group as a reason in `SecurityGroup.unreadable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from library.network.ports import HIGHEST_PORT, protocol_name
+
+
+class IngressRule(NamedTuple):
+    """One ingress rule: exactly one of `cidr`, `prefix_list_id` and `group_id` is not empty.
+
+    Attributes:
+        protocol: as EC2 names it: `"tcp"`, `"-1"`, or a number such as `"50"`.
+        from_port: the first port; None where the protocol has no ports.
+        to_port: the last port, included; None where the protocol has no ports.
+        cidr: the source, as EC2 writes it.
+        prefix_list_id: the source is a managed prefix list.
+        group_id: the source is another security group.
+        description: hostile text, or empty.
+        rule_id: `sgr-…` where EC2 was asked for rules rather than groups, else empty.
+    """
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    cidr: str = ""
+    prefix_list_id: str = ""
+    group_id: str = ""
+    description: str = ""
+    rule_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    """One security group. Name, description and tags are hostile text.
+
+    Attributes:
+        unreadable: why a rule could not be understood, one reason each. A group that has any may expose more
+            than its rules tell, and must never count as fixed.
+    """
+
+    group_id: str
+    name: str
+    vpc_id: str
+    description: str
+    tags: Mapping[str, str]
+    ingress: tuple[IngressRule, ...]
+    unreadable: tuple[str, ...] = ()
+
+
+class ShapeError(ValueError):
+    """EC2 answered something that this version of Hammer does not understand."""
+
+
+def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
+    """Read one element of `SecurityGroups` in DescribeSecurityGroups' answer.
+
+    Raises:
+        ShapeError: it is not even a group with an id. A rule of an unknown shape does not raise: see
+            `SecurityGroup.unreadable`.
+    """
+    if not isinstance(raw.get("GroupId"), str) or not raw["GroupId"]:
+        raise ShapeError(f"a security group without an id, named {raw.get('GroupName')!r}")
+    rules: list[IngressRule] = []
+    unreadable: list[str] = []
+    tags: dict[str, str] = {}
+    try:
+        tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
+    except (AttributeError, KeyError, TypeError):
+        unreadable.append(f"tags of another shape: {raw['Tags']!r:.200}")
+    permissions = raw.get("IpPermissions", ())
+    if not isinstance(permissions, (list, tuple)):
+        unreadable.append(f"rules of another shape: {permissions!r:.200}")
+        permissions = ()
+    for permission in permissions:
+        try:
+            # One at a time: what was understood stays when a later part is not.
+            for rule in parse_permission(permission):
+                rules.append(rule)
+        except ShapeError as error:
+            unreadable.append(str(error))
+        except (AttributeError, TypeError):
+            unreadable.append(f"a rule of another shape: {permission!r:.200}")
+    return SecurityGroup(
+        group_id=raw["GroupId"],
+        name=raw.get("GroupName", ""),
+        vpc_id=raw.get("VpcId", ""),
+        description=raw.get("Description", ""),
+        tags=tags,
+        ingress=tuple(rules),
+        unreadable=tuple(unreadable),
+    )
+
+
+_SOURCES = (
+    ("IpRanges", "CidrIp", "cidr"),
+    ("Ipv6Ranges", "CidrIpv6", "cidr"),
+    ("PrefixListIds", "PrefixListId", "prefix_list_id"),
+    ("UserIdGroupPairs", "GroupId", "group_id"),
+)
+_KNOWN_KEYS = {"IpProtocol", "FromPort", "ToPort"} | {listed for listed, _, _ in _SOURCES}
+
+
+def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
+    """The rules of one element of `IpPermissions` (EC2's IpPermission), one for each source.
+
+    Raises:
+        ShapeError: a part is missing or not understood, or there is no source at all: that is what a permission
+            with a kind of source newer than the installed SDK looks like. Raised after the rules that were understood.
+    """
+    protocol = raw.get("IpProtocol")
+    if not isinstance(protocol, str) or not protocol:
+        raise ShapeError(f"a rule without a protocol: {dict(raw)!r:.200}")
+    from_port, to_port = _port_range(protocol, raw)
+    unknown = [f"a {protocol} rule with an unknown part: {part!r:.200}" for part in sorted(raw.keys() - _KNOWN_KEYS)]
+    found = False
+    for listed, key, field in _SOURCES:
+        for source in raw.get(listed, ()):
+            # Another account's group may come without its id.
+            place = source.get(key) or (source.get("GroupName") if field == "group_id" else None)
+            if not isinstance(place, str) or not place:
+                unknown.append(f"a {protocol} rule with an unknown source: {dict(source)!r:.200}")
+                continue
+            found = True
+            yield IngressRule(
+                protocol,
+                from_port,
+                to_port,
+                description=source.get("Description", ""),
+                **{field: place},
+            )
+    if not found and not unknown:
+        unknown.append(f"a {protocol} rule without a source that this version knows")
+    if unknown:
+        raise ShapeError("; ".join(unknown))
+
+
+def _port_range(protocol: str, raw: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """The ports of a permission: all of them where a protocol that has ports names none, None where it has none."""
+    first, last = raw.get("FromPort"), raw.get("ToPort")
+    name = protocol_name(protocol)
+    if name in ("icmp", "icmpv6"):
+        return first, last  # a type and a code
+    if name not in ("tcp", "udp"):
+        return None, None
+    if (first is None and last is None) or (first == -1 and last == -1):
+        return 0, HIGHEST_PORT
+    # A range that ends before it begins holds no port. EC2 refuses such rules; emulators and templates have them.
+    if all(type(port) is int and 0 <= port <= HIGHEST_PORT for port in (first, last)):
+        return first, last
+    raise ShapeError(f"a {protocol} rule with ports {first!r} to {last!r}")
+
+
+def parse_rule(raw: Mapping[str, Any]) -> IngressRule:
+    """Read one element of `SecurityGroupRules` in DescribeSecurityGroupRules' answer, with its id.
+
+    Raises:
+        ShapeError: a part is missing or not understood.
+    """
+    protocol = raw.get("IpProtocol")
+    if not isinstance(protocol, str) or not protocol or not raw.get("SecurityGroupRuleId"):
+        raise ShapeError(f"a rule without a protocol or an id: {dict(raw)!r:.200}")
+    from_port, to_port = _port_range(protocol, raw)
+    rule = IngressRule(
+        protocol,
+        from_port,
+        to_port,
+        cidr=raw.get("CidrIpv4") or raw.get("CidrIpv6") or "",
+        prefix_list_id=raw.get("PrefixListId") or "",
+        group_id=(raw.get("ReferencedGroupInfo") or {}).get("GroupId") or "",
+        description=raw.get("Description") or "",
+        rule_id=raw["SecurityGroupRuleId"],
+    )
+    if not (rule.cidr or rule.prefix_list_id or rule.group_id):
+        raise ShapeError(f"rule {rule.rule_id} without a source that this version knows")
+    return rule

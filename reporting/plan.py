@@ -1,0 +1,220 @@
+"""The ticket plan: what is to be told of each issue, to whom it was not told before.
+
+Pure. Tickets, alerts and the console are channels; each has a memory in the issue's item, and hears of an issue what
+that memory does not hold. So a channel that failed is told again by the next run, and no other hears twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from library.issues.issue import Issue, Status
+from reporting.group_text import told_line
+
+
+class News(StrEnum):
+    """What a channel has not heard yet."""
+
+    NEW = "new"
+    FOUND_AGAIN = "found again"
+    CHANGED = "changed"
+    EXEMPT = "exempt"
+    GONE = "gone"
+
+    @property
+    def ends(self) -> bool:
+        """Whether the ticket is to be closed."""
+        return self in (News.EXEMPT, News.GONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a channel was last told of an issue.
+
+    Attributes:
+        occurrence: of which occurrence; None: somebody else told it, who does not count them.
+        closed: that it is over.
+        digest: of what was open then (`digest`); empty: nobody knows.
+    """
+
+    occurrence: int | None = None
+    closed: bool = False
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Where issues are told. With neither JIRA nor Slack the console is the channel."""
+
+    jira: bool
+    slack: bool
+
+    @property
+    def console(self) -> bool:
+        """Whether there is nothing but the console."""
+        return not (self.jira or self.slack)
+
+
+@dataclass(frozen=True, slots=True)
+class Remediation:
+    """What automatic remediation will do, as far as reporting announces it.
+
+    Attributes:
+        accounts: the accounts in which it changes groups; none: it is off.
+        scope: the statuses that it changes.
+        retention: from the report to the change.
+        strategy: how it changes them.
+        reminder_days: how many days before to remind, the most first.
+    """
+
+    accounts: frozenset[str]
+    scope: frozenset[str]
+    retention: timedelta
+    strategy: str
+    reminder_days: tuple[int, ...] = ()
+
+    def closes_at(self, issue: Issue, now: datetime) -> datetime | None:
+        """When it would close an issue that is reported now, if it was not before; None: it will not."""
+        if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
+            return None
+        if issue.is_finding or issue.remediation_details.get("restored"):
+            return None
+        if not self.scope & {perm.status for perm in issue.details.perms}:
+            return None
+        return (issue.timestamps.reported or now) + self.retention
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done about one issue.
+
+    Attributes:
+        ticket: what its ticket, or the console, has to hear.
+        alert: what Slack has to hear.
+        reminder: the days, of those that are configured, of which Slack is to be reminded.
+        attend: whether a watcher or link that the last run could not set is to be tried again.
+        closes_at: when remediation will close it.
+        report: to be recorded as reported once all of that is done.
+        close: to be recorded as closed once all of that is done.
+    """
+
+    issue: Issue
+    ticket: News | None
+    alert: News | None
+    reminder: int | None
+    closes_at: datetime | None
+    report: bool
+    close: bool
+    attend: bool = False
+
+
+def plan(issues: Iterable[Issue], channels: Channels, remediation: Remediation, now: datetime) -> list[Step]:
+    """What is to be done, in the order of the issues; nothing for an issue of which everything is told.
+
+    Args:
+        issues: open, exempt and resolved ones.
+        channels: where they are told.
+        remediation: what is announced.
+        now: the time, in UTC.
+    """
+    return [step for issue in issues if (step := _step(issue, channels, remediation, now))]
+
+
+def _step(issue: Issue, channels: Channels, remediation: Remediation, now: datetime) -> Step | None:
+    ticket = alert = None
+    if channels.jira or channels.console:
+        ticket = news(issue, ticket_memory(issue, on_paper=channels.console))
+    if channels.slack:
+        alert = news(issue, slack_memory(issue))
+    closes_at = remediation.closes_at(issue, now)
+    step = Step(
+        issue,
+        ticket,
+        alert,
+        _reminder(issue, closes_at, remediation, now) if channels.slack and not alert else None,
+        closes_at,
+        report=issue.status is Status.OPEN and issue.timestamps.reported is None,
+        close=issue.status is Status.RESOLVED,
+        attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
+    )
+    is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend
+    return step if is_any else None
+
+
+def news(issue: Issue, memory: Memory | None) -> News | None:
+    """What a channel has to hear of an issue.
+
+    Args:
+        issue: the issue as it is.
+        memory: what the channel was last told; None: nothing.
+    """
+    if issue.status is not Status.OPEN:
+        if memory is None or memory.closed:
+            return None
+        return News.EXEMPT if issue.status is Status.WHITELISTED else News.GONE
+    if memory is None:
+        return News.NEW
+    if memory.closed or memory.occurrence not in (None, issue.occurrence):
+        return News.FOUND_AGAIN
+    if memory.digest:
+        return News.CHANGED if memory.digest != digest(issue) else None
+    reported, updated = issue.timestamps.reported, issue.timestamps.updated
+    return News.CHANGED if reported and updated and updated > reported else None
+
+
+def ticket_memory(issue: Issue, *, on_paper: bool = False) -> Memory | None:
+    """What the issue's ticket says; None: it has none.
+
+    Args:
+        issue: the issue.
+        on_paper: whether a report on the console counts as one.
+    """
+    kept = issue.jira_details
+    if kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported)):
+        return _memory(kept)
+    # A run that ended while it filed a ticket may have filed it: there may be one to close.
+    return Memory(issue.occurrence) if kept.get("intent") and issue.status is not Status.OPEN else None
+
+
+def slack_memory(issue: Issue) -> Memory | None:
+    """What Slack was told of the issue; None: nothing."""
+    return _memory(issue.slack_details) if "digest" in issue.slack_details else None
+
+
+def _memory(kept: Mapping[str, Any]) -> Memory:
+    occurrence = kept.get("occurrence")
+    return Memory(
+        None if occurrence is None else int(occurrence), bool(kept.get("closed")), str(kept.get("digest") or "")
+    )
+
+
+def remembered(issue: Issue, *, closed: bool) -> dict[str, Any]:
+    """What a channel keeps of an issue that it was just told of."""
+    return {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
+
+
+def digest(issue: Issue) -> str:
+    """Tells apart what may be open in a group at different times; its name and tags do not count."""
+    lines = "\n".join(told_line(perm) for perm in issue.details.perms)
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def _reminder(issue: Issue, closes_at: datetime | None, remediation: Remediation, now: datetime) -> int | None:
+    """The configured days, the fewest that are due, unless that reminder was sent."""
+    if closes_at is None or issue.timestamps.reported is None:
+        return None
+    # Who was told a moment ago needs no reminder of it.
+    due = [
+        days
+        for days in remediation.reminder_days
+        if timedelta(days=days) < remediation.retention and now >= closes_at - timedelta(days=days)
+    ]
+    sent = issue.slack_details.get("reminded")
+    if not due or (sent is not None and int(sent) <= min(due)):
+        return None
+    return min(due)

@@ -1,0 +1,1 @@
+"""Builders of values and texts that tests share: rules, groups, issues, configurations."""

@@ -1,0 +1,275 @@
+"""`hammer scan` as a person runs it: options in, standard output and exit code out, on the emulated AWS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.handlers
+import pytest
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from hammer.__main__ import application
+
+MAIN, SLAVE = "123456789012", "210987654321"
+Answer = Callable[[AWSRequest], AWSResponse | None]
+
+
+@pytest.fixture(autouse=True)
+def _aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def on_call() -> Iterator[Callable[[str, Answer], None]]:
+    """Answer a call, named like `ec2.DescribeSecurityGroups`, instead of the emulated AWS; None passes it on."""
+    added: list[Any] = []
+
+    def register(operation: str, answer: Answer) -> None:
+        def handler(request: AWSRequest, **_: Any) -> AWSResponse | None:
+            return answer(request)
+
+        added.append((f"before-send.{operation}", handler))
+        botocore.handlers.BUILTIN_HANDLERS.insert(0, added[-1])
+
+    yield register
+    for entry in added:
+        botocore.handlers.BUILTIN_HANDLERS.remove(entry)
+
+
+def refusal(status: int, code: str, *, only: str = "") -> Answer:
+    """An error as EC2 and STS send one; `only` to addresses that contain this."""
+
+    class Raw:
+        def stream(self, **_: object) -> Iterator[bytes]:
+            text = f"<Error><Code>{code}</Code><Message>no</Message></Error>"
+            yield f"<Response><Errors>{text}</Errors>{text}</Response>".encode()
+
+    def answer(request: AWSRequest) -> AWSResponse | None:
+        url = str(request.url)
+        return AWSResponse(url, status, HTTPHeaders(), Raw()) if only in url else None
+
+    return answer
+
+
+def hammer(*arguments: str) -> Result:
+    return CliRunner().invoke(application(arguments), arguments)
+
+
+def write_config(folder: Path, **section: Any) -> str:
+    config = {
+        "aws": {
+            "main_account_id": MAIN,
+            "region": "eu-west-1",
+            "accounts": {MAIN: "master", SLAVE: "slave"},
+            "regions": ["eu-west-1", "us-east-1"],
+        },
+        "secgrp_unrestricted_access": {"ddb.table_name": "issues", "restricted_ports": [22], **section},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def ec2(account_id: str, region: str) -> Any:
+    role = boto3.client("sts", region_name=region).assume_role(
+        RoleArn=f"arn:aws:iam::{account_id}:role/any", RoleSessionName="test"
+    )["Credentials"]
+    return boto3.client(
+        "ec2",
+        region_name=region,
+        aws_access_key_id=role["AccessKeyId"],
+        aws_secret_access_key=role["SecretAccessKey"],
+        aws_session_token=role["SessionToken"],
+    )
+
+
+def open_group(account_id: str, region: str, name: str = "open", cidr: str = "0.0.0.0/0") -> str:
+    client = ec2(account_id, region)
+    group_id: str = client.create_security_group(GroupName=name, Description="test")["GroupId"]
+    client.authorize_security_group_ingress(
+        GroupId=group_id,
+        IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": cidr}]}],
+    )
+    return group_id
+
+
+def test_json_is_the_contracts_object_and_nothing_else(tmp_path: Path) -> None:
+    group_id = open_group(SLAVE, "us-east-1")
+    result = hammer("scan", "--config", write_config(tmp_path), "--format", "json")
+    targets = [(account, region) for account in (MAIN, SLAVE) for region in ("eu-west-1", "us-east-1")]
+    assert json.loads(result.stdout) == {
+        "scanned": [
+            {"account_id": account, "region": region, "groups": 2 if (account, region) == (SLAVE, "us-east-1") else 1}
+            for account, region in targets
+        ],
+        "failed": [],
+        "issues": [
+            {
+                "account_id": SLAVE,
+                "group_id": group_id,
+                "name": "open",
+                "region": "us-east-1",
+                "vpc_id": json.loads(result.stdout)["issues"][0]["vpc_id"],
+                "status": "open_completely",
+                "tags": {},
+                "perms": [
+                    {
+                        "protocol": "tcp",
+                        "from_port": 22,
+                        "to_port": 22,
+                        "cidr": "0.0.0.0/0",
+                        "status": "open_completely",
+                    }
+                ],
+            }
+        ],
+    }
+    assert result.exit_code == 3
+
+
+def test_nothing_exposed_is_0(tmp_path: Path) -> None:
+    open_group(SLAVE, "us-east-1", cidr="10.0.0.0/8")
+    result = hammer("scan", "--config", write_config(tmp_path))
+    assert result.exit_code == 0
+    assert result.stdout == "5 groups in 4 regions: 0 with issues\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "groups"),
+    [
+        pytest.param(["--account", MAIN], {"a", "b"}, id="account"),
+        pytest.param(["--region", "us-east-1"], {"b", "d"}, id="region"),
+        pytest.param(["--region", "us-east-1", "--region", "eu-west-1"], {"a", "b", "c", "d"}, id="both regions"),
+        pytest.param(["--account", SLAVE, "--region", "eu-west-1"], {"c"}, id="account and region"),
+    ],
+)
+def test_selection(tmp_path: Path, options: list[str], groups: set[str]) -> None:
+    open_group(MAIN, "eu-west-1", "a")
+    open_group(MAIN, "us-east-1", "b")
+    open_group(SLAVE, "eu-west-1", "c")
+    open_group(SLAVE, "us-east-1", "d")
+    result = hammer("scan", "--config", write_config(tmp_path), "--format", "json", *options)
+    assert {issue["name"] for issue in json.loads(result.stdout)["issues"]} == groups
+
+
+def test_group_option_looks_at_that_group_only(tmp_path: Path) -> None:
+    group_id = open_group(MAIN, "eu-west-1", "a")
+    open_group(MAIN, "eu-west-1", "b")
+    result = hammer("scan", "--config", write_config(tmp_path), "--format", "json", "--group", group_id)
+    seen = json.loads(result.stdout)
+    assert [issue["group_id"] for issue in seen["issues"]] == [group_id]
+    assert sum(row["groups"] for row in seen["scanned"]) == 1
+
+
+def test_without_a_configuration_the_callers_account_enabled_regions_and_usual_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    group_id = open_group(MAIN, "ap-southeast-2")
+    result = hammer("scan", "--format", "json")
+    seen = json.loads(result.stdout)
+    enabled = boto3.client("ec2", region_name="eu-west-1").describe_regions()["Regions"]
+    assert [row["region"] for row in seen["scanned"]] == sorted(region["RegionName"] for region in enabled)
+    assert {row["account_id"] for row in seen["scanned"]} == {MAIN}
+    assert [issue["group_id"] for issue in seen["issues"]] == [group_id]
+
+
+def test_whitelisted_groups_are_counted_but_no_issues(tmp_path: Path) -> None:
+    group_id = open_group(MAIN, "eu-west-1")
+    place = write_config(tmp_path)
+    (tmp_path / "whitelist.json").write_text(json.dumps({"secgrp_unrestricted_access": {MAIN: [group_id]}}))
+    result = hammer("scan", "--config", place)
+    assert result.stdout == "5 groups in 4 regions: 0 with issues, 1 more are whitelisted\n"
+    assert result.exit_code == 0
+
+
+def test_an_account_that_cannot_be_assumed_is_named_and_the_others_are_scanned(
+    tmp_path: Path, on_call: Callable[[str, Answer], None]
+) -> None:
+    group_id = open_group(MAIN, "eu-west-1")
+    on_call("sts.AssumeRole", refusal(403, "AccessDenied"))
+    result = hammer("scan", "--config", write_config(tmp_path), "--format", "json")
+    seen = json.loads(result.stdout)
+    assert [(row["account_id"], row["region"]) for row in seen["failed"]] == [
+        (SLAVE, "eu-west-1"),
+        (SLAVE, "us-east-1"),
+    ]
+    assert f"arn:aws:iam::{SLAVE}:role/hammer-cloudsec-crossact-id cannot be assumed" in seen["failed"][0]["reason"]
+    assert [issue["group_id"] for issue in seen["issues"]] == [group_id]
+    assert result.exit_code == 1
+
+
+def test_what_is_not_aws_is_named_and_the_other_regions_are_scanned(
+    tmp_path: Path, on_call: Callable[[str, Answer], None]
+) -> None:
+    class Page:
+        def stream(self, **_: object) -> Iterator[bytes]:
+            yield b"<html>sign in to the guest network"
+
+    def proxy(request: AWSRequest) -> AWSResponse | None:
+        url = str(request.url)
+        return AWSResponse(url, 200, HTTPHeaders(), Page()) if "us-east-1" in url else None
+
+    on_call("ec2.DescribeSecurityGroups", proxy)
+    result = hammer("scan", "--config", write_config(tmp_path, accounts=[MAIN]), "--format", "json")
+    seen = json.loads(result.stdout)
+    assert [row["region"] for row in seen["scanned"]] == ["eu-west-1"]
+    assert [row["region"] for row in seen["failed"]] == ["us-east-1"]
+    assert seen["failed"][0]["reason"].startswith("what answered for AWS is not understood: ")
+    assert result.exit_code == 1
+
+
+def test_a_region_named_twice_is_scanned_once(tmp_path: Path) -> None:
+    twice = ["--region", "us-east-1", "--region", "us-east-1", "--account", MAIN]
+    result = hammer("scan", "--config", write_config(tmp_path), "--format", "json", *twice)
+    assert len(json.loads(result.stdout)["scanned"]) == 1
+
+
+def test_a_region_that_is_off_is_a_failure_only_if_it_was_asked_for(
+    tmp_path: Path, on_call: Callable[[str, Answer], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identification.region_scan.region_is_enabled", lambda _client, region: region != "us-east-1")
+    on_call("ec2.DescribeSecurityGroups", refusal(401, "AuthFailure", only="us-east-1"))
+    place = write_config(tmp_path, accounts=[MAIN])
+    result = hammer("scan", "--config", place, "--format", "json")
+    assert (json.loads(result.stdout)["failed"], result.exit_code) == ([], 0)
+    result = hammer("scan", "--config", place, "--format", "json", "--region", "us-east-1")
+    assert json.loads(result.stdout)["failed"] == [
+        {
+            "account_id": MAIN,
+            "region": "us-east-1",
+            "reason": f"region us-east-1 is not enabled in account {MAIN}",
+        }
+    ]
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param(["--account", "999999999999"], "not among the accounts of the configuration", id="account"),
+        pytest.param(["--format", "xml"], "'xml' is not one of", id="format"),
+        pytest.param(["--colour"], "No such option", id="option"),
+    ],
+)
+def test_wrong_usage_is_2(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+    result = hammer("scan", "--config", write_config(tmp_path), *arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert result.stdout == ""
+
+
+def test_names_from_the_account_do_not_reach_the_terminal_as_they_are(tmp_path: Path) -> None:
+    client = ec2(MAIN, "eu-west-1")
+    group_id = client.create_security_group(GroupName="[red]\u202egpj", Description="test")["GroupId"]
+    client.authorize_security_group_ingress(GroupId=group_id, IpProtocol="-1", CidrIp="0.0.0.0/0")
+    result = hammer("scan", "--config", write_config(tmp_path))
+    assert "\u202e" not in result.stdout
+    assert "[red]\\u202egpj" in result.stdout

@@ -1,0 +1,43 @@
+"""`hammer status` against the emulated AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hammer import status
+from library.aws.issue_table import IssueTable
+from library.issues.scan_coverage import Outcome, ScanCoverage
+from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world
+
+
+def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with world(tmp_path) as made:
+        group = made.group(permission("tcp", (22, 22), ANYWHERE))
+        made.issue(group)
+        other = made.issue("sg-2", remediation_details={"restored": {"at": "then", "by": "ana\x1b[0m", "backup": "k"}})
+        assert other.issue_id == "sg-2"
+        table: IssueTable = made.table
+        table.record_coverage(ScanCoverage(MAIN, REGION, Outcome.FAILED, NOW, 1.5, 7, reason="role missing"))
+        broken = {name: table._serialize(value) for name, value in other.to_item().items() if name != "issue_details"}
+        made.sessions.client("dynamodb").put_item(TableName=TABLE, Item={**broken, "issue_id": {"S": "sg-3"}})
+        lock = made.lock("bo@host, process 7")
+        lock.acquire()
+        lock.begin(MAIN, REGION, group)
+
+        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
+        assert shown.exit_code == 0
+        rows = [" ".join(line.replace("│", " ").split()) for line in shown.output.splitlines()]
+        assert f"main {REGION} failed 2026-11-22T03:00:00+00:00 1.5 7 never role missing" in rows
+        assert "main 2 0 0 0" in rows
+        flag = f"restored, waits for a decision: sg-2 in {MAIN}, {REGION}, by ana\\x1b[0m at then"
+        assert flag in shown.output
+        assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
+        assert "groups are being changed by bo@host, process 7, lease until 2026-11-22T03:15:00" in shown.output
+        lock.release()
+        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", "us-east-1"])
+        assert "nobody is changing groups" in shown.output
+        assert "restored" not in shown.output

@@ -1,0 +1,60 @@
+"""In a Lambda, a configuration in S3 is kept for minutes, then read again; what cannot be read is never made up for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+
+from identification import runtime
+from library.config import ConfigurationError
+from tests.worlds.identification_world import World
+
+
+@pytest.fixture(autouse=True)
+def upload(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts the world's configuration into S3, where the Lambda looks for it."""
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+    monkeypatch.setenv("HAMMER_CONFIG", "s3://a-bucket/config")
+    runtime._kept_configuration.cache_clear()
+    runtime._kept_sessions.cache_clear()
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+
+    def uploaded() -> None:
+        for file in world.folder.iterdir():
+            s3.put_object(Bucket="a-bucket", Key=f"config/{file.name}", Body=file.read_bytes())
+
+    uploaded()
+    return uploaded
+
+
+def at(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "monotonic", lambda: seconds)
+
+
+def test_a_change_counts_after_minutes_and_not_at_every_invocation(
+    world: World, upload: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(0, monkeypatch)
+    assert runtime.start(None).config.secgrp_unrestricted_access.enabled
+    world.configure(enabled=False)
+    upload()
+    at(299, monkeypatch)
+    assert runtime.start(None).config.secgrp_unrestricted_access.enabled
+    at(300, monkeypatch)
+    assert not runtime.start(None).config.secgrp_unrestricted_access.enabled
+
+
+def test_an_older_configuration_does_not_stand_in_for_one_that_cannot_be_read(
+    world: World, upload: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(0, monkeypatch)
+    runtime.start(None)
+    (world.folder / "whitelist.json").write_text("{", "utf-8")
+    upload()
+    at(300, monkeypatch)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError):
+            runtime.start(None)

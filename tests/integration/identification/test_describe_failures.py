@@ -1,0 +1,412 @@
+"""The identification Lambda when something goes wrong: what could not be read is never taken for nothing there."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from identification import runtime
+from library.aws.issue_table import LostRaceError
+from library.issues.issue import Issue, Status
+from library.issues.scan_coverage import Outcome
+from tests.integration.identification.test_describe_security_groups import paged
+from tests.worlds.emulated_aws import Call, Refusal
+from tests.worlds.identification_world import (
+    EXTERNAL_ID,
+    IRELAND,
+    MAIN,
+    SLAVE,
+    VIRGINIA,
+    World,
+    once,
+    target,
+)
+
+DENIED = Refusal("UnauthorizedOperation", 403, "You are not authorized to perform this operation.")
+THROTTLED = Refusal("RequestLimitExceeded", 503, "Request limit exceeded.")
+
+
+@pytest.fixture
+def known(world: World) -> dict[str, Any]:
+    """Two issues, found an hour ago: one group stays open, one is fixed by now. What the table has of them."""
+    world.group("tcp/22 from 0.0.0.0/0", name="open")
+    fixed = world.group("tcp/22 from 0.0.0.0/0", name="fixed")
+    world.describe()
+    world.revoke(fixed, "tcp/22 from 0.0.0.0/0")
+    world.later()
+    world.aws.forget()
+    runtime._kept_sessions.cache_clear()  # a new process: roles are assumed anew
+    return world.items()
+
+
+def second_page(refusal: Refusal) -> Callable[[Call], Refusal | None]:
+    return lambda call: (
+        refusal if call.operation == "DescribeSecurityGroups" and "NextToken" in call.parameters else None
+    )
+
+
+def of(operation: str, refusal: Refusal) -> Callable[[Call], Refusal | None]:
+    return lambda call: refusal if call.operation == operation else None
+
+
+ROLE_REASON = (
+    "role arn:aws:iam::210987654321:role/hammer-cloudsec-crossact-id cannot be assumed: it is missing, or does not "
+    "trust the main account, or aws.external_id is not the one it expects (AWS does not tell which)"
+)
+FAULTS = {
+    "role cannot be assumed": (
+        of("AssumeRole", Refusal("AccessDenied", 403, "User is not authorized to perform: sts:AssumeRole")),
+        ROLE_REASON,
+    ),
+    "denied": (of("DescribeSecurityGroups", DENIED), "denied: the role or user may not call DescribeSecurityGroups"),
+    "denied on the second page": (second_page(DENIED), "denied: the role or user may not call DescribeSecurityGroups"),
+    "throttled for longer than the retries": (
+        of("DescribeSecurityGroups", THROTTLED),
+        "throttled: AWS still refused DescribeSecurityGroups after the retries (RequestLimitExceeded)",
+    ),
+    "throttled on the second page": (
+        second_page(THROTTLED),
+        "throttled: AWS still refused DescribeSecurityGroups after the retries (RequestLimitExceeded)",
+    ),
+    "server error": (
+        of("DescribeSecurityGroups", Refusal("InternalError", 500)),
+        "An error occurred (InternalError) when calling the DescribeSecurityGroups operation",
+    ),
+    "wrong credentials, and the region is on": (
+        of("DescribeSecurityGroups", Refusal("AuthFailure", 401, "not able to validate the provided credentials")),
+        "An error occurred (AuthFailure) when calling the DescribeSecurityGroups operation",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "reason"), [pytest.param(*fault, id=name) for name, fault in FAULTS.items()])
+def test_a_region_that_could_not_be_read_resolves_nothing_and_says_why(
+    world: World, known: dict[str, Any], fault: Callable[[Call], Refusal | None], reason: str
+) -> None:
+    success = world.coverage().started
+    world.aws.rewrites.append(paged(2))
+    world.aws.hooks.append(fault)
+    with pytest.raises(ClientError):
+        world.describe()
+    assert world.items() == known
+    assert world.written_issues() == []
+    scan = world.coverage()
+    assert (scan.outcome, scan.started, scan.last_complete) == (Outcome.FAILED, world.clock, success)
+    assert scan.reason.startswith(reason)
+    assert "\n" not in scan.reason
+
+    world.aws.forget()
+    world.later()
+    assert world.describe() == {"changes": 1}
+    assert (world.coverage().outcome, world.coverage().reason) == (Outcome.COMPLETE, "")
+    assert world.coverage().last_complete == world.clock
+
+
+def test_throttling_that_ends_is_waited_for(world: World, known: dict[str, Any], sdk_sleeps: list[float]) -> None:
+    world.aws.refuse("DescribeSecurityGroups", THROTTLED, times=3)
+    assert world.describe() == {"changes": 1}
+    assert len(sdk_sleeps) == 3
+    assert len(known) == 2
+
+
+def test_no_connection(world: World, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:9")
+    with pytest.raises(Exception, match="Could not connect"):
+        world.describe()
+    assert world.items() == known
+    assert world.coverage().reason.startswith("AWS could not be reached: Could not connect to the endpoint URL")
+
+
+def test_a_first_scan_that_fails_has_no_success_to_tell(world: World) -> None:
+    world.aws.refuse("AssumeRole", Refusal("AccessDenied", 403))
+    with pytest.raises(ClientError):
+        world.describe()
+    assert (world.coverage().outcome, world.coverage().last_complete) == (Outcome.FAILED, None)
+
+
+def test_one_target_that_fails_does_not_stop_the_others(world: World) -> None:
+    there = world.group("tcp/22 from 0.0.0.0/0", region=VIRGINIA)
+    world.aws.refuse("DescribeSecurityGroups", DENIED, region=IRELAND)
+    with pytest.raises(ClientError):
+        world.describe(target(), target(region=VIRGINIA))
+    assert list(world.items()) == [there]
+
+
+def test_the_external_id_goes_nowhere_but_to_sts(
+    world: World, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG, "identification")
+    world.aws.refuse("AssumeRole", Refusal("AccessDenied", 403))
+    with pytest.raises(ClientError) as raised:
+        world.describe()
+    assumed = [call.parameters for call in world.aws.calls if call.operation == "AssumeRole"]
+    assert [call["ExternalId"] for call in assumed] == [EXTERNAL_ID]
+    said = [caplog.text, *capfd.readouterr(), repr(raised.value), str(world.items(other=True))]
+    assert not any(EXTERNAL_ID in text for text in said)
+
+
+# Regions that are off
+
+
+def off(call: Call, text: str) -> str:
+    """DescribeRegions' answer with Ireland not enabled."""
+    if call.operation != "DescribeRegions":
+        return text
+    return re.sub(r"<optInStatus>[^<]*</optInStatus>", "<optInStatus>not-opted-in</optInStatus>", text)
+
+
+@pytest.mark.parametrize("code", ["AuthFailure", "OptInRequired", "UnrecognizedClientException"])
+def test_a_region_that_is_off_is_recorded_as_such(world: World, known: dict[str, Any], code: str) -> None:
+    success = world.coverage().started
+    world.aws.refuse("DescribeSecurityGroups", Refusal(code, 401))
+    world.aws.rewrites.append(off)
+    assert world.describe() == {"changes": 0}
+    scan = world.coverage()
+    assert (scan.outcome, scan.last_complete) == (Outcome.REGION_OFF, success)
+    assert scan.reason == "region eu-west-1 is not enabled in account 210987654321"
+    assert world.items() == known
+    asked = [call.region for call in world.aws.calls if call.operation == "DescribeRegions"]
+    assert asked == [IRELAND]
+
+
+# What is not understood
+
+
+def without(call_operation: str, pattern: str, replacement: str = "", count: int = 1) -> Any:
+    def rewrite(call: Call, text: str) -> str:
+        return re.sub(pattern, replacement, text, count=count) if call.operation == call_operation else text
+
+    return rewrite
+
+
+def test_a_rule_of_an_unknown_shape_is_reported_stops_no_other_and_is_never_resolved(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = world.group("tcp/22 from 8.8.8.8/32", name="odd")
+    fixed = world.group("tcp/22 from 0.0.0.0/0", name="fixed")
+    world.describe()
+    world.revoke(fixed, "tcp/22 from 0.0.0.0/0")
+    new = world.group("tcp/3389 from 0.0.0.0/0", name="new")
+    before, success = world.items()[odd], world.clock
+    world.later()
+    world.aws.rewrites.append(without("DescribeSecurityGroups", "<cidrIp>8.8.8.8/32</cidrIp>"))
+
+    assert world.describe() == {"changes": 2}
+
+    assert world.items()[odd] == before
+    assert {group_id: world.items()[group_id]["status"] for group_id in (fixed, new)} == {
+        fixed: "resolved",
+        new: "open",
+    }
+    scan = world.coverage()
+    assert (scan.outcome, scan.last_complete) == (Outcome.PARTIAL, success)
+    assert scan.reason == f"not understood: {odd}: a tcp rule with an unknown source: {{}}"
+    record = next(record for record in caplog.records if record.levelno == logging.ERROR)
+    assert odd in record.__dict__["reason"]
+
+
+def test_a_prefix_list_that_is_gone_is_reported_and_resolves_nothing(world: World) -> None:
+    prefix_list = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
+    )["PrefixList"]["PrefixListId"]
+    group_id = world.group(f"tcp/22 from {prefix_list}")
+    world.describe()
+    before = world.items()
+    world.aws.rewrites.append(
+        without("DescribeManagedPrefixLists", r"(?s)<prefixListSet>.*</prefixListSet>", "<prefixListSet/>")
+    )
+    world.later()
+    assert world.describe() == {"changes": 0}
+    assert world.items() == before
+    assert world.coverage().reason == f"not understood: {group_id}: prefix list {prefix_list} could not be read"
+
+
+def test_a_prefix_list_that_may_not_be_read_fails_the_region(world: World, known: dict[str, Any]) -> None:
+    prefix_list = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
+    )["PrefixList"]["PrefixListId"]
+    world.group(f"tcp/22 from {prefix_list}")
+    world.aws.refuse("GetManagedPrefixListEntries", DENIED)
+    with pytest.raises(ClientError):
+        world.describe()
+    assert world.items() == known
+    assert "may not call GetManagedPrefixListEntries" in world.coverage().reason
+
+
+def test_a_group_without_an_id_could_be_any_so_nothing_is_resolved(world: World, known: dict[str, Any]) -> None:
+    new = world.group("tcp/3389 from 0.0.0.0/0", name="new")
+    world.aws.rewrites.append(without("DescribeSecurityGroups", r"<groupId>[^<]*</groupId>", count=1))
+    assert world.describe() == {"changes": 1}
+    items = world.items()
+    assert items.pop(new)["status"] == "open"
+    assert items == known
+    assert world.coverage().outcome is Outcome.PARTIAL
+    assert "a security group without an id" in world.coverage().reason
+
+
+# Somebody else writes at the same time
+
+
+def test_a_lost_race_is_decided_again_on_fresh_data(world: World) -> None:
+    """Two scans find the same group; the slower one's first write fails, and it adds nothing."""
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.aws.hooks.append(once("PutItem", group_id, world.describe))
+    assert world.describe() == {"changes": 0}
+    item = world.items()[group_id]
+    assert (item["status"], item["revision"], item["occurrence"]) == ("open", 1, 1)
+
+
+def test_what_another_scan_resolved_meanwhile_is_looked_at_again(world: World, known: dict[str, Any]) -> None:
+    group_id = next(name for name, item in known.items() if item["issue_details"]["name"] == "open")
+    world.allow(group_id, "tcp/22 from 8.8.8.8/32")
+
+    def fixed_and_seen() -> None:
+        world.revoke(group_id, "tcp/22 from 0.0.0.0/0", "tcp/22 from 8.8.8.8/32")
+        world.later(minutes=1)
+        world.describe()
+
+    world.aws.hooks.append(once("UpdateItem", group_id, fixed_and_seen))
+    world.describe()
+    assert world.items()[group_id]["status"] == "resolved", "the older look does not open it again"
+
+
+def test_what_was_found_and_resolved_since_a_look_began_is_looked_at_again(world: World) -> None:
+    """Another scan finds the group and, after somebody fixed it, a third resolves its issue: all that in between."""
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    done: list[bool] = []
+
+    def overtake(call: Call) -> None:
+        if call.operation == "BatchGetItem" and not done:
+            done.append(True)
+            world.describe()
+            world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
+            world.later(minutes=1)
+            world.describe()
+
+    world.aws.hooks.append(overtake)
+    assert world.describe() == {"changes": 0}
+    item = world.items()[group_id]
+    assert (item["status"], item["occurrence"]) == ("resolved", 1)
+
+
+def test_what_the_other_jobs_write_stays(world: World) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    world.allow(group_id, "tcp/22 from 8.8.8.8/32")
+    reported = (world.clock + timedelta(minutes=1)).isoformat()
+
+    def report() -> None:
+        issue = world.issue_table().get(SLAVE, group_id)
+        assert issue
+        sets = {"timestamps.reported": reported, "jira_details": {"ticket": "SEC-1"}}
+        world.issue_table().update(issue, sets)
+
+    world.aws.hooks.append(once("UpdateItem", group_id, report))
+    world.later()
+    assert world.describe() == {"changes": 1}
+    item = world.items()[group_id]
+    assert item["jira_details"] == {"ticket": "SEC-1"}
+    assert item["timestamps"]["reported"] == reported
+    assert len(item["issue_details"]["perms"]) == 2
+
+
+def test_an_issue_that_keeps_changing_fails_loudly_and_the_others_are_written(world: World) -> None:
+    busy = world.group("tcp/22 from 0.0.0.0/0", name="busy")
+    calm = world.group("tcp/22 from 0.0.0.0/0", name="calm")
+    world.describe()
+    for group_id in (busy, calm):
+        world.allow(group_id, "tcp/22 from 8.8.8.8/32")
+
+    def meddle(call: Call) -> None:
+        if call.operation == "UpdateItem" and call.parameters["Key"]["issue_id"] == {"S": busy}:
+            # Not through the table's door: its own write would be a call of the same kind.
+            item = world.items()[busy]
+            world.dynamodb.delete_item(
+                TableName=call.parameters["TableName"],
+                Key={"account_id": {"S": SLAVE}, "issue_id": {"S": busy}},
+            )
+            issue = Issue.from_item({**item, "revision": int(item["revision"]) + 1})
+            world.dynamodb.put_item(
+                TableName=call.parameters["TableName"],
+                Item=world.issue_table()._values(issue.to_item()),
+            )
+
+    world.aws.hooks.append(meddle)
+    with pytest.raises(LostRaceError, match=busy):
+        world.describe()
+    assert len(world.items()[calm]["issue_details"]["perms"]) == 2
+    assert world.coverage().outcome is Outcome.FAILED
+
+
+def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -> None:
+    ids = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}") for number in range(30)]  # more than threads
+
+    def refuse(call: Call) -> Refusal | None:
+        is_first = call.operation == "PutItem" and call.parameters["Item"]["issue_id"] == {"S": ids[0]}
+        return Refusal("AccessDeniedException", 400, "not you") if is_first else None
+
+    world.aws.hooks.append(refuse)
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        world.describe()
+    assert world.items().keys() == set(ids[1:])
+    assert "may not call PutItem" in world.coverage().reason
+
+
+def test_a_table_that_cannot_be_written_does_not_hide_why_the_scan_failed(world: World) -> None:
+    world.describe()
+    world.aws.refuse("DescribeSecurityGroups", DENIED)
+    world.aws.refuse("UpdateItem", Refusal("AccessDeniedException", 400))
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        world.describe()
+
+
+# Coverage
+
+
+def test_coverage_says_when_how_long_and_how_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.group("tcp/443 from 0.0.0.0/0")
+    began = world.clock
+
+    def tick(_: object) -> datetime:
+        return world.later(milliseconds=250)
+
+    monkeypatch.setattr("identification.runtime.Runtime.now", tick)
+    world.describe(target(MAIN), target())
+    here, there = world.coverage(MAIN), world.coverage()
+    assert (there.account_id, there.region, there.outcome) == (SLAVE, IRELAND, Outcome.COMPLETE)
+    assert there.groups == here.groups + 1
+    assert here.started == began + timedelta(milliseconds=250)
+    assert there.seconds >= 0.25
+    assert there.started == there.last_complete
+
+
+def test_an_older_scan_never_replaces_a_newer_ones_coverage(world: World) -> None:
+    """A slow scan that fails in the end, after a quick one began and ended."""
+    world.describe()
+    success = world.later()
+
+    def overtaken(call: Call) -> Refusal | None:
+        if call.operation == "DescribeSecurityGroups" and world.clock == success:
+            world.later()
+            world.describe()
+            return DENIED
+        return None
+
+    world.aws.hooks.append(overtaken)
+    with pytest.raises(ClientError):
+        world.describe()
+    assert (world.coverage().outcome, world.coverage().started) == (Outcome.COMPLETE, world.clock)
+
+
+def test_coverage_is_not_an_issue(world: World) -> None:
+    world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    assert set(world.items(other=True)) == {"adopted#issues", "scan-coverage#eu-west-1"}
+    table = world.issue_table()
+    assert len(table.exposed(SLAVE, IRELAND)) == len(list(table.with_status(SLAVE, *Status))) == 1

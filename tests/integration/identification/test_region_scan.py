@@ -1,0 +1,121 @@
+"""One look at a region: prefix lists are read once, calls are few, groups are let go."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from identification.region_scan import RegionScan, scan_region
+from library.aws.ec2 import PrefixListReader, enabled_regions, region_is_enabled, security_group_pages
+from library.aws.session import Sessions
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator
+from tests.worlds.emulated_aws import EmulatedAws
+from tests.worlds.identification_world import IRELAND, MAIN, VIRGINIA, World
+
+TODAY = date(2026, 11, 22)
+EVALUATOR = Evaluator(PortSet.parse([22, 3389]), AddressSet())
+
+
+def look(group_ids: list[str] | None = None) -> RegionScan:
+    return scan_region(Sessions(MAIN, IRELAND, "role"), MAIN, IRELAND, EVALUATOR, (), TODAY, group_ids or [])
+
+
+@pytest.fixture
+def here(world: World) -> Any:
+    """A client for the main account."""
+    return world.ec2(MAIN)
+
+
+def prefix_list(here: Any, name: str, *cidrs: str, family: str = "IPv4") -> str:
+    made = here.create_managed_prefix_list(
+        PrefixListName=name, MaxEntries=20, AddressFamily=family, Entries=[{"Cidr": cidr} for cidr in cidrs]
+    )
+    return str(made["PrefixList"]["PrefixListId"])
+
+
+def test_each_prefix_list_is_read_once(world: World, here: Any) -> None:
+    ids = [prefix_list(here, "a", "8.8.8.0/24"), prefix_list(here, "b", "2a00::/16", family="IPv6")]
+    for number in range(4):
+        world.group(f"tcp/22 from {ids[0]}, {ids[1]}", f"tcp/3389 from {ids[0]}", name=f"g{number}", account_id=MAIN)
+    world.aws.forget()
+    scan = look()
+    assert [len(detection.details.perms) for detection in scan.detections] == [3, 3, 3, 3]
+    assert sorted(world.aws.operations("ec2")) == [
+        "DescribeManagedPrefixLists",
+        "DescribeSecurityGroups",
+        "GetManagedPrefixListEntries",
+        "GetManagedPrefixListEntries",
+    ]
+
+
+def test_prefix_lists_on_other_ports_and_those_of_aws_cost_nothing_more(world: World, here: Any) -> None:
+    ours = prefix_list(here, "a", "0.0.0.0/0")
+    owned = [found for found in here.describe_managed_prefix_lists()["PrefixLists"] if found["OwnerId"] == "AWS"]
+    world.group(f"tcp/443 from {ours}", f"icmp/-1 from {ours}", account_id=MAIN)
+    world.aws.forget()
+    look()
+    assert world.aws.operations("ec2") == ["DescribeSecurityGroups"]
+    world.group(f"tcp/22 from {owned[0]['PrefixListId']}", name="aws", account_id=MAIN)
+    world.aws.forget()
+    assert look().detections == []
+    assert world.aws.operations("ec2") == ["DescribeSecurityGroups", "DescribeManagedPrefixLists"]
+
+
+def test_a_list_that_is_missing_is_asked_for_once_and_takes_no_other_with_it(world: World, here: Any) -> None:
+    there = prefix_list(here, "a", "8.8.8.0/24")
+    reader = PrefixListReader(here)
+    world.aws.forget()
+    for _ in range(2):
+        reader.read([there, "pl-00000000"])
+    assert {name: [str(entry) for entry in entries] for name, entries in reader.entries.items()} == {
+        there: ["8.8.8.0/24"]
+    }
+    assert world.aws.operations() == ["DescribeManagedPrefixLists", "GetManagedPrefixListEntries"]
+
+
+def test_only_the_groups_asked_for(world: World) -> None:
+    a, b = (world.group("tcp/22 from 0.0.0.0/0", name=name, account_id=MAIN) for name in "ab")
+    scan = look([b, "sg-00000000"])
+    assert ([detection.group_id for detection in scan.detections], scan.groups) == ([b], 1)
+    assert {detection.group_id for detection in look().detections} == {a, b}
+
+
+def test_a_page_is_read_when_the_last_one_was_judged(world: World, here: Any) -> None:
+    pages = security_group_pages(here)
+    world.aws.forget()
+    assert world.aws.operations() == []
+    next(pages)
+    assert world.aws.operations() == ["DescribeSecurityGroups"]
+
+
+def test_regions(aws: EmulatedAws, world: World, here: Any) -> None:
+    assert {IRELAND, VIRGINIA} <= set(enabled_regions(here))
+    assert enabled_regions(here) == sorted(enabled_regions(here))
+    assert region_is_enabled(here, VIRGINIA)
+    aws.rewrites.append(lambda _, text: text.replace("opt-in-not-required", "not-opted-in"))
+    assert not region_is_enabled(here, VIRGINIA)
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "nameless", "problem"),
+    [
+        pytest.param({}, [], "", id="none"),
+        pytest.param({"sg-1": ("a", "b"), "sg-2": ("c",)}, [], "sg-1: a, b; sg-2: c", id="two groups"),
+        pytest.param({"sg-1": ("a",)}, ["no id"], "no id; sg-1: a", id="one without an id"),
+        pytest.param(
+            {f"sg-{n}": ("a",) for n in range(23)},
+            [],
+            "; ".join([*(f"sg-{n}: a" for n in range(20)), "and 3 more"]),
+            id="many",
+        ),
+    ],
+)
+def test_what_was_not_understood(unreadable: dict[str, tuple[str, ...]], nameless: list[str], problem: str) -> None:
+    scan = RegionScan(unreadable=unreadable, nameless=nameless)
+    assert scan.problem == problem
+    assert scan.tells_about("sg-99") == (not nameless)
+    assert not unreadable or not scan.tells_about("sg-1")

@@ -1,0 +1,105 @@
+"""`hammer remediate` at a terminal: it shows, asks, and does what was agreed to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.worlds.remediation_world import ANYWHERE, MAIN, REGION, World, permission, world
+
+SSH = permission("tcp", (22, 22), ANYWHERE, about="ssh")
+OPEN = {("tcp", 22, 22, ANYWHERE)}
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        made.configure(remediation=False)
+        yield made
+
+
+def three(world: World) -> list[str]:
+    groups = sorted(world.group(SSH) for _ in range(3))
+    for group in groups:
+        world.issue(group)
+    return groups
+
+
+ANSWERS: dict[str, tuple[list[str], list[bool]]] = {
+    # what is answered, and which of three groups are closed
+    "yes, no, yes": (["yes", "n", "y"], [True, False, True]),
+    "quit": (["y", "q"], [True, False, False]),
+    "all that follow": (["n", "a"], [False, True, True]),
+    "nothing to answer": ([], [False, False, False]),
+    "what is no answer is asked again": (["what", "", "d", "y"], [True, False, False]),
+}
+
+
+@pytest.mark.parametrize(("answers", "closed"), ANSWERS.values(), ids=ANSWERS)
+def test_answers(world: World, answers: list[str], closed: list[bool]) -> None:
+    groups = three(world)
+    summary = world.by_hand(*answers)
+    assert [world.rules(group) != OPEN for group in groups] == closed
+    assert summary.remediated == sum(closed)
+
+
+def test_what_is_shown(world: World) -> None:
+    client = world.ec2()
+    group = world.group(SSH)
+    subnet = client.create_subnet(VpcId=world.vpcs[MAIN], CidrBlock="10.20.1.0/24")["Subnet"]["SubnetId"]
+    client.create_network_interface(SubnetId=subnet, Groups=[group], Description="the gateway")
+    world.issue(group)
+    world.by_hand("d", "n")
+    shown = "\n".join(world.people.said)
+    for expected in (
+        f"{group} {group} in {MAIN} (main), {REGION}, vpc-1",
+        "open_completely, found 2026-10-13T03:00:00+00:00, reported 2026-10-23T03:00:00+00:00, SEC-1",
+        "  used by network interface eni-",
+        " (the gateway)",
+        "  - tcp/22 from 0.0.0.0/0 (ssh)",
+        "  + tcp/22 from 10.0.0.0/8 (Hammer: replaces 0.0.0.0/0 on 2026-11-22, SEC-1)",
+        "to be revoked: sgr-",
+        "backup: none yet",
+    ):
+        assert expected in shown
+
+
+def test_a_group_that_changed_while_somebody_thought_is_shown_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    asked = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        if len(asked) == 1:
+            world.ec2().authorize_security_group_ingress(
+                GroupId=group, IpPermissions=[permission("tcp", (3389, 3389), ANYWHERE)]
+            )
+        return "y" if len(asked) < 3 else "q"
+
+    monkeypatch.setattr(world.people, "ask", ask)
+    assert world.by_hand().remediated == 1
+    assert len(asked) == 2
+    assert any("look again" in line for line in world.people.said)
+    assert not world.exposed(group)
+
+
+def test_the_limit_holds_by_hand_too(world: World) -> None:
+    world.configure(remediation_limit_per_run=1)
+    three(world)
+    summary = world.by_hand("a")
+    assert summary.remediated == 1
+    assert summary.problems[0].startswith("stopped: 1 groups were changed, which is remediation_limit_per_run")
+
+
+def test_what_is_not_due_is_offered_when_asked_for(world: World) -> None:
+    world.configure(remediation_retention_period=21)
+    group = world.group(SSH)
+    world.issue(group, reported_days=1)
+    assert world.by_hand("y").remediated == 0
+    assert world.by_hand("y", include_not_due=True).remediated == 1
+    assert any("due at 2026-12-12T03:00:00+00:00" in line for line in world.people.said)

@@ -1,0 +1,125 @@
+"""One lock keeps two runs apart, and outlives no one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from library.aws.lock import LEASE, Holder, Lock, LockedError, this_process
+from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, TABLE, World, permission, world
+
+SSH = permission("tcp", (22, 22), ANYWHERE)
+PLACE = (MAIN, "eu-west-1", "sg-1")
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        yield made
+
+
+def lock_of(world: World, holder: Holder, now: datetime = NOW) -> Lock:
+    return Lock(world.sessions.client("dynamodb"), TABLE, MAIN, holder, lambda: now)
+
+
+ANA, BO = Holder("ana@host, process 7"), Holder("bo@host, process 8")
+
+
+@pytest.mark.parametrize("job", ["remediate", "restore"])
+def test_the_second_of_two_runs_names_the_first_and_exits_with_1(world: World, job: str) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    first = lock_of(world, ANA, datetime.now(UTC))
+    first.acquire()
+    result = world.remediate("--batch") if job == "remediate" else world.restore(group, "--batch")
+    assert result.exit_code == 1
+    assert "hammer: another run holds the lock: ana@host, process 7, until " in result.output
+    assert world.rules(group) == {("tcp", 22, 22, ANYWHERE)}
+    first.release()
+    assert world.remediate("--batch").exit_code == 0
+
+
+def test_a_dry_run_needs_no_lock(world: World) -> None:
+    lock_of(world, ANA, datetime.now(UTC)).acquire()
+    assert world.remediate("--dry-run").exit_code == 0
+
+
+def test_a_holder_that_stopped_renewing_loses_it_when_the_lease_ends(world: World) -> None:
+    ana = lock_of(world, ANA)
+    ana.acquire()
+    with pytest.raises(LockedError, match=r"ana@host, process 7, until 2026-11-22T03:15:00\+00:00"):
+        lock_of(world, BO, NOW + LEASE - timedelta(seconds=1)).acquire()
+    bo = lock_of(world, BO, NOW + LEASE)
+    bo.acquire()
+    with pytest.raises(LockedError, match="taken over by another run"):
+        ana.renew()
+    ana.release()
+    state = bo.read()
+    assert state.holder == BO, "who lost the lock does not release it for its holder"
+
+
+def test_renewing_keeps_it(world: World) -> None:
+    clock = [NOW]
+    ana = Lock(world.sessions.client("dynamodb"), TABLE, MAIN, ANA, lambda: clock[0])
+    ana.acquire()
+    clock[0] += LEASE / 2
+    ana.renew()
+    with pytest.raises(LockedError):
+        lock_of(world, BO, NOW + LEASE).acquire()
+
+
+def test_what_is_unfinished_survives_the_holder(world: World) -> None:
+    ana = lock_of(world, ANA)
+    ana.acquire()
+    ana.begin(*PLACE)
+    ana.release()
+    bo = lock_of(world, BO)
+    bo.acquire()
+    assert bo.read().unfinished == {PLACE}
+    bo.finish(*PLACE)
+    assert bo.read().unfinished == frozenset()
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")
+
+
+@needs_proc
+def test_a_dead_holder_on_this_machine_loses_it_at_once(world: World) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    mine = this_process()
+    fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+    theirs = replace(mine, who="the child", process=f"{child.pid}:{fields[19]}")
+    lock_of(world, theirs).acquire()
+    with pytest.raises(LockedError, match="the child"):
+        lock_of(world, mine).acquire()
+    child.kill()
+    child.wait()
+    lock_of(world, mine).acquire()
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("holder", "taken_over"),
+    [
+        (replace(this_process(), who="another in this process"), False),
+        (replace(this_process(), process=f"{os.getpid()}:1"), True),
+        (Holder("the same ids on another machine", "elsewhere", f"{os.getpid()}:1"), False),
+        (replace(this_process(), process="?"), False),
+    ],
+    ids=["alive", "its number was given to another", "another machine", "not understood"],
+)
+def test_who_counts_as_dead(world: World, holder: Holder, *, taken_over: bool) -> None:
+    lock_of(world, holder).acquire()
+    mine = lock_of(world, this_process())
+    if taken_over:
+        mine.acquire()
+        return
+    with pytest.raises(LockedError):
+        mine.acquire()

@@ -1,0 +1,307 @@
+"""`hammer restore`: groups come back exactly, and are then left alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hammer.demo_world import GROUPS_FILE
+from library.aws.failures import AWS_ERRORS
+from library.aws.lock import LEASE
+from library.issues.issue import Status
+from remediation.journal import entry_of, is_unfinished
+from tests.worlds.aws_faults import (
+    WRITES,
+    Fault,
+    KilledError,
+    calls,
+    error,
+    killed_after,
+    time_out_after_it_was_made,
+)
+from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, world
+
+TEMPLATES = [json.loads(line) for line in GROUPS_FILE.read_text().splitlines()]
+SSH = permission("tcp", (22, 22), ANYWHERE, about="ssh")
+OPEN = {("tcp", 22, 22, ANYWHERE)}
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        yield made
+
+
+def remediated(world: World, *permissions: Any, **more: Any) -> tuple[str, dict[str, Any]]:
+    """A group that was remediated, and its description from before."""
+    group = world.group(*permissions, **more)
+    world.issue(group, **more)
+    before = world.described(group, **more)
+    assert world.batch().remediated == 1
+    return group, before
+
+
+@pytest.mark.parametrize("strategy", ["replace_rule", "carve_ports"])
+def test_every_sample_group_comes_back_as_it_was(world: World, strategy: str) -> None:
+    world.configure(
+        restricted_ports=["0-65535"] if strategy == "replace_rule" else [22, 80, 443, 3306, 8080],
+        remediation_scope=["open_completely", "open_partly"],
+        remediation_strategy=strategy,
+        remediation_limit_per_run=100,
+    )
+    before: dict[str, dict[str, Any]] = {}
+    for number, template in enumerate(TEMPLATES):
+        # Some templates say a thing twice, which EC2 refuses.
+        unique = list({json.dumps(p): p for p in template["IpPermissions"]}.values())
+        group = world.group(*unique, name=f"{template['name']} {number}")
+        world.issue(group)
+        before[group] = world.described(group)
+    assert len(before) == 77
+    summary = world.batch()
+    assert summary.problems == []
+    changed = [group for group in before if world.described(group) != before[group]]
+    assert len(changed) == summary.remediated >= 40
+    assert all(not world.exposed(group) for group in before)
+    for group in changed:
+        world.restore_quietly(group)
+        assert world.described(group) == before[group]
+
+
+def test_what_is_restored_is_left_alone_until_somebody_decides(world: World) -> None:
+    group, before = remediated(world, SSH)
+    result = world.restore(group, "--batch")
+    assert result.exit_code == 0, result.output
+    assert world.described(group) == before
+    release = f"hammer restore --release --account {MAIN} --region {REGION} --group {group}"
+    assert release in result.output
+    issue = world.stored(group)
+    flag = issue.remediation_details["restored"]
+    assert flag["backup"] == issue.remediation_details["journal"]["restored_from"]
+    assert [backup["hammer"]["kind"] for backup in world.backups_of(group)] == ["restore", "remediation"]
+
+    assert world.batch().remediated == 0
+    assert world.rules(group) == OPEN
+    assert "hammer: " not in world.restore(group, "--release").output
+    assert world.stored(group).remediation_details["restored"] is None
+    assert world.batch().remediated == 1
+    assert "not waiting for a decision" in world.restore(group, "--release").output
+
+
+def test_agreeing_by_hand_is_a_decision_too(world: World) -> None:
+    group, _ = remediated(world, SSH)
+    world.restore_quietly(group)
+    assert world.by_hand("y").remediated == 0
+    assert world.by_hand("y", include_not_due=True).remediated == 1
+    assert any("restored by tester" in line for line in world.people.said)
+    assert world.stored(group).remediation_details["restored"] is None
+
+
+def test_the_flag_survives_a_new_occurrence(world: World) -> None:
+    from library.issues.reconcile import Detection, reconcile
+
+    group, _ = remediated(world, SSH)
+    world.restore_quietly(group)
+    issue = world.stored(group)
+    resolved = reconcile(issue, None, world.now())
+    assert resolved
+    world.table.write(resolved)
+    again = reconcile(world.stored(group), Detection(MAIN, group, issue.details, whitelisted=False), world.now())
+    assert again
+    world.table.write(again)
+    fresh = world.stored(group)
+    world.table.update(fresh, {"timestamps.reported": "2026-01-01T00:00:00+00:00"})
+    assert fresh.occurrence != issue.occurrence
+    assert world.batch().remediated == 0
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_rules_made_since_are_kept_unless_exact(world: World, *, exact: bool) -> None:
+    group, before = remediated(world, SSH, permission("tcp", (443, 443), ANYWHERE))
+    world.ec2().authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[permission("tcp", (8080, 8080), "10.5.0.0/16", about="theirs")]
+    )
+    result = world.restore(group, "--batch", *(["--exact"] if exact else []))
+    assert result.exit_code == 0
+    if exact:
+        assert world.described(group) == before
+        assert "- tcp/8080 from 10.5.0.0/16 (theirs)" in result.output
+    else:
+        assert world.rules(group) == {*OPEN, ("tcp", 443, 443, ANYWHERE), ("tcp", 8080, 8080, "10.5.0.0/16")}
+        assert "1 rules made since stay (--exact revokes them)" in result.output
+
+
+def test_everything_that_a_rule_can_be_comes_back(world: World) -> None:
+    offices = world.prefix_list(ANYWHERE, "10.0.0.0/8")
+    peer = world.group()
+    group, before = remediated(
+        world,
+        permission("-1", None, ANYWHERE, about="all"),
+        permission("tcp", (22, 22), "::/0", offices),
+        permission("tcp", (80, 80), "self", peer, about="each other"),
+        permission("icmp", (-1, -1), ANYWHERE, about="ping"),
+        permission("50", (-1, -1), ANYWHERE),
+        permission("udp", (0, 65535), "0.0.0.0/1", "128.0.0.0/1"),
+    )
+    rules = world.ec2().describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+    theirs = [
+        rule["SecurityGroupRuleId"]
+        for rule in rules["SecurityGroupRules"]
+        if rule.get("ReferencedGroupInfo") or rule["IpProtocol"] == "icmp"
+    ]
+    assert len(theirs) == 3
+    world.ec2().revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=theirs)
+    world.restore_quietly(group)
+    assert world.described(group) == before
+
+
+def test_a_description_comes_back(world: World) -> None:
+    group, before = remediated(world, SSH, permission("tcp", (443, 443), "8.8.8.8/32", about="old"))
+    world.ec2().update_security_group_rule_descriptions_ingress(
+        GroupId=group, IpPermissions=[permission("tcp", (443, 443), "8.8.8.8/32", about="new")]
+    )
+    world.restore_quietly(group)
+    assert world.described(group) == before
+
+
+def test_rules_that_stayed_are_no_difference(world: World) -> None:
+    group, before = remediated(world, SSH, permission("tcp", (80, 80), "self", about="each other"))
+    world.restore_quietly(group)
+    assert world.described(group) == before
+
+
+def test_two_remediations_since_the_backup(world: World) -> None:
+    group, before = remediated(world, SSH)
+    first = world.backups.list(MAIN, REGION, group)[0].key
+    world.ec2().authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[permission("tcp", (3389, 3389), ANYWHERE)]
+    )
+    assert world.batch().remediated == 1
+    result = world.restore(group, "--batch", "--backup", f"s3://hammer-backup-bucket/{first}")
+    assert result.exit_code == 0, result.output
+    assert world.described(group) == before
+
+
+def test_the_backup_from_before_a_restore_leads_forward_again(world: World) -> None:
+    group, _ = remediated(world, SSH)
+    closed = world.described(group)
+    world.restore_quietly(group)
+    newest = world.backups.list(MAIN, REGION, group)[0].key
+    assert world.restore(group, "--batch", "--backup", newest).exit_code == 0
+    assert world.described(group) == closed
+    result = world.restore(group, "--dry-run")
+    assert f"-> {newest}" not in result.output, "the newest from a remediation is meant unless one is named"
+
+
+def test_restored_by_somebody_else_already(world: World) -> None:
+    group, _ = remediated(world, SSH)
+    added = [rule for rule in world.rules(group) if rule not in OPEN]
+    world.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[SSH])
+    world.ec2().revoke_security_group_ingress(
+        GroupId=group, IpPermissions=[permission("tcp", (22, 22), *(rule[3] for rule in added))]
+    )
+    result = world.restore(group, "--batch")
+    assert result.exit_code == 0
+    assert "it was as that says already" in result.output
+    assert world.stored(group).remediation_details["restored"]
+    assert len(world.backups_of(group)) == 1
+
+
+def test_dry_run_shows_the_difference_and_changes_nothing(world: World) -> None:
+    group, _ = remediated(world, SSH)
+    closed = world.described(group)
+    stored = world.stored(group)
+    result = world.restore(group, "--dry-run")
+    assert result.exit_code == 0
+    assert "+ tcp/22 from 0.0.0.0/0 (ssh)" in result.output
+    assert "- tcp/22 from 10.0.0.0/8 (Hammer: replaces 0.0.0.0/0 on 2026-11-22, SEC-1)" in result.output
+    assert (world.described(group), world.stored(group)) == (closed, stored)
+    assert len(world.backups_of(group)) == 1
+
+
+def test_it_asks_at_a_terminal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, before = remediated(world, SSH)
+    assert world.restore(group, answers="y\n").exit_code == 2, "no terminal"
+    monkeypatch.setattr("remediation.restore_security_groups.has_terminal", lambda: True)
+    assert "nothing changed" in world.restore(group, answers="n\n").output
+    assert "nothing changed" in world.restore(group, answers="").output
+    assert world.rules(group) != OPEN
+    assert world.restore(group, answers="y\n").exit_code == 0
+    assert world.described(group) == before
+
+
+def test_in_another_account_and_without_an_issue(world: World) -> None:
+    group, before = remediated(world, SSH, account=MEMBER)
+    world.sessions.client("dynamodb").delete_item(
+        TableName="issues", Key={"account_id": {"S": MEMBER}, "issue_id": {"S": group}}
+    )
+    assert world.restore(group, "--batch", account=MEMBER).exit_code == 0
+    assert world.described(group, MEMBER) == before
+    issue = world.stored(group, MEMBER)
+    assert issue.status is Status.CLOSED
+    assert issue.remediation_details["restored"]
+
+
+CANNOT: dict[str, tuple[list[str], str]] = {
+    "no such backup": (["--backup", "security_groups/x.json"], "security_groups/x.json is not a backup of this group"),
+    "gone": ([], "the group does not exist any more"),
+}
+
+
+@pytest.mark.parametrize(("options", "why"), CANNOT.values(), ids=CANNOT)
+def test_what_cannot_be_restored(world: World, options: list[str], why: str) -> None:
+    group, _ = remediated(world, SSH)
+    if not options:
+        world.ec2().delete_security_group(GroupId=group)
+    result = world.restore(group, "--batch", *options)
+    assert result.exit_code == 1
+    assert f"hammer: {group} in {MAIN}, {REGION}: {why}" in result.output
+
+
+def test_a_group_without_backup(world: World) -> None:
+    group = world.group(SSH)
+    result = world.restore(group, "--batch")
+    assert (result.exit_code, "there is no backup of this group" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("options", [["--batch", "--group", "sg-2"], ["--batch", "--account", MEMBER]])
+def test_exactly_one_group_is_named(world: World, options: list[str]) -> None:
+    assert world.restore("sg-1", *options).exit_code == 2
+
+
+@pytest.mark.parametrize("fault", [error, time_out_after_it_was_made, killed_after])
+def test_a_fault_at_every_change_of_a_restore(world: World, fault: Fault) -> None:
+    """The calls that write: what a fault at a read does, `remediate` shows, by the same code."""
+    for at in count():
+        group, open_ = remediated(world, SSH, permission("tcp", (443, 443), ANYWHERE, "self"))
+        closed = world.described(group)
+        world.clock += 2 * LEASE
+        told = True
+        with calls(fault, at, WRITES) as seen:
+            try:
+                told = bool(world.restore_quietly(group))
+            except (KilledError, *AWS_ERRORS):
+                pass
+        if at >= len(seen.made):
+            break
+        where = f"{fault.__name__} at call {at}, {seen.made[at]}"
+        issue, state = world.stored(group), world.described(group)
+        if not is_unfinished(issue):
+            assert state in (open_, closed), where
+            assert told or issue.remediation_details.get("restored"), where
+        world.clock += 2 * LEASE
+        world.batch()
+        issue, state = world.stored(group), world.described(group)
+        assert not is_unfinished(issue), where
+        entry = entry_of(issue)
+        restored = entry is not None and entry.kind == "restore" and entry.step == "done"
+        assert state == open_ if restored else not world.exposed(group), where
+        assert bool(issue.remediation_details.get("restored")) == restored, where
+        world.sessions.client("dynamodb").delete_item(
+            TableName="issues", Key={"account_id": {"S": MAIN}, "issue_id": {"S": group}}
+        )
+    assert at > 6

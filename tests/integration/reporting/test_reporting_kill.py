@@ -1,0 +1,166 @@
+"""The job killed at every point where it reads or writes anything: afterwards there is one ticket, told once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from jira.resilientsession import ResilientSession
+from slack_sdk import WebClient
+
+from library.aws.issue_table import IssueTable
+from library.issues.issue import Status
+from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Killer:
+    """Kills at the so-many-th step, counted from 0, before or after it is done."""
+
+    at: int
+    after: bool
+    steps: int = 0
+
+    def around(self, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def outer(*args: Any, **kwargs: Any) -> Any:
+            number, self.steps = self.steps, self.steps + 1
+            if number == self.at and not self.after:
+                raise Killed
+            done = inner(*args, **kwargs)
+            if number == self.at:
+                raise Killed
+            return done
+
+        return outer
+
+
+@contextmanager
+def killing(monkeypatch: pytest.MonkeyPatch, killer: Killer) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        for where, what in ((ResilientSession, "request"), (WebClient, "api_call"), (IssueTable, "_update")):
+            patched.setattr(where, what, killer.around(getattr(where, what)))
+        yield
+
+
+def new(world: World) -> None:
+    world.found()
+
+
+def changed(world: World) -> None:
+    world.found()
+    world.report()
+    world.found("sg-1", SSH, RDP)
+
+
+def gone(world: World) -> None:
+    world.found()
+    world.report()
+    world.fixed()
+
+
+def exempt(world: World) -> None:
+    world.found()
+    world.report()
+    world.found(exempt=True)
+
+
+def found_again(world: World) -> None:
+    gone(world)
+    world.report()
+    world.found()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("story", [new, changed, gone, exempt, found_again])
+def test_killed_anywhere(story: Callable[[World], None], after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reporting_world() as world:
+        story(world)
+        world.report()
+        expected = outcome(world)
+        assert world.report().told == {}
+    at, killed = 0, True
+    while killed:
+        with reporting_world() as world:
+            world.jira.slow_index = False
+            story(world)
+            killer = Killer(at, after)
+            with killing(monkeypatch, killer):
+                try:
+                    world.report()
+                    killed = False
+                except Killed:
+                    killed = True
+            world.passes(seconds=1)
+            summary = world.report()
+            assert (summary.notes, summary.problems) == ([], [])
+            assert outcome(world) == expected, f"killed at step {at}"
+            assert world.report().told == {}
+        at += 1
+    assert at > 3
+
+
+def outcome(world: World) -> Any:
+    """What is left of a story; Slack apart, whose messages nobody can look up."""
+    issue = world.issue()
+    tickets = [(t.key, t.status, t.labels, t.comments) for t in world.jira.tickets.values()]
+    details = {name: value for name, value in issue.jira_details.items() if name != "since"}
+    told = bool(issue.timestamps.reported), bool(issue.timestamps.closed), issue.status, "heard" in issue.slack_details
+    return tickets, details, told
+
+
+def test_a_ticket_that_jira_does_not_find_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reporting_world() as world:
+        world.jira.slow_index = True
+        world.found()
+        # Step 0: the intent, 1: JIRA's version, 2: the search, 3: the ticket.
+        with killing(monkeypatch, Killer(3, after=True)), pytest.raises(Killed):
+            world.report()
+        assert len(world.jira.tickets) == 1
+        assert world.issue().jira_details["ticket"] is None
+        world.passes(seconds=2)
+
+        def index(seconds: float) -> None:
+            world.slept.append(seconds)
+            world.jira.tickets["SEC-1"].indexed = True
+
+        monkeypatch.setattr(world, "sleep", index)
+        world.report()
+        assert world.slept == [13.0]
+        assert world.issue().jira_details["ticket"] == "SEC-1"
+        assert len(world.jira.tickets) == 1
+
+
+def test_a_ticket_of_a_killed_run_is_closed_though_nobody_recorded_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reporting_world() as world:
+        world.found()
+        with killing(monkeypatch, Killer(3, after=True)), pytest.raises(Killed):
+            world.report()
+        world.fixed()
+        assert world.report().told == {"gone": 1}
+        assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done"]
+        assert world.issue().status is Status.CLOSED
+
+
+def test_a_destination_that_heard_before_the_job_was_killed_does_not_hear_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with reporting_world() as world:
+        world.sections["jira"] = {"enabled": False}
+        world.ticket_owners = {"slack_owner": ["ana", "bo"]}
+        world.slack.faults = []
+        world.found()
+        # Two pages of people, then ana's message, her record, her thread, then bo's message.
+        with killing(monkeypatch, Killer(5, after=False)), pytest.raises(Killed):
+            world.report()
+        assert [message.channel for message in world.slack.messages] == ["ana"]
+        assert world.issue().timestamps.reported is None
+        world.report()
+        assert [message.channel for message in world.slack.messages] == ["ana", "bo"]
+        assert world.issue().timestamps.reported == world.clock

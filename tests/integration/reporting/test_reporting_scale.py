@@ -1,0 +1,88 @@
+"""Many issues: few messages, and nothing at all when nothing changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from moto.dynamodb.models import dynamodb_backends
+
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from reporting.plan import remembered
+from tests.worlds.reporting_world import MAIN, REGION, SSH, START, World, reporting_world
+
+
+def put_issues(world: World, count: int, status: Status, *, told: bool, owners: int = 1) -> None:
+    """Issues, straight into the emulator's table."""
+    table = dynamodb_backends[MAIN][REGION].get_table("issues")
+    for number in range(count):
+        tags = {"owner": f"#owner-{number % owners}"}
+        details = IssueDetails(f"web-{number}", REGION, "vpc-1", "open_completely", tags, (SSH,))
+        times = Timestamps(START, START, START if told else None)
+        issue = Issue(MAIN, f"sg-{status}-{number}", status, details, times)
+        item = issue.to_item()
+        if told:
+            memory = remembered(issue, closed=False)
+            item |= {
+                "jira_details": {**memory, "ticket": f"SEC-{number}", "told": []},
+                "slack_details": {**memory, "destinations": ["#hammer"]},
+            }
+        table.put_item(world.table._values(item))
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Every call of AWS."""
+    made: list[tuple[str, dict[str, Any]]] = []
+    inner = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def outer(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        made.append((operation, arguments))
+        return inner(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", outer)
+    return made
+
+
+def test_5000_open_issues_of_which_none_changed(calls: list[tuple[str, dict[str, Any]]]) -> None:
+    with reporting_world() as world:
+        world.sections["secgrp_unrestricted_access"] = {"accounts": [MAIN]}
+        put_issues(world, 5000, Status.OPEN, told=True)
+        put_issues(world, 50, Status.CLOSED, told=True)
+        calls.clear()
+        summary = world.report()
+        assert (summary.told, summary.unchanged) == ({}, 5000)
+        assert world.jira.requests == world.slack.requests == []
+        assert {operation for operation, _ in calls} == {"Query"}
+        queries = [arguments for _, arguments in calls]
+        assert {arguments["IndexName"] for arguments in queries} == {"by_status"}
+        read = [arguments["ExpressionAttributeValues"][":value"]["S"] for arguments in queries]
+        assert sorted(set(read)) == ["open", "resolved", "whitelisted"]
+        # A page holds 1 MB; each is asked for once.
+        tokens = [str(arguments.get("ExclusiveStartKey")) for arguments in queries]
+        assert len(set(zip(read, tokens, strict=True))) == len(queries)
+
+
+def test_500_new_issues_of_20_owners(calls: list[tuple[str, dict[str, Any]]]) -> None:
+    with reporting_world() as world:
+        world.slack.channels = {f"#owner-{number}" for number in range(20)}
+        put_issues(world, 500, Status.OPEN, told=False, owners=20)
+        calls.clear()
+        summary = world.report()
+        assert (summary.told, summary.problems) == ({"new": 500}, [])
+        assert len(world.jira.tickets) == 500
+        assert len(world.slack.messages) == 20
+        told = [
+            line.removeprefix("• ").partition(" ")[0]
+            for message in world.slack.messages
+            for shown in (message, *message.replies)
+            for line in shown.shown.splitlines()
+            if line.removeprefix("• ").startswith("sg-")
+        ]
+        assert set(told) == {f"sg-open-{number}" for number in range(500)}
+        # One sweep for who uses the groups: filters hold 200 ids.
+        assert [operation for operation, _ in calls].count("DescribeNetworkInterfaces") == 3
+        calls.clear()
+        assert world.report().told == {}
+        assert {operation for operation, _ in calls} == {"Query"}

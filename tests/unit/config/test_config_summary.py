@@ -1,0 +1,117 @@
+"""What `hammer check-config` says of a valid configuration."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from hammer.check_config import ports_text, summary, warnings
+from library.network.ports import PortSet
+from tests.builders.config_files import config_with, parse
+
+CHECK = "secgrp_unrestricted_access"
+TODAY = date(2027, 3, 1)
+
+
+def test_the_least_that_can_be_configured() -> None:
+    assert summary(parse(), TODAY).splitlines() == [
+        "Security groups   on",
+        "Accounts          123456789012 (master), 210987654321 (slave1)",
+        "Regions           every one that is enabled",
+        "Restricted ports  21-23, 1433, 1521, 3306, 3389, 5432, 27017",
+        "Trusted           none",
+        "Exemptions        0",
+        "Issues            table hammer-issues in 123456789012, eu-west-1",
+        "Reporting         off",
+        "Remediation       off",
+        "Inspector         off",
+    ]
+    assert list(warnings(parse(), TODAY)) == []
+
+
+def test_everything_on() -> None:
+    config = parse(
+        config_with(
+            {
+                "aws/accounts/333333333333": "\x1b[31mred",
+                "aws/regions": "eu-west-1",
+                "aws/s3_backup_bucket": "backups",
+                "jira": {"enabled": True, "server": "https://jira.example.com"},
+                f"{CHECK}/remediation_accounts": ["444444444444"],
+                f"{CHECK}/reporting": True,
+                f"{CHECK}/remediation": True,
+                f"{CHECK}/trusted_cidrs": ["198.51.100.0/24", "2001:db8::/32"],
+                "inspector": {"allowed_ports": {"a": [80], "b": [80]}, "ephemeral_ports": {"b": [81]}},
+            }
+        ),
+        whitelist={
+            CHECK: {"123456789012": ["sg-1", {"group": "sg-2", "expires": "2027-03-01"}]},
+        },
+    )
+    assert summary(config, TODAY).splitlines() == [
+        "Security groups   on",
+        "Accounts          123456789012 (master), 210987654321 (slave1), 333333333333 (\\x1b[31mred)",
+        "Regions           eu-west-1",
+        "Restricted ports  21-23, 1433, 1521, 3306, 3389, 5432, 27017",
+        "Trusted           198.51.100.0/24, 2001:db8::/32",
+        "Exemptions        2, 1 of them expired",
+        "Issues            table hammer-issues in 123456789012, eu-west-1",
+        "Reporting         on: JIRA on, Slack off",
+        "Remediation       on: 21 days after the report, open_completely, replace_rule, at most 50 groups a run, "
+        "in accounts 444444444444",
+        "Inspector         on: expected ports of 2 kinds of servers",
+    ]
+    expired = "whitelist: the exemption of sg-2 in 123456789012 expired on 2027-03-01"
+    assert list(warnings(config, TODAY)) == [expired]
+
+
+def test_the_accounts_of_an_organization() -> None:
+    config = parse(config_with({"aws/accounts": "organization", f"{CHECK}/remediation": "true"}))
+    lines = summary(config, TODAY).splitlines()
+    assert lines[1] == "Accounts          those of the AWS organization"
+    assert lines[8].endswith("in accounts those of the AWS organization")
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "expected"),
+    [
+        (
+            f"{CHECK}/restricted_ports",
+            [],
+            f"{CHECK}.restricted_ports is empty: only rules without ports count as exposed",
+        ),
+        (
+            f"{CHECK}/trusted_cidrs",
+            ["0.0.0.0/1", "128.0.0.0/1"],
+            f"{CHECK}.trusted_cidrs trusts the whole Internet",
+        ),
+        ("jira/enabled", True, "jira is enabled, but jira.server is empty"),
+        (
+            f"{CHECK}/remediation",
+            True,
+            "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed",
+        ),
+    ],
+)
+def test_what_is_hardly_meant(path: str, written: object, expected: str) -> None:
+    assert list(warnings(parse(config_with({path: written})), TODAY)) == [expected]
+
+
+def test_exemptions_of_an_account_that_is_not_looked_at() -> None:
+    whitelist = {CHECK: {"999999999999": ["sg-1"]}}
+    expected = ["whitelist: account 999999999999 is not looked at"]
+    assert list(warnings(parse(whitelist=whitelist), TODAY)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected"),
+    [
+        ([22], "22"),
+        (["tcp/22", "udp/22"], "22"),
+        ([22, "tcp/80-90", "udp/161"], "22, tcp/80-90, udp/161"),
+        ([], ""),
+    ],
+)
+def test_ports_as_they_are_written(ports: list[str | int], expected: str) -> None:
+    assert ports_text(PortSet.parse(ports)) == expected

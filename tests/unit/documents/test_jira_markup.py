@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from library.documents.document import Bullets, Code, Link, Section, Table, paragraph
+from library.documents.jira_markup import jira_markup, literal
+
+
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        pytest.param("web-prod_2", "web-prod_2", id="a name stays readable"),
+        pytest.param("sg-0a1b2c3d", "sg-0a1b2c3d", id="an id stays readable"),
+        pytest.param("ana@example.com", "ana@example.com", id="an address is no mention"),
+        pytest.param("tcp 22 (SSH), R&D", "tcp 22 (SSH), R&D", id="brackets and an ampersand"),
+        pytest.param("[~admin]", r"\[\~admin\]", id="mention"),
+        pytest.param("@all", r"\@all", id="mention with @"),
+        pytest.param("[x|http://evil.example]", r"\[x\|http\://evil.example\]", id="link"),
+        pytest.param("https://evil.example", r"https\://evil.example", id="bare link"),
+        pytest.param("mailto:a@b.example", r"mailto\:a@b.example", id="mail link"),
+        pytest.param("SEC-12 and XSEC-3", r"SEC\-12 and XSEC\-3", id="key of a ticket"),
+        pytest.param("a|b", r"a\|b", id="table cell"),
+        pytest.param("||a||", r"\|\|a\|\|", id="table header"),
+        pytest.param("{color:red}x{color}", r"\{color:red\}x\{color\}", id="colour"),
+        pytest.param("{noformat}", r"\{noformat\}", id="macro"),
+        pytest.param("*b* _i_ -s- +u+ ^p^ ~d~", r"\*b\* \_i\_ \-s\- \+u\+ \^p\^ \~d\~", id="text effects"),
+        pytest.param("!cat.png!", r"\!cat.png!", id="image"),
+        pytest.param("??who??", r"\??who\??", id="citation"),
+        pytest.param("a -- b --- c", r"a \-\- b \-\-\- c", id="dashes"),
+        pytest.param("h1. x", r"h1\. x", id="heading"),
+        pytest.param("bq. x", r"bq\. x", id="quotation"),
+        pytest.param("# x", r"\# x", id="numbered list"),
+        pytest.param(":) ;) (!) (on) (y)", r"\:) \;) \(\!) \(on) \(y)", id="icons"),
+        pytest.param(r"a\b \\ c", "a&#92;b &#92;&#92; c", id="backslash and line break"),
+        pytest.param("&lt; &#64;", r"\&lt; \&#64;", id="entity"),
+        pytest.param("a\nb\u202ec", "a&#92;nb&#92;u202ec", id="new line and direction mark"),
+    ],
+)
+def test_hostile_text_appears_literally(text: str, markup: str) -> None:
+    assert literal(text) == markup
+
+
+def test_a_document_in_wiki_markup() -> None:
+    document = (
+        Section("", (paragraph("Ask here, *now*: ", Link("https://wiki.example.com/x")),)),
+        Section("A | title", (Table(("a", "b"), (("1|2", ""), ("{x}", "y"))), Bullets(("one", "[two]")))),
+        Section("Code", (Code("aws ec2 '[{}]'"),)),
+    )
+    assert jira_markup(document) == (
+        "Ask here, \\*now\\*: [https://wiki.example.com/x]\n\n"
+        "h3. A \\| title\n\n"
+        "||a||b||\n|1\\|2| |\n|\\{x\\}|y|\n\n"
+        "* one\n* \\[two\\]\n\n"
+        "h3. Code\n\n"
+        "{noformat}\naws ec2 '[{}]'\n{noformat}\n"
+    )

@@ -1,0 +1,153 @@
+"""A finding as an issue: what is kept of it, and what tickets and alerts say."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from identification.inspector.as_issue import can_be_issue, detection, issue_id
+from identification.inspector.expected_ports import Decision, decide
+from identification.inspector.finding import parse_classic, parse_v2
+from library.documents.plain_text import plain_text
+from library.issues.issue import Issue, Timestamps
+from library.issues.reconcile import reconcile
+from library.network.ports import PortSet
+from reporting import finding_text, group_text
+from reporting.plan import Remediation
+from tests.builders.inspector_samples import classic_port, section, v2_event
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+ISSUE_ID = "finding-i-12345678901234567-"
+
+
+def decision(*arguments: Any, **values: Any) -> Decision:
+    config = section(allowed_ports={"web": ["tcp/24-25"]})
+    return decide(parse_v2(v2_event(*arguments, **values)), config, PortSet(), date(2026, 11, 22))
+
+
+def issue(*arguments: Any, **values: Any) -> Issue:
+    change = reconcile(None, detection(decision(*arguments, **values)), NOW)
+    assert change is not None
+    return change.issue
+
+
+def test_what_is_kept() -> None:
+    kept = issue((22, 25))
+    assert kept.issue_id.startswith(ISSUE_ID)
+    assert kept.to_item() == {
+        "account_id": "123456789012",
+        "issue_id": kept.issue_id,
+        "status": "open",
+        "issue_details": {
+            "name": "web",
+            "region": "eu-central-1",
+            "vpc_id": "vpc-0123456789abcdef0",
+            "status": "open_completely",
+            "tags": {"Name": "web"},
+            "perms": [
+                {"protocol": "tcp", "from_port": 22, "to_port": 23, "cidr": "0.0.0.0/0", "status": "open_completely"}
+            ],
+            "finding": {
+                "arn": "arn:aws:inspector2:eu-central-1:123456789012:finding/FINDING_ID",
+                "server_id": "i-12345678901234567",
+                "severity": "MEDIUM",
+                "title": "Port 22 is reachable from an Internet Gateway - TCP",
+                "path": [
+                    "igw-261bab4d",
+                    "acl-171b527d",
+                    "sg-0d34debf87410f2d9",
+                    "eni-094ad651219472857",
+                    "i-12345678901234567",
+                ],
+                "held_back": ['tcp/24-25: allowed_ports "web"'],
+                "notes": [],
+            },
+        },
+        "timestamps": Timestamps(identified=NOW, updated=NOW).to_item(),
+        "revision": 1,
+        "occurrence": 1,
+        "jira_details": {},
+        "slack_details": {},
+        "remediation_details": {},
+        # Not the region itself: a look at the region's groups must not resolve it.
+        "open_region": "inspector eu-central-1",
+    }
+    assert Issue.from_item(kept.to_item()) == kept
+    assert kept.is_finding
+
+
+def test_the_id_is_the_same_as_long_as_it_is_the_same_finding() -> None:
+    first = issue_id(decision().finding)
+    assert issue_id(decision((22, 80), status="CLOSED", severity="HIGH").finding) == first
+    assert issue_id(decision(finding_id="2").finding) != first
+    hostile = parse_v2(v2_event(resources=[{"id": "arn:aws/é x" * 50}]))
+    assert issue_id(hostile).isascii()
+    assert len(issue_id(hostile)) < 70
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param(decision(status="CLOSED"), id="closed"),
+        pytest.param(decision((24, 24)), id="expected"),
+        pytest.param(decision(protocol="ALL"), id="ports unknown"),
+    ],
+)
+def test_nothing_is_kept_of_what_has_no_unexpected_port(what: Decision) -> None:
+    assert detection(what) is None
+
+
+def test_only_what_can_be_followed_to_its_end_is_kept() -> None:
+    assert can_be_issue(decision().finding)
+    assert not can_be_issue(parse_classic(classic_port()))
+    assert not can_be_issue(parse_v2({"detail": {}}))
+    assert not can_be_issue(decision(type="PACKAGE_VULNERABILITY", networkReachabilityDetails=None).finding)
+
+
+PLACE = group_text.Place("slave1", "123456789012", "eu-central-1")
+
+
+def test_ticket() -> None:
+    kept = issue((22, 25))
+    assert group_text.summary(kept, PLACE, PortSet()) == (
+        'Amazon Inspector: tcp 22-23 open on "web" (i-12345678901234567), slave1, eu-central-1'
+    )
+    text = plain_text(finding_text.ticket(kept, str(PLACE), ("Nobody is assigned.",)))
+    assert text.startswith(
+        'Amazon Inspector reports ports of "web" (i-12345678901234567) in account slave1 (123456789012), region '
+        "eu-central-1, VPC vpc-0123456789abcdef0, as reachable from outside, and nobody expects them to be. "
+        "Severity: MEDIUM.\n\nNobody is assigned.\n\nWhat is open\n------------\n\n  * tcp 22-23\n\nOver which path\n"
+        "---------------\n\nigw-261bab4d > acl-171b527d > sg-0d34debf87410f2d9 > eni-094ad651219472857 > "
+        "i-12345678901234567\n\nWhat is expected, and was taken out\n-----------------------------------\n\n"
+        '  * tcp/24-25: allowed_ports "web"\n\n'
+    )
+    # Nothing that is true of security groups only.
+    assert "revoke" not in text
+    assert "exempt" not in text
+
+
+def test_comments_and_alert() -> None:
+    kept = issue((22, 25))
+    changed = plain_text(group_text.changed(kept, 7, ["x"], again=False))
+    assert changed == 'The finding on "web" (i-12345678901234567) has changed. Open now:\n\n  * tcp 22-23\n'
+    again = plain_text(group_text.changed(kept, None, None, again=True))
+    assert again == 'The finding on "web" (i-12345678901234567) is back. Open now:\n\n  * tcp 22-23\n'
+    assert plain_text(group_text.ended(kept, exempt=False)).startswith(
+        'Nothing unexpected is open on "web" (i-12345678901234567) any more by this finding: '
+    )
+    text, details = finding_text.alert(kept)
+    assert text == "Amazon Inspector, MEDIUM: tcp 22-23 open, and nobody expects it"
+    assert details[1:] == ['Held back tcp/24-25: allowed_ports "web"']
+
+
+def test_a_long_title_is_cut() -> None:
+    kept = issue(tags={"Name": "x" * 300})
+    assert len(group_text.summary(kept, PLACE, PortSet())) == 255
+
+
+def test_remediation_is_not_announced_for_a_finding() -> None:
+    kept = issue()
+    announced = Remediation(frozenset({kept.account_id}), frozenset({"open_completely"}), timedelta(days=1), "x")
+    assert announced.closes_at(kept, NOW) is None
+    assert announced.closes_at(replace(kept, details=replace(kept.details, finding={})), NOW) is not None

@@ -1,0 +1,106 @@
+"""How a command ends, and which modules it takes to run one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from library.config import ConfigurationError, Problem
+from library.jobs.command_line import Selection, run
+
+
+def raising(error: Exception) -> object:
+    def program() -> None:
+        raise error
+
+    return program
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        pytest.param(
+            ConfigurationError([Problem("config.json", "aws.region", "is missing"), Problem("b", "c", "is wrong")]),
+            2,
+            "b: c: is wrong\nconfig.json: aws.region: is missing\n",
+            id="configuration: every mistake",
+        ),
+        pytest.param(
+            NoCredentialsError(),
+            1,
+            "hammer: no AWS credentials were found: set them in the environment, a profile or an instance role\n",
+            id="no credentials",
+        ),
+        pytest.param(
+            ClientError({"Error": {"Code": "RequestLimitExceeded", "Message": "slow"}}, "DescribeSecurityGroups"),
+            1,
+            "hammer: throttled: AWS still refused DescribeSecurityGroups after the retries (RequestLimitExceeded)\n",
+            id="AWS",
+        ),
+    ],
+)
+def test_a_failure_reaches_a_person_as_one_line_and_an_exit_code(
+    error: Exception, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(raising(error))  # type: ignore[arg-type]
+    assert ended.value.code == code
+    assert capsys.readouterr() == ("", said)
+
+
+def test_what_is_not_foreseen_travels_up() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(raising(ZeroDivisionError()))  # type: ignore[arg-type]
+
+
+def test_a_program_that_ends_well_exits_with_0() -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: None)
+    assert ended.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("selection", "takes"),
+    [
+        pytest.param(Selection(), True, id="nothing selected"),
+        pytest.param(Selection.of(["1"], ["eu-west-1"], ["sg-1"]), True, id="all three"),
+        pytest.param(Selection.of(["2"], None, None), False, id="another account"),
+        pytest.param(Selection.of(["1"], ["us-east-1"], None), False, id="another region"),
+        pytest.param(Selection.of(None, None, ["sg-2", "sg-3"]), False, id="other groups"),
+        pytest.param(Selection.of(["2", "1"], None, ["sg-1", "sg-2"]), True, id="one of several"),
+    ],
+)
+def test_selection(selection: Selection, *, takes: bool) -> None:
+    assert selection.takes("1", "eu-west-1", "sg-1") is takes
+
+
+def test_a_region_that_nobody_knows_may_be_the_one_a_group_that_there_is_not_is_none() -> None:
+    assert Selection.of(None, ["eu-west-1"], None).takes("1", "", "sg-1")
+    assert not Selection.of(None, None, ["sg-1"]).takes("1", "eu-west-1", "")
+
+
+def modules_loaded_for(*arguments: str) -> set[str]:
+    program = "import sys; from hammer.__main__ import application; application(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-c", program, *arguments]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_a_named_command_is_the_only_one_that_is_imported() -> None:
+    loaded = modules_loaded_for("scan", "--format", "json")
+    assert "hammer.scan" in loaded
+    assert not {"jira", "slack_sdk", "moto", "reporting.create_security_groups_tickets"} & loaded
+
+
+def test_without_a_name_every_command_is_imported_for_the_help() -> None:
+    assert modules_loaded_for("--help") >= {
+        "hammer.demo",
+        "hammer.scan",
+        "hammer.check_config",
+        "hammer.bootstrap",
+        "reporting.create_security_groups_tickets",
+        "remediation.clean_security_groups",
+        "remediation.restore_security_groups",
+    }

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.security_groups.exposure import Exposure
+from reporting.plan import Channels, News, Remediation, plan, remembered
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+PARTLY = Exposure("tcp", 22, 22, "8.8.8.8/32", "open_partly")
+BOTH, JIRA, SLACK, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, True), Channels(False, False)
+OFF = Remediation(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
+ON = Remediation(frozenset({"1"}), frozenset({"open_completely"}), timedelta(days=21), "replace_rule", (7, 1))
+
+
+def issue(status: Status = Status.OPEN, *perms: Exposure, **changes: Any) -> Issue:
+    details = IssueDetails("web", "eu-west-1", "vpc-1", "open_completely", {}, perms or (SSH,))
+    return replace(Issue("1", "sg-1", status, details, Timestamps(NOW, NOW)), **changes)
+
+
+TOLD = remembered(issue(), closed=False)
+OVER = remembered(issue(), closed=True)
+TICKET = {**TOLD, "ticket": "SEC-1"}
+CLOSED = {**OVER, "ticket": "SEC-1"}
+REPORTED = Timestamps(NOW, NOW, NOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "channels", "ticket", "alert"),
+    [
+        pytest.param(issue(), BOTH, News.NEW, News.NEW, id="new"),
+        pytest.param(issue(), JIRA, News.NEW, None, id="new, JIRA alone"),
+        pytest.param(issue(), SLACK, None, News.NEW, id="new, Slack alone"),
+        pytest.param(issue(), CONSOLE, News.NEW, None, id="new, console"),
+        pytest.param(issue(jira_details=TICKET), BOTH, None, News.NEW, id="the ticket was filed, Slack was down"),
+        pytest.param(issue(slack_details=TOLD), BOTH, News.NEW, None, id="Slack was told, JIRA was down"),
+        pytest.param(
+            issue(jira_details={"ticket": None, "intent": {"news": "new"}}), JIRA, News.NEW, None, id="a run was killed"
+        ),
+        pytest.param(
+            issue(Status.OPEN, PARTLY, jira_details=TICKET, slack_details=TOLD),
+            BOTH,
+            News.CHANGED,
+            News.CHANGED,
+            id="changed",
+        ),
+        pytest.param(
+            issue(occurrence=2, jira_details=CLOSED, slack_details=OVER),
+            BOTH,
+            News.FOUND_AGAIN,
+            News.FOUND_AGAIN,
+            id="found again after it was closed",
+        ),
+        pytest.param(
+            issue(occurrence=2, jira_details=TICKET), JIRA, News.FOUND_AGAIN, None, id="found again, its ticket is open"
+        ),
+        pytest.param(issue(jira_details=CLOSED), JIRA, News.FOUND_AGAIN, None, id="open again in the same occurrence"),
+        pytest.param(
+            issue(Status.RESOLVED, jira_details=TICKET, slack_details=TOLD), BOTH, News.GONE, News.GONE, id="gone"
+        ),
+        pytest.param(
+            issue(Status.RESOLVED, jira_details={"intent": {"news": "new"}}),
+            JIRA,
+            News.GONE,
+            None,
+            id="gone, and a killed run may have filed a ticket",
+        ),
+        pytest.param(issue(Status.RESOLVED), BOTH, None, None, id="gone before anybody was told"),
+        pytest.param(
+            issue(Status.RESOLVED, jira_details=CLOSED, slack_details=TOLD), BOTH, None, News.GONE, id="gone, half told"
+        ),
+        pytest.param(
+            issue(Status.WHITELISTED, jira_details=TICKET, slack_details=TOLD),
+            BOTH,
+            News.EXEMPT,
+            News.EXEMPT,
+            id="exempt",
+        ),
+        pytest.param(
+            issue(jira_details={"ticket": "SEC-1"}, timestamps=Timestamps(NOW, NOW + timedelta(1), NOW)),
+            JIRA,
+            News.CHANGED,
+            None,
+            id="changed, and other tooling told it",
+        ),
+    ],
+)
+def test_what_is_told(given: Issue, channels: Channels, ticket: News | None, alert: News | None) -> None:
+    [step] = plan([given], channels, OFF, NOW)
+    assert (step.ticket, step.alert) == (ticket, alert)
+
+
+@pytest.mark.parametrize(
+    ("given", "channels"),
+    [
+        pytest.param(issue(timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD), BOTH, id="told"),
+        pytest.param(issue(timestamps=REPORTED), CONSOLE, id="told, on the console"),
+        pytest.param(issue(timestamps=REPORTED, jira_details={"ticket": "SEC-1"}), JIRA, id="told by other tooling"),
+        pytest.param(issue(Status.WHITELISTED), BOTH, id="exempt before anybody was told"),
+        pytest.param(issue(Status.WHITELISTED, jira_details=CLOSED, slack_details=OVER), BOTH, id="exempt, and told"),
+    ],
+)
+def test_nothing_is_done_where_all_is_told(given: Issue, channels: Channels) -> None:
+    assert plan([given], channels, ON, NOW) == []
+
+
+def test_a_name_or_tag_is_no_news() -> None:
+    given = issue(timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD)
+    renamed = replace(given, details=replace(given.details, name="other", tags={"a": "b"}))
+    assert plan([renamed], BOTH, OFF, NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "report", "close"),
+    [
+        (issue(), True, False),
+        (issue(jira_details=TICKET, slack_details=TOLD), True, False),
+        (issue(Status.RESOLVED), False, True),
+        (issue(Status.OPEN, PARTLY, timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD), False, False),
+    ],
+)
+def test_what_is_recorded(given: Issue, report: bool, close: bool) -> None:
+    [step] = plan([given], BOTH, OFF, NOW)
+    assert (step.report, step.close) == (report, close)
+
+
+@pytest.mark.parametrize(
+    ("days", "sent", "reminder"),
+    [
+        (13.9, None, None),
+        (14, None, 7),
+        (15, 7, None),
+        (19.9, 7, None),
+        (20, 7, 1),
+        (20, None, 1),
+        (20.5, 1, None),
+        (30, 1, None),
+    ],
+)
+def test_when_somebody_is_reminded(days: float, sent: int | None, reminder: int | None) -> None:
+    kept = {**TOLD, **({"reminded": sent} if sent else {})}
+    steps = plan([issue(timestamps=REPORTED, slack_details=kept)], SLACK, ON, NOW + timedelta(days=days))
+    assert [step.reminder for step in steps] == ([] if reminder is None else [reminder])
+
+
+@pytest.mark.parametrize(
+    ("given", "remediation"),
+    [
+        pytest.param(issue(timestamps=REPORTED, slack_details=TOLD), OFF, id="remediation is off"),
+        pytest.param(
+            issue(timestamps=REPORTED, slack_details=TOLD), replace(ON, accounts=frozenset({"2"})), id="another account"
+        ),
+        pytest.param(
+            issue(timestamps=REPORTED, slack_details=TOLD), replace(ON, scope=frozenset({"open_partly"})), id="no scope"
+        ),
+        pytest.param(
+            issue(timestamps=REPORTED, slack_details=TOLD, remediation_details={"restored": {"by": "x"}}),
+            ON,
+            id="restored",
+        ),
+        pytest.param(
+            issue(timestamps=REPORTED, slack_details=TOLD), replace(ON, retention=timedelta(days=1)), id="told just now"
+        ),
+    ],
+)
+def test_nobody_is_reminded_of_what_will_not_happen(given: Issue, remediation: Remediation) -> None:
+    assert plan([given], SLACK, remediation, NOW + timedelta(hours=23)) == []
+    if remediation.retention > timedelta(days=1):
+        assert plan([given], SLACK, remediation, NOW + timedelta(days=20)) == []

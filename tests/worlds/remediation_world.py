@@ -1,0 +1,316 @@
+"""An emulated AWS with groups and issues to remediate, and the jobs' real command lines in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import botocore.session
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from hammer.bootstrap import bootstrap
+from library.aws.ec2 import PrefixListReader
+from library.aws.issue_table import IssueTable
+from library.aws.lock import Holder, Lock
+from library.aws.session import Sessions
+from library.config import Configuration, load_configuration
+from library.documents.document import Document
+from library.documents.plain_text import plain_text
+from library.issues.issue import Issue, IssueDetails, format_time
+from library.jobs.command_line import Selection
+from library.security_groups.group import parse_security_group
+from remediation import clean_security_groups, restore_security_groups
+from remediation.backups import Backups
+from remediation.clean_security_groups import Summary
+from remediation.remediator import Tools, policy_of
+from remediation.rule_sets import rule_key
+from remediation.security_group_changes import single_permissions
+
+MAIN, MEMBER = "123456789012", "210987654321"
+REGION = "eu-west-1"
+TABLE, BUCKET = "issues", "hammer-backup-bucket"
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+ANYWHERE = "0.0.0.0/0"
+
+
+def permission(protocol: str, ports: tuple[int, int] | None, *sources: str, about: str = "") -> dict[str, Any]:
+    """A permission as AuthorizeSecurityGroupIngress takes it. A source is a CIDR, a pl- or an sg-."""
+    kinds: dict[str, tuple[str, Callable[[str], bool]]] = {
+        "IpRanges": ("CidrIp", lambda source: "." in source),
+        "Ipv6Ranges": ("CidrIpv6", lambda source: ":" in source),
+        "PrefixListIds": ("PrefixListId", lambda source: source.startswith("pl-")),
+        "UserIdGroupPairs": ("GroupId", lambda source: source.startswith(("sg-", "self"))),
+    }
+    described = {"Description": about} if about else {}
+    made: dict[str, Any] = {"IpProtocol": protocol}
+    if ports is not None:
+        made |= {"FromPort": ports[0], "ToPort": ports[1]}
+    for kind, (key, takes) in kinds.items():
+        if chosen := [{key: source, **described} for source in sources if takes(source)]:
+            made[kind] = chosen
+    return made
+
+
+@dataclass
+class People:
+    """Who is told, and who is asked."""
+
+    said: list[str] = field(default_factory=list)
+    comments: list[tuple[str, str]] = field(default_factory=list)
+    alerts: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+
+    def say(self, text: object) -> None:
+        self.said.append(str(text))
+
+    def ask(self, question: str) -> str:
+        self.said.append(question)
+        return self.answers.pop(0) if self.answers else "q"
+
+    def comment(self, issue: Issue, document: Document) -> str:
+        self.comments.append((issue.issue_id, plain_text(document)))
+        return ""
+
+    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
+        self.alerts.append((heading, "\n".join((issue.issue_id, text, *details))))
+
+    def alert_operators(self, heading: str, text: str) -> None:
+        self.alerts.append((heading, text))
+
+    def send(self) -> list[str]:
+        return []
+
+
+@dataclass
+class World:
+    """Two accounts, one region."""
+
+    folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    whitelist: dict[str, Any] = field(default_factory=dict)
+    clock: datetime = NOW
+    slept: list[float] = field(default_factory=list)
+    people: People = field(default_factory=People)
+    _groups: int = 0
+
+    def __post_init__(self) -> None:
+        base = botocore.session.get_session()
+        base.register_component("data_loader", _loader())
+        self.sessions = Sessions(MAIN, REGION, "hammer-ec2", base=base)
+        self.configure()
+        for _ in bootstrap(self.config, self.sessions.client):
+            pass
+        self.table = IssueTable(self.sessions.client("dynamodb"), TABLE)
+        self.backups = Backups(self.sessions.client("s3"), BUCKET)
+        self.vpcs: dict[str, str] = {}
+
+    def configure(self, whitelist: Mapping[str, Any] | None = None, **settings: Any) -> None:
+        """Write the configuration, with these keys of the section `secgrp_unrestricted_access` changed."""
+        self.settings |= settings
+        self.whitelist = dict(whitelist) if whitelist is not None else self.whitelist
+        section = {
+            "ddb.table_name": TABLE,
+            "remediation": True,
+            "restricted_ports": [22, 3389],
+            "remediation_retention_period": 0,
+            **self.settings,
+        }
+        config = {
+            "aws": {
+                "main_account_id": MAIN,
+                "region": REGION,
+                "accounts": {MAIN: "main", MEMBER: "member"},
+                "role_name_identification": "hammer-id",
+                "role_name_reporting": "hammer-ec2",
+                "s3_backup_bucket": BUCKET,
+            },
+            "secgrp_unrestricted_access": section,
+        }
+        (self.folder / "config.json").write_text(json.dumps(config))
+        (self.folder / "whitelist.json").write_text(json.dumps({"secgrp_unrestricted_access": self.whitelist}))
+
+    @property
+    def config(self) -> Configuration:
+        return load_configuration(str(self.folder))
+
+    def ec2(self, account: str = MAIN) -> Any:
+        return self.sessions.client("ec2", account, REGION)
+
+    def group(self, *permissions: Mapping[str, Any], account: str = MAIN, name: str = "") -> str:
+        """A group with these rules. A source `self` stands for the group."""
+        if account not in self.vpcs:
+            self.vpcs[account] = self.ec2(account).create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+        self._groups += 1
+        group_id: str = self.ec2(account).create_security_group(
+            GroupName=name or f"group {self._groups}", Description="test", VpcId=self.vpcs[account]
+        )["GroupId"]
+        if permissions:
+            text = json.dumps(permissions).replace('"self"', json.dumps(group_id))
+            self.ec2(account).authorize_security_group_ingress(GroupId=group_id, IpPermissions=json.loads(text))
+        return group_id
+
+    def prefix_list(self, *cidrs: str, account: str = MAIN) -> str:
+        answer = self.ec2(account).create_managed_prefix_list(
+            PrefixListName="list",
+            MaxEntries=max(len(cidrs), 1),
+            AddressFamily="IPv4",
+            Entries=[{"Cidr": cidr} for cidr in cidrs],
+        )
+        return str(answer["PrefixList"]["PrefixListId"])
+
+    def described(self, group_id: str, account: str = MAIN) -> dict[str, Any]:
+        """A group as EC2 describes it, in an order that does not depend on how it came about."""
+        (raw,) = self.ec2(account).describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+        return normal(raw)
+
+    def rules(self, group_id: str, account: str = MAIN) -> set[tuple[str, int | None, int | None, str]]:
+        (raw,) = self.ec2(account).describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+        return {tuple(rule_key(rule)) for rule in parse_security_group(raw).ingress}  # type: ignore[misc]
+
+    def issue(self, group_id: str, account: str = MAIN, reported_days: float | None = 30, **more: Any) -> Issue:
+        """An issue of a group in the table, as other tooling might have written it."""
+        item = {
+            "account_id": account,
+            "issue_id": group_id,
+            "status": "open",
+            "open_region": REGION,
+            "issue_details": IssueDetails(group_id, REGION, "vpc-1", "open_completely", {}, ()).to_item(),
+            "timestamps": {
+                "identified": format_time(NOW - timedelta(days=40)),
+                "updated": None,
+                "reported": None if reported_days is None else format_time(NOW - timedelta(days=reported_days)),
+                "remediated": None,
+                "resolved": None,
+                "closed": None,
+            },
+            "jira_details": {"ticket": "SEC-1"},
+            **more,
+        }
+        serialize = self.table._serialize
+        self.sessions.client("dynamodb").put_item(
+            TableName=TABLE, Item={name: serialize(value) for name, value in item.items()}
+        )
+        return self.stored(group_id, account)
+
+    def stored(self, group_id: str, account: str = MAIN) -> Issue:
+        issue = self.table.get(account, group_id)
+        assert issue is not None
+        return issue
+
+    def exposed(self, group_id: str, account: str = MAIN) -> set[tuple[str, str]]:
+        """(source, status) of what a group exposes now, exemptions taken out."""
+        (raw,) = self.ec2(account).describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+        group = parse_security_group(raw)
+        policy = policy_of(self.config, account)
+        lists = PrefixListReader(self.ec2(account))
+        lists.read(policy.evaluator.prefix_lists_named(group))
+        found = policy.evaluator.evaluate(group, lists.entries, policy.exemptions, self.clock.date())
+        return set() if found.whitelisted else {(e.cidr, e.status) for e in found.exposures}
+
+    def backups_of(self, group_id: str, account: str = MAIN) -> list[dict[str, Any]]:
+        """The group's backups, the newest first."""
+        return [self.backups.read(backup.key, group_id) for backup in self.backups.list(account, REGION, group_id)]
+
+    def lock(self, who: str = "somebody") -> Lock:
+        return Lock(self.sessions.client("dynamodb"), TABLE, MAIN, Holder(who), self.now)
+
+    def now(self) -> datetime:
+        self.clock += timedelta(milliseconds=1)
+        return self.clock
+
+    def tools(self) -> Tools:
+        """Tools of a run whose clock and sleep are the test's."""
+        lock = self.lock()
+        lock.acquire()
+        return Tools(
+            sessions=self.sessions,
+            table=self.table,
+            backups=self.backups,
+            lock=lock,
+            teller=self.people,
+            who="tester",
+            now=self.now,
+            sleep=self.slept.append,
+        )
+
+    def batch(self) -> Summary:
+        """What `hammer remediate --batch` does, with the test's clock, sleep and people."""
+        tools = self.tools()
+        try:
+            return clean_security_groups.run_batch(
+                tools, lambda: self.config, Selection.of(None, None, None), self.people
+            )
+        finally:
+            tools.lock.release()
+
+    def by_hand(self, *answers: str, include_not_due: bool = False) -> Summary:
+        """What `hammer remediate` does at a terminal, where a person gives these answers."""
+        tools = self.tools()
+        self.people.answers = list(answers)
+        try:
+            return clean_security_groups.run_by_hand(
+                tools, lambda: self.config, Selection.of(None, None, None), self.people, include_not_due=include_not_due
+            )
+        finally:
+            tools.lock.release()
+
+    def restore_quietly(self, group_id: str, account: str = MAIN) -> list[str]:
+        """What `hammer restore --batch` does, with the test's clock, sleep and people. Returns what it could not do."""
+        tools = self.tools()
+        try:
+            return restore_security_groups.restore_group(
+                tools,
+                self.config,
+                restore_security_groups.Target(account, REGION, group_id),
+                "",
+                self.people,
+                exact=False,
+                batch=True,
+            )
+        finally:
+            tools.lock.release()
+
+    def remediate(self, *options: str, answers: str | None = None) -> Result:
+        """`hammer remediate`."""
+        return _run(clean_security_groups.app, "--config", str(self.folder), *options, answers=answers)
+
+    def restore(self, group_id: str, *options: str, account: str = MAIN, answers: str | None = None) -> Result:
+        """`hammer restore`."""
+        place = ("--account", account, "--region", REGION, "--group", group_id)
+        return _run(restore_security_groups.app, "--config", str(self.folder), *place, *options, answers=answers)
+
+
+def _run(app: Any, *arguments: str, answers: str | None) -> Result:
+    return CliRunner().invoke(app, list(arguments), input=answers, catch_exceptions=False)
+
+
+def normal(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A description without what its order says."""
+    singles = sorted(
+        json.dumps([rule._replace(rule_id=""), single], sort_keys=True)
+        for rule, single in single_permissions(raw["IpPermissions"])
+    )
+    return {**raw, "IpPermissions": singles}
+
+
+@contextmanager
+def world(folder: Path, **settings: Any) -> Iterator[World]:
+    """An empty world."""
+    # Thousands of machine images, made for every account and region that is asked anything.
+    with patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}), mock_aws():
+        yield World(folder, settings)
+
+
+@lru_cache
+def _loader() -> Any:
+    """Reads each service's model once for all tests."""
+    return botocore.session.get_session().get_component("data_loader")
