@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast, get_args
 
+from library.issues.reachability import Reachability, Severity, severity
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 
@@ -45,6 +46,7 @@ class IssueDetails:
         status: the worst status of `perms`.
         perms: one for each rule and source, sorted.
         finding: of an Inspector finding, what `identification.inspector.as_issue` keeps; empty: a group's issue.
+        reachability: who can connect through a group's exposures; None: it was not judged.
     """
 
     name: str
@@ -54,6 +56,12 @@ class IssueDetails:
     tags: Mapping[str, str]
     perms: tuple[Exposure, ...]
     finding: Mapping[str, Any] = field(default_factory=dict)
+    reachability: Reachability | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters, by who can connect, or by the status alone where that was not judged."""
+        return self.reachability.severity if self.reachability else severity(None, None, self.status)
 
     def to_item(self) -> dict[str, Any]:
         """The `issue_details` map of the table, which is also what `hammer scan` prints."""
@@ -65,6 +73,7 @@ class IssueDetails:
             "tags": dict(self.tags),
             "perms": [_perm_item(perm) for perm in self.perms],
             **({"finding": dict(self.finding)} if self.finding else {}),
+            **({"reachability": self.reachability.to_item()} if self.reachability else {}),
         }
 
     @classmethod
@@ -78,6 +87,7 @@ class IssueDetails:
             tags=item["tags"],
             perms=tuple(_perm(perm) for perm in item["perms"]),
             finding=item.get("finding", {}),
+            reachability=Reachability.from_item(item.get("reachability")),
         )
 
 
