@@ -38,7 +38,8 @@ from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions
 from library.config import load_configuration
 from library.documents.text import printable
-from library.issues.issue import Issue, Status, format_time
+from library.issues.issue import Issue, Status
+from library.issues.times import format_time
 from library.jobs.command_line import application, run
 from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups

@@ -16,8 +16,9 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.organization import with_organization
 from library.documents.text import printable
-from library.issues.issue import Issue, Status, shown_time
+from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import ScanCoverage
+from library.issues.times import shown_time
 from library.jobs.command_line import AccountOption, ConfigOption, RegionOption, application, read_configuration, run
 from remediation.journal import is_unfinished
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from identification.region_scan import RegionOffError, RegionScan, scan_region
 from identification.runtime import Runtime, start
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import LostRaceError
+from library.aws.issue_table import ConflictError
 from library.issues.reconcile import Change, reconcile
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.security_groups.exposure import Evaluator
@@ -185,7 +185,7 @@ def _look(target: ScanTarget, runtime: Runtime, started: datetime) -> tuple[Regi
         started, group_ids = runtime.now(), tuple(sorted(lost))
         known = table.get_many(target.account_id, group_ids)
         scan = _scan(target, runtime, group_ids)
-    raise LostRaceError(f"issues that kept changing while they were written: {', '.join(sorted(lost))}")
+    raise ConflictError(f"issues that kept changing while they were written: {', '.join(sorted(lost))}")
 
 
 def _scan(target: ScanTarget, runtime: Runtime, group_ids: Sequence[str]) -> RegionScan:
@@ -225,7 +225,7 @@ def _write(runtime: Runtime, changes: Iterable[Change]) -> set[str]:
     def write(change: Change) -> str | None:
         try:
             runtime.table.write(change)
-        except LostRaceError:
+        except ConflictError:
             return change.issue.issue_id
         _log.info(
             str(change.event),

@@ -24,7 +24,7 @@ from identification.inspector.expected_ports import Decision, Verdict, decide
 from identification.inspector.finding import ClassicNotification, Finding, Ignored, read_record, records
 from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
-from library.aws.issue_table import LostRaceError
+from library.aws.issue_table import ConflictError
 from library.issues.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -172,11 +172,11 @@ class _Filter:
             claim = claimed(record, decision, self.claimant, now)
             try:
                 self.records.write(claim)
-            except LostRaceError:
+            except ConflictError:
                 continue
             break
         else:
-            raise LostRaceError(f"the record of {decision.finding.arn} kept changing while it was claimed")
+            raise ConflictError(f"the record of {decision.finding.arn} kept changing while it was claimed")
         try:
             # First the issue, which may be written twice.
             self._keep(decision)
@@ -201,7 +201,7 @@ class _Filter:
     def _write_if_unchanged(self, record: Any) -> None:
         try:
             self.records.write(record)
-        except LostRaceError:
+        except ConflictError:
             # Another invocation tells the finding as it has become since: its record is the newer one.
             _log.info("claimed by another invocation", extra={"issue_id": record.issue_id})
 
@@ -217,10 +217,10 @@ class _Filter:
                 return
             try:
                 table.write(change)
-            except LostRaceError:
+            except ConflictError:
                 continue
             return
-        raise LostRaceError(f"the issue of {finding.arn} kept changing")
+        raise ConflictError(f"the issue of {finding.arn} kept changing")
 
     def _forget(self, decision: Decision) -> bool:
         """See to it that a finding that is over or expected by now is told again should it come back.
@@ -238,7 +238,7 @@ class _Filter:
                 return True
             try:
                 self.records.write(over(record, finding, self.runtime.now()))
-            except LostRaceError:
+            except ConflictError:
                 continue
             return True
-        raise LostRaceError(f"the record of {finding.arn} kept changing")
+        raise ConflictError(f"the record of {finding.arn} kept changing")

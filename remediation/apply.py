@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from library.aws.failures import AWS_ERRORS, error_code, explain
-from library.aws.issue_table import LostRaceError
+from library.aws.issue_table import ConflictError
 from library.security_groups.group import IngressRule, ShapeError
 from remediation.backups import BackupError
 from remediation.journal import Entry, Journal, Step
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from remediation.backups import Backups
 
-COULD_NOT = (*AWS_ERRORS, BackupError, LostRaceError, ShapeError, UnsteadyError)
+COULD_NOT = (*AWS_ERRORS, BackupError, ConflictError, ShapeError, UnsteadyError)
 """What can be in the way of a change, and is a failure of this group alone."""
 
 _PAUSES_S = (0, 1, 2, 4, 8)  # before each look at whether EC2 shows a change

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from rich.text import Text
 
 from library.documents.text import printable
-from library.issues.issue import Issue, shown_time
+from library.issues.issue import Issue
+from library.issues.times import shown_time
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
 from remediation.backups import Backup

@@ -17,8 +17,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from library.aws.issue_table import LostRaceError
-from library.issues.issue import Issue, format_time
+from library.aws.issue_table import ConflictError
+from library.issues.issue import Issue
+from library.issues.times import format_time
 from library.security_groups.group import IngressRule
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Journal:
             The entry as written, with the time.
 
         Raises:
-            LostRaceError: the issue is gone, or new occurrences of it keep coming.
+            ConflictError: the issue is gone, or new occurrences of it keep coming.
             ClientError, BotoCoreError: it could not be written.
         """
         now = format_time(self._now()) or ""
@@ -178,7 +179,7 @@ class Journal:
                 sets["timestamps.remediated"] = remediated
             try:
                 self._table.update(self.issue, sets)
-            except LostRaceError:
+            except ConflictError:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
                 if fresh is None or attempt == _ATTEMPTS - 1:
                     raise

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import LostRaceError
+from library.aws.issue_table import ConflictError
 from library.notifications.broadcast import note
 
 if TYPE_CHECKING:
@@ -65,6 +65,6 @@ def tell(teller: Teller, table: IssueTable, issue: Issue, message: Message, *, r
         told = message.text if repeated else None
         if fresh and fresh.remediation_details.get("told") != told:
             table.update(fresh, {"remediation_details": {**fresh.remediation_details, "told": told}})
-    except (*AWS_ERRORS, LostRaceError) as error:
+    except (*AWS_ERRORS, ConflictError) as error:
         return f"{issue.issue_id}: that its ticket was told could not be recorded: {explain(error)}"
     return ""

@@ -17,7 +17,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from library.issues.issue import Issue, Status, shown_time
+from library.issues.issue import Issue, Status
+from library.issues.times import shown_time
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
 from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import PortSet, port_range, protocol_name

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
-from library.issues.issue import Issue, format_time
+from library.issues.issue import Issue
+from library.issues.times import format_time
 from library.security_groups.group import SecurityGroup
 from remediation.apply import COULD_NOT, ChangeFailedError, NotYetError, Workplace, carry_out, finish, undo
 from remediation.journal import Entry, Journal, Kind, Step, entry_of, is_unfinished, rules_to_item

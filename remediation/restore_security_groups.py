@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from library.aws.failures import explain
-from library.issues.issue import Issue, IssueDetails, Status, Timestamps, format_time
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
+from library.issues.times import format_time
 from library.jobs.command_line import (
     AccountOption,
     BatchOption,

@@ -23,14 +23,15 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import read_usage
-from library.aws.issue_table import IssueTable, LostRaceError, UnreadableIssueError
+from library.aws.issue_table import ConflictError, IssueTable, UnreadableIssueError
 from library.aws.lock import LEASE, REPORTING_LOCK_ID, Lock, LockedError, this_process
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.config.organization import with_organization
 from library.documents.plain_text import plain_text
 from library.documents.text import printable
-from library.issues.issue import Issue, Status, format_time
+from library.issues.issue import Issue, Status
+from library.issues.times import format_time
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -216,7 +217,7 @@ class Job:
             self._problem(f"{_place(issue)}: {step.ticket}: {error}")
             # Slack hears of it all the same; only then it is neither reported nor closed.
             return replace(step, report=False, close=False)
-        except (LostRaceError, *AWS_ERRORS) as error:
+        except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
         if step.ticket:
@@ -272,7 +273,7 @@ class Job:
                 self._tools.table.update(issue, sets)
             if last and step.close:
                 self._tools.table.close(issue, self._tools.now())
-        except (LostRaceError, *AWS_ERRORS) as error:
+        except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return False
         _log.info(
@@ -290,7 +291,7 @@ class Job:
         return True
 
     def _not_recorded(self, issue: Issue, error: Exception) -> None:
-        if isinstance(error, LostRaceError):
+        if isinstance(error, ConflictError):
             # Nobody has to act: the next run tells of the issue as it is by then.
             self._summary.notes.append(f"{_place(issue)} changed meanwhile: the next run tells of it")
         else:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from library.documents.document import Document, fitted
 from library.documents.jira_markup import jira_markup
 from library.documents.text import printable
-from library.issues.issue import Issue, format_time, parse_time
+from library.issues.issue import Issue
+from library.issues.times import format_time, parse_time
 from library.notifications.jira_client import CannotReopenError, NoUsersError, Ticket, TicketDesk, TicketError, User
 from reporting import group_text
 from reporting.plan import News, Step, digest, remembered
@@ -76,7 +77,7 @@ class Tickets:
 
         Raises:
             TicketError: it could not be done; the next run goes on from there.
-            LostRaceError: the issue has a new occurrence.
+            ConflictError: the issue has a new occurrence.
         """
         news, issue = step.ticket, step.issue
         if news is None:

@@ -15,7 +15,7 @@ from identification.inspector.finding import ClassicNotification, Finding, parse
 from library.aws.chunks import chunks
 from library.aws.ec2 import PrefixListReader, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import LostRaceError
+from library.aws.issue_table import ConflictError
 from library.security_groups.group import ShapeError, parse_security_group
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class FindingRecords:
         """Write a record that was made of the one with the revision before.
 
         Raises:
-            LostRaceError: somebody else wrote it meanwhile.
+            ConflictError: somebody else wrote it meanwhile.
         """
         serialize = TypeSerializer().serialize
         first = record.revision == 1
@@ -147,6 +147,6 @@ class FindingRecords:
                 **arguments,
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise LostRaceError(record.issue_id) from error
+            raise ConflictError(record.issue_id) from error
         except self._client.exceptions.ResourceNotFoundException:
             pass  # as `read` has said

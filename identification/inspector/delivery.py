@@ -18,7 +18,7 @@ from typing import Any
 
 from identification.inspector.expected_ports import Decision
 from identification.inspector.finding import Finding
-from library.issues.issue import format_time, parse_time
+from library.issues.times import format_time, parse_time
 
 ITEM_PREFIX = "inspector#"
 TOLD_AGAIN_AFTER = timedelta(days=90)

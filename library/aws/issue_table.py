@@ -13,7 +13,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from library.issues import scan_coverage
-from library.issues.issue import Issue, Status, format_time
+from library.issues.issue import Issue, Status
+from library.issues.times import format_time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,7 +59,7 @@ _ADOPTED = "adopted#issues"  # the id of the item that says that an account's is
 _ISSUE_ID_PREFIXES = ("sg-", "finding-")
 
 
-class LostRaceError(Exception):
+class ConflictError(Exception):
     """Somebody else changed the item since it was read: read again and decide again."""
 
 
@@ -159,7 +160,7 @@ class IssueTable:
         """Carry out what identification decided.
 
         Raises:
-            LostRaceError: the issue is no longer as it was when this was decided.
+            ConflictError: the issue is no longer as it was when this was decided.
         """
         issue, before = change.issue, change.before
         item = issue.to_item()
@@ -173,10 +174,12 @@ class IssueTable:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
         if issue.status.is_exposed:
             sets["open_region"] = item["open_region"]
+        if issue.opened_by:
+            sets["opened_by"] = item["opened_by"]
         self._update(
             self._key(issue.account_id, issue.issue_id),
             sets,
-            removes=() if issue.status.is_exposed else ("open_region",),
+            removes=[name for name in ("open_region", "opened_by") if name not in sets],
             condition=_REVISION_HOLDS,
             values={":revision_read": before.revision, ":status_read": str(before.status)},
         )
@@ -185,7 +188,7 @@ class IssueTable:
         """Record that the ticket of a resolved issue is closed.
 
         Raises:
-            LostRaceError: the issue is no longer as it was read: found again, say.
+            ConflictError: the issue is no longer as it was read: found again, say.
         """
         self._update(
             self._key(issue.account_id, issue.issue_id),
@@ -206,7 +209,7 @@ class IssueTable:
             sets: attributes, or paths such as `timestamps.reported`, and their new values.
 
         Raises:
-            LostRaceError: the issue is gone, or has a new occurrence.
+            ConflictError: the issue is gone, or has a new occurrence.
         """
         key = self._key(issue.account_id, issue.issue_id)
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
@@ -228,7 +231,7 @@ class IssueTable:
         if scan.outcome is scan_coverage.Outcome.COMPLETE:
             sets["last_complete"] = sets["started"]
         # Two scans of a region overlap when one is slow: the slow one knows less.
-        with suppress(LostRaceError):
+        with suppress(ConflictError):
             self._update(
                 self._key(scan.account_id, f"{scan_coverage.ITEM_PREFIX}{scan.region}"),
                 sets,
@@ -256,7 +259,7 @@ class IssueTable:
             for item in self._query(account_id, STATUS_INDEX, "status", status):
                 if "open_region" in item or not str(item["issue_id"]).startswith("sg-"):
                     continue
-                with suppress(LostRaceError, UnreadableIssueError):
+                with suppress(ConflictError, UnreadableIssueError):
                     issue = _issue(item, check=True)
                     self._update(
                         self._key(account_id, issue.issue_id),
@@ -264,7 +267,7 @@ class IssueTable:
                         condition=_REVISION_HOLDS,
                         values={":revision_read": issue.revision, ":status_read": str(status)},
                     )
-        with suppress(LostRaceError):
+        with suppress(ConflictError):
             self._update(marker, {"adopted": True}, condition="attribute_not_exists(issue_id)")
 
     def _query(self, account_id: str, index: str, attribute: str, value: str) -> Iterator[dict[str, Any]]:
@@ -321,7 +324,7 @@ class IssueTable:
                 ConditionExpression="attribute_not_exists(issue_id)",
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise LostRaceError(item["issue_id"]) from error
+            raise ConflictError(item["issue_id"]) from error
 
     def _update(
         self,
@@ -354,7 +357,7 @@ class IssueTable:
                 **arguments,
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise LostRaceError(key["issue_id"]["S"]) from error
+            raise ConflictError(key["issue_id"]["S"]) from error
 
     def _key(self, account_id: str, issue_id: str) -> dict[str, Any]:
         return {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from library.issues.issue import shown_time
+from library.issues.times import shown_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

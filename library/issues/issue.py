@@ -2,7 +2,7 @@
 
 Pure. Who writes which part of an item, so that no job overwrites another's work:
 
-- identification: `status`, `issue_details`, `revision`, `occurrence`, `open_region`, and of `timestamps`
+- identification: `status`, `issue_details`, `opened_by`, `revision`, `occurrence`, `open_region`, and of `timestamps`
   `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps` anew.
 - reporting: `jira_details`, `slack_details`, `timestamps.reported`, `timestamps.closed`, and `status` from
   `resolved` to `closed`.
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast, get_args
 
+from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
+from library.issues.times import format_time, parse_time
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 
@@ -125,6 +127,7 @@ class Issue:
         jira_details: reporting's: the ticket and what it was last told.
         slack_details: reporting's: what Slack was last told.
         remediation_details: remediation's: its journal, the backup, and whether somebody restored the group.
+        opened_by: who opened the group, where an event told it; None: nobody knows.
     """
 
     account_id: str
@@ -137,6 +140,7 @@ class Issue:
     jira_details: Mapping[str, Any] = field(default_factory=dict)
     slack_details: Mapping[str, Any] = field(default_factory=dict)
     remediation_details: Mapping[str, Any] = field(default_factory=dict)
+    opened_by: OpenedBy | None = None
 
     @property
     def is_finding(self) -> bool:
@@ -156,6 +160,7 @@ class Issue:
             "jira_details": dict(self.jira_details),
             "slack_details": dict(self.slack_details),
             "remediation_details": dict(self.remediation_details),
+            **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
         }
         if self.status.is_exposed:
             # The key of the sparse index that identification reads: closed and resolved issues are not in it, and
@@ -183,6 +188,7 @@ class Issue:
             jira_details=item.get("jira_details") or {},
             slack_details=item.get("slack_details") or {},
             remediation_details=item.get("remediation_details") or {},
+            opened_by=OpenedBy.from_item(item.get("opened_by")),
         )
 
     def check(self) -> None:
@@ -209,28 +215,6 @@ class Issue:
             parse_network(perm.cidr)
         if {details.status, *(perm.status for perm in details.perms)} - _OPEN_STATUSES:
             raise ValueError("a status is neither open_completely nor open_partly")
-
-
-def format_time(time: datetime | None) -> str | None:
-    """ISO 8601 in UTC. What happens within one second is still told apart: fractions are kept where there are any.
-
-    >>> format_time(datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
-    '2026-11-22T03:00:00+00:00'
-    """
-    return time.astimezone(UTC).isoformat() if time else None
-
-
-def shown_time(time: datetime | None) -> str:
-    """The same for people, to the second; empty for None."""
-    return time.astimezone(UTC).isoformat(timespec="seconds") if time else ""
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """Read ISO 8601; a time without a zone is in UTC. Raises ValueError on anything else."""
-    if not text:
-        return None
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _perm_item(perm: Exposure) -> dict[str, Any]:

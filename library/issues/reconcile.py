@@ -116,5 +116,6 @@ def _changed(
         details=details or known.details,
         occurrence=known.occurrence if occurrence is None else occurrence,
         revision=known.revision + 1,
+        opened_by=known.opened_by if status.is_exposed and occurrence is None else None,
     )
     return Change(event, issue, known)

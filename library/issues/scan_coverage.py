@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from library.issues.issue import format_time, parse_time
+from library.issues.times import format_time, parse_time
 
 ITEM_PREFIX = "scan-coverage#"
 

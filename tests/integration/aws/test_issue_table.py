@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from library.aws.issue_table import TABLE_DEFINITION, IssueTable, LostRaceError, UnreadableIssueError
+from library.aws.issue_table import TABLE_DEFINITION, ConflictError, IssueTable, UnreadableIssueError
 from library.issues.issue import Issue, Status
 from library.issues.reconcile import Change, Event, reconcile
 from library.issues.scan_coverage import Outcome, ScanCoverage
@@ -101,20 +101,20 @@ def test_a_change_of_an_issue_that_changed_meanwhile_is_a_lost_race(
     put(table, an_issue(status))
     table.write(make(an_issue(status)))
     after = table.get(ACCOUNT, "sg-1")
-    with pytest.raises(LostRaceError, match="sg-1"):
+    with pytest.raises(ConflictError, match="sg-1"):
         table.write(make(an_issue(status)))
     assert table.get(ACCOUNT, "sg-1") == after
 
 
 def test_a_change_of_an_issue_that_is_gone_is_a_lost_race(table: IssueTable) -> None:
-    with pytest.raises(LostRaceError):
+    with pytest.raises(ConflictError):
         table.write(decide(an_issue(), name="new"))
     assert table.get(ACCOUNT, "sg-1") is None
 
 
 def test_a_second_new_issue_is_a_lost_race(table: IssueTable) -> None:
     table.write(decide(None))
-    with pytest.raises(LostRaceError):
+    with pytest.raises(ConflictError):
         table.write(decide(None, name="other"))
     issue = table.get(ACCOUNT, "sg-1")
     assert issue
@@ -147,7 +147,7 @@ def test_what_is_reported_meanwhile_stays_reported(table: IssueTable) -> None:
 def test_what_is_meant_for_the_last_occurrence_does_not_land_in_the_next(table: IssueTable) -> None:
     put(table, an_issue(Status.RESOLVED))
     table.write(decide(an_issue(Status.RESOLVED)))
-    with pytest.raises(LostRaceError):
+    with pytest.raises(ConflictError):
         table.update(an_issue(Status.RESOLVED), {"timestamps.reported": NOW.isoformat()})
     issue = table.get(ACCOUNT, "sg-1")
     assert issue
@@ -155,7 +155,7 @@ def test_what_is_meant_for_the_last_occurrence_does_not_land_in_the_next(table: 
 
 
 def test_an_update_of_an_issue_that_is_gone_makes_none(table: IssueTable) -> None:
-    with pytest.raises(LostRaceError):
+    with pytest.raises(ConflictError):
         table.update(an_issue(), {"jira_details": {}})
     assert table.get(ACCOUNT, "sg-1") is None
 
@@ -190,7 +190,7 @@ def test_closing_what_was_found_again_is_a_lost_race(table: IssueTable) -> None:
     resolved = an_issue(Status.RESOLVED)
     put(table, resolved)
     table.write(decide(resolved))
-    with pytest.raises(LostRaceError):
+    with pytest.raises(ConflictError):
         table.close(resolved, NOW)
     issue = table.get(ACCOUNT, "sg-1")
     assert issue
@@ -200,7 +200,7 @@ def test_closing_what_was_found_again_is_a_lost_race(table: IssueTable) -> None:
 @pytest.mark.parametrize("status", [Status.OPEN, Status.WHITELISTED, Status.CLOSED])
 def test_only_what_is_resolved_is_closed(table: IssueTable, status: Status) -> None:
     put(table, an_issue(status))
-    with pytest.raises(LostRaceError):
+    with pytest.raises(ConflictError):
         table.close(an_issue(status), NOW)
 
 
@@ -208,7 +208,7 @@ def test_finding_again_what_is_closed_meanwhile_is_a_lost_race(table: IssueTable
     resolved = an_issue(Status.RESOLVED)
     put(table, resolved)
     table.close(resolved, NOW)
-    with pytest.raises(LostRaceError):
+    with pytest.raises(ConflictError):
         table.write(decide(resolved))
 
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from identification import runtime
-from library.aws.issue_table import LostRaceError
+from library.aws.issue_table import ConflictError
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
 from tests.integration.identification.test_describe_security_groups import paged
@@ -338,7 +338,7 @@ def test_an_issue_that_keeps_changing_fails_loudly_and_the_others_are_written(wo
             )
 
     world.aws.hooks.append(meddle)
-    with pytest.raises(LostRaceError, match=busy):
+    with pytest.raises(ConflictError, match=busy):
         world.describe()
     assert len(world.items()[calm]["issue_details"]["perms"]) == 2
     assert world.coverage().outcome is Outcome.FAILED

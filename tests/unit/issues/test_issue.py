@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from library.issues.issue import Issue, IssueDetails, Status, Timestamps, format_time, parse_time
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.issues.times import format_time, parse_time
 from library.security_groups.exposure import Exposure
 from tests.builders.issues import NOW, an_issue
 

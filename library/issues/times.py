@@ -1,0 +1,30 @@
+"""Times as the issue table keeps them and as people read them.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def format_time(time: datetime | None) -> str | None:
+    """ISO 8601 in UTC. What happens within one second is still told apart: fractions are kept where there are any.
+
+    >>> format_time(datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
+    '2026-11-22T03:00:00+00:00'
+    """
+    return time.astimezone(UTC).isoformat() if time else None
+
+
+def shown_time(time: datetime | None) -> str:
+    """The same for people, to the second; empty for None."""
+    return time.astimezone(UTC).isoformat(timespec="seconds") if time else ""
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Read ISO 8601; a time without a zone is in UTC. Raises ValueError on anything else."""
+    if not text:
+        return None
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
