@@ -3,7 +3,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check check-deployment bench lock package clean venv venv-deployment
+.PHONY: help demo test check check-deployment format docs site bench lock package clean venv venv-deployment
 
 PYTHON = python3
 VENV = .venv
@@ -13,6 +13,8 @@ STAMP = $(VENV)/.stamp
 DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
 # Apart, because it asks for versions of its own of what Hammer uses.
 CHECKOV_VENV = .venv-checkov
+# Apart, because only the documentation site needs it.
+SITE_VENV = .venv-site
 
 PACKAGES = hammer identification reporting remediation library deployment
 DEMO_OPTIONS =
@@ -31,6 +33,9 @@ help:
 	@echo 'make demo     the whole pipeline on an embedded AWS (options: DEMO_OPTIONS=--keep)'
 	@echo 'make test     every test (options: TEST_OPTIONS="-k exposure")'
 	@echo 'make check    lint, format, types, import contracts, dead code, dependencies'
+	@echo 'make format   format the code, and mend what the linter can mend'
+	@echo 'make docs     write the generated parts of the documents and the JSON Schemas anew'
+	@echo 'make site     the documentation site, in site/ (its links are checked)'
 	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
 	@echo 'make bench    speed and memory against the floor that boto3 sets'
 	@echo 'make package  the zip for the Lambdas, in dist/'
@@ -51,6 +56,17 @@ check: $(STAMP)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vulture
 	$(BIN)/deptry $(PACKAGES)
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(STAMP)
+	$(BIN)/python -m library.config.schema
+	$(BIN)/python -m tests.readme
+
+site: $(SITE_VENV)/.stamp
+	@NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict --quiet
 
 check-deployment: $(CHECKOV_VENV)/.stamp
 	@$(CHECKOV_VENV)/bin/checkov --config-file deployment/checkov.yaml --directory deployment
@@ -85,6 +101,12 @@ $(CHECKOV_VENV)/.stamp: requirements/checkov.lock
 		--require-hashes --requirement requirements/checkov.lock
 	@touch $@
 
+$(SITE_VENV)/.stamp: requirements/site.lock
+	@$(PYTHON) -m venv --clear $(SITE_VENV)
+	@$(SITE_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
+		--require-hashes --requirement requirements/site.lock
+	@touch $@
+
 lock:
 	@test -x $(LOCK_VENV)/bin/uv || $(PYTHON) -m venv --clear $(LOCK_VENV)
 	@$(LOCK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install uv==$(UV_VERSION)
@@ -95,8 +117,9 @@ lock:
 	$(UV_COMPILE) --extra deployment-test --constraints requirements/dev.lock \
 		--output-file requirements/deployment-test.lock
 	$(subst pyproject.toml,requirements/checkov.in,$(UV_COMPILE)) --output-file requirements/checkov.lock
+	$(subst pyproject.toml,requirements/site.in,$(UV_COMPILE)) --output-file requirements/site.lock
 
 clean:
-	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) build dist *.egg-info .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(SITE_VENV) build dist site *.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
+from hammer import __version__
 from library.jobs.command_line import run
 
 # Each module has `command`, which `python -m` of that module runs as well.
@@ -24,6 +26,20 @@ _COMMANDS = {
 }
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hammer {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 def application(arguments: Sequence[str]) -> typer.Typer:
     """The program with the commands that these arguments name, or with all of them where they name none."""
     app = typer.Typer(
@@ -34,7 +50,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     # With a callback typer keeps the command's name as an argument even where there is only one command.
-    app.callback()(lambda: None)
+    app.callback()(_options)
     for name in [name for name in _COMMANDS if name in arguments] or _COMMANDS:
         app.command(name)(import_module(_COMMANDS[name]).command)
     return app

@@ -104,3 +104,14 @@ def test_without_a_name_every_command_is_imported_for_the_help() -> None:
         "remediation.clean_security_groups",
         "remediation.restore_security_groups",
     }
+
+
+def test_the_version_is_the_wheels(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import version
+
+    from hammer.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["hammer", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"hammer {version('hammer')}\n")
