@@ -24,8 +24,8 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.jobs.command_line import Exit
 from library.jobs.host_logs import host_logging, logs_client
-from library.notifications.broadcast import open_notifier
 from remediation.backups import Backups
+from remediation.notifier import open_notifier
 from remediation.remediator import Tools
 
 

@@ -1,18 +1,41 @@
-"""Tells people what became of a group: in its issue's ticket, and its owners in Slack."""
+"""Tells people what became of a group: in its issue's ticket, and its owners in Slack.
+
+    notifier = open_notifier(config, sessions, os.environ, time.sleep)
+    problem = notifier.comment(issue, note("The rules were replaced."))
+    notifier.alert(issue, "Remediated", "2 rules replaced", ["Backup: s3://..."])
+    problems = notifier.send()
+
+Nothing here raises because JIRA or Slack cannot be reached: it returns what could not be done, one line each.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import ConflictError
-from library.notifications.broadcast import note
+from library.aws.secrets import SecretReader
+from library.documents.document import Document, Section, fitted, paragraph
+from library.documents.jira_markup import jira_markup
+from library.documents.slack_markup import Alert, literal
+from library.notifications.broadcast import (
+    broadcast,
+    desk_of,
+    destinations_of,
+    issue_key,
+    issue_line,
+    issue_subject,
+    messenger_of,
+)
+from library.notifications.jira_client import TicketDesk, TicketError
+from library.notifications.slack_client import Messenger
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
-    from library.documents.document import Document
+    from library.aws.session import Sessions
+    from library.config import Configuration
     from library.issues.issue import Issue
     from remediation.message import Message
 
@@ -20,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class Teller(Protocol):
-    """Ways to reach people: `library.notifications.broadcast.Notifier` is one."""
+    """Ways to reach people: `Notifier` is one."""
 
     def comment(self, issue: Issue, document: Document) -> str:
         """Comment on the issue's ticket. Returns why it could not be done, else an empty text."""
@@ -68,3 +91,94 @@ def tell(teller: Teller, table: IssueTable, issue: Issue, message: Message, *, r
     except (*AWS_ERRORS, ConflictError) as error:
         return f"{issue.issue_id}: that its ticket was told could not be recorded: {explain(error)}"
     return ""
+
+
+def open_notifier(
+    config: Configuration, sessions: Sessions, environment: Mapping[str, str], sleep: Callable[[float], None]
+) -> Notifier:
+    """The notifier that a configuration means. Nothing is asked of JIRA or Slack yet.
+
+    Args:
+        config: the configuration.
+        sessions: give the client for Secrets Manager, in the main account.
+        environment: may hold the secrets.
+        sleep: waits so many seconds.
+    """
+    secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
+    return Notifier(config, desk_of(config, secrets, sleep), messenger_of(config, secrets, sleep))
+
+
+class Notifier:
+    """Tells people what was done about issues.
+
+    Args:
+        config: the configuration.
+        desk: JIRA; None: off.
+        messenger: Slack; None: off.
+    """
+
+    def __init__(self, config: Configuration, desk: TicketDesk | None, messenger: Messenger | None) -> None:
+        self._config = config
+        self._desk = desk
+        self._messenger = messenger
+        self._waiting: dict[str, list[Alert]] = {}
+
+    def comment(self, issue: Issue, document: Document) -> str:
+        """Comment on an issue's ticket, if it has one.
+
+        Returns:
+            Why it could not be done; empty: it was, or there is nothing to comment on.
+        """
+        key = str(issue.jira_details.get("ticket") or "")
+        if self._desk is None or not key:
+            return ""
+        try:
+            self._desk.comment(key, fitted(document, jira_markup, self._config.jira.text_field_character_limit))
+        except TicketError as error:
+            return f"{issue.issue_id}: no comment on {key}: {error}"
+        return ""
+
+    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
+        """Have an issue's owners told in Slack, by `send`.
+
+        Args:
+            issue: the issue.
+            heading: what it is listed under, in words of our own, such as "Remediated".
+            text: one line; may hold hostile text.
+            details: lines for the thread; may hold hostile text.
+        """
+        if self._messenger is None:
+            return
+        line = f"{issue_line(self._config, self._desk, issue)}: {literal(text)}"
+        lines = tuple(literal(detail) for detail in details)
+        told = Alert(issue_key(issue), heading, issue_subject(issue), line, lines)
+        for destination in destinations_of(self._config, issue):
+            self._waiting.setdefault(destination, []).append(told)
+
+    def alert_operators(self, heading: str, text: str) -> None:
+        """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
+
+        Args:
+            heading: what it is listed under, in words of our own.
+            text: one line; may hold hostile text.
+        """
+        if self._messenger is not None:
+            told = Alert(heading, heading, literal(heading), literal(text))
+            self._waiting.setdefault(self._config.slack.default_channel, []).append(told)
+
+    def send(self, title: str = "Hammer changed security groups") -> list[str]:
+        """Send what is waiting: one message for each destination.
+
+        Returns:
+            What could not be told, one line each.
+        """
+        waiting, self._waiting = self._waiting, {}
+        if self._messenger is None:
+            return []
+        sent = broadcast(self._messenger, self._config.slack.default_channel, title, waiting, lambda *_: None)
+        return [*sent.notes, *sent.problems]
+
+
+def note(*sentences: str) -> Document:
+    """A comment of a few sentences, which may hold hostile text."""
+    return (Section("", tuple(paragraph(sentence) for sentence in sentences)),)

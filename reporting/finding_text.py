@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from library.documents.document import Bullets, Document, Section, paragraph
-from library.documents.text import printable
+from library.documents.text import printable, shortened
 from library.issues.issue import Issue
 from library.network.ports import port_range
 
@@ -20,7 +20,7 @@ def summary(issue: Issue, account_name: str, limit: int) -> str:
         f"Amazon Inspector: {_ports(issue)} open on {printable(_server(issue))}, {printable(account_name)}, "
         f"{details.region}"
     )
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return shortened(text, limit)
 
 
 def ticket(issue: Issue, place: str, owner_notes: Sequence[str]) -> Document:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, Table, paragraph
-from library.documents.text import printable
+from library.documents.text import printable, shortened
 from library.issues.issue import Issue
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
 from library.network.intervals import IntervalSet
@@ -117,7 +117,7 @@ def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
         f"{issue.issue_id} lets {who} reach {', '.join(ports[:_PORTS_IN_SUMMARY])}{more}: security group "
         f'"{printable(issue.details.name)}", {printable(place.account_name)}, {place.region}'
     )
-    return text if len(text) <= _SUMMARY_LIMIT else text[: _SUMMARY_LIMIT - 1] + "…"
+    return shortened(text, _SUMMARY_LIMIT)
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from identification.inspector.expected_ports import Decision
-from library.documents.text import printable
+from library.documents.text import printable, shortened
 from library.network.ports import PortSet
 
 _SUBJECT_LENGTH = 99  # "less than 100 characters"
@@ -160,7 +160,7 @@ def _what(decision: Decision) -> str:
 def _short(text: str, length: int) -> str:
     """Hostile text on one line of bounded length."""
     text = printable(text)
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return shortened(text, length)
 
 
 def _subject(text: str) -> str:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from library.documents.text import shortened
+
 Location = tuple[str | int, ...]
 """Where a value is in its file: keys, and indexes of lists."""
 
@@ -69,7 +71,7 @@ def show(value: object) -> str:
     if isinstance(value, (dict, list)) or value is None:
         return kind(value)
     text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return shortened(text, _SHOWN)
 
 
 def kind(value: object) -> str:

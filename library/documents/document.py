@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from library.documents.text import shortened
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -103,7 +105,7 @@ def fitted(document: Document, render: Callable[[Document], str], limit: int) ->
     while len(text := render(_with_notice(document, left_out, dropped))) > limit and len(document) > 1:
         left_out.insert(0, document[-1].title)
         document = document[:-1]
-    return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"[:limit]
+    return shortened(text, limit)
 
 
 def _longest(document: Document) -> int:

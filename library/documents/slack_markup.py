@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from library.documents.text import printable
+from library.documents.text import printable, shortened
 
 _SECTION_LIMIT = 3000  # Block Kit, "Section block": characters of its text
 _BLOCKS_LIMIT = 50  # Block Kit: blocks of a message
@@ -115,7 +115,7 @@ def _packed(lines: Iterable[str]) -> list[str]:
     """Lines in as few texts as a section's limit allows."""
     texts: list[str] = []
     for line in lines:
-        line = line if len(line) <= _SECTION_LIMIT else line[: _SECTION_LIMIT - 1] + "…"
+        line = shortened(line, _SECTION_LIMIT)
         if texts and len(texts[-1]) + 1 + len(line) <= _SECTION_LIMIT:
             texts[-1] += f"\n{line}"
         else:

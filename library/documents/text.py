@@ -13,3 +13,12 @@ def printable(text: str) -> str:
     'web\\x1b[31m'
     """
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Text of at most `limit` characters; a longer one ends in an ellipsis.
+
+    >>> shortened("security group", 9), shortened("web", 9), shortened("web", 0)
+    ('security…', 'web', '')
+    """
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"[: max(limit, 0)]

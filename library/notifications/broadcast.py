@@ -1,11 +1,6 @@
-"""The door to people for every job: a comment on an issue's ticket, and alerts to its owners in Slack.
+"""Messages to people: the clients of JIRA and Slack that a configuration means, and one message for each destination.
 
-    notifier = open_notifier(config, sessions, os.environ, time.sleep)
-    problem = notifier.comment(issue, note("The rules were replaced."))
-    notifier.alert(issue, "Remediated", "2 rules replaced", ["Backup: s3://..."])
-    problems = notifier.send()
-
-Nothing here raises because JIRA or Slack cannot be reached: it returns what could not be done, one line each.
+`broadcast` does not raise because Slack cannot be reached: it returns what could not be done, one line each.
 """
 
 from __future__ import annotations
@@ -15,15 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from library.aws.secrets import SecretReader
-from library.documents.document import Document, Section, fitted, paragraph
-from library.documents.jira_markup import jira_markup
 from library.documents.slack_markup import Alert, compose, link, literal
-from library.notifications.jira_client import TicketDesk, TicketError
+from library.notifications.jira_client import TicketDesk
 from library.notifications.owners import destinations, discover
 from library.notifications.slack_client import AlertError, DestinationError, Messenger
 
 if TYPE_CHECKING:
-    from library.aws.session import Sessions
     from library.config import Configuration
     from library.issues.issue import Issue
 
@@ -45,11 +37,6 @@ Delivered = Callable[[str, frozenset[str]], None]
 """Called with a destination and the keys of the alerts that it has just been told."""
 
 
-def note(*sentences: str) -> Document:
-    """A comment of a few sentences, which may hold hostile text."""
-    return (Section("", tuple(paragraph(sentence) for sentence in sentences)),)
-
-
 def desk_of(config: Configuration, secrets: SecretReader, sleep: Callable[[float], None]) -> TicketDesk | None:
     """JIRA, or None if it is off."""
     if not config.jira.enabled:
@@ -62,92 +49,6 @@ def messenger_of(config: Configuration, secrets: SecretReader, sleep: Callable[[
     if not config.slack.enabled:
         return None
     return Messenger(config.slack, lambda: secrets.slack(config.slack.secret), sleep)
-
-
-def open_notifier(
-    config: Configuration, sessions: Sessions, environment: Mapping[str, str], sleep: Callable[[float], None]
-) -> Notifier:
-    """The notifier that a configuration means. Nothing is asked of JIRA or Slack yet.
-
-    Args:
-        config: the configuration.
-        sessions: give the client for Secrets Manager, in the main account.
-        environment: may hold the secrets.
-        sleep: waits so many seconds.
-    """
-    secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
-    return Notifier(config, desk_of(config, secrets, sleep), messenger_of(config, secrets, sleep))
-
-
-class Notifier:
-    """Tells people what was done about issues.
-
-    Args:
-        config: the configuration.
-        desk: JIRA; None: off.
-        messenger: Slack; None: off.
-    """
-
-    def __init__(self, config: Configuration, desk: TicketDesk | None, messenger: Messenger | None) -> None:
-        self._config = config
-        self._desk = desk
-        self._messenger = messenger
-        self._waiting: dict[str, list[Alert]] = {}
-
-    def comment(self, issue: Issue, document: Document) -> str:
-        """Comment on an issue's ticket, if it has one.
-
-        Returns:
-            Why it could not be done; empty: it was, or there is nothing to comment on.
-        """
-        key = str(issue.jira_details.get("ticket") or "")
-        if self._desk is None or not key:
-            return ""
-        try:
-            self._desk.comment(key, fitted(document, jira_markup, self._config.jira.text_field_character_limit))
-        except TicketError as error:
-            return f"{issue.issue_id}: no comment on {key}: {error}"
-        return ""
-
-    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
-        """Have an issue's owners told in Slack, by `send`.
-
-        Args:
-            issue: the issue.
-            heading: what it is listed under, in words of our own, such as "Remediated".
-            text: one line; may hold hostile text.
-            details: lines for the thread; may hold hostile text.
-        """
-        if self._messenger is None:
-            return
-        line = f"{issue_line(self._config, self._desk, issue)}: {literal(text)}"
-        lines = tuple(literal(detail) for detail in details)
-        told = Alert(issue_key(issue), heading, issue_subject(issue), line, lines)
-        for destination in destinations_of(self._config, issue):
-            self._waiting.setdefault(destination, []).append(told)
-
-    def alert_operators(self, heading: str, text: str) -> None:
-        """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
-
-        Args:
-            heading: what it is listed under, in words of our own.
-            text: one line; may hold hostile text.
-        """
-        if self._messenger is not None:
-            told = Alert(heading, heading, literal(heading), literal(text))
-            self._waiting.setdefault(self._config.slack.default_channel, []).append(told)
-
-    def send(self, title: str = "Hammer changed security groups") -> list[str]:
-        """Send what is waiting: one message for each destination.
-
-        Returns:
-            What could not be told, one line each.
-        """
-        waiting, self._waiting = self._waiting, {}
-        if self._messenger is None:
-            return []
-        sent = broadcast(self._messenger, self._config.slack.default_channel, title, waiting, lambda *_: None)
-        return [*sent.notes, *sent.problems]
 
 
 def issue_key(issue: Issue) -> str:
