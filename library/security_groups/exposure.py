@@ -1,9 +1,8 @@
 """What of a security group the Internet reaches: the evaluation.
 
-Pure. Every kind of traffic is a number on one axis, so that "which ports does this rule expose" is one intersection
-of intervals: TCP ports, then UDP ports, then every protocol without ports, then the protocols nobody names, which
-only a rule of protocol -1 carries. Between two neighbouring boundaries of the group's rules and exemptions on that
-axis all traffic is treated alike: such a stretch is judged once, by the union of the sources that reach it.
+Pure. Every kind of traffic is a number on one axis (`library.network.traffic`). Between two neighbouring boundaries of
+the group's rules and exemptions on that axis all traffic is treated alike: such a stretch is judged once, by the union
+of the sources that reach it.
 """
 
 from __future__ import annotations
@@ -12,11 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from library.network.addresses import INTERNET, PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import EMPTY, IntervalSet
-from library.network.ports import HIGHEST_PORT, PortSet, protocol_name
+from library.network.ports import PortSet
+from library.network.traffic import ALL_WITHOUT_PORTS, EVERYTHING, traffic_of, traffic_of_ports
 from library.security_groups.exemptions import Exemption
 from library.security_groups.group import SecurityGroup
 
@@ -24,13 +25,6 @@ OpenStatus = Literal["open_completely", "open_partly"]
 
 PrefixLists = Mapping[str, tuple[Network, ...]]
 """The entries of managed prefix lists, by id. One that AWS owns has none: it does not count."""
-
-_UDP = 1 << 16
-_WITHOUT_PORTS = 2 << 16
-# EC2 knows protocols without ports by number, 0 to 255. A name it may learn one day falls into the last place but one.
-_OTHER_NAME = _WITHOUT_PORTS + 256
-_UNNAMED = _WITHOUT_PORTS + 257
-_EVERYTHING = IntervalSet(((0, _UNNAMED),))
 
 
 class Exposure(NamedTuple):
@@ -61,16 +55,32 @@ class Evaluation:
         exposures: what the Internet reaches, one for each rule and source, sorted; empty: nothing restricted.
         whitelisted: exemptions cover all of it; `exposures` then lists what they cover.
         unreadable: why a rule could not be judged, one reason each; the group may expose more than is listed.
+        openings: the same as `exposures`, by traffic: who may send what. Of a whitelisted group, as if it were not.
     """
 
     exposures: tuple[Exposure, ...] = ()
     whitelisted: bool = False
     unreadable: tuple[str, ...] = ()
+    openings: tuple[Opening, ...] = ()
 
     @property
     def status(self) -> OpenStatus:
         """The worst status of the exposures."""
         return "open_completely" if any(e.status == "open_completely" for e in self.exposures) else "open_partly"
+
+
+class Opening(NamedTuple):
+    """Traffic to restricted ports that is treated alike, and who may send it.
+
+    Attributes:
+        traffic: a stretch of the axis.
+        sources: the public addresses that the group's rules admit, without those that are trusted or exempt.
+        internet: all that must be admitted, in one family, for the traffic to be open completely.
+    """
+
+    traffic: IntervalSet
+    sources: AddressSet
+    internet: AddressSet
 
 
 class _Reach(NamedTuple):
@@ -100,17 +110,14 @@ class Evaluator:
     """
 
     def __init__(self, restricted: PortSet, trusted: AddressSet) -> None:
-        self._restricted = (
-            restricted.tcp
-            | IntervalSet(tuple((first + _UDP, last + _UDP) for first, last in restricted.udp.spans))
-            | IntervalSet(((_WITHOUT_PORTS, _UNNAMED),))
-        )
+        self._restricted = traffic_of_ports(restricted) | ALL_WITHOUT_PORTS
         self._public = PUBLIC - trusted
         self._internet = INTERNET - trusted
         # An organization's groups repeat a few port ranges and sources many thousand times.
         self._traffic = lru_cache(maxsize=4096)(self._restricted_traffic)
         self._source = lru_cache(maxsize=4096)(self._public_network)
         self._judged = lru_cache(maxsize=4096)(self._judge)
+        self._opened = lru_cache(maxsize=4096)(self._openings)
 
     def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
         """The prefix lists whose entries `evaluate` needs to know for this group."""
@@ -156,30 +163,24 @@ class Evaluator:
                 if network is not None
             )
         found = self._judged(tuple(reaches)) if reaches else ()
-        left = found
-        if found:
-            scopes = tuple(
-                _Scope(_exempt_traffic(exemption.ports), exemption.sources)
-                for exemption in exemptions
-                if exemption.names(group.group_id, group.vpc_id, group.name) and exemption.counts_on(today)
-            )
-            left = self._judge(tuple(reaches), scopes) if scopes else found
-        return Evaluation(left or found, whitelisted=bool(found) and not left, unreadable=tuple(unreadable))
+        if not found:
+            return Evaluation(unreadable=tuple(unreadable))
+        scopes = tuple(
+            _Scope(_exempt_traffic(exemption.ports), exemption.sources)
+            for exemption in exemptions
+            if exemption.names(group.group_id, group.vpc_id, group.name) and exemption.counts_on(today)
+        )
+        left = self._judge(tuple(reaches), scopes) if scopes else found
+        return Evaluation(
+            left or found,
+            whitelisted=not left,
+            unreadable=tuple(unreadable),
+            openings=self._opened(tuple(reaches), scopes if left else ()),
+        )
 
     def _restricted_traffic(self, protocol: str, from_port: int | None, to_port: int | None) -> IntervalSet:
         """What of a rule's traffic is restricted, on the axis."""
-        name = protocol_name(protocol)
-        if name in ("icmp", "icmpv6"):
-            return EMPTY
-        if name == "-1":
-            return self._restricted
-        if name in ("tcp", "udp"):
-            base = 0 if name == "tcp" else _UDP
-            first, last = from_port or 0, HIGHEST_PORT if to_port is None else to_port
-            return self._restricted & IntervalSet(((first + base, last + base),)) if first <= last else EMPTY
-        number = int(name) if name.isdecimal() else 256
-        place = _WITHOUT_PORTS + number if number < 256 else _OTHER_NAME
-        return IntervalSet(((place, place),))
+        return self._restricted & traffic_of(protocol, from_port, to_port)
 
     def _public_network(self, cidr: str) -> Network | None:
         """A source, or None if none of its addresses is public."""
@@ -200,9 +201,7 @@ class Evaluator:
             for stretch in _stretches([reach.traffic for reach in reaches] + [scope.traffic for scope in scopes])
         }
         for here, exempting in alike:
-            exempt = AddressSet()
-            for scope in exempting:
-                exempt |= PUBLIC if scope.sources is None else scope.sources
+            exempt = _exempt_sources(exempting)
             for version in (4, 6):
                 family = [reach for reach in here if reach.source.version == version]
                 for reach, status in self._judge_family(family, version, exempt.family(version)):
@@ -220,6 +219,17 @@ class Evaluator:
             for reach, status in statuses.items()
         }
         return tuple(sorted(exposures, key=_order))
+
+    def _openings(self, reaches: tuple[_Reach, ...], scopes: tuple[_Scope, ...]) -> tuple[Opening, ...]:
+        """Who may send what, stretch by stretch."""
+        openings = []
+        edges = _stretches([reach.traffic for reach in reaches] + [scope.traffic for scope in scopes])
+        for first, following in pairwise(edges):
+            exempt = _exempt_sources(scope for scope in scopes if first in scope.traffic)
+            admitted = AddressSet.of(reach.source for reach in reaches if first in reach.traffic)
+            if sources := (admitted & self._public) - exempt:
+                openings.append(Opening(IntervalSet(((first, following - 1),)), sources, self._internet - exempt))
+        return tuple(openings)
 
     def _judge_family(
         self, reaches: Sequence[_Reach], version: int, exempt: IntervalSet
@@ -244,9 +254,14 @@ class Evaluator:
 
 def _exempt_traffic(ports: PortSet | None) -> IntervalSet:
     """The traffic that an exemption of these ports is about, on the axis."""
-    if ports is None:
-        return _EVERYTHING
-    return ports.tcp | IntervalSet(tuple((first + _UDP, last + _UDP) for first, last in ports.udp.spans))
+    return EVERYTHING if ports is None else traffic_of_ports(ports)
+
+
+def _exempt_sources(scopes: Iterable[_Scope]) -> AddressSet:
+    exempt = AddressSet()
+    for scope in scopes:
+        exempt |= PUBLIC if scope.sources is None else scope.sources
+    return exempt
 
 
 def _stretches(traffics: Iterable[IntervalSet]) -> list[int]:

@@ -11,6 +11,7 @@ import pytest
 
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
+from library.network.traffic import traffic_name, traffic_of_ports
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluation, Evaluator, Exposure
 from library.security_groups.group import parse_security_group
@@ -689,3 +690,44 @@ def test_only_prefix_lists_that_matter_are_asked_for() -> None:
         described_group(["tcp/22 from pl-a", "tcp/443 from pl-b", "-1 from pl-c", "icmp/-1 from pl-d", "50 from pl-e"])
     )
     assert Evaluator(PortSet.parse([22]), AddressSet()).prefix_lists_named(group) == {"pl-a", "pl-c", "pl-e"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "exemptions", "opened"),
+    [
+        pytest.param(
+            ["tcp/20..25 from 8.8.8.0/24, 10.0.0.0/8"],
+            [],
+            ["tcp/22 from 8.8.8.0/24"],
+            id="the restricted ports and the public sources",
+        ),
+        pytest.param(
+            ["tcp/22 from 8.8.8.0/24", "tcp/22..3389 from 2600::/16"],
+            [],
+            ["tcp/22 from 8.8.8.0/24, 2600::/16", "tcp/3389 from 2600::/16"],
+            id="sources of one port from several rules",
+        ),
+        pytest.param(
+            ["tcp/22..3389 from 8.8.8.0/24"],
+            [Exemption("sg-7c228307", PortSet.parse(["tcp/22"]), AddressSet.parse("8.8.8.0/25"))],
+            ["tcp/22 from 8.8.8.128/25", "tcp/3389 from 8.8.8.0/24"],
+            id="what exemptions leave",
+        ),
+        pytest.param(
+            ["tcp/22 from 8.8.8.0/24"],
+            [Exemption("sg-7c228307")],
+            ["tcp/22 from 8.8.8.0/24"],
+            id="a whitelisted group as if it were not",
+        ),
+        pytest.param(["tcp/443 from 0.0.0.0/0"], [], [], id="nothing restricted"),
+    ],
+)
+def test_who_may_send_what(rules: list[str], exemptions: list[Exemption], opened: list[str]) -> None:
+    restricted = PortSet.parse(["tcp/22", "tcp/3389"])
+    group = parse_security_group(described_group(rules))
+    found = Evaluator(restricted, AddressSet()).evaluate(group, {}, exemptions, date(2027, 3, 1)).openings
+    wanted = [line.split(" from ") for line in opened]
+    assert [
+        traffic_name(place) for each in found for place, _ in (each.traffic & traffic_of_ports(restricted)).spans
+    ] == [traffic for traffic, _ in wanted]
+    assert [each.sources for each in found] == [AddressSet.parse(*sources.split(", ")) for _, sources in wanted]

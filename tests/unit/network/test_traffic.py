@@ -1,0 +1,38 @@
+"""Traffic on one axis."""
+
+from __future__ import annotations
+
+import pytest
+
+from library.network.intervals import EMPTY, IntervalSet
+from library.network.ports import PortSet
+from library.network.traffic import ALL_WITHOUT_PORTS, EVERYTHING, traffic_name, traffic_of, traffic_of_ports
+
+
+@pytest.mark.parametrize(
+    ("protocol", "from_port", "to_port", "names"),
+    [
+        pytest.param("tcp", 22, 22, ["tcp/22"], id="a port of TCP"),
+        pytest.param("6", 22, 23, ["tcp/22", "tcp/23"], id="TCP by number"),
+        pytest.param("17", 161, 161, ["udp/161"], id="UDP by number"),
+        pytest.param("50", None, None, ["protocol 50"], id="a protocol without ports"),
+        pytest.param("tcp", 23, 22, [], id="ends before it begins"),
+        pytest.param("icmp", 0, 0, [], id="ICMP has no place"),
+        pytest.param("58", -1, -1, [], id="nor has ICMP for IPv6"),
+        pytest.param("a-new-one", None, None, ["all traffic"], id="a protocol that has a name only"),
+    ],
+)
+def test_the_places_of_a_rule(protocol: str, from_port: int | None, to_port: int | None, names: list[str]) -> None:
+    traffic = traffic_of(protocol, from_port, to_port)
+    assert [traffic_name(place) for first, last in traffic.spans for place in range(first, last + 1)] == names
+
+
+def test_minus_one_is_everything_and_a_protocol_s_ports_are_its_own() -> None:
+    assert traffic_of("-1", None, None) == EVERYTHING
+    assert EVERYTHING.covers(ALL_WITHOUT_PORTS)
+    assert traffic_of("tcp", None, None) & traffic_of("udp", None, None) == EMPTY
+    assert traffic_of_ports(PortSet.parse(["22", "udp/161"])) == IntervalSet.of(
+        span
+        for rule in (("tcp", 22), ("udp", 22), ("udp", 161))
+        for span in traffic_of(rule[0], rule[1], rule[1]).spans
+    )
