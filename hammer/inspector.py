@@ -17,28 +17,22 @@ from typing import Annotated, Any
 import botocore.session
 import typer
 
+from identification.errors import MalformedEventError
 from identification.inspector.aws import PathReader, describe_classic
+from identification.inspector.classic import parse_classic
 from identification.inspector.delivery import (
+    Delivery,
+    DeliveryPlan,
     FindingRecord,
-    Telling,
-    claimed,
-    confirmed,
-    nothing_told,
-    over,
+    confirm,
+    no_record,
+    plan_delivery,
     record_id,
-    weigh,
 )
-from identification.inspector.expected_ports import Decision, Verdict, decide, needs_groups, without_groups
-from identification.inspector.finding import (
-    ClassicNotification,
-    Finding,
-    Ignored,
-    MalformedEventError,
-    parse_classic,
-    parse_v2,
-    read_record,
-    records,
-)
+from identification.inspector.events import ClassicNotification, Ignored, read_record, records
+from identification.inspector.expected_ports import FilterAction, FilterDecision, decide, needs_groups, without_groups
+from identification.inspector.finding import Finding
+from identification.inspector.v2 import parse_v2
 from library.aws.failures import explain
 from library.aws.session import Sessions
 from library.config import Configuration
@@ -105,16 +99,16 @@ def command(
     findings = described(saved, sessions)
     selection = Selection.of(account, region, group)
     counts = Counter[str]()
-    told: dict[str, FindingRecord] = {}
+    replays = Replay()
     if not configuration.inspector.enabled:
         typer.echo("The filter is off (inspector.enabled): this is what it would do if it were on.\n")
     for finding in findings:
         if not any(selection.takes(finding.account_id, finding.region, id_) for id_ in finding.groups or ("",)):
             continue
         decision = decided(finding, configuration, sessions, datetime.now(UTC))
-        outcome = _outcome(decision, told, datetime.now(UTC))
-        counts[outcome] += 1
-        typer.echo(f"{shown(decision, outcome)}\n")
+        plan = replays.deliver(decision, datetime.now(UTC))
+        counts[plan.delivery] += 1
+        typer.echo(f"{shown(decision, plan)}\n")
     for reason in saved.other:
         typer.echo(f"not about a finding: {printable(reason)}\n")
     typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no findings")
@@ -204,7 +198,7 @@ def described(saved: Saved, sessions: Sessions | None) -> list[Finding]:
     return findings
 
 
-def decided(finding: Finding, config: Configuration, sessions: Sessions | None, now: datetime) -> Decision:
+def decided(finding: Finding, config: Configuration, sessions: Sessions | None, now: datetime) -> FilterDecision:
     """What the filter would decide."""
     section = config.secgrp_unrestricted_access
     decision = decide(finding, config.inspector, section.restricted_ports, now.date())
@@ -213,30 +207,37 @@ def decided(finding: Finding, config: Configuration, sessions: Sessions | None, 
     return without_groups(decision, "--offline") if needs_groups(decision, section.trusted_cidrs) else decision
 
 
-def _outcome(decision: Decision, told: dict[str, FindingRecord], now: datetime) -> str:
-    """What would become of the finding after those before it in the file."""
-    issue_id = record_id(decision.finding)
-    record = told.get(issue_id, nothing_told(decision.finding.account_id, issue_id))
-    if decision.verdict is not Verdict.PUBLISH:
-        told[issue_id] = over(record, decision.finding, now)
-        return "held back" if decision.verdict is Verdict.HOLD_BACK else "ignored"
-    telling = weigh(record, decision, "", now)
-    if telling is not Telling.TELL:
-        return str(telling)
-    told[issue_id] = confirmed(claimed(record, decision, "", now), decision, now)
-    return "published"
+class Replay:
+    """Plays events in their order, remembering what would be in the table after each."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, str], FindingRecord] = {}
+
+    def deliver(self, decision: FilterDecision, now: datetime) -> DeliveryPlan:
+        """What would become of the finding after those before it in the file."""
+        key = (decision.finding.account_id, record_id(decision.finding))
+        known = self._records.get(key, no_record(*key))
+        plan = plan_delivery(known, decision, "replay", now, now)
+        record = plan.record
+        if record and plan.delivery is Delivery.PUBLISH:
+            record = confirm(record, decision, now)
+        if record:
+            self._records[key] = record
+        return plan
 
 
-def shown(decision: Decision, outcome: str) -> str:
+def shown(decision: FilterDecision, plan: DeliveryPlan) -> str:
     """One finding and what becomes of it, in a few lines."""
     finding = decision.finding
     server = f"{finding.name} ({finding.server_id})" if finding.name else finding.server_id or "unknown server"
     ports = str(finding.ports) or ("no ports" if finding.is_about_ports else finding.type)
-    lines = [f"{outcome}: {ports} on {server}, {finding.account_id or 'unknown account'}, {finding.region}"]
-    if decision.verdict is Verdict.PUBLISH and decision.filtered:
+    lines = [f"{plan.delivery}: {ports} on {server}, {finding.account_id or 'unknown account'}, {finding.region}"]
+    if decision.action is FilterAction.PUBLISH and decision.filtered:
         lines.append(f"  not expected: {decision.left}")
     lines += [f"  held back {held.ports}: {held.reason}" for held in decision.held]
     lines += [f"  {note}" for note in decision.notes]
+    if not plan.is_current and plan.delivery is not Delivery.OUTDATED:
+        lines.append(f"  {Delivery.OUTDATED}")
     lines.append(f"  {finding.arn or 'without an ARN'}")
     return "\n".join(printable(line) for line in lines)
 

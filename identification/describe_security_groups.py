@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from identification.errors import MalformedEventError
 from identification.region_scan import RegionOffError, RegionScan, scan_region
 from identification.runtime import Runtime, start
 from library.aws.failures import AWS_ERRORS, explain
@@ -29,10 +30,6 @@ _log = logging.getLogger(__name__)
 
 _CONCURRENT_WRITES = 8
 _LOOKS = 4  # at a group whose issue somebody else keeps changing meanwhile
-
-
-class MalformedEventError(ValueError):
-    """The event is not what the topic carries."""
 
 
 @dataclass(frozen=True, slots=True)

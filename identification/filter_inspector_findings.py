@@ -3,8 +3,8 @@
 Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `FINDINGS_SNS_ARN` (the topic to publish
 to).
 
-Each finding is published at least once, and in all but one case exactly once: it is published before it is recorded
-as told, so that a crash between the two tells it again rather than never.
+Each finding is claimed, published, confirmed: see `identification.inspector.delivery`. It is published once, but for a
+crash between publishing and confirming, after which it is published again.
 """
 
 from __future__ import annotations
@@ -15,13 +15,23 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from identification.inspector.as_issue import can_be_issue, detection, issue_id
 from identification.inspector.aws import FindingRecords, PathReader, describe_classic
-from identification.inspector.delivery import Telling, claimed, confirmed, over, record_id, released, weigh
-from identification.inspector.expected_ports import Decision, Verdict, decide
-from identification.inspector.finding import ClassicNotification, Finding, Ignored, read_record, records
+from identification.inspector.delivery import (
+    Delivery,
+    DeliveryPlan,
+    FindingRecord,
+    confirm,
+    plan_delivery,
+    record_id,
+    release,
+)
+from identification.inspector.events import ClassicNotification, Ignored, read_record, records
+from identification.inspector.expected_ports import FilterDecision, decide
+from identification.inspector.finding import Finding
 from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
 from library.aws.issue_table import ConflictError
@@ -33,6 +43,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TRIES = 5  # to write a record that other invocations keep writing
+_TIMEOUT = timedelta(seconds=120)  # deployment's for this function, where the context does not tell what is left of it
+
+
+class InProgressError(Exception):
+    """Another invocation has claimed a finding and may have published it, or may have crashed before.
+
+    Lambda invokes this function again after one and after two minutes; the claim has run out by the second time.
+    """
 
 
 def lambda_handler(event: Any, context: object) -> dict[str, int]:
@@ -40,10 +58,11 @@ def lambda_handler(event: Any, context: object) -> dict[str, int]:
 
     Returns:
         How many findings were `published`, `held_back`, `ignored` (closed, suppressed, or not about ports), and
-        `repeated` (told before).
+        `repeated` (published before, or older than what was).
 
     Raises:
-        MalformedEventError: a record is nothing that Inspector sends. The others were handled.
+        MalformedEventError: a record is not a message of Inspector. The others were handled.
+        InProgressError: another invocation claims the same finding. The others were handled.
         ExceptionGroup: several records or findings failed; a single failure is raised as it is.
     """
     runtime = start(context)
@@ -52,7 +71,7 @@ def lambda_handler(event: Any, context: object) -> dict[str, int]:
         _log.info("inspector is not enabled: nothing to do")
         return _summary(counts)
     findings, errors = _findings(event, runtime)
-    worker = _Filter.of(runtime, str(getattr(context, "aws_request_id", "") or uuid.uuid4()))
+    worker = _Filter.of(runtime, context)
     for finding in findings:
         try:
             counts[worker.handle(finding)] += 1
@@ -66,11 +85,17 @@ def lambda_handler(event: Any, context: object) -> dict[str, int]:
     return _summary(counts)
 
 
-_COUNTS = ("published", "held_back", "ignored", "repeated")
+_COUNTS = {
+    Delivery.PUBLISH: "published",
+    Delivery.HELD_BACK: "held_back",
+    Delivery.IGNORED: "ignored",
+    Delivery.PUBLISHED_BEFORE: "repeated",
+    Delivery.OUTDATED: "repeated",
+}
 
 
 def _summary(counts: Mapping[str, int]) -> dict[str, int]:
-    return {name: counts[name] for name in _COUNTS}
+    return {name: counts[name] for name in dict.fromkeys(_COUNTS.values())}
 
 
 def _findings(event: Any, runtime: Runtime) -> tuple[list[Finding], list[Exception]]:
@@ -101,6 +126,7 @@ class _Filter:
 
     Attributes:
         claimant: the invocation; Lambda's retries of it have the same id.
+        ends: when Lambda ends this invocation at the latest, in UTC.
     """
 
     runtime: Runtime
@@ -109,9 +135,10 @@ class _Filter:
     topic_arn: str
     client: SNSClient
     claimant: str
+    ends: datetime
 
     @classmethod
-    def of(cls, runtime: Runtime, claimant: str) -> _Filter:
+    def of(cls, runtime: Runtime, context: object) -> _Filter:
         section, sessions = runtime.config.secgrp_unrestricted_access, runtime.sessions
         topic_arn = os.environ["FINDINGS_SNS_ARN"]
         return cls(
@@ -120,11 +147,16 @@ class _Filter:
             FindingRecords(sessions.client("dynamodb"), section.table_name),
             topic_arn,
             sessions.client("sns", region=topic_arn.split(":")[3]),
-            claimant,
+            str(getattr(context, "aws_request_id", "") or uuid.uuid4()),
+            runtime.now() + _time_left(context),
         )
 
     def handle(self, finding: Finding) -> str:
-        """Decide about one finding and carry it out. Returns which of `_COUNTS` it is."""
+        """Decide about one finding and carry it out. Returns which of `_COUNTS` it is.
+
+        Raises:
+            InProgressError: another invocation claims the same finding.
+        """
         config = self.runtime.config
         decision = self.paths.complete(
             decide(
@@ -134,15 +166,15 @@ class _Filter:
                 self.runtime.now().date(),
             )
         )
-        if decision.verdict is Verdict.PUBLISH:
-            outcome, why = self._tell(decision)
-        else:
-            if self._forget(decision):
-                self._keep(decision)
-            outcome = "held_back" if decision.verdict is Verdict.HOLD_BACK else "ignored"
-            why = "; ".join([f"{held.ports}: {held.reason}" for held in decision.held] or decision.notes)
+        plan = self._planned(decision)
+        if plan.delivery is Delivery.IN_PROGRESS:
+            raise InProgressError(f"another invocation is publishing {finding.arn}: Lambda tries again")
+        if plan.delivery is Delivery.PUBLISH and plan.record is not None:
+            self._publish_claimed(plan.record, decision)
+        elif plan.is_current:
+            self._update_issue(decision)
         _log.info(
-            outcome,
+            _COUNTS[plan.delivery],
             extra={
                 "finding_arn": finding.arn,
                 "account_id": finding.account_id,
@@ -150,62 +182,54 @@ class _Filter:
                 "server_id": finding.server_id,
                 "ports": str(finding.ports),
                 "left": str(decision.left),
-                "why": why,
+                "why": _why(plan, decision),
             },
         )
-        return outcome
+        return _COUNTS[plan.delivery]
 
-    def _key(self, finding: Finding) -> tuple[str, str]:
+    def _planned(self, decision: FilterDecision) -> DeliveryPlan:
+        """The delivery plan, with its record written."""
+        finding = decision.finding
         # A finding of which not even the account can be read is remembered in Hammer's own.
-        return finding.account_id or self.runtime.config.aws.main_account_id, record_id(finding)
-
-    def _tell(self, decision: Decision) -> tuple[str, str]:
-        key = self._key(decision.finding)
+        key = finding.account_id or self.runtime.config.aws.main_account_id, record_id(finding)
         for _ in range(_TRIES):
-            now = self.runtime.now()
-            record = self.records.read(*key)
-            telling = weigh(record, decision, self.claimant, now)
-            if telling is not Telling.TELL:
-                if telling is not Telling.OUTDATED:
-                    self._keep(decision)
-                return "repeated", str(telling)
-            claim = claimed(record, decision, self.claimant, now)
+            plan = plan_delivery(self.records.read(*key), decision, self.claimant, self.ends, self.runtime.now())
             try:
-                self.records.write(claim)
+                if plan.record is not None:
+                    self.records.write(plan.record)
             except ConflictError:
                 continue
-            break
-        else:
-            raise ConflictError(f"the record of {decision.finding.arn} kept changing while it was claimed")
+            return plan
+        raise ConflictError(f"the record of {finding.arn} kept changing")
+
+    def _publish_claimed(self, claim: FindingRecord, decision: FilterDecision) -> None:
         try:
             # First the issue, which may be written twice.
-            self._keep(decision)
+            self._update_issue(decision)
             self._publish(decision)
         except Exception:
-            # Nobody else shall wait for the claim to run out.
-            self._write_if_unchanged(released(claim))
+            # Others need not wait until the claim runs out.
+            self._write_if_unchanged(release(claim))
             raise
-        self._write_if_unchanged(confirmed(claim, decision, self.runtime.now()))
-        return "published", ""
+        self._write_if_unchanged(confirm(claim, decision, self.runtime.now()))
 
-    def _publish(self, decision: Decision) -> None:
+    def _publish(self, decision: FilterDecision) -> None:
         config = self.runtime.config
-        account_id = decision.finding.account_id
         message = compose(
             decision,
-            config.account_name(account_id),
+            config.account_name(decision.finding.account_id),
             config.secgrp_unrestricted_access.restricted_ports,
         )
         self.client.publish(TopicArn=self.topic_arn, **message.publish_arguments())
 
-    def _write_if_unchanged(self, record: Any) -> None:
+    def _write_if_unchanged(self, record: FindingRecord) -> None:
         try:
             self.records.write(record)
         except ConflictError:
-            # Another invocation tells the finding as it has become since: its record is the newer one.
+            # Another invocation handled a later event of the finding: its record is the newer one.
             _log.info("claimed by another invocation", extra={"issue_id": record.issue_id})
 
-    def _keep(self, decision: Decision) -> None:
+    def _update_issue(self, decision: FilterDecision) -> None:
         """Bring the finding's issue up to date, where findings are kept as issues."""
         wanted, finding, table = self.runtime.config.inspector, decision.finding, self.runtime.table
         if not (wanted.table or wanted.slack) or not can_be_issue(finding):
@@ -222,23 +246,17 @@ class _Filter:
             return
         raise ConflictError(f"the issue of {finding.arn} kept changing")
 
-    def _forget(self, decision: Decision) -> bool:
-        """See to it that a finding that is over or expected by now is told again should it come back.
 
-        Returns:
-            Whether that is news: not when something newer was told already.
-        """
-        finding = decision.finding
-        key = self._key(finding)
-        for _ in range(_TRIES):
-            record = self.records.read(*key)
-            if record.updated and finding.updated and finding.updated < record.updated:
-                return False
-            if not (record.told or record.claim):
-                return True
-            try:
-                self.records.write(over(record, finding, self.runtime.now()))
-            except ConflictError:
-                continue
-            return True
-        raise ConflictError(f"the record of {finding.arn} kept changing")
+def _why(plan: DeliveryPlan, decision: FilterDecision) -> str:
+    if plan.delivery is Delivery.PUBLISH:
+        return ""
+    if plan.delivery in (Delivery.PUBLISHED_BEFORE, Delivery.OUTDATED):
+        return str(plan.delivery)
+    reasons = [f"{held.ports}: {held.reason}" for held in decision.held] or list(decision.notes)
+    return "; ".join(reasons if plan.is_current else [*reasons, Delivery.OUTDATED])
+
+
+def _time_left(context: object) -> timedelta:
+    """How long this invocation may still run."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return timedelta(milliseconds=remaining()) if callable(remaining) else _TIMEOUT

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from identification.inspector.delivery import ITEM_PREFIX, record_id
-from identification.inspector.expected_ports import Decision, Verdict
+from identification.inspector.expected_ports import FilterAction, FilterDecision
 from identification.inspector.finding import Finding
 from library.issues.issue import IssueDetails
 from library.issues.reconcile import Detection
@@ -32,10 +32,10 @@ def issue_id(finding: Finding) -> str:
     return f"finding-{server}-{record_id(finding).removeprefix(ITEM_PREFIX)[:_ID_LENGTH]}"
 
 
-def detection(decision: Decision) -> Detection | None:
+def detection(decision: FilterDecision) -> Detection | None:
     """What is found of a finding; None: nothing that nobody expected, or it is over."""
     finding = decision.finding
-    if decision.verdict is not Verdict.PUBLISH or not decision.left:
+    if decision.action is not FilterAction.PUBLISH or not decision.left:
         return None
     perms = tuple(
         Exposure(protocol, first, last, _ANYWHERE, "open_completely")

@@ -1,4 +1,4 @@
-"""What the Inspector filter asks AWS: Classic's findings, the security groups of a path, its memory in the table."""
+"""The Inspector filter's calls to AWS: Classic's findings, the groups of a path, its records in the issue table."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from identification.inspector.delivery import FindingRecord, nothing_told
-from identification.inspector.expected_ports import Decision, decide_by_groups, needs_groups, without_groups
-from identification.inspector.finding import ClassicNotification, Finding, parse_classic
+from identification.inspector.classic import parse_classic
+from identification.inspector.delivery import FindingRecord, no_record
+from identification.inspector.events import ClassicNotification
+from identification.inspector.expected_ports import FilterDecision, decide_by_groups, needs_groups, without_groups
+from identification.inspector.finding import Finding
 from library.aws.chunks import chunks
 from library.aws.ec2 import PrefixListReader, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
@@ -77,7 +79,7 @@ class PathReader:
     sessions: Sessions
     trusted: AddressSet
 
-    def complete(self, decision: Decision) -> Decision:
+    def complete(self, decision: FilterDecision) -> FilterDecision:
         """The decision with what the groups of the path say, or with a note that they could not be read."""
         if not needs_groups(decision, self.trusted):
             return decision
@@ -97,7 +99,7 @@ class PathReader:
 
 
 class FindingRecords:
-    """The records of what was told, beside the issues in their table.
+    """The records of what was published, in the table of the issues.
 
     Args:
         client: for DynamoDB, in the main account and region.
@@ -109,18 +111,18 @@ class FindingRecords:
         self._table_name = table_name
 
     def read(self, account_id: str, issue_id: str) -> FindingRecord:
-        """One record as it is now; `nothing_told` if there is none.
+        """One record as it is now; `no_record` if there is none.
 
-        Without a table nothing is remembered: a finding is rather told twice than never.
+        Without a table nothing is remembered: findings are published more than once rather than not at all.
         """
         key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
         try:
             answer = self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True)
         except self._client.exceptions.ResourceNotFoundException:
-            _log.warning("table %s is missing: what was told is not remembered", self._table_name)
-            return nothing_told(account_id, issue_id)
+            _log.warning("table %s is missing: what was published is not remembered", self._table_name)
+            return no_record(account_id, issue_id)
         if "Item" not in answer:
-            return nothing_told(account_id, issue_id)
+            return no_record(account_id, issue_id)
         deserialize = TypeDeserializer().deserialize
         return FindingRecord.from_item({name: deserialize(value) for name, value in answer["Item"].items()})
 

@@ -1,9 +1,11 @@
-"""What Hammer remembers of the findings it told, so that one that did not change is told once.
+"""What Hammer remembers of the findings that it published, and what follows from it for the next one.
 
 Pure. Inspector v2 sends a finding again on every tag change and restart, and to the member's and to the delegated
-administrator's account; Inspector Classic finds everything anew in every run. A record is claimed before a finding is
-published and confirmed after it, so that the two copies of one event, which come at the same moment, are told once,
-while a crash in between loses nothing: the same invocation, retried, finds its own claim and publishes (again).
+administrator's account; Inspector Classic reports everything anew in every run. To publish a finding that did not
+change only once, a delivery has three steps: claim, publish, confirm. `plan_delivery` decides what is to be done, for
+the Lambda and for `hammer inspector --replay` alike. A claim keeps the two copies of one event, which arrive at the
+same moment, from both being published. A crash between claim and confirm loses nothing: the invocation's own retry
+finds its own claim and publishes (again); any other invocation fails and is tried again until the claim has run out.
 """
 
 from __future__ import annotations
@@ -16,50 +18,49 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from identification.inspector.expected_ports import Decision
+from identification.inspector.expected_ports import FilterAction, FilterDecision
 from identification.inspector.finding import Finding
 from library.issues.times import format_time, parse_time
 
 ITEM_PREFIX = "inspector#"
-TOLD_AGAIN_AFTER = timedelta(days=90)
-"""How long an unchanged finding is not told again; the time to live of a record."""
-
-CLAIMED_FOR = timedelta(minutes=15)
-"""How long another invocation may be at work on a finding: the longest that a Lambda runs."""
+PUBLISHED_AGAIN_AFTER = timedelta(days=90)
+"""How long an unchanged finding is not published again; the time to live of a record."""
 
 # They change every time Inspector looks, whatever it sees. So do an instance's tags.
 _VOLATILE = frozenset({"firstObservedAt", "lastObservedAt", "updatedAt", "createdAt", "tags"})
 
 
-class Telling(StrEnum):
-    """Whether to publish a finding."""
+class Delivery(StrEnum):
+    """What becomes of a finding. The values are what `hammer inspector --replay` prints."""
 
-    TELL = "tell"
-    TOLD = "told already"
-    BEING_TOLD = "being told by another invocation"
+    PUBLISH = "published"
+    PUBLISHED_BEFORE = "told already"
+    IN_PROGRESS = "being told by another invocation"
     OUTDATED = "older than what was told last"
+    HELD_BACK = "held back"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
 class FindingRecord:
-    """One item of the table.
+    """One item of the table. Its attributes keep the names under which they have been stored since the beginning.
 
     Attributes:
-        told: the fingerprint of what was told last; empty: nothing, or it is over.
-        finding_id: of the finding that was told.
+        published: the fingerprint of what was published last; empty: nothing, or the finding has ended since.
+        finding_id: of the finding that was published.
         run: the Classic run that found it, else empty.
-        updated: when Inspector had changed the finding, in UTC; None: unknown.
+        updated: the latest time at which Inspector had changed the finding, in UTC; None: unknown.
         expires: when the record may be forgotten, in UTC.
-        claim: the fingerprint that an invocation is about to tell; empty: none is.
+        claim: the fingerprint that an invocation is about to publish; empty: none is.
         claimant: that invocation.
-        claimed_until: when it can no longer be at work, in UTC.
-        revision: counts the writes, for conditional ones.
+        claimed_until: when it can no longer be running, in UTC.
+        revision: counts the writes, for conditional ones; 0: the table has no such record.
     """
 
     account_id: str
     issue_id: str
     expires: datetime
-    told: str = ""
+    published: str = ""
     finding_id: str = ""
     run: str = ""
     updated: datetime | None = None
@@ -75,7 +76,7 @@ class FindingRecord:
             "issue_id": self.issue_id,
             "expires_at": int(self.expires.timestamp()),
             "expires": format_time(self.expires),
-            "told": self.told,
+            "told": self.published,
             "finding_id": self.finding_id,
             "run": self.run,
             "updated": self.updated.isoformat() if self.updated else None,
@@ -95,7 +96,7 @@ class FindingRecord:
             account_id=item["account_id"],
             issue_id=item["issue_id"],
             expires=expires,
-            told=item["told"],
+            published=item["told"],
             finding_id=item["finding_id"],
             run=item["run"],
             updated=parse_time(item["updated"]),
@@ -104,6 +105,22 @@ class FindingRecord:
             claimed_until=parse_time(item["claimed_until"]),
             revision=int(item["revision"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPlan:
+    """What is to be done about one finding.
+
+    Attributes:
+        delivery: what becomes of the finding.
+        record: the record to write first, on the condition that nobody else wrote it meanwhile; None: nothing to
+            write. With `PUBLISH` it holds the claim.
+        is_current: whether nothing newer of this finding was seen before, so that its issue is brought up to date.
+    """
+
+    delivery: Delivery
+    record: FindingRecord | None = None
+    is_current: bool = True
 
 
 def record_id(finding: Finding) -> str:
@@ -119,85 +136,92 @@ def record_id(finding: Finding) -> str:
     return ITEM_PREFIX + _digest(name)
 
 
-def fingerprint(decision: Decision) -> str:
-    """What is told of a finding, in short: equal when there is nothing new to tell."""
+def fingerprint(decision: FilterDecision) -> str:
+    """A digest of what is published of a finding: equal when there is no news."""
     finding = decision.finding
-    told: list[object] = [finding.type, finding.severity, str(decision.left), finding.path, finding.problems]
+    published: list[object] = [finding.type, finding.severity, str(decision.left), finding.path, finding.problems]
     if not decision.filtered:
-        told.append(_stable(finding.raw))
-    return _digest(told)
+        published.append(_stable(finding.raw))
+    return _digest(published)
 
 
-def nothing_told(account_id: str, issue_id: str) -> FindingRecord:
+def no_record(account_id: str, issue_id: str) -> FindingRecord:
     """What stands for a record that the table does not have."""
     return FindingRecord(account_id, issue_id, expires=datetime.fromtimestamp(0, UTC), revision=0)
 
 
-def weigh(record: FindingRecord, decision: Decision, claimant: str, now: datetime) -> Telling:
-    """Whether to tell a finding, by what is remembered of it.
+def plan_delivery(
+    record: FindingRecord, decision: FilterDecision, claimant: str, claimed_until: datetime, now: datetime
+) -> DeliveryPlan:
+    """Decide what becomes of a finding by what is remembered of it.
 
     Args:
-        record: of `record_id`, or `nothing_told`.
-        decision: what would be told.
+        record: the record of `record_id`, or `no_record`.
+        decision: what of the finding would be published.
         claimant: this invocation; a retry of it has the same name.
+        claimed_until: when this invocation ends at the latest, in UTC.
         now: the time in UTC.
     """
+    finding = decision.finding
     if record.expires <= now:
-        return Telling.TELL
-    finding, print_ = decision.finding, fingerprint(decision)
-    _, run = finding.assessment
-    if record.told == print_ and (record.finding_id == finding.id or record.run != run):
-        return Telling.TOLD
-    if record.updated and finding.updated and finding.updated < record.updated:
-        return Telling.OUTDATED
-    claimed_now = record.claim == print_ and record.claimed_until is not None and record.claimed_until > now
-    return Telling.BEING_TOLD if claimed_now and record.claimant != claimant else Telling.TELL
-
-
-def claimed(record: FindingRecord, decision: Decision, claimant: str, now: datetime) -> FindingRecord:
-    """The record while the finding is being published."""
-    if record.expires <= now:
-        record = replace(nothing_told(record.account_id, record.issue_id), revision=record.revision)
-    return replace(
+        record = replace(no_record(record.account_id, record.issue_id), revision=record.revision)
+    outdated = bool(record.updated and finding.updated and finding.updated < record.updated)
+    if decision.action is not FilterAction.PUBLISH:
+        delivery = Delivery.HELD_BACK if decision.action is FilterAction.HOLD_BACK else Delivery.IGNORED
+        return DeliveryPlan(delivery, None if outdated else _ended(record, finding, now), is_current=not outdated)
+    content, (_, run) = fingerprint(decision), finding.assessment
+    if record.published == content and (record.finding_id == finding.id or record.run != run):
+        newer = finding.updated and (record.updated is None or finding.updated > record.updated)
+        seen = replace(record, updated=finding.updated, revision=record.revision + 1) if newer else None
+        return DeliveryPlan(Delivery.PUBLISHED_BEFORE, seen, is_current=not outdated)
+    if outdated:
+        return DeliveryPlan(Delivery.OUTDATED, is_current=False)
+    is_claimed = record.claim == content and record.claimed_until is not None and record.claimed_until > now
+    if is_claimed and record.claimant != claimant:
+        return DeliveryPlan(Delivery.IN_PROGRESS)
+    claim = replace(
         record,
-        expires=now + TOLD_AGAIN_AFTER,
-        claim=fingerprint(decision),
+        expires=now + PUBLISHED_AGAIN_AFTER,
+        claim=content,
         claimant=claimant,
-        claimed_until=now + CLAIMED_FOR,
+        claimed_until=claimed_until,
+        # From now on an older event about the finding counts as outdated.
+        updated=finding.updated or record.updated,
         revision=record.revision + 1,
     )
+    return DeliveryPlan(Delivery.PUBLISH, claim)
 
 
-def confirmed(claim: FindingRecord, decision: Decision, now: datetime) -> FindingRecord:
-    """The record when the finding was published."""
+def confirm(claim: FindingRecord, decision: FilterDecision, now: datetime) -> FindingRecord:
+    """The record after the claimed finding was published."""
     finding = decision.finding
     return replace(
-        _unclaimed(claim),
-        expires=now + TOLD_AGAIN_AFTER,
-        told=fingerprint(decision),
+        release(claim),
+        expires=now + PUBLISHED_AGAIN_AFTER,
+        published=fingerprint(decision),
         finding_id=finding.id,
         run=finding.assessment[1],
-        updated=finding.updated or claim.updated,
     )
 
 
-def released(claim: FindingRecord) -> FindingRecord:
-    """The record when the finding could not be published."""
-    return _unclaimed(claim)
+def release(claim: FindingRecord) -> FindingRecord:
+    """The record after the claimed finding could not be published."""
+    return replace(claim, claim="", claimant="", claimed_until=None, revision=claim.revision + 1)
 
 
-def over(record: FindingRecord, finding: Finding, now: datetime) -> FindingRecord:
-    """The record of a finding that is closed, suppressed or expected by now: should it come back, it is told again."""
+def _ended(record: FindingRecord, finding: Finding, now: datetime) -> FindingRecord | None:
+    """The record of a finding that is closed, suppressed or expected by now. If it comes back, it is published.
+
+    Returns:
+        None where there is nothing to remember.
+    """
+    # An event from before the end may still be on its way: its time tells that it is outdated.
+    is_news = finding.is_about_ports and finding.updated is not None and finding.updated != record.updated
+    if not (record.published or record.claim or is_news):
+        return None
     return replace(
-        _unclaimed(record),
-        expires=now + TOLD_AGAIN_AFTER,
-        told="",
-        updated=finding.updated or record.updated,
+        release(record), expires=now + PUBLISHED_AGAIN_AFTER, published="", updated=finding.updated or record.updated
     )
-
-
-def _unclaimed(record: FindingRecord) -> FindingRecord:
-    return replace(record, claim="", claimant="", claimed_until=None, revision=record.revision + 1)
 
 
 def _stable(raw: object) -> str:

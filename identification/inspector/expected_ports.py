@@ -14,7 +14,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from identification.inspector.finding import NAME_TAG, Finding, Status
+from identification.inspector.finding import NAME_TAG, Finding, FindingStatus
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import ALL_PORTS, HIGHEST_PORT, PortSet, parse_ports, protocol_name
@@ -28,8 +28,8 @@ _OTHER_TAG = "tag:"
 _TAG_SHOWN = 100
 
 
-class Verdict(StrEnum):
-    """What becomes of a finding."""
+class FilterAction(StrEnum):
+    """What the filter does with a finding."""
 
     PUBLISH = "publish"
     HOLD_BACK = "hold back"
@@ -45,25 +45,25 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of one finding.
+class FilterDecision:
+    """What the filter decides about one finding.
 
     Attributes:
-        left: the ports that nobody expected.
-        held: those that were expected; together with `left` they are the finding's ports, none of them twice.
-        filtered: whether what is expected was taken out at all.
-        notes: what a reader should know beside: why nothing was filtered, or what could not be taken into account.
+        left: the ports that are not expected.
+        held: the expected ports. Together with `left` they are the finding's ports, none of them twice.
+        filtered: whether expected ports were taken out at all.
+        notes: further remarks for the reader: why nothing was filtered, or what could not be taken into account.
     """
 
     finding: Finding
-    verdict: Verdict
+    action: FilterAction
     left: PortSet
     held: tuple[Held, ...] = ()
     filtered: bool = True
     notes: tuple[str, ...] = ()
 
 
-def decide(finding: Finding, section: Inspector, restricted: PortSet, today: date) -> Decision:
+def decide(finding: Finding, section: Inspector, restricted: PortSet, today: date) -> FilterDecision:
     """Decide by the configuration and the finding's own tags.
 
     Args:
@@ -73,29 +73,31 @@ def decide(finding: Finding, section: Inspector, restricted: PortSet, today: dat
         today: the day in UTC, for entries that expire.
     """
     nothing = PortSet()
-    if finding.status is not Status.ACTIVE:
-        return Decision(finding, Verdict.IGNORE, nothing, filtered=False, notes=(f"it is {finding.status.lower()}",))
+    if finding.status is not FindingStatus.ACTIVE:
+        return FilterDecision(
+            finding, FilterAction.IGNORE, nothing, filtered=False, notes=(f"it is {finding.status.lower()}",)
+        )
     if not finding.is_about_ports:
-        verdict = Verdict.PUBLISH if section.other_findings == "pass" else Verdict.IGNORE
+        action = FilterAction.PUBLISH if section.other_findings == "pass" else FilterAction.IGNORE
         note = "it is not about reachable ports: Hammer filters nothing of it"
-        return Decision(finding, verdict, nothing, filtered=False, notes=(note,))
+        return FilterDecision(finding, action, nothing, filtered=False, notes=(note,))
     if finding.problems:
         note = f"not filtered, because it was not understood: {'; '.join(finding.problems)}"
-        return Decision(finding, Verdict.PUBLISH, finding.ports, filtered=False, notes=(note,))
-    decision = Decision(finding, Verdict.PUBLISH, finding.ports)
+        return FilterDecision(finding, FilterAction.PUBLISH, finding.ports, filtered=False, notes=(note,))
+    decision = FilterDecision(finding, FilterAction.PUBLISH, finding.ports)
     for ports, reason in _configured(finding, section, today):
         decision = _hold_back(decision, ports, reason)
-    return _verdict(_by_own_tag(decision, section.allowed_ports_tag, restricted))
+    return _with_action(_by_own_tag(decision, section.allowed_ports_tag, restricted))
 
 
-def needs_groups(decision: Decision, trusted: AddressSet) -> bool:
+def needs_groups(decision: FilterDecision, trusted: AddressSet) -> bool:
     """Whether the security groups of the finding's path can still change the decision."""
     return decision.filtered and bool(decision.left) and bool(trusted) and bool(decision.finding.groups)
 
 
 def decide_by_groups(
-    decision: Decision, groups: Sequence[SecurityGroup], prefix_lists: PrefixLists, trusted: AddressSet
-) -> Decision:
+    decision: FilterDecision, groups: Sequence[SecurityGroup], prefix_lists: PrefixLists, trusted: AddressSet
+) -> FilterDecision:
     """Hold back, too, the ports that the groups of the path open to trusted addresses alone.
 
     Args:
@@ -130,10 +132,10 @@ def decide_by_groups(
     if unreadable:
         return without_groups(decision, "; ".join(unreadable))
     names = ", ".join(decision.finding.groups)
-    return _verdict(_hold_back(decision, admitted - open_to_others, f"{names} admits only trusted_cidrs"))
+    return _with_action(_hold_back(decision, admitted - open_to_others, f"{names} admits only trusted_cidrs"))
 
 
-def without_groups(decision: Decision, reason: str) -> Decision:
+def without_groups(decision: FilterDecision, reason: str) -> FilterDecision:
     """The decision where the groups of the path could not be read, and a note that says so."""
     note = f"security groups could not be read, so none of it is held back for trusted_cidrs: {reason}"
     return replace(decision, notes=(*decision.notes, note))
@@ -168,7 +170,7 @@ def _configured(finding: Finding, section: Inspector, today: date) -> Iterator[t
                     yield entry.ports, f'{name} "{server}"{until}{because}'
 
 
-def _by_own_tag(decision: Decision, key: str, restricted: PortSet) -> Decision:
+def _by_own_tag(decision: FilterDecision, key: str, restricted: PortSet) -> FilterDecision:
     """Whoever may tag an instance must not be able to silence an alarm about a restricted port."""
     value = decision.finding.tags.get(key) if key else None
     if value is None:
@@ -191,15 +193,15 @@ def _by_own_tag(decision: Decision, key: str, restricted: PortSet) -> Decision:
     return _hold_back(decision, ports - restricted, f"the instance's tag {key}")
 
 
-def _hold_back(decision: Decision, ports: PortSet, reason: str) -> Decision:
+def _hold_back(decision: FilterDecision, ports: PortSet, reason: str) -> FilterDecision:
     held = decision.left & ports
     if not held:
         return decision
     return replace(decision, left=decision.left - held, held=(*decision.held, Held(held, reason)))
 
 
-def _verdict(decision: Decision) -> Decision:
-    return replace(decision, verdict=Verdict.PUBLISH if decision.left else Verdict.HOLD_BACK)
+def _with_action(decision: FilterDecision) -> FilterDecision:
+    return replace(decision, action=FilterAction.PUBLISH if decision.left else FilterAction.HOLD_BACK)
 
 
 def _ports(rule: IngressRule) -> PortSet:

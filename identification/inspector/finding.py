@@ -1,53 +1,34 @@
-"""An Amazon Inspector finding as a value, read from Inspector v2's events and from Inspector Classic's answers.
+"""An Amazon Inspector finding as a value, whichever version of Inspector reported it.
 
-Pure. What cannot be understood is not passed over: it stays with the finding as a reason in `Finding.problems`, and
-a finding that has any is never filtered. Only a record of which it cannot even be told whether it is about a finding
-raises.
-
-Shapes: v2, https://docs.aws.amazon.com/inspector/v2/APIReference/API_Finding.html and the user guide's "EventBridge
-event schema for Amazon Inspector events"; Classic, https://docs.aws.amazon.com/inspector/v1/APIReference/API_Finding.html.
+Pure. What cannot be understood is kept as a reason in `Finding.problems`, and a finding that has any is never filtered.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from library.network.intervals import EMPTY, IntervalSet, Span
-from library.network.ports import HIGHEST_PORT, PortSet
+from library.network.ports import PortSet
 
 NETWORK_REACHABILITY = "NETWORK_REACHABILITY"
 UNKNOWN_TYPE = "UNKNOWN"
 OTHER_TYPE = "OTHER"
-"""What a Classic finding of another rules package is: Classic has no types."""
+"""The type of a Classic finding of another rules package: Classic has no types."""
 
 NAME_TAG = "Name"
 
-_FINDING_EVENT = "Inspector2 Finding"
-_V2_SOURCE = "aws.inspector2"
-_REPORTED = "FINDING_REPORTED"
-
-_ARN = re.compile(
-    r"arn:aws[a-z-]*:(?P<service>inspector2?):(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):(?P<place>.+)"
-)
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
+ARN = re.compile(r"arn:aws[a-z-]*:(?P<service>inspector2?):(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):(?P<place>.+)")
 _RUN = re.compile(r"(?P<template>target/[^/]+/template/[^/]+)/run/(?P<run>[^/]+)/")
 # What a packet passes that comes straight from an internet gateway.
 _DIRECT = ("igw-", "acl-", "sg-", "eni-", "i-", "subnet-", "rtb-", "vpc-")
 
 
-class MalformedEventError(ValueError):
-    """A record is nothing that Inspector, or a topic between it and Hammer, would send."""
-
-
-class Status(StrEnum):
-    """What Inspector holds of a finding."""
+class FindingStatus(StrEnum):
+    """The status that Inspector gives a finding."""
 
     ACTIVE = "ACTIVE"
     SUPPRESSED = "SUPPRESSED"
@@ -64,7 +45,7 @@ class Finding:
         type: v2's type; Classic's are `NETWORK_REACHABILITY` or `OTHER`; `UNKNOWN` where it could not be read.
         account_id: the account of the server, empty where it could not be read.
         server_id: the instance's id.
-        vpc_id: the instance's, empty where it is not said.
+        vpc_id: the instance's; empty where the finding does not name it.
         tags: the instance's.
         ports: those that are reachable, as far as they could be read.
         path: the ids of what a packet passes, from outside to the instance.
@@ -76,7 +57,7 @@ class Finding:
     service: str
     arn: str
     type: str
-    status: Status
+    status: FindingStatus
     severity: str
     title: str
     account_id: str
@@ -107,9 +88,9 @@ class Finding:
 
     @property
     def comes_straight_from_internet(self) -> bool:
-        """Whether nothing stands between an internet gateway and the instance that could pass on others' traffic.
+        """Whether the path holds nothing that could forward traffic from elsewhere than the Internet.
 
-        A load balancer, a peering or a gateway of another kind does, and so may whatever this version does not know.
+        A load balancer, a peering connection or a gateway of another kind can, and so can kinds unknown here.
         """
         return any(place.startswith("igw-") for place in self.path) and all(
             place.startswith(_DIRECT) for place in self.path
@@ -118,381 +99,14 @@ class Finding:
     @property
     def id(self) -> str:
         """The ARN without the account, which differs between the member's and the administrator's copy."""
-        match = _ARN.fullmatch(self.arn)
+        match = ARN.fullmatch(self.arn)
         return f"{match['service']}:{match['region']}:{match['place']}" if match else self.arn
 
     @property
     def assessment(self) -> tuple[str, str]:
-        """Of a Classic finding the template and the run that found it; empty strings otherwise.
+        """The template and the run that found a Classic finding; empty strings for others.
 
-        Every run makes new findings of what the last one found already.
+        Every run reports anew what the run before reported.
         """
         match = _RUN.search(self.arn)
         return (match["template"], match["run"]) if match else ("", "")
-
-
-@dataclass(frozen=True, slots=True)
-class ClassicNotification:
-    """Inspector Classic says that there is a finding; what it is has to be asked."""
-
-    finding_arn: str
-    account_id: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A record that is not about a finding: a test notification, an assessment run's start or end."""
-
-    reason: str
-
-
-Message = Finding | ClassicNotification | Ignored
-
-
-def records(event: object) -> Sequence[Any]:
-    """The records of a Lambda event: SNS's, or the one event that EventBridge sent.
-
-    Raises:
-        MalformedEventError: it holds no records.
-    """
-    if not isinstance(event, Mapping):
-        raise MalformedEventError(f"not an event: {event!r:.500}")
-    if "Records" not in event:
-        return (event,)
-    if not isinstance(event["Records"], list) or not event["Records"]:
-        raise MalformedEventError("the event has no SNS records")
-    return event["Records"]
-
-
-def read_record(record: object) -> Message:
-    """Read one of `records`.
-
-    Raises:
-        MalformedEventError: nobody can tell what it is about.
-    """
-    if not isinstance(record, Mapping):
-        raise MalformedEventError(f"not a record: {record!r:.500}")
-    if "Sns" not in record:
-        return read_message(record)
-    try:
-        message = json.loads(record["Sns"]["Message"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise MalformedEventError(f"not an SNS record with JSON in it: {record!r:.500}") from error
-    return read_message(message)
-
-
-def read_message(message: object) -> Message:
-    """Read what Inspector sends to EventBridge (v2) or to its SNS topic (Classic).
-
-    Raises:
-        MalformedEventError: nobody can tell what it is about.
-    """
-    if not isinstance(message, Mapping):
-        raise MalformedEventError(f"not an Inspector message: {message!r:.500}")
-    kind, detail = message.get("detail-type"), message.get("detail")
-    # A forwarder cannot keep the source: PutEvents refuses one that begins with "aws.".
-    if kind == _FINDING_EVENT or (isinstance(detail, Mapping) and "findingArn" in detail):
-        return parse_v2(message)
-    if message.get("source") == _V2_SOURCE:
-        return Ignored(f"{kind} is no finding") if isinstance(kind, str) and kind else parse_v2(message)
-    if "finding" in message or message.get("event") == _REPORTED:
-        return _notification(message)
-    if isinstance(message.get("event"), str):
-        return Ignored(f"{message['event']} is no finding")
-    raise MalformedEventError(f"not an Inspector message: {message!r:.500}")
-
-
-def _notification(message: Mapping[str, Any]) -> ClassicNotification:
-    arn = message.get("finding")
-    match = _ARN.fullmatch(arn) if isinstance(arn, str) else None
-    if match is None or match["service"] != "inspector":
-        raise MalformedEventError(f"an Inspector Classic notification without a finding's ARN: {message!r:.500}")
-    return ClassicNotification(match[0], match["account"], match["region"])
-
-
-def parse_v2(event: Mapping[str, Any]) -> Finding:
-    """Read an Inspector v2 event about a finding. Never raises: see `Finding.problems`."""
-    problems: list[str] = []
-    detail = event.get("detail")
-    if not isinstance(detail, Mapping):
-        problems.append("the event has no detail")
-        detail = {}
-    arn, arn_account, arn_region = _arn(detail.get("findingArn"), problems)
-    network = detail.get("networkReachabilityDetails")
-    type_ = _text(detail.get("type"))
-    if not type_:
-        problems.append("it does not say its type")
-        type_ = UNKNOWN_TYPE
-    elif network is not None:
-        type_ = NETWORK_REACHABILITY
-    ports = PortSet()
-    path: tuple[str, ...] = ()
-    server_id, tags, resource_region = _v2_server(detail.get("resources"), problems)
-    if type_ == NETWORK_REACHABILITY or network is not None:
-        ports, path = _v2_network(network, problems)
-    return Finding(
-        service="inspector2",
-        arn=arn,
-        type=type_,
-        status=_status(detail.get("status"), problems),
-        severity=_text(detail.get("severity")) or "UNKNOWN",
-        title=_text(detail.get("title")),
-        account_id=_account(detail.get("awsAccountId"), (arn_account, event.get("account")), problems),
-        region=_first_region((arn_region, resource_region, event.get("region")), problems),
-        server_id=server_id,
-        vpc_id=_v2_vpc(detail.get("resources")),
-        tags=tags,
-        ports=ports,
-        path=path,
-        updated=_time(detail.get("updatedAt")),
-        problems=tuple(dict.fromkeys(problems)),
-        raw=detail or event,
-    )
-
-
-def _v2_server(resources: object, problems: list[str]) -> tuple[str, Mapping[str, str], str]:
-    """The id, tags and region of the one resource that a finding is about."""
-    if not isinstance(resources, list) or len(resources) != 1 or not isinstance(resources[0], Mapping):
-        problems.append("it does not name exactly one resource")
-        return "", {}, ""
-    resource = resources[0]
-    if not _text(resource.get("id")):
-        problems.append("its resource has no id")
-    tags = resource.get("tags")
-    if tags is None:
-        tags = {}
-    if not isinstance(tags, Mapping) or not all(isinstance(text, str) for pair in tags.items() for text in pair):
-        problems.append("its resource's tags are not texts by key")
-        tags = {}
-    return _text(resource.get("id")), dict(tags), _text(resource.get("region"))
-
-
-def _v2_vpc(resources: object) -> str:
-    """The VPC, which only says where to look: that it is missing is no problem of the finding."""
-    value = resources
-    for step in (0, "details", "awsEc2Instance", "vpcId"):
-        if isinstance(value, list) and step == 0 and value:
-            value = value[0]
-        elif isinstance(value, Mapping):
-            value = value.get(step)
-        else:
-            return ""
-    return _text(value)
-
-
-def _v2_network(network: object, problems: list[str]) -> tuple[PortSet, tuple[str, ...]]:
-    """The ports and the path of `networkReachabilityDetails`."""
-    if not isinstance(network, Mapping):
-        problems.append("it has no network reachability details")
-        return PortSet(), ()
-    ports = PortSet()
-    span = network.get("openPortRange")
-    first, last = (span.get("begin"), span.get("end")) if isinstance(span, Mapping) else (None, None)
-    if type(first) is int and type(last) is int and 0 <= first <= last <= HIGHEST_PORT:
-        ports = _of_protocol(network.get("protocol"), IntervalSet(((first, last),)), problems)
-    else:
-        problems.append(f"its ports are not a range: {span!r:.100}")
-    return ports, _v2_path(network.get("networkPath"), problems)
-
-
-def _v2_path(network_path: object, problems: list[str]) -> tuple[str, ...]:
-    steps = network_path.get("steps") if isinstance(network_path, Mapping) else network_path
-    if steps is None:
-        return ()
-    names: list[str] = []
-    for step in steps if isinstance(steps, list) else (steps,):
-        name = _text(step.get("componentId")) or _text(step.get("componentArn")) if isinstance(step, Mapping) else ""
-        if name:
-            names.append(name)
-        else:
-            problems.append(f"a step of its path is not named: {step!r:.100}")
-    return tuple(names)
-
-
-# Attributes of a Classic network finding; all others name what the path goes through.
-_PORT, _PROTOCOL, _AGGREGATES = "PORT", "PROTOCOL", {"TCP_PORTS": "TCP", "UDP_PORTS": "UDP"}
-_NETWORK_KEYS = {_PORT, *_AGGREGATES, "REACHABILITY_TYPE"}
-_NOT_IN_PATH = {*_NETWORK_KEYS, _PROTOCOL, "INSTANCE_ID", "PORT_GROUP_NAME", "RULE_TYPE", "VPC"}
-_NETWORK_WORDS = re.compile(r"reachab|network exposure|\bports?\b", re.IGNORECASE)
-
-
-def parse_classic(raw: Mapping[str, Any]) -> Finding:
-    """Read one element of `findings` in DescribeFindings' answer. Never raises: see `Finding.problems`."""
-    problems: list[str] = []
-    arn, account_id, region = _arn(raw.get("arn"), problems)
-    attributes = _pairs(raw.get("attributes"), "attributes", problems)
-    title = _text(raw.get("title"))
-    # Only what is surely of another kind is taken for that.
-    other = (
-        bool(attributes)
-        and not problems
-        and not any(key in _NETWORK_KEYS for key, _ in attributes)
-        and not _NETWORK_WORDS.search(f"{_text(raw.get('id'))} {title}")
-    )
-    asset = raw.get("assetAttributes")
-    if not isinstance(asset, Mapping):
-        problems.append("it has no asset attributes")
-        asset = {}
-    tags = dict(_pairs(asset.get("tags") or [], "tags", problems))
-    server_id = next((value for key, value in attributes if key == "INSTANCE_ID"), "") or _text(asset.get("agentId"))
-    if not server_id:
-        problems.append("it does not name its instance")
-    ports = PortSet() if other else _classic_ports(attributes, problems)
-    return Finding(
-        service="inspector",
-        arn=arn,
-        type=OTHER_TYPE if other else NETWORK_REACHABILITY,
-        status=Status.ACTIVE,
-        severity=_text(raw.get("severity")).upper() or "UNKNOWN",
-        title=title,
-        account_id=account_id,
-        region=region,
-        server_id=server_id,
-        vpc_id=next((value for key, value in attributes if key == "VPC"), ""),
-        tags=tags,
-        ports=ports,
-        path=() if other else _classic_path(attributes, server_id),
-        updated=_time(raw.get("updatedAt")),
-        problems=tuple(dict.fromkeys(problems)),
-        raw=raw,
-    )
-
-
-def _classic_ports(attributes: Sequence[tuple[str, str]], problems: list[str]) -> PortSet:
-    """The ports of PORT with PROTOCOL, and of the aggregates TCP_PORTS and UDP_PORTS."""
-    ports, named = PortSet(), False
-    protocols = {value for key, value in attributes if key == _PROTOCOL}
-    for key, value in attributes:
-        if key not in (_PORT, *_AGGREGATES):
-            continue
-        named = True
-        try:
-            spans = IntervalSet.of(parse_classic_ports(value))
-        except ValueError as error:
-            problems.append(f"{key}: {error}")
-            continue
-        if key in _AGGREGATES:
-            ports |= _of_protocol(_AGGREGATES[key], spans, problems)
-        elif len(protocols) == 1:
-            ports |= _of_protocol(next(iter(protocols)), spans, problems)
-        else:
-            problems.append("it has a port, but not one protocol")
-    if not named:
-        problems.append("it names no ports")
-    return ports
-
-
-_RANGE = r"[0-9]{1,5}(?: ?- ?[0-9]{1,5})?"
-_ENTRY = rf"(?:\[ ?{_RANGE} ?\]|{_RANGE})"
-_CLASSIC_LIST = re.compile(rf"\[ ?(?:{_ENTRY}(?: ?, ?{_ENTRY})*)? ?\]|{_RANGE}")
-
-
-def parse_classic_ports(text: str) -> Iterator[Span]:
-    """Read a port, a range, or Classic's list of ranges.
-
-    >>> list(parse_classic_ports("[[80 - 80], [443 - 443]]"))
-    [(80, 80), (443, 443)]
-
-    Raises:
-        ValueError: the text is none of them, or a port is above 65535, or a range ends before it begins.
-    """
-    text = " ".join(text.split())
-    if not _CLASSIC_LIST.fullmatch(text):
-        raise ValueError(f"{text!r:.200} is not a list of ports")
-    for match in re.finditer(r"([0-9]+)(?: ?- ?([0-9]+))?", text):
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not first <= last <= HIGHEST_PORT:
-            raise ValueError(f"{match[0]!r} is not a range of ports")
-        yield first, last
-
-
-def _classic_path(attributes: Sequence[tuple[str, str]], server_id: str) -> tuple[str, ...]:
-    """Classic names its path's parts in no particular order: gateways first, then as packets pass."""
-    order = {"IGW": 0, "ACL": 2, "SECURITY_GROUP": 3, "ENI": 4}
-    parts = [(order.get(key, 1), value) for key, value in attributes if key not in _NOT_IN_PATH and value]
-    parts.sort(key=lambda part: part[0])
-    names = [value for _, value in parts]
-    return (*names, server_id) if names and server_id else tuple(names)
-
-
-def _pairs(listed: object, what: str, problems: list[str]) -> list[tuple[str, str]]:
-    """Classic's lists of `{"key": …, "value": …}`."""
-    pairs: list[tuple[str, str]] = []
-    for entry in listed if isinstance(listed, list) else (None,):
-        key, value = (entry.get("key"), entry.get("value")) if isinstance(entry, Mapping) else (None, None)
-        if isinstance(key, str) and (isinstance(value, str) or value is None):
-            pairs.append((key, value or ""))
-        else:
-            problems.append(f"its {what} are not a list of keys and values")
-    return pairs
-
-
-def _of_protocol(protocol: object, spans: IntervalSet, problems: list[str]) -> PortSet:
-    name = protocol.upper() if isinstance(protocol, str) else ""
-    if name not in ("TCP", "UDP"):
-        problems.append(f"its protocol is not TCP or UDP: {protocol!r:.100}")
-        return PortSet()
-    return PortSet(tcp=spans) if name == "TCP" else PortSet(EMPTY, spans)
-
-
-def _arn(value: object, problems: list[str]) -> tuple[str, str, str]:
-    """A finding's ARN, its account and its region."""
-    text = _text(value)
-    match = _ARN.fullmatch(text)
-    if match is None:
-        problems.append(f"its ARN is none: {value!r:.200}")
-        return text, "", ""
-    return text, match["account"], match["region"]
-
-
-def _account(value: object, others: Iterable[object], problems: list[str]) -> str:
-    """The account that a finding names, or the next best."""
-    if isinstance(value, str) and _ACCOUNT.fullmatch(value):
-        return value
-    problems.append(f"its account is none: {value!r:.100}")
-    return next((other for other in others if isinstance(other, str) and _ACCOUNT.fullmatch(other)), "")
-
-
-def _first_region(values: Iterable[object], problems: list[str]) -> str:
-    for value in values:
-        if isinstance(value, str) and _REGION.fullmatch(value):
-            return value
-    problems.append("it does not say its region")
-    return ""
-
-
-def _status(value: object, problems: list[str]) -> Status:
-    if isinstance(value, str) and value in Status.__members__:
-        return Status[value]
-    problems.append(f"its status is unknown: {value!r:.100}")
-    return Status.ACTIVE
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_EVENT_TIME = re.compile(
-    r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>[0-9]{2}) "
-    r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?) UTC (?P<year>[0-9]{4})"
-)
-
-
-def _time(value: object) -> datetime | None:
-    """A time as events write it (`Thu Sep 05 13:06:56.334 UTC 2024`), in ISO 8601, or as the SDK gives it.
-
-    Only the order of two events hangs on it, so that one that cannot be read is no problem of the finding.
-    """
-    if isinstance(value, str):
-        match = _EVENT_TIME.fullmatch(value)
-        if match and match["month"] in _MONTHS:
-            value = f"{match['year']}-{_MONTHS.index(match['month']) + 1:02}-{match['day']}T{match['time']}+00:00"
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

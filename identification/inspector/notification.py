@@ -7,15 +7,20 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html (attribute
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from identification.inspector.expected_ports import Decision
+from identification.inspector.expected_ports import FilterDecision
 from library.documents.text import printable, shortened
 from library.network.ports import PortSet
 
 _SUBJECT_LENGTH = 99  # "less than 100 characters"
-_MOST_BYTES = 250_000  # of 262,144, which attributes and subject count in
+_MOST_BYTES = 262_144 - 1_024  # SNS's limit, in bytes of UTF-8, in which subject and attributes count
+_ATTRIBUTE_LENGTH = 256
+# The entries of a list and a tenth of the letters of a text that are kept when a message is too large, the most first.
+_CUTS = (1_000, 100, 10)
 _MACHINES = ("sqs", "lambda", "http", "https", "firehose")
 _NAME_SHOWN = 100
 _LINE_SHOWN = 400
@@ -41,34 +46,41 @@ class FindingMessage:
     def publish_arguments(self) -> dict[str, Any]:
         """The arguments of SNS's Publish but for the topic.
 
-        Subscribers that are programs get the JSON, people (e-mail, SMS) the text. What is too large for SNS goes
-        without the finding as it came, and as a last resort as the same JSON to everybody.
+        Subscribers that are programs get the JSON, people (e-mail, SMS) the text. Messages above SNS's size limit omit
+        `finding`; if that is not enough, everybody gets the JSON; if that is not enough either, its lists and texts are
+        cut, and it says so in `cut`.
         """
-        structure = self._structure(self.document)
-        if len(structure) > _MOST_BYTES:
-            document = {**self.document, "finding": None, "finding_too_large": self.document["finding"] is not None}
-            structure = self._structure(document)
-            if len(structure) > _MOST_BYTES:
-                structure = json.dumps({"default": json.dumps(document, default=str)})
+        attributes = {
+            name: {
+                "DataType": "String.Array" if isinstance(value, list) else "String",
+                "StringValue": _json(value) if isinstance(value, list) else _utf8(value),
+            }
+            for name, value in self.attributes.items()
+        }
+        counted = sum(_size(name, *value.values()) for name, value in attributes.items()) + _size(self.subject)
         return {
             "Subject": self.subject,
-            "Message": structure,
+            "Message": next(text for text in self._messages() if _size(text) + counted <= _MOST_BYTES),
             "MessageStructure": "json",
-            "MessageAttributes": {
-                name: {
-                    "DataType": "String.Array" if isinstance(value, list) else "String",
-                    "StringValue": json.dumps(value) if isinstance(value, list) else value,
-                }
-                for name, value in self.attributes.items()
-            },
+            "MessageAttributes": attributes,
         }
 
-    def _structure(self, document: dict[str, Any]) -> str:
-        machine = json.dumps(document, default=str)
-        return json.dumps({"default": self.text, **dict.fromkeys(_MACHINES, machine)})
+    def _messages(self) -> Iterator[str]:
+        """The message, then smaller ones, of which the last always fits."""
+        yield self._for_each(self.document)
+        document = {**self.document, "finding": None, "finding_too_large": self.document["finding"] is not None}
+        yield self._for_each(document)
+        yield _json({"default": _json(document)})
+        for most in _CUTS:
+            yield _json(
+                {"default": _json({name: _cut(value, most) for name, value in document.items()} | {"cut": True})}
+            )
+
+    def _for_each(self, document: dict[str, Any]) -> str:
+        return _json({"default": self.text, **dict.fromkeys(_MACHINES, _json(document))})
 
 
-def compose(decision: Decision, account_name: str, restricted: PortSet) -> FindingMessage:
+def compose(decision: FilterDecision, account_name: str, restricted: PortSet) -> FindingMessage:
     """The message about a finding.
 
     Args:
@@ -134,12 +146,17 @@ def compose(decision: Decision, account_name: str, restricted: PortSet) -> Findi
         "account_id": finding.account_id,
         "region": finding.region,
         "server_id": finding.server_id,
-        "server_name": printable(finding.name),
+        "server_name": finding.name,
         "filtered": str(decision.filtered).lower(),
         "restricted": "unknown" if finding.problems else str(bool(reached)).lower(),
         "protocols": [name for name in ("tcp", "udp") if decision.left.protocol(name)],
     }
-    return FindingMessage(subject, text, document, {name: value for name, value in attributes.items() if value})
+    attributes = {
+        name: _short(value, _ATTRIBUTE_LENGTH) if isinstance(value, str) else value
+        for name, value in attributes.items()
+        if value
+    }
+    return FindingMessage(subject, text, document, attributes)
 
 
 def port_list(ports: PortSet) -> list[dict[str, Any]]:
@@ -151,7 +168,7 @@ def port_list(ports: PortSet) -> list[dict[str, Any]]:
     ]
 
 
-def _what(decision: Decision) -> str:
+def _what(decision: FilterDecision) -> str:
     if decision.left:
         return str(decision.left)
     return "unreadable finding" if decision.finding.is_about_ports else decision.finding.type
@@ -161,6 +178,29 @@ def _short(text: str, length: int) -> str:
     """Hostile text on one line of bounded length."""
     text = printable(text)
     return shortened(text, length)
+
+
+def _json(value: object) -> str:
+    # Escapes would make twelve bytes of a letter of four, and more in JSON within JSON.
+    return _utf8(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _utf8(text: str) -> str:
+    """The text without lone surrogates, which JSON may hold and no request can."""
+    return text.encode(errors="replace").decode()
+
+
+def _size(*texts: str) -> int:
+    return sum(len(text.encode()) for text in texts)
+
+
+def _cut(value: Any, most: int) -> Any:
+    """A document with at most so many entries in each list and map, and ten times as many letters in each text."""
+    if isinstance(value, Mapping):
+        return {_cut(key, most): _cut(entry, most) for key, entry in islice(value.items(), most)}
+    if isinstance(value, list):
+        return [_cut(entry, most) for entry in value[:most]]
+    return value if not isinstance(value, str) or len(value) <= most * 10 else f"{value[: most * 10 - 1]}…"
 
 
 def _subject(text: str) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from identification import describe_security_groups
-from identification.describe_security_groups import MalformedEventError
+from identification.errors import MalformedEventError
 from library.aws import ec2 as ec2_module
 from library.issues.scan_coverage import Outcome
 from tests.worlds.emulated_aws import Call

@@ -21,8 +21,8 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from identification.filter_inspector_findings import lambda_handler
-from identification.inspector.finding import MalformedEventError
+from identification.errors import MalformedEventError
+from identification.filter_inspector_findings import InProgressError, lambda_handler
 from identification.runtime import Runtime
 from library.aws.issue_table import TABLE_DEFINITION
 from tests.builders.inspector_samples import (
@@ -240,6 +240,14 @@ def test_a_finding_that_comes_back_is_told_again(aws: Aws) -> None:
     assert aws.handle(v2_event(updatedAt="Sun Sep 08 00:00:00 UTC 2024"), "4") == counts(published=1)
 
 
+def test_an_older_end_changes_nothing(aws: Aws) -> None:
+    """The same events, and the same result, as in the test of `hammer inspector --replay`."""
+    aws.handle(v2_event(), "1")
+    assert aws.handle(v2_event(status="CLOSED", updatedAt="Wed Sep 04 00:00:00 UTC 2024"), "2") == counts(ignored=1)
+    assert aws.handle(v2_event(), "3") == counts(repeated=1)
+    assert len(aws.published()) == 1
+
+
 def test_a_finding_that_was_expected_for_a_while_is_told_again(aws: Aws) -> None:
     aws.handle(v2_event(), "1")
     aws.configure({"allowed_ports": {"web": [22]}})
@@ -282,6 +290,15 @@ def test_several_failures_are_raised_together(aws: Aws) -> None:
         aws.handle(sns("x", "y", v2_event()))
     assert len(raised.value.exceptions) == 2
     assert len(aws.published()) == 1
+
+
+@pytest.mark.parametrize(
+    "updated", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "Mon Jan 01 00:00:00 UTC 0001", "0", 7, None]
+)
+def test_an_odd_time_drops_no_other_record(aws: Aws, updated: object) -> None:
+    odd = v2_event((80, 80), finding_id="2", updatedAt=updated)
+    assert aws.handle(sns(odd, v2_event())) == counts(published=2)
+    assert aws.handle(sns(odd, v2_event())) == counts(repeated=2)
 
 
 def test_what_is_not_understood_is_passed_on_whole(aws: Aws) -> None:
@@ -327,8 +344,10 @@ def test_a_crash_between_publishing_and_recording_tells_twice_rather_than_never(
     aws.faults["dynamodb.PutItem"] = ["", "InternalServerError"]
     with pytest.raises(ClientError):
         aws.handle(v2_event(), "1")
-    # Another invocation leaves it to the one that has claimed it, whose retry has the same id.
-    assert aws.handle(v2_event(), "2") == counts(repeated=1)
+    # Another invocation cannot know whether the finding was published, and comes back for it.
+    with pytest.raises(InProgressError):
+        aws.handle(v2_event(), "2")
+    # A retry of the one that crashed has the same id.
     assert aws.handle(v2_event(), "1") == counts(published=1)
     assert aws.handle(v2_event(), "3") == counts(repeated=1)
     assert len(aws.published()) == 2
@@ -342,6 +361,24 @@ def test_a_claim_that_nobody_comes_back_to_runs_out(aws: Aws, monkeypatch: pytes
     later = datetime.now(UTC) + timedelta(minutes=16)
     monkeypatch.setattr(Runtime, "now", lambda _: later)
     assert aws.handle(v2_event(), "2") == counts(published=1)
+
+
+def test_a_dead_letter_that_is_redriven_while_a_claim_holds_is_not_consumed(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.faults["sns.Publish"] = ["InternalError"]
+    aws.faults["dynamodb.PutItem"] = ["", "InternalServerError"]
+    crashing = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 30_000)
+    with pytest.raises(ClientError):
+        lambda_handler(v2_event(), crashing)
+    other = v2_event((80, 80), finding_id="2")
+    with pytest.raises(InProgressError, match=r"another invocation is publishing arn:aws:inspector2:.*FINDING_ID"):
+        aws.handle(sns(v2_event(), other), "2")
+    assert opened(aws.published()) == [[("tcp", 80, 80)]]
+    # The claim holds for as long as the function could still run.
+    later = datetime.now(UTC) + timedelta(seconds=31)
+    monkeypatch.setattr(Runtime, "now", lambda _: later)
+    assert aws.handle(sns(v2_event(), other), "3") == counts(published=1, repeated=1)
 
 
 def test_a_lost_race_is_decided_again(aws: Aws) -> None:

@@ -94,6 +94,26 @@ def test_shows_each_finding_and_why(folder: Path) -> None:
     assert result.exit_code == 0
 
 
+def test_an_older_end_changes_nothing(folder: Path) -> None:
+    closed = v2_event(status="CLOSED", updatedAt="Wed Sep 04 00:00:00 UTC 2024")
+    assert replay(folder, [v2_event(), closed, v2_event()]).stdout == (
+        "published: tcp/22 on web (i-12345678901234567), 123456789012, eu-central-1\n"
+        "  not expected: tcp/22\n"
+        f"  {V2_ARN}\n"
+        "\n"
+        "ignored: tcp/22 on web (i-12345678901234567), 123456789012, eu-central-1\n"
+        "  it is closed\n"
+        "  older than what was told last\n"
+        f"  {V2_ARN}\n"
+        "\n"
+        "told already: tcp/22 on web (i-12345678901234567), 123456789012, eu-central-1\n"
+        "  not expected: tcp/22\n"
+        f"  {V2_ARN}\n"
+        "\n"
+        "1 published, 1 ignored, 1 told already\n"
+    )
+
+
 @pytest.mark.parametrize(
     "saved",
     [

@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identification.inspector.expected_ports import Decision, Verdict, decide, decide_by_groups, matches, needs_groups
-from identification.inspector.finding import Finding, Status, parse_classic, read_message
+from identification.inspector.classic import parse_classic
+from identification.inspector.events import read_message
+from identification.inspector.expected_ports import (
+    FilterAction,
+    FilterDecision,
+    decide,
+    decide_by_groups,
+    matches,
+    needs_groups,
+)
+from identification.inspector.finding import Finding, FindingStatus
 from library.network.addresses import AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet
@@ -31,11 +40,11 @@ def v2(*arguments: Any, **values: Any) -> Finding:
     return finding
 
 
-def decided(finding: Finding, **config: Any) -> Decision:
+def decided(finding: Finding, **config: Any) -> FilterDecision:
     return decide(finding, section(**config), RESTRICTED, TODAY)
 
 
-def held(decision: Decision) -> list[tuple[str, str]]:
+def held(decision: FilterDecision) -> list[tuple[str, str]]:
     return [(str(part.ports), part.reason) for part in decision.held]
 
 
@@ -116,7 +125,7 @@ def test_the_missions_servers(finding: Finding, left: str, held_back: list[tuple
     decision = decided(finding, **MISSION)
     assert str(decision.left) == left
     assert held(decision) == held_back
-    assert decision.verdict is (Verdict.PUBLISH if left else Verdict.HOLD_BACK)
+    assert decision.action is (FilterAction.PUBLISH if left else FilterAction.HOLD_BACK)
     assert decision.filtered
 
 
@@ -197,8 +206,8 @@ def test_own_tag(value: str, left: str, notes: list[str]) -> None:
 
 def test_own_tag_never_allows_a_restricted_port_but_the_configuration_may() -> None:
     finding = v2((22, 22), tags={"Name": "web", "open": "22"})
-    assert decided(finding, allowed_ports_tag="open").verdict is Verdict.PUBLISH
-    assert decided(finding, allowed_ports_tag="open", allowed_ports={"web": [22]}).verdict is Verdict.HOLD_BACK
+    assert decided(finding, allowed_ports_tag="open").action is FilterAction.PUBLISH
+    assert decided(finding, allowed_ports_tag="open", allowed_ports={"web": [22]}).action is FilterAction.HOLD_BACK
 
 
 @pytest.mark.parametrize(
@@ -211,21 +220,21 @@ def test_own_tag_never_allows_a_restricted_port_but_the_configuration_may() -> N
 )
 def test_what_is_not_understood_is_passed_on_whole_and_marked(finding: Finding) -> None:
     decision = decided(finding, **MISSION)
-    assert (decision.verdict, decision.filtered, decision.held) == (Verdict.PUBLISH, False, ())
+    assert (decision.action, decision.filtered, decision.held) == (FilterAction.PUBLISH, False, ())
     assert decision.left == finding.ports
     assert decision.notes[0].startswith("not filtered, because it was not understood: ")
 
 
-@pytest.mark.parametrize("status", [Status.CLOSED, Status.SUPPRESSED])
-def test_what_is_over_is_ignored(status: Status) -> None:
-    assert decided(v2(status=str(status))).verdict is Verdict.IGNORE
+@pytest.mark.parametrize("status", [FindingStatus.CLOSED, FindingStatus.SUPPRESSED])
+def test_what_is_over_is_ignored(status: FindingStatus) -> None:
+    assert decided(v2(status=str(status))).action is FilterAction.IGNORE
 
 
 def test_other_findings() -> None:
     vulnerability = v2(type="PACKAGE_VULNERABILITY", networkReachabilityDetails=None)
-    assert decided(vulnerability).verdict is Verdict.IGNORE
+    assert decided(vulnerability).action is FilterAction.IGNORE
     passed = decided(vulnerability, other_findings="pass")
-    assert (passed.verdict, passed.filtered) == (Verdict.PUBLISH, False)
+    assert (passed.action, passed.filtered) == (FilterAction.PUBLISH, False)
 
 
 # Ports whose groups admit only trusted addresses.
@@ -252,7 +261,7 @@ PREFIX_LISTS: dict[str, tuple[Network, ...]] = {
 LB = {"steps": [{"componentId": name, "componentType": "x"} for name in ("igw-1", "arn:elb", V2_GROUP, "i-1")]}
 
 
-def by_groups(finding: Finding, *groups: SecurityGroup) -> Decision:
+def by_groups(finding: Finding, *groups: SecurityGroup) -> FilterDecision:
     return decide_by_groups(decided(finding), groups, PREFIX_LISTS, TRUSTED)
 
 
@@ -285,7 +294,7 @@ def by_groups(finding: Finding, *groups: SecurityGroup) -> Decision:
 def test_groups_that_admit_only_trusted_addresses(rules: list[Any], left: str) -> None:
     decision = by_groups(v2((20, 25)), group(*rules))
     assert str(decision.left) == left
-    assert decision.verdict is (Verdict.PUBLISH if left else Verdict.HOLD_BACK)
+    assert decision.action is (FilterAction.PUBLISH if left else FilterAction.HOLD_BACK)
     assert all(reason == f"{V2_GROUP} admits only trusted_cidrs" for _, reason in held(decision))
     assert not decision.notes
 
@@ -293,17 +302,17 @@ def test_groups_that_admit_only_trusted_addresses(rules: list[Any], left: str) -
 def test_one_open_group_of_the_path_is_enough() -> None:
     finding = v2((22, 22), groups=("sg-1", "sg-2"))
     trusted = group(("tcp", 22, 22, "8.8.8.8/32"), group_id="sg-1")
-    assert by_groups(finding, trusted, group(group_id="sg-2")).verdict is Verdict.HOLD_BACK
+    assert by_groups(finding, trusted, group(group_id="sg-2")).action is FilterAction.HOLD_BACK
     opened = group(("tcp", 22, 22, "9.9.9.9/32"), group_id="sg-2")
-    assert by_groups(finding, trusted, opened).verdict is Verdict.PUBLISH
+    assert by_groups(finding, trusted, opened).action is FilterAction.PUBLISH
 
 
 @pytest.mark.parametrize("other", [SELF, {"IpRanges": [{"CidrIp": "10.0.0.0/8"}]}], ids=["group", "private"])
 def test_behind_a_load_balancer_every_other_source_counts(other: dict[str, Any]) -> None:
     finding = v2(networkReachabilityDetails={**v2().raw["networkReachabilityDetails"], "networkPath": LB})
     trusted = ("tcp", 22, 22, "8.8.8.8/32")
-    assert by_groups(finding, group(trusted)).verdict is Verdict.HOLD_BACK
-    assert by_groups(finding, group(trusted, ("tcp", 22, 22, other))).verdict is Verdict.PUBLISH
+    assert by_groups(finding, group(trusted)).action is FilterAction.HOLD_BACK
+    assert by_groups(finding, group(trusted, ("tcp", 22, 22, other))).action is FilterAction.PUBLISH
 
 
 @pytest.mark.parametrize(
@@ -320,7 +329,7 @@ def test_behind_a_load_balancer_every_other_source_counts(other: dict[str, Any])
 )
 def test_groups_that_could_not_be_read(groups: list[SecurityGroup], reason: str) -> None:
     decision = by_groups(v2(), *groups)
-    assert (decision.verdict, str(decision.left), decision.held) == (Verdict.PUBLISH, "tcp/22", ())
+    assert (decision.action, str(decision.left), decision.held) == (FilterAction.PUBLISH, "tcp/22", ())
     assert decision.notes[0].startswith("security groups could not be read, so none of it is held back for trusted")
     assert reason in decision.notes[0]
 
@@ -401,9 +410,9 @@ def test_published_and_held_back_ports_are_the_findings(
             )
             found = port in finding.ports.protocol(protocol)
             assert (port in decision.left.protocol(protocol)) is (found and not expected)
-    assert decision.verdict is (Verdict.PUBLISH if decision.left else Verdict.HOLD_BACK)
+    assert decision.action is (FilterAction.PUBLISH if decision.left else FilterAction.HOLD_BACK)
 
 
 def test_classic_finds_the_groups_of_the_path() -> None:
     finding = parse_classic(classic_with(SECURITY_GROUP="sg-1"))
-    assert by_groups(finding, group(("tcp", 22, 22, "8.8.8.8/32"), group_id="sg-1")).verdict is Verdict.HOLD_BACK
+    assert by_groups(finding, group(("tcp", 22, 22, "8.8.8.8/32"), group_id="sg-1")).action is FilterAction.HOLD_BACK

@@ -5,19 +5,11 @@ from typing import Any
 
 import pytest
 
-from identification.inspector.finding import (
-    ClassicNotification,
-    Finding,
-    Ignored,
-    MalformedEventError,
-    Status,
-    parse_classic,
-    parse_classic_ports,
-    parse_v2,
-    read_message,
-    read_record,
-    records,
-)
+from identification.errors import MalformedEventError
+from identification.inspector.classic import parse_classic, parse_classic_ports
+from identification.inspector.events import ClassicNotification, Ignored, read_message, read_record, records
+from identification.inspector.finding import Finding, FindingStatus
+from identification.inspector.v2 import parse_v2
 from tests.builders.inspector_samples import (
     ACCOUNT,
     V2_GROUP,
@@ -43,7 +35,7 @@ def test_v2_sample() -> None:
         service="inspector2",
         arn="arn:aws:inspector2:eu-central-1:123456789012:finding/FINDING_ID",
         type="NETWORK_REACHABILITY",
-        status=Status.ACTIVE,
+        status=FindingStatus.ACTIVE,
         severity="MEDIUM",
         title="Port 22 is reachable from an Internet Gateway - TCP",
         account_id=ACCOUNT,

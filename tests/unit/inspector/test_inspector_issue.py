@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from identification.inspector.as_issue import can_be_issue, detection, issue_id
-from identification.inspector.expected_ports import Decision, decide
-from identification.inspector.finding import parse_classic, parse_v2
+from identification.inspector.classic import parse_classic
+from identification.inspector.expected_ports import FilterDecision, decide
+from identification.inspector.v2 import parse_v2
 from library.documents.plain_text import plain_text
 from library.issues.issue import Issue, Timestamps
 from library.issues.reconcile import reconcile
@@ -21,7 +22,7 @@ NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ISSUE_ID = "finding-i-12345678901234567-"
 
 
-def decision(*arguments: Any, **values: Any) -> Decision:
+def decision(*arguments: Any, **values: Any) -> FilterDecision:
     config = section(allowed_ports={"web": ["tcp/24-25"]})
     return decide(parse_v2(v2_event(*arguments, **values)), config, PortSet(), date(2026, 11, 22))
 
@@ -94,7 +95,7 @@ def test_the_id_is_the_same_as_long_as_it_is_the_same_finding() -> None:
         pytest.param(decision(protocol="ALL"), id="ports unknown"),
     ],
 )
-def test_nothing_is_kept_of_what_has_no_unexpected_port(what: Decision) -> None:
+def test_nothing_is_kept_of_what_has_no_unexpected_port(what: FilterDecision) -> None:
     assert detection(what) is None
 
 

@@ -4,9 +4,13 @@ import json
 from datetime import date
 from typing import Any
 
+import pytest
+
+from identification.inspector.classic import parse_classic
 from identification.inspector.expected_ports import decide, without_groups
-from identification.inspector.finding import Finding, parse_classic, parse_v2
+from identification.inspector.finding import Finding
 from identification.inspector.notification import FindingMessage, compose
+from identification.inspector.v2 import parse_v2
 from library.network.ports import PortSet
 from tests.builders.inspector_samples import classic_aggregate, section, v2_event
 
@@ -111,6 +115,43 @@ def test_what_is_too_large_goes_without_the_finding_as_it_came() -> None:
     document = json.loads(json.loads(sent.publish_arguments()["Message"])["sqs"])
     assert (document["finding"], document["finding_too_large"]) == (None, True)
     assert document["problems"] == ["its protocol is not TCP or UDP: 'ALL'"]
+
+
+def size(arguments: dict[str, Any]) -> int:
+    """What SNS counts of a publication, in bytes."""
+    attributes = arguments["MessageAttributes"]
+    texts = [arguments["Message"], arguments["Subject"], *attributes]
+    texts += [text for value in attributes.values() for text in value.values()]
+    return sum(len(text.encode()) for text in texts)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(v2_event(tags={f"{i}" + "\U0001f512" * 126: "\U0001f512" * 256 for i in range(50)}), id="tags"),
+        pytest.param(v2_event(title="\U0001f512" * 200_000), id="title"),
+        pytest.param(v2_event(severity="\\" * 300_000), id="severity"),
+        pytest.param(v2_event(groups=tuple(f"sg-{i:017x}" for i in range(20_000))), id="path"),
+        pytest.param(v2_event(protocol="ALL", description='"' * 100_000), id="unfiltered"),
+        pytest.param(v2_event(title="\ud83d", tags={"Name": "\udd12"}), id="half an astral letter"),
+        pytest.param(v2_event(tags={str(i): "\0" * 256 for i in range(5_000)}), id="control characters"),
+    ],
+)
+def test_every_message_fits(event: dict[str, Any]) -> None:
+    arguments = message(parse_v2(event)).publish_arguments()
+    assert size(arguments) < 262_144
+    structure = json.loads(arguments["Message"])
+    document = json.loads(structure.get("sqs") or structure["default"])
+    assert document["finding_arn"] == event["detail"]["findingArn"]
+
+
+def test_what_is_cut_says_so() -> None:
+    sent = message(parse_v2(v2_event(title="\U0001f512" * 200_000, groups=("sg-1",) * 2_000)))
+    document = json.loads(json.loads(sent.publish_arguments()["Message"])["default"])
+    assert document["cut"] is True
+    assert document["title"] == "\U0001f512" * 9_999 + "…"
+    assert len(document["path"]) == 1_000
+    assert document["open"] == [{"protocol": "tcp", "from_port": 22, "to_port": 22}]
 
 
 def test_a_very_long_list_of_ports_still_fits() -> None:
