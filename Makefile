@@ -3,7 +3,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check check-deployment format docs site bench lock package clean venv venv-deployment
+.PHONY: help demo test check check-deployment format docs site mutants bench lock package clean venv venv-deployment
 
 PYTHON = python3
 VENV = .venv
@@ -15,6 +15,9 @@ DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
 CHECKOV_VENV = .venv-checkov
 # Apart, because only the documentation site needs it.
 SITE_VENV = .venv-site
+# Apart, because it takes hours and only its user needs it.
+MUTANTS_VENV = .venv-mutants
+MUTANTS_OPTIONS =
 
 PACKAGES = hammer identification reporting remediation library deployment
 DEMO_OPTIONS =
@@ -36,6 +39,7 @@ help:
 	@echo 'make format   format the code, and mend what the linter can mend'
 	@echo 'make docs     write the generated parts of the documents and the JSON Schemas anew'
 	@echo 'make site     the documentation site, in site/ (its links are checked)'
+	@echo 'make mutants  changes in the pure modules that no test notices; hours (options: MUTANTS_OPTIONS="library.network*")'
 	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
 	@echo 'make bench    speed and memory against the floor that boto3 sets'
 	@echo 'make package  the zip for the Lambdas, in dist/'
@@ -67,6 +71,10 @@ docs: $(STAMP)
 
 site: $(SITE_VENV)/.stamp
 	@NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict --quiet
+
+mutants: $(MUTANTS_VENV)/.stamp
+	$(MUTANTS_VENV)/bin/mutmut run $(MUTANTS_OPTIONS)
+	$(MUTANTS_VENV)/bin/mutmut results
 
 check-deployment: $(CHECKOV_VENV)/.stamp
 	@$(CHECKOV_VENV)/bin/checkov --config-file deployment/checkov.yaml --directory deployment
@@ -101,6 +109,12 @@ $(CHECKOV_VENV)/.stamp: requirements/checkov.lock
 		--require-hashes --requirement requirements/checkov.lock
 	@touch $@
 
+$(MUTANTS_VENV)/.stamp: pyproject.toml requirements/dev.lock requirements/mutants.lock
+	@$(PYTHON) -m venv --clear $(MUTANTS_VENV)
+	@$(MUTANTS_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
+		--require-hashes --requirement requirements/dev.lock --requirement requirements/mutants.lock
+	@touch $@
+
 $(SITE_VENV)/.stamp: requirements/site.lock
 	@$(PYTHON) -m venv --clear $(SITE_VENV)
 	@$(SITE_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
@@ -117,9 +131,11 @@ lock:
 	$(UV_COMPILE) --extra deployment-test --constraints requirements/dev.lock \
 		--output-file requirements/deployment-test.lock
 	$(subst pyproject.toml,requirements/checkov.in,$(UV_COMPILE)) --output-file requirements/checkov.lock
+	$(subst pyproject.toml,requirements/mutants.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
+		--output-file requirements/mutants.lock
 	$(subst pyproject.toml,requirements/site.in,$(UV_COMPILE)) --output-file requirements/site.lock
 
 clean:
-	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(SITE_VENV) build dist site *.egg-info .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(SITE_VENV) $(MUTANTS_VENV) build dist mutants site *.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
