@@ -29,7 +29,7 @@ from library.aws.session import Sessions
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, configuration_place, load_configuration
 from library.config.organization import with_organization
 from library.documents.text import printable
-from library.issues.issue import IssueDetails
+from library.issues.details import IssueDetails
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,

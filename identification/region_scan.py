@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from library.aws.ec2 import PrefixListReader, region_is_enabled, security_group_pages
 from library.aws.failures import REGION_MAY_BE_OFF, error_code
-from library.issues.issue import IssueDetails
+from library.issues.details import IssueDetails
 from library.issues.reconcile import Detection
 from library.security_groups.group import ShapeError, parse_security_group
 

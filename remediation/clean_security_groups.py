@@ -174,7 +174,7 @@ def find(tools: Tools, config: Configuration, selection: Selection, summary: Sum
             issues += [
                 issue
                 for issue in tools.table.with_status(account_id, Status.OPEN, Status.WHITELISTED, unreadable=unreadable)
-                if not issue.is_finding and selection.takes(account_id, issue.details.region, issue.issue_id)
+                if issue.kind.is_remediated and selection.takes(account_id, issue.details.region, issue.issue_id)
             ]
         except AWS_ERRORS as error:
             summary.problems.append(f"account {account_id}: its issues could not be read: {explain(error)}")

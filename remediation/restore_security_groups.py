@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from library.aws.failures import explain
-from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
 from library.issues.reconcile import Change, Event
 from library.issues.times import format_time
 from library.jobs.command_line import (

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from library.documents.document import Bullets, Document, Section, paragraph
 from library.documents.text import printable, shortened
+from library.issues.details import FindingDetails
 from library.issues.issue import Issue
 from library.network.ports import port_range
 
@@ -31,19 +32,19 @@ def ticket(issue: Issue, place: str, owner_notes: Sequence[str]) -> Document:
         place: its account and region, in words.
         owner_notes: what is to be said of owners that could not be used.
     """
-    said = issue.details.finding
-    path = " > ".join(said["path"]) or "Inspector does not say"
+    details = _details(issue)
+    path = " > ".join(details.path) or "Inspector does not say"
     first = (
         f"Amazon Inspector reports ports of {_server(issue)} in {place}, VPC {issue.details.vpc_id or 'unknown'}, as "
-        f"reachable from outside, and nobody expects them to be. Severity: {said['severity']}."
+        f"reachable from outside, and nobody expects them to be. Severity: {details.inspector_severity}."
     )
     sections = [
-        Section("", (paragraph(first), *(paragraph(note) for note in (*said["notes"], *owner_notes)))),
+        Section("", (paragraph(first), *(paragraph(note) for note in (*details.notes, *owner_notes)))),
         Section("What is open", (Bullets(tuple(_lines(issue))),)),
         Section("Over which path", (paragraph(path),)),
     ]
-    if said["held_back"]:
-        sections.append(Section("What is expected, and was taken out", (Bullets(tuple(said["held_back"])),)))
+    if details.held_back:
+        sections.append(Section("What is expected, and was taken out", (Bullets(details.held_back),)))
     advice = (
         "Find out who must reach these ports, and from where; often it is nobody.",
         "Narrow the security group's sources, or move the server behind a load balancer or a VPN.",
@@ -51,7 +52,7 @@ def ticket(issue: Issue, place: str, owner_notes: Sequence[str]) -> Document:
         "This ticket is closed by itself when Inspector closes the finding, or the ports are expected.",
     )
     sections.append(Section("What to do", (Bullets(advice),)))
-    sections.append(Section("The finding", (paragraph(f"{said['title']} ({said['arn']})"),), spare=True))
+    sections.append(Section("The finding", (paragraph(f"{details.title} ({details.arn})"),), spare=True))
     return tuple(sections)
 
 
@@ -72,14 +73,20 @@ def ended(issue: Issue) -> Document:
 
 def alert(issue: Issue) -> tuple[str, list[str]]:
     """One line for Slack, and lines for the thread: hostile text."""
-    said = issue.details.finding
-    details = [f"Path: {' > '.join(said['path'])}", *(f"Held back {held}" for held in said["held_back"])]
-    return f"Amazon Inspector, {said['severity']}: {_ports(issue)} open, and nobody expects it", details
+    details = _details(issue)
+    lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
+    return f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it", lines
 
 
 def _server(issue: Issue) -> str:
-    name, server_id = issue.details.name, str(issue.details.finding["server_id"])
-    return server_id if name == server_id else f'"{name}" ({server_id})'
+    details = _details(issue)
+    return details.server_id if details.name == details.server_id else f'"{details.name}" ({details.server_id})'
+
+
+def _details(issue: Issue) -> FindingDetails:
+    if not isinstance(issue.details, FindingDetails):
+        raise TypeError(f"{issue.issue_id} is not about a finding")
+    return issue.details
 
 
 def _lines(issue: Issue) -> list[str]:

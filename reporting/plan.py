@@ -82,7 +82,7 @@ class Remediation:
         """When it would close an issue that is reported now, if it was not before; None: it will not."""
         if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
             return None
-        if issue.is_finding or issue.remediation_details.get("restored"):
+        if not issue.kind.is_remediated or issue.remediation_details.get("restored"):
             return None
         if not self.scope & {perm.status for perm in issue.details.perms}:
             return None

@@ -12,7 +12,8 @@ import re
 from identification.inspector.delivery import ITEM_PREFIX, record_id
 from identification.inspector.expected_ports import FilterAction, FilterDecision
 from identification.inspector.finding import Finding
-from library.issues.issue import IssueDetails
+from library.issues.details import FindingDetails
+from library.issues.kinds import INSPECTOR_FINDING
 from library.issues.reconcile import Detection
 from library.security_groups.exposure import Exposure
 
@@ -29,7 +30,7 @@ def can_be_issue(finding: Finding) -> bool:
 def issue_id(finding: Finding) -> str:
     """The `issue_id` of a finding: the instance's id, and what tells its findings apart."""
     server = _NOT_IN_AN_ID.sub("", finding.server_id)[:40]
-    return f"finding-{server}-{record_id(finding).removeprefix(ITEM_PREFIX)[:_ID_LENGTH]}"
+    return f"{INSPECTOR_FINDING.id_prefix}{server}-{record_id(finding).removeprefix(ITEM_PREFIX)[:_ID_LENGTH]}"
 
 
 def detection(decision: FilterDecision) -> Detection | None:
@@ -42,21 +43,19 @@ def detection(decision: FilterDecision) -> Detection | None:
         for protocol in ("tcp", "udp")
         for first, last in decision.left.protocol(protocol).spans
     )
-    details = IssueDetails(
+    details = FindingDetails(
         name=finding.name or finding.server_id,
         region=finding.region,
         vpc_id=finding.vpc_id,
         status="open_completely",
         tags=finding.tags,
         perms=perms,
-        finding={
-            "arn": finding.arn,
-            "server_id": finding.server_id,
-            "severity": finding.severity,
-            "title": finding.title,
-            "path": list(finding.path),
-            "held_back": [f"{held.ports}: {held.reason}" for held in decision.held],
-            "notes": list(decision.notes),
-        },
+        arn=finding.arn,
+        server_id=finding.server_id,
+        inspector_severity=finding.severity,
+        title=finding.title,
+        path=finding.path,
+        held_back=tuple(f"{held.ports}: {held.reason}" for held in decision.held),
+        notes=decision.notes,
     )
     return Detection(finding.account_id, issue_id(finding), details, whitelisted=False)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from library.issues import scan_coverage
 from library.issues.issue import Issue, Status
+from library.issues.kinds import ISSUE_ID_PREFIXES
 from library.issues.times import format_time
 
 if TYPE_CHECKING:
@@ -55,8 +56,6 @@ TABLE_DEFINITION: dict[str, Any] = {
 _BATCH_GET_LIMIT = 100
 _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
 _ADOPTED = "adopted#issues"  # the id of the item that says that an account's issues from other tooling are known
-# Of groups and of Inspector's findings. Records under other ids, also those of other tooling, are no issues.
-_ISSUE_ID_PREFIXES = ("sg-", "finding-")
 
 
 class ConflictError(Exception):
@@ -122,7 +121,7 @@ class IssueTable:
         """
         for status in statuses:
             for item in self._query(account_id, STATUS_INDEX, "status", status):
-                if not str(item["issue_id"]).startswith(_ISSUE_ID_PREFIXES):
+                if not str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES):
                     continue
                 try:
                     issue = _issue(item, check=True)

@@ -1,4 +1,4 @@
-"""An issue: the tracked record of one exposed security group, as a value and as a DynamoDB item.
+"""An issue: the tracked record of one exposure, such as a security group's, as a value and as a DynamoDB item.
 
 Pure. Who writes which part of an item, so that no job overwrites another's work:
 
@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
+from library.issues.details import IssueDetails
+from library.issues.kinds import INSPECTOR_FINDING, IssueKind, kind_of
 from library.issues.opened_by import OpenedBy
-from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
 from library.network.addresses import parse_network
-from library.security_groups.exposure import Exposure, OpenStatus
+from library.security_groups.exposure import OpenStatus
 
 _OPEN_STATUSES = frozenset(get_args(OpenStatus))
 
@@ -38,59 +39,6 @@ class Status(StrEnum):
     def is_exposed(self) -> bool:
         """Whether the group was exposed, exempt or not, when it was last looked at."""
         return self in (Status.OPEN, Status.WHITELISTED)
-
-
-@dataclass(frozen=True, slots=True)
-class IssueDetails:
-    """What is wrong with the group. Name and tags are hostile text.
-
-    Attributes:
-        status: the worst status of `perms`.
-        perms: one for each rule and source, sorted.
-        finding: of an Inspector finding, what `identification.inspector.as_issue` keeps; empty: a group's issue.
-        reachability: who can connect through a group's exposures; None: it was not judged.
-    """
-
-    name: str
-    region: str
-    vpc_id: str
-    status: OpenStatus
-    tags: Mapping[str, str]
-    perms: tuple[Exposure, ...]
-    finding: Mapping[str, Any] = field(default_factory=dict)
-    reachability: Reachability | None = None
-
-    @property
-    def severity(self) -> Severity:
-        """How much it matters, by who can connect, or by the status alone where that was not judged."""
-        return self.reachability.severity if self.reachability else severity(None, None, self.status)
-
-    def to_item(self) -> dict[str, Any]:
-        """The `issue_details` map of the table, which is also what `hammer scan` prints."""
-        return {
-            "name": self.name,
-            "region": self.region,
-            "vpc_id": self.vpc_id,
-            "status": self.status,
-            "tags": dict(self.tags),
-            "perms": [_perm_item(perm) for perm in self.perms],
-            **({"finding": dict(self.finding)} if self.finding else {}),
-            **({"reachability": self.reachability.to_item()} if self.reachability else {}),
-        }
-
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> IssueDetails:
-        """The other way round."""
-        return cls(
-            name=item["name"],
-            region=item["region"],
-            vpc_id=item["vpc_id"],
-            status=item["status"],
-            tags=item["tags"],
-            perms=tuple(_perm(perm) for perm in item["perms"]),
-            finding=item.get("finding", {}),
-            reachability=Reachability.from_item(item.get("reachability")),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +67,7 @@ class Issue:
     """One item of the issue table.
 
     Attributes:
-        issue_id: the group's id; of an Inspector finding, `identification.inspector.as_issue.issue_id`.
+        issue_id: the group's id, or another by whose prefix `kinds` knows what the issue is about.
         revision: counts identification's and reporting's changes of `status` and `issue_details`; a write names the
             revision it was decided on, so that it fails when somebody else was first.
         occurrence: counts how often the group was found anew; whoever adds to an issue names the occurrence it
@@ -143,9 +91,14 @@ class Issue:
     opened_by: OpenedBy | None = None
 
     @property
+    def kind(self) -> IssueKind:
+        """What the issue is about. Raises ValueError where its id has no known prefix."""
+        return kind_of(self.issue_id)
+
+    @property
     def is_finding(self) -> bool:
         """Whether it is about an Inspector finding rather than a security group."""
-        return bool(self.details.finding)
+        return self.kind is INSPECTOR_FINDING
 
     def to_item(self) -> dict[str, Any]:
         """The whole item."""
@@ -163,10 +116,8 @@ class Issue:
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
         }
         if self.status.is_exposed:
-            # The key of the sparse index that identification reads: closed and resolved issues are not in it, and
-            # findings, which its looks at groups must not resolve, are under another name.
-            region = self.details.region
-            item["open_region"] = f"inspector {region}" if self.is_finding else region
+            # The key of a sparse index: closed and resolved issues are not in it.
+            item["open_region"] = self.kind.open_region(self.details.region)
         return item
 
     @classmethod
@@ -175,13 +126,13 @@ class Issue:
 
         Raises:
             KeyError: a part that the contract promises is missing.
-            ValueError: a status or a time that is none.
+            ValueError: the kind is unknown, or a status or a time is none.
         """
         return cls(
             account_id=item["account_id"],
             issue_id=item["issue_id"],
             status=Status(item["status"]),
-            details=IssueDetails.from_item(item["issue_details"]),
+            details=kind_of(item["issue_id"]).details.from_item(item["issue_details"]),
             timestamps=Timestamps.from_item(item["timestamps"]),
             revision=int(item.get("revision", 0)),
             occurrence=int(item.get("occurrence", 0)),
@@ -215,21 +166,3 @@ class Issue:
             parse_network(perm.cidr)
         if {details.status, *(perm.status for perm in details.perms)} - _OPEN_STATUSES:
             raise ValueError("a status is neither open_completely nor open_partly")
-
-
-def _perm_item(perm: Exposure) -> dict[str, Any]:
-    item = perm._asdict()
-    if not perm.prefix_list_id:
-        del item["prefix_list_id"]
-    return item
-
-
-def _perm(item: Mapping[str, Any]) -> Exposure:
-    return Exposure(
-        protocol=item["protocol"],
-        from_port=None if item["from_port"] is None else int(item["from_port"]),
-        to_port=None if item["to_port"] is None else int(item["to_port"]),
-        cidr=item["cidr"],
-        status=cast("OpenStatus", item["status"]),
-        prefix_list_id=item.get("prefix_list_id", ""),
-    )

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
 
 
 @dataclass(frozen=True, slots=True)

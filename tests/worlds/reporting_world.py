@@ -19,7 +19,8 @@ from library.aws.issue_table import TABLE_DEFINITION, IssueTable
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.config import Configuration, parse_configuration
-from library.issues.issue import Issue, IssueDetails
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue
 from library.issues.reconcile import Detection, reconcile
 from library.jobs.command_line import Selection
 from library.notifications.broadcast import desk_of, messenger_of

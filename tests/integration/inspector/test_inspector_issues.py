@@ -16,7 +16,9 @@ from typer.testing import CliRunner, Result
 from hammer.__main__ import application
 from identification.filter_inspector_findings import lambda_handler
 from library.aws.issue_table import TABLE_DEFINITION, IssueTable
+from library.issues.details import FindingDetails
 from library.issues.issue import Issue, Status
+from library.issues.kinds import INSPECTOR_FINDING
 from tests.builders.inspector_samples import ACCOUNT, v2_event
 
 REGION = "eu-west-1"
@@ -70,7 +72,7 @@ def hammer(*arguments: str) -> Result:
 def test_a_findings_life_as_an_issue() -> None:
     send()
     (issue,) = issues()
-    assert (issue.status, issue.is_finding, issue.timestamps.reported) == (Status.OPEN, True, None)
+    assert (issue.status, issue.kind, issue.timestamps.reported) == (Status.OPEN, INSPECTOR_FINDING, None)
 
     report = hammer("report")
     assert report.exit_code == 0, report.output
@@ -80,7 +82,8 @@ def test_a_findings_life_as_an_issue() -> None:
 
     send(severity="HIGH", updatedAt="Fri Sep 06 00:00:00 UTC 2024")
     (issue,) = issues()
-    assert issue.details.finding["severity"] == "HIGH"
+    assert isinstance(issue.details, FindingDetails)
+    assert issue.details.inspector_severity == "HIGH"
     assert issue.timestamps.reported is not None
 
     # A late copy of what was true before.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.issue import IssueDetails
+from library.issues.details import IssueDetails
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")

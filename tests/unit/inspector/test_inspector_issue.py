@@ -12,6 +12,7 @@ from identification.inspector.expected_ports import FilterDecision, decide
 from identification.inspector.v2 import parse_v2
 from library.documents.plain_text import plain_text
 from library.issues.issue import Issue, Timestamps
+from library.issues.kinds import INSPECTOR_FINDING
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
 from reporting import finding_text, group_text
@@ -75,7 +76,7 @@ def test_what_is_kept() -> None:
         "open_region": "inspector eu-central-1",
     }
     assert Issue.from_item(kept.to_item()) == kept
-    assert kept.is_finding
+    assert kept.kind is INSPECTOR_FINDING
 
 
 def test_the_id_is_the_same_as_long_as_it_is_the_same_finding() -> None:
@@ -151,4 +152,4 @@ def test_remediation_is_not_announced_for_a_finding() -> None:
     kept = issue()
     announced = Remediation(frozenset({kept.account_id}), frozenset({"open_completely"}), timedelta(days=1), "x")
     assert announced.closes_at(kept, NOW) is None
-    assert announced.closes_at(replace(kept, details=replace(kept.details, finding={})), NOW) is not None
+    assert announced.closes_at(replace(kept, issue_id="sg-1"), NOW) is not None

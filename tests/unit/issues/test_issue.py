@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import format_time, parse_time
 from library.security_groups.exposure import Exposure
