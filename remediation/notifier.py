@@ -22,21 +22,21 @@ from library.documents.jira_markup import jira_markup
 from library.documents.slack_markup import Alert, literal
 from library.notifications.broadcast import (
     broadcast,
-    desk_of,
     destinations_of,
     issue_key,
     issue_line,
     issue_subject,
-    messenger_of,
 )
-from library.notifications.jira_client import TicketDesk, TicketError
-from library.notifications.slack_client import Messenger
+from library.notifications.clients import open_jira, open_slack
+from library.notifications.jira_connection import JiraError
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
     from library.aws.session import Sessions
     from library.config import Configuration
     from library.issues.issue import Issue
+    from library.notifications.jira_client import JiraClient
+    from library.notifications.slack_client import SlackClient
     from remediation.message import Message
 
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def open_notifier(
         sleep: waits so many seconds.
     """
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
-    return Notifier(config, desk_of(config, secrets, sleep), messenger_of(config, secrets, sleep))
+    return Notifier(config, open_jira(config, secrets, sleep), open_slack(config, secrets, sleep))
 
 
 class Notifier:
@@ -113,14 +113,14 @@ class Notifier:
 
     Args:
         config: the configuration.
-        desk: JIRA; None: off.
-        messenger: Slack; None: off.
+        jira: JIRA; None: off.
+        slack: Slack; None: off.
     """
 
-    def __init__(self, config: Configuration, desk: TicketDesk | None, messenger: Messenger | None) -> None:
+    def __init__(self, config: Configuration, jira: JiraClient | None, slack: SlackClient | None) -> None:
         self._config = config
-        self._desk = desk
-        self._messenger = messenger
+        self._jira = jira
+        self._slack = slack
         self._waiting: dict[str, list[Alert]] = {}
 
     def comment(self, issue: Issue, document: Document) -> str:
@@ -130,11 +130,11 @@ class Notifier:
             Why it could not be done; empty: it was, or there is nothing to comment on.
         """
         key = str(issue.jira_details.get("ticket") or "")
-        if self._desk is None or not key:
+        if self._jira is None or not key:
             return ""
         try:
-            self._desk.comment(key, fitted(document, jira_markup, self._config.jira.text_field_character_limit))
-        except TicketError as error:
+            self._jira.comment(key, fitted(document, jira_markup, self._config.jira.text_field_character_limit))
+        except JiraError as error:
             return f"{issue.issue_id}: no comment on {key}: {error}"
         return ""
 
@@ -147,9 +147,9 @@ class Notifier:
             text: one line; may hold hostile text.
             details: lines for the thread; may hold hostile text.
         """
-        if self._messenger is None:
+        if self._slack is None:
             return
-        line = f"{issue_line(self._config, self._desk, issue)}: {literal(text)}"
+        line = f"{issue_line(self._config, self._jira, issue)}: {literal(text)}"
         lines = tuple(literal(detail) for detail in details)
         told = Alert(issue_key(issue), heading, issue_subject(issue), line, lines)
         for destination in destinations_of(self._config, issue):
@@ -162,7 +162,7 @@ class Notifier:
             heading: what it is listed under, in words of our own.
             text: one line; may hold hostile text.
         """
-        if self._messenger is not None:
+        if self._slack is not None:
             told = Alert(heading, heading, literal(heading), literal(text))
             self._waiting.setdefault(self._config.slack.default_channel, []).append(told)
 
@@ -173,9 +173,9 @@ class Notifier:
             What could not be told, one line each.
         """
         waiting, self._waiting = self._waiting, {}
-        if self._messenger is None:
+        if self._slack is None:
             return []
-        sent = broadcast(self._messenger, self._config.slack.default_channel, title, waiting, lambda *_: None)
+        sent = broadcast(self._slack, self._config.slack.default_channel, title, waiting, lambda *_: None)
         return [*sent.notes, *sent.problems]
 
 

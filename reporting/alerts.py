@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from library.documents.slack_markup import Alert, literal
 from library.issues.issue import Issue
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from library.notifications.slack_client import Messenger
 from reporting import finding_text
 from reporting.group_text import day_and_time, restricted_ports, share, told_line
 from reporting.plan import News, Step, digest, remembered
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from library.notifications.jira_client import TicketDesk
+    from library.notifications.jira_client import JiraClient
+    from library.notifications.slack_client import SlackClient
 
 TITLE = "Security groups that the Internet reaches"
 _HEADINGS = {
@@ -50,8 +50,8 @@ class Wanted:
 
 def send_alerts(
     config: Configuration,
-    messenger: Messenger,
-    desk: TicketDesk | None,
+    slack: SlackClient,
+    jira: JiraClient | None,
     wanted: Sequence[Wanted],
     heard_all: Callable[[Issue, dict[str, Any]], None],
     heard_some: Callable[[Issue, dict[str, Any]], None],
@@ -60,8 +60,8 @@ def send_alerts(
 
     Args:
         config: the configuration.
-        messenger: Slack.
-        desk: JIRA, for links to tickets; None: off.
+        slack: Slack.
+        jira: JIRA, for links to tickets; None: off.
         wanted: what and where. The issues carry the tickets that they have by now.
         heard_all: called with an issue and its new `slack_details` when all of its destinations heard.
         heard_some: the same, when others have still to hear.
@@ -71,7 +71,7 @@ def send_alerts(
     heard = {key: _heard(want.step) for key, want in issues.items()}
     waiting: dict[str, list[Alert]] = {}
     for key, want in issues.items():
-        alert = _alert(config, desk, want.step)
+        alert = _alert(config, jira, want.step)
         for destination in want.destinations:
             if destination not in heard[key]:
                 waiting.setdefault(destination, []).append(alert)
@@ -88,12 +88,12 @@ def send_alerts(
     for key, want in issues.items():
         if heard[key] >= set(want.destinations):  # the last run ended before it recorded as much
             heard_all(want.step.issue, _told(want))
-    return broadcast(messenger, config.slack.default_channel, TITLE, waiting, delivered)
+    return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered)
 
 
-def _alert(config: Configuration, desk: TicketDesk | None, step: Step) -> Alert:
+def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     issue, perms = step.issue, step.issue.details.perms
-    line = issue_line(config, desk, issue)
+    line = issue_line(config, jira, issue)
     details: list[str] = []
     if issue.is_finding:
         if step.alert is None or not step.alert.ends:

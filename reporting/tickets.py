@@ -17,13 +17,16 @@ from library.documents.jira_markup import jira_markup
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
-from library.notifications.jira_client import CannotReopenError, NoUsersError, Ticket, TicketDesk, TicketError, User
+from library.notifications.jira_client import JiraClient, Ticket
+from library.notifications.jira_connection import JiraError
+from library.notifications.jira_users import JiraUser, JiraUserLookupError
+from library.notifications.jira_workflow import JiraCannotReopenError
 from reporting import group_text
+from reporting.filing import Filing
 from reporting.plan import News, Step, digest, remembered
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
-    from library.config.ticket_owners import Owners
 
 LABEL = "hammer"
 EXEMPT_LABEL = "whitelisted"
@@ -32,27 +35,12 @@ _WATCH, _LINK = "watch", "link"
 _INDEXED_AFTER = timedelta(seconds=15)
 
 
-@dataclass(frozen=True, slots=True)
-class Filing:
-    """What a new ticket needs to know beside its step.
-
-    Attributes:
-        owners: what `ticket_owners` says of the issue.
-        discovered: the owner that tags name; hostile text, or empty.
-        facts: what its text is made from.
-    """
-
-    owners: Owners
-    discovered: str
-    facts: group_text.TicketFacts
-
-
 @dataclass(slots=True)
 class Tickets:
     """JIRA, as the reporting job uses it.
 
     Attributes:
-        desk: JIRA.
+        jira: JIRA.
         table: the issues.
         limit: the longest text it takes.
         now: the clock, in UTC.
@@ -61,7 +49,7 @@ class Tickets:
         problems: what could not be done beside the ticket itself, one line each.
     """
 
-    desk: TicketDesk
+    jira: JiraClient
     table: IssueTable
     limit: int
     now: Callable[[], datetime]
@@ -76,13 +64,13 @@ class Tickets:
             The issue's new `jira_details`, still to be recorded.
 
         Raises:
-            TicketError: it could not be done; the next run goes on from there.
+            JiraError: it could not be done; the next run goes on from there.
             ConflictError: the issue has a new occurrence.
         """
         news, issue = step.ticket, step.issue
         if news is None:
             raise ValueError("there is nothing to tell")
-        self.desk.check()
+        self.jira.check()
         kept = {name: value for name, value in issue.jira_details.items() if name not in ("intent", "still")}
         intent = {"news": str(news), "occurrence": issue.occurrence, "digest": digest(issue)}
         left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
@@ -92,7 +80,7 @@ class Tickets:
             since = left_over.get("since") or format_time(self.now())
             self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since}}})
         known = str(kept.get("ticket") or "")
-        ticket = self.desk.get(known) if known else self._lost(issue, left_over)
+        ticket = self.jira.get(known) if known else self._lost(issue, left_over)
         if news.ends:
             return kept | self._end(news, issue, ticket, resumed=resumed)
         told = {
@@ -122,13 +110,13 @@ class Tickets:
 
     def _lost(self, issue: Issue, left_over: Mapping[str, Any]) -> Ticket | None:
         """A ticket of the issue that its item does not know of."""
-        found = self.desk.find(label_of(issue))
+        found = self.jira.find(label_of(issue))
         begun = parse_time(left_over.get("since"))
         if not found and begun:
             wait = (begun + _INDEXED_AFTER - self.now()).total_seconds()
             if wait > 0:
                 self.sleep(min(wait, _INDEXED_AFTER.total_seconds()))
-                found = self.desk.find(label_of(issue))
+                found = self.jira.find(label_of(issue))
         return next((ticket for ticket in found if not ticket.done), found[0] if found else None)
 
     def _go_on(self, step: Step, ticket: Ticket, filing: Filing, *, resumed: bool) -> tuple[str, bool]:
@@ -140,26 +128,26 @@ class Tickets:
         issue, news = step.issue, step.ticket
         if ticket.done:
             try:
-                self.desk.reopen(ticket.key)
-            except CannotReopenError as error:
+                self.jira.workflow.reopen(ticket.key)
+            except JiraCannotReopenError as error:
                 self.notes.append(f"{issue.issue_id} gets a new ticket: {error}")
                 return "", False
         if EXEMPT_LABEL in ticket.labels:
-            self.desk.edit_labels(ticket.key, remove=[EXEMPT_LABEL])
+            self.jira.edit_labels(ticket.key, remove=[EXEMPT_LABEL])
         if news is News.NEW and resumed and not ticket.done:
             # The last run filed it, and ended before it recorded that.
             return ticket.key, True
         self._comment(ticket.key, _comment_on(step, filing), resumed=resumed)
         return ticket.key, False
 
-    def _file(self, issue: Issue, filing: Filing) -> tuple[str, User | None]:
+    def _file(self, issue: Issue, filing: Filing) -> tuple[str, JiraUser | None]:
         """File a new ticket. Returns its key and who was meant to get it."""
         project = filing.owners.jira_project
         if not project:
-            raise TicketError(f"ticket_owners names no jira_project for account {issue.account_id}")
+            raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
         assignee, said = self._assignee(filing)
         facts = group_text.with_owner_notes(filing.facts, said)
-        created = self.desk.create(
+        created = self.jira.create(
             project,
             group_text.summary(issue, facts.place, facts.restricted),
             self._fitted(group_text.ticket(issue, facts)),
@@ -169,7 +157,7 @@ class Tickets:
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
 
-    def _assignee(self, filing: Filing) -> tuple[User | None, list[str]]:
+    def _assignee(self, filing: Filing) -> tuple[JiraUser | None, list[str]]:
         """Who is assigned, and what the ticket says of those who could not be."""
         project = filing.owners.jira_project
         said: list[str] = []
@@ -179,8 +167,8 @@ class Tickets:
             if not name:
                 continue
             try:
-                user = self.desk.assignable(project, name)
-            except NoUsersError as error:
+                user = self.jira.users.assignable(project, name)
+            except JiraUserLookupError as error:
                 self._note(f"no owners in {project}: {error}")
                 said.append(f'{where} names "{printable(name)}", whom JIRA does not let Hammer look up.')
                 continue
@@ -191,7 +179,7 @@ class Tickets:
             said.append("So nobody is assigned.")
         return None, said
 
-    def _attend(self, key: str, wanted: Mapping[str, str], assignee: User | None) -> dict[str, str]:
+    def _attend(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
         """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
 
         Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
@@ -203,15 +191,15 @@ class Tickets:
         for what, whom in wanted.items():
             try:
                 if what == _LINK:
-                    self.desk.link(key, whom)
-                elif (user := self.desk.assignable(key.rpartition("-")[0], whom)) and user != assignee:
-                    self.desk.watch(key, user)
-            except NoUsersError as error:
+                    self.jira.link(key, whom)
+                elif (user := self.jira.users.assignable(key.rpartition("-")[0], whom)) and user != assignee:
+                    self.jira.watch(key, user)
+            except JiraUserLookupError as error:
                 self._note(f"no owners in {key.rpartition('-')[0]}: {error}")
-            except TicketError as error:
+            except JiraError as error:
                 said = f"linked to {whom}" if what == _LINK else f"watched by {printable(whom)}"
                 self.problems.append(f"{key} is not {said}: {error}")
-                if error.passes:
+                if error.may_pass:
                     left[what] = whom
         return left
 
@@ -224,16 +212,16 @@ class Tickets:
         if ticket is None:
             return remembered(issue, closed=True)
         if news is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
-            self.desk.edit_labels(ticket.key, add=[EXEMPT_LABEL])
+            self.jira.edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
             self._comment(ticket.key, group_text.ended(issue, exempt=news is News.EXEMPT), resumed=resumed)
-            self.desk.close(ticket.key)
+            self.jira.workflow.close(ticket.key)
         return {**remembered(issue, closed=True), "ticket": ticket.key}
 
     def _comment(self, key: str, document: Document, *, resumed: bool) -> None:
         body = self._fitted(document)
-        if not (resumed and self.desk.has_comment(key, body)):
-            self.desk.comment(key, body)
+        if not (resumed and self.jira.has_comment(key, body)):
+            self.jira.comment(key, body)
 
     def _fitted(self, document: Document) -> str:
         return fitted(document, jira_markup, self.limit)

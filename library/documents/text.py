@@ -22,3 +22,12 @@ def shortened(text: str, limit: int) -> str:
     ('security…', 'web', '')
     """
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"[: max(limit, 0)]
+
+
+def flattened(text: str, limit: int) -> str:
+    r"""Hostile text on one line of at most `limit` characters, with single spaces.
+
+    >>> flattened("no\nsuch   group", 40)
+    'no such group'
+    """
+    return shortened(" ".join(printable(text.replace("\n", " ")).split()), limit)

@@ -1,4 +1,4 @@
-"""Messages to people: the clients of JIRA and Slack that a configuration means, and one message for each destination.
+"""Messages in Slack: one for each destination, with its thread, of everything that is to be sent there.
 
 `broadcast` does not raise because Slack cannot be reached: it returns what could not be done, one line each.
 """
@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from library.aws.secrets import SecretReader
 from library.documents.slack_markup import Alert, compose, link, literal
-from library.notifications.jira_client import TicketDesk
 from library.notifications.owners import destinations, discover
-from library.notifications.slack_client import AlertError, DestinationError, Messenger
+from library.notifications.slack_connection import SlackDestinationError, SlackError
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.issues.issue import Issue
+    from library.notifications.jira_client import JiraClient
+    from library.notifications.slack_client import SlackClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,6 @@ Delivered = Callable[[str, frozenset[str]], None]
 """Called with a destination and the keys of the alerts that it has just been told."""
 
 
-def desk_of(config: Configuration, secrets: SecretReader, sleep: Callable[[float], None]) -> TicketDesk | None:
-    """JIRA, or None if it is off."""
-    if not config.jira.enabled:
-        return None
-    return TicketDesk(config.jira, lambda: secrets.jira(config.jira.secret), sleep)
-
-
-def messenger_of(config: Configuration, secrets: SecretReader, sleep: Callable[[float], None]) -> Messenger | None:
-    """Slack, or None if it is off."""
-    if not config.slack.enabled:
-        return None
-    return Messenger(config.slack, lambda: secrets.slack(config.slack.secret), sleep)
-
-
 def issue_key(issue: Issue) -> str:
     """Tells one issue from another."""
     return f"{issue.account_id}/{issue.issue_id}"
@@ -61,12 +47,12 @@ def issue_subject(issue: Issue) -> str:
     return f'{issue.issue_id} "{literal(issue.details.name)}"'
 
 
-def issue_line(config: Configuration, desk: TicketDesk | None, issue: Issue) -> str:
+def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> str:
     """An issue's group, place and ticket in one line of Slack's `mrkdwn`."""
     account = config.account_name(issue.account_id)
     line = f"{issue_subject(issue)}, {literal(account)}, {issue.details.region}"
     ticket = str(issue.jira_details.get("ticket") or "")
-    return f"{line}, {link(desk.url(ticket), ticket)}" if desk and ticket else line
+    return f"{line}, {link(jira.url(ticket), ticket)}" if jira and ticket else line
 
 
 def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
@@ -86,7 +72,7 @@ def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
 
 
 def broadcast(
-    messenger: Messenger,
+    slack: SlackClient,
     default_channel: str,
     title: str,
     waiting: Mapping[str, Sequence[Alert]],
@@ -97,7 +83,7 @@ def broadcast(
     What is meant for a destination that does not exist goes to the default channel, which hears last.
 
     Args:
-        messenger: Slack.
+        slack: Slack.
         default_channel: where what nobody else can get goes.
         title: what each message begins with.
         waiting: the alerts for each destination.
@@ -113,49 +99,49 @@ def broadcast(
             stranded[destination] = alerts
             continue
         try:
-            channels.setdefault(messenger.channel(destination), {})[destination] = alerts
-        except DestinationError as error:
+            channels.setdefault(slack.channel(destination), {})[destination] = alerts
+        except SlackDestinationError as error:
             notes.append(f"{destination}: {error}")
             stranded[destination] = alerts
-        except AlertError as error:
+        except SlackError as error:
             problems.append(f"{destination} was not told: {error}")
     for channel, wanted in channels.items():
         try:
-            problems += _send(messenger, channel, title, wanted, (), delivered)
-        except DestinationError as error:
+            problems += _send(slack, channel, title, wanted, (), delivered)
+        except SlackDestinationError as error:
             notes += [f"{destination}: {error}" for destination in wanted]
             stranded |= wanted
-        except AlertError as error:
+        except SlackError as error:
             problems.append(f"{', '.join(wanted)} was not told: {error}")
     if stranded:
         said = [f"Meant for a destination that cannot be reached. {reason}" for reason in notes]
         try:
-            problems += _send(messenger, messenger.channel(default_channel), title, stranded, said, delivered)
-        except AlertError as error:
+            problems += _send(slack, slack.channel(default_channel), title, stranded, said, delivered)
+        except SlackError as error:
             problems.append(f"{default_channel}, which slack.default_channel names, was not told: {error}")
     return Sent(tuple(f"{reason}; {default_channel} is told instead" for reason in notes), tuple(problems))
 
 
 def _send(
-    messenger: Messenger,
+    slack: SlackClient,
     channel: str,
     title: str,
     wanted: Mapping[str, Sequence[Alert]],
     notes: Sequence[str],
     delivered: Delivered,
 ) -> list[str]:
-    """Send one channel's message and thread. Raises AlertError if not even the first message was sent."""
+    """Send one channel's message and thread. Raises SlackError if not even the first message was sent."""
     alerts = list({alert.key: alert for alerts in wanted.values() for alert in alerts}.values())
     head, *replies = compose(title, alerts, notes)
     meant = {destination: frozenset(alert.key for alert in alerts) for destination, alerts in wanted.items()}
-    sent = messenger.post(channel, head.text, head.blocks)
+    sent = slack.post(channel, head.text, head.blocks)
     for destination, keys in meant.items():
         delivered(destination, keys & head.keys)
     problems = []
     for reply in replies:
         try:
-            messenger.post(channel, reply.text, reply.blocks, thread=sent)
-        except AlertError as error:
+            slack.post(channel, reply.text, reply.blocks, thread=sent)
+        except SlackError as error:
             problems.append(f"{', '.join(wanted)}: a part of the thread was not sent: {error}")
             continue
         for destination, keys in meant.items():

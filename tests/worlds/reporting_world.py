@@ -23,9 +23,10 @@ from library.issues.details import IssueDetails
 from library.issues.issue import Issue
 from library.issues.reconcile import Detection, reconcile
 from library.jobs.command_line import Selection
-from library.notifications.broadcast import desk_of, messenger_of
+from library.notifications.clients import open_jira, open_slack
 from library.security_groups.exposure import Exposure
-from reporting.create_security_groups_tickets import Job, Summary, Tools
+from reporting.reporter import Reporter, Services
+from reporting.summary import ReportSummary
 from tests.standins.jira import JiraStandIn, User
 from tests.standins.slack import SlackStandIn
 
@@ -89,7 +90,7 @@ class World:
         self.slept.append(seconds)
         self.clock += timedelta(seconds=seconds)
 
-    def report(self, *groups: str, dry_run: bool = False, said: list[str] | None = None) -> Summary:
+    def report(self, *groups: str, dry_run: bool = False, said: list[str] | None = None) -> ReportSummary:
         """Run the job once, as a new process would."""
         config = self.configuration()
         secrets = SecretReader(
@@ -100,17 +101,17 @@ class World:
                 **self.secrets,
             },
         )
-        tools = Tools(
+        services = Services(
             sessions=kept_sessions(),
             table=self.table,
-            desk=desk_of(config, secrets, self.sleep),
-            messenger=messenger_of(config, secrets, self.sleep),
+            jira=open_jira(config, secrets, self.sleep),
+            slack=open_slack(config, secrets, self.sleep),
             now=lambda: self.clock,
             sleep=self.sleep,
             renew=lambda: None,
             say=(said if said is not None else []).append,
         )
-        return Job(config, tools).run(Selection(groups=frozenset(groups)), dry_run=dry_run)
+        return Reporter(config, services).run(Selection(groups=frozenset(groups)), dry_run=dry_run)
 
     def passes(self, **time: float) -> None:
         self.clock += timedelta(**time)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from library.issues.issue import Status
-from library.notifications import jira_client, slack_client
+from library.notifications import jira_connection, slack_connection
 from tests.standins.jira import Ticket, User
 from tests.standins.server import Answer, Fault
 from tests.standins.tls import authority
@@ -247,7 +247,7 @@ def test_no_other_certificate_is_trusted_and_no_token_is_sent_or_said(
 
 @pytest.mark.parametrize("done", [False, True], ids=["not sent", "sent, answered too late"])
 def test_a_slack_that_is_too_slow(done: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack_client, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(slack_connection, "_TIMEOUT_S", 0.3)
     with reporting_world() as world:
         world.found()
         world.slack.faults.append(Fault("POST /chat.postMessage", hangs=True, done=done))
@@ -262,7 +262,7 @@ def test_a_slack_that_is_too_slow(done: bool, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_search_for_people_that_is_too_slow_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack_client, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(slack_connection, "_TIMEOUT_S", 0.3)
     with reporting_world() as world:
         world.found(tags={"owner": "ana"})
         world.slack.faults.append(Fault("POST /users.list", hangs=True))
@@ -271,7 +271,7 @@ def test_a_search_for_people_that_is_too_slow_is_asked_again(monkeypatch: pytest
 
 
 def test_a_jira_that_is_too_slow_to_read_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jira_client, "_TIMEOUT_S", (5.0, 0.3))
+    monkeypatch.setattr(jira_connection, "_TIMEOUT_S", (5.0, 0.3))
     with reporting_world() as world:
         world.found()
         world.jira.faults.append(Fault("GET /search", hangs=True))

@@ -10,8 +10,9 @@ import pytest
 
 from library.aws.secrets import JiraSecret
 from library.issues.issue import Status
-from library.notifications import jira_client
-from library.notifications.jira_client import TicketDesk, TicketError
+from library.notifications import jira_connection
+from library.notifications.jira_client import JiraClient
+from library.notifications.jira_connection import JiraConnection, JiraError
 from tests.standins.jira import User
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import MEMBER, RDP, SSH, World, reporting_world
@@ -63,7 +64,7 @@ def one_ticket(world: World) -> None:
 def test_jira_fails_and_the_next_run_goes_on(
     cloud: bool, fault: Fault, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jira_client, "_TIMEOUT_S", (5.0, 0.3))
+    monkeypatch.setattr(jira_connection, "_TIMEOUT_S", (5.0, 0.3))
     with reporting_world(cloud=cloud) as world:
         world.found()
         world.jira.faults.append(replace(fault))
@@ -355,9 +356,9 @@ def test_no_traceback_of_an_error_of_jira_carries_the_login() -> None:
     with reporting_world(cloud=False) as world:
         world.jira.faults.append(Fault("GET /serverInfo", Answer("no", 403, {"Set-Cookie": "JSESSIONID=s3cret"})))
         config, secret = world.configuration(), JiraSecret(token="jira-t0ken")
-        desk = TicketDesk(config.jira, lambda: secret, world.sleep)
-        with pytest.raises(TicketError) as raised:
-            desk.find("x")
+        jira = JiraClient(JiraConnection(config.jira, lambda: secret, world.sleep))
+        with pytest.raises(JiraError) as raised:
+            jira.find("x")
         text = "".join(traceback.format_exception(raised.value)) + repr(secret)
         assert "s3cret" not in text
         assert "t0ken" not in text

@@ -1,0 +1,233 @@
+"""The connection to one JIRA: log in, send requests, and say what went wrong.
+
+A request that changes something is sent once. It is sent again only if it surely did not arrive or was turned away for
+its rate. If it may have arrived, `JiraOutcomeUnknownError` is raised, so that the caller looks before it writes again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jira import JIRA
+from jira.exceptions import JIRAError
+from requests.exceptions import ConnectTimeout, RequestException, SSLError
+from urllib3.exceptions import NewConnectionError
+
+from library.aws.secrets import SecretError
+from library.documents.text import flattened
+from library.notifications.retry import Failure, RetryingCaller
+
+if TYPE_CHECKING:
+    from library.aws.secrets import JiraSecret
+    from library.config import Jira
+
+_T = TypeVar("_T")
+
+_TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
+_LINK_TYPE = "Relates"
+_REASON_LIMIT = 300
+
+NOT_OFFERED = (404, 405, 410, 501)
+"""What answers a request for something that this JIRA, or a gateway before it, does not offer."""
+
+# The last three: an answer that the package does not understand, such as the login page of a proxy.
+_ERRORS = (JIRAError, RequestException, AttributeError, KeyError, TypeError, ValueError)
+
+
+class JiraError(Exception):
+    """JIRA did not do what it was asked. The text is one line.
+
+    It carries no cause: JIRA's answer has session cookies, which a traceback would print.
+
+    Attributes:
+        status: the HTTP status; 0: there was no answer.
+        fields: what JIRA said of single fields.
+    """
+
+    def __init__(self, reason: str, status: int = 0, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.fields = dict(fields or {})
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may well succeed later."""
+        return self.status in (0, 401, 429) or self.status >= 500
+
+
+class JiraOutcomeUnknownError(JiraError):
+    """JIRA may have done what it was asked."""
+
+
+class JiraUnavailableError(JiraError):
+    """JIRA cannot be used at all in this run: it is not asked again."""
+
+
+class _Client(JIRA):
+    """The package's client, taking users by their exact id, and with what it lacks."""
+
+    is_cloud = True
+
+    def _get_user_id(self, user: str | None) -> str | None:
+        return user  # not the first of those whom a search for it finds
+
+    def ask(self, path: str, version: str = "2", **params: Any) -> Any:
+        """A resource that the package asks for less directly."""
+        return self._get_json(path, params=params, base=f"{{server}}/rest/{{rest_path}}/{version}/{{path}}")
+
+    def edit_labels(self, key: str, changes: Sequence[Mapping[str, str]]) -> None:
+        self._session.put(self._get_url(f"issue/{key}"), data=json.dumps({"update": {"labels": changes}}))
+
+    def link(self, inward: str, outward: str) -> None:
+        data = {"type": {"name": _LINK_TYPE}, "inwardIssue": {"key": inward}, "outwardIssue": {"key": outward}}
+        self._session.post(self._get_url("issueLink"), data=json.dumps(data))
+
+
+class JiraConnection:
+    """One JIRA. It is not contacted until something is needed.
+
+    Args:
+        settings: the section `jira`.
+        secret: gives the secret.
+        sleep: waits so many seconds.
+        before_write: called before each request that changes something; what it raises keeps the request from being
+            sent.
+    """
+
+    def __init__(
+        self,
+        settings: Jira,
+        secret: Callable[[], JiraSecret],
+        sleep: Callable[[float], None],
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self._secret = secret
+        self._before_write = before_write
+        self._caller = RetryingCaller(sleep, JiraUnavailableError)
+        self._client: _Client | None = None
+
+    def check(self) -> None:
+        """Raise JiraUnavailableError if JIRA was found to be of no use in this run."""
+        self._caller.check()
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether it is JIRA Cloud. Logs in if nobody did before. Raises JiraError."""
+        return self._connected().is_cloud
+
+    def read(self, call: Callable[[_Client], _T]) -> _T:
+        """Send a request that changes nothing, more than once if needed. Raises JiraError."""
+        client = self._connected()
+        return self._caller.call(lambda: call(client), _ERRORS, lambda error: self._failure(error, writes=False))
+
+    def write(self, call: Callable[[_Client], _T]) -> _T:
+        """Send a request that changes something. Raises JiraError, JiraOutcomeUnknownError among it."""
+        client = self._connected()
+
+        def send() -> _T:
+            self._before_write()
+            return call(client)
+
+        return self._caller.call(send, _ERRORS, lambda error: self._failure(error, writes=True))
+
+    def _connected(self) -> _Client:
+        if self._client is None:
+            self._client = self._caller.call(self._connect, _ERRORS, lambda error: self._failure(error, writes=False))
+        return self._client
+
+    def _connect(self) -> _Client:
+        if not self.settings.server:
+            raise JiraUnavailableError("JIRA is enabled, but jira.server is empty")
+        try:
+            secret = self._secret()
+        except SecretError as error:
+            raise self._caller.give_up(str(error)) from error
+        bundle = self.settings.ca_bundle
+        if bundle and not Path(bundle).exists():
+            raise self._caller.give_up(f"jira.ca_bundle names {bundle!r}, which does not exist")
+        login: dict[str, Any] = (
+            {"token_auth": secret.token} if secret.token else {"basic_auth": (secret.username, secret.api_token)}
+        )
+        client = _Client(
+            server=self.settings.server,
+            options={"rest_api_version": "2", "verify": bundle or True},
+            get_server_info=False,
+            max_retries=0,  # its own would send again what may have arrived
+            timeout=_TIMEOUT_S,
+            **login,
+        )
+        told = ""
+        try:
+            told = client.ask("serverInfo").get("deploymentType")
+        except JIRAError as error:
+            if error.status_code not in NOT_OFFERED:
+                raise
+        client.is_cloud = told == "Cloud" if told else not secret.token
+        return client
+
+    def _failure(self, error: Exception, *, writes: bool) -> Failure:
+        match error:
+            case JIRAError():
+                return self._refused(error, writes=writes)
+            case RequestException() if not isinstance(error, ValueError):  # which answers that are no JSON are, too
+                return self._unreachable(error, writes=writes)
+            case _:
+                reason = f"JIRA's answer was not understood ({type(error).__name__}): is jira.server right?"
+                return Failure(JiraOutcomeUnknownError(reason) if writes else JiraError(reason))
+
+    def _refused(self, error: JIRAError, *, writes: bool) -> Failure:
+        status, wait_s = error.status_code or 0, _retry_after(error)
+        reason = f"JIRA answered {status}: {flattened(error.text or 'nothing', _REASON_LIMIT)}"
+        if status == 401:
+            down = f"JIRA refused the login (401): check the secret {self.settings.secret!r}"
+            return Failure(JiraUnavailableError(down, status), down=down)
+        turned_away = status == 429 or (status == 503 and wait_s is not None)
+        if writes and status >= 500 and not turned_away:
+            # It may be about this one ticket: other tickets are still to be written.
+            return Failure(JiraOutcomeUnknownError(reason, status))
+        return Failure(
+            JiraError(reason, status, _field_errors(error)),
+            may_repeat=turned_away or status >= 500,
+            wait_s=wait_s if turned_away or status >= 500 else None,
+            counts=status >= 500 or status == 429,
+        )
+
+    def _unreachable(self, error: RequestException, *, writes: bool) -> Failure:
+        server = self.settings.server
+        if isinstance(error, SSLError):
+            advice = "not even by jira.ca_bundle" if self.settings.ca_bundle else "set jira.ca_bundle"
+            down = f"JIRA at {server} could not be reached: its certificate is not trusted, {advice}"
+            return Failure(JiraUnavailableError(down), counts=True, down=down)
+        unsent = isinstance(error, ConnectTimeout) or _never_connected(error)
+        # The exception's own text is not shown: the request's headers carry the login.
+        what = "no connection" if unsent else "the connection broke or took too long"
+        reason = f"JIRA at {server} could not be reached: {what}"
+        if writes and not unsent:
+            return Failure(JiraOutcomeUnknownError(reason), counts=True)
+        return Failure(JiraUnavailableError(reason), may_repeat=True, counts=True, down=reason)
+
+
+def _field_errors(error: JIRAError) -> dict[str, str]:
+    """What JIRA said of single fields of a request that it refused."""
+    try:
+        errors = error.response.json().get("errors", {}) if error.response is not None else {}
+    except (AttributeError, ValueError):
+        return {}
+    if not isinstance(errors, dict):
+        return {}
+    return {str(name): flattened(str(reason), _REASON_LIMIT) for name, reason in errors.items()}
+
+
+def _retry_after(error: JIRAError) -> float | None:
+    value = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    return float(value) if value.isdigit() else None
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether not even a connection was made, so that the request surely did not arrive."""
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else None
+    return isinstance(reason, NewConnectionError)

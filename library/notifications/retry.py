@@ -1,0 +1,100 @@
+"""Calls of a service over HTTP: what may be sent again is sent again, and a service that is down is not asked any more.
+
+JIRA and Slack share the loop. What an error means is known to the connection to the service: it turns each error into
+a `Failure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+ATTEMPTS = 5
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 300.0
+_FAILURES_UNTIL_DOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a failed call means.
+
+    Attributes:
+        error: what the caller gets if the call is not sent again.
+        may_repeat: whether it is safe to send the call again, and may help.
+        wait_s: how many seconds the service asks to wait; None: it does not say.
+        counts: whether the service itself is in trouble: after three such failures in a row it counts as down.
+        down: why the service cannot be used at all in this run; empty: it may be.
+    """
+
+    error: Exception
+    may_repeat: bool = False
+    wait_s: float | None = None
+    counts: bool = False
+    down: str = ""
+
+
+class RetryingCaller:
+    """Calls one service in one run.
+
+    Args:
+        sleep: waits so many seconds.
+        unavailable: makes the error that says why the service cannot be used in this run.
+    """
+
+    def __init__(self, sleep: Callable[[float], None], unavailable: Callable[[str], Exception]) -> None:
+        self._sleep = sleep
+        self._unavailable = unavailable
+        self._failures = 0
+        self._down = ""
+
+    def check(self) -> None:
+        """Raise what `unavailable` makes if the service was found to be down."""
+        if self._down:
+            raise self._unavailable(self._down)
+
+    def give_up(self, reason: str) -> Exception:
+        """Note that the service cannot be used in this run. Returns the error that says so."""
+        self._down = reason
+        return self._unavailable(reason)
+
+    def call(
+        self,
+        call: Callable[[], _T],
+        errors: tuple[type[Exception], ...],
+        failure_of: Callable[[Exception], Failure],
+    ) -> _T:
+        """Call, and again as long as that is safe and may help.
+
+        Args:
+            call: sends one request.
+            errors: what `call` raises when the service does not do what it was asked.
+            failure_of: says what such an error means.
+
+        Raises:
+            Exception: the failure's error, without its cause, or what `unavailable` makes.
+        """
+        self.check()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = call()
+            except errors as error:
+                failure = failure_of(error)
+            else:
+                self._failures = 0
+                return answer
+            if not failure.may_repeat or attempt == ATTEMPTS:
+                break
+            wait_s = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.wait_s is None else failure.wait_s
+            self._sleep(min(wait_s, LONGEST_WAIT_S))
+        if failure.counts:
+            self._failures += 1
+        if failure.down:
+            self._down = failure.down
+        elif failure.counts and self._failures >= _FAILURES_UNTIL_DOWN:
+            self._down = f"{failure.error}, {self._failures} times in a row"
+        # An answer may carry session cookies and tokens, which a traceback would print: no cause.
+        raise failure.error from None

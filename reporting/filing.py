@@ -1,0 +1,104 @@
+"""What the texts about an issue are made from, and who gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from library.issues.issue import Issue
+from library.notifications.broadcast import destinations_of, issue_key
+from library.notifications.owners import Discovered, destinations, discover
+from library.security_groups.usage import Usage
+from reporting import group_text
+from reporting.plan import News, Remediation, Step
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+    from library.config.ticket_owners import Owners
+
+FIRST_TIME = (News.NEW, News.FOUND_AGAIN)
+"""News for which the owners are looked up anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What a new ticket needs to know beside its step.
+
+    Attributes:
+        owners: what `ticket_owners` says of the issue.
+        discovered: the owner that tags name; hostile text, or empty.
+        facts: what its text is made from.
+    """
+
+    owners: Owners
+    discovered: str
+    facts: group_text.TicketFacts
+
+
+class Filings:
+    """Looks up what steps need, in the configuration and in what was read of AWS.
+
+    Args:
+        config: the configuration.
+        remediation: what is announced.
+        usage: what uses the groups of new issues, by `issue_key`.
+    """
+
+    def __init__(self, config: Configuration, remediation: Remediation, usage: Mapping[str, Usage]) -> None:
+        self._config = config
+        self._remediation = remediation
+        self._usage = usage
+
+    def filing(self, step: Step) -> Filing:
+        """What a step's ticket is made from."""
+        issue = step.issue
+        found = self._discovered(issue)
+        return Filing(
+            owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
+            discovered=found.owner,
+            facts=group_text.TicketFacts(
+                place=self.place(issue),
+                restricted=self._config.secgrp_unrestricted_access.restricted_ports,
+                usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
+                closes_at=step.closes_at,
+                closes_by=self._remediation.strategy,
+                scope=self._remediation.scope,
+                retention_days=self._remediation.retention.days,
+                procedure_url=self._config.whitelisting_procedure_url,
+            ),
+        )
+
+    def destinations(self, step: Step) -> tuple[str, ...]:
+        """Where a step is sent in Slack."""
+        issue = step.issue
+        if step.alert not in FIRST_TIME:
+            return destinations_of(self._config, issue)
+        found = self._discovered(issue)
+        owners = self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
+        slack = self._config.slack
+        return destinations(
+            owners.slack_owner, found.owner, slack.default_channel, tell_configured=slack.notify_default_owner
+        )
+
+    def headline(self, step: Step) -> str:
+        """A step on one line."""
+        news = step.ticket or step.alert or ("reminder" if step.reminder is not None else "")
+        what = news or (
+            "watcher and link, which the last run could not set"
+            if step.attend
+            else "to be recorded as closed"
+            if step.close
+            else "to be recorded as reported"
+        )
+        restricted = self._config.secgrp_unrestricted_access.restricted_ports
+        return f"{what}: {group_text.summary(step.issue, self.place(step.issue), restricted)}"
+
+    def place(self, issue: Issue) -> group_text.Place:
+        """Where an issue is, in words."""
+        return group_text.Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
+
+    def _discovered(self, issue: Issue) -> Discovered:
+        keys = self._config.secgrp_unrestricted_access.owner_tags
+        users = self._usage.get(issue_key(issue), Usage()).tags
+        return discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)

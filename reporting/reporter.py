@@ -1,0 +1,260 @@
+"""One run of reporting: read the issues, plan, write tickets and messages, and record what was sent.
+
+The plan (`reporting.plan`) is pure. Here it is carried out: JIRA or the console first, then Slack, whose messages link
+to the tickets. What was sent is recorded in each issue at once, so that the next run continues one that broke off.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import ConflictError
+from library.documents.plain_text import plain_text
+from library.issues.issue import Issue
+from library.issues.times import format_time
+from library.notifications.broadcast import issue_key
+from library.notifications.jira_connection import JiraError
+from reporting import group_text
+from reporting.alerts import Wanted, send_alerts
+from reporting.filing import FIRST_TIME, Filings
+from reporting.gather import read_issues, read_users
+from reporting.plan import Channels, Remediation, Step, plan, remembered
+from reporting.preview import preview
+from reporting.summary import ReportSummary
+from reporting.tickets import Tickets
+
+if TYPE_CHECKING:
+    from library.aws.issue_table import IssueTable
+    from library.aws.session import Sessions
+    from library.config import Configuration
+    from library.jobs.command_line import Selection
+    from library.notifications.jira_client import JiraClient
+    from library.notifications.slack_client import SlackClient
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a run works with.
+
+    Attributes:
+        sessions: give the clients that read who uses a group.
+        jira: JIRA; None: off.
+        slack: Slack; None: off.
+        renew: keeps the lock; raises LockedError.
+        say: shows a person a text.
+    """
+
+    sessions: Sessions
+    table: IssueTable
+    jira: JiraClient | None
+    slack: SlackClient | None
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    renew: Callable[[], None]
+    say: Callable[[str], None]
+
+
+class Reporter:
+    """One run.
+
+    Args:
+        config: the configuration.
+        services: what it works with.
+    """
+
+    def __init__(self, config: Configuration, services: Services) -> None:
+        self._config = config
+        self._services = services
+        self._remediation = announced(config)
+        self._summary = ReportSummary()
+        self._filings = Filings(config, self._remediation, {})
+
+    def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
+        """Report what there is to report.
+
+        Args:
+            selection: the issues to report.
+            dry_run: show what would be sent; send and record nothing.
+
+        Raises:
+            LockedError: another run took over.
+        """
+        steps = self._plan(selection)
+        new = [
+            step.issue
+            for step in steps
+            if not step.issue.is_finding and (step.ticket in FIRST_TIME or step.alert in FIRST_TIME)
+        ]
+        users = read_users(self._services.sessions, new, self._services.renew, self._summary)
+        self._filings = Filings(self._config, self._remediation, users)
+        if dry_run:
+            for text in preview(steps, self._filings, jira=self._services.jira is not None):
+                self._services.say(text)
+            return self._summary
+        done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
+        self._tell_slack(done)
+        return self._summary
+
+    def _plan(self, selection: Selection) -> list[Step]:
+        steps: list[Step] = []
+        for account_id in self._config.scanned_accounts():
+            issues = read_issues(self._services.table, account_id, selection, self._summary)
+            planned: list[Step] = []
+            for findings, channels in ((False, self._channels()), (True, self._channels_of_findings())):
+                wanted = [issue for issue in issues if issue.is_finding is findings]
+                if channels:
+                    planned += plan(wanted, channels, self._remediation, self._services.now())
+            self._summary.unchanged += len(issues) - len(planned)
+            steps += planned
+        return steps
+
+    def _channels(self) -> Channels:
+        return Channels(self._services.jira is not None, self._services.slack is not None)
+
+    def _channels_of_findings(self) -> Channels | None:
+        """Where Inspector's findings are reported; None: nowhere, because only a channel that is off is wanted."""
+        wanted, every = self._config.inspector, self._channels()
+        channels = Channels(every.jira and wanted.table, every.slack and wanted.slack)
+        return None if channels.console and not every.console else channels
+
+    def _tell_ticket(self, step: Step) -> Step | None:
+        """Bring an issue's ticket up to date, or show it on the console, and record that.
+
+        Returns:
+            The step with the issue as it is recorded now; `report` and `close` only if nothing but Slack is left to do.
+            None: nothing more can be done for it in this run.
+        """
+        issue, told = step.issue, {}
+        self._services.renew()
+        try:
+            if step.ticket and self._services.jira:
+                told = self._tickets(self._services.jira).tell(step, self._filings.filing(step))
+            elif step.attend and self._services.jira:
+                told = self._tickets(self._services.jira).attend(issue)
+            elif step.ticket:
+                self._show(step)
+                told = {"ticket": None, **issue.jira_details, **remembered(issue, closed=step.ticket.ends)}
+        except JiraError as error:
+            self._summary.problem(f"{place(issue)}: {step.ticket}: {error}")
+            # Slack is sent it all the same; only then it is neither reported nor closed.
+            return replace(step, report=False, close=False)
+        except (ConflictError, *AWS_ERRORS) as error:
+            self._not_recorded(issue, error)
+            return None
+        if step.ticket:
+            self._summary.count(step.ticket)
+        if told:
+            issue = replace(issue, jira_details=told)
+        if not self._record(step, issue, {"jira_details": told} if told else {}, last=step.alert is None):
+            return None
+        return replace(step, issue=issue)
+
+    def _tell_slack(self, steps: Sequence[Step]) -> None:
+        wanted = [
+            Wanted(step, self._filings.destinations(step))
+            for step in steps
+            if step.alert is not None or step.reminder is not None
+        ]
+        if self._services.slack is None or not wanted:
+            return
+        by_issue = {issue_key(want.step.issue): want.step for want in wanted}
+
+        def heard(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
+            self._services.renew()
+            step = by_issue[issue_key(issue)]
+            if all_of_them and not step.ticket:
+                self._summary.count(step.alert or "reminded")
+            self._record(step, issue, {"slack_details": details}, last=all_of_them and step.alert is not None)
+
+        sent = send_alerts(
+            self._config,
+            self._services.slack,
+            self._services.jira,
+            wanted,
+            lambda issue, details: heard(issue, details, all_of_them=True),
+            lambda issue, details: heard(issue, details, all_of_them=False),
+        )
+        self._summary.notes += sent.notes
+        for problem in sent.problems:
+            self._summary.problem(problem)
+
+    def _record(self, step: Step, issue: Issue, sets: dict[str, Any], *, last: bool) -> bool:
+        """Record what was sent, and with the last channel's that it is reported or closed.
+
+        Returns:
+            Whether that could be done.
+        """
+        if last and step.report:
+            sets = {**sets, "timestamps.reported": format_time(self._services.now())}
+        if not sets and not (last and step.close):
+            return True
+        try:
+            if sets:
+                self._services.table.update(issue, sets)
+            if last and step.close:
+                self._services.table.close(issue, self._services.now())
+        except (ConflictError, *AWS_ERRORS) as error:
+            self._not_recorded(issue, error)
+            return False
+        _log.info(
+            "told",
+            extra={
+                "account_id": issue.account_id,
+                "group_id": issue.issue_id,
+                "region": issue.details.region,
+                "ticket": issue.jira_details.get("ticket"),
+                "ticket_news": step.ticket,
+                "alert_news": step.alert,
+                "recorded": sorted(sets),
+            },
+        )
+        return True
+
+    def _not_recorded(self, issue: Issue, error: Exception) -> None:
+        if isinstance(error, ConflictError):
+            # Nobody has to act: the next run reports the issue as it is by then.
+            self._summary.notes.append(f"{place(issue)} changed meanwhile: the next run tells of it")
+        else:
+            self._summary.problem(f"{place(issue)} could not be recorded: {explain(error)}")
+
+    def _show(self, step: Step) -> None:
+        """Show a ticket as it would be filed."""
+        text = self._filings.headline(step)
+        if step.ticket and not step.ticket.ends:
+            text += f"\n\n{plain_text(group_text.ticket(step.issue, self._filings.filing(step).facts))}"
+        self._services.say(text)
+
+    def _tickets(self, jira: JiraClient) -> Tickets:
+        return Tickets(
+            jira,
+            self._services.table,
+            self._config.jira.text_field_character_limit,
+            self._services.now,
+            self._services.sleep,
+            self._summary.notes,
+            self._summary.problems,
+        )
+
+
+def announced(config: Configuration) -> Remediation:
+    """What automatic remediation will do by this configuration."""
+    section = config.secgrp_unrestricted_access
+    return Remediation(
+        accounts=frozenset(config.remediation_accounts() if section.remediation else ()),
+        scope=frozenset(section.remediation_scope),
+        retention=timedelta(days=section.remediation_retention_period),
+        strategy=section.remediation_strategy,
+        reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
+    )
+
+
+def place(issue: Issue) -> str:
+    """An issue and where it is, on one line."""
+    return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
