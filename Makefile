@@ -23,6 +23,7 @@ PACKAGES = hammer identification reporting remediation library deployment
 DEMO_OPTIONS =
 TEST_OPTIONS =
 BENCH_OPTIONS =
+PACKAGE_OPTIONS =
 
 # `make lock` keeps the pins that still hold; `make lock LOCK_OPTIONS=--upgrade` takes the newest of all.
 LOCK_VENV = .venv-lock
@@ -42,7 +43,7 @@ help:
 	@echo 'make mutants  changes in the pure modules that no test notices; hours (options: MUTANTS_OPTIONS="library.network*")'
 	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
 	@echo 'make bench    speed and memory against the floor that boto3 sets'
-	@echo 'make package  the zip for the Lambdas, in dist/'
+	@echo 'make package  what Terraform deploys, in dist/ (options: PACKAGE_OPTIONS="--architecture x86_64")'
 	@echo 'make lock     the lock files, after a change of the dependencies (LOCK_OPTIONS=--upgrade)'
 	@echo 'make venv     the virtual environment $(VENV) alone; the targets above make it when needed'
 	@echo 'make clean    remove the virtual environment and everything else that was built'
@@ -83,7 +84,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.bench $(BENCH_OPTIONS)
 
 package: $(STAMP)
-	@$(BIN)/python -m deployment.package
+	@$(BIN)/python -m deployment.build $(PACKAGE_OPTIONS)
 
 venv: $(STAMP)
 
@@ -127,7 +128,8 @@ lock:
 	@mkdir -p requirements
 	$(UV_COMPILE) --extra demo --group dev --output-file requirements/dev.lock
 	$(UV_COMPILE) --extra host --constraints requirements/dev.lock --output-file requirements/host.lock
-	$(UV_COMPILE) --constraints requirements/dev.lock --output-file requirements/lambda.lock
+	$(subst pyproject.toml,--group lambda,$(UV_COMPILE)) --constraints requirements/dev.lock \
+		--output-file requirements/lambda.lock
 	$(UV_COMPILE) --extra deployment-test --constraints requirements/dev.lock \
 		--output-file requirements/deployment-test.lock
 	$(subst pyproject.toml,requirements/checkov.in,$(UV_COMPILE)) --output-file requirements/checkov.lock

@@ -1,4 +1,4 @@
-"""Builds what is deployed, in `dist/`: a zip for each Lambda function, and for the host the wheel and its lock.
+"""Builds a zip for each Lambda function; `deployment.build` is the program that calls it.
 
 A zip has the modules that its handler imports, directly or through others, and the dependencies of
 `requirements/lambda.lock`, for the Lambda's platform and Python version; not boto3, which the runtime brings. The same
@@ -7,10 +7,7 @@ sources give the same bytes: files are sorted, times and modes fixed, and what a
 
 from __future__ import annotations
 
-import argparse
 import ast
-import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -22,7 +19,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAMBDA_LOCK = ROOT / "requirements" / "lambda.lock"
-HOST_LOCK = ROOT / "requirements" / "host.lock"
 
 FUNCTIONS: Mapping[str, str] = {
     "hammer-initiate-security-groups": "identification.initiate_security_groups",
@@ -34,7 +30,8 @@ FUNCTIONS: Mapping[str, str] = {
 SIZE_LIMIT = 5 * 1024 * 1024  # bytes, of a zip
 _PACKAGES = frozenset({"identification", "library"})  # what a function may hold of the project
 _TIME = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip can tell
-_EPOCH = "315532800"  # the same, for the wheel (SOURCE_DATE_EPOCH)
+EPOCH = "315532800"
+"""The same, as SOURCE_DATE_EPOCH tells it."""
 # What pip notes of an installation, and what nothing reads at run time.
 _LEFT_OUT_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _LEFT_OUT_SUFFIXES = frozenset({".pyc", ".pyi", ".typed"})
@@ -64,14 +61,15 @@ class Target:
         return [*tags, "--python-version", self.python_version, "--implementation", "cp"]
 
 
-def _linux(machine: str) -> tuple[str, ...]:
+def linux(machine: str) -> tuple[str, ...]:
+    """Wheel tags of Amazon Linux 2023 on a machine, the best first."""
     # The Lambda runtimes from Python 3.12 on are Amazon Linux 2023, which has glibc 2.34.
     return (*(f"manylinux_2_{minor}_{machine}" for minor in (34, 28, 17)), f"manylinux2014_{machine}")
 
 
 TARGETS: Mapping[str, Target] = {
-    "arm64": Target("3.13", _linux("aarch64")),
-    "x86_64": Target("3.13", _linux("x86_64")),
+    "arm64": Target("3.13", linux("aarch64")),
+    "x86_64": Target("3.13", linux("x86_64")),
     "here": Target(sysconfig.get_python_version(), ()),
 }
 """By the function's architecture. `here` is for tests, which run the zips on this machine."""
@@ -201,57 +199,3 @@ def build_functions(folder: Path, target: Target) -> dict[str, Path]:
             if (size := zips[function].stat().st_size) > SIZE_LIMIT:
                 raise PackageError(f"{zips[function].name} has {size:,} bytes; {SIZE_LIMIT:,} are allowed")
     return zips
-
-
-def build_host(folder: Path) -> list[Path]:
-    """Build the wheel for the host, and put the lock of its dependencies beside it.
-
-    Raises:
-        PackageError: the wheel could not be built.
-    """
-    with tempfile.TemporaryDirectory() as name:
-        # A copy: setuptools leaves a build folder, and takes what an older one left in it.
-        sources = Path(name) / "sources"
-        sources.mkdir()
-        for item in ("pyproject.toml", "README.md", "LICENSE"):
-            if (ROOT / item).is_file():
-                shutil.copy(ROOT / item, sources)
-        for package in ("deployment", "hammer", "identification", "library", "remediation", "reporting"):
-            shutil.copytree(
-                ROOT / package, sources / package, ignore=shutil.ignore_patterns("__pycache__", ".terraform")
-            )
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"),
-                *("--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(sources)),
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH},
-        )
-    if done.returncode:
-        raise PackageError(f"the wheel could not be built:\n{done.stderr.strip()}")
-    shutil.copy(HOST_LOCK, folder / "host.lock")
-    return [*folder.glob("hammer-*.whl"), folder / "host.lock"]
-
-
-def main() -> None:
-    """Build everything and print the sizes. Exits with 1 when something could not be built."""
-    parser = argparse.ArgumentParser(prog="python -m deployment.package", description="Build what is deployed.")
-    parser.add_argument("--architecture", choices=TARGETS, default="arm64", help="of the functions (default: arm64)")
-    parser.add_argument("--folder", type=Path, default=ROOT / "dist", help="where to put it (default: dist)")
-    options = parser.parse_args()
-    # What an older version left must not be deployed.
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
-    try:
-        built = [*build_functions(options.folder, TARGETS[options.architecture]).values(), *build_host(options.folder)]
-    except PackageError as error:
-        sys.exit(f"make package: {error}")
-    for path in built:
-        print(f"{path.stat().st_size / 1024:8,.0f} KiB  {path.relative_to(options.folder)}")  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+import hammer._private_packages  # noqa: F401 - first: it makes `library` importable
 from hammer import __version__
+from hammer.extras import ANY_ARGUMENTS, missing_extra, not_installed
 from library.jobs.command_line import run
 
 # Each module has `command`, which `python -m` of that module runs as well.
@@ -44,7 +46,6 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     """The program with the commands that these arguments name, or with all of them where they name none."""
     app = typer.Typer(
         help="Finds security groups that let the Internet reach restricted ports, reports them and closes them.",
-        add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -52,7 +53,10 @@ def application(arguments: Sequence[str]) -> typer.Typer:
     # With a callback typer keeps the command's name as an argument even where there is only one command.
     app.callback()(_options)
     for name in [name for name in _COMMANDS if name in arguments] or _COMMANDS:
-        app.command(name)(import_module(_COMMANDS[name]).command)
+        if extra := missing_extra(name):
+            app.command(name, context_settings=ANY_ARGUMENTS)(not_installed(name, extra))
+        else:
+            app.command(name)(import_module(_COMMANDS[name]).command)
     return app
 
 

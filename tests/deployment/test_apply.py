@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from deployment import package
+from deployment.host_bundle import build_host
 from library.aws.issue_table import TABLE_DEFINITION
 from tests.deployment.deployed import ACCOUNT, REGION, Deployed
 from tests.deployment.emulator import emulated_aws
@@ -54,7 +55,7 @@ def terraform(aws: str, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
     dist = folder / "dist"
     dist.mkdir()
     package.build_functions(dist, package.TARGETS["here"])
-    package.build_host(dist)
+    build_host(dist, "arm64", package.TARGETS["here"])
     sample = code / "accounts" / "sample"
     point_providers_at(aws, sample, ["slave1", "slave2"])
     subnet = Deployed(aws, folder).client("ec2").describe_subnets()["Subnets"][0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -42,20 +41,6 @@ def test_the_same_sources_give_the_same_bytes(zips: dict[str, Path], tmp_path: P
     }
 
 
-def test_the_wheel_has_the_same_bytes_again_and_the_lock_lies_beside_it(tmp_path: Path) -> None:
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for folder in folders:
-        folder.mkdir()
-        package.build_host(folder)
-    one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
-    assert one == two
-    assert sorted(name.partition("-")[0] for name in one) == ["hammer", "host.lock"]
-    (wheel,) = folders[0].glob("*.whl")
-    assert {"remediation/clean_security_groups.py", "deployment/systemd_timers.py"} <= set(
-        zipfile.ZipFile(wheel).namelist()
-    )
-
-
 def test_only_what_is_imported_goes_in(tmp_path: Path) -> None:
     for name, text in {
         "identification/__init__.py": "",
@@ -84,16 +69,3 @@ def test_a_zip_that_is_too_large_is_an_error(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(package, "SIZE_LIMIT", 1000)
     with pytest.raises(PackageError, match="1,000 are allowed"):
         package.build_functions(tmp_path, TARGETS["here"])
-
-
-def test_the_hosts_user_data_is_a_program_that_bash_understands(tmp_path: Path) -> None:
-    template = package.ROOT / "deployment/terraform/modules/master/user_data.sh.tftpl"
-    text = template.read_text("utf-8")
-    for name in ("bucket", "lock", "region", "wheel", "wheel_name"):
-        text = text.replace(f"${{{name}}}", f"a-{name}")
-    assert "${" not in text
-    script = tmp_path / "user_data.sh"
-    script.write_text(text, "utf-8")
-    subprocess.run(["bash", "-n", str(script)], check=True)
-    for line in ("sources=/hammer-correlation-engine", "home=/opt/hammer", "deployment.systemd_timers"):
-        assert line in text

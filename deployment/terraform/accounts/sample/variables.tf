@@ -42,6 +42,8 @@ variable "host" {
     instance_type = optional(string, "t4g.micro")
     ssh_cidrs     = optional(list(string), [])
     key_name      = optional(string)
+    ami           = optional(string)
+    architecture  = optional(string)
   })
   default = null
 }

@@ -5,18 +5,18 @@ resource "aws_cloudwatch_log_group" "host" {
 }
 
 locals {
-  hosts      = var.host == null ? {} : { host = var.host }
-  wheel      = one(fileset(var.package_folder, "hammer-*.whl"))
-  wheel_hash = filesha256("${var.package_folder}/${local.wheel}")
-  lock_hash  = filesha256("${var.package_folder}/host.lock")
+  hosts = var.host == null ? {} : { host = var.host }
+  # Instance families of AWS's own processors have a `g` after the generation: t4g, m7gd, im4gn; a1 is the oldest.
+  host_architecture = try(var.host.architecture, null) != null ? var.host.architecture : (
+    can(regex("^(a1|[a-z]+[0-9]+g[a-z0-9-]*)[.]", try(var.host.instance_type, ""))) ? "arm64" : "x86_64"
+  )
+  bundle      = "hammer-host-${local.host_architecture}.zip"
+  bundle_hash = var.host == null ? "" : filesha256("${var.package_folder}/${local.bundle}")
 }
 
 # A key for each content: a new package is a new key, which changes the user data, which replaces the host.
 resource "aws_s3_object" "package" {
-  for_each = {
-    (local.wheel) = local.wheel_hash
-    "host.lock"   = local.lock_hash
-  }
+  for_each = var.host == null ? {} : { (local.bundle) = local.bundle_hash }
 
   bucket      = aws_s3_bucket.hammer.id
   key         = "host/${each.value}/${each.key}"
@@ -29,11 +29,11 @@ resource "aws_s3_object" "package" {
   ]
 }
 
-# The newest Amazon Linux 2023, as AWS publishes it.
+# The newest Amazon Linux 2023, as AWS publishes it, unless an image of one's own is given.
 data "aws_ssm_parameter" "amazon_linux" {
-  for_each = local.hosts
+  for_each = { for name, host in local.hosts : name => host if host.ami == null }
 
-  name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
+  name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${local.host_architecture}"
 }
 
 resource "aws_security_group" "host" {
@@ -48,7 +48,7 @@ resource "aws_vpc_security_group_egress_rule" "host" {
   for_each = local.hosts
 
   security_group_id = aws_security_group.host[each.key].id
-  description       = "HTTPS to AWS, the package index, JIRA and Slack"
+  description       = "HTTPS to AWS, JIRA and Slack"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
@@ -69,7 +69,7 @@ resource "aws_vpc_security_group_ingress_rule" "ssh" {
 resource "aws_instance" "host" {
   for_each = local.hosts
 
-  ami                         = data.aws_ssm_parameter.amazon_linux[each.key].value
+  ami                         = each.value.ami != null ? each.value.ami : data.aws_ssm_parameter.amazon_linux[each.key].value
   instance_type               = each.value.instance_type
   subnet_id                   = each.value.subnet_id
   vpc_security_group_ids      = [aws_security_group.host[each.key].id]
@@ -79,11 +79,10 @@ resource "aws_instance" "host" {
   ebs_optimized               = true
   user_data_replace_on_change = true
   user_data = templatefile("${path.module}/user_data.sh.tftpl", {
-    bucket     = local.bucket
-    lock       = aws_s3_object.package["host.lock"].key
-    region     = local.region
-    wheel      = aws_s3_object.package[local.wheel].key
-    wheel_name = local.wheel
+    bucket        = local.bucket
+    bundle        = aws_s3_object.package[local.bundle].key
+    bundle_sha256 = local.bundle_hash
+    region        = local.region
   })
 
   metadata_options {

@@ -4,7 +4,7 @@ variable "config_folder" {
 }
 
 variable "package_folder" {
-  description = "Folder with what `make package` built: a zip for each function, the wheel and the host's lock."
+  description = "Folder with what `make package` built: a zip for each function, and the host's bundle."
   type        = string
 }
 
@@ -68,6 +68,8 @@ variable "host" {
     instance_type = optional(string, "t4g.micro")
     ssh_cidrs     = optional(list(string), [])
     key_name      = optional(string)
+    ami           = optional(string)
+    architecture  = optional(string)
   })
   default = null
 }

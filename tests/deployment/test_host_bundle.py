@@ -1,0 +1,147 @@
+"""The host's bundle, and the user data that makes a host of it: run here, with stand-ins for what needs root or AWS."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deployment.host_bundle import HOST_TARGETS, build_host
+from deployment.package import ROOT, TARGETS
+
+USER_DATA = ROOT / "deployment/terraform/modules/master/user_data.sh.tftpl"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that runs on this machine."""
+    return build_host(tmp_path_factory.mktemp("bundle"), "arm64", TARGETS["here"])
+
+
+def test_a_bundle_is_for_the_hosts_platform(tmp_path: Path) -> None:
+    built = build_host(tmp_path, "arm64")
+    assert built.name == "hammer-host-arm64.zip"
+    names = zipfile.ZipFile(built).namelist()
+    compiled = [name for name in names if name.endswith(".so")]
+    assert compiled
+    assert [name for name in compiled if not re.search(r"(cpython-311|abi3).*\.so$", name)] == []
+    assert {"sources/remediation/clean_security_groups.py", "sources/deployment/systemd_timers.py"} <= set(names)
+    tops = {"/".join(name.split("/")[:2]) for name in names}
+    assert {"packages/jira", "packages/boto3", "packages/watchtower"} <= tops
+    assert not {name for name in tops if name.startswith(("packages/moto", "packages/pip", "sources/tests"))}
+
+
+def test_there_is_a_target_for_each_architecture() -> None:
+    assert sorted(HOST_TARGETS) == ["arm64", "x86_64"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A folder that stands for the root of the host, and what runs there."""
+
+    root: Path
+    environment: Mapping[str, str]
+
+    def run(self, *command: str, folder: str = "/") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.root / command[0].lstrip("/")), *command[1:]],
+            cwd=self.root / folder.lstrip("/"),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def text(self, path: str) -> str:
+        return (self.root / path.lstrip("/")).read_text("utf-8").replace(str(self.root), "")
+
+
+@pytest.fixture(scope="module")
+def host(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """What the user data makes of an instance."""
+    root = tmp_path_factory.mktemp("host")
+    for folder in ("opt", "etc/profile.d", "etc/systemd/system", "stand-ins"):
+        (root / folder).mkdir(parents=True)
+    stand_ins = {
+        "aws": f'echo aws "$@" >>"{root}/commands"; cp "{bundle}" "${{@: -1}}"',
+        "dnf": f'echo dnf "$@" >>"{root}/commands"; ln -s "{sys.executable}" "{root}/stand-ins/python3.11"',
+        "systemctl": f'echo systemctl "$@" >>"{root}/commands"',
+        "useradd": f'echo useradd "$@" >>"{root}/commands"',
+    }
+    for name, text in stand_ins.items():
+        (root / "stand-ins" / name).write_text(f"#!/bin/bash\n{text}\n", "utf-8")
+        (root / "stand-ins" / name).chmod(0o755)
+    text = USER_DATA.read_text("utf-8")
+    for name, value in {
+        "bucket": "a-bucket",
+        "bundle": "host/abc/hammer-host-arm64.zip",
+        "bundle_sha256": hashlib.sha256(bundle.read_bytes()).hexdigest(),
+        "region": "eu-west-1",
+    }.items():
+        text = text.replace(f"${{{name}}}", value)
+    assert "${" not in text
+    for folder in ("/opt/hammer", "/hammer-correlation-engine", "/etc/"):
+        text = text.replace(folder, f"{root}{folder}")
+    environment = {"PATH": f"{root}/stand-ins:/usr/bin:/bin", "HOME": str(root)}
+    script = root / "user_data.sh"
+    script.write_text(text.replace("command -v python3.11", f"test -e {root}/stand-ins/python3.11"), "utf-8")
+    done = subprocess.run(["bash", str(script)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return Host(root, environment)
+
+
+JOBS = ("reporting.create_security_groups_tickets", "remediation.clean_security_groups", "deployment.systemd_timers")
+
+
+@pytest.mark.parametrize("module", JOBS)
+def test_the_jobs_are_modules_in_the_folder_of_the_sources(host: Host, module: str) -> None:
+    done = host.run("/opt/hammer/venv/bin/python", "-m", module, "--help", folder="/hammer-correlation-engine")
+    assert done.returncode == 0, done.stderr
+    assert "--config" in done.stdout
+
+
+def test_packages_come_from_the_bundle_alone(host: Host) -> None:
+    program = "import boto3, jira, reporting; print(boto3.__file__, jira.__file__, reporting.__file__, sep='\\n')"
+    done = host.run("/opt/hammer/venv/bin/python", "-c", program)
+    assert done.stdout.replace(str(host.root), "").splitlines() == [
+        "/opt/hammer/packages/boto3/__init__.py",
+        "/opt/hammer/packages/jira/__init__.py",
+        "/hammer-correlation-engine/reporting/__init__.py",
+    ]
+
+
+def test_the_command_is_there_too(host: Host) -> None:
+    done = host.run("/opt/hammer/venv/bin/hammer", "remediate", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--batch" in done.stdout
+
+
+def test_timers_come_from_the_configuration(host: Host) -> None:
+    assert host.text("/opt/hammer/environment") == (
+        "AWS_DEFAULT_REGION=eu-west-1\nHAMMER_CONFIG=s3://a-bucket/config\n"
+    )
+    assert (
+        "ExecStart=/opt/hammer/venv/bin/python -m deployment.systemd_timers --folder /etc/systemd/system --start"
+        in host.text("/etc/systemd/system/hammer-timers.service")
+    )
+
+
+def test_no_package_index_is_asked(host: Host) -> None:
+    commands = host.text("/commands").splitlines()
+    assert commands == [
+        "dnf install --assumeyes python3.11",
+        "aws s3 cp --only-show-errors s3://a-bucket/host/abc/hammer-host-arm64.zip /opt/hammer/bundle.zip",
+        "useradd --system --no-create-home --home-dir /opt/hammer --shell /sbin/nologin hammer",
+        "systemctl daemon-reload",
+        "systemctl enable --now hammer-timers.timer",
+        "systemctl start hammer-timers.service",
+    ]
+    assert "pip" not in os.listdir(host.root / "opt/hammer/venv/bin")  # noqa: PTH208

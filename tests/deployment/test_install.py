@@ -1,0 +1,148 @@
+"""The wheel, installed into an environment of its own with what it declares, and the commands run there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from deployment.host_bundle import build_wheel
+from deployment.package import ROOT
+from hammer.extras import EXTRAS, NEEDED_BY
+from tests.worlds.emulated_aws import emulated_aws
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The environment, and a folder to run commands in that has nothing of the repository."""
+
+    place: Path
+    folder: Path
+    endpoint: str
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.place / "bin" / command[0]), *command[1:]],
+            cwd=self.folder,
+            env={
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_DEFAULT_REGION": "eu-west-1",
+                "AWS_ENDPOINT_URL": self.endpoint,
+                "HOME": str(self.folder),
+                "PATH": "/usr/bin:/bin",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    folder = tmp_path_factory.mktemp("install")
+    place = folder / "venv"
+    venv.create(place, with_pip=True)
+    # The versions that everything else is tested with; what is installed is what the wheel declares.
+    pins = re.findall(r"^([\w.\[\]-]+==[^ \\;]+)", (ROOT / "requirements/dev.lock").read_text("utf-8"), re.MULTILINE)
+    (folder / "constraints.txt").write_text("\n".join(pins), "utf-8")
+    wheel = build_wheel(folder / "wheel")
+    pip = [str(place / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    done = subprocess.run(
+        [*pip, "--constraint", str(folder / "constraints.txt"), str(wheel)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    work = folder / "work"
+    work.mkdir()
+    with emulated_aws() as aws:
+        yield Installed(place, work, aws.endpoint)
+
+
+def test_nothing_but_hammer_is_importable(installed: Installed) -> None:
+    program = (
+        "import importlib.util as u;"
+        "print([n for n in ('hammer','library','identification','reporting','remediation','deployment','tests')"
+        " if u.find_spec(n)])"
+    )
+    assert installed.run("python", "-c", program).stdout == "['hammer']\n"
+    names = {path.name for path in next((installed.place / "lib").iterdir()).joinpath("site-packages").iterdir()}
+    assert not names & {"library", "identification", "reporting", "remediation", "deployment"}
+
+
+def test_the_license_is_named(installed: Installed) -> None:
+    program = "from importlib.metadata import metadata; print(metadata('hammer')['License-Expression'])"
+    assert installed.run("python", "-c", program).stdout == "Apache-2.0\n"
+
+
+def test_every_command_is_listed_with_what_it_needs(installed: Installed) -> None:
+    done = installed.run("hammer", "--help")
+    assert done.returncode == 0, done.stderr
+    for name in ("scan", "check-config", "status", "report", "demo"):
+        assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
+    assert "pip install 'hammer[host]'" in done.stdout
+
+
+@pytest.mark.parametrize("command", NEEDED_BY)
+def test_a_command_whose_extra_is_missing_says_so_in_one_line(installed: Installed, command: str) -> None:
+    extra = NEEDED_BY[command]
+    done = installed.run("hammer", command, "--some-option")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        f"hammer {command} needs the extra '{extra}', which is not installed: pip install 'hammer[{extra}]'\n",
+    )
+
+
+@pytest.mark.parametrize("prefix", [("hammer",), ("python", "-m", "hammer")], ids=" ".join)
+def test_scan_looks_at_the_callers_own_account(installed: Installed, prefix: tuple[str, ...]) -> None:
+    ec2 = boto3.client("ec2", endpoint_url=installed.endpoint, region_name="eu-west-1")
+    group = ec2.create_security_group(GroupName=f"open-{len(prefix)}", Description="for a test")["GroupId"]
+    rule: Any = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    done = installed.run(*prefix, "scan", "--region", "eu-west-1", "--format", "json")
+    assert done.returncode == 3, done.stderr
+    assert group in {issue["group_id"] for issue in json.loads(done.stdout)["issues"]}
+
+
+def test_check_config_lists_the_mistakes(installed: Installed) -> None:
+    folder = installed.folder / "configuration"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"aws": {"regio": "eu-west-1"}}', "utf-8")
+    done = installed.run("hammer", "check-config", "--config", str(folder))
+    assert done.returncode == 2
+    assert "aws.regio" in done.stderr + done.stdout
+
+
+def test_the_shell_completes(installed: Installed) -> None:
+    done = installed.run("hammer", "--show-completion", "bash")
+    assert done.returncode == 0, done.stderr
+    assert "complete -o default -F _hammer_completion hammer" in done.stdout
+
+
+def test_extras_bring_what_the_commands_are_told_to_look_for() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    declared = {
+        name: {re.split(r"[\[>=]", requirement)[0] for requirement in extras[name]} - {"hammer"} for name in EXTRAS
+    }
+    assert set(EXTRAS["host"]) == declared["host"]
+    # `moto[server]` brings flask.
+    assert set(EXTRAS["demo"]) == declared["host"] | declared["demo"] | {"flask"}
+
+
+def test_a_lambda_installs_a_part_of_the_base_with_the_same_bounds() -> None:
+    functions = set(PROJECT["dependency-groups"]["lambda"])
+    base = set(PROJECT["project"]["dependencies"])
+    assert functions < base
+    left_out = {re.split(r"[\[>=]", requirement)[0] for requirement in base - functions}
+    assert left_out == {"boto3", "botocore", "jinja2", "rich", "typer"}
