@@ -43,6 +43,7 @@ from library.jobs.command_line import (
 from library.network.addresses import AddressSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluator
+from library.security_groups.rule_text import rule_text
 
 _CONCURRENT_SCANS = 8
 _WIDTH_OF_A_FILE = 160
@@ -246,7 +247,7 @@ def _print_table(result: Result) -> None:
         for heading in ("account", "region", "group", "name", "exposed", "status"):
             table.add_column(heading, no_wrap=heading != "name", overflow="fold")
         for account_id, group_id, details in result.issues:
-            rules = "\n".join(_rule(perm.protocol, perm.from_port, perm.to_port, perm.cidr) for perm in details.perms)
+            rules = "\n".join(printable(rule_text(perm)) for perm in details.perms)
             table.add_row(
                 account_id,
                 details.region,
@@ -264,11 +265,6 @@ def _print_table(result: Result) -> None:
     )
     for row in result.failed:
         print(f"hammer: {row['account_id']} {row['region']}: {printable(row['reason'])}", file=sys.stderr)
-
-
-def _rule(protocol: str, from_port: int | None, to_port: int | None, cidr: str) -> str:
-    ports = "" if from_port is None else f"/{from_port}" if from_port == to_port else f"/{from_port}-{to_port}"
-    return f"{'all traffic' if protocol == '-1' else protocol}{ports} from {cidr}"
 
 
 app = application(command)

@@ -89,7 +89,7 @@ def issue_table(issues: Sequence[Issue], config: Configuration) -> Table:
 def waiting(issues: Sequence[Issue]) -> Iterator[str]:
     """The groups that automatic remediation leaves alone, and those that a run left half done; a line each."""
     for issue in issues:
-        place = f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
+        place = issue.place
         if flag := issue.remediation_details.get("restored"):
             who, when = printable(str(flag.get("by"))), printable(str(flag.get("at")))
             yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"

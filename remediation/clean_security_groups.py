@@ -31,9 +31,10 @@ from library.jobs.command_line import (
     read_configuration,
     run,
 )
+from library.jobs.run import end, hold_lock
 from remediation import console, message
 from remediation.apply import COULD_NOT
-from remediation.host import Person, Screen, build_tools, end, has_terminal, working
+from remediation.host import Person, Screen, build_tools, has_terminal
 from remediation.journal import entry_of, is_unfinished
 from remediation.notifier import tell
 from remediation.plan import Plan, Refusal, why_not_due
@@ -85,7 +86,7 @@ def run_batch(tools: Tools, reload: Reload, selection: Selection, person: Person
         try:
             fresh = tools.table.get(issue.account_id, issue.issue_id)
         except AWS_ERRORS as error:
-            summary.problems.append(f"{console.place(issue)}: its issue could not be read: {explain(error)}")
+            summary.problems.append(f"{issue.place}: its issue could not be read: {explain(error)}")
             continue
         if fresh is None or is_unfinished(fresh) or not due([fresh], config, tools.now()):
             summary.left += 1
@@ -250,20 +251,20 @@ def _show(tools: Tools, config: Configuration, issue: Issue, person: Person, sum
     except COULD_NOT as error:
         text = f"could not be read: {explain(error, tools.sessions.role_arn(issue.account_id))}"
         person.say(f"  {text}")
-        summary.problems.append(f"{console.place(issue)}: {text}")
+        summary.problems.append(f"{issue.place}: {text}")
         return None
     if seen.live:
         person.say(console.usage(usage_of(tools.ec2(issue), issue.issue_id)))
     person.say(console.planned(seen.live.group.ingress if seen.live else (), seen.planned))
     if isinstance(seen.planned, Refusal) and seen.planned.needs_somebody:
-        summary.problems.append(f"{console.place(issue)}: {seen.planned.text}")
+        summary.problems.append(f"{issue.place}: {seen.planned.text}")
     return seen
 
 
 def _conclude(tools: Tools, outcome: Outcome, summary: Summary, person: Person) -> None:
     """Say what became of a group to everybody whom it concerns."""
     issue, bucket = outcome.issue, tools.backups.bucket
-    line = f"{console.place(issue)}: {outcome.result}: {outcome.text}"
+    line = f"{issue.place}: {outcome.result}: {outcome.text}"
     person.say(line + (f"; backup {outcome.backup}" if outcome.backup else ""))
     if outcome.result is Result.REMEDIATED:
         summary.remediated += 1
@@ -280,7 +281,7 @@ def _conclude(tools: Tools, outcome: Outcome, summary: Summary, person: Person) 
         summary.left += 1
         return
     else:
-        summary.problems.append(f"{console.place(issue)}: {outcome.text}")
+        summary.problems.append(f"{issue.place}: {outcome.text}")
         told = message.failed(issue, bucket, outcome.backup, str(outcome.result), outcome.text)
     if problem := tell(tools.teller, tools.table, issue, told, repeated=not outcome.is_done):
         summary.problems.append(problem)
@@ -325,7 +326,7 @@ def command(
         typer.echo(f"dry run: {len(issues)} looked at, nothing changed")
         end(summary.problems)
         return
-    with working(tools, configuration, LOG_STREAM):
+    with hold_lock(tools.lock, LOG_STREAM, configuration.aws.region):
         if batch:
             summary = run_batch(tools, reload, selection, screen)
         else:

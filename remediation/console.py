@@ -13,10 +13,11 @@ from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.times import shown_time
 from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.rule_text import rule_text
 from library.security_groups.usage import Usage
 from remediation.backups import Backup
-from remediation.message import rule_text
-from remediation.plan import Plan, Refusal, ports_text
+from remediation.message import described_rule
+from remediation.plan import Plan, Refusal
 from remediation.remediator import Look
 from remediation.restore_plan import RestorePlan
 from remediation.rule_sets import rule_key
@@ -36,7 +37,7 @@ def difference(before: Sequence[IngressRule], add: Iterable[IngressRule], revoke
     styles = {"-": "red", "+": "green", " ": "dim"}
     text = Text()
     for mark, rule in sorted(lines, key=lambda line: (*_order(line[1])[:3], " -+".index(line[0]), _order(line[1]))):
-        text.append(f"  {mark} {rule_text(rule)}\n", style=styles[mark])
+        text.append(f"  {mark} {described_rule(rule)}\n", style=styles[mark])
     return text
 
 
@@ -65,11 +66,9 @@ def details(issue: Issue, seen: Look, backups: Sequence[Backup]) -> str:
     """What the first look leaves out: tags, ids of the rules, what is exposed, and the backups that there are."""
     lines = ["  tags: " + (", ".join(f"{k}={v}" for k, v in sorted(issue.details.tags.items())) or "none")]
     for perm in issue.details.perms:
-        listed = f" in {perm.prefix_list_id}" if perm.prefix_list_id else ""
-        ports = ports_text(IngressRule(perm.protocol, perm.from_port, perm.to_port))
-        lines.append(f"  exposed when found: {ports} from {perm.cidr}{listed}, {perm.status}")
+        lines.append(f"  exposed when found: {rule_text(perm)}, {perm.status}")
     if isinstance(seen.planned, Plan):
-        lines += [f"  to be revoked: {rule.rule_id} {rule_text(rule)}" for rule in seen.planned.revoke]
+        lines += [f"  to be revoked: {rule.rule_id} {described_rule(rule)}" for rule in seen.planned.revoke]
     lines += [f"  backup: {backup.key}" for backup in backups] or ["  backup: none yet"]
     return "\n".join(map(printable, lines)) + "\n"
 
@@ -111,8 +110,3 @@ def restore_difference(before: Sequence[IngressRule], plan: RestorePlan) -> Text
     if plan.kept:
         text.append(f"  {len(plan.kept)} rules made since stay (--exact revokes them)\n", style="yellow")
     return text
-
-
-def place(issue: Issue) -> str:
-    """A group in a few words, for one line of many."""
-    return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,13 +15,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
-from library.aws.lock import Lock, LockedError, this_process
+from library.aws.lock import Lock, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.jobs.command_line import Exit
-from library.jobs.host_logs import host_logging, logs_client
 from remediation.backups import Backups
 from remediation.notifier import open_notifier
 from remediation.remediator import Tools
@@ -86,37 +81,3 @@ class Screen:
             return input().strip().lower()
         except EOFError:
             return "q"
-
-
-@contextmanager
-def working(tools: Tools, config: Configuration, stream: str) -> Iterator[None]:
-    """Hold the lock and log to a stream of the host's log group until the block ends.
-
-    Exits with 1 when another run has the lock, and says which.
-    """
-    with host_logging(stream, lambda: logs_client(config.aws.region)):
-        try:
-            tools.lock.acquire()
-            try:
-                yield
-            finally:
-                _release(tools.lock)
-        except LockedError as error:
-            typer.echo(f"hammer: {error}", err=True)
-            raise typer.Exit(Exit.INCOMPLETE) from error
-
-
-def _release(lock: Lock) -> None:
-    try:
-        lock.release()
-    except AWS_ERRORS as error:
-        # Nothing else is lost: the next run sees that this process has ended, or waits for the lease to end.
-        typer.echo(f"hammer: the lock could not be released: {explain(error)}", err=True)
-
-
-def end(problems: Sequence[str]) -> None:
-    """Name what could not be done, and exit with 1 if there is any."""
-    for problem in problems:
-        typer.echo(f"hammer: {problem}", err=True)
-    if problems:
-        raise typer.Exit(Exit.INCOMPLETE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.security_groups.group import IngressRule
-from remediation.plan import ports_text
+from library.security_groups.rule_text import rule_text
 
 _SHOWN_RULES = 20
 
@@ -106,15 +106,14 @@ def released(issue: Issue, who: str) -> Message:
     return Message("Released", f"{who} decided that automatic remediation may change the group again.")
 
 
-def rule_text(rule: IngressRule) -> str:
-    """A rule on one line: `tcp/22 from 0.0.0.0/0 (ssh)`."""
-    source = rule.cidr or rule.prefix_list_id or rule.group_id
-    about = f" ({printable(rule.description)})" if rule.description else ""
-    return f"{ports_text(rule)} from {printable(source)}{about}"
+def described_rule(rule: IngressRule) -> str:
+    """A rule with its description, on one line: `tcp/22 from 0.0.0.0/0 (ssh)`."""
+    about = f" ({rule.description})" if rule.description else ""
+    return printable(rule_text(rule) + about)
 
 
 def _rules(what: str, rules: Iterable[IngressRule]) -> Iterable[str]:
     rules = list(rules)
-    yield from (f"{what}: {rule_text(rule)}" for rule in rules[:_SHOWN_RULES])
+    yield from (f"{what}: {described_rule(rule)}" for rule in rules[:_SHOWN_RULES])
     if len(rules) > _SHOWN_RULES:
         yield f"{what}: {len(rules) - _SHOWN_RULES} more, see the backup"

@@ -21,10 +21,11 @@ from library.issues.issue import Issue, Status
 from library.issues.times import shown_time
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
 from library.network.intervals import EMPTY, IntervalSet
-from library.network.ports import PortSet, port_range, protocol_name
-from library.security_groups.exemptions import Exemption
+from library.network.ports import PortSet, protocol_name
+from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Evaluator, Exposure, OpenStatus, PrefixLists
 from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.rule_text import traffic_text
 from remediation.rule_sets import RuleKey, rule_key, still_needed, without_contained
 
 LONGEST_DESCRIPTION = 255
@@ -163,12 +164,9 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
 
 
 def _exempt_as_a_whole(issue: Issue, policy: Policy, today: date) -> bool:
-    return any(
-        exemption.is_whole
-        and exemption.names(issue.issue_id, issue.details.vpc_id, issue.details.name)
-        and exemption.counts_on(today)
-        for exemption in policy.exemptions
-    )
+    details = issue.details
+    applies = applying(policy.exemptions, issue.issue_id, details.vpc_id, details.name, today)
+    return any(exemption.is_whole for exemption in applies)
 
 
 def plan_remediation(
@@ -207,11 +205,7 @@ def plan_remediation(
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
-    exemptions = tuple(
-        exemption
-        for exemption in policy.exemptions
-        if exemption.names(group.group_id, group.vpc_id, group.name) and exemption.counts_on(today)
-    )
+    exemptions = applying(policy.exemptions, group.group_id, group.vpc_id, group.name, today)
     kept, revoke = list(group.ingress), list[IngressRule]()
     private: dict[RuleKey, tuple[IngressRule, list[str]]] = {}
     remainders: list[IngressRule] = []
@@ -352,17 +346,5 @@ def _notes(
             if not AddressSet.of([network]) & minded and not private.covers(AddressSet.of([network]))
         ]
         if lost:
-            yield (
-                f"{rule.prefix_list_id} is replaced whole on {ports_text(rule)}: "
-                f"{', '.join(lost)} in it lose access too"
-            )
-
-
-def ports_text(rule: IngressRule) -> str:
-    """A rule's protocol and ports, for people: `tcp/22`, `all traffic`, `protocol 50`."""
-    name = protocol_name(rule.protocol)
-    if name == "-1":
-        return "all traffic"
-    if rule.from_port is None or name not in ("tcp", "udp"):
-        return name if not name.isdecimal() else f"protocol {name}"
-    return f"{name}/{port_range(rule.from_port, rule.to_port or 0)}"
+            ports = traffic_text(rule.protocol, rule.from_port, rule.to_port)
+            yield f"{rule.prefix_list_id} is replaced whole on {ports}: {', '.join(lost)} in it lose access too"

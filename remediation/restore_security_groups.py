@@ -27,11 +27,12 @@ from library.jobs.command_line import (
     read_configuration,
     run,
 )
+from library.jobs.run import end, hold_lock
 from library.security_groups.group import IngressRule, ShapeError, parse_security_group
 from remediation import console, message
 from remediation.apply import COULD_NOT, ChangeFailedError, carry_out
 from remediation.backups import Backup, BackupError
-from remediation.host import Person, Screen, build_tools, end, has_terminal, working
+from remediation.host import Person, Screen, build_tools, has_terminal
 from remediation.journal import Entry, Journal, Kind, Step, is_unfinished, rules_from_item
 from remediation.notifier import tell
 from remediation.remediator import Tools, back_up, finished, recover, restored_flag
@@ -253,7 +254,7 @@ def command(
             del planned
             screen.say("dry run: nothing changed")
         else:
-            with working(tools, configuration, LOG_STREAM):
+            with hold_lock(tools.lock, LOG_STREAM, configuration.aws.region):
                 if release_:
                     problems += _release(tools, target, screen)
                 else:
@@ -303,19 +304,19 @@ def restore_group(
             outcome = recover(tools, config, issue)
             if outcome is None or outcome.is_done:
                 continue
-            return [f"{console.place(issue)}: {outcome.text}"]
+            return [f"{issue.place}: {outcome.text}"]
         try:
             done = restore(tools, config, target, issue, source, planned, exact=exact)
         except (*COULD_NOT, ChangeFailedError) as error:
             reason = explain(error, tools.sessions.role_arn(target.account_id))
             told = message.not_restored(issue, tools.backups.bucket, source.key, reason)
-            return [f"{console.place(issue)}: {reason}", *_tell(tools, issue, told)]
+            return [f"{issue.place}: {reason}", *_tell(tools, issue, told)]
         if done is None:
             screen.say("the group has changed meanwhile: look again")
             continue
         issue, before = done
         screen.say(
-            f"{console.place(issue)}: restored from {source.key}; "
+            f"{issue.place}: restored from {source.key}; "
             + (f"backup from before {before}" if before else "it was as that says already")
         )
         screen.say(f"automatic remediation leaves it alone until: {message.release_command(issue)}")
@@ -327,7 +328,7 @@ def _release(tools: Tools, target: Target, screen: Person) -> list[str]:
     if issue is None or not release(tools, issue):
         screen.say("the group is not waiting for a decision: nothing changed")
         return []
-    screen.say(f"{console.place(issue)}: automatic remediation may change it again")
+    screen.say(f"{issue.place}: automatic remediation may change it again")
     return _tell(tools, issue, message.released(issue, tools.who))
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from library.errors import HammerError
 from library.issues.times import shown_time
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ REPORTING_LOCK_ID = "lock#reporting"  # its own: two reports at once would file 
 LEASE = timedelta(minutes=15)
 
 
-class LockedError(Exception):
+class LockedError(HammerError):
     """Somebody else holds the lock, or took it over."""
 
 

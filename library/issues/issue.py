@@ -96,6 +96,11 @@ class Issue:
         return kind_of(self.issue_id)
 
     @property
+    def place(self) -> str:
+        """The group, its account and region in a few words, for one line of many. Ids only, so it prints as it is."""
+        return f"{self.issue_id} in {self.account_id}, {self.details.region}"
+
+    @property
     def is_finding(self) -> bool:
         """Whether it is about an Inspector finding rather than a security group."""
         return self.kind is INSPECTOR_FINDING

@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -42,3 +43,12 @@ class Exemption:
     def counts_on(self, today: date) -> bool:
         """Whether it counts on this day, in UTC."""
         return self.expires is None or today < self.expires
+
+
+def applying(
+    exemptions: Iterable[Exemption], group_id: str, vpc_id: str, name: str, today: date
+) -> tuple[Exemption, ...]:
+    """Those of an account's exemptions that are about this group and count on this day, in UTC."""
+    return tuple(
+        exemption for exemption in exemptions if exemption.names(group_id, vpc_id, name) and exemption.counts_on(today)
+    )

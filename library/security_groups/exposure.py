@@ -18,7 +18,7 @@ from library.network.addresses import INTERNET, PUBLIC, AddressSet, Network, par
 from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import PortSet
 from library.network.traffic import ALL_WITHOUT_PORTS, EVERYTHING, traffic_of, traffic_of_ports
-from library.security_groups.exemptions import Exemption
+from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.group import SecurityGroup
 
 OpenStatus = Literal["open_completely", "open_partly"]
@@ -167,8 +167,7 @@ class Evaluator:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(
             _Scope(_exempt_traffic(exemption.ports), exemption.sources)
-            for exemption in exemptions
-            if exemption.names(group.group_id, group.vpc_id, group.name) and exemption.counts_on(today)
+            for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
         )
         left = self._judge(tuple(reaches), scopes) if scopes else found
         return Evaluation(

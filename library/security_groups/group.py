@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from library.errors import HammerError
 from library.network.ports import HIGHEST_PORT, protocol_name
 
 
@@ -57,7 +58,7 @@ class SecurityGroup:
     unreadable: tuple[str, ...] = ()
 
 
-class ShapeError(ValueError):
+class ShapeError(HammerError, ValueError):
     """EC2 answered something that this version of Hammer does not understand."""
 
 

@@ -1,0 +1,29 @@
+"""The root of Hammer's own exceptions, for every package.
+
+Hammer's exceptions derive from `HammerError`, and each is caught by name beside the call that raises it. A command that
+meets one that nobody caught prints its text on one line and exits with 1.
+
+| exception | where | it means |
+|---|---|---|
+| `ConfigurationError` | `library.config` | the configuration is missing or wrong; nothing runs |
+| `ConflictError` | `library.aws` | somebody else changed the item since it was read: read and decide again |
+| `UnreadableIssueError` | `library.aws.issue_table` | an item of the issue table is not as an issue should be |
+| `LockedError` | `library.aws.lock` | another run holds the lock, or took it over |
+| `SecretError` | `library.aws.secrets` | a secret is missing or has no usable value |
+| `ShapeError` | `library.security_groups.group` | EC2 answered something that Hammer does not understand |
+| `TicketError` | `library.notifications` | JIRA could not do something |
+| `AlertError` | `library.notifications` | Slack could not do something |
+| `BackupError` | `remediation.backups` | a backup cannot be used, or is not what was written |
+| `UnsteadyError` | `remediation` | EC2's two answers about a group differ |
+| `CannotRestoreError` | `remediation` | there is nothing to go back to, or no group to bring back |
+
+`library.jobs.run.InterruptedRunError`, which a signal raises, is a `KeyboardInterrupt` instead.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+
+class HammerError(Exception):
+    """Something that Hammer could not do, with a text for the person who runs it."""

@@ -1,0 +1,120 @@
+"""How a job runs: it holds a lock, renews it in its waits, stops at a signal, lets go, and names what it could not do.
+
+    with hold_lock(lock, LOG_STREAM, region):
+        problems = do_the_work()
+    end(problems)
+
+A job sums up what it did in a `finally` of its own, inside the block: a lost lock (`LockedError`) and a signal
+(`InterruptedRunError`) both end the work at whatever call it is.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.lock import Lock, LockedError
+from library.jobs.command_line import Exit
+from library.jobs.host_logs import host_logging, logs_client
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_RENEW_EVERY_S = 60.0  # far below the lease, see library.aws.lock
+
+
+class InterruptedRunError(KeyboardInterrupt):
+    """A signal asked the run to stop. Its text names the signal.
+
+    Not a `HammerError`, and no `Exception`: nothing that handles failures of a call may swallow it.
+    """
+
+
+@contextmanager
+def stop_at_signals() -> Iterator[None]:
+    """Have the first SIGINT or SIGTERM raise `InterruptedRunError` in the block; a second one ends the process.
+
+    Does nothing in a thread that is not the main one, where Python allows no signal handlers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        del frame
+        restore()
+        raise InterruptedRunError(f"stopped by {signal.Signals(number).name}")
+
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()
+
+
+@contextmanager
+def hold_lock(lock: Lock, stream: str, region: str) -> Iterator[None]:
+    """Hold a lock and log to a stream of the host's log group until the block ends, also by a signal.
+
+    Exits with 1, naming the other run, when another run holds the lock or took it over; and with 1 after a signal.
+
+    Args:
+        lock: the job's lock.
+        stream: the job's log stream, which is its module's name.
+        region: the main account's region, where the log group is.
+    """
+    try:
+        with stop_at_signals(), host_logging(stream, lambda: logs_client(region)):
+            lock.acquire()
+            try:
+                yield
+            finally:
+                _release(lock)
+    except (LockedError, InterruptedRunError) as error:
+        typer.echo(f"hammer: {error}", err=True)
+        raise typer.Exit(Exit.INCOMPLETE) from error
+
+
+def _release(lock: Lock) -> None:
+    try:
+        lock.release()
+    except AWS_ERRORS as error:
+        # Nothing else is lost: the next run sees that this process has ended, or waits for the lease to end.
+        typer.echo(f"hammer: the lock could not be released: {explain(error)}", err=True)
+
+
+def renewing_sleep(sleep: Callable[[float], None], renew: Callable[[], None]) -> Callable[[float], None]:
+    """A sleep that renews the lock before each minute of it, so that no wait outlives the lease.
+
+    Args:
+        sleep: waits so many seconds.
+        renew: renews the lock; raises LockedError when another run took it over.
+    """
+
+    def wait(seconds: float) -> None:
+        while seconds > 0:
+            renew()
+            part = min(seconds, _RENEW_EVERY_S)
+            sleep(part)
+            seconds -= part
+
+    return wait
+
+
+def end(problems: Sequence[str]) -> None:
+    """Name what could not be done on standard error, and exit with 1 if there is any."""
+    for problem in problems:
+        typer.echo(f"hammer: {problem}", err=True)
+    if problems:
+        raise typer.Exit(Exit.INCOMPLETE)
