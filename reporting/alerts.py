@@ -14,7 +14,7 @@ from library.documents.slack_markup import Alert, literal
 from library.issues.issue import Issue
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting import finding_text
-from reporting.group_text import day_and_time, restricted_ports, share, told_line
+from reporting.exposure_text import day_and_time, restricted_ports, share, told_line
 from reporting.plan import News, Step, digest, remembered
 
 if TYPE_CHECKING:

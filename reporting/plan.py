@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from library.issues.issue import Issue, Status
-from reporting.group_text import told_line
+from reporting.exposure_text import told_line
 
 
 class News(StrEnum):

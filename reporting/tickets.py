@@ -22,6 +22,7 @@ from library.notifications.jira_connection import JiraError
 from library.notifications.jira_users import JiraUser, JiraUserLookupError
 from library.notifications.jira_workflow import JiraCannotReopenError
 from reporting import group_text
+from reporting.exposure_text import told_line
 from reporting.filing import Filing
 from reporting.plan import News, Step, digest, remembered
 
@@ -85,7 +86,7 @@ class Tickets:
             return kept | self._end(news, issue, ticket, resumed=resumed)
         told = {
             **remembered(issue, closed=False),
-            "told": [group_text.told_line(perm) for perm in issue.details.perms],
+            "told": [told_line(perm) for perm in issue.details.perms],
         }
         key, still = "", dict(issue.jira_details.get("still") or {})
         if ticket is not None:
