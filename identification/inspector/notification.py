@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from identification.inspector.expected_ports import FilterDecision
+from identification.inspector.finding import Finding
 from library.documents.text import printable, shortened
 from library.network.ports import PortSet
 
@@ -89,33 +90,12 @@ def compose(decision: FilterDecision, account_name: str, restricted: PortSet) ->
         restricted: the restricted ports, of which the message says whether one is open.
     """
     finding = decision.finding
-    what = _what(decision)
-    server = _short(finding.name or finding.server_id or "unknown server", _NAME_SHOWN)
-    named = f"{server} ({finding.server_id})" if finding.name and finding.server_id else server
-    account = finding.account_id or "unknown"
-    if account_name and account_name != account:
-        account = f"{_short(account_name, _NAME_SHOWN)} ({account})"
-    region = finding.region or "unknown region"
     reached = decision.left & restricted
-    subject = f"[{finding.severity}] {_short(what, 40)} on {server}, {account_name or account}, {region}"
-    lines = [
-        f"Server:    {named}",
-        f"Account:   {account}, {region}",
-        f"Open:      {_short(what, _LINE_SHOWN)}" + (f" (restricted: {_short(str(reached), 100)})" if reached else ""),
-        f"Path:      {_short(' > '.join(finding.path), _LINE_SHOWN) or 'not told'}",
-        f"Severity:  {_short(finding.severity, _NAME_SHOWN)}",
-    ]
-    lines += [
-        f"Held back: {_short(str(held.ports), 100)}, {_short(held.reason, _LINE_SHOWN)}" for held in decision.held
-    ]
-    if decision.filtered and not decision.held:
-        lines.append("Held back: nothing")
-    lines += [f"Note:      {_short(note, _LINE_SHOWN)}" for note in decision.notes]
-    if finding.title:
-        lines.append(f"Inspector: {_short(finding.title, _LINE_SHOWN)}")
-    lines.append(f"Finding:   {_short(finding.arn, _LINE_SHOWN) or 'without an ARN'}")
-    text = "\n".join(lines) + "\n"
-    subject = _subject(subject)
+    account = account_name or finding.account_id or "unknown"
+    subject = _subject(
+        f"[{finding.severity}] {_short(_what(decision), 40)} on {_server(finding)}, {account}, {_region(finding)}"
+    )
+    text = "\n".join(_lines(decision, account_name, reached)) + "\n"
     document = {
         "subject": subject,
         "text": text,
@@ -140,6 +120,35 @@ def compose(decision: FilterDecision, account_name: str, restricted: PortSet) ->
         "problems": list(finding.problems),
         "finding": None if decision.filtered else finding.raw,
     }
+    return FindingMessage(subject, text, document, _attributes(decision, reached))
+
+
+def _lines(decision: FilterDecision, account_name: str, reached: PortSet) -> Iterator[str]:
+    finding = decision.finding
+    server = _server(finding)
+    account = finding.account_id or "unknown"
+    if account_name and account_name != account:
+        account = f"{_short(account_name, _NAME_SHOWN)} ({account})"
+    restricted = f" (restricted: {_short(str(reached), 100)})" if reached else ""
+    yield f"Server:    {server} ({finding.server_id})" if finding.name and finding.server_id else f"Server:    {server}"
+    yield f"Account:   {account}, {_region(finding)}"
+    yield f"Open:      {_short(_what(decision), _LINE_SHOWN)}{restricted}"
+    yield f"Path:      {_short(' > '.join(finding.path), _LINE_SHOWN) or 'not told'}"
+    yield f"Severity:  {_short(finding.severity, _NAME_SHOWN)}"
+    for held in decision.held:
+        yield f"Held back: {_short(str(held.ports), 100)}, {_short(held.reason, _LINE_SHOWN)}"
+    if decision.filtered and not decision.held:
+        yield "Held back: nothing"
+    for note in decision.notes:
+        yield f"Note:      {_short(note, _LINE_SHOWN)}"
+    if finding.title:
+        yield f"Inspector: {_short(finding.title, _LINE_SHOWN)}"
+    yield f"Finding:   {_short(finding.arn, _LINE_SHOWN) or 'without an ARN'}"
+
+
+def _attributes(decision: FilterDecision, reached: PortSet) -> dict[str, str | list[str]]:
+    """What filter policies of subscriptions can use. SNS refuses empty ones."""
+    finding = decision.finding
     attributes: dict[str, str | list[str]] = {
         "type": finding.type,
         "severity": finding.severity,
@@ -151,12 +160,11 @@ def compose(decision: FilterDecision, account_name: str, restricted: PortSet) ->
         "restricted": "unknown" if finding.problems else str(bool(reached)).lower(),
         "protocols": [name for name in ("tcp", "udp") if decision.left.protocol(name)],
     }
-    attributes = {
+    return {
         name: _short(value, _ATTRIBUTE_LENGTH) if isinstance(value, str) else value
         for name, value in attributes.items()
         if value
     }
-    return FindingMessage(subject, text, document, attributes)
 
 
 def port_list(ports: PortSet) -> list[dict[str, Any]]:
@@ -172,6 +180,14 @@ def _what(decision: FilterDecision) -> str:
     if decision.left:
         return str(decision.left)
     return "unreadable finding" if decision.finding.is_about_ports else decision.finding.type
+
+
+def _server(finding: Finding) -> str:
+    return _short(finding.name or finding.server_id or "unknown server", _NAME_SHOWN)
+
+
+def _region(finding: Finding) -> str:
+    return finding.region or "unknown region"
 
 
 def _short(text: str, length: int) -> str:

@@ -1,0 +1,38 @@
+"""Files, classes and functions stay short enough to be read at once."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["root_packages"]
+MODULE, CLASS, FUNCTION = 350, 200, 60
+
+# What is longer today. Nothing is added here.
+ALLOWED = {
+    "library/aws/issue_table.py",
+    "library/aws/issue_table.py:IssueTable",
+    "remediation/plan.py",
+    "remediation/plan.py:plan_remediation",
+    "reporting/group_text.py",
+}
+
+
+def too_long() -> Iterator[str]:
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        text = path.read_text("utf-8")
+        place = str(path.relative_to(ROOT))
+        if len(text.splitlines()) > MODULE:
+            yield place
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                most = CLASS if isinstance(node, ast.ClassDef) else FUNCTION
+                if (node.end_lineno or 0) - node.lineno + 1 > most:
+                    yield f"{place}:{node.name}"
+
+
+def test_nothing_is_too_long_but_what_is_named() -> None:
+    assert set(too_long()) - ALLOWED == set()
