@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from library.aws.ec2 import PrefixListReader, region_is_enabled, security_group_pages
+from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import REGION_MAY_BE_OFF, error_code
 from library.issues.details import IssueDetails
 from library.issues.reconcile import Detection
-from library.security_groups.group import ShapeError, parse_security_group
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from library.aws.session import Sessions
     from library.security_groups.exemptions import Exemption
     from library.security_groups.exposure import Evaluator
+    from library.security_groups.group import GroupPage
 
 
 _PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
@@ -90,7 +90,7 @@ def scan_region(
     scan = RegionScan()
     prefix_lists = PrefixListReader(client)
     try:
-        for page in security_group_pages(client, group_ids):
+        for page in read_security_groups(client, group_ids):
             _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
     except ClientError as error:
         # Without the region being asked about elsewhere, a region that is off looks like wrong credentials.
@@ -102,7 +102,7 @@ def scan_region(
 
 def _judge_page(
     scan: RegionScan,
-    page: Sequence[dict[str, Any]],
+    page: GroupPage,
     evaluator: Evaluator,
     exemptions: Sequence[Exemption],
     today: date,
@@ -110,13 +110,9 @@ def _judge_page(
     account_id: str,
     region: str,
 ) -> None:
-    scan.groups += len(page)
-    for raw in page:
-        try:
-            group = parse_security_group(raw)
-        except ShapeError as error:
-            scan.nameless.append(str(error))
-            continue
+    scan.groups += len(page.groups) + len(page.nameless)
+    scan.nameless += page.nameless
+    for group in page.groups:
         prefix_lists.read(evaluator.prefix_lists_named(group))
         evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
         if evaluation.unreadable:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from botocore.parsers import ResponseParserError
+
 from library.aws.chunks import chunks
+from library.aws.collector import collector_paused
 from library.network.addresses import Network, parse_network
+from library.security_groups.group import GroupPage, parse_page
+from library.security_groups.xml_answer import read_answer
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -14,10 +20,11 @@ if TYPE_CHECKING:
 GROUPS_A_PAGE = 1000  # DescribeSecurityGroups, MaxResults
 VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
+_BEFORE_PARSE = "before-parse.ec2.DescribeSecurityGroups"  # an older botocore has none
 
 
 def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[list[dict[str, Any]]]:
-    """The groups of a region as EC2 returns them, a page at a time.
+    """The groups of a region as EC2 returns them, a page at a time: every attribute, for a backup.
 
     Args:
         client: for the account and region.
@@ -27,7 +34,48 @@ def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> It
     for ids in chunks(group_ids, VALUES_A_FILTER) if group_ids else [()]:
         filters: Any = [{"Name": "group-id", "Values": list(ids)}] if ids else []
         for page in paginator.paginate(Filters=filters, PaginationConfig={"PageSize": GROUPS_A_PAGE}):
+            if "SecurityGroups" not in page:
+                raise ResponseParserError("the answer to DescribeSecurityGroups holds no list of groups")
             yield page["SecurityGroups"]  # type: ignore[misc]
+
+
+def read_security_groups(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[GroupPage]:
+    """The groups of a region as values, a page at a time: what a scan looks at.
+
+    botocore signs, retries, pages and reads errors. An answer with groups is read from its XML
+    (`library.security_groups.xml_answer`). Where botocore has no such event, groups come as dictionaries and
+    give the same values.
+
+    Args:
+        client: for the account and region. Its other calls are not affected.
+        group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
+    """
+    client.meta.events.register(_BEFORE_PARSE, _read_xml, unique_id="hammer-read-xml")
+    pages = security_group_pages(client, group_ids)
+    while True:
+        token = _reading_xml.set(True)
+        try:
+            page: Any = next(pages, None)
+        finally:
+            _reading_xml.reset(token)
+        if page is None:
+            return
+        yield page if isinstance(page, GroupPage) else parse_page(page)
+
+
+# Whether the answer that a client waits for is to be read from XML: other callers of the same client get dictionaries.
+_reading_xml: ContextVar[bool] = ContextVar("_reading_xml", default=False)
+
+
+def _read_xml(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Handler of botocore's `before-parse`: take the groups out of the body before botocore parses the rest of it."""
+    if not _reading_xml.get() or response_dict["status_code"] != 200:
+        return
+    with collector_paused:
+        answer = read_answer(response_dict["body"])
+    if answer is not None:
+        response_dict["body"] = answer.rest
+        customized_response_dict["SecurityGroups"] = answer.page
 
 
 class PrefixListReader:

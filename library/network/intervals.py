@@ -5,8 +5,10 @@ Pure. A set is never listed member by member, so the whole IPv6 space costs as m
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 Span = tuple[int, int]
 
@@ -47,7 +49,12 @@ class IntervalSet:
         return bool(self.spans)
 
     def __contains__(self, number: int) -> bool:
-        return any(first <= number <= last for first, last in self.spans)
+        return self.meets(number, number)
+
+    def meets(self, first: int, last: int) -> bool:
+        """Whether any number from `first` to `last` is a member. Does not look at every span."""
+        at = bisect_left(self.spans, first, key=itemgetter(1))
+        return at < len(self.spans) and self.spans[at][0] <= last
 
     def __or__(self, other: IntervalSet) -> IntervalSet:
         if not other.spans:

@@ -184,10 +184,7 @@ class Evaluator:
     def _public_network(self, cidr: str) -> Network | None:
         """A source, or None if none of its addresses is public."""
         network = parse_network(cidr)
-        return network if self._public_part(network).spans else None
-
-    def _public_part(self, network: Network) -> IntervalSet:
-        return IntervalSet(((network.first, network.last),)) & self._public.family(network.version)
+        return network if self._public.family(network.version).meets(network.first, network.last) else None
 
     def _judge(self, reaches: tuple[_Reach, ...], scopes: tuple[_Scope, ...] = ()) -> tuple[Exposure, ...]:
         """The exposures of a group's rules, sorted, with what is exempt taken out."""

@@ -8,7 +8,7 @@ What cannot be understood is not passed over: it stays with the group as a reaso
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,6 +47,7 @@ class SecurityGroup:
     Attributes:
         unreadable: why a rule could not be understood, one reason each. A group that has any may expose more
             than its rules tell, and must never count as fixed.
+        owner_id: the account that owns the group; empty where EC2 does not tell.
     """
 
     group_id: str
@@ -56,10 +57,35 @@ class SecurityGroup:
     tags: Mapping[str, str]
     ingress: tuple[IngressRule, ...]
     unreadable: tuple[str, ...] = ()
+    owner_id: str = ""
+
+
+class GroupPage(NamedTuple):
+    """One page of DescribeSecurityGroups.
+
+    Attributes:
+        groups: those that have an id.
+        nameless: of those that came without an id, the reasons. Each could be any group.
+    """
+
+    groups: tuple[SecurityGroup, ...]
+    nameless: tuple[str, ...] = ()
 
 
 class ShapeError(HammerError, ValueError):
     """EC2 answered something that this version of Hammer does not understand."""
+
+
+def parse_page(described: Iterable[Mapping[str, Any]]) -> GroupPage:
+    """Read `SecurityGroups` of DescribeSecurityGroups' answer."""
+    groups: list[SecurityGroup] = []
+    nameless: list[str] = []
+    for raw in described:
+        try:
+            groups.append(parse_security_group(raw))
+        except ShapeError as error:
+            nameless.append(str(error))
+    return GroupPage(tuple(groups), tuple(nameless))
 
 
 def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
@@ -73,10 +99,18 @@ def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
         raise ShapeError(f"a security group without an id, named {raw.get('GroupName')!r}")
     rules: list[IngressRule] = []
     unreadable: list[str] = []
+    texts: dict[str, str] = {}
+    for key in ("GroupName", "VpcId", "Description", "OwnerId"):
+        texts[key] = raw.get(key, "")
+        if not isinstance(texts[key], str):
+            unreadable.append(f"a {key} of another shape: {texts[key]!r:.200}")
+            texts[key] = ""
     tags: dict[str, str] = {}
     try:
         tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
+        "".join([*tags, *tags.values()])  # refuses what is no text
     except (AttributeError, KeyError, TypeError):
+        tags = {}
         unreadable.append(f"tags of another shape: {raw['Tags']!r:.200}")
     permissions = raw.get("IpPermissions", ())
     if not isinstance(permissions, (list, tuple)):
@@ -93,22 +127,29 @@ def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:
             unreadable.append(f"a rule of another shape: {permission!r:.200}")
     return SecurityGroup(
         group_id=raw["GroupId"],
-        name=raw.get("GroupName", ""),
-        vpc_id=raw.get("VpcId", ""),
-        description=raw.get("Description", ""),
+        name=texts["GroupName"],
+        vpc_id=texts["VpcId"],
+        description=texts["Description"],
         tags=tags,
         ingress=tuple(rules),
         unreadable=tuple(unreadable),
+        owner_id=texts["OwnerId"],
     )
 
 
+# The kinds of source: the list, the key and the attribute of a rule that are the source, and all that is known in one.
 _SOURCES = (
-    ("IpRanges", "CidrIp", "cidr"),
-    ("Ipv6Ranges", "CidrIpv6", "cidr"),
-    ("PrefixListIds", "PrefixListId", "prefix_list_id"),
-    ("UserIdGroupPairs", "GroupId", "group_id"),
+    ("IpRanges", "CidrIp", "cidr", {"CidrIp", "Description"}),
+    ("Ipv6Ranges", "CidrIpv6", "cidr", {"CidrIpv6", "Description"}),
+    ("PrefixListIds", "PrefixListId", "prefix_list_id", {"PrefixListId", "Description"}),
+    (
+        "UserIdGroupPairs",
+        "GroupId",
+        "group_id",
+        {"Description", "UserId", "GroupName", "GroupId", "VpcId", "VpcPeeringConnectionId", "PeeringStatus"},
+    ),
 )
-_KNOWN_KEYS = {"IpProtocol", "FromPort", "ToPort"} | {listed for listed, _, _ in _SOURCES}
+_KNOWN_KEYS = {"IpProtocol", "FromPort", "ToPort"} | {source[0] for source in _SOURCES}
 
 
 def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
@@ -121,37 +162,46 @@ def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
     protocol = raw.get("IpProtocol")
     if not isinstance(protocol, str) or not protocol:
         raise ShapeError(f"a rule without a protocol: {dict(raw)!r:.200}")
-    from_port, to_port = _port_range(protocol, raw)
+    from_port, to_port = port_range(protocol, raw.get("FromPort"), raw.get("ToPort"))
     unknown = [f"a {protocol} rule with an unknown part: {part!r:.200}" for part in sorted(raw.keys() - _KNOWN_KEYS)]
     found = False
-    for listed, key, field in _SOURCES:
+    for listed, key, field, known in _SOURCES:
         for source in raw.get(listed, ()):
+            if not isinstance(source, Mapping):
+                unknown.append(f"a {protocol} rule with an unknown source: {source!r:.200}")
+                continue
             # Another account's group may come without its id.
             place = source.get(key) or (source.get("GroupName") if field == "group_id" else None)
-            if not isinstance(place, str) or not place:
+            description = source.get("Description", "")
+            if not isinstance(place, str) or not place or not isinstance(description, str):
                 unknown.append(f"a {protocol} rule with an unknown source: {dict(source)!r:.200}")
                 continue
             found = True
-            yield IngressRule(
-                protocol,
-                from_port,
-                to_port,
-                description=source.get("Description", ""),
-                **{field: place},
-            )
+            yield IngressRule(protocol, from_port, to_port, description=description, **{field: place})
+            if not source.keys() <= known:
+                parts = ", ".join(sorted(source.keys() - known))
+                unknown.append(f"a {protocol} rule with source {place} that has an unknown part: {parts:.200}")
     if not found and not unknown:
         unknown.append(f"a {protocol} rule without a source that this version knows")
     if unknown:
         raise ShapeError("; ".join(unknown))
 
 
-def _port_range(protocol: str, raw: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """The ports of a permission: all of them where a protocol that has ports names none, None where it has none."""
-    first, last = raw.get("FromPort"), raw.get("ToPort")
+def port_range(protocol: str, first: Any, last: Any) -> tuple[int | None, int | None]:
+    """The ports of a permission: all of them where a protocol that has ports names none, None where it has none.
+
+    Args:
+        protocol: as EC2 names it.
+        first: `FromPort`, None where there is none.
+        last: `ToPort`, None where there is none.
+
+    Raises:
+        ShapeError: these are no ports.
+    """
     name = protocol_name(protocol)
-    if name in ("icmp", "icmpv6"):
+    if name in ("icmp", "icmpv6") and all(number is None or type(number) is int for number in (first, last)):
         return first, last  # a type and a code
-    if name not in ("tcp", "udp"):
+    if name not in ("tcp", "udp", "icmp", "icmpv6"):
         return None, None
     if (first is None and last is None) or (first == -1 and last == -1):
         return 0, HIGHEST_PORT
@@ -170,7 +220,7 @@ def parse_rule(raw: Mapping[str, Any]) -> IngressRule:
     protocol = raw.get("IpProtocol")
     if not isinstance(protocol, str) or not protocol or not raw.get("SecurityGroupRuleId"):
         raise ShapeError(f"a rule without a protocol or an id: {dict(raw)!r:.200}")
-    from_port, to_port = _port_range(protocol, raw)
+    from_port, to_port = port_range(protocol, raw.get("FromPort"), raw.get("ToPort"))
     rule = IngressRule(
         protocol,
         from_port,

@@ -42,6 +42,7 @@ def test_size_truth_and_membership(spans: list[Span], number: int) -> None:
     assert intervals.size == len(members(spans))
     assert bool(intervals) == bool(members(spans))
     assert (number in intervals) == (number in members(spans))
+    assert intervals.meets(number, number + 2) == bool({number, number + 1, number + 2} & members(spans))
 
 
 def test_an_interval_that_ends_before_it_begins_is_none() -> None:

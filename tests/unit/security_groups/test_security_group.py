@@ -26,6 +26,7 @@ def test_a_group() -> None:
             IngressRule("tcp", 22, 22, prefix_list_id="pl-1"),
             IngressRule("tcp", 22, 22, group_id="sg-11111111"),
         ),
+        owner_id="210987654321",
     )
 
 
