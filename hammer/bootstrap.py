@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from library.config import Configuration
 
+# What emulators of DynamoDB answer to an operation that they do not have.
+_NOT_SUPPORTED = ("UnknownOperationException", "UnknownOperation", "NotImplemented", "NotImplementedException")
+
 TOPICS = ("hammer-describe-security-groups", "hammer-inspector-findings")
 
 
 def command(config: ConfigOption = None) -> None:
-    """Create the table, the bucket and the topics in the main account. Again changes nothing.
+    """Create the table, the bucket and the topics in the main account. Running it again changes nothing.
 
     For emulators and sandboxes: deployment/terraform is the way to a real deployment.
     """
@@ -51,6 +54,11 @@ def bootstrap(config: Configuration, client: Callable[[str], Any]) -> Iterator[s
     """
     table = config.secgrp_unrestricted_access.table_name
     yield _line("table", table, created=_create_table(client("dynamodb"), table))
+    if not _enable_expiry(client("dynamodb"), table):
+        yield (
+            f"table {table}: this service lacks UpdateTimeToLive, so records that should expire stay; "
+            "everything else works"
+        )
     if bucket := config.aws.s3_backup_bucket:
         yield _line("bucket", bucket, created=_create_bucket(client("s3"), bucket, config.aws.region))
     for topic in TOPICS:
@@ -68,12 +76,22 @@ def _create_table(client: DynamoDBClient, name: str) -> bool:
     except client.exceptions.ResourceInUseException:
         created = False
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 2, "MaxAttempts": 60})
-    expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
-    if expiry == "DISABLED":
-        client.update_time_to_live(
-            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": TIME_TO_LIVE_ATTRIBUTE}
-        )
     return created
+
+
+def _enable_expiry(client: DynamoDBClient, table: str) -> bool:
+    """Have DynamoDB delete records whose time has passed. False: this table service has no time to live."""
+    try:
+        expiry = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+        if expiry == "DISABLED":
+            client.update_time_to_live(
+                TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": TIME_TO_LIVE_ATTRIBUTE}
+            )
+    except ClientError as error:
+        if error_code(error) not in _NOT_SUPPORTED:
+            raise
+        return False
+    return True
 
 
 def _create_bucket(client: S3Client, name: str, region: str) -> bool:

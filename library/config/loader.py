@@ -6,6 +6,7 @@ folder and prefix are listed first, and a file that is listed must be readable.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from library.config.models import ConfigFile, Configuration
 from library.config.problems import ConfigurationError, Location, Problem, kind, path_text
 from library.config.raw import TextError, without_comments
 from library.config.ticket_owners import TicketOwners
+from library.config.unknown_files import misnamed
 from library.config.whitelist import Whitelist
+from library.documents.text import printable
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -31,6 +34,7 @@ Files = Mapping[str, tuple[str, bytes]]
 FILES: dict[str, type[Section]] = {"config": ConfigFile, "whitelist": Whitelist, "ticket_owners": TicketOwners}
 SUFFIXES = (".json", ".yaml", ".yml")
 
+_LOG = logging.getLogger(__name__)
 _S3 = "s3://"
 _BYTE_ORDER_MARK = "\ufeff"
 # The one key beside the models' that is no mistake, at the top of a file: it tells an editor where the schema is.
@@ -124,6 +128,13 @@ def _chosen(names: Iterable[str], problems: list[Problem]) -> Iterator[tuple[str
             yield stem, found[0]
         elif found:
             problems.append(Problem(found[0], "", f"is there as {' and '.join(found[1:])} too: keep one of them"))
+    resembling, others = misnamed(there, FILES, SUFFIXES)
+    problems += [
+        Problem(name, "", f"is not a file of a configuration: rename it to {meant}, or move it elsewhere")
+        for name, meant in resembling.items()
+    ]
+    if others:
+        _LOG.warning("Not read, because a configuration has no such files: %s", printable(", ".join(others)))
 
 
 def _validated(files: Files, problems: list[Problem], place: str) -> Configuration:

@@ -46,6 +46,35 @@ def test_whitelist_and_owners_may_be_absent(tmp_path: Path) -> None:
     assert config.ticket_owners.resolve("123456789012").slack_owner == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("whitelists.json", "whitelist.json"),
+        ("white-list.yaml", "whitelist.yaml"),
+        ("Whitelist.JSON", "whitelist.json"),
+        ("whitelist.jsn", "whitelist.json"),
+        ("whitelist", "whitelist.json"),
+        ("ticket-owners.yml", "ticket_owners.yml"),
+    ],
+)
+def test_a_misnamed_file_is_a_mistake_and_never_an_empty_whitelist(tmp_path: Path, name: str, meant: str) -> None:
+    _write(tmp_path, "config.json", MINIMAL)
+    _write(tmp_path, name, WHITELIST)
+    assert _lines(tmp_path) == [f"{name}: is not a file of a configuration: rename it to {meant}, or move it elsewhere"]
+
+
+def test_other_files_of_the_formats_are_named_and_copies_of_editors_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _write(tmp_path, "config.json", MINIMAL)
+    _write(tmp_path, "whitelist.json", WHITELIST)
+    for name in ("exemptions.json", "out.yaml", "whitelist.json.bak", "whitelist.json~", ".hidden.json", "README.md"):
+        _write(tmp_path, name, {})
+    config = load_configuration(str(tmp_path))
+    assert [exemption.group for exemption in config.exemptions("123456789012")] == ["sg-7c228307"]
+    assert caplog.messages == ["Not read, because a configuration has no such files: exemptions.json, out.yaml"]
+
+
 def test_there_is_no_such_folder(tmp_path: Path) -> None:
     place = tmp_path / "nowhere"
     assert _lines(place) == [f"{place}: there is no such folder"]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from typer.testing import CliRunner
 
@@ -70,3 +73,27 @@ def test_the_items_of_the_table_survive_a_second_run(config: str, region: str) -
     client.put_item(TableName="issues", Item={"account_id": {"S": "1"}, "issue_id": {"S": "sg-1"}})
     hammer("bootstrap", "--config", config)
     assert client.scan(TableName="issues")["Count"] == 1
+
+
+@pytest.mark.parametrize("code", ["UnknownOperationException", "UnknownOperation"])
+def test_a_table_service_without_expiry_is_named_and_the_rest_is_made(
+    config: str, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    make_call: Any = BaseClient._make_api_call
+
+    def without_expiry(client: Any, operation: str, parameters: Any) -> Any:
+        if operation.endswith("TimeToLive"):
+            raise ClientError({"Error": {"Code": code, "Message": ""}}, operation)
+        return make_call(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", without_expiry)
+    lines = hammer("bootstrap", "--config", config).splitlines()
+    assert lines[:2] == [
+        "table issues: created",
+        "table issues: this service lacks UpdateTimeToLive, so records that should expire stay; everything else works",
+    ]
+    assert lines[2:] == [
+        "bucket backups-of-ours: created",
+        "topic hammer-describe-security-groups: created",
+        "topic hammer-inspector-findings: created",
+    ]
