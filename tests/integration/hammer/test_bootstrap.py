@@ -79,7 +79,7 @@ def test_the_items_of_the_table_survive_a_second_run(config: str, region: str) -
 def test_a_table_service_without_expiry_is_named_and_the_rest_is_made(
     config: str, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    make_call: Any = BaseClient._make_api_call
+    make_call: Any = vars(BaseClient)["_make_api_call"]
 
     def without_expiry(client: Any, operation: str, parameters: Any) -> Any:
         if operation.endswith("TimeToLive"):
