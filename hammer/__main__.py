@@ -18,6 +18,7 @@ from library.jobs.command_line import run
 _COMMANDS = {
     "demo": "hammer.demo",
     "scan": "hammer.scan",
+    "issues": "hammer.issues",
     "check-config": "hammer.check_config",
     "bootstrap": "hammer.bootstrap",
     "report": "reporting.create_security_groups_tickets",

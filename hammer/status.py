@@ -19,7 +19,16 @@ from library.documents.text import printable
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import ScanCoverage
 from library.issues.times import shown_time
-from library.jobs.command_line import AccountOption, ConfigOption, RegionOption, application, read_configuration, run
+from library.jobs.command_line import (
+    AccountOption,
+    ConfigOption,
+    RegionOption,
+    application,
+    read_configuration,
+    refuse_unknown_accounts,
+    run,
+)
+from library.jobs.selection import refuse_unknown_regions
 from remediation.journal import is_unfinished
 
 
@@ -29,6 +38,8 @@ def command(config: ConfigOption = None, account: AccountOption = None, region: 
     aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
     sessions = Sessions(aws.main_account_id, aws.region, role_name="")
     configuration = with_organization(configuration, sessions)
+    refuse_unknown_accounts(account, configuration.scanned_accounts())
+    refuse_unknown_regions(region, aws.regions)
     dynamodb = sessions.client("dynamodb")
     table = IssueTable(dynamodb, table_name)
     accounts = [name for name in configuration.scanned_accounts() if not account or name in account]

@@ -25,6 +25,7 @@ from library.jobs.command_line import (
     ConfigOption,
     DryRunOption,
     GroupOption,
+    NotThereError,
     RegionOption,
     Selection,
     application,
@@ -32,6 +33,7 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
+from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
 from remediation import console, message
 from remediation.apply import COULD_NOT
 from remediation.host import Person, Screen, build_tools, has_terminal
@@ -310,7 +312,9 @@ def command(
     configuration = with_organization(configuration, tools.sessions)
     for account_id in account or ():
         if account_id not in configuration.remediation_accounts():
-            raise typer.BadParameter(f"account {account_id} is not one of remediation_accounts")
+            raise NotThereError(f"account {account_id} is not one of remediation_accounts")
+    refuse_unknown_regions(region, configuration.aws.regions)
+    refuse_unknown_groups(group, account or configuration.remediation_accounts(), tools.table)
 
     def reload() -> Configuration:
         fresh = read_configuration(config)

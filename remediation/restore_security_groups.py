@@ -25,9 +25,11 @@ from library.jobs.command_line import (
     RegionOption,
     application,
     read_configuration,
+    refuse_unknown_accounts,
     run,
 )
 from library.jobs.run import end, hold_lock
+from library.jobs.selection import refuse_unknown_regions
 from library.security_groups.group import IngressRule, ShapeError, parse_security_group
 from remediation import console, message
 from remediation.apply import COULD_NOT, ChangeFailedError, carry_out
@@ -246,6 +248,10 @@ def command(
     if not (batch or dry_run or release_ or has_terminal()):
         raise typer.BadParameter("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
+    aws = configuration.aws
+    if not isinstance(aws.accounts, str):  # the organization's are not asked for: an account may have left it
+        refuse_unknown_accounts(account, {*aws.accounts, aws.main_account_id})
+    refuse_unknown_regions(region, None)
     tools, screen = build_tools(configuration), Screen()
     problems: list[str] = []
     try:

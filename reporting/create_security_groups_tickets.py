@@ -34,6 +34,7 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.host_logs import host_logging, logs_client
+from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
 from library.notifications.clients import open_jira, open_slack
 from reporting.reporter import Reporter, Services
 from reporting.summary import ReportSummary
@@ -62,7 +63,9 @@ def command(
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
     refuse_unknown_accounts(account, configuration.scanned_accounts())
+    refuse_unknown_regions(region, aws.regions)
     dynamodb = sessions.client("dynamodb")
+    refuse_unknown_groups(group, account or configuration.scanned_accounts(), IssueTable(dynamodb, section.table_name))
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)
     services = Services(

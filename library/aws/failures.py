@@ -13,6 +13,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from library.aws.missing_table import CODE as MISSING_TABLE
+
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 THROTTLED = frozenset(
     {
@@ -65,6 +67,8 @@ def explain(error: Exception, role_arn: str = "") -> str:
         return f"denied: the role or user may not call {operation}: {one_line(error)}"
     if code in THROTTLED:
         return f"throttled: AWS still refused {operation} after the retries ({code})"
+    if code == MISSING_TABLE and (message := error.response["Error"].get("Message", "")):
+        return message
     return one_line(error)
 
 

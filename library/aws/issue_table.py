@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from library.aws.missing_table import name_missing_table
 from library.issues import scan_coverage
 from library.issues.issue import Issue, Status
 from library.issues.kinds import ISSUE_ID_PREFIXES
@@ -88,6 +89,7 @@ class IssueTable:
     """
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
+        name_missing_table(client, name)
         self._client = client
         self._name = name
         self._serialize = TypeSerializer().serialize

@@ -1,4 +1,4 @@
-"""Text that came from an account, made safe to print.
+"""Text for people: what came from an account, made safe to print, and numbers with their nouns.
 
 Pure.
 """
@@ -31,3 +31,12 @@ def flattened(text: str, limit: int) -> str:
     'no such group'
     """
     return shortened(" ".join(printable(text.replace("\n", " ")).split()), limit)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "group"), counted(2, "group"), counted(1200, "policy", "policies")
+    ('1 group', '2 groups', '1,200 policies')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any, NoReturn
+from io import TextIOWrapper
+from typing import IO, Annotated, Any, NoReturn
 
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
+from library.documents.text import printable
 
 
 class Exit(IntEnum):
@@ -25,6 +28,7 @@ class Exit(IntEnum):
     INCOMPLETE = 1
     WRONG = 2
     ISSUES_FOUND = 3
+    INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; typer ends a program with it, too
 
 
 ConfigOption = Annotated[
@@ -72,10 +76,18 @@ class Selection:
         )
 
 
+class NotThereError(typer.BadParameter):
+    """An account, a region or a group that the options name is not there. Exits with 2 and one line."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line: how the command is used is not in question."""
+        print(f"hammer: {printable(self.message)}", file=file or sys.stderr)
+
+
 def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[str]) -> None:
-    """Raise BadParameter, which exits with 2, if `--account` names one that the configuration does not have."""
+    """Raise NotThereError if `--account` names an account that the configuration does not have."""
     if unknown := sorted({account for account in asked_for or () if account not in known}):
-        raise typer.BadParameter(f"not among the accounts of the configuration: {', '.join(unknown)}")
+        raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
 
 
 def read_configuration(option: str | None) -> Configuration:
@@ -85,6 +97,15 @@ def read_configuration(option: str | None) -> Configuration:
         ConfigurationError: it cannot be read or is wrong.
     """
     return load_configuration(configuration_place(option, os.environ))
+
+
+def _leave_at_once() -> NoReturn:
+    """Exit without waiting for threads that still read: the interpreter would wait for every one of them."""
+    print("hammer: interrupted", file=sys.stderr)  # noqa: T201
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(Exit.INTERRUPTED)
 
 
 def application(command: Callable[..., Any]) -> typer.Typer:
@@ -97,10 +118,19 @@ def application(command: Callable[..., Any]) -> typer.Typer:
 def run(app: Callable[[], Any]) -> NoReturn:
     """Run a program, tell a person in one line what stopped it, and exit.
 
-    Exits with 1 when AWS could not do something, 2 when the configuration is wrong. What is not foreseen travels up.
+    Exits with 1 when AWS could not do something, 2 when the configuration is wrong, 130 when it was interrupted. What
+    is not foreseen travels up.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's or file's encoding lacks is spelled out: a name must not end a program.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == Exit.INTERRUPTED:
+            _leave_at_once()
+        raise
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(Exit.WRONG)

@@ -106,7 +106,12 @@ def test_json_is_the_contracts_object_and_nothing_else(tmp_path: Path) -> None:
     targets = [(account, region) for account in (MAIN, SLAVE) for region in ("eu-west-1", "us-east-1")]
     assert json.loads(result.stdout) == {
         "scanned": [
-            {"account_id": account, "region": region, "groups": 2 if (account, region) == (SLAVE, "us-east-1") else 1}
+            {
+                "account_id": account,
+                "region": region,
+                "groups": 2 if (account, region) == (SLAVE, "us-east-1") else 1,
+                "whitelisted": 0,
+            }
             for account, region in targets
         ],
         "failed": [],
@@ -114,6 +119,7 @@ def test_json_is_the_contracts_object_and_nothing_else(tmp_path: Path) -> None:
             {
                 "account_id": SLAVE,
                 "group_id": group_id,
+                "whitelisted": False,
                 "name": "open",
                 "region": "us-east-1",
                 "vpc_id": json.loads(result.stdout)["issues"][0]["vpc_id"],
@@ -138,7 +144,7 @@ def test_nothing_exposed_is_0(tmp_path: Path) -> None:
     open_group(SLAVE, "us-east-1", cidr="10.0.0.0/8")
     result = hammer("scan", "--config", write_config(tmp_path))
     assert result.exit_code == 0
-    assert result.stdout == "5 groups in 4 regions: 0 with issues\n"
+    assert result.stdout == "5 groups in 2 regions of 2 accounts: 0 with issues\n"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +192,7 @@ def test_whitelisted_groups_are_counted_but_no_issues(tmp_path: Path) -> None:
     place = write_config(tmp_path)
     (tmp_path / "whitelist.json").write_text(json.dumps({"secgrp_unrestricted_access": {MAIN: [group_id]}}))
     result = hammer("scan", "--config", place)
-    assert result.stdout == "5 groups in 4 regions: 0 with issues, 1 more are whitelisted\n"
+    assert result.stdout == "5 groups in 2 regions of 2 accounts: 0 with issues, 1 more is whitelisted\n"
     assert result.exit_code == 0
 
 

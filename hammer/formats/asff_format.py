@@ -1,0 +1,165 @@
+"""`--format asff`: the AWS Security Finding Format, as `BatchImportFindings` of Security Hub CSPM takes it. Pure.
+
+Sources: AWS Security Hub API Reference, `AwsSecurityFinding`; User Guide, "AWS Security Finding Format": limits of
+title and description, and which account and product a finding may name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from hammer.listing.issue import ListedIssue, Listing
+from library.aws.partition import partition_of
+from library.documents.text import printable, shortened
+from library.issues.issue import Status
+from library.issues.reachability import Severity
+from library.network.ports import protocol_name
+from library.security_groups.exposure import Exposure
+from library.security_groups.rule_text import rule_text
+
+_TITLE_LIMIT = 256
+_DESCRIPTION_LIMIT = 1024
+_TEXT_LIMIT = 512
+_FIELD_LIMIT = 2048
+_REQUIREMENTS_LIMIT = 32  # Compliance.RelatedRequirements
+_TAGS_LIMIT = 50
+_RULES_SHOWN = 60
+_TYPE = "Software and Configuration Checks/AWS Security Best Practices/Network Reachability"
+_LABELS = {
+    Severity.CRITICAL: "CRITICAL",
+    Severity.HIGH: "HIGH",
+    Severity.MEDIUM: "MEDIUM",
+    Severity.LOW: "LOW",
+}
+
+
+def render(listing: Listing) -> str:
+    """The list as `{"Findings": […]}`, ASCII only. One call of BatchImportFindings takes at most 100 of them."""
+    findings = [finding(issue, listing.generated) for issue in listing.issues if issue.is_group]
+    return json.dumps({"Findings": findings}, indent=2) + "\n"
+
+
+def finding(issue: ListedIssue, now: datetime) -> dict[str, Any]:
+    """One issue of a security group.
+
+    An issue that is resolved or closed, or exempt, becomes a finding that is archived.
+
+    Args:
+        issue: the issue.
+        now: when the finding is made, in UTC: Security Hub ignores one that is not newer than what it has.
+    """
+    region = issue.details.region
+    partition = partition_of(region)
+    open_ = issue.status is Status.OPEN
+    label = _LABELS[issue.severity] if issue.status.is_exposed else "INFORMATIONAL"
+    created = issue.timestamps.identified or now
+    compliance: dict[str, Any] = {
+        "Status": "FAILED" if open_ else "WARNING" if issue.whitelisted else "PASSED",
+        "RelatedRequirements": [control.name for control in issue.controls][:_REQUIREMENTS_LIMIT],
+    }
+    if not issue.controls:
+        del compliance["RelatedRequirements"]
+    return {
+        "SchemaVersion": "2018-10-08",
+        "Id": f"hammer/{issue.account_id}/{region}/{issue.group_id}",
+        "ProductArn": f"arn:{partition}:securityhub:{region}:{issue.account_id}:product/{issue.account_id}/default",
+        "GeneratorId": "hammer/security-groups-unrestricted",
+        "AwsAccountId": issue.account_id,
+        "Types": [_TYPE],
+        "CreatedAt": _time(created),
+        "UpdatedAt": _time(now),
+        "Severity": {"Label": label, "Original": str(issue.severity)},
+        "FindingProviderFields": {"Severity": {"Label": label, "Original": str(issue.severity)}, "Types": [_TYPE]},
+        "Title": shortened(title(issue), _TITLE_LIMIT),
+        "Description": shortened(description(issue), _DESCRIPTION_LIMIT),
+        "Remediation": {"Recommendation": {"Text": shortened(ADVICE, _TEXT_LIMIT)}},
+        "ProductFields": dict(_fields(issue)),
+        "Resources": [_resource(issue, partition)],
+        "Compliance": compliance,
+        "RecordState": "ACTIVE" if open_ else "ARCHIVED",
+    }
+
+
+ADVICE = (
+    "Remove the rules that let public addresses in, or restrict their sources to the addresses that need the ports. "
+    "For administration use Systems Manager Session Manager or a VPN instead of a port that is open to the Internet."
+)
+
+
+def title(issue: ListedIssue) -> str:
+    """What is wrong, on one line. The group's name in it is made printable."""
+    who = "the whole Internet" if issue.details.status == "open_completely" else "public addresses"
+    ports = ", ".join(issue.ports) or "restricted ports"
+    return f"Security group {issue.group_id} ({printable(issue.details.name)}) lets {who} reach {ports}"
+
+
+def description(issue: ListedIssue) -> str:
+    """What is open and whether somebody can connect, in sentences."""
+    rules = "; ".join(rule_text(perm) for perm in issue.details.perms)
+    text = f"Open in account {printable(issue.account_name)}, {issue.details.region}: {rules}."
+    reachability = issue.details.reachability
+    if reachability:
+        text = f"Reachability: {reachability.verdict}. {text}"
+        text += "".join(f" {printable(path.text)}" for path in reachability.paths[:1])
+    return text
+
+
+def _resource(issue: ListedIssue, partition: str) -> dict[str, Any]:
+    details = issue.details
+    group: dict[str, Any] = {
+        "GroupName": printable(details.name) or issue.group_id,
+        "GroupId": issue.group_id,
+        "OwnerId": issue.account_id,
+        "IpPermissions": [_permission(perm) for perm in details.perms[:_RULES_SHOWN]],
+    }
+    if details.vpc_id:
+        group["VpcId"] = details.vpc_id
+    resource: dict[str, Any] = {
+        "Type": "AwsEc2SecurityGroup",
+        "Id": f"arn:{partition}:ec2:{details.region}:{issue.account_id}:security-group/{issue.group_id}",
+        "Partition": partition,
+        "Region": details.region,
+        "Details": {"AwsEc2SecurityGroup": group},
+    }
+    # A text of Security Hub has at least one character that is no white space; a tag may be empty.
+    tags = {printable(k): printable(v) for k, v in sorted(details.tags.items()) if k.strip() and v.strip()}
+    if tags:
+        resource["Tags"] = dict(list(tags.items())[:_TAGS_LIMIT])
+    return resource
+
+
+def _permission(perm: Exposure) -> dict[str, Any]:
+    permission: dict[str, Any] = {"IpProtocol": protocol_name(perm.protocol)}
+    if perm.from_port is not None and perm.to_port is not None:
+        permission |= {"FromPort": perm.from_port, "ToPort": perm.to_port}
+    if perm.prefix_list_id:
+        permission["PrefixListIds"] = [{"PrefixListId": perm.prefix_list_id}]
+    elif ":" in perm.cidr:
+        permission["Ipv6Ranges"] = [{"CidrIpv6": perm.cidr}]
+    else:
+        permission["IpRanges"] = [{"CidrIp": perm.cidr}]
+    return permission
+
+
+def _fields(issue: ListedIssue) -> Iterator[tuple[str, str]]:
+    fields = {
+        "hammer/status": str(issue.status),
+        "hammer/exposure": issue.details.status,
+        "hammer/verdict": issue.verdict,
+        "hammer/owner": issue.owner,
+        "hammer/ticket": issue.ticket,
+        "hammer/opened_by": issue.opened_by.principal if issue.opened_by else "",
+        "hammer/due": _time(issue.due) if issue.due else "",
+        "hammer/exempt_reason": issue.exempt_reason,
+    }
+    for name, value in fields.items():
+        if value.strip():
+            yield name, shortened(printable(value), _FIELD_LIMIT)
+
+
+def _time(time: datetime) -> str:
+    """As Security Hub wants it: RFC 3339 in UTC, to the millisecond."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03}Z"

@@ -1,0 +1,21 @@
+"""`--format json`: one object. Pure.
+
+Of a scan exactly what the contract names; of the table's issues each map says more.
+"""
+
+from __future__ import annotations
+
+import json
+
+from hammer.listing.issue import Listing, Source
+
+
+def render(listing: Listing) -> str:
+    """The list as one JSON object, ASCII only."""
+    of_scan = listing.source is Source.SCAN
+    data = {
+        "scanned": [row.item() for row in listing.scanned],
+        "failed": [row.item() for row in listing.failed],
+        "issues": [issue.scan_item() if of_scan else issue.item() for issue in listing.issues],
+    }
+    return json.dumps(data, indent=2) + "\n"

@@ -1,0 +1,146 @@
+"""`--format ocsf`: Compliance Findings (class 2003) of the Open Cybersecurity Schema Framework, version 1.6. Pure.
+
+Source: OCSF schema 1.6.0, class `compliance_finding` with the profiles `cloud` and `datetime`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from hammer import __version__
+from hammer.formats.asff_format import ADVICE, description, title
+from hammer.listing.issue import ListedIssue, Listing
+from library.aws.partition import partition_of
+from library.documents.text import printable
+from library.issues.issue import Status
+from library.issues.reachability import Severity
+
+SCHEMA_VERSION = "1.6.0"
+_CATEGORY, _CLASS = 2, 2003  # Findings, Compliance Finding
+_ACTIVITIES = {1: "Create", 2: "Update", 3: "Close"}
+_SEVERITIES = {
+    Severity.LOW: (2, "Low"),
+    Severity.MEDIUM: (3, "Medium"),
+    Severity.HIGH: (4, "High"),
+    Severity.CRITICAL: (5, "Critical"),
+}
+_STATUSES = {
+    Status.OPEN: (1, "New"),
+    Status.WHITELISTED: (3, "Suppressed"),
+    Status.RESOLVED: (4, "Resolved"),
+    Status.CLOSED: (4, "Resolved"),
+}
+_COMPLIANCE = {
+    Status.OPEN: (3, "Fail"),
+    Status.WHITELISTED: (2, "Warning"),
+    Status.RESOLVED: (1, "Pass"),
+    Status.CLOSED: (1, "Pass"),
+}
+
+
+def render(listing: Listing) -> str:
+    """The list as an array of events, ASCII only."""
+    events = [event(issue, listing.generated) for issue in listing.issues if issue.is_group]
+    return json.dumps(events, indent=2) + "\n"
+
+
+def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
+    """One issue of a security group.
+
+    Args:
+        issue: the issue.
+        now: when the event is made, in UTC.
+    """
+    details = issue.details
+    times = issue.timestamps
+    activity = 3 if not issue.status.is_exposed else 2 if times.identified else 1
+    severity_id, severity = _SEVERITIES[issue.severity]
+    status_id, status = _STATUSES[issue.status]
+    compliance_id, compliance = _COMPLIANCE[issue.status]
+    created = times.identified or now
+    return {
+        "category_uid": _CATEGORY,
+        "category_name": "Findings",
+        "class_uid": _CLASS,
+        "class_name": "Compliance Finding",
+        "type_uid": _CLASS * 100 + activity,
+        "type_name": f"Compliance Finding: {_ACTIVITIES[activity]}",
+        "activity_id": activity,
+        "activity_name": _ACTIVITIES[activity],
+        "time": _milliseconds(now),
+        "time_dt": now.isoformat(),
+        "severity_id": severity_id,
+        "severity": severity,
+        "status_id": status_id,
+        "status": status,
+        "message": title(issue),
+        "metadata": {
+            "version": SCHEMA_VERSION,
+            "profiles": ["cloud", "datetime"],
+            "product": {"name": "Hammer", "uid": "hammer", "vendor_name": "Hammer", "version": __version__},
+            "uid": f"{_uid(issue)}/{_milliseconds(now)}",
+        },
+        "finding_info": {
+            "uid": _uid(issue),
+            "title": title(issue),
+            "desc": description(issue),
+            "types": ["Network Reachability"],
+            "created_time": _milliseconds(created),
+            "created_time_dt": created.isoformat(),
+            "modified_time": _milliseconds(times.updated or now),
+            "modified_time_dt": (times.updated or now).isoformat(),
+        },
+        "compliance": {
+            "control": "Security groups must not let the Internet reach restricted ports",
+            "standards": list(dict.fromkeys(control.standard for control in issue.controls)),
+            "requirements": [control.name for control in issue.controls],
+            "status_id": compliance_id,
+            "status": compliance,
+        },
+        "remediation": {"desc": ADVICE},
+        "cloud": {
+            "provider": "AWS",
+            "region": details.region,
+            "account": {
+                "uid": issue.account_id,
+                "name": printable(issue.account_name),
+                "type_id": 10,
+                "type": "AWS Account",
+            },
+        },
+        "resources": [_resource(issue)],
+        "unmapped": {
+            "verdict": issue.verdict,
+            "exposed_ports": list(issue.ports),
+            "perms": details.to_item()["perms"],
+            "ticket": printable(issue.ticket),
+            "opened_by": printable(issue.opened_by.principal) if issue.opened_by else "",
+        },
+    }
+
+
+def _resource(issue: ListedIssue) -> dict[str, Any]:
+    details, partition = issue.details, partition_of(issue.details.region)
+    resource: dict[str, Any] = {
+        "type": "AWS::EC2::SecurityGroup",
+        "uid": f"arn:{partition}:ec2:{details.region}:{issue.account_id}:security-group/{issue.group_id}",
+        "name": printable(details.name),
+        "region": details.region,
+        "cloud_partition": partition,
+        "role_id": 3,
+        "role": "Affected",
+        "tags": [{"name": printable(key), "value": printable(value)} for key, value in sorted(details.tags.items())],
+    }
+    if issue.owner:
+        resource["owner"] = {"name": printable(issue.owner)}
+    return resource
+
+
+def _uid(issue: ListedIssue) -> str:
+    return f"hammer/{issue.account_id}/{issue.details.region}/{issue.group_id}"
+
+
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)

@@ -1,0 +1,114 @@
+"""Where a list goes: standard output, a file, or an object in S3."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from hammer.formats import Format, render
+from hammer.listing.issue import Listing
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_S3 = "s3://"
+_CONTENT_TYPES = {
+    Format.TABLE: "text/plain; charset=utf-8",
+    Format.JSON: "application/json",
+    Format.JSONL: "application/x-ndjson",
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.ASFF: "application/json",
+    Format.OCSF: "application/json",
+}
+
+
+def check_output(output: str | None) -> None:
+    """Find out before the work begins whether a place can be written to.
+
+    Raises:
+        BadParameter: it cannot.
+    """
+    if output is None:
+        return
+    if output.startswith(_S3):
+        bucket, _, key = output.removeprefix(_S3).partition("/")
+        if not bucket or not key or key.endswith("/"):
+            raise typer.BadParameter(f"{output}: write s3://bucket/key", param_hint="--output")
+        return
+    path = Path(output)
+    if path.is_dir() or not path.parent.is_dir():
+        why = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise typer.BadParameter(f"{output}: {why}", param_hint="--output")
+
+
+def write(listing: Listing, output_format: Format, output: str | None, s3: Callable[[], S3Client]) -> None:
+    """Write a list where it is to go: a file whole or not at all.
+
+    Args:
+        listing: the list.
+        output_format: as what.
+        output: a file or `s3://bucket/key`; None: standard output.
+        s3: makes the client for S3; called only for a place there.
+
+    Raises:
+        OSError: the file could not be written.
+        ClientError, BotoCoreError: S3 did not take it.
+    """
+    if output is None and output_format is Format.TABLE:
+        from hammer.formats.table_format import show
+        from hammer.terminal import console
+
+        show(console(), listing)
+        return
+    data = _text(listing, output_format).encode("utf-8")
+    if output is None:
+        _print(data)
+    elif output.startswith(_S3):
+        bucket, _, key = output.removeprefix(_S3).partition("/")
+        s3().put_object(Bucket=bucket, Key=key, Body=data, ContentType=_CONTENT_TYPES[output_format])
+    else:
+        _write_file(Path(output), data)
+
+
+def _text(listing: Listing, output_format: Format) -> str:
+    if output_format is not Format.TABLE:
+        return render(output_format, listing)
+    from hammer.formats.table_format import show
+    from hammer.terminal import console
+
+    text = StringIO()
+    show(console(text), listing)
+    return text.getvalue()
+
+
+def _print(data: bytes) -> None:
+    """Bytes, so that line ends stay as they are and no encoding lacks a character."""
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(data.decode("utf-8"))
+    else:
+        buffer.write(data)
+        buffer.flush()
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # What mkstemp makes is for its owner alone; a report is as other files are.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,103 @@
+"""Look at every account and region of a plan, several at a time, as the identification Lambda does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hammer.listing.build import listed_detection
+from hammer.listing.issue import Failed, ListedIssue, Listing, Scanned, Source
+from hammer.scan_plan import Plan
+from identification.region_scan import RegionOffError, RegionScan, scan_region
+from library.aws.ec2 import security_group_pages
+from library.aws.failures import AWS_ERRORS, explain
+from library.jobs.command_line import NotThereError
+
+_CONCURRENT_SCANS = 8
+
+
+@dataclass(slots=True)
+class _Seen:
+    scanned: list[Scanned] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    issues: list[ListedIssue] = field(default_factory=list)
+
+
+def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
+    """Look at every target of a plan.
+
+    A KeyboardInterrupt cancels what has not begun and is raised at once; calls that are under way are not waited for.
+
+    Args:
+        plan: what to look at.
+        group_ids: look at these groups only; empty: at all.
+        now: the time in UTC, for exemptions that expire.
+        advance: called with a target's name when it is done.
+
+    Raises:
+        NotThereError: everything could be read, and one of the groups is nowhere.
+    """
+
+    def look(target: tuple[str, str]) -> RegionScan:
+        account_id, region = target
+        try:
+            exemptions = plan.known.exemptions(account_id)
+            return scan_region(plan.sessions, account_id, region, plan.evaluator, exemptions, now.date(), group_ids)
+        finally:
+            plan.sessions.forget(account_id, region)
+
+    seen = _Seen()
+    pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
+    try:
+        looks = {pool.submit(look, target): target for target in plan.targets}
+        for done in as_completed(looks):
+            account_id, region = looks[done]
+            advance(f"{account_id} {region}")
+            _add(seen, plan, account_id, region, done, now)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    if group_ids and not seen.failed:
+        _refuse_missing_groups(plan, seen, list(dict.fromkeys(group_ids)))
+    return Listing(
+        source=Source.SCAN,
+        generated=now,
+        issues=tuple(sorted(seen.issues, key=lambda i: (i.account_id, i.details.region, i.group_id))),
+        scanned=tuple(sorted(seen.scanned, key=lambda row: (row.account_id, row.region))),
+        failed=tuple(sorted(seen.failed, key=lambda row: (row.account_id, row.region))),
+        whitelisted=sum(row.whitelisted for row in seen.scanned),
+    )
+
+
+def _add(seen: _Seen, plan: Plan, account_id: str, region: str, done: Future[RegionScan], now: datetime) -> None:
+    try:
+        scan = done.result()
+    except RegionOffError as error:
+        if plan.asked_for:
+            seen.failed.append(Failed(account_id, region, str(error)))
+        return
+    except AWS_ERRORS as error:
+        seen.failed.append(Failed(account_id, region, explain(error, plan.sessions.role_arn(account_id))))
+        return
+    whitelisted = sum(detection.whitelisted for detection in scan.detections)
+    name = plan.known.account_name(account_id)
+    seen.scanned.append(Scanned(account_id, name, region, scan.groups, whitelisted, now))
+    if scan.problem:
+        seen.failed.append(Failed(account_id, region, f"not understood: {scan.problem}"))
+    seen.issues += [listed_detection(detection, plan.known) for detection in scan.detections]
+
+
+def _refuse_missing_groups(plan: Plan, seen: _Seen, group_ids: Sequence[str]) -> None:
+    """Raise NotThereError if one of the groups is in none of the regions. Asks AWS again only if the count says so."""
+    if sum(row.groups for row in seen.scanned) >= len(group_ids):
+        return
+    missing = set(group_ids)
+    for row in seen.scanned:
+        if row.groups:
+            pages = security_group_pages(plan.sessions.client("ec2", row.account_id, row.region), group_ids)
+            missing -= {group["GroupId"] for page in pages for group in page}
+    if missing:
+        raise NotThereError(f"there is no security group {', '.join(sorted(missing))} where this looked")

@@ -1,0 +1,128 @@
+"""Issues as they are listed, for tests of the formats: ordinary ones, and groups whose names mean harm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hammer.listing.controls import controls_broken, exposed_ports
+from hammer.listing.issue import Failed, ListedIssue, Listing, Scanned, Source
+from library.config import DEFAULT_RESTRICTED_PORTS
+from library.issues.details import IssueDetails
+from library.issues.issue import Status, Timestamps
+from library.issues.opened_by import OpenedBy
+from library.issues.reachability import Path, Reachability, Sources, Verdict
+from library.security_groups.exposure import Exposure
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+LISTED = Exposure("tcp", 5432, 5432, "8.8.4.0/24", "open_partly", "pl-0123456789abcdef0")
+EVERYTHING = Exposure("-1", None, None, "::/0", "open_completely")
+
+HOSTILE_NAMES = (
+    "<script>document.title='taken'</script>",
+    '"><img src=x onerror="document.title=\'taken\'">',
+    "=cmd|' /C calc'!A0",
+    '+1;=HYPERLINK("http://198.51.100.7")',
+    "@SUM(1+1)\t-2\r=3",
+    "\u202egnp.exe\u2066\u200f",
+    "\x1b[31mred\x07",
+    "</title></style></script><!--",
+    "{{ 7 * 7 }}{% raw %}${7*7}",
+    "javascript:alert(1)",
+    "Zürich – Ω 東京",
+    "\ud800 alone",
+)
+
+INTERNET = Reachability.of(
+    Verdict.INTERNET,
+    Sources.ALL,
+    "open_completely",
+    [
+        Path(
+            "eni-0aa11bb22cc33dd44",
+            "instance i-0123456789abcdef0 (bastion)",
+            "203.0.113.10",
+            Verdict.INTERNET,
+            ("igw-0a", "rtb-0b", "acl-0c", "subnet-0d", "eni-0aa11bb22cc33dd44"),
+            text="Anybody can connect to 203.0.113.10 (instance i-0123456789abcdef0) on tcp/22 through igw-0a.",
+        )
+    ],
+    ["instance i-0123456789abcdef0 runs"],
+)
+
+
+def a_listed_issue(*perms: Exposure, status: Status = Status.OPEN, name: str = "web", **other: Any) -> ListedIssue:
+    """An issue that was found ten days ago, in the region `eu-west-1`."""
+    perms = perms or (SSH,)
+    details = IssueDetails(
+        name=name,
+        region=other.pop("region", "eu-west-1"),
+        vpc_id="vpc-0123456789abcdef0",
+        status="open_completely" if any(p.status == "open_completely" for p in perms) else "open_partly",
+        tags=other.pop("tags", {"Name": name, "owner": "ana"}),
+        perms=perms,
+        reachability=other.pop("reachability", None),
+    )
+    found = NOW - timedelta(days=10)
+    ended = None if status.is_exposed else NOW - timedelta(days=1)
+    issue = ListedIssue(
+        account_id="210987654321",
+        account_name="shop",
+        group_id="sg-0123456789abcdef0",
+        details=details,
+        status=status,
+        owner="ana",
+        ports=exposed_ports(perms, DEFAULT_RESTRICTED_PORTS),
+        controls=controls_broken(details),
+        timestamps=Timestamps(identified=found, updated=found, reported=found + timedelta(hours=1), resolved=ended),
+    )
+    return replace(issue, **other)
+
+
+def opened_by(principal: str = "arn:aws:iam::210987654321:user/bo") -> OpenedBy:
+    """Who opened a group, by the console."""
+    return OpenedBy(
+        principal=principal,
+        source_ip="203.0.113.9",
+        user_agent="console.ec2.amazonaws.com",
+        event_name="AuthorizeSecurityGroupIngress",
+        event_time=NOW - timedelta(days=10, minutes=3),
+        event_id="11111111-2222-3333-4444-555555555555",
+    )
+
+
+def a_listing(*issues: ListedIssue, source: Source = Source.TABLE, **other: Any) -> Listing:
+    """A list of issues that was made at `NOW`, of one region that was seen and one that could not be read."""
+    values: dict[str, Any] = {
+        "scanned": (Scanned("210987654321", "shop", "eu-west-1", 21, 1, NOW),),
+        "failed": (Failed("210987654321", "us-east-1", "role missing"),),
+        "whitelisted": 1,
+    }
+    return Listing(source=source, generated=NOW, issues=issues, **(values | other))
+
+
+def hostile_listing(source: Source = Source.TABLE) -> Listing:
+    """A list of groups whose names, tags, owners and accounts mean harm."""
+    issues = [
+        a_listed_issue(
+            SSH,
+            LISTED,
+            name=name,
+            group_id=f"sg-{number:017x}",
+            owner=name,
+            account_name=name,
+            tags={"Name": name, name: name, "empty": ""},
+            ticket=name,
+            exempt_reason=name,
+            restored=name,
+            opened_by=opened_by(name),
+            reachability=replace(
+                INTERNET, paths=(replace(INTERNET.paths[0], resource=name, text=name),), unread=(name,)
+            ),
+        )
+        for number, name in enumerate(HOSTILE_NAMES)
+    ]
+    failed = tuple(Failed("210987654321", "us-east-1", name) for name in HOSTILE_NAMES)
+    return a_listing(*issues, source=source, failed=failed)

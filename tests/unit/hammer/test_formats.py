@@ -1,0 +1,236 @@
+"""The formats, each over the same list: whole texts, the public schemas, and names that mean harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from hammer.formats import Format, render
+from hammer.formats.csv_format import COLUMNS, safe_cell
+from hammer.formats.table_format import show
+from hammer.listing.issue import Source
+from hammer.terminal import console
+from library.issues.issue import Status
+from tests.builders.listings import (
+    EVERYTHING,
+    HOSTILE_NAMES,
+    INTERNET,
+    LISTED,
+    NOW,
+    SSH,
+    a_listed_issue,
+    a_listing,
+    hostile_listing,
+    opened_by,
+)
+from tests.ocsf_schema import mistakes
+
+EVERY_KIND = a_listing(
+    a_listed_issue(SSH, LISTED, reachability=INTERNET, opened_by=opened_by(), ticket="OPS-1"),
+    a_listed_issue(EVERYTHING, group_id="sg-2", region="us-gov-west-1", tags={}),
+    a_listed_issue(LISTED, group_id="sg-3", status=Status.WHITELISTED),
+    a_listed_issue(group_id="sg-4", status=Status.RESOLVED),
+    a_listed_issue(group_id="sg-5", status=Status.CLOSED),
+)
+
+
+def csv_rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_csv_has_a_line_for_each_rule_and_source_and_ends_them_with_cr_and_lf() -> None:
+    text = render(Format.CSV, a_listing(a_listed_issue(SSH, LISTED), a_listed_issue(EVERYTHING, group_id="sg-2")))
+    assert text.count("\r\n") == text.count("\n") == 4
+    rows = csv_rows(text)
+    assert [(r["group_id"], r["protocol"], r["from_port"], r["source"], r["prefix_list_id"]) for r in rows] == [
+        ("sg-0123456789abcdef0", "tcp", "22", "0.0.0.0/0", ""),
+        ("sg-0123456789abcdef0", "tcp", "5432", "8.8.4.0/24", "pl-0123456789abcdef0"),
+        ("sg-2", "all", "", "::/0", ""),
+    ]
+    assert rows[0]["account_id"] == "210987654321"
+    assert rows[0]["identified"] == "2026-11-12T03:00:00+00:00"
+
+
+def test_csv_of_nothing_is_its_header() -> None:
+    assert render(Format.CSV, a_listing()) == ",".join(f'"{name}"' for name in COLUMNS) + "\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        pytest.param("web", "web", id="harmless"),
+        pytest.param("=1+1", "'=1+1", id="equals"),
+        pytest.param("+1", "'+1", id="plus"),
+        pytest.param("-1", "'-1", id="minus"),
+        pytest.param("@SUM(1)", "'@SUM(1)", id="at"),
+        pytest.param("  =1", "  '=1", id="after blanks"),
+        pytest.param("a,=1;-2|@3", "a,'=1;'-2|'@3", id="after separators"),
+        pytest.param("\uff1d1", "'\uff1d1", id="full width"),
+        pytest.param("\t=1", "\\t=1", id="tab"),
+        pytest.param("a\r\n=1", "a\\r\\n=1", id="line ends"),
+        pytest.param("a-b 8.8.8.0/24", "a-b 8.8.8.0/24", id="in the middle"),
+    ],
+)
+def test_no_cell_is_a_formula(text: str, cell: str) -> None:
+    assert safe_cell(text) == cell
+
+
+def test_no_hostile_name_begins_a_cell_or_breaks_a_line_of_csv() -> None:
+    text = render(Format.CSV, hostile_listing())
+    cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert not [cell for cell in cells if not all(char.isprintable() for char in cell)]
+    assert len(text.splitlines()) == 1 + 2 * len(HOSTILE_NAMES)
+
+
+def test_json_of_a_scan_is_what_the_contract_names() -> None:
+    listing = a_listing(a_listed_issue(), source=Source.SCAN)
+    assert json.loads(render(Format.JSON, listing)) == {
+        "scanned": [{"account_id": "210987654321", "region": "eu-west-1", "groups": 21, "whitelisted": 1}],
+        "failed": [{"account_id": "210987654321", "region": "us-east-1", "reason": "role missing"}],
+        "issues": [
+            {
+                "account_id": "210987654321",
+                "group_id": "sg-0123456789abcdef0",
+                "whitelisted": False,
+                **a_listed_issue().details.to_item(),
+            }
+        ],
+    }
+
+
+def test_json_of_the_table_tells_more() -> None:
+    listing = a_listing(a_listed_issue(status=Status.WHITELISTED, opened_by=opened_by(), ticket="OPS-1"))
+    issue = json.loads(render(Format.JSON, listing))["issues"][0]
+    assert {name: issue[name] for name in ("whitelisted", "issue_status", "severity", "owner", "ticket")} == {
+        "whitelisted": True,
+        "issue_status": "whitelisted",
+        "severity": "high",
+        "owner": "ana",
+        "ticket": "OPS-1",
+    }
+    assert issue["opened_by"]["principal"] == "arn:aws:iam::210987654321:user/bo"
+    assert issue["timestamps"]["identified"] == "2026-11-12T03:00:00+00:00"
+
+
+def test_jsonl_is_one_object_a_line() -> None:
+    lines = render(Format.JSONL, EVERY_KIND).splitlines()
+    assert [json.loads(line)["group_id"] for line in lines] == [i.group_id for i in EVERY_KIND.issues]
+
+
+@pytest.mark.parametrize("output_format", [Format.JSON, Format.JSONL, Format.ASFF, Format.OCSF])
+def test_json_formats_are_ascii_and_keep_hostile_names_as_they_are(output_format: Format) -> None:
+    text = render(output_format, hostile_listing())
+    assert text.isascii()
+    for line in text.splitlines() if output_format is Format.JSONL else [text]:
+        json.loads(line)
+
+
+def asff(listing: Any) -> list[dict[str, Any]]:
+    return json.loads(render(Format.ASFF, listing))["Findings"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("listing", [EVERY_KIND, hostile_listing()], ids=["every kind", "hostile"])
+def test_asff_is_what_security_hub_takes(listing: Any) -> None:
+    model = botocore.session.get_session().get_service_model("securityhub").operation_model("BatchImportFindings")
+    findings = asff(listing)
+    assert model.input_shape is not None
+    report = ParamValidator().validate({"Findings": findings}, model.input_shape)
+    assert report.generate_report() == ""
+    for finding in findings:
+        texts = list(texts_of(finding))
+        assert all(text.strip() for text in texts)  # NonEmptyString: .*\S.*
+        assert len(finding["Title"]) <= 256
+        assert len(finding["Description"]) <= 1024
+        assert len(json.dumps(finding)) <= 240_000
+
+
+def texts_of(value: Any) -> Any:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from texts_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts_of(inner)
+
+
+def test_asff_of_each_status() -> None:
+    shown = [
+        (f["Compliance"]["Status"], f["RecordState"], f["FindingProviderFields"]["Severity"]["Label"], f["ProductArn"])
+        for f in asff(EVERY_KIND)
+    ]
+    product = "arn:aws:securityhub:eu-west-1:210987654321:product/210987654321/default"
+    assert shown == [
+        ("FAILED", "ACTIVE", "CRITICAL", product),
+        (
+            "FAILED",
+            "ACTIVE",
+            "HIGH",
+            "arn:aws-us-gov:securityhub:us-gov-west-1:210987654321:product/210987654321/default",
+        ),
+        ("WARNING", "ARCHIVED", "MEDIUM", product),
+        ("PASSED", "ARCHIVED", "INFORMATIONAL", product),
+        ("PASSED", "ARCHIVED", "INFORMATIONAL", product),
+    ]
+
+
+@pytest.mark.parametrize("listing", [EVERY_KIND, hostile_listing()], ids=["every kind", "hostile"])
+def test_ocsf_is_compliance_findings_of_1_6(listing: Any) -> None:
+    events = json.loads(render(Format.OCSF, listing))
+    assert len(events) == len(listing.issues)
+    for event in events:
+        assert mistakes(event) == []
+        assert (event["class_uid"], event["category_uid"], event["metadata"]["version"]) == (2003, 2, "1.6.0")
+        assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"]
+
+
+def test_ocsf_of_each_status() -> None:
+    events = json.loads(render(Format.OCSF, EVERY_KIND))
+    assert [(e["severity"], e["status"], e["activity_name"], e["compliance"]["status"]) for e in events] == [
+        ("Critical", "New", "Update", "Fail"),
+        ("High", "New", "Update", "Fail"),
+        ("Medium", "Suppressed", "Update", "Warning"),
+        ("High", "Resolved", "Close", "Pass"),
+        ("High", "Resolved", "Close", "Pass"),
+    ]
+    assert events[0]["time"] == int(NOW.timestamp() * 1000)
+
+
+def table(listing: Any) -> str:
+    text = io.StringIO()
+    show(console(text), listing)
+    return text.getvalue()
+
+
+def test_a_table_in_a_file_cuts_no_cell() -> None:
+    name = "a name of very many words " * 20
+    text = table(a_listing(a_listed_issue(SSH, LISTED, name=name.strip())))
+    assert name.strip() in text
+    assert "tcp/5432 from pl-0123456789abcdef0 (8.8.4.0/24)" in text
+
+
+def test_a_table_shows_hostile_names_spelled_out() -> None:
+    text = table(hostile_listing())
+    assert all(char.isprintable() for char in text.replace("\n", ""))
+    assert "[31mred" in text
+
+
+def test_what_is_missing_or_wrong_in_an_event_is_seen() -> None:
+    event = json.loads(render(Format.OCSF, EVERY_KIND))[0]
+    del event["finding_info"]["uid"]
+    event |= {"status_id": 77, "colour": "red", "resources": {}}
+    assert mistakes(event) == [
+        "compliance_finding.status_id: 77 is none of ['1', '2', '3', '4', '5', '6']",
+        "compliance_finding.finding_info.uid is missing",
+        "compliance_finding.resources is no list",
+        "compliance_finding.colour is not in the schema",
+    ]
