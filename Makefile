@@ -3,7 +3,8 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check check-deployment format docs site mutants bench lock package clean venv venv-deployment
+.PHONY: help demo test check check-deployment format docs site mutants bench lock package clean venv venv-browser \
+	venv-deployment
 
 PYTHON = python3
 VENV = .venv
@@ -11,6 +12,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 STAMP = $(VENV)/.stamp
 DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
+BROWSER_STAMP = $(VENV)/.stamp-browser
 # Apart, because it asks for versions of its own of what Hammer uses.
 CHECKOV_VENV = .venv-checkov
 # Apart, because only the documentation site needs it.
@@ -88,6 +90,9 @@ package: $(STAMP)
 
 venv: $(STAMP)
 
+# What drives a browser for tests/browser: 150 MB, so only when asked for. The browser itself is Debian's `chromium`.
+venv-browser: $(BROWSER_STAMP)
+
 # Terraform and its provider for tests/deployment: 240 MB, so only when asked for.
 venv-deployment: $(DEPLOYMENT_STAMP)
 
@@ -102,6 +107,10 @@ $(STAMP): pyproject.toml requirements/dev.lock
 
 $(DEPLOYMENT_STAMP): $(STAMP) requirements/deployment-test.lock
 	@$(PIP) install --require-hashes --requirement requirements/deployment-test.lock
+	@touch $@
+
+$(BROWSER_STAMP): $(STAMP) requirements/browser-test.lock
+	@$(PIP) install --require-hashes --requirement requirements/browser-test.lock
 	@touch $@
 
 $(CHECKOV_VENV)/.stamp: requirements/checkov.lock
@@ -132,6 +141,8 @@ lock:
 		--output-file requirements/lambda.lock
 	$(UV_COMPILE) --extra deployment-test --constraints requirements/dev.lock \
 		--output-file requirements/deployment-test.lock
+	$(subst pyproject.toml,requirements/browser-test.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
+		--output-file requirements/browser-test.lock
 	$(subst pyproject.toml,requirements/checkov.in,$(UV_COMPILE)) --output-file requirements/checkov.lock
 	$(subst pyproject.toml,requirements/mutants.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
 		--output-file requirements/mutants.lock

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from hammer.listing.controls import controls_broken, exposed_ports
 from hammer.listing.issue import ListedIssue
-from library.config import DEFAULT_RESTRICTED_PORTS, Configuration
+from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status
 from library.issues.kinds import kind_of

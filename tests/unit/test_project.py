@@ -82,7 +82,16 @@ def test_another_path_is_not_one(text: str) -> None:
 
 
 def test_there_is_a_lock_for_each_place() -> None:
-    assert {lock.stem for lock in LOCKS} == {"checkov", "deployment-test", "dev", "host", "lambda", "mutants", "site"}
+    assert {lock.stem for lock in LOCKS} == {
+        "browser-test",
+        "checkov",
+        "deployment-test",
+        "dev",
+        "host",
+        "lambda",
+        "mutants",
+        "site",
+    }
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
