@@ -1,0 +1,1 @@
+"""Who on the Internet can really connect through what a security group exposes."""
