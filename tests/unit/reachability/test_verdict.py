@@ -770,8 +770,6 @@ ORDER = [
     ),
 ]
 
-ALB = {"Scheme": "internet-facing"}
-
 
 def alb(*listeners: dict[str, Any], **other: Any) -> Answers:
     """An application load balancer that uses the group."""
