@@ -34,6 +34,7 @@ from hammer import demo_world
 from hammer.bootstrap import TOPICS, bootstrap
 from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
+from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions
 from library.config import load_configuration
@@ -177,7 +178,9 @@ class Demo:
         table = self._new_table("account", "region", "groups", "open completely", "open partly", "whitelisted")
         issues = self._issues()
         for account_id, name in demo_world.ACCOUNTS.items():
-            for seen in sorted(self._table.coverage(account_id), key=lambda coverage: coverage.region):
+            for seen in sorted(
+                CoverageRecords(self._table.items).of_account(account_id), key=lambda coverage: coverage.region
+            ):
                 here = [i for i in issues if (i.account_id, i.details.region) == (account_id, seen.region)]
                 count = Counter(i.status if i.status is Status.WHITELISTED else i.details.status for i in here)
                 table.add_row(

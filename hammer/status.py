@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import Lock, LockState, this_process
 from library.aws.session import Sessions
@@ -48,7 +49,7 @@ def command(config: ConfigOption = None, account: AccountOption = None, region: 
         return not region or place in region
 
     console = Console(highlight=False)
-    scans = [scan for name in accounts for scan in table.coverage(name) if chosen(scan.region)]
+    scans = [scan for name in accounts for scan in CoverageRecords(table.items).of_account(name) if chosen(scan.region)]
     console.print(scan_table(scans, configuration))
     # A restored group that is not exposed any more still is left alone when it opens again.
     unreadable: list[UnreadableIssueError] = []

@@ -34,7 +34,7 @@ from identification.inspector.expected_ports import FilterDecision, decide
 from identification.inspector.finding import Finding
 from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
-from library.aws.issue_table import ConflictError
+from library.aws.items import ConflictError
 from library.issues.reconcile import reconcile
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from identification.runtime import Runtime, start
 from library.aws.chunks import chunks
+from library.aws.coverage_records import CoverageRecords
 from library.aws.ec2 import enabled_regions
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def _log_stale(runtime: Runtime, targets: Sequence[Mapping[str, str]], limit: ti
     oldest = runtime.now() - limit
 
     def looked(account_id: str) -> dict[tuple[str, str], datetime | None]:
-        return {(scan.account_id, scan.region): scan.looked for scan in runtime.table.coverage(account_id)}
+        return {
+            (scan.account_id, scan.region): scan.looked
+            for scan in CoverageRecords(runtime.table.items).of_account(account_id)
+        }
 
     with ThreadPoolExecutor(_CONCURRENT_BATCHES) as pool:
         known = {place: at for places in pool.map(looked, accounts) for place, at in places.items()}

@@ -43,23 +43,30 @@ class RegionScan:
         unreadable: of groups with rules that could not be understood, the reasons, by group id. Whether these
             are fixed cannot be told.
         nameless: of groups that came without an id, the reasons. Each could be any group.
+        incomplete: why the answer cannot be all that there is; empty: it can.
     """
 
     groups: int = 0
     detections: list[Detection] = field(default_factory=list)
     unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
     nameless: list[str] = field(default_factory=list)
+    incomplete: str = ""
 
     @property
     def problem(self) -> str:
         """What was not understood, on one line; empty: everything was. Of many groups, the first few."""
         reasons = self.nameless + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
-        more = [f"and {len(reasons) - _PROBLEMS_NAMED} more"] if len(reasons) > _PROBLEMS_NAMED else []
-        return "; ".join([*reasons[:_PROBLEMS_NAMED], *more])
+        return "; ".join(first_few(reasons))
 
     def tells_about(self, group_id: str) -> bool:
         """Whether a group that is not among the detections is known to expose nothing, or to be gone."""
-        return group_id not in self.unreadable and not self.nameless
+        return group_id not in self.unreadable and not self.nameless and not self.incomplete
+
+
+def first_few(reasons: Sequence[str]) -> list[str]:
+    """As many reasons as one line has room for, and how many more there are."""
+    more = [f"and {len(reasons) - _PROBLEMS_NAMED} more"] if len(reasons) > _PROBLEMS_NAMED else []
+    return [*reasons[:_PROBLEMS_NAMED], *more]
 
 
 def scan_region(

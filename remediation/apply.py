@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from library.aws.failures import AWS_ERRORS, error_code, explain
-from library.aws.issue_table import ConflictError
+from library.aws.items import ConflictError
 from library.security_groups.group import IngressRule, ShapeError
 from remediation.backups import BackupError
 from remediation.journal import Entry, Journal, Step

@@ -17,7 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from library.aws.issue_table import ConflictError
+from library.aws.items import ConflictError
 from library.issues.issue import Issue
 from library.issues.times import format_time
 from library.security_groups.group import IngressRule

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import ConflictError
+from library.aws.items import ConflictError
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, fitted, paragraph
 from library.documents.jira_markup import jira_markup

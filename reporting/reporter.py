@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import ConflictError
+from library.aws.items import ConflictError
 from library.documents.plain_text import plain_text
 from library.issues.issue import Issue
 from library.issues.times import format_time

@@ -17,7 +17,7 @@ from identification.inspector.finding import Finding
 from library.aws.chunks import chunks
 from library.aws.ec2 import PrefixListReader, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import ConflictError
+from library.aws.items import ConflictError
 from library.security_groups.group import ShapeError, parse_security_group
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The DynamoDB table of issues, and of what Hammer keeps beside them.
+"""The issues of the DynamoDB table: reading them, and writing what the jobs decide about them.
 
 Every write is conditional on what it was decided on. Reads are strongly consistent: the indexes are local ones.
 """
@@ -6,14 +6,15 @@ Every write is conditional on what it was decided on. Reads are strongly consist
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from library.aws.items import Items
 from library.aws.missing_table import name_missing_table
-from library.issues import scan_coverage
+from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
+from library.errors import HammerError
 from library.issues.issue import Issue, Status
 from library.issues.kinds import ISSUE_ID_PREFIXES
 from library.issues.times import format_time
@@ -24,46 +25,12 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from library.issues.reconcile import Change
-    from library.issues.scan_coverage import ScanCoverage
 
-STATUS_INDEX = "by_status"  # account_id, status
-REGION_INDEX = "by_open_region"  # account_id, open_region: issues that are open or whitelisted
-
-TIME_TO_LIVE_ATTRIBUTE = "expires_at"  # seconds since 1970; DynamoDB deletes the item after it. Issues have none.
-
-TABLE_DEFINITION: dict[str, Any] = {
-    "BillingMode": "PAY_PER_REQUEST",
-    "AttributeDefinitions": [
-        {"AttributeName": name, "AttributeType": "S"} for name in ("account_id", "issue_id", "status", "open_region")
-    ],
-    "KeySchema": [
-        {"AttributeName": "account_id", "KeyType": "HASH"},
-        {"AttributeName": "issue_id", "KeyType": "RANGE"},
-    ],
-    "LocalSecondaryIndexes": [
-        {
-            "IndexName": index,
-            "KeySchema": [
-                {"AttributeName": "account_id", "KeyType": "HASH"},
-                {"AttributeName": attribute, "KeyType": "RANGE"},
-            ],
-            "Projection": {"ProjectionType": "ALL"},
-        }
-        for index, attribute in ((STATUS_INDEX, "status"), (REGION_INDEX, "open_region"))
-    ],
-}
-"""The table as CreateTable takes it, but for its name."""
-
-_BATCH_GET_LIMIT = 100
 _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
-_ADOPTED = "adopted#issues"  # the id of the item that says that an account's issues from other tooling are known
+_AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_not_exists(#revision))"
 
 
-class ConflictError(Exception):
-    """Somebody else changed the item since it was read: read again and decide again."""
-
-
-class UnreadableIssueError(Exception):
+class UnreadableIssueError(HammerError):
     """An item is not as an issue should be: other tooling wrote it, say. Its text names the item and what is wrong.
 
     Attributes:
@@ -80,37 +47,39 @@ class UnreadableIssueError(Exception):
         )
 
 
+Unreadable = Callable[[UnreadableIssueError], None]
+
+
 class IssueTable:
     """One table.
 
     Args:
         client: for DynamoDB, in the main account and region.
         name: the table's name.
+
+    Attributes:
+        items: the same table as items, for what Hammer keeps beside the issues.
     """
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         name_missing_table(client, name)
-        self._client = client
-        self._name = name
-        self._serialize = TypeSerializer().serialize
-        self._deserialize = TypeDeserializer().deserialize
+        self.items = Items(client, name)
 
-    def exposed(self, account_id: str, region: str) -> dict[str, Issue]:
+    def exposed(self, account_id: str, region: str, *, unreadable: Unreadable | None = None) -> dict[str, Issue]:
         """The open and whitelisted issues of one account and region, by group id. Reads nothing else.
+
+        Args:
+            account_id: the account.
+            region: the region.
+            unreadable: called for each item that is not as an issue should be, instead of raising.
 
         Raises:
             UnreadableIssueError: one of them cannot be read, so that nobody knows them all.
         """
-        return {
-            issue.issue_id: issue for issue in map(_issue, self._query(account_id, REGION_INDEX, "open_region", region))
-        }
+        found = self._query(account_id, REGION_INDEX, "open_region", region)
+        return {issue.issue_id: issue for issue in _issues(found, unreadable)}
 
-    def with_status(
-        self,
-        account_id: str,
-        *statuses: Status,
-        unreadable: Callable[[UnreadableIssueError], None] | None = None,
-    ) -> Iterator[Issue]:
+    def with_status(self, account_id: str, *statuses: Status, unreadable: Unreadable | None = None) -> Iterator[Issue]:
         """An account's issues in these statuses, one status after the other. Reads no others.
 
         Args:
@@ -122,68 +91,79 @@ class IssueTable:
             UnreadableIssueError: an item is not as it should be, and nobody is to be told.
         """
         for status in statuses:
-            for item in self._query(account_id, STATUS_INDEX, "status", status):
-                if not str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES):
-                    continue
-                try:
-                    issue = _issue(item, check=True)
-                except UnreadableIssueError as error:
-                    if unreadable is None:
-                        raise
-                    unreadable(error)
-                    continue
-                yield issue
+            yield from _issues(self.items_with_status(account_id, status), unreadable, check=True)
+
+    def items_with_status(self, account_id: str, status: Status) -> Iterator[dict[str, Any]]:
+        """The items of an account's issues in a status, as they are."""
+        for item in self._query(account_id, STATUS_INDEX, "status", status):
+            if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES):
+                yield item
 
     def get(self, account_id: str, group_id: str) -> Issue | None:
         """One issue, or None."""
         return self.get_many(account_id, [group_id]).get(group_id)
 
-    def get_many(self, account_id: str, group_ids: Iterable[str]) -> dict[str, Issue]:
+    def get_many(
+        self, account_id: str, group_ids: Iterable[str], *, unreadable: Unreadable | None = None
+    ) -> dict[str, Issue]:
         """The issues of these groups, in whatever status, by group id; those that there are none of are left out.
+
+        Args:
+            account_id: the account.
+            group_ids: the groups.
+            unreadable: called for each item that is not as an issue should be, instead of raising.
 
         Raises:
             UnreadableIssueError: an item is not as an issue should be.
         """
-        found: dict[str, Issue] = {}
-        # BatchGetItem refuses a key that is named twice.
-        wanted = [self._key(account_id, group_id) for group_id in dict.fromkeys(group_ids)]
-        while wanted:
-            batch, wanted = wanted[:_BATCH_GET_LIMIT], wanted[_BATCH_GET_LIMIT:]
-            answer = self._client.batch_get_item(RequestItems={self._name: {"Keys": batch, "ConsistentRead": True}})
-            for raw in answer["Responses"].get(self._name, ()):
-                issue = _issue(self._item(raw))
-                found[issue.issue_id] = issue
-            # At most 16 MB come at a time (BatchGetItem, UnprocessedKeys): the rest goes to the end of the queue.
-            wanted.extend(answer["UnprocessedKeys"].get(self._name, {"Keys": []})["Keys"])
-        return found
+        found = self.items.get_many(account_id, group_ids)
+        return {issue.issue_id: issue for issue in _issues(found, unreadable)}
 
-    def write(self, change: Change) -> None:
+    def write(self, change: Change, *, look: int | None = None) -> None:
         """Carry out what identification decided.
 
+        Args:
+            change: what was decided.
+            look: the ticket of the look that it was decided by (`library.aws.looks`); None: it has none.
+
         Raises:
-            ConflictError: the issue is no longer as it was when this was decided.
+            ConflictError: the issue is no longer as it was when this was decided, or a later look marked it.
         """
         issue, before = change.issue, change.before
-        item = issue.to_item()
+        item = issue.to_item() | ({} if look is None else {"look": look})
         if before is None:
-            self._put_new(item)
+            self.items.put_new(item)
             return
-        sets = {"#status": item["status"], "issue_details": item["issue_details"], "revision": issue.revision}
-        if change.starts_occurrence:
-            sets |= {"timestamps": item["timestamps"], "occurrence": issue.occurrence}
-        else:
+        names = ["status", "issue_details", "revision"]
+        names += ["timestamps", "occurrence"] if change.starts_occurrence else []
+        names += [name for name in ("open_region", "opened_by", "look") if name in item]
+        sets = {name: item[name] for name in names}
+        if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
-        if issue.status.is_exposed:
-            sets["open_region"] = item["open_region"]
-        if issue.opened_by:
-            sets["opened_by"] = item["opened_by"]
-        self._update(
-            self._key(issue.account_id, issue.issue_id),
+        self.items.update(
+            issue.account_id,
+            issue.issue_id,
             sets,
-            removes=[name for name in ("open_region", "opened_by") if name not in sets],
-            condition=_REVISION_HOLDS,
-            values={":revision_read": before.revision, ":status_read": str(before.status)},
+            removes=[name for name in ("open_region", "opened_by") if name not in item],
+            **_as_read(before, look),
         )
+
+    def mark(self, issue: Issue, look: int) -> None:
+        """Record that a look found an issue as the table has it, so that no earlier look may change it any more.
+
+        Raises:
+            ConflictError: the issue is no longer as it was read, or a later look marked it.
+        """
+        self.items.update(issue.account_id, issue.issue_id, {"look": look}, **_as_read(issue, look))
+
+    def adopt(self, issue: Issue) -> None:
+        """Make an issue that other tooling wrote known to `exposed`.
+
+        Raises:
+            ConflictError: the issue is no longer as it was read.
+        """
+        sets = {"open_region": issue.details.region, "revision": issue.revision + 1}
+        self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(issue, None))
 
     def close(self, issue: Issue, now: datetime) -> None:
         """Record that the ticket of a resolved issue is closed.
@@ -191,15 +171,9 @@ class IssueTable:
         Raises:
             ConflictError: the issue is no longer as it was read: found again, say.
         """
-        self._update(
-            self._key(issue.account_id, issue.issue_id),
-            {
-                "#status": str(Status.CLOSED),
-                "timestamps.closed": format_time(now),
-                "revision": issue.revision + 1,
-            },
-            condition=_REVISION_HOLDS,
-            values={":revision_read": issue.revision, ":status_read": str(Status.RESOLVED)},
+        sets = {"status": str(Status.CLOSED), "timestamps.closed": format_time(now), "revision": issue.revision + 1}
+        self.items.update(
+            issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED), None)
         )
 
     def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
@@ -212,64 +186,10 @@ class IssueTable:
         Raises:
             ConflictError: the issue is gone, or has a new occurrence.
         """
-        key = self._key(issue.account_id, issue.issue_id)
+        condition, values = "#occurrence = :occurrence_read", {":occurrence_read": issue.occurrence}
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
-            self._update(key, dict(sets), condition="attribute_exists(issue_id) AND attribute_not_exists(occurrence)")
-            return
-        self._update(
-            key,
-            dict(sets),
-            condition="occurrence = :occurrence_read",
-            values={":occurrence_read": issue.occurrence},
-        )
-
-    def record_coverage(self, scan: ScanCoverage) -> None:
-        """Keep what a scan saw, unless a scan that began later is kept already.
-
-        The time of the last complete scan stays if this one is not complete.
-        """
-        sets = scan.to_item()
-        if scan.outcome is scan_coverage.Outcome.COMPLETE:
-            sets["last_complete"] = sets["started"]
-        # Two scans of a region overlap when one is slow: the slow one knows less.
-        with suppress(ConflictError):
-            self._update(
-                self._key(scan.account_id, f"{scan_coverage.ITEM_PREFIX}{scan.region}"),
-                sets,
-                condition="attribute_not_exists(issue_id) OR #started <= :started",
-                values={":started": sets["started"]},
-            )
-
-    def coverage(self, account_id: str) -> Iterator[scan_coverage.ScanCoverage]:
-        """The newest scan of each region of an account."""
-        for item in self._pages(
-            KeyConditionExpression="account_id = :account AND begins_with(issue_id, :prefix)",
-            ExpressionAttributeValues=self._values({":account": account_id, ":prefix": scan_coverage.ITEM_PREFIX}),
-        ):
-            yield scan_coverage.ScanCoverage.from_item(item)
-
-    def adopt(self, account_id: str) -> None:
-        """Make issues that other tooling wrote known to `exposed`: once for each account, whose open ones are read.
-
-        They lack the key of its index. One that cannot be read is left as it is: the jobs name it.
-        """
-        marker = self._key(account_id, _ADOPTED)
-        if "Item" in self._client.get_item(TableName=self._name, Key=marker, ConsistentRead=True):
-            return
-        for status in (Status.OPEN, Status.WHITELISTED):
-            for item in self._query(account_id, STATUS_INDEX, "status", status):
-                if "open_region" in item or not str(item["issue_id"]).startswith("sg-"):
-                    continue
-                with suppress(ConflictError, UnreadableIssueError):
-                    issue = _issue(item, check=True)
-                    self._update(
-                        self._key(account_id, issue.issue_id),
-                        {"open_region": issue.details.region, "revision": issue.revision + 1},
-                        condition=_REVISION_HOLDS,
-                        values={":revision_read": issue.revision, ":status_read": str(status)},
-                    )
-        with suppress(ConflictError):
-            self._update(marker, {"adopted": True}, condition="attribute_not_exists(issue_id)")
+            condition, values = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
+        self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
 
     def _query(self, account_id: str, index: str, attribute: str, value: str) -> Iterator[dict[str, Any]]:
         """An account's items in an index; from the table itself where it was made without indexes.
@@ -277,101 +197,41 @@ class IssueTable:
         Local indexes cannot be added to a table, and one that other tooling made has none. Then all of the account's
         items are read.
         """
+        values = {":account": account_id, ":value": str(value)}
         try:
-            yield from self._pages(
-                IndexName=index,
-                KeyConditionExpression="account_id = :account AND #attribute = :value",
-                ExpressionAttributeNames={"#attribute": attribute},
-                ExpressionAttributeValues=self._values({":account": account_id, ":value": str(value)}),
-            )
+            yield from self.items.query(f"account_id = :account AND #{attribute} = :value", values, index=index)
         except ClientError as error:
             if not any(phrase in str(error) for phrase in _NO_SUCH_INDEX):
                 raise
-            yield from self._in_table(account_id, index, value)
+            yield from self._query_table(values, index)
 
-    def _in_table(self, account_id: str, index: str, value: str) -> Iterator[dict[str, Any]]:
-        every: dict[str, Any] = {"KeyConditionExpression": "account_id = :account"}
-        if index == STATUS_INDEX:
-            yield from self._pages(
-                **every,
-                FilterExpression="#status = :value",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues=self._values({":account": account_id, ":value": str(value)}),
-            )
-            return
-        values = {":account": account_id, ":value": value, ":open": "open", ":whitelisted": "whitelisted"}
-        yield from self._pages(
-            **every,
-            FilterExpression="#status IN (:open, :whitelisted) AND begins_with(#id, :sg) AND #details.#region = :value",
-            ExpressionAttributeNames={
-                "#status": "status",
-                "#id": "issue_id",
-                "#details": "issue_details",
-                "#region": "region",
-            },
-            ExpressionAttributeValues=self._values(values | {":sg": "sg-"}),
-        )
-
-    def _pages(self, **query: Any) -> Iterator[dict[str, Any]]:
-        for page in self._client.get_paginator("query").paginate(TableName=self._name, ConsistentRead=True, **query):
-            for raw in page["Items"]:
-                yield self._item(raw)
-
-    def _put_new(self, item: dict[str, Any]) -> None:
-        try:
-            self._client.put_item(
-                TableName=self._name,
-                Item=self._values(item),
-                ConditionExpression="attribute_not_exists(issue_id)",
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise ConflictError(item["issue_id"]) from error
-
-    def _update(
-        self,
-        key: dict[str, Any],
-        sets: dict[str, Any],
-        *,
-        removes: Iterable[str] = (),
-        condition: str = "",
-        values: Mapping[str, Any] | None = None,
-    ) -> None:
-        """UpdateItem, with a placeholder for every name and value: both may be reserved words or hostile text."""
-        names: dict[str, str] = {"#status": "status"}
-        assignments, all_values = [], dict(values or {})
-        for number, (path, value) in enumerate(sets.items()):
-            assignments.append(f"{_placeholders(path, names)} = :v{number}")
-            all_values[f":v{number}"] = value
-        expression = "SET " + ", ".join(assignments)
-        if removes:
-            expression += " REMOVE " + ", ".join(_placeholders(path, names) for path in removes)
-        arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-        if "#status" not in expression + condition:
-            del names["#status"]
-        try:
-            self._client.update_item(
-                TableName=self._name,
-                Key=key,
-                UpdateExpression=expression,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=self._values(all_values),
-                **arguments,
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise ConflictError(key["issue_id"]["S"]) from error
-
-    def _key(self, account_id: str, issue_id: str) -> dict[str, Any]:
-        return {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
-
-    def _values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self._serialize(value) for name, value in values.items()}
-
-    def _item(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self._deserialize(value) for name, value in raw.items()}
+    def _query_table(self, values: dict[str, Any], index: str) -> Iterator[dict[str, Any]]:
+        only = "#status = :value"
+        if index == REGION_INDEX:
+            only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
+            values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
+        yield from self.items.query("account_id = :account", values, only=only)
 
 
-def _issue(item: Mapping[str, Any], *, check: bool = False) -> Issue:
-    """Read an item. `check`: be strict about what identification would not mind, because it writes it anew."""
+def _as_read(issue: Issue, look: int | None) -> dict[str, Any]:
+    """The condition that an issue is as it was read, and that no look later than this one marked it."""
+    condition, values = _AS_READ, {":revision_read": issue.revision, ":status_read": str(issue.status)}
+    if look is not None:
+        condition += " AND (attribute_not_exists(#look) OR #look <= :look)"
+        values |= {":look": look}
+    return {"condition": condition, "values": values}
+
+
+def read_issue(item: Mapping[str, Any], *, check: bool = False) -> Issue:
+    """Read an item.
+
+    Args:
+        item: the item.
+        check: be strict about what identification would not mind, because it writes it anew.
+
+    Raises:
+        UnreadableIssueError: it is not as an issue should be.
+    """
     try:
         issue = Issue.from_item(item)
         if check:
@@ -381,13 +241,15 @@ def _issue(item: Mapping[str, Any], *, check: bool = False) -> Issue:
     return issue
 
 
-_REVISION_HOLDS = "#status = :status_read AND (revision = :revision_read OR attribute_not_exists(revision))"
-
-
-def _placeholders(path: str, names: dict[str, str]) -> str:
-    """A document path with a placeholder for each of its steps, which are added to `names`."""
-    steps = []
-    for step in path.removeprefix("#").split("."):
-        names[f"#{step}"] = step
-        steps.append(f"#{step}")
-    return ".".join(steps)
+def _issues(
+    items: Iterable[Mapping[str, Any]], unreadable: Unreadable | None, *, check: bool = False
+) -> Iterator[Issue]:
+    for item in items:
+        try:
+            issue = read_issue(item, check=check)
+        except UnreadableIssueError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
+            continue
+        yield issue

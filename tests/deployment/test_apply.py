@@ -13,7 +13,7 @@ import requests
 
 from deployment import package
 from deployment.host_bundle import build_host
-from library.aws.issue_table import TABLE_DEFINITION
+from library.aws.table_definition import TABLE_DEFINITION
 from tests.deployment.deployed import ACCOUNT, REGION, Deployed
 from tests.deployment.emulator import emulated_aws
 from tests.deployment.iam import call_of, is_allowed

@@ -14,7 +14,9 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from identification import describe_security_groups
-from library.aws.issue_table import TABLE_DEFINITION, IssueTable
+from library.aws.coverage_records import CoverageRecords
+from library.aws.issue_table import IssueTable
+from library.aws.table_definition import TABLE_DEFINITION
 from tests.builders.rules import permission
 from tests.worlds.emulated_aws import EmulatedAws
 
@@ -121,7 +123,7 @@ class World:
 
     def coverage(self, account_id: str = SLAVE, region: str = IRELAND) -> Any:
         """What the table says about the last scan of an account and region, or None."""
-        scans = IssueTable(self.dynamodb, TABLE).coverage(account_id)
+        scans = CoverageRecords(IssueTable(self.dynamodb, TABLE).items).of_account(account_id)
         return next((scan for scan in scans if scan.region == region), None)
 
     def set(self, group_id: str, account_id: str = SLAVE, **attributes: Any) -> None:

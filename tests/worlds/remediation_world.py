@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 from hammer.bootstrap import bootstrap
 from library.aws.ec2 import PrefixListReader
 from library.aws.issue_table import IssueTable
+from library.aws.items import serialized
 from library.aws.lock import Holder, Lock
 from library.aws.session import Sessions
 from library.config import Configuration, load_configuration
@@ -197,10 +198,7 @@ class World:
             "jira_details": {"ticket": "SEC-1"},
             **more,
         }
-        serialize = self.table._serialize
-        self.sessions.client("dynamodb").put_item(
-            TableName=TABLE, Item={name: serialize(value) for name, value in item.items()}
-        )
+        self.sessions.client("dynamodb").put_item(TableName=TABLE, Item=serialized(item))
         return self.stored(group_id, account)
 
     def stored(self, group_id: str, account: str = MAIN) -> Issue:

@@ -15,9 +15,10 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
-from library.aws.issue_table import TABLE_DEFINITION, IssueTable
+from library.aws.issue_table import IssueTable
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
+from library.aws.table_definition import TABLE_DEFINITION
 from library.config import Configuration, parse_configuration
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue

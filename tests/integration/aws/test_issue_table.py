@@ -11,7 +11,10 @@ from typing import Any
 import boto3
 import pytest
 
-from library.aws.issue_table import TABLE_DEFINITION, ConflictError, IssueTable, UnreadableIssueError
+from library.aws.coverage_records import CoverageRecords
+from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.items import ConflictError, serialized
+from library.aws.table_definition import TABLE_DEFINITION
 from library.issues.issue import Issue, Status
 from library.issues.reconcile import Change, Event, reconcile
 from library.issues.scan_coverage import Outcome, ScanCoverage
@@ -56,7 +59,7 @@ def test_none(table: IssueTable) -> None:
     assert table.get(ACCOUNT, "sg-1") is None
     assert table.get_many(ACCOUNT, []) == {}
     assert table.exposed(ACCOUNT, "eu-west-1") == {}
-    assert list(table.coverage(ACCOUNT)) == []
+    assert list(CoverageRecords(table.items).of_account(ACCOUNT)) == []
 
 
 def test_hostile_text_is_kept_as_it_is(table: IssueTable) -> None:
@@ -164,7 +167,7 @@ def test_an_issue_that_other_tooling_wrote(table: IssueTable, client: Any) -> No
     item = an_issue().to_item()
     for name in ("revision", "occurrence"):
         del item[name]
-    client.put_item(TableName="issues", Item=table._values(item))
+    client.put_item(TableName="issues", Item=serialized(item))
     issue = table.get(ACCOUNT, "sg-1")
     assert issue
     table.update(issue, {"jira_details": {"ticket": "SEC-9"}})
@@ -224,7 +227,7 @@ def test_reads_see_only_what_they_are_about(table: IssueTable) -> None:
     put(table, *(in_region(n, status, "eu-west-1") for n, status in enumerate(statuses)))
     put(table, *(in_region(10 + n, status, "us-east-1") for n, status in enumerate(statuses)))
     put(table, in_region(0, Status.OPEN, "eu-west-1", "123456789012"))
-    table.record_coverage(ScanCoverage(ACCOUNT, "eu-west-1", Outcome.COMPLETE, NOW, 1, 2))
+    CoverageRecords(table.items).record(ScanCoverage(ACCOUNT, "eu-west-1", Outcome.COMPLETE, NOW, 1, 2))
 
     assert table.exposed(ACCOUNT, "eu-west-1").keys() == {"sg-0", "sg-1"}
     assert {issue.issue_id for issue in table.with_status(ACCOUNT, Status.OPEN, Status.RESOLVED)} == {
@@ -234,7 +237,7 @@ def test_reads_see_only_what_they_are_about(table: IssueTable) -> None:
         "sg-12",
     }
     assert table.get_many(ACCOUNT, ["sg-0", "sg-13", "sg-99"]).keys() == {"sg-0", "sg-13"}
-    assert [scan.region for scan in table.coverage(ACCOUNT)] == ["eu-west-1"]
+    assert [scan.region for scan in CoverageRecords(table.items).of_account(ACCOUNT)] == ["eu-west-1"]
 
 
 def test_many_are_read_in_batches_of_a_hundred(table: IssueTable, aws: EmulatedAws) -> None:
@@ -274,7 +277,7 @@ def test_all_pages_of_a_query_are_read(table: IssueTable) -> None:
 def test_every_read_is_strongly_consistent(table: IssueTable, aws: EmulatedAws) -> None:
     table.exposed(ACCOUNT, "eu-west-1")
     list(table.with_status(ACCOUNT, Status.OPEN))
-    list(table.coverage(ACCOUNT))
+    list(CoverageRecords(table.items).of_account(ACCOUNT))
     table.get(ACCOUNT, "sg-1")
     for call in aws.calls:
         request = call.parameters.get("RequestItems", {}).get("issues", call.parameters)
@@ -290,25 +293,25 @@ def scan(outcome: Outcome, minutes: int, reason: str = "") -> ScanCoverage:
 
 def test_coverage_keeps_the_last_success(table: IssueTable) -> None:
     def kept() -> ScanCoverage:
-        return next(table.coverage(ACCOUNT))
+        return next(CoverageRecords(table.items).of_account(ACCOUNT))
 
     first = scan(Outcome.COMPLETE, 0)
-    table.record_coverage(first)
+    CoverageRecords(table.items).record(first)
     assert kept() == replace(first, last_complete=first.started)
     for minutes, outcome in enumerate((Outcome.FAILED, Outcome.PARTIAL, Outcome.REGION_OFF), 1):
         later = scan(outcome, minutes, "why")
-        table.record_coverage(later)
+        CoverageRecords(table.items).record(later)
         assert kept() == replace(later, last_complete=first.started)
     last = scan(Outcome.COMPLETE, 9)
-    table.record_coverage(last)
+    CoverageRecords(table.items).record(last)
     assert kept() == replace(last, last_complete=last.started)
 
 
 def test_coverage_of_an_older_scan_is_not_kept(table: IssueTable) -> None:
     newer = scan(Outcome.COMPLETE, 5)
-    table.record_coverage(newer)
-    table.record_coverage(scan(Outcome.FAILED, 4, "too slow"))
-    assert next(table.coverage(ACCOUNT)) == replace(newer, last_complete=newer.started)
+    CoverageRecords(table.items).record(newer)
+    CoverageRecords(table.items).record(scan(Outcome.FAILED, 4, "too slow"))
+    assert next(CoverageRecords(table.items).of_account(ACCOUNT)) == replace(newer, last_complete=newer.started)
 
 
 def broken(**change: Any) -> dict[str, Any]:
@@ -353,7 +356,7 @@ def test_a_malformed_item_is_named_and_the_others_are_read(
     table: IssueTable, client: Any, change: dict[str, Any], reason: str
 ) -> None:
     put(table, an_issue())
-    client.put_item(TableName="issues", Item=table._values(broken(**change)))
+    client.put_item(TableName="issues", Item=serialized(broken(**change)))
     named: list[UnreadableIssueError] = []
     assert list(table.with_status(ACCOUNT, Status.OPEN, unreadable=named.append)) == [an_issue()]
     [error] = named
@@ -370,7 +373,7 @@ def test_who_must_know_every_issue_gets_none_if_one_is_malformed(
     table: IssueTable, client: Any, change: dict[str, Any], reason: str
 ) -> None:
     put(table, an_issue())
-    client.put_item(TableName="issues", Item=table._values(broken(**change)))
+    client.put_item(TableName="issues", Item=serialized(broken(**change)))
     with pytest.raises(UnreadableIssueError, match=f"sg-bad in {ACCOUNT}.*{reason}"):
         table.exposed(ACCOUNT, "eu-west-1")
     with pytest.raises(UnreadableIssueError, match=f"sg-bad in {ACCOUNT}.*{reason}"):
@@ -380,5 +383,5 @@ def test_who_must_know_every_issue_gets_none_if_one_is_malformed(
 def test_records_of_another_kind_are_no_issues(table: IssueTable, client: Any) -> None:
     put(table, an_issue())
     record = {"account_id": ACCOUNT, "issue_id": "run#7", "status": "open"}
-    client.put_item(TableName="issues", Item=table._values(record))
+    client.put_item(TableName="issues", Item=serialized(record))
     assert [issue.issue_id for issue in table.with_status(ACCOUNT, Status.OPEN)] == ["sg-1"]

@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hammer import status
+from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
+from library.aws.items import serialized
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world
 
@@ -21,8 +23,10 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         other = made.issue("sg-2", remediation_details={"restored": {"at": "then", "by": "ana\x1b[0m", "backup": "k"}})
         assert other.issue_id == "sg-2"
         table: IssueTable = made.table
-        table.record_coverage(ScanCoverage(MAIN, REGION, Outcome.FAILED, NOW, 1.5, 7, reason="role missing"))
-        broken = {name: table._serialize(value) for name, value in other.to_item().items() if name != "issue_details"}
+        CoverageRecords(table.items).record(
+            ScanCoverage(MAIN, REGION, Outcome.FAILED, NOW, 1.5, 7, reason="role missing")
+        )
+        broken = serialized({name: value for name, value in other.to_item().items() if name != "issue_details"})
         made.sessions.client("dynamodb").put_item(TableName=TABLE, Item={**broken, "issue_id": {"S": "sg-3"}})
         lock = made.lock("bo@host, process 7")
         lock.acquire()

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from identification import runtime
-from library.aws.issue_table import ConflictError
+from library.aws.items import ConflictError, serialized
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
 from tests.integration.identification.test_describe_security_groups import paged
@@ -334,7 +334,7 @@ def test_an_issue_that_keeps_changing_fails_loudly_and_the_others_are_written(wo
             issue = Issue.from_item({**item, "revision": int(item["revision"]) + 1})
             world.dynamodb.put_item(
                 TableName=call.parameters["TableName"],
-                Item=world.issue_table()._values(issue.to_item()),
+                Item=serialized(issue.to_item()),
             )
 
     world.aws.hooks.append(meddle)
@@ -361,7 +361,9 @@ def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -
 def test_a_table_that_cannot_be_written_does_not_hide_why_the_scan_failed(world: World) -> None:
     world.describe()
     world.aws.refuse("DescribeSecurityGroups", DENIED)
-    world.aws.refuse("UpdateItem", Refusal("AccessDeniedException", 400))
+    refusal = Refusal("AccessDeniedException", 400)
+    coverage = {"S": "scan-coverage#eu-west-1"}
+    world.aws.hooks.append(lambda call: refusal if call.parameters.get("Key", {}).get("issue_id") == coverage else None)
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         world.describe()
 
@@ -407,6 +409,69 @@ def test_an_older_scan_never_replaces_a_newer_ones_coverage(world: World) -> Non
 def test_coverage_is_not_an_issue(world: World) -> None:
     world.group("tcp/22 from 0.0.0.0/0")
     world.describe()
-    assert set(world.items(other=True)) == {"adopted#issues", "scan-coverage#eu-west-1"}
+    assert set(world.items(other=True)) == {"adopted#issues", "looks#eu-west-1", "scan-coverage#eu-west-1"}
     table = world.issue_table()
     assert len(table.exposed(SLAVE, IRELAND)) == len(list(table.with_status(SLAVE, *Status))) == 1
+
+
+# Answers that are not all there is
+
+
+def test_an_empty_answer_where_groups_were_resolves_nothing(world: World, known: dict[str, Any]) -> None:
+    """Every VPC has a default group: a region that had groups has some still."""
+    success, read = world.coverage().started, world.coverage().groups
+    world.aws.rewrites.append(
+        without("DescribeSecurityGroups", r"(?s)<securityGroupInfo>.*</securityGroupInfo>", "<securityGroupInfo/>")
+    )
+    for _ in range(2):  # the first must not make the second believe that the region was empty before
+        world.later()
+        assert world.describe() == {"changes": 0}
+        assert world.items() == known
+        scan = world.coverage()
+        assert (scan.outcome, scan.last_complete, scan.groups) == (Outcome.PARTIAL, success, 0)
+        assert scan.reason == f"EC2 listed no security group at all; the last complete scan read {read}"
+    world.aws.forget()
+    assert world.describe() == {"changes": 1}
+    assert world.coverage().outcome is Outcome.COMPLETE
+
+
+def test_a_region_that_never_had_groups_is_complete(world: World) -> None:
+    world.aws.rewrites.append(
+        without("DescribeSecurityGroups", r"(?s)<securityGroupInfo>.*</securityGroupInfo>", "<securityGroupInfo/>")
+    )
+    world.describe()
+    assert (world.coverage().outcome, world.coverage().groups) == (Outcome.COMPLETE, 0)
+
+
+# Items that are not as they should be
+
+
+def test_an_unreadable_issue_is_named_and_keeps_no_other_from_being_stored(
+    world: World, known: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = next(name for name, item in known.items() if item["issue_details"]["name"] == "open")
+    fixed = next(name for name, item in known.items() if item["issue_details"]["name"] == "fixed")
+    world.set(odd, timestamps="yesterday")
+    new = world.group("tcp/3389 from 0.0.0.0/0", name="new")
+    assert world.describe() == {"changes": 2}
+    items = world.items()
+    assert items[odd]["timestamps"] == "yesterday"
+    assert (items[fixed]["status"], items[new]["status"]) == ("resolved", "open")
+    scan = world.coverage()
+    assert scan.outcome is Outcome.PARTIAL
+    assert scan.reason.startswith(f"{odd} in {SLAVE}: its item in the issue table is not as it should be: ")
+    record = next(record for record in caplog.records if record.levelno == logging.ERROR)
+    assert odd in record.__dict__["reason"]
+
+
+def test_an_unreadable_issue_that_is_no_longer_open_is_named_and_stays(world: World, known: dict[str, Any]) -> None:
+    odd = next(name for name, item in known.items() if item["issue_details"]["name"] == "open")
+    world.set(odd, status="resolved", issue_details={"region": IRELAND})
+    world.dynamodb.update_item(
+        TableName="hammer-security-groups-unrestricted",
+        Key={"account_id": {"S": SLAVE}, "issue_id": {"S": odd}},
+        UpdateExpression="REMOVE open_region",
+    )
+    assert world.describe() == {"changes": 1}
+    assert world.items()[odd]["status"] == "resolved"
+    assert world.coverage().reason.startswith(f"{odd} in {SLAVE}: ")

@@ -10,6 +10,7 @@ import pytest
 
 from identification import initiate_security_groups
 from identification.runtime import Runtime
+from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.worlds.identification_world import IRELAND, MAIN, SLAVE, TABLE, VIRGINIA, World
@@ -27,7 +28,7 @@ def counted(world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
 
 def saw(world: World, account_id: str, region: str, outcome: Outcome = Outcome.COMPLETE) -> None:
     scan = ScanCoverage(account_id, region, outcome, world.clock, 1.0, 1)
-    IssueTable(world.dynamodb, TABLE).record_coverage(scan)
+    CoverageRecords(IssueTable(world.dynamodb, TABLE).items).record(scan)
 
 
 def test_a_target_is_stale_after_three_intervals_and_never_scanned_until_it_is(

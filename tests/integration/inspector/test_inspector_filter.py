@@ -24,7 +24,7 @@ from moto import mock_aws
 from identification.errors import MalformedEventError
 from identification.filter_inspector_findings import InProgressError, lambda_handler
 from identification.runtime import Runtime
-from library.aws.issue_table import TABLE_DEFINITION
+from library.aws.table_definition import TABLE_DEFINITION
 from tests.builders.inspector_samples import (
     ACCOUNT,
     V2_GROUP,

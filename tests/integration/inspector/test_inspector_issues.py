@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
 from identification.filter_inspector_findings import lambda_handler
-from library.aws.issue_table import TABLE_DEFINITION, IssueTable
+from library.aws.issue_table import IssueTable
+from library.aws.table_definition import TABLE_DEFINITION
 from library.issues.details import FindingDetails
 from library.issues.issue import Issue, Status
 from library.issues.kinds import INSPECTOR_FINDING

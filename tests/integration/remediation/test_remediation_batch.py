@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from library.aws.items import serialized
 from library.issues.details import IssueDetails
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
@@ -392,7 +393,7 @@ def test_people_are_told_with_the_way_back(world: World) -> None:
 def test_a_malformed_issue_is_named_and_the_others_are_remediated(world: World) -> None:
     group = world.group(SSH)
     world.issue(group)
-    values = {name: world.table._serialize(value) for name, value in world.stored(group).to_item().items()}
+    values = serialized(world.stored(group).to_item())
     del values["issue_details"]
     values["issue_id"] = {"S": "sg-0"}
     world.sessions.client("dynamodb").put_item(TableName=TABLE, Item=values)

@@ -141,10 +141,9 @@ def test_one_issue_that_jira_refuses_does_not_stop_the_others() -> None:
 def test_a_malformed_item_is_named_and_the_others_are_told() -> None:
     with reporting_world() as world:
         world.found("sg-1")
-        values = {name: world.table._serialize(value) for name, value in world.issue().to_item().items()}
-        del values["issue_details"]
-        values["issue_id"] = {"S": "sg-0"}
-        world.table._client.put_item(TableName="issues", Item=values)
+        item = world.issue().to_item()
+        del item["issue_details"]
+        world.table.items.put_new(item | {"issue_id": "sg-0"})
         summary = world.report()
         assert summary.problems == [
             "sg-0 in 123456789012: its item in the issue table is not as it should be: 'issue_details' is missing"

@@ -8,6 +8,7 @@ import pytest
 from botocore.client import BaseClient
 from moto.dynamodb.models import dynamodb_backends
 
+from library.aws.items import serialized
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status, Timestamps
 from reporting.plan import remembered
@@ -29,7 +30,7 @@ def put_issues(world: World, count: int, status: Status, *, told: bool, owners: 
                 "jira_details": {**memory, "ticket": f"SEC-{number}", "told": []},
                 "slack_details": {**memory, "destinations": ["#hammer"]},
             }
-        table.put_item(world.table._values(item))
+        table.put_item(serialized(item))
 
 
 @pytest.fixture

@@ -1,0 +1,244 @@
+"""One look at a scan target: describe, decide, write, and look again where somebody else wrote or looked meanwhile.
+
+`library.aws.looks` says how looks that cross are told apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from identification.region_scan import RegionScan, first_few, scan_region
+from library.aws.adoption import adopt
+from library.aws.coverage_records import CoverageRecords
+from library.aws.items import ConflictError
+from library.aws.looks import Looks
+from library.issues.reconcile import Change, reconcile
+from library.security_groups.exposure import Evaluator
+
+if TYPE_CHECKING:
+    from identification.runtime import Runtime
+    from identification.scan_targets import ScanTarget
+    from library.aws.issue_table import UnreadableIssueError
+    from library.issues.issue import Issue
+
+_log = logging.getLogger(__name__)
+
+NAMED_AT_MOST = 500
+"""Of more groups than this the whole region is read: pages of it are fewer calls than a mark for each group."""
+
+_CONCURRENT_WRITES = 8
+_LOOKS = 5  # at groups that others keep changing meanwhile
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What became of a look.
+
+    Attributes:
+        scan: what was seen at first.
+        changes: how many issues changed.
+        odd_rows: of issues whose item in the table could not be read, what is wrong. They were left as they are.
+    """
+
+    scan: RegionScan
+    changes: int
+    odd_rows: Sequence[str] = ()
+
+    @property
+    def problem(self) -> str:
+        """Why the look was not complete, on one line; empty: it was."""
+        understood = f"not understood: {self.scan.problem}" if self.scan.problem else ""
+        return "; ".join(filter(None, [self.scan.incomplete, understood, *first_few(self.odd_rows)]))
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the table has of the groups that are looked at.
+
+    Attributes:
+        issues: by group id.
+        odd: what is wrong with those that cannot be read, by group id. Nothing is decided about these groups.
+    """
+
+    issues: dict[str, Issue] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+
+
+def look(target: ScanTarget, runtime: Runtime) -> Looked:
+    """Look at a scan target and bring its issues up to date.
+
+    Raises:
+        ConflictError: somebody else kept changing an issue meanwhile. The message must be handled again.
+        Exception: it could not be read, or its issues not be written. No issue of what was not read changes.
+    """
+    if is_whole(target):
+        adopt(runtime.table, target.account_id)
+    group_ids: Sequence[str] = () if is_whole(target) else target.group_ids
+    first: RegionScan | None = None
+    changes, odd_rows = 0, dict[str, str]()
+    for _ in range(_LOOKS):
+        once = _Once(target, runtime, group_ids)
+        scan, written, again = once.look()
+        first, changes, odd_rows = first or scan, changes + written, odd_rows | once.known.odd
+        if not again:
+            return Looked(first, changes, tuple(odd_rows[group_id] for group_id in sorted(odd_rows)))
+        group_ids = () if len(again) > NAMED_AT_MOST else sorted(again)
+    raise ConflictError(f"issues that kept changing while they were written: {', '.join(sorted(again))}")
+
+
+def is_whole(target: ScanTarget) -> bool:
+    """Whether a target leads to a look at its whole region."""
+    return not target.group_ids or len(target.group_ids) > NAMED_AT_MOST
+
+
+class _Once:
+    """A look with one ticket.
+
+    Args:
+        target: the account and region.
+        runtime: what to work with.
+        group_ids: the groups to look at; empty: the whole region.
+    """
+
+    def __init__(self, target: ScanTarget, runtime: Runtime, group_ids: Sequence[str]) -> None:
+        self._account_id, self._region = target.account_id, target.region
+        self._runtime = runtime
+        self._group_ids = group_ids
+        self._looks = Looks(runtime.table.items)
+        self.known = _Known()
+
+    def look(self) -> tuple[RegionScan, int, set[str]]:
+        """Describe, decide and write.
+
+        Returns:
+            What was seen, how many issues changed, and the groups that must be looked at again.
+        """
+        ticket = self._begin()
+        # Known before it is described: who writes in between makes the conditional write fail.
+        self._read(self._group_ids)
+        scan = self._scan()
+        if not self._group_ids:
+            self._read_more([detection.group_id for detection in scan.detections])
+        decided = {change.issue.issue_id: change for change in self._decide(scan)}
+        again = self._overtaken(decided, ticket)
+        written = decided.keys() - again
+        conflicts = self._write([decided[group_id] for group_id in sorted(written)], ticket)
+        again |= conflicts | self._mark_unchanged(decided.keys(), ticket)
+        # A later look may have begun after the check above and read the table before the writes.
+        again |= self._overtaken(written - conflicts, ticket)
+        return scan, len(written - conflicts), again
+
+    def _begin(self) -> int:
+        if self._group_ids:
+            return self._looks.begin_named(self._account_id, self._region, self._group_ids, self._runtime.now())
+        return self._looks.begin_whole(self._account_id, self._region)
+
+    def _read(self, group_ids: Sequence[str]) -> None:
+        if group_ids:
+            self._read_more(group_ids)
+            return
+        self.known.issues = self._runtime.table.exposed(self._account_id, self._region, unreadable=self._skip)
+
+    def _read_more(self, group_ids: Iterable[str]) -> None:
+        missing = [group_id for group_id in group_ids if group_id not in self.known.issues]
+        self.known.issues |= self._runtime.table.get_many(self._account_id, missing, unreadable=self._skip)
+
+    def _skip(self, error: UnreadableIssueError) -> None:
+        self.known.odd[error.issue_id] = str(error)
+
+    def _scan(self) -> RegionScan:
+        config, section = self._runtime.config, self._runtime.config.secgrp_unrestricted_access
+        scan = scan_region(
+            self._runtime.sessions,
+            self._account_id,
+            self._region,
+            Evaluator(section.restricted_ports, section.trusted_cidrs),
+            config.exemptions(self._account_id),
+            self._runtime.now().date(),
+            self._group_ids,
+        )
+        if not scan.groups and not self._group_ids:
+            # Every VPC has a default group. Where there were groups, an empty answer is an error of EC2's, or of whatever
+            # answered in its place.
+            last = CoverageRecords(self._runtime.table.items).last_groups(self._account_id, self._region)
+            if last:
+                scan.incomplete = f"EC2 listed no security group at all; the last complete scan read {last}"
+        return scan
+
+    def _decide(self, scan: RegionScan) -> list[Change]:
+        """The changes that a scan of the known groups means. What was not understood is not fixed."""
+        issues, now = self.known.issues, self._runtime.now()
+        detections = {detection.group_id: detection for detection in scan.detections}
+        gone = {
+            group_id
+            for group_id, issue in issues.items()
+            # A message may name a group and a region that it is not in.
+            if group_id not in detections and issue.details.region == self._region and scan.tells_about(group_id)
+        }
+        return [
+            change
+            for group_id in (detections.keys() | gone) - self.known.odd.keys()
+            if (change := reconcile(issues.get(group_id), detections.get(group_id), now))
+        ]
+
+    def _overtaken(self, group_ids: Iterable[str], ticket: int) -> set[str]:
+        return self._looks.overtaken(self._account_id, self._region, group_ids, ticket)
+
+    def _write(self, changes: Sequence[Change], ticket: int) -> set[str]:
+        """Write changes. Returns the ids of the groups whose issue had changed meanwhile."""
+
+        def write(change: Change) -> None:
+            self._runtime.table.write(change, look=ticket)
+            _log.info(
+                str(change.event),
+                extra={
+                    "account_id": change.issue.account_id,
+                    "group_id": change.issue.issue_id,
+                    "region": change.issue.details.region,
+                    "status": str(change.issue.status),
+                    "exposure": change.issue.details.status,
+                },
+            )
+
+        return _conflicts(write, {change.issue.issue_id: change for change in changes})
+
+    def _mark_unchanged(self, changed: Iterable[str], ticket: int) -> set[str]:
+        """Mark the issues that this look leaves as they are, so that no earlier look changes them any more.
+
+        Only if it looks at some groups: in a scan of a region, unchanged groups cost no write.
+        """
+        if not self._group_ids:
+            return set()
+        unchanged = self.known.issues.keys() - set(changed)
+        here = {
+            group_id: issue
+            for group_id in unchanged
+            if (issue := self.known.issues[group_id]).details.region == self._region
+        }
+        return _conflicts(lambda issue: self._runtime.table.mark(issue, ticket), here)
+
+
+def _conflicts(write: Callable[[T], None], values: Mapping[str, T]) -> set[str]:
+    """Write values, several at a time. Returns the keys of those that were in conflict.
+
+    Raises:
+        Exception: a write failed otherwise. The others were tried.
+    """
+
+    def in_conflict(value: T) -> bool:
+        try:
+            write(value)
+        except ConflictError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(_CONCURRENT_WRITES) as pool:
+        # Not pool.map: its first error cancels what has not begun.
+        tried = {key: pool.submit(in_conflict, value) for key, value in values.items()}
+    return {key for key, each in tried.items() if each.result()}

@@ -1,0 +1,101 @@
+"""Scan targets as they come: records of SNS, of SQS, and of SQS with SNS's envelope in them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from identification.deliveries import Deliveries
+from identification.errors import MalformedEventError
+from identification.scan_targets import ScanTarget, merge, parse_target
+
+MESSAGE = {"account_id": "210987654321", "account_name": "slave1", "region": "eu-west-1", "group_ids": ["sg-1", "sg-1"]}
+TARGET = ScanTarget("210987654321", "eu-west-1", ("sg-1",))
+
+
+def sqs(body: str, message_id: str = "m-1") -> dict[str, Any]:
+    return {"messageId": message_id, "eventSource": "aws:sqs", "body": body}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"EventSource": "aws:sns", "Sns": {"Message": json.dumps(MESSAGE)}}, id="SNS"),
+        pytest.param(sqs(json.dumps(MESSAGE)), id="SQS, raw delivery"),
+        pytest.param(sqs(json.dumps({"Type": "Notification", "Message": json.dumps(MESSAGE)})), id="SQS of SNS"),
+    ],
+)
+def test_a_target_is_read_however_it_comes(record: dict[str, Any]) -> None:
+    assert parse_target(record) == TARGET
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        json.dumps({"Type": "Notification", "Message": "{"}),
+        json.dumps({"Type": "Notification", "Message": None}),
+        json.dumps(MESSAGE | {"group_ids": ["lock#remediation"]}),
+        "[" * 100_000,
+    ],
+)
+def test_what_is_none_is_malformed(body: str) -> None:
+    with pytest.raises(MalformedEventError, match="not a scan target"):
+        parse_target(sqs(body))
+
+
+ELSEWHERE = ScanTarget("1", "eu-west-1", ("sg-2",))
+WHOLE = ScanTarget("1", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("targets", "merged"),
+    [
+        pytest.param([WHOLE], WHOLE, id="one"),
+        pytest.param([ELSEWHERE, WHOLE], WHOLE, id="the region includes the groups"),
+        pytest.param(
+            [ELSEWHERE, ScanTarget("1", "eu-west-1", ("sg-1", "sg-2"))],
+            ScanTarget("1", "eu-west-1", ("sg-2", "sg-1")),
+            id="groups, each once",
+        ),
+    ],
+)
+def test_targets_of_one_account_and_region_are_one_look(targets: list[ScanTarget], merged: ScanTarget) -> None:
+    assert merge(targets) == merged
+
+
+def test_of_sqs_only_the_records_that_failed_come_again() -> None:
+    records = [sqs("", f"m-{number}") for number in range(4)]
+    deliveries = Deliveries({"Records": records}, "scan targets")
+    deliveries.fail(ValueError("no"), records[1], records[3])
+    deliveries.fail(ValueError("no"), records[1])
+    assert deliveries.answer({"changes": 7}) == {
+        "batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-3"}]
+    }
+
+
+def test_of_sqs_nothing_comes_again_when_nothing_failed() -> None:
+    assert Deliveries({"Records": [sqs("")]}, "scan targets").answer({"changes": 7}) == {"batchItemFailures": []}
+
+
+def test_of_sns_a_single_error_is_raised_as_it_is() -> None:
+    record: dict[str, object] = {"Sns": {}}
+    deliveries = Deliveries({"Records": [record]}, "scan targets")
+    assert deliveries.answer({"changes": 7}) == {"changes": 7}
+    deliveries.fail(KeyError("why"), record)
+    with pytest.raises(KeyError, match="why"):
+        deliveries.answer({"changes": 7})
+
+
+def test_a_record_of_sqs_without_an_id_fails_the_whole_event() -> None:
+    """Lambda could not be told which one: an answer that does not name it would lose it."""
+    records = [sqs("", "m-1"), sqs("", "")]
+    deliveries = Deliveries({"Records": records}, "scan targets")
+    deliveries.fail(ValueError("no"), records[1])
+    with pytest.raises(ValueError, match="no"):
+        deliveries.answer({})
