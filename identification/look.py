@@ -164,8 +164,7 @@ class _Once:
             self._group_ids,
         )
         if not scan.groups and not self._group_ids:
-            # Every VPC has a default group. Where there were groups, an empty answer is an error of EC2's, or of whatever
-            # answered in its place.
+            # Every VPC has a default group: where there were groups, an empty answer is an error of whatever answered.
             last = CoverageRecords(self._runtime.table.items).last_groups(self._account_id, self._region)
             if last:
                 scan.incomplete = f"EC2 listed no security group at all; the last complete scan read {last}"
