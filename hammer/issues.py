@@ -27,6 +27,7 @@ from hammer.listing.issue import Failed, ListedIssue, Listing, Scanned, Source
 from hammer.listing.selection import Sort, Wanted, chosen
 from hammer.output import check_output, write
 from hammer.security_hub import import_findings
+from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
@@ -180,7 +181,7 @@ def _coverage(
     failed: list[Failed] = []
     for account_id in accounts_of(tables, selection):
         name = tables.config.account_name(account_id)
-        for scan in tables.table.coverage(account_id):
+        for scan in CoverageRecords(tables.table.items).of_account(account_id):
             if scan.outcome is Outcome.REGION_OFF or (selection.regions and scan.region not in selection.regions):
                 continue
             place = (account_id, scan.region)

@@ -17,7 +17,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
-from library.aws.issue_table import TABLE_DEFINITION, IssueTable
+from library.aws.coverage_records import CoverageRecords
+from library.aws.issue_table import IssueTable
+from library.aws.table_definition import TABLE_DEFINITION
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.builders.issues import NOW, an_issue
 from tests.worlds.emulated_aws import Call, EmulatedAws, emulated_aws
@@ -132,8 +134,8 @@ def test_a_scan_without_a_configuration_knows_the_regions_of_aws(
 @pytest.mark.usefixtures("table")
 def test_a_group_of_which_the_table_has_an_issue_is_there_whatever_its_status(place: str, table: IssueTable) -> None:
     issue = an_issue()
-    table._put_new(issue.to_item())
-    table.record_coverage(ScanCoverage(SLAVE, REGION, Outcome.COMPLETE, NOW, 1.0, 3))
+    table.items.put_new(issue.to_item())
+    CoverageRecords(table.items).record(ScanCoverage(SLAVE, REGION, Outcome.COMPLETE, NOW, 1.0, 3))
     result = hammer("issues", "--config", place, "--group", issue.issue_id, "--format", "json")
     assert [row["group_id"] for row in json.loads(result.stdout)["issues"]] == [issue.issue_id]
     assert result.exit_code == 0
