@@ -189,22 +189,6 @@ def read_section_or_text(value: object, read: Callable[[object], Any], what: str
     return read(value)
 
 
-def union_of_ports(entries: Sequence[PortSet]) -> PortSet:
-    """All ports of the entries."""
-    union = PortSet()
-    for ports in entries:
-        union |= ports
-    return union
-
-
-def union_of_addresses(entries: Sequence[AddressSet]) -> AddressSet:
-    """All addresses of the entries."""
-    union = AddressSet()
-    for addresses in entries:
-        union |= addresses
-    return union
-
-
 PORT_SCHEMA: JsonSchemaValue = {
     "anyOf": [
         {"type": "integer", "minimum": 0, "maximum": 65535},
@@ -249,6 +233,6 @@ Positive = Annotated[int, Field(ge=1)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 DayEntry = Annotated[int, BeforeValidator(read_number), Field(ge=0, le=36_500)]
 
-Ports = Annotated[PortSet, ListOf(Port, union_of_ports)]
-Cidrs = Annotated[AddressSet, ListOf(Cidr, union_of_addresses)]
+Ports = Annotated[PortSet, ListOf(Port, PortSet.union)]
+Cidrs = Annotated[AddressSet, ListOf(Cidr, AddressSet.union)]
 Scope = Literal["open_completely", "open_partly"]

@@ -23,7 +23,7 @@ from library.config.fields import (
 from library.config.problems import show
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from library.security_groups.exemptions import Exemption
+from library.security_groups.exemptions import Exemption, Exemptions
 
 _GROUP = r"sg-[0-9A-Za-z-]+|vpc-[0-9A-Za-z-]+:.+"
 
@@ -54,20 +54,20 @@ def _from_text(value: object) -> Any:
     return read_section_or_text(value, lambda text: ExemptionEntry.model_construct(group=read_group(text)), what)
 
 
-def _exemptions(entries: Iterable[ExemptionEntry]) -> tuple[Exemption, ...]:
-    return tuple(
+def _exemptions(entries: Iterable[ExemptionEntry]) -> Exemptions:
+    return Exemptions(
         Exemption(entry.group, entry.ports or None, entry.cidrs or None, entry.expires, entry.reason)
         for entry in entries
     )
 
 
 Entry = Annotated[ExemptionEntry, BeforeValidator(_from_text, json_schema_input_type=Group | ExemptionEntry)]
-Exemptions = Annotated[tuple[Exemption, ...], ListOf(Entry, _exemptions)]
+ExemptionList = Annotated[tuple[Exemption, ...], ListOf(Entry, _exemptions)]
 
 
 class Whitelist(Section):
     """The file `whitelist`."""
 
-    secgrp_unrestricted_access: Mapping[AccountKey, Exemptions] = Field(
+    secgrp_unrestricted_access: Mapping[AccountKey, ExemptionList] = Field(
         {}, description="Exempt security groups by account id."
     )

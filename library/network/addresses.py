@@ -83,6 +83,12 @@ class AddressSet:
         """The union of CIDRs. Raises ValueError if one is not a CIDR."""
         return cls.of(parse_network(cidr) for cidr in cidrs)
 
+    @classmethod
+    def union(cls, sets: Iterable[AddressSet]) -> AddressSet:
+        """The union of many sets, in one step."""
+        listed = list(sets)
+        return cls(*(IntervalSet.union(each.family(version) for each in listed) for version in (4, 6)))
+
     def family(self, version: int) -> IntervalSet:
         """The members of one family, `version` 4 or 6."""
         return self.v4 if version == 4 else self.v6

@@ -5,7 +5,7 @@ Pure. A set is never listed member by member, so the whole IPv6 space costs as m
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
@@ -45,6 +45,11 @@ class IntervalSet:
                 merged.append((first, last))
         return cls(tuple(merged))
 
+    @classmethod
+    def union(cls, sets: Iterable[IntervalSet]) -> IntervalSet:
+        """The union of many sets, in one step."""
+        return cls.of(span for each in sets for span in each.spans)
+
     def __bool__(self) -> bool:
         return bool(self.spans)
 
@@ -55,6 +60,17 @@ class IntervalSet:
         """Whether any number from `first` to `last` is a member. Does not look at every span."""
         at = bisect_left(self.spans, first, key=itemgetter(1))
         return at < len(self.spans) and self.spans[at][0] <= last
+
+    def within(self, first: int, last: int) -> IntervalSet:
+        """The members from `first` to `last`. Does not look at every span."""
+        start = bisect_left(self.spans, first, key=itemgetter(1))
+        end = bisect_right(self.spans, last, lo=start, key=itemgetter(0))
+        if start >= end:
+            return EMPTY
+        spans = list(self.spans[start:end])
+        spans[0] = (max(first, spans[0][0]), spans[0][1])
+        spans[-1] = (spans[-1][0], min(last, spans[-1][1]))
+        return IntervalSet(tuple(spans))
 
     def __or__(self, other: IntervalSet) -> IntervalSet:
         if not other.spans:
@@ -95,7 +111,20 @@ class IntervalSet:
 
     def covers(self, other: IntervalSet) -> bool:
         """Whether every member of `other` is a member of this set."""
-        return not (other - self).spans
+        if len(self.spans) >= len(other.spans):
+            return all(self._covers_span(first, last) for first, last in other.spans)
+        # Few spans against many: no gap of this set holds a member of the other.
+        if not other.spans:
+            return True
+        gaps_begin = (other.spans[0][0], *(last + 1 for _, last in self.spans))
+        gaps_end = (*(first - 1 for first, _ in self.spans), other.spans[-1][1])
+        return not any(
+            other.meets(first, last) for first, last in zip(gaps_begin, gaps_end, strict=True) if first <= last
+        )
+
+    def _covers_span(self, first: int, last: int) -> bool:
+        at = bisect_left(self.spans, first, key=itemgetter(1))
+        return at < len(self.spans) and self.spans[at][0] <= first and last <= self.spans[at][1]
 
     @property
     def size(self) -> int:

@@ -40,10 +40,13 @@ class PortSet:
     @classmethod
     def parse(cls, entries: Iterable[str | int]) -> PortSet:
         """The union of port entries, each as `parse_ports` reads it."""
-        ports = cls()
-        for entry in entries:
-            ports |= parse_ports(entry)
-        return ports
+        return cls.union(parse_ports(entry) for entry in entries)
+
+    @classmethod
+    def union(cls, sets: Iterable[PortSet]) -> PortSet:
+        """The union of many sets, in one step."""
+        listed = list(sets)
+        return cls(*(IntervalSet.union(each.protocol(name) for each in listed) for name in ("tcp", "udp")))
 
     def protocol(self, name: str) -> IntervalSet:
         """The ports of one protocol, `"tcp"` or `"udp"`."""

@@ -5,9 +5,10 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
@@ -45,10 +46,26 @@ class Exemption:
         return self.expires is None or today < self.expires
 
 
+class Exemptions(tuple[Exemption, ...]):
+    """An account's exemptions, in order. `applying` finds those of a group without looking at all of them."""
+
+    @cached_property
+    def by_group(self) -> Mapping[str, Sequence[Exemption]]:
+        """By what they are about: a group's id, or its VPC's id and its name."""
+        found: dict[str, list[Exemption]] = {}
+        for exemption in self:
+            found.setdefault(exemption.group, []).append(exemption)
+        return found
+
+
 def applying(
     exemptions: Iterable[Exemption], group_id: str, vpc_id: str, name: str, today: date
 ) -> tuple[Exemption, ...]:
     """Those of an account's exemptions that are about this group and count on this day, in UTC."""
+    if isinstance(exemptions, Exemptions):
+        exemptions = [
+            exemption for key in (group_id, f"{vpc_id}:{name}") for exemption in exemptions.by_group.get(key, ())
+        ]
     return tuple(
         exemption for exemption in exemptions if exemption.names(group_id, vpc_id, name) and exemption.counts_on(today)
     )

@@ -2,16 +2,15 @@
 
 Pure. Every kind of traffic is a number on one axis (`library.network.traffic`). Between two neighbouring boundaries of
 the group's rules and exemptions on that axis all traffic is treated alike: such a stretch is judged once, by the union
-of the sources that reach it.
+of the sources that reach it (`library.security_groups.stretches`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
 from library.network.addresses import INTERNET, PUBLIC, AddressSet, Network, parse_network
@@ -20,6 +19,7 @@ from library.network.ports import PortSet
 from library.network.traffic import ALL_WITHOUT_PORTS, EVERYTHING, traffic_of, traffic_of_ports
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.group import SecurityGroup
+from library.security_groups.stretches import Place, Reach, Scope, places
 
 OpenStatus = Literal["open_completely", "open_partly"]
 
@@ -55,13 +55,17 @@ class Evaluation:
         exposures: what the Internet reaches, one for each rule and source, sorted; empty: nothing restricted.
         whitelisted: exemptions cover all of it; `exposures` then lists what they cover.
         unreadable: why a rule could not be judged, one reason each; the group may expose more than is listed.
-        openings: the same as `exposures`, by traffic: who may send what. Of a whitelisted group, as if it were not.
     """
 
     exposures: tuple[Exposure, ...] = ()
     whitelisted: bool = False
     unreadable: tuple[str, ...] = ()
-    openings: tuple[Opening, ...] = ()
+    _open: Callable[[], tuple[Opening, ...]] = field(default=tuple, compare=False, repr=False)
+
+    @property
+    def openings(self) -> tuple[Opening, ...]:
+        """The same as `exposures`, by traffic: who may send what. Of a whitelisted group, as if it were not."""
+        return self._open()
 
     @property
     def status(self) -> OpenStatus:
@@ -83,24 +87,6 @@ class Opening(NamedTuple):
     internet: AddressSet
 
 
-class _Reach(NamedTuple):
-    """One rule and one of its sources, as the arithmetic sees it."""
-
-    protocol: str
-    from_port: int | None
-    to_port: int | None
-    prefix_list_id: str
-    source: Network
-    traffic: IntervalSet
-
-
-class _Scope(NamedTuple):
-    """What an exemption takes out: these sources (None: all) of this traffic."""
-
-    traffic: IntervalSet
-    sources: AddressSet | None
-
-
 class Evaluator:
     """Judges security groups by one configuration.
 
@@ -114,7 +100,7 @@ class Evaluator:
         self._public = PUBLIC - trusted
         self._internet = INTERNET - trusted
         # An organization's groups repeat a few port ranges and sources many thousand times.
-        self._traffic = lru_cache(maxsize=4096)(self._restricted_traffic)
+        self._traffic = lru_cache(maxsize=4096)(self._traffic_of_rule)
         self._source = lru_cache(maxsize=4096)(self._public_network)
         self._judged = lru_cache(maxsize=4096)(self._judge)
         self._opened = lru_cache(maxsize=4096)(self._openings)
@@ -143,7 +129,7 @@ class Evaluator:
             today: the day in UTC, for exemptions that expire.
         """
         unreadable = list(group.unreadable)
-        reaches: list[_Reach] = []
+        reaches: list[Reach] = []
         for rule in group.ingress:
             traffic = self._traffic(rule.protocol, rule.from_port, rule.to_port)
             if not traffic.spans or rule.group_id:
@@ -158,7 +144,7 @@ class Evaluator:
                 unreadable.append(f"a {rule.protocol} rule with source {rule.cidr!r:.200}")
                 continue
             reaches.extend(
-                _Reach(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id, network, traffic)
+                Reach(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id, network, traffic)
                 for network in networks
                 if network is not None
             )
@@ -166,7 +152,7 @@ class Evaluator:
         if not found:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(
-            _Scope(_exempt_traffic(exemption.ports), exemption.sources)
+            Scope(_exempt_traffic(exemption.ports), exemption.sources)
             for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
         )
         left = self._judge(tuple(reaches), scopes) if scopes else found
@@ -174,35 +160,28 @@ class Evaluator:
             left or found,
             whitelisted=not left,
             unreadable=tuple(unreadable),
-            openings=self._opened(tuple(reaches), scopes if left else ()),
+            _open=partial(self._opened, tuple(reaches), scopes if left else ()),
         )
 
-    def _restricted_traffic(self, protocol: str, from_port: int | None, to_port: int | None) -> IntervalSet:
-        """What of a rule's traffic is restricted, on the axis."""
-        return self._restricted & traffic_of(protocol, from_port, to_port)
+    def _traffic_of_rule(self, protocol: str, from_port: int | None, to_port: int | None) -> IntervalSet:
+        """A rule's traffic, if any of it is restricted."""
+        traffic = traffic_of(protocol, from_port, to_port)
+        return traffic if any(self._restricted.meets(*span) for span in traffic.spans) else EMPTY
 
     def _public_network(self, cidr: str) -> Network | None:
         """A source, or None if none of its addresses is public."""
         network = parse_network(cidr)
         return network if self._public.family(network.version).meets(network.first, network.last) else None
 
-    def _judge(self, reaches: tuple[_Reach, ...], scopes: tuple[_Scope, ...] = ()) -> tuple[Exposure, ...]:
+    def _judge(self, reaches: tuple[Reach, ...], scopes: tuple[Scope, ...] = ()) -> tuple[Exposure, ...]:
         """The exposures of a group's rules, sorted, with what is exempt taken out."""
-        statuses: dict[_Reach, OpenStatus] = {}
-        alike = {
-            (
-                tuple(reach for reach in reaches if stretch in reach.traffic),
-                tuple(scope for scope in scopes if stretch in scope.traffic),
-            )
-            for stretch in _stretches([reach.traffic for reach in reaches] + [scope.traffic for scope in scopes])
-        }
-        for here, exempting in alike:
-            exempt = _exempt_sources(exempting)
-            for version in (4, 6):
-                family = [reach for reach in here if reach.source.version == version]
-                for reach, status in self._judge_family(family, version, exempt.family(version)):
-                    if statuses.get(reach) != "open_completely":
-                        statuses[reach] = status
+        statuses: dict[Reach, OpenStatus] = {}
+        for place in self._places(reaches, scopes):
+            for reach in [reach for reach in place.undecided if place.exposes(reach)]:
+                statuses.setdefault(reach, "open_partly")
+                del place.undecided[reach]
+            for reach in place.completing():
+                statuses[reach] = "open_completely"
         exposures = {
             Exposure(
                 reach.protocol,
@@ -216,53 +195,22 @@ class Evaluator:
         }
         return tuple(sorted(exposures, key=_order))
 
-    def _openings(self, reaches: tuple[_Reach, ...], scopes: tuple[_Scope, ...]) -> tuple[Opening, ...]:
+    def _openings(self, reaches: tuple[Reach, ...], scopes: tuple[Scope, ...]) -> tuple[Opening, ...]:
         """Who may send what, stretch by stretch."""
-        openings = []
-        edges = _stretches([reach.traffic for reach in reaches] + [scope.traffic for scope in scopes])
-        for first, following in pairwise(edges):
-            exempt = _exempt_sources(scope for scope in scopes if first in scope.traffic)
-            admitted = AddressSet.of(reach.source for reach in reaches if first in reach.traffic)
-            if sources := (admitted & self._public) - exempt:
-                openings.append(Opening(IntervalSet(((first, following - 1),)), sources, self._internet - exempt))
-        return tuple(openings)
+        return tuple(
+            Opening(IntervalSet((span,)), sources, place.internet)
+            for place in self._places(reaches, scopes)
+            if (sources := place.sources())
+            for span in place.restricted.spans
+        )
 
-    def _judge_family(
-        self, reaches: Sequence[_Reach], version: int, exempt: IntervalSet
-    ) -> Iterator[tuple[_Reach, OpenStatus]]:
-        """The status of each source of one family among those that carry the same traffic."""
-        public = self._public.family(version) - exempt
-        internet = self._internet.family(version) - exempt
-        by_size: dict[int, list[_Reach]] = {}
-        for reach in reaches:
-            by_size.setdefault(reach.source.size, []).append(reach)
-        complete = IntervalSet.of(reach.source[1:] for reach in reaches).covers(internet)
-        larger = EMPTY
-        for _, same_size in sorted(by_size.items(), reverse=True):
-            for reach in same_size:
-                own = IntervalSet((reach.source[1:],)) & public
-                if own.spans:
-                    # A source takes part in covering the Internet unless larger ones already hold all of it.
-                    takes_part = complete and not larger.covers(own)
-                    yield reach, "open_completely" if takes_part else "open_partly"
-            larger |= IntervalSet.of(reach.source[1:] for reach in same_size)
+    def _places(self, reaches: Iterable[Reach], scopes: Iterable[Scope]) -> Iterator[Place]:
+        return places(reaches, scopes, self._restricted, self._public, self._internet)
 
 
 def _exempt_traffic(ports: PortSet | None) -> IntervalSet:
     """The traffic that an exemption of these ports is about, on the axis."""
     return EVERYTHING if ports is None else traffic_of_ports(ports)
-
-
-def _exempt_sources(scopes: Iterable[_Scope]) -> AddressSet:
-    exempt = AddressSet()
-    for scope in scopes:
-        exempt |= PUBLIC if scope.sources is None else scope.sources
-    return exempt
-
-
-def _stretches(traffics: Iterable[IntervalSet]) -> list[int]:
-    """The first point of each stretch of the axis within which no interval begins or ends."""
-    return sorted({edge for traffic in traffics for first, last in traffic.spans for edge in (first, last + 1)})
 
 
 def _order(exposure: Exposure) -> tuple[str, int, int, str, str]:
