@@ -19,7 +19,8 @@ from library.aws.items import ConflictError
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, fitted, paragraph
 from library.documents.jira_markup import jira_markup
-from library.documents.slack_markup import Alert, literal
+from library.documents.slack_markup import literal
+from library.documents.slack_message import Alert
 from library.notifications.broadcast import (
     broadcast,
     destinations_of,

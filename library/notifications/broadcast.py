@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from library.documents.slack_markup import Alert, compose, link, literal
+from library.documents.slack_markup import link, literal
+from library.documents.text import shortened
+from library.notifications.delivery import Delivered, Delivery
 from library.notifications.owners import destinations, discover
 from library.notifications.slack_connection import SlackDestinationError, SlackError
 
 if TYPE_CHECKING:
     from library.config import Configuration
+    from library.documents.slack_message import Alert
     from library.issues.issue import Issue
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_client import SlackClient
+
+
+_NAME_LIMIT = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,6 @@ class Sent:
     problems: tuple[str, ...] = ()
 
 
-Delivered = Callable[[str, frozenset[str]], None]
-"""Called with a destination and the keys of the alerts that it has just been told."""
-
-
 def issue_key(issue: Issue) -> str:
     """Tells one issue from another."""
     return f"{issue.account_id}/{issue.issue_id}"
@@ -44,7 +46,7 @@ def issue_key(issue: Issue) -> str:
 
 def issue_subject(issue: Issue) -> str:
     """An issue's group in Slack's `mrkdwn`."""
-    return f'{issue.issue_id} "{literal(issue.details.name)}"'
+    return f'{issue.issue_id} "{literal(shortened(issue.details.name, _NAME_LIMIT))}"'
 
 
 def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> str:
@@ -80,11 +82,12 @@ def broadcast(
 ) -> Sent:
     """Send each destination one message, with a thread, of all its alerts.
 
-    What is meant for a destination that does not exist goes to the default channel, which hears last.
+    What is meant for a destination that cannot get it goes to the default channel, which is written to last. An alert
+    that Slack refuses keeps no other from being sent: a message that is refused is sent again in halves.
 
     Args:
         slack: Slack.
-        default_channel: where what nobody else can get goes.
+        default_channel: where alerts go that their own destination cannot get.
         title: what each message begins with.
         waiting: the alerts for each destination.
         delivered: called after each message, for each destination that it was meant for.
@@ -106,45 +109,27 @@ def broadcast(
         except SlackError as error:
             problems.append(f"{destination} was not told: {error}")
     for channel, wanted in channels.items():
+        delivery = Delivery(slack, channel, title, wanted, delivered)
         try:
-            problems += _send(slack, channel, title, wanted, (), delivered)
+            delivery.send()
         except SlackDestinationError as error:
             notes += [f"{destination}: {error}" for destination in wanted]
             stranded |= wanted
         except SlackError as error:
             problems.append(f"{', '.join(wanted)} was not told: {error}")
+        who = ", ".join(wanted)
+        stranded |= delivery.for_others()
+        notes += delivery.not_told(who, surely=True)
+        problems += [*delivery.not_told(who, surely=False), *delivery.problems]
     if stranded:
         said = [f"Meant for a destination that cannot be reached. {reason}" for reason in notes]
+        delivery = Delivery(slack, default_channel, title, stranded, delivered, said)
+        who = f"{default_channel}, which slack.default_channel names,"
         try:
-            problems += _send(slack, slack.channel(default_channel), title, stranded, said, delivered)
+            delivery.send()
         except SlackError as error:
-            problems.append(f"{default_channel}, which slack.default_channel names, was not told: {error}")
+            problems.append(f"{who} was not told: {error}")
+        for surely in (True, False):
+            problems += delivery.not_told(who, surely=surely)
+        problems += delivery.problems
     return Sent(tuple(f"{reason}; {default_channel} is told instead" for reason in notes), tuple(problems))
-
-
-def _send(
-    slack: SlackClient,
-    channel: str,
-    title: str,
-    wanted: Mapping[str, Sequence[Alert]],
-    notes: Sequence[str],
-    delivered: Delivered,
-) -> list[str]:
-    """Send one channel's message and thread. Raises SlackError if not even the first message was sent."""
-    alerts = list({alert.key: alert for alerts in wanted.values() for alert in alerts}.values())
-    head, *replies = compose(title, alerts, notes)
-    meant = {destination: frozenset(alert.key for alert in alerts) for destination, alerts in wanted.items()}
-    sent = slack.post(channel, head.text, head.blocks)
-    for destination, keys in meant.items():
-        delivered(destination, keys & head.keys)
-    problems = []
-    for reply in replies:
-        try:
-            slack.post(channel, reply.text, reply.blocks, thread=sent)
-        except SlackError as error:
-            problems.append(f"{', '.join(wanted)}: a part of the thread was not sent: {error}")
-            continue
-        for destination, keys in meant.items():
-            if new := (keys & reply.keys) - head.keys:
-                delivered(destination, new)
-    return problems

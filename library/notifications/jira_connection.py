@@ -18,7 +18,7 @@ from urllib3.exceptions import NewConnectionError
 
 from library.aws.secrets import SecretError
 from library.documents.text import flattened
-from library.notifications.retry import Failure, RetryingCaller
+from library.notifications.retry import SOON, Failure, RetryingCaller
 
 if TYPE_CHECKING:
     from library.aws.secrets import JiraSecret
@@ -193,7 +193,7 @@ class JiraConnection:
             JiraError(reason, status, _field_errors(error)),
             may_repeat=turned_away or status >= 500,
             wait_s=wait_s if turned_away or status >= 500 else None,
-            counts=status >= 500 or status == 429,
+            down_after=SOON if status >= 500 or status == 429 else 0,
         )
 
     def _unreachable(self, error: RequestException, *, writes: bool) -> Failure:
@@ -201,14 +201,14 @@ class JiraConnection:
         if isinstance(error, SSLError):
             advice = "not even by jira.ca_bundle" if self.settings.ca_bundle else "set jira.ca_bundle"
             down = f"JIRA at {server} could not be reached: its certificate is not trusted, {advice}"
-            return Failure(JiraUnavailableError(down), counts=True, down=down)
+            return Failure(JiraUnavailableError(down), down_after=SOON, down=down)
         unsent = isinstance(error, ConnectTimeout) or _never_connected(error)
         # The exception's own text is not shown: the request's headers carry the login.
         what = "no connection" if unsent else "the connection broke or took too long"
         reason = f"JIRA at {server} could not be reached: {what}"
         if writes and not unsent:
-            return Failure(JiraOutcomeUnknownError(reason), counts=True)
-        return Failure(JiraUnavailableError(reason), may_repeat=True, counts=True, down=reason)
+            return Failure(JiraOutcomeUnknownError(reason), down_after=SOON)
+        return Failure(JiraUnavailableError(reason), may_repeat=True, down_after=SOON, down=reason)
 
 
 def _field_errors(error: JIRAError) -> dict[str, str]:

@@ -15,7 +15,8 @@ _T = TypeVar("_T")
 ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 300.0
-_FAILURES_UNTIL_DOWN = 3
+SOON, LATE = 3, 100
+"""After how many failures in a row a service counts as down: if each costs time; if they may be about what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,14 @@ class Failure:
         error: what the caller gets if the call is not sent again.
         may_repeat: whether it is safe to send the call again, and may help.
         wait_s: how many seconds the service asks to wait; None: it does not say.
-        counts: whether the service itself is in trouble: after three such failures in a row it counts as down.
+        down_after: `SOON` or `LATE`: how many such failures in a row show that the service is down; 0: it is no sign.
         down: why the service cannot be used at all in this run; empty: it may be.
     """
 
     error: Exception
     may_repeat: bool = False
     wait_s: float | None = None
-    counts: bool = False
+    down_after: int = 0
     down: str = ""
 
 
@@ -48,7 +49,7 @@ class RetryingCaller:
     def __init__(self, sleep: Callable[[float], None], unavailable: Callable[[str], Exception]) -> None:
         self._sleep = sleep
         self._unavailable = unavailable
-        self._failures = 0
+        self._failures = {SOON: 0, LATE: 0}
         self._down = ""
 
     def check(self) -> None:
@@ -84,17 +85,17 @@ class RetryingCaller:
             except errors as error:
                 failure = failure_of(error)
             else:
-                self._failures = 0
+                self._failures = {SOON: 0, LATE: 0}
                 return answer
             if not failure.may_repeat or attempt == ATTEMPTS:
                 break
             wait_s = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.wait_s is None else failure.wait_s
             self._sleep(min(wait_s, LONGEST_WAIT_S))
-        if failure.counts:
-            self._failures += 1
+        if failure.down_after:
+            self._failures[failure.down_after] += 1
         if failure.down:
             self._down = failure.down
-        elif failure.counts and self._failures >= _FAILURES_UNTIL_DOWN:
-            self._down = f"{failure.error}, {self._failures} times in a row"
+        elif failure.down_after and self._failures[failure.down_after] >= failure.down_after:
+            self._down = f"{failure.error}, {failure.down_after} times in a row"
         # An answer may carry session cookies and tokens, which a traceback would print: no cause.
         raise failure.error from None

@@ -63,6 +63,7 @@ class SlackClient:
 
         Raises:
             SlackDestinationError: the channel cannot get messages.
+            SlackMessageRefusedError: Slack does not take this message.
             SlackError: it was not sent, or nobody knows whether it was.
         """
         arguments: dict[str, Any] = {

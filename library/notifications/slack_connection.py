@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from library.aws.secrets import SecretError
-from library.notifications.retry import Failure, RetryingCaller
+from library.notifications.retry import LATE, SOON, Failure, RetryingCaller
 
 if TYPE_CHECKING:
     from library.aws.secrets import SlackSecret
@@ -47,6 +47,7 @@ _NO_LOGIN = frozenset(
 _NO_LOOKUP = frozenset(
     {"access_denied", "method_deprecated", "missing_scope", "no_permission", "not_allowed_token_type", "unknown_method"}
 )
+_SERVER_ERRORS = ("fatal_error", "internal_error", "request_timeout", "service_unavailable")
 _RATE = ("rate_limited", "ratelimited")
 # AttributeError, TypeError, ValueError: an answer that the package does not understand, such as a page of a proxy.
 _ERRORS = (SlackClientError, OSError, HTTPException, AttributeError, TypeError, ValueError)
@@ -62,6 +63,18 @@ class SlackUnavailableError(SlackError):
 
 class SlackDestinationError(SlackError):
     """There is no such channel or user, or it cannot get messages."""
+
+
+class SlackMessageRefusedError(SlackError):
+    """Slack, or a proxy before it, does not take this message. It may take a smaller one.
+
+    Attributes:
+        may_have_arrived: whether it was a server error, after which the message may be in the channel all the same.
+    """
+
+    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(reason)
+        self.may_have_arrived = may_have_arrived
 
 
 class SlackUserLookupError(SlackDestinationError):
@@ -108,6 +121,7 @@ class SlackConnection:
 
         Raises:
             SlackDestinationError: the channel cannot get messages.
+            SlackMessageRefusedError: Slack does not take this message.
             SlackError: it was not sent, or nobody knows whether it was.
         """
         self._caller.check()
@@ -147,16 +161,21 @@ class SlackConnection:
         reason = f"Slack answered {code or status}"
         if status == 429 or code in _RATE:
             wait_s = _retry_after(error)
-            return Failure(SlackError(reason), may_repeat=True, wait_s=wait_s, counts=status == 429)
+            return Failure(SlackError(reason), may_repeat=True, wait_s=wait_s, down_after=SOON if status == 429 else 0)
         if not writes and (code in _NO_LOOKUP or (not code and status in (403, 404, 405))):
             return Failure(SlackUserLookupError(f"Slack does not let users be looked up ({code or status})"))
-        if code in _NO_LOGIN or status in (401, 403):
+        if code in _NO_LOGIN or status == 401 or (status == 403 and not writes):
             down = f"Slack refused the login ({code or status}): check the secret {self._settings.secret!r}"
             return Failure(SlackUnavailableError(down), down=down)
         if code in _UNUSABLE:
             return Failure(SlackDestinationError(f"Slack says {code}"))
-        # A server error is quick, and may be about this message alone: others are still to be sent.
-        return Failure(SlackError(reason), may_repeat=status >= 500 and not writes)
+        if writes:
+            # Also a server error, or a proxy's 403, may be about what this message says: others are still to be sent.
+            may_have_arrived = status >= 500 or code in _SERVER_ERRORS
+            return Failure(SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived), down_after=LATE)
+        if status >= 500 or code in _SERVER_ERRORS:
+            return Failure(SlackError(reason), may_repeat=status >= 500, down_after=SOON)
+        return Failure(SlackDestinationError(reason))
 
     def _unreachable(self, error: Exception, *, writes: bool) -> Failure:
         base_url = self._settings.base_url
@@ -167,8 +186,8 @@ class SlackConnection:
         what = "no connection" if unsent or not writes else "the connection broke or took too long"
         reason = f"Slack at {base_url} could not be reached: {what}"
         if unsent or not writes:
-            return Failure(SlackUnavailableError(reason), may_repeat=True, counts=True, down=reason)
-        return Failure(SlackError(reason), counts=True)
+            return Failure(SlackUnavailableError(reason), may_repeat=True, down_after=SOON, down=reason)
+        return Failure(SlackError(reason), down_after=SOON)
 
 
 def _status(error: SlackApiError) -> int:

@@ -25,7 +25,7 @@ class Message:
     @property
     def shown(self) -> str:
         """The texts of its blocks."""
-        return "\n".join(block["text"]["text"] for block in self.blocks)
+        return "\n".join(block["text"]["text"] for block in self.blocks) if self.blocks else self.text
 
 
 class SlackStandIn(StandIn):
@@ -35,6 +35,8 @@ class SlackStandIn(StandIn):
         channels: names, with `#`.
         people: ids to name and e-mail address.
         messages: those that are not in a thread.
+        most_characters: how many characters of blocks a message may have, in the encoding in which they are most.
+        refuses: what it answers a message that contains a text, by that text: a code, or a status.
     """
 
     secret: ClassVar = {"api_token": _TOKEN}
@@ -44,6 +46,8 @@ class SlackStandIn(StandIn):
         self.channels = {"#hammer"}
         self.people: dict[str, tuple[str, str]] = {}
         self.messages: list[Message] = []
+        self.most_characters = 13_200
+        self.refuses: dict[str, str | int] = {}
 
     def writes(self) -> list[Request]:
         return [request for request in self.requests if request.path.endswith("chat.postMessage")]
@@ -57,6 +61,10 @@ class SlackStandIn(StandIn):
         arguments = {**request.query, **(request.body or {})}
         method = request.path.rpartition("/")[2]
         if method == "chat.postMessage":
+            said = json.dumps(arguments, ensure_ascii=False)
+            for answer in (answer for part, answer in self.refuses.items() if part in said):
+                is_code = isinstance(answer, str)
+                return Answer({"ok": False, "error": answer}) if is_code else Answer("<html>no</html>", int(answer))
             return Answer(self._post(arguments))
         if method == "users.lookupByEmail":
             for user_id, (name, email) in self.people.items():
@@ -74,13 +82,19 @@ class SlackStandIn(StandIn):
 
     def _post(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = arguments["channel"]
-        blocks = arguments["blocks"]
+        blocks = arguments.get("blocks", [])
         blocks = json.loads(blocks) if isinstance(blocks, str) else blocks
         if channel in self.people:
             channel = self.people[channel][0]
         elif channel not in self.channels:
             return {"ok": False, "error": "channel_not_found"}
-        if not 1 <= len(blocks) <= 50 or any(len(block["text"]["text"]) > 3000 for block in blocks):
+        if len(arguments["text"]) > 40_000:
+            return {"ok": False, "error": "msg_too_long"}
+        if not blocks and not arguments["text"]:
+            return {"ok": False, "error": "no_text"}
+        if len(json.dumps(blocks)) > self.most_characters:
+            return {"ok": False, "error": "msg_blocks_too_long"}
+        if len(blocks) > 50 or any(not 1 <= len(block["text"]["text"]) <= 3000 for block in blocks):
             return {"ok": False, "error": "invalid_blocks"}
         thread = arguments.get("thread_ts", "")
         message = Message(channel, arguments["text"], blocks, f"{len(self.requests)}.0", thread)

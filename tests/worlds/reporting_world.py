@@ -47,6 +47,7 @@ class World:
     Attributes:
         clock: what time it is; sleeping moves it.
         slept: how long the job slept, each time.
+        groups: the ids of all groups that were found exposed.
         sections: of the file `config`, beyond what is always there.
         ticket_owners: the file.
     """
@@ -59,6 +60,7 @@ class World:
     sections: dict[str, Any] = field(default_factory=dict)
     ticket_owners: dict[str, Any] = field(default_factory=lambda: {"jira_project": "SEC"})
     secrets: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, None] = field(default_factory=dict)
 
     def configuration(self) -> Configuration:
         return parse_configuration(
@@ -127,6 +129,7 @@ class World:
         exempt: bool = False,
     ) -> Issue:
         """Identification found a group exposed."""
+        self.groups[group_id] = None
         status = "open_partly" if perms and all(p.status == "open_partly" for p in perms) else "open_completely"
         details = IssueDetails(name, REGION, "vpc-1", status, dict(tags or {}), perms or (SSH,))  # type: ignore[arg-type]
         return self._reconciled(group_id, account_id, Detection(account_id, group_id, details, exempt))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from library.documents.slack_markup import Alert, compose, link, literal
+from library.documents.slack_markup import cut, link, literal
 
 APART = "\u200b"
 
@@ -32,44 +32,17 @@ def test_a_link_cannot_be_left() -> None:
     )
 
 
-def alerts(count: int, details: int = 1) -> list[Alert]:
-    return [
-        Alert(
-            f"k{n}", "New" if n % 2 else "Changed", f"s{n}", f"line {n}", tuple(f"detail {n}" for _ in range(details))
-        )
-        for n in range(count)
-    ]
-
-
-def test_one_message_with_its_thread() -> None:
-    head, reply = compose("Title", alerts(3), ["a *note*"])
-    assert head.text == "Title: 2 changed, 1 new"
-    assert [block["text"]["text"] for block in head.blocks] == [
-        "*Title: 2 changed, 1 new*",
-        "*Changed*\n• line 0\n• line 2",
-        "*New*\n• line 1",
-        f"_a {APART}*{APART}note{APART}*{APART}_",
-    ]
-    assert all(block["text"]["verbatim"] for block in head.blocks)
-    assert [block["text"]["text"] for block in reply.blocks] == ["s0\ndetail 0", "s1\ndetail 1", "s2\ndetail 2"]
-    assert head.keys == reply.keys == {"k0", "k1", "k2"}
-
-
-def test_without_details_there_is_no_thread() -> None:
-    assert len(compose("Title", alerts(3, details=0))) == 1
-
-
-def test_many_alerts_stay_within_slacks_limits_and_each_is_told() -> None:
-    messages = compose("Title", alerts(500, details=400))
-    assert messages[0].blocks[-1]["text"]["text"] == "and 480 more, listed in the thread"
-    assert frozenset().union(*(message.keys for message in messages)) == {f"k{n}" for n in range(500)}
-    assert all(1 <= len(message.blocks) <= 50 for message in messages)
-    assert all(len(block["text"]["text"]) <= 3000 for message in messages for block in message.blocks)
-    assert all(
-        "line" in block["text"]["text"] for block in messages[-1].blocks if "detail" not in block["text"]["text"]
-    )
-
-
-def test_a_line_too_long_for_slack_is_cut() -> None:
-    [head] = compose("Title", [Alert("k", "New", "s", "x" * 5000)])
-    assert len(head.blocks[1]["text"]["text"]) + len(head.blocks[2]["text"]["text"]) == len("*New*") + 3000
+@pytest.mark.parametrize(
+    ("mrkdwn", "limit", "kept"),
+    [
+        pytest.param("abc", 3, "abc", id="it fits"),
+        pytest.param("abcd", 3, "ab…", id="it is cut"),
+        pytest.param("ab&amp;c", 5, "ab…", id="not in an entity"),
+        pytest.param("ab&amp;c", 8, "ab&amp;c", id="a whole entity"),
+        pytest.param("a <https://jira.example.com|SEC-1> b", 20, "a …", id="not in a link"),
+        pytest.param("\U0001f525" * 4, 8, "\U0001f525" * 4, id="a flame counts twice"),
+        pytest.param("\U0001f525" * 4, 7, "\U0001f525" * 3 + "…", id="and is not halved"),
+    ],
+)
+def test_mrkdwn_is_cut(mrkdwn: str, limit: int, kept: str) -> None:
+    assert cut(mrkdwn, limit) == kept
