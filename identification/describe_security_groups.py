@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from identification.deliveries import Deliveries
-from identification.errors import MalformedEventError
+from identification.errors import MalformedEventError, UnknownAccountError
 from identification.look import Looked, is_whole, look
 from identification.region_scan import RegionOffError, RegionScan
 from identification.runtime import Runtime, start
@@ -30,6 +30,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
     Raises:
         MalformedEventError: a record is not a scan target. The others were looked at.
+        UnknownAccountError: a record is about an account that the configuration does not name.
         ExceptionGroup: several targets failed; a single failure is raised as it is.
     """
     runtime = start(context)
@@ -37,7 +38,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     if not runtime.config.secgrp_unrestricted_access.enabled:
         _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
         return deliveries.answer({"changes": 0})
-    for target, asked_by in _merged(deliveries).items():
+    for target, asked_by in _merged(deliveries, runtime).items():
         try:
             changes += identify(target, runtime)
         except Exception as error:  # noqa: BLE001 - told below, when every other target has had its turn
@@ -45,14 +46,15 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     return deliveries.answer({"changes": changes})
 
 
-def _merged(deliveries: Deliveries) -> dict[ScanTarget, list[Any]]:
+def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[Any]]:
     """The scan targets of an event, one for each account and region, and the records that ask for each."""
     places: dict[tuple[str, str], list[tuple[ScanTarget, Any]]] = {}
     for record in deliveries.records:
         try:
             target = parse_target(record)
-        except MalformedEventError as error:
-            _log.error("a record failed: %s", error)
+            runtime.check_account(target.account_id)
+        except (MalformedEventError, UnknownAccountError, *AWS_ERRORS) as error:
+            _log.error("a record failed: %s", explain(error))
             deliveries.fail(error, record)
             continue
         places.setdefault((target.account_id, target.region), []).append((target, record))

@@ -120,6 +120,9 @@ def _judge_page(
     scan.groups += len(page.groups) + len(page.nameless)
     scan.nameless += page.nameless
     for group in page.groups:
+        if group.owner_id not in ("", account_id):
+            # Shared by another account (AWS RAM): its rules are that account's, and so is the issue.
+            continue
         prefix_lists.read(evaluator.prefix_lists_named(group))
         evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
         if evaluation.unreadable:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from time import monotonic
 
+from identification.errors import UnknownAccountError
 from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions
 from library.config import Configuration, configuration_place, load_configuration
@@ -35,6 +36,27 @@ class Runtime:
             ClientError, BotoCoreError: they are those of the organization, which could not be read.
         """
         return with_organization(self.config, self.sessions).scanned_accounts()
+
+    def accounts(self) -> dict[str, str]:
+        """The accounts that `aws.accounts` names, id to name. Those of an organization are asked for now and then.
+
+        Raises:
+            ClientError, BotoCoreError: the organization could not be read.
+        """
+        if not self.config.needs_organization:
+            return dict(self.config.aws.accounts)  # type: ignore[arg-type]
+        return _kept_accounts(_Organization(self.config, self.sessions), int(monotonic() // _KEPT_S))
+
+    def check_account(self, account_id: str) -> None:
+        """Check that the configuration names an account, so that a role may be assumed in it.
+
+        Raises:
+            UnknownAccountError: it does not.
+            ClientError, BotoCoreError: the organization could not be read.
+        """
+        named = {self.config.aws.main_account_id, *(self.config.secgrp_unrestricted_access.accounts or ())}
+        if account_id not in named and account_id not in self.accounts():
+            raise UnknownAccountError(f"the configuration does not name account {account_id}")
 
     def now(self) -> datetime:
         """The time in UTC."""
@@ -67,6 +89,36 @@ def _kept_configuration(place: str, period: int) -> Configuration:
     """The configuration, read once in a period. One that cannot be read is not kept, nor is an older one used then."""
     del period
     return load_configuration(place)
+
+
+class _Organization:
+    """What is asked to know an organization's accounts; equal if the answer would be.
+
+    Args:
+        config: says which accounts.
+        sessions: where the client comes from.
+    """
+
+    def __init__(self, config: Configuration, sessions: Sessions) -> None:
+        self._config, self._sessions = config, sessions
+        self._key = (id(sessions), config.aws.organizational_units, config.aws.ignore_accounts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Organization) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def accounts(self) -> dict[str, str]:
+        """Ask."""
+        return dict(with_organization(self._config, self._sessions).aws.accounts)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=1)
+def _kept_accounts(organization: _Organization, period: int) -> dict[str, str]:
+    """An organization's accounts, asked for once in a period."""
+    del period
+    return organization.accounts()
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `ConfigurationError` | `library.config` | the configuration is missing or wrong; nothing runs |
 | `ConflictError` | `library.aws` | somebody else changed the item since it was read: read and decide again |
 | `UnreadableIssueError` | `library.aws.issue_table` | an item of the issue table is not as an issue should be |
+| `UnknownAccountError` | `identification.errors` | a message is about an account that the configuration does not name |
 | `LockedError` | `library.aws.lock` | another run holds the lock, or took it over |
 | `SecretError` | `library.aws.secrets` | a secret is missing or has no usable value |
 | `ShapeError` | `library.security_groups.group` | EC2 answered something that Hammer does not understand |

@@ -62,7 +62,7 @@ class Sessions:
             main_account_id: boto3.Session(botocore_session=self._base, region_name=region)
         }
         # Neither sessions nor the making of clients are safe to share between threads; clients are.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, **_retries(self._base))
 
@@ -121,7 +121,9 @@ class Sessions:
         return boto3.Session(botocore_session=session, region_name=self._region)
 
     def _sts_client(self, service: str, **arguments: Any) -> Any:
-        return self._base.create_client(service, region_name=self._region, config=self._config, **arguments)
+        # Called when credentials are fetched, in whatever thread that happens.
+        with self._lock:
+            return self._base.create_client(service, region_name=self._region, config=self._config, **arguments)
 
 
 class _AssumedRole(CredentialProvider):

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from identification import runtime
+from identification.errors import UnknownAccountError
 from library.aws.items import ConflictError, serialized
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
@@ -21,6 +23,7 @@ from tests.worlds.identification_world import (
     EXTERNAL_ID,
     IRELAND,
     MAIN,
+    OTHER,
     SLAVE,
     VIRGINIA,
     World,
@@ -475,3 +478,60 @@ def test_an_unreadable_issue_that_is_no_longer_open_is_named_and_stays(world: Wo
     assert world.describe() == {"changes": 1}
     assert world.items()[odd]["status"] == "resolved"
     assert world.coverage().reason.startswith(f"{odd} in {SLAVE}: ")
+
+
+# Accounts, owners and answers that are about something else
+
+
+def test_a_message_for_an_account_that_is_not_configured_is_an_error_and_no_role_is_assumed(world: World) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.aws.forget()
+    with pytest.raises(UnknownAccountError, match="the configuration does not name account 333333333333"):
+        world.describe(target(OTHER), target())
+    assert [call.parameters["RoleArn"] for call in world.aws.calls if call.operation == "AssumeRole"] == [
+        f"arn:aws:iam::{SLAVE}:role/hammer-cloudsec-crossact-id"
+    ]
+    assert list(world.items()) == [group_id]
+    assert world.coverage(OTHER) is None
+
+
+def test_a_group_that_another_account_shares_is_that_accounts_issue(world: World) -> None:
+    """Through AWS RAM a participant sees the owner's groups among its own."""
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    world.aws.rewrites.append(
+        without("DescribeSecurityGroups", f"<ownerId>{SLAVE}</ownerId>", f"<ownerId>{OTHER}</ownerId>", count=0)
+    )
+    other = world.group("tcp/22 from 0.0.0.0/0", name="other")
+    assert world.describe(target(group_ids=[other])) == {"changes": 0}
+    assert world.describe() == {"changes": 1}
+    assert {name: item["status"] for name, item in world.items().items()} == {group_id: "resolved"}
+
+
+def test_groups_that_were_not_asked_for_are_not_judged(world: World) -> None:
+    """An emulator may ignore the filter and answer with every group."""
+    asked, other = (world.group("tcp/22 from 0.0.0.0/0", name=name) for name in ("asked", "other"))
+    kept: list[str] = []
+
+    def answer_with_all(call: Call, text: str) -> str:
+        if call.operation != "DescribeSecurityGroups":
+            return text
+        kept.append(text)
+        return kept[0]
+
+    world.aws.rewrites.append(answer_with_all)
+    everything = world.ec2().describe_security_groups()
+    assert {asked, other} <= {group["GroupId"] for group in everything["SecurityGroups"]}
+    world.describe(target(group_ids=[asked]))
+    assert list(world.items()) == [asked]
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["a region", "some groups"])
+def test_a_page_of_a_proxy_is_one_clear_error_and_resolves_nothing(
+    world: World, known: dict[str, Any], named: bool
+) -> None:
+    page = "<html><body>Please log in</body></html>"
+    world.aws.rewrites.append(lambda call, text: page if call.operation == "DescribeSecurityGroups" else text)
+    with pytest.raises(ResponseParserError):
+        world.describe(target(group_ids=[*known] if named else None))
+    assert world.items() == known
