@@ -12,8 +12,8 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `LockedError` | `library.aws.lock` | another run holds the lock, or took it over |
 | `SecretError` | `library.aws.secrets` | a secret is missing or has no usable value |
 | `ShapeError` | `library.security_groups.group` | EC2 answered something that Hammer does not understand |
-| `TicketError` | `library.notifications` | JIRA could not do something |
-| `AlertError` | `library.notifications` | Slack could not do something |
+| `JiraError` | `library.notifications.jira_connection` | JIRA did not do what it was asked |
+| `SlackError` | `library.notifications.slack_connection` | Slack did not do what it was asked |
 | `BackupError` | `remediation.backups` | a backup cannot be used, or is not what was written |
 | `UnsteadyError` | `remediation` | EC2's two answers about a group differ |
 | `CannotRestoreError` | `remediation` | there is nothing to go back to, or no group to bring back |

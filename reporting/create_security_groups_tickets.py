@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
 from library.aws.issue_table import IssueTable
-from library.aws.lock import LEASE, REPORTING_LOCK_ID, Lock, LockedError, this_process
+from library.aws.lock import REPORTING_LOCK_ID, Lock, this_process
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.config.organization import with_organization
@@ -33,11 +33,17 @@ from library.jobs.command_line import (
     refuse_unknown_accounts,
     run,
 )
-from library.jobs.host_logs import host_logging, logs_client
+from library.jobs.lease import Lease
+from library.jobs.run import hold_lock, renewing_sleep
 from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
 from library.notifications.clients import open_jira, open_slack
 from reporting.reporter import Reporter, Services
 from reporting.summary import ReportSummary
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+    from library.config import Configuration
 
 STREAM = "reporting.create_security_groups_tickets"
 
@@ -63,61 +69,56 @@ def command(
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
     refuse_unknown_accounts(account, configuration.scanned_accounts())
-    refuse_unknown_regions(region, aws.regions)
     dynamodb = sessions.client("dynamodb")
+    refuse_unknown_regions(region, aws.regions)
     refuse_unknown_groups(group, account or configuration.scanned_accounts(), IssueTable(dynamodb, section.table_name))
-    secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)
-    services = Services(
-        sessions=sessions,
-        table=IssueTable(dynamodb, section.table_name),
-        jira=open_jira(configuration, secrets, time.sleep),
-        slack=open_slack(configuration, secrets, time.sleep),
-        now=_now,
-        sleep=time.sleep,
-        renew=(lambda: None) if dry_run else _renewal(lock),
-        say=typer.echo,
-    )
-    reporter = Reporter(configuration, services)
     selection = Selection.of(account, region, group)
     if dry_run:
-        _end(reporter.run(selection, dry_run=True), "dry run, nothing was told: ")
-        return
-    try:
-        with host_logging(STREAM, lambda: logs_client(aws.region)):
-            lock.acquire()
+        reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None))
+        reporter.run(selection, dry_run=True)
+        _show(reporter.summary, "dry run, nothing was told: ")
+    else:
+        with hold_lock(lock, STREAM, aws.region):
+            reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, _now)))
             try:
-                summary = reporter.run(selection, dry_run=False)
+                reporter.run(selection, dry_run=False)
             finally:
-                lock.release()
-    except LockedError as error:
-        typer.echo(f"hammer: {error}", err=True)
-        raise typer.Exit(Exit.INCOMPLETE) from error
-    _end(summary)
+                _show(reporter.summary)
+    if reporter.summary.problems:
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
-def _renewal(lock: Lock) -> Callable[[], None]:
-    """Renews a lock, but not more often than its lease needs."""
-    due = _now() + LEASE / 5
+def _services(
+    configuration: Configuration, sessions: Sessions, dynamodb: DynamoDBClient, lease: Lease | None
+) -> Services:
+    """What a run works with. `lease`: None for a dry run, which holds no lock and writes nothing."""
+    secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
+    before_write = lease.before_write if lease else _nothing
+    sleep = renewing_sleep(time.sleep, before_write)
+    return Services(
+        sessions=sessions,
+        table=IssueTable(dynamodb, configuration.secgrp_unrestricted_access.table_name),
+        jira=open_jira(configuration, secrets, sleep, before_write),
+        slack=open_slack(configuration, secrets, sleep, before_write),
+        now=_now,
+        sleep=sleep,
+        renew=lease.renew if lease else _nothing,
+        say=typer.echo,
+    )
 
-    def renew() -> None:
-        nonlocal due
-        if _now() >= due:
-            lock.renew()
-            due = _now() + LEASE / 5
 
-    return renew
+def _nothing() -> None:
+    pass
 
 
-def _end(summary: ReportSummary, prefix: str = "") -> None:
+def _show(summary: ReportSummary, prefix: str = "") -> None:
     told = ", ".join(f"{count} {news}" for news, count in summary.told.items()) or "nothing new"
     typer.echo(f"{prefix}{told}; {summary.unchanged} unchanged")
     for note in summary.notes:
         typer.echo(printable(note))
     for problem in summary.problems:
         typer.echo(f"hammer: {printable(problem)}", err=True)
-    if summary.problems:
-        raise typer.Exit(Exit.INCOMPLETE)
 
 
 app = application(command)

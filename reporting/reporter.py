@@ -47,6 +47,8 @@ class Services:
         sessions: give the clients that read who uses a group.
         jira: JIRA; None: off.
         slack: Slack; None: off.
+        now: the clock, in UTC.
+        sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
     """
@@ -67,13 +69,16 @@ class Reporter:
     Args:
         config: the configuration.
         services: what it works with.
+
+    Attributes:
+        summary: what was done so far.
     """
 
     def __init__(self, config: Configuration, services: Services) -> None:
         self._config = config
         self._services = services
         self._remediation = announced(config)
-        self._summary = ReportSummary()
+        self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
@@ -92,26 +97,26 @@ class Reporter:
             for step in steps
             if not step.issue.is_finding and (step.ticket in FIRST_TIME or step.alert in FIRST_TIME)
         ]
-        users = read_users(self._services.sessions, new, self._services.renew, self._summary)
+        users = read_users(self._services.sessions, new, self._services.renew, self.summary)
         self._filings = Filings(self._config, self._remediation, users)
         if dry_run:
             for text in preview(steps, self._filings, jira=self._services.jira is not None):
                 self._services.say(text)
-            return self._summary
+            return self.summary
         done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
         self._tell_slack(done)
-        return self._summary
+        return self.summary
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
         for account_id in self._config.scanned_accounts():
-            issues = read_issues(self._services.table, account_id, selection, self._summary)
+            issues = read_issues(self._services.table, account_id, selection, self.summary)
             planned: list[Step] = []
             for findings, channels in ((False, self._channels()), (True, self._channels_of_findings())):
                 wanted = [issue for issue in issues if issue.is_finding is findings]
                 if channels:
                     planned += plan(wanted, channels, self._remediation, self._services.now())
-            self._summary.unchanged += len(issues) - len(planned)
+            self.summary.unchanged += len(issues) - len(planned)
             steps += planned
         return steps
 
@@ -142,14 +147,14 @@ class Reporter:
                 self._show(step)
                 told = {"ticket": None, **issue.jira_details, **remembered(issue, closed=step.ticket.ends)}
         except JiraError as error:
-            self._summary.problem(f"{place(issue)}: {step.ticket}: {error}")
+            self.summary.problem(f"{place(issue)}: {step.ticket}: {error}")
             # Slack is sent it all the same; only then it is neither reported nor closed.
             return replace(step, report=False, close=False)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
         if step.ticket:
-            self._summary.count(step.ticket)
+            self.summary.count(step.ticket)
         if told:
             issue = replace(issue, jira_details=told)
         if not self._record(step, issue, {"jira_details": told} if told else {}, last=step.alert is None):
@@ -167,10 +172,9 @@ class Reporter:
         by_issue = {issue_key(want.step.issue): want.step for want in wanted}
 
         def heard(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
-            self._services.renew()
             step = by_issue[issue_key(issue)]
             if all_of_them and not step.ticket:
-                self._summary.count(step.alert or "reminded")
+                self.summary.count(step.alert or "reminded")
             self._record(step, issue, {"slack_details": details}, last=all_of_them and step.alert is not None)
 
         sent = send_alerts(
@@ -181,9 +185,9 @@ class Reporter:
             lambda issue, details: heard(issue, details, all_of_them=True),
             lambda issue, details: heard(issue, details, all_of_them=False),
         )
-        self._summary.notes += sent.notes
+        self.summary.notes += sent.notes
         for problem in sent.problems:
-            self._summary.problem(problem)
+            self.summary.problem(problem)
 
     def _record(self, step: Step, issue: Issue, sets: dict[str, Any], *, last: bool) -> bool:
         """Record what was sent, and with the last channel's that it is reported or closed.
@@ -220,9 +224,9 @@ class Reporter:
     def _not_recorded(self, issue: Issue, error: Exception) -> None:
         if isinstance(error, ConflictError):
             # Nobody has to act: the next run reports the issue as it is by then.
-            self._summary.notes.append(f"{place(issue)} changed meanwhile: the next run tells of it")
+            self.summary.notes.append(f"{place(issue)} changed meanwhile: the next run tells of it")
         else:
-            self._summary.problem(f"{place(issue)} could not be recorded: {explain(error)}")
+            self.summary.problem(f"{place(issue)} could not be recorded: {explain(error)}")
 
     def _show(self, step: Step) -> None:
         """Show a ticket as it would be filed."""
@@ -238,8 +242,8 @@ class Reporter:
             self._config.jira.text_field_character_limit,
             self._services.now,
             self._services.sleep,
-            self._summary.notes,
-            self._summary.problems,
+            self.summary.notes,
+            self.summary.problems,
         )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -154,6 +155,21 @@ def check_url(value: str) -> str:
     return value
 
 
+def check_encrypted_url(value: str) -> str:
+    """Empty, or an https URL, or an http URL of this machine: a login is sent there."""
+    check_url(value)
+    if urlsplit(value).scheme == "http" and not _is_loopback(urlsplit(value).hostname or ""):
+        raise ValueError("would send the login unencrypted: write https:// (http:// is for this machine only)")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
@@ -216,6 +232,7 @@ Cidr = Annotated[AddressSet, PlainValidator(read_cidr), WithJsonSchema({"type": 
 Expiry = Annotated[date | None, PlainValidator(read_date), WithJsonSchema(_DATE_SCHEMA)]
 Cron = Annotated[str | None, PlainValidator(read_cron), WithJsonSchema({"type": "string"})]
 Url = Annotated[str, AfterValidator(check_url)]
+EncryptedUrl = Annotated[str, AfterValidator(check_encrypted_url)]
 Region = Annotated[str, matching("[a-z0-9-]+", "is not a region: write one such as eu-west-1")]
 RoleName = Annotated[str, matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")]
 BucketName = Annotated[str, matching(r"([\w.-]{3,255})?", "is not a bucket's name: write the name alone")]

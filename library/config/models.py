@@ -27,6 +27,7 @@ from library.config.fields import (
     Cron,
     DayEntry,
     Days,
+    EncryptedUrl,
     Expiry,
     ListOf,
     Ports,
@@ -109,7 +110,7 @@ class Jira(Section):
     """Tickets in JIRA, Cloud or Data Center."""
 
     enabled: Boolean = Field(False, description="Whether to write tickets.")
-    server: Url = Field("", description="URL of the JIRA server.")
+    server: EncryptedUrl = Field("", description="URL of the JIRA server.")
     secret: SecretName = Field("hammer/jira", description="Name of the secret in AWS Secrets Manager.")
     issue_type: str = Field("Task", description="Type of a new ticket.")
     text_field_character_limit: Positive = Field(32_767, description="Longest text JIRA takes, in characters.")
@@ -122,7 +123,7 @@ class Slack(Section):
     """Alerts in Slack."""
 
     enabled: Boolean = Field(False, description="Whether to send messages.")
-    base_url: Url = Field("https://slack.com/api/", description="URL of Slack's API, or of a proxy for it.")
+    base_url: EncryptedUrl = Field("https://slack.com/api/", description="URL of Slack's API, or of a proxy for it.")
     secret: SecretName = Field("hammer/slack", description="Name of the secret in AWS Secrets Manager.")
     notify_default_owner: Boolean = Field(True, description="Tell slack_owner beside a discovered owner.")
     default_channel: str = Field("#hammer", description="Where messages go that nobody else can get.")

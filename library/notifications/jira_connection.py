@@ -18,6 +18,7 @@ from urllib3.exceptions import NewConnectionError
 
 from library.aws.secrets import SecretError
 from library.documents.text import flattened
+from library.errors import HammerError
 from library.notifications.retry import SOON, Failure, RetryingCaller
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ NOT_OFFERED = (404, 405, 410, 501)
 _ERRORS = (JIRAError, RequestException, AttributeError, KeyError, TypeError, ValueError)
 
 
-class JiraError(Exception):
+class JiraError(HammerError):
     """JIRA did not do what it was asked. The text is one line.
 
     It carries no cause: JIRA's answer has session cookies, which a traceback would print.

@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from library.aws.secrets import SecretError
+from library.errors import HammerError
 from library.notifications.retry import LATE, SOON, Failure, RetryingCaller
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _RATE = ("rate_limited", "ratelimited")
 _ERRORS = (SlackClientError, OSError, HTTPException, AttributeError, TypeError, ValueError)
 
 
-class SlackError(Exception):
+class SlackError(HammerError):
     """Slack did not do what it was asked. The text is one line."""
 
 

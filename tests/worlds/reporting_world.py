@@ -16,6 +16,7 @@ from unittest.mock import patch
 from moto import mock_aws
 
 from library.aws.issue_table import IssueTable
+from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.aws.table_definition import TABLE_DEFINITION
@@ -24,6 +25,8 @@ from library.issues.details import IssueDetails
 from library.issues.issue import Issue
 from library.issues.reconcile import Detection, reconcile
 from library.jobs.command_line import Selection
+from library.jobs.lease import Lease
+from library.jobs.run import renewing_sleep
 from library.notifications.clients import open_jira, open_slack
 from library.security_groups.exposure import Exposure
 from reporting.reporter import Reporter, Services
@@ -93,8 +96,15 @@ class World:
         self.slept.append(seconds)
         self.clock += timedelta(seconds=seconds)
 
-    def report(self, *groups: str, dry_run: bool = False, said: list[str] | None = None) -> ReportSummary:
-        """Run the job once, as a new process would."""
+    def lock(self, who: str = "a host") -> Lock:
+        """The lock of reporting, for one process."""
+        client = kept_sessions().client("dynamodb")
+        return Lock(client, TABLE, MAIN, Holder(who), lambda: self.clock, REPORTING_LOCK_ID)
+
+    def report(
+        self, *groups: str, dry_run: bool = False, said: list[str] | None = None, lock: Lock | None = None
+    ) -> ReportSummary:
+        """Run the job once, as a new process would. `lock`: one that is held, and is to be kept."""
         config = self.configuration()
         secrets = SecretReader(
             lambda: kept_sessions().client("secretsmanager"),
@@ -104,14 +114,17 @@ class World:
                 **self.secrets,
             },
         )
+        lease = Lease(lock, lambda: self.clock) if lock else None
+        before_write = lease.before_write if lease else _nothing
+        sleep = renewing_sleep(self.sleep, before_write) if lease else self.sleep
         services = Services(
             sessions=kept_sessions(),
             table=self.table,
-            jira=open_jira(config, secrets, self.sleep),
-            slack=open_slack(config, secrets, self.sleep),
+            jira=open_jira(config, secrets, sleep, before_write),
+            slack=open_slack(config, secrets, sleep, before_write),
             now=lambda: self.clock,
-            sleep=self.sleep,
-            renew=lambda: None,
+            sleep=sleep,
+            renew=lease.renew if lease else _nothing,
             say=(said if said is not None else []).append,
         )
         return Reporter(config, services).run(Selection(groups=frozenset(groups)), dry_run=dry_run)
@@ -148,6 +161,10 @@ class World:
         assert change is not None
         self.table.write(change)
         return change.issue
+
+
+def _nothing() -> None:
+    pass
 
 
 class _KeptSessions(Sessions):

@@ -15,6 +15,7 @@ from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
 from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
+from library.jobs import run as run_of_a_job
 from library.jobs.host_logs import LOG_GROUP, host_logging
 from reporting import create_security_groups_tickets as job
 from tests.standins.server import Answer, Fault, Request
@@ -193,6 +194,23 @@ def test_an_account_that_is_not_reported_on_is_wrong_usage(world: World, tmp_pat
     assert "not among the accounts of the configuration: 999999999999" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--region", "eu-nowhere-1"), "eu-nowhere-1"),
+        (("--group", "sg-typo"), "sg-typo"),
+    ],
+)
+def test_a_region_or_group_that_is_not_there_is_wrong_usage(
+    world: World, tmp_path: Path, option: tuple[str, str], said: str
+) -> None:
+    world.found()
+    result = run(world, tmp_path, *option)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert world.issue().timestamps.reported is None
+
+
 def test_what_could_not_be_done_is_named_and_the_exit_code_tells(world: World, tmp_path: Path) -> None:
     world.found()
     world.jira.faults.append(Fault("POST /issue", Answer({"errorMessages": ["no\x1b[31m"]}, 403)))
@@ -268,7 +286,7 @@ def test_the_job_goes_on_when_the_log_service_is_away(
         def __getattr__(self, _: str) -> Any:
             return unreachable
 
-    monkeypatch.setattr(job, "logs_client", lambda _: Away())
+    monkeypatch.setattr(run_of_a_job, "logs_client", lambda _: Away())
     world.found()
     result = run(world, tmp_path)
     assert result.exit_code == 0

@@ -16,6 +16,7 @@ NOT_A_CIDR = 'is not a CIDR: write "198.51.100.0/24" or "2001:db8::/32"'
 NOT_A_GROUP = 'is not a security group: write "sg-7c228307" or "vpc-654321:default"'
 NOT_A_CRON = 'is not a cron expression: write five fields such as "55 * * * *"'
 NOT_AN_ACCOUNT = "is not an account id: 12 digits"
+UNENCRYPTED = "would send the login unencrypted: write https:// (http:// is for this machine only)"
 NOT_A_URL = "is not a URL: write one that begins with https:// or http://"
 NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the secret itself does not belong here"
 
@@ -201,6 +202,8 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         # URLs, which are not shown: they may carry a password.
         *(("jira/server", url, f"jira.server: {NOT_A_URL}") for url in ["jira.example.com", "ftp://u:p@x", "https://"]),
         ("slack/base_url", "https://a b", f"slack.base_url: {NOT_A_URL}"),
+        *(("jira/server", url, f"jira.server: {UNENCRYPTED}") for url in ["http://jira", "HTTP://10.0.0.1:8080"]),
+        *(("slack/base_url", url, f"slack.base_url: {UNENCRYPTED}") for url in ["http://localhost.evil/", "http://p/"]),
         ("whitelisting_procedure_url", "the wiki", f"whitelisting_procedure_url: {NOT_A_URL}"),
         # Names.
         ("aws/region", "eu west", "aws.region: 'eu west' is not a region: write one such as eu-west-1"),

@@ -276,7 +276,7 @@ def test_every_key_of_the_sections_for_people_and_for_later() -> None:
         },
         "slack": {
             "enabled": "true",
-            "base_url": "http://proxy:8080/api/",
+            "base_url": "https://proxy:8080/api/",
             "secret": "",
             "notify_default_owner": False,
             "default_channel": "#security",
