@@ -69,7 +69,7 @@ class _Parser:
         if self.at("IN"):
             self.take()
             self.take("(")
-            found = left == self.operand(item)
+            found: bool = left == self.operand(item)
             while self.at(","):
                 self.take()
                 found = self.operand(item) == left or found
@@ -81,7 +81,7 @@ class _Parser:
             self.take("AND")
             high = self.operand(item)
             return _compare(">=", left, low) and _compare("<=", left, high)
-        return bool(_compare(self.take(), left, self.operand(item)))
+        return _compare(self.take(), left, self.operand(item))
 
     def _function(self, item: Item) -> bool:
         name = self.take().upper()
