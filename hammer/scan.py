@@ -79,7 +79,7 @@ def command(
         seen = scan(plan, group or (), now, advance)
     listing = replace(seen, issues=chosen(seen.issues, take, sort))
     write(listing, output_format, output, lambda: plan.sessions.client("s3"))
-    for row in listing.failed:
+    for row in (*listing.failed, *listing.unjudged):
         print(f"hammer: {row.account_id} {row.region}: {printable(row.reason)}", file=sys.stderr)
     raise typer.Exit(exit_code(listing, fail_on))
 

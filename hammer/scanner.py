@@ -22,6 +22,7 @@ _CONCURRENT_SCANS = 8
 class _Seen:
     scanned: list[Scanned] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
+    unjudged: list[Failed] = field(default_factory=list)
     issues: list[ListedIssue] = field(default_factory=list)
 
 
@@ -69,6 +70,7 @@ def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[
         scanned=tuple(sorted(seen.scanned, key=lambda row: (row.account_id, row.region))),
         failed=tuple(sorted(seen.failed, key=lambda row: (row.account_id, row.region))),
         whitelisted=sum(row.whitelisted for row in seen.scanned),
+        unjudged=tuple(sorted(seen.unjudged, key=lambda row: (row.account_id, row.region))),
     )
 
 
@@ -85,6 +87,8 @@ def _add(seen: _Seen, plan: Plan, account_id: str, region: str, done: Future[Reg
     whitelisted = sum(detection.whitelisted for detection in scan.detections)
     name = plan.known.account_name(account_id)
     seen.scanned.append(Scanned(account_id, name, region, scan.groups, whitelisted, now))
+    if scan.notes:
+        seen.unjudged.append(Failed(account_id, region, f"who can connect is not known: {'; '.join(scan.notes)}"))
     if scan.problem:
         seen.failed.append(Failed(account_id, region, f"not understood: {scan.problem}"))
     seen.issues += [listed_detection(detection, plan.known) for detection in scan.detections]

@@ -74,8 +74,8 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
     looked, outcome, reason = Looked(RegionScan(), 0), Outcome.COMPLETE, ""
     try:
         looked = look(target, runtime)
-        if looked.problem:
-            outcome, reason = Outcome.PARTIAL, looked.problem
+        outcome = Outcome.PARTIAL if looked.problem else Outcome.COMPLETE
+        reason = "; ".join(filter(None, (looked.problem, looked.note)))
     except RegionOffError as error:
         outcome, reason = Outcome.REGION_OFF, str(error)
     except Exception as error:

@@ -56,6 +56,11 @@ class Looked:
         understood = f"not understood: {self.scan.problem}" if self.scan.problem else ""
         return "; ".join(filter(None, [self.scan.incomplete, understood, *first_few(self.odd_rows)]))
 
+    @property
+    def note(self) -> str:
+        """What of the network could not be read, on one line; empty: everything was. The groups themselves were."""
+        return f"who can connect is not known: {'; '.join(self.scan.notes)}" if self.scan.notes else ""
+
 
 @dataclass(slots=True)
 class _Known:
@@ -162,6 +167,7 @@ class _Once:
             config.exemptions(self._account_id),
             self._runtime.now().date(),
             self._group_ids,
+            section.owner_tags.keys,
         )
         if not scan.groups and not self._group_ids:
             # Every VPC has a default group: where there were groups, an empty answer is an error of whatever answered.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from identification.reachability.attach import with_reachability
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import REGION_MAY_BE_OFF, error_code
 from library.issues.details import IssueDetails
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from library.aws.session import Sessions
     from library.security_groups.exemptions import Exemption
-    from library.security_groups.exposure import Evaluator
+    from library.security_groups.exposure import Evaluator, Opening
     from library.security_groups.group import GroupPage
 
 
@@ -42,6 +43,8 @@ class RegionScan:
         detections: the exposed ones.
         unreadable: of groups with rules that could not be understood, the reasons, by group id. Whether these
             are fixed cannot be told.
+        notes: what of the network and of what uses the groups could not be read, one line each. The groups themselves
+            were.
         nameless: of groups that came without an id, the reasons. Each could be any group.
         incomplete: why the answer cannot be all that there is; empty: it can.
     """
@@ -50,6 +53,7 @@ class RegionScan:
     detections: list[Detection] = field(default_factory=list)
     unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
     nameless: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
     incomplete: str = ""
 
     @property
@@ -77,8 +81,9 @@ def scan_region(
     exemptions: Sequence[Exemption],
     today: date,
     group_ids: Sequence[str] = (),
+    owner_keys: frozenset[str] | None = None,
 ) -> RegionScan:
-    """Describe the groups of an account and region and judge them, a page at a time.
+    """Describe the groups of an account and region and judge them, a page at a time; then who can connect to them.
 
     Args:
         sessions: where the clients come from.
@@ -88,6 +93,7 @@ def scan_region(
         exemptions: the account's.
         today: the day in UTC, for exemptions that expire.
         group_ids: look at these only; empty: at all.
+        owner_keys: the keys of tags that tell an owner, in lower case; None: what uses the groups is not read.
 
     Raises:
         RegionOffError: the account has not enabled the region.
@@ -96,14 +102,23 @@ def scan_region(
     client: EC2Client = sessions.client("ec2", account_id, region)
     scan = RegionScan()
     prefix_lists = PrefixListReader(client)
+    openings: dict[str, Sequence[Opening]] = {}
     try:
         for page in read_security_groups(client, group_ids):
-            _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
+            openings |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
     except ClientError as error:
         # Without the region being asked about elsewhere, a region that is off looks like wrong credentials.
         if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):
             raise RegionOffError(f"region {region} is not enabled in account {account_id}") from error
         raise
+    scan.detections, scan.notes = with_reachability(
+        scan.detections,
+        openings,
+        lambda service: sessions.client(service, account_id, region),
+        prefix_lists,
+        whole_region=not group_ids,
+        owner_keys=owner_keys,
+    )
     return scan
 
 
@@ -116,7 +131,9 @@ def _judge_page(
     prefix_lists: PrefixListReader,
     account_id: str,
     region: str,
-) -> None:
+) -> dict[str, Sequence[Opening]]:
+    """Add the groups of a page to a scan. Returns what the exposed ones open, by group id."""
+    openings: dict[str, Sequence[Opening]] = {}
     scan.groups += len(page.groups) + len(page.nameless)
     scan.nameless += page.nameless
     for group in page.groups:
@@ -137,3 +154,5 @@ def _judge_page(
                 perms=evaluation.exposures,
             )
             scan.detections.append(Detection(account_id, group.group_id, details, evaluation.whitelisted))
+            openings[group.group_id] = evaluation.openings
+    return openings

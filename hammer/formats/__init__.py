@@ -16,7 +16,6 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
-    HTML = "html"
     ASFF = "asff"
     OCSF = "ocsf"
 

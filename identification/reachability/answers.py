@@ -37,7 +37,7 @@ _ROUTE_TARGETS = (
 
 def region_network(
     *,
-    interfaces: Iterable[Raw] | None = (),
+    interfaces: Iterable[Interface] | None = (),
     subnets: Iterable[Raw] = (),
     vpcs: Iterable[Raw] = (),
     route_tables: Iterable[Raw] = (),
@@ -50,8 +50,8 @@ def region_network(
     """The network of a region.
 
     Args:
-        interfaces: elements of DescribeNetworkInterfaces' answer; None: they could not be read.
-        subnets: of DescribeSubnets' answer, and so on.
+        interfaces: None: they could not be read.
+        subnets: elements of DescribeSubnets' answer, and so on.
         vpcs: the same.
         route_tables: the same.
         acls: the same.
@@ -62,7 +62,7 @@ def region_network(
     """
     lists = prefix_lists or {}
     return RegionNetwork(
-        interfaces=None if interfaces is None else tuple(map(parse_interface, interfaces)),
+        interfaces=None if interfaces is None else tuple(interfaces),
         subnets={raw["SubnetId"]: block_mode(raw) for raw in subnets},
         vpcs={raw["VpcId"]: block_mode(raw) for raw in vpcs},
         acls=parse_acls(acls),

@@ -139,6 +139,11 @@ class OwnerTags(Section):
     bu: str = Field("bu", description="Key of the tag that names the business unit.")
     product: str = Field("product", description="Key of the tag that names the product.")
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """All of them in one case: upper and lower case count as the same."""
+        return frozenset(key.casefold() for key in (self.owner, self.bu, self.product))
+
 
 class SecurityGroupsCheck(Section):
     """What counts as an exposed security group, and what is done about one."""

@@ -2,8 +2,8 @@
 
 Pure. Who writes which part of an item, so that no job overwrites another's work:
 
-- identification: `status`, `issue_details`, `opened_by`, `revision`, `occurrence`, `open_region`, and of `timestamps`
-  `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps` anew.
+- identification: `status`, `issue_details`, `used_by`, `opened_by`, `revision`, `occurrence`, `open_region`, and of
+  `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps` anew.
 - reporting: `jira_details`, `slack_details`, `timestamps.reported`, `timestamps.closed`, and `status` from
   `resolved` to `closed`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
@@ -18,11 +18,12 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from library.issues.details import IssueDetails
-from library.issues.kinds import IssueKind, kind_of
+from library.issues.kinds import INSPECTOR_FINDING, IssueKind, kind_of
 from library.issues.opened_by import OpenedBy
 from library.issues.times import format_time, parse_time
 from library.network.addresses import parse_network
 from library.security_groups.exposure import OpenStatus
+from library.security_groups.usage import Usage
 
 _OPEN_STATUSES = frozenset(get_args(OpenStatus))
 
@@ -76,6 +77,7 @@ class Issue:
         slack_details: reporting's: what Slack was last told.
         remediation_details: remediation's: its journal, the backup, and whether somebody restored the group.
         opened_by: who opened the group, where an event told it; None: nobody knows.
+        usage: what uses the group, as identification last read it; None: it did not.
     """
 
     account_id: str
@@ -89,6 +91,7 @@ class Issue:
     slack_details: Mapping[str, Any] = field(default_factory=dict)
     remediation_details: Mapping[str, Any] = field(default_factory=dict)
     opened_by: OpenedBy | None = None
+    usage: Usage | None = None
 
     @property
     def kind(self) -> IssueKind:
@@ -99,6 +102,11 @@ class Issue:
     def place(self) -> str:
         """The group, its account and region in a few words, for one line of many. Ids only, so it prints as it is."""
         return f"{self.issue_id} in {self.account_id}, {self.details.region}"
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether it is about an Inspector finding rather than a security group."""
+        return self.kind is INSPECTOR_FINDING
 
     def to_item(self) -> dict[str, Any]:
         """The whole item."""
@@ -113,6 +121,7 @@ class Issue:
             "jira_details": dict(self.jira_details),
             "slack_details": dict(self.slack_details),
             "remediation_details": dict(self.remediation_details),
+            **({"used_by": self.usage.to_item()} if self.usage else {}),
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
         }
         if self.status.is_exposed:
@@ -140,6 +149,7 @@ class Issue:
             slack_details=item.get("slack_details") or {},
             remediation_details=item.get("remediation_details") or {},
             opened_by=OpenedBy.from_item(item.get("opened_by")),
+            usage=Usage.from_item(item.get("used_by")),
         )
 
     def check(self) -> None:

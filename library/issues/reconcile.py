@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status, Timestamps
+from library.security_groups.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,14 @@ class Detection:
 
     Attributes:
         whitelisted: exemptions cover all that is exposed.
+        usage: what uses the group; None: it was not read.
     """
 
     account_id: str
     group_id: str
     details: IssueDetails
     whitelisted: bool
+    usage: Usage | None = None
 
 
 class Event(StrEnum):
@@ -78,7 +81,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
     status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
     begun = Timestamps(identified=now, updated=now)
     if known is None:
-        issue = Issue(detection.account_id, detection.group_id, status, detection.details, begun)
+        issue = Issue(detection.account_id, detection.group_id, status, detection.details, begun, usage=detection.usage)
         return Change(Event.FOUND, issue, None)
     if not known.status.is_exposed or (known.status is Status.WHITELISTED and status is Status.OPEN):
         # An issue whose exemption ended starts anew as well: its owner has all of the retention period again.
@@ -89,16 +92,26 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             details=detection.details,
             timestamps=begun,
             occurrence=known.occurrence + 1,
+            usage=detection.usage,
         )
-    if known.status is status and known.details == detection.details:
+    if known.status is status and known.details == detection.details and detection.usage in (None, known.usage):
         return None if known.revision else _changed(Event.ADOPTED, known, status=status, timestamps=known.timestamps)
+    times = known.timestamps if _is_about_the_same(known, status, detection) else replace(known.timestamps, updated=now)
     return _changed(
         Event.CHANGED if known.status is status else Event.EXEMPTED,
         known,
         status=status,
         details=detection.details,
-        timestamps=replace(known.timestamps, updated=now),
+        timestamps=times,
+        usage=detection.usage,
     )
+
+
+def _is_about_the_same(known: Issue, status: Status, detection: Detection) -> bool:
+    """Whether nothing changed but that the group is judged for the first time, or that something else uses it."""
+    judged = detection.details.reachability
+    before = known.details if known.details.reachability else replace(known.details, reachability=judged)
+    return known.status is status and before == detection.details
 
 
 def _changed(
@@ -109,6 +122,7 @@ def _changed(
     timestamps: Timestamps,
     details: IssueDetails | None = None,
     occurrence: int | None = None,
+    usage: Usage | None = None,
 ) -> Change:
     issue = replace(
         known,
@@ -117,6 +131,7 @@ def _changed(
         details=details or known.details,
         occurrence=known.occurrence if occurrence is None else occurrence,
         revision=known.revision + 1,
+        usage=usage or known.usage,
         opened_by=known.opened_by if status.is_exposed and occurrence is None else None,
     )
     return Change(event, issue, known)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from identification.reachability.answers import region_network
+from identification.reachability.answers import parse_interface, region_network
 from identification.reachability.balancers import ElbAnswers, parse_balancers, parse_classic
 from identification.reachability.network import RegionNetwork
 from library.network.addresses import parse_network
@@ -208,7 +208,7 @@ class Answers:
         """The value that this is read into."""
         balancers = parse_classic(self.classic) | (parse_balancers(self.elb) if self.elb else {})
         return region_network(
-            interfaces=self.interfaces,
+            interfaces=None if self.interfaces is None else map(parse_interface, self.interfaces),
             subnets=self.subnets,
             vpcs=self.vpcs,
             route_tables=self.route_tables,

@@ -17,7 +17,7 @@ _ACTIONS = {
     ("sns", "PublishBatch"): "Publish",
     ("service-quotas", "GetServiceQuota"): "GetServiceQuota",
 }
-_PREFIXES = {"service-quotas": "servicequotas"}
+_PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 # What AWS services ask of the caller on their own, as soon as it makes another call: it shows in no call.
 IMPLIED = {
     "kms:Decrypt": "reading the encrypted bucket, secrets and environment, publishing to the encrypted topics",
@@ -73,7 +73,7 @@ def _resources(service: str, operation: str, params: Mapping[str, Any], account_
         kind = "root" if params["ParentId"].startswith("r-") else "ou"
         yield f"arn:aws:organizations::{account_id}:{kind}/o-example/{params['ParentId']}"
     else:
-        yield "*"
+        yield f"arn:aws:rds:{here}:db:*" if service == "rds" else "*"
 
 
 def is_allowed(call: Call, policies: Iterable[Mapping[str, Any]]) -> bool:

@@ -143,7 +143,10 @@ def test_the_template_has_the_policies_that_terraform_deploys() -> None:
 
 
 # AWS takes no narrower resource for these (Service Authorization Reference).
-NO_RESOURCE = re.compile(r"ec2:Describe\w+|inspector:DescribeFindings|organizations:ListAccounts")
+NO_RESOURCE = re.compile(
+    r"(ec2|elasticloadbalancing):Describe\w+|autoscaling:DescribeTags|inspector:DescribeFindings"
+    r"|organizations:ListAccounts"
+)
 READS = re.compile(r"\w+:(Describe|Get|List|BatchGet|Query)\w*")
 
 

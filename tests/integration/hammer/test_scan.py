@@ -134,6 +134,15 @@ def test_json_is_the_contracts_object_and_nothing_else(tmp_path: Path) -> None:
                         "status": "open_completely",
                     }
                 ],
+                "reachability": {
+                    "verdict": "unused",
+                    "sources": None,
+                    "severity": "low",
+                    "paths": [],
+                    "paths_total": 0,
+                    "assumptions": [],
+                    "unread": [],
+                },
             }
         ],
     }
@@ -279,3 +288,20 @@ def test_names_from_the_account_do_not_reach_the_terminal_as_they_are(tmp_path: 
     result = hammer("scan", "--config", write_config(tmp_path))
     assert "\u202e" not in result.stdout
     assert "[red]\\u202egpj" in result.stdout
+
+
+def test_what_it_does_not_know_of_who_can_connect_is_named_once_and_is_no_failure(
+    on_call: Callable[[str, Answer], None], tmp_path: Path
+) -> None:
+    open_group(SLAVE, "us-east-1")
+    open_group(SLAVE, "us-east-1", name="another")
+    on_call("ec2.DescribeNetworkInterfaces", refusal(403, "UnauthorizedOperation"))
+    result = hammer("scan", "--config", write_config(tmp_path), "--account", SLAVE, "--format", "json")
+    assert result.exit_code == 3
+    found = json.loads(result.stdout)
+    assert found["failed"] == []
+    assert [issue["reachability"]["verdict"] for issue in found["issues"]] == ["unknown", "unknown"]
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(
+        f"hammer: {SLAVE} us-east-1: who can connect is not known: network interfaces could not be read: denied: "
+    )

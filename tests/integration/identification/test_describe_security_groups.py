@@ -51,6 +51,15 @@ def test_an_exposed_group_becomes_an_issue(world: World) -> None:
                 {"protocol": "-1", "from_port": None, "to_port": None, "cidr": "2a00::/16", "status": "open_partly"},
                 {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr": "0.0.0.0/0", "status": "open_completely"},
             ],
+            "reachability": {
+                "verdict": "unused",
+                "sources": None,
+                "severity": "low",
+                "paths": [],
+                "paths_total": 0,
+                "assumptions": [],
+                "unread": [],
+            },
         },
         "timestamps": {**NO_TIMES, "identified": "2026-11-22T03:00:00+00:00", "updated": "2026-11-22T03:00:00+00:00"},
         "jira_details": {},
@@ -172,7 +181,8 @@ def test_closed_and_found_again_is_a_new_occurrence(world: World) -> None:
     again = world.later().isoformat()
     world.aws.forget()
     assert world.describe() == {"changes": 1}
-    assert world.aws.operations("ec2") == ["DescribeSecurityGroups"], "it was known, so no race was lost"
+    described = ["DescribeSecurityGroups", "DescribeNetworkInterfaces"]
+    assert world.aws.operations("ec2") == described, "it was known, so no race was lost"
     item = world.items()[group_id]
     assert (item["status"], item["timestamps"]) == ("open", {**NO_TIMES, "identified": again, "updated": again})
     assert item["occurrence"] == known.occurrence + 1

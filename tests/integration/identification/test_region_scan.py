@@ -46,6 +46,7 @@ def test_each_prefix_list_is_read_once(world: World, here: Any) -> None:
     assert [len(detection.details.perms) for detection in scan.detections] == [3, 3, 3, 3]
     assert sorted(world.aws.operations("ec2")) == [
         "DescribeManagedPrefixLists",
+        "DescribeNetworkInterfaces",
         "DescribeSecurityGroups",
         "GetManagedPrefixListEntries",
         "GetManagedPrefixListEntries",
