@@ -11,7 +11,7 @@ import pytest
 from jira.resilientsession import ResilientSession
 from slack_sdk import WebClient
 
-from library.aws.issue_table import IssueTable
+from library.aws.items import Items
 from library.issues.issue import Status
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
@@ -44,7 +44,7 @@ class Killer:
 @contextmanager
 def killing(monkeypatch: pytest.MonkeyPatch, killer: Killer) -> Iterator[None]:
     with monkeypatch.context() as patched:
-        for where, what in ((ResilientSession, "request"), (WebClient, "api_call"), (IssueTable, "_update")):
+        for where, what in ((ResilientSession, "request"), (WebClient, "api_call"), (Items, "update")):
             patched.setattr(where, what, killer.around(getattr(where, what)))
         yield
 
