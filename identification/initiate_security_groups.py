@@ -6,7 +6,6 @@ Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `SNS
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -14,24 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from identification.publish import publish
 from identification.runtime import Runtime, start
-from library.aws.chunks import chunks
 from library.aws.coverage_records import CoverageRecords
-from library.aws.ec2 import enabled_regions
 
 if TYPE_CHECKING:
-    from types_boto3_sns import SNSClient
+    pass
 
 _log = logging.getLogger(__name__)
 
-BATCH_SIZE = 10  # PublishBatch: at most 10 entries; each is far below a tenth of its 256 KiB
-_CONCURRENT_BATCHES = 8
+_CONCURRENT_READS = 8
 _STALE_INTERVALS = 3
 _NAMED = 50  # of the stale targets, in a line of the log
-
-
-class PublishError(Exception):
-    """Not every message could be published."""
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
@@ -50,7 +43,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     if not section.enabled:
         _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
         return {"published": 0}
-    regions = runtime.config.aws.regions or enabled_regions(runtime.sessions.client("ec2"))
+    regions = runtime.scanned_regions()
     targets = [
         {"account_id": account_id, "account_name": name, "region": region}
         for account_id, name in runtime.scanned_accounts().items()
@@ -75,7 +68,7 @@ def _log_stale(runtime: Runtime, targets: Sequence[Mapping[str, str]], limit: ti
             for scan in CoverageRecords(runtime.table.items).of_account(account_id)
         }
 
-    with ThreadPoolExecutor(_CONCURRENT_BATCHES) as pool:
+    with ThreadPoolExecutor(_CONCURRENT_READS) as pool:
         known = {place: at for places in pool.map(looked, accounts) for place, at in places.items()}
     places = [(target["account_id"], target["region"]) for target in targets]
     never = [place for place in places if known.get(place) is None]
@@ -90,32 +83,3 @@ def _log_stale(runtime: Runtime, targets: Sequence[Mapping[str, str]], limit: ti
             "never_scanned": [" ".join(place) for place in never[:_NAMED]],
         },
     )
-
-
-def publish(client: SNSClient, topic_arn: str, messages: Sequence[Mapping[str, Any]]) -> None:
-    """Publish messages as JSON, in concurrent batches of ten.
-
-    Raises:
-        PublishError: an entry failed; AWS answers 200 all the same (SNS API Reference, PublishBatch).
-        ClientError: a batch failed as a whole. The other batches are published nevertheless.
-    """
-    batches = list(chunks(messages, BATCH_SIZE))
-
-    def publish_batch(batch: Sequence[Mapping[str, Any]]) -> list[str]:
-        answer = client.publish_batch(
-            TopicArn=topic_arn,
-            PublishBatchRequestEntries=[
-                {"Id": str(number), "Message": json.dumps(message)} for number, message in enumerate(batch)
-            ],
-        )
-        return [
-            f"{json.dumps(batch[int(failed['Id'])])}: {failed.get('Code')} {failed.get('Message', '')}".strip()
-            for failed in answer.get("Failed", ())
-        ]
-
-    with ThreadPoolExecutor(_CONCURRENT_BATCHES) as pool:
-        # Not pool.map: its first error cancels what has not begun.
-        published = [pool.submit(publish_batch, batch) for batch in batches]
-    failures = [failure for failed in published for failure in failed.result()]
-    if failures:
-        raise PublishError(f"{len(failures)} of {len(messages)} messages were not published: {'; '.join(failures)}")

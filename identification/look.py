@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from identification.region_scan import RegionScan, first_few, scan_region
 from library.aws.adoption import adopt
 from library.aws.coverage_records import CoverageRecords
 from library.aws.items import ConflictError
-from library.aws.looks import Looks
-from library.issues.reconcile import Change, reconcile
+from library.aws.looks import Looks, OpeningCalls
+from library.issues.opening_calls import OpeningCall, opened_by
+from library.issues.reconcile import Change, attribute, reconcile
 from library.security_groups.exposure import Evaluator
 
 if TYPE_CHECKING:
@@ -112,10 +113,12 @@ class _Once:
     """
 
     def __init__(self, target: ScanTarget, runtime: Runtime, group_ids: Sequence[str]) -> None:
+        self._target = target
         self._account_id, self._region = target.account_id, target.region
         self._runtime = runtime
         self._group_ids = group_ids
         self._looks = Looks(runtime.table.items)
+        self._openings: dict[str, Sequence[OpeningCall]] = {}
         self.known = _Known()
 
     def look(self) -> tuple[RegionScan, int, set[str]]:
@@ -124,25 +127,31 @@ class _Once:
         Returns:
             What was seen, how many issues changed, and the groups that must be looked at again.
         """
-        ticket = self._begin()
+        ticket = self._begin(_by_group(self._target.openings))
         # Known before it is described: who writes in between makes the conditional write fail.
         self._read(self._group_ids)
         scan = self._scan()
         if not self._group_ids:
             self._read_more([detection.group_id for detection in scan.detections])
         decided = {change.issue.issue_id: change for change in self._decide(scan)}
-        again = self._overtaken(decided, ticket)
-        written = decided.keys() - again
-        conflicts = self._write([decided[group_id] for group_id in sorted(written)], ticket)
-        again |= conflicts | self._mark_unchanged(decided.keys(), ticket)
+        decided |= {change.issue.issue_id: change for change in self._attribute(decided)}
+        marks = self._looks.marks(self._account_id, self._region, decided, ticket)
+        self._openings |= marks.openings
+        written = decided.keys() - marks.overtaken
+        conflicts = self._write([self._with_opener(decided[group_id]) for group_id in sorted(written)], ticket)
+        again = marks.overtaken | conflicts | self._mark_unchanged(decided.keys(), ticket)
         # A later look may have begun after the check above and read the table before the writes.
-        again |= self._overtaken(written - conflicts, ticket)
-        return scan, len(written - conflicts), again
+        again |= self._looks.marks(self._account_id, self._region, written - conflicts, ticket).overtaken
+        return scan, len(written - conflicts), set(again)
 
-    def _begin(self) -> int:
-        if self._group_ids:
-            return self._looks.begin_named(self._account_id, self._region, self._group_ids, self._runtime.now())
-        return self._looks.begin_whole(self._account_id, self._region)
+    def _begin(self, openings: OpeningCalls) -> int:
+        now = self._runtime.now()
+        if not self._group_ids:
+            self._openings |= self._looks.remember(self._account_id, openings, now)
+            return self._looks.begin_whole(self._account_id, self._region)
+        ticket, known = self._looks.begin_named(self._account_id, self._region, self._group_ids, openings, now)
+        self._openings |= known
+        return ticket
 
     def _read(self, group_ids: Sequence[str]) -> None:
         if group_ids:
@@ -183,8 +192,7 @@ class _Once:
         gone = {
             group_id
             for group_id, issue in issues.items()
-            # A message may name a group and a region that it is not in.
-            if group_id not in detections and issue.details.region == self._region and scan.tells_about(group_id)
+            if group_id not in detections and self._is_here(issue) and scan.tells_about(group_id)
         }
         return [
             change
@@ -192,8 +200,26 @@ class _Once:
             if (change := reconcile(issues.get(group_id), detections.get(group_id), now))
         ]
 
-    def _overtaken(self, group_ids: Iterable[str], ticket: int) -> set[str]:
-        return self._looks.overtaken(self._account_id, self._region, group_ids, ticket)
+    def _attribute(self, decided: Collection[str]) -> Iterator[Change]:
+        """Changes of issues that stay as they are, but for who opened them."""
+        for group_id, openings in self._openings.items():
+            issue = self.known.issues.get(group_id)
+            if issue is None or group_id in decided or not issue.status.is_exposed or not self._is_here(issue):
+                continue
+            if change := attribute(issue, opened_by(openings, issue.details.perms)):
+                yield change
+
+    def _with_opener(self, change: Change) -> Change:
+        """A change that names who opened the group, as far as events told."""
+        issue = change.issue
+        openings = self._openings.get(issue.issue_id)
+        if not openings or not issue.status.is_exposed:
+            return change
+        return replace(change, issue=replace(issue, opened_by=opened_by(openings, issue.details.perms)))
+
+    def _is_here(self, issue: Issue) -> bool:
+        """Whether an issue is of this region: a message may name a group and a region that it is not in."""
+        return issue.details.region == self._region
 
     def _write(self, changes: Sequence[Change], ticket: int) -> set[str]:
         """Write changes. Returns the ids of the groups whose issue had changed meanwhile."""
@@ -220,13 +246,20 @@ class _Once:
         """
         if not self._group_ids:
             return set()
-        unchanged = self.known.issues.keys() - set(changed)
-        here = {
+        skipped = set(changed)
+        unchanged = {
             group_id: issue
-            for group_id in unchanged
-            if (issue := self.known.issues[group_id]).details.region == self._region
+            for group_id, issue in self.known.issues.items()
+            if group_id not in skipped and self._is_here(issue)
         }
-        return _conflicts(lambda issue: self._runtime.table.mark(issue, ticket), here)
+        return _conflicts(lambda issue: self._runtime.table.mark(issue, ticket), unchanged)
+
+
+def _by_group(openings: Iterable[tuple[str, OpeningCall]]) -> OpeningCalls:
+    found: dict[str, list[OpeningCall]] = {}
+    for group_id, opening in openings:
+        found.setdefault(group_id, []).append(opening)
+    return found
 
 
 def _conflicts(write: Callable[[T], None], values: Mapping[str, T]) -> set[str]:

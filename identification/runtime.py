@@ -6,13 +6,16 @@ The only place where the identification Lambdas read the environment and the clo
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import monotonic
 
 from identification.errors import UnknownAccountError
+from library.aws.ec2 import enabled_regions
 from library.aws.issue_table import IssueTable
+from library.aws.organization import active_accounts
 from library.aws.session import Sessions
 from library.config import Configuration, configuration_place, load_configuration
 from library.config.organization import with_organization
@@ -37,15 +40,24 @@ class Runtime:
         """
         return with_organization(self.config, self.sessions).scanned_accounts()
 
-    def accounts(self) -> dict[str, str]:
+    def scanned_regions(self) -> Sequence[str]:
+        """The regions to look at: those of the configuration, or every one that is enabled in the main account.
+
+        Raises:
+            ClientError, BotoCoreError: the regions could not be read.
+        """
+        return self.config.aws.regions or _kept_regions(self.sessions, _period())
+
+    def accounts(self) -> Mapping[str, str]:
         """The accounts that `aws.accounts` names, id to name. Those of an organization are asked for now and then.
 
         Raises:
             ClientError, BotoCoreError: the organization could not be read.
         """
-        if not self.config.needs_organization:
-            return dict(self.config.aws.accounts)  # type: ignore[arg-type]
-        return _kept_accounts(_Organization(self.config, self.sessions), int(monotonic() // _KEPT_S))
+        aws = self.config.aws
+        if isinstance(aws.accounts, str):
+            return _kept_organization(self.sessions, aws.organizational_units, aws.ignore_accounts, _period())
+        return aws.accounts
 
     def check_account(self, account_id: str) -> None:
         """Check that the configuration names an account, so that a role may be assumed in it.
@@ -75,13 +87,17 @@ def start(context: object) -> Runtime:
     log_as_json({"request_id": getattr(context, "aws_request_id", "")})
     place, in_lambda = configuration_place(None, os.environ), "AWS_LAMBDA_RUNTIME_API" in os.environ
     keep = in_lambda and place.startswith("s3://")
-    config = _kept_configuration(place, int(monotonic() // _KEPT_S)) if keep else load_configuration(place)
+    config = _kept_configuration(place, _period()) if keep else load_configuration(place)
     key = (config.aws.main_account_id, config.aws.region, config.aws.role_name_identification, config.aws.external_id)
     # A Lambda's process keeps its environment, so its sessions serve the next invocation too. Elsewhere nothing is
     # known of what happens between two calls.
     sessions = _kept_sessions(*key) if in_lambda else Sessions(*key)
     table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
     return Runtime(config, sessions, table)
+
+
+def _period() -> int:
+    return int(monotonic() // _KEPT_S)
 
 
 @lru_cache(maxsize=1)
@@ -91,34 +107,20 @@ def _kept_configuration(place: str, period: int) -> Configuration:
     return load_configuration(place)
 
 
-class _Organization:
-    """What is asked to know an organization's accounts; equal if the answer would be.
-
-    Args:
-        config: says which accounts.
-        sessions: where the client comes from.
-    """
-
-    def __init__(self, config: Configuration, sessions: Sessions) -> None:
-        self._config, self._sessions = config, sessions
-        self._key = (id(sessions), config.aws.organizational_units, config.aws.ignore_accounts)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Organization) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def accounts(self) -> dict[str, str]:
-        """Ask."""
-        return dict(with_organization(self._config, self._sessions).aws.accounts)  # type: ignore[arg-type]
+@lru_cache(maxsize=1)
+def _kept_organization(
+    sessions: Sessions, units: tuple[str, ...], ignored: tuple[str, ...], period: int
+) -> dict[str, str]:
+    """The accounts of the organization, asked for once in a period."""
+    del period
+    return active_accounts(sessions.client("organizations"), units, frozenset(ignored))
 
 
 @lru_cache(maxsize=1)
-def _kept_accounts(organization: _Organization, period: int) -> dict[str, str]:
-    """An organization's accounts, asked for once in a period."""
+def _kept_regions(sessions: Sessions, period: int) -> tuple[str, ...]:
+    """The regions that are enabled in the main account, asked for once in a period."""
     del period
-    return organization.accounts()
+    return tuple(enabled_regions(sessions.client("ec2")))
 
 
 @lru_cache(maxsize=1)

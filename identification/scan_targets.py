@@ -11,6 +11,7 @@ from typing import Any
 
 from identification.deliveries import message_of
 from identification.errors import MalformedEventError
+from library.issues.opening_calls import OpeningCall, opened_from_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class ScanTarget:
 
     Attributes:
         group_ids: look at these groups only; empty: at all.
+        openings: what events told about who opened these groups, each with the group's id.
     """
 
     account_id: str
     region: str
     group_ids: tuple[str, ...] = ()
+    openings: tuple[tuple[str, OpeningCall], ...] = ()
 
 
 def parse_target(record: Mapping[str, Any]) -> ScanTarget:
@@ -40,15 +43,16 @@ def parse_target(record: Mapping[str, Any]) -> ScanTarget:
     texts = [account_id, region] if isinstance(group_ids, list) else [None]
     if not all(isinstance(text, str) and text for text in texts) or not all(map(_is_group_id, group_ids)):
         raise MalformedEventError(f"not a scan target: {message!r:.500}")
-    return ScanTarget(account_id, region, tuple(dict.fromkeys(group_ids)))
+    openings = tuple(opened for opened in opened_from_item(message.get("opened")) if _is_group_id(opened[0]))
+    return ScanTarget(account_id, region, tuple(dict.fromkeys(group_ids)), openings)
 
 
 def merge(targets: Sequence[ScanTarget]) -> ScanTarget:
     """One target that asks for all that these ask for. They are of one account and region."""
-    first = targets[0]
-    if not all(target.group_ids for target in targets):
-        return replace(first, group_ids=())
-    return replace(first, group_ids=tuple(dict.fromkeys(name for target in targets for name in target.group_ids)))
+    group_ids = tuple(dict.fromkeys(group_id for target in targets for group_id in target.group_ids))
+    openings = tuple(dict.fromkeys(opened for target in targets for opened in target.openings))
+    whole = not all(target.group_ids for target in targets)
+    return replace(targets[0], group_ids=() if whole else group_ids, openings=openings)
 
 
 def _is_group_id(value: object) -> bool:

@@ -88,6 +88,28 @@ def _read_xml(response_dict: dict[str, Any], customized_response_dict: dict[str,
         customized_response_dict["SecurityGroups"] = answer.page
 
 
+def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, str]:
+    """The groups with these names in the default VPC, name to id. EC2 means those where a call gives a name alone.
+
+    Args:
+        client: for the account and region.
+        names: the names.
+    """
+    default: Any = [{"Name": "is-default", "Values": ["true"]}]
+    vpcs = [vpc["VpcId"] for vpc in client.describe_vpcs(Filters=default)["Vpcs"] if vpc.get("IsDefault")]
+    found: dict[str, str] = {}
+    for some in chunks(names, VALUES_A_FILTER - 1) if vpcs else ():
+        filters: Any = [{"Name": "vpc-id", "Values": vpcs}, {"Name": "group-name", "Values": list(some)}]
+        for page in client.get_paginator("describe_security_groups").paginate(Filters=filters):
+            # A filter's value may have wildcards, and an emulator may not know the filter.
+            found |= {
+                raw["GroupName"]: raw["GroupId"]
+                for raw in page["SecurityGroups"]
+                if raw["GroupName"] in some and raw.get("VpcId") in vpcs
+            }
+    return found
+
+
 class PrefixListReader:
     """Reads managed prefix lists of one account and region, each once.
 

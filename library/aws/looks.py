@@ -11,20 +11,39 @@ No clock is involved: machines differ in theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from library.aws.items import ConflictError, NextNumber
 from library.aws.table_definition import TIME_TO_LIVE_ATTRIBUTE
+from library.issues.opening_calls import OpeningCall, surplus
 
 if TYPE_CHECKING:
     from library.aws.items import Item, Items
 
-_KEPT = timedelta(days=90)
+_KEPT = timedelta(days=90)  # as long as CloudTrail's own event history
 _ATTEMPTS = 8
 _CONCURRENT_MARKS = 8
+
+
+OpeningCalls = Mapping[str, Sequence[OpeningCall]]
+"""What events told about who opened groups, by group id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is kept about some groups.
+
+    Attributes:
+        overtaken: those that a look with a later ticket has marked, itself or with its whole region.
+        openings: what events told about who opened them.
+    """
+
+    overtaken: frozenset[str] = frozenset()
+    openings: OpeningCalls = field(default_factory=dict)
 
 
 class Looks:
@@ -42,49 +61,99 @@ class Looks:
         sets = {"ticket": NextNumber("ticket"), "whole": NextNumber("ticket")}
         return int(self._items.update(account_id, _region_id(region), sets, returning=True)["ticket"])
 
-    def begin_named(self, account_id: str, region: str, group_ids: Sequence[str], now: datetime) -> int:
+    def begin_named(
+        self, account_id: str, region: str, group_ids: Sequence[str], openings: OpeningCalls, now: datetime
+    ) -> tuple[int, OpeningCalls]:
         """Take a ticket for a look at some groups of a region, and mark each of them with it.
+
+        Args:
+            account_id: the account.
+            region: the region.
+            group_ids: the groups.
+            openings: what events told about who opened groups: kept with the marks.
+            now: the time in UTC.
+
+        Returns:
+            The ticket, and all that is known about who opened these groups.
 
         Raises:
             ConflictError: others keep marking these groups.
         """
-        expires = int((now + _KEPT).timestamp())
-
         for _ in range(_ATTEMPTS):
             taken = self._items.update(account_id, _region_id(region), {"ticket": NextNumber("ticket")}, returning=True)
             ticket = int(taken["ticket"])
-            with ThreadPoolExecutor(_CONCURRENT_MARKS) as pool:
-                marks = [pool.submit(self._mark, account_id, group_id, ticket, expires) for group_id in group_ids]
-            if all(mark.result() for mark in marks):
-                return ticket
+            new = {group_id: openings.get(group_id, ()) for group_id in group_ids}
+            marked = self._mark_all(account_id, new, now, ticket)
+            if marked is not None:
+                return ticket, marked
         raise ConflictError(f"looks at {', '.join(group_ids)}")
 
-    def overtaken(self, account_id: str, region: str, group_ids: Iterable[str], ticket: int) -> set[str]:
-        """Of these groups, those that a look with a later ticket has marked."""
-        marked = {_group_item_id(group_id): group_id for group_id in group_ids}
-        if not marked:
-            return set()
-        later: set[str] = set()
-        for item in self._items.get_many(account_id, [_region_id(region), *marked]):
-            if item["issue_id"] == _region_id(region):
-                later |= set(marked.values()) if _number(item, "whole") > ticket else set()
-            elif _number(item, "named") > ticket:
-                later.add(marked[item["issue_id"]])
-        return later
+    def remember(self, account_id: str, openings: OpeningCalls, now: datetime) -> OpeningCalls:
+        """Keep what events told about who opened groups, without a mark. Returns all that is known about these."""
+        return self._mark_all(account_id, openings, now, None) or {}
 
-    def _mark(self, account_id: str, group_id: str, ticket: int, expires: int) -> bool:
-        """Mark one group, unless a later look has. Returns whether that was done."""
+    def marks(self, account_id: str, region: str, group_ids: Iterable[str], ticket: int) -> Marks:
+        """What is kept about groups that a look with this ticket is about to change, or has changed."""
+        ids = {_group_item_id(group_id): group_id for group_id in group_ids}
+        overtaken: set[str] = set()
+        openings: dict[str, Sequence[OpeningCall]] = {}
+        for item in self._items.get_many(account_id, [_region_id(region), *ids]) if ids else ():
+            group_id = ids.get(item["issue_id"])
+            if group_id is None:
+                overtaken |= set(ids.values()) if _number(item, "whole") > ticket else set()
+                continue
+            openings[group_id] = _openings(item)
+            if _number(item, "named") > ticket:
+                overtaken.add(group_id)
+        return Marks(frozenset(overtaken), {group_id: found for group_id, found in openings.items() if found})
+
+    def _mark_all(
+        self, account_id: str, openings: OpeningCalls, now: datetime, ticket: int | None
+    ) -> OpeningCalls | None:
+        """Mark groups. Returns the openings that are known of them; None: a later look has marked one."""
+        with ThreadPoolExecutor(_CONCURRENT_MARKS) as pool:
+            marking = {
+                group_id: pool.submit(self._mark, account_id, group_id, new, now, ticket)
+                for group_id, new in openings.items()
+            }
+        marked = {group_id: mark.result() for group_id, mark in marking.items()}
+        if any(found is None for found in marked.values()):
+            return None
+        return {group_id: found for group_id, found in marked.items() if found}
+
+    def _mark(
+        self, account_id: str, group_id: str, openings: Iterable[OpeningCall], now: datetime, ticket: int | None
+    ) -> Sequence[OpeningCall] | None:
+        sets = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT).timestamp())}
+        adds = {"openings": {opening.to_text() for opening in openings}}
+        condition: dict[str, Any] = {}
+        if ticket is not None:
+            sets["named"] = ticket
+            condition = {
+                "condition": "attribute_not_exists(#named) OR #named < :ticket",
+                "values": {":ticket": ticket},
+            }
         try:
-            self._items.update(
+            item = self._items.update(
                 account_id,
                 _group_item_id(group_id),
-                {"named": ticket, TIME_TO_LIVE_ATTRIBUTE: expires},
-                condition="attribute_not_exists(#named) OR #named < :ticket",
-                values={":ticket": ticket},
+                sets,
+                adds=adds if adds["openings"] else None,
+                returning=True,
+                **condition,
             )
         except ConflictError:
-            return False
-        return True
+            return None
+        found = _openings(item)
+        if old := surplus(found):
+            deletes = {"openings": {opening.to_text() for opening in old}}
+            self._items.update(account_id, _group_item_id(group_id), {}, deletes=deletes)
+        return found
+
+
+def _openings(item: Item) -> Sequence[OpeningCall]:
+    read = map(OpeningCall.from_text, sorted(item.get("openings") or ()))
+    return [opening for opening in read if opening]
 
 
 def _region_id(region: str) -> str:

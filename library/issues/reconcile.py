@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status, Timestamps
+from library.issues.opened_by import OpenedBy
 from library.security_groups.usage import Usage
 
 
@@ -39,6 +40,7 @@ class Event(StrEnum):
     CHANGED = "changed"
     ADOPTED = "adopted"  # as it was, but other tooling wrote it
     EXEMPTED = "exempted"
+    ATTRIBUTED = "attributed"  # as it was, but it is known now who opened it
     RESOLVED = "resolved"
 
 
@@ -112,6 +114,13 @@ def _is_about_the_same(known: Issue, status: Status, detection: Detection) -> bo
     judged = detection.details.reachability
     before = known.details if known.details.reachability else replace(known.details, reachability=judged)
     return known.status is status and before == detection.details
+
+
+def attribute(known: Issue, opened_by: OpenedBy | None) -> Change | None:
+    """What it means for an issue that is otherwise unchanged that this is who opened it. None: it says so already."""
+    if known.opened_by == opened_by:
+        return None
+    return Change(Event.ATTRIBUTED, replace(known, opened_by=opened_by, revision=known.revision + 1), known)
 
 
 def _changed(

@@ -11,7 +11,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from identification.initiate_security_groups import PublishError, lambda_handler
+from identification.initiate_security_groups import lambda_handler
+from identification.publish import PublishError
 from tests.worlds.emulated_aws import Call, Refusal
 from tests.worlds.identification_world import IRELAND, MAIN, OTHER, SLAVE, VIRGINIA, World
 

@@ -1,0 +1,142 @@
+"""Who made a call, and which rules or prefix-list entries it added.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from identification.cloudtrail import TEXT_LIMIT, ApiCall, map_of, members_of, request_of, shown, text_of, value_of
+from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedRule, OpeningCall
+from library.issues.times import parse_time
+from library.security_groups.group import ShapeError, port_range
+
+_PREFIX_LIST_ID = re.compile(r"pl-[0-9A-Za-z]{1,60}")
+_RULES_LIMIT = 100  # of one call: a group has 60 rules
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRoles:
+    """Hammer's own roles, which are never named as those who opened a group.
+
+    Attributes:
+        in_every_account: the names of the roles that Hammer assumes.
+        main_account_id: where its host runs.
+        in_main: the name of the host's role.
+    """
+
+    in_every_account: frozenset[str]
+    main_account_id: str
+    in_main: str
+
+    def include(self, account_id: str, role_name: str) -> bool:
+        """Whether this is one of them."""
+        if role_name in self.in_every_account:
+            return True
+        return bool(role_name) and (account_id, role_name) == (self.main_account_id, self.in_main)
+
+
+def opening_of(call: ApiCall, own: OwnRoles) -> OpeningCall | None:
+    """What a call added, and who made it; None: it added nothing, its time is none, or Hammer itself made it."""
+    request = request_of(call)
+    rules = tuple(dict.fromkeys(_added(call, request)))[:_RULES_LIMIT]
+    identity = map_of(value_of(call.detail, "userIdentity"))
+    if not rules or own.include(*_issuer(identity)):
+        return None
+    time = _time(call.detail)
+    if time is None:
+        return None
+    by = OpenedBy(
+        principal=shown(text_of(identity, "arn") or text_of(identity, "invokedBy")),
+        source_ip=shown(text_of(call.detail, "sourceIPAddress")),
+        user_agent=shown(text_of(call.detail, "userAgent")),
+        event_name=call.name,
+        event_time=time,
+        event_id=shown(text_of(call.detail, "eventID")),
+    )
+    return OpeningCall(by, rules)
+
+
+def _issuer(identity: Mapping[str, Any]) -> tuple[str, str]:
+    """Account and name of the role whose session made a call; empty: it was no role's session."""
+    issuer = map_of(value_of(map_of(value_of(identity, "sessionContext")), "sessionIssuer"))
+    if text_of(issuer, "type") in ("Role", ""):
+        arn = re.fullmatch(r"arn:[\w-]+:iam::([0-9]{12}):role/(?:.*/)?([^/]+)", text_of(issuer, "arn"))
+        if arn:
+            return arn[1], arn[2]
+        if text_of(issuer, "userName"):
+            return text_of(issuer, "accountId"), text_of(issuer, "userName")
+    session = re.fullmatch(r"arn:[\w-]+:sts::([0-9]{12}):assumed-role/([^/]+)/.*", text_of(identity, "arn"))
+    return (session[1], session[2]) if session else ("", "")
+
+
+def _time(detail: Mapping[str, Any]) -> datetime | None:
+    try:
+        time = parse_time(text_of(detail, "eventTime"))
+        return time.astimezone(UTC) if time else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _added(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
+    """The rules or entries that a call added."""
+    if call.name == "AuthorizeSecurityGroupIngress":
+        yield from _authorized(call, request)
+    elif call.name == "ModifySecurityGroupRules":
+        for update in members_of(value_of(request, "securityGroupRule") or value_of(request, "securityGroupRules")):
+            yield from _rule(map_of(value_of(update, "securityGroupRule")))
+    elif call.name == "ModifyManagedPrefixList":
+        prefix_list_id = text_of(request, "prefixListId")
+        for entry in members_of(value_of(request, "addEntry") or value_of(request, "addEntries")):
+            if prefix_list_id and (cidr := text_of(entry, "cidr")):
+                yield OpenedRule("", None, None, cidr[:TEXT_LIMIT], prefix_list_id)
+
+
+def _authorized(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
+    response = map_of(value_of(call.detail, "responseElements"))
+    for rule in members_of(value_of(response, "securityGroupRuleSet")):
+        if value_of(rule, "isEgress") is not True:
+            yield from _rule(rule)
+    permissions = members_of(value_of(request, "ipPermissions"))
+    # The short form of the command line has one rule in the parameters themselves.
+    yield from _rule(request)
+    for permission in permissions:
+        yield from _rule(permission)
+        sources = (
+            ("ipRanges", "cidrIp"),
+            ("ipv6Ranges", "cidrIpv6"),
+            ("prefixListIds", "prefixListId"),
+        )
+        for listed, key in sources:
+            for source in members_of(value_of(permission, listed)):
+                yield from _rule({**permission, key: value_of(source, key)})
+
+
+def _rule(raw: Mapping[str, Any]) -> Iterator[OpenedRule]:
+    """The rule of a map with a protocol, ports and one source; nothing if it has none, or is not understood."""
+    protocol = text_of(raw, "ipProtocol")
+    if not protocol or len(protocol) > TEXT_LIMIT:
+        return
+    try:
+        first, last = port_range(protocol, _port(raw, "fromPort"), _port(raw, "toPort"))
+    except ShapeError:
+        return
+    for key in ("cidrIp", "cidrIpv4", "cidrIpv6"):
+        if cidr := text_of(raw, key):
+            yield OpenedRule(protocol, first, last, cidr[:TEXT_LIMIT])
+    prefix_list_id = text_of(raw, "prefixListId")
+    if _PREFIX_LIST_ID.fullmatch(prefix_list_id):
+        yield OpenedRule(protocol, first, last, "", prefix_list_id)
+
+
+def _port(raw: Mapping[str, Any], name: str) -> int | None:
+    value = value_of(raw, name)
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,5}", value):
+        return int(value)
+    return value if type(value) is int else None

@@ -1,0 +1,164 @@
+"""Calls that opened something: which rules or prefix-list entries an event added, and who is to be named for an issue.
+
+Pure. OpeningCalls come from CloudTrail's events in any order, late, and more than once. All that came about a group are
+kept for a while, so that the answer does not depend on the order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from library.issues.opened_by import OpenedBy
+from library.network.addresses import parse_network
+from library.network.ports import protocol_name
+from library.security_groups.exposure import Exposure
+
+KEPT = 30
+"""Of one group: a person asks for the latest, and an item of the table has room for 400 KB."""
+
+
+class OpenedRule(NamedTuple):
+    """A rule, or an entry of a prefix list, that a call added.
+
+    Attributes:
+        protocol: as EC2 names it; empty: an entry of a prefix list, whatever rules use the list.
+        from_port: as in `Exposure`.
+        to_port: as in `Exposure`.
+        cidr: the source; empty: every entry of the prefix list.
+        prefix_list_id: the prefix list that is the source, or has the entry; empty: `cidr` alone is the source.
+    """
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    cidr: str
+    prefix_list_id: str = ""
+
+    def is_in(self, exposure: Exposure) -> bool:
+        """Whether an exposure is of this rule or entry. CIDRs are compared with their host bits cleared."""
+        if self.prefix_list_id != exposure.prefix_list_id:
+            return False
+        if self.cidr and _network(self.cidr) != _network(exposure.cidr):
+            return False
+        if not self.protocol:
+            return True
+        ports = (self.from_port, self.to_port)
+        return protocol_name(self.protocol) == protocol_name(exposure.protocol) and ports == exposure[1:3]
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningCall:
+    """One call and what it added.
+
+    Attributes:
+        by: the call.
+        rules: what it added.
+    """
+
+    by: OpenedBy
+    rules: tuple[OpenedRule, ...]
+
+    def to_text(self) -> str:
+        """As a member of a set of the table: the same event always gives the same text."""
+        return json.dumps([self.by.to_item(), self.rules], sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> OpeningCall | None:
+        """The other way round; None if the text is none."""
+        try:
+            by, rules = json.loads(text)
+        except ValueError:
+            return None
+        return cls.from_parts(by, rules)
+
+    @classmethod
+    def from_parts(cls, by: object, rules: object) -> OpeningCall | None:
+        """An opening from JSON values; None if they are none."""
+        read = OpenedBy.from_item(by)
+        if read is None or not isinstance(rules, list):
+            return None
+        try:
+            return cls(read, tuple(_rule(*rule) for rule in rules))
+        except TypeError:
+            return None
+
+
+def opened_by(openings: Iterable[OpeningCall], perms: Sequence[Exposure]) -> OpenedBy | None:
+    """Of the calls that came, the latest whose rule or prefix-list entry is exposed; None: none is."""
+    fitting = [opening.by for opening in openings if any(rule.is_in(perm) for rule in opening.rules for perm in perms)]
+    return max(fitting, key=_order, default=None)
+
+
+def latest(openings: Iterable[OpeningCall], number: int) -> list[OpeningCall]:
+    """As many of the latest openings."""
+    return sorted(openings, key=lambda opening: _order(opening.by), reverse=True)[:number]
+
+
+def surplus(openings: Sequence[OpeningCall]) -> list[OpeningCall]:
+    """The oldest openings, beyond as many as are kept."""
+    kept = set(latest(openings, KEPT))
+    return [opening for opening in openings if opening not in kept]
+
+
+def opened_item(openings: Iterable[tuple[str, OpeningCall]]) -> list[dict[str, Any]]:
+    """Calls that opened groups as JSON values for a message: what many have in common, their caller, is there once."""
+    callers: dict[tuple[str, str, str, str], dict[tuple[str, str, tuple[OpenedRule, ...]], list[str]]] = {}
+    for group_id, opening in openings:
+        item = opening.by.to_item()
+        caller = (item["principal"], item["source_ip"], item["user_agent"], item["event_name"])
+        call = (item["event_time"], item["event_id"], opening.rules)
+        callers.setdefault(caller, {}).setdefault(call, []).append(group_id)
+    return [
+        {
+            "principal": principal,
+            "source_ip": source_ip,
+            "user_agent": user_agent,
+            "event_name": event_name,
+            "calls": [
+                [time, event_id, [list(rule) for rule in rules], group_ids]
+                for (time, event_id, rules), group_ids in calls.items()
+            ],
+        }
+        for (principal, source_ip, user_agent, event_name), calls in callers.items()
+    ]
+
+
+def opened_from_item(item: object) -> tuple[tuple[str, OpeningCall], ...]:
+    """The other way round. What is malformed is left out: it only informs people."""
+    found: list[tuple[str, OpeningCall]] = []
+    for caller in item if isinstance(item, list) else ():
+        if not isinstance(caller, Mapping) or not isinstance(caller.get("calls"), list):
+            continue
+        for call in caller["calls"]:
+            try:
+                time, event_id, rules, group_ids = call
+            except (TypeError, ValueError):
+                continue
+            opening = OpeningCall.from_parts({**caller, "event_time": time, "event_id": event_id}, rules)
+            if opening and isinstance(group_ids, list):
+                found += [(group_id, opening) for group_id in group_ids if isinstance(group_id, str)]
+    return tuple(found)
+
+
+def _rule(protocol: object, from_port: object, to_port: object, cidr: object, prefix_list_id: object) -> OpenedRule:
+    texts = (protocol, cidr, prefix_list_id)
+    ports = (from_port, to_port)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(p, int | None) for p in ports):
+        raise TypeError("not a rule")
+    return OpenedRule(protocol, from_port, to_port, cidr, prefix_list_id)  # type: ignore[arg-type]
+
+
+def _order(by: OpenedBy) -> tuple[Any, str]:
+    return by.event_time, by.event_id
+
+
+@lru_cache(maxsize=1024)
+def _network(cidr: str) -> object:
+    try:
+        return parse_network(cidr)
+    except ValueError:
+        return cidr

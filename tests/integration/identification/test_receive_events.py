@@ -1,0 +1,331 @@
+"""From CloudTrail's calls to scan targets, and from there to issues that name who opened a group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from identification.errors import MalformedEventError, UnknownAccountError
+from identification.publish import PublishError
+from identification.receive_security_group_events import lambda_handler
+from library.aws.event_records import EventRecords
+from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
+from tests.worlds.emulated_aws import Call, Refusal
+from tests.worlds.identification_world import IRELAND, MAIN, OTHER, SLAVE, VIRGINIA, World
+
+Received = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def published(world: World, monkeypatch: pytest.MonkeyPatch) -> Received:
+    """Called, it returns the messages that were published to the topic since."""
+    arn = boto3.client("sns").create_topic(Name="hammer-describe-security-groups")["TopicArn"]
+    monkeypatch.setenv("SNS_ARN", arn)
+    messages: list[dict[str, Any]] = []
+
+    def see(call: Call) -> None:
+        if call.operation == "PublishBatch":
+            texts = [text for name, text in call.parameters.items() if name.endswith(".Message")]
+            assert sum(len(text.encode()) for text in texts) <= 256 * 1024
+            messages.extend(map(json.loads, texts))
+
+    world.aws.hooks.append(see)
+
+    def got() -> list[dict[str, Any]]:
+        found = messages[:]
+        messages.clear()
+        return found
+
+    return got
+
+
+def groups_of(messages: list[dict[str, Any]]) -> list[str]:
+    return [group_id for message in messages for group_id in message.get("group_ids", ())]
+
+
+def test_an_event_leads_to_the_group(world: World, published: Received) -> None:
+    assert lambda_handler(authorized("sg-0a"), None) == {"published": 1}
+    [message] = published()
+    assert message.pop("opened")
+    assert message == {"account_id": SLAVE, "account_name": "slave1", "region": IRELAND, "group_ids": ["sg-0a"]}
+
+
+def test_a_thousand_events_of_one_group_are_one_message_and_one_look(world: World, published: Received) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    assert lambda_handler(in_sqs(*[authorized(group_id) for _ in range(1000)]), None) == {"batchItemFailures": []}
+    messages = published()
+    assert groups_of(messages) == [group_id]
+    world.aws.calls.clear()
+    world.describe(*messages)
+    assert world.aws.operations("ec2").count("DescribeSecurityGroups") == 1
+    assert world.items()[group_id]["status"] == "open"
+
+
+def test_a_thousand_groups_cost_no_more_calls_than_a_scan_of_the_region(world: World, published: Received) -> None:
+    ids = [world.group(name=f"g{number}") for number in range(30)]
+    made_up = [f"sg-{number:017x}" for number in range(970)]
+    world.aws.calls.clear()
+    world.describe()
+    scan = world.aws.operations("ec2")
+    lambda_handler(in_sqs(*map(authorized, ids + made_up)), None)
+    messages = published()
+    assert sorted(groups_of(messages)) == sorted(ids + made_up)
+    world.aws.calls.clear()
+    world.describe(*messages)
+    assert len(world.aws.operations("ec2")) <= len(scan)
+
+
+def test_accounts_and_regions_have_messages_of_their_own(world: World, published: Received) -> None:
+    events = [
+        authorized("sg-0a"),
+        authorized("sg-0a", region=VIRGINIA),
+        authorized("sg-0b", account_id=MAIN),
+        revoked("sg-0a"),
+    ]
+    lambda_handler(in_sqs(*events), None)
+    assert sorted((m["account_id"], m["region"], m["group_ids"]) for m in published()) == [
+        (MAIN, IRELAND, ["sg-0b"]),
+        (SLAVE, IRELAND, ["sg-0a"]),
+        (SLAVE, VIRGINIA, ["sg-0a"]),
+    ]
+
+
+def test_what_is_not_for_hammer_is_ignored(world: World, published: Received) -> None:
+    world.configure(accounts=[SLAVE])
+    events = [
+        authorized("sg-0a", errorCode="Client.UnauthorizedOperation"),
+        api_call("DescribeSecurityGroups", {}),
+        api_call("DescribeInstances", {}, account_id=OTHER),
+        authorized("sg-0a", account_id=MAIN),
+        authorized("sg-0a", region="ap-southeast-2"),
+    ]
+    assert lambda_handler(in_sqs(*events), None) == {"batchItemFailures": []}
+    assert published() == []
+
+
+def test_an_unknown_account_is_an_error_and_the_others_are_published(world: World, published: Received) -> None:
+    answer = lambda_handler(in_sqs(authorized("sg-0a", account_id=OTHER), authorized("sg-0b")), None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+    assert groups_of(published()) == ["sg-0b"]
+    with pytest.raises(UnknownAccountError, match=OTHER):
+        lambda_handler(authorized("sg-0a", account_id=OTHER), None)
+
+
+@pytest.mark.parametrize("body", ["", "{", "null", "[]", "{}", json.dumps(authorized("sg-0a", account_id=""))])
+def test_a_malformed_event_fails_its_record_and_the_others_are_published(
+    world: World, published: Received, body: str
+) -> None:
+    answer = lambda_handler(in_sqs(authorized("sg-0a"), body, authorized("sg-0b")), None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert groups_of(published()) == ["sg-0a", "sg-0b"]
+
+
+def test_a_malformed_event_that_came_directly_raises(world: World, published: Received) -> None:
+    with pytest.raises(MalformedEventError):
+        lambda_handler({"detail": None}, None)
+    assert published() == []
+
+
+def test_events_that_could_not_be_published_come_again(world: World, published: Received) -> None:
+    world.aws.refuse("PublishBatch", Refusal("InternalError", 400))
+    answer = lambda_handler(in_sqs(api_call("DescribeRegions"), authorized("sg-0a"), authorized("sg-0b")), None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-2"}]}
+
+
+def test_a_group_named_by_name_is_the_one_of_the_default_vpc(world: World, published: Received) -> None:
+    vpc = world.ec2().create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+    world.ec2().create_security_group(GroupName="web", Description="another", VpcId=vpc)
+    group_id = world.group("tcp/22 from 0.0.0.0/0", name="web")
+    lambda_handler(api_call("DeleteSecurityGroup", {"groupName": "web"}), None)
+    assert groups_of(published()) == [group_id]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(api_call("DeleteSecurityGroup", {"groupName": "gone"}), id="a name that is not there any more"),
+        pytest.param(api_call("RevokeSecurityGroupIngress", None), id="no parameters"),
+    ],
+)
+def test_what_cannot_be_led_to_groups_leads_to_the_region(
+    world: World, published: Received, event: dict[str, Any]
+) -> None:
+    lambda_handler(in_sqs(event, event), None)
+    assert published() == [{"account_id": SLAVE, "account_name": "slave1", "region": IRELAND}]
+
+
+def test_so_does_a_name_that_cannot_be_looked_up(world: World, published: Received) -> None:
+    world.aws.refuse("DescribeVpcs", Refusal("UnauthorizedOperation", 403))
+    lambda_handler(api_call("DeleteSecurityGroup", {"groupName": "web"}), None)
+    assert published() == [{"account_id": SLAVE, "account_name": "slave1", "region": IRELAND}]
+
+
+def prefix_list(world: World, *cidrs: str) -> str:
+    entries = [{"Cidr": cidr} for cidr in cidrs]
+    made = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=entries
+    )
+    return str(made["PrefixList"]["PrefixListId"])
+
+
+def modified(list_id: str, cidr: str) -> dict[str, Any]:
+    request = {"ModifyManagedPrefixListRequest": {"PrefixListId": list_id, "AddEntry": {"Cidr": cidr, "tag": 1}}}
+    return api_call("ModifyManagedPrefixList", request)
+
+
+def test_a_prefix_list_leads_to_the_groups_that_name_it(world: World, published: Received) -> None:
+    list_id, other_list = prefix_list(world, "10.0.0.0/8"), prefix_list(world, "10.0.0.0/8")
+    user = world.group(f"tcp/22 from {list_id}", name="user")
+    world.group(f"tcp/22 from {other_list}", name="other")
+    world.ec2().modify_managed_prefix_list(PrefixListId=list_id, CurrentVersion=1, AddEntries=[{"Cidr": "8.8.8.0/24"}])
+    lambda_handler(modified(list_id, "8.8.8.8/24"), None)
+    messages = published()
+    assert groups_of(messages) == [user]
+    world.describe(*messages)
+    item = world.items()[user]
+    assert item["status"] == "open"
+    assert item["opened_by"]["event_name"] == "ModifyManagedPrefixList"
+
+
+def test_a_prefix_list_that_no_group_names_leads_nowhere(world: World, published: Received) -> None:
+    lambda_handler(modified(prefix_list(world), "8.8.8.0/24"), None)
+    assert published() == []
+
+
+def test_what_changes_reachability_leads_to_the_groups_that_the_table_has_as_exposed(
+    world: World, published: Received
+) -> None:
+    exposed = world.group("tcp/22 from 0.0.0.0/0", name="exposed")
+    fixed = world.group("tcp/22 from 0.0.0.0/0", name="fixed")
+    world.group("tcp/22 from 0.0.0.0/0", name="elsewhere", region=VIRGINIA)
+    world.describe({"account_id": SLAVE, "region": IRELAND}, {"account_id": SLAVE, "region": VIRGINIA})
+    world.revoke(fixed, "tcp/22 from 0.0.0.0/0")
+    world.describe()
+    lambda_handler(in_sqs(api_call("AssociateAddress", {}), api_call("CreateRoute", {})), None)
+    assert groups_of(published()) == [exposed]
+    lambda_handler(api_call("AssociateAddress", {}, account_id=MAIN), None)
+    assert published() == []
+
+
+def test_a_fixed_group_is_resolved_at_once(world: World, published: Received) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
+    lambda_handler(revoked(group_id), None)
+    world.describe(*published())
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_when_an_event_was_last_heard_of_is_kept(world: World, published: Received) -> None:
+    def heard() -> list[tuple[str, str, str]]:
+        found = EventRecords(world.issue_table().items).of_account(SLAVE)
+        return [(each.region, each.at.isoformat(), each.name) for each in found]
+
+    first = world.clock.isoformat()
+    lambda_handler(in_sqs(api_call("DescribeRegions"), authorized("sg-0a", region=VIRGINIA)), None)
+    assert heard() == [
+        (IRELAND, first, "DescribeRegions"),
+        (VIRGINIA, first, "AuthorizeSecurityGroupIngress"),
+    ]
+    later = world.later().isoformat()
+    lambda_handler(authorized("sg-0a"), None)
+    assert heard()[0] == (IRELAND, later, "AuthorizeSecurityGroupIngress")
+
+
+def test_off_means_off(world: World, published: Received) -> None:
+    world.configure(enabled=False)
+    assert lambda_handler(authorized("sg-0a"), None) == {"published": 0}
+    assert published() == []
+
+
+def test_a_message_that_was_refused_raises_where_the_event_came_directly(world: World, published: Received) -> None:
+    refused = (
+        "<PublishBatchResponse><PublishBatchResult><Successful/><Failed><member><Id>0</Id><Code>InternalError</Code>"
+        "<SenderFault>false</SenderFault></member></Failed></PublishBatchResult></PublishBatchResponse>"
+    )
+    world.aws.rewrites.append(lambda call, text: refused if call.operation == "PublishBatch" else text)
+    with pytest.raises(PublishError, match="1 of 1 messages were not published"):
+        lambda_handler(authorized("sg-0a"), None)
+
+
+# Who opened it
+
+
+def opener(world: World, group_id: str) -> str | None:
+    opened_by = world.items()[group_id].get("opened_by")
+    return opened_by["event_id"] if opened_by else None
+
+
+def handle(world: World, published: Received, *events: dict[str, Any]) -> None:
+    lambda_handler(in_sqs(*events), None)
+    for message in published():
+        world.describe(message)
+
+
+def test_who_opened_it_is_the_latest_call_whose_rule_is_exposed_whatever_comes_first(
+    world: World, published: Received
+) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0", "tcp/3389 from 8.8.8.0/24")
+    early = authorized(group_id, "tcp/22 from 198.51.100.7/0", time="2026-11-22T01:00:00Z", eventID="early")
+    late = authorized(group_id, "tcp/3389 from 8.8.8.8/24", time="2026-11-22T02:00:00Z", eventID="late")
+    gone = authorized(group_id, "tcp/3389 from 9.9.9.0/24", time="2026-11-22T02:30:00Z", eventID="gone")
+    private = authorized(group_id, "tcp/22 from 10.0.0.0/8", time="2026-11-22T02:40:00Z", eventID="private")
+    handle(world, published, gone)
+    assert opener(world, group_id) is None
+    handle(world, published, early, private)
+    assert opener(world, group_id) == "early"
+    handle(world, published, late)
+    handle(world, published, early)
+    assert opener(world, group_id) == "late"
+    world.revoke(group_id, "tcp/3389 from 8.8.8.0/24")
+    handle(world, published, revoked(group_id))
+    assert opener(world, group_id) == "early", "the rule of the later call is no longer exposed"
+
+
+def test_an_event_before_its_change_is_shown_counts_when_it_is(world: World, published: Received) -> None:
+    group_id = world.group()
+    handle(world, published, authorized(group_id, eventID="before"))
+    assert world.items() == {}
+    world.allow(group_id, "tcp/22 from 0.0.0.0/0")
+    world.describe()
+    assert opener(world, group_id) == "before"
+
+
+def test_an_event_after_the_scan_names_who_opened_it(world: World, published: Received) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    before = world.items()[group_id]
+    handle(world, published, authorized(group_id, eventID="after"))
+    after = world.items()[group_id]
+    assert opener(world, group_id) == "after"
+    assert (after["timestamps"], after["occurrence"]) == (before["timestamps"], before["occurrence"])
+
+
+def test_a_resolved_issue_names_nobody(world: World, published: Received) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    handle(world, published, authorized(group_id))
+    world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
+    handle(world, published, revoked(group_id))
+    item = world.items()[group_id]
+    assert (item["status"], "opened_by" in item) == ("resolved", False)
+
+
+def test_hostile_texts_of_many_groups_stay_below_what_sns_takes(world: World, published: Received) -> None:
+    events = [
+        authorized(
+            f"sg-{number:04x}",
+            userAgent=f"{number}" + "💥" * 600,
+            by="arn:" + "\ud800" * 600,
+            eventID=f"💥{number}" * 90,
+        )
+        for number in range(120)
+    ]
+    lambda_handler(in_sqs(*events), None)
+    messages = published()
+    assert len(messages) > 1
+    assert sorted(groups_of(messages)) == sorted(f"sg-{number:04x}" for number in range(120))
+    world.describe(*messages)

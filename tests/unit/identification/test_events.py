@@ -1,0 +1,195 @@
+"""CloudTrail's calls in every shape lead to the right hints, and name the right people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from identification.cloudtrail import GROUP_CALLS, PREFIX_LIST_CALLS, REACHABILITY_CALLS, parse_call
+from identification.errors import MalformedEventError
+from identification.event_openings import OwnRoles
+from identification.events import Hint, Scope, hint_of
+from library.issues.opening_calls import OpenedRule
+
+ACCOUNT, REGION = "210987654321", "eu-west-1"
+OWN = OwnRoles(frozenset({"hammer-id", "hammer-ec2"}), "123456789012", "hammer-host")
+CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "cloudtrail-events.json").read_text())
+
+
+def event(detail: Any, **other: Any) -> dict[str, Any]:
+    """As EventBridge brings it."""
+    return {
+        "version": "0",
+        "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.ec2",
+        "account": ACCOUNT,
+        "time": "2026-11-22T14:02:20Z",
+        "region": REGION,
+        "resources": [],
+        "detail": detail,
+    } | other
+
+
+def hint(detail: Any, **other: Any) -> Hint:
+    call = parse_call(event(detail, **other))
+    assert call.is_relevant
+    return hint_of(call, OWN)
+
+
+def shown(rule: OpenedRule) -> str:
+    ports = "" if rule.from_port is None else f"/{rule.from_port}-{rule.to_port}"
+    if not rule.protocol:
+        return f"{rule.cidr} of {rule.prefix_list_id}"
+    return f"{rule.protocol}{ports} from {rule.cidr or rule.prefix_list_id}"
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CORPUS])
+def test_the_corpus(case: dict[str, Any]) -> None:
+    found = hint(case["detail"])
+    wanted = {"group_ids": [], "group_name": "", "prefix_list_id": "", **case["hint"]}
+    assert (found.account_id, found.region) == (ACCOUNT, REGION)
+    assert {
+        "scope": str(found.scope),
+        "group_ids": list(found.group_ids),
+        "group_name": found.group_name,
+        "prefix_list_id": found.prefix_list_id,
+    } == wanted
+    assert (found.opening.by.principal if found.opening else None) == case.get("principal")
+    rules = found.opening.rules if found.opening else ()
+    assert [shown(rule) for rule in rules] == case.get("rules", [])
+
+
+AUTHORIZE: dict[str, Any] = CORPUS[0]["detail"]
+
+
+def test_who_where_and_when() -> None:
+    opening = hint(AUTHORIZE).opening
+    assert opening
+    assert opening.by.to_item() == {
+        "principal": "arn:aws:sts::210987654321:assumed-role/deploy/ana@example.com",
+        "source_ip": "203.0.113.7",
+        "user_agent": (
+            "APN/1.0 HashiCorp/1.0 Terraform/1.9.0 (+https://www.terraform.io) terraform-provider-aws/5.60.0"
+        ),
+        "event_name": "AuthorizeSecurityGroupIngress",
+        "event_time": "2026-11-22T14:02:11+00:00",
+        "event_id": "e-1",
+    }
+
+
+def test_account_and_region_are_the_events_own() -> None:
+    """A service has no account of its own, and another bus has another."""
+    stranger = AUTHORIZE | {"userIdentity": {"accountId": "999999999999", "arn": "arn:aws:iam::999999999999:root"}}
+    found = hint(stranger | {"awsRegion": "us-east-1"}, account="333333333333", region="eu-central-1")
+    assert (found.account_id, found.region) == ("333333333333", "eu-central-1")
+
+
+def session(account_id: str, role: str, **issuer: Any) -> dict[str, Any]:
+    made = {"type": "Role", "arn": f"arn:aws:iam::{account_id}:role/{role}", "accountId": account_id, "userName": role}
+    return {
+        "type": "AssumedRole",
+        "arn": f"arn:aws:sts::{account_id}:assumed-role/{role}/hammer",
+        "sessionContext": {"sessionIssuer": made | issuer},
+    }
+
+
+@pytest.mark.parametrize(
+    ("identity", "is_named"),
+    [
+        pytest.param(session(ACCOUNT, "hammer-id"), False, id="the role that identification assumes"),
+        pytest.param(session("333333333333", "hammer-ec2"), False, id="the role that remediation assumes, anywhere"),
+        pytest.param(session("123456789012", "hammer-host"), False, id="the host's own role"),
+        pytest.param(session(ACCOUNT, "hammer-host"), True, id="a role of that name in another account"),
+        pytest.param(session(ACCOUNT, "deploy"), True, id="another role"),
+        pytest.param(
+            session(ACCOUNT, "hammer-id", arn=f"arn:aws:iam::{ACCOUNT}:role/path/to/hammer-id"), False, id="with a path"
+        ),
+        pytest.param(
+            {"type": "AssumedRole", "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/hammer-id/hammer"},
+            False,
+            id="without a session context",
+        ),
+        pytest.param({"type": "IAMUser", "arn": f"arn:aws:iam::{ACCOUNT}:user/hammer-id"}, True, id="a user"),
+    ],
+)
+def test_hammers_own_sessions_are_never_named_and_are_hints_all_the_same(
+    identity: dict[str, Any], is_named: bool
+) -> None:
+    found = hint(AUTHORIZE | {"userIdentity": identity})
+    assert found.group_ids == ("sg-08b938040357e96b6",)
+    assert (found.opening is not None) == is_named
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"errorCode": "Client.InvalidPermission.Duplicate"}, id="a call that failed"),
+        pytest.param({"eventName": "DescribeSecurityGroups"}, id="another call"),
+        pytest.param({"eventName": "AuthorizeSecurityGroupEgress"}, id="egress"),
+        pytest.param({"eventName": "CreateRoute", "eventSource": "appmesh.amazonaws.com"}, id="another service"),
+    ],
+)
+def test_what_changes_nothing_is_not_relevant(change: dict[str, Any]) -> None:
+    assert not parse_call(event(AUTHORIZE | change)).is_relevant
+
+
+@pytest.mark.parametrize("name", sorted(REACHABILITY_CALLS))
+def test_calls_that_change_who_can_connect_are_about_every_exposed_group(name: str) -> None:
+    assert hint({"eventName": name, "eventSource": "ec2.amazonaws.com"}).scope is Scope.EXPOSED_GROUPS
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "requestParameters": {"requestParameters": "HIDDEN_DUE_TO_SECURITY_REASONS", "responseElements": None},
+    "a list": {"requestParameters": [], "responseElements": []},
+    "numbers": {"requestParameters": {"groupId": 7, "ipPermissions": 8}, "responseElements": 9},
+    "rules": {
+        "requestParameters": {"groupId": "sg-0a", "ipPermissions": {"items": [{"ipProtocol": {}, "fromPort": []}]}}
+    },
+    "an id that is none": {"requestParameters": {"groupId": "lock#remediation"}, "responseElements": {}},
+    "no time": {"eventTime": None},
+    "a time that is none": {"eventTime": "yesterday"},
+    "a year that overflows": {"eventTime": "0001-01-01T00:00:00+14:00"},
+    "identity": {"userIdentity": "root"},
+    "half a character": {"userAgent": "\ud800", "eventID": "\udfff"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(GROUP_CALLS | PREFIX_LIST_CALLS))
+@pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in ODD.items()])
+def test_odd_parts_never_raise_and_still_lead_somewhere(name: str, change: dict[str, Any]) -> None:
+    found = hint(AUTHORIZE | {"eventName": name} | change)
+    assert found.group_ids or found.group_name or found.prefix_list_id or found.scope is Scope.REGION
+    if found.opening:
+        found.opening.to_text().encode()
+
+
+def test_texts_that_travel_are_cut() -> None:
+    long = hint(AUTHORIZE | {"userAgent": "💥" * 100_000, "eventID": "e" * 100_000}).opening
+    assert long
+    assert (len(long.by.user_agent), len(long.by.event_id)) == (512, 512)
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        pytest.param(None, id="null"),
+        pytest.param("text", id="text"),
+        pytest.param([], id="a list"),
+        pytest.param({}, id="an empty map"),
+        pytest.param(event(None), id="no detail"),
+        pytest.param(event([]), id="detail is a list"),
+        pytest.param(event({}), id="no name"),
+        pytest.param(event(AUTHORIZE | {"eventName": 7}), id="a name that is none"),
+        pytest.param(event(AUTHORIZE, account=None), id="no account"),
+        pytest.param(event(AUTHORIZE, account="slave1"), id="an account that is none"),
+        pytest.param(event(AUTHORIZE, region=""), id="no region"),
+        pytest.param(event(AUTHORIZE, region={}), id="a region that is none"),
+    ],
+)
+def test_what_is_no_event_of_cloudtrail_is_malformed(malformed: Any) -> None:
+    with pytest.raises(MalformedEventError):
+        parse_call(malformed)
