@@ -3,7 +3,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check check-deployment format docs site mutants bench lock package clean venv venv-browser \
+.PHONY: help demo soak test check check-deployment format docs site mutants bench lock package clean venv venv-browser \
 	venv-deployment
 
 PYTHON = python3
@@ -24,6 +24,7 @@ MUTANTS_OPTIONS =
 PACKAGES = hammer identification reporting remediation library deployment
 DEMO_OPTIONS =
 TEST_OPTIONS =
+SEEDS = 2000
 BENCH_OPTIONS =
 PACKAGE_OPTIONS =
 
@@ -38,6 +39,7 @@ UV_COMPILE = env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LI
 help:
 	@echo 'make demo     the whole pipeline on an embedded AWS (options: DEMO_OPTIONS=--keep)'
 	@echo 'make test     every test (options: TEST_OPTIONS="-k exposure")'
+	@echo 'make soak     seeds of the simulation, and long fuzzing (options: SEEDS=2000)'
 	@echo 'make check    lint, format, types, import contracts, dead code, dependencies'
 	@echo 'make format   format the code, and mend what the linter can mend'
 	@echo 'make docs     write the generated parts of the documents and the JSON Schemas anew'
@@ -55,6 +57,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(TEST_OPTIONS) tests
+
+soak: $(STAMP)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -27,7 +27,7 @@ OwnerOption = Annotated[
 ]
 SortOption = Annotated[
     Sort | None,
-    typer.Option("--sort", help="The order. By default severity for table, account for other formats."),
+    typer.Option("--sort", help="The order. By default severity for table and html, account for other formats."),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the issues.")]
 OutputOption = Annotated[
@@ -56,4 +56,4 @@ def wanted(
 
 def order(sort: Sort | None, output_format: Format) -> Sort:
     """The order that is asked for, or the format's own."""
-    return sort or (Sort.SEVERITY if output_format is Format.TABLE else Sort.ACCOUNT)
+    return sort or (Sort.SEVERITY if output_format in (Format.TABLE, Format.HTML) else Sort.ACCOUNT)

@@ -24,6 +24,7 @@ _CONTENT_TYPES = {
     Format.JSON: "application/json",
     Format.JSONL: "application/x-ndjson",
     Format.CSV: "text/csv; charset=utf-8",
+    Format.HTML: "text/html; charset=utf-8",
     Format.ASFF: "application/json",
     Format.OCSF: "application/json",
 }

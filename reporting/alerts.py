@@ -10,12 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from library.documents.slack_markup import literal
 from library.documents.slack_message import Alert
 from library.issues.issue import Issue
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting import finding_text
-from reporting.exposure_text import day_and_time, restricted_ports, share, told_line
+from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, remembered
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ _HEADINGS = {
     News.GONE: "No longer exposed",
 }
 _ORDER = (None, News.NEW, News.FOUND_AGAIN, News.CHANGED, News.EXEMPT, News.GONE)
-_DETAILS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +90,14 @@ def send_alerts(
 
 
 def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
-    issue, perms = step.issue, step.issue.details.perms
+    issue = step.issue
     line = issue_line(config, jira, issue)
-    details: list[str] = []
-    if issue.is_finding:
-        if step.alert is None or not step.alert.ends:
-            text, details = finding_text.alert(issue)
-            line += f": {literal(text)}"
-        return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, tuple(map(literal, details)))
+    details: tuple[str, ...] = ()
     if step.alert is None or not step.alert.ends:
-        who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
-        ports = restricted_ports(perms, config.secgrp_unrestricted_access.restricted_ports)
-        line += f": {who} can reach {', '.join(ports) or 'restricted ports'}"
-        details = [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_DETAILS]]
-        if len(perms) > _DETAILS:
-            details.append(f"    and {len(perms) - _DETAILS} more rules and sources")
-        if step.closes_at:
-            details.append(f"    Hammer will close it on {day_and_time(step.closes_at)} or soon after")
-    if step.alert is None and step.closes_at:
-        line += f"; Hammer will close it on {day_and_time(step.closes_at)} or soon after"
-        details = []
-    return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, tuple(details))
+        restricted = config.secgrp_unrestricted_access.restricted_ports
+        told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=step.alert is None)
+        line, details = f"{line}: {told.text}", told.details
+    return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)
 
 
 def _of(step: Step) -> str:

@@ -10,8 +10,9 @@ from library.issues.issue import Issue
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.usage import Usage
-from reporting import group_text
+from reporting.issue_text import text_of
 from reporting.plan import News, Remediation, Step
+from reporting.ticket_facts import Place, TicketFacts
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -33,7 +34,7 @@ class Filing:
 
     owners: Owners
     discovered: str
-    facts: group_text.TicketFacts
+    facts: TicketFacts
 
 
 class Filings:
@@ -57,7 +58,7 @@ class Filings:
         return Filing(
             owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
             discovered=found.owner,
-            facts=group_text.TicketFacts(
+            facts=TicketFacts(
                 place=self.place(issue),
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
                 usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
@@ -92,11 +93,11 @@ class Filings:
             else "to be recorded as reported"
         )
         restricted = self._config.secgrp_unrestricted_access.restricted_ports
-        return f"{what}: {group_text.summary(step.issue, self.place(step.issue), restricted)}"
+        return f"{what}: {text_of(step.issue).summary(step.issue, self.place(step.issue), restricted)}"
 
-    def place(self, issue: Issue) -> group_text.Place:
+    def place(self, issue: Issue) -> Place:
         """Where an issue is, in words."""
-        return group_text.Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
+        return Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
 
     def _discovered(self, issue: Issue) -> Discovered:
         keys = self._config.secgrp_unrestricted_access.owner_tags

@@ -6,40 +6,37 @@ Pure. Names, tags and titles are hostile text; they go into documents as literal
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from library.documents.document import Bullets, Document, Section, paragraph
+from library.documents.slack_markup import literal
 from library.documents.text import printable, shortened
 from library.issues.details import FindingDetails
 from library.issues.issue import Issue
-from library.network.ports import port_range
+from library.network.ports import PortSet, port_range
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
 
 
-def summary(issue: Issue, account_name: str, limit: int) -> str:
-    """The ticket's title, on one line of at most `limit` characters."""
-    details = issue.details
+def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
+    """The ticket's title, on one line."""
+    del restricted
     text = (
-        f"Amazon Inspector: {_ports(issue)} open on {printable(_server(issue))}, {printable(account_name)}, "
-        f"{details.region}"
+        f"Amazon Inspector: {_ports(issue)} open on {printable(_server(issue))}, "
+        f"{printable(place.account_name)}, {place.region}"
     )
-    return shortened(text, limit)
+    return shortened(text, SUMMARY_LIMIT)
 
 
-def ticket(issue: Issue, place: str, owner_notes: Sequence[str]) -> Document:
-    """The body of a new ticket.
-
-    Args:
-        issue: the issue.
-        place: its account and region, in words.
-        owner_notes: what is to be said of owners that could not be used.
-    """
+def ticket(issue: Issue, facts: TicketFacts) -> Document:
+    """The body of a new ticket."""
     details = _details(issue)
     path = " > ".join(details.path) or "Inspector does not say"
     first = (
-        f"Amazon Inspector reports ports of {_server(issue)} in {place}, VPC {issue.details.vpc_id or 'unknown'}, as "
+        f"Amazon Inspector reports ports of {_server(issue)} in {facts.place}, VPC {details.vpc_id or 'unknown'}, as "
         f"reachable from outside, and nobody expects them to be. Severity: {details.inspector_severity}."
     )
     sections = [
-        Section("", (paragraph(first), *(paragraph(note) for note in (*details.notes, *owner_notes)))),
+        Section("", (paragraph(first), *(paragraph(note) for note in (*details.notes, *facts.owner_notes)))),
         Section("What is open", (Bullets(tuple(_lines(issue))),)),
         Section("Over which path", (paragraph(path),)),
     ]
@@ -56,14 +53,16 @@ def ticket(issue: Issue, place: str, owner_notes: Sequence[str]) -> Document:
     return tuple(sections)
 
 
-def changed(issue: Issue, *, again: bool) -> Document:
-    """A comment on a ticket whose finding changed, or came back."""
+def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again: bool) -> Document:
+    """A comment on a ticket whose finding changed, or came back (`again`)."""
+    del days, told
     what = "is back. Open now:" if again else "has changed. Open now:"
     return (Section("", (paragraph(f"The finding on {_server(issue)} {what}"), Bullets(tuple(_lines(issue))))),)
 
 
-def ended(issue: Issue) -> Document:
-    """The comment with which a ticket is closed."""
+def ended(issue: Issue, *, exempt: bool) -> Document:
+    """The comment with which a ticket is closed. A finding is never exempt: its ports are expected, or not."""
+    del exempt
     text = (
         f"Nothing unexpected is open on {_server(issue)} any more by this finding: Inspector closed or suppressed it, "
         "or its ports are expected now. If it comes back, this ticket is reopened."
@@ -71,11 +70,13 @@ def ended(issue: Issue) -> Document:
     return (Section("", (paragraph(text),)),)
 
 
-def alert(issue: Issue) -> tuple[str, list[str]]:
-    """One line for Slack, and lines for the thread: hostile text."""
+def alert(issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool) -> AlertText:
+    """What a message in Slack says after the server's name, and the lines of its thread, both in `mrkdwn`."""
+    del restricted, closes_at, is_reminder
     details = _details(issue)
     lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
-    return f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it", lines
+    text = f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it"
+    return AlertText(literal(text), tuple(map(literal, lines)))
 
 
 def _server(issue: Issue) -> str:

@@ -1,12 +1,11 @@
-"""What a ticket says: its title, its body, and the comments of its life.
+"""What tickets and alerts say of a security group: titles, bodies, and the comments of a ticket's life.
 
 Pure. Names, tags and descriptions are hostile text; they go into documents as literal text only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from datetime import datetime
 
 from library.documents.document import Block, Bullets, Document, Link, Paragraph, Section, paragraph
@@ -15,62 +14,16 @@ from library.issues.issue import Issue
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
-from reporting import finding_text, fix_commands
-from reporting.exposure_text import day_and_time, exposure_table, restricted_ports, told_line
+from reporting import fix_commands
+from reporting.exposure_text import day_and_time, exposure_table, restricted_ports, share, told_line
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
 
-_SUMMARY_LIMIT = 255  # JIRA's, for the field `summary`
 _PORTS_IN_SUMMARY = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a group is, in words.
-
-    Attributes:
-        account_name: the account's name, or its id again.
-    """
-
-    account_name: str
-    account_id: str
-    region: str
-
-    def __str__(self) -> str:
-        if self.account_name == self.account_id:
-            return f"account {self.account_id}, region {self.region}"
-        return f"account {self.account_name} ({self.account_id}), region {self.region}"
-
-
-@dataclass(frozen=True, slots=True)
-class TicketFacts:
-    """What the text of a new ticket is made from, beside the issue.
-
-    Attributes:
-        place: where the group is.
-        restricted: the restricted ports of the configuration.
-        usage: what uses the group.
-        closes_at: when remediation closes it, in UTC; None: it does not.
-        closes_by: how remediation would close it, as in `remediation_strategy`.
-        scope: the statuses of the rules that it would close.
-        retention_days: from the report to the remediation.
-        procedure_url: the page that tells how to ask for an exemption; empty: none.
-        owner_notes: what is to be said of owners that could not be used.
-    """
-
-    place: Place
-    restricted: PortSet
-    usage: Usage
-    closes_at: datetime | None
-    closes_by: str
-    scope: frozenset[str]
-    retention_days: int
-    procedure_url: str
-    owner_notes: tuple[str, ...] = ()
+_RULES_IN_ALERT = 15
 
 
 def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
     """The ticket's title, on one line."""
-    if issue.is_finding:
-        return finding_text.summary(issue, place.account_name, _SUMMARY_LIMIT)
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
     ports = restricted_ports(issue.details.perms, restricted)
     more = f" and {len(ports) - _PORTS_IN_SUMMARY} more" if len(ports) > _PORTS_IN_SUMMARY else ""
@@ -78,14 +31,12 @@ def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
         f"{issue.issue_id} lets {who} reach {', '.join(ports[:_PORTS_IN_SUMMARY])}{more}: security group "
         f'"{printable(issue.details.name)}", {printable(place.account_name)}, {place.region}'
     )
-    return shortened(text, _SUMMARY_LIMIT)
+    return shortened(text, SUMMARY_LIMIT)
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket."""
     details = issue.details
-    if issue.is_finding:
-        return finding_text.ticket(issue, str(facts.place), facts.owner_notes)
     return (
         Section("", (_risk(issue, facts), *(paragraph(note) for note in facts.owner_notes))),
         Section("What is open, and to whom", (exposure_table(details.perms),)),
@@ -97,11 +48,6 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     )
 
 
-def with_owner_notes(facts: TicketFacts, notes: Iterable[str]) -> TicketFacts:
-    """The facts, and what is to be said of owners that could not be used."""
-    return replace(facts, owner_notes=tuple(notes))
-
-
 def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again: bool) -> Document:
     """A comment on a ticket whose group changed, or is exposed again.
 
@@ -111,8 +57,6 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         told: what the ticket was last told, each as `told_line` writes it; None: nobody knows.
         again: whether the group was found again rather than changed.
     """
-    if issue.is_finding:
-        return finding_text.changed(issue, again=again)
     perms = issue.details.perms
     now = {told_line(perm): perm for perm in perms}
     known = set(told or ())
@@ -142,8 +86,6 @@ def _days(days: int) -> str:
 
 def ended(issue: Issue, *, exempt: bool) -> Document:
     """The comment with which a ticket is closed."""
-    if issue.is_finding:
-        return finding_text.ended(issue)
     if exempt:
         text = f"Security group {issue.issue_id} is exempt now: the whitelist covers all that is open in it."
         return (Section("", (paragraph(f"{text} It comes back if the exemption ends."),)),)
@@ -153,6 +95,30 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
     if times.remediated:
         text += f" Hammer had replaced its rules on {day_and_time(times.remediated)}."
     return (Section("", (paragraph(f"{text} If it is exposed again, this ticket is reopened."),)),)
+
+
+def alert(issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool) -> AlertText:
+    """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
+
+    Args:
+        issue: the issue.
+        restricted: the restricted ports of the configuration.
+        closes_at: when remediation will close it, in UTC; None: it will not.
+        is_reminder: whether it was told before, and is to be closed soon.
+    """
+    perms = issue.details.perms
+    who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
+    ports = restricted_ports(perms, restricted)
+    text = f"{who} can reach {', '.join(ports) or 'restricted ports'}"
+    closing = f"Hammer will close it on {day_and_time(closes_at)} or soon after" if closes_at else ""
+    if is_reminder and closing:
+        return AlertText(f"{text}; {closing}")
+    details = [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
+    if len(perms) > _RULES_IN_ALERT:
+        details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
+    if closing:
+        details.append(f"    {closing}")
+    return AlertText(text, tuple(details))
 
 
 def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:

@@ -16,13 +16,14 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.items import ConflictError
 from library.documents.plain_text import plain_text
 from library.issues.issue import Issue
+from library.issues.kinds import INSPECTOR_FINDING, KINDS, IssueKind
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError
-from reporting import group_text
 from reporting.alerts import Wanted, send_alerts
 from reporting.filing import FIRST_TIME, Filings
 from reporting.gather import read_issues, read_users
+from reporting.issue_text import text_of
 from reporting.plan import Channels, Remediation, Step, plan, remembered
 from reporting.preview import preview
 from reporting.summary import ReportSummary
@@ -95,7 +96,7 @@ class Reporter:
         new = [
             step.issue
             for step in steps
-            if not step.issue.is_finding and (step.ticket in FIRST_TIME or step.alert in FIRST_TIME)
+            if step.issue.kind.has_users and (step.ticket in FIRST_TIME or step.alert in FIRST_TIME)
         ]
         users = read_users(self._services.sessions, new, self._services.renew, self.summary)
         self._filings = Filings(self._config, self._remediation, users)
@@ -112,9 +113,9 @@ class Reporter:
         for account_id in self._config.scanned_accounts():
             issues = read_issues(self._services.table, account_id, selection, self.summary)
             planned: list[Step] = []
-            for findings, channels in ((False, self._channels()), (True, self._channels_of_findings())):
-                wanted = [issue for issue in issues if issue.is_finding is findings]
-                if channels:
+            for kind in KINDS:
+                wanted = [issue for issue in issues if issue.kind is kind]
+                if channels := self._channels_of(kind):
                     planned += plan(wanted, channels, self._remediation, self._services.now())
             self.summary.unchanged += len(issues) - len(planned)
             steps += planned
@@ -123,10 +124,12 @@ class Reporter:
     def _channels(self) -> Channels:
         return Channels(self._services.jira is not None, self._services.slack is not None)
 
-    def _channels_of_findings(self) -> Channels | None:
-        """Where Inspector's findings are reported; None: nowhere, because only a channel that is off is wanted."""
-        wanted, every = self._config.inspector, self._channels()
-        channels = Channels(every.jira and wanted.table, every.slack and wanted.slack)
+    def _channels_of(self, kind: IssueKind) -> Channels | None:
+        """Where issues of a kind are reported; None: nowhere, because only a channel that is off is wanted."""
+        every, inspector = self._channels(), self._config.inspector
+        wanted = {INSPECTOR_FINDING: (inspector.table, inspector.slack)}
+        in_jira, in_slack = wanted.get(kind, (True, True))
+        channels = Channels(every.jira and in_jira, every.slack and in_slack)
         return None if channels.console and not every.console else channels
 
     def _tell_ticket(self, step: Step) -> Step | None:
@@ -232,7 +235,7 @@ class Reporter:
         """Show a ticket as it would be filed."""
         text = self._filings.headline(step)
         if step.ticket and not step.ticket.ends:
-            text += f"\n\n{plain_text(group_text.ticket(step.issue, self._filings.filing(step).facts))}"
+            text += f"\n\n{plain_text(text_of(step.issue).ticket(step.issue, self._filings.filing(step).facts))}"
         self._services.say(text)
 
     def _tickets(self, jira: JiraClient) -> Tickets:

@@ -21,10 +21,11 @@ from library.notifications.jira_client import JiraClient, Ticket
 from library.notifications.jira_connection import JiraError
 from library.notifications.jira_users import JiraUser, JiraUserLookupError
 from library.notifications.jira_workflow import JiraCannotReopenError
-from reporting import group_text
 from reporting.exposure_text import told_line
 from reporting.filing import Filing
+from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, remembered
+from reporting.ticket_facts import with_owner_notes
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -147,11 +148,11 @@ class Tickets:
         if not project:
             raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
         assignee, said = self._assignee(filing)
-        facts = group_text.with_owner_notes(filing.facts, said)
+        facts = with_owner_notes(filing.facts, said)
         created = self.jira.create(
             project,
-            group_text.summary(issue, facts.place, facts.restricted),
-            self._fitted(group_text.ticket(issue, facts)),
+            text_of(issue).summary(issue, facts.place, facts.restricted),
+            self._fitted(text_of(issue).ticket(issue, facts)),
             [LABEL, label_of(issue)],
             assignee,
         )
@@ -215,7 +216,7 @@ class Tickets:
         if news is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self.jira.edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            self._comment(ticket.key, group_text.ended(issue, exempt=news is News.EXEMPT), resumed=resumed)
+            self._comment(ticket.key, text_of(issue).ended(issue, exempt=news is News.EXEMPT), resumed=resumed)
             self.jira.workflow.close(ticket.key)
         return {**remembered(issue, closed=True), "ticket": ticket.key}
 
@@ -252,9 +253,9 @@ def would_do(step: Step, filing: Filing) -> str:
 def would_say(step: Step, filing: Filing) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     if step.ticket and step.ticket.ends:
-        return group_text.ended(step.issue, exempt=step.ticket is News.EXEMPT)
+        return text_of(step.issue).ended(step.issue, exempt=step.ticket is News.EXEMPT)
     if step.ticket is News.NEW:
-        return group_text.ticket(step.issue, filing.facts)
+        return text_of(step.issue).ticket(step.issue, filing.facts)
     return _comment_on(step, filing)
 
 
@@ -269,4 +270,4 @@ def _comment_on(step: Step, filing: Filing) -> Document:
     lines = None if told is None else [str(line) for line in told]
     again = step.ticket is not News.CHANGED
     days = filing.facts.retention_days if again and step.closes_at else None
-    return group_text.changed(step.issue, days, lines, again=again)
+    return text_of(step.issue).changed(step.issue, days, lines, again=again)

@@ -16,6 +16,7 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    HTML = "html"
     ASFF = "asff"
     OCSF = "ocsf"
 

@@ -81,6 +81,11 @@ class ListedIssue:
         """Whether it is exempt."""
         return self.status is Status.WHITELISTED
 
+    def age(self, now: datetime) -> int | None:
+        """Whole days since it was identified; None: nobody knows."""
+        since = self.timestamps.identified
+        return max((now - since).days, 0) if since else None
+
     def scan_item(self) -> dict[str, Any]:
         """The map that `scan --format json` prints."""
         return {
@@ -151,6 +156,23 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What changed since an earlier day of the history.
+
+    Attributes:
+        since: that day.
+        open_then: how many issues were open then.
+        new: how many of those open now were found since then.
+        resolved: how many were resolved since then.
+    """
+
+    since: date
+    open_then: int
+    new: int
+    resolved: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """A whole list.
 
@@ -158,6 +180,7 @@ class Listing:
         generated: when it was made, in UTC.
         whitelisted: how many exempt issues there are, listed or not.
         unjudged: where it is not known of some issues who can connect, and why. Every group was read all the same.
+        change: what changed since an earlier day; None: there is no history, as in a scan.
     """
 
     source: Source
@@ -167,6 +190,7 @@ class Listing:
     failed: tuple[Failed, ...] = ()
     whitelisted: int = 0
     unjudged: tuple[Failed, ...] = ()
+    change: Change | None = None
 
     @property
     def open_issues(self) -> tuple[ListedIssue, ...]:

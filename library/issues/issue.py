@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from library.issues.details import IssueDetails
-from library.issues.kinds import INSPECTOR_FINDING, IssueKind, kind_of
+from library.issues.kinds import IssueKind, kind_of
 from library.issues.opened_by import OpenedBy
 from library.issues.times import format_time, parse_time
 from library.network.addresses import parse_network
@@ -102,11 +102,6 @@ class Issue:
     def place(self) -> str:
         """The group, its account and region in a few words, for one line of many. Ids only, so it prints as it is."""
         return f"{self.issue_id} in {self.account_id}, {self.details.region}"
-
-    @property
-    def is_finding(self) -> bool:
-        """Whether it is about an Inspector finding rather than a security group."""
-        return self.kind is INSPECTOR_FINDING
 
     def to_item(self) -> dict[str, Any]:
         """The whole item."""

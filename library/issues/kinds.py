@@ -21,6 +21,7 @@ class IssueKind:
         details: the type of its details.
         index_prefix: what `open_region` has before the region. A look at a region resolves the issues that are indexed
             under the region alone, so only the kind that such a look finds has no prefix.
+        has_users: whether network interfaces use it, whose owners a ticket names.
         is_remediated: whether remediation closes it.
     """
 
@@ -28,6 +29,7 @@ class IssueKind:
     id_prefix: str
     details: type[IssueDetails]
     index_prefix: str = ""
+    has_users: bool = False
     is_remediated: bool = False
 
     def open_region(self, region: str) -> str:
@@ -35,7 +37,7 @@ class IssueKind:
         return self.index_prefix + region
 
 
-SECURITY_GROUP = IssueKind("security group", "sg-", IssueDetails, is_remediated=True)
+SECURITY_GROUP = IssueKind("security group", "sg-", IssueDetails, has_users=True, is_remediated=True)
 INSPECTOR_FINDING = IssueKind("Amazon Inspector finding", "finding-", FindingDetails, index_prefix="inspector ")
 
 KINDS = (SECURITY_GROUP, INSPECTOR_FINDING)

@@ -126,3 +126,35 @@ def hostile_listing(source: Source = Source.TABLE) -> Listing:
     ]
     failed = tuple(Failed("210987654321", "us-east-1", name) for name in HOSTILE_NAMES)
     return a_listing(*issues, source=source, failed=failed)
+
+
+def many_issues(count: int) -> list[ListedIssue]:
+    """So many issues of every kind, in several accounts and regions, of several owners and ages."""
+    rdp = Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")
+    every = Exposure("tcp", 0, 65535, "0.0.0.0/0", "open_completely")
+    rules = ((SSH,), (SSH, LISTED), (EVERYTHING,), (LISTED,), (rdp,), (every, LISTED))
+    accounts = (("123456789012", "master"), ("210987654321", "shop"), ("321098765432", "analytics-production"))
+    verdicts = (INTERNET, None, Reachability.of(Verdict.UNUSED, None, "open_partly"))
+    made = []
+    for number in range(count):
+        account_id, account_name = accounts[number % 3]
+        found = NOW - timedelta(days=(0, 2, 5, 12, 40, 120, 121)[number % 7])
+        status = Status.WHITELISTED if number % 10 == 9 else Status.OPEN
+        made.append(
+            a_listed_issue(
+                *rules[number % 6],
+                status=status,
+                name=f"WebServerSecurityGroup-{number}",
+                region=("eu-west-1", "us-east-1", "ap-southeast-2")[number // 3 % 3],
+                reachability=verdicts[number // 2 % 3],
+                group_id=f"sg-{number:017x}",
+                account_id=account_id,
+                account_name=account_name,
+                owner=("ana", "bo", "#platform", "")[number % 4],
+                opened_by=opened_by() if number % 2 else None,
+                ticket=f"OPS-{number}",
+                timestamps=Timestamps(identified=found, updated=found, reported=found + timedelta(hours=1)),
+                due=found + timedelta(days=21) if status is Status.OPEN else None,
+            )
+        )
+    return made

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
+import re
+from datetime import date
 from typing import Any
 
 import botocore.session
@@ -14,7 +18,7 @@ from botocore.validate import ParamValidator
 from hammer.formats import Format, render
 from hammer.formats.csv_format import COLUMNS, safe_cell
 from hammer.formats.table_format import show
-from hammer.listing.issue import Source
+from hammer.listing.issue import Change, Source
 from hammer.terminal import console
 from library.issues.issue import Status
 from tests.builders.listings import (
@@ -27,6 +31,7 @@ from tests.builders.listings import (
     a_listed_issue,
     a_listing,
     hostile_listing,
+    many_issues,
     opened_by,
 )
 from tests.ocsf_schema import mistakes
@@ -234,3 +239,23 @@ def test_what_is_missing_or_wrong_in_an_event_is_seen() -> None:
         "compliance_finding.resources is no list",
         "compliance_finding.colour is not in the schema",
     ]
+
+
+def test_html_is_one_small_file_that_allows_nothing_but_its_own_style_and_script() -> None:
+    page = render(Format.HTML, a_listing(*many_issues(100)))
+    assert len(page.encode()) < 300_000
+    for tag in ("style", "script"):
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src &#39;sha256-{digest}&#39;" in page
+    assert "default-src &#39;none&#39;" in page
+    assert re.findall(r'(?:src|href)="(?!#|https://[a-z0-9-]+\.console\.aws\.amazon\.com/)', page) == []
+    assert not re.search(r"\s(?:style|on[a-z]+)=", page)
+
+
+def test_html_tells_what_is_missing_and_what_changed() -> None:
+    listing = a_listing(a_listed_issue(), change=Change(date(2026, 11, 21), 7, 2, 1))
+    page = render(Format.HTML, listing)
+    assert "Since 2026-11-21: 7 were open then; 2 new, 1 resolved." in page
+    assert "<li>210987654321 us-east-1: role missing</li>" in page
+    assert "not the whole picture" not in render(Format.HTML, a_listing(failed=()))

@@ -15,8 +15,10 @@ from library.issues.issue import Issue, Timestamps
 from library.issues.kinds import INSPECTOR_FINDING
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
-from reporting import finding_text, group_text
+from library.security_groups.usage import Usage
+from reporting.issue_text import text_of
 from reporting.plan import Remediation
+from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.inspector_samples import classic_port, section, v2_event
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -107,15 +109,28 @@ def test_only_what_can_be_followed_to_its_end_is_kept() -> None:
     assert not can_be_issue(decision(type="PACKAGE_VULNERABILITY", networkReachabilityDetails=None).finding)
 
 
-PLACE = group_text.Place("slave1", "123456789012", "eu-central-1")
+PLACE = Place("slave1", "123456789012", "eu-central-1")
+
+
+FACTS = TicketFacts(
+    place=PLACE,
+    restricted=PortSet(),
+    usage=Usage(),
+    closes_at=None,
+    closes_by="replace_rule",
+    scope=frozenset(),
+    retention_days=21,
+    procedure_url="",
+    owner_notes=("Nobody is assigned.",),
+)
 
 
 def test_ticket() -> None:
     kept = issue((22, 25))
-    assert group_text.summary(kept, PLACE, PortSet()) == (
+    assert text_of(kept).summary(kept, PLACE, PortSet()) == (
         'Amazon Inspector: tcp 22-23 open on "web" (i-12345678901234567), slave1, eu-central-1'
     )
-    text = plain_text(finding_text.ticket(kept, str(PLACE), ("Nobody is assigned.",)))
+    text = plain_text(text_of(kept).ticket(kept, FACTS))
     assert text.startswith(
         'Amazon Inspector reports ports of "web" (i-12345678901234567) in account slave1 (123456789012), region '
         "eu-central-1, VPC vpc-0123456789abcdef0, as reachable from outside, and nobody expects them to be. "
@@ -131,21 +146,21 @@ def test_ticket() -> None:
 
 def test_comments_and_alert() -> None:
     kept = issue((22, 25))
-    changed = plain_text(group_text.changed(kept, 7, ["x"], again=False))
+    changed = plain_text(text_of(kept).changed(kept, 7, ["x"], again=False))
     assert changed == 'The finding on "web" (i-12345678901234567) has changed. Open now:\n\n  * tcp 22-23\n'
-    again = plain_text(group_text.changed(kept, None, None, again=True))
+    again = plain_text(text_of(kept).changed(kept, None, None, again=True))
     assert again == 'The finding on "web" (i-12345678901234567) is back. Open now:\n\n  * tcp 22-23\n'
-    assert plain_text(group_text.ended(kept, exempt=False)).startswith(
+    assert plain_text(text_of(kept).ended(kept, exempt=False)).startswith(
         'Nothing unexpected is open on "web" (i-12345678901234567) any more by this finding: '
     )
-    text, details = finding_text.alert(kept)
-    assert text == "Amazon Inspector, MEDIUM: tcp 22-23 open, and nobody expects it"
-    assert details[1:] == ['Held back tcp/24-25: allowed_ports "web"']
+    told = text_of(kept).alert(kept, PortSet(), None, is_reminder=False)
+    assert told.text == "Amazon Inspector, MEDIUM: tcp 22-23 open, and nobody expects it"
+    assert told.details[1:] == ('Held back tcp/24-25: allowed_ports "web"',)
 
 
 def test_a_long_title_is_cut() -> None:
     kept = issue(tags={"Name": "x" * 300})
-    assert len(group_text.summary(kept, PLACE, PortSet())) == 255
+    assert len(text_of(kept).summary(kept, PLACE, PortSet())) == 255
 
 
 def test_remediation_is_not_announced_for_a_finding() -> None:

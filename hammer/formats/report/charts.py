@@ -1,0 +1,104 @@
+"""The report's charts as values: bars with a label and a number each. The template draws them. Pure.
+
+docs/decisions/0008-charts-without-a-library.md says why no chart library does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hammer.listing.issue import ListedIssue
+from hammer.listing.selection import SEVERITIES
+from library.documents.text import counted, printable, shortened
+
+_BARS = 10
+_LABEL_LIMIT = 17
+_PLOT_WIDTH = 170  # of the longest bar, in the units of the drawing
+_AGES = ((1, "today"), (7, "1 to 6 days"), (30, "7 to 29 days"), (90, "30 to 89 days"))
+_OLDER = "90 days or more"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar.
+
+    Attributes:
+        label: what it counts, short enough to be drawn.
+        full: the same as long as it is.
+        number: how many.
+        width: how long it is, in the units of the drawing.
+        kind: how it is coloured: a severity, or empty.
+    """
+
+    label: str
+    full: str
+    number: int
+    width: float
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart.
+
+    Attributes:
+        id: unique on the page.
+        title: what it shows.
+        summary: the same in words, for those who do not see it.
+    """
+
+    id: str
+    title: str
+    summary: str
+    bars: tuple[Bar, ...]
+
+
+def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
+    """Open issues by severity, account, port, age and owner.
+
+    Args:
+        issues: the open ones.
+        now: the time in UTC, for their age. Without times, as in a scan, there is no chart of ages.
+    """
+    severities = Counter(str(issue.severity) for issue in issues)
+    ages = Counter(_age_group(days) for issue in issues if (days := issue.age(now)) is not None)
+    shown = [
+        _chart("severity", "Severity", [(str(severity), severities[severity]) for severity in SEVERITIES], kinds=True),
+        _chart("port", "Port", _most(port for issue in issues for port in issue.ports)),
+        _chart("account", "Account", _most(issue.account_name for issue in issues)),
+        _chart("owner", "Owner", _most(issue.owner or "(nobody)" for issue in issues)),
+    ]
+    if ages:
+        names = [*(name for _, name in _AGES), _OLDER]
+        shown.insert(1, _chart("age", "Age", [(name, ages[name]) for name in names]))
+    return tuple(shown)
+
+
+def _age_group(days: int) -> str:
+    return next((name for limit, name in _AGES if days < limit), _OLDER)
+
+
+def _most(values: Iterable[str]) -> list[tuple[str, int]]:
+    """The most frequent values, and the others together."""
+    every = sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0]))
+    rest = sum(number for _, number in every[_BARS:])
+    return every[:_BARS] + ([(f"{len(every) - _BARS:,} others", rest)] if rest else [])
+
+
+def _chart(id_: str, title: str, numbers: Sequence[tuple[str, int]], *, kinds: bool = False) -> Chart:
+    longest = max((number for _, number in numbers), default=0) or 1
+    bars = tuple(
+        Bar(
+            label=shortened(printable(label), _LABEL_LIMIT),
+            full=printable(label),
+            number=number,
+            width=round(_PLOT_WIDTH * number / longest, 1),
+            kind=label if kinds else "",
+        )
+        for label, number in numbers
+    )
+    summary = ", ".join(f"{bar.full}: {counted(bar.number, 'issue')}" for bar in bars)
+    return Chart(id_, title, summary, bars)

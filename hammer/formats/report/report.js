@@ -1,0 +1,111 @@
+"use strict";
+(() => {
+  const PAGE = 100, DETAILS_IN_PRINT = 50;
+  const root = document.documentElement;
+  root.classList.add("js");
+  const table = document.getElementById("issues");
+  if (!table) return;
+  const body = table.tBodies[0];
+  const byId = (id) => document.getElementById(id);
+  const search = byId("search"), count = byId("count"), more = byId("more"), sort = byId("sort");
+  const text = (row, cell) => row.cells[cell].textContent.trim().toLowerCase();
+  const rows = [...body.rows].map((row, place) => ({
+    row, place, article: byId(row.dataset.i), data: row.dataset, text: "",
+    keys: {
+      severity: row.dataset.r.padStart(2, "0"), group: text(row, 1), account: text(row, 2),
+      owner: text(row, 4) || "\uffff", age: row.cells[5].dataset.r, due: row.cells[6].dataset.r,
+    },
+  }));
+  const filters = ["severity", "status", "account", "port", "owner"]
+    .map((name) => [name, byId("by-" + name)]).filter(([, select]) => select);
+  let order = { column: "", step: 1 }, limit = PAGE;
+
+  // As cards on a narrow screen rows and cells would lose what they are to a screen reader.
+  const roles = [["table", [table]], ["rowgroup", [table.tHead, body]], ["row", table.rows],
+    ["columnheader", table.tHead.rows[0].cells], ["cell", body.querySelectorAll("td")]];
+  for (const [role, elements] of roles) for (const element of elements) element.setAttribute("role", role);
+
+  const matches = (one) => {
+    const data = one.data;
+    for (const word of search.value.toLowerCase().split(/\s+/)) {
+      if (!word) continue;
+      one.text ||= (one.row.textContent + " " + one.article.textContent).toLowerCase();
+      if (!one.text.includes(word)) return false;
+    }
+    for (const [name, select] of filters) {
+      if (select.selectedIndex === 0) continue;
+      const wanted = select.value;
+      if (name === "port" ? !data.ports.split(" ").includes(wanted) : data[name] !== wanted) return false;
+    }
+    return true;
+  };
+  const number = (value) => value.toLocaleString("en");
+  const show = () => {
+    let found = 0;
+    for (const one of rows) {
+      const fits = matches(one);
+      found += fits;
+      one.fits = fits;
+      one.row.hidden = !fits || found > limit;
+      one.article.hidden = !fits && location.hash !== "#" + one.data.i;
+    }
+    const shown = Math.min(found, limit);
+    const of = found === rows.length ? "" : " of " + number(rows.length);
+    count.textContent = number(found) + of + (rows.length === 1 ? " issue" : " issues")
+      + (shown < found ? ", the first " + number(shown) + " shown" : "");
+    more.hidden = shown === found;
+    root.classList.toggle("print-details", found <= DETAILS_IN_PRINT);
+  };
+  const arrange = (column, step) => {
+    order = { column, step };
+    const compare = (a, b) => (a.keys[column] < b.keys[column] ? -1 : a.keys[column] > b.keys[column] ? 1 : 0);
+    rows.sort((a, b) => step * compare(a, b) || a.place - b.place);
+    body.append(...rows.map((one) => one.row));
+    for (const heading of table.tHead.rows[0].cells) {
+      // The worst severity has the lowest rank.
+      const down = column === "severity" ? step > 0 : step < 0;
+      if (heading.dataset.sort === column) heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else heading.removeAttribute("aria-sort");
+    }
+    sort.value = column;
+    show();
+  };
+  for (const heading of table.tHead.rows[0].cells) {
+    const column = heading.dataset.sort;
+    if (!column) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = heading.textContent;
+    // The first choice of an age is the oldest, as of a severity the worst.
+    const first = column === "age" ? -1 : 1;
+    button.addEventListener("click", () => arrange(column, order.column === column ? -order.step : first));
+    heading.replaceChildren(button);
+  }
+  const refresh = () => { limit = PAGE; show(); };
+  search.addEventListener("input", refresh);
+  for (const [, select] of filters) select.addEventListener("change", refresh);
+  sort.addEventListener("change", () => arrange(sort.value, sort.value === "age" ? -1 : 1));
+  byId("clear").addEventListener("click", () => {
+    search.value = "";
+    for (const [, select] of filters) select.selectedIndex = 0;
+    refresh();
+  });
+  more.addEventListener("click", () => { limit += 10 * PAGE; show(); });
+  // On paper there is nothing to choose: all that is wanted is printed.
+  let before = limit;
+  addEventListener("beforeprint", () => { before = limit; limit = Infinity; show(); });
+  addEventListener("afterprint", () => { limit = before; show(); });
+  // A section is shown by its address, so that Back leads to the list; whoever uses the keyboard follows.
+  const follow = () => {
+    const target = location.hash && byId(location.hash.slice(1));
+    if (target && target.localName === "article") {
+      target.hidden = false;
+      target.tabIndex = -1;
+      target.focus({ preventScroll: true });
+      target.scrollIntoView();
+    }
+  };
+  addEventListener("hashchange", follow);
+  arrange("severity", 1);
+  follow();
+})();

@@ -1,0 +1,231 @@
+"""What the report says of each issue, as texts made printable here; the template escapes them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from hammer.listing.issue import ListedIssue, Listing
+from library.aws.partition import partition_of
+from library.documents.document import Code
+from library.documents.text import counted, printable
+from library.issues.issue import Issue, Status
+from library.issues.reachability import Reachability, Severity, Verdict
+from library.issues.times import shown_time
+from library.security_groups.exposure import Exposure
+from library.security_groups.rule_text import source_text, traffic_text
+from reporting.exposure_text import share
+from reporting.fix_commands import command_line
+
+_SOON = timedelta(days=7)
+_PATHS_SHOWN = 5
+_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+_VERDICTS = {
+    "": "not judged",
+    Verdict.INTERNET: "from the Internet",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.BLOCKED: "blocked",
+    Verdict.INTERNAL: "internal only",
+    Verdict.UNUSED: "not in use",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule and source: its traffic, its source, how much of the Internet that is, and its status."""
+
+    traffic: str
+    source: str
+    share: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssueView:
+    """One issue.
+
+    Attributes:
+        anchor: the id of its section.
+        ranks: what the columns are sorted by.
+        life: what happened to it, each with its time.
+        paths: the ways in, and what they rest on, in sentences.
+        facts: what else is known, as pairs of a name and a text.
+        fix: commands that close it; empty: none are known.
+        console: the address of its page in the AWS console; empty: it has none.
+    """
+
+    anchor: str
+    group_id: str
+    name: str
+    account: str
+    account_id: str
+    region: str
+    severity: str
+    status: str
+    verdict: str
+    ports: tuple[str, ...]
+    owner: str
+    age: str
+    due: str
+    ranks: dict[str, str]
+    rules: tuple[Rule, ...]
+    life: tuple[tuple[str, str], ...]
+    paths: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    controls: str
+    fix: str
+    console: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One number at the top of the page, and what it counts."""
+
+    number: int
+    label: str
+    kind: str = ""
+
+
+def totals(listing: Listing) -> tuple[Total, ...]:
+    """The numbers that a reader looks at first."""
+    issues, now = listing.open_issues, listing.generated
+    severities = [issue.severity for issue in issues]
+    return (
+        Total(len(issues), "open"),
+        *(
+            Total(number, str(severity), str(severity) if number else "")
+            for severity in (Severity.CRITICAL, Severity.HIGH)
+            for number in (severities.count(severity),)
+        ),
+        Total(sum(issue.verdict == Verdict.INTERNET for issue in issues), "reachable from the Internet now"),
+        Total(sum(issue.due is not None and issue.due <= now + _SOON for issue in issues), "closed within 7 days"),
+        Total(listing.whitelisted, "exempt"),
+        Total(len(listing.failed), "not seen whole", "high" if listing.failed else ""),
+    )
+
+
+def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
+    """What the page says of one issue.
+
+    Args:
+        issue: the issue.
+        number: its place in the list.
+        now: when the report is made, in UTC.
+    """
+    details, days = issue.details, issue.age(now)
+    name, account, owner = printable(details.name), printable(issue.account_name), printable(issue.owner)
+    rules = tuple(_rule(perm) for perm in details.perms)
+    return IssueView(
+        anchor=f"i{number}",
+        group_id=printable(issue.group_id),
+        name=name,
+        account=account,
+        account_id=issue.account_id,
+        region=printable(details.region),
+        severity=str(issue.severity),
+        status=str(issue.status),
+        verdict=_VERDICTS[issue.verdict],
+        ports=issue.ports,
+        owner=owner,
+        age="" if days is None else counted(days, "day") if days else "today",
+        due=shown_time(issue.due)[:10],
+        ranks={
+            "severity": str(list(Severity).index(issue.severity) + 10 * (issue.status is not Status.OPEN)),
+            "age": f"{days or 0:06}",
+            "due": shown_time(issue.due) or "9",
+        },
+        rules=rules,
+        life=tuple(_life(issue)),
+        paths=tuple(_paths(details.reachability)),
+        facts=tuple(_facts(issue)),
+        controls=_controls(issue),
+        fix=_fix(issue),
+        console=console_address(details.region, issue.group_id) if issue.is_group else "",
+    )
+
+
+def console_address(region: str, group_id: str) -> str:
+    """A group's page in the AWS console.
+
+    >>> console_address("eu-west-1", "sg-1")
+    'https://eu-west-1.console.aws.amazon.com/vpcconsole/home?region=eu-west-1#SecurityGroup:groupId=sg-1'
+    """
+    host = _CONSOLES.get(partition_of(region))
+    place = f"{host}/vpcconsole" if host else f"{quote(region)}.console.aws.amazon.com/vpcconsole"
+    return f"https://{place}/home?region={quote(region)}#SecurityGroup:groupId={quote(group_id)}"
+
+
+def _rule(perm: Exposure) -> Rule:
+    return Rule(
+        printable(traffic_text(perm.protocol, perm.from_port, perm.to_port)),
+        printable(source_text(perm.cidr, perm.prefix_list_id)),
+        share(perm.cidr),
+        perm.status.replace("_", " "),
+    )
+
+
+def _life(issue: ListedIssue) -> Iterator[tuple[str, str]]:
+    times, opened = issue.timestamps, issue.opened_by
+    if opened:
+        yield shown_time(opened.event_time), f"opened by {printable(opened.principal) or 'somebody'}"
+    named = (
+        ("found", times.identified),
+        ("reported", times.reported),
+        ("closed by Hammer", times.remediated),
+        ("resolved", times.resolved),
+        ("ticket closed", times.closed),
+    )
+    yield from ((shown_time(time), what) for what, time in named if time)
+    if issue.due:
+        yield shown_time(issue.due), "Hammer may close it from then on"
+
+
+def _facts(issue: ListedIssue) -> Iterator[tuple[str, str]]:
+    opened = issue.opened_by
+    facts = (
+        ("VPC", issue.details.vpc_id),
+        ("Ticket", issue.ticket),
+        ("Opened with", f"{opened.event_name} from {opened.source_ip}, {opened.user_agent}" if opened else ""),
+        ("Restored", issue.restored),
+        ("Exempt until", issue.exempt_until.isoformat() if issue.exempt_until else ""),
+        ("Exempt because", issue.exempt_reason),
+        ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(issue.details.tags.items()))),
+    )
+    yield from ((label, printable(text)) for label, text in facts if text)
+
+
+def _paths(reachability: Reachability | None) -> Iterator[str]:
+    if reachability is None:
+        return
+    for path in reachability.paths[:_PATHS_SHOWN]:
+        yield printable(path.text)
+    if reachability.paths_total > _PATHS_SHOWN:
+        yield f"{reachability.paths_total - _PATHS_SHOWN:,} more, in the table"
+    yield from (printable(sentence) for sentence in (*reachability.assumptions, *reachability.unread))
+
+
+def _controls(issue: ListedIssue) -> str:
+    """The controls that it breaks, those of versions of a benchmark that number them alike together."""
+    by_standard: dict[str, list[str]] = {}
+    for control in issue.controls:
+        by_standard.setdefault(control.standard, []).append(control.id)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for standard, ids in by_standard.items():
+        name, _, version = standard.rpartition(" v")
+        alike.setdefault((name or standard, ", ".join(ids)), []).append(version if name else "")
+    return "; ".join(
+        f"{name} {f'{versions[0]} to {versions[-1]}' if len(versions) > 1 else versions[0]}".strip() + f": {ids}"
+        for (name, ids), versions in alike.items()
+    )
+
+
+def _fix(issue: ListedIssue) -> str:
+    if not issue.is_group or not issue.status.is_exposed:
+        return ""
+    blocks: Sequence[object] = command_line(
+        Issue(issue.account_id, issue.group_id, issue.status, issue.details, issue.timestamps)
+    )
+    # The last block takes the rules away; what opens the ports to private networks first is in the ticket.
+    return [block.text for block in blocks if isinstance(block, Code)][-1]

@@ -1,0 +1,75 @@
+"""What the texts about an issue are made from, beside the issue. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from library.network.ports import PortSet
+from library.security_groups.usage import Usage
+
+SUMMARY_LIMIT = 255  # JIRA's, for the field `summary`
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an issue is, in words.
+
+    Attributes:
+        account_name: the account's name, or its id again.
+    """
+
+    account_name: str
+    account_id: str
+    region: str
+
+    def __str__(self) -> str:
+        if self.account_name == self.account_id:
+            return f"account {self.account_id}, region {self.region}"
+        return f"account {self.account_name} ({self.account_id}), region {self.region}"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFacts:
+    """What the text of a new ticket is made from, beside the issue.
+
+    Attributes:
+        place: where the issue is.
+        restricted: the restricted ports of the configuration.
+        usage: what uses the group; of other kinds of issues unknown.
+        closes_at: when remediation closes it, in UTC; None: it does not.
+        closes_by: how remediation would close it, as in `remediation_strategy`.
+        scope: the statuses of the rules that it would close.
+        retention_days: from the report to the remediation.
+        procedure_url: the page that tells how to ask for an exemption; empty: none.
+        owner_notes: what is to be said of owners that could not be used.
+    """
+
+    place: Place
+    restricted: PortSet
+    usage: Usage
+    closes_at: datetime | None
+    closes_by: str
+    scope: frozenset[str]
+    retention_days: int
+    procedure_url: str
+    owner_notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertText:
+    """What Slack is told of an issue, in `mrkdwn`.
+
+    Attributes:
+        text: what follows the issue's name.
+        details: lines for the thread.
+    """
+
+    text: str
+    details: tuple[str, ...] = ()
+
+
+def with_owner_notes(facts: TicketFacts, notes: Iterable[str]) -> TicketFacts:
+    """The facts, and what is to be said of owners that could not be used."""
+    return replace(facts, owner_notes=tuple(notes))

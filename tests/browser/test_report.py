@@ -1,0 +1,122 @@
+"""The report opened from disk: with no issue, with many and with very many, by everybody, on every screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hammer.formats import Format, render
+from hammer.listing.issue import Source
+from tests.builders.listings import a_listing, hostile_listing, many_issues
+
+Open = Callable[..., Any]
+_VIOLATIONS = "async () => (await axe.run(document)).violations.map(v => [v.id, v.nodes[0].html.slice(0, 200)])"
+
+
+def rows(page: Any) -> list[str]:
+    """The groups that are shown, in order."""
+    return page.eval_on_selector_all(  # type: ignore[no-any-return]
+        "#issues tbody tr", "rows => rows.filter(r => !r.hidden).map(r => r.cells[1].querySelector('a').textContent)"
+    )
+
+
+@pytest.mark.parametrize("count", [0, 77])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_everybody_can_use_it(open_report: Open, axe: str, count: int, scheme: str, width: int) -> None:
+    page = open_report(a_listing(*many_issues(count)), width=width, scheme=scheme)
+    page.evaluate(axe)
+    assert page.evaluate(_VIOLATIONS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if count:
+        page.click("#issues tbody tr a >> nth=0")
+        assert page.is_visible("article:target")
+        assert page.evaluate(_VIOLATIONS) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_it_is_filtered_searched_and_sorted(open_report: Open) -> None:
+    issues = many_issues(77)
+    page = open_report(a_listing(*issues))
+    assert page.inner_text("#count") == "77 issues"
+    page.select_option("#by-severity", "critical")
+    critical = [issue.group_id for issue in issues if issue.severity == "critical"]
+    assert sorted(rows(page)) == sorted(critical)
+    assert page.inner_text("#count") == f"{len(critical)} of 77 issues"
+    page.click("#clear")
+    page.select_option("#by-owner", "bo")
+    assert sorted(rows(page)) == sorted(issue.group_id for issue in issues if issue.owner == "bo")
+    page.click("#clear")
+    page.select_option("#by-port", "tcp/5432")
+    assert sorted(rows(page)) == sorted(issue.group_id for issue in issues if "tcp/5432" in issue.ports)
+    page.click("#clear")
+    page.fill("#search", f"{issues[12].group_id} {issues[12].account_name}")
+    assert rows(page) == [issues[12].group_id]
+    page.click("#clear")
+    page.click("th[data-sort=age] button")
+    oldest = sorted(issues, key=lambda issue: issue.timestamps.identified or pytest.fail("no time"))[0]
+    assert rows(page)[0] in {i.group_id for i in issues if i.timestamps.identified == oldest.timestamps.identified}
+    assert page.get_attribute("th[data-sort=age]", "aria-sort") == "descending"
+    page.click("th[data-sort=group] button")
+    assert rows(page) == sorted(issue.group_id for issue in issues)
+
+
+def test_it_is_used_by_keyboard(open_report: Open) -> None:
+    page = open_report(a_listing(*many_issues(3)))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the list"
+    page.focus("th[data-sort=group] button")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("th[data-sort=group]", "aria-sort") == "ascending"
+    page.focus("#issues tbody tr a")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.localName") == "article"
+    page.go_back()
+    assert not page.is_visible("article")
+
+
+def test_five_thousand_issues_are_readable(open_report: Open) -> None:
+    page = open_report(a_listing(*many_issues(5000)))
+    assert page.inner_text("#count") == "5,000 issues, the first 100 shown"
+    assert len(rows(page)) == 100
+    page.click("#more")
+    assert len(rows(page)) == 1100
+    page.fill("#search", "sg-00000000000001387")
+    assert rows(page) == ["sg-00000000000001387"]
+    page.click("#issues tbody tr:not([hidden]) a")
+    assert "sg-00000000000001387" in page.inner_text("article:target h3")
+
+
+@pytest.mark.parametrize("count", [0, 20, 300])
+def test_it_is_printed(open_report: Open, count: int) -> None:
+    page = open_report(a_listing(*many_issues(count)))
+    assert page.pdf(format="A4").startswith(b"%PDF-")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(rows(page)) == count
+    # The sections of a few issues are printed, too.
+    assert page.locator("article:visible").count() == (count if count <= 50 else 0)
+
+
+@pytest.mark.parametrize("source", list(Source))
+def test_hostile_names_do_no_harm(open_report: Open, axe: str, source: Source) -> None:
+    page = open_report(hostile_listing(source), anchor="#i1")
+    page.evaluate(axe)
+    assert page.title() == "Security groups open to the Internet, 2026-11-22"
+    assert page.locator("img, iframe, script:not(:last-of-type), [onerror], [style]").count() == 0
+    assert page.inner_text("article:target h3 bdi") == "<script>document.title='taken'</script>"
+    assert page.evaluate(_VIOLATIONS) == []
+    shown = page.evaluate("document.body.textContent")
+    assert not {"\u202e", "\u2066", "\u200f", "\x1b", "\x07"} & set(shown)
+
+
+def test_without_javascript_everything_is_there(browser: Any, tmp_path: Any) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render(Format.HTML, a_listing(*many_issues(5))))
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        assert page.locator("article:visible").count() == 5
+        assert not page.is_visible("#filters")

@@ -1,0 +1,1 @@
+"""A deterministic simulation of the whole pipeline: see docs/simulation.md."""

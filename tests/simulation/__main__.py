@@ -1,0 +1,70 @@
+"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N]`: run seeds, show the history of one that fails.
+
+`make soak SEEDS=N` runs it on every core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+_CHUNK = 25
+
+
+def run(seeds: list[int]) -> tuple[int, float, int, str]:
+    """Run seeds until one fails.
+
+    Returns:
+        How many were run, how many virtual seconds and steps that were, and what failed, else an empty text.
+    """
+    from tests.simulation.run import simulate
+    from tests.simulation.world import InvariantError
+
+    virtual, steps = 0.0, 0
+    for number, seed in enumerate(seeds, 1):
+        try:
+            world = simulate(seed)
+        except InvariantError as error:
+            history = "\n".join(getattr(error, "__notes__", ()))
+            return number, virtual, steps, f"{history}\n\nseed {seed}: {error}"
+        virtual += world.now
+        steps += world.scheduler.steps
+    return len(seeds), virtual, steps, ""
+
+
+def main() -> int:
+    """Run what the command line asks for. Returns the exit code: 1 if a seed failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("seed", nargs="*", type=int, help="run these seeds only")
+    parser.add_argument("--seeds", type=int, default=400, help="how many seeds to run (default: 400)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    options = parser.parse_args()
+    seeds = options.seed or list(range(options.first, options.first + options.seeds))
+    chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
+    begun, done, virtual, steps, failure = time.monotonic(), 0, 0.0, 0, ""
+    with ProcessPoolExecutor(options.workers) as pool:
+        for future in as_completed([pool.submit(run, chunk) for chunk in chunks]):
+            number, more, taken, failure = future.result()
+            done, virtual, steps = done + number, virtual + more, steps + taken
+            if failure:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    if failure:
+        print(f"{failure}\n\nagain: PYTHONHASHSEED=0 python -m tests.simulation <that seed>")
+    print(
+        f"{done} seeds, {steps} calls of AWS, JIRA and Slack, {virtual / 3600:.0f} virtual hours "
+        f"in {time.monotonic() - begun:.0f} s: {'FAILED' if failure else 'no invariant was broken'}"
+    )
+    return 1 if failure else 0
+
+
+if __name__ == "__main__":
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # The order of a set of texts must not decide what happens.
+        command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | {"PYTHONHASHSEED": "0"})  # noqa: S606
+    sys.exit(main())

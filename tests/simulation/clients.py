@@ -1,0 +1,224 @@
+"""Clients of AWS, JIRA and Slack that act on the world, one call at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from library.notifications.jira_client import CreatedTicket, Ticket
+from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
+from library.notifications.slack_connection import SlackError
+from tests.simulation.errors import client_error, error_class
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+# What a client answers of things that the simulation has none of.
+_NOTHING = {
+    "describe_instances": "Reservations",
+    "describe_internet_gateways": "InternetGateways",
+    "describe_listeners": "Listeners",
+    "describe_load_balancers": "LoadBalancers",
+    "describe_managed_prefix_lists": "PrefixLists",
+    "describe_network_acls": "NetworkAcls",
+    "describe_network_interfaces": "NetworkInterfaces",
+    "describe_route_tables": "RouteTables",
+    "describe_security_group_vpc_associations": "SecurityGroupVpcAssociations",
+    "describe_subnets": "Subnets",
+    "describe_target_groups": "TargetGroups",
+    "describe_vpcs": "Vpcs",
+}
+
+
+class _Exceptions:
+    def __getattr__(self, name: str) -> Any:
+        return error_class(name)
+
+
+class Client:
+    """A client of one service, account and region.
+
+    Args:
+        world: the world.
+        service: such as `ec2`.
+        account_id: the account.
+    """
+
+    exceptions = _Exceptions()
+    meta = SimpleNamespace(
+        events=SimpleNamespace(register=lambda *_, **__: None, unregister=lambda *_, **__: None),
+        region_name="eu-west-1",
+    )
+
+    def __init__(self, world: World, service: str, account_id: str) -> None:
+        self._world = world
+        self._service = service
+        self._account_id = account_id
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation.startswith("_"):
+            raise AttributeError(operation)
+
+        def call(**arguments: Any) -> Any:
+            return self._world.call(self._service, operation, lambda: self._done(operation, arguments), arguments)
+
+        return call
+
+    def get_paginator(self, operation: str) -> Any:
+        """Every answer of the simulation is one page."""
+
+        def paginate(**arguments: Any) -> Iterator[Any]:
+            yield getattr(self, operation)(**arguments)
+
+        return SimpleNamespace(paginate=paginate)
+
+    def _done(self, operation: str, arguments: dict[str, Any]) -> Any:
+        world = self._world
+        place: Any = {
+            "dynamodb": world.table,
+            "s3": world.bucket,
+            "ec2": world.ec2.get(self._account_id),
+        }.get(self._service)
+        if hasattr(place, operation):
+            arguments.pop("TableName", None)
+            return getattr(place, operation)(**arguments)
+        if operation in _NOTHING:
+            return {_NOTHING[operation]: []}
+        if self._service == "service-quotas":
+            return {"Quota": {"Value": 60.0}}
+        raise NotImplementedError(f"{self._service}.{operation}")
+
+
+class Sessions:
+    """What hands out clients, in place of `library.aws.session.Sessions`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def role_arn(self, account_id: str) -> str:
+        """The role that is assumed in an account."""
+        return f"arn:aws:iam::{account_id}:role/hammer"
+
+    def client(self, service: str, account_id: str = "", region: str = "") -> Any:
+        """A client."""
+        del region
+        return Client(self._world, service, account_id or self._world.main_account)
+
+    def forget(self, account_id: str, region: str) -> None:
+        """Nothing is kept."""
+
+
+class Jira:
+    """JIRA, in place of `JiraClient`: one for each run, of the world's tickets."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.users = SimpleNamespace(assignable=lambda *_: None)
+        self.workflow = SimpleNamespace(close=self._close, reopen=self._reopen)
+
+    def check(self) -> None:
+        """JIRA may be used."""
+
+    def url(self, key: str) -> str:
+        """The page of a ticket."""
+        return f"https://jira.example.com/browse/{key}"
+
+    def find(self, label: str) -> list[Ticket]:
+        """The tickets with a label that the search knows by now, the newest first."""
+        found: list[Ticket] = self._read(
+            lambda: [
+                ticket.shown()
+                for ticket in reversed(self._world.tickets.values())
+                if label in ticket.labels and ticket.found_from <= self._world.now
+            ]
+        )
+        return found
+
+    def get(self, key: str) -> Ticket | None:
+        """A ticket."""
+        tickets = self._world.tickets
+        found: Ticket | None = self._read(lambda: tickets[key].shown() if key in tickets else None)
+        return found
+
+    def create(self, project: str, title: str, body: str, labels: Any, assignee: Any) -> CreatedTicket:
+        """File a ticket."""
+        del body, assignee
+        key = self._write(lambda: self._world.file_ticket(project, title, list(labels)))
+        return CreatedTicket(key, {})
+
+    def watch(self, key: str, user: Any) -> None:
+        """Nobody watches."""
+
+    def link(self, key: str, parent: str) -> None:
+        """Nothing is linked."""
+
+    def comment(self, key: str, body: str) -> None:
+        """Comment on a ticket."""
+        self._write(lambda: self._world.tickets[key].comments.append(body))
+
+    def has_comment(self, key: str, body: str) -> bool:
+        """Whether a ticket has a comment."""
+        return bool(self._read(lambda: body in self._world.tickets[key].comments))
+
+    def edit_labels(self, key: str, *, add: Any = (), remove: Any = ()) -> None:
+        """Change a ticket's labels."""
+
+        def edit() -> None:
+            ticket = self._world.tickets[key]
+            ticket.labels = [label for label in ticket.labels if label not in remove] + list(add)
+
+        self._write(edit)
+
+    def _close(self, key: str) -> None:
+        self._write(lambda: setattr(self._world.tickets[key], "is_done", True))
+
+    def _reopen(self, key: str) -> None:
+        self._write(lambda: setattr(self._world.tickets[key], "is_done", False))
+
+    def _read(self, effect: Callable[[], Any]) -> Any:
+        return self._world.call("jira", "read", effect, refused=lambda: JiraError("the server is down", 503))
+
+    def _write(self, effect: Callable[[], Any]) -> Any:
+        return self._world.call(
+            "jira",
+            "write",
+            effect,
+            refused=lambda: JiraError("the server is down", 503),
+            lost=lambda: JiraOutcomeUnknownError("no answer"),
+            can_repeat=False,
+        )
+
+
+class Slack:
+    """Slack, in place of `SlackClient`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def channel(self, destination: str) -> str:
+        """Every destination is there."""
+        return destination
+
+    def post(self, channel: str, text: str, blocks: Any, thread: tuple[str, str] | None = None) -> tuple[str, str]:
+        """Send a message."""
+
+        def send() -> tuple[str, str]:
+            if thread is None:
+                self._world.messages.append((channel, f"{text} {blocks}"))
+            return channel, str(len(self._world.messages))
+
+        sent: tuple[str, str] = self._world.call(
+            "slack",
+            "write",
+            send,
+            refused=lambda: SlackError("the server is down"),
+            lost=lambda: SlackError("no answer"),
+            can_repeat=False,
+        )
+        return sent
+
+
+def throttled(service: str) -> Exception:
+    """How a service says that it did not do what it was asked."""
+    return client_error("ProvisionedThroughputExceededException" if service == "dynamodb" else "RequestLimitExceeded")

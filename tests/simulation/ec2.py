@@ -1,0 +1,282 @@
+"""Security groups of one account and region, in memory, as an EC2 that shows its changes late.
+
+A write takes effect at once, on the groups as they are. DescribeSecurityGroups and DescribeSecurityGroupRules answer
+with groups as they were up to a minute ago, and each of them lags on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
+from random import Random
+from typing import Any
+
+from tests.simulation.errors import client_error
+
+_QUOTA = 60
+_SOURCES = {
+    "IpRanges": "CidrIp",
+    "Ipv6Ranges": "CidrIpv6",
+    "PrefixListIds": "PrefixListId",
+    "UserIdGroupPairs": "GroupId",
+}
+_PORTLESS = ("-1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One ingress rule."""
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    kind: str
+    source: str
+    description: str = field(default="", compare=False)
+    rule_id: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        ports = "" if self.from_port is None else f" {self.from_port}-{self.to_port}"
+        return f"{self.protocol}{ports} from {self.source}"
+
+    def permission(self) -> dict[str, Any]:
+        """As AuthorizeSecurityGroupIngress takes it."""
+        source = {_SOURCES[self.kind]: self.source, **({"Description": self.description} if self.description else {})}
+        ports = {} if self.from_port is None else {"FromPort": self.from_port, "ToPort": self.to_port}
+        return {"IpProtocol": self.protocol, **ports, self.kind: [source]}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group at one moment."""
+
+    group_id: str
+    name: str
+    vpc_id: str
+    tags: Mapping[str, str]
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(slots=True)
+class _History:
+    """The versions of a group, each with the time from which either API shows it. None: deleted."""
+
+    versions: list[tuple[dict[str, float], Group | None]]
+
+    @property
+    def now(self) -> Group | None:
+        return self.versions[-1][1]
+
+
+Watch = Callable[[str, str, Group, Group | None, tuple[Rule, ...], tuple[Rule, ...]], None]
+"""Called after each write: operation, group id, the group before and after, what was added, what was removed."""
+
+
+class Ec2:
+    """The groups of one account and region.
+
+    Args:
+        account_id: the account.
+        now: tells the virtual time, in seconds.
+        random: decides how late a change is shown.
+        watch: is told of each change.
+    """
+
+    def __init__(self, account_id: str, now: Callable[[], float], random: Random, watch: Watch) -> None:
+        self.account_id = account_id
+        self.longest_lag = 0.0
+        self._now = now
+        self._random = random
+        self._watch = watch
+        self._groups: dict[str, _History] = {}
+        self._numbers = 0
+
+    # As it is, for the world.
+
+    def groups(self) -> dict[str, Group]:
+        """All groups as they are."""
+        return {group_id: group for group_id, history in self._groups.items() if (group := history.now)}
+
+    def create(self, group: Group) -> None:
+        """Make a group with its rules, shown at once."""
+        rules = tuple(replace(rule, rule_id=self._next_id()) for rule in group.rules)
+        shown = {"groups": self._now(), "rules": self._now()}
+        self._groups[group.group_id] = _History([(shown, replace(group, rules=rules))])
+
+    def delete(self, group_id: str) -> None:
+        """Delete a group."""
+        self._change("DeleteSecurityGroup", group_id, None)
+
+    # Reads.
+
+    def describe_security_groups(
+        self,
+        Filters: Iterable[Mapping[str, Any]] = (),  # noqa: N803 - as the SDK names its arguments
+        GroupIds: Iterable[str] = (),  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        wanted = set(GroupIds) | {value for each in Filters for value in each["Values"]}
+        found = [
+            self._described(group)
+            for group_id in sorted(self._groups)
+            if (not wanted or group_id in wanted) and (group := self._shown(group_id, "groups"))
+        ]
+        if missing := set(GroupIds) - {each["GroupId"] for each in found}:
+            raise client_error("InvalidGroup.NotFound", f"The security group '{min(missing)}' does not exist")
+        return {"SecurityGroups": found}
+
+    def describe_security_group_rules(
+        self,
+        Filters: Iterable[Mapping[str, Any]] = (),  # noqa: N803
+        SecurityGroupRuleIds: Iterable[str] = (),  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        wanted = {value for each in Filters for value in each["Values"]}
+        rule_ids = set(SecurityGroupRuleIds)
+        found = [
+            self._described_rule(group.group_id, rule)
+            for group_id in sorted(self._groups)
+            if (not wanted or group_id in wanted) and (group := self._shown(group_id, "rules"))
+            for rule in group.rules
+            if not rule_ids or rule.rule_id in rule_ids
+        ]
+        return {"SecurityGroupRules": found}
+
+    # Writes.
+
+    def authorize_security_group_ingress(self, GroupId: str, IpPermissions: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
+        group = self._existing(GroupId)
+        rules = [rule for permission in IpPermissions for rule in parse(permission)]
+        for rule in rules:
+            if rule in group.rules or rules.count(rule) > 1:
+                raise client_error("InvalidPermission.Duplicate", f"the specified rule already exists: {rule}")
+        if len(group.rules) + len(rules) > _QUOTA:
+            raise client_error("RulesPerSecurityGroupLimitExceeded")
+        added = tuple(replace(rule, rule_id=self._next_id()) for rule in rules)
+        self._change("AuthorizeSecurityGroupIngress", GroupId, replace(group, rules=(*group.rules, *added)))
+        return {"Return": True, "SecurityGroupRules": [self._described_rule(GroupId, rule) for rule in added]}
+
+    def revoke_security_group_ingress(
+        self,
+        GroupId: str,  # noqa: N803
+        SecurityGroupRuleIds: Iterable[str] = (),  # noqa: N803
+        IpPermissions: Any = (),  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        group = self._existing(GroupId)
+        ids = list(SecurityGroupRuleIds)
+        if missing := set(ids) - {rule.rule_id for rule in group.rules}:
+            raise client_error("InvalidSecurityGroupRuleId.NotFound", f"{min(missing)} does not exist")
+        named = [rule for permission in IpPermissions for rule in parse(permission)]
+        if any(rule not in group.rules for rule in named):
+            raise client_error("InvalidPermission.NotFound")
+        kept = tuple(rule for rule in group.rules if rule.rule_id not in ids and rule not in named)
+        self._change("RevokeSecurityGroupIngress", GroupId, replace(group, rules=kept))
+        return {"Return": True}
+
+    def update_security_group_rule_descriptions_ingress(
+        self,
+        GroupId: str,  # noqa: N803
+        IpPermissions: Any,  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        group = self._existing(GroupId)
+        named = {rule: rule.description for permission in IpPermissions for rule in parse(permission)}
+        if any(rule not in group.rules for rule in named):
+            raise client_error("InvalidPermission.NotFound")
+        rules = tuple(replace(rule, description=named.get(rule, rule.description)) for rule in group.rules)
+        self._change("UpdateSecurityGroupRuleDescriptionsIngress", GroupId, replace(group, rules=rules))
+        return {"Return": True}
+
+    def _existing(self, group_id: str) -> Group:
+        history = self._groups.get(group_id)
+        if history is None or history.now is None:
+            raise client_error("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
+        return history.now
+
+    def _change(self, operation: str, group_id: str, after: Group | None) -> None:
+        history = self._groups[group_id]
+        before = history.now
+        assert before is not None
+        last = history.versions[-1][0]
+        shown = {
+            api: max(last[api], self._now() + self._random.uniform(0, self.longest_lag)) for api in ("groups", "rules")
+        }
+        history.versions.append((shown, after))
+        rules = after.rules if after else ()
+        ids, ids_before = {rule.rule_id for rule in rules}, {rule.rule_id for rule in before.rules}
+        added = tuple(rule for rule in rules if rule.rule_id not in ids_before)
+        removed = tuple(rule for rule in before.rules if rule.rule_id not in ids)
+        self._watch(operation, group_id, before, after, added, removed)
+
+    def _shown(self, group_id: str, api: str) -> Group | None:
+        shown: Group | None = None
+        for since, group in self._groups[group_id].versions:
+            if since[api] > self._now():
+                break
+            shown = group
+        return shown
+
+    def _next_id(self) -> str:
+        self._numbers += 1
+        return f"sgr-{self._numbers:017x}"
+
+    def _described(self, group: Group) -> dict[str, Any]:
+        permissions: dict[tuple[str, int | None, int | None], dict[str, Any]] = {}
+        for rule in group.rules:
+            ports = {} if rule.from_port is None else {"FromPort": rule.from_port, "ToPort": rule.to_port}
+            empty: dict[str, Any] = {"IpProtocol": rule.protocol, **ports, **{kind: [] for kind in _SOURCES}}
+            permission = permissions.setdefault((rule.protocol, rule.from_port, rule.to_port), empty)
+            permission[rule.kind] += rule.permission()[rule.kind]
+        return {
+            "GroupId": group.group_id,
+            "GroupName": group.name,
+            "Description": "simulated",
+            "OwnerId": self.account_id,
+            "VpcId": group.vpc_id,
+            "Tags": [{"Key": key, "Value": value} for key, value in group.tags.items()],
+            "IpPermissions": list(permissions.values()),
+            "IpPermissionsEgress": [],
+        }
+
+    def _described_rule(self, group_id: str, rule: Rule) -> dict[str, Any]:
+        sources: dict[str, dict[str, Any]] = {
+            "IpRanges": {"CidrIpv4": rule.source},
+            "Ipv6Ranges": {"CidrIpv6": rule.source},
+            "PrefixListIds": {"PrefixListId": rule.source},
+            "UserIdGroupPairs": {"ReferencedGroupInfo": {"GroupId": rule.source, "UserId": self.account_id}},
+        }
+        return {
+            "SecurityGroupRuleId": rule.rule_id,
+            "GroupId": group_id,
+            "GroupOwnerId": self.account_id,
+            "IsEgress": False,
+            "IpProtocol": rule.protocol,
+            "FromPort": -1 if rule.from_port is None else rule.from_port,
+            "ToPort": -1 if rule.to_port is None else rule.to_port,
+            "Tags": [],
+            **sources[rule.kind],
+            **({"Description": rule.description} if rule.description else {}),
+        }
+
+
+def parse(permission: Mapping[str, Any]) -> Iterable[Rule]:
+    """The rules of a permission."""
+    protocol = str(permission["IpProtocol"])
+    first, last = permission.get("FromPort"), permission.get("ToPort")
+    if protocol in _PORTLESS or (first == -1 and protocol not in ("icmp", "icmpv6")):
+        first = last = None
+    for kind, name in _SOURCES.items():
+        for source in permission.get(kind) or ():
+            value = source[name]
+            if kind in ("IpRanges", "Ipv6Ranges"):
+                value = str(ip_network(value, strict=False))
+            yield Rule(protocol, first, last, kind, value, source.get("Description") or "")
+
+
+def rule(protocol: str, ports: tuple[int, int] | None, source: str) -> Rule:
+    """A rule of an owner."""
+    kind = "Ipv6Ranges" if ":" in source else "IpRanges"
+    first, last = ports or (None, None)
+    return Rule(protocol, first, last, kind, source)

@@ -1,0 +1,191 @@
+"""Hammer's jobs, with the world's clients, clock and sleep. The only module that knows how they are put together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+import identification.describe_security_groups as describe
+from identification.runtime import Runtime
+from identification.scan_targets import ScanTarget
+from library.aws.issue_table import IssueTable
+from library.aws.items import ConflictError
+from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock, LockedError
+from library.jobs.command_line import Selection
+from library.notifications.jira_connection import JiraError
+from remediation import clean_security_groups, restore_security_groups
+from remediation.apply import COULD_NOT
+from remediation.backups import Backups
+from remediation.notifier import Notifier
+from remediation.remediator import Tools
+from remediation.restore_security_groups import CannotRestoreError
+from reporting.reporter import Reporter, Services
+from tests.simulation.clients import Jira, Slack
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+TABLE, REGION = "issues", "eu-west-1"
+_PACKAGES = ("identification.", "library.", "remediation.", "reporting.")
+MAY_RAISE = (ClientError, BotoCoreError, ConflictError, LockedError, JiraError, CannotRestoreError, *COULD_NOT)
+"""What ends a job, so that it is tried again or runs again later."""
+
+
+class _SerialExecutor:
+    """Runs what it is given at once, one after the other: the seed alone decides the order of calls."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __enter__(self) -> _SerialExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*arguments))
+        except Exception as error:  # noqa: BLE001 - the caller asks the future
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def serial() -> Iterator[None]:
+    """Have the jobs run without threads of their own."""
+    before: Any = ThreadPoolExecutor
+    modules = [
+        module
+        for name, module in sorted(sys.modules.items())
+        if name.startswith(_PACKAGES) and getattr(module, "ThreadPoolExecutor", None) is before
+    ]
+    for module in modules:
+        vars(module)["ThreadPoolExecutor"] = _SerialExecutor
+    try:
+        yield
+    finally:
+        for module in modules:
+            vars(module)["ThreadPoolExecutor"] = before
+
+
+class _Runtime(Runtime):
+    """A Lambda's surroundings with the world's clock."""
+
+    clock: Callable[[], Any]
+
+    def now(self) -> Any:
+        return self.clock()
+
+
+class Screen:
+    """Somebody who agrees to everything."""
+
+    def say(self, text: object) -> None:
+        """Nobody reads it."""
+
+    def ask(self, question: str) -> str:
+        """Yes."""
+        del question
+        return "y"
+
+
+def scan(world: World, account_id: str, group_ids: Sequence[str] = ()) -> None:
+    """The describe function, on a message of the topic."""
+    sessions: Any = world.sessions
+    runtime = _Runtime(world.settings.configuration(), sessions, _table(world))
+    object.__setattr__(runtime, "clock", world.clock)
+    describe.identify(ScanTarget(account_id, REGION, tuple(group_ids)), runtime)
+
+
+def report(world: World) -> None:
+    """The reporting job."""
+    lock = _lock(world, REPORTING_LOCK_ID)
+    sessions: Any = world.sessions
+    jira: Any = Jira(world)
+    slack: Any = Slack(world)
+    services = Services(
+        sessions=sessions,
+        table=_table(world),
+        jira=jira,
+        slack=slack,
+        now=world.clock,
+        sleep=world.scheduler.sleep,
+        renew=lock.renew,
+        say=lambda _: None,
+    )
+    lock.acquire()
+    try:
+        Reporter(world.settings.configuration(), services).run(Selection.of(None, None, None), dry_run=False)
+    finally:
+        lock.release()
+
+
+def remediate(world: World) -> None:
+    """`hammer remediate --batch`."""
+    tools = _tools(world)
+    tools.lock.acquire()
+    try:
+        clean_security_groups.run_batch(tools, world.settings.configuration, Selection.of(None, None, None), Screen())
+        tools.teller.send()
+    finally:
+        tools.lock.release()
+
+
+def restore(world: World, account_id: str, group_id: str) -> None:
+    """`hammer restore --batch`."""
+    tools = _tools(world)
+    tools.lock.acquire()
+    try:
+        target = restore_security_groups.Target(account_id, REGION, group_id)
+        restore_security_groups.restore_group(
+            tools, world.settings.configuration(), target, "", Screen(), exact=False, batch=True
+        )
+    finally:
+        tools.lock.release()
+
+
+def release(world: World, account_id: str, group_id: str) -> None:
+    """`hammer restore --release`."""
+    tools = _tools(world)
+    tools.lock.acquire()
+    try:
+        issue = tools.table.get(account_id, group_id)
+        if issue is not None:
+            restore_security_groups.release(tools, issue)
+    finally:
+        tools.lock.release()
+
+
+def _table(world: World) -> IssueTable:
+    return IssueTable(world.sessions.client("dynamodb"), TABLE)
+
+
+def _lock(world: World, lock_id: str = "") -> Lock:
+    actor = world.scheduler.current
+    holder = Holder(actor.name if actor else "the world")
+    more = {"lock_id": lock_id} if lock_id else {}
+    return Lock(world.sessions.client("dynamodb"), TABLE, world.main_account, holder, world.clock, **more)
+
+
+def _tools(world: World) -> Tools:
+    actor = world.scheduler.current
+    sessions: Any = world.sessions
+    jira: Any = Jira(world)
+    slack: Any = Slack(world)
+    name = actor.name if actor else "the world"
+    return Tools(
+        sessions=sessions,
+        table=_table(world),
+        backups=Backups(world.sessions.client("s3"), "backups"),
+        lock=_lock(world),
+        teller=Notifier(world.settings.configuration(), jira, slack),
+        who=name,
+        now=world.clock,
+        sleep=world.scheduler.sleep,
+        run=name,
+    )

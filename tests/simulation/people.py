@@ -1,0 +1,92 @@
+"""What people do in between: owners that open and close rules, exempt, configure, create and delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.ec2 import Group, rule
+from tests.simulation.errors import error_class
+
+if TYPE_CHECKING:
+    from tests.simulation.ec2 import Rule
+    from tests.simulation.world import World
+
+ANYWHERE = "0.0.0.0/0"
+DEFAULT = "default"
+RULES = (
+    rule("tcp", (22, 22), ANYWHERE),
+    rule("tcp", (3389, 3389), ANYWHERE),
+    rule("tcp", (22, 22), "8.8.8.0/24"),
+    rule("tcp", (20, 25), ANYWHERE),
+    rule("tcp", (0, 65535), ANYWHERE),
+    rule("-1", None, ANYWHERE),
+    rule("-1", None, "8.8.8.8/32"),
+    rule("tcp", (22, 22), "::/0"),
+    rule("tcp", (22, 22), "0.0.0.0/1"),
+    rule("tcp", (22, 22), "128.0.0.0/1"),
+    rule("udp", (22, 22), ANYWHERE),
+    rule("50", None, ANYWHERE),
+    rule("tcp", (443, 443), ANYWHERE),
+    rule("tcp", (22, 22), "10.0.0.0/8"),
+    rule("tcp", (22, 22), "172.16.0.0/12"),
+    rule("tcp", (22, 22), "10.1.0.0/16"),
+    rule("-1", None, "10.0.0.0/8"),
+    rule("tcp", (3389, 3389), "192.168.5.0/24"),
+)
+_EXPOSING = RULES[:12]
+
+
+def some_rules(world: World) -> tuple[Rule, ...]:
+    """The rules of a new group: mostly with something that is exposed."""
+    random = world.random
+    chosen = random.sample(RULES, random.randint(0, 3))
+    if random.random() < 0.8:
+        chosen.append(random.choice(_EXPOSING))
+    return tuple(dict.fromkeys(chosen))
+
+
+def create_group(world: World, account_id: str, name: str = "") -> None:
+    """Somebody creates a group."""
+    world.created += 1
+    group_id = f"sg-{world.created:017x}"
+    rules = some_rules(world) if name != DEFAULT else ()
+    world.ec2[account_id].create(Group(group_id, name or f"web{world.created}", "vpc-1", {"Name": "web"}, rules))
+    world.owned[group_id] = set(rules)
+    world.note(f"   created {group_id} in {account_id} with {', '.join(map(str, rules))}")
+
+
+def act(world: World) -> None:
+    """Somebody does something."""
+    random = world.random
+    account_id = random.choice(sorted(world.ec2))
+    ec2 = world.ec2[account_id]
+    groups = ec2.groups()
+    group = groups[random.choice(sorted(groups))]
+    what = random.choices(
+        ("open", "close", "exempt", "expose again", "accounts", "scope", "create", "delete"), (6, 6, 2, 2, 1, 1, 1, 0.5)
+    )[0]
+    world.note(f"{what} {account_id} {group.group_id}")
+    exemptions = world.settings.exemptions[account_id]
+    if what == "open":
+        try:
+            added = random.choice(RULES)
+            ec2.authorize_security_group_ingress(group.group_id, [added.permission()])
+        except error_class("InvalidPermission.Duplicate"):
+            pass
+    elif what == "close" and group.rules:
+        ec2.revoke_security_group_ingress(group.group_id, [random.choice(group.rules).rule_id])
+    elif what == "exempt":
+        world.exempted.add(group.group_id)
+        exemptions.append(random.choice([group.group_id, {"group": group.group_id, "ports": ["tcp/22"]}]))
+    elif what == "expose again" and exemptions:
+        exemptions.remove(random.choice(exemptions))
+    elif what == "accounts":
+        world.settings.remediation_accounts = random.choice([tuple(world.ec2), (account_id,)])
+    elif what == "scope":
+        world.settings.strategy = random.choice(["replace_rule", "carve_ports"])
+        world.settings.scope = random.choice([("open_completely",), ("open_completely", "open_partly")])
+    elif what == "create":
+        create_group(world, account_id)
+    elif what == "delete" and group.name != DEFAULT:
+        ec2.delete(group.group_id)
+        exemptions[:] = [each for each in exemptions if each != group.group_id and group.group_id not in str(each)]

@@ -1,0 +1,201 @@
+"""One seed: a history of jobs, people and faults, then quiet, and what must be true at rest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from tests.simulation import jobs, people
+from tests.simulation.access import EXEMPT_PORT, cells, completely, exposed
+from tests.simulation.scheduler import Actor, KilledError
+from tests.simulation.world import MAIN, MEMBER, InvariantError, World
+
+JOBS = {"scan": 3.0, "look": 3.0, "report": 2.0, "remediate": 5.0, "restore": 1.0, "release": 0.5}
+"""The jobs that are under way while things go wrong, and how often each is, compared to the others."""
+
+_CHAOS_S = 3600.0
+_LONGEST_LAG_S = 60.0
+_LEASE_S = 16 * 60.0
+
+
+def simulate(seed: int, likely: Mapping[str, float] = JOBS) -> World:
+    """Run one seed.
+
+    Args:
+        seed: decides everything.
+        likely: how often each job is, as `JOBS` has it.
+
+    Raises:
+        InvariantError: something was not true that must be. The world's history is in its notes.
+    """
+    world = World(seed)
+    logging.disable(logging.CRITICAL)
+    try:
+        with jobs.serial():
+            _prepare(world)
+            _chaos(world, likely)
+            _quiet(world)
+            _at_rest(world)
+    except InvariantError as error:
+        error.add_note("\n".join(world.history))
+        raise
+    finally:
+        logging.disable(logging.NOTSET)
+    return world
+
+
+def _run(world: World) -> None:
+    world.scheduler.run()
+    if world.broken:
+        raise InvariantError(world.broken)
+
+
+def _actor(world: World, name: str, at: float, work: Callable[[], object], *, is_person: bool = False) -> Actor:
+    def guarded() -> None:
+        try:
+            work()
+        except KilledError:
+            world.note("killed")
+        except jobs.MAY_RAISE as error:
+            world.note(f"failed: {error}")
+        except ExceptionGroup as group:
+            if group.split(jobs.MAY_RAISE)[1]:
+                world.broken = world.broken or f"{name} raised {group!r}"
+            world.note(f"failed: {group}")
+        except Exception as error:  # noqa: BLE001 - whatever no job may raise ends the simulation
+            world.note(f"crashed: {error!r}")
+            world.broken = world.broken or f"{name} raised {error!r}"
+            world.trace = world.trace or error
+
+    skew = 0.0 if is_person else world.random.uniform(-world.skew, world.skew)
+    return world.scheduler.add(Actor(name, guarded, at, skew, is_person=is_person))
+
+
+def _prepare(world: World) -> None:
+    """A quiet beginning: groups that are known, and reported."""
+    for account_id in (MAIN, MEMBER):
+        people.create_group(world, account_id, people.DEFAULT)
+    for _ in range(world.random.randint(2, 4)):
+        people.create_group(world, world.random.choice([MAIN, MEMBER]))
+    for account_id in (MAIN, MEMBER):
+        _actor(world, f"scan {account_id[:2]}", world.now, lambda account_id=account_id: jobs.scan(world, account_id))  # type: ignore[misc]
+        _run(world)
+    _actor(world, "report", world.now, lambda: jobs.report(world))
+    _run(world)
+
+
+def _chaos(world: World, likely: Mapping[str, float]) -> None:
+    random = world.random
+    begin = world.now
+    world.skew = random.choice([0.0, 2.0, 120.0])
+    for ec2 in world.ec2.values():
+        ec2.longest_lag = random.choice([0.0, 5.0, 30.0, _LONGEST_LAG_S])
+    world.faults.refused = random.choice([0.0, 0.01, 0.05])
+    world.faults.lost = random.choice([0.0, 0.02, 0.06])
+    world.faults.repeated = random.choice([0.0, 0.02])
+    world.faults.killed = random.choice([0.0, 0.01, 0.03])
+    stalled = random.choice([0.0, 0.002])
+
+    def latency() -> float:
+        if random.random() < stalled:
+            return random.uniform(600, 2400)
+        return random.expovariate(1 / random.choice([0.1, 0.1, 1.0, 10.0]))
+
+    world.scheduler.set_latency(latency)
+    length = random.choice([120.0, 600.0, _CHAOS_S])
+    for number in range(random.randint(4, 9)):
+        at = begin + random.uniform(0, length)
+        job = random.choices(list(likely), list(likely.values()))[0]
+        _start(world, job, number, at)
+    for number in range(random.randint(2, 10)):
+        at = begin + random.uniform(0, length)
+        _actor(world, f"person {number}", at, lambda: people.act(world), is_person=True)
+    _run(world)
+
+
+def _start(world: World, job: str, number: int, at: float) -> None:
+    random = world.random
+    account_id = random.choice([MAIN, MEMBER])
+    groups = sorted(world.ec2[account_id].groups())
+    group_id = random.choice(groups)
+    works: dict[str, Callable[[], object]] = {
+        "scan": lambda: jobs.scan(world, account_id),
+        "look": lambda: jobs.scan(world, account_id, [group_id]),
+        "report": lambda: jobs.report(world),
+        "remediate": lambda: jobs.remediate(world),
+        "restore": lambda: jobs.restore(world, account_id, group_id),
+        "release": lambda: jobs.release(world, account_id, group_id),
+    }
+    actor = _actor(world, f"{job} {number}", at, works[job])
+    actor.facts["restores"] = job == "restore"
+
+
+def _quiet(world: World) -> None:
+    """Nobody does anything more, nothing fails, EC2 shows all; each job runs again, healthily."""
+    world.note("quiet")
+    world.faults.refused = world.faults.lost = world.faults.repeated = world.faults.killed = 0.0
+    world.skew = 0.0
+    world.scheduler.set_latency(lambda: 0.05)
+    for ec2 in world.ec2.values():
+        ec2.longest_lag = 0.0
+    world.scheduler.sleep(_LEASE_S + 120)
+    for round_ in range(3):
+        for account_id in (MAIN, MEMBER):
+            name = f"scan {round_} {account_id[:2]}"
+            _actor(world, name, world.now, lambda account_id=account_id: jobs.scan(world, account_id))  # type: ignore[misc]
+            _run(world)
+        for name, job in (("report", jobs.report), ("remediate", jobs.remediate)):
+            _actor(world, f"{name} {round_}", world.now, lambda job=job: job(world))  # type: ignore[misc]
+            _run(world)
+            world.scheduler.sleep(180)
+
+
+def _at_rest(world: World) -> None:
+    for account_id, ec2 in world.ec2.items():
+        groups = ec2.groups()
+        for (account, issue_id), _ in sorted(world.table.items.items()):
+            if account == account_id and issue_id.startswith("sg-"):
+                _journal_is_done(world, account, issue_id)
+                if issue_id not in groups:
+                    status = world.table.attribute(account, issue_id, "status")["S"]
+                    world.check(status in ("resolved", "closed"), f"{issue_id} is gone, and its issue is {status}")
+        for group_id, group in sorted(groups.items()):
+            _group_at_rest(world, account_id, group_id, cells(group.rules))
+    unfinished = world.table.attribute(MAIN, "lock#remediation", "unfinished")
+    world.check(not unfinished, f"the lock names unfinished groups: {unfinished}")
+
+
+def _journal_is_done(world: World, account_id: str, issue_id: str) -> None:
+    step = world.table.attribute(account_id, issue_id, "remediation_details", "journal", "step")
+    world.check(step is None or step["S"] in ("done", "undone"), f"the journal of {issue_id} is open: {step}")
+
+
+def _group_at_rest(world: World, account_id: str, group_id: str, found: frozenset[tuple[str, int, str]]) -> None:
+    listed = world.settings.exemptions[account_id]
+    partly = any(isinstance(each, dict) and each["group"] == group_id for each in listed)
+    left = frozenset(cell for cell in exposed(found) if not (partly and cell[:2] == EXEMPT_PORT))
+    exempt = group_id in listed or (bool(exposed(found)) and not left)
+    wanted = "none" if not exposed(found) else "whitelisted" if exempt else "open"
+    value = world.table.attribute(account_id, group_id, "status")
+    status = value["S"] if value else "none"
+    status = "none" if status in ("resolved", "closed") else status
+    world.check(status == wanted, f"{group_id} is {wanted} in EC2 and {status} in the table")
+    missing = world.expected(group_id) - found
+    world.check(not missing, f"{group_id}: private access is missing: {sorted(missing)}")
+    restored = world.table.attribute(account_id, group_id, "remediation_details", "restored")
+    is_restored = bool(restored) and "NULL" not in restored
+    if exempt or is_restored or account_id not in world.settings.remediation_accounts:
+        return
+    scope = left if "open_partly" in world.settings.scope else completely(left)
+    world.check(not scope, f"{group_id} is still exposed: {sorted(scope)}")
+    if wanted == "open":
+        _is_told(world, account_id, group_id)
+
+
+def _is_told(world: World, account_id: str, group_id: str) -> None:
+    ticket = world.table.attribute(account_id, group_id, "jira_details", "ticket")
+    world.check(bool(ticket) and "S" in ticket, f"{group_id} has no ticket")
+    open_tickets = [kept.key for kept in world.tickets.values() if not kept.is_done and group_id in kept.title]
+    world.check(open_tickets == [ticket["S"]], f"{group_id} has the open tickets {open_tickets}, not {ticket}")
+    told = sum(group_id in text for _, text in world.messages)
+    world.check(told >= 1, f"Slack was not told of {group_id}")

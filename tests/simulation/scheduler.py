@@ -1,0 +1,113 @@
+"""A virtual clock, and actors that run one at a time and change places at every call of AWS, JIRA or Slack.
+
+Each actor is a thread, of which exactly one runs. When it calls something it waits until all others have run whose turn
+is before its own. How long a call takes is drawn from the seed, so the seed alone decides the order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+
+class KilledError(BaseException):
+    """The actor's process ended here. No `Exception`: nothing that handles failures may swallow it."""
+
+
+@dataclass(eq=False)
+class Actor:
+    """One run of a job, or one person.
+
+    Attributes:
+        name: for the history.
+        wakes: when it goes on, in virtual seconds.
+        skew: how many seconds its machine's clock is ahead.
+        is_killed: whether its process has ended, so that whatever it still does has no effect.
+        writes: how many of its calls had an effect.
+        error: what its work raised.
+    """
+
+    name: str
+    work: Callable[[], object]
+    wakes: float
+    skew: float = 0.0
+    is_killed: bool = False
+    is_person: bool = False
+    error: BaseException | None = None
+    is_done: bool = False
+    gate: Any = field(default_factory=lambda: threading.Semaphore(0))
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Scheduler:
+    """Runs actors in the order of their virtual time.
+
+    Args:
+        random: decides how long calls take.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self.now = 0.0
+        self.current: Actor | None = None
+        self.steps = 0
+        self._random = random
+        self._actors: list[Actor] = []
+        self._back = threading.Semaphore(0)
+        self._latency: Callable[[], float] = lambda: 0.05
+
+    def set_latency(self, latency: Callable[[], float]) -> None:
+        """How many virtual seconds a call takes from now on."""
+        self._latency = latency
+
+    def add(self, actor: Actor) -> Actor:
+        """Let an actor begin when its time has come."""
+        self._actors.append(actor)
+        return actor
+
+    def run(self) -> None:
+        """Run until every actor has ended. Raises what no job may raise."""
+        while self._actors:
+            actor = min(self._actors, key=lambda actor: actor.wakes)
+            self.now = max(self.now, actor.wakes)
+            self.current = actor
+            if "thread" in actor.facts:
+                actor.gate.release()
+            else:
+                thread = threading.Thread(target=self._run, args=(actor,), daemon=True)
+                actor.facts["thread"] = thread
+                thread.start()
+            self._back.acquire()
+            self.current = None
+            if actor.is_done:
+                self._actors.remove(actor)
+                actor.facts["thread"].join()
+
+    def _run(self, actor: Actor) -> None:
+        try:
+            actor.work()
+        except BaseException as error:  # noqa: BLE001 - judged by the world, which knows what a job may raise
+            actor.error = error
+        actor.is_done = True
+        self._back.release()
+
+    def step(self) -> None:
+        """Let the others run: called before everything that an actor calls."""
+        self.steps += 1
+        self.sleep(self._latency())
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass for the actor that runs."""
+        actor = self.current
+        if actor is None:  # the world itself, before and after
+            self.now += seconds
+            return
+        if actor.is_killed:
+            raise KilledError
+        actor.wakes = self.now + max(seconds, 0.0)
+        self._back.release()
+        actor.gate.acquire()
+        if actor.is_killed:
+            raise KilledError

@@ -1,0 +1,117 @@
+"""DynamoDB's table and S3's bucket, in memory. Both are strongly consistent, as they are for Hammer's reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+from tests.simulation.errors import client_error
+from tests.simulation.expressions import InvalidPathError, Item, holds, resolve, updated
+
+EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+_INDEXES = {"by_status": "status", "by_open_region": "open_region"}
+
+
+class Table:
+    """One table with the keys `account_id` and `issue_id`.
+
+    Attributes:
+        items: by their keys.
+    """
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], Item] = {}
+
+    def get_item(self, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - as the SDK names its arguments
+        found = self.items.get(_key(Key))
+        return {"Item": found} if found is not None else {}
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        ((name, wanted),) = RequestItems.items()
+        found = [self.items[_key(key)] for key in wanted["Keys"] if _key(key) in self.items]
+        return {"Responses": {name: found}, "UnprocessedKeys": {}}
+
+    def put_item(self, Item: Item, **arguments: Any) -> dict[str, Any]:  # noqa: N803
+        self._check(self.items.get(_key(Item), {}), arguments)
+        self.items[_key(Item)] = Item
+        return {}
+
+    def delete_item(self, Key: Item, **arguments: Any) -> dict[str, Any]:  # noqa: N803
+        self._check(self.items.get(_key(Key), {}), arguments)
+        self.items.pop(_key(Key), None)
+        return {}
+
+    def update_item(self, Key: Item, UpdateExpression: str, **arguments: Any) -> dict[str, Any]:  # noqa: N803
+        known = self.items.get(_key(Key), {})
+        self._check(known, arguments)
+        try:
+            item = updated(UpdateExpression, known or dict(Key), *_placeholders(arguments))
+        except InvalidPathError as error:
+            raise client_error("ValidationException", f"document path invalid for update: {error}") from error
+        self.items[_key(Key)] = item
+        return {"Attributes": item}
+
+    def query(self, KeyConditionExpression: str, **arguments: Any) -> dict[str, Any]:  # noqa: N803
+        names, values = _placeholders(arguments)
+        index = arguments.get("IndexName")
+        found = [
+            item
+            for _, item in sorted(self.items.items())
+            if (index is None or _INDEXES[index] in item)
+            and holds(KeyConditionExpression, item, names, values)
+            and holds(arguments.get("FilterExpression") or "attribute_exists(issue_id)", item, names, values)
+        ]
+        return {"Items": found, "Count": len(found)}
+
+    def describe_table(self, **_: Any) -> dict[str, Any]:
+        return {"Table": {"TableStatus": "ACTIVE"}}
+
+    def _check(self, item: Item, arguments: dict[str, Any]) -> None:
+        condition = arguments.get("ConditionExpression")
+        if condition and not holds(condition, item, *_placeholders(arguments)):
+            raise client_error("ConditionalCheckFailedException")
+
+    def attribute(self, account_id: str, issue_id: str, *path: str) -> Any:
+        """An attribute as the wire has it; None: there is none."""
+        return resolve(self.items.get((account_id, issue_id), {}), list(path))
+
+
+def _key(key: Item) -> tuple[str, str]:
+    return key["account_id"]["S"], key["issue_id"]["S"]
+
+
+def _placeholders(arguments: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    return arguments.get("ExpressionAttributeNames") or {}, arguments.get("ExpressionAttributeValues") or {}
+
+
+class Bucket:
+    """One bucket.
+
+    Attributes:
+        objects: content and time, by key.
+        now: tells the virtual time, for `LastModified`.
+    """
+
+    def __init__(self, now: Any) -> None:
+        self.objects: dict[str, tuple[bytes, datetime]] = {}
+        self._now = now
+
+    def put_object(self, Key: str, Body: bytes, IfNoneMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        if IfNoneMatch and Key in self.objects:
+            raise client_error("PreconditionFailed")
+        self.objects[Key] = Body, EPOCH + timedelta(seconds=self._now())
+        return {}
+
+    def get_object(self, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        if Key not in self.objects:
+            raise client_error("NoSuchKey")
+        return {"Body": BytesIO(self.objects[Key][0])}
+
+    def list_objects_v2(self, Prefix: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        found = [
+            {"Key": key, "LastModified": written, "Size": len(body)}
+            for key, (body, written) in sorted(self.objects.items())
+            if key.startswith(Prefix)
+        ]
+        return {"Contents": found} if found else {}

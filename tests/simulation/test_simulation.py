@@ -1,0 +1,36 @@
+"""Some hundred histories of jobs, people and faults: whatever happens, what must be true is. See docs/simulation.md."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.access import cells, completely, exposed
+from tests.simulation.ec2 import rule
+from tests.simulation.run import simulate
+
+OBSERVING = {"scan": 4.0, "look": 4.0, "report": 4.0}
+_CHUNK, _SEEDS = 20, 200
+
+
+@pytest.mark.parametrize("first", range(0, _SEEDS, _CHUNK))
+def test_no_invariant_is_broken(first: int) -> None:
+    for seed in range(first, first + _CHUNK):
+        simulate(seed, OBSERVING)
+
+
+def test_a_seed_decides_everything() -> None:
+    assert simulate(7, OBSERVING).history == simulate(7, OBSERVING).history
+
+
+def test_faults_and_lag_are_part_of_it() -> None:
+    histories = "\n".join(line for seed in range(20) for line in simulate(seed, OBSERVING).history)
+    for word in ("REFUSED", "LOST", "REPEATED", "KILLED_BEFORE", "KILLED_AFTER", "person", "report", "scan", "look"):
+        assert word in histories
+
+
+def test_the_oracle_of_access() -> None:
+    half, other = rule("tcp", (22, 22), "0.0.0.0/1"), rule("tcp", (22, 22), "128.0.0.0/1")
+    assert exposed(cells([half])) == {("tcp", 22, "8.8.8.8"), ("tcp", 22, "100.1.1.1")}
+    assert not completely(cells([half]))
+    assert len(completely(cells([half, other]))) == 3
+    assert not exposed(cells([rule("tcp", (22, 22), "10.0.0.0/8"), rule("tcp", (443, 443), "0.0.0.0/0")]))

@@ -1,0 +1,269 @@
+"""One simulated organization: its groups, Hammer's table and bucket, JIRA, Slack, and what is always true of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from botocore.exceptions import ReadTimeoutError
+
+from library.config import Configuration, parse_configuration
+from library.notifications.jira_client import Ticket
+from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, cells, exposed, private
+from tests.simulation.clients import Sessions, throttled
+from tests.simulation.ec2 import Ec2, Group, Rule, parse
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.scheduler import KilledError, Scheduler
+from tests.simulation.storage import EPOCH, Bucket, Table
+
+MAIN, MEMBER, REGION = "123456789012", "210987654321", "eu-west-1"
+_READS = ("get", "describe", "batch_get", "query", "list", "read")
+
+
+class InvariantError(AssertionError):
+    """Something that must always be true is not."""
+
+
+@dataclass(slots=True)
+class KeptTicket:
+    """A ticket of JIRA.
+
+    Attributes:
+        found_from: from when the search finds it, in virtual seconds.
+    """
+
+    key: str
+    title: str
+    labels: list[str]
+    found_from: float
+    is_done: bool = False
+    comments: list[str] = field(default_factory=list)
+
+    def shown(self) -> Ticket:
+        """As JIRA shows it."""
+        return Ticket(self.key, self.is_done, tuple(self.labels))
+
+
+@dataclass(slots=True)
+class Settings:
+    """What people have configured."""
+
+    exemptions: dict[str, list[Any]] = field(default_factory=lambda: {MAIN: [], MEMBER: []})
+    remediation_accounts: tuple[str, ...] = (MAIN, MEMBER)
+    scope: tuple[str, ...] = ("open_completely", "open_partly")
+    strategy: str = "replace_rule"
+
+    def configuration(self) -> Configuration:
+        """The configuration as a job reads it."""
+        return _configuration(json.dumps([self.exemptions, self.remediation_accounts, self.scope, self.strategy]))
+
+
+@lru_cache(maxsize=2000)
+def _configuration(text: str) -> Configuration:
+    exemptions, accounts, scope, strategy = json.loads(text)
+    config = {
+        "aws": {
+            "main_account_id": MAIN,
+            "region": REGION,
+            "accounts": {MAIN: "main", MEMBER: "member"},
+            "regions": [REGION],
+            "s3_backup_bucket": "backups",
+        },
+        "jira": {"enabled": True, "server": "https://jira.example.com"},
+        "slack": {"enabled": True, "base_url": "https://slack.example.com/api/"},
+        "secgrp_unrestricted_access": {
+            "ddb.table_name": "issues",
+            "reporting": True,
+            "remediation": True,
+            "remediation_retention_period": 0,
+            "remediation_accounts": accounts,
+            "remediation_scope": scope,
+            "remediation_strategy": strategy,
+            "restricted_ports": RESTRICTED_PORTS,
+        },
+    }
+    whitelist = {"secgrp_unrestricted_access": {account: listed for account, listed in exemptions.items() if listed}}
+    return parse_configuration(
+        {
+            "config": ("config.json", json.dumps(config).encode()),
+            "whitelist": ("whitelist.json", json.dumps(whitelist).encode()),
+            "ticket_owners": ("ticket_owners.json", json.dumps({"jira_project": "SEC"}).encode()),
+        }
+    )
+
+
+class World:
+    """One organization.
+
+    Args:
+        seed: decides everything that happens.
+
+    Attributes:
+        history: what happened, one line each.
+    """
+
+    main_account = MAIN
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)  # noqa: S311 - a simulation, not a secret
+        self.history: list[str] = []
+        self.scheduler = Scheduler(self.random)
+        self.faults = Faults(self.random)
+        self.settings = Settings()
+        self.table = Table()
+        self.bucket = Bucket(lambda: self.now)
+        self.tickets: dict[str, KeptTicket] = {}
+        self.messages: list[tuple[str, str]] = []
+        self.sessions = Sessions(self)
+        self.ec2 = {
+            account_id: Ec2(account_id, lambda: self.now, self.random, self._watching(account_id))
+            for account_id in (MAIN, MEMBER)
+        }
+        # The rules that owners made and did not take away, and the private access that they took away themselves.
+        self._added: set[str] = set()
+        self.skew = 0.0
+        self.broken = ""
+        self.trace: BaseException | None = None
+        self.created = 0
+        self.exempted: set[str] = set()
+        self.owned: dict[str, set[Rule]] = {}
+        self.cut: dict[str, set[Any]] = {}
+
+    @property
+    def now(self) -> float:
+        """The virtual time, in seconds."""
+        return self.scheduler.now
+
+    def clock(self) -> datetime:
+        """The time that the machine of the running actor shows."""
+        actor = self.scheduler.current
+        return EPOCH + timedelta(seconds=self.now + (actor.skew if actor else 0.0))
+
+    def note(self, text: str) -> None:
+        """Add a line to the history."""
+        actor = self.scheduler.current
+        self.history.append(f"{self.now:9.2f} {actor.name if actor else 'world':14} {text}")
+
+    # Calls.
+
+    def call(
+        self,
+        service: str,
+        operation: str,
+        effect: Callable[[], Any],
+        arguments: Any = None,
+        *,
+        refused: Callable[[], Exception] | None = None,
+        lost: Callable[[], Exception] | None = None,
+        can_repeat: bool = True,
+    ) -> Any:
+        """Something that the running actor calls."""
+        self.scheduler.step()
+        actor = self.scheduler.current
+        writes = not operation.startswith(_READS)
+        fault = self.faults.draw(writes=writes) if actor else Fault.NONE
+        if fault is not Fault.NONE or writes:
+            self.note(f"{service}.{operation} {_short(arguments)}{f' {fault.name}' if fault is not Fault.NONE else ''}")
+        if fault is Fault.REFUSED:
+            raise refused() if refused else throttled(service)
+        if actor and fault is Fault.KILLED_BEFORE:
+            actor.is_killed = True
+            raise KilledError
+        result = effect()
+        if fault is Fault.REPEATED and can_repeat:
+            result = effect()
+        if actor and fault is Fault.KILLED_AFTER:
+            actor.is_killed = True
+            raise KilledError
+        if fault is Fault.LOST:
+            raise lost() if lost else ReadTimeoutError(endpoint_url=f"https://{service}.example.com")
+        return result
+
+    def file_ticket(self, project: str, title: str, labels: list[str]) -> str:
+        """File a ticket, which the search finds a little later."""
+        key = f"{project}-{len(self.tickets) + 1}"
+        self.tickets[key] = KeptTicket(key, title, labels, self.now + self.random.uniform(0, 10))
+        return key
+
+    # What is always true.
+
+    def _watching(self, account_id: str) -> Any:
+        def watch(
+            operation: str,
+            group_id: str,
+            before: Group,
+            after: Group | None,
+            added: tuple[Rule, ...],
+            removed: tuple[Rule, ...],
+        ) -> None:
+            self.note(f"   {operation} {group_id}: +[{_listed(added)}] -[{_listed(removed)}]")
+            actor = self.scheduler.current
+            if actor is None or actor.is_person:
+                self._by_owner(group_id, after, added, removed)
+                return
+            assert after is not None
+            opened = exposed(cells(after.rules)) - exposed(cells(before.rules))
+            if group_id in self.exempted:  # carving leaves exempt ports as they are
+                opened -= {cell for cell in opened if cell[:2] == EXEMPT_PORT}
+            self.check(
+                not opened or bool(actor.facts.get("restores")), f"{group_id} was opened by Hammer: {sorted(opened)}"
+            )
+            self._added.update(rule.rule_id for rule in added)
+            for rule in removed:
+                is_safe = rule.rule_id in self._added or self._is_backed_up(account_id, group_id, rule)
+                self.check(is_safe, f"{group_id}: {rule} is in no backup when it is revoked")
+            missing = self.expected(group_id) - cells(after.rules)
+            self.check(not missing, f"{group_id}: private access was cut: {sorted(missing)}")
+
+        return watch
+
+    def _by_owner(self, group_id: str, after: Group | None, added: tuple[Rule, ...], removed: tuple[Rule, ...]) -> None:
+        if after is None:
+            self.owned.pop(group_id, None)
+            return
+        owned = self.owned.setdefault(group_id, set())
+        owned |= set(added)
+        owned -= set(removed)
+        cut = self.cut.setdefault(group_id, set())
+        cut |= private(cells(removed)) - cells(after.rules)
+        cut -= cells(added)
+
+    def expected(self, group_id: str) -> frozenset[Any]:
+        """The private access that the group's owners have."""
+        return private(cells(self.owned.get(group_id, ()))) - self.cut.get(group_id, set())
+
+    def _is_backed_up(self, account_id: str, group_id: str, rule: Rule) -> bool:
+        prefix = f"security_groups/{account_id}/{REGION}/{group_id}_"
+        return any(
+            rule in [known for permission in json.loads(body)["IpPermissions"] for known in parse(permission)]
+            for key, (body, _) in self.bucket.objects.items()
+            if key.startswith(prefix)
+        )
+
+    def check(self, is_true: bool, text: str) -> None:
+        """End the simulation unless something is true."""
+        if is_true:
+            return
+        self.note(f"BROKEN: {text}")
+        self.broken = self.broken or text
+        actor = self.scheduler.current
+        if actor is None:
+            raise InvariantError(text)
+        actor.is_killed = True
+        raise KilledError
+
+
+def _listed(rules: tuple[Rule, ...]) -> str:
+    return ", ".join(f"{rule} ({rule.rule_id[-3:]})" for rule in rules)
+
+
+def _short(arguments: Any) -> str:
+    if not arguments:
+        return ""
+    kept = {key: value for key, value in arguments.items() if key not in ("TableName", "Body", "Item")}
+    return str(kept)[:160]
