@@ -34,7 +34,7 @@ RESTRICTED = ("tcp/22", "tcp/24", "udp/23")
 PORTS = range(20, 27)
 PROTOCOLS = (47, 50, 200)
 VPCS = ("vpc-1", "vpc-2")
-MODES = (None, None, None, None, "off", "block-ingress", "block-bidirectional")
+MODES = (*[None] * 10, "off", "off", "block-ingress", "block-bidirectional")
 
 
 def trusted() -> list[str]:
@@ -84,7 +84,7 @@ class Maker:
         ]
         groups = {
             group_id: [
-                (pick(("tcp", "udp", "-1")), 400, pick((401, 402, 499)), pick(CIDRS)) for _ in range(pick((0, 1, 2)))
+                (pick(("tcp", "udp", "-1")), 400, pick((400, 401, 499)), pick(CIDRS)) for _ in range(pick((0, 1, 2)))
             ]
             for group_id in ("sg-lb1", "sg-lb2")
             if self.chance(92)
@@ -163,7 +163,7 @@ class Maker:
                 continue
             subnet_id = pick(list(subnets))
             of_group = kind != "network" or self.chance(20)
-            groups = self.some(["sg-lb1", "sg-lb2"], 2)
+            groups = self.some(["sg-lb1", "sg-lb1", "sg-lb2"], 2)
             found.append(
                 balancer_interface(
                     f"eni-{name}",
@@ -195,7 +195,7 @@ class Maker:
         listeners = [
             {
                 "Port": port,
-                "Protocol": pick(("TCP", "UDP", "TCP_UDP", "TLS") if kind == "network" else ("HTTP", "HTTPS")),
+                "Protocol": pick(("TCP", "TCP", "UDP", "TCP_UDP", "TLS") if kind == "network" else ("HTTP", "HTTPS")),
             }
             for port in self.some(ports, 4)
         ]

@@ -17,7 +17,7 @@ from tests.builders.rules import described_group
 from tests.unit.reachability.oracle import Oracle
 from tests.unit.reachability.random_networks import RESTRICTED, Maker, trusted
 
-NETWORKS = int(os.environ.get("ORACLE_NETWORKS", "400"))
+NETWORKS = int(os.environ.get("ORACLE_NETWORKS", "1000"))
 
 
 def test_the_verdict_agrees_with_the_oracle() -> None:
