@@ -11,15 +11,12 @@ from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.usage import Usage
 from reporting.issue_text import text_of
-from reporting.plan import News, Remediation, Step
+from reporting.plan import Remediation, Step
 from reporting.ticket_facts import Place, TicketFacts
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.config.ticket_owners import Owners
-
-FIRST_TIME = (News.NEW, News.FOUND_AGAIN)
-"""News for which the owners are looked up anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class Filings:
     def destinations(self, step: Step) -> tuple[str, ...]:
         """Where a step is sent in Slack."""
         issue = step.issue
-        if step.alert not in FIRST_TIME:
+        if step.alert is None or not step.alert.begins:
             return destinations_of(self._config, issue)
         found = self._discovered(issue)
         owners = self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product)

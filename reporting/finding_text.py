@@ -10,7 +10,7 @@ from datetime import datetime
 
 from library.documents.document import Bullets, Document, Section, paragraph
 from library.documents.slack_markup import literal
-from library.documents.text import printable, shortened
+from library.documents.text import cut_utf16, printable
 from library.issues.details import FindingDetails
 from library.issues.issue import Issue
 from library.network.ports import PortSet, port_range
@@ -24,7 +24,7 @@ def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
         f"Amazon Inspector: {_ports(issue)} open on {printable(_server(issue))}, "
         f"{printable(place.account_name)}, {place.region}"
     )
-    return shortened(text, SUMMARY_LIMIT)
+    return cut_utf16(text, SUMMARY_LIMIT)
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:

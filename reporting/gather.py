@@ -13,6 +13,7 @@ from library.aws.group_usage import read_usage
 from library.issues.issue import Issue, Status
 from library.notifications.broadcast import issue_key
 from library.security_groups.usage import Usage
+from reporting.memory import check_memory
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -32,15 +33,20 @@ def read_issues(table: IssueTable, account_id: str, selection: Selection, summar
         if selection.takes(account_id, item.region, item.issue_id):
             summary.problem(str(item))
 
+    issues = []
     try:
-        return [
-            issue
-            for issue in table.with_status(account_id, *_REPORTED, unreadable=unreadable)
-            if selection.takes(account_id, issue.details.region, issue.issue_id)
-        ]
+        for issue in table.with_status(account_id, *_REPORTED, unreadable=unreadable):
+            if selection.takes(account_id, issue.details.region, issue.issue_id):
+                try:
+                    check_memory(issue)
+                except ValueError as error:
+                    summary.problem(f"{issue.place}: its item in the issue table is not as it should be: {error}")
+                else:
+                    issues.append(issue)
     except AWS_ERRORS as error:
         summary.problem(f"account {account_id}: its issues could not be read: {explain(error)}")
         return []
+    return issues
 
 
 def read_users(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from library.documents.document import Block, Bullets, Document, Link, Paragraph, Section, paragraph
-from library.documents.text import printable, shortened
+from library.documents.text import cut_utf16, printable
 from library.issues.issue import Issue
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
@@ -31,7 +31,7 @@ def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
         f"{issue.issue_id} lets {who} reach {', '.join(ports[:_PORTS_IN_SUMMARY])}{more}: security group "
         f'"{printable(issue.details.name)}", {printable(place.account_name)}, {place.region}'
     )
-    return shortened(text, SUMMARY_LIMIT)
+    return cut_utf16(text, SUMMARY_LIMIT)
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:

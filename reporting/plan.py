@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from library.issues.issue import Issue, Status
+from library.issues.reachability import severity
 from reporting.exposure_text import told_line
 
 
@@ -31,6 +32,11 @@ class News(StrEnum):
         """Whether the ticket is to be closed."""
         return self in (News.EXEMPT, News.GONE)
 
+    @property
+    def begins(self) -> bool:
+        """Whether the channel reports this occurrence of the issue for the first time."""
+        return self in (News.NEW, News.FOUND_AGAIN)
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -40,11 +46,15 @@ class Memory:
         occurrence: of which occurrence; None: somebody else told it, who does not count them.
         closed: that it is over.
         digest: of what was open then (`digest`); empty: nobody knows.
+        verdict: of reachability, then; empty: none. None: nobody knows.
+        severity: the severity then; None: nobody knows.
     """
 
     occurrence: int | None = None
     closed: bool = False
     digest: str = ""
+    verdict: str | None = None
+    severity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +88,22 @@ class Remediation:
     strategy: str
     reminder_days: tuple[int, ...] = ()
 
-    def closes_at(self, issue: Issue, now: datetime) -> datetime | None:
-        """When it would close an issue that is reported now, if it was not before; None: it will not."""
+    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it would close an issue that is reported now, if it was not before; None: it will not.
+
+        Args:
+            issue: the issue.
+            now: the time, in UTC.
+            anew: whether it is reported now even if it was before.
+        """
         if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
             return None
         if not issue.kind.is_remediated or issue.remediation_details.get("restored"):
             return None
         if not self.scope & {perm.status for perm in issue.details.perms}:
             return None
-        return (issue.timestamps.reported or now) + self.retention
+        reported = None if anew else issue.timestamps.reported
+        return (reported or now) + self.retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,8 @@ class Step:
         attend: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
         report: to be recorded as reported once all of that is done.
+        report_anew: whether it was recorded as reported before, which counts no longer: a channel that was enabled
+            since reports it for the first time.
         close: to be recorded as closed once all of that is done.
     """
 
@@ -110,6 +129,7 @@ class Step:
     closes_at: datetime | None
     report: bool
     close: bool
+    report_anew: bool = False
     attend: bool = False
 
 
@@ -131,14 +151,17 @@ def _step(issue: Issue, channels: Channels, remediation: Remediation, now: datet
         ticket = news(issue, ticket_memory(issue, on_paper=channels.console))
     if channels.slack:
         alert = news(issue, slack_memory(issue))
-    closes_at = remediation.closes_at(issue, now)
+    is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
+    begins = any(news is not None and news.begins for news in (ticket, alert))
+    closes_at = remediation.closes_at(issue, now, anew=begins)
     step = Step(
         issue,
         ticket,
         alert,
-        _reminder(issue, closes_at, remediation, now) if channels.slack and not alert else None,
+        _reminder(issue, closes_at, remediation, now) if channels.slack and not alert and not begins else None,
         closes_at,
-        report=issue.status is Status.OPEN and issue.timestamps.reported is None,
+        report=is_open and (begins or not is_reported),
+        report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
     )
@@ -162,7 +185,7 @@ def news(issue: Issue, memory: Memory | None) -> News | None:
     if memory.closed or memory.occurrence not in (None, issue.occurrence):
         return News.FOUND_AGAIN
     if memory.digest:
-        return News.CHANGED if memory.digest != digest(issue) else None
+        return News.CHANGED if memory.digest != digest(issue) or _reach_changed(issue, memory) else None
     reported, updated = issue.timestamps.reported, issue.timestamps.updated
     return News.CHANGED if reported and updated and updated > reported else None
 
@@ -189,19 +212,36 @@ def slack_memory(issue: Issue) -> Memory | None:
 def _memory(kept: Mapping[str, Any]) -> Memory:
     occurrence = kept.get("occurrence")
     return Memory(
-        None if occurrence is None else int(occurrence), bool(kept.get("closed")), str(kept.get("digest") or "")
+        occurrence=None if occurrence is None else int(occurrence),
+        closed=bool(kept.get("closed")),
+        digest=str(kept.get("digest") or ""),
+        verdict=kept.get("verdict"),
+        severity=kept.get("severity"),
     )
 
 
 def remembered(issue: Issue, *, closed: bool) -> dict[str, Any]:
     """What a channel keeps of an issue that it was just told of."""
-    return {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
+    memory = {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
+    return memory | {"verdict": _verdict(issue), "severity": str(issue.details.severity)}
 
 
 def digest(issue: Issue) -> str:
     """Tells apart what may be open in a group at different times; its name and tags do not count."""
     lines = "\n".join(told_line(perm) for perm in issue.details.perms)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def _verdict(issue: Issue) -> str:
+    reachability = issue.details.reachability
+    return str(reachability.verdict) if reachability else ""
+
+
+def _reach_changed(issue: Issue, memory: Memory) -> bool:
+    """Whether the verdict or the severity is another than when the channel was last used."""
+    # Before reachability was judged, the severity followed from the status alone. That is no change by itself.
+    was = memory.severity or severity(None, None, issue.details.status)
+    return was != issue.details.severity or (memory.verdict or "") not in ("", _verdict(issue))
 
 
 def _reminder(issue: Issue, closes_at: datetime | None, remediation: Remediation, now: datetime) -> int | None:

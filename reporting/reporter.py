@@ -21,7 +21,7 @@ from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError
 from reporting.alerts import Wanted, send_alerts
-from reporting.filing import FIRST_TIME, Filings
+from reporting.filing import Filings
 from reporting.gather import read_issues, read_users
 from reporting.issue_text import text_of
 from reporting.plan import Channels, Remediation, Step, plan, remembered
@@ -96,7 +96,7 @@ class Reporter:
         new = [
             step.issue
             for step in steps
-            if step.issue.kind.has_users and (step.ticket in FIRST_TIME or step.alert in FIRST_TIME)
+            if step.issue.kind.has_users and any(news and news.begins for news in (step.ticket, step.alert))
         ]
         users = read_users(self._services.sessions, new, self._services.renew, self.summary)
         self._filings = Filings(self._config, self._remediation, users)
@@ -142,6 +142,9 @@ class Reporter:
         issue, told = step.issue, {}
         self._services.renew()
         try:
+            if step.report_anew:
+                # Nobody's retention period may end while one channel has told of it and the other has not yet.
+                self._services.table.update(issue, {"timestamps.reported": None})
             if step.ticket and self._services.jira:
                 told = self._tickets(self._services.jira).tell(step, self._filings.filing(step))
             elif step.attend and self._services.jira:
@@ -150,7 +153,7 @@ class Reporter:
                 self._show(step)
                 told = {"ticket": None, **issue.jira_details, **remembered(issue, closed=step.ticket.ends)}
         except JiraError as error:
-            self.summary.problem(f"{place(issue)}: {step.ticket}: {error}")
+            self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
             # Slack is sent it all the same; only then it is neither reported nor closed.
             return replace(step, report=False, close=False)
         except (ConflictError, *AWS_ERRORS) as error:
@@ -227,9 +230,9 @@ class Reporter:
     def _not_recorded(self, issue: Issue, error: Exception) -> None:
         if isinstance(error, ConflictError):
             # Nobody has to act: the next run reports the issue as it is by then.
-            self.summary.notes.append(f"{place(issue)} changed meanwhile: the next run tells of it")
+            self.summary.notes.append(f"{issue.place} changed meanwhile: the next run tells of it")
         else:
-            self.summary.problem(f"{place(issue)} could not be recorded: {explain(error)}")
+            self.summary.problem(f"{issue.place} could not be recorded: {explain(error)}")
 
     def _show(self, step: Step) -> None:
         """Show a ticket as it would be filed."""
@@ -260,8 +263,3 @@ def announced(config: Configuration) -> Remediation:
         strategy=section.remediation_strategy,
         reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
     )
-
-
-def place(issue: Issue) -> str:
-    """An issue and where it is, on one line."""
-    return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"

@@ -12,27 +12,27 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.documents.document import Document, fitted
-from library.documents.jira_markup import jira_markup
+from library.documents.document import Document
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
 from library.notifications.jira_client import JiraClient, Ticket
-from library.notifications.jira_connection import JiraError
-from library.notifications.jira_users import JiraUser, JiraUserLookupError
+from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
+from library.notifications.jira_users import JiraUser
 from library.notifications.jira_workflow import JiraCannotReopenError
 from reporting.exposure_text import told_line
 from reporting.filing import Filing
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, remembered
 from reporting.ticket_facts import with_owner_notes
+from reporting.ticket_people import attend, attendance, choose_assignee
+from reporting.ticket_writer import Draft, TicketWriter
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
 
 LABEL = "hammer"
 EXEMPT_LABEL = "whitelisted"
-_WATCH, _LINK = "watch", "link"
 # JIRA Cloud indexes what it is told shortly afterwards. Only a run that follows a broken one this soon has to wait.
 _INDEXED_AFTER = timedelta(seconds=15)
 
@@ -49,6 +49,7 @@ class Tickets:
         sleep: waits so many seconds.
         notes: what was left out of tickets, one line each.
         problems: what could not be done beside the ticket itself, one line each.
+        plain: whether the ticket at hand gets short plain texts: JIRA failed at the full ones.
     """
 
     jira: JiraClient
@@ -58,6 +59,7 @@ class Tickets:
     sleep: Callable[[float], None]
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    plain: bool = False
 
     def tell(self, step: Step, filing: Filing) -> dict[str, Any]:
         """Bring an issue's ticket up to date.
@@ -77,13 +79,29 @@ class Tickets:
         intent = {"news": str(news), "occurrence": issue.occurrence, "digest": digest(issue)}
         left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
+        # The time of the first intent stays: that is when something may have been written.
+        since = left_over.get("since") or format_time(self.now())
         if not resumed:
-            # The time of the first intent stays: that is when something may have been written.
-            since = left_over.get("since") or format_time(self.now())
             self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since}}})
+        self.plain = bool(left_over.get("plain"))
+        try:
+            return self._brought_up_to_date(step, filing, kept, left_over, resumed=resumed)
+        except JiraOutcomeUnknownError as error:
+            if error.status == 500:
+                # What this issue says may be what JIRA fails at: the next run says less.
+                self.table.update(
+                    issue,
+                    {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since, "plain": True}}},
+                )
+            raise
+
+    def _brought_up_to_date(
+        self, step: Step, filing: Filing, kept: dict[str, Any], left_over: Mapping[str, Any], *, resumed: bool
+    ) -> dict[str, Any]:
+        news, issue = step.ticket, step.issue
         known = str(kept.get("ticket") or "")
         ticket = self.jira.get(known) if known else self._lost(issue, left_over)
-        if news.ends:
+        if news is not None and news.ends:
             return kept | self._end(news, issue, ticket, resumed=resumed)
         told = {
             **remembered(issue, closed=False),
@@ -93,11 +111,15 @@ class Tickets:
         if ticket is not None:
             key, filed = self._go_on(step, ticket, filing, resumed=resumed)
             if filed:
-                still = _attendance(filing)
-            still = self._attend(key, still, self._assignee(filing)[0] if filed else None) if key else still
+                still = attendance(filing)
+            still = (
+                self._attend(key, still, choose_assignee(self.jira, filing, self._note)[0] if filed else None)
+                if key
+                else still
+            )
         if not key:
             key, assignee = self._file(issue, filing)
-            still = self._attend(key, _attendance(filing), assignee)
+            still = self._attend(key, attendance(filing), assignee)
         return kept | told | {"ticket": key} | ({"still": still} if still else {})
 
     def attend(self, issue: Issue) -> dict[str, Any]:
@@ -139,7 +161,7 @@ class Tickets:
         if news is News.NEW and resumed and not ticket.done:
             # The last run filed it, and ended before it recorded that.
             return ticket.key, True
-        self._comment(ticket.key, _comment_on(step, filing), resumed=resumed)
+        self._writer().comment(issue, ticket.key, _comment_on(step, filing), resumed=resumed)
         return ticket.key, False
 
     def _file(self, issue: Issue, filing: Filing) -> tuple[str, JiraUser | None]:
@@ -147,63 +169,24 @@ class Tickets:
         project = filing.owners.jira_project
         if not project:
             raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
-        assignee, said = self._assignee(filing)
+        assignee, said = choose_assignee(self.jira, filing, self._note)
         facts = with_owner_notes(filing.facts, said)
-        created = self.jira.create(
+        draft = Draft(
             project,
             text_of(issue).summary(issue, facts.place, facts.restricted),
-            self._fitted(text_of(issue).ticket(issue, facts)),
-            [LABEL, label_of(issue)],
+            text_of(issue).ticket(issue, facts),
+            (LABEL, label_of(issue)),
             assignee,
         )
+        created = self._writer().create(issue, draft)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
 
-    def _assignee(self, filing: Filing) -> tuple[JiraUser | None, list[str]]:
-        """Who is assigned, and what the ticket says of those who could not be."""
-        project = filing.owners.jira_project
-        said: list[str] = []
-        # A channel is Slack's business.
-        discovered = "" if filing.discovered.startswith("#") else filing.discovered
-        for name, where in ((discovered, "The owner tag"), (filing.owners.jira_owner, "ticket_owners")):
-            if not name:
-                continue
-            try:
-                user = self.jira.users.assignable(project, name)
-            except JiraUserLookupError as error:
-                self._note(f"no owners in {project}: {error}")
-                said.append(f'{where} names "{printable(name)}", whom JIRA does not let Hammer look up.')
-                continue
-            if user:
-                return user, said
-            said.append(f'{where} names "{printable(name)}", to whom JIRA cannot assign tickets of {project}.')
-        if said:
-            said.append("So nobody is assigned.")
-        return None, said
-
     def _attend(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
-        """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
+        return attend(self.jira, key, wanted, assignee, self._note, self.problems.append)
 
-        Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
-
-        Returns:
-            What the next run is to try again.
-        """
-        left = {}
-        for what, whom in wanted.items():
-            try:
-                if what == _LINK:
-                    self.jira.link(key, whom)
-                elif (user := self.jira.users.assignable(key.rpartition("-")[0], whom)) and user != assignee:
-                    self.jira.watch(key, user)
-            except JiraUserLookupError as error:
-                self._note(f"no owners in {key.rpartition('-')[0]}: {error}")
-            except JiraError as error:
-                said = f"linked to {whom}" if what == _LINK else f"watched by {printable(whom)}"
-                self.problems.append(f"{key} is not {said}: {error}")
-                if error.may_pass:
-                    left[what] = whom
-        return left
+    def _writer(self) -> TicketWriter:
+        return TicketWriter(self.jira, self.limit, self._note, plain=self.plain)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -216,17 +199,11 @@ class Tickets:
         if news is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self.jira.edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            self._comment(ticket.key, text_of(issue).ended(issue, exempt=news is News.EXEMPT), resumed=resumed)
+            self._writer().comment(
+                issue, ticket.key, text_of(issue).ended(issue, exempt=news is News.EXEMPT), resumed=resumed
+            )
             self.jira.workflow.close(ticket.key)
         return {**remembered(issue, closed=True), "ticket": ticket.key}
-
-    def _comment(self, key: str, document: Document, *, resumed: bool) -> None:
-        body = self._fitted(document)
-        if not (resumed and self.jira.has_comment(key, body)):
-            self.jira.comment(key, body)
-
-    def _fitted(self, document: Document) -> str:
-        return fitted(document, jira_markup, self.limit)
 
 
 def label_of(issue: Issue) -> str:
@@ -257,12 +234,6 @@ def would_say(step: Step, filing: Filing) -> Document:
     if step.ticket is News.NEW:
         return text_of(step.issue).ticket(step.issue, filing.facts)
     return _comment_on(step, filing)
-
-
-def _attendance(filing: Filing) -> dict[str, str]:
-    """Who is to watch a new ticket, and what it is to be linked to."""
-    wanted = {_WATCH: filing.owners.jira_owner, _LINK: filing.owners.jira_parent_ticket}
-    return {what: whom for what, whom in wanted.items() if whom}
 
 
 def _comment_on(step: Step, filing: Filing) -> Document:

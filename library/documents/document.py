@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from library.documents.text import shortened
+from library.documents.text import cut_utf16, utf16_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +81,31 @@ def fitted(document: Document, render: Callable[[Document], str], limit: int) ->
     Args:
         document: the document.
         render: makes a text of it.
-        limit: characters.
+        limit: characters, as JIRA counts them (`utf16_size`).
     """
     text = render(document)
-    if len(text) <= limit:
+    if utf16_size(text) <= limit:
         return text
     left_out: list[str] = []
     for section in reversed([section for section in document if section.spare]):
         document = tuple(kept for kept in document if kept is not section)
         left_out.insert(0, section.title)
         text = render(_with_notice(document, left_out, 0))
-        if len(text) <= limit:
+        if utf16_size(text) <= limit:
             return text
     low, high = 0, max(_longest(document), 1)
     while low < high:  # the most rows that fit
         rows = (low + high + 1) // 2
         cut, dropped = _shortened(document, rows)
-        if len(render(_with_notice(cut, left_out, dropped))) <= limit:
+        if utf16_size(render(_with_notice(cut, left_out, dropped))) <= limit:
             low = rows
         else:
             high = rows - 1
     document, dropped = _shortened(document, low)
-    while len(text := render(_with_notice(document, left_out, dropped))) > limit and len(document) > 1:
+    while utf16_size(text := render(_with_notice(document, left_out, dropped))) > limit and len(document) > 1:
         left_out.insert(0, document[-1].title)
         document = document[:-1]
-    return shortened(text, limit)
+    return cut_utf16(text, limit)
 
 
 def _longest(document: Document) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from library.documents.text import printable
+from library.documents.text import cut_utf16, printable, utf16_size
 
 # A zero-width space at each side: whether Slack takes it for a letter or for white space, no effect begins there.
 _APART = "\u200b"
@@ -39,13 +39,6 @@ def cut(mrkdwn: str, limit: int) -> str:
     >>> cut("a &lt;b&gt;", 6), cut("web", 3)
     ('a …', 'web')
     """
-    if _size(mrkdwn) <= limit:
+    if utf16_size(mrkdwn) <= limit:
         return mrkdwn
-    kept = mrkdwn[: limit - 1]  # and the ellipsis
-    while (over := _size(kept) - (limit - 1)) > 0:
-        kept = kept[: len(kept) - (over + 1) // 2]
-    return _BROKEN_END.sub("", kept) + "…"
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
+    return _BROKEN_END.sub("", cut_utf16(mrkdwn, limit)[:-1]) + "…"

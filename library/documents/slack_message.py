@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from library.documents.slack_markup import cut, literal
+from library.documents.text import ascii_only
 
 _MESSAGE_LIMIT = 12_000  # characters of the JSON of all blocks; Slack takes about 13,200
 _BLOCKS_LIMIT = 50  # Block Kit: blocks of a message
@@ -120,8 +121,7 @@ def compose(title: str, alerts: Sequence[Alert], notes: Sequence[str] = ()) -> l
 def plain(title: str, alert: Alert) -> Message:
     """One alert as a short text of ASCII, for when Slack refuses it in any other form."""
     line = alert.line.replace("\u200b", "")
-    line = "".join(char if char.isascii() else "?" for char in line)
-    return Message(f"{title}: {cut(line, _PLAIN_LIMIT)}", (), frozenset({alert.key}))
+    return Message(f"{title}: {cut(ascii_only(line), _PLAIN_LIMIT)}", (), frozenset({alert.key}))
 
 
 def _head(title: str, alerts: Sequence[Alert], notes: Sequence[str]) -> Message:

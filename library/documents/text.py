@@ -40,3 +40,27 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     ('1 group', '2 groups', '1,200 policies')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def utf16_size(text: str) -> int:
+    r"""Characters of a text as Java counts them, and so JIRA: one outside the Basic Multilingual Plane counts as two.
+
+    >>> utf16_size("web"), utf16_size("\U0001f525")
+    (3, 2)
+    """
+    return len(text.encode("utf-16-le")) // 2
+
+
+def cut_utf16(text: str, limit: int) -> str:
+    """Text of at most `limit` characters as `utf16_size` counts them; a longer one ends in an ellipsis."""
+    if utf16_size(text) <= limit:
+        return text
+    kept = text[: max(limit - 1, 0)]
+    while (over := utf16_size(kept) - (limit - 1)) > 0 and kept:
+        kept = kept[: len(kept) - (over + 1) // 2]
+    return kept + "…"[: max(limit, 0)]
+
+
+def ascii_only(text: str) -> str:
+    """Text in which a question mark stands for each character that is not ASCII."""
+    return "".join(char if char.isascii() else "?" for char in text)

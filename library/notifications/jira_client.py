@@ -142,10 +142,11 @@ class JiraClient:
         """Comment on a ticket. Raises JiraOutcomeUnknownError if it may have been done."""
         self._connection.write(lambda client: client.add_comment(key, body))
 
-    def has_comment(self, key: str, body: str) -> bool:
-        """Whether a ticket has this comment."""
+    def has_comment(self, key: str, *bodies: str) -> bool:
+        """Whether a ticket has one of these comments."""
         comments: Any = self._connection.read(lambda client: client.comments(key))
-        return any(comment.body.split() == body.split() for comment in comments)
+        wanted = [body.split() for body in bodies]
+        return any(comment.body.split() in wanted for comment in comments)
 
     def edit_labels(self, key: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Add labels to a ticket and remove others."""

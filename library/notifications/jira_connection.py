@@ -31,6 +31,8 @@ _TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
 _LINK_TYPE = "Relates"
 _REASON_LIMIT = 300
 
+_TEXT_FIELDS = {"body", "comment", "description", "summary"}
+
 NOT_OFFERED = (404, 405, 410, 501)
 """What answers a request for something that this JIRA, or a gateway before it, does not offer."""
 
@@ -57,6 +59,11 @@ class JiraError(HammerError):
     def may_pass(self) -> bool:
         """Whether the same request may well succeed later."""
         return self.status in (0, 401, 429) or self.status >= 500
+
+    @property
+    def refuses_text(self) -> bool:
+        """Whether JIRA may take the same with another text: it names no field, or one that holds text."""
+        return self.status in (400, 413, 422) and (not self.fields or bool(_TEXT_FIELDS & self.fields.keys()))
 
 
 class JiraOutcomeUnknownError(JiraError):

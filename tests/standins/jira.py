@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,8 @@ class JiraStandIn(StandIn):
         tells_kind: whether it says if it is Cloud.
         categories: whether statuses have a category.
         shows_users: whether it lets users be looked up.
+        refuses: what it answers a request that contains a text, by that text.
+        required: fields that a new ticket must have.
     """
 
     def __init__(self, *, cloud: bool) -> None:
@@ -68,6 +71,8 @@ class JiraStandIn(StandIn):
         self.tells_kind = True
         self.categories = True
         self.shows_users = True
+        self.refuses: dict[str, Answer] = {}
+        self.required: set[str] = set()
         self.transitions = {status: list(ways) for status, ways in _TRANSITIONS.items()}
         self.text_limit = 32_767
 
@@ -81,6 +86,9 @@ class JiraStandIn(StandIn):
     def answer(self, request: Request) -> Answer:
         if not self._logged_in(request):
             return Answer("<html>Unauthorized</html>", 401)
+        said = json.dumps([dict(request.query), request.body], ensure_ascii=False)
+        for answer in (answer for part, answer in self.refuses.items() if part in said):
+            return answer
         found = re.fullmatch(r"/rest/api/((?:2|3(?=/search/jql))/(.+))", request.path)
         if not found or found[1] in self.missing:
             return Answer({"errorMessages": ["no such resource"]}, 404)
@@ -147,9 +155,11 @@ class JiraStandIn(StandIn):
         }
         if fields["project"]["key"] not in self.projects:
             errors["project"] = "valid project is required"
-        if "\n" in fields["summary"] or len(fields["summary"]) > 255:
+        for name in self.required - fields.keys():
+            errors[name] = f"{name} is required."
+        if "\n" in fields["summary"] or len(fields["summary"].encode("utf-16-le")) > 2 * 255:
             errors["summary"] = "The summary is invalid."
-        if len(fields["description"]) > self.text_limit:
+        if len(fields["description"].encode("utf-16-le")) > 2 * self.text_limit:
             errors["description"] = "The entered text is too long."
         assignee = fields.get("assignee", {}).get("accountId" if self.cloud else "name")
         if "assignee" in fields and assignee not in {user.user_id for user in self.users if user.assignable}:

@@ -6,8 +6,9 @@ import pytest
 
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
+from tests.standins.jira import User
 from tests.standins.server import Answer, Fault
-from tests.worlds.reporting_world import World, reporting_world
+from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
 HOSTILE = {
     "letters": "x" * 255,
@@ -124,3 +125,84 @@ def test_an_owner_whom_slack_cannot_look_up_for_a_reason_of_its_own_is_told_thro
         assert summary.problems == []
         assert [message.channel for message in world.slack.messages] == ["#hammer"]
         assert reported(world) == {"sg-1"}
+
+
+def jira_alone(world: World) -> None:
+    world.sections["slack"] = {"enabled": False}
+
+
+NOT_TAKEN = {
+    "of the text": Answer({"errors": {"description": "Incorrect string value."}}, 400),
+    "of the title": Answer({"errors": {"summary": "The summary is invalid."}}, 400),
+    "in general": Answer({"errorMessages": ["Bad request"]}, 400),
+    "too large": Answer("<html>too large</html>", 413),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_every_ticket_is_within_jiras_limits(name: str) -> None:
+    with reporting_world() as world:
+        jira_alone(world)
+        world.jira.text_limit = 5000
+        world.sections["jira"] = {"text_field_character_limit": 5000}
+        world.found("sg-1", *(SSH._replace(cidr=f"8.8.{n}.0/24", status="open_partly") for n in range(90)), name=name)
+        summary = world.report()
+        assert (summary.problems, summary.notes) == ([], [])
+        assert reported(world) == {"sg-1"}
+
+
+@pytest.mark.parametrize("answer", NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_what_jira_refuses_to_store_is_filed_as_plain_text(answer: Answer) -> None:
+    with reporting_world() as world:
+        jira_alone(world)
+        world.found("sg-1", name="web \U0001f525")
+        world.found("sg-2")
+        world.jira.refuses = {"\U0001f525": answer}
+        summary = world.report()
+        assert summary.problems == []
+        [note] = summary.notes
+        assert note.startswith(
+            "sg-1 in 123456789012, eu-west-1: a short plain text was written, because JIRA answered 4"
+        )
+        assert reported(world) == {"sg-1", "sg-2"}
+        assert 'named "web ?"' in world.jira.tickets["SEC-1"].fields["description"]
+        assert len(world.jira.tickets["SEC-1"].fields["description"]) <= 1500
+        assert world.report().told == {}
+
+
+def test_a_limit_that_is_lower_than_configured() -> None:
+    with reporting_world() as world:
+        jira_alone(world)
+        world.jira.text_limit = 2000
+        world.found("sg-1", SSH, RDP)
+        assert world.report().problems == []
+        world.found("sg-1", *(SSH._replace(cidr=f"8.8.{n}.0/24", status="open_partly") for n in range(90)))
+        assert world.report().problems == []
+        assert [len(comment) <= 1500 for comment in world.jira.tickets["SEC-1"].comments] == [True]
+
+
+def test_what_makes_jira_fail_is_plain_in_the_next_run_and_keeps_no_other_from_being_filed() -> None:
+    with reporting_world() as world:
+        jira_alone(world)
+        for number in range(6):
+            world.found(f"sg-{number}", name="web \U0001f525" if number < 4 else "web")
+        world.jira.refuses = {"\U0001f525": Answer("<html>Incorrect string value</html>", 500)}
+        assert len(world.report().problems) == 4
+        assert reported(world) == {"sg-4", "sg-5"}
+        world.passes(hours=1)
+        assert world.report().problems == []
+        assert reported(world) == {"sg-0", "sg-1", "sg-2", "sg-3"}
+        assert len(world.jira.tickets) == 6
+
+
+def test_an_owner_at_whom_jira_fails_is_not_looked_up() -> None:
+    with reporting_world() as world:
+        jira_alone(world)
+        world.ticket_owners["jira_owner"] = "Security Team"
+        world.jira.users.append(User("x", "evil"))
+        world.found(tags={"owner": "evil"})
+        world.jira.refuses = {'"query": "evil"': Answer({"errorMessages": ["no"]}, 400)}
+        assert world.report().problems == []
+        fields = world.jira.tickets["SEC-1"].fields
+        assert fields["assignee"] == {"accountId": world.jira.users[1].user_id}
+        assert 'The owner tag names "evil", whom JIRA could not look up.' in fields["description"]

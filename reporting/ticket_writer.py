@@ -1,0 +1,86 @@
+"""Writes texts to JIRA so that it takes them: as long as it allows, and short and plain if it refuses them.
+
+Names and tags of an account are in these texts. JIRA may refuse a character, or a limit may be lower than the
+configuration says; that must not keep the ticket from being written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from library.documents.document import Document, fitted
+from library.documents.jira_markup import jira_markup
+from library.documents.text import ascii_only
+from library.issues.issue import Issue
+from library.notifications.jira_client import CreatedTicket, JiraClient
+from library.notifications.jira_connection import JiraError
+from library.notifications.jira_users import JiraUser
+
+_PLAIN_LIMIT = 1500
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A ticket to be filed."""
+
+    project: str
+    title: str
+    body: Document
+    labels: tuple[str, ...]
+    assignee: JiraUser | None
+
+
+class TicketWriter:
+    """Files tickets and comments on them.
+
+    Args:
+        jira: JIRA.
+        limit: the longest text it takes.
+        note: told, in one line, that a plain text was written.
+        plain: whether to write plain texts at once: JIRA failed at the full ones.
+    """
+
+    def __init__(self, jira: JiraClient, limit: int, note: Callable[[str], None], *, plain: bool = False) -> None:
+        self._jira = jira
+        self._limit = limit
+        self._note = note
+        self._is_plain = plain
+
+    def create(self, issue: Issue, draft: Draft) -> CreatedTicket:
+        """File a ticket. Raises JiraError."""
+
+        def create(body: str, *, plain: bool) -> CreatedTicket:
+            title = ascii_only(draft.title) if plain else draft.title
+            return self._jira.create(draft.project, title, body, draft.labels, draft.assignee)
+
+        return self._write(issue, draft.body, create)
+
+    def comment(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> None:
+        """Comment on a ticket. `resumed`: look whether the last run did. Raises JiraError."""
+
+        def comment(body: str, *, plain: bool) -> None:
+            del plain
+            self._jira.comment(key, body)
+
+        if not (resumed and self._jira.has_comment(key, self._full(document), self._plain(document))):
+            self._write(issue, document, comment)
+
+    def _write(self, issue: Issue, document: Document, write: Callable[..., _T]) -> _T:
+        if self._is_plain:
+            return write(self._plain(document), plain=True)
+        try:
+            return write(self._full(document), plain=False)
+        except JiraError as error:
+            if not error.refuses_text:
+                raise
+            self._note(f"{issue.place}: a short plain text was written, because {error}")
+            return write(self._plain(document), plain=True)
+
+    def _full(self, document: Document) -> str:
+        return fitted(document, jira_markup, self._limit)
+
+    def _plain(self, document: Document) -> str:
+        return ascii_only(fitted(document, jira_markup, min(self._limit, _PLAIN_LIMIT)))
