@@ -172,7 +172,7 @@ class SlackConnection:
             return Failure(SlackDestinationError(f"Slack says {code}"))
         if writes:
             # Also a server error, or a proxy's 403, may be about what this message says: others are still to be sent.
-            may_have_arrived = status >= 500 or code in _SERVER_ERRORS
+            may_have_arrived = status >= 500 or code in _SERVER_ERRORS or (not code and status < 400)
             return Failure(SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived), down_after=LATE)
         if status >= 500 or code in _SERVER_ERRORS:
             return Failure(SlackError(reason), may_repeat=status >= 500, down_after=SOON)
