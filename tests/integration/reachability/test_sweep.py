@@ -1,0 +1,388 @@
+"""The sweep on answers that botocore's Stubber accepts: what the emulated EC2 lacks, and how many calls it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from identification.reachability.attach import Attached, with_reachability
+from library.aws.ec2 import PrefixListReader
+from library.issues.details import IssueDetails
+from library.issues.reachability import Reachability
+from library.issues.reconcile import Detection
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator
+from library.security_groups.group import parse_security_group
+from library.security_groups.usage import Usage, User
+from tests.builders.networks import (
+    ALB_ARN,
+    NLB_ARN,
+    acl,
+    balancer_interface,
+    interface,
+    listener,
+    route_table,
+    subnet,
+    target_group,
+    vpc,
+)
+from tests.builders.rules import described_group
+from tests.builders.stubbed_aws import Answer, StubbedAws
+
+Raw = Mapping[str, Any]
+ACCOUNT = "210987654321"
+EC2_SWEEP = {
+    "ec2.DescribeNetworkInterfaces": 1,
+    "ec2.DescribeRouteTables": 1,
+    "ec2.DescribeSubnets": 1,
+    "ec2.DescribeVpcs": 1,
+    "ec2.DescribeNetworkAcls": 1,
+}
+
+
+def region(**other: Answer) -> dict[str, Answer]:
+    """What EC2 answers of a region with one public instance."""
+    return {
+        "ec2.DescribeNetworkInterfaces": [interface()],
+        "ec2.DescribeSubnets": [subnet()],
+        "ec2.DescribeVpcs": [vpc()],
+        "ec2.DescribeRouteTables": [route_table()],
+        "ec2.DescribeNetworkAcls": [acl()],
+    } | {name.replace("_", "."): answer for name, answer in other.items()}
+
+
+def sweep(
+    aws: StubbedAws,
+    *,
+    groups: Sequence[str] = ("sg-1",),
+    rule: str = "tcp/22 from 0.0.0.0/0",
+    whole_region: bool = True,
+    owner_keys: frozenset[str] | None = None,
+) -> Attached:
+    group = parse_security_group(described_group([rule], GroupId="sg-1"))
+    found = Evaluator(PortSet.parse([22]), AddressSet()).evaluate(group, {})
+    details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures)
+    return with_reachability(
+        [Detection(ACCOUNT, group_id, details, whitelisted=False) for group_id in groups],
+        dict.fromkeys(groups, found.openings),
+        aws,
+        PrefixListReader(aws("ec2")),
+        whole_region=whole_region,
+        owner_keys=owner_keys,
+    )
+
+
+def verdict(attached: Attached) -> Reachability:
+    found = attached.detections[0].details.reachability
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        pytest.param({}, "internet", id="open"),
+        pytest.param({"ec2_DescribeVpcs": [vpc(mode="block-ingress")]}, "blocked", id="Block Public Access of the VPC"),
+        pytest.param(
+            {"ec2_DescribeVpcs": [vpc(mode="block-bidirectional")], "ec2_DescribeSubnets": [subnet(mode="off")]},
+            "internet",
+            id="an excluded subnet",
+        ),
+        pytest.param(
+            {
+                "ec2_DescribeNetworkInterfaces": [
+                    interface(public=""),
+                    interface(
+                        "eni-ga", groups=["sg-ga"], public="", instance="", InterfaceType="global_accelerator_managed"
+                    ),
+                ]
+            },
+            "unknown",
+            id="an accelerator",
+        ),
+        pytest.param(
+            {"ec2_DescribeRouteTables": [route_table(), route_table("rtb-9", [], main=False, gateways=["igw-1"])]},
+            "unknown",
+            id="a gateway with a route table of its own",
+        ),
+        pytest.param(
+            {
+                "ec2_DescribeRouteTables": [route_table(routes=["pl-1 igw-1"])],
+                "ec2_DescribeManagedPrefixLists": [{"PrefixListId": "pl-1", "OwnerId": ACCOUNT}],
+                "ec2_GetManagedPrefixListEntries": [{"Cidr": "0.0.0.0/0"}],
+            },
+            "internet",
+            id="a route to a prefix list",
+        ),
+        pytest.param(
+            {
+                "ec2_DescribeRouteTables": [route_table(routes=["pl-1 igw-1"])],
+                "ec2_DescribeManagedPrefixLists": [{"PrefixListId": "pl-1", "OwnerId": "AWS"}],
+            },
+            "blocked",
+            id="a route to a list of AWS's own",
+        ),
+        pytest.param({"ec2_DescribeRouteTables": [route_table(routes=["pl-1 igw-1"])]}, "unknown", id="a list unread"),
+    ],
+)
+def test_what_the_emulated_ec2_lacks(answers: dict[str, Answer], expected: str) -> None:
+    assert verdict(sweep(StubbedAws(region(**answers)))).verdict == expected
+
+
+def test_an_interface_that_denies_the_gateway_s_traffic() -> None:
+    ipv6 = [interface(public="", ipv6=["2600:1f18::10"], DenyAllIgwTraffic=True)]
+    aws = StubbedAws(region(ec2_DescribeNetworkInterfaces=ipv6))
+    assert verdict(sweep(aws, rule="tcp/22 from ::/0")).verdict == "internal"
+
+
+def large_region() -> dict[str, Answer]:
+    """5,000 interfaces of instances in 500 subnets with 300 route tables and 100 ACLs."""
+    subnets = [f"subnet-{number}" for number in range(500)]
+    interfaces = [
+        interface(
+            f"eni-{number}",
+            subnet=subnets[number % 500],
+            groups=[f"sg-{number % 2500}"],
+            public=f"54.{number // 250}.{number % 250}.1" if number % 2 else "",
+            instance=f"i-{number}",
+        )
+        for number in range(5000)
+    ]
+    tables = [route_table(f"rtb-{number}", main=False, subnets=[subnets[number]]) for number in range(299)]
+    return region(
+        ec2_DescribeNetworkInterfaces=interfaces,
+        ec2_DescribeSubnets=[subnet(subnet_id) for subnet_id in subnets],
+        ec2_DescribeRouteTables=[route_table("rtb-main"), *tables],
+        ec2_DescribeNetworkAcls=[acl(f"acl-{number}", subnets=subnets[number::100]) for number in range(100)],
+        ec2_DescribeInstances=[{"Instances": [{"InstanceId": "i-1", "Tags": []}]}],
+    )
+
+
+def test_a_large_region_costs_eleven_calls_and_one_for_names() -> None:
+    aws = StubbedAws(large_region())
+    groups = [f"sg-{number}" for number in range(250)]
+    attached = sweep(aws, groups=groups, owner_keys=frozenset({"owner"}))
+    assert aws.counted() == EC2_SWEEP | {
+        "ec2.DescribeNetworkInterfaces": 5,
+        "ec2.DescribeRouteTables": 3,
+        "ec2.DescribeInstances": 1,
+    }
+    verdicts = [detection.details.reachability for detection in attached.detections]
+    assert {str(found.verdict) for found in verdicts if found} == {"internal", "internet"}
+    assert attached.notes == ()
+
+
+def test_a_look_at_a_group_reads_its_vpcs_only() -> None:
+    filters: list[tuple[str, ...]] = []
+
+    def interfaces(asked: Mapping[str, str]) -> Sequence[Raw]:
+        filters.append((asked["Filter.1.Name"], asked["Filter.1.Value.1"]))
+        return [interface()]
+
+    aws = StubbedAws(region(ec2_DescribeNetworkInterfaces=interfaces))
+    assert verdict(sweep(aws, whole_region=False)).verdict == "internet"
+    assert filters == [("group-id", "sg-1"), ("vpc-id", "vpc-1")]
+    assert aws.counted() == EC2_SWEEP | {"ec2.DescribeNetworkInterfaces": 2}
+
+
+def test_nothing_is_asked_without_exposures() -> None:
+    aws = StubbedAws({})
+    assert sweep(aws, groups=[]) == Attached([], ())
+    assert aws.calls == []
+
+
+def test_load_balancers_are_asked_about_only_where_one_matters() -> None:
+    aws = StubbedAws(region())
+    sweep(aws)
+    assert aws.counted() == EC2_SWEEP
+
+
+def described_balancer(arn: str, kind: str) -> Raw:
+    return {"LoadBalancerArn": arn, "Type": kind, "Scheme": "internet-facing", "VpcId": "vpc-1"}
+
+
+def test_the_listeners_of_a_load_balancer() -> None:
+    aws = StubbedAws(
+        region(
+            ec2_DescribeNetworkInterfaces=[balancer_interface()],
+            elbv2_DescribeLoadBalancers=[
+                described_balancer(ALB_ARN, "application"),
+                described_balancer("a/x/y", "network"),
+            ],
+            elbv2_DescribeListeners=[listener("HTTP", 22)],
+        )
+    )
+    assert verdict(sweep(aws)).verdict == "internet"
+    assert aws.counted() == EC2_SWEEP | {"elbv2.DescribeLoadBalancers": 1, "elbv2.DescribeListeners": 1}
+
+
+def test_the_listeners_of_a_classic_load_balancer() -> None:
+    described = {
+        "LoadBalancerName": "old",
+        "ListenerDescriptions": [
+            {"Listener": {"Protocol": "TCP", "LoadBalancerPort": 80, "InstancePort": 22}, "PolicyNames": []}
+        ],
+    }
+    aws = StubbedAws(
+        region(ec2_DescribeNetworkInterfaces=[balancer_interface(arn="old")], elb_DescribeLoadBalancers=[described])
+    )
+    found = verdict(sweep(aws))
+    assert [(path.verdict, path.blocked_by) for path in found.paths] == [("blocked", "ELB_LISTENERS_MISMATCH")]
+    assert aws.counted() == EC2_SWEEP | {"elb.DescribeLoadBalancers": 1}
+
+
+def behind_a_network_load_balancer(**other: Answer) -> dict[str, Answer]:
+    """A private instance to which a network load balancer with groups of its own sends port 443."""
+    return region(
+        ec2_DescribeNetworkInterfaces=[
+            interface(public=""),
+            balancer_interface(arn=NLB_ARN, subnet="subnet-2", groups=["sg-lb"]),
+        ],
+        ec2_DescribeSubnets=[subnet(), subnet("subnet-2")],
+        ec2_DescribeRouteTables=[
+            route_table(routes=["0.0.0.0/0 nat-1"]),
+            route_table("rtb-2", main=False, subnets=["subnet-2"]),
+        ],
+        ec2_DescribeNetworkAcls=[acl(), acl("acl-2", subnets=["subnet-2"])],
+        ec2_DescribeSecurityGroups=[described_group(["tcp/443 from 0.0.0.0/0"], GroupId="sg-lb")],
+        elbv2_DescribeLoadBalancers=[described_balancer(NLB_ARN, "network")],
+        elbv2_DescribeListeners=[listener("TCP", 443, "tg-1")],
+        elbv2_DescribeTargetGroups=[target_group(), target_group("tg-alb", kind="alb")],
+        elbv2_DescribeTargetHealth=[{"Target": {"Id": "i-1", "Port": 22}}],
+        elbv2_DescribeTargetGroupAttributes=[{"Key": "preserve_client_ip.enabled", "Value": "true"}],
+    ) | {name.replace("_", "."): answer for name, answer in other.items()}
+
+
+def test_a_private_target_of_a_network_load_balancer() -> None:
+    aws = StubbedAws(behind_a_network_load_balancer())
+    found = verdict(sweep(aws))
+    (path,) = found.paths
+    assert (path.interface, path.address, path.verdict) == ("eni-1", "54.9.9.9", "internet")
+    assert path.through == ("igw-1", "rtb-2", "acl-2", "eni-lb", "acl-1", "eni-1")
+    assert path.text == "Anyone on the Internet can connect to tcp/22 at 54.9.9.9 over load balancer front."
+    assert aws.counted() == EC2_SWEEP | {
+        "ec2.DescribeSecurityGroups": 1,
+        "elbv2.DescribeLoadBalancers": 1,
+        "elbv2.DescribeListeners": 1,
+        "elbv2.DescribeTargetGroups": 1,
+        "elbv2.DescribeTargetHealth": 1,
+        "elbv2.DescribeTargetGroupAttributes": 1,
+    }
+
+
+def test_the_balancer_s_groups_may_be_in_the_way() -> None:
+    groups = [described_group(["tcp/80 from 0.0.0.0/0"], GroupId="sg-lb")]
+    found = verdict(sweep(StubbedAws(behind_a_network_load_balancer(ec2_DescribeSecurityGroups=groups))))
+    (path,) = found.paths
+    assert (path.verdict, path.blocked_by) == ("blocked", "SECURITY_GROUP_RESTRICTION")
+    assert path.text == "54.9.9.9 is closed: sg-lb of load balancer front admits no tcp/443 from 1.0.0.0."
+    assert path.through == ("igw-1", "rtb-2", "acl-2", "eni-lb", "sg-lb")
+
+
+@pytest.mark.parametrize(
+    "denied",
+    ["DescribeLoadBalancers", "DescribeListeners", "DescribeTargetGroups", "DescribeTargetHealth",
+     "DescribeTargetGroupAttributes"],
+)  # fmt: skip
+def test_a_denied_read_of_load_balancers_is_said_once(denied: str) -> None:
+    answers = behind_a_network_load_balancer()
+    del answers[f"elbv2.{denied}"]
+    attached = sweep(StubbedAws(answers))
+    found = verdict(attached)
+    assert (found.verdict, found.severity) == ("unknown", "high")
+    assert found.unread == (
+        f"The load balancers of the region could not be read: {denied} was refused (AccessDenied).",
+    )
+    (note,) = attached.notes
+    assert note.startswith("load balancers could not be read: denied: ")
+
+
+def test_the_answer_of_a_refusal_has_no_id_of_a_request_in_it() -> None:
+    answers = region()
+    del answers["ec2.DescribeRouteTables"]
+    assert verdict(sweep(StubbedAws(answers))) == verdict(sweep(StubbedAws(answers)))
+
+
+def test_an_answer_that_is_not_understood_hides_nothing() -> None:
+    odd = region(ec2_DescribeSubnets=[{"VpcId": "vpc-1"}])
+    attached = sweep(StubbedAws(odd))
+    assert verdict(attached).verdict == "unknown"
+    assert attached.notes == ("network interfaces could not be read: 'SubnetId'",)
+
+
+OWNED = {"Key": "owner", "Value": "ana@example.com"}
+
+
+def test_owners_come_from_what_an_interface_belongs_to() -> None:
+    asg = {"Key": "aws:autoscaling:groupName", "Value": "workers"}
+    instance = {"InstanceId": "i-1", "Tags": [{"Key": "Name", "Value": "web"}, asg, {"Key": "Secret", "Value": "x"}]}
+    tag_of_group = {"ResourceId": "workers", "Key": "Owner", "Value": "bo", "PropagateAtLaunch": False}
+    database = {
+        "DBInstanceIdentifier": "orders",
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1", "Status": "active"}],
+        "TagList": [{"Key": "owner", "Value": "dba"}],
+        "InstanceCreateTime": datetime(2026, 11, 22, tzinfo=UTC),
+    }
+    aws = StubbedAws(
+        region(
+            ec2_DescribeNetworkInterfaces=[
+                interface(TagSet=[{"Key": "owner", "Value": "eni"}]),
+                balancer_interface(groups=["sg-1"]),
+                interface(
+                    "eni-db", instance="", public="", Description="RDSNetworkInterface", RequesterId="amazon-rds"
+                ),
+            ],
+            ec2_DescribeInstances=[{"Instances": [instance]}],
+            elbv2_DescribeLoadBalancers=[described_balancer(ALB_ARN, "application")],
+            elbv2_DescribeListeners=[listener("HTTP", 22)],
+            elbv2_DescribeTags=[{"ResourceArn": ALB_ARN, "Tags": [OWNED]}],
+            autoscaling_DescribeTags=[tag_of_group],
+            rds_DescribeDBInstances=[database],
+        )
+    )
+    attached = sweep(aws, owner_keys=frozenset({"owner"}))
+    assert attached.notes == ()
+    assert attached.detections[0].usage == Usage(
+        users=(
+            User("database", "orders"),
+            User("instance", "i-1 (web)", ("54.1.1.1",)),
+            User("load balancer", "web", ("54.9.9.9",)),
+        ),
+        tags=({"Owner": "bo"}, {"owner": "eni"}, {"owner": "ana@example.com"}, {"owner": "dba"}),
+    )
+
+
+def test_tags_that_could_not_be_read_hide_no_user() -> None:
+    described = {"LoadBalancerName": "old", "ListenerDescriptions": []}
+    aws = StubbedAws(
+        region(
+            ec2_DescribeNetworkInterfaces=[
+                balancer_interface(arn="old"),
+                interface(
+                    "eni-db", instance="", public="", Description="RDSNetworkInterface", RequesterId="amazon-rds"
+                ),
+                interface(),
+            ],
+            elb_DescribeLoadBalancers=[described],
+            ec2_DescribeInstances=[
+                {"Instances": [{"InstanceId": "i-1", "Tags": [{"Key": "aws:autoscaling:groupName", "Value": "w"}]}]}
+            ],
+        )
+    )
+    attached = sweep(aws, owner_keys=frozenset({"owner"}))
+    assert attached.detections[0].usage == Usage(
+        users=(
+            User("database", "eni-db"),
+            User("instance", "i-1", ("54.1.1.1",)),
+            User("load balancer", "old", ("54.9.9.9",)),
+        )
+    )
+    assert [note.partition(":")[0] for note in attached.notes] == [
+        "tags of auto scaling groups could not be read",
+        "tags of load balancers could not be read",
+        "databases could not be read",
+    ]
