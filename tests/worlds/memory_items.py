@@ -1,0 +1,116 @@
+"""The issue table in memory: `library.aws.items.Items` without DynamoDB, for tests of many schedules."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from library.aws.items import ConflictError, NextNumber
+
+Item = dict[str, Any]
+
+
+class MemoryItems:
+    """Behaves as `Items` does.
+
+    Args:
+        before: called before each operation with its name: where another actor may come in between.
+    """
+
+    def __init__(self, before: Callable[[str], None] = lambda _: None) -> None:
+        self.items: dict[tuple[str, str], Item] = {}
+        self.before = before
+
+    def get(self, account_id: str, item_id: str) -> Item | None:
+        self.before("get")
+        return copy.deepcopy(self.items.get((account_id, item_id)))
+
+    def get_many(self, account_id: str, item_ids: Iterable[str]) -> Iterator[Item]:
+        wanted = list(dict.fromkeys(item_ids))
+        if wanted:
+            self.before("get_many")
+        yield from [copy.deepcopy(self.items[account_id, name]) for name in wanted if (account_id, name) in self.items]
+
+    def query(self, condition: str, values: Mapping[str, Any], *, index: str = "", only: str = "") -> Iterator[Item]:
+        assert not only
+        self.before(f"query {index}")
+        yield from [copy.deepcopy(item) for item in self.items.values() if _holds(condition, item, values)]
+
+    def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
+        self.before("put")
+        key = (item["account_id"], item["issue_id"])
+        if not _holds(condition, self.items.get(key, {}), values or {}):
+            raise ConflictError(item["issue_id"])
+        self.items[key] = copy.deepcopy(dict(item))
+
+    def put_new(self, item: Mapping[str, Any]) -> None:
+        self.put(item, "attribute_not_exists(issue_id)")
+
+    def update(
+        self,
+        account_id: str,
+        item_id: str,
+        sets: Mapping[str, Any],
+        *,
+        adds: Mapping[str, Any] | None = None,
+        deletes: Mapping[str, Any] | None = None,
+        removes: Iterable[str] = (),
+        condition: str = "",
+        values: Mapping[str, Any] | None = None,
+        returning: bool = False,
+    ) -> Item:
+        self.before("update")
+        key = (account_id, item_id)
+        before = self.items.get(key, {})
+        if condition and not _holds(condition, before, values or {}):
+            raise ConflictError(item_id)
+        after = copy.deepcopy(before) | {"account_id": account_id, "issue_id": item_id}
+        for path, value in sets.items():
+            *parents, name = path.split(".")
+            place = after
+            for parent in parents:
+                place = place[parent]
+            place[name] = before.get(value.attribute, 0) + 1 if isinstance(value, NextNumber) else copy.deepcopy(value)
+        for name, members in (adds or {}).items():
+            after[name] = after.get(name, set()) | members
+        for name, members in (deletes or {}).items():
+            after[name] = after.get(name, set()) - members
+        for name in removes:
+            after.pop(name, None)
+        self.items[key] = after
+        return copy.deepcopy(after) if returning else {}
+
+
+class _Missing:
+    """An attribute that is not there: no comparison with it holds."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    __le__ = __gt__ = __ge__ = __lt__
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:
+    """Evaluate an expression of DynamoDB, as far as Hammer's go."""
+    code = condition.replace(" AND ", " and ").replace(" OR ", " or ")
+    code = re.sub(r"attribute_not_exists\(#?(\w+)\)", r"(not has('\1'))", code)
+    code = re.sub(r"attribute_exists\(#?(\w+)\)", r"has('\1')", code)
+    code = re.sub(r"begins_with\(#?(\w+), :(\w+)\)", r"str(at('\1')).startswith(value('\2'))", code)
+    code = re.sub(r"(?<![<>!])= ", "== ", code)
+    code = re.sub(r"#(\w+)", r"at('\1')", code)
+    code = re.sub(r"\baccount_id\b", "at('account_id')", code)
+    code = re.sub(r":(\w+)", r"value('\1')", code)
+    missing = _Missing()
+    names = {
+        "has": lambda name: name in item,
+        "at": lambda name: item.get(name, missing),
+        "value": lambda name: values[f":{name}"],
+        "str": str,
+    }
+    return bool(eval(code, {"__builtins__": {}}, names))  # noqa: S307 - expressions of this repository
