@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -146,7 +147,7 @@ def test_a_scan_that_is_held_does_not_open_what_was_fixed_meanwhile(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_events_in_any_order_any_number_of_times_or_not_at_all_then_a_scan_are_the_scan_alone(
-    data: st.DataObject, monkeypatch: pytest.MonkeyPatch
+    data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = data.draw(st.lists(st.tuples(st.sampled_from(GROUPS), st.sampled_from(STATES)), min_size=1, max_size=8))
     world = Schedule(data.draw(st.integers(0, 9)), monkeypatch, GROUPS)
