@@ -21,6 +21,7 @@ from library.config import Configuration, configuration_place, load_configuratio
 _JOBS: Mapping[str, str] = {
     "reporting": "reporting.create_security_groups_tickets",
     "remediation": "remediation.clean_security_groups --batch",
+    "publishing": "hammer publish",
 }
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LONGEST_RUN = "6h"

@@ -12,7 +12,13 @@ _HOST = ("jira", "slack_sdk", "watchtower")
 EXTRAS: Mapping[str, tuple[str, ...]] = {"host": _HOST, "demo": (*_HOST, "moto", "flask")}
 """The packages that each extra of pyproject.toml brings, as they are imported."""
 
-NEEDED_BY: Mapping[str, str] = {"demo": "demo", "report": "host", "remediate": "host", "restore": "host"}
+NEEDED_BY: Mapping[str, str] = {
+    "demo": "demo",
+    "publish": "host",
+    "report": "host",
+    "remediate": "host",
+    "restore": "host",
+}
 """The extra that a command needs. The other commands need none."""
 
 # A command that is not installed takes whatever it is given, so that its message comes before any other.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -22,19 +20,20 @@ from hammer.list_options import (
     order,
     wanted,
 )
-from hammer.listing.build import knowledge_of, listed_issue
-from hammer.listing.issue import Failed, ListedIssue, Listing, Scanned, Source
-from hammer.listing.selection import Sort, Wanted, chosen
+from hammer.listing.issue import Listing
 from hammer.output import check_output, write
 from hammer.security_hub import import_findings
-from library.aws.coverage_records import CoverageRecords
-from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.session import Sessions
-from library.config import Configuration
-from library.config.organization import with_organization
+from hammer.table_listing import (
+    Tables,
+    accounts_of,
+    change_since,
+    list_issues,
+    open_tables,
+    read_history,
+    read_issues,
+)
 from library.documents.text import counted, printable
 from library.issues.issue import Status
-from library.issues.scan_coverage import Outcome
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -61,25 +60,6 @@ SecurityHubOption = Annotated[
     ),
 ]
 _EXPOSED = (Status.OPEN, Status.WHITELISTED)
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """What the command reads from."""
-
-    config: Configuration
-    sessions: Sessions
-    table: IssueTable
-
-
-def open_tables(config: Configuration) -> Tables:
-    """Clients for a configuration, and its accounts, those of the organization if it asks for them."""
-    aws = config.aws
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
-    config = with_organization(config, sessions)
-    return Tables(
-        config, sessions, IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
-    )
 
 
 def command(
@@ -111,7 +91,15 @@ def command(
     refuse_unknown_regions(region, tables.config.aws.regions)
     selection = Selection.of(account, region, group)
     refuse_unknown_groups(group, accounts_of(tables, selection), tables.table)
-    listing = read_listing(tables, selection, take, sort, datetime.now(UTC))
+    now = datetime.now(UTC)
+    # The report tells what changed, for which all statuses are read. Of a part of the table the history knows nothing.
+    whole = output_format is Format.HTML and not (account or region or group)
+    found = read_issues(tables, selection, Status if whole else statuses)
+    listing = list_issues(tables, selection, found, take, sort, now)
+    if whole:
+        days = read_history(tables, now)
+        trend = tuple((day.day, day.open_total) for day in days)
+        listing = replace(listing, change=change_since(days, found.issues), trend=trend)
     if to_security_hub:
         problems = _send(tables, listing)
     else:
@@ -133,62 +121,6 @@ def _send(tables: Tables, listing: Listing) -> list[str]:
     )
     print(f"{counted(sent.active, 'active finding')} and {sent.archived:,} archived imported into Security Hub")
     return sent.problems
-
-
-def accounts_of(tables: Tables, selection: Selection) -> list[str]:
-    """The accounts that are selected."""
-    return [name for name in tables.config.scanned_accounts() if not selection.accounts or name in selection.accounts]
-
-
-def read_listing(tables: Tables, selection: Selection, take: Wanted, sort: Sort, now: datetime) -> Listing:
-    """The issues that are selected and wanted, and what was last seen of their accounts and regions.
-
-    Raises:
-        ClientError, BotoCoreError: the table could not be read.
-    """
-    known = knowledge_of(tables.config, now.date())
-    issues: list[ListedIssue] = []
-    failed: list[Failed] = []
-
-    def unreadable(item: UnreadableIssueError) -> None:
-        if selection.takes(item.account_id, item.region, item.issue_id):
-            failed.append(Failed(item.account_id, item.region, str(item)))
-
-    statuses: Sequence[Status] = sorted(take.statuses or set(Status))
-    for account_id in accounts_of(tables, selection):
-        issues += [
-            listed_issue(issue, known)
-            for issue in tables.table.with_status(account_id, *statuses, unreadable=unreadable)
-            if selection.takes(account_id, issue.details.region, issue.issue_id)
-        ]
-    exempt = Counter((i.account_id, i.details.region) for i in issues if i.whitelisted)
-    scanned, unseen = _coverage(tables, selection, exempt)
-    return Listing(
-        source=Source.TABLE,
-        generated=now,
-        issues=chosen(issues, take, sort),
-        scanned=tuple(scanned),
-        failed=(*failed, *unseen),
-        whitelisted=exempt.total(),
-    )
-
-
-def _coverage(
-    tables: Tables, selection: Selection, exempt: Counter[tuple[str, str]]
-) -> tuple[list[Scanned], list[Failed]]:
-    """What was last seen of each account and region, and what was not seen whole."""
-    scanned: list[Scanned] = []
-    failed: list[Failed] = []
-    for account_id in accounts_of(tables, selection):
-        name = tables.config.account_name(account_id)
-        for scan in CoverageRecords(tables.table.items).of_account(account_id):
-            if scan.outcome is Outcome.REGION_OFF or (selection.regions and scan.region not in selection.regions):
-                continue
-            place = (account_id, scan.region)
-            scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[place], scan.last_complete))
-            if scan.outcome is not Outcome.COMPLETE:
-                failed.append(Failed(account_id, scan.region, f"its last scan: {scan.outcome}: {scan.reason}"))
-    return scanned, failed
 
 
 app = application(command)

@@ -1,17 +1,34 @@
-"""`hammer status`: what Hammer last saw, what it knows, and what waits for somebody. Reads the issue table only."""
+"""`hammer status`: what one looks at first: what is wrong, what Hammer last saw and did, and what waits for somebody.
+
+Reads the issue table, and how many messages are in the dead-letter queues.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from hammer.listing.build import knowledge_of, listed_issue
+from hammer.status_view import (
+    AGE_HEADINGS,
+    Facts,
+    JobState,
+    age_rows,
+    attention,
+    due_rows,
+    job_rows,
+    trend,
+    waiting,
+)
+from hammer.terminal import Column, console, say, show_table
 from library.aws.coverage_records import CoverageRecords
+from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.job_records import JobRecords
 from library.aws.lock import Lock, LockState, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
@@ -32,25 +49,49 @@ from library.jobs.command_line import (
 from library.jobs.selection import refuse_unknown_regions
 from remediation.journal import is_unfinished
 
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+_HISTORY_SHOWN = timedelta(days=14)
+_DEAD_LETTERS = "-dead-letters"
+
 
 def command(config: ConfigOption = None, account: AccountOption = None, region: RegionOption = None) -> None:
-    """Show when each account and region was scanned, the issues by status, and what waits for a decision."""
+    """Show what is wrong, what was scanned and done last, the issues, and what waits for a decision."""
     configuration = read_configuration(config)
     aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
     sessions = Sessions(aws.main_account_id, aws.region, role_name="")
     configuration = with_organization(configuration, sessions)
     refuse_unknown_accounts(account, configuration.scanned_accounts())
     refuse_unknown_regions(region, aws.regions)
-    dynamodb = sessions.client("dynamodb")
-    table = IssueTable(dynamodb, table_name)
+    now = datetime.now(UTC)
+    table = IssueTable(sessions.client("dynamodb"), table_name)
     accounts = [name for name in configuration.scanned_accounts() if not account or name in account]
+    facts = read_facts(configuration, sessions, table, accounts, region or (), now)
+    lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
+    show(console(), facts, configuration, lock)
+
+
+def read_facts(
+    config: Configuration,
+    sessions: Sessions,
+    table: IssueTable,
+    accounts: Sequence[str],
+    regions: Sequence[str],
+    now: datetime,
+) -> Facts:
+    """Read everything that is told of these accounts and regions; no regions: of all.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
+    """
 
     def chosen(place: str) -> bool:
-        return not region or place in region
+        return not regions or place in regions
 
-    console = Console(highlight=False)
-    scans = [scan for name in accounts for scan in CoverageRecords(table.items).of_account(name) if chosen(scan.region)]
-    console.print(scan_table(scans, configuration))
+    known = knowledge_of(config, now.date())
+    coverage = CoverageRecords(table.items)
+    records = JobRecords(table.items, config.aws.main_account_id)
     # A restored group that is not exposed any more still is left alone when it opens again.
     unreadable: list[UnreadableIssueError] = []
     issues = [
@@ -59,54 +100,38 @@ def command(config: ConfigOption = None, account: AccountOption = None, region: 
         for issue in table.with_status(name, *Status, unreadable=unreadable.append)
         if chosen(issue.details.region)
     ]
-    console.print(issue_table(issues, configuration))
-    lock = Lock(dynamodb, table_name, aws.main_account_id, this_process(), lambda: datetime.now(UTC)).read()
-    broken = [printable(str(item)) for item in unreadable if chosen(item.region)]
-    for line in (*broken, *waiting(issues), lock_line(lock, datetime.now(UTC))):
-        console.print(line, markup=False, soft_wrap=True)
+    return Facts(
+        now=now,
+        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(scan.region)],
+        issues=[(issue, listed_issue(issue, known)) for issue in issues],
+        unreadable=[str(item) for item in unreadable if chosen(item.region)],
+        jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
+        dead_letters=_dead_letters(sessions.client("sqs")),
+        days=list(records.days((now - _HISTORY_SHOWN).date())),
+        unfinished=[_place(issue) for issue in issues if is_unfinished(issue)],
+    )
 
 
-def scan_table(scans: Sequence[ScanCoverage], config: Configuration) -> Table:
-    """What was scanned last."""
-    table = Table(title="Last scans", title_justify="left")
-    for column in ("account", "region", "outcome", "when", "seconds", "groups", "last complete", "reason"):
-        table.add_column(column)
-    for scan in scans:
-        cells = (
-            config.account_name(scan.account_id),
-            scan.region,
-            scan.outcome,
-            shown_time(scan.started),
-            f"{scan.seconds:.1f}",
-            str(scan.groups),
-            shown_time(scan.last_complete) or "never",
-            scan.reason,
-        )
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    return table
-
-
-def issue_table(issues: Sequence[Issue], config: Configuration) -> Table:
-    """How many issues there are of each account, by status."""
-    table = Table(title="Issues", title_justify="left")
-    for column in ("account", *Status):
-        table.add_column(str(column))
-    counted = Counter((issue.account_id, issue.status) for issue in issues)
-    for account_id in sorted({issue.account_id for issue in issues}):
-        counts = (str(counted[account_id, status]) for status in Status)
-        table.add_row(Text(printable(config.account_name(account_id))), *counts)
-    return table
-
-
-def waiting(issues: Sequence[Issue]) -> Iterator[str]:
-    """The groups that automatic remediation leaves alone, and those that a run left half done; a line each."""
-    for issue in issues:
-        place = issue.place
-        if flag := issue.remediation_details.get("restored"):
-            who, when = printable(str(flag.get("by"))), printable(str(flag.get("at")))
-            yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"
-        if is_unfinished(issue):
-            yield f"interrupted, the next remediation run finishes it: {place}"
+def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> None:
+    """Print it, what is wrong first."""
+    wrong = list(attention(facts))
+    for line in wrong:
+        say(to, line, "bold red")
+    if not wrong:
+        say(to, "all is well: every region was seen whole, no job failed, no message is left", "green")
+    _show_scans(to, facts.scans, config)
+    if facts.jobs:
+        columns = (Column("job"), Column("last run"), Column("took", justify="right"), Column("outcome"))
+        show_table(to, columns, job_rows(facts), "Jobs")
+    _show_issues(to, [issue for issue, _ in facts.issues], config)
+    numbers = [Column(name, justify="right") for name in ("open", *AGE_HEADINGS)]
+    show_table(to, (Column("severity"), *numbers), age_rows(facts), "Open issues by age")
+    if due := due_rows(facts):
+        headings = [Column(name) for name in ("due", "severity", "account", "region", "group")]
+        show_table(to, (*headings, Column("name", wraps=True)), due, "Due next")
+    for line in (*waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
+        if line:
+            say(to, line)
 
 
 def lock_line(lock: LockState, now: datetime) -> str:
@@ -115,6 +140,52 @@ def lock_line(lock: LockState, now: datetime) -> str:
         return "nobody is changing groups"
     over = " (its lease has ended)" if lock.until and lock.until <= now else ""
     return f"groups are being changed by {printable(lock.holder.who)}, lease until {shown_time(lock.until)}{over}"
+
+
+def _show_scans(to: Console, scans: Sequence[ScanCoverage], config: Configuration) -> None:
+    headings = ("account", "region", "outcome", "when", "seconds", "groups", "last complete")
+    rows = [
+        (
+            config.account_name(scan.account_id),
+            scan.region,
+            str(scan.outcome),
+            shown_time(scan.started),
+            f"{scan.seconds:.1f}",
+            str(scan.groups),
+            shown_time(scan.last_complete) or "never",
+            scan.reason,
+        )
+        for scan in scans
+    ]
+    show_table(to, (*(Column(name) for name in headings), Column("reason", wraps=True)), rows, "Last scans")
+
+
+def _show_issues(to: Console, issues: Sequence[Issue], config: Configuration) -> None:
+    counted = Counter((issue.account_id, issue.status) for issue in issues)
+    rows = [
+        (config.account_name(account_id), *(str(counted[account_id, status]) for status in Status))
+        for account_id in sorted({issue.account_id for issue in issues})
+    ]
+    show_table(to, (Column("account"), *(Column(str(status), justify="right") for status in Status)), rows, "Issues")
+
+
+def _dead_letters(client: SQSClient) -> dict[str, int] | None:
+    """How many messages are in each dead-letter queue of Hammer's; None: they could not be read."""
+    found: dict[str, int] = {}
+    try:
+        for page in client.get_paginator("list_queues").paginate():
+            for url in page.get("QueueUrls", ()):
+                name = url.rpartition("/")[2]
+                if "hammer-" in name and name.endswith(_DEAD_LETTERS):
+                    answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+                    found[name] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+    except AWS_ERRORS:
+        return None
+    return found
+
+
+def _place(issue: Issue) -> str:
+    return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
 
 
 app = application(command)

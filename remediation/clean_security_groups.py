@@ -16,6 +16,7 @@ import typer
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import usage_of
 from library.aws.issue_table import UnreadableIssueError
+from library.aws.job_records import JobRecords
 from library.config import Configuration
 from library.config.organization import with_organization
 from library.issues.issue import Issue, Status
@@ -330,12 +331,17 @@ def command(
         typer.echo(f"dry run: {len(issues)} looked at, nothing changed")
         end(summary.problems)
         return
-    with hold_lock(tools.lock, LOG_STREAM, configuration.aws.region):
+    records = JobRecords(tools.table.items, configuration.aws.main_account_id)
+    with (
+        hold_lock(tools.lock, LOG_STREAM, configuration.aws.region),
+        records.recorded("remediate", tools.who, tools.now) as problems,
+    ):
         if batch:
             summary = run_batch(tools, reload, selection, screen)
         else:
             summary = run_by_hand(tools, reload, selection, screen, include_not_due=include_not_due)
         summary.problems += tools.teller.send()
+        problems += summary.problems
     typer.echo(f"{summary.remediated} remediated, {summary.left} left as they are")
     end(summary.problems)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from library.aws.issue_table import IssueTable
+from library.aws.job_records import JobRecords
 from library.aws.lock import REPORTING_LOCK_ID, Lock, this_process
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
@@ -79,11 +80,13 @@ def command(
         reporter.run(selection, dry_run=True)
         _show(reporter.summary, "dry run, nothing was told: ")
     else:
-        with hold_lock(lock, STREAM, aws.region):
+        records = JobRecords(IssueTable(dynamodb, section.table_name).items, aws.main_account_id)
+        with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process().who, _now) as problems:
             reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, _now)))
             try:
                 reporter.run(selection, dry_run=False)
             finally:
+                problems += reporter.summary.problems
                 _show(reporter.summary)
     if reporter.summary.problems:
         raise typer.Exit(Exit.INCOMPLETE)

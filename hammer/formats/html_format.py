@@ -12,7 +12,7 @@ from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hammer.formats.report.charts import charts
+from hammer.formats.report.charts import charts, trend
 from hammer.formats.report.view import totals, view
 from hammer.listing.issue import Listing
 from library.documents.text import printable
@@ -38,6 +38,7 @@ def render(listing: Listing) -> str:
             issues=issues,
             totals=totals(listing),
             charts=charts(listing.open_issues, listing.generated),
+            trend=trend(listing.trend),
             accounts=sorted({issue.account for issue in issues}),
             owners=sorted({issue.owner for issue in issues}),
             ports=sorted({port for issue in issues for port in issue.ports}),

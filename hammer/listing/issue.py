@@ -181,6 +181,7 @@ class Listing:
         whitelisted: how many exempt issues there are, listed or not.
         unjudged: where it is not known of some issues who can connect, and why. Every group was read all the same.
         change: what changed since an earlier day; None: there is no history, as in a scan.
+        trend: how many issues were open on each day of the history, the oldest first.
     """
 
     source: Source
@@ -191,6 +192,7 @@ class Listing:
     whitelisted: int = 0
     unjudged: tuple[Failed, ...] = ()
     change: Change | None = None
+    trend: tuple[tuple[date, int], ...] = ()
 
     @property
     def open_issues(self) -> tuple[ListedIssue, ...]:

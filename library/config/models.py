@@ -104,6 +104,7 @@ class Cronjobs(Section):
 
     reporting: Cron = Field(None, description="When reporting runs.")
     remediation: Cron = Field(None, description="When automatic remediation runs.")
+    publishing: Cron = Field(None, description="When the HTML report and the day's history are published; once a day.")
 
 
 class Jira(Section):
@@ -130,6 +131,15 @@ class Slack(Section):
     reminder_days: Annotated[tuple[int, ...], ListOf(DayEntry)] = Field(
         (7, 1), description="Days before an automatic remediation on which to remind."
     )
+
+
+class Publishing(Section):
+    """The HTML report that `hammer publish` puts into the bucket, and who gets a link to it."""
+
+    prefix: str = Field("reports/", description="Prefix of the reports' keys in aws.s3_backup_bucket.")
+    slack_channel: str = Field("", description="Slack #channel that gets a link; empty: none.")
+    email_from: str = Field("", description="Sender's address, verified in Amazon SES; empty: no e-mail.")
+    email_to: Texts = Field((), description="E-mail addresses that get a link.")
 
 
 class OwnerTags(Section):
@@ -232,6 +242,7 @@ class ConfigFile(Section):
     cronjobs: Cronjobs = Field(default_factory=Cronjobs, description="When the host runs its jobs.")
     jira: Jira = Field(default_factory=Jira, description="Tickets in JIRA; absent: off.")
     slack: Slack = Field(default_factory=Slack, description="Alerts in Slack; absent: off.")
+    publishing: Publishing = Field(default_factory=Publishing, description="The HTML report in the bucket.")
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
     inspector: Inspector = Field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from hammer.listing.issue import ListedIssue
 from hammer.listing.selection import SEVERITIES
@@ -17,6 +17,8 @@ from library.documents.text import counted, printable, shortened
 _BARS = 10
 _LABEL_LIMIT = 17
 _PLOT_WIDTH = 170  # of the longest bar, in the units of the drawing
+# The line of the trend, in the units of the drawing.
+_LEFT, _BOTTOM, _LINE_WIDTH, _LINE_HEIGHT = 30, 100, 320, 80
 _AGES = ((1, "today"), (7, "1 to 6 days"), (30, "7 to 29 days"), (90, "30 to 89 days"))
 _OLDER = "90 days or more"
 
@@ -38,6 +40,25 @@ class Bar:
     number: int
     width: float
     kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How many issues were open, day by day.
+
+    Attributes:
+        points: of the line, as SVG writes them.
+        highest: the number at the top.
+        first: the first day.
+        last: the last day.
+        summary: the same in words.
+    """
+
+    points: str
+    highest: int
+    first: str
+    last: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,25 @@ def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
         names = [*(name for _, name in _AGES), _OLDER]
         shown.insert(1, _chart("age", "Age", [(name, ages[name]) for name in names]))
     return tuple(shown)
+
+
+def trend(days: Sequence[tuple[date, int]]) -> Trend | None:
+    """The line of a trend; None: fewer than two days make none.
+
+    >>> trend([(date(2026, 11, 20), 4), (date(2026, 11, 22), 2)]).points
+    '30.0,20.0 350.0,60.0'
+    """
+    if len(days) < 2:
+        return None
+    first, last = days[0][0], days[-1][0]
+    highest = max(number for _, number in days) or 1
+    span = (last - first).days or 1
+    points = " ".join(
+        f"{_LEFT + _LINE_WIDTH * (day - first).days / span:.1f},{_BOTTOM - _LINE_HEIGHT * number / highest:.1f}"
+        for day, number in days
+    )
+    summary = ", ".join(f"{day}: {number:,}" for day, number in days)
+    return Trend(points, highest, first.isoformat(), last.isoformat(), summary)
 
 
 def _age_group(days: int) -> str:

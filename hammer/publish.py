@@ -1,0 +1,159 @@
+"""`hammer publish`: the day's record in the history, the HTML report in the bucket, and a link for those who asked.
+
+Runs once a day on the host (`cronjobs.publishing`). Running it again on the same day replaces the day's record and the
+report.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import typer
+
+from hammer.formats import Format, render
+from hammer.formats.report.view import totals
+from hammer.listing.issue import Listing
+from hammer.listing.selection import Sort, Wanted
+from hammer.table_listing import Tables, change_since, list_issues, open_tables, read_history, read_issues
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.job_records import JobRecords
+from library.aws.lock import this_process
+from library.aws.partition import partition_of
+from library.aws.secrets import SecretError, SecretReader
+from library.documents.slack_markup import link
+from library.documents.text import printable
+from library.issues.history import summarize_day
+from library.issues.issue import Status
+from library.jobs.command_line import ConfigOption, Exit, Selection, application, read_configuration, run
+from library.notifications.clients import open_slack
+from library.notifications.slack_connection import SlackError
+
+_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+
+def command(config: ConfigOption = None) -> None:
+    """Publish the day's HTML report to the bucket, record the day's history, and send a link.
+
+    Exits with 1 when something could not be done.
+    """
+    configuration = read_configuration(config)
+    if not configuration.aws.s3_backup_bucket:
+        raise typer.BadParameter("aws.s3_backup_bucket is not set: the report has no place to go")
+    tables = open_tables(configuration)
+    records = JobRecords(tables.table.items, configuration.aws.main_account_id)
+    with records.recorded("publish", this_process().who, _now) as problems:
+        problems += publish(tables, _now(), time.sleep)
+    for problem in problems:
+        print(f"hammer: {printable(problem)}", file=sys.stderr)
+    raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+
+
+def publish(tables: Tables, now: datetime, sleep: Callable[[float], None]) -> list[str]:
+    """Record the day, write the report, and send the link.
+
+    Args:
+        tables: what is read from.
+        now: the time in UTC.
+        sleep: waits so many seconds, between attempts to reach Slack.
+
+    Returns:
+        What could not be done, one line each.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read, or the bucket not be written.
+    """
+    config, everything = tables.config, Selection()
+    found = read_issues(tables, everything, Status)
+    exposed = Wanted(statuses=frozenset({Status.OPEN, Status.WHITELISTED}))
+    listing = list_issues(tables, everything, found, exposed, Sort.SEVERITY, now)
+    days = read_history(tables, now)
+    today = summarize_day(found.issues, now.date())
+    JobRecords(tables.table.items, config.aws.main_account_id).record_day(today)
+    listing = replace(
+        listing,
+        change=change_since(days, found.issues),
+        trend=tuple((day.day, day.open_total) for day in (*days, today)),
+    )
+    key = f"{config.publishing.prefix}{now:%Y-%m-%d}.html"
+    tables.sessions.client("s3").put_object(
+        Bucket=config.aws.s3_backup_bucket,
+        Key=key,
+        Body=render(Format.HTML, listing).encode("utf-8"),
+        ContentType="text/html; charset=utf-8",
+    )
+    address = object_address(config.aws.s3_backup_bucket, key, config.aws.region)
+    print(f"published {address}")
+    text = summary(listing)
+    return [*_send_to_slack(tables, text, address, sleep), *_send_mail(tables, text, address)]
+
+
+def object_address(bucket: str, key: str, region: str) -> str:
+    """An object's page in the AWS console, which asks who looks: a signed address would ask nobody.
+
+    >>> object_address("backups", "reports/2026-11-22.html", "eu-west-1")
+    'https://eu-west-1.console.aws.amazon.com/s3/object/backups?region=eu-west-1&prefix=reports/2026-11-22.html'
+    """
+    host = _CONSOLES.get(partition_of(region), f"{region}.console.aws.amazon.com")
+    return f"https://{host}/s3/object/{quote(bucket)}?region={quote(region)}&prefix={quote(key)}"
+
+
+def summary(listing: Listing) -> str:
+    """The report in one sentence or two."""
+    text = ", ".join(f"{total.number:,} {total.label}" for total in totals(listing))
+    change = listing.change
+    since = f" Since {change.since}: {change.new:,} new, {change.resolved:,} resolved." if change else ""
+    return f"Security groups open to the Internet: {text}.{since}"
+
+
+def _send_to_slack(tables: Tables, text: str, address: str, sleep: Callable[[float], None]) -> list[str]:
+    config = tables.config
+    secrets = SecretReader(lambda: tables.sessions.client("secretsmanager"), os.environ)
+    slack = open_slack(config, secrets, sleep)
+    if slack is None or not config.publishing.slack_channel:
+        return []
+    try:
+        channel = slack.channel(config.publishing.slack_channel)
+        words = f"{text} {link(address, 'Report')}"
+        slack.post(channel, text, [{"type": "section", "text": {"type": "mrkdwn", "text": words}}])
+    except (SecretError, SlackError) as error:
+        return [f"the link was not sent to Slack: {error}"]
+    return []
+
+
+def _send_mail(tables: Tables, text: str, address: str) -> list[str]:
+    publishing = tables.config.publishing
+    if not publishing.email_from or not publishing.email_to:
+        return []
+    message: dict[str, Any] = {
+        "Simple": {
+            "Subject": {"Data": text.partition(":")[0], "Charset": "UTF-8"},
+            "Body": {"Text": {"Data": f"{text}\n\n{address}\n", "Charset": "UTF-8"}},
+        }
+    }
+    try:
+        tables.sessions.client("sesv2").send_email(
+            FromEmailAddress=publishing.email_from,
+            Destination={"ToAddresses": list(publishing.email_to)},
+            Content=message,
+        )
+    except AWS_ERRORS as error:
+        return [f"the link was not sent by e-mail: {explain(error)}"]
+    return []
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+app = application(command)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,153 @@
+"""Read the issue table into a list: issues, what was last seen of each account and region, and what changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hammer.listing.build import knowledge_of, listed_issue
+from hammer.listing.issue import Change, Failed, ListedIssue, Listing, Scanned, Source
+from hammer.listing.selection import Sort, Wanted, chosen
+from library.aws.coverage_records import CoverageRecords
+from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.job_records import JobRecords
+from library.aws.session import Sessions
+from library.config import Configuration
+from library.config.organization import with_organization
+from library.issues.history import Day
+from library.issues.issue import Issue, Status
+from library.issues.scan_coverage import Outcome
+from library.jobs.command_line import Selection
+
+_HISTORY_SHOWN = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What is read from."""
+
+    config: Configuration
+    sessions: Sessions
+    table: IssueTable
+
+
+@dataclass(slots=True)
+class Found:
+    """What the table has.
+
+    Attributes:
+        issues: the issues, in the order of the table.
+        failed: its items that could not be read.
+    """
+
+    issues: list[Issue] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+
+
+def open_tables(config: Configuration) -> Tables:
+    """Clients for a configuration, and its accounts, those of the organization if it asks for them.
+
+    Raises:
+        ClientError, BotoCoreError: the organization could not be read.
+    """
+    aws = config.aws
+    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
+    config = with_organization(config, sessions)
+    name = config.secgrp_unrestricted_access.table_name
+    return Tables(config, sessions, IssueTable(sessions.client("dynamodb"), name))
+
+
+def accounts_of(tables: Tables, selection: Selection) -> list[str]:
+    """The accounts that are selected."""
+    return [name for name in tables.config.scanned_accounts() if not selection.accounts or name in selection.accounts]
+
+
+def read_issues(tables: Tables, selection: Selection, statuses: Iterable[Status]) -> Found:
+    """The selected issues in these statuses.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
+    """
+    found = Found()
+
+    def unreadable(item: UnreadableIssueError) -> None:
+        if selection.takes(item.account_id, item.region, item.issue_id):
+            found.failed.append(Failed(item.account_id, item.region, str(item)))
+
+    wanted = sorted(set(statuses))
+    for account_id in accounts_of(tables, selection):
+        found.issues += [
+            issue
+            for issue in tables.table.with_status(account_id, *wanted, unreadable=unreadable)
+            if selection.takes(account_id, issue.details.region, issue.issue_id)
+        ]
+    return found
+
+
+def list_issues(tables: Tables, selection: Selection, found: Found, take: Wanted, sort: Sort, now: datetime) -> Listing:
+    """The wanted ones among the issues that were read, and what was last seen of their accounts and regions.
+
+    Raises:
+        ClientError, BotoCoreError: the coverage could not be read.
+    """
+    known = knowledge_of(tables.config, now.date())
+    issues: list[ListedIssue] = [listed_issue(issue, known) for issue in found.issues]
+    exempt = Counter((issue.account_id, issue.details.region) for issue in issues if issue.whitelisted)
+    scanned, unseen = _coverage(tables, selection, exempt)
+    return Listing(
+        source=Source.TABLE,
+        generated=now,
+        issues=chosen(issues, take, sort),
+        scanned=tuple(scanned),
+        failed=(*found.failed, *unseen),
+        whitelisted=exempt.total(),
+    )
+
+
+def read_history(tables: Tables, now: datetime) -> list[Day]:
+    """The days before today, the oldest first.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
+    """
+    records = JobRecords(tables.table.items, tables.config.aws.main_account_id)
+    return [day for day in records.days((now - _HISTORY_SHOWN).date()) if day.day < now.date()]
+
+
+def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> Change | None:
+    """What changed since the newest day of the history; None: there is none.
+
+    Args:
+        days: the days before today, the oldest first.
+        issues: all issues, in every status.
+    """
+    if not days:
+        return None
+    since, new, resolved = days[-1].day, 0, 0
+    for issue in issues:
+        times = issue.timestamps
+        found_then = times.identified is not None and times.identified.date() > since
+        new += issue.status is Status.OPEN and found_then
+        ended = not issue.status.is_exposed and times.resolved is not None
+        resolved += ended and times.resolved is not None and times.resolved.date() > since
+    return Change(since, days[-1].open_total, new, resolved)
+
+
+def _coverage(
+    tables: Tables, selection: Selection, exempt: Counter[tuple[str, str]]
+) -> tuple[list[Scanned], list[Failed]]:
+    """What was last seen of each account and region, and what was not seen whole."""
+    scanned: list[Scanned] = []
+    failed: list[Failed] = []
+    for account_id in accounts_of(tables, selection):
+        name = tables.config.account_name(account_id)
+        for scan in CoverageRecords(tables.table.items).of_account(account_id):
+            if scan.outcome is Outcome.REGION_OFF or (selection.regions and scan.region not in selection.regions):
+                continue
+            place = (account_id, scan.region)
+            scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[place], scan.last_complete))
+            if scan.outcome is not Outcome.COMPLETE:
+                failed.append(Failed(account_id, scan.region, f"its last scan: {scan.outcome}: {scan.reason}"))
+    return scanned, failed

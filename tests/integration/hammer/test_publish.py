@@ -1,0 +1,127 @@
+"""`hammer publish` against the emulated AWS: report, history, link, e-mail, and the next report that knows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.ses.models import ses_backends
+from typer.testing import CliRunner
+
+from hammer import issues, publish
+from hammer.publish import object_address
+from hammer.table_listing import open_tables
+from library.aws.issue_table import IssueTable
+from library.aws.job_records import JobRecords
+from library.aws.table_definition import TABLE_DEFINITION
+from library.config import load_configuration
+from library.issues.history import Day
+from library.issues.issue import Status
+from tests.builders.issues import NOW, an_issue
+from tests.standins.slack import SlackStandIn
+
+MAIN, REGION, BUCKET = "123456789012", "eu-west-1", "backups-of-ours"
+KEY = f"reports/{NOW:%Y-%m-%d}.html"
+
+
+@pytest.fixture
+def table() -> Iterator[IssueTable]:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name=REGION)
+        client.create_table(TableName="issues", **TABLE_DEFINITION)
+        boto3.client("s3", region_name=REGION).create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        made = IssueTable(client, "issues")
+        for number, status in enumerate((Status.OPEN, Status.OPEN, Status.RESOLVED)):
+            made.items.put_new(replace(an_issue(status), issue_id=f"sg-{number}").to_item())
+        yield made
+
+
+def configure(folder: Path, **sections: Any) -> str:
+    config = {
+        "aws": {
+            "main_account_id": MAIN,
+            "region": REGION,
+            "accounts": {MAIN: "master", "210987654321": "shop"},
+            "s3_backup_bucket": BUCKET,
+        },
+        "secgrp_unrestricted_access": {"ddb.table_name": "issues"},
+        **sections,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def run(place: str, now: Any = NOW) -> list[str]:
+    return publish.publish(open_tables(load_configuration(place)), now, lambda _: None)
+
+
+def report(key: str = KEY) -> str:
+    answer = boto3.client("s3", region_name=REGION).get_object(Bucket=BUCKET, Key=key)
+    assert answer["ContentType"] == "text/html; charset=utf-8"
+    return answer["Body"].read().decode()
+
+
+def test_the_report_is_in_the_bucket_and_the_day_in_the_history(table: IssueTable, tmp_path: Path) -> None:
+    assert run(configure(tmp_path)) == []
+    assert "sg-0" in report()
+    assert list(JobRecords(table.items, MAIN).days(NOW.date())) == [Day(NOW.date(), {"210987654321": {"high": 2}}, {})]
+
+
+def test_the_next_report_tells_what_changed(table: IssueTable, tmp_path: Path) -> None:
+    place = configure(tmp_path)
+    run(place)
+    tomorrow = NOW + timedelta(days=1)
+    new = an_issue()
+    new = replace(new, issue_id="sg-9", timestamps=replace(new.timestamps, identified=tomorrow))
+    table.items.put_new(new.to_item())
+    run(place, tomorrow)
+    page = report(f"reports/{tomorrow:%Y-%m-%d}.html")
+    assert f"Since {NOW:%Y-%m-%d}: 2 were open then; 1 new, 0 resolved." in page
+    assert "2026-11-22: 2, 2026-11-23: 3" in page
+
+
+@pytest.mark.usefixtures("table")
+def test_those_who_asked_get_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress="hammer@example.com")
+    monkeypatch.setenv("HAMMER_SLACK_SECRET", json.dumps(SlackStandIn.secret))
+    slack = SlackStandIn()
+    with slack.running():
+        publishing = {"slack_channel": "#hammer", "email_from": "hammer@example.com", "email_to": ["ciso@example.com"]}
+        place = configure(tmp_path, publishing=publishing, slack={"enabled": True, "base_url": f"{slack.url}/api/"})
+        assert run(place) == []
+        (message,) = slack.to("#hammer")
+    address = object_address(BUCKET, KEY, REGION)
+    assert "2 open, 0 critical, 2 high" in message.text
+    assert address.replace("&", "&amp;") in json.dumps(message.blocks) or address in json.dumps(message.blocks)
+    (mail,) = ses_backends[MAIN][REGION].sent_messages
+    assert mail.destinations["ToAddresses"] == ["ciso@example.com"]
+    assert address in mail.body
+
+
+@pytest.mark.usefixtures("table")
+def test_an_e_mail_that_is_refused_is_named_and_the_report_is_there(tmp_path: Path) -> None:
+    publishing = {"email_from": "nobody@example.com", "email_to": "ciso@example.com"}
+    place = configure(tmp_path, publishing=publishing)
+    result = CliRunner().invoke(publish.app, ["--config", place])
+    assert result.exit_code == 1
+    assert "hammer: the link was not sent by e-mail: " in result.stderr
+    assert result.stdout.startswith("published https://eu-west-1.console.aws.amazon.com/s3/object/backups-of-ours")
+
+
+def test_a_report_by_hand_knows_the_history(table: IssueTable, tmp_path: Path) -> None:
+    JobRecords(table.items, MAIN).record_day(Day(NOW.date() - timedelta(days=60), {MAIN: {"high": 7}}, {}))
+    place, output = configure(tmp_path), tmp_path / "report.html"
+    result = CliRunner().invoke(issues.app, ["--config", place, "--format", "html", "--output", str(output)])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "7 were open then; 2 new" in output.read_text()
+    result = CliRunner().invoke(issues.app, ["--config", place, "--format", "html", "--account", "210987654321"])
+    assert "were open then" not in result.stdout

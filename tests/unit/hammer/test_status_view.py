@@ -1,0 +1,110 @@
+"""What `hammer status` says of whom, line by line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from hammer.listing.build import listed_issue, usual_knowledge
+from hammer.status_view import Facts, JobState, age_rows, attention, due_rows, trend, waiting
+from library.issues.history import Day
+from library.issues.issue import Issue, Status, Timestamps
+from library.issues.scan_coverage import Outcome, ScanCoverage
+from tests.builders.issues import NOW, an_issue
+
+SEEN = ScanCoverage("1", "eu-west-1", Outcome.COMPLETE, NOW, 1.0, 7, last_complete=NOW)
+KNOWN = usual_knowledge(NOW.date())
+
+
+def facts(*issues: Issue, **other: object) -> Facts:
+    pairs = [(issue, listed_issue(issue, KNOWN)) for issue in issues]
+    return Facts(**({"now": NOW, "scans": [SEEN], "issues": pairs} | other))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seen", "lines"),
+    [
+        pytest.param(facts(), [], id="all is well"),
+        pytest.param(
+            facts(scans=[]), ["nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"], id="new"
+        ),
+        pytest.param(
+            facts(scans=[replace(SEEN, outcome=Outcome.FAILED, last_complete=None, reason="role\x1b missing")]),
+            ["not seen whole: 1 eu-west-1, last complete scan never: role\\x1b missing"],
+            id="a scan failed",
+        ),
+        pytest.param(
+            facts(scans=[replace(SEEN, started=NOW - timedelta(hours=4))]),
+            ["not looked at since 2026-11-21T23:00:00+00:00: 1 eu-west-1"],
+            id="the schedule stands still",
+        ),
+        pytest.param(facts(scans=[replace(SEEN, outcome=Outcome.REGION_OFF)]), [], id="a region is off"),
+        pytest.param(
+            facts(dead_letters={"hammer-a-dead-letters": 2, "hammer-b-dead-letters": 0}),
+            ["dead letters: 2 messages in hammer-a-dead-letters"],
+            id="dead letters",
+        ),
+        pytest.param(
+            facts(dead_letters=None), ["dead letters: the queues could not be read"], id="queues that cannot be read"
+        ),
+        pytest.param(
+            facts(jobs=[JobState("report", NOW, NOW, "failed", ("JIRA is away",)), JobState("x", NOW, NOW, "done")]),
+            ["hammer report ended failed at 2026-11-22T03:00:00+00:00: JIRA is away"],
+            id="a job failed",
+        ),
+        pytest.param(
+            facts(unfinished=["sg-1 in 1, eu-west-1"]),
+            ["interrupted, the next remediation run finishes it: sg-1 in 1, eu-west-1"],
+            id="a run was interrupted",
+        ),
+    ],
+)
+def test_what_needs_attention(seen: Facts, lines: list[str]) -> None:
+    assert list(attention(seen)) == lines
+
+
+def test_open_issues_by_severity_and_age() -> None:
+    found = [NOW - timedelta(days=days) for days in (0, 2, 8, 40)]
+    issues = [replace(an_issue(), timestamps=Timestamps(identified=time)) for time in found]
+    rows = list(age_rows(facts(*issues, an_issue(Status.CLOSED))))
+    assert rows == [
+        ("critical", "0", "0", "0", "0", "0"),
+        ("high", "4", "1", "1", "1", "1"),
+        ("medium", "0", "0", "0", "0", "0"),
+        ("low", "0", "0", "0", "0", "0"),
+    ]
+
+
+def test_what_is_due_next_is_sorted() -> None:
+    soon = replace(listed_issue(an_issue(), KNOWN), due=NOW + timedelta(days=1))
+    overdue = replace(soon, due=NOW - timedelta(days=1))
+    rows = due_rows(facts(issues=[(an_issue(), soon), (an_issue(), overdue)]))
+    assert [row[:2] for row in rows] == [("now", "high"), ("2026-11-23 03:00", "high")]
+
+
+def test_what_waits_for_somebody() -> None:
+    restored = replace(an_issue(), occurrence=1, remediation_details={"restored": {"by": "ana", "at": "then"}})
+    exempt = an_issue(Status.WHITELISTED)
+    until = NOW.date() + timedelta(days=30)
+    listed = replace(listed_issue(exempt, KNOWN), exempt_until=until, exempt_reason="the partner's office")
+    flapping = replace(an_issue(), occurrence=4)
+    pairs = [(restored, listed_issue(restored, KNOWN)), (exempt, listed), (flapping, listed_issue(flapping, KNOWN))]
+    place = "sg-1 in 210987654321, eu-west-1"
+    assert list(waiting(facts(issues=pairs))) == [
+        f"restored, waits for a decision: {place}, by ana at then (hammer restore --release)",
+        f"exempt until 2026-12-22, soon: {place} (the partner's office)",
+        f"flapping, found 4 times: {place}",
+    ]
+
+
+def test_the_trend() -> None:
+    days = [
+        Day(date(2026, 11, number), {"1": {"high": number}}, {}, resolved=1, remediated=2, hours_to_fix=number)
+        for number in (20, 21)
+    ]
+    assert trend([]) == ""
+    assert trend(days) == (
+        "open since 2026-11-20: 20 21; 2 resolved, 4 remediated, 0 restored; 20 hours from found to fixed"
+    )

@@ -1,0 +1,58 @@
+"""The record of a day: what is counted, and that it survives the table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from library.issues.history import Day, summarize_day
+from library.issues.issue import Status, Timestamps
+from tests.builders.issues import an_issue
+
+TODAY = date(2026, 11, 22)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LONG_AGO = NOON - timedelta(days=10)
+
+
+def test_a_day_counts_what_is_there_and_what_happened_on_it() -> None:
+    resolved = replace(an_issue(Status.RESOLVED), timestamps=Timestamps(identified=LONG_AGO, resolved=NOON))
+    issues = [
+        replace(an_issue(), timestamps=Timestamps(identified=NOON)),
+        replace(an_issue(), timestamps=Timestamps(identified=LONG_AGO, remediated=NOON)),
+        replace(an_issue(Status.WHITELISTED), account_id="123456789012"),
+        resolved,
+        replace(resolved, status=Status.CLOSED, timestamps=Timestamps(identified=NOON, resolved=NOON)),
+        replace(resolved, timestamps=Timestamps(identified=LONG_AGO, resolved=NOON - timedelta(days=1))),
+        replace(an_issue(), remediation_details={"restored": {"at": NOON.isoformat(), "by": "ana"}}),
+    ]
+    assert summarize_day(issues, TODAY) == Day(
+        day=TODAY,
+        open={"210987654321": {"high": 3}},
+        whitelisted={"123456789012": 1},
+        found=2,
+        resolved=2,
+        remediated=1,
+        restored=1,
+        hours_to_fix=120,
+    )
+
+
+def test_a_day_without_issues() -> None:
+    day = summarize_day([], TODAY)
+    assert (day.open_total, day.hours_to_fix) == (0, None)
+
+
+@pytest.mark.parametrize("flag", [{"at": "then"}, {"at": None}, {}, {"at": 7}])
+def test_a_restore_without_a_time_is_on_no_day(flag: dict[str, Any]) -> None:
+    assert summarize_day([replace(an_issue(), remediation_details={"restored": flag})], TODAY).restored == 0
+
+
+def test_a_day_survives_the_table() -> None:
+    day = Day(TODAY, {"1": {"critical": 2, "low": 1}}, {"1": 3}, 1, 2, 3, 4, 5)
+    item = day.to_item() | {"found": Decimal(1), "hours_to_fix": Decimal(5)}
+    assert Day.from_item(item) == day
+    assert day.open_total == 3
