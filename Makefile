@@ -60,6 +60,7 @@ test: $(STAMP)
 
 soak: $(STAMP)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	@FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -n auto -q tests/unit/test_fuzzing.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

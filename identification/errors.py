@@ -9,5 +9,5 @@ class UnknownAccountError(HammerError):
     """A message or an event is about an account that the configuration does not name. No role is assumed for it."""
 
 
-class MalformedEventError(ValueError):
+class MalformedEventError(HammerError, ValueError):
     """A record is not what the function's event source sends. Lambda retries it, then the dead-letter queue gets it."""

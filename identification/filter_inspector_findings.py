@@ -35,6 +35,7 @@ from identification.inspector.finding import Finding
 from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
 from library.aws.items import ConflictError
+from library.errors import HammerError
 from library.issues.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _TRIES = 5  # to write a record that other invocations keep writing
 _TIMEOUT = timedelta(seconds=120)  # deployment's for this function, where the context does not tell what is left of it
 
 
-class InProgressError(Exception):
+class InProgressError(HammerError):
     """Another invocation has claimed a finding and may have published it, or may have crashed before.
 
     Lambda invokes this function again after one and after two minutes; the claim has run out by the second time.

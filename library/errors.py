@@ -9,6 +9,9 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `ConflictError` | `library.aws` | somebody else changed the item since it was read: read and decide again |
 | `UnreadableIssueError` | `library.aws.issue_table` | an item of the issue table is not as an issue should be |
 | `UnknownAccountError` | `identification.errors` | a message is about an account that the configuration does not name |
+| `MalformedEventError` | `identification.errors` | a record is not what the function's event source sends |
+| `InProgressError` | `identification.filter_inspector_findings` | another invocation claims the same finding |
+| `DescribeError` | `identification.inspector.aws` | Inspector Classic did not describe a finding that it had reported |
 | `LockedError` | `library.aws.lock` | another run holds the lock, or took it over |
 | `SecretError` | `library.aws.secrets` | a secret is missing or has no usable value |
 | `ShapeError` | `library.security_groups.group` | EC2 answered something that Hammer does not understand |

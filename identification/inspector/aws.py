@@ -18,6 +18,7 @@ from library.aws.chunks import chunks
 from library.aws.ec2 import PrefixListReader, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.items import ConflictError
+from library.errors import HammerError
 from library.security_groups.group import ShapeError, parse_security_group
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _log = logging.getLogger(__name__)
 FINDINGS_A_CALL = 10  # DescribeFindings, findingArns
 
 
-class DescribeError(Exception):
+class DescribeError(HammerError):
     """Inspector Classic did not describe a finding that it had reported."""
 
 

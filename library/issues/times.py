@@ -27,4 +27,7 @@ def parse_time(text: str | None) -> datetime | None:
     if not text:
         return None
     time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError as error:  # the first or the last day of the calendar, in another zone
+        raise ValueError(f"{text} is out of range in UTC") from error

@@ -10,7 +10,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.config import Configuration, parse_configuration
 from library.notifications.jira_client import Ticket
@@ -176,7 +176,11 @@ class World:
             raise KilledError
         result = effect()
         if fault is Fault.REPEATED and can_repeat:
-            result = effect()
+            try:
+                result = effect()
+            except ClientError as error:
+                error.response["ResponseMetadata"]["RetryAttempts"] = 1  # as botocore tells it
+                raise
         if actor and fault is Fault.KILLED_AFTER:
             actor.is_killed = True
             raise KilledError
