@@ -19,6 +19,7 @@ _COMMANDS = {
     "demo": "hammer.demo",
     "scan": "hammer.scan",
     "issues": "hammer.issues",
+    "explain": "hammer.explain",
     "check-config": "hammer.check_config",
     "bootstrap": "hammer.bootstrap",
     "report": "reporting.create_security_groups_tickets",

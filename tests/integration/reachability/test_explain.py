@@ -1,0 +1,199 @@
+"""`hammer explain`: one group, and every decision about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from typer.testing import CliRunner, Result
+
+from hammer.__main__ import application
+from hammer.ask_aws import Asked, ask
+from library.issues.reachability import Path, Verdict
+from tests.worlds.emulated_aws import Refusal
+from tests.worlds.identification_world import IRELAND, SLAVE, World
+from tests.worlds.network_world import Network
+
+
+@pytest.fixture
+def network(world: World) -> Network:
+    made = Network(world)
+    world.aws.forget()
+    return made
+
+
+def explain(world: World, group: str, *options: str, account: str = SLAVE, region: str = IRELAND) -> Result:
+    arguments = ["explain", "--config", str(world.folder), "--account", account, "--region", region, "--group", group]
+    return CliRunner().invoke(application(arguments), [*arguments, *options])
+
+
+def test_one_group_on_one_screen(network: Network) -> None:
+    interface = network.run(tags={"Name": "web", "owner": "ana@example.com"})
+    network.world.allow(network.ids["group"], "tcp/443 from 0.0.0.0/0", "tcp/22 from 10.0.0.0/8")
+    network.world.describe()
+    found = explain(network.world, network.ids["group"])
+    assert found.exit_code == 0, found.output
+    (path,) = network.reachability()["paths"]
+    ids, address = network.ids, path["address"]
+    sections = [" ".join(section.split()) for section in found.stdout.split("\n\n")]
+    assert sections == [
+        f"{ids['group']} 'ssh' in {SLAVE} (slave1), {IRELAND}, {ids['vpc']}",
+        "Rules tcp/22 from 0.0.0.0/0 exposes tcp 22 (SSH) to all of IPv4: open completely "
+        "tcp/22 from 10.0.0.0/8 exposes nothing: no restricted port from a public address, or exempt "
+        "tcp/443 from 0.0.0.0/0 exposes nothing: no restricted port from a public address, or exempt",
+        "Reachability internet, from everywhere; severity critical "
+        f"{interface}, instance {ids['instance']}, {address}: internet "
+        f"Internet > {ids['igw']} > {ids['table']} > {ids['acl']} > {interface} "
+        f"Anyone on the Internet can connect to tcp/22 at {address}. "
+        "A stopped instance counts as attached: it can be reached as soon as it runs. "
+        "Not judged: whether something listens at the port, and what a firewall on the host lets through.",
+        "Issue open; found 2026-11-22T03:00:00+00:00; reported not yet not due before it is reported",
+        "Notified tags name ana@example.com the console: neither JIRA nor Slack is enabled "
+        "reporting is false: nobody is notified",
+        "Remediation waits: remediation is false: the job with --batch does nothing waits: not reported yet "
+        "would revoke tcp/22 from 0.0.0.0/0 would add tcp/22 from 172.16.0.0/12 would add tcp/22 from 192.168.0.0/16",
+    ]
+    assert max(map(len, found.stdout.splitlines())) <= 80
+
+
+def test_what_is_in_the_way_ends_the_path(network: Network) -> None:
+    network.run()
+    network.ec2.delete_route(RouteTableId=network.ids["table"], DestinationCidrBlock="0.0.0.0/0")
+    found = explain(network.world, network.ids["group"])
+    assert found.exit_code == 0
+    assert "blocked; severity medium" in found.stdout
+    assert f"Internet > {network.ids['table']} > NO_ROUTE_TO_DESTINATION" in found.stdout
+
+
+def test_an_exemption_is_named(network: Network) -> None:
+    network.world.whitelist({"group": network.ids["group"], "expires": "2099-01-01", "reason": "a jump host"})
+    found = explain(network.world, network.ids["group"])
+    assert "the whitelist exempts the whole group until 2099-01-01: a jump host" in found.stdout
+    assert "unused; severity low" in found.stdout
+    assert "none in the table" in found.stdout
+    assert "would change nothing: exempt by the whitelist: all that is exposed" in found.stdout
+
+
+def test_a_group_that_exposes_nothing(network: Network) -> None:
+    fine = network.world.group("tcp/22 from 10.0.0.0/8", name="fine")
+    found = explain(network.world, fine)
+    assert found.exit_code == 0
+    assert "not asked: the group exposes no restricted port" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        pytest.param({"group": "sg-0123456789abcdef0"}, "there is no security group sg-0123456789abcdef0", id="group"),
+        pytest.param({"account": "999999999999"}, "not among the accounts of the configuration", id="account"),
+        pytest.param({"region": "eu-north-1"}, "not among the regions of the configuration", id="region"),
+    ],
+)
+def test_what_is_not_there_is_wrong_usage(network: Network, where: dict[str, str], line: str) -> None:
+    found = explain(network.world, **{"group": network.ids["group"], **where})
+    assert found.exit_code == 2
+    assert line in found.stderr
+
+
+def test_a_denied_read_is_named_and_the_rest_is_shown(network: Network) -> None:
+    network.run()
+    network.world.aws.refuse("DescribeNetworkAcls", Refusal("UnauthorizedOperation", 403))
+    found = explain(network.world, network.ids["group"])
+    assert found.exit_code == 1
+    assert "unknown; severity high" in found.stdout
+    assert found.stderr.startswith("hammer: not read: network ACLs could not be read: denied: ")
+
+
+def test_nobody_is_asked_unless_told_to(network: Network) -> None:
+    network.run()
+    explain(network.world, network.ids["group"])
+    assert not [name for name in network.world.aws.operations("ec2") if "Insights" in name]
+
+
+PATH = Path("eni-1", "instance i-1", "54.1.1.1", Verdict.INTERNET, ("igw-1", "rtb-1", "acl-1", "eni-1"))
+
+
+class Analyzer:
+    """EC2's Reachability Analyzer, which answers after a while."""
+
+    def __init__(self, answer: Mapping[str, Any], *, running: int = 1) -> None:
+        self._answers = [{"Status": "running"}] * running + [dict(answer)]
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            self.calls.append((name, arguments))
+            if name == "describe_network_insights_analyses":
+                return {"NetworkInsightsAnalyses": [self._answers.pop(0)]}
+            return {
+                "NetworkInsightsPath": {"NetworkInsightsPathId": "nip-1"},
+                "NetworkInsightsAnalysis": {"NetworkInsightsAnalysisId": "nia-1"},
+            }
+
+        return call
+
+
+def test_aws_is_asked_about_the_same_path_and_nothing_is_left_behind() -> None:
+    analyzer, slept = Analyzer({"Status": "succeeded", "NetworkPathFound": True}), list[float]()
+    assert ask(analyzer, PATH, ("tcp", 22), slept.append) == Asked(True)
+    assert analyzer.calls[0] == (
+        "create_network_insights_path",
+        {"Source": "igw-1", "Destination": "eni-1", "Protocol": "tcp", "DestinationPort": 22},
+    )
+    assert [name for name, _ in analyzer.calls[-2:]] == [
+        "delete_network_insights_analysis",
+        "delete_network_insights_path",
+    ]
+    assert slept == [5]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param(
+            {"Status": "succeeded", "NetworkPathFound": False, "Explanations": [{"ExplanationCode": "X"}, {}]},
+            Asked(False, ("X",)),
+            id="not reachable",
+        ),
+        pytest.param({"Status": "failed", "StatusMessage": "no luck"}, Asked(None, ("no luck",)), id="failed"),
+    ],
+)
+def test_what_aws_may_answer(answer: dict[str, Any], expected: Asked) -> None:
+    assert ask(Analyzer(answer, running=0), PATH, ("tcp", 22), lambda _: None) == expected
+
+
+def test_no_answer_in_time_is_none_and_leaves_nothing_behind() -> None:
+    analyzer = Analyzer({"Status": "running"}, running=60)
+    assert ask(analyzer, PATH, None, lambda _: None) == Asked(None, ("no answer in time",))
+    assert analyzer.calls[-1][0] == "delete_network_insights_path"
+
+
+def test_a_question_that_fails_leaves_no_path_behind() -> None:
+    class Failing(Analyzer):
+        def start_network_insights_analysis(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "StartNetworkInsightsAnalysis")
+
+    analyzer = Failing({})
+    with pytest.raises(ClientError):
+        ask(analyzer, PATH, ("tcp", 22), lambda _: None)
+    assert [name for name, _ in analyzer.calls] == ["create_network_insights_path", "delete_network_insights_path"]
+
+
+def test_a_path_without_a_gateway_is_not_asked_about() -> None:
+    analyzer = Analyzer({})
+    through = Path("eni-1", "instance i-1", "54.1.1.1", Verdict.BLOCKED, ("rtb-1",))
+    assert ask(analyzer, through, ("tcp", 22), lambda _: None).found is None
+    assert analyzer.calls == []
+
+
+def test_both_answers_are_shown(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    network.run()
+    monkeypatch.setattr("hammer.explain.ask", lambda *_: Asked(False, ("NO_ROUTE_TO_DESTINATION",)))
+    found = explain(network.world, network.ids["group"], "--ask-aws")
+    text = " ".join(found.stdout.split())
+    assert "AWS says not reachable (NO_ROUTE_TO_DESTINATION); Hammer says internet" in text
+    assert found.stderr == "hammer: asking AWS about 1 paths: 0.10 $\n"
+    assert json.loads((network.world.folder / "config.json").read_text())  # the configuration was not touched
