@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from deployment.bytecode import interpreter
 from deployment.host_bundle import HOST_TARGETS, build_host
 from deployment.package import ROOT, TARGETS, PackageError, build_functions
 
@@ -26,6 +27,9 @@ def main() -> None:
         built = [*functions.values(), build_host(options.folder, options.host_architecture)]
     except PackageError as error:
         sys.exit(f"make package: {error}")
+    version = TARGETS[options.architecture].python_version
+    if interpreter(version) is None:
+        print(f"no Python {version} was found: the functions compile their modules at each cold start", file=sys.stderr)  # noqa: T201
     for path in built:
         print(f"{path.stat().st_size / 1024:8,.0f} KiB  {path.relative_to(options.folder)}")  # noqa: T201
 

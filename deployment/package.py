@@ -17,6 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployment.bytecode import compiled
+from deployment.sdk_data import allowed_operations, sdk_data
+
 ROOT = Path(__file__).resolve().parents[1]
 LAMBDA_LOCK = ROOT / "requirements" / "lambda.lock"
 
@@ -159,19 +162,21 @@ def dependencies_in(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def write_zip(path: Path, files: Mapping[str, Path]) -> None:
+def write_zip(path: Path, files: Mapping[str, bytes | Path]) -> None:
     """Write a zip whose bytes depend on nothing but the files' names and contents.
 
     Args:
         path: the zip.
-        files: names in the zip, to files.
+        files: names in the zip, to contents, or to files that hold them.
     """
     with zipfile.ZipFile(path, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIME)
             entry.create_system = 3  # Unix, wherever it is built
             entry.external_attr = 0o100644 << 16  # a file that everybody may read, as Lambda asks
-            archive.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+            held = files[name]
+            content = held if isinstance(held, bytes) else held.read_bytes()
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def build_functions(folder: Path, target: Target) -> dict[str, Path]:
@@ -192,10 +197,12 @@ def build_functions(folder: Path, target: Target) -> dict[str, Path]:
         installed = Path(name)
         install(LAMBDA_LOCK, target, installed)
         dependencies = {path.relative_to(installed).as_posix(): path for path in dependencies_in(installed)}
+        data = {f"library/aws/sdk_data/{name}": content for name, content in sdk_data(allowed_operations()).items()}
         for function, module in FUNCTIONS.items():
             own = {path.relative_to(ROOT).as_posix(): path for path in sources_of(module)}
+            sources = {name: path.read_bytes() for name, path in (dependencies | own).items()}
             zips[function] = folder / f"{function}.zip"
-            write_zip(zips[function], dependencies | own)
+            write_zip(zips[function], sources | compiled(sources, target.python_version) | data)
             if (size := zips[function].stat().st_size) > SIZE_LIMIT:
                 raise PackageError(f"{zips[function].name} has {size:,} bytes; {SIZE_LIMIT:,} are allowed")
     return zips

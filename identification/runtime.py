@@ -11,15 +11,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from identification.errors import UnknownAccountError
 from library.aws.ec2 import enabled_regions
 from library.aws.issue_table import IssueTable
 from library.aws.organization import active_accounts
+from library.aws.sdk_data import sdk_session
 from library.aws.session import Sessions
 from library.config import Configuration, configuration_place, load_configuration
 from library.config.organization import with_organization
 from library.jobs.json_logs import log_as_json
+
+if TYPE_CHECKING:
+    from botocore.session import Session as BotocoreSession
+    from types_boto3_s3 import S3Client
 
 _KEPT_S = 300  # how long a configuration is kept before it is read again
 
@@ -104,7 +110,7 @@ def _period() -> int:
 def _kept_configuration(place: str, period: int) -> Configuration:
     """The configuration, read once in a period. One that cannot be read is not kept, nor is an older one used then."""
     del period
-    return load_configuration(place)
+    return load_configuration(place, s3_client=_s3_client)
 
 
 @lru_cache(maxsize=1)
@@ -125,4 +131,15 @@ def _kept_regions(sessions: Sessions, period: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _kept_sessions(main_account_id: str, region: str, role_name: str, external_id: str) -> Sessions:
-    return Sessions(main_account_id, region, role_name, external_id)
+    return Sessions(main_account_id, region, role_name, external_id, _kept_base())
+
+
+def _s3_client() -> S3Client:
+    client: Any = _kept_base().create_client("s3")
+    return client  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def _kept_base() -> BotocoreSession:
+    """The session that all clients of this process come from, so that the SDK reads its data once."""
+    return sdk_session()

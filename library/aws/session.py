@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import (
@@ -15,6 +14,8 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
+
+from library.aws.sdk_data import sdk_session
 
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
@@ -57,10 +58,8 @@ class Sessions:
         self._role_name = role_name
         self._external_id = external_id
         self._policy = _READ_EC2 if read_only else ""
-        self._base = base or botocore.session.get_session()
-        self._accounts: dict[str, boto3.Session] = {
-            main_account_id: boto3.Session(botocore_session=self._base, region_name=region)
-        }
+        self._base = base or sdk_session()
+        self._accounts: dict[str, BotocoreSession] = {main_account_id: self._base}
         # Neither sessions nor the making of clients are safe to share between threads; clients are.
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, str, str], Any] = {}
@@ -82,8 +81,8 @@ class Sessions:
         key = (service, account_id or self._main_account_id, region or self._region)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session(key[1]).client(
-                    service,  # type: ignore[call-overload]
+                self._clients[key] = self._session(key[1]).create_client(
+                    service,
                     region_name=key[2],
                     config=self._config,
                 )
@@ -95,12 +94,12 @@ class Sessions:
             for key in [key for key in self._clients if key[1:] == (account_id, region)]:
                 del self._clients[key]
 
-    def _session(self, account_id: str) -> boto3.Session:
+    def _session(self, account_id: str) -> BotocoreSession:
         if account_id not in self._accounts:
             self._accounts[account_id] = self._assumed(account_id)
         return self._accounts[account_id]
 
-    def _assumed(self, account_id: str) -> boto3.Session:
+    def _assumed(self, account_id: str) -> BotocoreSession:
         own = self._base.get_credentials()
         if own is None:
             raise NoCredentialsError
@@ -118,7 +117,7 @@ class Sessions:
         # The service models are the bulk of a session; one loader reads each once.
         session.register_component("data_loader", self._base.get_component("data_loader"))
         session.register_component("credential_provider", CredentialResolver([_AssumedRole(fetcher)]))
-        return boto3.Session(botocore_session=session, region_name=self._region)
+        return session
 
     def _sts_client(self, service: str, **arguments: Any) -> Any:
         # Called when credentials are fetched, in whatever thread that happens.

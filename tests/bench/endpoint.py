@@ -1,87 +1,96 @@
-"""An EC2 endpoint that serves security groups from memory: `python -m tests.bench.endpoint GROUPS`.
+"""AWS from memory, for whole processes: `python -m tests.bench.endpoint GROUPS EXPOSED_PERCENT [CONFIGURATION]`.
 
-It prints its address and serves until its standard input closes. Pages hold 1,000 groups whatever is asked for, as
-EC2's largest do. Of the groups one in twenty lets the Internet reach a restricted port.
+It answers EC2's security groups (every account and region has the same), STS, DynamoDB (a table that takes every write
+and keeps nothing) and S3 (the configuration that it is given, as JSON). It prints its address and serves until its
+standard input closes. A GET of `/calls` answers with how often each operation was called since it was last asked.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
-GROUPS_A_PAGE = 1000
-RULES_A_GROUP = 8
-_ACCOUNT = "123456789012"
+from tests.bench.groups import pages
+
+_ASSUMED = (
+    "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA</AccessKeyId>"
+    "<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>"
+    "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
+)
+_LISTED = (
+    "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>config.json</Key></Contents></ListBucketResult>"
+)
+_STORED = {
+    "Query": {"Items": []},
+    "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {}},
+    "UpdateItem": {"Attributes": {"ticket": {"N": "1"}}},  # what `library.aws.looks` counts
+}
+# Reachability's describes: a region with groups and nothing that uses them.
+_EMPTY = {
+    "DescribeNetworkInterfaces": "networkInterfaceSet",
+    "DescribeSubnets": "subnetSet",
+    "DescribeVpcs": "vpcSet",
+    "DescribeRouteTables": "routeTableSet",
+    "DescribeNetworkAcls": "networkAclSet",
+    "DescribeInternetGateways": "internetGatewaySet",
+    "DescribeManagedPrefixLists": "prefixListSet",
+    "DescribeInstances": "reservationSet",
+}
 
 
-def group_xml(number: int) -> str:
-    """One group of eight rules, each with its own ports and source."""
-    rules = []
-    for rule in range(RULES_A_GROUP):
-        port = (443, 8080, 5432, 22, 9092, 3306, 6379, 123)[rule]
-        source = f"10.{number // 256 % 256}.{number % 256}.{rule * 16}/28"
-        if rule == 0:
-            source = "0.0.0.0/0"
-        elif rule == 3 and number % 20 == 0:
-            source = f"{number % 200 + 11}.8.8.0/24" if number % 40 else "0.0.0.0/0"
-        rules.append(
-            f"<item><ipProtocol>{'udp' if port == 123 else 'tcp'}</ipProtocol><fromPort>{port}</fromPort>"
-            f"<toPort>{port}</toPort><groups/><ipRanges><item><cidrIp>{source}</cidrIp>"
-            f"<description>rule {rule} of {number}</description></item></ipRanges><ipv6Ranges/><prefixListIds/></item>"
-        )
-    return (
-        f"<item><ownerId>{_ACCOUNT}</ownerId><groupId>sg-{number:017x}</groupId><groupName>group-{number}</groupName>"
-        f"<groupDescription>group {number}</groupDescription><vpcId>vpc-0123456789abcdef0</vpcId>"
-        f"<ipPermissions>{''.join(rules)}</ipPermissions><ipPermissionsEgress><item><ipProtocol>-1</ipProtocol><groups/>"
-        "<ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges><ipv6Ranges/><prefixListIds/></item>"
-        "</ipPermissionsEgress>"
-        f"<tagSet><item><key>Name</key><value>group-{number}</value></item></tagSet></item>"
-    )
-
-
-def pages(groups: int) -> list[bytes]:
-    """The answers to DescribeSecurityGroups, in order; the token of the next page is its number."""
-    starts = range(0, groups, GROUPS_A_PAGE)
-    answers = []
-    for page, start in enumerate(starts, 1):
-        body = "".join(group_xml(number) for number in range(start, min(start + GROUPS_A_PAGE, groups)))
-        token = f"<nextToken>{page}</nextToken>" if page < len(starts) else ""
-        answers.append(
-            '<?xml version="1.0" encoding="UTF-8"?>'
-            '<DescribeSecurityGroupsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
-            f"<requestId>r</requestId><securityGroupInfo>{body}</securityGroupInfo>{token}"
-            "</DescribeSecurityGroupsResponse>".encode()
-        )
-    return answers
+def answer(method: str, path: str, target: str, body: bytes, groups: list[bytes], config: str) -> tuple[str, bytes]:
+    """What one request is: the operation's name, and the answer to it."""
+    if target:  # DynamoDB
+        operation = target.rpartition(".")[2]
+        return operation, json.dumps(_STORED.get(operation, {})).encode()
+    if method == "GET":  # S3
+        return ("ListObjectsV2", _LISTED.encode()) if "list-type" in path else ("GetObject", config.encode())
+    asked = parse_qs(body.decode())
+    operation = asked.get("Action", [""])[0]
+    if operation == "DescribeSecurityGroups":
+        return operation, groups[int(asked.get("NextToken", ["0"])[0])]
+    if operation == "AssumeRole":
+        return operation, _ASSUMED.encode()
+    listed = _EMPTY.get(operation, "nothing")
+    return operation, f"<{operation}Response><{listed}/></{operation}Response>".encode()
 
 
 def main() -> None:
     """Serve."""
-    answers = pages(int(sys.argv[1]))
-    calls = 0
+    groups = pages(int(sys.argv[1]), int(sys.argv[2]))
+    config = sys.argv[3] if len(sys.argv) > 3 else "{}"
+    calls: Counter[str] = Counter()
+    lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            nonlocal calls
-            asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            if asked["Action"] == ["DescribeSecurityGroups"]:
-                calls += 1
-                self._answer(200, answers[int(asked.get("NextToken", ["0"])[0])])
-            else:
-                self._answer(400, b"<Response><Errors><Error><Code>Unexpected</Code></Error></Errors></Response>")
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            operation, content = answer(
+                self.command, self.path, self.headers["X-Amz-Target"] or "", body, groups, config
+            )
+            with lock:
+                calls[operation] += 1
+            self._send(content)
 
         def do_GET(self) -> None:
-            nonlocal calls
-            count, calls = calls, 0
-            self._answer(200, str(count).encode())
+            if self.path != "/calls":
+                self.headers["Content-Length"] = "0"
+                self.do_POST()
+                return
+            with lock:
+                counted = json.dumps(calls)
+                calls.clear()
+            self._send(counted.encode())
 
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "text/xml")
+        def _send(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.0" if body[:1] == b"{" else "text/xml")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

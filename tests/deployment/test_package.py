@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployment import package
+from deployment.bytecode import interpreter
 from deployment.package import FUNCTIONS, TARGETS, PackageError, sources_of
 
 
@@ -23,7 +24,10 @@ def test_a_zip_holds_its_handler_and_nothing_that_is_not_for_it(zips: dict[str, 
     tops = {name.split("/", maxsplit=1)[0].partition("-")[0] for name in names}
     assert not tops & {"boto3", "botocore", "jira", "slack_sdk", "typer", "rich", "jinja2", "moto", "watchtower"}
     assert not tops & {"hammer", "reporting", "remediation", "deployment", "tests"}
-    assert not [name for name in names if name.endswith((".pyc", "RECORD"))]
+    assert not [name for name in names if name.endswith("RECORD")]
+    compiled = {name for name in names if name.endswith(".pyc")}
+    assert all("__pycache__/" in name and name.endswith(".cpython-313.pyc") for name in compiled)
+    assert bool(compiled) == bool(interpreter("3.13"))
     assert zips[function].stat().st_size <= 5 * 1024 * 1024
 
 
