@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from library.aws.failures import error_code
+from library.errors import HammerError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
-class BackupError(Exception):
+class BackupError(HammerError):
     """A backup is not what was written, or is none."""
 
 

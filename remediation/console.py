@@ -16,8 +16,9 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.rule_text import rule_text
 from library.security_groups.usage import Usage
 from remediation.backups import Backup
+from remediation.due import Refusal
 from remediation.message import described_rule
-from remediation.plan import Plan, Refusal
+from remediation.plan import Plan
 from remediation.remediator import Look
 from remediation.restore_plan import RestorePlan
 from remediation.rule_sets import rule_key
@@ -88,15 +89,20 @@ def usage(users: Usage) -> str:
     return "\n".join(lines)
 
 
-def planned(before: Sequence[IngressRule], plan: Plan | Refusal) -> Text:
+def planned(seen: Look) -> Text:
     """What is to be done, or why nothing."""
-    if isinstance(plan, Refusal):
-        return Text(f"  nothing to do: {plan.text}\n")
-    text = difference(before, plan.add, plan.revoke)
-    for note in plan.notes:
-        text.append(f"  note: {printable(note)}\n", style="yellow")
-    if plan.left:
-        text.append(f"  stays exposed, out of remediation_scope: {len(plan.left)} sources\n", style="yellow")
+    plan, withdrawn = seen.planned, [added.rule for added in seen.withdraw]
+    if isinstance(plan, Refusal) and not withdrawn:
+        return Text(f"  nothing to do: {printable(plan.text)}\n")
+    add, revoke = ((), ()) if isinstance(plan, Refusal) else (plan.add, plan.revoke)
+    text = difference(seen.view.rules, add, (*revoke, *withdrawn))
+    if withdrawn:
+        text.append("  Hammer added some of these for rules that somebody else closed: they are taken away again\n")
+    if isinstance(plan, Plan):
+        for note in plan.notes:
+            text.append(f"  note: {printable(note)}\n", style="yellow")
+        if plan.left:
+            text.append(f"  stays exposed, out of remediation_scope: {len(plan.left)} sources\n", style="yellow")
     return text
 
 

@@ -19,12 +19,13 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.jobs.run import renewing_sleep
 from remediation.backups import Backups
+from remediation.context import RemediationContext
 from remediation.notifier import open_notifier
-from remediation.remediator import Tools
 
 
-def build_tools(config: Configuration) -> Tools:
+def build_context(config: Configuration) -> RemediationContext:
     """Build what a job works with."""
     if not config.aws.s3_backup_bucket:
         raise typer.BadParameter("aws.s3_backup_bucket is not set: nothing is changed without a backup")
@@ -33,12 +34,13 @@ def build_tools(config: Configuration) -> Tools:
     table_name = config.secgrp_unrestricted_access.table_name
     dynamodb = sessions.client("dynamodb")
     holder = this_process()
-    return Tools(
+    lock = Lock(dynamodb, table_name, aws.main_account_id, holder, _now)
+    return RemediationContext(
         sessions=sessions,
         table=IssueTable(dynamodb, table_name),
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
-        lock=Lock(dynamodb, table_name, aws.main_account_id, holder, _now),
-        teller=open_notifier(config, sessions, os.environ, time.sleep),
+        lock=lock,
+        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, lock.renew)),
         who=holder.who,
         now=_now,
         sleep=time.sleep,

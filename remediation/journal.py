@@ -1,26 +1,26 @@
-"""The journal: what is being done to one group, kept in its issue's item, written before each step.
+"""The journal: what is being done to one group, kept in its issue's item and written before each step.
 
 `remediation_details` of an issue is a map with
 
-- `journal`: the newest change of the group: `kind` (`remediation` | `restore`), `step`, `run`, `by`, `started`,
-  `changed` (when the step was written), `backup` (its key), `add`, `revoke` and `describe` (lists of rules; the last
-  get another description), `restored_from` (the key of the backup that a restore goes back to), `problem`;
-- `backup`: the key of the newest backup;
-- `restored`: a map with `at`, `by` and `backup` while a restored group waits for somebody to decide, else null.
+- `journal`: the newest change of the group (`remediation.journal_entry`);
+- `backup`: the key of the backup that a restore goes back to unless another one is named: the
+  first one of the newest remediation;
+- `added`: the rules that Hammer added in finished changes and that are there still, with their ids;
+- `restored`: a map with `at`, `by` and `backup` while a restored group waits for somebody to decide, else null;
+- `told`: what the issue's ticket was told last of what every run may find again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.aws.items import ConflictError
 from library.issues.issue import Issue
 from library.issues.times import format_time
-from library.security_groups.group import IngressRule
+from remediation.journal_entry import JournalEntry, RemediationDetails
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -28,105 +28,14 @@ if TYPE_CHECKING:
 _ATTEMPTS = 3
 
 
-class Kind(StrEnum):
-    """What a change is for."""
-
-    REMEDIATION = "remediation"
-    RESTORE = "restore"
-
-
-class Step(StrEnum):
-    """How far a change is. Each is written before what it names is done."""
-
-    ADDING = "adding"
-    REVOKING = "revoking"
-    VERIFYING = "verifying"
-    UNDOING = "undoing"
-    DONE = "done"
-    UNDONE = "undone"
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the group is whole."""
-        return self in (Step.DONE, Step.UNDONE)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One change of a group, as the journal has it."""
-
-    kind: Kind
-    step: Step
-    backup: str
-    add: tuple[IngressRule, ...]
-    revoke: tuple[IngressRule, ...]
-    describe: tuple[IngressRule, ...] = ()
-    restored_from: str = ""
-    run: str = ""
-    by: str = ""
-    started: str = ""
-    changed: str = ""
-    problem: str = ""
-
-    def to_item(self) -> dict[str, Any]:
-        """The map `journal`."""
-        return {
-            "kind": str(self.kind),
-            "step": str(self.step),
-            "backup": self.backup,
-            "add": rules_to_item(self.add),
-            "revoke": rules_to_item(self.revoke),
-            "describe": rules_to_item(self.describe),
-            "restored_from": self.restored_from,
-            "run": self.run,
-            "by": self.by,
-            "started": self.started,
-            "changed": self.changed,
-            "problem": self.problem,
-        }
-
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Entry:
-        """The other way round. Raises KeyError or ValueError on what is none."""
-        return cls(
-            kind=Kind(item["kind"]),
-            step=Step(item["step"]),
-            backup=item["backup"],
-            add=rules_from_item(item["add"]),
-            revoke=rules_from_item(item["revoke"]),
-            describe=rules_from_item(item["describe"]),
-            **{name: item[name] for name in ("restored_from", "run", "by", "started", "changed", "problem")},
-        )
-
-
-def rules_to_item(rules: Iterable[IngressRule]) -> list[dict[str, Any]]:
-    """Rules as maps that DynamoDB and JSON can hold."""
-    return [rule._asdict() for rule in rules]
-
-
-def rules_from_item(items: Iterable[Mapping[str, Any]]) -> tuple[IngressRule, ...]:
-    """The other way round: DynamoDB makes every number a Decimal."""
-    return tuple(
-        IngressRule(
-            **{
-                **item,
-                **{name: None if item[name] is None else int(item[name]) for name in ("from_port", "to_port")},
-            }
-        )
-        for item in items
-    )
-
-
-def entry_of(issue: Issue) -> Entry | None:
-    """The newest change of an issue's group; None: there was none."""
-    item = issue.remediation_details.get("journal")
-    return Entry.from_item(item) if item else None
+def entry_of(issue: Issue) -> JournalEntry | None:
+    """The newest change of an issue's group; None: there was none, or it cannot be read."""
+    return RemediationDetails.of(issue.remediation_details).entry
 
 
 def is_unfinished(issue: Issue) -> bool:
-    """Whether a change of the group was begun, and it is not known to be whole."""
-    entry = entry_of(issue)
-    return entry is not None and not entry.step.is_finished
+    """Whether a change of the group was begun and is not known to be complete."""
+    return RemediationDetails.of(issue.remediation_details).is_unfinished
 
 
 class Journal:
@@ -141,12 +50,17 @@ class Journal:
     def __init__(self, table: IssueTable, issue: Issue, now: Callable[[], datetime]) -> None:
         self._table = table
         self._now = now
+        self._occurrence = issue.occurrence
         self.issue = issue
         """The issue as it was read last, with what was written since."""
-        self.details: dict[str, Any] = dict(issue.remediation_details)
 
-    def write(self, entry: Entry, *, remediated: bool = False, **details: Any) -> Entry:
-        """Write a step.
+    @property
+    def details(self) -> RemediationDetails:
+        """What `remediation_details` says now."""
+        return RemediationDetails.of(self.issue.remediation_details)
+
+    def write(self, entry: JournalEntry, *, remediated: bool = False, **details: Any) -> JournalEntry:
+        """Write an entry.
 
         Args:
             entry: the change and its step.
@@ -159,6 +73,7 @@ class Journal:
 
         Raises:
             ConflictError: the issue is gone, or new occurrences of it keep coming.
+            UnreadableIssueError: it has become unreadable meanwhile.
             ClientError, BotoCoreError: it could not be written.
         """
         now = format_time(self._now()) or ""
@@ -171,19 +86,22 @@ class Journal:
         self._write(details)
 
     def _write(self, details: Mapping[str, Any], remediated: str = "") -> None:
-        self.details = {**self.details, **details}
-        occurrence = self.issue.occurrence
         for attempt in range(_ATTEMPTS):
-            sets: dict[str, Any] = {"remediation_details": self.details}
-            if remediated and self.issue.occurrence == occurrence:
+            before = self.issue.remediation_details
+            sets: dict[str, Any] = {"remediation_details": dict(details)}
+            if before:  # only these keys: others are other writers', such as what the ticket was told
+                sets = {f"remediation_details.{name}": value for name, value in details.items()}
+            if remediated and self.issue.occurrence == self._occurrence:
                 sets["timestamps.remediated"] = remediated
             try:
                 self._table.update(self.issue, sets)
-            except ConflictError:
+            except ConflictError as error:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
-                if fresh is None or attempt == _ATTEMPTS - 1:
-                    raise
+                if fresh is None:
+                    raise ConflictError(f"the issue of {self.issue.place} is gone from the issue table") from error
+                if attempt == _ATTEMPTS - 1:
+                    raise ConflictError(f"the issue of {self.issue.place} keeps changing in the issue table") from error
                 self.issue = fresh
             else:
-                self.issue = replace(self.issue, remediation_details=self.details)
+                self.issue = replace(self.issue, remediation_details={**before, **details})
                 return

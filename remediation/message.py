@@ -1,6 +1,6 @@
-"""What is told about a change of a group: in its ticket, and to its owners.
+"""What people are told about a change of a group: in its ticket, and its owners in Slack.
 
-Pure.
+Pure. They may never have heard of Hammer, so each text says what happened, what it means, and what they can do.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from library.documents.text import printable
 from library.issues.issue import Issue
 from library.security_groups.group import IngressRule
 from library.security_groups.rule_text import rule_text
+from remediation.journal_entry import JournalEntry
 
 _SHOWN_RULES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ChangeMessage:
     """One thing that happened to a group.
 
     Attributes:
         heading: what an alert is listed under.
-        text: one sentence.
+        text: one sentence or two.
         details: more, a sentence each.
     """
 
@@ -50,66 +51,82 @@ def release_command(issue: Issue) -> str:
 
 def remediated(
     issue: Issue, bucket: str, backup: str, add: Iterable[IngressRule], revoke: Iterable[IngressRule]
-) -> Message:
+) -> ChangeMessage:
     """A group was remediated."""
-    return Message(
+    return ChangeMessage(
         "Remediated",
         "Hammer closed the group: its rules that exposed restricted ports were replaced.",
+        (*_rules("Revoked", revoke), *_rules("Added", add), *_way_back(issue, bucket, backup)),
+    )
+
+
+def incomplete(issue: Issue, bucket: str, entry: JournalEntry, reason: str) -> ChangeMessage:
+    """A change of a group was begun and is not complete."""
+    return ChangeMessage(
+        "Not complete yet",
+        f"Hammer has begun to change the group, and that is not complete yet: {reason}. "
+        "The next remediation run that may change the group completes it.",
         (
-            *_rules("Revoked", revoke),
-            *_rules("Added", add),
-            f"Backup: s3://{bucket}/{backup}",
-            f"Back to how it was: {restore_command(issue, backup)}",
+            "Clients with private addresses (RFC 1918) that had access still have it.",
+            *_rules("Revoked so far", entry.closed),
+            *_rules("Added so far", entry.added),
+            *_way_back(issue, bucket, entry.backup),
         ),
     )
 
 
-def failed(issue: Issue, bucket: str, backup: str, result: str, reason: str) -> Message:
+def settled(text: str) -> ChangeMessage:
+    """What an earlier run had begun is complete, and Hammer closed nothing."""
+    return ChangeMessage(
+        "Completed",
+        f"Hammer completed a change of the group that an earlier run had begun: {text}. "
+        "The rules that it was about to replace had been closed by somebody else, or need not be closed any more.",
+    )
+
+
+def failed(reason: str) -> ChangeMessage:
     """A group could not be remediated."""
-    details: tuple[str, ...] = ()
-    if backup:
-        details = (f"Backup: s3://{bucket}/{backup}", f"Back to how it was: {restore_command(issue, backup)}")
-    return Message("Not remediated", f"Hammer did not remediate the group ({result}): {reason}.", details)
+    return ChangeMessage("Not remediated", f"Hammer could not close the group and changed nothing: {reason}.")
 
 
-def cleared(issue: Issue, text: str) -> Message:
-    """What an interrupted run had half done was undone."""
-    del issue
-    return Message("Undone", f"Hammer was interrupted while it changed the group: {text}.")
-
-
-def restored(issue: Issue, bucket: str, source: str, backup: str, who: str) -> Message:
+def restored(issue: Issue, bucket: str, source: str, backup: str, who: str) -> ChangeMessage:
     """A group was restored."""
-    return Message(
+    before = (f"Backup from before the restore: s3://{bucket}/{backup}",) if backup else ()
+    return ChangeMessage(
         "Restored",
         f"{who} restored the group to a backup. Automatic remediation leaves it alone until somebody decides.",
         (
             f"Restored from: s3://{bucket}/{source}",
-            f"Backup from before the restore: s3://{bucket}/{backup}",
+            *before,
             f"To let it be remediated again: {release_command(issue)}",
         ),
     )
 
 
-def not_restored(issue: Issue, bucket: str, source: str, reason: str) -> Message:
-    """A group could not be restored."""
-    return Message(
+def not_restored(issue: Issue, bucket: str, source: str, reason: str) -> ChangeMessage:
+    """A group could not be restored, or not completely."""
+    return ChangeMessage(
         "Not restored",
-        f"The group could not be restored: {reason}.",
-        (f"Backup: s3://{bucket}/{source}", f"Again: {restore_command(issue, source)}"),
+        f"The group could not be restored completely: {reason}. No other run continues the restore.",
+        (f"Backup: s3://{bucket}/{source}", f"To restore it, run again: {restore_command(issue, source)}"),
     )
 
 
-def released(issue: Issue, who: str) -> Message:
+def released(who: str) -> ChangeMessage:
     """A restored group is given back to automatic remediation."""
-    del issue
-    return Message("Released", f"{who} decided that automatic remediation may change the group again.")
+    return ChangeMessage("Released", f"{who} decided that automatic remediation may change the group again.")
 
 
 def described_rule(rule: IngressRule) -> str:
     """A rule with its description, on one line: `tcp/22 from 0.0.0.0/0 (ssh)`."""
     about = f" ({rule.description})" if rule.description else ""
     return printable(rule_text(rule) + about)
+
+
+def _way_back(issue: Issue, bucket: str, backup: str) -> Iterable[str]:
+    if backup:
+        yield f"Backup: s3://{bucket}/{backup}"
+        yield f"Back to how it was: {restore_command(issue, backup)}"
 
 
 def _rules(what: str, rules: Iterable[IngressRule]) -> Iterable[str]:

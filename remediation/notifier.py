@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import UnreadableIssueError
 from library.aws.items import ConflictError
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, fitted, paragraph
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
     from library.issues.issue import Issue
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_client import SlackClient
-    from remediation.message import Message
+    from remediation.message import ChangeMessage
 
 _log = logging.getLogger(__name__)
 
 
-class Teller(Protocol):
+class ChangeNotifier(Protocol):
     """Ways to reach people: `Notifier` is one."""
 
     def comment(self, issue: Issue, document: Document) -> str:
@@ -59,11 +60,11 @@ class Teller(Protocol):
         """Send the alerts. Returns what could not be told, one line each."""
 
 
-def tell(teller: Teller, table: IssueTable, issue: Issue, message: Message, *, repeated: bool) -> str:
-    """Tell of one thing that happened to a group.
+def notify(notifier: ChangeNotifier, table: IssueTable, issue: Issue, message: ChangeMessage, *, repeated: bool) -> str:
+    """Notify people of one thing that happened to a group.
 
     Args:
-        teller: the ways to reach people.
+        notifier: the ways to reach people.
         table: remembers what the ticket was told last.
         issue: the group's issue.
         message: what happened.
@@ -79,17 +80,21 @@ def tell(teller: Teller, table: IssueTable, issue: Issue, message: Message, *, r
         message.text,
         extra={"account_id": issue.account_id, "region": issue.details.region, "group_id": issue.issue_id},
     )
-    teller.alert(issue, message.heading, message.text, message.details)
+    notifier.alert(issue, message.heading, message.text, message.details)
     if repeated and issue.remediation_details.get("told") == message.text:
         return ""
-    if problem := teller.comment(issue, note(message.text, *message.details)):
+    if problem := notifier.comment(issue, note(message.text, *message.details)):
         return problem
     try:
         fresh = table.get(issue.account_id, issue.issue_id)
         told = message.text if repeated else None
         if fresh and fresh.remediation_details.get("told") != told:
-            table.update(fresh, {"remediation_details": {**fresh.remediation_details, "told": told}})
-    except (*AWS_ERRORS, ConflictError) as error:
+            # Only this key: the rest is the journal's, perhaps of another run by now.
+            known = bool(fresh.remediation_details)
+            table.update(
+                fresh, {"remediation_details.told": told} if known else {"remediation_details": {"told": told}}
+            )
+    except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
         return f"{issue.issue_id}: that its ticket was told could not be recorded: {explain(error)}"
     return ""
 

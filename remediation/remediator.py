@@ -1,312 +1,315 @@
-"""Remediates one group: describe, plan, back up, change, judge again, record. Finishes what an earlier run left.
+"""Remediates one group, or completes what an earlier run left in it: look, plan, back up, change, look again, record.
 
-Everything that a job needs is in `Tools`; nothing here asks a person or prints.
+Nothing here waits, asks a person or prints: `GroupRemediation.advance` does what can be done now, and is called again
+while EC2 does not show a change yet.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from library.aws.ec2 import PrefixListReader
-from library.aws.failures import AWS_ERRORS, explain
+from library.aws.failures import explain
 from library.issues.issue import Issue
-from library.issues.times import format_time
-from library.security_groups.group import SecurityGroup
-from remediation.apply import COULD_NOT, ChangeFailedError, NotYetError, Workplace, carry_out, finish, undo
-from remediation.journal import Entry, Journal, Kind, Step, entry_of, is_unfinished, rules_to_item
-from remediation.plan import Plan, Policy, Refusal, RuleQuota, Why, plan_remediation
-from remediation.restore_plan import RestorePlan
-from remediation.rule_sets import RuleKey, rule_key
-from remediation.security_group_changes import (
-    LiveGroup,
-    describe_live,
-    prefix_list_weights,
-    rule_quota,
-    single_permissions,
-)
+from library.security_groups.rule_text import rule_text
+from remediation.due import Refusal, Why, policy_of, why_not_due, why_not_touched
+from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges
+from remediation.journal import Journal
+from remediation.journal_entry import AddedRule, ChangeKind, JournalEntry, JournalStep, RemediationDetails, RevokedState
+from remediation.live_group import LiveGroup, UnsteadyError, describe_live
+from remediation.message import release_command, restore_command
+from remediation.plan import Plan, RuleQuota, plan_remediation
+from remediation.settlement import View, unneeded, view_of
 
 if TYPE_CHECKING:
-    from library.aws.issue_table import IssueTable
-    from library.aws.lock import Lock
-    from library.aws.session import Sessions
     from library.config import Configuration
-    from remediation.backups import Backups
-    from remediation.notifier import Teller
+    from remediation.context import RemediationContext
 
-_ROUNDS = 3  # of plan and change, while somebody else keeps opening the group
+_ROUNDS = 3  # of plan and change in one run, while somebody else keeps opening the group, or answers are lost
 
 
-class Result(StrEnum):
+class ResultKind(StrEnum):
     """What became of a group."""
 
     REMEDIATED = "remediated"
-    RESTORED = "restored"
-    CLEARED = "interrupted before, now undone"
+    SETTLED = "an earlier change is completed"
     LEFT = "left as it is"
-    UNDONE = "failed and undone"
-    UNFINISHED = "failed, to be finished by the next run"
+    INCOMPLETE = "not complete yet"
     FAILED = "failed, nothing was changed"
     CHANGED_MEANWHILE = "not what was agreed to any more"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GroupResult:
     """What became of one issue's group.
 
     Attributes:
         text: why, where it was not remediated; else what was done.
-        plan: what was done, or was to be.
-        backup: the key of the backup; empty: none was needed.
+        backup: the key of the backup to go back to; empty: there is none.
+        entry: what Hammer changed; None: nothing.
         refusal: why nothing was to be done.
     """
 
     issue: Issue
-    result: Result
+    kind: ResultKind
     text: str
-    plan: Plan | None = None
     backup: str = ""
+    entry: JournalEntry | None = None
     refusal: Refusal | None = None
 
     @property
     def is_done(self) -> bool:
         """Whether nobody needs to look at it."""
-        if self.refusal is not None:
-            return not self.refusal.needs_somebody
-        return self.result in (Result.REMEDIATED, Result.RESTORED, Result.CLEARED)
+        if self.kind is ResultKind.LEFT:
+            return self.refusal is None or not self.refusal.needs_somebody
+        return self.kind in (ResultKind.REMEDIATED, ResultKind.SETTLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A group as it was just described, and what is to be done about it."""
-
-    live: LiveGroup | None
-    planned: Plan | Refusal
-
-
-@dataclass(slots=True)
-class Tools:
-    """What a job works with.
+    """A group as it was just described, and what is to be done about it.
 
     Attributes:
-        who: this process, for people.
-        run: tells this run from every other.
+        live: as EC2 shows it; None: it does not exist.
+        view: the same, corrected by what is known better.
+        planned: what to close, or why nothing.
+        withdraw: rules that Hammer added and that no closed rule needs.
+        held: why nothing of it may be done now; None: it may.
     """
 
-    sessions: Sessions
-    table: IssueTable
-    backups: Backups
-    lock: Lock
-    teller: Teller
-    who: str
-    now: Callable[[], datetime]
-    sleep: Callable[[float], None]
-    run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    _quotas: dict[tuple[str, str], int] = field(default_factory=dict)
+    live: LiveGroup | None
+    view: View
+    planned: Plan | Refusal
+    withdraw: tuple[AddedRule, ...] = ()
+    held: Refusal | None = None
 
-    def ec2(self, issue: Issue) -> Any:
-        """The EC2 client of an issue's account and region."""
-        return self.sessions.client("ec2", issue.account_id, issue.details.region)
-
-    def quota(self, group: SecurityGroup, account_id: str, region: str, default: int) -> RuleQuota:
-        """The rule quota of a group."""
-        place = (account_id, region)
-        if place not in self._quotas:
-            self._quotas[place] = rule_quota(self.sessions.client("service-quotas", *place), default)
-        lists = {rule.prefix_list_id for rule in group.ingress if rule.prefix_list_id}
-        return RuleQuota(self._quotas[place], prefix_list_weights(self.sessions.client("ec2", *place), lists))
-
-    def workplace(self, issue: Issue, journal: Journal) -> Workplace:
-        """Where an issue's group is changed."""
-        return Workplace(self.ec2(issue), issue.issue_id, journal, self.backups, self.lock.renew, self.sleep)
+    @property
+    def has_work(self) -> bool:
+        """Whether something is to be changed."""
+        return isinstance(self.planned, Plan) or bool(self.withdraw)
 
 
-def policy_of(config: Configuration, account_id: str) -> Policy:
-    """What a configuration says about remediation in an account."""
-    section = config.secgrp_unrestricted_access
-    return Policy(
-        restricted=section.restricted_ports,
-        trusted=section.trusted_cidrs,
-        scope=frozenset(section.remediation_scope),
-        carve=section.remediation_strategy == "carve_ports",
-        retention=timedelta(days=section.remediation_retention_period),
-        exemptions=config.exemptions(account_id),
+def look(context: RemediationContext, config: Configuration, issue: Issue, *, decided: bool = False) -> Look:
+    """Describe an issue's group, and plan.
+
+    Args:
+        context: what the job works with.
+        config: the configuration.
+        issue: the issue.
+        decided: a person decides, so it does not matter whether the issue is due.
+
+    Raises:
+        UnsteadyError: EC2's answers differ; to look again later may help.
+        one of COULD_NOT: it could not be read.
+    """
+    policy, now = policy_of(config, issue.account_id), context.now()
+    details = RemediationDetails.of(issue.remediation_details)
+    live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
+    # Read after the group, so that nothing counts as old before its time.
+    held = None if decided else why_not_touched(issue, policy, now)
+    if live is None:
+        return Look(None, View((), details.entry), plan_remediation(None, {}, policy, RuleQuota(0), now), held=held)
+    view = view_of(details.entry, live.group.ingress, now, context.began)
+    not_due = None if decided else why_not_due(issue, policy, now)
+    planned = not_due or _plan(context, config, issue, replace(live, group=replace(live.group, ingress=view.rules)))
+    to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
+    is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
+    withdraw = (*unneeded(view.entry, to_close), *view.lingering) if is_ours_to_complete else ()
+    return Look(live, view, planned, withdraw, held)
+
+
+def _plan(context: RemediationContext, config: Configuration, issue: Issue, live: LiveGroup) -> Plan | Refusal:
+    policy = policy_of(config, issue.account_id)
+    lists = PrefixListReader(context.ec2(issue))
+    lists.read(policy.evaluator.prefix_lists_named(live.group))
+    default = config.secgrp_unrestricted_access.rules_per_security_group_quota
+    quota = context.quota(live.group, issue.account_id, issue.details.region, default)
+    ticket = str(issue.jira_details.get("ticket") or "")
+    planned = plan_remediation(live.group, lists.entries, policy, quota, context.now(), ticket)
+    if isinstance(planned, Refusal) and planned.why is Why.FIXED and issue.timestamps.remediated:
+        return Refusal(Why.REMEDIATED, "remediated already: the next scan resolves its issue")
+    return planned
+
+
+def _is_restore(entry: JournalEntry | None) -> bool:
+    return entry is not None and entry.kind is ChangeKind.RESTORE
+
+
+def is_interrupted_restore(issue: Issue) -> bool:
+    """Whether a restore of the group was begun and is not complete. Only who asked for it continues it."""
+    details = RemediationDetails.of(issue.remediation_details)
+    return details.is_unfinished and _is_restore(details.entry)
+
+
+def interrupted_restore_text(issue: Issue) -> str:
+    """Who must do what about it."""
+    entry = RemediationDetails.of(issue.remediation_details).entry
+    who, source = (entry.by, entry.restored_from) if entry else ("", "")
+    return (
+        f"a restore by {who or 'somebody'} was interrupted, and no other run continues it. "
+        f"Run it again: {restore_command(issue, source)}; or give the group back: {release_command(issue)}"
     )
 
 
-def look(tools: Tools, config: Configuration, issue: Issue) -> Look:
-    """Describe an issue's group, and plan.
-
-    Raises:
-        one of COULD_NOT: it could not be read.
-    """
-    policy = policy_of(config, issue.account_id)
-    live = describe_live(tools.ec2(issue), issue.issue_id)
-    if live is None:
-        return Look(None, plan_remediation(None, {}, policy, RuleQuota(0), tools.now()))
-    lists = PrefixListReader(tools.ec2(issue))
-    lists.read(policy.evaluator.prefix_lists_named(live.group))
-    default = config.secgrp_unrestricted_access.rules_per_security_group_quota
-    quota = tools.quota(live.group, issue.account_id, issue.details.region, default)
-    ticket = str(issue.jira_details.get("ticket") or "")
-    return Look(live, plan_remediation(live.group, lists.entries, policy, quota, tools.now(), ticket))
-
-
-def remediate(tools: Tools, config: Configuration, issue: Issue, agreed: Plan | None = None) -> Outcome:
-    """Remediate a due issue's group. What is planned is decided anew, on the group as it is now.
+class GroupRemediation:
+    """The remediation of one group in one run.
 
     Args:
-        tools: what the job works with.
-        config: the configuration.
-        issue: the issue.
-        agreed: what a person agreed to; if it is not the plan any more, nothing is changed. None: whatever is planned.
-
-    Raises:
-        LockedError: another run took the lock over.
+        context: what the job works with.
+        issue: the group's issue, as it was just read.
+        agreed: what a person agreed to. If it is not the plan any more, nothing is changed. None: whatever is planned.
+        decided: a person decides, so it does not matter whether the issue is due.
     """
-    journal = Journal(tools.table, issue, tools.now)
-    plan: Plan | None = None
-    backup = ""
-    entry: Entry | None = None
-    for _ in range(_ROUNDS):
-        try:
-            seen = look(tools, config, issue)
-        except COULD_NOT as error:
-            text = f"could not be read: {_explain(tools, issue, error)}"
-            result = Result.UNFINISHED if entry else Result.FAILED
-            return Outcome(issue, result, text, plan, backup)
-        if isinstance(seen.planned, Refusal):
-            if entry is None:
-                text = seen.planned.text
-                if seen.planned.why is Why.FIXED and issue.timestamps.remediated:
-                    text = "remediated already: the next scan resolves its issue"
-                return Outcome(issue, Result.LEFT, text, refusal=seen.planned)
-            return _judged(tools, journal, entry, seen.planned, plan, backup)
-        if entry is None and agreed is not None and seen.planned != agreed:
-            return Outcome(issue, Result.CHANGED_MEANWHILE, "the group, or its plan, is another one now", seen.planned)
-        plan = seen.planned
-        assert seen.live is not None  # noqa: S101 - a group that is gone has no plan
-        try:
-            backup = back_up(tools, issue, seen.live, Kind.REMEDIATION, plan)
-        except COULD_NOT as error:
-            result = Result.UNFINISHED if entry else Result.FAILED
-            return Outcome(issue, result, f"could not be backed up: {explain(error)}", plan)
-        entry = Entry(Kind.REMEDIATION, Step.ADDING, backup, plan.add, plan.revoke, run=tools.run, by=tools.who)
-        try:
-            tools.lock.begin(issue.account_id, issue.details.region, issue.issue_id)
-            entry = carry_out(tools.workplace(issue, journal), entry, backup=backup, restored=None)
-        except AWS_ERRORS as error:
-            return Outcome(issue, Result.FAILED, f"the lock could not be renewed: {explain(error)}", plan, backup)
-        except ChangeFailedError as error:
-            if error.undone:
-                finished(tools, issue)
-            return Outcome(issue, Result.UNDONE if error.undone else Result.UNFINISHED, str(error), plan, backup)
-    text = "somebody opens the group again each time that it is closed"
-    return Outcome(issue, Result.UNFINISHED, text, plan, backup)
 
+    def __init__(
+        self, context: RemediationContext, issue: Issue, *, agreed: Plan | Refusal | None = None, decided: bool = False
+    ) -> None:
+        self._context = context
+        self._journal = Journal(context.table, issue, context.now)
+        self._agreed = agreed
+        self._decided = decided
+        self._rounds = 0
+        self.waiting_for = ""
+        """What it waits for, after `advance` gave no result."""
+        self.result: GroupResult | None = None
 
-def _judged(tools: Tools, journal: Journal, entry: Entry, refusal: Refusal, plan: Plan | None, backup: str) -> Outcome:
-    """Record what the look after a change showed."""
-    issue = journal.issue
-    if refusal.needs_somebody:
-        return Outcome(issue, Result.UNFINISHED, refusal.text, plan, backup)
-    try:
-        journal.write(replace(entry, step=Step.DONE), remediated=True)
-        finished(tools, issue)
-    except COULD_NOT as error:
-        text = f"changed, but it could not be recorded: {explain(error)}"
-        return Outcome(issue, Result.UNFINISHED, text, plan, backup)
-    done = f"{len(entry.revoke)} rules replaced by {len(entry.add)}"
-    return Outcome(journal.issue, Result.REMEDIATED, done, plan, backup)
+    @property
+    def issue(self) -> Issue:
+        """The issue as it was read last, with what was written since."""
+        return self._journal.issue
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether this run has begun to change the group."""
+        return self._rounds > 0
 
-def back_up(tools: Tools, issue: Issue, live: LiveGroup, kind: Kind, plan: Plan | RestorePlan) -> str:
-    """Store a group before it is changed, with what is going to be changed. Returns the key.
+    def advance(self, config: Configuration) -> GroupResult | None:
+        """Do what can be done now.
 
-    Raises:
-        one of COULD_NOT: it could not be stored, or does not read back.
-    """
-    now = tools.now()
-    notes: Mapping[str, Any] = {
-        "kind": str(kind),
-        "written": format_time(now),
-        "by": tools.who,
-        "run": tools.run,
-        "ticket": issue.jira_details.get("ticket"),
-        "rules": list(live.raw_rules),
-        "add": rules_to_item(plan.add),
-        "revoke": rules_to_item(plan.revoke),
-    }
-    return tools.backups.write(issue.account_id, issue.details.region, live.raw, notes, now)
+        Returns:
+            What became of the group; None: EC2 does not show everything yet, so call it again later.
 
+        Raises:
+            LockedError: another run took the lock over.
+        """
+        while True:
+            try:
+                seen = look(self._context, config, self.issue, decided=self._decided)
+            except UnsteadyError as error:
+                self.waiting_for = str(error)
+                return None
+            except COULD_NOT as error:
+                return self._failed(f"could not be read: {self._explain(error)}")
+            if not seen.has_work:
+                return self._conclude(seen)
+            if result := self._why_not_changed(seen):
+                return result
+            try:
+                self._change(seen)
+            except ChangeFailedError as error:
+                if error.may_help and self._rounds < _ROUNDS:
+                    self.waiting_for = f"an answer of EC2's was lost: {self._explain(error)}"
+                    return None
+                return self._failed(self._explain(error))
+            except COULD_NOT as error:
+                return self._failed(self._explain(error))
 
-def recover(tools: Tools, config: Configuration, issue: Issue) -> Outcome | None:
-    """Finish or undo what an interrupted run left of a group's change; None: there is nothing left.
+    def give_up(self, reason: str = "") -> GroupResult:
+        """What became of the group when nobody waits any longer.
 
-    A change that had only added is undone; one that had begun to revoke is finished.
+        Args:
+            reason: why not; empty: EC2 took too long.
+        """
+        return self._failed(reason or self.waiting_for)
 
-    Raises:
-        LockedError: another run took the lock over.
-    """
-    entry = entry_of(issue)
-    if entry is None or not is_unfinished(issue):
-        finished(tools, issue)
+    def _why_not_changed(self, seen: Look) -> GroupResult | None:
+        if seen.held is not None:
+            return self._failed(f"this run may not complete it: {seen.held.text}")
+        if self._rounds == 0 and self._agreed is not None and seen.planned != self._agreed:
+            return GroupResult(self.issue, ResultKind.CHANGED_MEANWHILE, "the group, or its plan, is another one now")
+        if self._rounds == _ROUNDS:
+            return self._failed("somebody opens the group again each time that it is closed")
         return None
-    journal = Journal(tools.table, issue, tools.now)
-    place = tools.workplace(issue, journal)
-    tools.lock.begin(issue.account_id, issue.details.region, issue.issue_id)
-    try:
-        if entry.step in (Step.ADDING, Step.UNDOING):
-            undo(place, entry, entry.problem or f"the run of {entry.by} was interrupted")
-            finished(tools, issue)
-            text = f"what the interrupted run of {entry.by} had added was undone"
-            return Outcome(journal.issue, Result.CLEARED, text, backup=entry.backup)
-        if entry.step is Step.REVOKING:
-            entry = finish(place, entry, _permissions(tools, entry, issue))
-        return _verified(tools, config, journal, entry)
-    except (*COULD_NOT, NotYetError) as error:
-        text = f"an earlier run was interrupted, and this one could not finish it: {_explain(tools, issue, error)}"
-        return Outcome(journal.issue, Result.UNFINISHED, text, backup=entry.backup)
 
+    def _change(self, seen: Look) -> None:
+        """Back the group up and change it. Raises ChangeFailedError, LockedError, or one of COULD_NOT."""
+        context, issue = self._context, self.issue
+        assert seen.live is not None  # noqa: S101 - a group that is gone has no plan
+        plan = seen.planned if isinstance(seen.planned, Plan) else Plan((), ())
+        known = seen.view.entry if self._journal.details.is_unfinished else None
+        if _is_restore(known):
+            known = None
+        first = known.backup if known else ""
+        gone = [added.rule for added in seen.withdraw]
+        try:
+            newest = context.back_up(issue, seen.live, ChangeKind.REMEDIATION, first, plan.add, [*plan.revoke, *gone])
+        except COULD_NOT as error:
+            entry = known or JournalEntry(ChangeKind.REMEDIATION, JournalStep.UNDONE, "")
+            raise ChangeFailedError(f"could not be backed up: {explain(error)}", entry) from error
+        entry = known or JournalEntry(ChangeKind.REMEDIATION, JournalStep.ADDING, newest)
+        entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
+        changes = RuleChanges(
+            add=plan.add,
+            revoke=plan.revoke,
+            relied_on=plan.relied_on,
+            replaces=plan.replaces,
+            lingering=seen.view.lingering,
+        )
+        context.lock.mark_unfinished(issue.account_id, issue.details.region, issue.issue_id)
+        self._rounds += 1
+        context.change_of(issue, self._journal).carry_out(entry, changes, backup=entry.backup, restored=None)
 
-def _permissions(tools: Tools, entry: Entry, issue: Issue) -> Mapping[RuleKey, Any]:
-    """How to add the rules of an interrupted restore again exactly: as the backup that it goes back to has them."""
-    if not entry.restored_from:
-        return {}
-    source = tools.backups.read(entry.restored_from, issue.issue_id)
-    return {rule_key(rule): permission for rule, permission in single_permissions(source["IpPermissions"])}
+    def _conclude(self, seen: Look) -> GroupResult | None:
+        """What a look means that shows nothing to be done."""
+        entry = seen.view.entry if self._journal.details.is_unfinished else None
+        assert isinstance(seen.planned, Refusal)  # noqa: S101 - a plan is work
+        refusal = seen.planned
+        if entry is None:
+            return GroupResult(self.issue, ResultKind.LEFT, refusal.text, refusal=refusal)
+        if _is_restore(entry):
+            return self._failed(interrupted_restore_text(self.issue))
+        if refusal.needs_somebody:
+            return self._failed(refusal.text)
+        is_unknown = any(one.state is RevokedState.SENT for one in entry.revoke)
+        if seen.held is not None and (seen.view.not_shown or is_unknown) and seen.live is not None:
+            return self._failed(f"this run may not complete it: {seen.held.text}")
+        if seen.view.not_shown and seen.live is not None:
+            shown = ", ".join(dict.fromkeys(map(rule_text, seen.view.not_shown)))
+            self.waiting_for = f"EC2 does not show the change of these rules yet: {shown}"
+            return None
+        is_judged = seen.held is None and refusal.why is not Why.NOT_OPEN
+        return self._record(entry, seen, remediated=bool(entry.closed) and is_judged)
 
+    def _record(self, entry: JournalEntry, seen: Look, *, remediated: bool) -> GroupResult:
+        """Write that the change is complete."""
+        there = {rule.rule_id for rule in seen.view.rules}
+        added = {rule.rule_id: rule for rule in (*self._journal.details.added, *entry.added) if rule.rule_id in there}
+        step = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE
+        try:
+            entry = self._journal.write(
+                replace(entry, step=step, problem=""),
+                remediated=remediated,
+                added=[rule._asdict() for rule in added.values()],
+            )
+        except COULD_NOT as error:
+            return self._failed(f"changed, but it could not be recorded: {explain(error)}")
+        issue = self.issue
+        self._context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
+        if entry.closed:
+            text = f"{len(entry.closed)} rules replaced by {len(entry.added)}"
+            return GroupResult(issue, ResultKind.REMEDIATED, text, entry.backup, entry)
+        taken = len(entry.withdrawn)
+        text = f"{taken} rules that Hammer had added were taken away again" if taken else "nothing of it was left"
+        return GroupResult(issue, ResultKind.SETTLED, text, entry.backup, entry)
 
-def _verified(tools: Tools, config: Configuration, journal: Journal, entry: Entry) -> Outcome:
-    """Judge a change that an interrupted run had made, and record it."""
-    if entry.kind is Kind.RESTORE:
-        journal.write(replace(entry, step=Step.DONE), restored=restored_flag(entry))
-        finished(tools, journal.issue)
-        return Outcome(journal.issue, Result.RESTORED, "the interrupted restore is finished", backup=entry.backup)
-    seen = look(tools, config, journal.issue)
-    whole = isinstance(seen.planned, Refusal) and not seen.planned.needs_somebody
-    journal.write(replace(entry, step=Step.DONE), remediated=whole)
-    finished(tools, journal.issue)
-    text = "the interrupted run's change is finished" + ("" if whole else ", and the group has been opened again since")
-    return Outcome(journal.issue, Result.REMEDIATED, text, backup=entry.backup)
+    def _failed(self, text: str) -> GroupResult:
+        """A result that somebody has to know of: whether the group was changed tells the journal."""
+        details = self._journal.details
+        if details.is_unfinished and details.entry:
+            return GroupResult(self.issue, ResultKind.INCOMPLETE, text, details.entry.backup, details.entry)
+        return GroupResult(self.issue, ResultKind.FAILED, text, details.entry.backup if details.entry else "")
 
-
-def restored_flag(entry: Entry) -> dict[str, str]:
-    """What says that somebody restored a group: automatic remediation leaves it alone while it is there."""
-    return {"at": entry.started, "by": entry.by, "backup": entry.restored_from}
-
-
-def finished(tools: Tools, issue: Issue) -> None:
-    """Note in the lock that a group is whole."""
-    try:
-        tools.lock.finish(issue.account_id, issue.details.region, issue.issue_id)
-    except AWS_ERRORS:
-        return  # the next run looks once more, and finds the journal finished
-
-
-def _explain(tools: Tools, issue: Issue, error: Exception) -> str:
-    return explain(error, tools.sessions.role_arn(issue.account_id))
+    def _explain(self, error: Exception) -> str:
+        return explain(error, self._context.sessions.role_arn(self.issue.account_id))

@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from library.network.addresses import parse_network
@@ -26,6 +27,7 @@ class RuleKey(NamedTuple):
     source: str
 
 
+@lru_cache(maxsize=8192)
 def rule_key(rule: IngressRule) -> RuleKey:
     """The key of a rule. A source that is no CIDR is taken as it is written."""
     source = rule.prefix_list_id or rule.group_id
@@ -52,8 +54,11 @@ def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
         return True
     if not (wide.cidr and narrow.cidr):
         return False
-    outer, inner = parse_network(wide.cidr), parse_network(narrow.cidr)
+    outer, inner = _network(wide.cidr), _network(narrow.cidr)
     return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last
+
+
+_network = lru_cache(maxsize=8192)(parse_network)
 
 
 def still_needed(wanted: Iterable[IngressRule], kept: Iterable[IngressRule]) -> tuple[IngressRule, ...]:

@@ -120,12 +120,12 @@ class Lock:
         """
         self._while_mine("SET lease_ends = :ends", {":ends": self._epoch(self._now() + LEASE)})
 
-    def begin(self, account_id: str, region: str, group_id: str) -> None:
-        """Note that a group's change begins, and renew. Raises LockedError as `renew` does."""
+    def mark_unfinished(self, account_id: str, region: str, group_id: str) -> None:
+        """Note that a change of a group begins, and renew. Raises LockedError as `renew` does."""
         self._note("ADD", account_id, region, group_id)
 
-    def finish(self, account_id: str, region: str, group_id: str) -> None:
-        """Note that a group is whole again, and renew. Raises LockedError as `renew` does."""
+    def mark_finished(self, account_id: str, region: str, group_id: str) -> None:
+        """Note that nothing is left to do in a group, and renew. Raises LockedError as `renew` does."""
         self._note("DELETE", account_id, region, group_id)
 
     def release(self) -> None:

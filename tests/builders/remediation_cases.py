@@ -15,7 +15,8 @@ from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import OpenStatus
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.plan import Plan, Policy, Refusal, RuleQuota, Why, in_scope, plan_remediation
+from remediation.due import Policy, Refusal, Why
+from remediation.plan import Plan, RuleQuota, in_scope, plan_remediation
 from remediation.rule_sets import rule_key
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)

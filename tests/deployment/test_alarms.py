@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from library.jobs.json_logs import json_formatter
-from remediation.clean_security_groups import Summary, _stop_at_limit
+from remediation.conclusion import RemediationSummary, stop_at_limit
 from tests.deployment.terraform import TERRAFORM_CODE
 
 PATTERNS = re.findall(
@@ -29,9 +29,9 @@ def test_there_is_a_pattern_for_each_metric() -> None:
 
 def test_a_run_that_stops_at_its_limit_logs_what_the_alarm_counts(caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
-    teller = SimpleNamespace(alert_operators=lambda heading, text: told.append(f"{heading}: {text}"))
+    notifier = SimpleNamespace(alert_operators=lambda heading, text: told.append(f"{heading}: {text}"))
     with caplog.at_level(logging.WARNING):
-        _stop_at_limit(cast(Any, SimpleNamespace(teller=teller)), Summary(), "3 groups were changed")
+        stop_at_limit(cast(Any, SimpleNamespace(notifier=notifier)), RemediationSummary(), "3 groups were changed")
     assert told
     (record,) = caplog.records
     assert json.loads(json_formatter().format(record))["stopped_at_limit"] is True

@@ -18,12 +18,13 @@ from library.aws.items import ConflictError
 from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock, LockedError
 from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError
-from remediation import clean_security_groups, restore_security_groups
-from remediation.apply import COULD_NOT
 from remediation.backups import Backups
+from remediation.batch import BatchRun
+from remediation.context import RemediationContext
+from remediation.group_change import COULD_NOT
 from remediation.notifier import Notifier
-from remediation.remediator import Tools
-from remediation.restore_security_groups import CannotRestoreError
+from remediation.restore_job import RestoreJob
+from remediation.restore_source import CannotRestoreError, Target
 from reporting.reporter import Reporter, Services
 from tests.simulation.clients import Jira, Slack
 
@@ -127,38 +128,35 @@ def report(world: World) -> None:
 
 def remediate(world: World) -> None:
     """`hammer remediate --batch`."""
-    tools = _tools(world)
-    tools.lock.acquire()
+    context = _context(world)
+    context.lock.acquire()
     try:
-        clean_security_groups.run_batch(tools, world.settings.configuration, Selection.of(None, None, None), Screen())
-        tools.teller.send()
+        BatchRun(context, world.settings.configuration, Selection.of(None, None, None), Screen()).run()
+        context.notifier.send()
     finally:
-        tools.lock.release()
+        context.lock.release()
 
 
 def restore(world: World, account_id: str, group_id: str) -> None:
     """`hammer restore --batch`."""
-    tools = _tools(world)
-    tools.lock.acquire()
-    try:
-        target = restore_security_groups.Target(account_id, REGION, group_id)
-        restore_security_groups.restore_group(
-            tools, world.settings.configuration(), target, "", Screen(), exact=False, batch=True
-        )
-    finally:
-        tools.lock.release()
+    with _restore(world, account_id, group_id) as job:
+        job.restore("", batch=True)
 
 
 def release(world: World, account_id: str, group_id: str) -> None:
     """`hammer restore --release`."""
-    tools = _tools(world)
-    tools.lock.acquire()
+    with _restore(world, account_id, group_id) as job:
+        job.release()
+
+
+@contextmanager
+def _restore(world: World, account_id: str, group_id: str) -> Iterator[RestoreJob]:
+    context = _context(world)
+    context.lock.acquire()
     try:
-        issue = tools.table.get(account_id, group_id)
-        if issue is not None:
-            restore_security_groups.release(tools, issue)
+        yield RestoreJob(context, world.settings.configuration(), Target(account_id, REGION, group_id), Screen())
     finally:
-        tools.lock.release()
+        context.lock.release()
 
 
 def _table(world: World) -> IssueTable:
@@ -172,18 +170,18 @@ def _lock(world: World, lock_id: str = "") -> Lock:
     return Lock(world.sessions.client("dynamodb"), TABLE, world.main_account, holder, world.clock, **more)
 
 
-def _tools(world: World) -> Tools:
+def _context(world: World) -> RemediationContext:
     actor = world.scheduler.current
     sessions: Any = world.sessions
     jira: Any = Jira(world)
     slack: Any = Slack(world)
     name = actor.name if actor else "the world"
-    return Tools(
+    return RemediationContext(
         sessions=sessions,
         table=_table(world),
         backups=Backups(world.sessions.client("s3"), "backups"),
         lock=_lock(world),
-        teller=Notifier(world.settings.configuration(), jira, slack),
+        notifier=Notifier(world.settings.configuration(), jira, slack),
         who=name,
         now=world.clock,
         sleep=world.scheduler.sleep,

@@ -33,10 +33,15 @@ from library.jobs.command_line import Selection
 from library.security_groups.group import parse_security_group
 from remediation import clean_security_groups, restore_security_groups
 from remediation.backups import Backups
-from remediation.clean_security_groups import Summary
-from remediation.remediator import Tools, policy_of
+from remediation.batch import BatchRun
+from remediation.conclusion import RemediationSummary
+from remediation.context import RemediationContext
+from remediation.due import policy_of
+from remediation.interactive import InteractiveRun
+from remediation.permissions import single_permissions
+from remediation.restore_job import RestoreJob
+from remediation.restore_source import Target
 from remediation.rule_sets import rule_key
-from remediation.security_group_changes import single_permissions
 
 MAIN, MEMBER = "123456789012", "210987654321"
 REGION = "eu-west-1"
@@ -227,39 +232,42 @@ class World:
         self.clock += timedelta(milliseconds=1)
         return self.clock
 
-    def tools(self) -> Tools:
+    def sleep(self, seconds: float) -> None:
+        """A wait that passes on the world's clock alone."""
+        self.slept.append(seconds)
+        self.clock += timedelta(seconds=seconds)
+
+    def tools(self) -> RemediationContext:
         """Tools of a run whose clock and sleep are the test's."""
         lock = self.lock()
         lock.acquire()
-        return Tools(
+        return RemediationContext(
             sessions=self.sessions,
             table=self.table,
             backups=self.backups,
             lock=lock,
-            teller=self.people,
+            notifier=self.people,
             who="tester",
             now=self.now,
-            sleep=self.slept.append,
+            sleep=self.sleep,
         )
 
-    def batch(self) -> Summary:
+    def batch(self, *groups: str) -> RemediationSummary:
         """What `hammer remediate --batch` does, with the test's clock, sleep and people."""
         tools = self.tools()
         try:
-            return clean_security_groups.run_batch(
-                tools, lambda: self.config, Selection.of(None, None, None), self.people
-            )
+            return BatchRun(tools, lambda: self.config, Selection.of(None, None, groups), self.people).run()
         finally:
             tools.lock.release()
 
-    def by_hand(self, *answers: str, include_not_due: bool = False) -> Summary:
+    def by_hand(self, *answers: str, include_not_due: bool = False) -> RemediationSummary:
         """What `hammer remediate` does at a terminal, where a person gives these answers."""
         tools = self.tools()
         self.people.answers = list(answers)
         try:
-            return clean_security_groups.run_by_hand(
-                tools, lambda: self.config, Selection.of(None, None, None), self.people, include_not_due=include_not_due
-            )
+            selection = Selection.of(None, None, None)
+            run = InteractiveRun(tools, lambda: self.config, selection, self.people)
+            return run.run(include_not_due=include_not_due)
         finally:
             tools.lock.release()
 
@@ -267,15 +275,8 @@ class World:
         """What `hammer restore --batch` does, with the test's clock, sleep and people. Returns what it could not do."""
         tools = self.tools()
         try:
-            return restore_security_groups.restore_group(
-                tools,
-                self.config,
-                restore_security_groups.Target(account, REGION, group_id),
-                "",
-                self.people,
-                exact=False,
-                batch=True,
-            )
+            job = RestoreJob(tools, self.config, Target(account, REGION, group_id), self.people)
+            return job.restore("", batch=True)
         finally:
             tools.lock.release()
 

@@ -30,7 +30,7 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         made.sessions.client("dynamodb").put_item(TableName=TABLE, Item={**broken, "issue_id": {"S": "sg-3"}})
         lock = made.lock("bo@host, process 7")
         lock.acquire()
-        lock.begin(MAIN, REGION, group)
+        lock.mark_unfinished(MAIN, REGION, group)
 
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
         assert shown.exit_code == 0

@@ -78,12 +78,12 @@ def test_renewing_keeps_it(world: World) -> None:
 def test_what_is_unfinished_survives_the_holder(world: World) -> None:
     ana = lock_of(world, ANA)
     ana.acquire()
-    ana.begin(*PLACE)
+    ana.mark_unfinished(*PLACE)
     ana.release()
     bo = lock_of(world, BO)
     bo.acquire()
     assert bo.read().unfinished == {PLACE}
-    bo.finish(*PLACE)
+    bo.mark_finished(*PLACE)
     assert bo.read().unfinished == frozenset()
 
 

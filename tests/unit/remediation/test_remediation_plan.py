@@ -14,7 +14,8 @@ from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.plan import Plan, Policy, Refusal, RuleQuota, Why, plan_remediation, when_due, why_not_due
+from remediation.due import Policy, Refusal, Why, when_due, why_not_due
+from remediation.plan import Plan, RuleQuota, plan_remediation
 from remediation.restore_plan import plan_restore
 from remediation.rule_sets import lets_in_all_of
 from tests.builders.remediation_cases import GROUP, NOW

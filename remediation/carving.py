@@ -1,0 +1,86 @@
+"""What stands in for a replaced rule: private sources, and with `carve_ports` the ports that nobody minds.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
+from library.network.intervals import EMPTY, IntervalSet
+from library.network.ports import PortSet, protocol_name
+from library.security_groups.exemptions import Exemption
+from library.security_groups.exposure import PrefixLists
+from library.security_groups.group import IngressRule
+
+
+def carved_ports(
+    rule: IngressRule,
+    prefix_lists: PrefixLists,
+    restricted_ports: PortSet,
+    minded: AddressSet,
+    exemptions: Sequence[Exemption],
+) -> IntervalSet | None:
+    """The ports that `carve_ports` takes from a rule; None: all, or it has none.
+
+    These are the restricted ports that it exposes: one that is exempt for all of the rule's public sources stays.
+
+    Args:
+        rule: the rule.
+        prefix_lists: the entries of the one that it may name.
+        restricted_ports: the restricted ports.
+        minded: the public addresses, without the trusted ones.
+        exemptions: those that apply to the group.
+    """
+    name = protocol_name(rule.protocol)
+    if name not in ("tcp", "udp"):
+        return None
+    own = _ports_of(rule)
+    restricted = restricted_ports.protocol(name) & own
+    public = AddressSet.of(_networks_of(rule, prefix_lists)) & minded
+    scopes = [
+        (own if exemption.ports is None else exemption.ports.protocol(name), exemption.sources)
+        for exemption in exemptions
+    ]
+    exposed = EMPTY
+    # Between two neighbouring edges all ports are treated alike.
+    edges = {
+        edge for ports, _ in [(restricted, None), *scopes] for first, last in ports.spans for edge in (first, last + 1)
+    }
+    for first, after in pairwise(sorted(edges)):
+        if first not in restricted:
+            continue
+        exempt = AddressSet()
+        for ports, sources in scopes:
+            if first in ports:
+                exempt |= PUBLIC if sources is None else sources
+        if public - exempt:
+            exposed |= IntervalSet(((first, after - 1),))
+    return None if exposed.covers(own) else exposed
+
+
+def _ports_of(rule: IngressRule) -> IntervalSet:
+    return IntervalSet(((rule.from_port or 0, rule.to_port or 0),))
+
+
+def _networks_of(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
+    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)
+
+
+def private_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[IngressRule]:
+    """What lets in private sources instead."""
+    spans = [(rule.from_port, rule.to_port)] if carved is None else carved.spans
+    for first, last in spans:
+        for cidr in RFC_1918:
+            yield IngressRule(rule.protocol, first, last, cidr=cidr)
+
+
+def remaining_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[IngressRule]:
+    """What keeps the other ports of a carved rule as they were, its description among it."""
+    if carved is None:
+        return ()
+    return [
+        rule._replace(from_port=first, to_port=last, rule_id="") for first, last in (_ports_of(rule) - carved).spans
+    ]

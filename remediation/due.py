@@ -1,0 +1,144 @@
+"""Whether remediation may change a group now: by its issue, the configuration and what earlier runs left.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from library.issues.issue import Issue, Status
+from library.issues.times import shown_time
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exemptions import Exemption, applying
+from library.security_groups.exposure import Evaluator, OpenStatus
+from remediation.journal_entry import ChangeKind, RemediationDetails
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+
+
+class Why(StrEnum):
+    """Why a group is left as it is."""
+
+    NOT_OPEN = "not open"
+    NOT_REPORTED = "not reported"
+    NOT_DUE = "not due"
+    RESTORED = "restored"
+    EXEMPT = "exempt"
+    GONE = "gone"
+    FIXED = "fixed by its owner"
+    REMEDIATED = "remediated already"
+    OUT_OF_SCOPE = "out of remediation_scope"
+    QUOTA = "quota"
+    NOT_UNDERSTOOD = "not understood"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Nothing is to be changed.
+
+    Attributes:
+        text: the reason in full, for a person.
+    """
+
+    why: Why
+    text: str
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether the group stays exposed although it is due, so that somebody must look at it."""
+        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says about remediation in one account.
+
+    Attributes:
+        restricted: the restricted ports.
+        trusted: addresses that count as not public.
+        scope: the statuses that are remediated.
+        carve: replace only the restricted ports of a rule.
+        retention: how long after the report an issue becomes due.
+        exemptions: the account's.
+    """
+
+    restricted: PortSet
+    trusted: AddressSet
+    scope: frozenset[OpenStatus]
+    carve: bool
+    retention: timedelta
+    exemptions: tuple[Exemption, ...] = ()
+    evaluator: Evaluator = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "evaluator", Evaluator(self.restricted, self.trusted))
+
+
+def policy_of(config: Configuration, account_id: str) -> Policy:
+    """What a configuration says about remediation in an account."""
+    section = config.secgrp_unrestricted_access
+    return Policy(
+        restricted=section.restricted_ports,
+        trusted=section.trusted_cidrs,
+        scope=frozenset(section.remediation_scope),
+        carve=section.remediation_strategy == "carve_ports",
+        retention=timedelta(days=section.remediation_retention_period),
+        exemptions=config.exemptions(account_id),
+    )
+
+
+def when_due(issue: Issue, retention: timedelta) -> datetime | None:
+    """From which moment on an issue is due: whole days of 24 hours after it was reported; None: not reported yet."""
+    return issue.timestamps.reported + retention if issue.timestamps.reported else None
+
+
+def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
+    """Why an issue is not due, or None: it is.
+
+    Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
+    """
+    if issue.status is Status.WHITELISTED or _exempt_as_a_whole(issue, policy, now.date()):
+        return Refusal(Why.EXEMPT, "exempt by the whitelist")
+    if issue.status is not Status.OPEN:
+        return Refusal(Why.NOT_OPEN, f"its issue is {issue.status}")
+    details = RemediationDetails.of(issue.remediation_details)
+    if details.problem:
+        return Refusal(Why.NOT_UNDERSTOOD, details.problem)
+    if details.restored:
+        return Refusal(
+            Why.RESTORED,
+            f"restored by {details.restored.get('by', 'somebody')} at {details.restored.get('at', 'some time')}: "
+            "left alone until somebody decides",
+        )
+    if details.is_unfinished and details.entry and details.entry.kind is ChangeKind.RESTORE:
+        return Refusal(
+            Why.RESTORED, f"being restored by {details.entry.by or 'somebody'} since {details.entry.started}"
+        )
+    due = when_due(issue, policy.retention)
+    if due is None:
+        return Refusal(Why.NOT_REPORTED, "not reported yet")
+    if now < due:
+        return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}")
+    return None
+
+
+def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
+    """Why a change that an earlier run left unfinished may not be completed now, or None: it may.
+
+    That needs all that `why_not_due` asks for, except that the issue is open: when the owner has closed a rule since,
+    and the issue is resolved, what Hammer added for that rule is to be taken away.
+    """
+    is_over = issue.status in (Status.RESOLVED, Status.CLOSED)
+    return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
+
+
+def _exempt_as_a_whole(issue: Issue, policy: Policy, today: date) -> bool:
+    details = issue.details
+    applies = applying(policy.exemptions, issue.issue_id, details.vpc_id, details.name, today)
+    return any(exemption.is_whole for exemption in applies)

@@ -1,0 +1,278 @@
+"""Carries out a plan on one group: first all that is added, then all that is revoked, then what is not needed any more.
+
+At every moment between, private access that the group gives before and after is there. Each step is in the journal
+before it is done, and what EC2 acknowledged is in it afterwards. Nothing is taken back here: what could not be carried
+out is planned anew, by this run or the next, on what is there then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import UnreadableIssueError
+from library.aws.items import ConflictError
+from library.errors import HammerError
+from library.issues.times import format_time
+from library.security_groups.group import IngressRule, ShapeError
+from remediation.backups import BackupError
+from remediation.journal import Journal
+from remediation.journal_entry import AddedRule, AddedState, JournalEntry, JournalStep, RevokedState
+from remediation.live_group import UnsteadyError
+from remediation.permissions import merged, permission_of, with_description
+from remediation.rule_sets import RuleKey, rule_key
+from remediation.security_group_changes import Answer, CallResult, authorize, revoke, set_descriptions
+from remediation.settlement import unneeded
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+
+COULD_NOT = (*AWS_ERRORS, BackupError, ConflictError, ShapeError, UnreadableIssueError, UnsteadyError)
+"""What can be in the way of one group's change, and is a failure of that group alone."""
+
+
+class ChangeFailedError(HammerError):
+    """A change was not carried out, or not as a whole.
+
+    Attributes:
+        entry: the facts so far.
+        may_help: whether to try again soon may help: an answer was lost.
+    """
+
+    def __init__(self, text: str, entry: JournalEntry, *, may_help: bool = False) -> None:
+        super().__init__(text)
+        self.entry = entry
+        self.may_help = may_help
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanges:
+    """What to change in one group.
+
+    Attributes:
+        add: rules to add, with their descriptions.
+        revoke: rules to revoke, with their ids.
+        describe: rules that get another description.
+        relied_on: rules that are shown already and that the change depends on. To add them again is how EC2 is asked
+            whether they are there: it answers so without delay, unlike a read.
+        replaces: the ids of the revoked rules that a rule stands in for, by rule.
+        lingering: rules that were taken away and are shown long after.
+        permissions: how to add a rule exactly, where the rule alone does not tell.
+    """
+
+    add: tuple[IngressRule, ...] = ()
+    revoke: tuple[IngressRule, ...] = ()
+    describe: tuple[IngressRule, ...] = ()
+    relied_on: tuple[IngressRule, ...] = ()
+    replaces: Mapping[RuleKey, tuple[str, ...]] | None = None
+    lingering: tuple[AddedRule, ...] = ()
+    permissions: Mapping[RuleKey, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """One group, and what is needed to change it."""
+
+    ec2: EC2Client
+    group_id: str
+    journal: Journal
+    renew_lock: Callable[[], None]
+    now: Callable[[], datetime]
+
+    def carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> JournalEntry:
+        """Carry out changes whose backup is written, up to `JournalStep.VERIFYING`.
+
+        Args:
+            entry: the facts so far.
+            changes: what to change.
+            details: for the journal, see `Journal.write`.
+
+        Raises:
+            ChangeFailedError: it could not be done, or not all of it.
+            LockedError: another run took the lock over.
+        """
+        known = entry
+        entry = _to_be_changed(entry, changes, self._at())
+        self.renew_lock()
+        try:
+            entry = self.journal.write(replace(entry, step=JournalStep.ADDING, problem=""), **details)
+        except COULD_NOT as error:
+            raise ChangeFailedError(f"the journal could not be written: {explain(error)}", known) from error
+        try:
+            entry = self._add(entry, changes, known)
+            self._describe(changes)
+            if changes.revoke:
+                known = entry
+                self.renew_lock()
+                entry = entry.with_revoked(changes.revoke, RevokedState.SENT, self._at())
+                try:
+                    entry = self.journal.write(replace(entry, step=JournalStep.REVOKING))
+                except COULD_NOT:
+                    entry = known
+                    raise
+                entry = self._revoke(entry, changes.revoke, known)
+            entry = self._withdraw(entry, changes.lingering)
+            return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
+        except ChangeFailedError as error:
+            self._note(error.entry, str(error))
+            raise
+        except COULD_NOT as error:
+            self._note(entry, explain(error))
+            raise ChangeFailedError(explain(error), entry) from error
+
+    def _note(self, entry: JournalEntry, problem: str) -> None:
+        """Keep what is known after a failure. If that fails, the next run finds the call as sent, and looks."""
+        step = entry.step if entry.left_traces else JournalStep.UNDONE
+        try:
+            self.journal.write(replace(entry, step=step, problem=problem))
+        except COULD_NOT:
+            return
+
+    def _at(self) -> str:
+        return format_time(self.now()) or ""
+
+    def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
+        ports: dict[tuple[str, int | None, int | None], list[IngressRule]] = {}
+        for rule in changes.add:
+            ports.setdefault((rule.protocol, rule.from_port, rule.to_port), []).append(rule)
+        batches = [*ports.values(), *([rule] for rule in changes.relied_on)]
+        for number, batch in enumerate(batches):
+            if number:
+                self.renew_lock()
+            try:
+                entry = self._add_batch(entry, batch, changes.permissions or {}, known)
+            except ChangeFailedError as error:
+                not_sent = [rule_key(rule) for later in batches[number + 1 :] for rule in later]
+                error.entry = _without_attempt(error.entry, known, not_sent)
+                raise
+        return entry
+
+    def _add_batch(
+        self,
+        entry: JournalEntry,
+        batch: Sequence[IngressRule],
+        permissions: Mapping[RuleKey, Any],
+        known: JournalEntry,
+        *,
+        unsure: bool = False,
+    ) -> JournalEntry:
+        """Add rules of one protocol and port range. `unsure`: an earlier call of this change may have added them."""
+        singles = [permissions.get(rule_key(rule)) or permission_of(rule) for rule in batch]
+        result = authorize(self.ec2, self.group_id, [merged(singles)])
+        keys = [rule_key(rule) for rule in batch]
+        if result.answer is Answer.DONE:
+            return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
+        if result.answer is Answer.THERE_ALREADY and len(batch) == 1:
+            before = {one.key: one for one in known.add}.get(keys[0])
+            if before is not None and before.state is AddedState.ADDED:
+                return entry.with_added({before.key: replace(before, at=self._at())})
+            is_unsure = unsure or result.was_lost or (before is not None and before.state is not AddedState.NOT_OURS)
+            state = AddedState.THERE if is_unsure else AddedState.NOT_OURS
+            return _acknowledged(entry, {keys[0]: state}, {}, self._at())
+        if result.answer is Answer.THERE_ALREADY:
+            # Which of them? EC2 adds none then. Emulators add those before it: their descriptions will tell.
+            for number, rule in enumerate(batch):
+                try:
+                    entry = self._add_batch(entry, [rule], permissions, known, unsure=True)
+                except ChangeFailedError as error:
+                    error.entry = _without_attempt(error.entry, known, keys[number + 1 :])
+                    raise
+            return entry
+        if result.answer is Answer.REFUSED and not unsure:
+            entry = _without_attempt(entry, known, keys)
+        raise _failure(result, entry)
+
+    def _describe(self, changes: RuleChanges) -> None:
+        if changes.describe:
+            permissions = changes.permissions or {}
+            singles = [
+                with_description(permissions.get(rule_key(rule)) or permission_of(rule), rule.description)
+                for rule in changes.describe
+            ]
+            set_descriptions(self.ec2, self.group_id, singles)
+
+    def _revoke(self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry) -> JournalEntry:
+        result = revoke(self.ec2, self.group_id, [rule.rule_id for rule in rules])
+        if result.answer is Answer.DONE:
+            return entry.with_revoked(rules, RevokedState.REVOKED, self._at())
+        if result.answer is Answer.NOT_THERE:
+            if len(rules) == 1:
+                (rule,) = rules
+                # Gone by an earlier attempt of Hammer's, perhaps: what replaces it stays. Else by somebody else.
+                unsure = result.was_lost or known.state_of(rule.rule_id) is RevokedState.SENT
+                state = RevokedState.REVOKED if unsure else RevokedState.GONE
+                return entry.with_revoked(rules, state, self._at())
+            if result.was_lost:
+                known = entry
+            for rule in rules:
+                entry = self._revoke(entry, [rule], known)
+            return entry
+        if result.answer is Answer.REFUSED:
+            for rule in rules:
+                entry = entry.with_revoked([rule], known.state_of(rule.rule_id) or RevokedState.PLANNED, self._at())
+        raise _failure(result, entry)
+
+    def _withdraw(self, entry: JournalEntry, lingering: Sequence[AddedRule]) -> JournalEntry:
+        taken_away = unneeded(entry, ())
+        rules = [added.rule for added in (*taken_away, *lingering)]
+        if not rules:
+            return entry
+        self.renew_lock()
+        for batch in [rules], [[rule] for rule in rules]:
+            results = [revoke(self.ec2, self.group_id, [rule.rule_id for rule in part]) for part in batch]
+            for result in results:
+                if result.answer in (Answer.REFUSED, Answer.LOST):
+                    raise _failure(result, entry)
+            if len(rules) == 1 or all(result.answer is Answer.DONE for result in results):
+                break
+        return entry.without_added((*taken_away, *lingering), self._at())
+
+
+def _to_be_changed(entry: JournalEntry, changes: RuleChanges, at: str) -> JournalEntry:
+    """The entry before the calls: what is going to be sent, and what for."""
+    replaces = changes.replaces or {}
+    old = {one.key: one for one in entry.add}
+    added: dict[RuleKey, AddedRule] = {}
+
+    def purposes(key: RuleKey) -> tuple[str, ...]:
+        before = old[key].replaces if key in old else ()
+        return tuple(dict.fromkeys((*before, *replaces.get(key, ()))))
+
+    for rule in (*changes.add, *changes.relied_on):
+        key = rule_key(rule)
+        is_ours = key in old and old[key].state is AddedState.ADDED
+        sent = AddedRule(rule, AddedState.SENT, purposes(key), at)
+        added[key] = replace(old[key], replaces=purposes(key)) if is_ours else sent
+    for key in replaces.keys() & old.keys() - added.keys():
+        added[key] = replace(old[key], replaces=purposes(key))
+    entry = entry.with_added(added)
+    unknown = [rule for rule in changes.revoke if entry.state_of(rule.rule_id) in (None, RevokedState.NOT_SHOWN)]
+    return entry.with_revoked(unknown, RevokedState.PLANNED, at)
+
+
+def _acknowledged(
+    entry: JournalEntry, states: Mapping[RuleKey, AddedState], ids: Mapping[RuleKey, str], at: str
+) -> JournalEntry:
+    """The entry with what EC2 said about rules that were sent."""
+    return entry.with_added(
+        {
+            one.key: replace(one, state=states[one.key], rule=one.rule._replace(rule_id=ids.get(one.key, "")), at=at)
+            for one in entry.add
+            if one.key in states
+        }
+    )
+
+
+def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[RuleKey]) -> JournalEntry:
+    """The entry with these rules as they were known before a call that EC2 refused."""
+    refused = set(keys)
+    old = [one for one in known.add if one.key in refused]
+    return replace(entry, add=(*(one for one in entry.add if one.key not in refused), *old))
+
+
+def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
+    text = explain(result.error) if result.error else "EC2 did not answer"
+    return ChangeFailedError(text, entry, may_help=result.answer is Answer.LOST)

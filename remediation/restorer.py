@@ -1,0 +1,258 @@
+"""Restores one group: plan, back up, flag, change, look again, record.
+
+The flag that keeps automatic remediation away is written before the first change. Only the run in which somebody asked
+for a restore adds rules: one that was interrupted is completed by asking again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
+from library.issues.reconcile import Change, Event
+from library.issues.times import format_time
+from library.jobs.run import renewing_sleep
+from library.security_groups.group import parse_security_group
+from library.security_groups.rule_text import rule_text
+from remediation.batch import PAUSES_S
+from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges
+from remediation.journal import Journal
+from remediation.journal_entry import ChangeKind, JournalEntry, JournalStep, RemediationDetails
+from remediation.live_group import LiveGroup, UnsteadyError, describe_live
+from remediation.restore_plan import RestorePlan, plan_restore
+from remediation.restore_source import CannotRestoreError, Source, Target
+from remediation.rule_sets import rule_key
+from remediation.settlement import View, view_of
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+    from library.security_groups.group import IngressRule
+    from remediation.context import RemediationContext
+
+_ROUNDS = 3  # of changing, while answers are lost
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreLook:
+    """A group as it was just described, and its way back."""
+
+    live: LiveGroup
+    view: View
+    planned: RestorePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore came to.
+
+    Attributes:
+        issue: the group's issue.
+        backup: the key of the backup from before; empty: the group was already as it was to be.
+        not_shown: why it is not complete yet; empty: it is.
+    """
+
+    issue: Issue
+    backup: str
+    not_shown: str = ""
+
+
+class Restorer:
+    """The restore of one group.
+
+    Args:
+        context: what the job works with.
+        config: the configuration.
+        target: the group.
+        exact: revoke also what others made since the backup.
+    """
+
+    def __init__(self, context: RemediationContext, config: Configuration, target: Target, *, exact: bool) -> None:
+        self._context = context
+        self._config = config
+        self._target = target
+        self._exact = exact
+
+    def look(self, source: Source) -> RestoreLook:
+        """Describe the group and plan its way back; wait while EC2's answers differ.
+
+        Raises:
+            CannotRestoreError: the group is gone, or there is no room for its rules.
+            one of COULD_NOT: it could not be read.
+        """
+        return self._patiently(lambda: self._look(source))
+
+    def _look(self, source: Source) -> RestoreLook:
+        target = self._target
+        issue = self._context.table.get(target.account_id, target.group_id)
+        details = RemediationDetails.of(issue.remediation_details) if issue else RemediationDetails()
+        client = self._context.sessions.client("ec2", target.account_id, target.region)
+        live = describe_live(client, target.group_id, details.entry)
+        if live is None:
+            raise CannotRestoreError("the group does not exist any more")
+        if live.group.unreadable:
+            raise CannotRestoreError(f"not understood: {'; '.join(live.group.unreadable)}")
+        view = view_of(details.entry, live.group.ingress, self._context.now(), self._context.began)
+        planned = plan_restore(
+            [rule for rule, _ in source.permissions.values()],
+            view.rules,
+            _made_by_hammer(view, details, source),
+            self._context.quota(
+                live.group,
+                target.account_id,
+                target.region,
+                self._config.secgrp_unrestricted_access.rules_per_security_group_quota,
+            ),
+            exact=self._exact,
+        )
+        if planned.problem:
+            raise CannotRestoreError(planned.problem)
+        return RestoreLook(live, view, planned)
+
+    def issue(self, source: Source) -> Issue:
+        """The group's issue, which holds the journal; one that is closed is made where the table has none.
+
+        Raises:
+            UnreadableIssueError: it cannot be read.
+            ConflictError, ClientError, BotoCoreError: it could not be read or made.
+        """
+        target = self._target
+        issue = self._context.table.get(target.account_id, target.group_id)
+        if issue is None:
+            group = parse_security_group(source.raw)
+            details = IssueDetails(group.name, target.region, group.vpc_id, "open_partly", group.tags, ())
+            issue = Issue(target.account_id, target.group_id, Status.CLOSED, details, Timestamps())
+            self._context.table.write(Change(Event.FOUND, issue, None))
+        return issue
+
+    def restore(self, issue: Issue, source: Source, agreed: RestorePlan) -> Restored | None:
+        """Bring the group back, flag its issue, and look whether EC2 shows it.
+
+        Args:
+            issue: the group's issue.
+            source: the backup to go back to.
+            agreed: what somebody asked for.
+
+        Returns:
+            What it came to; None: nothing was done, because what was agreed to is not the plan any more.
+
+        Raises:
+            CannotRestoreError, ChangeFailedError, or one of COULD_NOT: it could not be done, or not completely.
+            LockedError: another run took the lock over.
+        """
+        self._context.lock.renew()
+        seen = self.look(source)
+        if seen.planned != agreed:
+            return None
+        journal = Journal(self._context.table, issue, self._context.now)
+        before = journal.details
+        known = before.entry if before.entry and before.is_unfinished else None
+        if known is not None and known.kind is not ChangeKind.RESTORE:
+            known = None
+        if seen.planned.is_empty and known is None:
+            journal.note(restored=self._flag(source))
+            return Restored(journal.issue, "")
+        backup = self._context.back_up(issue, seen.live, ChangeKind.RESTORE, "", seen.planned.add, seen.planned.revoke)
+        entry = known or JournalEntry(ChangeKind.RESTORE, JournalStep.ADDING, backup)
+        entry = replace(
+            entry, newest_backup=backup, restored_from=source.key, run=self._context.run, by=self._context.who
+        )
+        self._context.lock.mark_unfinished(*self._target)
+        try:
+            self._carry_out(journal, entry, source, seen.planned)
+        except ChangeFailedError as error:
+            if not error.entry.left_traces:
+                _take_back(journal, before)
+            raise
+        return Restored(journal.issue, backup, self._verified(journal, source))
+
+    def _carry_out(self, journal: Journal, entry: JournalEntry, source: Source, planned: RestorePlan) -> None:
+        """Change the group. Plans anew where an answer was lost: what was asked for is this run's to add."""
+        permissions = {key: permission for key, (_, permission) in source.permissions.items()}
+        change = self._context.change_of(journal.issue, journal)
+        for attempt in range(1, _ROUNDS + 1):
+            changes = RuleChanges(
+                add=planned.add, revoke=planned.revoke, describe=planned.describe, permissions=permissions
+            )
+            try:
+                change.carry_out(entry, changes, restored=self._flag(source))
+            except ChangeFailedError as error:
+                if not error.may_help or attempt == _ROUNDS:
+                    raise
+                seen = self.look(source)
+                entry, planned = seen.view.entry or error.entry, seen.planned
+            else:
+                return
+
+    def _verified(self, journal: Journal, source: Source) -> str:
+        """Look until EC2 shows the change, and record it. Returns what is not shown when the time is up."""
+        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
+        not_shown = ""
+        for pause in (0, *PAUSES_S):
+            sleep(pause)
+            try:
+                seen = self._look(source)
+            except UnsteadyError as error:
+                not_shown = str(error)
+                continue
+            if not seen.view.not_shown and seen.view.entry:
+                there = {rule.rule_id for rule in seen.view.rules}
+                added = [rule._asdict() for rule in journal.details.added if rule.rule_id in there]
+                journal.write(replace(seen.view.entry, step=JournalStep.DONE, problem=""), added=added)
+                self._context.mark_finished(*self._target)
+                return ""
+            rules = ", ".join(dict.fromkeys(map(rule_text, seen.view.not_shown)))
+            not_shown = f"EC2 does not show the change of these rules yet: {rules}"
+        return not_shown
+
+    def _flag(self, source: Source) -> dict[str, str]:
+        """What says that somebody restored the group: automatic remediation leaves it alone while it is there."""
+        return {"at": format_time(self._context.now()) or "", "by": self._context.who, "backup": source.key}
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        sleep = renewing_sleep(self._context.sleep, lambda: None)
+        for pause in PAUSES_S:
+            try:
+                return attempt()
+            except UnsteadyError:
+                sleep(pause)
+        return attempt()
+
+
+def _made_by_hammer(view: View, details: RemediationDetails, source: Source) -> tuple[IngressRule, ...]:
+    """The rules that Hammer made: by their ids; where it did not keep those, by all that it wrote."""
+    ids = {rule.rule_id for rule in details.added}
+    if details.entry is not None and details.entry.kind is ChangeKind.REMEDIATION:
+        ids |= {rule.rule_id for rule in (view.entry or details.entry).added}
+    written = {(rule_key(rule), rule.description) for rule in source.made_since}
+    return tuple(rule for rule in view.rules if rule.rule_id in ids or (rule_key(rule), rule.description) in written)
+
+
+def _take_back(journal: Journal, before: RemediationDetails) -> None:
+    """Take the flag of a restore away that changed nothing."""
+    try:
+        journal.note(restored=dict(before.restored) if before.restored else None)
+    except COULD_NOT:
+        return  # the group is left alone until somebody decides, which does no harm
+
+
+def release(context: RemediationContext, issue: Issue) -> bool:
+    """Give a restored group back to automatic remediation. Returns whether it was restored, or being restored.
+
+    Raises:
+        one of COULD_NOT: it could not be recorded.
+    """
+    details = RemediationDetails.of(issue.remediation_details)
+    entry = details.entry if details.is_unfinished else None
+    if entry is not None and entry.kind is ChangeKind.RESTORE:
+        entry = replace(entry, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
+        Journal(context.table, issue, context.now).write(entry, restored=None)
+        context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
+        return True
+    if not issue.remediation_details.get("restored"):
+        return False
+    Journal(context.table, issue, context.now).note(restored=None)
+    return True
