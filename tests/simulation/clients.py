@@ -157,9 +157,9 @@ class Jira:
         """Comment on a ticket."""
         self._write(lambda: self._world.tickets[key].comments.append(body))
 
-    def has_comment(self, key: str, body: str) -> bool:
-        """Whether a ticket has a comment."""
-        return bool(self._read(lambda: body in self._world.tickets[key].comments))
+    def has_comment(self, key: str, *bodies: str) -> bool:
+        """Whether a ticket has one of these comments."""
+        return bool(self._read(lambda: not set(bodies).isdisjoint(self._world.tickets[key].comments)))
 
     def edit_labels(self, key: str, *, add: Any = (), remove: Any = ()) -> None:
         """Change a ticket's labels."""
