@@ -38,8 +38,8 @@ from library.jobs.command_line import (
 from library.jobs.selection import refuse_unknown_regions
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import SecurityGroup
-from remediation.plan import RuleQuota, plan_remediation, why_not_due
-from remediation.remediator import policy_of
+from remediation.due import policy_of, why_not_due
+from remediation.plan import RuleQuota, plan_remediation
 
 _PATHS_ASKED = 5
 

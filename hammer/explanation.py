@@ -25,7 +25,8 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.rule_text import rule_text
 from library.security_groups.usage import Usage
-from remediation.plan import Plan, Refusal, when_due
+from remediation.due import Refusal, when_due
+from remediation.plan import Plan
 from reporting.exposure_text import restricted_ports, share
 
 WIDTH = 80
