@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.documents.slack_message import Alert
 from library.issues.issue import Issue
+from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, remembered
@@ -64,7 +65,7 @@ def send_alerts(
         heard_all: called with an issue and its new `slack_details` when all of its destinations heard.
         heard_some: the same, when others have still to hear.
     """
-    ordered = sorted(wanted, key=lambda want: _ORDER.index(want.step.alert))
+    ordered = sorted(wanted, key=_urgency)
     issues = {issue_key(want.step.issue): want for want in ordered}
     heard = {key: _heard(want.step) for key, want in issues.items()}
     waiting: dict[str, list[Alert]] = {}
@@ -89,6 +90,12 @@ def send_alerts(
     return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered)
 
 
+def _urgency(want: Wanted) -> tuple[bool, int, int]:
+    """Sorts what is over last, and the rest by severity, the worst first."""
+    alert, severity = want.step.alert, want.step.issue.details.severity
+    return bool(alert and alert.ends), list(Severity).index(severity), _ORDER.index(alert)
+
+
 def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     issue = step.issue
     line = issue_line(config, jira, issue)
@@ -97,6 +104,8 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
         restricted = config.secgrp_unrestricted_access.restricted_ports
         told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=step.alert is None)
         line, details = f"{line}: {told.text}", told.details
+        if issue.details.reachability:
+            line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)
 
 

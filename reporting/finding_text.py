@@ -22,7 +22,7 @@ def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
     del restricted
     text = (
         f"Amazon Inspector: {_ports(issue)} open on {printable(_server(issue))}, "
-        f"{printable(place.account_name)}, {place.region}"
+        f"{printable(place.account)}, {place.region}"
     )
     return cut_utf16(text, SUMMARY_LIMIT)
 

@@ -38,31 +38,63 @@ def command_line(issue: Issue) -> tuple[Block, ...]:
     )
 
 
+def delete(issue: Issue) -> tuple[Block, ...]:
+    """How to get rid of a group that nothing uses."""
+    return (
+        paragraph("Nothing uses the group. If nothing needs it any more, delete it; else narrow its sources:"),
+        Code(f"aws ec2 delete-security-group --region {issue.details.region} --group-id {issue.issue_id}"),
+    )
+
+
 def terraform(issue: Issue) -> tuple[Block, ...]:
-    """What to change where Terraform manages the group."""
-    resources = []
-    for perm in _kinds(_rules(issue.details.perms)):
-        label = f"{protocol_cell(perm)}_{ports_cell(perm)}".replace("-", "_")
-        ports = (
-            f"  from_port         = {perm.from_port}\n  to_port           = {perm.to_port}\n"
-            if perm.from_port is not None
-            else ""
-        )
-        resources.append(
-            f'resource "aws_vpc_security_group_ingress_rule" "{label}" {{\n'
-            f"  for_each          = toset({json.dumps(list(RFC_1918))})\n"
-            f'  security_group_id = "{issue.issue_id}"\n'
-            f'  ip_protocol       = "{perm.protocol}"\n'
-            f"{ports}"
-            "  cidr_ipv4         = each.value\n"
-            "}"
-        )
+    """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources."""
+    kinds = _kinds(_rules(issue.details.perms))
     return (
         paragraph(
-            "Where the group is managed by Terraform, change it there, or the next apply opens it again: remove the "
-            "sources above from the group's rules. If private networks need the ports, this opens them to those:"
+            "Where Terraform manages the group, change it there, or the next apply opens it again. Use one of these "
+            "two ways, the one that the group is written in already: with both, each apply undoes the other."
         ),
-        Code("\n\n".join(resources)),
+        paragraph(
+            "If its rules are `ingress` blocks of aws_security_group, take the sources above out of these blocks. If "
+            "private networks need the ports, write these blocks instead:"
+        ),
+        Code("\n\n".join(map(_ingress_block, kinds))),
+        paragraph(
+            "If each rule is a resource aws_vpc_security_group_ingress_rule, remove those of the sources above. If "
+            "private networks need the ports, these open them to those:"
+        ),
+        Code("\n\n".join(_ingress_rule(issue, perm) for perm in kinds)),
+    )
+
+
+def _ingress_block(perm: Exposure) -> str:
+    # A block must have ports; 0 stands for all where the protocol has none.
+    first, last = (0, 0) if perm.from_port is None else (perm.from_port, perm.to_port)
+    return (
+        "ingress {\n"
+        f"  from_port   = {first}\n"
+        f"  to_port     = {last}\n"
+        f'  protocol    = "{perm.protocol}"\n'
+        f"  cidr_blocks = {json.dumps(list(RFC_1918))}\n"
+        "}"
+    )
+
+
+def _ingress_rule(issue: Issue, perm: Exposure) -> str:
+    label = f"{protocol_cell(perm)}_{ports_cell(perm)}".replace("-", "_")
+    ports = (
+        f"  from_port         = {perm.from_port}\n  to_port           = {perm.to_port}\n"
+        if perm.from_port is not None
+        else ""
+    )
+    return (
+        f'resource "aws_vpc_security_group_ingress_rule" "{label}" {{\n'
+        f"  for_each          = toset({json.dumps(list(RFC_1918))})\n"
+        f'  security_group_id = "{issue.issue_id}"\n'
+        f'  ip_protocol       = "{perm.protocol}"\n'
+        f"{ports}"
+        "  cidr_ipv4         = each.value\n"
+        "}"
     )
 
 

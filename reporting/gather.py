@@ -52,7 +52,10 @@ def read_issues(table: IssueTable, account_id: str, selection: Selection, summar
 def read_users(
     sessions: Sessions, issues: Iterable[Issue], renew: Callable[[], None], summary: ReportSummary
 ) -> dict[str, Usage]:
-    """What uses the groups of issues, by `issue_key`: one sweep for each account and region.
+    """What uses the groups of issues, by `issue_key`.
+
+    Identification stores it with the issue. EC2 is asked only for issues without it, in one sweep for each account and
+    region.
 
     Args:
         sessions: give the clients.
@@ -61,9 +64,12 @@ def read_users(
         summary: gets what could not be read.
     """
     wanted: dict[tuple[str, str], list[Issue]] = {}
-    for issue in issues:
-        wanted.setdefault((issue.account_id, issue.details.region), []).append(issue)
     found: dict[str, Usage] = {}
+    for issue in issues:
+        if issue.usage is not None:
+            found[issue_key(issue)] = issue.usage
+        else:
+            wanted.setdefault((issue.account_id, issue.details.region), []).append(issue)
     for (account_id, region), of_region in wanted.items():
         renew()
         try:

@@ -5,44 +5,53 @@ Pure. Names, tags and descriptions are hostile text; they go into documents as l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from library.documents.document import Block, Bullets, Document, Link, Paragraph, Section, paragraph
+from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
+from library.documents.slack_markup import literal
 from library.documents.text import cut_utf16, printable
 from library.issues.issue import Issue
+from library.issues.reachability import Verdict
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
-from reporting import fix_commands
+from reporting import fix_commands, reachability_text
 from reporting.exposure_text import day_and_time, exposure_table, restricted_ports, share, told_line
+from reporting.opened_by_text import opened_by_text
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
 
 _PORTS_IN_SUMMARY = 4
+_PORTS_IN_TEXT = 100
 _RULES_IN_ALERT = 15
 
 
 def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
     """The ticket's title, on one line."""
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
-    ports = restricted_ports(issue.details.perms, restricted)
-    more = f" and {len(ports) - _PORTS_IN_SUMMARY} more" if len(ports) > _PORTS_IN_SUMMARY else ""
     text = (
-        f"{issue.issue_id} lets {who} reach {', '.join(ports[:_PORTS_IN_SUMMARY])}{more}: security group "
-        f'"{printable(issue.details.name)}", {printable(place.account_name)}, {place.region}'
+        f"{issue.issue_id} lets {who} reach {_ports(issue, restricted)}: security group "
+        f'"{printable(issue.details.name)}", {printable(place.account)}, {place.region}'
     )
     return cut_utf16(text, SUMMARY_LIMIT)
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket."""
-    details = issue.details
+    head = Section("", (*_head(issue, facts), *(paragraph(note) for note in facts.owner_notes)))
+    exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
+    times = Section("Since when, and until when", _times(issue, facts))
+    if _is_unused(issue):
+        delete = Section("What to do", (*fix_commands.delete(issue), *_managed(issue), _exemption(issue, facts)))
+        return (head, exposures, delete, times)
+    paths = reachability_text.paths(issue, facts.usage)
     return (
-        Section("", (_risk(issue, facts), *(paragraph(note) for note in facts.owner_notes))),
-        Section("What is open, and to whom", (exposure_table(details.perms),)),
+        head,
+        exposures,
+        *((Section("Who can connect, and over what", paths),) if paths else ()),
         Section("What uses the group", _usage(facts.usage)),
-        Section("Since when, and until when", _times(issue, facts)),
-        Section("What to do", (Bullets(_advice()), _exemption(issue, facts))),
+        times,
+        Section("What to do", (Bullets(_advice()), *_managed(issue), _exemption(issue, facts))),
         Section("With the AWS command line", fix_commands.command_line(issue), spare=True),
         Section("With Terraform", fix_commands.terraform(issue), spare=True),
     )
@@ -64,12 +73,19 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
     closed = [line for line in told or () if line not in now]
     if again:
         since = f", since {day_and_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
-        blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}. Open now:")]
+        count = f", for the {issue.occurrence}th time" if issue.occurrence > 3 else ""
+        blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
+        blocks += [paragraph(text) for text in (reachability_text.first_line(issue), _opened(issue)) if text]
         blocks.append(exposure_table(perms))
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
             blocks.append(paragraph(f"Unless it is fixed or exempt before, Hammer will close it in {_days(days)}."))
         return (Section("", tuple(blocks)),)
+    if told is not None and not opened and not closed:
+        # Nothing but the reachability is another: otherwise there would be no news.
+        first = reachability_text.first_line(issue) or f"Severity: {issue.details.severity}."
+        text = f"Who can connect to what security group {issue.issue_id} opens has changed. {first}"
+        return (Section("", (paragraph(text),)),)
     blocks = [paragraph(f"What is open in security group {issue.issue_id} has changed.")]
     if told is not None and opened:
         blocks += [paragraph("Newly open:"), exposure_table(opened)]
@@ -108,22 +124,63 @@ def alert(issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_r
     """
     perms = issue.details.perms
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
-    ports = restricted_ports(perms, restricted)
-    text = f"{who} can reach {', '.join(ports) or 'restricted ports'}"
+    text = f"{who} can reach {_ports(issue, restricted)}"
+    if said := reachability_text.short(issue):
+        text = f"{said}; {text}"
     closing = f"Hammer will close it on {day_and_time(closes_at)} or soon after" if closes_at else ""
-    if is_reminder and closing:
-        return AlertText(f"{text}; {closing}")
-    details = [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
+    if closing:
+        text = f"{text}; {closing}"
+    text = literal(text)
+    if is_reminder:
+        return AlertText(text)
+    details = [f"    {line}" for line in (reachability_text.first_line(issue), _opened(issue)) if line]
+    details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
-    if closing:
-        details.append(f"    {closing}")
-    return AlertText(text, tuple(details))
+    return AlertText(text, tuple(literal(line) for line in details))
+
+
+def _ports(issue: Issue, restricted: PortSet) -> str:
+    ports = restricted_ports(issue.details.perms, restricted) or ["restricted ports"]
+    more = f" and {len(ports) - _PORTS_IN_SUMMARY} more" if len(ports) > _PORTS_IN_SUMMARY else ""
+    return f"{', '.join(ports[:_PORTS_IN_SUMMARY])}{more}"
+
+
+def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
+    """What decides whether somebody acts: how bad it is, where it is, who opened it, and until when."""
+    if first := reachability_text.first_line(issue):
+        yield paragraph(first)
+    yield _risk(issue, facts)
+    if url := facts.place.console_url(issue.issue_id):
+        yield paragraph("In the AWS console: ", Link(url))
+    if opened := _opened(issue):
+        yield paragraph(opened)
+    if facts.closes_at:
+        when = day_and_time(facts.closes_at)
+        yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it on {when} or soon after.")
+
+
+def _opened(issue: Issue) -> str:
+    return f"Opened by {opened_by_text(issue.opened_by)}." if issue.opened_by else ""
+
+
+def _is_unused(issue: Issue) -> bool:
+    reachability = issue.details.reachability
+    return reachability is not None and reachability.verdict is Verdict.UNUSED
+
+
+def _managed(issue: Issue) -> tuple[Block, ...]:
+    """Where to change a group that CloudFormation manages: what is changed by hand comes back."""
+    stack = issue.details.tags.get("aws:cloudformation:stack-name", "")
+    if not stack:
+        return ()
+    text = f'CloudFormation stack "{stack}" manages the group: change its template, or an update opens the group again.'
+    return (paragraph(text),)
 
 
 def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:
     who = "Anybody on the Internet" if issue.details.status == "open_completely" else "Some public addresses"
-    ports = ", ".join(restricted_ports(issue.details.perms, facts.restricted)) or "restricted ports"
+    ports = ", ".join(restricted_ports(issue.details.perms, facts.restricted)[:_PORTS_IN_TEXT]) or "restricted ports"
     return paragraph(
         f'{who} can reach {ports} on whatever uses security group {issue.issue_id}, named "{issue.details.name}", in '
         f"{facts.place}, VPC {issue.details.vpc_id}. Such ports are scanned all the time, from everywhere: a weak "
@@ -140,15 +197,12 @@ def _usage(usage: Usage) -> tuple[Block, ...]:
                 "Nothing: no network interface has the group at the moment. If nothing needs it any more, delete it."
             ),
         )
-    return (
-        Bullets(
-            tuple(
-                f"{user.kind} {user.name}"
-                + (f", public at {', '.join(user.public_addresses)}" if user.public_addresses else "")
-                for user in usage.users
-            )
-        ),
-    )
+    lines = [
+        f"{user.kind} {user.name}"
+        + (f", public at {', '.join(user.public_addresses)}" if user.public_addresses else "")
+        for user in usage.users
+    ]
+    return (Bullets((*lines, *([f"and {usage.more} more"] if usage.more else []))),)
 
 
 def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
@@ -164,8 +218,9 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
         paragraph(
             f"{since} Hammer will replace {which}, {how}, on {day_and_time(facts.closes_at)} or soon after: "
             f"what they open will then be open from the private ranges {', '.join(RFC_1918)} only. "
-            "The group is saved before and can be restored."
+            "The group is saved before. Your security team can restore it on Hammer's host:"
         ),
+        Code(f"hammer restore --account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"),
     )
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import quote
 
+from library.aws.partition import partition_of
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
+
+# AWS General Reference, "Service endpoints": the console of each partition.
+_CONSOLES = {
+    "aws": "{region}.console.aws.amazon.com",
+    "aws-cn": "{region}.console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
 
 SUMMARY_LIMIT = 255  # JIRA's, for the field `summary`
 
@@ -25,9 +34,18 @@ class Place:
     region: str
 
     def __str__(self) -> str:
-        if self.account_name == self.account_id:
-            return f"account {self.account_id}, region {self.region}"
-        return f"account {self.account_name} ({self.account_id}), region {self.region}"
+        return f"account {self.account}, region {self.region}"
+
+    @property
+    def account(self) -> str:
+        """The account's name and id."""
+        return self.account_id if self.account_name == self.account_id else f"{self.account_name} ({self.account_id})"
+
+    def console_url(self, group_id: str) -> str:
+        """The page of a security group in the AWS console; empty: the partition's console is not known."""
+        host = _CONSOLES.get(partition_of(self.region), "").format(region=quote(self.region))
+        page = f"ec2/home?region={quote(self.region)}#SecurityGroup:groupId={quote(group_id)}"
+        return f"https://{host}/{page}" if host else ""
 
 
 @dataclass(frozen=True, slots=True)

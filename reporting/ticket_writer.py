@@ -7,30 +7,18 @@ configuration says; that must not keep the ticket from being written.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TypeVar
 
 from library.documents.document import Document, fitted
 from library.documents.jira_markup import jira_markup
 from library.documents.text import ascii_only
 from library.issues.issue import Issue
-from library.notifications.jira_client import CreatedTicket, JiraClient
+from library.notifications.jira_client import CreatedTicket, JiraClient, NewTicket
 from library.notifications.jira_connection import JiraError
-from library.notifications.jira_users import JiraUser
 
 _PLAIN_LIMIT = 1500
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A ticket to be filed."""
-
-    project: str
-    title: str
-    body: Document
-    labels: tuple[str, ...]
-    assignee: JiraUser | None
 
 
 class TicketWriter:
@@ -49,14 +37,14 @@ class TicketWriter:
         self._note = note
         self._is_plain = plain
 
-    def create(self, issue: Issue, draft: Draft) -> CreatedTicket:
-        """File a ticket. Raises JiraError."""
+    def create(self, issue: Issue, ticket: NewTicket, document: Document) -> CreatedTicket:
+        """File a ticket, with the document as its body. Raises JiraError."""
 
         def create(body: str, *, plain: bool) -> CreatedTicket:
-            title = ascii_only(draft.title) if plain else draft.title
-            return self._jira.create(draft.project, title, body, draft.labels, draft.assignee)
+            title = ascii_only(ticket.title) if plain else ticket.title
+            return self._jira.create(replace(ticket, title=title, body=body))
 
-        return self._write(issue, draft.body, create)
+        return self._write(issue, document, create)
 
     def comment(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> None:
         """Comment on a ticket. `resumed`: look whether the last run did. Raises JiraError."""

@@ -16,7 +16,7 @@ from library.documents.document import Document
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
-from library.notifications.jira_client import JiraClient, Ticket
+from library.notifications.jira_client import JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
 from library.notifications.jira_users import JiraUser
 from library.notifications.jira_workflow import JiraCannotReopenError
@@ -26,7 +26,7 @@ from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, remembered
 from reporting.ticket_facts import with_owner_notes
 from reporting.ticket_people import attend, attendance, choose_assignee
-from reporting.ticket_writer import Draft, TicketWriter
+from reporting.ticket_writer import TicketWriter
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -171,14 +171,16 @@ class Tickets:
             raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
         assignee, said = choose_assignee(self.jira, filing, self._note)
         facts = with_owner_notes(filing.facts, said)
-        draft = Draft(
+        ticket = NewTicket(
             project,
             text_of(issue).summary(issue, facts.place, facts.restricted),
-            text_of(issue).ticket(issue, facts),
-            (LABEL, label_of(issue)),
-            assignee,
+            body="",
+            labels=(LABEL, label_of(issue)),
+            assignee=assignee,
+            severity=str(issue.details.severity),
+            due=facts.closes_at.date() if facts.closes_at else None,
         )
-        created = self._writer().create(issue, draft)
+        created = self._writer().create(issue, ticket, text_of(issue).ticket(issue, facts))
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
 

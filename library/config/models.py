@@ -107,6 +107,30 @@ class Cronjobs(Section):
     publishing: Cron = Field(None, description="When the HTML report and the day's history are published; once a day.")
 
 
+class JiraPriorities(Section):
+    """The priority of a new ticket by the issue's severity, as JIRA calls it."""
+
+    critical: str = Field("", description="Priority of a critical issue; empty: jira.priority.")
+    high: str = Field("", description="Priority of a high issue; empty: jira.priority.")
+    medium: str = Field("", description="Priority of a medium issue; empty: jira.priority.")
+    low: str = Field("", description="Priority of a low issue; empty: jira.priority.")
+
+    def of(self, severity: str) -> str:
+        """The priority for a severity; empty: none is configured."""
+        named = {"critical": self.critical, "high": self.high, "medium": self.medium, "low": self.low}
+        return named.get(severity, "")
+
+
+# What Hammer itself writes into a new ticket.
+JiraField = Annotated[
+    str,
+    matching(
+        "(?!(?:assignee|components|description|duedate|issuetype|labels|priority|project|security|summary)$).+",
+        "is a field that Hammer writes: set it by its own key, if it has one",
+    ),
+]
+
+
 class Jira(Section):
     """Tickets in JIRA, Cloud or Data Center."""
 
@@ -118,6 +142,15 @@ class Jira(Section):
     ca_bundle: str = Field("", description="File of certificates to trust; empty: the system's.")
     close_transition: str = Field("", description="Transition that closes; empty: the one to a done status.")
     priority: str = Field("", description="Priority of a new ticket; empty: the project's default.")
+    priorities: JiraPriorities = Field(
+        default_factory=JiraPriorities, description="Priority of a new ticket by severity, before jira.priority."
+    )
+    due_date: Boolean = Field(False, description="Whether a new ticket is due on the day that Hammer closes the group.")
+    components: Texts = Field((), description="Names of the components of a new ticket.")
+    security_level: str = Field("", description="Name of the security level of a new ticket; empty: the default.")
+    fields: Mapping[JiraField, Any] = Field(
+        {}, description="Further fields of a new ticket by their ids, with values as JIRA's REST API takes them."
+    )
 
 
 class Slack(Section):

@@ -51,8 +51,9 @@ def issue_subject(issue: Issue) -> str:
 
 def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> str:
     """An issue's group, place and ticket in one line of Slack's `mrkdwn`."""
-    account = config.account_name(issue.account_id)
-    line = f"{issue_subject(issue)}, {literal(account)}, {issue.details.region}"
+    name = config.account_name(issue.account_id)
+    account = issue.account_id if name == issue.account_id else f"{name} ({issue.account_id})"
+    line = f"{issue_subject(issue)}, {literal(account)}, {literal(issue.details.region)}"
     ticket = str(issue.jira_details.get("ticket") or "")
     return f"{line}, {link(jira.url(ticket), ticket)}" if jira and ticket else line
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from library.notifications.jira_connection import NOT_OFFERED, JiraConnection, JiraError
 from library.notifications.jira_users import JiraUser, JiraUsers
 from library.notifications.jira_workflow import JiraWorkflow, is_done
 
-_OPTIONAL_FIELDS = ("assignee", "priority")
+_OPTIONAL_FIELDS = ("assignee", "components", "duedate", "priority", "security")
 _TICKETS_A_SEARCH = 50
 # Cloud took the old search away (410); Data Center does not have the new one.
 _SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "search"), ("2", "search/jql"))}
@@ -31,6 +32,28 @@ class Ticket:
     key: str
     done: bool
     labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket to be filed.
+
+    Attributes:
+        project: the project's key.
+        title: one line of at most 255 characters.
+        body: wiki markup.
+        assignee: None: nobody.
+        severity: chooses the priority, by `jira.priorities`.
+        due: when it is due; None: no due date.
+    """
+
+    project: str
+    title: str
+    body: str
+    labels: tuple[str, ...]
+    assignee: JiraUser | None = None
+    severity: str = ""
+    due: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +118,52 @@ class JiraClient:
                 return None
             raise
 
-    def create(
-        self, project: str, title: str, body: str, labels: Iterable[str], assignee: JiraUser | None
-    ) -> CreatedTicket:
+    def create(self, ticket: NewTicket) -> CreatedTicket:
         """File a ticket. Fields that the project's screen lacks are left out.
 
         Raises:
             JiraOutcomeUnknownError: it may have been filed.
             JiraError: it was not filed.
         """
-        settings = self._connection.settings
-        fields: dict[str, Any] = {
-            "project": {"key": project},
-            "issuetype": {"name": settings.issue_type},
-            "summary": title,
-            "description": body,
-            "labels": list(labels),
-        }
-        if assignee:
-            fields["assignee"] = {"accountId" if self._connection.is_cloud else "name": assignee.user_id}
-        if settings.priority:
-            fields["priority"] = {"name": settings.priority}
+        fields = self._fields(ticket)
+        optional = {*_OPTIONAL_FIELDS, *self._connection.settings.fields}
         left_out: dict[str, str] = {}
         while True:
             try:
                 return CreatedTicket(self._create(fields), left_out)
             except JiraError as error:
-                refused = {name: reason for name, reason in error.fields.items() if name in _OPTIONAL_FIELDS}
-                if not refused.keys() & fields.keys():
-                    raise
-                left_out |= refused
-                fields = {name: value for name, value in fields.items() if name not in refused}
+                refused = {name: reason for name, reason in error.fields.items() if name in optional & fields.keys()}
+                if refused:
+                    left_out |= refused
+                    fields = {name: value for name, value in fields.items() if name not in refused}
+                    continue
+                if missing := sorted(error.fields.keys() - fields.keys()):
+                    # Such as a mandatory field: other tickets, in other projects, may not need it.
+                    reason = f"{error}: set {', '.join(missing)} in jira.fields, or let the project do without"
+                    raise JiraError(reason, error.status, error.fields) from None
+                raise
+
+    def _fields(self, ticket: NewTicket) -> dict[str, Any]:
+        settings = self._connection.settings
+        fields: dict[str, Any] = {
+            **settings.fields,
+            "project": {"key": ticket.project},
+            "issuetype": {"name": settings.issue_type},
+            "summary": ticket.title,
+            "description": ticket.body,
+            "labels": list(ticket.labels),
+        }
+        if ticket.assignee:
+            fields["assignee"] = {"accountId" if self._connection.is_cloud else "name": ticket.assignee.user_id}
+        if priority := settings.priorities.of(ticket.severity) or settings.priority:
+            fields["priority"] = {"name": priority}
+        if settings.due_date and ticket.due:
+            fields["duedate"] = ticket.due.isoformat()
+        if settings.components:
+            fields["components"] = [{"name": name} for name in settings.components]
+        if settings.security_level:
+            fields["security"] = {"name": settings.security_level}
+        return fields
 
     def _create(self, fields: dict[str, Any]) -> str:
         return str(self._connection.write(lambda client: client.create_issue(fields=fields, prefetch=False)).key)

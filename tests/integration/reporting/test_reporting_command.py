@@ -59,7 +59,8 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
     result = run(world, tmp_path)
     assert result.exit_code == 0
     assert result.stdout.startswith(
-        'new: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web\\x1b[31m", master, eu-west-1\n\n'
+        'new: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web\\x1b[31m", '
+        "master (123456789012), eu-west-1\n\n"
         "Anybody on the Internet can reach tcp 22 (SSH) on whatever uses security group sg-1"
     )
     assert "  tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
@@ -71,7 +72,8 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
 
     world.fixed()
     assert run(world, tmp_path).stdout == (
-        'gone: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web\\x1b[31m", master, eu-west-1\n'
+        'gone: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web\\x1b[31m", '
+        "master (123456789012), eu-west-1\n"
         "1 gone; 1 unchanged\n"
     )
     assert world.issue().status == "closed"
@@ -99,7 +101,8 @@ def test_a_dry_run_shows_the_plan_with_its_text_and_tells_nobody(world: World, t
     result = run(world, tmp_path, "--dry-run")
     assert result.exit_code == 0
     assert result.stdout.startswith(
-        'would tell: new: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web", master, eu-west-1\n'
+        'would tell: new: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web", '
+        "master (123456789012), eu-west-1\n"
         "    JIRA: a new ticket in SEC, assigned to ana@example.com or else Security Team\n"
         "    Slack: ana@example.com, #sec\n"
         "\n"

@@ -10,9 +10,13 @@ from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
 TITLE = (
     "sg-1 lets the whole Internet reach tcp 22 (SSH), tcp 3389 (Remote Desktop): security group "
-    '"[~admin]|web <!channel>", master, eu-west-1'
+    '"[~admin]|web <!channel>", master (123456789012), eu-west-1'
 )
 TICKET = r"""Anybody on the Internet can reach tcp 22 (SSH), tcp 3389 (Remote Desktop) on whatever uses security group sg-1, named "\[\~admin\]\|web <\!channel>", in account master (123456789012), region eu-west-1, VPC vpc-1. Such ports are scanned all the time, from everywhere: a weak password or one known flaw behind them is enough to take over the machine and what it can reach.
+
+In the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
+
+Unless it is fixed or exempt before, Hammer will close it on 2026-12-13 03:00 UTC or soon after.
 
 h3. What is open, and to whom
 
@@ -26,7 +30,11 @@ Nothing: no network interface has the group at the moment. If nothing needs it a
 
 h3. Since when, and until when
 
-Hammer first saw it on 2026-11-22 03:00 UTC. Hammer will replace those of the rules above that are open completely, each of them whole, on 2026-12-13 03:00 UTC or soon after: what they open will then be open from the private ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only. The group is saved before and can be restored.
+Hammer first saw it on 2026-11-22 03:00 UTC. Hammer will replace those of the rules above that are open completely, each of them whole, on 2026-12-13 03:00 UTC or soon after: what they open will then be open from the private ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only. The group is saved before. Your security team can restore it on Hammer's host:
+
+{noformat}
+hammer restore --account 123456789012 --region eu-west-1 --group sg-1
+{noformat}
 
 h3. What to do
 
@@ -58,7 +66,27 @@ aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-1 \
 
 h3. With Terraform
 
-Where the group is managed by Terraform, change it there, or the next apply opens it again: remove the sources above from the group's rules. If private networks need the ports, this opens them to those:
+Where Terraform manages the group, change it there, or the next apply opens it again. Use one of these two ways, the one that the group is written in already: with both, each apply undoes the other.
+
+If its rules are `ingress` blocks of aws_security_group, take the sources above out of these blocks. If private networks need the ports, write these blocks instead:
+
+{noformat}
+ingress {
+  from_port   = 22
+  to_port     = 22
+  protocol    = "tcp"
+  cidr_blocks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+}
+
+ingress {
+  from_port   = 3389
+  to_port     = 3389
+  protocol    = "tcp"
+  cidr_blocks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+}
+{noformat}
+
+If each rule is a resource aws_vpc_security_group_ingress_rule, remove those of the sources above. If private networks need the ports, these open them to those:
 
 {noformat}
 resource "aws_vpc_security_group_ingress_rule" "tcp_22" {
@@ -134,14 +162,14 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert [message.channel for message in slack.messages] == ["ana", "#sec"]
         new = (
             "*Security groups that the Internet reaches: 1 new*\n*New*\n"
-            f"• {GROUP}, master, eu-west-1, {link}: "
-            "the whole Internet can reach tcp 22 (SSH), tcp 3389 (Remote Desktop)"
+            f"• {GROUP}, master (123456789012), eu-west-1, {link}: "
+            "the whole Internet can reach tcp 22 (SSH), tcp 3389 (Remote Desktop); Hammer will close it on "
+            "2026-12-13 03:00 UTC or soon after"
         )
         thread = (
             f"{GROUP}\n"
             "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)\n"
-            "    tcp 3389 from 8.8.8.0/24, open partly (256 addresses)\n"
-            "    Hammer will close it on 2026-12-13 03:00 UTC or soon after"
+            "    tcp 3389 from 8.8.8.0/24, open partly (256 addresses)"
         )
         assert_messages(world, new, thread)
         assert world.issue().timestamps.reported == world.clock
@@ -153,10 +181,9 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert_messages(
             world,
             "*Security groups that the Internet reaches: 1 changed*\n*Changed*\n"
-            f"• {GROUP}, master, eu-west-1, {link}: the whole Internet can reach tcp 22 (SSH)",
-            f"{GROUP}\n"
-            "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)\n"
-            "    Hammer will close it on 2026-12-13 03:00 UTC or soon after",
+            f"• {GROUP}, master (123456789012), eu-west-1, {link}: the whole Internet can reach tcp 22 (SSH); Hammer "
+            "will close it on 2026-12-13 03:00 UTC or soon after",
+            f"{GROUP}\n    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
         )
 
         for days, left in ((13, None), (1, 7), (5, None), (1, 1), (0.5, None)):
@@ -167,8 +194,8 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
                     world,
                     "*Security groups that the Internet reaches: 1 closed automatically soon*\n"
                     "*Closed automatically soon*\n"
-                    f"• {GROUP}, master, eu-west-1, {link}: the whole Internet can reach tcp 22 (SSH); Hammer will "
-                    "close it on 2026-12-13 03:00 UTC or soon after",
+                    f"• {GROUP}, master (123456789012), eu-west-1, {link}: the whole Internet can reach tcp 22 (SSH); "
+                    "Hammer will close it on 2026-12-13 03:00 UTC or soon after",
                 )
         assert slack.messages == []
 
@@ -181,7 +208,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert_messages(
             world,
             "*Security groups that the Internet reaches: 1 no longer exposed*\n*No longer exposed*\n"
-            f"• {GROUP}, master, eu-west-1, {link}",
+            f"• {GROUP}, master (123456789012), eu-west-1, {link}",
         )
         issue = world.issue()
         assert (issue.status, issue.timestamps.closed) == (Status.CLOSED, world.clock)
@@ -194,7 +221,8 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert_messages(
             world,
             "*Security groups that the Internet reaches: 1 exposed again*\n*Exposed again*\n"
-            f"• {GROUP}, master, eu-west-1, {link}: some public addresses can reach tcp 3389 (Remote Desktop)",
+            f"• {GROUP}, master (123456789012), eu-west-1, {link}: some public addresses can reach "
+            "tcp 3389 (Remote Desktop)",
             f"{GROUP}\n    tcp 3389 from 8.8.8.0/24, open partly (256 addresses)",
         )
         assert world.issue().timestamps.reported == world.clock

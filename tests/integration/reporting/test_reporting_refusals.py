@@ -84,8 +84,8 @@ def test_what_slack_refuses_in_blocks_is_sent_as_plain_text() -> None:
         world.found("sg-2")
         assert world.report().problems == []
         assert [message.text for message in world.slack.messages] == [
-            f'Security groups that the Internet reaches: sg-{number} "{name}", master, eu-west-1: the whole Internet '
-            "can reach tcp 22 (SSH)"
+            f'Security groups that the Internet reaches: sg-{number} "{name}", master (123456789012), eu-west-1: the '
+            "whole Internet can reach tcp 22 (SSH); Hammer will close it on 2026-12-13 03:00 UTC or soon after"
             for number, name in ((1, "evil"), (2, "web"))
         ]
         assert reported(world) == {"sg-1", "sg-2"}
@@ -206,3 +206,60 @@ def test_an_owner_at_whom_jira_fails_is_not_looked_up() -> None:
         fields = world.jira.tickets["SEC-1"].fields
         assert fields["assignee"] == {"accountId": world.jira.users[1].user_id}
         assert 'The owner tag names "evil", whom JIRA could not look up.' in fields["description"]
+
+
+def test_the_fields_of_a_ticket_by_configuration() -> None:
+    with reporting_world() as world:
+        world.sections = {
+            "slack": {"enabled": False},
+            "jira": {
+                "priority": "Low",
+                "priorities": {"high": "Highest"},
+                "due_date": True,
+                "components": "Network, Cloud",
+                "security_level": "Internal",
+                "fields": {"customfield_10010": {"value": "Security"}},
+            },
+        }
+        world.jira.required = {"customfield_10010"}
+        world.found("sg-1")
+        world.found("sg-2", RDP)
+        summary = world.report()
+        assert (summary.problems, summary.notes) == ([], [])
+        first, second = (ticket.fields for ticket in world.jira.tickets.values())
+        assert {
+            name: first[name] for name in ("priority", "duedate", "components", "security", "customfield_10010")
+        } == {
+            "priority": {"name": "Highest"},
+            "duedate": "2026-12-13",
+            "components": [{"name": "Network"}, {"name": "Cloud"}],
+            "security": {"name": "Internal"},
+            "customfield_10010": {"value": "Security"},
+        }
+        assert second["priority"] == {"name": "Low"}
+        assert "duedate" not in second  # Hammer does not close it
+
+
+def test_a_mandatory_field_is_named_and_other_projects_get_their_tickets() -> None:
+    with reporting_world() as world:
+        jira_alone(world)
+        world.jira.required = {"customfield_10010"}
+        world.found("sg-1")
+        assert world.report().problems == [
+            "sg-1 in 123456789012, eu-west-1: new: JIRA answered 400: customfield_10010 is required.: set "
+            "customfield_10010 in jira.fields, or let the project do without"
+        ]
+
+
+def test_a_field_that_the_screen_lacks_is_left_out_and_named() -> None:
+    with reporting_world() as world:
+        jira_alone(world)
+        world.sections["jira"] = {"due_date": True, "fields": {"customfield_7": "x"}}
+        world.jira.absent = {"duedate", "customfield_7"}
+        world.found("sg-1")
+        summary = world.report()
+        assert summary.problems == []
+        assert sorted(note.partition(":")[0] for note in summary.notes) == [
+            "SEC-1 has no customfield_7",
+            "SEC-1 has no duedate",
+        ]

@@ -128,7 +128,7 @@ FACTS = TicketFacts(
 def test_ticket() -> None:
     kept = issue((22, 25))
     assert text_of(kept).summary(kept, PLACE, PortSet()) == (
-        'Amazon Inspector: tcp 22-23 open on "web" (i-12345678901234567), slave1, eu-central-1'
+        'Amazon Inspector: tcp 22-23 open on "web" (i-12345678901234567), slave1 (123456789012), eu-central-1'
     )
     text = plain_text(text_of(kept).ticket(kept, FACTS))
     assert text.startswith(

@@ -91,7 +91,10 @@ def test_what_uses_the_group(usage: Usage, text: str) -> None:
     assert section("What uses the group", usage=usage) == text
 
 
-SAVED = "The group is saved before and can be restored."
+SAVED = (
+    "The group is saved before. Your security team can restore it on Hammer's host:\n\n"
+    "  hammer restore --account 210987654321 --region eu-west-1 --group sg-1"
+)
 RANGES = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
 
 
@@ -164,7 +167,7 @@ def test_a_title_names_four_ports_and_counts_the_rest() -> None:
     everything = Exposure("tcp", 0, 65535, "8.8.8.8/32", "open_partly")
     assert summary(issue(everything, status="open_partly"), PLACE, ports) == (
         "sg-1 lets some public addresses reach tcp 1, tcp 3, tcp 5, tcp 7 and 1 more: security group "
-        '"web", shop, eu-west-1'
+        '"web", shop (210987654321), eu-west-1'
     )
 
 

@@ -1,0 +1,222 @@
+"""What a ticket and a message say to the one who is to act: how bad, where, who opened it, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from library.documents.document import Link, Paragraph, Section
+from library.documents.plain_text import plain_text
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
+from library.issues.opened_by import OpenedBy
+from library.issues.reachability import Path, Reachability, Sources, Verdict
+from library.network.ports import PortSet
+from library.security_groups.exposure import Exposure
+from library.security_groups.usage import Usage, User
+from reporting import group_text, reachability_text
+from reporting.opened_by_text import opened_by_text
+from reporting.ticket_facts import Place, TicketFacts
+
+NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+OPENED = OpenedBy(
+    "arn:aws:sts::1:assumed-role/deploy/ana@example.com",
+    "203.0.113.7",
+    "APN/1.0 HashiCorp/1.0 Terraform/1.9.0",
+    "AuthorizeSecurityGroupIngress",
+    NOW,
+    "e-1",
+)
+OPEN = Path(
+    "eni-1",
+    "instance i-1",
+    "54.1.1.1",
+    Verdict.INTERNET,
+    ("igw-1", "acl-1", "eni-1"),
+    "",
+    "Anyone on the Internet can connect to tcp 22 at 54.1.1.1.",
+)
+ACL = "54.1.1.1 is closed: acl-1 rule 100 denies tcp 22 from 1.0.0.0."
+
+
+def closed(code: str, text: str) -> Path:
+    return replace(OPEN, verdict=Verdict.BLOCKED, blocked_by=code, text=text)
+
+
+def issue(verdict: Verdict, *paths: Path, unread: tuple[str, ...] = (), opened_by: OpenedBy | None = None) -> Issue:
+    sources = Sources.ALL if verdict is Verdict.INTERNET else None
+    reachability = Reachability.of(verdict, sources, "open_completely", paths, ["Not judged: firewalls."], unread)
+    details = IssueDetails("web", "eu-west-1", "vpc-1", "open_completely", {}, (SSH,), reachability)
+    return Issue("1", "sg-1", Status.OPEN, details, Timestamps(NOW, NOW), opened_by=opened_by)
+
+
+FACTS = TicketFacts(
+    Place("shop", "210987654321", "eu-west-1"),
+    PortSet.parse([22]),
+    Usage((User("instance", "i-1 (web-prod)", ("54.1.1.1",)),)),
+    NOW,
+    "replace_rule",
+    frozenset({"open_completely"}),
+    21,
+    "",
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        pytest.param(
+            issue(Verdict.INTERNET, OPEN),
+            "Reachable from the Internet now. Severity: critical. "
+            "Anyone on the Internet can connect to tcp 22 at 54.1.1.1.",
+            id="reachable",
+        ),
+        pytest.param(
+            issue(Verdict.BLOCKED, closed("SUBNET_ACL_RESTRICTION", ACL)),
+            f"Open, but blocked by acl-1 rule 100. Severity: medium. {ACL}",
+            id="a network ACL",
+        ),
+        pytest.param(
+            issue(Verdict.BLOCKED, closed("NO_ROUTE_TO_DESTINATION", "x is closed: route table rtb-1 of subnet-1 has")),
+            "Open, but blocked by route table rtb-1, which has no route to the Internet. Severity: medium. "
+            "x is closed: route table rtb-1 of subnet-1 has",
+            id="a route table",
+        ),
+        pytest.param(
+            issue(Verdict.BLOCKED, closed("VPC_BLOCK_PUBLIC_ACCESS_ENABLED", "")),
+            "Open, but blocked by VPC Block Public Access. Severity: medium.",
+            id="Block Public Access",
+        ),
+        pytest.param(
+            issue(Verdict.BLOCKED, closed("A_NEW_CODE", "")),
+            "Open, but blocked by the network. Severity: medium.",
+            id="something new",
+        ),
+        pytest.param(
+            issue(Verdict.INTERNAL), "Open, but what uses it has no public address. Severity: medium.", id="internal"
+        ),
+        pytest.param(issue(Verdict.UNUSED), "Open, but nothing uses it. Severity: low.", id="unused"),
+        pytest.param(
+            issue(Verdict.UNKNOWN, unread=("DescribeRouteTables was denied.",)),
+            "Open, and it is not known who can connect. Severity: high. DescribeRouteTables was denied.",
+            id="unknown",
+        ),
+    ],
+)
+def test_the_first_line_says_whether_it_is_reachable(given: Issue, line: str) -> None:
+    assert reachability_text.first_line(given) == line
+    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{line}\n\nAnybody on the Internet")
+
+
+def test_without_a_verdict_nothing_is_said_of_it() -> None:
+    given = issue(Verdict.UNUSED)
+    given = replace(given, details=replace(given.details, reachability=None))
+    assert reachability_text.first_line(given) == reachability_text.short(given) == ""
+    assert plain_text(group_text.ticket(given, FACTS)).startswith("Anybody on the Internet")
+
+
+def test_each_path_names_the_instance_as_people_do() -> None:
+    [section] = [part for part in group_text.ticket(issue(Verdict.INTERNET, OPEN), FACTS) if "over what" in part.title]
+    assert plain_text((Section("", section.blocks),)) == (
+        "  * instance i-1 (web-prod): Anyone on the Internet can connect to tcp 22 at 54.1.1.1. "
+        "Through igw-1 > acl-1 > eni-1.\n\nNot judged: firewalls.\n"
+    )
+
+
+def test_a_group_that_nothing_uses_gets_a_short_ticket() -> None:
+    document = group_text.ticket(issue(Verdict.UNUSED), FACTS)
+    assert [section.title for section in document] == [
+        "",
+        "What is open, and to whom",
+        "What to do",
+        "Since when, and until when",
+    ]
+    assert "aws ec2 delete-security-group --region eu-west-1 --group-id sg-1\n" in plain_text(document)
+
+
+def test_a_group_of_a_stack_is_to_be_changed_there() -> None:
+    given = issue(Verdict.INTERNET, OPEN)
+    given = replace(given, details=replace(given.details, tags={"aws:cloudformation:stack-name": "web"}))
+    assert 'CloudFormation stack "web" manages the group: change its template' in plain_text(
+        group_text.ticket(given, FACTS)
+    )
+
+
+def test_a_message_begins_with_what_matters() -> None:
+    said = group_text.alert(
+        issue(Verdict.INTERNET, OPEN, opened_by=OPENED), PortSet.parse([22]), NOW, is_reminder=False
+    )
+    assert said.text == (
+        "reachable from the Internet now; the whole Internet can reach tcp 22 (SSH); Hammer will close it on "
+        "2026-11-22 14:02 UTC or soon after"
+    )
+    assert said.details == (
+        "    Reachable from the Internet now. Severity: critical. Anyone on the Internet can connect to tcp 22 at "
+        "54.1.1.1.",
+        "    Opened by role deploy, session ana@example.com, from 203.0.113.7 with Terraform, 2026-11-22 14:02 UTC.",
+        "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
+    )
+
+
+def test_a_change_of_reachability_alone_is_said_as_such() -> None:
+    told = ["tcp 22 from 0.0.0.0/0, open completely"]
+    assert plain_text(group_text.changed(issue(Verdict.INTERNET, OPEN), None, told, again=False)) == (
+        "Who can connect to what security group sg-1 opens has changed. Reachable from the Internet now. Severity: "
+        "critical. Anyone on the Internet can connect to tcp 22 at 54.1.1.1.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("principal", "source_ip", "agent", "text"),
+    [
+        (
+            OPENED.principal,
+            "203.0.113.7",
+            OPENED.user_agent,
+            "role deploy, session ana@example.com, from 203.0.113.7 with Terraform",
+        ),
+        (
+            "arn:aws:iam::1:user/ops/bo",
+            "203.0.113.7",
+            "aws-cli/2.1",
+            "user ops/bo, from 203.0.113.7 with the AWS command line",
+        ),
+        ("arn:aws-cn:iam::1:root", "", "", "the root user of account 1"),
+        (
+            "cloudformation.amazonaws.com",
+            "cloudformation.amazonaws.com",
+            "cloudformation.amazonaws.com",
+            "cloudformation.amazonaws.com, from cloudformation.amazonaws.com with CloudFormation",
+        ),
+        ("", "", "", "somebody whom CloudTrail does not name"),
+        ("x\ny" * 99, "", "", "x y" * 33 + "…"),
+    ],
+)
+def test_who_opened_it(principal: str, source_ip: str, agent: str, text: str) -> None:
+    opened = replace(OPENED, principal=principal, source_ip=source_ip, user_agent=agent)
+    assert opened_by_text(opened) == f"{text}, 2026-11-22 14:02 UTC"
+
+
+@pytest.mark.parametrize(
+    ("region", "url"),
+    [
+        ("eu-west-1", "https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1"),
+        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/ec2/home?region=cn-north-1#SecurityGroup:groupId=sg-1"),
+        (
+            "us-gov-west-1",
+            "https://console.amazonaws-us-gov.com/ec2/home?region=us-gov-west-1#SecurityGroup:groupId=sg-1",
+        ),
+        ("us-iso-east-1", ""),
+    ],
+)
+def test_the_page_in_the_console(region: str, url: str) -> None:
+    assert Place("shop", "1", region).console_url("sg-1") == url
+    given = issue(Verdict.INTERNET, OPEN)
+    head = group_text.ticket(given, replace(FACTS, place=Place("shop", "1", region)))[0].blocks
+    links = [
+        part.url for block in head if isinstance(block, Paragraph) for part in block.parts if isinstance(part, Link)
+    ]
+    assert links == ([url] if url else [])
