@@ -18,6 +18,7 @@ from library.aws.items import ConflictError
 from library.aws.looks import Looks, OpeningCalls
 from library.issues.opening_calls import OpeningCall, opened_by
 from library.issues.reconcile import Change, attribute, reconcile
+from library.issues.stored_size import fitting
 from library.security_groups.exposure import Evaluator
 
 if TYPE_CHECKING:
@@ -188,7 +189,9 @@ class _Once:
     def _decide(self, scan: RegionScan) -> list[Change]:
         """The changes that a scan of the known groups means. What was not understood is not fixed."""
         issues, now = self.known.issues, self._runtime.now()
-        detections = {detection.group_id: detection for detection in scan.detections}
+        detections = {
+            detection.group_id: replace(detection, details=fitting(detection.details)) for detection in scan.detections
+        }
         gone = {
             group_id
             for group_id, issue in issues.items()

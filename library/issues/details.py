@@ -20,6 +20,7 @@ class IssueDetails:
         status: the worst status of `perms`.
         perms: one for each rule and source, sorted.
         reachability: who can connect through the exposures; None: it was not judged.
+        perms_total: how many exposures there are, where the table had no room for all; 0: `perms` are all.
     """
 
     name: str
@@ -29,6 +30,7 @@ class IssueDetails:
     tags: Mapping[str, str]
     perms: tuple[Exposure, ...]
     reachability: Reachability | None = None
+    perms_total: int = 0
 
     @property
     def severity(self) -> Severity:
@@ -44,6 +46,7 @@ class IssueDetails:
             "status": self.status,
             "tags": dict(self.tags),
             "perms": [_perm_item(perm) for perm in self.perms],
+            **({"perms_total": self.perms_total} if self.perms_total else {}),
             **({"reachability": self.reachability.to_item()} if self.reachability else {}),
         }
 
@@ -62,6 +65,7 @@ class IssueDetails:
             "tags": item["tags"],
             "perms": tuple(_perm(perm) for perm in item["perms"]),
             "reachability": Reachability.from_item(item.get("reachability")),
+            "perms_total": int(item.get("perms_total") or 0),
         }
 
 
