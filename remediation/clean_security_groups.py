@@ -107,6 +107,8 @@ def _summed_up(context: RemediationContext, summary: RemediationSummary, problem
         yield
     finally:
         summary.problems += context.notifier.send()
+        for note in context.notes:
+            typer.echo(f"note: {note}")
         typer.echo(f"{summary.remediated} remediated, {summary.left} left as they are")
         for problem in summary.problems:
             typer.echo(f"hammer: {problem}", err=True)

@@ -37,6 +37,7 @@ class RemediationContext:
         who: this process, for people.
         run: tells this run from every other.
         began: when this run began.
+        notes: what was done otherwise than one may expect, one line each.
     """
 
     sessions: Sessions
@@ -49,6 +50,7 @@ class RemediationContext:
     sleep: Callable[[float], None]
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     began: datetime = field(init=False)
+    notes: list[str] = field(default_factory=list)
     _quotas: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,7 +64,8 @@ class RemediationContext:
         """The rule quota of a group."""
         place = (account_id, region)
         if place not in self._quotas:
-            self._quotas[place] = rule_quota(self.sessions.client("service-quotas", *place), default, place)
+            self._quotas[place], note = rule_quota(self.sessions.client("service-quotas", *place), default, place)
+            self.notes += [note] if note else []
         lists = {rule.prefix_list_id for rule in group.ingress if rule.prefix_list_id}
         return RuleQuota(self._quotas[place], prefix_list_weights(self.sessions.client("ec2", *place), lists))
 

@@ -32,25 +32,27 @@ def prefix_list_weights(client: EC2Client, prefix_list_ids: Iterable[str]) -> di
     }
 
 
-def rule_quota(client: Any, default: int, place: tuple[str, str]) -> int:
+def rule_quota(client: Any, default: int, place: tuple[str, str]) -> tuple[int, str]:
     """How many ingress rules a group may have in an account and region.
 
     Args:
         client: for Service Quotas, in the account and region.
-        default: the answer where AWS does not tell; that it is used is logged.
-        place: the account id and the region, for the log.
+        default: the answer where AWS does not tell.
+        place: the account id and the region, for the note.
+
+    Returns:
+        The quota, and a note for people that it is the default and why; empty: AWS told it.
     """
     service, quota = RULE_QUOTA
     try:
         answer = client.get_service_quota(ServiceCode=service, QuotaCode=quota)
     except AWS_ERRORS as error:
         # Not permitted, not reachable from this network, not known to an emulator: EC2 itself holds the quota anyway.
-        _log.warning(
-            "account %s, %s: the quota of rules per security group could not be read (%s); %d is assumed, as "
-            "secgrp_unrestricted_access.rules_per_security_group_quota says",
-            *place,
-            explain(error),
-            default,
+        account_id, region = place
+        note = (
+            f"account {account_id}, {region}: the quota of rules per security group could not be read "
+            f"({explain(error)}); {default} is assumed: secgrp_unrestricted_access.rules_per_security_group_quota"
         )
-        return default
-    return int(answer["Quota"]["Value"])
+        _log.warning("%s", note)
+        return default, note
+    return int(answer["Quota"]["Value"]), ""

@@ -67,8 +67,6 @@ def _resources(service: str, operation: str, params: Mapping[str, Any], account_
         yield f"arn:aws:ec2:{here}:security-group/{params['GroupId']}"
     elif service == "ec2" and operation == "GetManagedPrefixListEntries":
         yield f"arn:aws:ec2:{here}:prefix-list/{params['PrefixListId']}"
-    elif service == "service-quotas":
-        yield f"arn:aws:servicequotas:{here}:{params['ServiceCode']}/{params['QuotaCode']}"
     elif service == "organizations" and "ParentId" in params:
         kind = "root" if params["ParentId"].startswith("r-") else "ou"
         yield f"arn:aws:organizations::{account_id}:{kind}/o-example/{params['ParentId']}"

@@ -1,0 +1,260 @@
+"""Whatever ends a run, what was changed is told; and one odd row, or one odd object, stops nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from library.aws.lock import LockedError
+from library.jobs.run import InterruptedRunError, stop_at_signals
+from library.security_groups.group import IngressRule
+from tests.worlds.aws_faults import KilledError
+from tests.worlds.eventual_world import ACCOUNT, REGION, EventualWorld
+from tests.worlds.lagging_ec2 import FAULTS, GROUPS, RULES
+
+SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh")
+RDP = IngressRule("tcp", 3389, 3389, cidr="::/0")
+PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path) -> EventualWorld:
+    return EventualWorld(tmp_path)
+
+
+def sources(world: EventualWorld, group: str) -> set[str]:
+    return {rule.cidr for rule in world.ec2.rules(group).values()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_that_tells_what_it_did(world: EventualWorld, number: signal.Signals) -> None:
+    """Defect 8. The signal comes while the third group is being changed."""
+    groups = [world.group(SSH) for _ in range(5)]
+    world.ec2.acts = {5: lambda: os.kill(os.getpid(), number)}
+    run = world.new_batch()
+    with pytest.raises(InterruptedRunError), stop_at_signals():
+        run.run()
+    assert run.summary.remediated == 2
+    assert [heading for heading, _ in world.people.alerts] == ["Remediated", "Remediated", "Not complete yet"]
+    assert [group for group, _ in world.people.comments] == groups[:3]
+    assert run.summary.problems == [
+        f"{groups[2]} in {ACCOUNT}, {REGION}: not complete yet: stopped by {number.name}",
+        f"stopped by {number.name}: 2 groups were not looked at",
+    ]
+    world.ec2.acts = {}
+    assert world.batch().problems == []
+    assert all(sources(world, group) == PRIVATE for group in groups)
+
+
+def test_a_signal_while_waiting_for_ec2(world: EventualWorld) -> None:
+    world.ec2.lags = {RULES: 60, GROUPS: 60}
+    group = world.group(SSH)
+    sleep = world.clock.sleep
+
+    def interrupted(seconds: float) -> None:
+        sleep(seconds)
+        if world.clock.slept > 5:
+            raise InterruptedRunError("stopped by SIGTERM")
+
+    world.clock.sleep = interrupted  # type: ignore[method-assign]
+    run = world.new_batch()
+    with pytest.raises(InterruptedRunError):
+        run.run()
+    ((heading, text),) = world.people.alerts
+    assert heading == "Not complete yet"
+    assert "Revoked so far: tcp/22 from 0.0.0.0/0 (ssh)" in text
+    assert sources(world, group) == PRIVATE
+
+
+def test_a_run_that_loses_the_lock_stops_at_once_and_tells_what_it_did(world: EventualWorld) -> None:
+    groups = [world.group(SSH) for _ in range(3)]
+    world.lock.taken_over_after = 6
+    run = world.new_batch()
+    with pytest.raises(LockedError):
+        run.run()
+    made = list(world.ec2.made)
+    assert run.summary.problems
+    assert sum(sources(world, group) == {"0.0.0.0/0"} for group in groups) >= 1
+    world.lock.taken_over_after = -1
+    world.ec2.made.clear()
+    assert world.batch().problems == []
+    assert all(sources(world, group) == PRIVATE for group in groups)
+    assert made
+
+
+ODD: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "no details": (lambda item: item.pop("issue_details"), "its item in the issue table is not as it should be"),
+    "restored: true": (
+        lambda item: item.update(remediation_details={"restored": True}),
+        "remediation_details.restored is not a map",
+    ),
+    "a journal that is none": (
+        lambda item: item.update(remediation_details={"journal": {"step": "dancing"}}),
+        "remediation_details cannot be read: 'dancing' is not a valid JournalStep",
+    ),
+    "a journal that is a text": (
+        lambda item: item.update(remediation_details={"journal": "adding"}),
+        "remediation_details cannot be read: ",
+    ),
+    "a rule without a protocol": (
+        lambda item: item.update(
+            remediation_details={
+                "journal": {"kind": "remediation", "step": "adding", "backup": "k", "add": [{}], "revoke": []}
+            }
+        ),
+        "remediation_details cannot be read: ",
+    ),
+    "an occurrence that is no number": (
+        lambda item: item.update(occurrence="often"),
+        "its item in the issue table is not as it should be",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "reason"), ODD.values(), ids=ODD)
+@pytest.mark.parametrize("marked", [False, True], ids=["", "the lock names it"])
+def test_an_odd_row_is_named_and_the_others_are_remediated(
+    world: EventualWorld, spoil: Callable[[dict[str, Any]], None], reason: str, *, marked: bool
+) -> None:
+    """Defect 12."""
+    odd, group = world.group(SSH), world.group(SSH)
+    spoil(world.table.items[ACCOUNT, odd])
+    if marked:
+        world.lock.unfinished.add((ACCOUNT, REGION, odd))
+    summary = world.batch()
+    assert summary.remediated == 1
+    assert sources(world, group) == PRIVATE
+    assert sources(world, odd) == {"0.0.0.0/0"}
+    assert all(problem.startswith(f"{odd} in {ACCOUNT}") for problem in summary.problems)
+    assert reason in summary.problems[0]
+    if not marked:
+        assert world.batch(group).problems == []
+
+
+def test_one_unreadable_backup_names_itself_and_blocks_nothing(world: EventualWorld) -> None:
+    """Defect 5."""
+    group = world.group(SSH)
+    assert world.batch().problems == []
+    (key,) = world.bucket.objects
+    odd = key.replace(".json", "0.json").replace("T03", "T04")
+    world.bucket.objects[odd] = b"{"
+    world.clock.pass_by(3600)
+    assert world.restore(group) == []
+    assert sources(world, group) == {"0.0.0.0/0"}
+    assert any(odd in line and "cannot be read" in line for line in map(str, world.people.said))
+    assert world.restore(group, key) == []
+    problems = []
+    try:
+        world.restore(group, odd)
+    except Exception as error:  # noqa: BLE001
+        problems.append(str(error))
+    assert "is not JSON" in problems[0]
+
+
+@pytest.mark.parametrize("lag", [{}, {RULES: 16}, {GROUPS: 60, RULES: 60}], ids=["no lag", "16 s", "60 s"])
+def test_a_restore_right_after_a_remediation(world: EventualWorld, lag: dict[str, float]) -> None:
+    """EC2 may still show the group as it was before the remediation."""
+    group = world.group(SSH, RDP)
+    world.ec2.lags = dict(lag)
+    assert world.batch().problems == []
+    assert world.restore(group) == []
+    assert sources(world, group) == {"0.0.0.0/0", "::/0"}
+    assert world.batch().problems == []
+    assert sources(world, group) == {"0.0.0.0/0", "::/0"}, "it is flagged"
+    assert world.release(group) == []
+    world.clock.pass_by(3600)
+    assert world.batch().problems == []
+    assert sources(world, group) == PRIVATE
+
+
+@pytest.mark.parametrize("fault", ["killed_before", "killed_after", "lost_after", "refused"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_an_interrupted_restore_is_continued_by_who_asked_for_it(world: EventualWorld, fault: str, at: int) -> None:
+    group = world.group(SSH, RDP)
+    assert world.batch().problems == []
+    world.clock.pass_by(3600)
+    world.ec2.made.clear()
+    world.ec2.fault = (at, FAULTS[fault])
+    with suppress(KilledError):
+        world.restore(group)
+    world.ec2.fault = None
+    before = sources(world, group)
+    world.clock.pass_by(3600)
+    entry = world.entry(group)
+    assert entry is not None
+    if not entry.step.is_finished:
+        assert world.stored(group).remediation_details["restored"], "the flag is written before the first change"
+        (problem,) = world.batch().problems
+        assert (
+            "a restore by tester was interrupted, and no other run continues it. Run it again: hammer restore"
+            in problem
+        )
+        assert sources(world, group) == before
+    assert world.restore(group) == []
+    assert sources(world, group) == {"0.0.0.0/0", "::/0"}
+    assert world.batch().problems == []
+
+
+JOURNALS_OF_0_1: dict[str, tuple[str, bool, set[str]]] = {
+    # step, whether the rule is still there: what the group has in the end
+    "adding, open": ("adding", True, PRIVATE),
+    "adding, closed by its owner": ("adding", False, set()),
+    "revoking, open": ("revoking", True, PRIVATE),
+    "revoking, closed by Hammer perhaps": ("revoking", False, PRIVATE),
+    "verifying": ("verifying", False, PRIVATE),
+    "undoing": ("undoing", True, PRIVATE),
+}
+
+
+@pytest.mark.parametrize(("step", "is_open", "expected"), JOURNALS_OF_0_1.values(), ids=JOURNALS_OF_0_1)
+def test_a_journal_that_an_older_hammer_left(
+    world: EventualWorld, step: str, expected: set[str], *, is_open: bool
+) -> None:
+    added = [
+        IngressRule("tcp", 22, 22, cidr=cidr, description="Hammer: replaces 0.0.0.0/0") for cidr in sorted(PRIVATE)
+    ]
+    group = world.group(SSH, *added)
+    ssh = next(rule for rule in world.ec2.rules(group).values() if rule.cidr == "0.0.0.0/0")
+    world.bucket.objects["security_groups/old.json"] = b"{}"
+    journal = {
+        "kind": "remediation",
+        "step": step,
+        "backup": "security_groups/old.json",
+        "add": [rule._asdict() for rule in added],
+        "revoke": [ssh._asdict()],
+        "describe": [],
+        "restored_from": "",
+        "run": "1",
+        "by": "ana",
+        "started": "2026-11-20T00:00:00+00:00",
+        "changed": "2026-11-20T00:00:00+00:00",
+        "problem": "",
+    }
+    world.table.items[ACCOUNT, group]["remediation_details"] = {
+        "journal": journal,
+        "backup": "security_groups/old.json",
+    }
+    if not is_open:
+        world.ec2.remove(group, SSH)
+    assert world.batch().problems == []
+    assert sources(world, group) == expected
+    entry = world.entry(group)
+    assert entry is not None
+    assert entry.step.is_finished
+
+
+def test_what_is_said_of_a_group_that_hammer_remediated(world: EventualWorld) -> None:
+    """Defect 7: it is not fixed by its owner."""
+    group = world.group(SSH)
+    assert world.batch().remediated == 1
+    world.clock.pass_by(3600)
+    assert world.batch().problems == []
+    assert f"{group} in {ACCOUNT}, {REGION}: left as it is: remediated already: the next scan resolves its issue" in (
+        world.people.said
+    )
