@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from identification.deliveries import Deliveries
@@ -20,6 +21,8 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.issues.scan_coverage import Outcome, ScanCoverage
 
 _log = logging.getLogger(__name__)
+
+_CONCURRENT_LOOKS = 5  # targets of one event: a look waits for AWS most of its time
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -38,9 +41,12 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     if not runtime.config.secgrp_unrestricted_access.enabled:
         _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
         return deliveries.answer({"changes": 0})
-    for target, asked_by in _merged(deliveries, runtime).items():
+    targets = _merged(deliveries, runtime)
+    with ThreadPoolExecutor(_CONCURRENT_LOOKS) as pool:
+        looks = [(pool.submit(identify, target, runtime), asked_by) for target, asked_by in targets.items()]
+    for looked, asked_by in looks:
         try:
-            changes += identify(target, runtime)
+            changes += looked.result()
         except Exception as error:  # noqa: BLE001 - told below, when every other target has had its turn
             deliveries.fail(error, *asked_by)
     return deliveries.answer({"changes": changes})

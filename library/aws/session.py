@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 6
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
+_SESSIONS_KEPT = 64  # of assumed roles; one holds a quarter of a MiB, and its credentials cost a call of STS
 # A session may do what both its role's policies and this allow (STS API Reference, AssumeRole, Policy).
 _READ_EC2 = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*"],"Resource":"*"}]}'
@@ -59,7 +61,7 @@ class Sessions:
         self._external_id = external_id
         self._policy = _READ_EC2 if read_only else ""
         self._base = base or sdk_session()
-        self._accounts: dict[str, BotocoreSession] = {main_account_id: self._base}
+        self._assumed_sessions: OrderedDict[str, BotocoreSession] = OrderedDict()
         # Neither sessions nor the making of clients are safe to share between threads; clients are.
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, str, str], Any] = {}
@@ -95,9 +97,15 @@ class Sessions:
                 del self._clients[key]
 
     def _session(self, account_id: str) -> BotocoreSession:
-        if account_id not in self._accounts:
-            self._accounts[account_id] = self._assumed(account_id)
-        return self._accounts[account_id]
+        if account_id == self._main_account_id:
+            return self._base
+        if account_id not in self._assumed_sessions:
+            self._assumed_sessions[account_id] = self._assumed(account_id)
+            # Targets come account by account: an account that was left long ago does not come again soon.
+            if len(self._assumed_sessions) > _SESSIONS_KEPT:
+                self._assumed_sessions.popitem(last=False)
+        self._assumed_sessions.move_to_end(account_id)
+        return self._assumed_sessions[account_id]
 
     def _assumed(self, account_id: str) -> BotocoreSession:
         own = self._base.get_credentials()
@@ -114,8 +122,9 @@ class Sessions:
             },
         )
         session = botocore.session.get_session()
-        # The service models are the bulk of a session; one loader reads each once.
-        session.register_component("data_loader", self._base.get_component("data_loader"))
+        # Service models and endpoints are the bulk of a session, and the same for all.
+        for shared in ("data_loader", "endpoint_resolver"):
+            session.register_component(shared, self._base.get_component(shared))
         session.register_component("credential_provider", CredentialResolver([_AssumedRole(fetcher)]))
         return session
 

@@ -12,6 +12,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
+from library.aws import session as session_module
 from library.aws.session import Sessions
 from tests.worlds.emulated_aws import Call, EmulatedAws, Refusal
 from tests.worlds.identification_world import EXTERNAL_ID, IRELAND, MAIN, OTHER, ROLE, SLAVE, VIRGINIA
@@ -168,3 +169,16 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(NoCredentialsError):
         Sessions(MAIN, IRELAND, ROLE, base=botocore.session.get_session()).client("ec2", SLAVE)
+
+
+def test_sessions_of_accounts_that_were_left_long_ago_are_let_go(
+    aws: EmulatedAws, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "_SESSIONS_KEPT", 2)
+    accounts = ["111111111111", "222222222222", "333333333333"]
+    for account_id in [*accounts, *accounts[1:]]:
+        assert whose(sessions, account_id) == account_id
+        sessions.forget(account_id, IRELAND)
+    assert len(assumed(aws)) == 3
+    assert whose(sessions, accounts[0]) == accounts[0]
+    assert len(assumed(aws)) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 from xml.etree import ElementTree
 
@@ -482,3 +483,62 @@ def test_messages_about_one_region_in_one_event_are_one_look(world: World) -> No
     targets = [target(group_ids=[group_id]) for group_id in ids for _ in range(5)]
     assert world.describe(*targets) == {"changes": 3}
     assert world.aws.operations("ec2").count("DescribeSecurityGroups") == 1
+
+
+def test_the_targets_of_a_batch_are_looked_at_at_the_same_time(world: World) -> None:
+    """Each waits until the others have begun, which nobody does who looks at one after the other."""
+    regions = (IRELAND, VIRGINIA, "eu-central-1")
+    begun = threading.Barrier(len(regions))
+
+    def wait_for_the_others(call: Call) -> None:
+        if call.operation == "DescribeSecurityGroups":
+            begun.wait(timeout=30)
+
+    for region in regions:
+        world.group("tcp/22 from 0.0.0.0/0", region=region)
+    world.aws.forget()
+    world.aws.hooks.append(wait_for_the_others)
+    event = sqs_event(*(json.dumps(target(region=region)) for region in regions))
+    assert describe_security_groups.lambda_handler(event, None) == {"batchItemFailures": []}
+    assert {item["issue_details"]["region"] for item in world.items().values()} == set(regions)
+    assert world.aws.operations("sts") == ["AssumeRole"]
+
+
+def test_no_more_targets_at_once_than_the_function_has_room_for(world: World) -> None:
+    """A region of 1,000 groups takes 15 MiB while it is read."""
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def count(call: Call) -> None:
+        nonlocal under_way, most
+        if call.operation == "DescribeSecurityGroups":
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+
+    def finished(call: Call, text: str) -> str:
+        nonlocal under_way
+        if call.operation == "DescribeSecurityGroups":
+            with lock:
+                under_way -= 1
+        return text
+
+    world.aws.hooks.append(count)
+    world.aws.rewrites.append(finished)
+    event = sqs_event(
+        *(
+            json.dumps(target(region=region))
+            for region in (
+                "eu-west-1",
+                "eu-west-2",
+                "eu-west-3",
+                "eu-north-1",
+                "us-east-1",
+                "us-east-2",
+                "us-west-1",
+                "us-west-2",
+            )
+        )
+    )
+    describe_security_groups.lambda_handler(event, None)
+    assert 1 <= most <= 5
+    assert len(world.aws.operations("sts")) == 1
