@@ -1,0 +1,91 @@
+"""What the describe function costs: a cold start from its zip, a warm invocation, and a batch of targets."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import boto3
+
+from deployment.bytecode import interpreter
+from deployment.package import TARGETS, build_functions
+from tests.bench.measure import CONFIG, Command, Report, calls, endpoint, in_turn
+
+_FUNCTION = "hammer-describe-security-groups"
+_REGIONS = ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "us-east-1")
+_OTHER = "210987654321"
+_INVOKE = """
+import json, sys
+from identification.describe_security_groups import lambda_handler
+account_id, times, *regions = json.loads(sys.argv[1])
+records = [
+    {"messageId": region, "eventSource": "aws:sqs", "body": json.dumps({"account_id": account_id, "region": region})}
+    for region in regions
+]
+for _ in range(times):
+    assert lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
+"""
+
+
+def functions(report: Report, runs: int) -> None:
+    """Measure from the zip, by the Python that the function runs on if there is one here."""
+    version = TARGETS["x86_64"].python_version
+    there = interpreter(version) if platform.machine() == "x86_64" else None
+    config = {**CONFIG, "aws": {**CONFIG["aws"], "accounts": {"123456789012": "bench", _OTHER: "other"}}}
+    with tempfile.TemporaryDirectory() as name, endpoint(20, 2, json.dumps(config)) as address:
+        task = Path(name, "task")
+        zips = build_functions(Path(name), TARGETS["x86_64" if there else "here"])
+        zipfile.ZipFile(zips[_FUNCTION]).extractall(task)
+        python = _python_with_the_sdk(there, Path(name, "runtime")) if there else sys.executable
+        environment = {
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL": address,
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",  # how the function knows that it runs in Lambda
+            "HAMMER_CONFIG": "s3://bench/config",
+            "PYTHONPATH": str(task),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+        def invoke(times: int, regions: Sequence[str]) -> Command:
+            return Command([python, "-c", _INVOKE, json.dumps([_OTHER, times, *regions])], environment)
+
+        cost = in_turn(
+            {
+                "sdk": Command([python, "-c", "import boto3"], environment),
+                "cold": invoke(1, _REGIONS[:1]),
+                "warm": invoke(21, _REGIONS[:1]),
+            },
+            runs,
+        )
+        calls(address)
+        invoke(1, _REGIONS).run()
+        batch = calls(address)
+    report.heading(
+        f"The describe function over 20 groups, from its zip, Python {version if there else platform.python_version()}"
+    )
+    report.figure("import of boto3 alone, CPU ms", cost["sdk"].cpu * 1000)
+    report.figure("cold start and first invocation: CPU ms", cost["cold"].cpu * 1000, 350)
+    report.figure("cold start and first invocation: times importing boto3", cost["cold"].cpu / cost["sdk"].cpu)
+    report.figure("peak MiB", cost["cold"].memory)
+    report.figure("warm invocation: CPU ms", (cost["warm"].cpu - cost["cold"].cpu) * 1000 / 20, 60)
+    report.heading(f"A batch of {len(_REGIONS)} regions of an account")
+    report.figure("calls of STS", batch["AssumeRole"], 1)
+    report.figure("calls of DynamoDB a region", sum(batch[each] for each in batch if each in _TABLE) / len(_REGIONS), 8)
+
+
+_TABLE = ("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem")
+
+
+def _python_with_the_sdk(python: str, folder: Path) -> str:
+    """A Python as Lambda's runtime is: with boto3, compiled, and nothing else."""
+    subprocess.run([python, "-m", "venv", str(folder)], check=True)
+    mine = str(folder / "bin" / "python")
+    install = [mine, "-m", "pip", "--disable-pip-version-check", "--quiet", "--quiet", "install"]
+    subprocess.run([*install, f"boto3=={boto3.__version__}"], check=True)
+    return mine
