@@ -84,8 +84,8 @@ def usage(users: Usage) -> str:
     for user in users.users[:_SHOWN_USERS]:
         public = f", public: {', '.join(user.public_addresses)}" if user.public_addresses else ""
         lines.append(f"  used by {user.kind} {printable(user.name)}{public}")
-    if len(users.users) > _SHOWN_USERS:
-        lines.append(f"  used by {len(users.users) - _SHOWN_USERS} more")
+    if more := max(0, len(users.users) - _SHOWN_USERS) + users.more:
+        lines.append(f"  used by {more} more")
     return "\n".join(lines)
 
 

@@ -186,7 +186,7 @@ def show(
         summary.problems.append(f"{issue.place}: {text}")
         return None
     if seen.live:
-        person.say(console.usage(usage_of(context.ec2(issue), issue.issue_id)))
+        person.say(console.usage(issue.usage or usage_of(context.ec2(issue), issue.issue_id)))
     person.say(console.planned(seen))
     if isinstance(seen.planned, Refusal) and seen.planned.needs_somebody:
         summary.problems.append(f"{issue.place}: {seen.planned.text}")

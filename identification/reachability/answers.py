@@ -19,11 +19,11 @@ from identification.reachability.network import (
     Route,
     RouteTable,
 )
-from identification.reachability.resources import balancer_of, instance_id_of, resource_of
 from library.network.addresses import PUBLIC, AddressSet, parse_network
 from library.network.traffic import EVERYTHING, traffic_of
 from library.security_groups.exposure import PrefixLists
 from library.security_groups.group import SecurityGroup
+from library.security_groups.resources import balancer_of, instance_id_of, resource_of
 
 Raw = Mapping[str, Any]
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from identification.reachability.resources import BalancerRef
 from library.network.addresses import AddressSet, Network
 from library.network.intervals import IntervalSet
+from library.security_groups.resources import BalancerRef
 
 
 class PublicAddress(NamedTuple):

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from identification.reachability.answers import parse_interface
 from identification.reachability.failed_read import FailedReads
-from identification.reachability.resources import Resource, balancer_of, instance_id_of, resource_of
 from identification.reachability.sweep import Swept
 from library.aws.chunks import chunks
 from library.aws.ec2 import VALUES_A_FILTER
 from library.aws.failures import error_code
+from library.security_groups.resources import Resource, balancer_of, instance_id_of, resource_of
 from library.security_groups.usage import Usage, User
 
 Raw = Mapping[str, Any]

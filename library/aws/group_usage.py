@@ -7,7 +7,6 @@ interfaces").
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,30 +14,13 @@ from library.aws.chunks import chunks
 from library.aws.ec2 import VALUES_A_FILTER
 from library.aws.failures import AWS_ERRORS, explain
 from library.network.addresses import PUBLIC, AddressSet
+from library.security_groups.resources import instance_id_of, resource_of
 from library.security_groups.usage import Usage, User
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
 _INTERFACES_A_PAGE = 1000  # DescribeNetworkInterfaces, MaxResults
-
-# What an interface belongs to, and the description that it then has, with what people call the thing.
-_DESCRIPTIONS = (
-    ("load balancer", re.compile(r"ELB (?:(?:app|net|gwy)/)?(?P<name>[^/]+)(?:/[0-9a-f]+)?")),
-    ("database", re.compile(r"(?P<name>(?:RDS|Redshift|DMS)NetworkInterface)")),
-    ("cache", re.compile(r"ElastiCache (?P<name>.+)")),
-    ("function", re.compile(r"AWS Lambda VPC ENI-(?P<name>.+?)(?:-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?")),
-    ("file system", re.compile(r"EFS mount target for (?P<name>fs-\w+).*")),
-    ("container task", re.compile(r"arn:aws[\w-]*:ecs:[^:]*:[0-9]*:(?P<name>attachment/.+)")),
-    ("endpoint", re.compile(r"VPC Endpoint Interface (?P<name>vpce-\w+)")),
-)
-_REQUESTERS = {
-    "amazon-elb": "load balancer",
-    "amazon-rds": "database",
-    "amazon-redshift": "database",
-    "amazon-elasticache": "cache",
-}
-_WITHOUT_A_NAME = "NetworkInterface"
 
 
 def usage_of(client: EC2Client, group_id: str) -> Usage:
@@ -66,7 +48,7 @@ def read_usage(client: EC2Client, group_ids: Iterable[str]) -> dict[str, Usage]:
     """
     wanted = sorted(set(group_ids))
     interfaces = list({found["NetworkInterfaceId"]: found for found in _interfaces(client, wanted)}.values())
-    instance_ids = sorted({_instance_id(interface) for interface in interfaces} - {""})
+    instance_ids = sorted({instance_id_of(interface) for interface in interfaces} - {""})
     instances = {instance["InstanceId"]: _tags(instance.get("Tags")) for instance in _instances(client, instance_ids)}
     using: dict[str, list[Mapping[str, Any]]] = {group_id: [] for group_id in wanted}
     for interface in interfaces:
@@ -79,7 +61,7 @@ def _usage(interfaces: Sequence[Mapping[str, Any]], instances: Mapping[str, Mapp
     addresses: dict[tuple[str, str], set[str]] = {}
     for interface in interfaces:
         addresses.setdefault(_owner(interface, instances), set()).update(_public_addresses(interface))
-    used_by = sorted({_instance_id(interface) for interface in interfaces} & instances.keys())
+    used_by = sorted({instance_id_of(interface) for interface in interfaces} & instances.keys())
     return Usage(
         users=tuple(sorted(User(kind, name, tuple(sorted(found))) for (kind, name), found in addresses.items())),
         tags=(
@@ -91,17 +73,9 @@ def _usage(interfaces: Sequence[Mapping[str, Any]], instances: Mapping[str, Mapp
 
 def _owner(interface: Mapping[str, Any], instances: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
     """What an interface belongs to: kind and name."""
-    interface_id = interface["NetworkInterfaceId"]
-    if instance_id := _instance_id(interface):
-        name = instances.get(instance_id, {}).get("Name", "")
-        return "instance", f"{instance_id} ({name})" if name else instance_id
-    description = interface.get("Description", "")
-    for kind, pattern in _DESCRIPTIONS:
-        if found := pattern.fullmatch(description):
-            name = found["name"]
-            return kind, interface_id if name.endswith(_WITHOUT_A_NAME) else name
-    kind = _REQUESTERS.get(interface.get("RequesterId", ""), "network interface")
-    return kind, f"{interface_id} ({description})" if description else interface_id
+    kind, name = resource_of(interface)
+    called = instances.get(instance_id_of(interface), {}).get("Name", "")
+    return kind, f"{name} ({called})" if called else name
 
 
 def _public_addresses(interface: Mapping[str, Any]) -> Iterator[str]:
@@ -111,10 +85,6 @@ def _public_addresses(interface: Mapping[str, Any]) -> Iterator[str]:
     for address in interface.get("Ipv6Addresses", ()):
         if PUBLIC.covers(AddressSet.parse(address["Ipv6Address"])):
             yield address["Ipv6Address"]
-
-
-def _instance_id(interface: Mapping[str, Any]) -> str:
-    return str((interface.get("Attachment") or {}).get("InstanceId") or "")
 
 
 def _interfaces(client: EC2Client, group_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
