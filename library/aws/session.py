@@ -94,7 +94,7 @@ class Sessions:
         """Let the clients of an account and region go: one EC2 client holds several MiB."""
         with self._lock:
             for key in [key for key in self._clients if key[1:] == (account_id, region)]:
-                del self._clients[key]
+                self._clients.pop(key).close()  # its connections, too, do not wait for the garbage collector
 
     def _session(self, account_id: str) -> BotocoreSession:
         if account_id == self._main_account_id:

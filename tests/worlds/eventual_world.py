@@ -42,6 +42,7 @@ class EventualWorld:
     people: People = field(default_factory=People)
     settings: dict[str, Any] = field(default_factory=dict)
     whitelist: dict[str, Any] = field(default_factory=dict)
+    forgotten: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ec2 = LaggingEc2(self.clock)
@@ -107,7 +108,7 @@ class EventualWorld:
         quotas = SimpleNamespace(get_service_quota=lambda **_: {"Quota": {"Value": 60.0}})
         sessions = SimpleNamespace(
             client=lambda service, *_: self.ec2 if service == "ec2" else quotas,
-            forget=lambda *_: None,
+            forget=lambda *place: self.forgotten.append(place),
             role_arn=lambda account_id: f"arn:aws:iam::{account_id}:role/hammer-ec2",
         )
         return RemediationContext(

@@ -258,3 +258,12 @@ def test_what_is_said_of_a_group_that_hammer_remediated(world: EventualWorld) ->
     assert f"{group} in {ACCOUNT}, {REGION}: left as it is: remediated already: the next scan resolves its issue" in (
         world.people.said
     )
+
+
+def test_a_run_lets_go_of_the_clients_of_each_account_and_region(world: EventualWorld) -> None:
+    world.ec2.lags = {RULES: 5}
+    for _ in range(3):
+        world.group(SSH)
+    assert world.batch().remediated == 3
+    assert len(world.forgotten) >= 2, "once for the first pass, once for each look after it"
+    assert set(world.forgotten) == {(ACCOUNT, REGION)}
