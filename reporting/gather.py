@@ -5,12 +5,14 @@ Only reads. What could not be read is named in the summary, and the rest goes on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import read_usage
-from library.issues.issue import Issue, Status
+from library.issues.issue import Issue
 from library.notifications.broadcast import issue_key
 from library.security_groups.usage import Usage
 from reporting.memory import check_memory
@@ -21,32 +23,53 @@ if TYPE_CHECKING:
     from library.jobs.command_line import Selection
     from reporting.summary import ReportSummary
 
-_REPORTED = (Status.OPEN, Status.WHITELISTED, Status.RESOLVED)
+_ACCOUNTS_AT_ONCE = 10  # as many connections as a client of boto3 keeps
 
 
-def read_issues(table: IssueTable, account_id: str, selection: Selection, summary: ReportSummary) -> list[Issue]:
-    """The selected issues of an account that may have something to report. Closed ones are not read."""
-    if selection.accounts and account_id not in selection.accounts:
-        return []
+def read_accounts(
+    table: IssueTable, account_ids: Iterable[str], selection: Selection, summary: ReportSummary
+) -> Iterator[list[Issue]]:
+    """The selected issues of each account that may have something to report, in the order of the accounts.
+
+    Closed ones are not read. A few accounts are read at the same time: most of it is waiting.
+
+    Args:
+        table: the issue table.
+        account_ids: the accounts.
+        selection: the issues that are wanted.
+        summary: gets what could not be read.
+    """
+    wanted = [account_id for account_id in account_ids if not selection.accounts or account_id in selection.accounts]
+    with ThreadPoolExecutor(_ACCOUNTS_AT_ONCE) as pool:
+        reads = deque(pool.submit(_read_account, table, account_id, selection) for account_id in wanted)
+        while reads:
+            issues, problems = reads.popleft().result()
+            for problem in problems:
+                summary.problem(problem)
+            yield issues
+
+
+def _read_account(table: IssueTable, account_id: str, selection: Selection) -> tuple[list[Issue], list[str]]:
+    """An account's issues, and what could not be read."""
+    issues: list[Issue] = []
+    problems: list[str] = []
 
     def unreadable(item: UnreadableIssueError) -> None:
         if selection.takes(account_id, item.region, item.issue_id):
-            summary.problem(str(item))
+            problems.append(str(item))
 
-    issues = []
     try:
-        for issue in table.with_status(account_id, *_REPORTED, unreadable=unreadable):
+        for issue in table.not_closed(account_id, unreadable):
             if selection.takes(account_id, issue.details.region, issue.issue_id):
                 try:
                     check_memory(issue)
                 except ValueError as error:
-                    summary.problem(f"{issue.place}: its item in the issue table is not as it should be: {error}")
+                    problems.append(f"{issue.place}: its item in the issue table is not as it should be: {error}")
                 else:
                     issues.append(issue)
     except AWS_ERRORS as error:
-        summary.problem(f"account {account_id}: its issues could not be read: {explain(error)}")
-        return []
-    return issues
+        return [], [*problems, f"account {account_id}: its issues could not be read: {explain(error)}"]
+    return issues, problems
 
 
 def read_users(

@@ -22,7 +22,7 @@ from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError
 from reporting.alerts import Wanted, send_alerts
 from reporting.filing import Filings
-from reporting.gather import read_issues, read_users
+from reporting.gather import read_accounts, read_users
 from reporting.issue_text import text_of
 from reporting.plan import Channels, Remediation, Step, plan, remembered
 from reporting.preview import preview
@@ -110,8 +110,8 @@ class Reporter:
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
-        for account_id in self._config.scanned_accounts():
-            issues = read_issues(self._services.table, account_id, selection, self.summary)
+        accounts = self._config.scanned_accounts()
+        for issues in read_accounts(self._services.table, accounts, selection, self.summary):
             planned: list[Step] = []
             for kind in KINDS:
                 wanted = [issue for issue in issues if issue.kind is kind]

@@ -93,6 +93,18 @@ class IssueTable:
         for status in statuses:
             yield from _issues(self.items_with_status(account_id, status), unreadable, check=True)
 
+    def not_closed(self, account_id: str, unreadable: Unreadable) -> Iterator[Issue]:
+        """An account's issues that are not closed, in one query. Closed ones, of which there may be many, are not read.
+
+        Args:
+            account_id: the account.
+            unreadable: called for each item that is not as an issue should be, such as one with an unknown status.
+        """
+        # "closed" is the first of the statuses in the order of the index.
+        found = self._query(account_id, STATUS_INDEX, "status", Status.CLOSED, comparison=">")
+        known = (item for item in found if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES))
+        yield from _issues(known, unreadable, check=True)
+
     def items_with_status(self, account_id: str, status: Status) -> Iterator[dict[str, Any]]:
         """The items of an account's issues in a status, as they are."""
         for item in self._query(account_id, STATUS_INDEX, "status", status):
@@ -191,7 +203,9 @@ class IssueTable:
             condition, values = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
         self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
 
-    def _query(self, account_id: str, index: str, attribute: str, value: str) -> Iterator[dict[str, Any]]:
+    def _query(
+        self, account_id: str, index: str, attribute: str, value: str, *, comparison: str = "="
+    ) -> Iterator[dict[str, Any]]:
         """An account's items in an index; from the table itself where it was made without indexes.
 
         Local indexes cannot be added to a table, and one that other tooling made has none. Then all of the account's
@@ -199,14 +213,15 @@ class IssueTable:
         """
         values = {":account": account_id, ":value": str(value)}
         try:
-            yield from self.items.query(f"account_id = :account AND #{attribute} = :value", values, index=index)
+            condition = f"account_id = :account AND #{attribute} {comparison} :value"
+            yield from self.items.query(condition, values, index=index)
         except ClientError as error:
             if not any(phrase in str(error) for phrase in _NO_SUCH_INDEX):
                 raise
-            yield from self._query_table(values, index)
+            yield from self._query_table(values, index, comparison)
 
-    def _query_table(self, values: dict[str, Any], index: str) -> Iterator[dict[str, Any]]:
-        only = "#status = :value"
+    def _query_table(self, values: dict[str, Any], index: str, comparison: str) -> Iterator[dict[str, Any]]:
+        only = f"#status {comparison} :value"
         if index == REGION_INDEX:
             only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
             values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from library.notifications.jira_client import CreatedTicket, Ticket
+from library.notifications.jira_client import CreatedTicket, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
 from library.notifications.slack_connection import SlackError
 from tests.simulation.errors import client_error, error_class
@@ -141,10 +141,9 @@ class Jira:
         found: Ticket | None = self._read(lambda: tickets[key].shown() if key in tickets else None)
         return found
 
-    def create(self, project: str, title: str, body: str, labels: Any, assignee: Any) -> CreatedTicket:
+    def create(self, ticket: NewTicket) -> CreatedTicket:
         """File a ticket."""
-        del body, assignee
-        key = self._write(lambda: self._world.file_ticket(project, title, list(labels)))
+        key = self._write(lambda: self._world.file_ticket(ticket.project, ticket.title, list(ticket.labels)))
         return CreatedTicket(key, {})
 
     def watch(self, key: str, user: Any) -> None:

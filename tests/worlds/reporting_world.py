@@ -50,6 +50,7 @@ class World:
     Attributes:
         clock: what time it is; sleeping moves it.
         slept: how long the job slept, each time.
+        more_accounts: ids and names, beyond those that are always there.
         groups: the ids of all groups that were found exposed.
         sections: of the file `config`, beyond what is always there.
         ticket_owners: the file.
@@ -63,6 +64,7 @@ class World:
     sections: dict[str, Any] = field(default_factory=dict)
     ticket_owners: dict[str, Any] = field(default_factory=lambda: {"jira_project": "SEC"})
     secrets: dict[str, str] = field(default_factory=dict)
+    more_accounts: dict[str, str] = field(default_factory=dict)
     groups: dict[str, None] = field(default_factory=dict)
 
     def configuration(self) -> Configuration:
@@ -78,7 +80,7 @@ class World:
             "aws": {
                 "main_account_id": MAIN,
                 "region": REGION,
-                "accounts": {MAIN: "master", MEMBER: "shop"},
+                "accounts": {MAIN: "master", MEMBER: "shop", **self.more_accounts},
                 "s3_backup_bucket": "hammer-backup-bucket",
             },
             "jira": {"enabled": True, "server": self.jira.url, **self.sections.get("jira", {})},
