@@ -77,6 +77,7 @@ format: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m library.config.schema
 	$(BIN)/python -m tests.readme
+	$(BIN)/python -m tests.terraform_readme
 
 site: $(SITE_VENV)/.stamp
 	@NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict --quiet

@@ -24,8 +24,8 @@ HOST_TARGETS: Mapping[str, Target] = {
 """By the instance's architecture. Amazon Linux 2023 has Python 3.11 (user_data.sh.tftpl installs it)."""
 
 _PACKAGES = ("hammer", "identification", "library", "remediation", "reporting")
-# Of `deployment`, the host runs this one.
-_TIMERS = ("deployment/__init__.py", "deployment/systemd_timers.py")
+# Of `deployment`, the host runs these.
+_TIMERS = ("deployment/__init__.py", "deployment/run_ended.py", "deployment/systemd_timers.py")
 
 
 def build_host(folder: Path, architecture: str, target: Target | None = None) -> Path:

@@ -26,6 +26,7 @@ LAMBDA_LOCK = ROOT / "requirements" / "lambda.lock"
 FUNCTIONS: Mapping[str, str] = {
     "hammer-initiate-security-groups": "identification.initiate_security_groups",
     "hammer-describe-security-groups": "identification.describe_security_groups",
+    "hammer-receive-security-group-events": "identification.receive_security_group_events",
     "hammer-filter-inspector-findings": "identification.filter_inspector_findings",
 }
 """Each function's name and its handler's module."""

@@ -104,6 +104,8 @@ def units(config: Configuration, home: Path) -> dict[str, str]:
             f"[Unit]\nDescription=Hammer: {job}\nWants=network-online.target\nAfter=network-online.target\n\n"
             f"[Service]\nType=oneshot\nUser=hammer\nEnvironmentFile={home}/environment\n"
             f"WorkingDirectory={home}\nExecStart={home}/venv/bin/python -m {command}\nTimeoutStartSec={_LONGEST_RUN}\n"
+            # After every run, however it ended: OnFailure= would say nothing of the runs that succeed.
+            f"ExecStopPost={home}/venv/bin/python -m deployment.run_ended {job}\n"
             "NoNewPrivileges=true\nPrivateTmp=true\nProtectSystem=strict\nProtectHome=true\n"
         )
         calendar = "\n".join(f"OnCalendar={value}" for value in on_calendar(cron))

@@ -16,6 +16,7 @@ from library.jobs.command_line import ConfigOption, Exit, application, run
 from library.network.addresses import INTERNET, AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, port_range
+from library.security_groups.exemptions import Review, review
 
 _LABEL_WIDTH = 18
 
@@ -65,10 +66,24 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
     for account, exemptions in config.whitelist.secgrp_unrestricted_access.items():
         if not config.needs_organization and account not in config.scanned_accounts():
             yield f"whitelist: account {account} is not looked at"
-        for exemption in exemptions:
-            if not exemption.counts_on(today):
-                group = printable(exemption.group)
-                yield f"whitelist: the exemption of {group} in {account} expired on {exemption.expires}"
+            continue
+        yield from exemption_warnings(account, review(exemptions, today))
+
+
+def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:
+    """What somebody should look at among the exemptions of an account, one line each."""
+    for exemption in reviewed.expired:
+        yield f"whitelist: the exemption of {printable(exemption.group)} in {account} expired on {exemption.expires}"
+    for exemption in reviewed.expiring:
+        reason = f": {printable(exemption.reason)}" if exemption.reason else ""
+        yield f"whitelist: the exemption of {printable(exemption.group)} in {account} ends on {exemption.expires}{reason}"
+    for exemptions, what in (
+        (reviewed.endless, "never expire"),
+        (reviewed.unmatched, "name no group that the table knows"),
+    ):
+        if exemptions:
+            groups = ", ".join(printable(exemption.group) for exemption in exemptions)
+            yield f"whitelist: in {account} these exemptions {what}: {groups}"
 
 
 def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:

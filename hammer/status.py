@@ -6,12 +6,13 @@ Reads the issue table, and how many messages are in the dead-letter queues.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from hammer.check_config import exemption_warnings
 from hammer.listing.build import knowledge_of, listed_issue
 from hammer.status_view import (
     AGE_HEADINGS,
@@ -47,6 +48,7 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.selection import refuse_unknown_regions
+from library.security_groups.exemptions import review
 from remediation.journal import is_unfinished
 
 if TYPE_CHECKING:
@@ -70,6 +72,10 @@ def command(config: ConfigOption = None, account: AccountOption = None, region: 
     facts = read_facts(configuration, sessions, table, accounts, region or (), now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
     show(console(), facts, configuration, lock)
+    # The groups of the other regions are unknown where only some were asked for.
+    issues = None if region else [issue for issue, _ in facts.issues]
+    for line in exemption_lines(configuration, accounts, issues, now.date()):
+        say(console(), line)
 
 
 def read_facts(
@@ -132,6 +138,25 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
     for line in (*waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
         if line:
             say(to, line)
+
+
+def exemption_lines(
+    config: Configuration, accounts: Iterable[str], issues: Sequence[Issue] | None, today: date
+) -> Iterator[str]:
+    """The exemptions that end soon, have ended, never end, or name no group of the table; a line each.
+
+    Args:
+        config: has the exemptions.
+        accounts: whose exemptions are wanted.
+        issues: all issues of these accounts; None: not all are known, so that none is missed.
+        today: the day in UTC.
+    """
+    for account in accounts:
+        known = None
+        if issues is not None:
+            own = (issue for issue in issues if issue.account_id == account)
+            known = [(issue.issue_id, issue.details.vpc_id, issue.details.name) for issue in own]
+        yield from exemption_warnings(account, review(config.exemptions(account), today, known))
 
 
 def lock_line(lock: LockState, now: datetime) -> str:

@@ -6,6 +6,7 @@ A job goes on when the log service is away; then its lines are on standard error
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,11 @@ _SEND_EVERY_S = 5
 # A job must not wait long for a log service that does not answer.
 _CLIENT = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
 _QUIET = ("boto3", "botocore", "jira", "slack_sdk", "urllib3", "watchtower")
+
+
+def log_group() -> str:
+    """The log group of the host: another one where HAMMER_LOG_GROUP names it, as a deployment with a prefix does."""
+    return os.environ.get("HAMMER_LOG_GROUP") or LOG_GROUP
 
 
 def logs_client(region: str) -> CloudWatchLogsClient:
@@ -76,8 +82,9 @@ class _Handler(CloudWatchLogHandler):  # type: ignore[misc, unused-ignore]
     """Watchtower's queue, sending in a way that neither warns nor repeats itself when the service is away."""
 
     def __init__(self, client: CloudWatchLogsClient, stream: str) -> None:
+        group = log_group()
         super().__init__(
-            log_group_name=LOG_GROUP,
+            log_group_name=group,
             log_stream_name=stream,
             boto3_client=client,
             create_log_group=False,
@@ -86,8 +93,8 @@ class _Handler(CloudWatchLogHandler):  # type: ignore[misc, unused-ignore]
         self._logs = client
         self._away = False
         for create, names in (
-            (client.create_log_group, {"logGroupName": LOG_GROUP}),
-            (client.create_log_stream, {"logGroupName": LOG_GROUP, "logStreamName": stream}),
+            (client.create_log_group, {"logGroupName": group}),
+            (client.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
         ):
             self._create(create, names)
 
@@ -107,7 +114,7 @@ class _Handler(CloudWatchLogHandler):  # type: ignore[misc, unused-ignore]
             return
         events = sorted(batch, key=lambda event: event["timestamp"])
         try:
-            self._logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=log_stream_name, logEvents=events)
+            self._logs.put_log_events(logGroupName=self.log_group_name, logStreamName=log_stream_name, logEvents=events)
         except AWS_ERRORS as error:
             if not self._away:
                 print(f"hammer: logs could not be sent to CloudWatch Logs: {explain(error)}", file=sys.stderr)  # noqa: T201

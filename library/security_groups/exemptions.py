@@ -5,9 +5,9 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 
 from library.network.addresses import AddressSet
@@ -68,4 +68,48 @@ def applying(
         ]
     return tuple(
         exemption for exemption in exemptions if exemption.names(group_id, vpc_id, name) and exemption.counts_on(today)
+    )
+
+
+WARN_DAYS = 30
+"""How many days before an exemption ends people are warned of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What to look at among an account's exemptions.
+
+    Attributes:
+        expired: those that no longer count.
+        expiring: those that end within `WARN_DAYS`.
+        endless: those without an end.
+        unmatched: those that name none of the groups that are known.
+    """
+
+    expired: tuple[Exemption, ...] = ()
+    expiring: tuple[Exemption, ...] = ()
+    endless: tuple[Exemption, ...] = ()
+    unmatched: tuple[Exemption, ...] = ()
+
+
+def review(
+    exemptions: Iterable[Exemption], today: date, known: Collection[tuple[str, str, str]] | None = None
+) -> Review:
+    """Sort an account's exemptions by what somebody should look at.
+
+    Args:
+        exemptions: the account's.
+        today: the day in UTC.
+        known: id, VPC id and name of each group that is known of the account; None: it is not known which there are.
+    """
+    listed = tuple(exemptions)
+    counting = tuple(exemption for exemption in listed if exemption.counts_on(today))
+    soon = today + timedelta(days=WARN_DAYS)
+    return Review(
+        expired=tuple(exemption for exemption in listed if not exemption.counts_on(today)),
+        expiring=tuple(exemption for exemption in counting if exemption.expires and exemption.expires <= soon),
+        endless=tuple(exemption for exemption in counting if exemption.expires is None),
+        unmatched=()
+        if known is None
+        else tuple(exemption for exemption in counting if not any(exemption.names(*group) for group in known)),
     )

@@ -21,7 +21,9 @@ import boto3
 
 from tests.deployment.emulator import CODE_PATH
 
+ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "123456789012", "eu-west-1"
+SLAVES = ("210987654321", "321098765432")
 _make_client: Any = boto3.client  # its types want the service's name as a literal
 _SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 
@@ -64,19 +66,38 @@ class Deployed:
             "path": [str(folder), str(self._sdk())],
             "handler": deployed["Handler"],
             "event": event,
-            "role": deployed["Role"],
+        }
+        named = {"AWS_REGION": REGION, "AWS_LAMBDA_FUNCTION_NAME": function}
+        done = self._run_as(deployed["Role"], given, folder, deployed["Environment"]["Variables"] | named)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])["answer"]
+
+    def run_job(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a job as the host does: from the sources, as the host's role."""
+        role = f"arn:aws:iam::{ACCOUNT}:role/hammer-cloudsec-master-ec2"
+        packages = Path(boto3.__file__).parents[1]
+        given = {"path": [str(ROOT), str(packages)], "job": module, "arguments": arguments}
+        return self._run_as(role, given, ROOT, environment or {})
+
+    def _run_as(
+        self, role: str, given: Mapping[str, Any], folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run something as a role. A call that the deployed policies do not allow is refused."""
+        enforced = {
+            "role": role,
+            "policies": {arn: self.policies_of(arn) for arn in self.roles()},
             "calls": str(self.folder / "calls.jsonl"),
         }
-        done = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("run_function.py"))],
-            input=json.dumps(given),
+            input=json.dumps({**given, **enforced}),
             env={
-                **deployed["Environment"]["Variables"],
-                **self.role_keys(deployed["Role"]),
+                **environment,
+                **self.role_keys(role),
                 "AWS_ENDPOINT_URL": self.url,
-                "AWS_REGION": REGION,
                 "AWS_DEFAULT_REGION": REGION,
-                "AWS_LAMBDA_FUNCTION_NAME": function,
                 "PATH": os.environ["PATH"],
             },
             cwd=folder,
@@ -85,18 +106,48 @@ class Deployed:
             check=False,
             timeout=120,
         )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])["answer"]
 
-    def subscribed_functions(self, topic_arn: str) -> list[str]:
-        """The functions that a topic's messages go to."""
-        pages = self.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+    def roles(self) -> list[str]:
+        """The ARNs of Hammer's roles in every account."""
         return [
-            subscription["Endpoint"].rpartition(":")[2]
-            for page in pages
-            for subscription in page["Subscriptions"]
-            if subscription["Protocol"] == "lambda"
+            role["Arn"]
+            for account in (ACCOUNT, *SLAVES)
+            for role in self.client("iam", account).list_roles()["Roles"]
+            if "hammer" in role["RoleName"]
         ]
+
+    def work_off(self, queue: str) -> int:
+        """Hand what waits in a queue to the function that takes it, in the mapping's batches, as Lambda does.
+
+        Returns:
+            How many messages there were. None of them may fail.
+        """
+        sqs, url = self.client("sqs"), self.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        (mapping,) = self.client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+        messages: list[Any] = []
+        while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            messages += batch
+        for start in range(0, len(messages), mapping["BatchSize"]):
+            batch = messages[start : start + mapping["BatchSize"]]
+            records = [
+                {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                    "messageAttributes": {},
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": arn,
+                    "awsRegion": REGION,
+                }
+                for message in batch
+            ]
+            answer = self.invoke(mapping["FunctionArn"].rpartition(":")[2], {"Records": records})
+            assert answer == {"batchItemFailures": []}
+            for message in batch:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return len(messages)
 
     def listen(self, topic_arn: str) -> str:
         """Subscribe a new queue to a topic. Returns the queue's URL."""

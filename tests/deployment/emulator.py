@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +49,18 @@ def emulated_aws() -> Iterator[str]:
 
 
 def _let_conditions_count() -> None:
-    """Make a statement that asks for plain HTTP say nothing, as on AWS, of a request that moto serves.
+    """Make a statement say nothing, as on AWS, of a request that it is not about.
 
-    moto 5.2 takes a Deny whose condition does not hold for one that does, so that the bucket's "TLS only" refuses all.
+    moto 5.2 takes a Deny whose condition does not hold, or whose principal is another, for one that is meant: the
+    bucket's "TLS only" would refuse all, and what it denies to Hammer's roles it would deny to Terraform.
     """
     from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 
     judge = IAMPolicyStatement.is_action_permitted
 
     def patched(self: Any, *arguments: Any, **named: Any) -> Any:
-        if "aws:SecureTransport" in str(self._statement.get("Condition")):
+        others = str(self._statement.get("Principal")).count(":role/") and self._statement["Effect"] == "Deny"
+        if others or "aws:SecureTransport" in str(self._statement.get("Condition")):
             return PermissionResult.NEUTRAL
         return judge(self, *arguments, **named)
 
@@ -83,6 +87,47 @@ def _tell_dead_letter_queues() -> None:
     LambdaFunction.get_configuration = told  # type: ignore[method-assign]
 
 
+def _leave_messages_in_queues() -> None:
+    """Keep messages in their queue for the test to hand over, and write redrive policies as AWS does, without blanks.
+
+    moto 5.2 gives a message at once to the function that takes the queue's; without Docker it then only says that all
+    is well, and deletes the message.
+    """
+    from moto.sqs.models import Queue
+
+    told: Any = vars(Queue)["attributes"]
+
+    def attributes(self: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = told.fget(self)
+        if policy := answer.get("RedrivePolicy"):
+            answer["RedrivePolicy"] = json.dumps(json.loads(policy), separators=(",", ":"))
+        return answer
+
+    Queue.attributes = property(attributes)  # type: ignore[assignment, method-assign]
+    Queue.lambda_event_source_mappings = property(lambda _: {}, lambda *_: None)  # type: ignore[assignment]
+
+
+def _keep_what_events_tell_of_their_origin() -> None:
+    """Let an event keep its account, region, id and time on another bus, as AWS does; moto 5.2 makes new ones."""
+    from moto.events.models import Rule
+
+    rule: Any = Rule
+    send = rule.send_to_targets
+    origin = threading.local()
+
+    def sent(self: Any, event: dict[str, Any], *arguments: Any, **named: Any) -> None:
+        outer = getattr(origin, "event", None)
+        if outer is None:
+            time = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            origin.event = {"account": event["account"], "region": event["region"], "id": event["id"], "time": time}
+        try:
+            send(self, {**event, **origin.event}, *arguments, **named)
+        finally:
+            origin.event = outer
+
+    rule.send_to_targets = sent
+
+
 def main() -> None:
     from moto.awslambda.utils import get_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -90,6 +135,8 @@ def main() -> None:
 
     _let_conditions_count()
     _tell_dead_letter_queues()
+    _leave_messages_in_queues()
+    _keep_what_events_tell_of_their_origin()
     aws = DomainDispatcherApplication(create_backend_app)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from deployment import run_ended
 from library.jobs.json_logs import json_formatter
 from remediation.conclusion import RemediationSummary, stop_at_limit
 from tests.deployment.terraform import TERRAFORM_CODE
@@ -20,10 +21,24 @@ PATTERNS = re.findall(
 
 
 def test_there_is_a_pattern_for_each_metric() -> None:
-    assert dict(PATTERNS) == {
-        "stale_scan_targets": "= *",
-        "never_scanned_targets": "= *",
-        "stopped_at_limit": "IS TRUE",
+    assert PATTERNS == [
+        ("stale_scan_targets", "= *"),
+        ("never_scanned_targets", "= *"),
+        ("stopped_at_limit", "IS TRUE"),
+        ("run_ended", r"= \"reporting\""),
+        ("run_ended", r"= \"remediation\""),
+        ("outcome", r"= \"partial\""),
+        ("outcome", r"= \"failed\""),
+    ]
+
+
+def test_every_outcome_of_a_run_but_done_has_a_pattern() -> None:
+    told = [("success", "0"), ("exit-code", "1"), ("exit-code", "2"), ("signal", "KILL")]
+    lines = [run_ended.line("reporting", {"SERVICE_RESULT": result, "EXIT_STATUS": code}) for result, code in told]
+    outcomes = {value.strip('\\= "') for name, value in PATTERNS if name == "outcome"}
+    assert {line["outcome"] for line in lines} == {"done", *outcomes}
+    assert {line["run_ended"] for line in lines} <= {
+        value.strip('\\= "') for name, value in PATTERNS if name == "run_ended"
     }
 
 

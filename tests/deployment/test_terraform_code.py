@@ -15,6 +15,7 @@ import hcl2
 import pytest
 import yaml
 
+from identification import cloudtrail
 from tests.deployment.old_provider import swapped
 from tests.deployment.terraform import TERRAFORM_CODE, Terraform, cli_configuration, needs_terraform
 
@@ -93,21 +94,24 @@ def test_the_code_is_formatted() -> None:
 
 
 @needs_terraform
-@pytest.mark.parametrize("module", ["modules/master", "modules/slave", "modules/organization"])
-def test_each_module_is_valid_by_itself(module: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("example", ["accounts/one-account", "accounts/organization"])
+def test_each_example_is_valid(example: str, tmp_path: Path) -> None:
     code = tmp_path / "deployment" / "terraform"
     swapped(TERRAFORM_CODE, code)
-    for data in ("policies", "cloudformation"):
+    for data in ("policies", "cloudformation", "events"):
         shutil.copytree(DEPLOYMENT / data, code.parent / data)
-    terraform = Terraform(code / module, {"TF_CLI_CONFIG_FILE": str(cli_configuration(tmp_path))})
+    terraform = Terraform(code / example, {"TF_CLI_CONFIG_FILE": str(cli_configuration(tmp_path))})
     terraform.run("init", "-backend=false", "-no-color")
     assert "The configuration is valid" in terraform.run("validate", "-no-color")[1]
 
 
-def test_the_template_for_stacksets_passes_its_linter() -> None:
+def test_the_templates_for_stacksets_pass_their_linter() -> None:
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--template"]
     done = subprocess.run(
-        [*command, str(DEPLOYMENT / "cloudformation" / "slave-roles.yaml")], capture_output=True, text=True, check=False
+        [*command, *map(str, sorted((DEPLOYMENT / "cloudformation").glob("*.yaml")))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -145,7 +149,7 @@ def test_the_template_has_the_policies_that_terraform_deploys() -> None:
 # AWS takes no narrower resource for these (Service Authorization Reference).
 NO_RESOURCE = re.compile(
     r"(ec2|elasticloadbalancing):Describe\w+|autoscaling:DescribeTags|inspector:DescribeFindings"
-    r"|organizations:ListAccounts"
+    r"|organizations:ListAccounts|cloudtrail:LookupEvents|servicequotas:GetServiceQuota"
 )
 READS = re.compile(r"\w+:(Describe|Get|List|BatchGet|Query)\w*")
 
@@ -158,7 +162,8 @@ def test_a_policy_names_actions_one_by_one_and_resources_where_aws_allows_it(fil
         assert not [action for action in actions if "*" in action]
         if statement["Resource"] == "*":
             assert [action for action in actions if not NO_RESOURCE.fullmatch(action)] == []
-        assert not [action for action in actions if "Delete" in action]
+        # Lambda takes messages off the queues for the functions; nothing else is ever deleted.
+        assert not [action for action in actions if "Delete" in action and action != "sqs:DeleteMessage"]
 
 
 def test_in_a_slave_only_remediation_can_change_anything_and_only_ingress_rules() -> None:
@@ -177,3 +182,23 @@ def test_in_a_slave_only_remediation_can_change_anything_and_only_ingress_rules(
         "ec2:RevokeSecurityGroupIngress",
         "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
     }
+
+
+def test_the_template_for_events_has_the_pattern_that_terraform_deploys() -> None:
+    calls = json.loads((DEPLOYMENT / "events" / "calls.json").read_text("utf-8"))
+    text = (DEPLOYMENT / "cloudformation" / "slave-events.yaml").read_text("utf-8")
+    pattern = yaml.load(text, _Template)["Resources"]["SecurityGroupEvents"]["Properties"]["EventPattern"]  # noqa: S506
+    assert pattern == {
+        "source": ["aws.ec2"],
+        "detail-type": ["AWS API Call via CloudTrail"],
+        "detail": {"eventSource": ["ec2.amazonaws.com"], "errorCode": [{"exists": False}], "eventName": calls},
+    }
+    assert len(json.dumps(pattern)) < 2048  # EventBridge's limit
+    # A call that the rules do not send is never heard of; one that the function ignores is sent for nothing.
+    assert set(calls) == cloudtrail.GROUP_CALLS | cloudtrail.PREFIX_LIST_CALLS | cloudtrail.REACHABILITY_CALLS
+
+
+def test_every_provider_of_an_example_tags_what_it_makes() -> None:
+    for file in (TERRAFORM_CODE / "accounts").rglob("*.tf"):
+        for provider in _plain(hcl2.loads(file.read_text("utf-8"))).get("provider", []):
+            assert provider["aws"]["default_tags"] == [{"tags": "${local.tags}"}], file

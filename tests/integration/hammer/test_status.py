@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,18 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", "us-east-1"])
         assert "nobody is changing groups" in shown.output
         assert "restored" not in shown.output
+
+
+def test_exemptions_that_somebody_should_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with world(tmp_path) as made:
+        made.issue(made.group(permission("tcp", (22, 22), ANYWHERE)))
+        whitelist = {"secgrp_unrestricted_access": {MAIN: ["sg-77777777"]}}
+        (tmp_path / "whitelist.json").write_text(json.dumps(whitelist), "utf-8")
+        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
+        assert f"whitelist: in {MAIN} these exemptions never expire: sg-77777777\n" in shown.output
+        unmatched = f"whitelist: in {MAIN} these exemptions name no group that the table knows: sg-77777777\n"
+        assert unmatched in shown.output
+        # The groups of other regions are not read, so that none can be missed.
+        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", REGION], catch_exceptions=False)
+        assert unmatched not in shown.output

@@ -63,7 +63,16 @@ def test_everything_on() -> None:
         "Inspector         on: expected ports of 2 kinds of servers",
     ]
     expired = "whitelist: the exemption of sg-2 in 123456789012 expired on 2027-03-01"
-    assert list(warnings(config, TODAY)) == [expired]
+    endless = "whitelist: in 123456789012 these exemptions never expire: sg-1"
+    assert list(warnings(config, TODAY)) == [expired, endless]
+
+
+def test_exemptions_that_end_soon_are_named_with_who_wrote_why() -> None:
+    entry = {"group": "sg-1", "expires": "2027-03-20", "reason": "until the move is done, ana@example.com"}
+    config = parse(whitelist={CHECK: {"123456789012": [entry]}})
+    assert list(warnings(config, TODAY)) == [
+        "whitelist: the exemption of sg-1 in 123456789012 ends on 2027-03-20: until the move is done, ana@example.com"
+    ]
 
 
 def test_the_accounts_of_an_organization() -> None:

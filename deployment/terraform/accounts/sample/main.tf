@@ -1,5 +1,7 @@
 locals {
   config = jsondecode(file("${path.module}/config/config.json"))
+  # Every provider below gives these to everything that it makes.
+  tags = merge({ Application = "hammer" }, var.tags)
 }
 
 provider "aws" {
@@ -7,7 +9,7 @@ provider "aws" {
   allowed_account_ids = [local.config.aws.main_account_id]
 
   default_tags {
-    tags = { Application = "hammer" }
+    tags = local.tags
   }
 }
 
@@ -21,6 +23,7 @@ module "master" {
   inspector_classic_topic_arn = var.inspector_classic_topic_arn
   protect_data                = var.protect_data
   host                        = var.host
+  tags                        = local.tags
 }
 
 output "master" {

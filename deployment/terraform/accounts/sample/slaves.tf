@@ -9,6 +9,10 @@ provider "aws" {
   assume_role {
     role_arn = "arn:aws:iam::210987654321:role/${var.deployer_role}"
   }
+
+  default_tags {
+    tags = local.tags
+  }
 }
 
 module "slave1" {
@@ -20,6 +24,8 @@ module "slave1" {
   external_id              = local.config.aws.external_id
   role_name_identification = local.config.aws.role_name_identification
   role_name_reporting      = local.config.aws.role_name_reporting
+  event_bus_arn            = module.master.event_bus_arn
+  regions                  = module.master.regions
 }
 
 provider "aws" {
@@ -29,6 +35,10 @@ provider "aws" {
 
   assume_role {
     role_arn = "arn:aws:iam::321098765432:role/${var.deployer_role}"
+  }
+
+  default_tags {
+    tags = local.tags
   }
 }
 
@@ -41,4 +51,6 @@ module "slave2" {
   external_id              = local.config.aws.external_id
   role_name_identification = local.config.aws.role_name_identification
   role_name_reporting      = local.config.aws.role_name_reporting
+  event_bus_arn            = module.master.event_bus_arn
+  regions                  = module.master.regions
 }

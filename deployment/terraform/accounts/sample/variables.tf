@@ -47,3 +47,9 @@ variable "host" {
   })
   default = null
 }
+
+variable "tags" {
+  description = "Tags for everything, in every account."
+  type        = map(string)
+  default     = {}
+}

@@ -1,6 +1,11 @@
 locals {
-  host_log_group = "/aws/ec2/hammer-reporting-remediation"
-  namespace      = "Hammer"
+  host_log_group = "/aws/ec2/${var.prefix}-reporting-remediation"
+  namespace      = var.prefix == "hammer" ? "Hammer" : var.prefix
+  # The jobs that the host runs: those that the configuration gives a time.
+  host_jobs = var.host == null ? {} : {
+    for job, hours in { reporting = var.missing_after_hours.reporting, remediation = var.missing_after_hours.remediation } :
+    job => hours if try(local.config.cronjobs[job], "") != ""
+  }
 
   # Metrics made of log lines: which group, which lines, and what they count.
   log_metrics = {
@@ -19,20 +24,39 @@ locals {
       pattern   = "{ $.stopped_at_limit IS TRUE }"
       value     = "1"
     }
+    # deployment/run_ended.py logs a line for each run of a job, however it ended.
+    ReportingRuns = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.run_ended = \"reporting\" }"
+      value     = "1"
+    }
+    RemediationRuns = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.run_ended = \"remediation\" }"
+      value     = "1"
+    }
+    PartialRuns = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.outcome = \"partial\" }"
+      value     = "1"
+    }
+    FailedRuns = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.outcome = \"failed\" }"
+      value     = "1"
+    }
   }
-}
-
-resource "aws_sns_topic" "alarms" {
-  name              = "hammer-alarms"
-  kms_master_key_id = aws_kms_key.hammer.arn
-}
-
-resource "aws_sns_topic_subscription" "alarms" {
-  for_each = var.alarm_emails
-
-  topic_arn = aws_sns_topic.alarms.arn
-  protocol  = "email"
-  endpoint  = each.value
+  run_metrics = { reporting = "ReportingRuns", remediation = "RemediationRuns" }
+  run_alarms = {
+    partial = {
+      metric      = "PartialRuns"
+      description = "A job of the host did not do all of its work: the log group of the host names what was left."
+    }
+    failed = {
+      metric      = "FailedRuns"
+      description = "A job of the host failed: its configuration is wrong, it crashed, or it was killed."
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_metric_filter" "hammer" {
@@ -52,7 +76,7 @@ resource "aws_cloudwatch_log_metric_filter" "hammer" {
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each = local.functions
 
-  alarm_name          = "${each.key}-dead-letters"
+  alarm_name          = "${local.names[each.key]}-dead-letters"
   alarm_description   = "Something could not be done after every retry: read the queue and the function's log, mend the cause, redrive."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
@@ -70,11 +94,11 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 resource "aws_cloudwatch_metric_alarm" "errors" {
   for_each = local.functions
 
-  alarm_name          = "${each.key}-errors"
+  alarm_name          = "${local.names[each.key]}-errors"
   alarm_description   = "The function failed: its log says at what, account and region among it."
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
-  dimensions          = { FunctionName = each.key }
+  dimensions          = { FunctionName = local.names[each.key] }
   statistic           = "Sum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
@@ -87,7 +111,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 # Initiation counts, at every run, the accounts and regions whose last scan is older than three intervals. No
 # count in two intervals means that initiation itself does not run.
 resource "aws_cloudwatch_metric_alarm" "stale" {
-  alarm_name          = "hammer-not-scanned"
+  alarm_name          = "${var.prefix}-not-scanned"
   alarm_description   = "An account or region was not scanned for three intervals, or initiation does not run. The log of hammer-initiate-security-groups names them."
   namespace           = local.namespace
   metric_name         = "StaleScanTargets"
@@ -103,7 +127,7 @@ resource "aws_cloudwatch_metric_alarm" "stale" {
 
 # Three runs in a row: an account that was added just now has had no time.
 resource "aws_cloudwatch_metric_alarm" "never_scanned" {
-  alarm_name          = "hammer-never-scanned"
+  alarm_name          = "${var.prefix}-never-scanned"
   alarm_description   = "For three intervals there has been an account or region that was never scanned. The log of hammer-initiate-security-groups names it."
   namespace           = local.namespace
   metric_name         = "NeverScannedTargets"
@@ -118,7 +142,7 @@ resource "aws_cloudwatch_metric_alarm" "never_scanned" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "remediation_limit" {
-  alarm_name          = "hammer-remediation-limit"
+  alarm_name          = "${var.prefix}-remediation-limit"
   alarm_description   = "A remediation run stopped at remediation_limit_per_run: look at what it was about to change before the next run goes on."
   namespace           = local.namespace
   metric_name         = "RemediationStoppedAtLimit"
@@ -131,8 +155,60 @@ resource "aws_cloudwatch_metric_alarm" "remediation_limit" {
   alarm_actions       = [aws_sns_topic.alarms.arn]
 }
 
+# Scan targets must be done before the next scan; an event is worth little when it is old.
+resource "aws_cloudwatch_metric_alarm" "waiting" {
+  for_each = local.queues
+
+  alarm_name          = "${local.names[each.key]}-waiting"
+  alarm_description   = "The oldest message has waited for long: the function fails, is throttled, or has more to do than scan_concurrency allows."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.work[each.key].name }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.key == "hammer-receive-security-group-events" ? 600 : var.scan_interval_minutes * 60
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "missing_run" {
+  for_each = local.host_jobs
+
+  alarm_name          = "${var.prefix}-${each.key}-missing"
+  alarm_description   = "No run of this job has ended for ${each.value} hours: the host is away, or its timer does not start it."
+  namespace           = local.namespace
+  metric_name         = local.run_metrics[each.key]
+  statistic           = "Sum"
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  period              = 3600
+  evaluation_periods  = each.value
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "run" {
+  for_each = var.host == null ? {} : local.run_alarms
+
+  alarm_name          = "${var.prefix}-run-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = local.namespace
+  metric_name         = each.value.metric
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}
+
 resource "aws_cloudwatch_dashboard" "hammer" {
-  dashboard_name = "hammer"
+  dashboard_name = var.prefix
   dashboard_body = jsonencode({
     widgets = [
       for number, widget in [
@@ -140,16 +216,16 @@ resource "aws_cloudwatch_dashboard" "hammer" {
           [local.namespace, "StaleScanTargets"], [local.namespace, "NeverScannedTargets"],
         ] },
         { title = "Dead letters", stat = "Maximum", metrics = [
-          for name in keys(local.functions) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "${name}-dead-letters"]
+          for name in values(local.names) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "${name}-dead-letters"]
         ] },
         { title = "Invocations", stat = "Sum", metrics = [
-          for name in keys(local.functions) : ["AWS/Lambda", "Invocations", "FunctionName", name]
+          for name in values(local.names) : ["AWS/Lambda", "Invocations", "FunctionName", name]
         ] },
         { title = "Errors", stat = "Sum", metrics = [
-          for name in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", name]
+          for name in values(local.names) : ["AWS/Lambda", "Errors", "FunctionName", name]
         ] },
         { title = "Longest run, ms", stat = "Maximum", metrics = [
-          for name in keys(local.functions) : ["AWS/Lambda", "Duration", "FunctionName", name]
+          for name in values(local.names) : ["AWS/Lambda", "Duration", "FunctionName", name]
         ] },
         { title = "Table, consumed units", stat = "Sum", metrics = [
           ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", local.table],

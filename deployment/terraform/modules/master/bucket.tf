@@ -20,7 +20,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "hammer" {
 
     apply_server_side_encryption_by_default {
       sse_algorithm     = "aws:kms"
-      kms_master_key_id = aws_kms_key.hammer.arn
+      kms_master_key_id = local.key_arn
     }
   }
 }
@@ -54,6 +54,53 @@ resource "aws_s3_bucket_lifecycle_configuration" "hammer" {
       days_after_initiation = 7
     }
   }
+
+  # A host's bundle has a key of its own; what an apply took away is kept as an old version for a while.
+  rule {
+    id     = "old-packages"
+    status = "Enabled"
+
+    filter {
+      prefix = "host/"
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 90
+    }
+  }
+
+  dynamic "rule" {
+    for_each = var.backup_retention_days > 0 ? [var.backup_retention_days] : []
+    content {
+      id     = "backups"
+      status = "Enabled"
+
+      filter {
+        prefix = "security_groups/"
+      }
+
+      expiration {
+        days = rule.value
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 30
+      }
+    }
+  }
+}
+
+resource "aws_s3_bucket_object_lock_configuration" "hammer" {
+  count = var.backup_lock_days > 0 ? 1 : 0
+
+  bucket = aws_s3_bucket_versioning.hammer.bucket
+
+  rule {
+    default_retention {
+      mode = "GOVERNANCE"
+      days = var.backup_lock_days
+    }
+  }
 }
 
 resource "aws_s3_bucket_policy" "hammer" {
@@ -74,13 +121,16 @@ resource "aws_s3_bucket_policy" "hammer" {
         Effect    = "Deny"
         Principal = { AWS = [aws_iam_role.identification.arn, aws_iam_role.host.arn] }
         Action = [
+          "s3:BypassGovernanceRetention",
           "s3:DeleteBucket",
           "s3:DeleteBucketPolicy",
           "s3:DeleteObject",
           "s3:DeleteObjectVersion",
+          "s3:PutBucketObjectLockConfiguration",
           "s3:PutBucketPolicy",
           "s3:PutBucketVersioning",
           "s3:PutLifecycleConfiguration",
+          "s3:PutObjectRetention",
         ]
         Resource = [aws_s3_bucket.hammer.arn, "${aws_s3_bucket.hammer.arn}/*"]
       },

@@ -1,4 +1,5 @@
 locals {
+  # Keys are the names of the zips, and of the functions where the prefix is "hammer".
   functions = {
     "hammer-initiate-security-groups" = {
       module  = "identification.initiate_security_groups"
@@ -11,9 +12,18 @@ locals {
     }
     "hammer-describe-security-groups" = {
       module      = "identification.describe_security_groups"
-      timeout     = 900
+      timeout     = 300
       memory      = 1024
       environment = {}
+    }
+    "hammer-receive-security-group-events" = {
+      module  = "identification.receive_security_group_events"
+      timeout = 120
+      memory  = 512
+      environment = {
+        SNS_ARN          = aws_sns_topic.scans.arn
+        HAMMER_HOST_ROLE = aws_iam_role.host.name
+      }
     }
     "hammer-filter-inspector-findings" = {
       module      = "identification.filter_inspector_findings"
@@ -22,12 +32,13 @@ locals {
       environment = { FINDINGS_SNS_ARN = aws_sns_topic.findings.arn }
     }
   }
+  names = { for key in keys(local.functions) : key => replace(key, "/^hammer/", var.prefix) }
 }
 
 resource "aws_lambda_function" "hammer" {
   for_each = local.functions
 
-  function_name    = each.key
+  function_name    = local.names[each.key]
   role             = aws_iam_role.identification.arn
   handler          = "${each.value.module}.lambda_handler"
   runtime          = "python3.13"
@@ -36,7 +47,7 @@ resource "aws_lambda_function" "hammer" {
   source_code_hash = filebase64sha256("${var.package_folder}/${each.key}.zip")
   timeout          = each.value.timeout
   memory_size      = each.value.memory
-  kms_key_arn      = aws_kms_key.hammer.arn
+  kms_key_arn      = local.key_arn
 
   environment {
     variables = merge(each.value.environment, { HAMMER_CONFIG = "s3://${local.bucket}/config" })
@@ -56,18 +67,18 @@ resource "aws_lambda_function" "hammer" {
 resource "aws_cloudwatch_log_group" "function" {
   for_each = local.functions
 
-  name              = "/aws/lambda/${each.key}"
+  name              = "/aws/lambda/${local.names[each.key]}"
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.hammer.arn
+  kms_key_id        = local.key_arn
 }
 
-# What a function could not do after Lambda's retries, and what could not be delivered to it.
+# What a function could not do after every retry, and what could not be delivered to it.
 resource "aws_sqs_queue" "dead_letters" {
   for_each = local.functions
 
-  name                      = "${each.key}-dead-letters"
+  name                      = "${local.names[each.key]}-dead-letters"
   message_retention_seconds = 1209600
-  kms_master_key_id         = aws_kms_key.hammer.arn
+  kms_master_key_id         = local.key_arn
 }
 
 resource "aws_sqs_queue_policy" "dead_letters" {
@@ -99,7 +110,7 @@ resource "aws_sqs_queue_policy" "dead_letters" {
 
 # The schedule starts initiation.
 resource "aws_cloudwatch_event_rule" "scan" {
-  name                = "hammer-initiate-security-groups"
+  name                = local.names["hammer-initiate-security-groups"]
   description         = "Scan every account and region"
   schedule_expression = "rate(${var.scan_interval_minutes} minutes)"
 }
@@ -120,25 +131,4 @@ resource "aws_lambda_permission" "scan" {
   function_name = aws_lambda_function.hammer["hammer-initiate-security-groups"].function_name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.scan.arn
-}
-
-# Initiation publishes a message for each account and region; each starts identification.
-resource "aws_sns_topic" "scans" {
-  name              = "hammer-describe-security-groups"
-  kms_master_key_id = aws_kms_key.hammer.arn
-}
-
-resource "aws_sns_topic_subscription" "scans" {
-  topic_arn      = aws_sns_topic.scans.arn
-  protocol       = "lambda"
-  endpoint       = aws_lambda_function.hammer["hammer-describe-security-groups"].arn
-  redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.dead_letters["hammer-describe-security-groups"].arn })
-}
-
-resource "aws_lambda_permission" "scans" {
-  statement_id  = "scans"
-  action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.hammer["hammer-describe-security-groups"].function_name
-  principal     = "sns.amazonaws.com"
-  source_arn    = aws_sns_topic.scans.arn
 }

@@ -1,7 +1,7 @@
 resource "aws_cloudwatch_log_group" "host" {
   name              = local.host_log_group
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.hammer.arn
+  kms_key_id        = local.key_arn
 }
 
 locals {
@@ -39,7 +39,7 @@ data "aws_ssm_parameter" "amazon_linux" {
 resource "aws_security_group" "host" {
   for_each = local.hosts
 
-  name        = "hammer-reporting-remediation"
+  name        = "${var.prefix}-reporting-remediation"
   description = "Hammer reporting and remediation host"
   vpc_id      = each.value.vpc_id
 }
@@ -82,6 +82,7 @@ resource "aws_instance" "host" {
     bucket        = local.bucket
     bundle        = aws_s3_object.package[local.bundle].key
     bundle_sha256 = local.bundle_hash
+    log_group     = local.host_log_group
     region        = local.region
   })
 
@@ -95,9 +96,11 @@ resource "aws_instance" "host" {
     encrypted   = true
     volume_type = "gp3"
     volume_size = 8
+    # Tags that the provider gives to everything do not reach volumes.
+    tags = var.tags
   }
 
-  tags = { Name = "hammer-reporting-remediation" }
+  tags = { Name = "${var.prefix}-reporting-remediation" }
 
   # A new image is no reason to replace the host: patch it, or replace it by name.
   lifecycle {

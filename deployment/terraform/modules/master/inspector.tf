@@ -11,16 +11,19 @@ locals {
   )
 }
 
+# Findings of every region come by the bus (events.tf).
 resource "aws_cloudwatch_event_rule" "inspector" {
-  name          = "hammer-filter-inspector-findings"
-  description   = "Amazon Inspector findings, of member accounts, too, where this is the delegated administrator"
-  event_pattern = jsonencode(local.inspector_pattern)
+  name           = local.names["hammer-filter-inspector-findings"]
+  description    = "Amazon Inspector findings, of member accounts, too, where this is the delegated administrator"
+  event_bus_name = aws_cloudwatch_event_bus.hammer.name
+  event_pattern  = jsonencode(local.inspector_pattern)
 }
 
 resource "aws_cloudwatch_event_target" "inspector" {
-  rule      = aws_cloudwatch_event_rule.inspector.name
-  target_id = "hammer"
-  arn       = aws_lambda_function.hammer["hammer-filter-inspector-findings"].arn
+  rule           = aws_cloudwatch_event_rule.inspector.name
+  event_bus_name = aws_cloudwatch_event_bus.hammer.name
+  target_id      = "hammer"
+  arn            = aws_lambda_function.hammer["hammer-filter-inspector-findings"].arn
 
   dead_letter_config {
     arn = aws_sqs_queue.dead_letters["hammer-filter-inspector-findings"].arn
@@ -52,18 +55,4 @@ resource "aws_lambda_permission" "inspector_classic" {
   function_name = aws_lambda_function.hammer["hammer-filter-inspector-findings"].function_name
   principal     = "sns.amazonaws.com"
   source_arn    = var.inspector_classic_topic_arn
-}
-
-# What is left of the findings, for people and bots to subscribe to.
-resource "aws_sns_topic" "findings" {
-  name              = "hammer-inspector-findings"
-  kms_master_key_id = aws_kms_key.hammer.arn
-}
-
-resource "aws_sns_topic_subscription" "findings" {
-  for_each = var.findings_emails
-
-  topic_arn = aws_sns_topic.findings.arn
-  protocol  = "email"
-  endpoint  = each.value
 }

@@ -1,5 +1,7 @@
 data "aws_partition" "current" {}
 
+data "aws_regions" "enabled" {}
+
 locals {
   # Terraform reads the names of things where Hammer does. JSON is YAML, so this reads every format.
   config_file = one([
@@ -10,8 +12,17 @@ locals {
   account_id = local.config.aws.main_account_id
   region     = local.config.aws.region
   partition  = data.aws_partition.current.partition
+  # Service principals of EC2 and CloudWatch Logs end in it: amazonaws.com.cn in China.
+  dns_suffix = data.aws_partition.current.dns_suffix
   table      = local.config.secgrp_unrestricted_access["ddb.table_name"]
   bucket     = local.config.aws.s3_backup_bucket
+  # The configuration takes a list as one text, too. No regions: every one that is enabled in the main account.
+  regions = toset([
+    for region in concat(
+      [local.region],
+      try(split(",", local.config.aws.regions), tolist(local.config.aws.regions), tolist(data.aws_regions.enabled.names)),
+    ) : trimspace(region)
+  ])
 
   in_organization = try(local.config.aws.accounts == "organization", false)
   # The configuration takes booleans as text, too.
@@ -21,53 +32,6 @@ locals {
     local.jira_enabled ? try(local.config.jira.secret, "hammer/jira") : "",
     local.slack_enabled ? try(local.config.slack.secret, "hammer/slack") : "",
   ]))
-}
-
-# What one key encrypts: topics, queues, logs, the bucket, secrets, the functions' environment. The table has
-# the key that AWS keeps for DynamoDB, which asks no further permission of whoever may read the table.
-resource "aws_kms_key" "hammer" {
-  description             = "Hammer's topics, queues, logs, bucket and secrets"
-  enable_key_rotation     = true
-  deletion_window_in_days = 30
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "TheAccountDecidesThroughIam"
-        Effect    = "Allow"
-        Principal = { AWS = "arn:${local.partition}:iam::${local.account_id}:root" }
-        Action    = "kms:*"
-        Resource  = "*"
-      },
-      {
-        Sid    = "ServicesThatSendToQueuesAndTopics"
-        Effect = "Allow"
-        Principal = {
-          Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"]
-        }
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
-        Resource  = "*"
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
-      },
-      {
-        Sid       = "LogGroups"
-        Effect    = "Allow"
-        Principal = { Service = "logs.${local.region}.amazonaws.com" }
-        Action    = ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
-        Resource  = "*"
-        Condition = {
-          ArnLike = {
-            "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/*"
-          }
-        }
-      },
-    ]
-  })
-}
-
-resource "aws_kms_alias" "hammer" {
-  name          = "alias/hammer"
-  target_key_id = aws_kms_key.hammer.key_id
 }
 
 # As library/aws/issue_table.py defines it.
@@ -117,5 +81,5 @@ resource "aws_secretsmanager_secret" "client" {
 
   name        = each.value
   description = "Read by Hammer's reporting host. Its value is set by hand, never by Terraform."
-  kms_key_id  = aws_kms_key.hammer.arn
+  kms_key_id  = local.key_arn
 }

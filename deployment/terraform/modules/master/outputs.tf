@@ -22,3 +22,24 @@ output "host_instance_id" {
   description = "For `aws ssm start-session --target`. Null: there is no host."
   value       = one([for host in aws_instance.host : host.id])
 }
+
+output "event_bus_arn" {
+  description = "Where slave accounts send their events."
+  value       = aws_cloudwatch_event_bus.hammer.arn
+}
+
+output "regions" {
+  description = "The regions that are scanned: those whose events slave accounts send."
+  value       = local.regions
+}
+
+output "key_statements" {
+  description = "What the policy of a KMS key of your own must have, as JSON."
+  value       = jsonencode([for statement in local.key_statements : statement])
+}
+
+output "main_account_id" {
+  description = "The account that Hammer runs in. Whoever needs it gets it after the roles that slaves trust are there."
+  value       = local.account_id
+  depends_on  = [aws_iam_role.host, aws_iam_role.identification]
+}

@@ -4,19 +4,25 @@ locals {
   policy_values = {
     account_id               = local.account_id
     bucket                   = local.bucket
-    key_arn                  = aws_kms_key.hammer.arn
+    key_arn                  = local.key_arn
     partition                = local.partition
+    prefix                   = var.prefix
     region                   = local.region
     role_name_identification = try(local.config.aws.role_name_identification, "hammer-cloudsec-crossact-id")
     role_name_reporting      = try(local.config.aws.role_name_reporting, "hammer-cloudsec-crossact-ec2")
     secrets                  = jsonencode([for secret in local.secrets : "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:${secret}-??????"])
+    ses_from_address         = var.ses_from_address == null ? "" : var.ses_from_address
     table                    = local.table
   }
 }
 
 resource "aws_iam_role" "identification" {
-  name        = "hammer-cloudsec-master-id"
+  name        = "${var.prefix}-cloudsec-master-id"
   description = "Hammer's Lambda functions"
+
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -31,6 +37,7 @@ resource "aws_iam_role_policy" "identification" {
   for_each = toset(concat(
     ["identification-in-account", "identification-in-main"],
     local.in_organization ? ["organization-in-main"] : [],
+    var.allow_lookup_events ? ["lookup-events-in-account"] : [],
   ))
 
   name   = each.value
@@ -39,13 +46,17 @@ resource "aws_iam_role_policy" "identification" {
 }
 
 resource "aws_iam_role" "host" {
-  name        = "hammer-cloudsec-master-ec2"
+  name        = "${var.prefix}-cloudsec-master-ec2"
   description = "Hammer's reporting and remediation host"
+
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Effect    = "Allow"
-      Principal = { Service = "ec2.amazonaws.com" }
+      Principal = { Service = "ec2.${local.dns_suffix}" }
       Action    = "sts:AssumeRole"
     }]
   })
@@ -56,6 +67,8 @@ resource "aws_iam_role_policy" "host" {
     ["reporting-in-account", "remediation-in-account", "host-in-main"],
     length(local.secrets) > 0 ? ["secrets-in-main"] : [],
     local.in_organization ? ["organization-in-main"] : [],
+    var.ses_from_address == null ? [] : ["ses-in-main"],
+    var.allow_security_hub_import ? ["security-hub-in-main"] : [],
   ))
 
   name   = each.value
@@ -70,6 +83,7 @@ resource "aws_iam_role_policy_attachment" "session_manager" {
 }
 
 resource "aws_iam_instance_profile" "host" {
-  name = "hammer-cloudsec-master-ec2"
+  name = "${var.prefix}-cloudsec-master-ec2"
+  path = var.iam_path
   role = aws_iam_role.host.name
 }

@@ -68,8 +68,102 @@ variable "host" {
     instance_type = optional(string, "t4g.micro")
     ssh_cidrs     = optional(list(string), [])
     key_name      = optional(string)
-    ami           = optional(string)
-    architecture  = optional(string)
+    ami           = optional(string) # an image with Amazon Linux 2023's tools; without: the newest of Amazon Linux 2023
+    architecture  = optional(string) # arm64 or x86_64; without: as the instance type has it
   })
   default = null
+}
+
+variable "missing_after_hours" {
+  description = "After how many hours without a run of a job of the host there is an alarm. Longer than the pause between two runs of cronjobs; at most 168."
+  type        = object({ reporting = optional(number, 3), remediation = optional(number, 26) })
+  default     = {}
+}
+
+variable "prefix" {
+  description = "What the names of functions, log groups, topics, queues, roles and alarms begin with. Another one for each Hammer in one account and region."
+  type        = string
+  default     = "hammer"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.prefix))
+    error_message = "Write 2 to 20 lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "iam_path" {
+  description = "Path of the roles in the main account."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Permissions boundary of the roles in the main account. Null: none."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags for what the provider's default_tags do not reach: the host's volume. Everything else takes the provider's."
+  type        = map(string)
+  default     = {}
+}
+
+variable "kms_key_arn" {
+  description = "A KMS key of your own. Its policy needs the statements of the output `key_statements`. Null: one is made."
+  type        = string
+  default     = null
+}
+
+variable "organization_id" {
+  description = "Organization (o-…) whose accounts may send events to the bus. Null: the accounts in aws.accounts may."
+  type        = string
+  default     = null
+}
+
+variable "event_delay_seconds" {
+  description = "How long an event waits before it is looked at, so that bursts merge and EC2 shows the change."
+  type        = number
+  default     = 15
+}
+
+variable "scan_concurrency" {
+  description = "How many batches of scan targets are looked at at once, 2 to 1000."
+  type        = number
+  default     = 20
+}
+
+variable "backup_lock_days" {
+  description = "S3 Object Lock (governance mode): how many days no version of a backup can be deleted without s3:BypassGovernanceRetention. 0: no lock. Once on, S3 does not let the bucket lose the feature."
+  type        = number
+  default     = 0
+}
+
+variable "backup_retention_days" {
+  description = "Backups are deleted after so many days. 0: never. Keep them for longer than anybody may want to restore."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.backup_retention_days == 0 || var.backup_retention_days >= 30
+    error_message = "Write 0, or at least 30 days."
+  }
+}
+
+variable "allow_lookup_events" {
+  description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
+  type        = bool
+  default     = false
+}
+
+variable "allow_security_hub_import" {
+  description = "Allow the host to import findings into Security Hub (securityhub:BatchImportFindings)."
+  type        = bool
+  default     = false
+}
+
+variable "ses_from_address" {
+  description = "Allow the host to send mail by SES from this address. Null: it may not."
+  type        = string
+  default     = null
 }

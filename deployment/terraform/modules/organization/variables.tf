@@ -32,3 +32,45 @@ variable "call_as" {
   type        = string
   default     = "DELEGATED_ADMIN"
 }
+
+variable "event_bus_arn" {
+  description = "The bus in the main account that events are sent to: an output of the master module."
+  type        = string
+  default     = null
+}
+
+variable "regions" {
+  description = "The regions whose events are sent: an output of the master module. Empty: no events are sent, and changes are seen by the next scan."
+  type        = set(string)
+  default     = []
+}
+
+variable "prefix" {
+  description = "As the master module's: another one for each Hammer."
+  type        = string
+  default     = "hammer"
+}
+
+variable "master_iam_path" {
+  description = "The master module's iam_path."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_name" {
+  description = "Name, with its path, of the policy in each account that is the roles' permissions boundary. Null: none."
+  type        = string
+  default     = null
+}
+
+variable "allow_lookup_events" {
+  description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
+  type        = bool
+  default     = false
+}
+
+variable "tags" {
+  description = "Tags of the stack sets, which CloudFormation gives to the roles and rules."
+  type        = map(string)
+  default     = {}
+}

@@ -13,7 +13,7 @@ locals {
   roles = {
     (var.role_name_identification) = {
       trusts   = var.identification_role_arn
-      policies = ["identification-in-account"]
+      policies = concat(["identification-in-account"], var.allow_lookup_events ? ["lookup-events-in-account"] : [])
     }
     (var.role_name_reporting) = {
       trusts   = var.host_role_arn
@@ -28,8 +28,12 @@ locals {
 resource "aws_iam_role" "hammer" {
   for_each = local.roles
 
-  name        = each.key
-  description = "Assumed by ${each.value.trusts}"
+  # aws.role_name_… of the configuration may have a path: security/hammer-cloudsec-crossact-id.
+  name                 = basename(each.key)
+  path                 = dirname(each.key) == "." ? "/" : "/${dirname(each.key)}/"
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Assumed by ${each.value.trusts}"
+
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -51,4 +55,18 @@ resource "aws_iam_role_policy" "hammer" {
   name   = each.value.policy
   role   = aws_iam_role.hammer[each.value.role].id
   policy = templatefile("${local.policies}/${each.value.policy}.json", local.policy_values)
+}
+
+# Events of every region, to the main account.
+module "events" {
+  source = "../events"
+  count  = length(var.regions) > 0 ? 1 : 0
+
+  event_bus_arn            = var.event_bus_arn
+  forward_inspector        = var.forward_inspector
+  iam_path                 = dirname(var.role_name_identification) == "." ? "/" : "/${dirname(var.role_name_identification)}/"
+  permissions_boundary_arn = var.permissions_boundary_arn
+  prefix                   = var.prefix
+  regions                  = var.regions
+  role_name                = "${var.prefix}-cloudsec-crossact-events"
 }

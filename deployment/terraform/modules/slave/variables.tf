@@ -26,3 +26,39 @@ variable "role_name_reporting" {
   type        = string
   default     = "hammer-cloudsec-crossact-ec2"
 }
+
+variable "event_bus_arn" {
+  description = "The bus in the main account that events are sent to: an output of the master module."
+  type        = string
+  default     = null
+}
+
+variable "regions" {
+  description = "The regions whose events are sent: an output of the master module. Empty: no events are sent, and changes are seen by the next scan."
+  type        = set(string)
+  default     = []
+}
+
+variable "forward_inspector" {
+  description = "Send Amazon Inspector's findings, too. Only where the main account is not Inspector's delegated administrator."
+  type        = bool
+  default     = false
+}
+
+variable "allow_lookup_events" {
+  description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
+  type        = bool
+  default     = false
+}
+
+variable "prefix" {
+  description = "As the master module's: another one for each Hammer."
+  type        = string
+  default     = "hammer"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Permissions boundary of the roles. Null: none."
+  type        = string
+  default     = null
+}

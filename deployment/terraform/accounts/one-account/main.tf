@@ -1,0 +1,32 @@
+locals {
+  config = jsondecode(file("${path.module}/config/config.json"))
+  # Every provider below gives these to everything that it makes.
+  tags = merge({ Application = "hammer" }, var.tags)
+}
+
+provider "aws" {
+  region              = local.config.aws.region
+  allowed_account_ids = [local.config.aws.main_account_id]
+
+  default_tags {
+    tags = local.tags
+  }
+}
+
+module "master" {
+  source = "../../modules/master"
+
+  config_folder               = "${path.module}/config"
+  package_folder              = var.package_folder
+  alarm_emails                = var.alarm_emails
+  findings_emails             = var.findings_emails
+  inspector_classic_topic_arn = var.inspector_classic_topic_arn
+  protect_data                = var.protect_data
+  host                        = var.host
+  tags                        = local.tags
+}
+
+output "master" {
+  description = "What was made in the main account."
+  value       = module.master
+}

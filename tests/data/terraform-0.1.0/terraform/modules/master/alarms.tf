@@ -1,0 +1,175 @@
+locals {
+  host_log_group = "/aws/ec2/hammer-reporting-remediation"
+  namespace      = "Hammer"
+
+  # Metrics made of log lines: which group, which lines, and what they count.
+  log_metrics = {
+    StaleScanTargets = {
+      log_group = aws_cloudwatch_log_group.function["hammer-initiate-security-groups"].name
+      pattern   = "{ $.stale_scan_targets = * }"
+      value     = "$.stale_scan_targets"
+    }
+    NeverScannedTargets = {
+      log_group = aws_cloudwatch_log_group.function["hammer-initiate-security-groups"].name
+      pattern   = "{ $.never_scanned_targets = * }"
+      value     = "$.never_scanned_targets"
+    }
+    RemediationStoppedAtLimit = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.stopped_at_limit IS TRUE }"
+      value     = "1"
+    }
+  }
+}
+
+resource "aws_sns_topic" "alarms" {
+  name              = "hammer-alarms"
+  kms_master_key_id = aws_kms_key.hammer.arn
+}
+
+resource "aws_sns_topic_subscription" "alarms" {
+  for_each = var.alarm_emails
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+resource "aws_cloudwatch_log_metric_filter" "hammer" {
+  for_each = local.log_metrics
+
+  name           = each.key
+  log_group_name = each.value.log_group
+  pattern        = each.value.pattern
+
+  metric_transformation {
+    namespace = local.namespace
+    name      = each.key
+    value     = each.value.value
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  for_each = local.functions
+
+  alarm_name          = "${each.key}-dead-letters"
+  alarm_description   = "Something could not be done after every retry: read the queue and the function's log, mend the cause, redrive."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.dead_letters[each.key].name }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  for_each = local.functions
+
+  alarm_name          = "${each.key}-errors"
+  alarm_description   = "The function failed: its log says at what, account and region among it."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = each.key }
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}
+
+# Initiation counts, at every run, the accounts and regions whose last scan is older than three intervals. No
+# count in two intervals means that initiation itself does not run.
+resource "aws_cloudwatch_metric_alarm" "stale" {
+  alarm_name          = "hammer-not-scanned"
+  alarm_description   = "An account or region was not scanned for three intervals, or initiation does not run. The log of hammer-initiate-security-groups names them."
+  namespace           = local.namespace
+  metric_name         = "StaleScanTargets"
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = var.scan_interval_minutes * 60 * 2
+  evaluation_periods  = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+# Three runs in a row: an account that was added just now has had no time.
+resource "aws_cloudwatch_metric_alarm" "never_scanned" {
+  alarm_name          = "hammer-never-scanned"
+  alarm_description   = "For three intervals there has been an account or region that was never scanned. The log of hammer-initiate-security-groups names it."
+  namespace           = local.namespace
+  metric_name         = "NeverScannedTargets"
+  statistic           = "Minimum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = var.scan_interval_minutes * 60
+  evaluation_periods  = min(3, floor(1440 / var.scan_interval_minutes))
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "remediation_limit" {
+  alarm_name          = "hammer-remediation-limit"
+  alarm_description   = "A remediation run stopped at remediation_limit_per_run: look at what it was about to change before the next run goes on."
+  namespace           = local.namespace
+  metric_name         = "RemediationStoppedAtLimit"
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_dashboard" "hammer" {
+  dashboard_name = "hammer"
+  dashboard_body = jsonencode({
+    widgets = [
+      for number, widget in [
+        { title = "Accounts and regions not scanned", stat = "Maximum", metrics = [
+          [local.namespace, "StaleScanTargets"], [local.namespace, "NeverScannedTargets"],
+        ] },
+        { title = "Dead letters", stat = "Maximum", metrics = [
+          for name in keys(local.functions) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "${name}-dead-letters"]
+        ] },
+        { title = "Invocations", stat = "Sum", metrics = [
+          for name in keys(local.functions) : ["AWS/Lambda", "Invocations", "FunctionName", name]
+        ] },
+        { title = "Errors", stat = "Sum", metrics = [
+          for name in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", name]
+        ] },
+        { title = "Longest run, ms", stat = "Maximum", metrics = [
+          for name in keys(local.functions) : ["AWS/Lambda", "Duration", "FunctionName", name]
+        ] },
+        { title = "Table, consumed units", stat = "Sum", metrics = [
+          ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", local.table],
+          ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", local.table],
+        ] },
+        ] : {
+        type   = "metric"
+        x      = 12 * (number % 2)
+        y      = 6 * floor(number / 2)
+        width  = 12
+        height = 6
+        properties = {
+          title   = widget.title
+          region  = local.region
+          stat    = widget.stat
+          period  = 300
+          view    = "timeSeries"
+          metrics = widget.metrics
+        }
+      }
+    ]
+  })
+}

@@ -1,0 +1,109 @@
+# Three prefixes: config/ (the configuration), host/ (the package of the host), security_groups/ (backups).
+resource "aws_s3_bucket" "hammer" {
+  bucket        = local.bucket
+  force_destroy = !var.protect_data
+}
+
+resource "aws_s3_bucket_versioning" "hammer" {
+  bucket = aws_s3_bucket.hammer.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "hammer" {
+  bucket = aws_s3_bucket.hammer.id
+
+  rule {
+    bucket_key_enabled = true
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = aws_kms_key.hammer.arn
+    }
+  }
+}
+
+resource "aws_s3_bucket_ownership_controls" "hammer" {
+  bucket = aws_s3_bucket.hammer.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "hammer" {
+  bucket                  = aws_s3_bucket.hammer.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "hammer" {
+  bucket = aws_s3_bucket.hammer.id
+
+  rule {
+    id     = "unfinished-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "hammer" {
+  bucket = aws_s3_bucket.hammer.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "TlsOnly"
+        Effect    = "Deny"
+        Principal = { AWS = "*" }
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.hammer.arn, "${aws_s3_bucket.hammer.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+      {
+        Sid       = "HammerDeletesNothing"
+        Effect    = "Deny"
+        Principal = { AWS = [aws_iam_role.identification.arn, aws_iam_role.host.arn] }
+        Action = [
+          "s3:DeleteBucket",
+          "s3:DeleteBucketPolicy",
+          "s3:DeleteObject",
+          "s3:DeleteObjectVersion",
+          "s3:PutBucketPolicy",
+          "s3:PutBucketVersioning",
+          "s3:PutLifecycleConfiguration",
+        ]
+        Resource = [aws_s3_bucket.hammer.arn, "${aws_s3_bucket.hammer.arn}/*"]
+      },
+    ]
+  })
+
+  depends_on = [aws_s3_bucket_public_access_block.hammer]
+}
+
+# The running functions read these again within minutes: a change of the whitelist deploys nothing else.
+resource "aws_s3_object" "config" {
+  for_each = toset([
+    for name in fileset(var.config_folder, "*") : name
+    if can(regex("^(config|whitelist|ticket_owners)\\.(json|yaml|yml)$", name))
+  ])
+
+  bucket      = aws_s3_bucket.hammer.id
+  key         = "config/${each.value}"
+  source      = "${var.config_folder}/${each.value}"
+  source_hash = filemd5("${var.config_folder}/${each.value}")
+
+  depends_on = [
+    aws_s3_bucket_server_side_encryption_configuration.hammer,
+    aws_s3_bucket_versioning.hammer,
+  ]
+}

@@ -1,0 +1,144 @@
+locals {
+  functions = {
+    "hammer-initiate-security-groups" = {
+      module  = "identification.initiate_security_groups"
+      timeout = 300
+      memory  = 512
+      environment = {
+        SNS_ARN               = aws_sns_topic.scans.arn
+        SCAN_INTERVAL_MINUTES = tostring(var.scan_interval_minutes)
+      }
+    }
+    "hammer-describe-security-groups" = {
+      module      = "identification.describe_security_groups"
+      timeout     = 900
+      memory      = 1024
+      environment = {}
+    }
+    "hammer-filter-inspector-findings" = {
+      module      = "identification.filter_inspector_findings"
+      timeout     = 120
+      memory      = 512
+      environment = { FINDINGS_SNS_ARN = aws_sns_topic.findings.arn }
+    }
+  }
+}
+
+resource "aws_lambda_function" "hammer" {
+  for_each = local.functions
+
+  function_name    = each.key
+  role             = aws_iam_role.identification.arn
+  handler          = "${each.value.module}.lambda_handler"
+  runtime          = "python3.13"
+  architectures    = [var.architecture]
+  filename         = "${var.package_folder}/${each.key}.zip"
+  source_code_hash = filebase64sha256("${var.package_folder}/${each.key}.zip")
+  timeout          = each.value.timeout
+  memory_size      = each.value.memory
+  kms_key_arn      = aws_kms_key.hammer.arn
+
+  environment {
+    variables = merge(each.value.environment, { HAMMER_CONFIG = "s3://${local.bucket}/config" })
+  }
+
+  dead_letter_config {
+    target_arn = aws_sqs_queue.dead_letters[each.key].arn
+  }
+
+  depends_on = [
+    aws_cloudwatch_log_group.function,
+    aws_iam_role_policy.identification,
+    aws_s3_object.config,
+  ]
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  for_each = local.functions
+
+  name              = "/aws/lambda/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.hammer.arn
+}
+
+# What a function could not do after Lambda's retries, and what could not be delivered to it.
+resource "aws_sqs_queue" "dead_letters" {
+  for_each = local.functions
+
+  name                      = "${each.key}-dead-letters"
+  message_retention_seconds = 1209600
+  kms_master_key_id         = aws_kms_key.hammer.arn
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  for_each = local.functions
+
+  queue_url = aws_sqs_queue.dead_letters[each.key].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "FromTopicsAndRules"
+        Effect    = "Allow"
+        Principal = { Service = ["events.amazonaws.com", "sns.amazonaws.com"] }
+        Action    = "sqs:SendMessage"
+        Resource  = aws_sqs_queue.dead_letters[each.key].arn
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+      },
+      {
+        Sid       = "TlsOnly"
+        Effect    = "Deny"
+        Principal = { AWS = "*" }
+        Action    = "sqs:*"
+        Resource  = aws_sqs_queue.dead_letters[each.key].arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+  })
+}
+
+# The schedule starts initiation.
+resource "aws_cloudwatch_event_rule" "scan" {
+  name                = "hammer-initiate-security-groups"
+  description         = "Scan every account and region"
+  schedule_expression = "rate(${var.scan_interval_minutes} minutes)"
+}
+
+resource "aws_cloudwatch_event_target" "scan" {
+  rule      = aws_cloudwatch_event_rule.scan.name
+  target_id = "hammer"
+  arn       = aws_lambda_function.hammer["hammer-initiate-security-groups"].arn
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters["hammer-initiate-security-groups"].arn
+  }
+}
+
+resource "aws_lambda_permission" "scan" {
+  statement_id  = "schedule"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.hammer["hammer-initiate-security-groups"].function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.scan.arn
+}
+
+# Initiation publishes a message for each account and region; each starts identification.
+resource "aws_sns_topic" "scans" {
+  name              = "hammer-describe-security-groups"
+  kms_master_key_id = aws_kms_key.hammer.arn
+}
+
+resource "aws_sns_topic_subscription" "scans" {
+  topic_arn      = aws_sns_topic.scans.arn
+  protocol       = "lambda"
+  endpoint       = aws_lambda_function.hammer["hammer-describe-security-groups"].arn
+  redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.dead_letters["hammer-describe-security-groups"].arn })
+}
+
+resource "aws_lambda_permission" "scans" {
+  statement_id  = "scans"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.hammer["hammer-describe-security-groups"].function_name
+  principal     = "sns.amazonaws.com"
+  source_arn    = aws_sns_topic.scans.arn
+}

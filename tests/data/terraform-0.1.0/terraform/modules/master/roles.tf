@@ -1,0 +1,75 @@
+# Every policy document is one file in deployment/policies, which the tests read, too.
+locals {
+  policies = "${path.module}/../../../policies"
+  policy_values = {
+    account_id               = local.account_id
+    bucket                   = local.bucket
+    key_arn                  = aws_kms_key.hammer.arn
+    partition                = local.partition
+    region                   = local.region
+    role_name_identification = try(local.config.aws.role_name_identification, "hammer-cloudsec-crossact-id")
+    role_name_reporting      = try(local.config.aws.role_name_reporting, "hammer-cloudsec-crossact-ec2")
+    secrets                  = jsonencode([for secret in local.secrets : "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:${secret}-??????"])
+    table                    = local.table
+  }
+}
+
+resource "aws_iam_role" "identification" {
+  name        = "hammer-cloudsec-master-id"
+  description = "Hammer's Lambda functions"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "identification" {
+  for_each = toset(concat(
+    ["identification-in-account", "identification-in-main"],
+    local.in_organization ? ["organization-in-main"] : [],
+  ))
+
+  name   = each.value
+  role   = aws_iam_role.identification.id
+  policy = templatefile("${local.policies}/${each.value}.json", local.policy_values)
+}
+
+resource "aws_iam_role" "host" {
+  name        = "hammer-cloudsec-master-ec2"
+  description = "Hammer's reporting and remediation host"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ec2.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "host" {
+  for_each = toset(concat(
+    ["reporting-in-account", "remediation-in-account", "host-in-main"],
+    length(local.secrets) > 0 ? ["secrets-in-main"] : [],
+    local.in_organization ? ["organization-in-main"] : [],
+  ))
+
+  name   = each.value
+  role   = aws_iam_role.host.id
+  policy = templatefile("${local.policies}/${each.value}.json", local.policy_values)
+}
+
+# Session Manager: the way in while no port is open.
+resource "aws_iam_role_policy_attachment" "session_manager" {
+  role       = aws_iam_role.host.id
+  policy_arn = "arn:${local.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
+}
+
+resource "aws_iam_instance_profile" "host" {
+  name = "hammer-cloudsec-master-ec2"
+  role = aws_iam_role.host.name
+}
