@@ -72,11 +72,11 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
 
 def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:
     """What somebody should look at among the exemptions of an account, one line each."""
-    for exemption in reviewed.expired:
-        yield f"whitelist: the exemption of {printable(exemption.group)} in {account} expired on {exemption.expires}"
-    for exemption in reviewed.expiring:
-        reason = f": {printable(exemption.reason)}" if exemption.reason else ""
-        yield f"whitelist: the exemption of {printable(exemption.group)} in {account} ends on {exemption.expires}{reason}"
+    for exemption in (*reviewed.expired, *reviewed.expiring):
+        ends = "expired" if exemption in reviewed.expired else "ends"
+        reason = f": {printable(exemption.reason)}" if exemption.reason and ends == "ends" else ""
+        group = printable(exemption.group)
+        yield f"whitelist: the exemption of {group} in {account} {ends} on {exemption.expires}{reason}"
     for exemptions, what in (
         (reviewed.endless, "never expire"),
         (reviewed.unmatched, "name no group that the table knows"),

@@ -54,6 +54,7 @@ def policy(name: str) -> dict[str, Any]:
         "bucket": "*",
         "key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/hammer",
         "partition": "aws",
+        "prefix": "hammer",
         "region": REGION,
         "role_name_identification": "*",
         "role_name_reporting": "*",

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +107,12 @@ def _leave_messages_in_queues() -> None:
 
 
 def _keep_what_events_tell_of_their_origin() -> None:
-    """Let an event keep its account, region, id and time on another bus, as AWS does; moto 5.2 makes new ones."""
+    """Let an event keep its account, region and id on another bus, as AWS does; moto 5.2 makes new ones."""
     from moto.events.models import Rule
+    from moto.events.utils import EventTemplateParser
 
+    template = EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE
+    EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE = template.replace("{", '{"account": "<account>", ', 1)
     rule: Any = Rule
     send = rule.send_to_targets
     origin = threading.local()
@@ -118,8 +120,7 @@ def _keep_what_events_tell_of_their_origin() -> None:
     def sent(self: Any, event: dict[str, Any], *arguments: Any, **named: Any) -> None:
         outer = getattr(origin, "event", None)
         if outer is None:
-            time = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-            origin.event = {"account": event["account"], "region": event["region"], "id": event["id"], "time": time}
+            origin.event = {name: event[name] for name in ("account", "region", "id")}
         try:
             send(self, {**event, **origin.event}, *arguments, **named)
         finally:

@@ -24,6 +24,9 @@ IMPLIED = {
     "kms:GenerateDataKey": "writing to the encrypted bucket, publishing to the encrypted topics and queues",
     "logs:CreateLogStream": "Lambda writes the functions' logs for them",
     "logs:PutLogEvents": "Lambda writes the functions' logs for them",
+    "sqs:DeleteMessage": "Lambda takes messages off the queues for the functions",
+    "sqs:GetQueueAttributes": "Lambda looks how long the queues are for the functions",
+    "sqs:ReceiveMessage": "Lambda takes messages off the queues for the functions",
     "sqs:SendMessage": "Lambda hands over dead letters for the functions",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import tomllib
 import venv
@@ -122,6 +123,23 @@ def test_check_config_lists_the_mistakes(installed: Installed) -> None:
     done = installed.run("hammer", "check-config", "--config", str(folder))
     assert done.returncode == 2
     assert "aws.regio" in done.stderr + done.stdout
+
+
+README_COMMANDS = [
+    line.split()
+    for line in re.search(r"## Install it\n.*?```\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[
+        1
+    ].splitlines()  # type: ignore[index]
+]
+
+
+@pytest.mark.parametrize("command", README_COMMANDS, ids=" ".join)
+def test_the_commands_of_the_readme_work_as_written(installed: Installed, command: list[str]) -> None:
+    shutil.copytree(ROOT / "config", installed.folder / "config", dirs_exist_ok=True)
+    done = installed.run(*command)
+    # 3: a scan found issues.
+    assert done.returncode in ((0, 3) if "scan" in command else (0,)), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_shell_completes(installed: Installed) -> None:

@@ -21,7 +21,8 @@ from tests.deployment.terraform import TERRAFORM_CODE, Terraform, cli_configurat
 
 DEPLOYMENT = TERRAFORM_CODE.parent
 # The arguments and blocks that the AWS provider 6.62 takes, from its schema.
-KNOWN = json.loads((DEPLOYMENT.parent / "tests" / "data" / "terraform-aws-6.62-arguments.json").read_text("utf-8"))
+ARGUMENTS = DEPLOYMENT.parent / "tests" / "data" / "terraform-aws-6.62-arguments.json"
+KNOWN = json.loads(ARGUMENTS.read_text("utf-8"))
 FILES = sorted(TERRAFORM_CODE.rglob("*.tf"))
 # What Terraform itself takes in every resource.
 META = {"count", "depends_on", "for_each", "lifecycle", "provider"}
@@ -202,3 +203,11 @@ def test_every_provider_of_an_example_tags_what_it_makes() -> None:
     for file in (TERRAFORM_CODE / "accounts").rglob("*.tf"):
         for provider in _plain(hcl2.loads(file.read_text("utf-8"))).get("provider", []):
             assert provider["aws"]["default_tags"] == [{"tags": "${local.tags}"}], file
+
+
+def test_every_example_pins_the_version_of_the_provider_that_is_checked() -> None:
+    version = re.search(r"terraform-aws-([\d.]+)-arguments", ARGUMENTS.name)
+    assert version
+    for account in (TERRAFORM_CODE / "accounts").iterdir():
+        lock = (account / ".terraform.lock.hcl").read_text("utf-8")
+        assert f'version     = "{version[1]}.0"' in lock, account
