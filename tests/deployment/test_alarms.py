@@ -27,6 +27,7 @@ def test_there_is_a_pattern_for_each_metric() -> None:
         ("stopped_at_limit", "IS TRUE"),
         ("run_ended", r"= \"reporting\""),
         ("run_ended", r"= \"remediation\""),
+        ("run_ended", r"= \"publishing\""),
         ("outcome", r"= \"partial\""),
         ("outcome", r"= \"failed\""),
     ]

@@ -3,7 +3,11 @@ locals {
   namespace      = var.prefix == "hammer" ? "Hammer" : var.prefix
   # The jobs that the host runs: those that the configuration gives a time.
   host_jobs = var.host == null ? {} : {
-    for job, hours in { reporting = var.missing_after_hours.reporting, remediation = var.missing_after_hours.remediation } :
+    for job, hours in {
+      publishing  = var.missing_after_hours.publishing
+      remediation = var.missing_after_hours.remediation
+      reporting   = var.missing_after_hours.reporting
+    } :
     job => hours if try(local.config.cronjobs[job], "") != ""
   }
 
@@ -35,6 +39,11 @@ locals {
       pattern   = "{ $.run_ended = \"remediation\" }"
       value     = "1"
     }
+    PublishingRuns = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.run_ended = \"publishing\" }"
+      value     = "1"
+    }
     PartialRuns = {
       log_group = aws_cloudwatch_log_group.host.name
       pattern   = "{ $.outcome = \"partial\" }"
@@ -46,7 +55,7 @@ locals {
       value     = "1"
     }
   }
-  run_metrics = { reporting = "ReportingRuns", remediation = "RemediationRuns" }
+  run_metrics = { publishing = "PublishingRuns", remediation = "RemediationRuns", reporting = "ReportingRuns" }
   run_alarms = {
     partial = {
       metric      = "PartialRuns"

@@ -76,7 +76,7 @@ variable "host" {
 
 variable "missing_after_hours" {
   description = "After how many hours without a run of a job of the host there is an alarm. Longer than the pause between two runs of cronjobs; at most 168."
-  type        = object({ reporting = optional(number, 3), remediation = optional(number, 26) })
+  type        = object({ publishing = optional(number, 26), remediation = optional(number, 26), reporting = optional(number, 3) })
   default     = {}
 }
 
