@@ -103,7 +103,7 @@ def _leave_messages_in_queues() -> None:
         return answer
 
     Queue.attributes = property(attributes)  # type: ignore[assignment, method-assign]
-    Queue.lambda_event_source_mappings = property(lambda _: {}, lambda *_: None)  # type: ignore[assignment]
+    setattr(Queue, "lambda_event_source_mappings", property(lambda _: {}, lambda *_: None))  # noqa: B010 - a property
 
 
 def _keep_what_events_tell_of_their_origin() -> None:
