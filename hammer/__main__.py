@@ -21,6 +21,7 @@ _COMMANDS = {
     "issues": "hammer.issues",
     "explain": "hammer.explain",
     "check-config": "hammer.check_config",
+    "identify": "hammer.identify",
     "bootstrap": "hammer.bootstrap",
     "report": "reporting.create_security_groups_tickets",
     "remediate": "remediation.clean_security_groups",

@@ -67,8 +67,10 @@ def command(
     folder = Path(tempfile.mkdtemp(prefix="hammer-demo-"))
     try:
         with embedded_aws(keep=keep) as aws, _environment(aws, folder):
-            Demo(folder, Console(width=_WIDTH, highlight=False)).play()
+            demo = Demo(folder, Console(width=_WIDTH, highlight=False))
+            demo.play()
             if keep:
+                demo.open_again()
                 print(_how_to_use(aws, folder))
     finally:
         if not keep:
@@ -125,6 +127,17 @@ class Demo:
         self._identify()
         self._run_job(create_security_groups_tickets.command)
         self._summarize()
+
+    def open_again(self) -> None:
+        """Have somebody open groups again, so that other commands have something to show: one of them is due."""
+        demo_world.open_again(self._sessions)
+        self._identify()
+        self._run_job(create_security_groups_tickets.command)
+        retention = timedelta(days=self._config.secgrp_unrestricted_access.remediation_retention_period)
+        opened = sorted(self._issues(Status.OPEN), key=lambda issue: issue.details.name)
+        for number, issue in enumerate(opened):
+            reported = datetime.now(UTC) - retention + timedelta(days=7 * number, hours=-1)
+            self._table.update(issue, {"timestamps.reported": format_time(reported)})
 
     def _set_the_scene(self) -> None:
         (self._folder / "config.json").write_text(json.dumps(demo_world.configuration(_BUCKET), indent=2))
@@ -285,10 +298,20 @@ def _how_to_use(aws: EmbeddedAws, folder: Path) -> str:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in aws.environment(demo_world.REGIONS[0]).items()]
     return "\n".join(
         [
+            "Meanwhile somebody opened three groups again, and one of them is due.",
             "The embedded AWS stays up. In this shell every command, hammer's and aws, now goes to it:",
             "",
             *lines,
             f"export HAMMER_CONFIG={shlex.quote(str(folder))}",
+            "",
+            "Then look around, and close what is due:",
+            "",
+            "hammer status",
+            "hammer issues",
+            "hammer issues --format html --output report.html",
+            "hammer remediate --dry-run",
+            "hammer remediate",
+            "hammer identify",
             "",
             f"End it with: kill {aws.process_id}; rm -r {shlex.quote(str(folder))}",
         ]

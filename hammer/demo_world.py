@@ -117,6 +117,20 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
     return world, next(exempt for _, exempt in made if exempt)
 
 
+def open_again(sessions: Sessions) -> None:
+    """Open three groups, in two accounts."""
+    anywhere = _permission("tcp", 22, 22, "0.0.0.0/0")
+    some = _permission("tcp", 5432, 5432, "8.8.8.0/24")
+    for (account_id, region), name, permission in (
+        (_TRAPS_TARGET, "legacy-admin", anywhere),
+        ((MAIN_ACCOUNT, REGIONS[1]), "reporting-db", some),
+        ((MAIN_ACCOUNT, REGIONS[0]), "windows-jump-host", _permission("tcp", 3389, 3389, "0.0.0.0/0", "::/0")),
+    ):
+        client = sessions.client("ec2", account_id, region)
+        vpc_id = client.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+        _create_group(client, vpc_id, name, [permission], "chen")
+
+
 def _traps(prefix_list_id: str) -> dict[str, list[dict[str, Any]]]:
     """Groups that simpler tools misjudge or mistreat, by name."""
     return {

@@ -55,6 +55,8 @@ def embedded_aws(*, keep: bool = False) -> Iterator[EmbeddedAws]:
         [sys.executable, "-m", "hammer.embedded_aws", *(["--keep"] if keep else [])],
         stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # A server that stays must not hold this process's pipes open: whoever reads them waits for their end.
+        stderr=subprocess.DEVNULL if keep else None,
         env=without_other_ways(os.environ),
         start_new_session=keep,
         text=True,

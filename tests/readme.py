@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from hammer.__main__ import application
 from hammer.check_config import ports_text
+from hammer.formats.shapes import schemas
 from library.config import DEFAULT_RESTRICTED_PORTS
 from library.config.fields import Section
 from library.config.models import ConfigFile
@@ -111,8 +112,18 @@ def part_of(text: str, name: str) -> str:
     return match[1].strip("\n")
 
 
+def schema_files() -> dict[Path, str]:
+    """The JSON Schemas of the outputs, by file."""
+    return {
+        ROOT / "docs" / "schemas" / f"{name}.schema.json": json.dumps(schema, indent=2) + "\n"
+        for name, schema in schemas().items()
+    }
+
+
 def main() -> None:
-    """Write every part."""
+    """Write every part, and the schemas."""
+    for path, text in schema_files().items():
+        path.write_text(text)
     for (document, name), program in PARTS.items():
         path = ROOT / document
         before, opening, rest = path.read_text().partition(f"<!-- {name} -->\n")

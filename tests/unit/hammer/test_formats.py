@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,7 @@ from botocore.validate import ParamValidator
 
 from hammer.formats import Format, render
 from hammer.formats.csv_format import COLUMNS, safe_cell
+from hammer.formats.shapes import SHAPES
 from hammer.formats.table_format import show
 from hammer.listing.issue import Change, Source
 from hammer.terminal import console
@@ -35,6 +37,7 @@ from tests.builders.listings import (
     opened_by,
 )
 from tests.ocsf_schema import mistakes
+from tests.readme import schema_files
 
 EVERY_KIND = a_listing(
     a_listed_issue(SSH, LISTED, reachability=INTERNET, opened_by=opened_by(), ticket="OPS-1"),
@@ -259,3 +262,17 @@ def test_html_tells_what_is_missing_and_what_changed() -> None:
     assert "Since 2026-11-21: 7 were open then; 2 new, 1 resolved." in page
     assert "<li>210987654321 us-east-1: role missing</li>" in page
     assert "not the whole picture" not in render(Format.HTML, a_listing(failed=()))
+
+
+def test_the_json_outputs_have_the_shapes_that_are_documented() -> None:
+    listing = a_listing(
+        *many_issues(12), a_listed_issue(status=Status.CLOSED, exempt_until=date(2027, 1, 1), opened_by=opened_by())
+    )
+    SHAPES["issues"].validate_json(render(Format.JSON, listing))
+    SHAPES["scan"].validate_json(render(Format.JSON, replace(listing, source=Source.SCAN)))
+    for line in render(Format.JSONL, listing).splitlines():
+        SHAPES["issue-line"].validate_json(line)
+
+
+def test_the_schemas_in_the_documents_are_those_of_the_code() -> None:
+    assert {path: path.read_text() for path in schema_files()} == schema_files()

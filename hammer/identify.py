@@ -1,0 +1,89 @@
+"""`hammer identify`: from this machine what the schedule and the Lambda do, with issues stored in the configured table.
+
+For trying Hammer's whole life in a sandbox account or an emulator, and for a scan in between of what is deployed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import typer
+
+from hammer.scan_plan import plan_scan
+from identification import describe_security_groups
+from library.aws.failures import AWS_ERRORS, explain
+from library.config import configuration_place
+from library.documents.text import counted, printable
+from library.errors import HammerError
+from library.jobs.command_line import (
+    AccountOption,
+    ConfigOption,
+    Exit,
+    GroupOption,
+    RegionOption,
+    application,
+    run,
+)
+
+
+def command(
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    region: RegionOption = None,
+    group: GroupOption = None,
+) -> None:
+    """Find exposed groups from here and store the issues in the table, as the Lambdas do.
+
+    Exits with 1 when something could not be read or written.
+    """
+    place = configuration_place(config, os.environ)
+    plan = plan_scan(place, account or (), region or (), datetime.now(UTC).date())
+    os.environ["HAMMER_CONFIG"] = place  # where the handler finds it, as in a Lambda
+    # Its log is for CloudWatch Logs; here the result is told.
+    logging.getLogger().addHandler(logging.NullHandler())
+    problems = 0
+    for (account_id, region_name), changes in identify(plan.targets, group or ()):
+        if isinstance(changes, int):
+            print(f"{account_id} {region_name}: {counted(changes, 'issue')} changed")
+        else:
+            problems += 1
+            role = plan.sessions.role_arn(account_id)
+            print(f"hammer: {account_id} {region_name}: {printable(_reason(changes, role))}", file=sys.stderr)
+    raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+
+
+def identify(
+    targets: Sequence[tuple[str, str]], group_ids: Sequence[str]
+) -> Iterator[tuple[tuple[str, str], int | Exception]]:
+    """Run the handler for each account and region.
+
+    Args:
+        targets: accounts and regions.
+        group_ids: only these groups; empty: all.
+
+    Yields:
+        Each account and region, and how many of its issues changed, or why it could not be looked at.
+    """
+    for account_id, region in targets:
+        message = {"account_id": account_id, "region": region, **({"group_ids": list(group_ids)} if group_ids else {})}
+        event = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps(message)}}]}
+        try:
+            yield (account_id, region), int(describe_security_groups.lambda_handler(event, None)["changes"])
+        except (HammerError, *AWS_ERRORS) as error:
+            yield (account_id, region), error
+
+
+def _reason(error: Exception, role_arn: str) -> str:
+    return str(error) if isinstance(error, HammerError) else explain(error, role_arn)
+
+
+app = application(command)
+
+
+if __name__ == "__main__":
+    run(app)

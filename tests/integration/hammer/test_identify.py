@@ -1,0 +1,51 @@
+"""`hammer identify`: the Lambdas' work from a machine, into the table that `hammer bootstrap` made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from hammer.__main__ import application
+
+MAIN, REGION = "123456789012", "eu-west-1"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    monkeypatch.setenv("HAMMER_CONFIG", "unset again afterwards")
+    config = {
+        "aws": {"main_account_id": MAIN, "region": REGION, "accounts": {MAIN: "master"}, "regions": [REGION]},
+        "secgrp_unrestricted_access": {"ddb.table_name": "issues"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with mock_aws():
+        yield str(tmp_path)
+
+
+def hammer(*arguments: str) -> Result:
+    return CliRunner().invoke(application(arguments), arguments, catch_exceptions=False)
+
+
+def test_a_sandbox_from_nothing_to_the_first_issue(place: str) -> None:
+    assert hammer("bootstrap", "--config", place).exit_code == 0
+    ec2 = boto3.client("ec2", region_name=REGION)
+    group_id = ec2.create_security_group(GroupName="open", Description="test")["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+    result = hammer("identify", "--config", place)
+    assert (result.stdout, result.exit_code) == (f"{MAIN} {REGION}: 1 issue changed\n", 0)
+    listed = hammer("issues", "--config", place, "--format", "json")
+    assert [issue["group_id"] for issue in json.loads(listed.stdout)["issues"]] == [group_id]
+    assert hammer("identify", "--config", place).stdout == f"{MAIN} {REGION}: 0 issues changed\n"
+
+
+def test_what_could_not_be_done_is_named(place: str) -> None:
+    result = hammer("identify", "--config", place)
+    assert (result.stdout, result.exit_code) == ("", 1)
+    assert result.stderr.startswith(f"hammer: {MAIN} {REGION}: there is no table issues in region eu-west-1")
