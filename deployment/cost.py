@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 # US dollars, eu-west-1, on demand, without the free tier, as AWS's price pages said in 2025; look before you budget.
 LAMBDA_GB_SECOND = 0.0000133334  # arm64
 LAMBDA_REQUEST = 0.20e-6
-SNS_REQUEST = 0.50e-6
+SNS_REQUEST = 0.50e-6  # 64 KB of what PublishBatch sends
+SQS_REQUEST = 0.40e-6
+IDLE_POLLS = (
+    5 * 3 * 60 * 730
+)  # a month: Lambda's five pollers of a queue ask every 20 s, whether it holds messages or not
 DYNAMODB_WRITE = 0.705e-6  # a write unit: 1 KB
 DYNAMODB_READ = 0.141e-6  # a read unit: 4 KB, strongly consistent
 LOGS_GB = 0.57
@@ -21,6 +26,17 @@ SECRET = 0.40
 HOST = 0.0092 * 730 + 8 * 0.088 + 0.005 * 730  # t4g.micro, 8 GB of gp3, a public IPv4 address
 
 HOURS = 730
+
+# What was measured (docs/performance.md): CPU seconds of one whole core.
+COLD_START_CPU = 0.42  # from the start of the process to the end of the first look, 20 groups
+LOOK_CPU = 0.04  # of a warm function, each target
+# What a look waits for AWS: a new TLS connection to another region's EC2 (three round trips) and its answer, and seven
+# calls of DynamoDB in the function's own region. Taken from AWS's usual latencies, not measured.
+LOOK_WAIT = 0.75
+MEMORY_GB = 1.0
+CPU_SHARE = 1024 / 1769  # of a core that 1,024 MB get (AWS Lambda Developer Guide, "Configure memory")
+# As deployed: messages of a batch, targets of it looked at together, batches looked at at once.
+BATCH, LOOKS_AT_ONCE, BATCHES_AT_ONCE = 10, 5, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +57,33 @@ class Estate:
     scans_an_hour: float = 1.0
 
 
+def batch_seconds() -> float:
+    """How long a warm function takes for a full batch: its CPU at the share that its memory gets, or its waits."""
+    return max(BATCH * LOOK_CPU / CPU_SHARE, BATCH / LOOKS_AT_ONCE * (LOOK_WAIT + LOOK_CPU / CPU_SHARE))
+
+
 def monthly(estate: Estate) -> dict[str, float]:
     """US dollars a month, by what they are for."""
-    scans = estate.accounts * estate.regions * estate.scans_an_hour * HOURS
     runs = estate.scans_an_hour * HOURS
-    # A scan: 1.5 s at 1 GB, most of it waiting for AWS; a coverage item of one unit, which is in no index;
-    # a query of the region's issues of about 2 KB each, at least one unit.
+    targets = estate.accounts * estate.regions
+    scans = targets * runs
+    batches = math.ceil(targets / BATCH)
+    # An hour later no function is warm any more, and what Lambda spends on a start is billed like the rest.
+    cold = min(batches, BATCHES_AT_ONCE) * COLD_START_CPU / CPU_SHARE
+    # Whether the account's issues are adopted, the region's issues of about 2 KB each, the newest look: a unit or more.
     issues_kb = 2 * estate.open_issues / estate.regions
     # Initiation reads every account's coverage: 300 bytes a region.
     coverage_units = max(1.0, estate.regions * 0.3 / 4)
     return {
-        "Lambda": scans * (1.5 * LAMBDA_GB_SECOND + LAMBDA_REQUEST) + runs * estate.accounts * 0.01 * LAMBDA_GB_SECOND,
-        "SNS": scans * SNS_REQUEST,
-        "DynamoDB": scans * (DYNAMODB_WRITE + max(1.0, issues_kb / 4) * DYNAMODB_READ)
+        "Lambda": runs
+        * (
+            (batches * batch_seconds() + cold + estate.accounts * 0.01) * MEMORY_GB * LAMBDA_GB_SECOND
+            + batches * LAMBDA_REQUEST
+        ),
+        "SNS and SQS": scans * SNS_REQUEST / BATCH + (scans + 2 * runs * batches + IDLE_POLLS) * SQS_REQUEST,
+        "DynamoDB": scans * (2 * DYNAMODB_WRITE + (2 + max(1.0, issues_kb / 4)) * DYNAMODB_READ)
         + runs * estate.accounts * coverage_units * DYNAMODB_READ,
-        "Logs": scans * 1.0e-6 * LOGS_GB,  # about 1 KB a scan, Lambda's own lines among it
+        "Logs": scans * 0.6e-6 * LOGS_GB,  # a line of 500 bytes a target, and Lambda's own three a batch
         "Host": HOST,
         "Alarms, metrics, key, secrets": 9 * ALARM + 3 * METRIC + KEY + 2 * SECRET,
     }
