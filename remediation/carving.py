@@ -6,14 +6,16 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
-from library.network.intervals import EMPTY, IntervalSet
+from library.network.intervals import IntervalSet, Span
 from library.network.ports import PortSet, protocol_name
+from library.network.sweep import sweep
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import PrefixLists
 from library.security_groups.group import IngressRule
+
+_OWN = -1  # in the walk along the ports: the rule itself, among the numbers of the exemptions
 
 
 def carved_ports(
@@ -44,21 +46,21 @@ def carved_ports(
         (own if exemption.ports is None else exemption.ports.protocol(name), exemption.sources)
         for exemption in exemptions
     ]
-    exposed = EMPTY
-    # Between two neighbouring edges all ports are treated alike.
-    edges = {
-        edge for ports, _ in [(restricted, None), *scopes] for first, last in ports.spans for edge in (first, last + 1)
-    }
-    for first, after in pairwise(sorted(edges)):
-        if first not in restricted:
-            continue
-        exempt = AddressSet()
-        for ports, sources in scopes:
-            if first in ports:
-                exempt |= PUBLIC if sources is None else sources
-        if public - exempt:
-            exposed |= IntervalSet(((first, after - 1),))
-    return None if exposed.covers(own) else exposed
+    exposed: list[Span] = []
+    exempting: dict[int, None] = {}
+    left = bool(public)
+    # Within a stretch all ports are treated alike.
+    for stretch in sweep([(_OWN, own), *enumerate(ports for ports, _ in scopes)]):
+        for ended in stretch.ended:
+            exempting.pop(ended, None)
+        exempting |= dict.fromkeys(index for index in stretch.begun if index != _OWN)
+        if set(stretch.ended + stretch.begun) - {_OWN}:
+            sources = [scopes[index][1] for index in exempting]
+            left = bool(public - AddressSet.union(PUBLIC if each is None else each for each in sources))
+        if left:
+            exposed += restricted.within(stretch.first, stretch.last).spans
+    carved = IntervalSet.of(exposed)
+    return None if carved.covers(own) else carved
 
 
 def _ports_of(rule: IngressRule) -> IntervalSet:
