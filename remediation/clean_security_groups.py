@@ -106,13 +106,15 @@ def _summed_up(context: RemediationContext, summary: RemediationSummary, problem
     try:
         yield
     finally:
-        summary.problems += context.notifier.send()
-        for note in context.notes:
-            typer.echo(f"note: {note}")
-        typer.echo(f"{summary.remediated} remediated, {summary.left} left as they are")
-        for problem in summary.problems:
-            typer.echo(f"hammer: {problem}", err=True)
-        problems += summary.problems
+        try:
+            summary.problems += context.notifier.send()
+        finally:  # a lost lock or a second signal may end that, too
+            for note in context.notes:
+                typer.echo(f"note: {note}")
+            typer.echo(f"{summary.remediated} remediated, {summary.left} left as they are")
+            for problem in summary.problems:
+                typer.echo(f"hammer: {problem}", err=True)
+            problems += summary.problems
 
 
 def _dry_run(
