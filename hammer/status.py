@@ -21,12 +21,14 @@ from hammer.status_view import (
     age_rows,
     attention,
     due_rows,
+    event_lines,
     job_rows,
     trend,
     waiting,
 )
 from hammer.terminal import Column, console, say, show_table
 from library.aws.coverage_records import CoverageRecords
+from library.aws.event_records import EventRecords
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
@@ -115,6 +117,12 @@ def read_facts(
         dead_letters=_dead_letters(sessions.client("sqs")),
         days=list(records.days((now - _HISTORY_SHOWN).date())),
         unfinished=[_place(issue) for issue in issues if is_unfinished(issue)],
+        heard=[
+            (event.account_id, event.region, event.at, event.name)
+            for name in accounts
+            for event in EventRecords(table.items).of_account(name)
+            if chosen(event.region)
+        ],
     )
 
 
@@ -135,7 +143,7 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
     if due := due_rows(facts):
         headings = [Column(name) for name in ("due", "severity", "account", "region", "group")]
         show_table(to, (*headings, Column("name", wraps=True)), due, "Due next")
-    for line in (*waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
+    for line in (*event_lines(facts), *waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
         if line:
             say(to, line)
 

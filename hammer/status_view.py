@@ -45,6 +45,7 @@ class Facts:
         jobs: the last run of each job that ever ran.
         dead_letters: how many messages are in each queue of what failed; None: that could not be read.
         days: the history, the oldest first.
+        heard: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
         now: the time in UTC.
     """
@@ -57,6 +58,7 @@ class Facts:
     dead_letters: dict[str, int] | None = field(default_factory=dict)
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
+    heard: Sequence[tuple[str, str, datetime, str]] = ()
 
 
 def attention(facts: Facts) -> Iterator[str]:
@@ -133,6 +135,21 @@ def waiting(facts: Facts) -> Iterator[str]:
             yield _exempt(listed, place, facts.now)
         if issue.occurrence >= _FLAPS and issue.status is Status.OPEN:
             yield f"flapping, found {issue.occurrence} times: {place}"
+
+
+def event_lines(facts: Facts) -> Iterator[str]:
+    """When an event was last heard of, and how many of the scanned regions never sent one."""
+    if facts.heard:
+        account_id, region, when, call = max(facts.heard, key=lambda event: event[2])
+        yield f"last event heard: {printable(call)} in {account_id}, {region}, at {shown_time(when)}"
+    sent = {(account_id, region) for account_id, region, _, _ in facts.heard}
+    silent = [
+        scan
+        for scan in facts.scans
+        if scan.outcome is not Outcome.REGION_OFF and (scan.account_id, scan.region) not in sent
+    ]
+    if silent:
+        yield f"no event was ever heard from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
 
 
 def trend(days: Iterable[Day]) -> str:

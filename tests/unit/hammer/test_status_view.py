@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from hammer.listing.build import listed_issue, usual_knowledge
-from hammer.status_view import Facts, JobState, age_rows, attention, due_rows, trend, waiting
+from hammer.status_view import Facts, JobState, age_rows, attention, due_rows, event_lines, trend, waiting
 from library.issues.history import Day
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.scan_coverage import Outcome, ScanCoverage
@@ -96,6 +96,15 @@ def test_what_waits_for_somebody() -> None:
         f"restored, waits for a decision: {place}, by ana at then (hammer restore --release)",
         f"exempt until 2026-12-22, soon: {place} (the partner's office)",
         f"flapping, found 4 times: {place}",
+    ]
+
+
+def test_the_last_event_and_the_regions_that_never_sent_one() -> None:
+    other = replace(SEEN, region="us-east-1")
+    heard = [("1", "eu-west-1", NOW, "RunInstances"), ("1", "eu-west-1", NOW - timedelta(days=1), "CreateRoute")]
+    assert list(event_lines(facts(scans=[SEEN, other], heard=heard))) == [
+        "last event heard: RunInstances in 1, eu-west-1, at 2026-11-22T03:00:00+00:00",
+        "no event was ever heard from 1 of 2 scanned regions",
     ]
 
 
