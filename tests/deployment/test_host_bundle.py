@@ -84,6 +84,7 @@ def host(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
         "bucket": "a-bucket",
         "bundle": "host/abc/hammer-host-arm64.zip",
         "bundle_sha256": hashlib.sha256(bundle.read_bytes()).hexdigest(),
+        "log_group": "/aws/ec2/hammer-reporting-remediation",
         "region": "eu-west-1",
     }.items():
         text = text.replace(f"${{{name}}}", value)
@@ -127,6 +128,7 @@ def test_the_command_is_there_too(host: Host) -> None:
 def test_timers_come_from_the_configuration(host: Host) -> None:
     assert host.text("/opt/hammer/environment") == (
         "AWS_DEFAULT_REGION=eu-west-1\nHAMMER_CONFIG=s3://a-bucket/config\n"
+        "HAMMER_LOG_GROUP=/aws/ec2/hammer-reporting-remediation\n"
     )
     assert (
         "ExecStart=/opt/hammer/venv/bin/python -m deployment.systemd_timers --folder /etc/systemd/system --start"
