@@ -45,6 +45,11 @@ def cells(rules: Iterable[Rule]) -> frozenset[Cell]:
     return found
 
 
+def is_private(source: str) -> bool:
+    """Whether a rule's source is a private network."""
+    return ip_network(source).is_private and source not in ("0.0.0.0/0", "::/0")
+
+
 def private(found: frozenset[Cell]) -> frozenset[Cell]:
     """Those of private addresses."""
     return frozenset(cell for cell in found if cell[2] in _PRIVATE)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from library.notifications.jira_client import CreatedTicket, NewTicket, Ticket
+from library.notifications.jira_client import CreatedTicket, JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
+from library.notifications.slack_client import SlackClient
 from library.notifications.slack_connection import SlackError
 from tests.simulation.errors import client_error, error_class
 
@@ -109,13 +110,14 @@ class Sessions:
         """Nothing is kept."""
 
 
-class Jira:
-    """JIRA, in place of `JiraClient`: one for each run, of the world's tickets."""
+class Jira(JiraClient):
+    """JIRA: one for each run, of the world's tickets. A subclass, so that types tell when the client changes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.users = SimpleNamespace(assignable=lambda *_: None)
-        self.workflow = SimpleNamespace(close=self._close, reopen=self._reopen)
+        users: Any = SimpleNamespace(assignable=lambda *_: None)
+        workflow: Any = SimpleNamespace(close=self._close, reopen=self._reopen)
+        self.users, self.workflow = users, workflow
 
     def check(self) -> None:
         """JIRA may be used."""
@@ -189,8 +191,8 @@ class Jira:
         )
 
 
-class Slack:
-    """Slack, in place of `SlackClient`."""
+class Slack(SlackClient):
+    """Slack, of the world's messages."""
 
     def __init__(self, world: World) -> None:
         self._world = world

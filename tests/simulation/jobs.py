@@ -107,13 +107,11 @@ def report(world: World) -> None:
     """The reporting job."""
     lock = _lock(world, REPORTING_LOCK_ID)
     sessions: Any = world.sessions
-    jira: Any = Jira(world)
-    slack: Any = Slack(world)
     services = Services(
         sessions=sessions,
         table=_table(world),
-        jira=jira,
-        slack=slack,
+        jira=Jira(world),
+        slack=Slack(world),
         now=world.clock,
         sleep=world.scheduler.sleep,
         renew=lock.renew,
@@ -173,15 +171,13 @@ def _lock(world: World, lock_id: str = "") -> Lock:
 def _context(world: World) -> RemediationContext:
     actor = world.scheduler.current
     sessions: Any = world.sessions
-    jira: Any = Jira(world)
-    slack: Any = Slack(world)
     name = actor.name if actor else "the world"
     return RemediationContext(
         sessions=sessions,
         table=_table(world),
         backups=Backups(world.sessions.client("s3"), "backups"),
         lock=_lock(world),
-        notifier=Notifier(world.settings.configuration(), jira, slack),
+        notifier=Notifier(world.settings.configuration(), Jira(world), Slack(world)),
         who=name,
         now=world.clock,
         sleep=world.scheduler.sleep,

@@ -201,20 +201,24 @@ def _group_at_rest(world: World, account_id: str, group_id: str, found: frozense
     world.check(status == wanted, f"{group_id} is {wanted} in EC2 and {status} in the table")
     missing = world.expected(group_id) - found
     world.check(not missing, f"{group_id}: private access is missing: {sorted(missing)}")
+    _is_told(world, account_id, group_id, is_open=wanted == "open")
     restored = world.table.attribute(account_id, group_id, "remediation_details", "restored")
     is_restored = bool(restored) and "NULL" not in restored
     if exempt or is_restored or account_id not in world.settings.remediation_accounts:
         return
     scope = left if "open_partly" in world.settings.scope else completely(left)
     world.check(not scope, f"{group_id} is still exposed: {sorted(scope)}")
-    if wanted == "open":
-        _is_told(world, account_id, group_id)
 
 
-def _is_told(world: World, account_id: str, group_id: str) -> None:
+def _is_told(world: World, account_id: str, group_id: str, *, is_open: bool) -> None:
+    tickets = [kept for kept in world.tickets.values() if group_id in kept.title]
+    # A ticket that is closed is reopened: there is never a second one.
+    world.check(len(tickets) <= 1, f"{group_id} has the tickets {[kept.key for kept in tickets]}")
+    open_tickets = [kept.key for kept in tickets if not kept.is_done]
+    if not is_open:
+        world.check(not open_tickets, f"{group_id} is not open, and its ticket {open_tickets} is")
+        return
     ticket = world.table.attribute(account_id, group_id, "jira_details", "ticket")
-    world.check(bool(ticket) and "S" in ticket, f"{group_id} has no ticket")
-    open_tickets = [kept.key for kept in world.tickets.values() if not kept.is_done and group_id in kept.title]
-    world.check(open_tickets == [ticket["S"]], f"{group_id} has the open tickets {open_tickets}, not {ticket}")
-    told = sum(group_id in text for _, text in world.messages)
-    world.check(told >= 1, f"Slack was not told of {group_id}")
+    world.check(bool(ticket) and [ticket["S"]] == open_tickets, f"{group_id} has {open_tickets}, its issue {ticket}")
+    told = any(group_id in text for _, text in world.messages)
+    world.check(told, f"Slack was not told of {group_id}")

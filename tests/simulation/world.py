@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.config import Configuration, parse_configuration
 from library.notifications.jira_client import Ticket
-from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, cells, exposed, private
+from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, cells, exposed, is_private, private
 from tests.simulation.clients import Sessions, throttled
 from tests.simulation.ec2 import Ec2, Group, Rule, parse
 from tests.simulation.faults import Fault, Faults
@@ -234,7 +234,11 @@ class World:
         owned |= set(added)
         owned -= set(removed)
         cut = self.cut.setdefault(group_id, set())
-        cut |= private(cells(removed)) - cells(after.rules)
+        for rule in removed:
+            # Who takes away what Hammer added wants that access gone, though a public rule may still give it for now.
+            by_hammer = rule.rule_id in self._added
+            left = [other for other in after.rules if not by_hammer or is_private(other.source)]
+            cut |= private(cells([rule])) - cells(left)
         cut -= cells(added)
 
     def expected(self, group_id: str) -> frozenset[Any]:

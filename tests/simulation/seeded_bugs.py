@@ -1,0 +1,62 @@
+"""Applies one of the seeded bugs (`bugs/*.patch`) to a copy of the code, to show that the simulation catches it.
+
+python -m tests.simulation.seeded_bugs NAME
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUGS = {path.stem: path for path in sorted((ROOT / "tests" / "simulation" / "bugs").glob("*.patch"))}
+_COPIED = ("hammer", "identification", "library", "remediation", "reporting", "tests", "pyproject.toml")
+_HUNK = re.compile(r"^@@.*$", re.MULTILINE)
+
+
+class PatchError(Exception):
+    """The code is no longer what a patch was made for: make it again."""
+
+
+def apply(patch: str, folder: Path) -> None:
+    """Apply a patch to a tree. Line numbers do not matter: the code around each change is found by its text.
+
+    Raises:
+        PatchError: that code is not there, or more than once.
+    """
+    for section in re.split(r"^--- a/", patch, flags=re.MULTILINE)[1:]:
+        name, _, hunks = section.partition("\n")
+        path = folder / name.strip()
+        text = path.read_text("utf-8")
+        for hunk in _HUNK.split(hunks)[1:]:
+            lines = [line or " " for line in hunk.strip("\n").split("\n")]
+            before = "\n".join(line[1:] for line in lines if line[0] != "+")
+            after = "\n".join(line[1:] for line in lines if line[0] != "-")
+            if text.count(before) != 1:
+                raise PatchError(f"{name}: {text.count(before)} places look like\n{before}")
+            text = text.replace(before, after)
+        path.write_text(text, "utf-8")
+
+
+def caught(name: str, seeds: int = 400) -> str:
+    """Run seeds on a copy of the code with a bug. Returns the last lines of the output; empty: nothing was noticed."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for each in _COPIED:
+            copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
+            copy(ROOT / each, folder / each)
+        apply(BUGS[name].read_text("utf-8"), folder)
+        # Not the installed package: the copy, which is where this is run.
+        environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
+        command = [sys.executable, "-m", "tests.simulation", "--workers", "1", "--seeds", str(seeds)]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else (done.stdout + done.stderr)[-500:]
+
+
+if __name__ == "__main__":
+    print(caught(sys.argv[1]) or "not caught")
