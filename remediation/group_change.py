@@ -168,7 +168,9 @@ class GroupChange:
         if result.answer is Answer.THERE_ALREADY and len(batch) == 1:
             before = {one.key: one for one in known.add}.get(keys[0])
             if before is not None and before.state is AddedState.ADDED:
-                return entry.with_added({before.key: replace(before, at=self._at())})
+                # As the entry has it by now, which says what else the rule stands in for.
+                now = next(one for one in entry.add if one.key == before.key)
+                return entry.with_added({before.key: replace(now, state=before.state, rule=before.rule, at=self._at())})
             is_unsure = unsure or result.was_lost or (before is not None and before.state is not AddedState.NOT_OURS)
             state = AddedState.THERE if is_unsure else AddedState.NOT_OURS
             return _acknowledged(entry, {keys[0]: state}, {}, self._at())

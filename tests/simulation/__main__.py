@@ -9,7 +9,8 @@ import argparse
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
+from multiprocessing import Pool
 
 _CHUNK = 25
 
@@ -46,12 +47,11 @@ def main() -> int:
     seeds = options.seed or list(range(options.first, options.first + options.seeds))
     chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
     begun, done, virtual, steps, failure = time.monotonic(), 0, 0.0, 0, ""
-    with ProcessPoolExecutor(options.workers) as pool:
-        for future in as_completed([pool.submit(run, chunk) for chunk in chunks]):
-            number, more, taken, failure = future.result()
+    # The end of the block stops what the other processes are at.
+    with Pool(options.workers) if options.workers > 1 else nullcontext() as pool:
+        for number, more, taken, failure in pool.imap_unordered(run, chunks) if pool else map(run, chunks):
             done, virtual, steps = done + number, virtual + more, steps + taken
             if failure:
-                pool.shutdown(wait=False, cancel_futures=True)
                 break
     if failure:
         print(f"{failure}\n\nagain: PYTHONHASHSEED=0 python -m tests.simulation <that seed>")

@@ -50,6 +50,13 @@ def _run(world: World) -> None:
         raise InvariantError(world.broken)
 
 
+def run_alone(world: World, work: Callable[[], object], name: str = "alone") -> None:
+    """Run one job while nothing else happens."""
+    with jobs.serial():
+        _actor(world, name, world.now, work)
+        _run(world)
+
+
 def _actor(world: World, name: str, at: float, work: Callable[[], object], *, is_person: bool = False) -> Actor:
     def guarded() -> None:
         try:

@@ -6,26 +6,27 @@ import pytest
 
 from tests.simulation.access import cells, completely, exposed
 from tests.simulation.ec2 import rule
+from tests.simulation.faults import Fault
 from tests.simulation.run import simulate
+from tests.simulation.seeded_bugs import BUGS, caught
 
-OBSERVING = {"scan": 4.0, "look": 4.0, "report": 4.0}
-_CHUNK, _SEEDS = 20, 200
+_CHUNK, _SEEDS = 20, 400
 
 
 @pytest.mark.parametrize("first", range(0, _SEEDS, _CHUNK))
 def test_no_invariant_is_broken(first: int) -> None:
     for seed in range(first, first + _CHUNK):
-        simulate(seed, OBSERVING)
+        simulate(seed)
 
 
 def test_a_seed_decides_everything() -> None:
-    assert simulate(7, OBSERVING).history == simulate(7, OBSERVING).history
+    assert simulate(7).history == simulate(7).history
 
 
 def test_faults_and_lag_are_part_of_it() -> None:
-    histories = "\n".join(line for seed in range(20) for line in simulate(seed, OBSERVING).history)
-    for word in ("REFUSED", "LOST", "REPEATED", "KILLED_BEFORE", "KILLED_AFTER", "person", "report", "scan", "look"):
-        assert word in histories
+    histories = "\n".join(line for seed in range(20) for line in simulate(seed).history)
+    for word in (*Fault.__members__, "person", "report", "scan", "look", "remediate", "restore"):
+        assert word == "NONE" or word in histories
 
 
 def test_the_oracle_of_access() -> None:
@@ -34,3 +35,8 @@ def test_the_oracle_of_access() -> None:
     assert not completely(cells([half]))
     assert len(completely(cells([half, other]))) == 3
     assert not exposed(cells([rule("tcp", (22, 22), "10.0.0.0/8"), rule("tcp", (443, 443), "0.0.0.0/0")]))
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_seeded_bug_is_caught(name: str) -> None:
+    assert "FAILED" in caught(name)

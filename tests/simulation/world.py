@@ -21,6 +21,7 @@ from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import KilledError, Scheduler
 from tests.simulation.storage import EPOCH, Bucket, Table
 
+_SHOWN_AFTER_S = 90.0  # within which EC2 shows every change here
 MAIN, MEMBER, REGION = "123456789012", "210987654321", "eu-west-1"
 _READS = ("get", "describe", "batch_get", "query", "list", "read")
 
@@ -132,7 +133,7 @@ class World:
         self.created = 0
         self.exempted: set[str] = set()
         self.owned: dict[str, set[Rule]] = {}
-        self.cut: dict[str, set[Any]] = {}
+        self.cut: dict[str, dict[Any, float]] = {}
 
     @property
     def now(self) -> float:
@@ -233,17 +234,20 @@ class World:
         owned = self.owned.setdefault(group_id, set())
         owned |= set(added)
         owned -= set(removed)
-        cut = self.cut.setdefault(group_id, set())
+        cut = self.cut.setdefault(group_id, {})
         for rule in removed:
-            # Who takes away what Hammer added wants that access gone, though a public rule may still give it for now.
-            by_hammer = rule.rule_id in self._added
-            left = [other for other in after.rules if not by_hammer or is_private(other.source)]
-            cut |= private(cells([rule])) - cells(left)
-        cut -= cells(added)
+            # Who takes a private rule away wants that access gone, though a public rule may still give it for now.
+            left = [other for other in after.rules if not is_private(rule.source) or is_private(other.source)]
+            cut |= dict.fromkeys(private(cells([rule])) - cells(left), self.now)
+        for rule in added:
+            for cell in cells([rule]) & cut.keys():
+                # EC2 may show neither change yet: what follows at once cannot be told from what was there before.
+                if is_private(rule.source) or self.now - cut[cell] > _SHOWN_AFTER_S:
+                    del cut[cell]
 
     def expected(self, group_id: str) -> frozenset[Any]:
         """The private access that the group's owners have."""
-        return private(cells(self.owned.get(group_id, ()))) - self.cut.get(group_id, set())
+        return private(cells(self.owned.get(group_id, ()))) - self.cut.get(group_id, {}).keys()
 
     def _is_backed_up(self, account_id: str, group_id: str, rule: Rule) -> bool:
         prefix = f"security_groups/{account_id}/{REGION}/{group_id}_"
