@@ -11,9 +11,10 @@ import argparse
 from tests.bench.evaluations import evaluations
 from tests.bench.functions import functions
 from tests.bench.measure import Report
+from tests.bench.reachability import reachability
 from tests.bench.scans import one_region, organization
 
-PARTS = ("scan", "organization", "function", "evaluation")
+PARTS = ("scan", "organization", "function", "evaluation", "reachability")
 
 
 def main() -> None:
@@ -31,6 +32,8 @@ def main() -> None:
         functions(report, asked.runs)
     if "evaluation" in parts:
         evaluations(report)
+    if "reachability" in parts:
+        reachability(report)
     raise SystemExit(report.exceeded)
 
 

@@ -18,6 +18,7 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import parse_security_group
 from library.security_groups.usage import Usage, User
+from tests.bench.reachability import large_region
 from tests.builders.networks import (
     ALB_ARN,
     NLB_ARN,
@@ -137,29 +138,6 @@ def test_an_interface_that_denies_the_gateway_s_traffic() -> None:
     ipv6 = [interface(public="", ipv6=["2600:1f18::10"], DenyAllIgwTraffic=True)]
     aws = StubbedAws(region(ec2_DescribeNetworkInterfaces=ipv6))
     assert verdict(sweep(aws, rule="tcp/22 from ::/0")).verdict == "internal"
-
-
-def large_region() -> dict[str, Answer]:
-    """5,000 interfaces of instances in 500 subnets with 300 route tables and 100 ACLs."""
-    subnets = [f"subnet-{number}" for number in range(500)]
-    interfaces = [
-        interface(
-            f"eni-{number}",
-            subnet=subnets[number % 500],
-            groups=[f"sg-{number % 2500}"],
-            public=f"54.{number // 250}.{number % 250}.1" if number % 2 else "",
-            instance=f"i-{number}",
-        )
-        for number in range(5000)
-    ]
-    tables = [route_table(f"rtb-{number}", main=False, subnets=[subnets[number]]) for number in range(299)]
-    return region(
-        ec2_DescribeNetworkInterfaces=interfaces,
-        ec2_DescribeSubnets=[subnet(subnet_id) for subnet_id in subnets],
-        ec2_DescribeRouteTables=[route_table("rtb-main"), *tables],
-        ec2_DescribeNetworkAcls=[acl(f"acl-{number}", subnets=subnets[number::100]) for number in range(100)],
-        ec2_DescribeInstances=[{"Instances": [{"InstanceId": "i-1", "Tags": []}]}],
-    )
 
 
 def test_a_large_region_costs_eleven_calls_and_one_for_names() -> None:
