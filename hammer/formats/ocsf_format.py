@@ -59,7 +59,6 @@ def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
     severity_id, severity = _SEVERITIES[issue.severity]
     status_id, status = _STATUSES[issue.status]
     compliance_id, compliance = _COMPLIANCE[issue.status]
-    created = times.identified or now
     return {
         "category_uid": _CATEGORY,
         "category_name": "Findings",
@@ -82,16 +81,7 @@ def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
             "product": {"name": "Hammer", "uid": "hammer", "vendor_name": "Hammer", "version": __version__},
             "uid": f"{_uid(issue)}/{_milliseconds(now)}",
         },
-        "finding_info": {
-            "uid": _uid(issue),
-            "title": title(issue),
-            "desc": description(issue),
-            "types": ["Network Reachability"],
-            "created_time": _milliseconds(created),
-            "created_time_dt": created.isoformat(),
-            "modified_time": _milliseconds(times.updated or now),
-            "modified_time_dt": (times.updated or now).isoformat(),
-        },
+        "finding_info": _finding_info(issue, times.identified or now, times.updated or now),
         "compliance": {
             "control": "Security groups must not let the Internet reach restricted ports",
             "standards": list(dict.fromkeys(control.standard for control in issue.controls)),
@@ -118,6 +108,19 @@ def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
             "ticket": printable(issue.ticket),
             "opened_by": printable(issue.opened_by.principal) if issue.opened_by else "",
         },
+    }
+
+
+def _finding_info(issue: ListedIssue, created: datetime, modified: datetime) -> dict[str, Any]:
+    return {
+        "uid": _uid(issue),
+        "title": title(issue),
+        "desc": description(issue),
+        "types": ["Network Reachability"],
+        "created_time": _milliseconds(created),
+        "created_time_dt": created.isoformat(),
+        "modified_time": _milliseconds(modified),
+        "modified_time_dt": modified.isoformat(),
     }
 
 
