@@ -62,6 +62,7 @@ def read_answer(body: bytes) -> Answer | None:
             groups.append(plain.group(element) or parse_security_group(described(element, names)))
         except ShapeError as error:
             nameless.append(str(error))
+        element.clear()  # the values take its place: together they would be the peak of a scan's memory
     root.remove(holders[0])
     return Answer(GroupPage(tuple(groups), tuple(nameless)), tostring(root))
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 GROUPS_A_PAGE = 1000
 RULES_A_GROUP = 8
-ACCOUNT = "123456789012"
 
 
 def group_xml(number: int, exposed_percent: int) -> str:
-    """One group of eight rules, each with its own ports and source.
+    """One group of eight rules, each with its own ports and source, of whatever account asks.
 
     Args:
         number: which one.
@@ -29,7 +28,7 @@ def group_xml(number: int, exposed_percent: int) -> str:
             f"<description>rule {rule} of {number}</description></item></ipRanges><ipv6Ranges/><prefixListIds/></item>"
         )
     return (
-        f"<item><ownerId>{ACCOUNT}</ownerId><groupId>sg-{number:017x}</groupId><groupName>group-{number}</groupName>"
+        f"<item><groupId>sg-{number:017x}</groupId><groupName>group-{number}</groupName>"
         f"<groupDescription>group {number}</groupDescription><vpcId>vpc-0123456789abcdef0</vpcId>"
         f"<ipPermissions>{''.join(rules)}</ipPermissions><ipPermissionsEgress><item><ipProtocol>-1</ipProtocol><groups/>"
         "<ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges><ipv6Ranges/><prefixListIds/></item>"
