@@ -90,16 +90,7 @@ def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
             "status": compliance,
         },
         "remediation": {"desc": ADVICE},
-        "cloud": {
-            "provider": "AWS",
-            "region": details.region,
-            "account": {
-                "uid": issue.account_id,
-                "name": printable(issue.account_name),
-                "type_id": 10,
-                "type": "AWS Account",
-            },
-        },
+        "cloud": _cloud(issue),
         "resources": [_resource(issue)],
         "unmapped": {
             "verdict": issue.verdict,
@@ -122,6 +113,11 @@ def _finding_info(issue: ListedIssue, created: datetime, modified: datetime) -> 
         "modified_time": _milliseconds(modified),
         "modified_time_dt": modified.isoformat(),
     }
+
+
+def _cloud(issue: ListedIssue) -> dict[str, Any]:
+    account = {"uid": issue.account_id, "name": printable(issue.account_name), "type_id": 10, "type": "AWS Account"}
+    return {"provider": "AWS", "region": issue.details.region, "account": account}
 
 
 def _resource(issue: ListedIssue) -> dict[str, Any]:
