@@ -28,7 +28,7 @@ from hammer.status_view import (
 )
 from hammer.terminal import Column, console, say, show_table
 from library.aws.coverage_records import CoverageRecords
-from library.aws.event_records import EventRecords
+from library.aws.event_records import EventRecords, HeardEvent
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
@@ -74,6 +74,9 @@ def command(config: ConfigOption = None, account: AccountOption = None, region: 
     facts = read_facts(configuration, sessions, table, accounts, region or (), now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
     show(console(), facts, configuration, lock)
+    records = EventRecords(table.items)
+    heard = [event for name in accounts for event in records.of_account(name) if not region or event.region in region]
+    _show_events(console(), heard, configuration)
     # The groups of the other regions are unknown where only some were asked for.
     issues = None if region else [issue for issue, _ in facts.issues]
     for line in exemption_lines(configuration, accounts, issues, now.date()):
@@ -191,6 +194,18 @@ def _show_scans(to: Console, scans: Sequence[ScanCoverage], config: Configuratio
         for scan in scans
     ]
     show_table(to, (*(Column(name) for name in headings), Column("reason", wraps=True)), rows, "Last scans")
+
+
+def _show_events(to: Console, heard: Sequence[HeardEvent], config: Configuration) -> None:
+    """When an event last came: where none does, a trail or a rule is missing, and only scans see changes."""
+    if not heard:
+        say(to, "no event of CloudTrail was ever heard of: only scans see changes")
+        return
+    rows = [
+        (config.account_name(event.account_id), event.region, shown_time(event.at), printable(event.name))
+        for event in heard
+    ]
+    show_table(to, [Column(name) for name in ("account", "region", "when", "call")], rows, "Last events")
 
 
 def _show_issues(to: Console, issues: Sequence[Issue], config: Configuration) -> None:

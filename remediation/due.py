@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from library.issues.flapping import flapping_text, managed_by, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.times import shown_time
 from library.network.addresses import AddressSet
@@ -36,6 +37,7 @@ class Why(StrEnum):
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"
     NOT_UNDERSTOOD = "not understood"
+    FLAPPING = "opened again and again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Refusal:
     @property
     def needs_somebody(self) -> bool:
         """Whether the group stays exposed although it is due, so that somebody must look at it."""
-        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD)
+        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD, Why.FLAPPING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Policy:
         carve: replace only the restricted ports of a rule.
         retention: how long after the report an issue becomes due.
         exemptions: the account's.
+        stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
     """
 
     restricted: PortSet
@@ -74,6 +77,7 @@ class Policy:
     carve: bool
     retention: timedelta
     exemptions: tuple[Exemption, ...] = ()
+    stop_after: int = 0
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +94,7 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         carve=section.remediation_strategy == "carve_ports",
         retention=timedelta(days=section.remediation_retention_period),
         exemptions=config.exemptions(account_id),
+        stop_after=section.remediation_stop_after_reopenings,
     )
 
 
@@ -125,6 +130,9 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
         return Refusal(Why.NOT_REPORTED, "not reported yet")
     if now < due:
         return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}")
+    if policy.stop_after and reopenings(issue.history, now) >= policy.stop_after:
+        manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
+        return Refusal(Why.FLAPPING, f"{flapping_text(issue.history, now, manager)}: somebody must decide")
     return None
 
 
@@ -135,7 +143,8 @@ def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Refusal | No
     and the issue is resolved, what Hammer added for that rule is to be taken away.
     """
     is_over = issue.status in (Status.RESOLVED, Status.CLOSED)
-    return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
+    # What was begun is completed however often the group was opened again.
+    return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, replace(policy, stop_after=0), now)
 
 
 def _exempt_as_a_whole(issue: Issue, policy: Policy, today: date) -> bool:

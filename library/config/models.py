@@ -214,6 +214,9 @@ class SecurityGroupsCheck(Section):
     remediation_strategy: Literal["replace_rule", "carve_ports"] = Field(
         "replace_rule", description="Replace whole rules, or only their restricted ports."
     )
+    remediation_stop_after_reopenings: Days = Field(
+        0, description="Times that a group may be opened again in 7 days before remediation leaves it; 0: any number."
+    )
     remediation_limit_per_run: Positive = Field(50, description="Groups that one run may change at most.")
     rules_per_security_group_quota: Positive = Field(
         60, description="Ingress rules a group may have, where AWS does not tell."

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from library.issues.details import IssueDetails
+from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.kinds import IssueKind, kind_of
 from library.issues.opened_by import OpenedBy
 from library.issues.times import format_time, parse_time
@@ -78,6 +79,7 @@ class Issue:
         remediation_details: remediation's: its journal, the backup, and whether somebody restored the group.
         opened_by: who opened the group, where an event told it; None: nobody knows.
         usage: what uses the group, as identification last read it; None: it did not.
+        history: the last occurrences that are over, the oldest first.
     """
 
     account_id: str
@@ -92,6 +94,7 @@ class Issue:
     remediation_details: Mapping[str, Any] = field(default_factory=dict)
     opened_by: OpenedBy | None = None
     usage: Usage | None = None
+    history: tuple[PastOccurrence, ...] = ()
 
     @property
     def kind(self) -> IssueKind:
@@ -118,6 +121,7 @@ class Issue:
             "remediation_details": dict(self.remediation_details),
             **({"used_by": self.usage.to_item()} if self.usage else {}),
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
+            **({"history": [past.to_item() for past in self.history]} if self.history else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -145,6 +149,7 @@ class Issue:
             remediation_details=item.get("remediation_details") or {},
             opened_by=OpenedBy.from_item(item.get("opened_by")),
             usage=Usage.from_item(item.get("used_by")),
+            history=history_from_item(item.get("history")),
         )
 
     def check(self) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from library.issues.details import IssueDetails
+from library.issues.flapping import KEPT, PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.security_groups.usage import Usage
@@ -78,7 +79,10 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
         if known is None or not known.status.is_exposed:
             return None
         times = replace(known.timestamps, resolved=now)
-        return _changed(Event.RESOLVED, known, status=Status.RESOLVED, timestamps=times)
+        principal = known.opened_by.principal if known.opened_by else ""
+        past = PastOccurrence(known.timestamps.identified, now, principal)
+        history = (*known.history, past)[-KEPT:] if known.status is Status.OPEN else known.history
+        return _changed(Event.RESOLVED, known, status=Status.RESOLVED, timestamps=times, history=history)
 
     status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
     begun = Timestamps(identified=now, updated=now)
@@ -132,6 +136,7 @@ def _changed(
     details: IssueDetails | None = None,
     occurrence: int | None = None,
     usage: Usage | None = None,
+    history: tuple[PastOccurrence, ...] | None = None,
 ) -> Change:
     issue = replace(
         known,
@@ -141,6 +146,7 @@ def _changed(
         occurrence=known.occurrence if occurrence is None else occurrence,
         revision=known.revision + 1,
         usage=usage or known.usage,
+        history=known.history if history is None else history,
         opened_by=known.opened_by if status.is_exposed and occurrence is None else None,
     )
     return Change(event, issue, known)

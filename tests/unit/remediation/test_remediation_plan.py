@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from library.issues.details import IssueDetails
+from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
@@ -435,3 +436,14 @@ def test_a_restore_brings_descriptions_back() -> None:
     planned = plan_restore([rule(ALL, "old")], [rule(ALL, "new", "sgr-1")], [], RuleQuota(1), exact=False)
     assert planned.describe == (rule(ALL, "old"),)
     assert not planned.is_empty
+
+
+def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_configured() -> None:
+    history = tuple(PastOccurrence(None, NOW - timedelta(days=days)) for days in (30, 6, 2))
+    known = issue(history=history)
+    policy = replace(policy_of(Case([])), retention=timedelta())
+    assert why_not_due(known, policy, NOW) is None
+    assert why_not_due(known, replace(policy, stop_after=3), NOW) is None
+    refusal = why_not_due(known, replace(policy, stop_after=2), NOW)
+    assert refusal == Refusal(Why.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
+    assert refusal.needs_somebody

@@ -1,0 +1,86 @@
+"""Groups that are opened again after they were closed: the history of an issue, and what it means.
+
+Pure. Texts are hostile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from library.documents.text import flattened
+from library.issues.times import format_time, parse_time
+
+KEPT = 10
+"""Past occurrences of an issue that are kept: enough to see a pattern."""
+
+WINDOW = timedelta(days=7)
+"""How far back a re-opening counts."""
+
+_STACK_TAG = "aws:cloudformation:stack-name"
+_TOOLS = (("Terraform", re.compile("terraform", re.IGNORECASE)), ("CloudFormation", re.compile("cloudformation")))
+
+
+@dataclass(frozen=True, slots=True)
+class PastOccurrence:
+    """One time that a group was exposed.
+
+    Attributes:
+        identified: when that was seen, in UTC; None: it is not known.
+        resolved: when it was seen to be over, in UTC.
+        principal: who opened it; empty: nobody knows.
+    """
+
+    identified: datetime | None
+    resolved: datetime
+    principal: str = ""
+
+    def to_item(self) -> dict[str, str | None]:
+        """As a member of the issue's `history`."""
+        return {
+            "identified": format_time(self.identified),
+            "resolved": format_time(self.resolved),
+            "principal": self.principal,
+        }
+
+
+def history_from_item(item: object) -> tuple[PastOccurrence, ...]:
+    """An issue's `history`. What is malformed is left out: it only informs people."""
+    found: list[PastOccurrence] = []
+    for past in item if isinstance(item, list) else ():
+        try:
+            resolved = parse_time(past["resolved"])
+            if resolved:
+                found.append(PastOccurrence(parse_time(past["identified"]), resolved, str(past["principal"])))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue
+    return tuple(found)
+
+
+def reopenings(history: Sequence[PastOccurrence], now: datetime) -> int:
+    """How often an issue that is open now was opened again lately."""
+    return sum(1 for past in history if now - past.resolved <= WINDOW)
+
+
+def managed_by(tags: Mapping[str, Any], user_agent: str) -> str:
+    """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
+
+    Args:
+        tags: the group's.
+        user_agent: of the call that opened it; empty: it is not known.
+    """
+    if stack := tags.get(_STACK_TAG):
+        return f"CloudFormation stack {flattened(str(stack), 128)}"
+    return next((name for name, pattern in _TOOLS if pattern.search(user_agent)), "")
+
+
+def flapping_text(history: Sequence[PastOccurrence], now: datetime, manager: str) -> str:
+    """How often a group was opened again lately and what manages it, in words; empty: it was not."""
+    again = reopenings(history, now)
+    if not again:
+        return ""
+    by = f"; it is managed by {manager}, which may open it again" if manager else ""
+    return f"opened again {again} times in {WINDOW.days} days{by}"

@@ -1,0 +1,71 @@
+"""Groups that are opened again after they were closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from library.issues.flapping import KEPT, PastOccurrence, flapping_text, managed_by
+from library.issues.issue import Issue
+from library.issues.opened_by import OpenedBy
+from library.issues.reconcile import reconcile
+from tests.builders.issues import NOW, a_detection, an_issue
+
+DAY = timedelta(days=1)
+ANA = OpenedBy("ana", "203.0.113.7", "HashiCorp Terraform/1.9", "AuthorizeSecurityGroupIngress", NOW, "e-1")
+
+
+def closed_and_opened(issue: Issue, times: int) -> Issue:
+    """The issue after it was resolved and found again so often, a day each."""
+    for number in range(times):
+        when = NOW + number * DAY
+        resolved = reconcile(replace(issue, opened_by=ANA), None, when)
+        assert resolved
+        again = reconcile(resolved.issue, a_detection(), when)
+        assert again
+        issue = again.issue
+    return issue
+
+
+def test_the_last_occurrences_are_kept_with_who_opened_them() -> None:
+    issue = closed_and_opened(an_issue(), 2)
+    assert issue.history == (
+        PastOccurrence(an_issue().timestamps.identified, NOW, "ana"),
+        PastOccurrence(NOW, NOW + DAY, "ana"),
+    )
+    assert Issue.from_item(issue.to_item()) == issue
+    assert len(closed_and_opened(issue, 30).history) == KEPT
+
+
+def test_an_issue_that_was_never_opened_again_has_no_such_attribute() -> None:
+    assert "history" not in an_issue().to_item()
+
+
+@pytest.mark.parametrize("odd", ["x", [7], [{}], [{"resolved": "yesterday"}], {"a": 1}])
+def test_an_odd_history_leaves_the_issue_readable(odd: object) -> None:
+    assert Issue.from_item(an_issue().to_item() | {"history": odd}).history == ()
+
+
+@pytest.mark.parametrize(
+    ("tags", "user_agent", "manager"),
+    [
+        ({"aws:cloudformation:stack-name": "web\x1b"}, "Terraform", "CloudFormation stack web\\x1b"),
+        ({}, "APN/1.0 HashiCorp/1.0 Terraform/1.9.0", "Terraform"),
+        ({}, "cloudformation.amazonaws.com", "CloudFormation"),
+        ({"owner": "ana"}, "aws-cli/2.15", ""),
+    ],
+)
+def test_what_manages_a_group(tags: dict[str, str], user_agent: str, manager: str) -> None:
+    assert managed_by(tags, user_agent) == manager
+
+
+def test_only_the_last_days_count() -> None:
+    issue = closed_and_opened(an_issue(), 3)
+    now = NOW + 2 * DAY
+    assert flapping_text(issue.history, now, "") == "opened again 3 times in 7 days"
+    assert flapping_text(issue.history, now, "Terraform") == (
+        "opened again 3 times in 7 days; it is managed by Terraform, which may open it again"
+    )
+    assert flapping_text(issue.history, now + 20 * DAY, "Terraform") == ""
