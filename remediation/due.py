@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from library.documents.text import flattened
 from library.issues.flapping import flapping_text, managed_by, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.times import shown_time
@@ -132,7 +133,8 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
         return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}")
     if policy.stop_after and reopenings(issue.history, now) >= policy.stop_after:
         manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
-        return Refusal(Why.FLAPPING, f"{flapping_text(issue.history, now, manager)}: somebody must decide")
+        text = flapping_text(issue.history, now, flattened(manager, 160))
+        return Refusal(Why.FLAPPING, f"{text}: somebody must decide")
     return None
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from library.documents.text import flattened
 from library.issues.times import format_time, parse_time
 
 KEPT = 10
@@ -68,12 +67,14 @@ def reopenings(history: Sequence[PastOccurrence], now: datetime) -> int:
 def managed_by(tags: Mapping[str, Any], user_agent: str) -> str:
     """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
 
+    Hostile text.
+
     Args:
         tags: the group's.
         user_agent: of the call that opened it; empty: it is not known.
     """
     if stack := tags.get(_STACK_TAG):
-        return f"CloudFormation stack {flattened(str(stack), 128)}"
+        return f"CloudFormation stack {stack!s}"
     return next((name for name, pattern in _TOOLS if pattern.search(user_agent)), "")
 
 

@@ -51,7 +51,7 @@ def test_an_odd_history_leaves_the_issue_readable(odd: object) -> None:
 @pytest.mark.parametrize(
     ("tags", "user_agent", "manager"),
     [
-        ({"aws:cloudformation:stack-name": "web\x1b"}, "Terraform", "CloudFormation stack web\\x1b"),
+        ({"aws:cloudformation:stack-name": "web\x1b"}, "Terraform", "CloudFormation stack web\x1b"),
         ({}, "APN/1.0 HashiCorp/1.0 Terraform/1.9.0", "Terraform"),
         ({}, "cloudformation.amazonaws.com", "CloudFormation"),
         ({"owner": "ana"}, "aws-cli/2.15", ""),
