@@ -49,8 +49,10 @@ from reporting import create_security_groups_tickets
 
 _BUCKET = "hammer-demo-backups"
 _QUEUE = "hammer-demo-describe-security-groups"
-_END_OF_THE_BEGINNING = "\nWhat uses the group"  # a heading of the ticket
+_END_OF_THE_BEGINNING = "What to do\n"
 _ID = re.compile(r"\b(sg|vpc)-[0-9a-f]+")  # other in each performance
+# Only the date on which the shown ticket says that its group will be closed.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 _WIDTH = 110  # of the tables, so that they look alike everywhere
 
 
@@ -214,11 +216,13 @@ class Demo:
         tickets = printed.split("\nnew: ")
         shown = next(ticket for ticket in tickets if demo_world.SHOWN_GROUP in ticket.splitlines()[0])
         beginning, *_ = shown.partition(_END_OF_THE_BEGINNING)
-        for line in _ID.sub(r"\1-…", beginning).rstrip().splitlines():
-            for part in wrap(line, _WIDTH - 4, drop_whitespace=False) or [""]:
+        for line in _TIME.sub("(21 days from now)", _ID.sub(r"\1-…", beginning)).rstrip().splitlines():
+            for part in wrap(
+                line, _WIDTH - 4, drop_whitespace=False, break_long_words=False, break_on_hyphens=False
+            ) or [""]:
                 self._console.print(f"  | {part}".rstrip(), markup=False)
         self._console.print(
-            "\nand goes on with what uses the group, when it will be closed, how to fix it or to ask for an exemption."
+            "\nand goes on with how to fix it, how to ask for an exemption, and how to restore the group."
         )
 
     def _let_time_pass(self) -> None:

@@ -67,4 +67,5 @@ def open_report(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The program of axe-core."""
+    pytest.importorskip("axe_playwright_python", reason="needs `make venv-browser`")
     return (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")

@@ -77,7 +77,9 @@ def test_a_findings_life_as_an_issue() -> None:
 
     report = hammer("report")
     assert report.exit_code == 0, report.output
-    assert report.stdout.startswith('new: Amazon Inspector: tcp 22 open on "web" (i-12345678901234567), main, ')
+    assert report.stdout.startswith(
+        'new: Amazon Inspector: tcp 22 open on "web" (i-12345678901234567), main (123456789012), '
+    )
     assert "1 new; 0 unchanged" in report.stdout
     assert hammer("report").stdout == "nothing new; 1 unchanged\n"
 
