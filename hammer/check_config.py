@@ -74,7 +74,7 @@ def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:
     """What somebody should look at among the exemptions of an account, one line each."""
     for exemption in (*reviewed.expired, *reviewed.expiring):
         ends = "expired" if exemption in reviewed.expired else "ends"
-        reason = f": {printable(exemption.reason)}" if exemption.reason and ends == "ends" else ""
+        reason = f": {printable(exemption.why)}" if exemption.why and ends == "ends" else ""
         group = printable(exemption.group)
         yield f"whitelist: the exemption of {group} in {account} {ends} on {exemption.expires}{reason}"
     for exemptions, what in (

@@ -122,7 +122,7 @@ def state(group: SecurityGroup, issue: Issue | None, config: Configuration, acco
     for exemption in applying(config.exemptions(account_id), group.group_id, group.vpc_id, group.name, now.date()):
         what = "the whole group" if exemption.is_whole else "a part of it"
         until = f" until {exemption.expires}" if exemption.expires else ""
-        why = f": {exemption.reason}" if exemption.reason else ""
+        why = f": {exemption.why}" if exemption.why else ""
         lines += _wrapped(f"the whitelist exempts {what}{until}{why}")
     if issue is None:
         return [*lines, "  none in the table"]

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from library.documents.slack_markup import literal
 from library.documents.slack_message import Alert
 from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
+from reporting.exemption_text import exemption_line
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, remembered
+from reporting.plan import News, Step, digest, told_of
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -29,9 +31,10 @@ _HEADINGS = {
     News.FOUND_AGAIN: "Exposed again",
     News.CHANGED: "Changed",
     News.EXEMPT: "Exempt now",
+    News.EXEMPTION_ENDS: "Exemption ends soon",
     News.GONE: "No longer exposed",
 }
-_ORDER = (None, News.NEW, News.FOUND_AGAIN, News.CHANGED, News.EXEMPT, News.GONE)
+_ORDER = (None, News.NEW, News.FOUND_AGAIN, News.CHANGED, News.EXEMPTION_ENDS, News.EXEMPT, News.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,14 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     issue = step.issue
     line = issue_line(config, jira, issue)
     details: tuple[str, ...] = ()
-    if step.alert is None or not step.alert.ends:
+    exemption = literal(exemption_line(step.alert, issue, step.exemption))
+    if step.alert in (News.EXEMPT, News.EXEMPTION_ENDS):
+        line = f"{line}: {exemption}" if exemption else line
+    elif step.alert is None or not step.alert.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
         told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=step.alert is None)
-        line, details = f"{line}: {told.text}", told.details
+        line = f"{line}: {told.text}"
+        details = (f"    {exemption}", *told.details) if exemption else told.details
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)
@@ -112,6 +119,8 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
 def _of(step: Step) -> str:
     """Tells one piece of news from another, so that who heard an older one does not count as told."""
     what = f"reminder {step.reminder}" if step.alert is None else str(step.alert)
+    if step.alert is News.EXEMPTION_ENDS:
+        what = f"{what} {step.reminder_of_end}"
     return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}"
 
 
@@ -127,7 +136,7 @@ def _told(want: Wanted) -> dict[str, Any]:
         return {**kept, "reminded": step.reminder}
     if step.alert is not News.CHANGED:
         kept.pop("reminded", None)
-    return {**kept, **remembered(step.issue, closed=step.alert.ends), "destinations": list(want.destinations)}
+    return {**told_of(step, step.alert, kept), "destinations": list(want.destinations)}
 
 
 def _partly_told(want: Wanted, heard: set[str]) -> dict[str, Any]:

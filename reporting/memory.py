@@ -63,6 +63,7 @@ _TOLD: Mapping[str, Callable[[Any], bool]] = {
     "occurrence": _is_number,
     "digest": _is_text,
     "severity": _is_text,
+    "exemption_told": _is_text,
 }
 _JIRA = {**_TOLD, "ticket": _is_text, "intent": _is_intent, "told": _are_texts, "still": _maps_texts}
 _SLACK = {**_TOLD, "heard": _is_heard, "destinations": _are_texts, "reminded": _is_number}

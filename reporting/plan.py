@@ -7,14 +7,16 @@ that memory does not hold. So a channel that failed is told again by the next ru
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from library.issues.issue import Issue, Status
+from library.issues.kinds import SECURITY_GROUP
 from library.issues.reachability import severity
+from library.security_groups.exemptions import REMIND_DAYS, Exemption, deciding, last_ended
 from reporting.exposure_text import told_line
 
 
@@ -25,6 +27,7 @@ class News(StrEnum):
     FOUND_AGAIN = "found again"
     CHANGED = "changed"
     EXEMPT = "exempt"
+    EXEMPTION_ENDS = "exemption ends"
     GONE = "gone"
 
     @property
@@ -119,6 +122,10 @@ class Step:
         report: to be recorded as reported once all of that is done.
         report_anew: whether it was recorded as reported before, which counts no longer: a channel that was enabled
             since reports it for the first time.
+        exemption: of an exempt issue the exemption whose end exposes it again; of a new occurrence the one whose end
+            exposed it; None: there is none.
+        reminder_of_end: the end of the exemption and the days before it, of those on which its owner is notified, to
+            be remembered as told; empty: it is not near.
         close: to be recorded as closed once all of that is done.
     """
 
@@ -131,9 +138,22 @@ class Step:
     close: bool
     report_anew: bool = False
     attend: bool = False
+    exemption: Exemption | None = None
+    reminder_of_end: str = ""
 
 
-def plan(issues: Iterable[Issue], channels: Channels, remediation: Remediation, now: datetime) -> list[Step]:
+def _no_exemptions(account_id: str) -> Sequence[Exemption]:
+    del account_id
+    return ()
+
+
+def plan(
+    issues: Iterable[Issue],
+    channels: Channels,
+    remediation: Remediation,
+    now: datetime,
+    exemptions: Callable[[str], Sequence[Exemption]] = _no_exemptions,
+) -> list[Step]:
     """What is to be done, in the order of the issues; nothing for an issue of which everything is told.
 
     Args:
@@ -141,16 +161,27 @@ def plan(issues: Iterable[Issue], channels: Channels, remediation: Remediation, 
         channels: where they are told.
         remediation: what is announced.
         now: the time, in UTC.
+        exemptions: the exemptions of an account, expired ones among them.
     """
-    return [step for issue in issues if (step := _step(issue, channels, remediation, now))]
+    return [
+        step
+        for issue in issues
+        if (step := _step(issue, channels, remediation, now, _exemption(issue, exemptions(issue.account_id), now)))
+    ]
 
 
-def _step(issue: Issue, channels: Channels, remediation: Remediation, now: datetime) -> Step | None:
+def _step(
+    issue: Issue, channels: Channels, remediation: Remediation, now: datetime, exemption: Exemption | None
+) -> Step | None:
     ticket = alert = None
+    reminder_of_end = _reminder_of_end(issue, exemption, now)
     if channels.jira or channels.console:
         ticket = news(issue, ticket_memory(issue, on_paper=channels.console))
+        # Without a ticket JIRA has nobody to notify.
+        if channels.console or issue.jira_details.get("ticket"):
+            ticket = ticket or _end_is_near(issue.jira_details, reminder_of_end)
     if channels.slack:
-        alert = news(issue, slack_memory(issue))
+        alert = news(issue, slack_memory(issue)) or _end_is_near(issue.slack_details, reminder_of_end)
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
     begins = any(news is not None and news.begins for news in (ticket, alert))
     closes_at = remediation.closes_at(issue, now, anew=begins)
@@ -163,10 +194,60 @@ def _step(issue: Issue, channels: Channels, remediation: Remediation, now: datet
         report=is_open and (begins or not is_reported),
         report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
+        exemption=exemption if begins or not is_open else None,
+        reminder_of_end=reminder_of_end,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
     )
     is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend
     return step if is_any else None
+
+
+_EXPOSED_BY_AN_END = timedelta(days=7)
+"""How long after the end of an exemption a new occurrence is said to follow from it. Scans may fail for some time."""
+
+
+def _exemption(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -> Exemption | None:
+    """The exemption of an exempt issue, or the one whose end started the occurrence of an open one."""
+    if issue.kind is not SECURITY_GROUP:
+        return None
+    about = (issue.issue_id, issue.details.vpc_id, issue.details.name)
+    if issue.status is Status.WHITELISTED:
+        return deciding(exemptions, *about, now.date())
+    identified = issue.timestamps.identified
+    if issue.status is not Status.OPEN or identified is None:
+        return None
+    over = last_ended(exemptions, *about, now.date())
+    if over is None or over.expires is None:
+        return None
+    ended = datetime(over.expires.year, over.expires.month, over.expires.day, tzinfo=UTC)
+    return over if ended <= identified < ended + _EXPOSED_BY_AN_END else None
+
+
+def _reminder_of_end(issue: Issue, exemption: Exemption | None, now: datetime) -> str:
+    if issue.status is not Status.WHITELISTED or exemption is None or exemption.expires is None:
+        return ""
+    left = (exemption.expires - now.date()).days
+    days = [days for days in REMIND_DAYS if left <= days]
+    return f"{exemption.expires}, {min(days)} days" if days else ""
+
+
+def _end_is_near(kept: Mapping[str, Any], reminder_of_end: str) -> News | None:
+    is_told = not reminder_of_end or kept.get("exemption_told") == reminder_of_end
+    return None if is_told else News.EXEMPTION_ENDS
+
+
+def told_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What a channel keeps of an issue, once it is told of a step.
+
+    Args:
+        step: the step.
+        news: what the channel is told.
+        kept: what it kept before.
+    """
+    ends = {"exemption_told": step.reminder_of_end} if step.reminder_of_end else {}
+    if news is News.EXEMPTION_ENDS:
+        return {**kept, **ends}
+    return {**kept, **remembered(step.issue, closed=news.ends), **ends}
 
 
 def news(issue: Issue, memory: Memory | None) -> News | None:

@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.items import ConflictError
 from library.documents.plain_text import plain_text
+from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.kinds import INSPECTOR_FINDING, KINDS, IssueKind
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError
 from reporting.alerts import Wanted, send_alerts
+from reporting.exemption_text import exemption_line
 from reporting.filing import Filings
 from reporting.gather import read_accounts, read_users
-from reporting.issue_text import text_of
-from reporting.plan import Channels, Remediation, Step, plan, remembered
+from reporting.plan import Channels, News, Remediation, Step, plan, told_of
 from reporting.preview import preview
 from reporting.summary import ReportSummary
-from reporting.tickets import Tickets
+from reporting.tickets import Tickets, would_say
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -116,7 +117,7 @@ class Reporter:
             for kind in KINDS:
                 wanted = [issue for issue in issues if issue.kind is kind]
                 if channels := self._channels_of(kind):
-                    planned += plan(wanted, channels, self._remediation, self._services.now())
+                    planned += plan(wanted, channels, self._remediation, self._services.now(), self._config.exemptions)
             self.summary.unchanged += len(issues) - len(planned)
             steps += planned
         return steps
@@ -151,7 +152,7 @@ class Reporter:
                 told = self._tickets(self._services.jira).attend(issue)
             elif step.ticket:
                 self._show(step)
-                told = {"ticket": None, **issue.jira_details, **remembered(issue, closed=step.ticket.ends)}
+                told = told_of(step, step.ticket, {"ticket": None, **issue.jira_details})
         except JiraError as error:
             self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
             # Slack is sent it all the same; only then it is neither reported nor closed.
@@ -238,7 +239,11 @@ class Reporter:
         """Show a ticket as it would be filed."""
         text = self._filings.headline(step)
         if step.ticket and not step.ticket.ends:
-            text += f"\n\n{plain_text(text_of(step.issue).ticket(step.issue, self._filings.filing(step).facts))}"
+            # There is no ticket to comment on: what changed is shown as a whole.
+            shown = step if step.ticket is News.EXEMPTION_ENDS else replace(step, ticket=News.NEW)
+            text += f"\n\n{plain_text(would_say(shown, self._filings.filing(step)))}"
+        elif line := exemption_line(step.ticket, step.issue, step.exemption):
+            text += f"\n\n{printable(line)}"
         self._services.say(text)
 
     def _tickets(self, jira: JiraClient) -> Tickets:

@@ -20,10 +20,11 @@ from library.notifications.jira_client import JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
 from library.notifications.jira_users import JiraUser
 from library.notifications.jira_workflow import JiraCannotReopenError
+from reporting.exemption_text import with_exemption
 from reporting.exposure_text import told_line
 from reporting.filing import Filing
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, remembered
+from reporting.plan import News, Step, digest, remembered, told_of
 from reporting.ticket_facts import with_owner_notes
 from reporting.ticket_people import attend, attendance, choose_assignee
 from reporting.ticket_writer import TicketWriter
@@ -101,8 +102,12 @@ class Tickets:
         news, issue = step.ticket, step.issue
         known = str(kept.get("ticket") or "")
         ticket = self.jira.get(known) if known else self._lost(issue, left_over)
+        if news is News.EXEMPTION_ENDS:
+            if ticket is not None:
+                self._writer().comment(issue, ticket.key, would_say(step, filing), resumed=resumed)
+            return told_of(step, news, kept)
         if news is not None and news.ends:
-            return kept | self._end(news, issue, ticket, resumed=resumed)
+            return told_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
         told = {
             **remembered(issue, closed=False),
             "told": [told_line(perm) for perm in issue.details.perms],
@@ -118,7 +123,7 @@ class Tickets:
                 else still
             )
         if not key:
-            key, assignee = self._file(issue, filing)
+            key, assignee = self._file(step, filing)
             still = self._attend(key, attendance(filing), assignee)
         return kept | told | {"ticket": key} | ({"still": still} if still else {})
 
@@ -164,8 +169,9 @@ class Tickets:
         self._writer().comment(issue, ticket.key, _comment_on(step, filing), resumed=resumed)
         return ticket.key, False
 
-    def _file(self, issue: Issue, filing: Filing) -> tuple[str, JiraUser | None]:
+    def _file(self, step: Step, filing: Filing) -> tuple[str, JiraUser | None]:
         """File a new ticket. Returns its key and who was meant to get it."""
+        issue = step.issue
         project = filing.owners.jira_project
         if not project:
             raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
@@ -180,7 +186,8 @@ class Tickets:
             severity=str(issue.details.severity),
             due=facts.closes_at.date() if facts.closes_at else None,
         )
-        created = self._writer().create(issue, ticket, text_of(issue).ticket(issue, facts))
+        text = with_exemption(text_of(issue).ticket(issue, facts), step.ticket, issue, step.exemption)
+        created = self._writer().create(issue, ticket, text)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
 
@@ -194,16 +201,15 @@ class Tickets:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _end(self, news: News, issue: Issue, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
+    def _end(self, step: Step, filing: Filing, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
         """Close a ticket. One that is gone or closed already needs no more."""
+        issue = step.issue
         if ticket is None:
             return remembered(issue, closed=True)
-        if news is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
+        if step.ticket is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self.jira.edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            self._writer().comment(
-                issue, ticket.key, text_of(issue).ended(issue, exempt=news is News.EXEMPT), resumed=resumed
-            )
+            self._writer().comment(issue, ticket.key, would_say(step, filing), resumed=resumed)
             self.jira.workflow.close(ticket.key)
         return {**remembered(issue, closed=True), "ticket": ticket.key}
 
@@ -218,6 +224,8 @@ def would_do(step: Step, filing: Filing) -> str:
     key, owners = printable(str(step.issue.jira_details.get("ticket") or "")), filing.owners
     if step.ticket and step.ticket.ends:
         return f"a comment on {key or 'its ticket'}, which is closed"
+    if step.ticket is News.EXEMPTION_ENDS:
+        return f"a comment on {key}"
     if key:
         return f"a comment on {key}" + (
             ", which is reopened if it is closed" if step.ticket is not News.CHANGED else ""
@@ -231,10 +239,13 @@ def would_do(step: Step, filing: Filing) -> str:
 
 def would_say(step: Step, filing: Filing) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
-    if step.ticket and step.ticket.ends:
-        return text_of(step.issue).ended(step.issue, exempt=step.ticket is News.EXEMPT)
-    if step.ticket is News.NEW:
-        return text_of(step.issue).ticket(step.issue, filing.facts)
+    issue, news = step.issue, step.ticket
+    if news is News.EXEMPTION_ENDS:
+        return with_exemption((), news, issue, step.exemption)
+    if news and news.ends:
+        return with_exemption(text_of(issue).ended(issue, exempt=news is News.EXEMPT), news, issue, step.exemption)
+    if news is News.NEW:
+        return with_exemption(text_of(issue).ticket(issue, filing.facts), news, issue, step.exemption)
     return _comment_on(step, filing)
 
 
@@ -243,4 +254,5 @@ def _comment_on(step: Step, filing: Filing) -> Document:
     lines = None if told is None else [str(line) for line in told]
     again = step.ticket is not News.CHANGED
     days = filing.facts.retention_days if again and step.closes_at else None
-    return text_of(step.issue).changed(step.issue, days, lines, again=again)
+    text = text_of(step.issue).changed(step.issue, days, lines, again=again)
+    return with_exemption(text, step.ticket, step.issue, step.exemption)

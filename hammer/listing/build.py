@@ -15,7 +15,7 @@ from library.issues.kinds import kind_of
 from library.issues.reconcile import Detection
 from library.network.ports import PortSet
 from library.notifications.owners import Discovered, discover
-from library.security_groups.exemptions import Exemption
+from library.security_groups.exemptions import Exemption, deciding
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def listed_detection(detection: Detection, known: Knowledge) -> ListedIssue:
         ports=exposed_ports(details.perms, known.restricted),
         controls=controls_broken(details),
         exempt_until=exemption.expires if exemption else None,
-        exempt_reason=exemption.reason if exemption else "",
+        exempt_reason=exemption.why if exemption else "",
     )
 
 
@@ -115,15 +115,10 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         due=known.due(issue),
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
         exempt_until=exemption.expires if exemption else None,
-        exempt_reason=exemption.reason if exemption else "",
+        exempt_reason=exemption.why if exemption else "",
     )
 
 
 def _exemption(account_id: str, group_id: str, details: IssueDetails, known: Knowledge) -> Exemption | None:
-    """The exemption of a group; of several, the one that ends first, because then the group is exposed again."""
-    counting = [
-        exemption
-        for exemption in known.exemptions(account_id)
-        if exemption.names(group_id, details.vpc_id, details.name) and exemption.counts_on(known.today)
-    ]
-    return min(counting, key=lambda exemption: exemption.expires or date.max, default=None)
+    """The exemption whose end exposes a group again."""
+    return deciding(known.exemptions(account_id), group_id, details.vpc_id, details.name, known.today)

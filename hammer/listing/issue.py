@@ -42,7 +42,7 @@ class ListedIssue:
         due: when remediation may close it, in UTC; None: it does not, or nobody knows.
         restored: who restored it and when, on one line; empty: nobody did.
         exempt_until: the day on which its exemption ends; None: it has none, or one without end.
-        exempt_reason: why it is exempt, or empty.
+        exempt_reason: why it is exempt and who wrote that, or empty.
     """
 
     account_id: str

@@ -46,6 +46,7 @@ class ExemptionEntry(Section):
     cidrs: Cidrs = Field(AddressSet(), description="Exempt these sources only; none: all.")
     expires: Expiry = Field(None, description="First day in UTC on which it no longer counts.")
     reason: str = Field("", description="Why, for people.")
+    author: str = Field("", description="Who wrote the reason, for people.")
 
 
 def _from_text(value: object) -> Any:
@@ -56,7 +57,7 @@ def _from_text(value: object) -> Any:
 
 def _exemptions(entries: Iterable[ExemptionEntry]) -> Exemptions:
     return Exemptions(
-        Exemption(entry.group, entry.ports or None, entry.cidrs or None, entry.expires, entry.reason)
+        Exemption(entry.group, entry.ports or None, entry.cidrs or None, entry.expires, entry.reason, entry.author)
         for entry in entries
     )
 

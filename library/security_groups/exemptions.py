@@ -23,7 +23,8 @@ class Exemption:
         ports: exempt these ports only; None: every port and protocol.
         sources: exempt these sources only; None: every source.
         expires: the first day, in UTC, on which it no longer counts; None: it always counts.
-        reason: why, for people.
+        reason: why, for people; hostile text.
+        author: who wrote the reason, such as a name or an address; hostile text, or empty.
     """
 
     group: str
@@ -31,6 +32,12 @@ class Exemption:
     sources: AddressSet | None = None
     expires: date | None = None
     reason: str = ""
+    author: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason and who wrote it, hostile text; empty: neither is known."""
+        return f"{self.reason} ({self.author})" if self.reason and self.author else self.reason or self.author
 
     @property
     def is_whole(self) -> bool:
@@ -62,14 +69,43 @@ def applying(
     exemptions: Iterable[Exemption], group_id: str, vpc_id: str, name: str, today: date
 ) -> tuple[Exemption, ...]:
     """Those of an account's exemptions that are about this group and count on this day, in UTC."""
+    about = _about(exemptions, group_id, vpc_id, name)
+    return tuple(exemption for exemption in about if exemption.counts_on(today))
+
+
+def _about(exemptions: Iterable[Exemption], group_id: str, vpc_id: str, name: str) -> Iterable[Exemption]:
     if isinstance(exemptions, Exemptions):
         exemptions = [
             exemption for key in (group_id, f"{vpc_id}:{name}") for exemption in exemptions.by_group.get(key, ())
         ]
-    return tuple(
-        exemption for exemption in exemptions if exemption.names(group_id, vpc_id, name) and exemption.counts_on(today)
-    )
+    return (exemption for exemption in exemptions if exemption.names(group_id, vpc_id, name))
 
+
+def deciding(exemptions: Iterable[Exemption], group_id: str, vpc_id: str, name: str, today: date) -> Exemption | None:
+    """The exemption whose end exposes a group again; None: none counts on this day, in UTC.
+
+    Of those that exempt the whole group it is the one that ends last. Without such a one it is the first of the others
+    to end, because all of them together cover what is open.
+    """
+    counting = applying(exemptions, group_id, vpc_id, name, today)
+    if whole := [exemption for exemption in counting if exemption.is_whole]:
+        return max(whole, key=_end)
+    return min(counting, key=_end, default=None)
+
+
+def last_ended(exemptions: Iterable[Exemption], group_id: str, vpc_id: str, name: str, today: date) -> Exemption | None:
+    """Of the exemptions of a group that count no longer on this day, in UTC, the one that ended last."""
+    about = _about(exemptions, group_id, vpc_id, name)
+    over = (exemption for exemption in about if not exemption.counts_on(today))
+    return max(over, key=_end, default=None)
+
+
+def _end(exemption: Exemption) -> date:
+    return exemption.expires or date.max
+
+
+REMIND_DAYS = (14, 3)
+"""How many days before an exemption ends the owner of the group is notified, the most first."""
 
 WARN_DAYS = 30
 """How many days before an exemption ends people are warned of it."""

@@ -54,6 +54,7 @@ class World:
         groups: the ids of all groups that were found exposed.
         sections: of the file `config`, beyond what is always there.
         ticket_owners: the file.
+        exemptions: the main account's, of the file `whitelist`.
     """
 
     jira: JiraStandIn
@@ -63,13 +64,16 @@ class World:
     slept: list[float] = field(default_factory=list)
     sections: dict[str, Any] = field(default_factory=dict)
     ticket_owners: dict[str, Any] = field(default_factory=lambda: {"jira_project": "SEC"})
+    exemptions: list[Any] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     more_accounts: dict[str, str] = field(default_factory=dict)
     groups: dict[str, None] = field(default_factory=dict)
 
     def configuration(self) -> Configuration:
+        whitelist = {"secgrp_unrestricted_access": {MAIN: self.exemptions}}
         return parse_configuration(
             {
+                "whitelist": ("whitelist.json", json.dumps(whitelist).encode()),
                 "config": ("config.json", json.dumps(self.config_file()).encode()),
                 "ticket_owners": ("ticket_owners.json", json.dumps(self.ticket_owners).encode()),
             }

@@ -1,0 +1,163 @@
+"""Who is notified of the end of an exemption, when, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from library.documents.plain_text import plain_text
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
+from library.security_groups.exemptions import Exemption
+from library.security_groups.exposure import Exposure
+from reporting.exemption_text import exemption_line, with_exemption
+from reporting.plan import Channels, News, Remediation, Step, plan, remembered, told_of
+
+END = date(2027, 3, 1)
+MIDNIGHT = datetime(2027, 3, 1, tzinfo=UTC)
+EXEMPTION = Exemption("sg-1", expires=END, reason="partner VPN", author="Ana Lima")
+OFF = Remediation(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
+BOTH, JIRA, SLACK, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, True), Channels(False, False)
+
+
+def issue(status: Status = Status.WHITELISTED, identified: datetime = MIDNIGHT, **changes: Any) -> Issue:
+    perms = (Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely"),)
+    details = IssueDetails("web", "eu-west-1", "vpc-1", "open_completely", {}, perms)
+    return replace(Issue("1", "sg-1", status, details, Timestamps(identified, identified)), **changes)
+
+
+def steps(given: Issue, now: datetime, channels: Channels = SLACK, *exemptions: Exemption) -> Sequence[Step]:
+    return plan([given], channels, OFF, now, lambda account_id: (exemptions or (EXEMPTION,)) * (account_id == "1"))
+
+
+@pytest.mark.parametrize(
+    ("days", "told", "reminder"),
+    [
+        pytest.param(15, "", None, id="not near"),
+        pytest.param(14, "", "2027-03-01, 14 days", id="14 days before"),
+        pytest.param(13, "2027-03-01, 14 days", None, id="told once"),
+        pytest.param(4, "", "2027-03-01, 14 days", id="late, but before the next date"),
+        pytest.param(3, "2027-03-01, 14 days", "2027-03-01, 3 days", id="3 days before"),
+        pytest.param(3, "2026-03-01, 3 days", "2027-03-01, 3 days", id="it was extended since"),
+        pytest.param(1, "2027-03-01, 3 days", None, id="both were told"),
+        pytest.param(0, "", None, id="it has ended, and no scan saw the group since"),
+    ],
+)
+def test_when_the_end_is_told(days: int, told: str, reminder: str | None) -> None:
+    found = steps(issue(slack_details={"exemption_told": told}), MIDNIGHT - timedelta(days=days))
+    assert [(step.alert, step.reminder_of_end) for step in found] == (
+        [] if reminder is None else [(News.EXEMPTION_ENDS, reminder)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "ticket", "expected"),
+    [
+        pytest.param(BOTH, True, (News.EXEMPTION_ENDS, News.EXEMPTION_ENDS), id="ticket and Slack"),
+        pytest.param(BOTH, False, (None, News.EXEMPTION_ENDS), id="no ticket: Slack"),
+        pytest.param(JIRA, False, None, id="no ticket and no Slack: nobody"),
+        pytest.param(CONSOLE, False, (News.EXEMPTION_ENDS, None), id="console"),
+    ],
+)
+def test_where_the_end_is_told(
+    channels: Channels, ticket: bool, expected: tuple[News | None, News | None] | None
+) -> None:
+    kept = {**remembered(issue(), closed=True), "ticket": "SEC-1"} if ticket else {}
+    found = steps(issue(jira_details=kept), MIDNIGHT - timedelta(days=3), channels)
+    assert [(step.ticket, step.alert) for step in found] == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("exemptions", "expires"),
+    [
+        pytest.param((EXEMPTION, Exemption("sg-1")), None, id="another one has no end"),
+        pytest.param((EXEMPTION, Exemption("vpc-1:web", expires=date(2027, 3, 3))), date(2027, 3, 3), id="by name"),
+        pytest.param((Exemption("sg-2", expires=END),), None, id="of another group"),
+    ],
+)
+def test_the_end_that_counts(exemptions: tuple[Exemption, ...], expires: date | None) -> None:
+    found = steps(issue(), MIDNIGHT - timedelta(days=2), SLACK, *exemptions)
+    assert [step.exemption.expires for step in found if step.exemption] == ([expires] if expires else [])
+
+
+@pytest.mark.parametrize(
+    ("identified", "is_named"),
+    [
+        pytest.param(MIDNIGHT - timedelta(seconds=1), False, id="exposed before it ended"),
+        pytest.param(MIDNIGHT, True, id="exposed by its end"),
+        pytest.param(MIDNIGHT + timedelta(days=6), True, id="seen a few days later"),
+        pytest.param(MIDNIGHT + timedelta(days=7), False, id="exposed by something else"),
+    ],
+)
+def test_a_new_occurrence_names_the_exemption_that_ended(identified: datetime, is_named: bool) -> None:
+    kept = remembered(issue(), closed=True)
+    [step] = steps(issue(Status.OPEN, identified, occurrence=2, slack_details=kept), MIDNIGHT + timedelta(days=8))
+    assert (step.alert, step.exemption) == (News.FOUND_AGAIN, EXEMPTION if is_named else None)
+
+
+def test_what_is_remembered_of_an_end_keeps_what_was_known() -> None:
+    kept = {**remembered(issue(), closed=True), "ticket": "SEC-1"}
+    given = issue(jira_details=kept)
+    [step] = steps(given, MIDNIGHT - timedelta(days=3), BOTH)
+    told = told_of(step, News.EXEMPTION_ENDS, kept)
+    assert told == {**kept, "exemption_told": "2027-03-01, 3 days"}
+    assert steps(replace(given, jira_details=told, slack_details=told), MIDNIGHT - timedelta(days=3), BOTH) == []
+
+
+def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it() -> None:
+    given = issue(slack_details=remembered(issue(Status.OPEN), closed=False))
+    [step] = steps(given, MIDNIGHT - timedelta(days=3))
+    assert step.alert is News.EXEMPT
+    told = told_of(step, News.EXEMPT, given.slack_details)
+    assert steps(replace(given, slack_details=told), MIDNIGHT - timedelta(days=3)) == []
+
+
+@pytest.mark.parametrize(
+    ("news", "exemption", "line"),
+    [
+        pytest.param(
+            News.EXEMPTION_ENDS,
+            EXEMPTION,
+            "The exemption of security group sg-1 ends on 2027-03-01. From that day on it is an open issue again, "
+            "unless it is fixed or the exemption is extended before. Reason of the exemption: partner VPN (Ana Lima)",
+            id="ends soon",
+        ),
+        pytest.param(
+            News.FOUND_AGAIN,
+            EXEMPTION,
+            "The exemption of security group sg-1 ended on 2027-03-01. Reason of the exemption: partner VPN (Ana Lima)",
+            id="ended",
+        ),
+        pytest.param(
+            News.NEW,
+            Exemption("sg-1", expires=END),
+            "The exemption of security group sg-1 ended on 2027-03-01.",
+            id="no reason",
+        ),
+        pytest.param(
+            News.EXEMPT,
+            EXEMPTION,
+            "The exemption ends on 2027-03-01. Reason of the exemption: partner VPN (Ana Lima)",
+            id="exempt",
+        ),
+        pytest.param(
+            News.EXEMPT, Exemption("sg-1", author="Ana Lima"), "Reason of the exemption: Ana Lima", id="an author alone"
+        ),
+        pytest.param(News.EXEMPT, Exemption("sg-1"), "", id="nothing to say"),
+        pytest.param(News.CHANGED, EXEMPTION, "", id="changed"),
+        pytest.param(News.GONE, None, "", id="no exemption"),
+    ],
+)
+def test_what_is_said_of_an_exemption(news: News, exemption: Exemption | None, line: str) -> None:
+    assert exemption_line(news, issue(), exemption) == line
+
+
+def test_a_hostile_reason_stays_on_its_line() -> None:
+    hostile = replace(EXEMPTION, reason="ok\r\n[x|http://e] \x1b[31m\u202e", author="<!channel>")
+    text = plain_text(with_exemption((), News.FOUND_AGAIN, issue(), hostile))
+    assert len(text.strip().splitlines()) == 1
+    assert text.strip().isprintable()
