@@ -14,6 +14,8 @@ import typer
 
 from hammer.formats import Format, render
 from hammer.listing.issue import Listing
+from library.documents.text import printable
+from library.jobs.command_line import Exit
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -47,6 +49,12 @@ def check_output(output: str | None) -> None:
     if path.is_dir() or not path.parent.is_dir():
         why = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise typer.BadParameter(f"{output}: {why}", param_hint="--output")
+    try:
+        if _is_replaced(path):
+            tempfile.TemporaryFile(dir=path.resolve().parent).close()
+    except OSError as error:
+        why = f"cannot write there: {error.strerror}"
+        raise typer.BadParameter(f"{output}: {why}", param_hint="--output") from error
 
 
 def write(listing: Listing, output_format: Format, output: str | None, s3: Callable[[], S3Client]) -> None:
@@ -59,7 +67,7 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
         s3: makes the client for S3; called only for a place there.
 
     Raises:
-        OSError: the file could not be written.
+        Exit: the file could not be written, and standard error says why.
         ClientError, BotoCoreError: S3 did not take it.
     """
     if output is None and output_format is Format.TABLE:
@@ -75,7 +83,11 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
         bucket, _, key = output.removeprefix(_S3).partition("/")
         s3().put_object(Bucket=bucket, Key=key, Body=data, ContentType=_CONTENT_TYPES[output_format])
     else:
-        _write_file(Path(output), data)
+        try:
+            _write_file(Path(output), data)
+        except OSError as error:
+            print(f"hammer: {printable(output)} could not be written: {error.strerror}", file=sys.stderr)
+            raise typer.Exit(Exit.INCOMPLETE) from error
 
 
 def _text(listing: Listing, output_format: Format) -> str:
@@ -100,7 +112,16 @@ def _print(data: bytes) -> None:
         buffer.flush()
 
 
+def _is_replaced(path: Path) -> bool:
+    """Whether a new file takes a path's place. A device or a pipe, such as /dev/stdout, is written to instead."""
+    return path.is_file() or not path.exists()
+
+
 def _write_file(path: Path, data: bytes) -> None:
+    if not _is_replaced(path):
+        path.write_bytes(data)
+        return
+    path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -100,7 +100,7 @@ def totals(listing: Listing) -> tuple[Total, ...]:
             for number in (severities.count(severity),)
         ),
         Total(sum(issue.verdict == Verdict.INTERNET for issue in issues), "reachable from the Internet now"),
-        Total(sum(issue.due is not None and issue.due <= now + _SOON for issue in issues), "closed within 7 days"),
+        Total(sum(issue.due is not None and issue.due <= now + _SOON for issue in issues), "due within 7 days"),
         Total(listing.whitelisted, "exempt"),
         Total(len(listing.failed), "not seen whole", "high" if listing.failed else ""),
     )
