@@ -11,7 +11,7 @@ import typer
 from hammer.formats import Format
 from hammer.listing.issue import Listing
 from hammer.output import check_output, write
-from tests.unit.hammer.test_formats import hostile_listing
+from tests.builders.listings import hostile_listing
 
 
 def no_s3() -> None:
