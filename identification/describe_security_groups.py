@@ -6,13 +6,14 @@ Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from identification.deliveries import Deliveries
-from identification.errors import MalformedEventError, UnknownAccountError
+from identification.errors import MalformedEventError, NotShownYetError, UnknownAccountError
 from identification.look import Looked, is_whole, look
+from identification.redelivery import redeliver_soon
 from identification.region_scan import RegionOffError, RegionScan
 from identification.runtime import Runtime, start
 from identification.scan_targets import ScanTarget, merge, parse_target
@@ -25,6 +26,13 @@ _log = logging.getLogger(__name__)
 _CONCURRENT_LOOKS = 5  # targets of one event: a look waits for AWS most of its time
 
 
+class _Asked(NamedTuple):
+    """A record and the scan target that it asks for."""
+
+    target: ScanTarget
+    record: Any
+
+
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Look at every scan target of an event of SNS or SQS.
 
@@ -34,6 +42,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     Raises:
         MalformedEventError: a record is not a scan target. The others were looked at.
         UnknownAccountError: a record is about an account that the configuration does not name.
+        NotShownYetError: EC2 does not show yet what an event says was changed. What is certain was written.
         ExceptionGroup: several targets failed; a single failure is raised as it is.
     """
     runtime = start(context)
@@ -48,13 +57,15 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         try:
             changes += looked.result()
         except Exception as error:  # noqa: BLE001 - told below, when every other target has had its turn
-            deliveries.fail(error, *asked_by)
+            waiting = _waiting(error, asked_by)
+            deliveries.fail(error, *waiting)
+            redeliver_soon(error, waiting, runtime)
     return deliveries.answer({"changes": changes})
 
 
-def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[Any]]:
+def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[_Asked]]:
     """The scan targets of an event, one for each account and region, and the records that ask for each."""
-    places: dict[tuple[str, str], list[tuple[ScanTarget, Any]]] = {}
+    places: dict[tuple[str, str], list[_Asked]] = {}
     for record in deliveries.records:
         try:
             target = parse_target(record)
@@ -63,8 +74,17 @@ def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[A
             _log.error("a record failed: %s", explain(error))
             deliveries.fail(error, record)
             continue
-        places.setdefault((target.account_id, target.region), []).append((target, record))
-    return {merge([target for target, _ in asked]): [record for _, record in asked] for asked in places.values()}
+        places.setdefault((target.account_id, target.region), []).append(_Asked(target, record))
+    return {merge([each.target for each in asked]): asked for asked in places.values()}
+
+
+def _waiting(error: Exception, asked_by: Sequence[_Asked]) -> list[Any]:
+    """The records that a failed look leaves undone: of one that is behind, those that told what it must show."""
+    if not isinstance(error, NotShownYetError):
+        return [asked.record for asked in asked_by]
+    return [
+        asked.record for asked in asked_by if any(group_id in error.groups for group_id, _ in asked.target.expected)
+    ]
 
 
 def identify(target: ScanTarget, runtime: Runtime) -> int:
@@ -75,6 +95,7 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
 
     Raises:
         Exception: the target could not be read, or its issues not be written. No issue of what was not read changes.
+        NotShownYetError: EC2 does not show yet what an event says was changed. What is certain was written.
     """
     started = runtime.now()
     looked, outcome, reason = Looked(RegionScan(), 0), Outcome.COMPLETE, ""
@@ -105,6 +126,8 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
         runtime.sessions.forget(target.account_id, target.region)
         if is_whole(target):
             _record(seen, runtime)
+    if looked.lagging:
+        raise NotShownYetError(looked.lagging)
     return looked.changes
 
 

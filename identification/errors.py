@@ -1,8 +1,14 @@
-"""Errors that more than one of the identification Lambdas raises."""
+"""Errors of the identification Lambdas."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from library.errors import HammerError
+
+if TYPE_CHECKING:
+    from identification.expected_changes import Lagging
 
 
 class UnknownAccountError(HammerError):
@@ -11,3 +17,17 @@ class UnknownAccountError(HammerError):
 
 class MalformedEventError(HammerError, ValueError):
     """A record is not what the function's event source sends. Lambda retries it, then the dead-letter queue gets it."""
+
+
+class NotShownYetError(HammerError):
+    """EC2 does not show yet what calls changed. The look must be repeated; the issues that are certain were written.
+
+    Args:
+        groups: the groups, by id.
+    """
+
+    def __init__(self, groups: Mapping[str, Lagging]) -> None:
+        self.groups = groups
+        named = ", ".join(sorted(groups)[:20])
+        more = f" and {len(groups) - 20} more" if len(groups) > 20 else ""
+        super().__init__(f"EC2 does not show yet what was changed in {named}{more}: looked at again soon")

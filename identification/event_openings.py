@@ -1,4 +1,4 @@
-"""Who made a call, and which rules or prefix-list entries it added.
+"""Who made a call, and which rules or prefix-list entries it added or took away.
 
 Pure.
 """
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from identification.cloudtrail import TEXT_LIMIT, ApiCall, map_of, members_of, request_of, shown, text_of, value_of
+from identification.expected_changes import ExpectedChange
 from library.issues.opened_by import OpenedBy
 from library.issues.opening_calls import OpenedRule, OpeningCall
 from library.issues.times import parse_time
@@ -63,6 +64,18 @@ def opening_of(call: ApiCall, own: OwnRoles) -> OpeningCall | None:
     return OpeningCall(by, rules)
 
 
+def expected_of(call: ApiCall) -> tuple[ExpectedChange, ...]:
+    """What EC2 must show because of a call; empty: the call does not tell, or its time is none."""
+    request, time = request_of(call), _time(call.detail)
+    if time is None:
+        return ()
+    if call.name == "DeleteSecurityGroup":
+        return (ExpectedChange(time, is_there=False, rule=None),)
+    added = [ExpectedChange(time, is_there=True, rule=rule) for rule in _added(call, request)]
+    removed = [ExpectedChange(time, is_there=False, rule=rule) for rule in _removed(call, request)]
+    return tuple(dict.fromkeys([*added, *removed]))[:_RULES_LIMIT]
+
+
 def _issuer(identity: Mapping[str, Any]) -> tuple[str, str]:
     """Account and name of the role whose session made a call; empty: it was no role's session."""
     issuer = map_of(value_of(map_of(value_of(identity, "sessionContext")), "sessionIssuer"))
@@ -87,22 +100,37 @@ def _time(detail: Mapping[str, Any]) -> datetime | None:
 def _added(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
     """The rules or entries that a call added."""
     if call.name == "AuthorizeSecurityGroupIngress":
-        yield from _authorized(call, request)
+        yield from _told(call, request)
     elif call.name == "ModifySecurityGroupRules":
         for update in members_of(value_of(request, "securityGroupRule") or value_of(request, "securityGroupRules")):
             yield from _rule(map_of(value_of(update, "securityGroupRule")))
     elif call.name == "ModifyManagedPrefixList":
-        prefix_list_id = text_of(request, "prefixListId")
-        for entry in members_of(value_of(request, "addEntry") or value_of(request, "addEntries")):
+        yield from _entries(request, "addEntry", "addEntries")
+
+
+def _removed(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
+    """The rules or entries that a call took away, as far as it names more than their ids."""
+    if call.name == "RevokeSecurityGroupIngress":
+        yield from _told(call, request)
+    elif call.name == "ModifyManagedPrefixList":
+        yield from _entries(request, "removeEntry", "removeEntries")
+
+
+def _entries(request: Mapping[str, Any], *names: str) -> Iterator[OpenedRule]:
+    prefix_list_id = text_of(request, "prefixListId")
+    for name in names:
+        for entry in members_of(value_of(request, name)):
             if prefix_list_id and (cidr := text_of(entry, "cidr")):
                 yield OpenedRule("", None, None, cidr[:TEXT_LIMIT], prefix_list_id)
 
 
-def _authorized(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
+def _told(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
+    """The rules that an authorization or a revocation names."""
     response = map_of(value_of(call.detail, "responseElements"))
-    for rule in members_of(value_of(response, "securityGroupRuleSet")):
-        if value_of(rule, "isEgress") is not True:
-            yield from _rule(rule)
+    for listed in ("securityGroupRuleSet", "revokedSecurityGroupRuleSet"):
+        for rule in members_of(value_of(response, listed)):
+            if value_of(rule, "isEgress") is not True:
+                yield from _rule(rule)
     permissions = members_of(value_of(request, "ipPermissions"))
     # The short form of the command line has one rule in the parameters themselves.
     yield from _rule(request)

@@ -6,9 +6,10 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from identification.events import Hint, Scope
+from identification.expected_changes import ExpectedChange, changes_item, latest_changes
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.opening_calls import OpeningCall, latest, opened_item
@@ -31,16 +32,25 @@ class Targets:
 
     Attributes:
         groups: the groups, each with what was opened in it.
+        expected: what EC2 must show of them once it is up to date, by group id.
         region: whether to look at the whole region: something changed, and it cannot be told where.
     """
 
     groups: dict[str, dict[OpeningCall, None]] = field(default_factory=dict)
+    expected: dict[str, list[ExpectedChange]] = field(default_factory=dict)
     region: bool = False
 
-    def add(self, group_ids: Iterable[str], opening: OpeningCall | None = None) -> None:
+    def add(
+        self,
+        group_ids: Iterable[str],
+        opening: OpeningCall | None = None,
+        expected: Iterable[ExpectedChange] = (),
+    ) -> None:
         """Look at these groups."""
+        changes = list(expected)
         for group_id in group_ids:
             self.groups.setdefault(group_id, {}).update({opening: None} if opening else {})
+            self.expected.setdefault(group_id, []).extend(changes)
 
 
 class TargetFinder:
@@ -66,7 +76,7 @@ class TargetFinder:
         """
         targets = Targets()
         for hint in hints:
-            targets.add(hint.group_ids, self._exposing(hint.opening))
+            targets.add(hint.group_ids, self._exposing(hint.opening), self._awaited(hint))
             targets.region |= hint.scope is Scope.REGION
         if any(hint.scope is Scope.EXPOSED_GROUPS for hint in hints):
             exposed = self._runtime.table.exposed(
@@ -91,7 +101,7 @@ class TargetFinder:
         found = security_groups_named(self._client(), names) if names else {}
         for hint in hints:
             if hint.group_name in found:
-                targets.add([found[hint.group_name]], self._exposing(hint.opening))
+                targets.add([found[hint.group_name]], self._exposing(hint.opening), self._awaited(hint))
             else:
                 targets.region = True
 
@@ -107,12 +117,21 @@ class TargetFinder:
             for group in page.groups:
                 for prefix_list_id in {rule.prefix_list_id for rule in group.ingress} & by_list.keys():
                     for hint in by_list[prefix_list_id]:
-                        targets.add([group.group_id], self._exposing(hint.opening))
+                        targets.add([group.group_id], self._exposing(hint.opening), self._awaited(hint))
             # A group that was not understood may name the list, too.
             targets.region |= bool(page.nameless) or any(group.unreadable for group in page.groups)
 
     def _client(self) -> Any:
         return self._runtime.sessions.client("ec2", self._account_id, self._region)
+
+    def _awaited(self, hint: Hint) -> list[ExpectedChange]:
+        """What EC2 may not show yet, as far as issues depend on it."""
+        now = self._runtime.now()
+        return [
+            change
+            for change in hint.expected
+            if change.is_young(now) and (change.rule is None or self._may_expose(change.rule))
+        ]
 
     def _exposing(self, opening: OpeningCall | None) -> OpeningCall | None:
         """An opening with those of its rules alone that may be an exposure; None: there are none."""
@@ -134,15 +153,32 @@ def messages(target: Mapping[str, str], targets: Targets) -> list[dict[str, Any]
         target: the account and region, as initiation publishes them.
         targets: what to look at there.
     """
-    found = _of_groups(target, {name: list(openings) for name, openings in targets.groups.items()})
+    changes = latest_changes((name, change) for name, told in targets.expected.items() for change in told)
+    of_groups = {name: _Told(list(openings), changes.get(name, ())) for name, openings in targets.groups.items()}
+    found = _of_groups(target, of_groups)
     return [dict(target), *found] if targets.region else found
 
 
-def _of_groups(target: Mapping[str, str], groups: Mapping[str, Sequence[OpeningCall]]) -> list[dict[str, Any]]:
+class _Told(NamedTuple):
+    """What events told about one group."""
+
+    openings: Sequence[OpeningCall]
+    expected: Sequence[ExpectedChange]
+
+    def latest_half(self) -> _Told:
+        """The later half of each."""
+        expected = sorted(self.expected, key=lambda change: change.time, reverse=True)
+        return _Told(latest(self.openings, len(self.openings) // 2), expected[: len(expected) // 2])
+
+
+def _of_groups(target: Mapping[str, str], groups: Mapping[str, _Told]) -> list[dict[str, Any]]:
     if not groups:
         return []
-    opened = opened_item((group_id, opening) for group_id, openings in groups.items() for opening in openings)
-    message: dict[str, Any] = {**target, "group_ids": list(groups), **({"opened": opened} if opened else {})}
+    opened = opened_item((group_id, opening) for group_id, told in groups.items() for opening in told.openings)
+    expected = changes_item({group_id: told.expected for group_id, told in groups.items()})
+    message: dict[str, Any] = {**target, "group_ids": list(groups)}
+    message |= {"opened": opened} if opened else {}
+    message |= {"expected": expected} if expected else {}
     if len(json.dumps(message)) <= MESSAGE_BYTES:
         return [message]
     if len(groups) > 1:
@@ -154,5 +190,5 @@ def _of_groups(target: Mapping[str, str], groups: Mapping[str, Sequence[OpeningC
             for found in _of_groups(target, {name: groups[name] for name in some})
         ]
     # A single group with more than a message holds: the latest calls are those that are asked for.
-    [(group_id, openings)] = groups.items()
-    return _of_groups(target, {group_id: latest(openings, len(openings) // 2)})
+    [(group_id, told)] = groups.items()
+    return _of_groups(target, {group_id: told.latest_half()})

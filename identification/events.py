@@ -22,7 +22,8 @@ from identification.cloudtrail import (
     text_of,
     value_of,
 )
-from identification.event_openings import OwnRoles, opening_of
+from identification.event_openings import OwnRoles, expected_of, opening_of
+from identification.expected_changes import ExpectedChange
 from library.issues.opening_calls import OpeningCall
 
 _GROUP_ID = re.compile(r"sg-[0-9A-Za-z]{1,60}")
@@ -50,6 +51,7 @@ class Hint:
         group_name: of the scope `groups`: the group's name in the default VPC; empty: its id is told.
         prefix_list_id: of the scope `prefix list`.
         opening: what the call added, and who made it; None: nothing, or nobody who may be named.
+        expected: what EC2 must show of these groups because of the call, once it is up to date.
     """
 
     account_id: str
@@ -59,6 +61,7 @@ class Hint:
     group_name: str = ""
     prefix_list_id: str = ""
     opening: OpeningCall | None = None
+    expected: tuple[ExpectedChange, ...] = ()
 
 
 def hint_of(call: ApiCall, own: OwnRoles) -> Hint:
@@ -72,18 +75,25 @@ def hint_of(call: ApiCall, own: OwnRoles) -> Hint:
     if call.name in REACHABILITY_CALLS:
         return Hint(call.account_id, call.region, Scope.EXPOSED_GROUPS)
     request = request_of(call)
-    opening = opening_of(call, own)
+    opening, expected = opening_of(call, own), expected_of(call)
     if call.name in PREFIX_LIST_CALLS:
         prefix_list_id = text_of(request, "prefixListId")
         if not _PREFIX_LIST_ID.fullmatch(prefix_list_id):
             return hint
-        return Hint(call.account_id, call.region, Scope.PREFIX_LIST, prefix_list_id=prefix_list_id, opening=opening)
+        return Hint(
+            call.account_id,
+            call.region,
+            Scope.PREFIX_LIST,
+            prefix_list_id=prefix_list_id,
+            opening=opening,
+            expected=expected,
+        )
     if group_ids := _group_ids(call, request):
-        return Hint(call.account_id, call.region, Scope.GROUPS, group_ids, opening=opening)
+        return Hint(call.account_id, call.region, Scope.GROUPS, group_ids, opening=opening, expected=expected)
     if call.name == "CreateSecurityGroup":
         return hint  # its name may be one in any VPC
     if name := text_of(request, "groupName"):
-        return Hint(call.account_id, call.region, Scope.GROUPS, group_name=name, opening=opening)
+        return Hint(call.account_id, call.region, Scope.GROUPS, group_name=name, opening=opening, expected=expected)
     return hint
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from identification.expected_changes import Lagging, lagging, latest_changes
 from identification.region_scan import RegionScan, first_few, scan_region
 from library.aws.adoption import adopt
 from library.aws.coverage_records import CoverageRecords
@@ -45,12 +46,14 @@ class Looked:
     Attributes:
         scan: what was seen at first.
         changes: how many issues changed.
+        lagging: the groups of which EC2 does not show yet what calls changed. The look must be repeated.
         odd_rows: of issues whose item in the table could not be read, what is wrong. They were left as they are.
     """
 
     scan: RegionScan
     changes: int
     odd_rows: Sequence[str] = ()
+    lagging: Mapping[str, Lagging] = field(default_factory=dict)
 
     @property
     def problem(self) -> str:
@@ -88,13 +91,14 @@ def look(target: ScanTarget, runtime: Runtime) -> Looked:
         adopt(runtime.table, target.account_id)
     group_ids: Sequence[str] = () if is_whole(target) else target.group_ids
     first: RegionScan | None = None
-    changes, odd_rows = 0, dict[str, str]()
+    changes, odd_rows, behind = 0, dict[str, str](), dict[str, Lagging]()
     for _ in range(_LOOKS):
         once = _Once(target, runtime, group_ids)
         scan, written, again = once.look()
         first, changes, odd_rows = first or scan, changes + written, odd_rows | once.known.odd
+        behind = {name: seen for name, seen in behind.items() if group_ids and name not in group_ids} | once.lagging
         if not again:
-            return Looked(first, changes, tuple(odd_rows[group_id] for group_id in sorted(odd_rows)))
+            return Looked(first, changes, tuple(odd_rows[group_id] for group_id in sorted(odd_rows)), behind)
         group_ids = () if len(again) > NAMED_AT_MOST else sorted(again)
     raise ConflictError(f"issues that kept changing while they were written: {', '.join(sorted(again))}")
 
@@ -120,7 +124,9 @@ class _Once:
         self._group_ids = group_ids
         self._looks = Looks(runtime.table.items)
         self._openings: dict[str, Sequence[OpeningCall]] = {}
+        self._expected = latest_changes(target.expected)
         self.known = _Known()
+        self.lagging: dict[str, Lagging] = {}
 
     def look(self) -> tuple[RegionScan, int, set[str]]:
         """Describe, decide and write.
@@ -132,6 +138,7 @@ class _Once:
         # Known before it is described: who writes in between makes the conditional write fail.
         self._read(self._group_ids)
         scan = self._scan()
+        self.lagging = self._not_shown_yet(scan)
         if not self._group_ids:
             self._read_more([detection.group_id for detection in scan.detections])
         decided = {change.issue.issue_id: change for change in self._decide(scan)}
@@ -178,6 +185,7 @@ class _Once:
             self._runtime.now().date(),
             self._group_ids,
             section.owner_tags.keys,
+            self._expected.keys(),
         )
         if not scan.groups and not self._group_ids:
             # Every VPC has a default group: where there were groups, an empty answer is an error of whatever answered.
@@ -195,13 +203,30 @@ class _Once:
         gone = {
             group_id
             for group_id, issue in issues.items()
-            if group_id not in detections and self._is_here(issue) and scan.tells_about(group_id)
+            if group_id not in detections
+            and self._is_here(issue)
+            and scan.tells_about(group_id)
+            # An answer that is behind resolves nothing.
+            and group_id not in self.lagging
         }
         return [
             change
-            for group_id in (detections.keys() | gone) - self.known.odd.keys()
+            for group_id in (detections.keys() | gone) - self.known.odd.keys() - self._fixed(issues)
             if (change := reconcile(issues.get(group_id), detections.get(group_id), now))
         ]
+
+    def _not_shown_yet(self, scan: RegionScan) -> dict[str, Lagging]:
+        looked_at = set(self._group_ids) or self._expected.keys()
+        expected = {name: changes for name, changes in self._expected.items() if name in looked_at}
+        return lagging(expected, scan.shown, scan.entries, self._runtime.now())
+
+    def _fixed(self, issues: Mapping[str, Issue]) -> set[str]:
+        """Groups that have no issue now and of which EC2 still shows what was taken away: none is opened."""
+        return {
+            group_id
+            for group_id, seen in self.lagging.items()
+            if seen.shows_old and not (group_id in issues and issues[group_id].status.is_exposed)
+        }
 
     def _attribute(self, decided: Collection[str]) -> Iterator[Change]:
         """Changes of issues that stay as they are, but for who opened them."""

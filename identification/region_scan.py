@@ -5,7 +5,7 @@ The identification Lambda and `hammer scan` both look this way; only what they d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
     from library.aws.session import Sessions
+    from library.network.addresses import Network
     from library.security_groups.exemptions import Exemption
     from library.security_groups.exposure import Evaluator, Opening
-    from library.security_groups.group import GroupPage
+    from library.security_groups.group import GroupPage, SecurityGroup
 
 
 _PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
@@ -47,6 +48,8 @@ class RegionScan:
             were.
         nameless: of groups that came without an id, the reasons. Each could be any group.
         incomplete: why the answer cannot be all that there is; empty: it can.
+        shown: the groups that the caller asked to keep, by id, as EC2 showed them.
+        entries: of the prefix lists that were read.
     """
 
     groups: int = 0
@@ -55,6 +58,8 @@ class RegionScan:
     nameless: list[str] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     incomplete: str = ""
+    shown: dict[str, SecurityGroup] = field(default_factory=dict)
+    entries: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
 
     @property
     def problem(self) -> str:
@@ -82,6 +87,7 @@ def scan_region(
     today: date,
     group_ids: Sequence[str] = (),
     owner_keys: frozenset[str] | None = None,
+    keep: Collection[str] = (),
 ) -> RegionScan:
     """Describe the groups of an account and region and judge them, a page at a time; then who can connect to them.
 
@@ -94,6 +100,7 @@ def scan_region(
         today: the day in UTC, for exemptions that expire.
         group_ids: look at these only; empty: at all.
         owner_keys: the keys of tags that tell an owner, in lower case; None: what uses the groups is not read.
+        keep: ids of groups that the result keeps as EC2 showed them.
 
     Raises:
         RegionOffError: the account has not enabled the region.
@@ -105,12 +112,14 @@ def scan_region(
     openings: dict[str, Sequence[Opening]] = {}
     try:
         for page in read_security_groups(client, group_ids):
+            scan.shown |= {group.group_id: group for group in page.groups if group.group_id in keep}
             openings |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
     except ClientError as error:
         # Without the region being asked about elsewhere, a region that is off looks like wrong credentials.
         if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):
             raise RegionOffError(f"region {region} is not enabled in account {account_id}") from error
         raise
+    scan.entries = prefix_lists.entries
     scan.detections, scan.notes = with_reachability(
         scan.detections,
         openings,

@@ -82,7 +82,7 @@ class OpeningCall:
         if read is None or not isinstance(rules, list):
             return None
         try:
-            return cls(read, tuple(_rule(*rule) for rule in rules))
+            return cls(read, tuple(rule_from_parts(*rule) for rule in rules))
         except TypeError:
             return None
 
@@ -144,7 +144,14 @@ def opened_from_item(item: object) -> tuple[tuple[str, OpeningCall], ...]:
     return tuple(found)
 
 
-def _rule(protocol: object, from_port: object, to_port: object, cidr: object, prefix_list_id: object) -> OpenedRule:
+def rule_from_parts(
+    protocol: object, from_port: object, to_port: object, cidr: object, prefix_list_id: object
+) -> OpenedRule:
+    """A rule from JSON values.
+
+    Raises:
+        TypeError: they are none.
+    """
     texts = (protocol, cidr, prefix_list_id)
     ports = (from_port, to_port)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(p, int | None) for p in ports):

@@ -58,6 +58,9 @@ def _resources(service: str, operation: str, params: Mapping[str, Any], account_
         for table in params.get("RequestItems", {params.get("TableName"): None}):
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             yield f"arn:aws:dynamodb:{here}:table/{table}{index}"
+    elif service == "sqs":
+        queue = params.get("QueueName") or params["QueueUrl"].rpartition("/")[2]
+        yield f"arn:aws:sqs:{here}:{queue}"
     elif service == "sns":
         yield params["TopicArn"]
     elif (service, operation) == ("sts", "AssumeRole"):

@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 
-from identification.errors import MalformedEventError, UnknownAccountError
+from identification.errors import MalformedEventError, NotShownYetError, UnknownAccountError
 from identification.publish import PublishError
 from identification.receive_security_group_events import lambda_handler
 from library.aws.event_records import EventRecords
 from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
-from tests.worlds.emulated_aws import Call, Refusal
+from tests.integration.identification.conftest import Received
+from tests.worlds.emulated_aws import Refusal
 from tests.worlds.identification_world import IRELAND, MAIN, OTHER, SLAVE, VIRGINIA, World
-
-Received = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def published(world: World, monkeypatch: pytest.MonkeyPatch) -> Received:
-    """Called, it returns the messages that were published to the topic since."""
-    arn = boto3.client("sns").create_topic(Name="hammer-describe-security-groups")["TopicArn"]
-    monkeypatch.setenv("SNS_ARN", arn)
-    messages: list[dict[str, Any]] = []
-
-    def see(call: Call) -> None:
-        if call.operation == "PublishBatch":
-            texts = [text for name, text in call.parameters.items() if name.endswith(".Message")]
-            assert sum(len(text.encode()) for text in texts) <= 256 * 1024
-            messages.extend(map(json.loads, texts))
-
-    world.aws.hooks.append(see)
-
-    def got() -> list[dict[str, Any]]:
-        found = messages[:]
-        messages.clear()
-        return found
-
-    return got
 
 
 def groups_of(messages: list[dict[str, Any]]) -> list[str]:
@@ -51,6 +25,7 @@ def test_an_event_leads_to_the_group(world: World, published: Received) -> None:
     assert lambda_handler(authorized("sg-0a"), None) == {"published": 1}
     [message] = published()
     assert message.pop("opened")
+    assert message.pop("expected")
     assert message == {"account_id": SLAVE, "account_name": "slave1", "region": IRELAND, "group_ids": ["sg-0a"]}
 
 
@@ -71,7 +46,8 @@ def test_a_thousand_groups_cost_no_more_calls_than_a_scan_of_the_region(world: W
     world.aws.calls.clear()
     world.describe()
     scan = world.aws.operations("ec2")
-    lambda_handler(in_sqs(*map(authorized, ids + made_up)), None)
+    # Made up, so never shown: their events must be old enough for that to count.
+    lambda_handler(in_sqs(*[authorized(group_id, time="2026-11-22T02:50:00Z") for group_id in ids + made_up]), None)
     messages = published()
     assert sorted(groups_of(messages)) == sorted(ids + made_up)
     world.aws.calls.clear()
@@ -288,7 +264,8 @@ def test_who_opened_it_is_the_latest_call_whose_rule_is_exposed_whatever_comes_f
 
 def test_an_event_before_its_change_is_shown_counts_when_it_is(world: World, published: Received) -> None:
     group_id = world.group()
-    handle(world, published, authorized(group_id, eventID="before"))
+    with pytest.raises(NotShownYetError):
+        handle(world, published, authorized(group_id, eventID="before"))
     assert world.items() == {}
     world.allow(group_id, "tcp/22 from 0.0.0.0/0")
     world.describe()
@@ -321,6 +298,7 @@ def test_hostile_texts_of_many_groups_stay_below_what_sns_takes(world: World, pu
             userAgent=f"{number}" + "💥" * 600,
             by="arn:" + "\ud800" * 600,
             eventID=f"💥{number}" * 90,
+            time="2026-11-22T02:50:00Z",
         )
         for number in range(120)
     ]

@@ -1,0 +1,156 @@
+"""EC2 shows a change later than its event comes: the look is repeated until it does, at most for five minutes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from identification.describe_security_groups import lambda_handler
+from identification.errors import NotShownYetError
+from identification.receive_security_group_events import lambda_handler as receive
+from tests.builders.api_calls import api_call, authorized, in_sqs
+from tests.integration.identification.conftest import Received
+from tests.worlds.identification_world import World, sns_event
+
+SSH = "tcp/22 from 0.0.0.0/0"
+
+
+def received(published: Received, *events: dict[str, Any]) -> list[dict[str, Any]]:
+    """The messages that these events lead to."""
+    receive(in_sqs(*events), None)
+    return published()
+
+
+def taken_away(group_id: str, rule: str = SSH, **other: Any) -> dict[str, Any]:
+    """A revocation that names its rule."""
+    event = authorized(group_id, rule, **other)
+    event["detail"]["eventName"] = "RevokeSecurityGroupIngress"
+    return event
+
+
+def test_a_rule_that_is_shown_late_is_found_without_another_event(world: World, published: Received) -> None:
+    group_id = world.group()
+    [message] = received(published, authorized(group_id))
+    with pytest.raises(NotShownYetError, match=f"^EC2 does not show yet what was changed in {group_id}: looked at"):
+        world.describe(message)
+    assert world.items() == {}
+    world.later(seconds=30)
+    world.allow(group_id, SSH)
+    assert world.describe(message) == {"changes": 1}
+    assert world.items()[group_id]["status"] == "open"
+
+
+def test_a_rule_that_is_gone_late_is_resolved_without_another_event(world: World, published: Received) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    [message] = received(published, taken_away(group_id))
+    with pytest.raises(NotShownYetError):
+        world.describe(message)
+    assert world.items()[group_id]["status"] == "open"
+    world.revoke(group_id, SSH)
+    world.describe(message)
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_an_answer_that_is_behind_neither_resolves_nor_opens(world: World, published: Received) -> None:
+    opened, closed = world.group(SSH, name="opened"), world.group(SSH, name="closed")
+    world.describe()
+    world.revoke(closed, SSH)
+    world.describe()
+    # What EC2 shows is as if it were from before: `opened` lost its rule, and `closed` has it.
+    world.revoke(opened, SSH)
+    world.allow(closed, SSH)
+    [message] = received(published, authorized(opened), taken_away(closed))
+    with pytest.raises(NotShownYetError):
+        world.describe(message)
+    assert {name: item["status"] for name, item in world.items().items()} == {opened: "open", closed: "resolved"}
+    world.later(minutes=5)
+    world.describe(message)
+    assert {name: item["status"] for name, item in world.items().items()} == {opened: "resolved", closed: "open"}
+
+
+def test_a_change_that_was_undone_does_not_loop(world: World, published: Received) -> None:
+    group_id = world.group()
+    events = [taken_away(group_id, time="2026-11-22T02:59:30Z"), authorized(group_id)]
+    [both] = received(published, *events)
+    assert world.describe(both) == {"changes": 0}
+    [one] = received(published, authorized(group_id))
+    with pytest.raises(NotShownYetError):
+        world.describe(one)
+    world.later(minutes=4)
+    assert world.describe(one) == {"changes": 0}
+
+
+def test_what_no_issue_depends_on_is_not_waited_for(world: World, published: Received) -> None:
+    group_id = world.group()
+    events = [authorized(group_id, "tcp/443 from 0.0.0.0/0"), authorized(group_id, "tcp/22 from 10.0.0.0/8")]
+    [message] = received(published, *events)
+    assert "expected" not in message
+
+
+def test_a_deleted_group_that_is_still_shown(world: World, published: Received) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    [message] = received(published, api_call("DeleteSecurityGroup", {"groupId": group_id}))
+    with pytest.raises(NotShownYetError):
+        world.describe(message)
+    world.ec2().delete_security_group(GroupId=group_id)
+    world.describe(message)
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_records_of_sqs_that_must_wait_come_again_soon_and_the_others_are_done(
+    world: World, published: Received
+) -> None:
+    late, shown = world.group(name="late"), world.group(SSH, name="shown")
+    [waits] = received(published, authorized(late))
+    [done] = received(published, authorized(shown))
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="hammer-describe-security-groups")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for message in (waits, done):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Type": "Notification", "Message": json.dumps(message)}))
+    raw = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1800)["Messages"]
+    records = [
+        {
+            "messageId": each["MessageId"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": arn,
+            "receiptHandle": each["ReceiptHandle"],
+            "attributes": {"ApproximateReceiveCount": "1"},
+            "body": each["Body"],
+        }
+        for each in raw
+    ]
+    [failed] = [record["messageId"] for record in records if late in record["body"]]
+    world.aws.calls.clear()
+    assert lambda_handler({"Records": records}, None) == {"batchItemFailures": [{"itemIdentifier": failed}]}
+    assert world.items().keys() == {shown}
+    [changed] = [call for call in world.aws.calls if call.operation == "ChangeMessageVisibility"]
+    assert str(changed.parameters["VisibilityTimeout"]) == "30"
+    world.allow(late, SSH)
+    assert lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
+    assert world.items().keys() == {shown, late}
+
+
+def test_a_record_whose_visibility_cannot_be_changed_fails_all_the_same(world: World, published: Received) -> None:
+    [message] = received(published, authorized(world.group()))
+    record = {
+        "messageId": "m-1",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:hammer-describe-security-groups",
+        "receiptHandle": "r-1",
+        "body": json.dumps(message),
+    }
+    assert lambda_handler({"Records": [record]}, None) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+
+
+def test_the_other_targets_of_an_event_of_sns_are_done_first(world: World, published: Received) -> None:
+    late, shown = world.group(name="late"), world.group(SSH, name="shown", region="us-east-1")
+    messages = received(published, authorized(late), authorized(shown, region="us-east-1"))
+    with pytest.raises(NotShownYetError):
+        lambda_handler(sns_event(*map(json.dumps, messages)), None)
+    assert world.items().keys() == {shown}

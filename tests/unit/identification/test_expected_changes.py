@@ -1,0 +1,161 @@
+"""What EC2 must show because of calls, and whether it does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from identification.cloudtrail import parse_call
+from identification.event_openings import expected_of
+from identification.expected_changes import (
+    ExpectedChange,
+    Lagging,
+    changes_from_item,
+    changes_item,
+    lagging,
+    latest_changes,
+)
+from identification.redelivery import seconds_until_next
+from library.issues.opening_calls import OpenedRule
+from library.network.addresses import parse_network
+from library.security_groups.group import IngressRule, SecurityGroup
+from tests.builders.api_calls import api_call, authorized
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+SSH = OpenedRule("tcp", 22, 22, "0.0.0.0/0")
+ENTRY = OpenedRule("", None, None, "8.8.8.0/24", "pl-1")
+LISTED = IngressRule("tcp", 22, 22, prefix_list_id="pl-1")
+SHOWN = IngressRule("6", 22, 22, cidr="0.0.0.0/0")
+
+
+def change(rule: OpenedRule | None, *, there: bool, seconds: int = 60) -> ExpectedChange:
+    """A call so many seconds ago."""
+    return ExpectedChange(NOW - timedelta(seconds=seconds), there, rule)
+
+
+def group(*rules: IngressRule, unreadable: tuple[str, ...] = ()) -> SecurityGroup:
+    return SecurityGroup("sg-1", "web", "vpc-1", "", {}, rules, unreadable)
+
+
+MISSING, OLD = "a rule is missing", "the old is shown"
+
+
+@pytest.mark.parametrize(
+    ("calls", "shown", "state"),
+    [
+        pytest.param([change(SSH, there=True)], group(SHOWN), "", id="an added rule is shown"),
+        pytest.param([change(SSH, there=True)], group(), MISSING, id="an added rule is not shown"),
+        pytest.param([change(SSH, there=True)], None, MISSING, id="the whole group is not shown"),
+        pytest.param([change(SSH, there=True, seconds=301)], group(), "", id="the call is older than five minutes"),
+        pytest.param([change(SSH, there=False)], group(SHOWN), OLD, id="a rule that was taken away is shown"),
+        pytest.param([change(SSH, there=False)], group(), "", id="a rule that was taken away is gone"),
+        pytest.param([change(SSH, there=False)], None, "", id="its group is gone, too"),
+        pytest.param([change(None, there=False)], group(SHOWN), OLD, id="a deleted group is shown"),
+        pytest.param([change(None, there=False)], None, "", id="a deleted group is gone"),
+        pytest.param(
+            [change(SSH, there=False, seconds=30), change(SSH, there=True)], group(), "", id="added, then taken away"
+        ),
+        pytest.param(
+            [change(SSH, there=True, seconds=30), change(SSH, there=False)],
+            group(),
+            MISSING,
+            id="removed, then added",
+        ),
+        pytest.param([change(SSH, there=True), change(SSH, there=False)], group(), "", id="both in one second"),
+        pytest.param(
+            [change(None, there=False, seconds=30), change(SSH, there=True)], None, "", id="added, then deleted"
+        ),
+        pytest.param(
+            [change(SSH._replace(cidr="1.2.3.4/0"), there=True)], group(SHOWN), "", id="host bits mean the network"
+        ),
+        pytest.param([change(SSH, there=True)], group(unreadable=("?",)), "", id="a group that is not understood"),
+        pytest.param([change(ENTRY, there=True)], group(LISTED), MISSING, id="an added entry is not shown"),
+        pytest.param([change(ENTRY, there=False)], group(LISTED), "", id="an entry that was taken away is gone"),
+        pytest.param(
+            [change(ENTRY._replace(prefix_list_id="pl-2"), there=True)], group(), "", id="a list that was not read"
+        ),
+    ],
+)
+def test_whether_ec2_shows_what_calls_changed(
+    calls: list[ExpectedChange], shown: SecurityGroup | None, state: str
+) -> None:
+    expected = latest_changes(("sg-1", call) for call in calls)
+    entries = {"pl-1": (parse_network("9.9.9.0/24"),)}
+    found = lagging(expected, {"sg-1": shown} if shown else {}, entries, NOW)
+    assert {name: MISSING if seen.is_missing_rule else OLD for name, seen in found.items()} == (
+        {"sg-1": state} if state else {}
+    )
+
+
+def test_a_group_settles_five_minutes_after_the_last_call_that_is_not_shown() -> None:
+    rdp = SSH._replace(from_port=3389, to_port=3389)
+    expected = {"sg-1": (change(SSH, there=True), change(rdp, there=False, seconds=20))}
+    shown = group(SHOWN._replace(from_port=3389, to_port=3389))
+    assert lagging(expected, {"sg-1": shown}, {}, NOW) == {
+        "sg-1": Lagging(NOW + timedelta(seconds=280), is_missing_rule=True, shows_old=True)
+    }
+
+
+REVOKED = {"items": [{"groupId": "sg-1", "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIpv4": "0.0.0.0/0"}]}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        pytest.param(authorized("sg-1"), [(True, SSH)], id="authorized"),
+        pytest.param(
+            api_call("RevokeSecurityGroupIngress", {"groupId": "sg-1"}, {"revokedSecurityGroupRuleSet": REVOKED}),
+            [(False, SSH)],
+            id="revoked, told in the response",
+        ),
+        pytest.param(
+            api_call("RevokeSecurityGroupIngress", {"groupId": "sg-1", "ipPermissions": {"items": [
+                {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}
+            ]}}),
+            [(False, SSH)],
+            id="revoked, told in the request",
+        ),
+        pytest.param(
+            api_call("RevokeSecurityGroupIngress", {"groupId": "sg-1", "securityGroupRuleIds": {"items": [{}]}}),
+            [],
+            id="revoked by id alone",
+        ),
+        pytest.param(api_call("DeleteSecurityGroup", {"groupId": "sg-1"}), [(False, None)], id="deleted"),
+        pytest.param(api_call("CreateSecurityGroup", {"groupName": "web"}), [], id="created"),
+        pytest.param(
+            api_call("ModifyManagedPrefixList", {
+                "prefixListId": "pl-1", "addEntry": {"cidr": "8.8.8.0/24"}, "removeEntry": {"cidr": "9.9.9.0/24"},
+            }),
+            [(True, ENTRY), (False, ENTRY._replace(cidr="9.9.9.0/24"))],
+            id="entries of a prefix list",
+        ),
+        pytest.param(authorized("sg-1", time="yesterday"), [], id="no time"),
+    ],
+)  # fmt: skip
+def test_what_a_call_says_must_be_shown(event: dict[str, Any], expected: list[tuple[bool, OpenedRule | None]]) -> None:
+    assert [(told.is_there, told.rule) for told in expected_of(parse_call(event))] == expected
+
+
+def test_expected_changes_travel_in_a_message() -> None:
+    changes = {"sg-1": (change(SSH, there=True), change(None, there=False)), "sg-2": (change(SSH, there=True),)}
+    item = changes_item(changes)
+    assert len(item) == 2
+    assert latest_changes(changes_from_item(item)).keys() == changes.keys()
+    assert set(changes_from_item(item)) == {(name, told) for name, of in changes.items() for told in of}
+
+
+@pytest.mark.parametrize("item", [None, 1, [1], [["x", True, None, ["sg-1"]]], [[None, True, None, []]], [[1, 2]],
+                                  [["2026-11-22T03:00:00Z", True, [1], ["sg-1"]]]])  # fmt: skip
+def test_what_is_malformed_is_left_out(item: object) -> None:
+    assert changes_from_item(item) == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "settles", "seconds"),
+    [("1", 250, 30), ("1", 10, 11), ("2", 250, 251), ("3", -5, 1), (None, 250, 30)],
+)
+def test_when_a_message_comes_again(count: str | None, settles: int, seconds: int) -> None:
+    record = {"attributes": {"ApproximateReceiveCount": count}} if count else {}
+    assert seconds_until_next(record, NOW + timedelta(seconds=settles), NOW) == seconds
