@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from hammer.__main__ import application
+from tests.readme import part_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
@@ -77,6 +79,13 @@ def test_every_target_and_module_exists(path: Path) -> None:
     modules = {name for line in lines for name in re.findall(OWN_MODULE, line)}
     assert sorted(made - targets) == []
     assert sorted(name for name in modules if find_spec(name) is None) == []
+
+
+def test_the_configuration_of_the_tutorial_is_valid(tmp_path: Path) -> None:
+    part = part_of((ROOT / "docs" / "tutorial.md").read_text("utf-8"), "minimal")
+    (tmp_path / "config.json").write_text(part.removeprefix("```json\n").removesuffix("```"))
+    result = CliRunner().invoke(application(["check-config"]), ["check-config", "--config", str(tmp_path)])
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, f"{tmp_path} is valid.")
 
 
 def test_the_commands_are_found() -> None:
