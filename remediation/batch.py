@@ -14,7 +14,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue
 from library.jobs.run import renewing_sleep
-from remediation.candidates import due, find, find_unfinished
+from remediation.candidates import due, find, find_unfinished, not_due
 from remediation.conclusion import RemediationSummary, conclude, stop_at_limit
 from remediation.group_change import COULD_NOT
 from remediation.journal import is_unfinished
@@ -69,6 +69,7 @@ class BatchRun:
             self.summary.problems += found.problems
             self._name_untouchable(found.untouchable)
             issues = due(found.issues, config, self._context.now())
+            self.summary.not_due = not_due(found.issues, config, self._context.now())
             if self._too_many(config, issues):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary

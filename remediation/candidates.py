@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, Status
-from remediation.due import policy_of, why_not_due
+from remediation.due import Policy, Refusal, Why, policy_of, why_not_due
 from remediation.journal import is_unfinished
 from remediation.journal_entry import RemediationDetails
 
@@ -104,10 +105,24 @@ def due(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[I
     """Those that automatic remediation may change now."""
     return [
         issue
-        for issue in issues
-        if issue.account_id in config.remediation_accounts()
-        and why_not_due(issue, policy_of(config, issue.account_id), now) is None
+        for issue, refusal in _judged(issues, config, now)
+        if refusal is None and issue.account_id in config.remediation_accounts()
     ]
+
+
+def not_due(issues: Iterable[Issue], config: Configuration, now: datetime) -> Counter[Why]:
+    """How many issues automatic remediation leaves alone now, by why. Those that a run left incomplete do not count."""
+    waiting = (issue for issue in issues if not is_unfinished(issue))
+    return Counter(refusal.why for _, refusal in _judged(waiting, config, now) if refusal)
+
+
+def _judged(issues: Iterable[Issue], config: Configuration, now: datetime) -> Iterator[tuple[Issue, Refusal | None]]:
+    """Issues, each with why it is not due; None: it is."""
+    policies: dict[str, Policy] = {}
+    for issue in issues:
+        if issue.account_id not in policies:
+            policies[issue.account_id] = policy_of(config, issue.account_id)
+        yield issue, why_not_due(issue, policies[issue.account_id], now)
 
 
 def _order(issue: Issue) -> tuple[str, str, str]:

@@ -111,7 +111,7 @@ def _summed_up(context: RemediationContext, summary: RemediationSummary, problem
         finally:  # a lost lock or a second signal may end that, too
             for note in context.notes:
                 typer.echo(f"note: {note}")
-            typer.echo(f"{summary.remediated} remediated, {summary.left} left as they are")
+            typer.echo(summary.text)
             for problem in summary.problems:
                 typer.echo(f"hammer: {problem}", err=True)
             problems += summary.problems
@@ -134,6 +134,8 @@ def _dry_run(
         if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
     ]
     show_all(context, configuration, chosen, screen, summary)
+    for note in context.notes:
+        typer.echo(f"note: {note}")
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed")
     return summary.problems
 

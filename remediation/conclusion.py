@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from remediation import message
+from remediation.due import Why
+from remediation.journal_entry import ChangeKind
 from remediation.message import ChangeMessage
 from remediation.notifier import notify
 from remediation.remediator import GroupResult, ResultKind
@@ -25,12 +28,21 @@ class RemediationSummary:
     Attributes:
         remediated: how many groups.
         left: how many of those it looked at needed nothing, or were not agreed to.
+        not_due: how many issues it did not look at, by why they are not due.
         problems: what could not be done, one line each.
     """
 
     remediated: int = 0
     left: int = 0
+    not_due: Counter[Why] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The run in one line."""
+        waiting = ", ".join(f"{number} {why}" for why, number in sorted(self.not_due.items()))
+        skipped = f"; not looked at: {waiting}" if waiting else ""
+        return f"{self.remediated} remediated, {self.left} left as they are{skipped}"
 
 
 def conclude(context: RemediationContext, result: GroupResult, summary: RemediationSummary, person: Person) -> None:
@@ -61,6 +73,8 @@ def _news(context: RemediationContext, result: GroupResult) -> ChangeMessage | N
         return message.settled(result.text) if result.entry and result.entry.withdrawn else None
     if result.is_done:
         return None
+    if result.kind is ResultKind.INCOMPLETE and result.entry and result.entry.kind is ChangeKind.RESTORE:
+        return message.restore_interrupted(issue, bucket, result.entry)
     if result.kind is ResultKind.INCOMPLETE and result.entry:
         return message.incomplete(issue, bucket, result.entry, result.text)
     return message.failed(result.text)

@@ -34,7 +34,7 @@ class RemediationContext:
     """What a job works with.
 
     Attributes:
-        who: this process, for people.
+        who: who runs the job, for people.
         run: tells this run from every other.
         began: when this run began.
         notes: what was done otherwise than one may expect, one line each.

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.text import Text
 
 from library.aws.issue_table import IssueTable
-from library.aws.lock import Lock, this_process
+from library.aws.lock import Lock, login_name, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.jobs.operator import operator
 from library.jobs.run import renewing_sleep
 from remediation.backups import Backups
 from remediation.context import RemediationContext
@@ -33,15 +34,14 @@ def build_context(config: Configuration) -> RemediationContext:
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
     table_name = config.secgrp_unrestricted_access.table_name
     dynamodb = sessions.client("dynamodb")
-    holder = this_process()
-    lock = Lock(dynamodb, table_name, aws.main_account_id, holder, _now)
+    lock = Lock(dynamodb, table_name, aws.main_account_id, this_process(), _now)
     return RemediationContext(
         sessions=sessions,
         table=IssueTable(dynamodb, table_name),
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
         lock=lock,
         notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, lock.renew)),
-        who=holder.who,
+        who=operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
         now=_now,
         sleep=time.sleep,
     )

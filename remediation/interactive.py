@@ -11,7 +11,7 @@ from library.issues.issue import Issue
 from library.jobs.run import renewing_sleep
 from remediation import console
 from remediation.batch import PAUSES_S, Reload
-from remediation.candidates import due, find, find_unfinished
+from remediation.candidates import due, find, find_unfinished, not_due
 from remediation.conclusion import RemediationSummary, conclude, stop_at_limit
 from remediation.due import Refusal, policy_of, why_not_due
 from remediation.group_change import COULD_NOT
@@ -80,7 +80,10 @@ class InteractiveRun:
         found = find(self._context, config, self._selection)
         find_unfinished(self._context, config, self._selection, found)
         self.summary.problems += found.problems
-        chosen = found.issues if include_not_due else due(found.issues, config, self._context.now())
+        now = self._context.now()
+        chosen = found.issues if include_not_due else due(found.issues, config, now)
+        if not include_not_due:
+            self.summary.not_due = not_due(found.issues, config, now)
         unfinished = []
         for issue in found.unfinished:
             if include_not_due or not is_interrupted_restore(issue):

@@ -98,7 +98,7 @@ def restored(issue: Issue, bucket: str, source: str, backup: str, who: str) -> C
         (
             f"Restored from: s3://{bucket}/{source}",
             *before,
-            f"To let it be remediated again: {release_command(issue)}",
+            f"Your security team can let it be remediated again, on Hammer's host: {release_command(issue)}",
         ),
     )
 
@@ -108,7 +108,26 @@ def not_restored(issue: Issue, bucket: str, source: str, reason: str) -> ChangeM
     return ChangeMessage(
         "Not restored",
         f"The group could not be restored completely: {reason}. No other run continues the restore.",
-        (f"Backup: s3://{bucket}/{source}", f"To restore it, run again: {restore_command(issue, source)}"),
+        (
+            f"Backup: s3://{bucket}/{source}",
+            f"Your security team can restore it on Hammer's host: {restore_command(issue, source)}",
+        ),
+    )
+
+
+def restore_interrupted(issue: Issue, bucket: str, entry: JournalEntry) -> ChangeMessage:
+    """A restore was begun and is not complete."""
+    return ChangeMessage(
+        "Restore not complete",
+        f"A restore of the group by {entry.by or 'somebody'} was interrupted. No other run continues it, and automatic "
+        "remediation leaves the group alone until somebody decides.",
+        (
+            *_rules("Revoked so far", entry.closed),
+            *_rules("Added so far", entry.added),
+            f"Backup: s3://{bucket}/{entry.restored_from}",
+            f"Your security team can complete it on Hammer's host: {restore_command(issue, entry.restored_from)}",
+            f"Or let the group be remediated again: {release_command(issue)}",
+        ),
     )
 
 
@@ -126,7 +145,7 @@ def described_rule(rule: IngressRule) -> str:
 def _way_back(issue: Issue, bucket: str, backup: str) -> Iterable[str]:
     if backup:
         yield f"Backup: s3://{bucket}/{backup}"
-        yield f"Back to how it was: {restore_command(issue, backup)}"
+        yield f"Your security team can bring it back on Hammer's host: {restore_command(issue, backup)}"
 
 
 def _rules(what: str, rules: Iterable[IngressRule]) -> Iterable[str]:

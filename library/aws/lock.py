@@ -198,11 +198,7 @@ class Lock:
 def this_process() -> Holder:
     """This process, as precisely as the system tells."""
     pid = os.getpid()
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # an account without a name
-        user = f"user {os.getuid()}"
-    who = f"{user}@{socket.gethostname()}, process {pid}"
+    who = f"{login_name() or f'user {os.getuid()}'}@{socket.gethostname()}, process {pid}"
     try:
         machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip() + str(
             Path("/proc/self/ns/pid").readlink()
@@ -210,6 +206,14 @@ def this_process() -> Holder:
         return Holder(who, machine, f"{pid}:{_started(pid)}")
     except OSError:  # not Linux: only the end of the lease tells that a holder died
         return Holder(who)
+
+
+def login_name() -> str:
+    """The name of the account of this machine that this process runs as; empty: it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _is_dead(holder: Holder, machine: str) -> bool:

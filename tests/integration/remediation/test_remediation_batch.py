@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from moto.servicequotas.models import ServiceQuotasBackend
 
 from library.aws.items import serialized
 from library.issues.details import IssueDetails
-from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
+from remediation import clean_security_groups
+from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, NOW, REGION, TABLE, World, permission, world
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 SSH = permission("tcp", (22, 22), ANYWHERE)
@@ -93,6 +97,46 @@ def test_left_as_it_is(world: World, settings: dict[str, Any], issue: dict[str, 
     assert world.stored(group).timestamps.remediated is None
     assert world.backups_of(group) == []
     assert world.people.comments == []
+
+
+@pytest.mark.parametrize("how", ["--batch", "by hand"])
+def test_the_summary_tells_what_was_not_looked_at_and_why(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    world.configure(remediation_retention_period=21, whitelist={MAIN: ["sg-00000000000000007"]})
+    now = time.time() - NOW.timestamp()
+    for number in range(3):
+        world.issue(f"sg-0000000000000000{number}", reported_days=None)
+    world.issue("sg-00000000000000005", reported_days=-now / 86400)
+    world.issue("sg-00000000000000006", remediation_details={"restored": {"at": "x", "by": "ana", "backup": "k"}})
+    world.issue("sg-00000000000000007")
+    monkeypatch.setattr(clean_security_groups, "has_terminal", lambda: True)
+    result = world.remediate(*(["--batch"] if how == "--batch" else []))
+    assert result.exit_code == 0
+    assert result.output.splitlines()[-1] == (
+        "0 remediated, 0 left as they are; not looked at: 1 exempt, 1 not due, 3 not reported, 1 restored"
+    )
+
+
+@pytest.mark.parametrize("options", [["--batch"], ["--dry-run"]], ids=str)
+def test_a_quota_that_cannot_be_read_is_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    def refused(self: Any, **_: Any) -> None:
+        del self
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetServiceQuota")
+
+    monkeypatch.setattr(ServiceQuotasBackend, "get_service_quota", refused)
+    world.configure(rules_per_security_group_quota=3)
+    group = world.group(SSH)
+    world.issue(group)
+    result = world.remediate(*options)
+    assert result.exit_code == 1
+    (note,) = (line for line in result.output.splitlines() if line.startswith("note: "))
+    assert note.startswith(f"note: account {MAIN}, {REGION}: the quota of rules per security group could not be read (")
+    assert note.endswith("; 3 is assumed: secgrp_unrestricted_access.rules_per_security_group_quota")
+    assert "quota: with 3 rules more it would have 4 IPv4 rules, and the quota is 3" in result.output
+    assert world.rules(group) == OPEN
 
 
 def test_due_from_the_very_second(world: World) -> None:
