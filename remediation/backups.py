@@ -110,7 +110,7 @@ class Backups:
             if error_code(error) in ("NoSuchKey", "404"):
                 raise BackupError(f"there is no backup s3://{self.bucket}/{key}") from error
             raise
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise BackupError(f"s3://{self.bucket}/{key} is not JSON: {error}") from error
         if not isinstance(raw, dict) or raw.get("GroupId") != group_id or "IpPermissions" not in raw:
             raise BackupError(f"s3://{self.bucket}/{key} is not a backup of {group_id}")

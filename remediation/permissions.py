@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
-from library.security_groups.group import IngressRule, parse_permission
+from library.security_groups.group import IngressRule, ShapeError, parse_permission
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpPermissionTypeDef
@@ -49,13 +49,19 @@ _SOURCES = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
 _ONLY_DESCRIBED = {"PeeringStatus"}
 
 
-def single_permissions(permissions: Iterable[Mapping[str, Any]]) -> Iterator[tuple[IngressRule, IpPermissionTypeDef]]:
+def single_permissions(permissions: object) -> Iterator[tuple[IngressRule, IpPermissionTypeDef]]:
     """Described permissions taken apart: each rule with what would add it again exactly.
+
+    Args:
+        permissions: `IpPermissions` as DescribeSecurityGroups gives it, or what somebody stored as such.
 
     Raises:
         ShapeError: a permission is not understood.
     """
+    if not isinstance(permissions, (list, tuple)):
+        raise ShapeError(f"rules of another shape: {permissions!r:.200}")
     for permission in permissions:
+        _check(permission)
         for kind in _SOURCES:
             for source in permission.get(kind, ()):
                 single: Any = {
@@ -65,6 +71,22 @@ def single_permissions(permissions: Iterable[Mapping[str, Any]]) -> Iterator[tup
                 }
                 (rule,) = parse_permission({**single, kind: [source]})
                 yield rule, single
+
+
+def _check(permission: object) -> None:
+    """Raise ShapeError unless all parts of a permission are understood and of the types that EC2 takes."""
+    if not isinstance(permission, Mapping) or not all(
+        isinstance(permission.get(kind, []), (list, tuple)) for kind in _SOURCES
+    ):
+        raise ShapeError(f"a rule of another shape: {permission!r:.200}")
+    for _ in parse_permission(permission):
+        pass  # raises for the permission as a whole: also where it has no source at all
+    ports = [permission.get(key) for key in ("FromPort", "ToPort")]
+    sources = [source for kind in _SOURCES for source in permission.get(kind, ())]
+    if any(port is not None and type(port) is not int for port in ports) or not all(
+        isinstance(value, str) for source in sources for value in source.values()
+    ):
+        raise ShapeError(f"a rule of another shape: {permission!r:.200}")
 
 
 def merged(singles: Iterable[IpPermissionTypeDef]) -> IpPermissionTypeDef:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.errors import HammerError
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, ShapeError
 from remediation.backups import Backup, BackupError
 from remediation.journal_entry import ChangeKind, rules_from_item
 from remediation.permissions import single_permissions
@@ -116,7 +116,7 @@ def read_source(backups: Backups, target: Target, wanted: str, person: Person) -
 
     Raises:
         CannotRestoreError: there is none, or not this one.
-        BackupError, ShapeError: the one to go back to cannot be understood.
+        BackupError: the one to go back to cannot be understood.
         ClientError, BotoCoreError: the backups, or that one, could not be read.
     """
     found = backups.list(*target)
@@ -139,7 +139,10 @@ def read_source(backups: Backups, target: Target, wanted: str, person: Person) -
         else:
             mark = "->" if backup == chosen else "  "
             person.say(f"{mark} {backup.key}  before a {notes[backup.key].kind or 'change'}")
-    singles = list(single_permissions(read[chosen.key]["IpPermissions"]))
+    try:
+        singles = list(single_permissions(read[chosen.key]["IpPermissions"]))
+    except ShapeError as error:
+        raise BackupError(f"the backup {chosen.key} cannot be understood: {error}") from error
     since = [note for backup, note in known if backup.written >= chosen.written]
     return Source(
         key=chosen.key,

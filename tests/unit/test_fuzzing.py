@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from identification.cloudtrail import parse_call
@@ -38,6 +38,8 @@ from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import ShapeError, parse_security_group
+from remediation.backups import Backup, BackupError, Backups
+from remediation.restore_source import Target, read_source
 from tests.builders.api_calls import api_call, authorized
 from tests.builders.inspector_samples import classic_aggregate, classic_notification, section, sns, v2_event
 from tests.builders.issues import an_issue
@@ -305,6 +307,62 @@ def test_groups_of_ec2(raw: Any) -> None:
     with suppress(ShapeError):
         group = parse_security_group(raw)
         Evaluator(PortSet.parse([22]), AddressSet.of(())).evaluate(group, {}, (), date(2026, 11, 22))
+
+
+class _Nobody:
+    """Nobody reads along."""
+
+    def say(self, text: object) -> None:
+        del text
+
+    def ask(self, question: str) -> str:
+        del question
+        return "q"
+
+
+class _StoredBackups(Backups):
+    """One backup, which is whatever somebody stored."""
+
+    def __init__(self, stored: Any) -> None:
+        self.bucket = "backups"
+        self._stored = stored
+
+    def list(self, account_id: str, region: str, group_id: str) -> list[Backup]:
+        return [Backup(NOW, BACKUP_KEY)]
+
+    def _read(self, key: str) -> bytes:
+        return json.dumps(self._stored).encode()
+
+
+BACKUP_KEY = f"security_groups/123456789012/eu-west-1/{GROUP['GroupId']}_20261122T030000.000000Z.json"
+
+
+@FUZZED
+@given(mutated(GROUP["IpPermissions"], JSON))
+@example([])
+@example(None)
+@example({"IpProtocol": "tcp"})
+@example([{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}])
+@example([{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": {"CidrIp": "8.8.8.8/32"}}])
+@example([{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ["8.8.8.8/32"]}])
+@example([{"IpProtocol": "50", "FromPort": "x", "IpRanges": [{"CidrIp": "8.8.8.8/32"}]}])
+@example([{"IpProtocol": "tcp", "FromPort": True, "ToPort": 22, "IpRanges": [{"CidrIp": "8.8.8.8/32"}]}])
+@example([{"IpProtocol": "tcp", "UserIdGroupPairs": [{"GroupId": "sg-2", "UserId": 1}]}])
+def test_backups(permissions: Any) -> None:
+    """Whoever can write to the bucket, and other tooling, may have stored anything."""
+    backups = _StoredBackups({**GROUP, "IpPermissions": permissions})
+    target = Target("123456789012", "eu-west-1", "sg-7c228307")
+    problem, source = "", None
+    try:
+        source = read_source(backups, target, BACKUP_KEY, _Nobody())
+    except BackupError as error:
+        problem = str(error)
+    if source is None:
+        assert BACKUP_KEY in problem
+    else:
+        # Nothing of it is passed over, unless two of its rules are the same.
+        assert isinstance(permissions, list)
+        assert bool(source.permissions) == bool(permissions)
 
 
 def _same_kind(value: Any, sample: Any) -> bool:
