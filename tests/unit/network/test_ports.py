@@ -99,3 +99,7 @@ def test_port_range() -> None:
 def test_empty() -> None:
     assert PortSet.parse([]) == PortSet(EMPTY, EMPTY)
     assert PortSet.parse([22]).tcp == IntervalSet(((22, 22),))
+
+
+def test_the_union_of_sets_of_ports_keeps_each_protocol_s() -> None:
+    assert str(PortSet.union([PortSet.parse(["tcp/22"]), PortSet.parse(["udp/161"]), PortSet()])) == "tcp/22, udp/161"

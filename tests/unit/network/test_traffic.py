@@ -27,6 +27,14 @@ def test_the_places_of_a_rule(protocol: str, from_port: int | None, to_port: int
     assert [traffic_name(place) for first, last in traffic.spans for place in range(first, last + 1)] == names
 
 
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(0, "tcp/0"), (65535, "tcp/65535"), (65536, "udp/0"), (131071, "udp/65535"), (131072, "protocol 0")],
+)
+def test_the_name_of_a_place(place: int, name: str) -> None:
+    assert traffic_name(place) == name
+
+
 def test_minus_one_is_everything_and_a_protocol_s_ports_are_its_own() -> None:
     assert traffic_of("-1", None, None) == EVERYTHING
     assert EVERYTHING.covers(ALL_WITHOUT_PORTS)

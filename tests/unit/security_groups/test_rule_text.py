@@ -6,7 +6,7 @@ import pytest
 
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import IngressRule
-from library.security_groups.rule_text import rule_text
+from library.security_groups.rule_text import rule_text, source_text
 
 TEXTS: dict[str, IngressRule | Exposure] = {
     "tcp/22 from 0.0.0.0/0": IngressRule("tcp", 22, 22, cidr="0.0.0.0/0"),
@@ -23,3 +23,8 @@ TEXTS: dict[str, IngressRule | Exposure] = {
 @pytest.mark.parametrize(("text", "rule"), TEXTS.items(), ids=TEXTS)
 def test_rule_text(text: str, rule: IngressRule | Exposure) -> None:
     assert rule_text(rule) == text
+
+
+def test_a_source_of_which_nothing_is_known_is_no_text() -> None:
+    assert source_text("") == ""
+    assert rule_text(Exposure("tcp", 22, 22, "", "open_partly")) == "tcp/22 from "

@@ -1,5 +1,6 @@
 """Security groups and rules, from what EC2 answers."""
 
+import re
 from typing import Any
 
 import pytest
@@ -131,16 +132,35 @@ def test_a_rule_with_its_id(source: dict[str, Any], expected: dict[str, str]) ->
 
 
 @pytest.mark.parametrize(
-    "described",
+    ("described", "reason"),
     [
-        pytest.param(described_rule(), id="no source"),
-        pytest.param(described_rule(CidrIpv4="8.8.8.8/32", IpProtocol=None), id="no protocol"),
-        pytest.param(described_rule(CidrIpv4="8.8.8.8/32", SecurityGroupRuleId=""), id="no id"),
-        pytest.param(described_rule(CidrIpv4="8.8.8.8/32", ToPort=None), id="one port"),
+        pytest.param(described_rule(), "rule sgr-1 without a source that this version knows", id="no source"),
+        pytest.param(
+            described_rule(CidrIpv4="8.8.8.8/32", IpProtocol=None), "a rule without a protocol or an id: {", id="none"
+        ),
+        pytest.param(
+            described_rule(CidrIpv4="8.8.8.8/32", IpProtocol=6), "a rule without a protocol or an id: {", id="a number"
+        ),
+        pytest.param(
+            described_rule(CidrIpv4="8.8.8.8/32", IpProtocol=""), "a rule without a protocol or an id: {", id="empty"
+        ),
+        pytest.param(
+            described_rule(CidrIpv4="8.8.8.8/32", SecurityGroupRuleId=""),
+            "a rule without a protocol or an id: {",
+            id="no id",
+        ),
+        pytest.param(
+            described_rule(CidrIpv4="8.8.8.8/32", ToPort=None), "a tcp rule with ports 22 to None", id="one port"
+        ),
+        pytest.param(
+            described_rule(CidrIpv6="2a00::/16", IpProtocol="icmpv6", FromPort="x"),
+            "a icmpv6 rule with ports 'x' to 22",
+            id="ICMPv6 with a type that is no number",
+        ),
     ],
 )
-def test_a_rule_with_its_id_that_is_not_understood(described: dict[str, Any]) -> None:
-    with pytest.raises(ShapeError):
+def test_a_rule_with_its_id_that_is_not_understood(described: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ShapeError, match=f"^{re.escape(reason)}"):
         parse_rule(described)
 
 
