@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.jobs.command_line import NotThereError
 
 _CONCURRENT_SCANS = 8
+# A client is a cycle of few objects that hold several MiB. The collector, which counts objects, comes too late for it.
+_TARGETS_BETWEEN_COLLECTIONS = 8
 
 
 @dataclass(slots=True)
@@ -50,16 +53,23 @@ def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[
             plan.sessions.forget(account_id, region)
 
     seen = _Seen()
+    if len(plan.targets) > _TARGETS_BETWEEN_COLLECTIONS:
+        gc.collect()
+        gc.freeze()  # modules and the SDK's data stay: no collection has to look at them
     pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
     try:
         looks = {pool.submit(look, target): target for target in plan.targets}
-        for done in as_completed(looks):
-            account_id, region = looks[done]
+        for count, done in enumerate(as_completed(looks), 1):
+            account_id, region = looks.pop(done)  # its result is not kept
             advance(f"{account_id} {region}")
             _add(seen, plan, account_id, region, done, now)
+            if count % _TARGETS_BETWEEN_COLLECTIONS == 0:
+                gc.collect()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
+    finally:
+        gc.unfreeze()
     pool.shutdown()
     if group_ids and not seen.failed:
         _refuse_missing_groups(plan, seen, list(dict.fromkeys(group_ids)))

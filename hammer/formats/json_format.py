@@ -5,8 +5,7 @@ Of a scan exactly what the contract names; of the table's issues each map says m
 
 from __future__ import annotations
 
-import json
-
+from hammer.formats.indented_json import indented
 from hammer.listing.issue import Listing, Source
 
 
@@ -18,4 +17,4 @@ def render(listing: Listing) -> str:
         "failed": [row.item() for row in listing.failed],
         "issues": [issue.scan_item() if of_scan else issue.item() for issue in listing.issues],
     }
-    return json.dumps(data, indent=2) + "\n"
+    return indented(data) + "\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from library.issues.details import FindingDetails, IssueDetails
 from library.network.intervals import IntervalSet
@@ -62,10 +63,19 @@ def controls_broken(details: IssueDetails) -> tuple[Control, ...]:
     """
     if isinstance(details, FindingDetails):
         return ()
-    whole = [perm for perm in details.perms if perm.status == "open_completely"]
+    # Of a source only the family counts, so that the groups of an organization share a few answers.
+    whole = tuple(
+        perm._replace(cidr="::/0" if ":" in perm.cidr else "0.0.0.0/0", prefix_list_id="")
+        for perm in details.perms
+        if perm.status == "open_completely"
+    )
+    return _broken(whole, is_default=details.name == "default")
+
+
+@lru_cache(maxsize=4096)
+def _broken(whole: tuple[Exposure, ...], *, is_default: bool) -> tuple[Control, ...]:
     administration = {version for version, ports in _by_family(whole).items() if ports & _ADMINISTRATION_PORTS}
     anywhere = _ports(whole)
-    is_default = details.name == "default"
     fsbp = [
         ("EC2.2", is_default),
         ("EC2.13", _holds(anywhere, 22)),
@@ -110,7 +120,13 @@ def exposed_ports(perms: Iterable[Exposure], restricted: PortSet) -> tuple[str, 
     >>> exposed_ports([Exposure("tcp", 0, 1024, "0.0.0.0/0", "open_completely")], PortSet.parse([22, "udp/53"]))
     ('tcp/22',)
     """
-    perms = list(perms)
+    traffic = tuple({(perm.protocol, perm.from_port, perm.to_port): None for perm in perms})
+    return _exposed_ports(traffic, restricted)
+
+
+@lru_cache(maxsize=4096)
+def _exposed_ports(traffic: tuple[tuple[str, int | None, int | None], ...], restricted: PortSet) -> tuple[str, ...]:
+    perms = [Exposure(*each, cidr="", status="open_partly") for each in traffic]
     names = sorted(
         {"all" if protocol_name(p.protocol) == "-1" else f"protocol {p.protocol}" for p in perms if _without_ports(p)}
     )
