@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import botocore.session
 import typer
 
 from identification.errors import MalformedEventError
@@ -34,6 +33,7 @@ from identification.inspector.expected_ports import FilterAction, FilterDecision
 from identification.inspector.finding import Finding
 from identification.inspector.v2 import parse_v2
 from library.aws.failures import explain
+from library.aws.sdk_data import sdk_session
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.documents.text import printable
@@ -244,7 +244,7 @@ def shown(decision: FilterDecision, plan: DeliveryPlan) -> str:
 
 def _sessions(config: Configuration) -> Sessions:
     aws = config.aws
-    base = botocore.session.get_session()
+    base = sdk_session()
     if base.get_config_variable("max_attempts") is None:
         base.set_config_variable("max_attempts", _ATTEMPTS)
     return Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id, base)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 
 import boto3
-import botocore.session
 
 from hammer.listing.build import Knowledge, knowledge_of, usual_knowledge
 from library.aws.ec2 import enabled_regions
+from library.aws.sdk_data import sdk_session
 from library.aws.session import Sessions
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, load_configuration
 from library.config.organization import with_organization
@@ -87,7 +87,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
 
 def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) -> Plan:
     refuse_unknown_regions(regions, None)
-    base = botocore.session.get_session()
+    base = sdk_session()
     home = base.get_config_variable("region") or _DEFAULT_REGION
     caller = boto3.Session(botocore_session=base).client("sts", region_name=home).get_caller_identity()["Account"]
     if unknown := sorted(set(accounts) - {caller}):

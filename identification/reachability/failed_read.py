@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from library.aws.failures import AWS_ERRORS, error_code, explain
 
@@ -29,7 +30,7 @@ class FailedReads:
         """Note that something could not be read."""
         if isinstance(error, ClientError):
             reason = f"{error.operation_name} was refused ({error_code(error)})"
-        elif isinstance(error, AWS_ERRORS):
+        elif isinstance(error, AWS_ERRORS) and not isinstance(error, ResponseParserError):
             reason = f"AWS could not be reached ({type(error).__name__})"
         else:
             reason = "an answer was not understood"

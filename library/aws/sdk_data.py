@@ -14,6 +14,8 @@ import botocore.session
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader, create_loader
 
+from library.aws.foreign_answers import refuse_foreign_answers
+
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
 
@@ -55,7 +57,7 @@ def _sdks_own() -> Loader:
 
 def sdk_session(folder: Path = FOLDER) -> BotocoreSession:
     """A new session from the standard SDK environment, with the data that was brought along, if any was."""
-    session = botocore.session.get_session()
+    session = refuse_foreign_answers(botocore.session.get_session())
     if folder.is_dir():
         session.register_component("data_loader", _CutDown(folder))
     return session

@@ -16,6 +16,7 @@ from botocore.credentials import (
 )
 from botocore.exceptions import NoCredentialsError
 
+from library.aws.foreign_answers import refuse_foreign_answers
 from library.aws.sdk_data import sdk_session
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Sessions:
                 **({"Policy": self._policy} if self._policy else {}),
             },
         )
-        session = botocore.session.get_session()
+        session = refuse_foreign_answers(botocore.session.get_session())
         # Service models and endpoints are the bulk of a session, and the same for all.
         for shared in ("data_loader", "endpoint_resolver"):
             session.register_component(shared, self._base.get_component(shared))
