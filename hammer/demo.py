@@ -190,7 +190,7 @@ class Demo:
         ]
 
     def _show_found(self) -> None:
-        table = self._new_table("account", "region", "groups", "open completely", "open partly", "whitelisted")
+        table = _new_table("account", "region", "groups", "open completely", "open partly", "whitelisted")
         issues = self._issues()
         for account_id, name in demo_world.ACCOUNTS.items():
             for seen in sorted(
@@ -208,7 +208,7 @@ class Demo:
 
     def _show_reported(self, printed: str) -> None:
         owners = Counter(i.details.tags.get("owner", "(no owner tag)") for i in self._issues(Status.OPEN))
-        table = self._new_table("owner", "new issues")
+        table = _new_table("owner", "new issues")
         for owner, count in sorted(owners.items()):
             table.add_row(owner, str(count))
         self._console.print(table)
@@ -234,7 +234,7 @@ class Demo:
         self._console.print(f"{len(reported)} issues were reported {days} days ago, says the table now.")
 
     def _show_remediated(self) -> None:
-        table = self._new_table("account", "groups changed", "rules revoked", "rules added", "backups in S3")
+        table = _new_table("account", "groups changed", "rules revoked", "rules added", "backups in S3")
         for account_id, name in demo_world.ACCOUNTS.items():
             changed = [i for i in self._table.with_status(account_id, Status.OPEN) if i.timestamps.remediated]
             entries = [entry for issue in changed if (entry := entry_of(issue))]
@@ -262,7 +262,7 @@ class Demo:
         return sorted(parse_security_group(described[0]).ingress)
 
     def _show_rules(self, before: list[IngressRule], after: list[IngressRule]) -> None:
-        table = self._new_table("", "protocol", "ports", "source", "description")
+        table = _new_table("", "protocol", "ports", "source", "description")
         marks = {(True, True): "", (True, False): "[red]-[/]", (False, True): "[green]+[/]"}
         day = datetime.now(UTC).date().isoformat()
         for rule in sorted({*before, *after}, key=lambda rule: (rule not in before, rule[:4])):
@@ -290,12 +290,13 @@ class Demo:
         self._step += 1
         self._console.print(f"\n[bold]{self._step}. {text}[/]\n")
 
-    def _new_table(self, *headings: str) -> Table:
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for heading in headings:
-            number = heading.startswith(("groups", "open", "white", "new", "rules", "backups"))
-            table.add_column(heading, justify="right" if number else "left", no_wrap=True)
-        return table
+
+def _new_table(*headings: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        number = heading.startswith(("groups", "open", "white", "new", "rules", "backups"))
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    return table
 
 
 def _how_to_use(aws: EmbeddedAws, folder: Path) -> str:
