@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from identification.errors import UnknownAccountError
 from identification.inspector.as_issue import can_be_issue, detection, issue_id
 from identification.inspector.aws import FindingRecords, PathReader, describe_classic
 from identification.inspector.delivery import (
@@ -34,6 +35,7 @@ from identification.inspector.expected_ports import FilterDecision, decide
 from identification.inspector.finding import Finding
 from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
+from library.aws.failures import AWS_ERRORS
 from library.aws.items import ConflictError
 from library.errors import HammerError
 from library.issues.reconcile import reconcile
@@ -63,6 +65,8 @@ def lambda_handler(event: Any, context: object) -> dict[str, int]:
 
     Raises:
         MalformedEventError: a record is not a message of Inspector. The others were handled.
+        UnknownAccountError: Inspector Classic must be asked in an account that the configuration does not name. No role
+            is assumed for it. The others were handled.
         InProgressError: another invocation claims the same finding. The others were handled.
         ExceptionGroup: several records or findings failed; a single failure is raised as it is.
     """
@@ -114,6 +118,11 @@ def _findings(event: Any, runtime: Runtime) -> tuple[list[Finding], list[Excepti
             case Finding():
                 findings.append(message)
             case ClassicNotification():
+                try:
+                    runtime.check_account(message.account_id)
+                except (UnknownAccountError, *AWS_ERRORS) as error:
+                    errors.append(error)
+                    continue
                 notifications.append(message)
             case Ignored(reason):
                 _log.info("ignored", extra={"reason": reason})
@@ -144,7 +153,7 @@ class _Filter:
         topic_arn = os.environ["FINDINGS_SNS_ARN"]
         return cls(
             runtime,
-            PathReader(sessions, section.trusted_cidrs),
+            PathReader(sessions, section.trusted_cidrs, runtime.check_account),
             FindingRecords(sessions.client("dynamodb"), section.table_name),
             topic_arn,
             sessions.client("sns", region=topic_arn.split(":")[3]),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from identification.errors import UnknownAccountError
 from identification.inspector.classic import parse_classic
 from identification.inspector.delivery import FindingRecord, no_record
 from identification.inspector.events import ClassicNotification
@@ -75,10 +76,13 @@ class PathReader:
 
     Attributes:
         trusted: `trusted_cidrs`.
+        check_account: raises `UnknownAccountError` for an account in which no role may be assumed. Its findings are
+            published all the same: they came complete, and none may get lost. Unless given: in every account.
     """
 
     sessions: Sessions
     trusted: AddressSet
+    check_account: Callable[[str], None] = lambda _: None
 
     def complete(self, decision: FilterDecision) -> FilterDecision:
         """The decision with what the groups of the path say, or with a note that they could not be read."""
@@ -86,6 +90,7 @@ class PathReader:
             return decision
         finding = decision.finding
         try:
+            self.check_account(finding.account_id)
             client: EC2Client = self.sessions.client("ec2", finding.account_id, finding.region)
             groups = [
                 parse_security_group(raw) for page in security_group_pages(client, finding.groups) for raw in page
@@ -94,7 +99,7 @@ class PathReader:
             prefix_lists.read(rule.prefix_list_id for group in groups for rule in group.ingress if rule.prefix_list_id)
         except AWS_ERRORS as error:
             return without_groups(decision, explain(error, self.sessions.role_arn(finding.account_id)))
-        except ShapeError as error:
+        except (ShapeError, UnknownAccountError) as error:
             return without_groups(decision, str(error))
         return decide_by_groups(decision, groups, prefix_lists.entries, self.trusted)
 

@@ -21,9 +21,10 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from identification.errors import MalformedEventError
+from identification.errors import MalformedEventError, UnknownAccountError
 from identification.filter_inspector_findings import InProgressError, lambda_handler
 from identification.runtime import Runtime
+from library.aws.session import Sessions
 from library.aws.table_definition import TABLE_DEFINITION
 from tests.builders.inspector_samples import (
     ACCOUNT,
@@ -502,3 +503,28 @@ def test_without_a_table_a_finding_is_told_all_the_same(aws: Aws) -> None:
     for _ in range(2):
         assert aws.handle(v2_event()) == counts(published=1)
         assert len(aws.published()) == 1
+
+
+STRANGER = "333333333333"
+
+
+def test_no_role_is_assumed_in_an_account_that_is_not_configured(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    client = Sessions.client
+
+    def hear(sessions: Sessions, service: str, account_id: str = "", region: str = "") -> Any:
+        asked.append(account_id)
+        return client(sessions, service, account_id, region)
+
+    monkeypatch.setattr(Sessions, "client", hear)
+    aws.configure(ALLOWED, trusted_cidrs=["198.51.100.0/24"])
+    notification = aws.add_classic(classic_port())
+    notification["finding"] = notification["finding"].replace(MAIN, STRANGER)
+    with pytest.raises(UnknownAccountError, match=f"^the configuration does not name account {STRANGER}$"):
+        aws.handle(sns(notification, v2_event(account=STRANGER)))
+    [message] = aws.published()
+    assert message["notes"] == [
+        "security groups could not be read, so none of it is held back for trusted_cidrs: the configuration does not "
+        f"name account {STRANGER}"
+    ]
+    assert STRANGER not in asked
