@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from hammer.listing.issue import ListedIssue
 from hammer.listing.selection import SEVERITIES
 from library.documents.text import counted, printable
+from library.issues.flapping import is_flapping
 from library.issues.history import Day
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
@@ -17,7 +18,6 @@ from library.issues.times import shown_time
 
 _STALE = timedelta(hours=3)  # scans are hourly: one may be late, not two
 _EXPIRES_SOON = timedelta(days=30)
-_FLAPS = 3  # found anew so often: closing it does not last
 _SHOWN = 10
 _AGES = ((1, "< 1 day"), (7, "< 7 days"), (30, "< 30 days"))
 _OLDER = "older"
@@ -133,7 +133,7 @@ def waiting(facts: Facts) -> Iterator[str]:
             yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"
         if listed.whitelisted:
             yield _exempt(listed, place, facts.now)
-        if issue.occurrence >= _FLAPS and issue.status is Status.OPEN:
+        if issue.status is Status.OPEN and is_flapping(issue.history, facts.now):
             yield f"flapping, found {issue.occurrence} times: {place}"
 
 

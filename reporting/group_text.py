@@ -10,7 +10,8 @@ from datetime import datetime
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_markup import literal
-from library.documents.text import cut_utf16, printable
+from library.documents.text import cut_utf16, flattened, printable
+from library.issues.flapping import flapping_text, is_flapping, managed_by
 from library.issues.issue import Issue
 from library.issues.reachability import Verdict
 from library.network.addresses import RFC_1918
@@ -24,6 +25,7 @@ from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
 _PORTS_IN_SUMMARY = 4
 _PORTS_IN_TEXT = 100
 _RULES_IN_ALERT = 15
+_MANAGER_LIMIT = 160
 
 
 def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
@@ -75,7 +77,9 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         since = f", since {day_and_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
         count = f", for the {issue.occurrence}th time" if issue.occurrence > 3 else ""
         blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
-        blocks += [paragraph(text) for text in (reachability_text.first_line(issue), _opened(issue)) if text]
+        blocks += [
+            paragraph(text) for text in (reachability_text.first_line(issue), _opened(issue), _again(issue)) if text
+        ]
         blocks.append(exposure_table(perms))
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
@@ -133,7 +137,7 @@ def alert(issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_r
     text = literal(text)
     if is_reminder:
         return AlertText(text)
-    details = [f"    {line}" for line in (reachability_text.first_line(issue), _opened(issue)) if line]
+    details = [f"    {line}" for line in (reachability_text.first_line(issue), _opened(issue), _again(issue)) if line]
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
@@ -155,6 +159,8 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
         yield paragraph("In the AWS console: ", Link(url))
     if opened := _opened(issue):
         yield paragraph(opened)
+    if again := _again(issue):
+        yield paragraph(again)
     if facts.closes_at:
         when = day_and_time(facts.closes_at)
         yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it on {when} or soon after.")
@@ -162,6 +168,16 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
 
 def _opened(issue: Issue) -> str:
     return f"Opened by {opened_by_text(issue.opened_by)}." if issue.opened_by else ""
+
+
+def _again(issue: Issue) -> str:
+    """That the group is opened again and again, as of the day when this occurrence began: a text does not age."""
+    began = issue.timestamps.identified
+    if began is None or not is_flapping(issue.history, began):
+        return ""
+    agent = issue.opened_by.user_agent if issue.opened_by else ""
+    manager = flattened(managed_by(issue.details.tags, agent), _MANAGER_LIMIT)
+    return f"The group was {flapping_text(issue.history, began, manager)}."
 
 
 def _is_unused(issue: Issue) -> bool:

@@ -64,6 +64,15 @@ def reopenings(history: Sequence[PastOccurrence], now: datetime) -> int:
     return sum(1 for past in history if now - past.resolved <= WINDOW)
 
 
+FLAPS = 2
+"""Re-openings within the window after which closing the group again will not last."""
+
+
+def is_flapping(history: Sequence[PastOccurrence], now: datetime) -> bool:
+    """Whether an issue that is open now was opened again so often lately that somebody must find out why."""
+    return reopenings(history, now) >= FLAPS
+
+
 def managed_by(tags: Mapping[str, Any], user_agent: str) -> str:
     """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
 

@@ -9,6 +9,7 @@ import pytest
 
 from hammer.listing.build import listed_issue, usual_knowledge
 from hammer.status_view import Facts, JobState, age_rows, attention, due_rows, event_lines, trend, waiting
+from library.issues.flapping import PastOccurrence
 from library.issues.history import Day
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.scan_coverage import Outcome, ScanCoverage
@@ -89,8 +90,11 @@ def test_what_waits_for_somebody() -> None:
     exempt = an_issue(Status.WHITELISTED)
     until = NOW.date() + timedelta(days=30)
     listed = replace(listed_issue(exempt, KNOWN), exempt_until=until, exempt_reason="the partner's office")
-    flapping = replace(an_issue(), occurrence=4)
+    past = PastOccurrence(None, NOW - timedelta(days=2))
+    once = replace(an_issue(), occurrence=4, history=(past, replace(past, resolved=NOW - timedelta(days=8))))
+    flapping = replace(once, history=(past, past, past))
     pairs = [(restored, listed_issue(restored, KNOWN)), (exempt, listed), (flapping, listed_issue(flapping, KNOWN))]
+    pairs.append((once, listed_issue(once, KNOWN)))
     place = "sg-1 in 210987654321, eu-west-1"
     assert list(waiting(facts(issues=pairs))) == [
         f"restored, waits for a decision: {place}, by ana at then (hammer restore --release)",

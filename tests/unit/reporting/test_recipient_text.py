@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from library.documents.document import Link, Paragraph, Section
 from library.documents.plain_text import plain_text
 from library.issues.details import IssueDetails
+from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
@@ -159,6 +160,18 @@ def test_a_message_begins_with_what_matters() -> None:
         "    Opened by role deploy, session ana@example.com, from 203.0.113.7 with Terraform, 2026-11-22 14:02 UTC.",
         "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
     )
+
+
+def test_a_group_that_is_opened_again_and_again_is_said_to_be() -> None:
+    past = PastOccurrence(NOW - timedelta(days=3), NOW - timedelta(days=2), "ana")
+    given = replace(issue(Verdict.INTERNET, OPEN, opened_by=OPENED), history=(past, past, past))
+    text = "The group was opened again 3 times in 7 days; it is managed by Terraform, which may open it again."
+    comment = plain_text(group_text.changed(given, None, None, again=True))
+    assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in comment
+    assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in plain_text(group_text.ticket(given, FACTS))
+    assert f"    {text}" in group_text.alert(given, PortSet.parse([22]), NOW, is_reminder=False).details
+    once = replace(given, history=(past,))
+    assert "opened again" not in plain_text(group_text.changed(once, None, None, again=True))
 
 
 def test_a_change_of_reachability_alone_is_said_as_such() -> None:
