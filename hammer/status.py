@@ -199,7 +199,7 @@ def _show_scans(to: Console, scans: Sequence[ScanCoverage], config: Configuratio
 def _show_events(to: Console, heard: Sequence[HeardEvent], config: Configuration) -> None:
     """When an event last came: where none does, a trail or a rule is missing, and only scans see changes."""
     if not heard:
-        say(to, "no event of CloudTrail was ever heard of: only scans see changes")
+        say(to, "no CloudTrail event has arrived yet: only scans see changes")
         return
     rows = [
         (config.account_name(event.account_id), event.region, shown_time(event.at), printable(event.name))
