@@ -20,8 +20,8 @@ from library.security_groups.group import SecurityGroup
 SETTLES_AFTER = timedelta(minutes=5)
 """After this time a call counts as shown, whatever EC2 answers: a later call may have undone it.
 
-"Eventual consistency" in the EC2 Developer Guide (Amazon EC2 API) asks callers to confirm a change with describes and
-exponential backoff "up to a reasonable time, for example five minutes".
+Amazon EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API": repeat a describe after a change, with waits
+that grow up to five minutes.
 """
 
 
