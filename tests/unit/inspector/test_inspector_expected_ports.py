@@ -416,3 +416,8 @@ def test_published_and_held_back_ports_are_the_findings(
 def test_classic_finds_the_groups_of_the_path() -> None:
     finding = parse_classic(classic_with(SECURITY_GROUP="sg-1"))
     assert by_groups(finding, group(("tcp", 22, 22, "8.8.8.8/32"), group_id="sg-1")).action is FilterAction.HOLD_BACK
+
+
+def test_icmp_that_is_open_does_not_count_as_udp() -> None:
+    rules = [("udp", 20, 25, "8.8.8.8/32"), ("icmp", 20, 25, "0.0.0.0/0"), ("icmpv6", 20, 25, "::/0")]
+    assert str(by_groups(v2((20, 25), "UDP"), group(*rules)).left) == ""

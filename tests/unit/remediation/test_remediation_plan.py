@@ -18,7 +18,7 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.due import Policy, Refusal, Why, when_due, why_not_due
 from remediation.plan import Plan, RuleQuota, plan_remediation
 from remediation.restore_plan import plan_restore
-from remediation.rule_sets import lets_in_all_of
+from remediation.rule_sets import lets_in_all_of, without_contained
 from tests.builders.remediation_cases import GROUP, NOW
 
 BOTH = frozenset({"open_completely", "open_partly"})
@@ -403,6 +403,9 @@ RESTORES: dict[str, RestoreCase] = {
     "ours that was there before stays": RestoreCase(
         [ALL, f"tcp/22 {TEN}"], private("tcp/22"), [ALL], private("tcp/22")[1:], made=private("tcp/22")
     ),
+    "ours goes, and nothing else is to be done": RestoreCase(
+        [ALL], [ALL, f"tcp/22 {TEN}"], [], [f"tcp/22 {TEN}"], made=[f"tcp/22 {TEN}"]
+    ),
     "theirs stays": RestoreCase([ALL], ["tcp/80 ::/0"], [ALL], [], ["tcp/80 ::/0"]),
     "theirs goes": RestoreCase([ALL], ["tcp/80 ::/0"], [ALL], ["tcp/80 ::/0"], exact=True),
     "no room": RestoreCase(
@@ -428,6 +431,7 @@ def test_restore_plan(case: RestoreCase) -> None:
     assert list(map(text_of, planned.add)) == case.add
     assert list(map(text_of, planned.revoke)) == case.revoke
     assert list(map(text_of, planned.kept)) == case.kept
+    assert planned.is_empty == (not case.add and not case.revoke)
     assert planned.describe == ()
     assert planned.problem == case.problem
 
@@ -447,3 +451,8 @@ def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_c
     refusal = why_not_due(known, replace(policy, stop_after=2), NOW)
     assert refusal == Refusal(Why.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
     assert refusal.needs_somebody
+
+
+def test_rules_after_one_that_is_contained_are_kept() -> None:
+    rules = [rule("tcp/22 10.0.0.0/8"), rule("tcp/22 10.1.0.0/16"), rule("tcp/80 10.0.0.0/8")]
+    assert without_contained(rules) == (rules[0], rules[2])

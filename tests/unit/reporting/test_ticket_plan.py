@@ -173,3 +173,23 @@ def test_nobody_is_reminded_of_what_will_not_happen(given: Issue, remediation: R
     assert plan([given], SLACK, remediation, NOW + timedelta(hours=23)) == []
     if remediation.retention > timedelta(days=1):
         assert plan([given], SLACK, remediation, NOW + timedelta(days=20)) == []
+
+
+def test_an_alert_takes_the_place_of_a_reminder() -> None:
+    given = issue(Status.OPEN, SSH, PARTLY, timestamps=REPORTED, slack_details=TOLD)
+    [step] = plan([given], SLACK, ON, NOW + timedelta(days=20))
+    assert (step.alert, step.reminder) == (News.CHANGED, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_announced"),
+    [
+        pytest.param(issue(), True, id="open"),
+        pytest.param(issue(Status.WHITELISTED, jira_details=TICKET), False, id="exempt"),
+        pytest.param(issue(Status.RESOLVED, jira_details=TICKET), False, id="resolved"),
+        pytest.param(issue(issue_id="finding-1"), False, id="a finding"),
+    ],
+)
+def test_a_closing_date_is_announced_only_for_what_will_be_closed(given: Issue, is_announced: bool) -> None:
+    [step] = plan([given], JIRA, ON, NOW)
+    assert step.closes_at == (NOW + timedelta(days=21) if is_announced else None)
