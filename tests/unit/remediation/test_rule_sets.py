@@ -1,0 +1,70 @@
+"""Which rules contain which, held against every pair of rules, and how many comparisons that takes."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from library.security_groups.group import IngressRule
+from remediation import rule_sets
+from remediation.rule_sets import lets_in_all_of, rule_key, still_needed, without_contained
+
+_PLACES = st.sampled_from(
+    [
+        ("10.0.0.0/8", "", ""),
+        ("10.1.0.0/16", "", ""),
+        ("10.1.2.0/24", "", ""),
+        ("10.1.2.3/24", "", ""),
+        ("0.0.0.0/0", "", ""),
+        ("::/0", "", ""),
+        ("fd00::/8", "", ""),
+        ("", "pl-1", ""),
+        ("", "", "sg-1"),
+    ]
+)
+_TRAFFIC = st.one_of(
+    st.tuples(st.sampled_from(["tcp", "6", "udp"]), st.integers(0, 6), st.integers(0, 6)).map(
+        lambda each: (each[0], min(each[1:]), max(each[1:]))
+    ),
+    st.sampled_from([("-1", None, None), ("icmp", 8, -1), ("icmp", 3, 4), ("47", None, None)]),
+)
+
+
+def _rule(traffic: tuple[str, int | None, int | None], place: tuple[str, str, str]) -> IngressRule:
+    return IngressRule(*traffic, *place)
+
+
+_RULES = st.lists(st.builds(_rule, _TRAFFIC, _PLACES), max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_RULES, _RULES)
+def test_what_no_kept_rule_contains_is_still_needed(wanted: list[IngressRule], kept: list[IngressRule]) -> None:
+    once = {rule_key(rule): rule for rule in reversed(wanted)}
+    needed = tuple(rule for rule in reversed(once.values()) if not any(lets_in_all_of(each, rule) for each in kept))
+    assert still_needed(wanted, kept) == needed
+
+
+@settings(max_examples=300, deadline=None)
+@given(_RULES)
+def test_the_fewest_rules_are_those_that_no_other_contains(rules: list[IngressRule]) -> None:
+    chosen: list[IngressRule] = []
+    for rule in rules:
+        if not any(lets_in_all_of(other, rule) for other in chosen):
+            chosen = [*(other for other in chosen if not lets_in_all_of(rule, other)), rule]
+    assert without_contained(rules) == tuple(chosen)
+
+
+def test_a_rule_is_looked_up_once_for_each_size_of_network() -> None:
+    rules = [
+        IngressRule("tcp", port * 3, port * 3 + 1, f"10.0.{subnet}.0/24", "", "", "")
+        for port in range(50)
+        for subnet in range(20)
+    ]
+    real = rule_sets._Containers._contain
+    with patch.object(rule_sets._Containers, "_contain", autospec=True, side_effect=real) as looked:
+        assert still_needed(rules, [*rules[1:], IngressRule("tcp", 1, 1, "10.0.0.0/8", "", "", "")]) == (rules[0],)
+        assert without_contained(rules) == tuple(rules)
+    assert looked.call_count <= 3 * len(rules)
