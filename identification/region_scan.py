@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from identification.reachability.attach import with_reachability
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import REGION_MAY_BE_OFF, error_code
+from library.errors import HammerError
 from library.issues.details import IssueDetails
 from library.issues.reconcile import Detection
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
 
 
-class RegionOffError(Exception):
+class RegionOffError(HammerError):
     """The account has not enabled the region: there is nothing to look at."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
 
 from identification.errors import UnknownAccountError
 from identification.inspector.classic import parse_classic
@@ -17,8 +17,8 @@ from identification.inspector.expected_ports import FilterDecision, decide_by_gr
 from identification.inspector.finding import Finding
 from library.aws.chunks import chunks
 from library.aws.ec2 import PrefixListReader, security_group_pages
-from library.aws.failures import AWS_ERRORS, explain
-from library.aws.items import ConflictError
+from library.aws.failures import AWS_ERRORS, error_code, explain
+from library.aws.items import Items
 from library.errors import HammerError
 from library.security_groups.group import ShapeError, parse_security_group
 
@@ -113,7 +113,7 @@ class FindingRecords:
     """
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
-        self._client = client
+        self._items = Items(client, table_name)
         self._table_name = table_name
 
     def read(self, account_id: str, issue_id: str) -> FindingRecord:
@@ -121,16 +121,14 @@ class FindingRecords:
 
         Without a table nothing is remembered: findings are published more than once rather than not at all.
         """
-        key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
         try:
-            answer = self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True)
-        except self._client.exceptions.ResourceNotFoundException:
+            item = self._items.get(account_id, issue_id)
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
             _log.warning("table %s is missing: what was published is not remembered", self._table_name)
             return no_record(account_id, issue_id)
-        if "Item" not in answer:
-            return no_record(account_id, issue_id)
-        deserialize = TypeDeserializer().deserialize
-        return FindingRecord.from_item({name: deserialize(value) for name, value in answer["Item"].items()})
+        return FindingRecord.from_item(item) if item else no_record(account_id, issue_id)
 
     def write(self, record: FindingRecord) -> None:
         """Write a record that was made of the one with the revision before.
@@ -138,23 +136,13 @@ class FindingRecords:
         Raises:
             ConflictError: somebody else wrote it meanwhile.
         """
-        serialize = TypeSerializer().serialize
-        first = record.revision == 1
-        arguments: dict[str, Any] = (
-            {"ConditionExpression": "attribute_not_exists(issue_id)"}
-            if first
-            else {
-                "ConditionExpression": "revision = :before",
-                "ExpressionAttributeValues": {":before": serialize(record.revision - 1)},
-            }
-        )
+        item = record.to_item()
         try:
-            self._client.put_item(
-                TableName=self._table_name,
-                Item={name: serialize(value) for name, value in record.to_item().items()},
-                **arguments,
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise ConflictError(record.issue_id) from error
-        except self._client.exceptions.ResourceNotFoundException:
-            pass  # as `read` has said
+            if record.revision == 1:
+                self._items.put_new(item)
+            else:
+                self._items.put(item, "revision = :before", {":before": record.revision - 1})
+        except ClientError as error:
+            # A missing table is what `read` has warned of.
+            if error_code(error) != "ResourceNotFoundException":
+                raise

@@ -84,7 +84,7 @@ class Items:
             ConsistentRead=True,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=serialized(values),
-            **_names(condition + only),
+            **_names(f"{condition} {only}"),
             **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
         )
         for page in pages:
@@ -155,7 +155,7 @@ class Items:
                 Key=_key(account_id, item_id),
                 UpdateExpression=expression,
                 ReturnValues="ALL_NEW" if returning else "NONE",
-                **_names(expression + condition),
+                **_names(f"{expression} {condition}"),
                 **arguments,
             )
         except ClientError as error:

@@ -13,14 +13,16 @@ import socket
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from library.aws.items import ConflictError, Items
 from library.errors import HammerError
 from library.issues.times import shown_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
 
@@ -86,9 +88,8 @@ class Lock:
         now: Callable[[], datetime],
         lock_id: str = LOCK_ID,
     ) -> None:
-        self._client = client
-        self._table_name = table_name
-        self._key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": lock_id}}
+        self._items = Items(client, table_name)
+        self._key = (account_id, lock_id)
         self._holder = holder
         self._now = now
         self._token = uuid.uuid4().hex
@@ -99,14 +100,14 @@ class Lock:
         Raises:
             LockedError: somebody else holds it; says who, and until when.
         """
-        if self._take("attribute_not_exists(lock_token) OR lease_ends <= :now", {":now": self._epoch(self._now())}):
+        if self._take("attribute_not_exists(lock_token) OR lease_ends <= :now", {":now": _epoch(self._now())}):
             return
         state = self.read()
         if state.token == self._token:
             return  # a retry of a write that had succeeded unseen
         if state.holder and _is_dead(state.holder, self._holder.machine):
             condition = "lock_token = :dead"
-            if self._take(condition, {":dead": {"S": state.token}}):
+            if self._take(condition, {":dead": state.token}):
                 return
             state = self.read()
         who = state.holder.who if state.holder else "somebody else"
@@ -118,81 +119,76 @@ class Lock:
         Raises:
             LockedError: somebody else took it over meanwhile.
         """
-        self._while_mine("SET lease_ends = :ends", {":ends": self._epoch(self._now() + LEASE)})
+        self._while_mine(sets=self._lease())
 
     def mark_unfinished(self, account_id: str, region: str, group_id: str) -> None:
         """Note that a change of a group begins, and renew. Raises LockedError as `renew` does."""
-        self._note("ADD", account_id, region, group_id)
+        self._while_mine(sets=self._lease(), adds={"unfinished": {f"{account_id}/{region}/{group_id}"}})
 
     def mark_finished(self, account_id: str, region: str, group_id: str) -> None:
         """Note that nothing is left to do in a group, and renew. Raises LockedError as `renew` does."""
-        self._note("DELETE", account_id, region, group_id)
+        self._while_mine(sets=self._lease(), deletes={"unfinished": {f"{account_id}/{region}/{group_id}"}})
 
     def release(self) -> None:
         """Let go, if it is still ours."""
         try:
-            self._while_mine("REMOVE lock_token, lease_ends, who, machine, process_id", {})
+            self._while_mine(removes=("lock_token", "lease_ends", "who", "machine", "process_id"))
         except LockedError:
             return
 
     def read(self) -> LockState:
         """The lock as it is, whoever holds it."""
-        item = self._client.get_item(TableName=self._table_name, Key=self._key, ConsistentRead=True).get("Item", {})
-        token = item.get("lock_token", {}).get("S", "")
-        who, machine, process = (item.get(name, {}).get("S", "") for name in ("who", "machine", "process_id"))
-        ends = item.get("lease_ends", {}).get("N")
+        item = self._items.get(*self._key) or {}
+        token = item.get("lock_token", "")
+        who, machine, process = (item.get(name, "") for name in ("who", "machine", "process_id"))
+        ends = item.get("lease_ends")
         return LockState(
             holder=Holder(who, machine, process) if token else None,
             until=datetime.fromtimestamp(float(ends), UTC) if ends else None,
-            unfinished=frozenset(_place(text) for text in item.get("unfinished", {}).get("SS", ())),
+            unfinished=frozenset(_place(text) for text in item.get("unfinished", ())),
             token=token,
         )
 
-    def _note(self, action: str, account_id: str, region: str, group_id: str) -> None:
-        self._while_mine(
-            f"SET lease_ends = :ends {action} unfinished :place",
-            {
-                ":ends": self._epoch(self._now() + LEASE),
-                ":place": {"SS": [f"{account_id}/{region}/{group_id}"]},
-            },
-        )
+    def _lease(self) -> dict[str, Any]:
+        return {"lease_ends": _epoch(self._now() + LEASE)}
 
-    def _take(self, condition: str, values: dict[str, Any]) -> bool:
+    def _take(self, condition: str, values: Mapping[str, Any]) -> bool:
+        mine = {
+            "lock_token": self._token,
+            "who": self._holder.who,
+            "machine": self._holder.machine,
+            "process_id": self._holder.process,
+        }
         try:
-            self._client.update_item(
-                TableName=self._table_name,
-                Key=self._key,
-                UpdateExpression=(
-                    "SET lock_token = :token, lease_ends = :ends, who = :who, machine = :machine, process_id = :process"
-                ),
-                ConditionExpression=condition,
-                ExpressionAttributeValues={
-                    ":token": {"S": self._token},
-                    ":ends": self._epoch(self._now() + LEASE),
-                    ":who": {"S": self._holder.who},
-                    ":machine": {"S": self._holder.machine},
-                    ":process": {"S": self._holder.process},
-                    **values,
-                },
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
+            self._items.update(*self._key, mine | self._lease(), condition=condition, values=values)
+        except ConflictError:
             return False
         return True
 
-    def _while_mine(self, expression: str, values: dict[str, Any]) -> None:
+    def _while_mine(
+        self,
+        sets: Mapping[str, Any] | None = None,
+        adds: Mapping[str, Any] | None = None,
+        deletes: Mapping[str, Any] | None = None,
+        removes: Iterable[str] = (),
+    ) -> None:
         try:
-            self._client.update_item(
-                TableName=self._table_name,
-                Key=self._key,
-                UpdateExpression=expression,
-                ConditionExpression="lock_token = :token",
-                ExpressionAttributeValues={":token": {"S": self._token}, **values},
+            self._items.update(
+                *self._key,
+                sets or {},
+                adds=adds,
+                deletes=deletes,
+                removes=removes,
+                condition="lock_token = :token",
+                values={":token": self._token},
             )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
+        except ConflictError as error:
             raise LockedError("the lock was taken over by another run: this one stops here") from error
 
-    def _epoch(self, time: datetime) -> Any:
-        return {"N": repr(time.timestamp())}
+
+def _epoch(time: datetime) -> Decimal:
+    """Seconds since 1970, as DynamoDB takes them, to the microsecond."""
+    return Decimal(repr(time.timestamp()))
 
 
 def this_process() -> Holder:

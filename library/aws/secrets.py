@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from library.aws.failures import AWS_ERRORS, error_code, explain
+from library.errors import HammerError
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -19,7 +20,7 @@ JIRA_VARIABLE = "HAMMER_JIRA_SECRET"
 SLACK_VARIABLE = "HAMMER_SLACK_SECRET"
 
 
-class SecretError(Exception):
+class SecretError(HammerError):
     """A secret is missing, cannot be read, or is not what it should be."""
 
 

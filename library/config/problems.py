@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from library.documents.text import shortened
+from library.errors import HammerError
 
 Location = tuple[str | int, ...]
 """Where a value is in its file: keys, and indexes of lists."""
@@ -37,7 +38,7 @@ class Problem(NamedTuple):
         return ": ".join(part for part in self if part)
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(HammerError):
     """A configuration that cannot be used.
 
     Attributes:
