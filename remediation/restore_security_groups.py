@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 
 from library.aws.failures import explain
+from library.aws.issue_table import UnreadableIssueError
 from library.jobs.command_line import (
     AccountOption,
     BatchOption,
     ConfigOption,
     DryRunOption,
     GroupOption,
+    NotThereError,
     RegionOption,
     application,
     read_configuration,
@@ -25,8 +27,10 @@ from library.jobs.command_line import (
 )
 from library.jobs.run import end, hold_lock
 from library.jobs.selection import refuse_unknown_regions
+from remediation.context import RemediationContext
 from remediation.group_change import COULD_NOT
 from remediation.host import Screen, build_context, has_terminal
+from remediation.live_group import describe_live
 from remediation.restore_job import RestoreJob
 from remediation.restore_source import CannotRestoreError, Target
 
@@ -61,6 +65,7 @@ def command(
     job = RestoreJob(context, configuration, target, screen, exact=exact)
     problems: list[str] = []
     try:
+        _refuse_unknown_group(context, target)
         if dry_run:
             job.show(backup)
             screen.say("dry run: nothing changed")
@@ -81,6 +86,23 @@ def _target(account: Sequence[str] | None, region: Sequence[str] | None, group: 
     if any(len(values) != 1 for values in named):
         raise typer.BadParameter("name exactly one group: --account, --region and --group, once each")
     return Target(*(values[0] for values in named))
+
+
+def _refuse_unknown_group(context: RemediationContext, target: Target) -> None:
+    """Raise NotThereError if a group has no backup, no issue, and is not in EC2 either: its name is a typing error.
+
+    Raises:
+        one of COULD_NOT: it could not be told.
+    """
+    if context.backups.list(*target):
+        return
+    try:
+        if context.table.get(target.account_id, target.group_id):
+            return
+    except UnreadableIssueError:
+        return
+    if describe_live(context.sessions.client("ec2", target.account_id, target.region), target.group_id) is None:
+        raise NotThereError(f"no group {target.group_id} in {target.account_id}, {target.region}, and no backup of one")
 
 
 app = application(command)

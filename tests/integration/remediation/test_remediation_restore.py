@@ -314,3 +314,10 @@ def test_a_fault_at_every_change_of_a_restore(world: World, fault: Fault) -> Non
             TableName="issues", Key={"account_id": {"S": MAIN}, "issue_id": {"S": group}}
         )
     assert at > 6
+
+
+@pytest.mark.parametrize("options", [["--batch"], ["--dry-run"], ["--release"]], ids=lambda options: options[0])
+def test_a_group_that_nobody_knows_is_wrong_usage(world: World, options: list[str]) -> None:
+    result = world.restore("sg-00000000deadbeef0", *options)
+    assert result.exit_code == 2
+    assert "no group sg-00000000deadbeef0 in " in result.output
