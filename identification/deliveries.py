@@ -36,6 +36,11 @@ class Deliveries:
         self._errors: list[Exception] = []
         self._failed: dict[str, None] = {}
 
+    @property
+    def come_again(self) -> bool:
+        """Whether single records can be delivered again: SQS does that, SNS repeats only a whole event, two times."""
+        return all(map(_sqs_message_id, self.records))
+
     def fail(self, error: Exception, *records: object) -> None:
         """Note that records could not be handled, all for the same reason."""
         self._failed |= dict.fromkeys(filter(None, map(_sqs_message_id, records)))
@@ -55,7 +60,7 @@ class Deliveries:
             Exception: a record failed that is not of SQS. Lambda knows only whole events there.
             ExceptionGroup: several did.
         """
-        if all(map(_sqs_message_id, self.records)):
+        if self.come_again:
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in self._failed]}
         if len(self._errors) == 1:
             raise self._errors[0]

@@ -37,12 +37,12 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Look at every scan target of an event of SNS or SQS.
 
     Returns:
-        Of SNS: `{"changes": N}`, how many issues changed. Of SQS: `{"batchItemFailures": [...]}`.
+        Of SNS: `{"changes": N}`, how many issues changed. Of SQS: `{"batchItemFailures": [...]}`; a record is among
+        these also when EC2 does not show yet what an event says was changed.
 
     Raises:
         MalformedEventError: a record is not a scan target. The others were looked at.
         UnknownAccountError: a record is about an account that the configuration does not name.
-        NotShownYetError: EC2 does not show yet what an event says was changed. What is certain was written.
         ExceptionGroup: several targets failed; a single failure is raised as it is.
     """
     runtime = start(context)
@@ -56,10 +56,11 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     for looked, asked_by in looks:
         try:
             changes += looked.result()
+        except NotShownYetError as error:
+            changes += error.changes
+            _wait(error, asked_by, deliveries, runtime)
         except Exception as error:  # noqa: BLE001 - told below, when every other target has had its turn
-            waiting = _waiting(error, asked_by)
-            deliveries.fail(error, *waiting)
-            redeliver_soon(error, waiting, runtime)
+            deliveries.fail(error, *[asked.record for asked in asked_by])
     return deliveries.answer({"changes": changes})
 
 
@@ -78,13 +79,20 @@ def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[_
     return {merge([each.target for each in asked]): asked for asked in places.values()}
 
 
-def _waiting(error: Exception, asked_by: Sequence[_Asked]) -> list[Any]:
-    """The records that a failed look leaves undone: of one that is behind, those that told what it must show."""
-    if not isinstance(error, NotShownYetError):
-        return [asked.record for asked in asked_by]
-    return [
+def _wait(error: NotShownYetError, asked_by: Sequence[_Asked], deliveries: Deliveries, runtime: Runtime) -> None:
+    """Let the records that told what EC2 must show come again. The others were done.
+
+    An event is a hint, and the call that it tells may have been undone since. So where a record cannot come again by
+    itself, which is so for SNS, the next scan is the net.
+    """
+    _log.warning("%s", error)
+    if not deliveries.come_again:
+        return
+    waiting = [
         asked.record for asked in asked_by if any(group_id in error.groups for group_id, _ in asked.target.expected)
     ]
+    deliveries.fail(error, *waiting)
+    redeliver_soon(error, waiting, runtime)
 
 
 def identify(target: ScanTarget, runtime: Runtime) -> int:
@@ -127,7 +135,7 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
         if is_whole(target):
             _record(seen, runtime)
     if looked.lagging:
-        raise NotShownYetError(looked.lagging)
+        raise NotShownYetError(looked.lagging, looked.changes)
     return looked.changes
 
 

@@ -24,10 +24,12 @@ class NotShownYetError(HammerError):
 
     Args:
         groups: the groups, by id.
+        changes: how many issues changed nevertheless.
     """
 
-    def __init__(self, groups: Mapping[str, Lagging]) -> None:
+    def __init__(self, groups: Mapping[str, Lagging], changes: int = 0) -> None:
         self.groups = groups
+        self.changes = changes
         named = ", ".join(sorted(groups)[:20])
         more = f" and {len(groups) - 20} more" if len(groups) > 20 else ""
-        super().__init__(f"EC2 does not show yet what was changed in {named}{more}: looked at again soon")
+        super().__init__(f"EC2 does not show yet what was changed in {named}{more}")

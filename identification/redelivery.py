@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from identification.errors import NotShownYetError
 from library.aws.failures import AWS_ERRORS, explain
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
+    from identification.errors import NotShownYetError
     from identification.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -21,13 +21,11 @@ _log = logging.getLogger(__name__)
 _SOON = timedelta(seconds=30)  # most changes are shown by then
 
 
-def redeliver_soon(error: Exception, records: Iterable[Any], runtime: Runtime) -> None:
-    """Let records of SQS come again soon if their look was behind. Records that failed otherwise are left alone.
+def redeliver_soon(error: NotShownYetError, records: Iterable[Any], runtime: Runtime) -> None:
+    """Let records of SQS whose look was behind come again soon.
 
     A record of which that fails comes again all the same, when the queue's visibility timeout has passed.
     """
-    if not isinstance(error, NotShownYetError):
-        return
     settles = max(seen.settles for seen in error.groups.values())
     urls: dict[str, str] = {}
     for record in records:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from identification.errors import MalformedEventError, NotShownYetError, UnknownAccountError
+from identification.errors import MalformedEventError, UnknownAccountError
 from identification.publish import PublishError
 from identification.receive_security_group_events import lambda_handler
 from library.aws.event_records import EventRecords
@@ -264,8 +264,7 @@ def test_who_opened_it_is_the_latest_call_whose_rule_is_exposed_whatever_comes_f
 
 def test_an_event_before_its_change_is_shown_counts_when_it_is(world: World, published: Received) -> None:
     group_id = world.group()
-    with pytest.raises(NotShownYetError):
-        handle(world, published, authorized(group_id, eventID="before"))
+    handle(world, published, authorized(group_id, eventID="before"))
     assert world.items() == {}
     world.allow(group_id, "tcp/22 from 0.0.0.0/0")
     world.describe()
