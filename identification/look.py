@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from identification.expected_changes import Lagging, lagging, latest_changes
 from identification.region_scan import RegionScan, first_few, scan_region
 from library.aws.adoption import adopt
+from library.aws.conditional_writes import ConflictError
 from library.aws.coverage_records import CoverageRecords
-from library.aws.items import ConflictError
 from library.aws.looks import Looks, OpeningCalls
 from library.issues.opening_calls import OpeningCall, opened_by
 from library.issues.reconcile import Change, attribute, reconcile

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.items import ConflictError
 from library.errors import HammerError
 from library.issues.times import format_time
 from library.security_groups.group import IngressRule, ShapeError

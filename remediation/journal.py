@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from library.aws.items import ConflictError
+from library.aws.conditional_writes import ConflictError
 from library.issues.issue import Issue
 from library.issues.times import format_time
 from remediation.journal_entry import JournalEntry, RemediationDetails

@@ -14,9 +14,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.items import ConflictError
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, fitted, paragraph
 from library.documents.jira_markup import jira_markup

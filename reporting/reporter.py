@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.items import ConflictError
 from library.documents.plain_text import plain_text
 from library.documents.text import printable
 from library.issues.issue import Issue

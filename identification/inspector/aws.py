@@ -16,9 +16,9 @@ from identification.inspector.events import ClassicNotification
 from identification.inspector.expected_ports import FilterDecision, decide_by_groups, needs_groups, without_groups
 from identification.inspector.finding import Finding
 from library.aws.chunks import chunks
+from library.aws.conditional_writes import Items
 from library.aws.ec2 import PrefixListReader, security_group_pages
 from library.aws.failures import AWS_ERRORS, error_code, explain
-from library.aws.items import Items
 from library.errors import HammerError
 from library.security_groups.group import ShapeError, parse_security_group
 

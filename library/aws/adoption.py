@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import UnreadableIssueError, read_issue
-from library.aws.items import ConflictError
 from library.issues.issue import Status
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from library.aws.items import ConflictError
+from library.aws.conditional_writes import ConflictError
 from library.issues.scan_coverage import ITEM_PREFIX, Outcome, ScanCoverage
 
 if TYPE_CHECKING:
-    from library.aws.items import Items
+    from library.aws.conditional_writes import Items
 
 
 class CoverageRecords:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from library.aws.items import ConflictError
+from library.aws.conditional_writes import ConflictError
 from library.issues.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from library.aws.items import Items
+    from library.aws.conditional_writes import Items
 
 _ITEM_PREFIX = "events#"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.items import Items
+from library.aws.conditional_writes import Items
 from library.aws.missing_table import name_missing_table
 from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
 from library.errors import HammerError

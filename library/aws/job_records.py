@@ -18,7 +18,7 @@ from library.issues.times import format_time, parse_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from library.aws.items import Item, Items
+    from library.aws.conditional_writes import Item, Items
 
 _log = logging.getLogger(__name__)
 

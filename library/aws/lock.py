@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from library.aws.items import ConflictError, Items
+from library.aws.conditional_writes import ConflictError, Items
 from library.errors import HammerError
 from library.issues.times import shown_time
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.items import ConflictError, NextNumber
+from library.aws.conditional_writes import ConflictError, NextNumber
 from library.aws.table_definition import TIME_TO_LIVE_ATTRIBUTE
 from library.issues.opening_calls import OpeningCall, surplus
 
 if TYPE_CHECKING:
-    from library.aws.items import Item, Items
+    from library.aws.conditional_writes import Item, Items
 
 _KEPT = timedelta(days=90)  # as long as CloudTrail's own event history
 _ATTEMPTS = 8

@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 import identification.describe_security_groups as describe
 from identification.runtime import Runtime
 from identification.scan_targets import ScanTarget
+from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
-from library.aws.items import ConflictError
 from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock, LockedError
 from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError

@@ -21,8 +21,8 @@ from identification.look import look
 from identification.region_scan import RegionScan
 from identification.scan_targets import ScanTarget
 from library.aws import looks as looks_module
+from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
-from library.aws.items import ConflictError
 from library.issues.details import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import Detection

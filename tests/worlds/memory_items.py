@@ -1,4 +1,4 @@
-"""The issue table in memory: `library.aws.items.Items` without DynamoDB, for tests of many schedules."""
+"""The issue table in memory: `library.aws.conditional_writes.Items` without DynamoDB, for tests of many schedules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from library.aws.items import ConflictError, NextNumber
+from library.aws.conditional_writes import ConflictError, NextNumber
 
 Item = dict[str, Any]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.items import ConflictError
 from library.aws.lock import LockedError, LockState
 from library.issues.issue import Issue, Status
 

@@ -18,9 +18,9 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from hammer.bootstrap import bootstrap
+from library.aws.conditional_writes import serialized
 from library.aws.ec2 import PrefixListReader
 from library.aws.issue_table import IssueTable
-from library.aws.items import serialized
 from library.aws.lock import Holder, Lock
 from library.aws.session import Sessions
 from library.config import Configuration, load_configuration

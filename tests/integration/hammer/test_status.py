@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hammer import status
+from library.aws.conditional_writes import serialized
 from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
-from library.aws.items import serialized
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world
 

@@ -14,7 +14,7 @@ from botocore.parsers import ResponseParserError
 
 from identification import runtime
 from identification.errors import UnknownAccountError
-from library.aws.items import ConflictError, serialized
+from library.aws.conditional_writes import ConflictError, serialized
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
 from tests.integration.identification.test_describe_security_groups import paged

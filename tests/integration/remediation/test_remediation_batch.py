@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.servicequotas.models import ServiceQuotasBackend
 
-from library.aws.items import serialized
+from library.aws.conditional_writes import serialized
 from library.issues.details import IssueDetails
 from remediation import clean_security_groups
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, NOW, REGION, TABLE, World, permission, world

@@ -11,7 +11,7 @@ import pytest
 from jira.resilientsession import ResilientSession
 from slack_sdk import WebClient
 
-from library.aws.items import Items
+from library.aws.conditional_writes import Items
 from library.issues.issue import Status
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.client import BaseClient
 from moto.dynamodb.models import dynamodb_backends
 
-from library.aws.items import serialized
+from library.aws.conditional_writes import serialized
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status, Timestamps
 from reporting.plan import remembered
