@@ -32,7 +32,7 @@ def test_everybody_can_use_it(open_report: Open, axe: str, count: int, scheme: s
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if count:
         page.click("#issues tbody tr a >> nth=0")
-        assert page.is_visible("article:target")
+        page.wait_for_selector("article:target", state="visible")
         assert page.evaluate(_VIOLATIONS) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -72,9 +72,10 @@ def test_it_is_used_by_keyboard(open_report: Open) -> None:
     assert page.get_attribute("th[data-sort=group]", "aria-sort") == "ascending"
     page.focus("#issues tbody tr a")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.localName") == "article"
+    # The browser follows a link to a section when it gets to it: each wait fails after half a minute.
+    page.wait_for_function("document.activeElement.localName === 'article'")
     page.go_back()
-    assert not page.is_visible("article")
+    page.wait_for_selector("article", state="hidden")
 
 
 def test_five_thousand_issues_are_readable(open_report: Open) -> None:
