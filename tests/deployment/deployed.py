@@ -168,8 +168,9 @@ class Deployed:
         return notifications
 
     def calls(self) -> list[dict[str, Any]]:
-        """Every call that the functions have made."""
-        return [json.loads(line) for line in (self.folder / "calls.jsonl").read_text("utf-8").splitlines()]
+        """Every call that the functions have made: none before the first function ran."""
+        file = self.folder / "calls.jsonl"
+        return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
 
     def policies_of(self, role_arn: str) -> list[dict[str, Any]]:
         """A role's inline policies, as they were deployed."""

@@ -10,6 +10,7 @@ import importlib
 import json
 import runpy
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,15 @@ def main() -> None:
     sys.path[:0] = [*given["path"], str(Path(__file__).parent)]
     from enforcement import Enforcement  # type: ignore[import-not-found, unused-ignore]
 
-    with open(given["calls"], "a", encoding="utf-8") as calls:  # noqa: PTH123
+    # A text stream mixes up what several threads write at once, and functions look at a batch's targets concurrently:
+    # each line is one write to the file itself.
+    with open(given["calls"], "ab", buffering=0) as calls:  # noqa: PTH123
+        alone = threading.Lock()
 
         def write(call: dict[str, Any]) -> None:
-            calls.write(json.dumps(call, default=str) + "\n")
+            line = (json.dumps(call, default=str) + "\n").encode()
+            with alone:
+                calls.write(line)
 
         Enforcement(given["role"], given["policies"], write).install()
         if job := given.get("job"):
