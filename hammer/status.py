@@ -22,13 +22,14 @@ from hammer.status_view import (
     attention,
     due_rows,
     event_lines,
+    event_rows,
     job_rows,
     trend,
     waiting,
 )
 from hammer.terminal import Column, console, say, show_table
 from library.aws.coverage_records import CoverageRecords
-from library.aws.event_records import EventRecords, HeardEvent
+from library.aws.event_records import EventRecords
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
@@ -43,13 +44,15 @@ from library.issues.times import shown_time
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
+    GroupOption,
     RegionOption,
+    Selection,
     application,
     read_configuration,
     refuse_unknown_accounts,
     run,
 )
-from library.jobs.selection import refuse_unknown_regions
+from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
 from library.security_groups.exemptions import review
 from remediation.journal import is_unfinished
 
@@ -60,7 +63,12 @@ _HISTORY_SHOWN = timedelta(days=14)
 _DEAD_LETTERS = "-dead-letters"
 
 
-def command(config: ConfigOption = None, account: AccountOption = None, region: RegionOption = None) -> None:
+def command(
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    region: RegionOption = None,
+    group: GroupOption = None,
+) -> None:
     """Show what is wrong, what was scanned and done last, the issues, and what waits for a decision."""
     configuration = read_configuration(config)
     aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
@@ -71,14 +79,12 @@ def command(config: ConfigOption = None, account: AccountOption = None, region: 
     now = datetime.now(UTC)
     table = IssueTable(sessions.client("dynamodb"), table_name)
     accounts = [name for name in configuration.scanned_accounts() if not account or name in account]
-    facts = read_facts(configuration, sessions, table, accounts, region or (), now)
+    refuse_unknown_groups(group, accounts, table)
+    facts = read_facts(configuration, sessions, table, accounts, Selection.of(account, region, group), now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
     show(console(), facts, configuration, lock)
-    records = EventRecords(table.items)
-    heard = [event for name in accounts for event in records.of_account(name) if not region or event.region in region]
-    _show_events(console(), heard, configuration)
-    # The groups of the other regions are unknown where only some were asked for.
-    issues = None if region else [issue for issue, _ in facts.issues]
+    # The other groups are unknown where only some, or some regions, were asked for.
+    issues = None if region or group else [issue for issue, _ in facts.issues]
     for line in exemption_lines(configuration, accounts, issues, now.date()):
         say(console(), line)
 
@@ -88,17 +94,17 @@ def read_facts(
     sessions: Sessions,
     table: IssueTable,
     accounts: Sequence[str],
-    regions: Sequence[str],
+    selection: Selection,
     now: datetime,
 ) -> Facts:
-    """Read everything that is told of these accounts and regions; no regions: of all.
+    """Read everything that is told of these accounts, as far as it is selected.
 
     Raises:
         ClientError, BotoCoreError: the table could not be read.
     """
 
     def chosen(place: str) -> bool:
-        return not regions or place in regions
+        return not selection.regions or place in selection.regions
 
     known = knowledge_of(config, now.date())
     coverage = CoverageRecords(table.items)
@@ -109,13 +115,13 @@ def read_facts(
         issue
         for name in accounts
         for issue in table.with_status(name, *Status, unreadable=unreadable.append)
-        if chosen(issue.details.region)
+        if selection.takes(name, issue.details.region, issue.issue_id)
     ]
     return Facts(
         now=now,
         scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(scan.region)],
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
-        unreadable=[str(item) for item in unreadable if chosen(item.region)],
+        unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
         jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
         dead_letters=_dead_letters(sessions.client("sqs")),
         days=list(records.days((now - _HISTORY_SHOWN).date())),
@@ -141,6 +147,9 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
         columns = (Column("job"), Column("last run"), Column("took", justify="right"), Column("outcome"))
         show_table(to, columns, job_rows(facts), "Jobs")
     _show_issues(to, [issue for issue, _ in facts.issues], config)
+    if events := event_rows(facts):
+        named = [(config.account_name(account_id), *row) for account_id, *row in events]
+        show_table(to, [Column(name) for name in ("account", "region", "when", "call")], named, "Last events")
     numbers = [Column(name, justify="right") for name in ("open", *AGE_HEADINGS)]
     show_table(to, (Column("severity"), *numbers), age_rows(facts), "Open issues by age")
     if due := due_rows(facts):
@@ -194,18 +203,6 @@ def _show_scans(to: Console, scans: Sequence[ScanCoverage], config: Configuratio
         for scan in scans
     ]
     show_table(to, (*(Column(name) for name in headings), Column("reason", wraps=True)), rows, "Last scans")
-
-
-def _show_events(to: Console, heard: Sequence[HeardEvent], config: Configuration) -> None:
-    """When an event last came: where none does, a trail or a rule is missing, and only scans see changes."""
-    if not heard:
-        say(to, "no CloudTrail event has arrived yet: only scans see changes")
-        return
-    rows = [
-        (config.account_name(event.account_id), event.region, shown_time(event.at), printable(event.name))
-        for event in heard
-    ]
-    show_table(to, [Column(name) for name in ("account", "region", "when", "call")], rows, "Last events")
 
 
 def _show_issues(to: Console, issues: Sequence[Issue], config: Configuration) -> None:

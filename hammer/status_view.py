@@ -137,19 +137,35 @@ def waiting(facts: Facts) -> Iterator[str]:
             yield f"flapping, found {issue.occurrence} times: {place}"
 
 
+def event_rows(facts: Facts) -> list[tuple[str, ...]]:
+    """A row for each account and region: when an event last came from there, and the call that it was about.
+
+    Where none ever came, a trail, a rule or a permission is missing, and only scans see changes.
+    """
+    heard: list[tuple[str, ...]] = [
+        (account_id, region, shown_time(when), printable(call))
+        for account_id, region, when, call in sorted(facts.heard)
+    ]
+    return heard + [(scan.account_id, scan.region, "never", "") for scan in _silent(facts)]
+
+
 def event_lines(facts: Facts) -> Iterator[str]:
     """When an event was last heard of, and how many of the scanned regions never sent one."""
     if facts.heard:
         account_id, region, when, call = max(facts.heard, key=lambda event: event[2])
         yield f"last event heard: {printable(call)} in {account_id}, {region}, at {shown_time(when)}"
+    if silent := _silent(facts):
+        yield f"no event was ever heard from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
+
+
+def _silent(facts: Facts) -> list[ScanCoverage]:
+    """The scanned regions from which no event ever came."""
     sent = {(account_id, region) for account_id, region, _, _ in facts.heard}
-    silent = [
+    return [
         scan
         for scan in facts.scans
         if scan.outcome is not Outcome.REGION_OFF and (scan.account_id, scan.region) not in sent
     ]
-    if silent:
-        yield f"no event was ever heard from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
 
 
 def trend(days: Iterable[Day]) -> str:

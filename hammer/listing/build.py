@@ -114,6 +114,7 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         ticket=str(issue.jira_details.get("ticket") or ""),
         due=known.due(issue),
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
+        history=issue.history,
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.why if exemption else "",
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from hammer.listing.controls import Control
 from library.issues.details import IssueDetails
+from library.issues.flapping import PastOccurrence
 from library.issues.issue import Status, Timestamps
 from library.issues.kinds import SECURITY_GROUP, kind_of
 from library.issues.opened_by import OpenedBy
@@ -43,6 +44,7 @@ class ListedIssue:
         restored: who restored it and when, on one line; empty: nobody did.
         exempt_until: the day on which its exemption ends; None: it has none, or one without end.
         exempt_reason: why it is exempt and who wrote that, or empty.
+        history: the times before that the group was exposed, the oldest first.
     """
 
     account_id: str
@@ -60,6 +62,7 @@ class ListedIssue:
     restored: str = ""
     exempt_until: date | None = None
     exempt_reason: str = ""
+    history: tuple[PastOccurrence, ...] = ()
 
     @property
     def severity(self) -> Severity:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from library.issues.opened_by import OpenedBy
 from library.issues.times import format_time, parse_time
 
 KEPT = 10
@@ -62,6 +63,18 @@ def history_from_item(item: object) -> tuple[PastOccurrence, ...]:
 def reopenings(history: Sequence[PastOccurrence], now: datetime) -> int:
     """How often an issue that is open now was opened again lately."""
     return sum(1 for past in history if now - past.resolved <= WINDOW)
+
+
+def reopeners(history: Sequence[PastOccurrence], opened_by: OpenedBy | None, now: datetime) -> tuple[str, ...]:
+    """Who opened an issue lately that is open now, each once, the first first. Hostile text.
+
+    Args:
+        history: its past occurrences.
+        opened_by: who opened it this time; None: nobody knows.
+        now: the time in UTC.
+    """
+    names = [past.principal for past in history if now - past.resolved <= WINDOW]
+    return tuple(dict.fromkeys(filter(None, [*names, opened_by.principal if opened_by else ""])))
 
 
 FLAPS = 2

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from hammer.listing.issue import ListedIssue, Listing
 from library.aws.partition import partition_of
 from library.documents.document import Code
-from library.documents.text import counted, printable
+from library.documents.text import counted, flattened, printable
+from library.issues.flapping import WINDOW, is_flapping, managed_by, reopeners, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_time
@@ -21,6 +22,7 @@ from reporting.fix_commands import command_line
 
 _SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
+_NAME_LIMIT = 160
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 _VERDICTS = {
     "": "not judged",
@@ -139,7 +141,7 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         rules=rules,
         life=tuple(_life(issue)),
         paths=tuple(_paths(details.reachability)),
-        facts=tuple(_facts(issue)),
+        facts=tuple(_facts(issue, now)),
         controls=_controls(issue),
         fix=_fix(issue),
         console=console_address(details.region, issue.group_id) if issue.is_group else "",
@@ -182,9 +184,11 @@ def _life(issue: ListedIssue) -> Iterator[tuple[str, str]]:
         yield shown_time(issue.due), "Hammer may close it from then on"
 
 
-def _facts(issue: ListedIssue) -> Iterator[tuple[str, str]]:
+def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:
     opened = issue.opened_by
     facts = (
+        ("Opened again", _opened_again(issue, now)),
+        ("Managed by", _manager(issue)),
         ("VPC", issue.details.vpc_id),
         ("Ticket", issue.ticket),
         ("Opened with", f"{opened.event_name} from {opened.source_ip}, {opened.user_agent}" if opened else ""),
@@ -194,6 +198,21 @@ def _facts(issue: ListedIssue) -> Iterator[tuple[str, str]]:
         ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(issue.details.tags.items()))),
     )
     yield from ((label, printable(text)) for label, text in facts if text)
+
+
+def _opened_again(issue: ListedIssue, now: datetime) -> str:
+    """How often, and by whom; empty: not so often lately that somebody must find out why."""
+    if issue.status is not Status.OPEN or not is_flapping(issue.history, now):
+        return ""
+    text = f"{reopenings(issue.history, now):,} times in {WINDOW.days} days"
+    who = [flattened(name, _NAME_LIMIT) for name in reopeners(issue.history, issue.opened_by, now)]
+    return f"{text}, by {' and '.join(who)}" if who else text
+
+
+def _manager(issue: ListedIssue) -> str:
+    """What manages the group, so that a change by hand will not last; empty: nothing known."""
+    manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
+    return f"{flattened(manager, _NAME_LIMIT)}: a change by hand will not last" if manager else ""
 
 
 def _paths(reachability: Reachability | None) -> Iterator[str]:

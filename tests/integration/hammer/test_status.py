@@ -42,7 +42,16 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert flag in shown.output
         assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
         assert "groups are being changed by bo@host, process 7, lease until 2026-11-22T03:15:00" in shown.output
+        assert f"main {REGION} never" in rows
         lock.release()
+        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--group", group], catch_exceptions=False)
+        assert "groups are being changed" not in shown.output
+        rows = [" ".join(line.replace("│", " ").split()) for line in shown.output.splitlines()]
+        assert "main 1 0 0 0" in rows
+        assert "restored" not in shown.output
+        assert "sg-3" not in shown.output
+        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--group", "sg-404"])
+        assert (shown.exit_code, shown.output) == (2, "hammer: the issue table has no issue of: sg-404\n")
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", "us-east-1"])
         assert "nobody is changing groups" in shown.output
         assert "restored" not in shown.output

@@ -9,7 +9,7 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import botocore.session
@@ -18,10 +18,12 @@ from botocore.validate import ParamValidator
 
 from hammer.formats import Format, render
 from hammer.formats.csv_format import COLUMNS, safe_cell
+from hammer.formats.report.view import view
 from hammer.formats.shapes import SHAPES
 from hammer.formats.table_format import show
 from hammer.listing.issue import Change, Source
 from hammer.terminal import console
+from library.issues.flapping import PastOccurrence
 from library.issues.issue import Status
 from tests.builders.listings import (
     EVERYTHING,
@@ -254,6 +256,19 @@ def test_html_is_one_small_file_that_allows_nothing_but_its_own_style_and_script
     assert "default-src &#39;none&#39;" in page
     assert re.findall(r'(?:src|href)="(?!#|https://[a-z0-9-]+\.console\.aws\.amazon\.com/)', page) == []
     assert not re.search(r"\s(?:style|on[a-z]+)=", page)
+
+
+def test_html_tells_that_a_group_is_opened_again_and_again_by_whom_and_what_manages_it() -> None:
+    past = PastOccurrence(None, NOW - timedelta(days=2), "arn:aws:iam::210987654321:user/<b>ana</b>")
+    tags = {"aws:cloudformation:stack-name": "web\x1b"}
+    flapping = a_listed_issue(history=(past, past, replace(past, principal="")), opened_by=opened_by("bo"), tags=tags)
+    facts = dict(view(flapping, 1, NOW).facts)
+    assert facts["Opened again"] == "3 times in 7 days, by arn:aws:iam::210987654321:user/<b>ana</b> and bo"
+    assert facts["Managed by"] == "CloudFormation stack web\\x1b: a change by hand will not last"
+    assert "user/&lt;b&gt;ana&lt;/b&gt; and bo" in render(Format.HTML, a_listing(flapping))
+    once = replace(flapping, history=(past,), details=a_listed_issue().details)
+    assert {"Opened again", "Managed by"}.isdisjoint(dict(view(once, 1, NOW).facts))
+    assert "Opened again" not in dict(view(replace(flapping, status=Status.RESOLVED), 1, NOW).facts)
 
 
 def test_html_tells_what_is_missing_and_what_changed() -> None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from hammer.listing.build import listed_issue, usual_knowledge
-from hammer.status_view import Facts, JobState, age_rows, attention, due_rows, event_lines, trend, waiting
+from hammer.status_view import Facts, JobState, age_rows, attention, due_rows, event_lines, event_rows, trend, waiting
 from library.issues.flapping import PastOccurrence
 from library.issues.history import Day
 from library.issues.issue import Issue, Status, Timestamps
@@ -110,6 +110,16 @@ def test_the_last_event_and_the_regions_that_never_sent_one() -> None:
         "last event heard: RunInstances in 1, eu-west-1, at 2026-11-22T03:00:00+00:00",
         "no event was ever heard from 1 of 2 scanned regions",
     ]
+
+
+def test_when_each_region_last_sent_an_event_and_which_never_did() -> None:
+    other, off = replace(SEEN, region="us-east-1"), replace(SEEN, region="eu-south-2", outcome=Outcome.REGION_OFF)
+    heard = [("1", "eu-west-1", NOW, "Run\x1bInstances")]
+    assert event_rows(facts(scans=[SEEN, other, off], heard=heard)) == [
+        ("1", "eu-west-1", "2026-11-22T03:00:00+00:00", "Run\\x1bInstances"),
+        ("1", "us-east-1", "never", ""),
+    ]
+    assert event_rows(facts(scans=[])) == []
 
 
 def test_the_trend() -> None:
