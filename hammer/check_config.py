@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 import typer
 
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
+from library.config.closing import EVERY_ACCOUNT
 from library.documents.text import printable
 from library.jobs.command_line import ConfigOption, Exit, application, run
 from library.network.addresses import INTERNET, AddressSet
@@ -63,6 +64,8 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "jira is enabled, but jira.server is empty"
     if check.remediation and not config.aws.s3_backup_bucket:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
+    if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
+        yield "remediation_immediate does nothing while reporting or remediation is off: a notice comes first"
     for account, exemptions in config.whitelist.secgrp_unrestricted_access.items():
         if not config.needs_organization and account not in config.scanned_accounts():
             yield f"whitelist: account {account} is not looked at"
@@ -107,7 +110,8 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
         _switch(
             check.remediation,
             f"{check.remediation_retention_period} days after the report, {' and '.join(check.remediation_scope)}, "
-            f"{check.remediation_strategy}, at most {check.remediation_limit_per_run} groups a run, in accounts "
+            f"{check.remediation_strategy}, at most {check.remediation_limit_per_run} groups a run, "
+            f"{_immediate(check.remediation_immediate)}in accounts "
             + (everywhere if all_accounts else _accounts(config, config.remediation_accounts())),
         ),
     )
@@ -119,6 +123,16 @@ def _switch(on: bool, details: str = "") -> str:
     if not on:
         return "off"
     return f"on: {details}" if details else "on"
+
+
+def _immediate(named: Mapping[str, Sequence[str]]) -> str:
+    """What is remediated at once, for the middle of a line."""
+    accounts = [
+        f"{' and '.join(severities)} in {'every other account' if account == EVERY_ACCOUNT else account}"
+        for account, severities in sorted(named.items(), reverse=True)
+        if severities
+    ]
+    return f"at once after a notice if {', '.join(accounts)}, " if accounts else ""
 
 
 def _accounts(config: Configuration, accounts: Iterable[str]) -> str:

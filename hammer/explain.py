@@ -38,7 +38,7 @@ from library.jobs.command_line import (
 from library.jobs.selection import refuse_unknown_regions
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import SecurityGroup
-from remediation.due import policy_of, why_not_due
+from remediation.due import policy_of, why_not_at_once, why_not_due
 from remediation.plan import RuleQuota, plan_remediation
 
 _PATHS_ASKED = 5
@@ -159,8 +159,10 @@ def _planned(
         waits.append("remediation is false: the job with --batch does nothing")
     if account_id not in config.remediation_accounts():
         waits.append("the account is not among remediation_accounts")
-    if refusal := why_not_due(issue, policy, now) if issue else None:
-        waits.append(refusal.text)
+    if issue:
+        status = seen.detection.details.status if seen.detection else None
+        refusal = why_not_due(issue, policy, now) or (why_not_at_once(issue, policy, status, now) if status else None)
+        waits += [refusal.text] if refusal else []
     return explanation.Planned(tuple(waits) if issue else (*waits, "it has no issue yet"), plan)
 
 

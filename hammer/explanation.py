@@ -8,10 +8,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hammer.ask_aws import Asked
 from library.config import Configuration
+from library.config.closing import closing_terms
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.reachability import Path, Reachability
@@ -25,7 +26,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.rule_text import rule_text
 from library.security_groups.usage import Usage
-from remediation.due import Refusal, when_due
+from remediation.due import Refusal
 from remediation.plan import Plan
 from reporting.exposure_text import restricted_ports, share
 
@@ -133,8 +134,10 @@ def state(group: SecurityGroup, issue: Issue | None, config: Configuration, acco
         lines += _wrapped(f"ticket {ticket}")
     if issue.opened_by:
         lines += _wrapped(f"opened by {issue.opened_by.principal}")
-    section = config.secgrp_unrestricted_access
-    due = when_due(issue, timedelta(days=section.remediation_retention_period))
+    terms = closing_terms(config, account_id)
+    if terms.is_immediate(issue):
+        lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
+    due = terms.due(issue)
     return [*lines, f"  due {shown_time(due)}" if due else "  not due before it is reported"]
 
 

@@ -6,11 +6,13 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from library.config.closing import closing_terms
 from library.documents.text import flattened
+from library.issues.closing import ClosingTerms, has_notice
 from library.issues.flapping import flapping_text, managed_by, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.times import shown_time
@@ -67,18 +69,20 @@ class Policy:
         trusted: addresses that count as not public.
         scope: the statuses that are remediated.
         carve: replace only the restricted ports of a rule.
-        retention: how long after the report an issue becomes due.
+        closing: when an issue becomes due.
         exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
+        begun: whether it is about a group whose change was begun.
     """
 
     restricted: PortSet
     trusted: AddressSet
     scope: frozenset[OpenStatus]
     carve: bool
-    retention: timedelta
+    closing: ClosingTerms
     exemptions: tuple[Exemption, ...] = ()
     stop_after: int = 0
+    begun: bool = False
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -93,15 +97,10 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         trusted=section.trusted_cidrs,
         scope=frozenset(section.remediation_scope),
         carve=section.remediation_strategy == "carve_ports",
-        retention=timedelta(days=section.remediation_retention_period),
+        closing=closing_terms(config, account_id),
         exemptions=config.exemptions(account_id),
         stop_after=section.remediation_stop_after_reopenings,
     )
-
-
-def when_due(issue: Issue, retention: timedelta) -> datetime | None:
-    """From which moment on an issue is due: whole days of 24 hours after it was reported; None: not reported yet."""
-    return issue.timestamps.reported + retention if issue.timestamps.reported else None
 
 
 def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
@@ -126,11 +125,13 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
         return Refusal(
             Why.RESTORED, f"being restored by {details.entry.by or 'somebody'} since {details.entry.started}"
         )
-    due = when_due(issue, policy.retention)
+    due = policy.closing.due(issue, begun=policy.begun)
     if due is None:
         return Refusal(Why.NOT_REPORTED, "not reported yet")
     if now < due:
-        return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}")
+        waits = policy.closing.is_immediate(issue) and not has_notice(issue)
+        before = ", or as soon as people are told that it is closed at once" if waits else ""
+        return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}{before}")
     if policy.stop_after and reopenings(issue.history, now) >= policy.stop_after:
         manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
         text = flapping_text(issue.history, now, flattened(manager, 160))
@@ -145,8 +146,27 @@ def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Refusal | No
     and the issue is resolved, what Hammer added for that rule is to be taken away.
     """
     is_over = issue.status in (Status.RESOLVED, Status.CLOSED)
-    # What was begun is completed however often the group was opened again.
-    return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, replace(policy, stop_after=0), now)
+    # What was begun is completed however often the group was opened again, and also if it is less severe by now.
+    policy = replace(policy, stop_after=0, begun=True)
+    return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
+
+
+def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datetime) -> Refusal | None:
+    """Why an issue that is due only by immediate mode is not closed after all, or None: nothing speaks against it.
+
+    Who can connect is not asked again: severity rests on the last look. Only what the group opens now is judged again.
+
+    Args:
+        issue: the issue, which is due.
+        policy: the configuration's.
+        status: what the group is open to now, or was when its change began.
+        now: the time in UTC.
+    """
+    due = policy.closing.due_by_retention(issue)
+    if due is None or due <= now or policy.closing.is_immediate_as(issue, status):
+        return None
+    text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
+    return Refusal(Why.NOT_DUE, text)
 
 
 def _exempt_as_a_whole(issue: Issue, policy: Policy, today: date) -> bool:

@@ -6,6 +6,7 @@ while EC2 does not show a change yet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import explain
 from library.issues.issue import Issue
+from library.security_groups.group import IngressRule
 from library.security_groups.rule_text import rule_text
-from remediation.due import Refusal, Why, policy_of, why_not_due, why_not_touched
+from remediation.due import Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges
 from remediation.journal import Journal
 from remediation.journal_entry import AddedRule, ChangeKind, JournalEntry, JournalStep, RemediationDetails, RevokedState
@@ -113,7 +115,11 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         return Look(None, View((), details.entry), plan_remediation(None, {}, policy, RuleQuota(0), now), held=held)
     view = view_of(details.entry, live.group.ingress, now, context.began)
     not_due = None if decided else why_not_due(issue, policy, now)
-    planned = not_due or _plan(context, config, issue, replace(live, group=replace(live.group, ingress=view.rules)))
+    shown = replace(live, group=replace(live.group, ingress=view.rules))
+    planned = not_due or _plan(context, config, issue, shown)
+    if isinstance(planned, Plan) and policy.closing.immediate and not decided:
+        begun = view.entry.closed if view.entry and details.is_unfinished else ()
+        planned = _why_not_at_once(context, config, issue, shown, begun) or planned
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
     is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
     withdraw = (*unneeded(view.entry, to_close), *view.lingering) if is_ours_to_complete else ()
@@ -131,6 +137,18 @@ def _plan(context: RemediationContext, config: Configuration, issue: Issue, live
     if isinstance(planned, Refusal) and planned.why is Why.FIXED and issue.timestamps.remediated:
         return Refusal(Why.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned
+
+
+def _why_not_at_once(
+    context: RemediationContext, config: Configuration, issue: Issue, live: LiveGroup, closed: Sequence[IngressRule]
+) -> Refusal | None:
+    """Why immediate mode leaves a group as it is now; with the rules that this change has closed, it is as it was."""
+    policy, lists = policy_of(config, issue.account_id), PrefixListReader(context.ec2(issue))
+    group = replace(live.group, ingress=(*live.group.ingress, *closed))
+    lists.read(policy.evaluator.prefix_lists_named(group))
+    now = context.now()
+    evaluation = policy.evaluator.evaluate(group, lists.entries, policy.exemptions, now.date())
+    return why_not_at_once(issue, policy, evaluation.status, now)
 
 
 def _is_restore(entry: JournalEntry | None) -> bool:
@@ -279,7 +297,8 @@ class GroupRemediation:
             shown = ", ".join(dict.fromkeys(map(rule_text, seen.view.not_shown)))
             self.waiting_for = f"EC2 does not show the change of these rules yet: {shown}"
             return None
-        is_judged = seen.held is None and refusal.why is not Why.NOT_OPEN
+        # Less severe by now, what is left waits for the retention period.
+        is_judged = seen.held is None and refusal.why not in (Why.NOT_OPEN, Why.NOT_DUE)
         return self._record(entry, seen, remediated=bool(entry.closed) and is_judged)
 
     def _record(self, entry: JournalEntry, seen: Look, *, remediated: bool) -> GroupResult:

@@ -29,12 +29,16 @@ _HEADINGS = {
     None: "Closed automatically soon",
     News.NEW: "New",
     News.FOUND_AGAIN: "Exposed again",
+    News.CLOSING: "Closed sooner or later than announced",
     News.CHANGED: "Changed",
     News.EXEMPT: "Exempt now",
     News.EXEMPTION_ENDS: "Exemption ends soon",
     News.GONE: "No longer exposed",
 }
-_ORDER = (None, News.NEW, News.FOUND_AGAIN, News.CHANGED, News.EXEMPTION_ENDS, News.EXEMPT, News.GONE)
+_ORDER = (
+    *(None, News.NEW, News.FOUND_AGAIN, News.CLOSING, News.CHANGED),
+    *(News.EXEMPTION_ENDS, News.EXEMPT, News.GONE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
         line = f"{line}: {exemption}" if exemption else line
     elif step.alert is None or not step.alert.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
-        told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=step.alert is None)
+        reminder = step.alert is None
+        told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=reminder, at_once=step.at_once)
         line = f"{line}: {told.text}"
         details = (f"    {exemption}", *told.details) if exemption else told.details
         if issue.details.reachability:
@@ -121,7 +126,8 @@ def _of(step: Step) -> str:
     what = f"reminder {step.reminder}" if step.alert is None else str(step.alert)
     if step.alert is News.EXEMPTION_ENDS:
         what = f"{what} {step.reminder_of_end}"
-    return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}"
+    promise = ", closed at once" if step.at_once and step.alert is not None else ""
+    return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}{promise}"
 
 
 def _heard(step: Step) -> set[str]:
@@ -134,7 +140,7 @@ def _told(want: Wanted) -> dict[str, Any]:
     kept = {name: value for name, value in step.issue.slack_details.items() if name != "heard"}
     if step.alert is None:
         return {**kept, "reminded": step.reminder}
-    if step.alert is not News.CHANGED:
+    if step.alert not in (News.CHANGED, News.CLOSING):
         kept.pop("reminded", None)
     return {**told_of(step, step.alert, kept), "destinations": list(want.destinations)}
 

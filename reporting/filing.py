@@ -10,8 +10,9 @@ from library.issues.issue import Issue
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.usage import Usage
+from reporting.announcement import Remediation
 from reporting.issue_text import text_of
-from reporting.plan import Remediation, Step
+from reporting.plan import Step
 from reporting.ticket_facts import Place, TicketFacts
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Filings:
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
                 usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
                 closes_at=step.closes_at,
+                at_once=step.at_once,
                 closes_by=self._remediation.strategy,
                 scope=self._remediation.scope,
                 retention_days=self._remediation.retention.days,

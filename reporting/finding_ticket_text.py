@@ -70,9 +70,11 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
     return (Section("", (paragraph(text),)),)
 
 
-def alert(issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool) -> AlertText:
+def alert(
+    issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool, at_once: bool = False
+) -> AlertText:
     """What a message in Slack says after the server's name, and the lines of its thread, both in `mrkdwn`."""
-    del restricted, closes_at, is_reminder
+    del restricted, closes_at, is_reminder, at_once
     details = _details(issue)
     lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
     text = f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it"

@@ -18,6 +18,7 @@ from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
 from reporting import fix_commands, reachability_text
+from reporting.closing_text import closing_words
 from reporting.exposure_text import day_and_time, exposure_table, restricted_ports, share, told_line
 from reporting.opened_by_text import opened_by_text
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
@@ -117,7 +118,9 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
     return (Section("", (paragraph(f"{text} If it is exposed again, this ticket is reopened."),)),)
 
 
-def alert(issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool) -> AlertText:
+def alert(
+    issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool, at_once: bool = False
+) -> AlertText:
     """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
 
     Args:
@@ -125,15 +128,15 @@ def alert(issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_r
         restricted: the restricted ports of the configuration.
         closes_at: when remediation will close it, in UTC; None: it will not.
         is_reminder: whether it was told before, and is to be closed soon.
+        at_once: whether `closes_at` is remediation's next run, by immediate mode.
     """
     perms = issue.details.perms
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
     text = f"{who} can reach {_ports(issue, restricted)}"
     if said := reachability_text.short(issue):
         text = f"{said}; {text}"
-    closing = f"Hammer will close it on {day_and_time(closes_at)} or soon after" if closes_at else ""
-    if closing:
-        text = f"{text}; {closing}"
+    if closes_at:
+        text = f"{text}; Hammer will close it {closing_words(closes_at, at_once=at_once)}"
     text = literal(text)
     if is_reminder:
         return AlertText(text)
@@ -162,8 +165,8 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
     if again := _again(issue):
         yield paragraph(again)
     if facts.closes_at:
-        when = day_and_time(facts.closes_at)
-        yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it on {when} or soon after.")
+        when = closing_words(facts.closes_at, at_once=facts.at_once)
+        yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it {when}.")
 
 
 def _opened(issue: Issue) -> str:
@@ -232,7 +235,7 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     how = "of each only the restricted ports" if facts.closes_by == "carve_ports" else "each of them whole"
     return (
         paragraph(
-            f"{since} Hammer will replace {which}, {how}, on {day_and_time(facts.closes_at)} or soon after: "
+            f"{since} Hammer will replace {which}, {how}, {closing_words(facts.closes_at, at_once=facts.at_once)}: "
             f"what they open will then be open from the private ranges {', '.join(RFC_1918)} only. "
             "The group is saved before. Your security team can restore it on Hammer's host:"
         ),

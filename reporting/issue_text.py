@@ -32,7 +32,15 @@ class IssueText(Protocol):
     def ended(self, issue: Issue, *, exempt: bool) -> Document:
         """The comment with which a ticket is closed."""
 
-    def alert(self, issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool) -> AlertText:
+    def alert(
+        self,
+        issue: Issue,
+        restricted: PortSet,
+        closes_at: datetime | None,
+        *,
+        is_reminder: bool,
+        at_once: bool = False,
+    ) -> AlertText:
         """What Slack is told."""
 
 

@@ -32,6 +32,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, Decimal)) and not isinstance(value, bool) and value == int(value)
 
 
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -64,6 +68,7 @@ _TOLD: Mapping[str, Callable[[Any], bool]] = {
     "digest": _is_text,
     "severity": _is_text,
     "exemption_told": _is_text,
+    "at_once": _is_flag,
 }
 _JIRA = {**_TOLD, "ticket": _is_text, "intent": _is_intent, "told": _are_texts, "still": _maps_texts}
 _SLACK = {**_TOLD, "heard": _is_heard, "destinations": _are_texts, "reminded": _is_number}

@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from library.issues.closing import has_notice
 from library.issues.issue import Issue, Status
 from library.issues.kinds import SECURITY_GROUP
 from library.issues.reachability import severity
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, deciding, last_ended
+from reporting.announcement import Remediation
 from reporting.exposure_text import told_line
 
 
@@ -26,6 +28,7 @@ class News(StrEnum):
     NEW = "new"
     FOUND_AGAIN = "found again"
     CHANGED = "changed"
+    CLOSING = "to be closed sooner or later than was told"
     EXEMPT = "exempt"
     EXEMPTION_ENDS = "exemption ends"
     GONE = "gone"
@@ -51,6 +54,7 @@ class Memory:
         digest: of what was open then (`digest`); empty: nobody knows.
         verdict: of reachability, then; empty: none. None: nobody knows.
         severity: the severity then; None: nobody knows.
+        at_once: that remediation closes it at its next run.
     """
 
     occurrence: int | None = None
@@ -58,6 +62,7 @@ class Memory:
     digest: str = ""
     verdict: str | None = None
     severity: str | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,42 +79,6 @@ class Channels:
 
 
 @dataclass(frozen=True, slots=True)
-class Remediation:
-    """What automatic remediation will do, as far as reporting announces it.
-
-    Attributes:
-        accounts: the accounts in which it changes groups; none: it is off.
-        scope: the statuses that it changes.
-        retention: from the report to the change.
-        strategy: how it changes them.
-        reminder_days: how many days before to remind, the most first.
-    """
-
-    accounts: frozenset[str]
-    scope: frozenset[str]
-    retention: timedelta
-    strategy: str
-    reminder_days: tuple[int, ...] = ()
-
-    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
-        """When it would close an issue that is reported now, if it was not before; None: it will not.
-
-        Args:
-            issue: the issue.
-            now: the time, in UTC.
-            anew: whether it is reported now even if it was before.
-        """
-        if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
-            return None
-        if not issue.kind.is_remediated or issue.remediation_details.get("restored"):
-            return None
-        if not self.scope & {perm.status for perm in issue.details.perms}:
-            return None
-        reported = None if anew else issue.timestamps.reported
-        return (reported or now) + self.retention
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """What is to be done about one issue.
 
@@ -119,6 +88,10 @@ class Step:
         reminder: the days, of those that are configured, of which Slack is to be reminded.
         attend: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
+        at_once: whether that is its next run, by immediate mode.
+        closing_is_news: whether its ticket was told otherwise.
+        notice: that people are told so is to be recorded once all of that is done.
+        withdraws_notice: that they were told so is to be taken back before.
         report: to be recorded as reported once all of that is done.
         report_anew: whether it was recorded as reported before, which counts no longer: a channel that was enabled
             since reports it for the first time.
@@ -138,6 +111,10 @@ class Step:
     close: bool
     report_anew: bool = False
     attend: bool = False
+    at_once: bool = False
+    closing_is_news: bool = False
+    notice: bool = False
+    withdraws_notice: bool = False
     exemption: Exemption | None = None
     reminder_of_end: str = ""
 
@@ -175,21 +152,29 @@ def _step(
 ) -> Step | None:
     ticket = alert = None
     reminder_of_end = _reminder_of_end(issue, exemption, now)
+    at_once, knows, closing_is_news = remediation.closes_at_once(issue), [], False
     if channels.jira or channels.console:
-        ticket = news(issue, ticket_memory(issue, on_paper=channels.console))
+        memory = ticket_memory(issue, on_paper=channels.console)
+        closing_is_news = _was_told_otherwise(issue, memory, remediation, now)
+        ticket = news(issue, memory) or (News.CLOSING if closing_is_news else None)
+        knows.append(bool(ticket or (memory and memory.at_once)))
         # Without a ticket JIRA has nobody to notify.
         if channels.console or issue.jira_details.get("ticket"):
             ticket = ticket or _end_is_near(issue.jira_details, reminder_of_end)
     if channels.slack:
-        alert = news(issue, slack_memory(issue)) or _end_is_near(issue.slack_details, reminder_of_end)
+        memory = slack_memory(issue)
+        alert = news(issue, memory) or (News.CLOSING if _was_told_otherwise(issue, memory, remediation, now) else None)
+        knows.append(bool(alert or (memory and memory.at_once)))
+        alert = alert or _end_is_near(issue.slack_details, reminder_of_end)
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
     begins = any(news is not None and news.begins for news in (ticket, alert))
     closes_at = remediation.closes_at(issue, now, anew=begins)
+    wants_reminder = channels.slack and not alert and not begins and not at_once
     step = Step(
         issue,
         ticket,
         alert,
-        _reminder(issue, closes_at, remediation, now) if channels.slack and not alert and not begins else None,
+        _reminder(issue, closes_at, remediation, now) if wants_reminder else None,
         closes_at,
         report=is_open and (begins or not is_reported),
         report_anew=is_open and begins and is_reported,
@@ -197,9 +182,22 @@ def _step(
         exemption=exemption if begins or not is_open else None,
         reminder_of_end=reminder_of_end,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
+        at_once=at_once,
+        closing_is_news=closing_is_news,
+        notice=at_once and all(knows) and (begins or not has_notice(issue)),
+        withdraws_notice=is_open and not at_once and has_notice(issue) and bool(ticket or alert),
     )
     is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend
-    return step if is_any else None
+    return step if is_any or step.notice else None
+
+
+def _was_told_otherwise(issue: Issue, memory: Memory | None, remediation: Remediation, now: datetime) -> bool:
+    """Whether a channel says that an issue is closed at the next run and it is not, or the other way round."""
+    if memory is None or memory.closed or issue.status is not Status.OPEN:
+        return False
+    if remediation.closes_at(issue, now) is None or remediation.is_due_anyway(issue, now):
+        return False
+    return memory.at_once != remediation.closes_at_once(issue)
 
 
 _EXPOSED_BY_AN_END = timedelta(days=7)
@@ -247,7 +245,12 @@ def told_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
     ends = {"exemption_told": step.reminder_of_end} if step.reminder_of_end else {}
     if news is News.EXEMPTION_ENDS:
         return {**kept, **ends}
-    return {**kept, **remembered(step.issue, closed=news.ends), **ends}
+    return {**without_promise(kept), **remembered(step.issue, closed=news.ends, at_once=step.at_once), **ends}
+
+
+def without_promise(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What a channel keeps, but for when it was told that the issue is closed."""
+    return {name: value for name, value in kept.items() if name != "at_once"}
 
 
 def news(issue: Issue, memory: Memory | None) -> News | None:
@@ -298,13 +301,15 @@ def _memory(kept: Mapping[str, Any]) -> Memory:
         digest=str(kept.get("digest") or ""),
         verdict=kept.get("verdict"),
         severity=kept.get("severity"),
+        at_once=bool(kept.get("at_once")),
     )
 
 
-def remembered(issue: Issue, *, closed: bool) -> dict[str, Any]:
+def remembered(issue: Issue, *, closed: bool, at_once: bool = False) -> dict[str, Any]:
     """What a channel keeps of an issue that it was just told of."""
     memory = {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
-    return memory | {"verdict": _verdict(issue), "severity": str(issue.details.severity)}
+    memory |= {"verdict": _verdict(issue), "severity": str(issue.details.severity)}
+    return memory | ({"at_once": True} if at_once else {})
 
 
 def digest(issue: Issue) -> str:

@@ -9,23 +9,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.plain_text import plain_text
 from library.documents.text import printable
+from library.issues.closing import ClosingNotice
 from library.issues.issue import Issue
 from library.issues.kinds import INSPECTOR_FINDING, KINDS, IssueKind
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError
 from reporting.alerts import Wanted, send_alerts
+from reporting.announcement import announced
 from reporting.exemption_text import exemption_line
 from reporting.filing import Filings
 from reporting.gather import read_accounts, read_users
-from reporting.plan import Channels, News, Remediation, Step, plan, told_of
+from reporting.plan import Channels, News, Step, plan, told_of
 from reporting.preview import preview
 from reporting.summary import ReportSummary
 from reporting.tickets import Tickets, would_say
@@ -143,9 +145,8 @@ class Reporter:
         issue, told = step.issue, {}
         self._services.renew()
         try:
-            if step.report_anew:
-                # Nobody's retention period may end while one channel has told of it and the other has not yet.
-                self._services.table.update(issue, {"timestamps.reported": None})
+            if sets := _taken_back(step):
+                self._services.table.update(issue, sets)
             if step.ticket and self._services.jira:
                 told = self._tickets(self._services.jira).tell(step, self._filings.filing(step))
             elif step.attend and self._services.jira:
@@ -156,7 +157,7 @@ class Reporter:
         except JiraError as error:
             self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
             # Slack is sent it all the same; only then it is neither reported nor closed.
-            return replace(step, report=False, close=False)
+            return replace(step, report=False, close=False, notice=False)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
@@ -204,6 +205,9 @@ class Reporter:
         """
         if last and step.report:
             sets = {**sets, "timestamps.reported": format_time(self._services.now())}
+        if last and step.notice:
+            notice = ClosingNotice(self._services.now(), issue.occurrence)
+            sets = {**sets, "closing_notice": notice.to_item()}
         if not sets and not (last and step.close):
             return True
         try:
@@ -258,13 +262,12 @@ class Reporter:
         )
 
 
-def announced(config: Configuration) -> Remediation:
-    """What automatic remediation will do by this configuration."""
-    section = config.secgrp_unrestricted_access
-    return Remediation(
-        accounts=frozenset(config.remediation_accounts() if section.remediation else ()),
-        scope=frozenset(section.remediation_scope),
-        retention=timedelta(days=section.remediation_retention_period),
-        strategy=section.remediation_strategy,
-        reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
-    )
+def _taken_back(step: Step) -> dict[str, Any]:
+    """What is recorded before anybody is told otherwise: that people were told what holds no longer."""
+    sets: dict[str, Any] = {}
+    if step.report_anew:
+        # Nobody's retention period may end while one channel has told of it and the other has not yet.
+        sets["timestamps.reported"] = None
+    if step.withdraws_notice and step.issue.closing_notice:
+        sets["closing_notice"] = replace(step.issue.closing_notice, withdrawn=True).to_item()
+    return sets

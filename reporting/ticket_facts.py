@@ -62,6 +62,7 @@ class TicketFacts:
         retention_days: from the report to the remediation.
         procedure_url: the page that tells how to ask for an exemption; empty: none.
         owner_notes: what is to be said of owners that could not be used.
+        at_once: whether `closes_at` is remediation's next run, by immediate mode.
     """
 
     place: Place
@@ -73,6 +74,7 @@ class TicketFacts:
     retention_days: int
     procedure_url: str
     owner_notes: tuple[str, ...] = ()
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from library.notifications.jira_client import JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
 from library.notifications.jira_users import JiraUser
 from library.notifications.jira_workflow import JiraCannotReopenError
+from reporting.closing_text import closing_changed
 from reporting.exemption_text import with_exemption
 from reporting.exposure_text import told_line
 from reporting.filing import Filing
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, remembered, told_of
+from reporting.plan import News, Step, digest, remembered, told_of, without_promise
 from reporting.ticket_facts import with_owner_notes
 from reporting.ticket_people import attend, attendance, choose_assignee
 from reporting.ticket_writer import TicketWriter
@@ -109,7 +110,7 @@ class Tickets:
         if news is not None and news.ends:
             return told_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
         told = {
-            **remembered(issue, closed=False),
+            **remembered(issue, closed=False, at_once=step.at_once),
             "told": [told_line(perm) for perm in issue.details.perms],
         }
         key, still = "", dict(issue.jira_details.get("still") or {})
@@ -125,7 +126,7 @@ class Tickets:
         if not key:
             key, assignee = self._file(step, filing)
             still = self._attend(key, attendance(filing), assignee)
-        return kept | told | {"ticket": key} | ({"still": still} if still else {})
+        return without_promise(kept) | told | {"ticket": key} | ({"still": still} if still else {})
 
     def attend(self, issue: Issue) -> dict[str, Any]:
         """Do what the last run could not do beside the ticket itself.
@@ -228,7 +229,7 @@ def would_do(step: Step, filing: Filing) -> str:
         return f"a comment on {key}"
     if key:
         return f"a comment on {key}" + (
-            ", which is reopened if it is closed" if step.ticket is not News.CHANGED else ""
+            ", which is reopened if it is closed" if step.ticket not in (News.CHANGED, News.CLOSING) else ""
         )
     if not owners.jira_project:
         return "no ticket: ticket_owners names no jira_project"
@@ -250,9 +251,12 @@ def would_say(step: Step, filing: Filing) -> Document:
 
 
 def _comment_on(step: Step, filing: Filing) -> Document:
-    told = step.issue.jira_details.get("told")
+    issue, again = step.issue, step.ticket not in (News.CHANGED, News.CLOSING)
+    closing = closing_changed(issue, filing.facts) if step.closing_is_news and not again else ()
+    if step.ticket is News.CLOSING:
+        return closing
+    told = issue.jira_details.get("told")
     lines = None if told is None else [str(line) for line in told]
-    again = step.ticket is not News.CHANGED
-    days = filing.facts.retention_days if again and step.closes_at else None
-    text = text_of(step.issue).changed(step.issue, days, lines, again=again)
-    return with_exemption(text, step.ticket, step.issue, step.exemption)
+    days = (0 if step.at_once else filing.facts.retention_days) if again and step.closes_at else None
+    text = text_of(issue).changed(issue, days, lines, again=again)
+    return with_exemption((*text, *closing), step.ticket, issue, step.exemption)

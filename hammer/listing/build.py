@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from hammer.listing.controls import controls_broken, exposed_ports
 from hammer.listing.issue import ListedIssue
+from library.config.closing import closing_terms
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status
@@ -70,8 +71,7 @@ def knowledge_of(config: Configuration, today: date) -> Knowledge:
             and issue.account_id in config.remediation_accounts()
             and any(perm.status in section.remediation_scope for perm in issue.details.perms)
         )
-        reported = issue.timestamps.reported
-        return reported + timedelta(days=section.remediation_retention_period) if closes and reported else None
+        return closing_terms(config, issue.account_id).due(issue) if closes else None
 
     return Knowledge(section.restricted_ports, config.account_name, owner, config.exemptions, due, today)
 

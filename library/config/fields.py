@@ -109,6 +109,16 @@ def read_account_id(value: object) -> str:
     raise ValueError(f"{show(value)} is not an account id: 12 digits")
 
 
+def read_account_or_every(value: object) -> str:
+    """An account id, or `*` for every account that has no entry of its own."""
+    if value == "*":
+        return "*"
+    try:
+        return read_account_id(value)
+    except ValueError:
+        raise ValueError(f'{show(value)} is neither an account id (12 digits) nor "*"') from None
+
+
 def read_port(value: object) -> PortSet:
     """One entry of a list of ports, as `library.network.ports.parse_ports` reads it."""
     if isinstance(value, (str, int)) and not isinstance(value, bool):
@@ -227,6 +237,9 @@ Boolean = Annotated[bool, BeforeValidator(read_boolean), WithJsonSchema(_BOOLEAN
 AccountId = Annotated[str, PlainValidator(read_account_id), WithJsonSchema(_ACCOUNT_ID_SCHEMA)]
 AccountKey = Annotated[str, PlainValidator(read_account_id), WithJsonSchema(_KEY_SCHEMA)]
 """An account id that is a key: text always."""
+AccountOrEvery = Annotated[
+    str, PlainValidator(read_account_or_every), WithJsonSchema({"type": "string", "pattern": r"^([0-9]{12}|\*)$"})
+]
 Port = Annotated[PortSet, PlainValidator(read_port), WithJsonSchema(PORT_SCHEMA)]
 Cidr = Annotated[AddressSet, PlainValidator(read_cidr), WithJsonSchema({"type": "string"})]
 Expiry = Annotated[date | None, PlainValidator(read_date), WithJsonSchema(_DATE_SCHEMA)]
@@ -253,3 +266,4 @@ DayEntry = Annotated[int, BeforeValidator(read_number), Field(ge=0, le=36_500)]
 Ports = Annotated[PortSet, ListOf(Port, PortSet.union)]
 Cidrs = Annotated[AddressSet, ListOf(Cidr, AddressSet.union)]
 Scope = Literal["open_completely", "open_partly"]
+SeverityName = Literal["critical", "high", "medium", "low"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from library.config.closing import unknown_accounts
 from library.config.error_messages import explained
 from library.config.json_text import read_json
 from library.config.models import ConfigFile, Configuration
@@ -165,6 +166,8 @@ def _parsed(name: str, content: bytes, model: type[Section]) -> tuple[Section | 
     if not isinstance(data, dict):
         return None, [((), f"must be a section with keys at its top, not {kind(data)}")]
     data.pop(_SCHEMA_KEY, None)
+    if model is ConfigFile:
+        mistakes += unknown_accounts(data)
     try:
         return model.model_validate(data), mistakes
     except ValidationError as error:

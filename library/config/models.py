@@ -21,6 +21,7 @@ from library.config.fields import (
     PORT_SCHEMA,
     AccountId,
     AccountKey,
+    AccountOrEvery,
     Boolean,
     BucketName,
     Cidrs,
@@ -38,6 +39,7 @@ from library.config.fields import (
     Scope,
     SecretName,
     Section,
+    SeverityName,
     TableName,
     Url,
     matching,
@@ -208,6 +210,9 @@ class SecurityGroupsCheck(Section):
     reporting: Boolean = Field(False, description="Whether to report issues.")
     remediation: Boolean = Field(False, description="Whether to remediate issues automatically.")
     remediation_retention_period: Days = Field(21, description="Days from report to automatic remediation; 0: at once.")
+    remediation_immediate: Mapping[AccountOrEvery, Annotated[tuple[SeverityName, ...], ListOf(SeverityName)]] = Field(
+        {}, description='Severities to remediate at the next run after a notice, by account id or "*"; absent: none.'
+    )
     remediation_scope: Annotated[tuple[Scope, ...], ListOf(Scope)] = Field(
         ("open_completely",), description="Which issues to remediate."
     )

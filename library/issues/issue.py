@@ -4,8 +4,8 @@ Pure. Who writes which part of an item, so that no job overwrites another's work
 
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `revision`, `occurrence`, `open_region`, and of
   `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps` anew.
-- reporting: `jira_details`, `slack_details`, `timestamps.reported`, `timestamps.closed`, and `status` from
-  `resolved` to `closed`.
+- reporting: `jira_details`, `slack_details`, `closing_notice`, `timestamps.reported`, `timestamps.closed`, and `status`
+  from `resolved` to `closed`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
 """
 
@@ -17,6 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, get_args
 
+from library.issues.closing import ClosingNotice
 from library.issues.details import IssueDetails
 from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.kinds import IssueKind, kind_of
@@ -80,6 +81,7 @@ class Issue:
         opened_by: who opened the group, where an event told it; None: nobody knows.
         usage: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
+        closing_notice: that people were told that remediation closes it at its next run; None: they were not.
     """
 
     account_id: str
@@ -95,6 +97,7 @@ class Issue:
     opened_by: OpenedBy | None = None
     usage: Usage | None = None
     history: tuple[PastOccurrence, ...] = ()
+    closing_notice: ClosingNotice | None = None
 
     @property
     def kind(self) -> IssueKind:
@@ -122,6 +125,7 @@ class Issue:
             **({"used_by": self.usage.to_item()} if self.usage else {}),
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
+            **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -150,6 +154,7 @@ class Issue:
             opened_by=OpenedBy.from_item(item.get("opened_by")),
             usage=Usage.from_item(item.get("used_by")),
             history=history_from_item(item.get("history")),
+            closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
         )
 
     def check(self) -> None:

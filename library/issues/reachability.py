@@ -32,6 +32,10 @@ class Sources(StrEnum):
     ALL = "all"
     SOME = "some"
 
+    def at_most(self, status: OpenStatus) -> Sources:
+        """Who can connect at most where a group has this status: only one that is open completely lets all in."""
+        return self if status == "open_completely" else Sources.SOME
+
 
 class Severity(StrEnum):
     """How much an issue matters; the worst first."""

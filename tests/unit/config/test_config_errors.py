@@ -65,6 +65,31 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
             f"{CHECK}.restricted_ports: must be a list or a comma-separated text, not 22",
         ),
         (
+            f"{CHECK}/remediation_immediate",
+            ["critical"],
+            f"{CHECK}.remediation_immediate: must be a section, not a list",
+        ),
+        (
+            f"{CHECK}/remediation_immediate",
+            {"*": ["critical", "severe"]},
+            f"{CHECK}.remediation_immediate[\"*\"][1]: must be critical, high, medium or low, not 'severe'",
+        ),
+        (
+            f"{CHECK}/remediation_immediate",
+            {"*": True},
+            f'{CHECK}.remediation_immediate["*"]: must be a list or a comma-separated text, not true',
+        ),
+        (
+            f"{CHECK}/remediation_immediate",
+            {"slave1": ["critical"]},
+            f"{CHECK}.remediation_immediate.slave1: 'slave1' is neither an account id (12 digits) nor \"*\"",
+        ),
+        (
+            f"{CHECK}/remediation_immediate",
+            {"333333333333": ["critical"]},
+            f"{CHECK}.remediation_immediate.333333333333: is not one of aws.accounts",
+        ),
+        (
             f"{CHECK}/remediation_retention_period",
             True,
             f"{CHECK}.remediation_retention_period: must be a whole number, not true",

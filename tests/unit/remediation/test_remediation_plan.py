@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from library.issues.closing import ClosingTerms
 from library.issues.details import IssueDetails
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
@@ -15,7 +16,7 @@ from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.due import Policy, Refusal, Why, when_due, why_not_due
+from remediation.due import Policy, Refusal, Why, why_not_due
 from remediation.plan import Plan, RuleQuota, plan_remediation
 from remediation.restore_plan import plan_restore
 from remediation.rule_sets import lets_in_all_of, without_contained
@@ -256,7 +257,7 @@ def policy_of(case: Case) -> Policy:
         trusted=AddressSet.parse(*case.trusted),
         scope=case.scope,
         carve=case.carve,
-        retention=timedelta(days=21),
+        closing=ClosingTerms(timedelta(days=21)),
         exemptions=case.exemptions,
     )
 
@@ -357,8 +358,8 @@ def test_due(known: Issue, case: Case, why: str) -> None:
 
 def test_due_at_once() -> None:
     known = issue(timestamps=Timestamps(reported=NOW))
-    assert why_not_due(known, replace(policy_of(Case([])), retention=timedelta()), NOW) is None
-    assert when_due(known, timedelta(days=1)) == NOW + timedelta(days=1)
+    assert why_not_due(known, replace(policy_of(Case([])), closing=ClosingTerms(timedelta())), NOW) is None
+    assert ClosingTerms(timedelta(days=1)).due(known) == NOW + timedelta(days=1)
 
 
 WIDER: dict[str, tuple[str, str, bool]] = {
@@ -445,7 +446,7 @@ def test_a_restore_brings_descriptions_back() -> None:
 def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_configured() -> None:
     history = tuple(PastOccurrence(None, NOW - timedelta(days=days)) for days in (30, 6, 2))
     known = issue(history=history)
-    policy = replace(policy_of(Case([])), retention=timedelta())
+    policy = replace(policy_of(Case([])), closing=ClosingTerms(timedelta()))
     assert why_not_due(known, policy, NOW) is None
     assert why_not_due(known, replace(policy, stop_after=3), NOW) is None
     refusal = why_not_due(known, replace(policy, stop_after=2), NOW)

@@ -14,8 +14,9 @@ from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status, Timestamps
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
+from reporting.announcement import Remediation
 from reporting.exemption_text import exemption_line, with_exemption
-from reporting.plan import Channels, News, Remediation, Step, plan, remembered, told_of
+from reporting.plan import Channels, News, Step, plan, remembered, told_of
 
 END = date(2027, 3, 1)
 MIDNIGHT = datetime(2027, 3, 1, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status, Timestamps
 from library.security_groups.exposure import Exposure
-from reporting.plan import Channels, News, Remediation, plan, remembered
+from reporting.announcement import Remediation
+from reporting.plan import Channels, News, plan, remembered
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")

@@ -1,0 +1,92 @@
+"""When remediation may close an issue: the retention period and immediate mode, as a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from library.issues.closing import ClosingNotice, ClosingTerms, has_notice
+from library.issues.issue import Issue, Timestamps
+from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.security_groups.exposure import OpenStatus
+from tests.builders.issues import DETAILS, an_issue
+
+REPORTED = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+NOTICE = REPORTED + timedelta(hours=2)
+LATER = REPORTED + timedelta(days=21)
+CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
+HIGH = Reachability.of(Verdict.INTERNET, Sources.SOME, "open_completely")
+TERMS = ClosingTerms(timedelta(days=21), frozenset({Severity.CRITICAL}))
+TOLD = ClosingNotice(NOTICE, occurrence=3)
+
+
+def issue(reachability: Reachability | None = CRITICAL, notice: ClosingNotice | None = TOLD, **other: Any) -> Issue:
+    details = replace(DETAILS, reachability=reachability)
+    return an_issue(details=details, **{"timestamps": Timestamps(reported=REPORTED), "closing_notice": notice, **other})
+
+
+@pytest.mark.parametrize(
+    ("given", "terms", "due"),
+    [
+        pytest.param(issue(), TERMS, NOTICE, id="told that it is closed at once"),
+        pytest.param(issue(notice=None), TERMS, LATER, id="told a date only"),
+        pytest.param(issue(HIGH), TERMS, LATER, id="less severe by now"),
+        pytest.param(issue(None), TERMS, LATER, id="no verdict, which is high"),
+        pytest.param(issue(), replace(TERMS, immediate=frozenset()), LATER, id="the mode was switched off"),
+        pytest.param(issue(HIGH), replace(TERMS, immediate=frozenset(Severity)), NOTICE, id="every severity"),
+        pytest.param(issue(notice=replace(TOLD, withdrawn=True)), TERMS, LATER, id="told a later date since"),
+        pytest.param(issue(notice=replace(TOLD, occurrence=2)), TERMS, LATER, id="told of the occurrence before"),
+        pytest.param(issue(notice=replace(TOLD, at=REPORTED - timedelta(1))), TERMS, REPORTED, id="reported anew"),
+        pytest.param(issue(timestamps=Timestamps()), TERMS, None, id="not reported"),
+        pytest.param(issue(), replace(TERMS, retention=timedelta()), REPORTED, id="due before the notice"),
+    ],
+)
+def test_when_it_is_due(given: Issue, terms: ClosingTerms, due: datetime | None) -> None:
+    assert terms.due(given) == due
+
+
+@pytest.mark.parametrize(
+    ("given", "due"),
+    [
+        pytest.param(issue(HIGH), NOTICE, id="less severe since"),
+        pytest.param(issue(HIGH, replace(TOLD, withdrawn=True)), NOTICE, id="told a later date since"),
+        pytest.param(issue(notice=None), LATER, id="never told"),
+        pytest.param(issue(notice=replace(TOLD, occurrence=2)), LATER, id="told of the occurrence before"),
+        pytest.param(issue(timestamps=Timestamps()), None, id="not reported"),
+    ],
+)
+def test_a_change_that_was_begun_after_a_notice_may_be_completed(given: Issue, due: datetime | None) -> None:
+    assert TERMS.due(given, begun=True) == due
+
+
+@pytest.mark.parametrize(
+    ("reachability", "status", "immediate", "expected"),
+    [
+        pytest.param(CRITICAL, "open_completely", {"critical"}, True, id="as it was"),
+        pytest.param(CRITICAL, "open_partly", {"critical"}, False, id="only a part is open by now"),
+        pytest.param(CRITICAL, "open_partly", {"critical", "high"}, True, id="which is high"),
+        pytest.param(HIGH, "open_completely", {"critical"}, False, id="opening more does not make it worse unseen"),
+        pytest.param(None, "open_partly", {"high"}, False, id="no verdict, open in part: medium"),
+        pytest.param(None, "open_completely", {"high"}, True, id="no verdict, open completely: high"),
+    ],
+)
+def test_what_is_open_now_is_judged_again(
+    reachability: Reachability | None, status: OpenStatus, immediate: set[str], expected: bool
+) -> None:
+    terms = replace(TERMS, immediate=frozenset(map(Severity, immediate)))
+    assert terms.is_immediate_as(issue(reachability), status) is expected
+
+
+def test_a_notice_is_kept_in_the_item() -> None:
+    given = issue()
+    assert given.to_item()["closing_notice"] == {"at": "2026-11-22T05:00:00+00:00", "occurrence": 3, "withdrawn": False}
+    assert Issue.from_item(given.to_item()).closing_notice == TOLD
+    assert "closing_notice" not in issue(notice=None).to_item()
+
+
+@pytest.mark.parametrize("odd", ["yes", {}, {"at": "soon", "occurrence": 1}, {"at": "2026-11-22T05:00:00Z"}, None])
+def test_a_notice_that_is_none_tells_nothing(odd: object) -> None:
+    assert not has_notice(Issue.from_item(issue(notice=None).to_item() | {"closing_notice": odd}))

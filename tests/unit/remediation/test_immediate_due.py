@@ -1,0 +1,72 @@
+"""Immediate mode in remediation: what is due at once, and what is left although it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from library.issues.closing import ClosingNotice, ClosingTerms
+from library.issues.issue import Issue, Timestamps
+from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from remediation.due import Policy, why_not_at_once, why_not_due, why_not_touched
+from tests.builders.issues import DETAILS, NOW, an_issue
+
+CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
+HIGH = Reachability.of(Verdict.UNKNOWN, None, "open_completely")
+TOLD = ClosingNotice(NOW - timedelta(minutes=1), occurrence=3)
+POLICY = Policy(
+    restricted=PortSet.parse([22]),
+    trusted=AddressSet(),
+    scope=frozenset({"open_completely", "open_partly"}),
+    carve=False,
+    closing=ClosingTerms(timedelta(days=21), frozenset({Severity.CRITICAL})),
+)
+
+
+def issue(reachability: Reachability = CRITICAL, **other: Any) -> Issue:
+    times = Timestamps(reported=NOW - timedelta(minutes=2))
+    details = replace(DETAILS, reachability=reachability)
+    return an_issue(**{"details": details, "timestamps": times, "closing_notice": TOLD, **other})
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        pytest.param(issue(), "", id="due"),
+        pytest.param(issue(HIGH), "due at 2026-12-13T02:58:00+00:00", id="less severe"),
+        pytest.param(
+            issue(closing_notice=None),
+            "due at 2026-12-13T02:58:00+00:00, or as soon as people are told that it is closed at once",
+            id="not told",
+        ),
+        pytest.param(issue(timestamps=Timestamps()), "not reported yet", id="not reported"),
+        pytest.param(
+            issue(remediation_details={"restored": {"by": "ana", "at": "noon"}}),
+            "restored by ana at noon: left alone until somebody decides",
+            id="restored",
+        ),
+    ],
+)
+def test_when_an_issue_is_due(given: Issue, why: str) -> None:
+    refusal = why_not_due(given, POLICY, NOW)
+    assert (refusal.text if refusal else "") == why
+
+
+def test_a_change_that_was_begun_is_completed_although_it_is_less_severe_by_now() -> None:
+    begun = issue(HIGH, closing_notice=replace(TOLD, withdrawn=True))
+    assert why_not_touched(begun, POLICY, NOW) is None
+    assert why_not_touched(issue(HIGH, closing_notice=None), POLICY, NOW) is not None
+
+
+def test_a_group_that_is_open_in_part_by_now_waits() -> None:
+    assert why_not_at_once(issue(), POLICY, "open_completely", NOW) is None
+    refusal = why_not_at_once(issue(), POLICY, "open_partly", NOW)
+    assert refusal is not None
+    assert refusal.text == "due at 2026-12-13T02:58:00+00:00: open partly by now, which is not closed at once"
+    # Due by its date, it waits for nothing.
+    assert why_not_at_once(issue(), POLICY, "open_partly", NOW + timedelta(days=21)) is None

@@ -1,0 +1,216 @@
+"""Immediate mode in reporting: who is told that a group is closed at the next run, in which words, and what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from library.documents.plain_text import plain_text
+from library.issues.closing import ClosingNotice
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
+from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.network.ports import PortSet
+from library.security_groups.exposure import Exposure
+from library.security_groups.usage import Usage
+from reporting import group_ticket_text
+from reporting.announcement import Remediation
+from reporting.closing_text import closing_changed
+from reporting.plan import Channels, News, Step, plan, remembered, told_of
+from reporting.ticket_facts import Place, TicketFacts
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+BEFORE = NOW - timedelta(days=2)
+BOTH, JIRA, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, False)
+WHOLE = frozenset({"open_completely"})
+ON = Remediation(
+    frozenset({"1"}), WHOLE, timedelta(days=21), "replace_rule", (7, 1), {"1": frozenset({Severity.CRITICAL})}
+)
+OFF = replace(ON, immediate={})
+DETAILS = IssueDetails(
+    "web", "eu-west-1", "vpc-1", "open_completely", {}, (Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely"),)
+)
+NOTICE = ClosingNotice(BEFORE, 1)
+
+
+def issue(verdict: Verdict = Verdict.INTERNET, **other: Any) -> Issue:
+    """A critical issue, unless the verdict is another; reported two days ago."""
+    sources = Sources.ALL if verdict is Verdict.INTERNET else None
+    details = replace(DETAILS, reachability=Reachability.of(verdict, sources, "open_completely"))
+    return replace(Issue("1", "sg-1", Status.OPEN, details, Timestamps(BEFORE, BEFORE, BEFORE)), **other)
+
+
+def told(at_once: bool, verdict: Verdict = Verdict.INTERNET) -> dict[str, Any]:
+    """What a channel keeps that was told of the issue, with or without the promise."""
+    return {"ticket": "SEC-1", **remembered(issue(verdict), closed=False, at_once=at_once)}
+
+
+NEW = issue(timestamps=Timestamps(BEFORE, BEFORE))
+
+
+@pytest.mark.parametrize(
+    ("given", "channels", "remediation", "expected"),
+    [
+        pytest.param(NEW, BOTH, ON, (News.NEW, News.NEW, True, True), id="new"),
+        pytest.param(NEW, BOTH, OFF, (News.NEW, News.NEW, False, False), id="new, without the mode"),
+        pytest.param(
+            issue(Verdict.BLOCKED, timestamps=NEW.timestamps), JIRA, ON, (News.NEW, None, False, False), id="not severe"
+        ),
+        pytest.param(NEW, CONSOLE, ON, (News.NEW, None, True, True), id="new, on the console"),
+        pytest.param(
+            issue(jira_details=told(False), slack_details=told(False)),
+            BOTH,
+            ON,
+            (News.CLOSING, News.CLOSING, True, True),
+            id="a date was promised, and the mode is enabled",
+        ),
+        pytest.param(
+            issue(jira_details=told(False, Verdict.BLOCKED), slack_details=told(False, Verdict.BLOCKED)),
+            BOTH,
+            ON,
+            (News.CHANGED, News.CHANGED, True, True),
+            id="a date was promised, and it got critical",
+        ),
+        pytest.param(
+            issue(jira_details=told(True), slack_details=told(False)),
+            BOTH,
+            ON,
+            (None, News.CLOSING, True, True),
+            id="the ticket says it, Slack was down",
+        ),
+        pytest.param(
+            issue(jira_details=told(True), slack_details=told(True)),
+            BOTH,
+            ON,
+            (None, None, True, True),
+            id="all were told, and the run ended before it recorded that",
+        ),
+        pytest.param(
+            issue(jira_details=told(True), closing_notice=replace(NOTICE, occurrence=0)),
+            JIRA,
+            ON,
+            (None, None, True, True),
+            id="the notice is of the occurrence before",
+        ),
+        pytest.param(
+            issue(Verdict.BLOCKED, jira_details=told(True), slack_details=told(True), closing_notice=NOTICE),
+            BOTH,
+            ON,
+            (News.CHANGED, News.CHANGED, False, False),
+            id="told, and less severe by now",
+        ),
+        pytest.param(
+            issue(jira_details=told(True), closing_notice=NOTICE),
+            JIRA,
+            OFF,
+            (News.CLOSING, None, False, False),
+            id="told, and the mode is switched off",
+        ),
+        pytest.param(
+            issue(jira_details=told(True), closing_notice=NOTICE),
+            BOTH,
+            ON,
+            (None, News.NEW, True, True),
+            id="Slack was enabled since",
+        ),
+    ],
+)
+def test_what_is_told(
+    given: Issue, channels: Channels, remediation: Remediation, expected: tuple[News | None, News | None, bool, bool]
+) -> None:
+    [step] = plan([given], channels, remediation, NOW)
+    assert (step.ticket, step.alert, step.at_once, step.notice) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "remediation"),
+    [
+        pytest.param(issue(jira_details=told(True), closing_notice=NOTICE), ON, id="all is told and recorded"),
+        pytest.param(issue(jira_details=told(False)), OFF, id="the mode is off"),
+        pytest.param(
+            issue(jira_details=told(False), remediation_details={"restored": {"by": "x"}}),
+            ON,
+            id="restored: not closed",
+        ),
+        pytest.param(
+            issue(jira_details=told(False)), replace(ON, accounts=frozenset()), id="remediation is off in the account"
+        ),
+        pytest.param(
+            issue(jira_details=told(False)), replace(ON, retention=timedelta(days=1)), id="due by its date anyway"
+        ),
+        pytest.param(issue(jira_details=told(False)), replace(ON, scope=frozenset({"open_partly"})), id="out of scope"),
+    ],
+)
+def test_nothing_is_told(given: Issue, remediation: Remediation) -> None:
+    assert plan([given], JIRA, remediation, NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "remediation", "withdraws"),
+    [
+        (issue(Verdict.BLOCKED, jira_details=told(True), closing_notice=NOTICE), ON, True),
+        (issue(jira_details=told(True), closing_notice=NOTICE), OFF, True),
+        (issue(Verdict.BLOCKED, jira_details=told(True)), ON, False),
+        (issue(Verdict.BLOCKED, jira_details=told(True), closing_notice=replace(NOTICE, withdrawn=True)), ON, False),
+        (issue(jira_details=told(False), closing_notice=replace(NOTICE, withdrawn=True)), ON, False),
+    ],
+    ids=["less severe", "switched off", "never recorded", "taken back already", "severe again"],
+)
+def test_a_notice_is_taken_back_before_another_date_is_told(
+    given: Issue, remediation: Remediation, withdraws: bool
+) -> None:
+    [step] = plan([given], JIRA, remediation, NOW)
+    assert step.withdraws_notice is withdraws
+
+
+def test_what_was_told_is_kept_only_as_long_as_it_is_true() -> None:
+    [step] = plan([NEW], JIRA, ON, NOW)
+    kept = told_of(step, News.NEW, {"ticket": "SEC-1"})
+    assert kept["at_once"] is True
+    [later] = plan([issue(Verdict.BLOCKED, jira_details=kept)], JIRA, ON, NOW)
+    assert "at_once" not in told_of(later, News.CHANGED, kept)
+
+
+def test_nobody_is_reminded_of_what_is_closed_at_the_next_run() -> None:
+    given = issue(slack_details=told(True), closing_notice=NOTICE)
+    assert plan([given], Channels(False, True), ON, NOW + timedelta(days=18)) == []
+
+
+def facts(step: Step) -> TicketFacts:
+    return TicketFacts(
+        place=Place("1", "1", "eu-west-1"),
+        restricted=PortSet.parse([22]),
+        usage=Usage(),
+        closes_at=step.closes_at,
+        closes_by="replace_rule",
+        scope=WHOLE,
+        retention_days=21,
+        procedure_url="",
+        at_once=step.at_once,
+    )
+
+
+def test_a_ticket_says_the_next_run_in_place_of_a_date() -> None:
+    [step] = plan([NEW], JIRA, ON, NOW)
+    text = plain_text(group_ticket_text.ticket(NEW, facts(step)))
+    assert "Unless it is fixed or exempt before, Hammer will close it at its next run." in text
+    assert "Hammer will replace the rules above, each of them whole, at its next run: what they open" in text
+    assert "2026-12-13" not in text
+    alert = group_ticket_text.alert(NEW, PortSet.parse([22]), step.closes_at, is_reminder=False, at_once=step.at_once)
+    assert alert.text.endswith("; Hammer will close it at its next run")
+
+
+def test_the_comment_on_another_date() -> None:
+    [sooner] = plan([issue(jira_details=told(False))], JIRA, ON, NOW)
+    assert plain_text(closing_changed(sooner.issue, facts(sooner))) == (
+        "The severity of security group sg-1 is critical. Unless it is fixed or exempt before, Hammer will close it at "
+        "its next run.\n"
+    )
+    [later] = plan([issue(Verdict.BLOCKED, jira_details=told(True))], JIRA, ON, NOW)
+    assert plain_text(closing_changed(later.issue, facts(later))) == (
+        "Hammer does not close security group sg-1 at its next run any more. Unless it is fixed or exempt before, "
+        "Hammer will close it 21 days after it was reported.\n"
+    )
