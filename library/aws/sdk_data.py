@@ -51,13 +51,16 @@ class _CutDown:
 
 
 @cache
-def _sdks_own() -> Loader:
-    return create_loader()
+def _sdks_own(search_path: str | None = None) -> Loader:
+    return create_loader(search_path)
 
 
 def sdk_session(folder: Path = FOLDER) -> BotocoreSession:
-    """A new session from the standard SDK environment, with the data that was brought along, if any was."""
+    """A new session from the standard SDK environment, with the data that was brought along, if any was.
+
+    The sessions of a process share the SDK's own data, once it is read: that of EC2 takes 25 MiB and 0.1 s.
+    """
     session = refuse_foreign_answers(botocore.session.get_session())
-    if folder.is_dir():
-        session.register_component("data_loader", _CutDown(folder))
+    own = _sdks_own(session.get_config_variable("data_path"))
+    session.register_component("data_loader", _CutDown(folder) if folder.is_dir() else own)
     return session

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import boto3
-
 from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.sdk_data import sdk_session
 from library.jobs.command_line import NotThereError
 
 
@@ -29,11 +28,12 @@ def refuse_unknown_regions(
 
 def aws_regions() -> set[str]:
     """The regions that this version of the SDK knows, of every partition."""
-    session = boto3.Session()
+    # Not `get_available_regions`, which reads all of EC2's service model for no more than the service's name.
+    endpoints = sdk_session().get_component("endpoint_resolver")
     return {
         region
-        for partition in session.get_available_partitions()
-        for region in session.get_available_regions("ec2", partition)
+        for partition in endpoints.get_available_partitions()
+        for region in endpoints.get_available_endpoints("ec2", partition)
     }
 
 
