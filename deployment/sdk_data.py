@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 POLICIES = Path(__file__).with_name("policies")
-FUNCTION_POLICIES = ("identification-in-account", "identification-in-main", "organization-in-main")
+FUNCTION_POLICIES = (
+    "identification-in-account",
+    "identification-in-main",
+    "lookup-events-in-account",
+    "organization-in-main",
+)
 
 # Where an action of IAM is not an operation of the same name (Service Authorization Reference).
 _OPERATIONS = {"s3:ListBucket": ("ListObjectsV2",), "sns:Publish": ("Publish", "PublishBatch")}

@@ -1,6 +1,7 @@
 """Lambda `hammer-describe-security-groups`: look at each scan target it is sent, and bring the issues up to date.
 
-Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place).
+Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `HAMMER_HOST_ROLE` (the name of the role of
+Hammer's host in the main account).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from identification.deliveries import Deliveries
 from identification.errors import MalformedEventError, NotShownYetError, UnknownAccountError
 from identification.look import Looked, is_whole, look
+from identification.openers import look_up_openers
 from identification.redelivery import redeliver_soon
 from identification.region_scan import RegionOffError, RegionScan
 from identification.runtime import Runtime, start
@@ -110,7 +112,9 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
     try:
         looked = look(target, runtime)
         outcome = Outcome.PARTIAL if looked.problem else Outcome.COMPLETE
-        reason = "; ".join(filter(None, (looked.problem, looked.note)))
+        asks = is_whole(target) and runtime.config.secgrp_unrestricted_access.lookup_events
+        unknown = look_up_openers(target.account_id, target.region, runtime) if asks else ""
+        reason = "; ".join(filter(None, (looked.problem, looked.note, unknown)))
     except RegionOffError as error:
         outcome, reason = Outcome.REGION_OFF, str(error)
     except Exception as error:

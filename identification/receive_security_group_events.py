@@ -15,7 +15,6 @@ from typing import Any
 from identification.cloudtrail import ApiCall, parse_call
 from identification.deliveries import Deliveries, message_of
 from identification.errors import MalformedEventError, UnknownAccountError
-from identification.event_openings import OwnRoles
 from identification.event_targets import TargetFinder, messages
 from identification.events import Hint, hint_of
 from identification.publish import publish
@@ -25,8 +24,6 @@ from library.aws.failures import AWS_ERRORS, explain, one_line
 from library.security_groups.exposure import Evaluator
 
 _log = logging.getLogger(__name__)
-
-_HOST_ROLE = "hammer-cloudsec-master-ec2"  # as deployment/terraform calls it
 
 
 @dataclass(slots=True)
@@ -72,7 +69,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def _by_place(deliveries: Deliveries, runtime: Runtime) -> dict[tuple[str, str], _Place]:
     """What came, by account and region. Events that are not for Hammer are left out."""
-    own = _own_roles(runtime)
+    own = runtime.own_roles()
     chosen = runtime.config.secgrp_unrestricted_access.accounts
     scanned = frozenset(runtime.accounts() if chosen is None else chosen)
     regions = frozenset(runtime.scanned_regions())
@@ -104,13 +101,6 @@ def _call_of(record: Any) -> ApiCall:
 def _check_account(call: ApiCall, runtime: Runtime) -> None:
     if call.is_relevant and call.account_id not in runtime.accounts():
         raise UnknownAccountError(f"aws.accounts does not name account {call.account_id}, which an event is from")
-
-
-def _own_roles(runtime: Runtime) -> OwnRoles:
-    aws = runtime.config.aws
-    # A role's name may be given with its path, which is no part of what CloudTrail calls its name.
-    names = (name.rpartition("/")[2] for name in (aws.role_name_identification, aws.role_name_reporting))
-    return OwnRoles(frozenset(names), aws.main_account_id, os.environ.get("HAMMER_HOST_ROLE", _HOST_ROLE))
 
 
 def _publish(place: tuple[str, str], found: _Place, deliveries: Deliveries, runtime: Runtime) -> int:

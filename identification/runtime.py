@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from identification.errors import UnknownAccountError
+from identification.event_openings import OwnRoles
 from library.aws.ec2 import enabled_regions
 from library.aws.issue_table import IssueTable
 from library.aws.organization import active_accounts
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
     from types_boto3_s3 import S3Client
 
+_HOST_ROLE = "hammer-cloudsec-master-ec2"  # as deployment/terraform calls it
 _KEPT_S = 300  # how long a configuration is kept before it is read again
 
 
@@ -76,9 +78,20 @@ class Runtime:
         if account_id not in named and account_id not in self.accounts():
             raise UnknownAccountError(f"the configuration does not name account {account_id}")
 
+    def own_roles(self) -> OwnRoles:
+        """Hammer's own roles: those that the configuration names, and the host's (`HAMMER_HOST_ROLE`)."""
+        aws = self.config.aws
+        # A role's name may be given with its path, which is no part of what CloudTrail calls its name.
+        names = (name.rpartition("/")[2] for name in (aws.role_name_identification, aws.role_name_reporting))
+        return OwnRoles(frozenset(names), aws.main_account_id, os.environ.get("HAMMER_HOST_ROLE", _HOST_ROLE))
+
     def now(self) -> datetime:
         """The time in UTC."""
         return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        sleep(seconds)
 
 
 def start(context: object) -> Runtime:

@@ -29,8 +29,13 @@ _PACKAGES = ("identification", "reporting", "remediation")
 _HOST = ("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account")
 
 ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("identification", "main"): ("identification-in-main", "organization-in-main", "identification-in-account"),
-    ("identification", "slave"): ("identification-in-account",),
+    ("identification", "main"): (
+        "identification-in-main",
+        "organization-in-main",
+        "identification-in-account",
+        "lookup-events-in-account",
+    ),
+    ("identification", "slave"): ("identification-in-account", "lookup-events-in-account"),
     ("reporting", "main"): _HOST,
     # The role has remediation's policy, too; its session policy takes that away (library/aws/session.py).
     ("reporting", "slave"): ("reporting-in-account",),

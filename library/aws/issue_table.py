@@ -148,7 +148,9 @@ class IssueTable:
             return
         names = ["status", "issue_details", "revision"]
         names += ["timestamps", "occurrence"] if change.starts_occurrence else []
-        names += [name for name in ("open_region", "opened_by", "used_by", "history", "look") if name in item]
+        names += [
+            name for name in ("open_region", "opened_by", "used_by", "history", "looked_up", "look") if name in item
+        ]
         sets = {name: item[name] for name in names}
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}

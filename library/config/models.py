@@ -227,6 +227,9 @@ class SecurityGroupsCheck(Section):
         60, description="Ingress rules a group may have, where AWS does not tell."
     )
     owner_tags: OwnerTags = Field(default_factory=OwnerTags, description="Keys of the tags that name owners.")
+    lookup_events: Boolean = Field(
+        False, description="Whether to ask CloudTrail's event history who opened a group where no event told."
+    )
 
 
 class AllowedPorts(Section):

@@ -2,8 +2,9 @@
 
 Pure. Who writes which part of an item, so that no job overwrites another's work:
 
-- identification: `status`, `issue_details`, `used_by`, `opened_by`, `revision`, `occurrence`, `open_region`, and of
-  `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps` anew.
+- identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `revision`, `occurrence`,
+  `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps`
+  anew.
 - reporting: `jira_details`, `slack_details`, `closing_notice`, `timestamps.reported`, `timestamps.closed`, and `status`
   from `resolved` to `closed`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, get_args
 
@@ -82,6 +84,8 @@ class Issue:
         usage: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
+        looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
+            not asked.
     """
 
     account_id: str
@@ -98,6 +102,7 @@ class Issue:
     usage: Usage | None = None
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
+    looked_up: int | None = None
 
     @property
     def kind(self) -> IssueKind:
@@ -126,6 +131,7 @@ class Issue:
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
+            **({} if self.looked_up is None else {"looked_up": self.looked_up}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -155,6 +161,7 @@ class Issue:
             usage=Usage.from_item(item.get("used_by")),
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
+            looked_up=_number(item.get("looked_up")),
         )
 
     def check(self) -> None:
@@ -181,3 +188,7 @@ class Issue:
             parse_network(perm.cidr)
         if {details.status, *(perm.status for perm in details.perms)} - _OPEN_STATUSES:
             raise ValueError("a status is neither open_completely nor open_partly")
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, (int, Decimal)) else None

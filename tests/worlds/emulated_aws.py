@@ -60,6 +60,7 @@ class Answer:
 
 Hook = Callable[[Call], Refusal | None]
 Rewrite = Callable[[Call, str], str]
+StandIn = Callable[[Call], "dict[str, Any] | Refusal"]
 
 
 @dataclass
@@ -72,6 +73,7 @@ class EmulatedAws:
         answers: what was answered to the JSON ones, DynamoDB's that is.
         hooks: each is shown every call before it is carried out, and may refuse it.
         rewrites: each is given every answer as text, and returns what is sent.
+        stand_ins: answer JSON operations that moto lacks, by their names.
     """
 
     endpoint: str = ""
@@ -79,12 +81,14 @@ class EmulatedAws:
     answers: list[Answer] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
     rewrites: list[Rewrite] = field(default_factory=list)
+    stand_ins: dict[str, StandIn] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def forget(self) -> None:
         """Forget the calls and faults so far."""
         for kept in (self.calls, self.answers, self.hooks, self.rewrites):
             kept.clear()
+        self.stand_ins.clear()
 
     def operations(self, service: str = "") -> list[str]:
         """The operations that were called, in order."""
@@ -115,6 +119,11 @@ class EmulatedAws:
             for hook in hooks:
                 if refusal := hook(call):
                     return _refuse(refusal, environ, start_response)
+            if stand_in := self.stand_ins.get(call.operation):
+                stood_in = stand_in(call)
+                if isinstance(stood_in, Refusal):
+                    return _refuse(stood_in, environ, start_response)
+                return _send(200, "application/x-amz-json-1.1", json.dumps(stood_in), start_response)
             status: list[Any] = []
 
             def keep(*arguments: Any) -> None:
@@ -160,8 +169,14 @@ def _refuse(refusal: Refusal, environ: dict[str, Any], start_response: Any) -> l
         # EC2 and the query protocol differ in what is around the error: each reads its own.
         error = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>"
         kind, body = "text/xml", f"<Response><Errors>{error}</Errors>{error}</Response>"
+    return _send(refusal.status, kind, body, start_response)
+
+
+def _send(status: int, kind: str, body: str, start_response: Any) -> list[bytes]:
     answer = body.encode()
-    start_response(f"{refusal.status} No", [("Content-Type", kind), ("Content-Length", str(len(answer)))])
+    start_response(
+        f"{status} {'OK' if status == 200 else 'No'}", [("Content-Type", kind), ("Content-Length", str(len(answer)))]
+    )
     return [answer]
 
 

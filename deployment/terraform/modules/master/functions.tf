@@ -14,7 +14,7 @@ locals {
       module      = "identification.describe_security_groups"
       timeout     = 300
       memory      = 1024
-      environment = {}
+      environment = { HAMMER_HOST_ROLE = aws_iam_role.host.name }
     }
     "hammer-receive-security-group-events" = {
       module  = "identification.receive_security_group_events"

@@ -1,0 +1,127 @@
+"""Who opened the groups of which no event told: asked of CloudTrail's event history after a scan of a region.
+
+A scan finds groups that were opened before Hammer was there, or whose events were lost. For each occurrence of such an
+issue the history is asked once. A scan makes a limited number of calls, and the next one goes on with the other issues.
+What the history tells is kept and judged as what events told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from identification.cloudtrail import parse_call
+from identification.errors import MalformedEventError
+from identification.events import Scope, hint_of
+from library.aws.conditional_writes import ConflictError
+from library.aws.event_history import COMPLETE_AFTER, EventHistory
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.looks import Looks
+from library.issues.opening_calls import OpeningCall, opened_by
+from library.issues.reachability import Severity
+from library.issues.reconcile import attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from identification.runtime import Runtime
+    from library.issues.issue import Issue
+
+_log = logging.getLogger(__name__)
+
+CALLS_A_SCAN = 60
+"""After so many calls the next scan goes on: at two calls a second that is half a minute of a function's five."""
+
+_PAGES = 3  # of the calls that named one group: reads are among them
+_PREFIX_LISTS = 3  # of one group
+
+
+def look_up_openers(account_id: str, region: str, runtime: Runtime) -> str:
+    """Ask the history who opened the exposed groups of an account and region of which nothing is known.
+
+    Returns:
+        Why that could not be done, on one line; empty: it could. The issues are then as they were.
+    """
+    try:
+        issues = runtime.table.exposed(account_id, region, unreadable=lambda _: None)
+        waiting = sorted(filter(_is_unasked, issues.values()), key=_worst_first)
+        if not waiting:
+            return ""
+        history = EventHistory(runtime.sessions.client("cloudtrail", account_id, region), runtime.sleep)
+        for number, issue in enumerate(waiting):
+            if history.calls >= CALLS_A_SCAN:
+                _log.info("the next scan asks who opened %d more groups", len(waiting) - number)
+                break
+            _ask(issue, history, runtime)
+    except AWS_ERRORS as error:
+        return f"who opened groups is not known: {explain(error, runtime.sessions.role_arn(account_id))}"
+    return ""
+
+
+def _is_unasked(issue: Issue) -> bool:
+    return issue.opened_by is None and issue.looked_up != issue.occurrence
+
+
+def _worst_first(issue: Issue) -> tuple[int, bool, str]:
+    details = issue.details
+    return list(Severity).index(details.severity), details.status != "open_completely", issue.issue_id
+
+
+def _ask(issue: Issue, history: EventHistory, runtime: Runtime) -> None:
+    """Ask about one issue, and keep the answer. An issue that changes meanwhile is asked about by the next scan."""
+    found = [opening for name in _names(issue) for opening in _openings(name, issue, history, runtime)]
+    asked = replace(issue, looked_up=issue.occurrence)
+    with suppress(ConflictError):
+        if found:
+            known = Looks(runtime.table.items).remember(issue.account_id, {issue.issue_id: found}, runtime.now())
+            if change := attribute(asked, opened_by(known[issue.issue_id], issue.details.perms)):
+                runtime.table.write(change)
+                _log.info(
+                    str(change.event),
+                    extra={
+                        "account_id": issue.account_id,
+                        "group_id": issue.issue_id,
+                        "region": issue.details.region,
+                        "principal": change.issue.opened_by and change.issue.opened_by.principal,
+                    },
+                )
+        elif _history_is_complete(issue, runtime):
+            runtime.table.update(issue, {"looked_up": issue.occurrence})
+
+
+def _history_is_complete(issue: Issue, runtime: Runtime) -> bool:
+    """Whether the history has every call that can have opened a group before it was found."""
+    found = issue.timestamps.identified
+    return found is None or runtime.now() - found >= COMPLETE_AFTER
+
+
+def _names(issue: Issue) -> Sequence[str]:
+    """What the history is asked for: the group, and the prefix lists through which it is exposed."""
+    lists = sorted({perm.prefix_list_id for perm in issue.details.perms} - {""})
+    return [issue.issue_id, *lists[:_PREFIX_LISTS]]
+
+
+def _openings(name: str, issue: Issue, history: EventHistory, runtime: Runtime) -> Sequence[OpeningCall]:
+    """The calls about a group or prefix list that opened what is exposed now, as far as the history must be read."""
+    for records in history.pages(name, _PAGES):
+        found = [opening for record in records for opening in _opening(name, record, issue, runtime)]
+        if found:
+            return found  # the newest are first
+    return ()
+
+
+def _opening(name: str, record: Mapping[str, Any], issue: Issue, runtime: Runtime) -> Iterator[OpeningCall]:
+    try:
+        call = parse_call({"account": issue.account_id, "region": issue.details.region, "detail": record})
+    except MalformedEventError:
+        return
+    if not call.is_relevant:
+        return
+    hint = hint_of(call, runtime.own_roles())
+    is_about = name in hint.group_ids or (hint.scope is Scope.PREFIX_LIST and hint.prefix_list_id == name)
+    if is_about and hint.opening and opened_by([hint.opening], issue.details.perms):
+        yield hint.opening
