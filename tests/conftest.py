@@ -1,6 +1,15 @@
-"""A safe AWS environment, set before anything makes a client: no test can reach a real account."""
+"""A safe AWS environment, set before anything makes a client: no test can reach a real account.
+
+The same tree always gives the same result: random cases come from fixed seeds. `make soak` tries new ones.
+"""
 
 import os
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("soak", derandomize=False)
+settings.load_profile("soak" if "FUZZ_EXAMPLES" in os.environ else "repeatable")
 
 pytest_plugins = ["tests.permission_recorder"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -43,6 +44,8 @@ CIDRS = (
     "2001:4860::/32",
     "fc00::/7",
 )
+_network = cache(parse_network)
+
 # An address of each stretch that the sources above tell apart.
 ADDRESSES = tuple(
     parse_network(text)
@@ -67,6 +70,7 @@ ADDRESSES = tuple(
     )
 )
 PRIVATE = AddressSet.parse("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+PRIVATE_ADDRESSES = frozenset(address for address in ADDRESSES if AddressSet.of([address]) & PRIVATE)
 # Every port that an interval of a case may begin or end at.
 PORTS = (0, *range(18, 30), 3388, 3389, 3390, 65535)
 TRAFFIC: tuple[tuple[str, int | None], ...] = (
@@ -181,7 +185,7 @@ def carries(rule: IngressRule, protocol: str, port: int | None) -> bool:
 
 def address_in(rule: IngressRule, address: Network) -> bool:
     """Whether a rule's source has this address."""
-    networks = LISTS[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),) if rule.cidr else ()
+    networks = LISTS[rule.prefix_list_id] if rule.prefix_list_id else (_network(rule.cidr),) if rule.cidr else ()
     return any(n.version == address.version and n.first <= address.first <= n.last for n in networks)
 
 
@@ -217,24 +221,24 @@ def check(group: SecurityGroup, policy: Policy) -> Plan | None:
     found = policy.evaluator.evaluate(left, LISTS, policy.exemptions, NOW.date())
     assert not in_scope(found, policy)
     for protocol, port in TRAFFIC:
+        to = f"{protocol}/{port}"
         for address in ADDRESSES:
             was, now = before.lets_in(protocol, port, address), after.lets_in(protocol, port, address)
-            private = bool(AddressSet.of([address]) & PRIVATE)
-            where = f"{protocol}/{port} from {address}"
+            private = address in PRIVATE_ADDRESSES
             if len(policy.scope) == 2 and is_minded(policy, protocol, port, address):
-                assert not now, f"{where} is still exposed"
+                assert not now, f"{to} from {address} is still exposed"
             if private and was:
-                assert now, f"{where} was cut"
+                assert now, f"{to} from {address} was cut"
             if now and not was:
-                assert private, f"{where} is new"
-                assert any(carries(rule, protocol, port) for rule in plan.revoke), f"{where} is new"
+                assert private, f"{to} from {address} is new"
+                assert any(carries(rule, protocol, port) for rule in plan.revoke), f"{to} from {address} is new"
             if (
                 was
                 and policy.carve
                 and not is_minded_at_all(policy, protocol, port, plan)
                 and protocol in ("tcp", "udp")
             ):
-                assert now, f"{where} was carved although nobody minds it"
+                assert now, f"{to} from {address} was carved although nobody minds it"
     # Whatever is not replaced is untouched, and what is replaced exposes something.
     revoked = {rule.rule_id for rule in plan.revoke}
     assert [rule for rule in after.rules if rule in group.ingress] == [

@@ -25,6 +25,18 @@ def _world() -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def lists(world: World) -> dict[str, str]:
+    """The prefix lists of the cases, made once: name in the cases and id."""
+    return {name: world.prefix_list(*map(str, entries)) for name, entries in LISTS.items()}
+
+
+@pytest.fixture(scope="module")
+def other(world: World) -> str:
+    """The group to which rules refer."""
+    return world.group()
+
+
 # Shrinking would be done with calls of AWS: the same check runs without them in the unit tests.
 @settings(
     max_examples=150,
@@ -33,13 +45,13 @@ def _world() -> Iterator[World]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(groups(), policies())
-def test_ec2_and_the_model_agree(world: World, group: SecurityGroup, policy: Policy) -> None:
+def test_ec2_and_the_model_agree(
+    world: World, lists: dict[str, str], other: str, group: SecurityGroup, policy: Policy
+) -> None:
     plan = check(group, policy)
     if plan is None:
         return
     client: Any = world.ec2()
-    lists = {name: world.prefix_list(*map(str, entries)) for name, entries in LISTS.items()}
-    other = world.group()
 
     def there(rule: IngressRule) -> IngressRule:
         """A rule with the ids that EC2 gave."""

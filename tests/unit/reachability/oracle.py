@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -59,6 +60,7 @@ class World:
     ephemeral: Sequence[int]
 
 
+@cache
 def inside(address: Address, cidr: str) -> bool:
     network = ip_network(cidr, strict=False)
     return network.version == address.version and address in network
