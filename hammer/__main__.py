@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ import typer
 import hammer._private_packages  # noqa: F401 - first: it makes `library` importable
 from hammer import __version__
 from hammer.extras import ANY_ARGUMENTS, missing_extra, not_installed
-from library.jobs.command_line import run
+from library.jobs.command_line import Command, run
 
 # Each module has `command`, which `python -m` of that module runs as well.
 _COMMANDS = {
@@ -46,6 +47,11 @@ def _options(
     pass
 
 
+def _first_paragraph(command: Callable[..., None]) -> str:
+    """What the list of commands says of one: without this, the first sentence, cut to what fits on a line."""
+    return (getdoc(command) or "").partition("\n\n")[0].replace("\n", " ")
+
+
 def application(arguments: Sequence[str]) -> typer.Typer:
     """The program with the commands that these arguments name, or with all of them where they name none."""
     app = typer.Typer(
@@ -60,7 +66,8 @@ def application(arguments: Sequence[str]) -> typer.Typer:
         if extra := missing_extra(name):
             app.command(name, context_settings=ANY_ARGUMENTS)(not_installed(name, extra))
         else:
-            app.command(name)(import_module(_COMMANDS[name]).command)
+            command = import_module(_COMMANDS[name]).command
+            app.command(name, cls=Command, short_help=_first_paragraph(command))(command)
     return app
 
 

@@ -10,13 +10,16 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import typer
 
-from hammer.scan_plan import plan_scan
+from hammer.scan_plan import Plan, plan_scan
+from hammer.scanner import refuse_missing_groups
 from identification import describe_security_groups
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import IssueTable
 from library.config import configuration_place
 from library.documents.text import counted, printable
 from library.errors import HammerError
@@ -29,6 +32,7 @@ from library.jobs.command_line import (
     application,
     run,
 )
+from library.jobs.selection import groups_without_issue
 
 
 def command(
@@ -43,6 +47,7 @@ def command(
     """
     place = configuration_place(config, os.environ)
     plan = plan_scan(place, account or (), region or (), datetime.now(UTC).date())
+    _refuse_unknown_groups(plan, group or ())
     os.environ["HAMMER_CONFIG"] = place  # where the handler finds it, as in a Lambda
     # Its log is for CloudWatch Logs; here the result is told.
     logging.getLogger().addHandler(logging.NullHandler())
@@ -76,6 +81,20 @@ def identify(
             yield (account_id, region), int(describe_security_groups.lambda_handler(event, None)["changes"])
         except (HammerError, *AWS_ERRORS) as error:
             yield (account_id, region), error
+
+
+def _refuse_unknown_groups(plan: Plan, group_ids: Sequence[str]) -> None:
+    """Raise NotThereError if one of the groups has no issue and is not in EC2 either: its name is a typing error.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
+    """
+    if plan.config is None or not group_ids:
+        return
+    table = IssueTable(plan.sessions.client("dynamodb"), plan.config.secgrp_unrestricted_access.table_name)
+    unknown = groups_without_issue(group_ids, dict.fromkeys(account_id for account_id, _ in plan.targets), table)
+    with suppress(*AWS_ERRORS):  # what cannot be asked is named when it is looked at
+        refuse_missing_groups(plan, plan.targets, unknown)
 
 
 def _reason(error: Exception, role_arn: str) -> str:

@@ -94,7 +94,7 @@ def command(
     try:
         saved = read_saved(replay.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{replay}: {error}", param_hint="--replay") from error
+        raise typer.BadParameter(f"{replay}: {error}", param_hint="'--replay'") from error
     sessions = None if offline else _sessions(configuration)
     findings = described(saved, sessions)
     selection = Selection.of(account, region, group)

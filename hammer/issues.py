@@ -41,6 +41,7 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    WrongUsageError,
     application,
     read_configuration,
     refuse_unknown_accounts,
@@ -81,7 +82,7 @@ def command(
     Exits with 1 when an item of the table could not be read, or a region was not seen whole, 0 otherwise.
     """
     if to_security_hub and (status or output or output_format is not Format.TABLE):
-        raise typer.BadParameter("--to-security-hub sends every status and prints no list: leave the others out")
+        raise WrongUsageError("--to-security-hub sends every status and prints no list: leave the others out")
     # A group that is named is wanted whatever became of it.
     statuses = status or (tuple(Status) if group or to_security_hub else _EXPOSED)
     take, sort = wanted(severity, port, owner, statuses), order(sort, output_format)

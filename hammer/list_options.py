@@ -50,7 +50,7 @@ def wanted(
     try:
         chosen_ports = PortSet.parse(ports or ())
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--port") from error
+        raise typer.BadParameter(str(error), param_hint="'--port'") from error
     return Wanted(frozenset(severities or ()), chosen_ports, frozenset(owners or ()), frozenset(statuses))
 
 

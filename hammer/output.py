@@ -43,18 +43,18 @@ def check_output(output: str | None) -> None:
     if output.startswith(_S3):
         bucket, _, key = output.removeprefix(_S3).partition("/")
         if not bucket or not key or key.endswith("/"):
-            raise typer.BadParameter(f"{output}: write s3://bucket/key", param_hint="--output")
+            raise typer.BadParameter(f"{output}: write s3://bucket/key", param_hint="'--output'")
         return
     path = Path(output)
     if path.is_dir() or not path.parent.is_dir():
         why = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise typer.BadParameter(f"{output}: {why}", param_hint="--output")
+        raise typer.BadParameter(f"{output}: {why}", param_hint="'--output'")
     try:
         if _is_replaced(path):
             tempfile.TemporaryFile(dir=path.resolve().parent).close()
     except OSError as error:
         why = f"cannot write there: {error.strerror}"
-        raise typer.BadParameter(f"{output}: {why}", param_hint="--output") from error
+        raise typer.BadParameter(f"{output}: {why}", param_hint="'--output'") from error
 
 
 def write(listing: Listing, output_format: Format, output: str | None, s3: Callable[[], S3Client]) -> None:

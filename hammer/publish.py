@@ -31,7 +31,15 @@ from library.documents.slack_markup import link
 from library.documents.text import printable
 from library.issues.history import summarize_day
 from library.issues.issue import Status
-from library.jobs.command_line import ConfigOption, Exit, Selection, application, read_configuration, run
+from library.jobs.command_line import (
+    ConfigOption,
+    Exit,
+    Selection,
+    WrongUsageError,
+    application,
+    read_configuration,
+    run,
+)
 from library.notifications.clients import open_slack
 from library.notifications.slack_connection import SlackError
 
@@ -45,7 +53,7 @@ def command(config: ConfigOption = None) -> None:
     """
     configuration = read_configuration(config)
     if not configuration.aws.s3_backup_bucket:
-        raise typer.BadParameter("aws.s3_backup_bucket is not set: the report has no place to go")
+        raise WrongUsageError("aws.s3_backup_bucket is not set: the report has no place to go")
     tables = open_tables(configuration)
     records = JobRecords(tables.table.items, configuration.aws.main_account_id)
     with records.recorded("publish", this_process().who, _now) as problems:

@@ -35,7 +35,6 @@ from library.documents.text import printable
 from library.issues.reachability import Severity
 from library.jobs.command_line import (
     AccountOption,
-    ConfigOption,
     Exit,
     GroupOption,
     RegionOption,
@@ -46,6 +45,14 @@ from library.jobs.command_line import (
 # A page of 1,000 groups is some 100,000 objects that live and die together: the collector finds nothing in them.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
+ScanConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="PLACE",
+        help="The configuration: a folder or s3://bucket/prefix. Else $HAMMER_CONFIG, else none: your own account.",
+    ),
+]
 FailOnOption = Annotated[
     Severity | None,
     typer.Option("--fail-on", help="Exit with 3 only for issues of this severity or worse: for pipelines."),
@@ -53,7 +60,7 @@ FailOnOption = Annotated[
 
 
 def command(
-    config: ConfigOption = None,
+    config: ScanConfigOption = None,
     account: AccountOption = None,
     region: RegionOption = None,
     group: GroupOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,8 +71,10 @@ def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[
     finally:
         gc.unfreeze()
     pool.shutdown()
-    if group_ids and not seen.failed:
-        _refuse_missing_groups(plan, seen, list(dict.fromkeys(group_ids)))
+    # AWS is asked again only if the count says so.
+    if group_ids and not seen.failed and sum(row.groups for row in seen.scanned) < len(set(group_ids)):
+        looked_at = [(row.account_id, row.region) for row in seen.scanned if row.groups]
+        refuse_missing_groups(plan, looked_at, group_ids)
     return Listing(
         source=Source.SCAN,
         generated=now,
@@ -104,14 +106,16 @@ def _add(seen: _Seen, plan: Plan, account_id: str, region: str, done: Future[Reg
     seen.issues += [listed_detection(detection, plan.known) for detection in scan.detections]
 
 
-def _refuse_missing_groups(plan: Plan, seen: _Seen, group_ids: Sequence[str]) -> None:
-    """Raise NotThereError if one of the groups is in none of the regions. Asks AWS again only if the count says so."""
-    if sum(row.groups for row in seen.scanned) >= len(group_ids):
-        return
+def refuse_missing_groups(plan: Plan, targets: Iterable[tuple[str, str]], group_ids: Iterable[str]) -> None:
+    """Raise NotThereError if one of the groups is in none of these accounts and regions.
+
+    Raises:
+        ClientError, BotoCoreError: AWS did not tell.
+    """
     missing = set(group_ids)
-    for row in seen.scanned:
-        if row.groups:
-            pages = security_group_pages(plan.sessions.client("ec2", row.account_id, row.region), group_ids)
+    for account_id, region in targets:
+        if missing:
+            pages = security_group_pages(plan.sessions.client("ec2", account_id, region), sorted(missing))
             missing -= {group["GroupId"] for page in pages for group in page}
     if missing:
         raise NotThereError(f"there is no security group {', '.join(sorted(missing))} where this looked")

@@ -24,6 +24,7 @@ from library.jobs.command_line import (
     NotThereError,
     RegionOption,
     Selection,
+    WrongUsageError,
     application,
     read_configuration,
     run,
@@ -58,9 +59,9 @@ def command(
 ) -> None:
     """Remediate due issues: replace the rules that expose a group. Asks for each, unless --batch."""
     if batch and include_not_due:
-        raise typer.BadParameter("what is not due is for a person to decide: --include-not-due is not for --batch")
+        raise WrongUsageError("what is not due is for a person to decide: --include-not-due is not for --batch")
     if not (batch or dry_run or has_terminal()):
-        raise typer.BadParameter("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
+        raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
     if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")

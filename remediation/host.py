@@ -11,7 +11,6 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -19,6 +18,7 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock, login_name, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.jobs.command_line import WrongUsageError
 from library.jobs.operator import operator
 from library.jobs.run import renewing_sleep
 from remediation.backups import Backups
@@ -29,7 +29,7 @@ from remediation.notifier import open_notifier
 def build_context(config: Configuration) -> RemediationContext:
     """Build what a job works with."""
     if not config.aws.s3_backup_bucket:
-        raise typer.BadParameter("aws.s3_backup_bucket is not set: nothing is changed without a backup")
+        raise WrongUsageError("aws.s3_backup_bucket is not set: nothing is changed without a backup")
     aws = config.aws
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
     table_name = config.secgrp_unrestricted_access.table_name

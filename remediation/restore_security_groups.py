@@ -20,6 +20,7 @@ from library.jobs.command_line import (
     GroupOption,
     NotThereError,
     RegionOption,
+    WrongUsageError,
     application,
     read_configuration,
     refuse_unknown_accounts,
@@ -55,7 +56,7 @@ def command(
     """Restore one group's ingress rules from a backup. Asks first, unless --batch."""
     target = _target(account, region, group)
     if not (batch or dry_run or release_ or has_terminal()):
-        raise typer.BadParameter("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
+        raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
     aws = configuration.aws
     if not isinstance(aws.accounts, str):  # the organization's are not asked for: an account may have left it
@@ -84,7 +85,7 @@ def command(
 def _target(account: Sequence[str] | None, region: Sequence[str] | None, group: Sequence[str] | None) -> Target:
     named = [account or (), region or (), group or ()]
     if any(len(values) != 1 for values in named):
-        raise typer.BadParameter("name exactly one group: --account, --region and --group, once each")
+        raise WrongUsageError("name exactly one group: --account, --region and --group, once each")
     return Target(*(values[0] for values in named))
 
 

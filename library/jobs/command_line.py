@@ -15,6 +15,7 @@ from io import TextIOWrapper
 from typing import IO, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
@@ -76,12 +77,16 @@ class Selection:
         )
 
 
-class NotThereError(typer.BadParameter):
-    """An account, a region or a group that the options name is not there. Exits with 2 and one line."""
+class WrongUsageError(typer.BadParameter):
+    """The options together, or the configuration, ask for what cannot be. Exits with 2 and one line."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line: how the command is used is not in question."""
         print(f"hammer: {printable(self.message)}", file=file or sys.stderr)
+
+
+class NotThereError(WrongUsageError):
+    """An account, a region or a group that the options name is not there."""
 
 
 def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[str]) -> None:
@@ -108,10 +113,23 @@ def _leave_at_once() -> NoReturn:
     os._exit(Exit.INTERRUPTED)
 
 
+class Command(TyperCommand):
+    """A command that tells what is wrong with an option in plain words."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the options."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except typer.BadParameter as error:
+            # What reads an option's value may put the kind of its own error before it (typer with pydantic does).
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 def application(command: Callable[..., Any]) -> typer.Typer:
     """A program of one command, run by `run`."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(command)
+    app.command(cls=Command)(command)
     return app
 
 

@@ -43,14 +43,22 @@ def refuse_unknown_groups(asked_for: Iterable[str] | None, accounts: Iterable[st
     Raises:
         ClientError, BotoCoreError: the table could not be read.
     """
+    if unknown := groups_without_issue(asked_for, accounts, table):
+        raise NotThereError(f"the issue table has no issue of: {', '.join(unknown)}")
+
+
+def groups_without_issue(asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable) -> list[str]:
+    """Those of the groups of which the table has no issue, of whatever status, in these accounts.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
+    """
     searched = list(accounts)
-    unknown = [
+    return [
         group_id
         for group_id in dict.fromkeys(asked_for or ())
         if not any(_has_issue(table, account_id, group_id) for account_id in searched)
     ]
-    if unknown:
-        raise NotThereError(f"the issue table has no issue of: {', '.join(unknown)}")
 
 
 def _has_issue(table: IssueTable, account_id: str, group_id: str) -> bool:

@@ -49,3 +49,16 @@ def test_what_could_not_be_done_is_named(place: str) -> None:
     result = hammer("identify", "--config", place)
     assert (result.stdout, result.exit_code) == ("", 1)
     assert result.stderr.startswith(f"hammer: {MAIN} {REGION}: there is no table issues in region eu-west-1")
+
+
+def test_a_group_that_is_nowhere_is_a_typing_error_and_one_that_is_gone_is_not(place: str) -> None:
+    hammer("bootstrap", "--config", place)
+    ec2 = boto3.client("ec2", region_name=REGION)
+    group_id = ec2.create_security_group(GroupName="open", Description="test")["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+    nowhere = hammer("identify", "--config", place, "--group", "sg-nope", "--group", group_id)
+    assert (nowhere.exit_code, nowhere.stdout) == (2, "")
+    assert nowhere.stderr == "hammer: there is no security group sg-nope where this looked\n"
+    assert hammer("identify", "--config", place, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"
+    ec2.delete_security_group(GroupId=group_id)
+    assert hammer("identify", "--config", place, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"

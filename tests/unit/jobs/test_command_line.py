@@ -7,7 +7,9 @@ import sys
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
+from typer.testing import CliRunner
 
+from hammer.__main__ import application
 from library.config import ConfigurationError, Problem
 from library.jobs.command_line import Selection, run
 
@@ -60,6 +62,38 @@ def test_a_program_that_ends_well_exits_with_0() -> None:
     with pytest.raises(SystemExit) as ended:
         run(lambda: None)
     assert ended.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(
+            ("issues", "--severity", "terrible"),
+            "Error: Invalid value for '--severity': 'terrible' is not one of 'critical', 'high', 'medium', 'low'.\n",
+            id="a value that is none of the choices",
+        ),
+        pytest.param(
+            ("issues", "--port", "ssh"),
+            "Error: Invalid value for '--port': 'ssh' is not a port: write 22, \"8000-8100\" or \"udp/161\"\n",
+            id="a port that is none",
+        ),
+        pytest.param(
+            ("remediate", "--batch", "--include-not-due"),
+            "hammer: what is not due is for a person to decide: --include-not-due is not for --batch\n",
+            id="options that do not go together",
+        ),
+    ],
+)
+def test_wrong_usage_is_told_in_plain_words(arguments: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(application(arguments), arguments)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(said)
+
+
+def test_the_list_of_commands_is_not_cut() -> None:
+    result = CliRunner().invoke(application([]), ["--help"], terminal_width=80)
+    assert "..." not in result.stdout.partition("Commands:")[2]
+    assert "Show the whole pipeline on an embedded AWS with real security groups." in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize(
