@@ -60,7 +60,16 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _HISTORY_SHOWN = timedelta(days=14)
-_DEAD_LETTERS = "-dead-letters"
+# By the functions' names after Terraform's prefix, which the configuration does not know.
+_DEAD_LETTERS = tuple(
+    f"-{function}-dead-letters"
+    for function in (
+        "initiate-security-groups",
+        "describe-security-groups",
+        "receive-security-group-events",
+        "filter-inspector-findings",
+    )
+)
 
 
 def command(
@@ -221,7 +230,7 @@ def _dead_letters(client: SQSClient) -> dict[str, int] | None:
         for page in client.get_paginator("list_queues").paginate():
             for url in page.get("QueueUrls", ()):
                 name = url.rpartition("/")[2]
-                if "hammer-" in name and name.endswith(_DEAD_LETTERS):
+                if name.endswith(_DEAD_LETTERS):
                     answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
                     found[name] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
     except AWS_ERRORS:

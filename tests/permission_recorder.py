@@ -1,8 +1,8 @@
 """Holds the whole run of the tests against the deployed policies, as a plugin of pytest.
 
 Every call of AWS that Hammer's own code makes in any test is recorded with the role that it would be made under: the
-package that it is made from (`identification`, `reporting` or `remediation`) and whether it goes to the main account or
-a slave. When the run ends, each must be allowed by that role's policies in `deployment/policies`, the documents that
+package that it is made from (`identification`, `reporting` or `remediation`, or one of `hammer`'s commands that run on
+the host) and whether it goes to the main account or a slave. When the run ends, each must be allowed by that role's policies in `deployment/policies`, the documents that
 Terraform deploys; and, where the whole suite was run, each action that they allow must have been used.
 """
 
@@ -26,6 +26,9 @@ from tests.deployment.iam import IMPLIED, Call, actions_of, call_of, is_allowed
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "deployment" / "policies"
 _PACKAGES = ("identification", "reporting", "remediation")
+_ON_HOST = "host"
+# Commands that run on the host beside the jobs, and what they share.
+_HOST_COMMANDS = ("hammer.issues", "hammer.publish", "hammer.security_hub", "hammer.status", "hammer.table_listing")
 _HOST = ("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account")
 
 ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -41,6 +44,8 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("reporting", "slave"): ("reporting-in-account",),
     ("remediation", "main"): _HOST,
     ("remediation", "slave"): ("reporting-in-account", "remediation-in-account"),
+    (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main"),
+    (_ON_HOST, "slave"): ("reporting-in-account", "remediation-in-account", "security-hub-in-account"),
 }
 """The policies that count for a package's calls in an account."""
 
@@ -63,6 +68,7 @@ def policy(name: str) -> dict[str, Any]:
         "region": REGION,
         "role_name_identification": "*",
         "role_name_reporting": "*",
+        "ses_from_address": "*",
         "secrets": f'["arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:*"]',
         "table": "*",
     }
@@ -113,10 +119,10 @@ class Recorder:
 
     def _record(self, model: Any, params: Mapping[str, Any], account: Mapping[str, str]) -> None:
         package = _calling_package() or account.get("package", "")
-        if package not in _PACKAGES:
+        if package not in (*_PACKAGES, _ON_HOST):
             return
         call = call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION)
-        line = json.dumps([package, account.get("where", "main"), call.action, call.resources, call.prefix])
+        line = json.dumps([package, account.get("where", "main"), call.action, call.resources, dict(call.context)])
         with self._lock:
             if line not in self._seen:
                 self._seen.add(line)
@@ -125,10 +131,13 @@ class Recorder:
 
 
 def _calling_package() -> str:
-    """The job that the code which is being run belongs to; `hammer` for its commands, else an empty text."""
+    """The job that the code which is being run belongs to; `hammer` for its other commands, else an empty text."""
     frame: Any = sys._getframe(1)
     while frame:
-        top, _, rest = str(frame.f_globals.get("__name__", "")).partition(".")
+        name = str(frame.f_globals.get("__name__", ""))
+        top, _, rest = name.partition(".")
+        if name in _HOST_COMMANDS:
+            return _ON_HOST
         if rest and top in (*_PACKAGES, "hammer"):
             return top
         if top == "__main__" and (file := frame.f_globals.get("__file__")) and Path(file).parent.name in _PACKAGES:
@@ -141,14 +150,14 @@ def recorded(folder: Path) -> Iterator[tuple[str, str, Call]]:
     """What all processes wrote down: package, account, call."""
     for file in sorted(folder.glob("*.jsonl")):
         for line in file.read_text("utf-8").splitlines():
-            package, where, action, resources, prefix = json.loads(line)
-            yield package, where, Call(action, tuple(resources), prefix)
+            package, where, action, resources, context = json.loads(line)
+            yield package, where, Call(action, tuple(resources), context)
 
 
 def mistakes(calls: list[tuple[str, str, Call]], *, whole_suite: bool) -> list[str]:
     """What is wrong with the policies, given these calls, one line each."""
     found = [
-        f"{package} in {where}: {call.action} on {', '.join(call.resources)} {call.prefix} is not allowed".rstrip()
+        f"{package} in {where}: {call.action} on {', '.join(call.resources)}, {dict(call.context)}, is not allowed"
         for package, where, call in calls
         if call.action not in MAY_BE_REFUSED
         and not call.resources[0].endswith(tuple(f":{name}" for name in NO_TOPICS))

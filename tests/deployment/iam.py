@@ -6,7 +6,7 @@ Actions and resource types are those of the Service Authorization Reference.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,7 +17,12 @@ _ACTIONS = {
     ("sns", "PublishBatch"): "Publish",
     ("service-quotas", "GetServiceQuota"): "GetServiceQuota",
 }
-_PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
+_PREFIXES = {
+    "elb": "elasticloadbalancing",
+    "elbv2": "elasticloadbalancing",
+    "service-quotas": "servicequotas",
+    "sesv2": "ses",
+}
 # What AWS services ask of the caller on their own, as soon as it makes another call: it shows in no call.
 IMPLIED = {
     "kms:Decrypt": "reading the encrypted bucket, secrets and environment, publishing to the encrypted topics",
@@ -37,16 +42,17 @@ class Call:
 
     action: str
     resources: tuple[str, ...]
-    prefix: str = ""  # s3:prefix
+    context: Mapping[str, str] = field(default_factory=dict)  # condition keys, such as s3:prefix
 
 
 def call_of(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> Call:
     """What IAM is asked when an operation is called with these parameters."""
     name = _ACTIONS.get((service, operation), operation)
     action = f"{_PREFIXES.get(service, service)}:{name}"
-    return Call(
-        action, tuple(_resources(service, operation, params, account_id, region)), str(params.get("Prefix", ""))
-    )
+    context = {"s3:prefix": str(params.get("Prefix", ""))} if service == "s3" else {}
+    if "FromEmailAddress" in params:
+        context["ses:FromAddress"] = params["FromEmailAddress"]
+    return Call(action, tuple(_resources(service, operation, params, account_id, region)), context)
 
 
 def _resources(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> Iterable[str]:
@@ -58,7 +64,7 @@ def _resources(service: str, operation: str, params: Mapping[str, Any], account_
         for table in params.get("RequestItems", {params.get("TableName"): None}):
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             yield f"arn:aws:dynamodb:{here}:table/{table}{index}"
-    elif service == "sqs":
+    elif service == "sqs" and operation != "ListQueues":
         queue = params.get("QueueName") or params["QueueUrl"].rpartition("/")[2]
         yield f"arn:aws:sqs:{here}:{queue}"
     elif service == "sns":
@@ -73,6 +79,10 @@ def _resources(service: str, operation: str, params: Mapping[str, Any], account_
         yield f"arn:aws:ec2:{here}:security-group/{params['GroupId']}"
     elif service == "ec2" and operation == "GetManagedPrefixListEntries":
         yield f"arn:aws:ec2:{here}:prefix-list/{params['PrefixListId']}"
+    elif service == "sesv2":
+        yield f"arn:aws:ses:{here}:identity/{params['FromEmailAddress']}"
+    elif service == "securityhub":
+        yield from sorted({each["ProductArn"].replace(each["AwsAccountId"], account_id) for each in params["Findings"]})
     elif service == "organizations" and "ParentId" in params:
         kind = "root" if params["ParentId"].startswith("r-") else "ou"
         yield f"arn:aws:organizations::{account_id}:{kind}/o-example/{params['ParentId']}"
@@ -107,10 +117,10 @@ def _allows(statement: Mapping[str, Any], call: Call, resource: str) -> bool:
 
 
 def _condition_holds(condition: Mapping[str, Any], call: Call) -> bool:
-    assert condition.keys() <= {"StringLike"}, "a condition that this does not know"
-    patterns = condition.get("StringLike", {})
-    assert patterns.keys() <= {"s3:prefix"}, "a condition that this does not know"
-    return all(any(fnmatchcase(call.prefix, pattern) for pattern in _list(given)) for given in patterns.values())
+    assert condition.keys() <= {"StringLike", "StringEquals"}, "a condition that this does not know"
+    asked = [each for keys in condition.values() for each in keys.items()]
+    assert {key for key, _ in asked} <= {"s3:prefix", "ses:FromAddress"}, "a condition that this does not know"
+    return all(any(fnmatchcase(call.context.get(key, ""), each) for each in _list(given)) for key, given in asked)
 
 
 def _list(value: str | Sequence[str]) -> Sequence[str]:

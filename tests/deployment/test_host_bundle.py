@@ -84,6 +84,8 @@ def host(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
         "bucket": "a-bucket",
         "bundle": "host/abc/hammer-host-arm64.zip",
         "bundle_sha256": hashlib.sha256(bundle.read_bytes()).hexdigest(),
+        "https_proxy": "http://proxy.example.com:3128",
+        "no_proxy": "169.254.169.254",
         "log_group": "/aws/ec2/hammer-reporting-remediation",
         "region": "eu-west-1",
     }.items():
@@ -129,6 +131,7 @@ def test_timers_come_from_the_configuration(host: Host) -> None:
     assert host.text("/opt/hammer/environment") == (
         "AWS_DEFAULT_REGION=eu-west-1\nHAMMER_CONFIG=s3://a-bucket/config\n"
         "HAMMER_LOG_GROUP=/aws/ec2/hammer-reporting-remediation\n"
+        "HTTPS_PROXY=http://proxy.example.com:3128\nNO_PROXY=169.254.169.254\n"
     )
     assert (
         "ExecStart=/opt/hammer/venv/bin/python -m deployment.systemd_timers --folder /etc/systemd/system --start"

@@ -150,7 +150,7 @@ def test_the_template_has_the_policies_that_terraform_deploys() -> None:
 # AWS takes no narrower resource for these (Service Authorization Reference).
 NO_RESOURCE = re.compile(
     r"(ec2|elasticloadbalancing):Describe\w+|autoscaling:DescribeTags|inspector:DescribeFindings"
-    r"|organizations:ListAccounts|cloudtrail:LookupEvents|servicequotas:GetServiceQuota"
+    r"|organizations:ListAccounts|sqs:ListQueues|cloudtrail:LookupEvents|servicequotas:GetServiceQuota"
 )
 READS = re.compile(r"\w+:(Describe|Get|List|BatchGet|Query)\w*")
 

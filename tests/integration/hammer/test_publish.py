@@ -117,6 +117,14 @@ def test_an_e_mail_that_is_refused_is_named_and_the_report_is_there(tmp_path: Pa
     assert result.stdout.startswith("published https://eu-west-1.console.aws.amazon.com/s3/object/backups-of-ours")
 
 
+@pytest.mark.usefixtures("table")
+def test_issues_are_imported_into_security_hub_of_their_own_account(tmp_path: Path) -> None:
+    open_ones = ["--group", "sg-0", "--group", "sg-1"]
+    done = CliRunner().invoke(issues.app, ["--config", configure(tmp_path), "--to-security-hub", *open_ones])
+    imported = "2 active findings and 0 archived imported into Security Hub\n"
+    assert (done.exit_code, done.stdout) == (0, imported), done.stderr
+
+
 def test_a_report_by_hand_knows_the_history(table: IssueTable, tmp_path: Path) -> None:
     JobRecords(table.items, MAIN).record_day(Day(NOW.date() - timedelta(days=60), {MAIN: {"high": 7}}, {}))
     place, output = configure(tmp_path), tmp_path / "report.html"

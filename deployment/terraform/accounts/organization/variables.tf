@@ -38,6 +38,9 @@ variable "host" {
     key_name      = optional(string)
     ami           = optional(string)
     architecture  = optional(string)
+    egress_ports  = optional(list(number), [443])
+    https_proxy   = optional(string, "")
+    no_proxy      = optional(string, "169.254.169.254")
   })
   default = null
 }

@@ -151,6 +151,9 @@ resource "aws_s3_object" "config" {
   key         = "config/${each.value}"
   source      = "${var.config_folder}/${each.value}"
   source_hash = filemd5("${var.config_folder}/${each.value}")
+  # With Object Lock, every version in the bucket is locked: this deletes those of the configuration all the same, for
+  # whoever has s3:BypassGovernanceRetention.
+  force_destroy = var.backup_lock_days > 0
 
   depends_on = [
     aws_s3_bucket_server_side_encryption_configuration.hammer,

@@ -22,6 +22,8 @@ resource "aws_s3_object" "package" {
   key         = "host/${each.value}/${each.key}"
   source      = "${var.package_folder}/${each.key}"
   source_hash = each.value
+  # As for the configuration (bucket.tf): a newer bundle replaces this one.
+  force_destroy = var.backup_lock_days > 0
 
   depends_on = [
     aws_s3_bucket_server_side_encryption_configuration.hammer,
@@ -45,14 +47,20 @@ resource "aws_security_group" "host" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "host" {
-  for_each = local.hosts
+  for_each = var.host == null ? [] : toset([for port in var.host.egress_ports : tostring(port)])
 
-  security_group_id = aws_security_group.host[each.key].id
-  description       = "HTTPS to AWS, JIRA and Slack"
+  security_group_id = aws_security_group.host["host"].id
+  description       = "To AWS, JIRA and Slack"
   ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
+  from_port         = each.value
+  to_port           = each.value
   cidr_ipv4         = "0.0.0.0/0"
+}
+
+# Version 0.1.0 had this rule alone.
+moved {
+  from = aws_vpc_security_group_egress_rule.host["host"]
+  to   = aws_vpc_security_group_egress_rule.host["443"]
 }
 
 resource "aws_vpc_security_group_ingress_rule" "ssh" {
@@ -82,7 +90,9 @@ resource "aws_instance" "host" {
     bucket        = local.bucket
     bundle        = aws_s3_object.package[local.bundle].key
     bundle_sha256 = local.bundle_hash
+    https_proxy   = each.value.https_proxy
     log_group     = local.host_log_group
+    no_proxy      = each.value.no_proxy
     region        = local.region
   })
 

@@ -1,6 +1,8 @@
 # Every policy document is one file in deployment/policies, which the tests read, too.
 locals {
   policies = "${path.module}/../../../policies"
+  # Whoever names a sender in the configuration asks for mail.
+  ses_from_address = var.ses_from_address != null ? var.ses_from_address : try(local.config.publishing.email_from, "")
   policy_values = {
     account_id               = local.account_id
     bucket                   = local.bucket
@@ -11,7 +13,7 @@ locals {
     role_name_identification = try(local.config.aws.role_name_identification, "hammer-cloudsec-crossact-id")
     role_name_reporting      = try(local.config.aws.role_name_reporting, "hammer-cloudsec-crossact-ec2")
     secrets                  = jsonencode([for secret in local.secrets : "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:${secret}-??????"])
-    ses_from_address         = var.ses_from_address == null ? "" : var.ses_from_address
+    ses_from_address         = local.ses_from_address
     table                    = local.table
   }
 }
@@ -67,8 +69,8 @@ resource "aws_iam_role_policy" "host" {
     ["reporting-in-account", "remediation-in-account", "host-in-main"],
     length(local.secrets) > 0 ? ["secrets-in-main"] : [],
     local.in_organization ? ["organization-in-main"] : [],
-    var.ses_from_address == null ? [] : ["ses-in-main"],
-    var.allow_security_hub_import ? ["security-hub-in-main"] : [],
+    local.ses_from_address == "" ? [] : ["ses-in-main"],
+    var.allow_security_hub_import ? ["security-hub-in-account"] : [],
   ))
 
   name   = each.value

@@ -34,6 +34,11 @@ variable "log_retention_days" {
   description = "How long logs are kept, in days. One of the values that CloudWatch Logs takes."
   type        = number
   default     = 365
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "Write a number of days that CloudWatch Logs takes, such as 90, 365 or 731."
+  }
 }
 
 variable "alarm_emails" {
@@ -68,8 +73,11 @@ variable "host" {
     instance_type = optional(string, "t4g.micro")
     ssh_cidrs     = optional(list(string), [])
     key_name      = optional(string)
-    ami           = optional(string) # an image with Amazon Linux 2023's tools; without: the newest of Amazon Linux 2023
-    architecture  = optional(string) # arm64 or x86_64; without: as the instance type has it
+    ami           = optional(string)                    # an image with Amazon Linux 2023's tools; without: the newest of Amazon Linux 2023
+    architecture  = optional(string)                    # arm64 or x86_64; without: as the instance type has it
+    egress_ports  = optional(list(number), [443])       # what it may connect to, such as those of a proxy or of JIRA
+    https_proxy   = optional(string, "")                # http://proxy.example.com:3128; its port belongs into egress_ports
+    no_proxy      = optional(string, "169.254.169.254") # what is reached without it: the instance metadata, endpoints of the VPC
   })
   default = null
 }
@@ -78,6 +86,11 @@ variable "missing_after_hours" {
   description = "After how many hours without a run of a job of the host there is an alarm. Longer than the pause between two runs of cronjobs; at most 168."
   type        = object({ publishing = optional(number, 26), remediation = optional(number, 26), reporting = optional(number, 3) })
   default     = {}
+
+  validation {
+    condition     = alltrue([for hours in values(var.missing_after_hours) : hours >= 1 && hours <= 168])
+    error_message = "Write 1 to 168 hours."
+  }
 }
 
 variable "prefix" {
@@ -95,6 +108,11 @@ variable "iam_path" {
   description = "Path of the roles in the main account."
   type        = string
   default     = "/"
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.iam_path))
+    error_message = "Write a path that begins and ends with a slash, such as /security/."
+  }
 }
 
 variable "permissions_boundary_arn" {
@@ -125,18 +143,33 @@ variable "event_delay_seconds" {
   description = "How long an event waits before it is looked at, so that bursts merge and EC2 shows the change."
   type        = number
   default     = 15
+
+  validation {
+    condition     = var.event_delay_seconds >= 0 && var.event_delay_seconds <= 900
+    error_message = "Write 0 to 900 seconds."
+  }
 }
 
 variable "scan_concurrency" {
   description = "How many batches of scan targets are looked at at once, 2 to 1000."
   type        = number
   default     = 20
+
+  validation {
+    condition     = var.scan_concurrency >= 2 && var.scan_concurrency <= 1000
+    error_message = "Write 2 to 1000."
+  }
 }
 
 variable "backup_lock_days" {
   description = "S3 Object Lock (governance mode): how many days no version of a backup can be deleted without s3:BypassGovernanceRetention. 0: no lock. Once on, S3 does not let the bucket lose the feature."
   type        = number
   default     = 0
+
+  validation {
+    condition     = var.backup_lock_days >= 0 && floor(var.backup_lock_days) == var.backup_lock_days
+    error_message = "Write a whole number of days, or 0."
+  }
 }
 
 variable "backup_retention_days" {
@@ -157,13 +190,13 @@ variable "allow_lookup_events" {
 }
 
 variable "allow_security_hub_import" {
-  description = "Allow the host to import findings into Security Hub (securityhub:BatchImportFindings)."
+  description = "Allow the host to import findings into Security Hub of the main account. The slave modules have a variable of the same name."
   type        = bool
   default     = false
 }
 
 variable "ses_from_address" {
-  description = "Allow the host to send mail by SES from this address. Null: it may not."
+  description = "Allow the host to send mail by SES from this address. Null: publishing.email_from of the configuration; empty: it may not."
   type        = string
   default     = null
 }

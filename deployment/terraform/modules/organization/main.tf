@@ -27,6 +27,7 @@ resource "aws_cloudformation_stack_set" "roles" {
     PermissionsBoundary    = var.permissions_boundary_name == null ? "" : var.permissions_boundary_name
     EventBusArn            = var.event_bus_arn == null ? "" : var.event_bus_arn
     AllowLookupEvents      = tostring(var.allow_lookup_events)
+    AllowSecurityHubImport = tostring(var.allow_security_hub_import)
   }
 
   auto_deployment {

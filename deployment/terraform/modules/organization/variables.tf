@@ -69,6 +69,12 @@ variable "allow_lookup_events" {
   default     = false
 }
 
+variable "allow_security_hub_import" {
+  description = "Allow the role for reporting to import findings into the account's Security Hub."
+  type        = bool
+  default     = false
+}
+
 variable "tags" {
   description = "Tags of the stack sets, which CloudFormation gives to the roles and rules."
   type        = map(string)

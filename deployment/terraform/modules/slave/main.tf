@@ -16,8 +16,11 @@ locals {
       policies = concat(["identification-in-account"], var.allow_lookup_events ? ["lookup-events-in-account"] : [])
     }
     (var.role_name_reporting) = {
-      trusts   = var.host_role_arn
-      policies = ["reporting-in-account", "remediation-in-account"]
+      trusts = var.host_role_arn
+      policies = concat(
+        ["reporting-in-account", "remediation-in-account"],
+        var.allow_security_hub_import ? ["security-hub-in-account"] : [],
+      )
     }
   }
   role_policies = merge([

@@ -51,6 +51,12 @@ variable "allow_lookup_events" {
   default     = false
 }
 
+variable "allow_security_hub_import" {
+  description = "Allow the role for reporting to import findings into the account's Security Hub."
+  type        = bool
+  default     = false
+}
+
 variable "prefix" {
   description = "As the master module's: another one for each Hammer."
   type        = string
