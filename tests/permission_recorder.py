@@ -2,8 +2,9 @@
 
 Every call of AWS that Hammer's own code makes in any test is recorded with the role that it would be made under: the
 package that it is made from (`identification`, `reporting` or `remediation`, or one of `hammer`'s commands that run on
-the host) and whether it goes to the main account or a slave. When the run ends, each must be allowed by that role's policies in `deployment/policies`, the documents that
-Terraform deploys; and, where the whole suite was run, each action that they allow must have been used.
+the host) and whether it goes to the main account or a slave. When the run ends, each must be allowed by that role's
+policies in `deployment/policies`, the documents that Terraform deploys; and, where the whole suite was run, each action
+that they allow must have been used.
 """
 
 from __future__ import annotations

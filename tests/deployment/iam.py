@@ -55,7 +55,9 @@ def call_of(service: str, operation: str, params: Mapping[str, Any], account_id:
     return Call(action, tuple(_resources(service, operation, params, account_id, region)), context)
 
 
-def _resources(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> Iterable[str]:
+def _resources(  # noqa: PLR0912 - a table of what there is
+    service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str
+) -> Iterable[str]:
     here = f"{region}:{account_id}"
     if service == "s3":
         key = params.get("Key")
