@@ -66,11 +66,25 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
     if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
         yield "remediation_immediate does nothing while reporting or remediation is off: a notice comes first"
+    yield from _account_warnings(config)
     for account, exemptions in config.whitelist.secgrp_unrestricted_access.items():
         if not config.needs_organization and account not in config.scanned_accounts():
             yield f"whitelist: account {account} is not looked at"
             continue
         yield from exemption_warnings(account, review(exemptions, today))
+
+
+def _account_warnings(config: Configuration) -> Iterator[str]:
+    """Accounts that are named where they have no effect."""
+    if config.needs_organization:
+        return
+    check = config.secgrp_unrestricted_access
+    for key in ("accounts", "remediation_accounts"):
+        for account in getattr(check, key) or ():
+            if account not in config.aws.accounts:
+                yield f"secgrp_unrestricted_access.{key} names account {account}, which aws.accounts does not"
+            elif account not in config.scanned_accounts():
+                yield f"secgrp_unrestricted_access.{key} names account {account}, which is not looked at"
 
 
 def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:

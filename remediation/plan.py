@@ -20,10 +20,17 @@ from library.network.ports import protocol_name
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.rule_text import traffic_text
+from library.security_groups.rule_text import rule_text, traffic_text
 from remediation.carving import carved_ports, private_rules, remaining_rules
 from remediation.due import Policy, Refusal, Why
-from remediation.rule_sets import RuleKey, lets_in_all_of, rule_key, still_needed, without_contained
+from remediation.rule_sets import (
+    RuleKey,
+    lets_in_all_of,
+    not_there,
+    rule_key,
+    without_contained,
+    without_contained_in,
+)
 
 LONGEST_DESCRIPTION = 255
 # What EC2 allows in a rule's description (API Reference, IpRange).
@@ -120,22 +127,36 @@ def plan_remediation(
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
         return Refusal(Why.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
     wanted = replacement.wanted(today, ticket)
-    add = still_needed(wanted, replacement.kept)
-    if quota.exceeded((*group.ingress, *add)):
-        # Each replaced rule gets its own ports back, so that one can be taken away without the others; where there is
-        # no room for that, a rule that another new one contains is left out.
-        add = without_contained(add)
+    add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Refusal(Why.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
     there = {rule_key(rule) for rule in replacement.kept}
     return Plan(
         add=add,
         revoke=replacement.revoke,
-        notes=tuple(_notes(replacement.revoke, prefix_lists, policy, replacement.exemptions)),
+        notes=(*_notes(replacement.revoke, prefix_lists, policy, replacement.exemptions), *_no_room_note(left_out)),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
         relied_on=tuple(rule for rule in wanted if rule_key(rule) in there),
-        replaces=replacement.replaced_by((*add, *replacement.kept)),
+        replaces=replacement.replaced_by((*add, *replacement.kept), left_out),
     )
+
+
+def _with_room_for(
+    wanted: Sequence[IngressRule], before: Sequence[IngressRule], kept: Sequence[IngressRule], quota: RuleQuota
+) -> tuple[tuple[IngressRule, ...], tuple[IngressRule, ...]]:
+    """Which of the wanted rules to add, and which to leave out because the quota has no room for all.
+
+    Each replaced rule gets its own rules back, so that nothing depends on a wider rule, which its owner may remove at
+    any time. Only where there is no room for that, a rule is left out that another new one contains, then one that a
+    rule of the group contains.
+    """
+    add = missing = not_there(wanted, kept)
+    if quota.exceeded((*before, *add)):
+        add = without_contained(add)
+    if quota.exceeded((*before, *add)):
+        add = without_contained_in(add, kept)
+    added = set(add)
+    return add, tuple(rule for rule in missing if rule not in added)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +187,25 @@ class _Replacement:
         )
         return (*(remainder for remainder, _ in self.remainders), *described)
 
-    def replaced_by(self, rules: Iterable[IngressRule]) -> dict[RuleKey, tuple[str, ...]]:
-        """The ids of the replaced rules that these stand in for, by rule; those that do for none are left out."""
-        wanted: dict[RuleKey, tuple[IngressRule, list[str]]] = {}
+    def replaced_by(
+        self, rules: Iterable[IngressRule], left_out: Sequence[IngressRule]
+    ) -> dict[RuleKey, tuple[str, ...]]:
+        """The ids of the replaced rules that these stand in for, by rule; those that do for none are left out.
+
+        Args:
+            rules: those that the group has afterwards.
+            left_out: the wanted rules that it has not, as others contain them.
+        """
+        wanted: dict[RuleKey, list[str]] = {}
         for new, replaced in self.private.values():
-            wanted[rule_key(new)] = (new, [rule.rule_id for rule in replaced])
+            wanted[rule_key(new)] = [rule.rule_id for rule in replaced]
         for new, replaced_rule in self.remainders:
-            wanted.setdefault(rule_key(new), (new, []))[1].append(replaced_rule.rule_id)
+            wanted.setdefault(rule_key(new), []).append(replaced_rule.rule_id)
         found = {}
         for rule in rules:
-            ids = [rule_id for new, ids in wanted.values() if lets_in_all_of(rule, new) for rule_id in ids]
+            ids = list(wanted.get(rule_key(rule), ()))
+            for new in left_out:
+                ids += wanted[rule_key(new)] if lets_in_all_of(rule, new) else ()
             if ids:
                 found[rule_key(rule)] = tuple(dict.fromkeys(ids))
         return found
@@ -237,6 +267,16 @@ def _description(sources: Sequence[str], day: date, ticket: str) -> str:
         if len(text) <= LONGEST_DESCRIPTION:
             return text
     return text[:LONGEST_DESCRIPTION]
+
+
+def _no_room_note(left_out: Sequence[IngressRule]) -> Iterable[str]:
+    """That private access depends on wider rules."""
+    if left_out:
+        rules = ", ".join(map(rule_text, left_out))
+        yield (
+            "the rule quota leaves no room for all new rules. These are not added, because wider rules of the group "
+            f"let in the same: {rules}"
+        )
 
 
 def _notes(

@@ -275,6 +275,8 @@ class GroupRemediation:
             replaces=plan.replaces,
             lingering=seen.view.lingering,
         )
+        told = (f"{issue.place}: {note}" for note in plan.notes)
+        context.notes += [note for note in told if note not in context.notes]
         context.lock.mark_unfinished(issue.account_id, issue.details.region, issue.issue_id)
         self._rounds += 1
         context.change_of(issue, self._journal).carry_out(entry, changes, backup=entry.backup, restored=None)

@@ -63,11 +63,19 @@ def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
 _network = lru_cache(maxsize=8192)(parse_network)
 
 
-def still_needed(wanted: Iterable[IngressRule], kept: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
-    """Those wanted rules that no kept rule contains, each once, in their order."""
-    containers = _Containers(kept)
-    once = {rule_key(rule): rule for rule in reversed(tuple(wanted))}
-    return tuple(rule for rule in reversed(once.values()) if not containers.contain(rule))
+def not_there(wanted: Iterable[IngressRule], there: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+    """Those wanted rules that EC2 would not refuse as duplicates of what is there, each once, in their order."""
+    once: dict[RuleKey, IngressRule] = {}
+    for rule in wanted:
+        once.setdefault(rule_key(rule), rule)
+    known = set(map(rule_key, there))
+    return tuple(rule for key, rule in once.items() if key not in known)
+
+
+def without_contained_in(rules: Iterable[IngressRule], others: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+    """Those rules that none of the others contains, in their order."""
+    containers = _Containers(others)
+    return tuple(rule for rule in rules if not containers.contain(rule))
 
 
 def without_contained(rules: Iterable[IngressRule]) -> tuple[IngressRule, ...]:

@@ -116,8 +116,7 @@ def _nothing() -> None:
 
 
 def _show(summary: ReportSummary, prefix: str = "") -> None:
-    told = ", ".join(f"{count} {news}" for news, count in summary.told.items()) or "nothing new"
-    typer.echo(f"{prefix}{told}; {summary.unchanged} unchanged")
+    typer.echo(f"{prefix}{summary.text}")
     for note in summary.notes:
         typer.echo(printable(note))
     for problem in summary.problems:

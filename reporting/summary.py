@@ -24,6 +24,15 @@ class ReportSummary:
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def text(self) -> str:
+        """The run in one line."""
+        nothing = "nothing could be reported" if self.problems else "nothing new"
+        told = ", ".join(f"{count} {news}" for news, count in self.told.items()) or nothing
+        number = len(self.problems)
+        problems = f"; {number} problem{'s' if number > 1 else ''}" if number else ""
+        return f"{told}; {self.unchanged} unchanged{problems}"
+
     def count(self, news: str) -> None:
         """Count one issue that was reported."""
         self.told[news] = self.told.get(news, 0) + 1

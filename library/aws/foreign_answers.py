@@ -1,8 +1,8 @@
 """Answers that are none of AWS's: a page that a proxy or a guest network sends in place of one, with status 200.
 
-botocore reads such a page as an answer in which nothing is set, or fails in its own parser. Either is dangerous: an
-item of the table would not be there, and a write that never arrived would count as done. So each answer is looked at
-before botocore parses it.
+botocore reads such a page, or any other XML, as an answer in which nothing is set, or fails in its own parser. Either
+is dangerous: an item of the table would not be there, and a write that never arrived would count as done. So each
+answer is looked at before botocore parses it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
 
 _PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
-_JSON = "json"
+_JSON, _XML = "json", ("ec2", "query")
+# The root element of an answer is the operation's name and "Response" in both protocols (Smithy, AWS query and EC2).
+_XML_ANSWER = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?\?>\s*)?(?:<!--.*?-->\s*)*<(?:[\w.-]+:)?\w+Response\b", re.DOTALL
+)
 _BEGINNING = 1000  # bytes in which a page shows itself
 
 
@@ -43,6 +47,8 @@ def _refuse(**told: Any) -> None:
     if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
         return
     beginning = body[:_BEGINNING]
-    is_json = operation_model.service_model.resolved_protocol == _JSON
-    if _PAGE.match(beginning) or (is_json and beginning.strip() and not beginning.lstrip().startswith(b"{")):
+    protocol = operation_model.service_model.resolved_protocol
+    is_foreign_json = protocol == _JSON and beginning.strip() and not beginning.lstrip().startswith(b"{")
+    is_foreign_xml = protocol in _XML and not _XML_ANSWER.match(beginning)
+    if _PAGE.match(beginning) or is_foreign_json or is_foreign_xml:
         raise ResponseParserError(f"the answer to {operation_model.name} is a page, or none of AWS's: {body[:200]!r}")

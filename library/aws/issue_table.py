@@ -80,30 +80,35 @@ class IssueTable:
         return {issue.issue_id: issue for issue in _issues(found, unreadable)}
 
     def with_status(self, account_id: str, *statuses: Status, unreadable: Unreadable | None = None) -> Iterator[Issue]:
-        """An account's issues in these statuses, one status after the other. Reads no others.
+        """An account's issues in these statuses. Closed ones, of which there may be many, are read only if asked for.
 
         Args:
             account_id: the account.
             statuses: the statuses.
-            unreadable: called for each item that is not as an issue should be, instead of raising.
+            unreadable: called for each item that is not as an issue should be, instead of raising. Then items with an
+                unknown status, in which nobody would look for them, are among them. None: only these statuses are read.
 
         Raises:
             UnreadableIssueError: an item is not as it should be, and nobody is to be told.
         """
+        if unreadable is not None:
+            yield from (issue for issue in self.not_closed(account_id, unreadable) if issue.status in statuses)
+            statuses = tuple(status for status in statuses if status is Status.CLOSED)
         for status in statuses:
             yield from _issues(self.items_with_status(account_id, status), unreadable, check=True)
 
     def not_closed(self, account_id: str, unreadable: Unreadable) -> Iterator[Issue]:
-        """An account's issues that are not closed, in one query. Closed ones, of which there may be many, are not read.
+        """An account's issues that are not closed. Closed ones, of which there may be many, are not read.
 
         Args:
             account_id: the account.
             unreadable: called for each item that is not as an issue should be, such as one with an unknown status.
         """
-        # "closed" is the first of the statuses in the order of the index.
-        found = self._query(account_id, STATUS_INDEX, "status", Status.CLOSED, comparison=">")
-        known = (item for item in found if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES))
-        yield from _issues(known, unreadable, check=True)
+        # "closed" is the first of the statuses in the order of the index: what is before it is none.
+        for comparison in (">", "<"):
+            found = self._query(account_id, STATUS_INDEX, "status", Status.CLOSED, comparison=comparison)
+            known = (item for item in found if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES))
+            yield from _issues(known, unreadable, check=True)
 
     def items_with_status(self, account_id: str, status: Status) -> Iterator[dict[str, Any]]:
         """The items of an account's issues in a status, as they are."""

@@ -248,6 +248,15 @@ Url = Annotated[str, AfterValidator(check_url)]
 EncryptedUrl = Annotated[str, AfterValidator(check_encrypted_url)]
 Region = Annotated[str, matching("[a-z0-9-]+", "is not a region: write one such as eu-west-1")]
 RoleName = Annotated[str, matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")]
+# AWS STS API Reference, AssumeRole, ExternalId.
+ExternalId = Annotated[
+    str,
+    matching(
+        r"([\w+=,.@:/-]{2,1224})?",
+        "is no external id that AWS STS takes: 2 to 1224 letters, digits and _ + = , . @ : / -",
+        quote=False,
+    ),
+]
 BucketName = Annotated[str, matching(r"([\w.-]{3,255})?", "is not a bucket's name: write the name alone")]
 TableName = Annotated[str, matching(r"[\w.-]{3,255}", "is not a table's name: 3 to 255 letters, digits, _ . -")]
 SecretName = Annotated[

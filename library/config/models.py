@@ -30,6 +30,7 @@ from library.config.fields import (
     Days,
     EncryptedUrl,
     Expiry,
+    ExternalId,
     ListOf,
     Ports,
     Positive,
@@ -97,7 +98,7 @@ class Aws(Section):
     role_name_reporting: RoleName = Field(
         "hammer-cloudsec-crossact-ec2", description="Role that reporting and remediation assume."
     )
-    external_id: str = Field("", repr=False, description="External id that the roles ask for; empty: none.")
+    external_id: ExternalId = Field("", repr=False, description="External id that the roles ask for; empty: none.")
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from tests.simulation import jobs, people
-from tests.simulation.access import EXEMPT_PORT, cells, completely, exposed
+from tests.simulation.access import EXEMPT_PORT, Cell, cells, completely, exposed
 from tests.simulation.scheduler import Actor, KilledError
 from tests.simulation.world import MAIN, MEMBER, InvariantError, World
 
@@ -136,37 +136,55 @@ def _start(world: World, job: str, number: object, at: float, account_id: str, g
 
 
 def _quiet(world: World) -> None:
-    """Nobody does anything more, nothing fails, EC2 shows all; each job runs again, healthily."""
+    """Nobody does anything more, nothing fails, EC2 shows what was done; each job runs again, healthily."""
     world.note("quiet")
     world.faults.refused = world.faults.lost = world.faults.repeated = world.faults.killed = 0.0
     world.skew = 0.0
     world.scheduler.set_latency(lambda: 0.05)
-    for ec2 in world.ec2.values():
-        ec2.longest_lag = 0.0
     world.scheduler.sleep(_LEASE_S + 120)
     _restore_again(world)
-    for round_ in range(3):
-        for account_id in (MAIN, MEMBER):
-            name = f"scan {round_} {account_id[:2]}"
-            _actor(world, name, world.now, lambda account_id=account_id: jobs.scan(world, account_id))  # type: ignore[misc]
+    _run_healthily(world, "scan", "report", "remediate")
+    _is_closed(world)
+    _run_healthily(world, "scan", "report")
+
+
+def _run_healthily(world: World, *names: str) -> None:
+    for name in names:
+        accounts = (MAIN, MEMBER) if name == "scan" else (MAIN,)
+        for account_id in accounts:
+            _start(world, name, f"healthy {account_id[:2]}", world.now, account_id, "")
             _run(world)
-        for name, job in (("report", jobs.report), ("remediate", jobs.remediate)):
-            _actor(world, f"{name} {round_}", world.now, lambda job=job: job(world))  # type: ignore[misc]
-            _run(world)
-            world.scheduler.sleep(180)
+        world.scheduler.sleep(_LONGEST_LAG_S)
+
+
+def _is_closed(world: World) -> None:
+    """One healthy run of each job closes all that is due."""
+    for account_id, ec2 in world.ec2.items():
+        for group_id, group in sorted(ec2.groups().items()):
+            _nothing_due_is_exposed(world, account_id, group_id, cells(group.rules))
+        _journals_are_done(world, account_id)
 
 
 def _at_rest(world: World) -> None:
     for account_id, ec2 in world.ec2.items():
         groups = ec2.groups()
-        for (account, issue_id), _ in sorted(world.table.items.items()):
-            if account == account_id and issue_id.startswith("sg-"):
-                _journal_is_done(world, account, issue_id)
-                if issue_id not in groups:
-                    status = world.table.attribute(account, issue_id, "status")["S"]
-                    world.check(status in ("resolved", "closed"), f"{issue_id} is gone, and its issue is {status}")
+        _journals_are_done(world, account_id)
+        for issue_id in _issue_ids(world, account_id):
+            if issue_id not in groups:
+                status = world.table.attribute(account_id, issue_id, "status")["S"]
+                world.check(status in ("resolved", "closed"), f"{issue_id} is gone, and its issue is {status}")
         for group_id, group in sorted(groups.items()):
             _group_at_rest(world, account_id, group_id, cells(group.rules))
+            _nothing_due_is_exposed(world, account_id, group_id, cells(group.rules))
+
+
+def _issue_ids(world: World, account_id: str) -> list[str]:
+    return sorted(issue for account, issue in world.table.items if account == account_id and issue.startswith("sg-"))
+
+
+def _journals_are_done(world: World, account_id: str) -> None:
+    for issue_id in _issue_ids(world, account_id):
+        _journal_is_done(world, account_id, issue_id)
 
 
 def _journal_is_done(world: World, account_id: str, issue_id: str) -> None:
@@ -197,10 +215,7 @@ def _restore_again(world: World) -> None:
 
 
 def _group_at_rest(world: World, account_id: str, group_id: str, found: frozenset[tuple[str, int, str]]) -> None:
-    listed = world.settings.exemptions[account_id]
-    partly = any(isinstance(each, dict) and each["group"] == group_id for each in listed)
-    left = frozenset(cell for cell in exposed(found) if not (partly and cell[:2] == EXEMPT_PORT))
-    exempt = group_id in listed or (bool(exposed(found)) and not left)
+    _, exempt = _not_exempt(world, account_id, group_id, found)
     wanted = "none" if not exposed(found) else "whitelisted" if exempt else "open"
     value = world.table.attribute(account_id, group_id, "status")
     status = value["S"] if value else "none"
@@ -209,6 +224,18 @@ def _group_at_rest(world: World, account_id: str, group_id: str, found: frozense
     missing = world.expected(group_id) - found
     world.check(not missing, f"{group_id}: private access is missing: {sorted(missing)}")
     _is_told(world, account_id, group_id, is_open=wanted == "open")
+
+
+def _not_exempt(world: World, account_id: str, group_id: str, found: frozenset[Cell]) -> tuple[frozenset[Cell], bool]:
+    """What is exposed and not exempt, and whether nothing is left that is not."""
+    listed = world.settings.exemptions[account_id]
+    partly = any(isinstance(each, dict) and each["group"] == group_id for each in listed)
+    left = frozenset(cell for cell in exposed(found) if not (partly and cell[:2] == EXEMPT_PORT))
+    return left, group_id in listed or (bool(exposed(found)) and not left)
+
+
+def _nothing_due_is_exposed(world: World, account_id: str, group_id: str, found: frozenset[Cell]) -> None:
+    left, exempt = _not_exempt(world, account_id, group_id, found)
     restored = world.table.attribute(account_id, group_id, "remediation_details", "restored")
     is_restored = bool(restored) and "NULL" not in restored
     if exempt or is_restored or account_id not in world.settings.remediation_accounts:

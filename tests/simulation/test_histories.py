@@ -50,3 +50,18 @@ def test_a_rule_that_stands_in_for_another_by_now_stays() -> None:
     rules = world.ec2[MAIN].groups()[GROUP].rules
     assert not [cell for cell in exposed(cells(rules)) if cell[2] != "8.8.8.8"]
     assert private(cells(rules)) >= world.expected(GROUP)
+
+
+def test_a_wider_private_rule_that_its_owner_removes_meanwhile_is_not_relied_on() -> None:
+    """EC2 shows the wider rule for a minute after its owner removed it, because the public rule gives the same."""
+    world = known_group(rule("tcp", (22, 22), "0.0.0.0/0"), rule("-1", None, "10.0.0.0/8"))
+    ec2 = world.ec2[MAIN]
+    ec2.longest_lag = 3600.0
+    (wider,) = (each for each in ec2.groups()[GROUP].rules if each.source == "10.0.0.0/8")
+    ec2.revoke_security_group_ingress(GROUP, [wider.rule_id])
+    ec2.longest_lag = 0.0
+    run_alone(world, lambda: jobs.remediate(world))
+    found = cells(ec2.groups()[GROUP].rules)
+    assert not exposed(found)
+    assert ("tcp", 22, "10.1.2.3") in world.expected(GROUP)
+    assert private(found) >= world.expected(GROUP)

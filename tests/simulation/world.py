@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,15 +14,15 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.config import Configuration, parse_configuration
 from library.notifications.jira_client import Ticket
-from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, cells, exposed, is_private, private
+from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, Cell, cells, exposed, is_private, private
 from tests.simulation.clients import Sessions, throttled
 from tests.simulation.ec2 import Ec2, Group, Rule, parse
 from tests.simulation.faults import Fault, Faults
-from tests.simulation.scheduler import KilledError, Scheduler
+from tests.simulation.scheduler import Actor, KilledError, Scheduler
 from tests.simulation.storage import EPOCH, Bucket, Table
 
-_SHOWN_AFTER_S = 90.0  # within which EC2 shows every change here
 MAIN, MEMBER, REGION = "123456789012", "210987654321", "eu-west-1"
+_AUTHORIZE = "authorize_security_group_ingress"
 _READS = ("get", "describe", "batch_get", "query", "list", "read")
 
 
@@ -133,7 +133,9 @@ class World:
         self.created = 0
         self.exempted: set[str] = set()
         self.owned: dict[str, set[Rule]] = {}
-        self.cut: dict[str, dict[Any, float]] = {}
+        self.cut: dict[str, set[Cell]] = {}
+        # The rules that EC2 told a run to be there, each with that run.
+        self.relied_on: dict[str, dict[Rule, Actor]] = {}
 
     @property
     def now(self) -> float:
@@ -175,6 +177,10 @@ class World:
         if actor and fault is Fault.KILLED_BEFORE:
             actor.is_killed = True
             raise KilledError
+        if operation == _AUTHORIZE and actor and not actor.is_person:
+            self.relied_on.setdefault(arguments["GroupId"], {}).update(
+                (rule, actor) for permission in arguments["IpPermissions"] for rule in parse(permission)
+            )
         result = effect()
         if fault is Fault.REPEATED and can_repeat:
             try:
@@ -234,20 +240,21 @@ class World:
         owned = self.owned.setdefault(group_id, set())
         owned |= set(added)
         owned -= set(removed)
-        cut = self.cut.setdefault(group_id, {})
+        cut = self.cut.setdefault(group_id, set())
+        relied_on = self.relied_on.get(group_id, {})
         for rule in removed:
-            # Who takes a private rule away wants that access gone, though a public rule may still give it for now.
-            left = [other for other in after.rules if not is_private(rule.source) or is_private(other.source)]
-            cut |= dict.fromkeys(private(cells([rule])) - cells(left), self.now)
+            left: Iterable[Rule] = after.rules
+            if rule in relied_on and not relied_on[rule].is_done:
+                # A run asked EC2 whether this rule is there, and closes the public rule next: who takes the rule away
+                # in between takes the access away.
+                left = [other for other in left if is_private(other.source)]
+            cut |= private(cells([rule])) - cells(left)
         for rule in added:
-            for cell in cells([rule]) & cut.keys():
-                # EC2 may show neither change yet: what follows at once cannot be told from what was there before.
-                if is_private(rule.source) or self.now - cut[cell] > _SHOWN_AFTER_S:
-                    del cut[cell]
+            cut -= cells([rule])
 
     def expected(self, group_id: str) -> frozenset[Any]:
         """The private access that the group's owners have."""
-        return private(cells(self.owned.get(group_id, ()))) - self.cut.get(group_id, {}).keys()
+        return private(cells(self.owned.get(group_id, ()))) - self.cut.get(group_id, set())
 
     def _is_backed_up(self, account_id: str, group_id: str, rule: Rule) -> bool:
         prefix = f"security_groups/{account_id}/{REGION}/{group_id}_"

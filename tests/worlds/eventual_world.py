@@ -45,6 +45,7 @@ class EventualWorld:
     forgotten: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.notes: list[str] = []  # of the last batch run
         self.ec2 = LaggingEc2(self.clock)
         self.table = MemoryTable()
         self.lock = MemoryLock()
@@ -91,7 +92,9 @@ class EventualWorld:
 
     def new_batch(self, *groups: str) -> BatchRun:
         """The same, not begun."""
-        return BatchRun(self.context(), lambda: self._config, Selection.of(None, None, groups), self.people)
+        context = self.context()
+        self.notes = context.notes
+        return BatchRun(context, lambda: self._config, Selection.of(None, None, groups), self.people)
 
     def restore(self, group_id: str, backup: str = "", *, exact: bool = False) -> list[str]:
         """What `hammer restore --batch` does. Returns what it could not do."""

@@ -34,7 +34,8 @@ class MemoryTable:
         unreadable: Callable[[UnreadableIssueError], None] | None = None,
     ) -> Iterator[Issue]:
         for (account, _), item in list(self.items.items()):
-            if account == account_id and item["status"] in statuses:
+            is_odd = unreadable is not None and item["status"] not in set(Status)
+            if account == account_id and (is_odd or item["status"] in statuses):
                 try:
                     issue = _issue(item)
                 except UnreadableIssueError as error:

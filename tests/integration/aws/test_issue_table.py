@@ -368,6 +368,24 @@ def test_a_malformed_item_is_named_and_the_others_are_read(
         list(table.with_status(ACCOUNT, Status.OPEN))
 
 
+@pytest.mark.parametrize("status", ["bogus", "Closed", "opened", "zzz"])
+def test_an_item_with_an_unknown_status_is_named_in_whatever_status_it_is_looked_for(
+    table: IssueTable, client: Any, status: str
+) -> None:
+    put(table, an_issue())
+    put(table, replace(an_issue(Status.CLOSED), issue_id="sg-closed"))
+    client.put_item(TableName="issues", Item=serialized(broken(status=status)))
+    client.put_item(TableName="issues", Item=serialized(broken(status=status) | {"issue_id": "coverage#x"}))
+    for wanted, found in ((Status.OPEN, ["sg-1"]), (Status.CLOSED, ["sg-closed"]), (Status.RESOLVED, [])):
+        named: list[UnreadableIssueError] = []
+        issues = table.with_status(ACCOUNT, wanted, unreadable=named.append)
+        assert [issue.issue_id for issue in issues] == found
+        [error] = named
+        assert str(error).endswith(
+            f"its item in the issue table is not as it should be: {status!r} is not a valid Status"
+        )
+
+
 @pytest.mark.parametrize(("change", "reason"), MALFORMED)
 def test_who_must_know_every_issue_gets_none_if_one_is_malformed(
     table: IssueTable, client: Any, change: dict[str, Any], reason: str

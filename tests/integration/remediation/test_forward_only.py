@@ -322,3 +322,15 @@ def test_what_a_run_relies_on_is_asked_for(world: EventualWorld, lag: dict[str, 
     problems = run(world)
     assert problems == [] or healthy_runs(world) == []
     assert sources(world, group) == private(SSH)
+
+
+def test_a_run_says_what_the_quota_made_it_leave_out(world: EventualWorld) -> None:
+    wide = IngressRule("-1", None, None, cidr="10.0.0.0/8")
+    group = world.group(SSH, wide, *(IngressRule("tcp", 443, 443, cidr=f"192.0.2.{number}/32") for number in range(56)))
+    assert run(world) == []
+    assert {("tcp", cidr) for cidr in ("172.16.0.0/12", "192.168.0.0/16")} < sources(world, group)
+    assert not sources(world, group) & {("tcp", "10.0.0.0/8"), ("tcp", "0.0.0.0/0")}
+    assert world.notes == [
+        f"{group} in {ACCOUNT}, {REGION}: the rule quota leaves no room for all new rules. These are not added, "
+        "because wider rules of the group let in the same: tcp/22 from 10.0.0.0/8"
+    ]

@@ -110,6 +110,10 @@ ODD: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         ),
         "remediation_details cannot be read: ",
     ),
+    "a status that is none": (
+        lambda item: item.update(status="bogus"),
+        "its item in the issue table is not as it should be: 'bogus' is not a valid Status",
+    ),
     "an occurrence that is no number": (
         lambda item: item.update(occurrence="often"),
         "its item in the issue table is not as it should be",

@@ -22,6 +22,8 @@ ODD: dict[str, dict[str, Any]] = {
     "slack_details.destinations": {"slack_details": {"destinations": "#hammer"}},
     "slack_details.reminded": {"slack_details": {"digest": "x", "reminded": "soon"}},
     "slack_details.occurrence": {"slack_details": {"digest": "x", "occurrence": []}},
+    "status": {"status": "bogus"},
+    "status (after those that are known)": {"status": "zzz"},
     "occurrence": {"occurrence": "many"},
     "timestamps": {"timestamps": {"identified": 7}},
     "remediation_details": {"remediation_details": True},

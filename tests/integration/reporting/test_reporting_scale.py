@@ -59,15 +59,16 @@ def test_5000_open_issues_of_which_none_changed(calls: list[tuple[str, dict[str,
         assert {operation for operation, _ in calls} == {"Query"}
         queries = [arguments for _, arguments in calls]
         assert {arguments["IndexName"] for arguments in queries} == {"by_status"}
-        # One query reads all that is not closed: "closed" is the first status in the order of the index.
+        # What is not closed: "closed" is the first status in the order of the index, and what is before it is none.
         assert {arguments["KeyConditionExpression"] for arguments in queries} == {
-            "account_id = :account AND #status > :value"
+            "account_id = :account AND #status > :value",
+            "account_id = :account AND #status < :value",
         }
         read = [arguments["ExpressionAttributeValues"][":value"]["S"] for arguments in queries]
         assert set(read) == {"closed"}
         # A page holds 1 MB; each is asked for once.
-        tokens = [str(arguments.get("ExclusiveStartKey")) for arguments in queries]
-        assert len(set(zip(read, tokens, strict=True))) == len(queries)
+        pages = {(each["KeyConditionExpression"], str(each.get("ExclusiveStartKey"))) for each in queries}
+        assert len(pages) == len(queries)
 
 
 def test_500_new_issues_of_20_owners(calls: list[tuple[str, dict[str, Any]]]) -> None:
@@ -94,7 +95,7 @@ def test_500_new_issues_of_20_owners(calls: list[tuple[str, dict[str, Any]]]) ->
         assert {operation for operation, _ in calls} == {"Query"}
 
 
-def test_each_of_many_accounts_costs_one_query(calls: list[tuple[str, dict[str, Any]]]) -> None:
+def test_each_of_many_accounts_costs_two_queries(calls: list[tuple[str, dict[str, Any]]]) -> None:
     with reporting_world() as world:
         accounts = {f"{number:012}": f"a{number}" for number in range(1, 41)}
         world.more_accounts = accounts
@@ -103,4 +104,4 @@ def test_each_of_many_accounts_costs_one_query(calls: list[tuple[str, dict[str, 
         world.report()
         calls.clear()
         assert world.report().unchanged == 2
-        assert [operation for operation, _ in calls] == ["Query"] * (40 + 2)
+        assert [operation for operation, _ in calls] == ["Query"] * 2 * (40 + 2)

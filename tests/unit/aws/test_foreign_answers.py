@@ -79,6 +79,23 @@ def test_a_page_in_place_of_an_answer_is_a_failure(
         call(client(service, page))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'<?xml version="1.0"?><status>ok</status>', id="other XML"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"upstream timed out", id="text"),
+    ],
+)
+@pytest.mark.parametrize("name", [name for name, (service, _) in CALLS.items() if service in ("ec2", "elbv2", "sns")])
+def test_so_is_anything_but_xml_of_aws_where_aws_answers_in_xml(
+    client: Callable[..., Any], name: str, content: bytes
+) -> None:
+    service, call = CALLS[name]
+    with pytest.raises(ResponseParserError, match="is a page, or none of AWS's"):
+        call(client(service, content))
+
+
 def test_so_is_a_page_in_place_of_the_credentials_of_a_role(client: Callable[..., Any]) -> None:
     with pytest.raises(ResponseParserError) as caught:
         client("ec2", PAGE, SLAVE).describe_security_groups()
@@ -101,4 +118,5 @@ def test_an_object_of_s3_may_be_a_page(client: Callable[..., Any]) -> None:
 def test_an_answer_of_aws_is_taken(client: Callable[..., Any]) -> None:
     assert "Item" not in client("dynamodb", b"{}").get_item(TableName="t", Key=KEY)
     answer = b"<DescribeRegionsResponse><regionInfo/></DescribeRegionsResponse>"
-    assert client("ec2", answer).describe_regions()["Regions"] == []
+    for head in (b"", b'<?xml version="1.0" encoding="UTF-8"?>\n', b"\xef\xbb\xbf<!-- an emulator -->"):
+        assert client("ec2", head + answer).describe_regions()["Regions"] == []

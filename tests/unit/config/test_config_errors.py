@@ -15,6 +15,7 @@ NOT_A_PORT = 'is not a port: write 22, "8000-8100" or "udp/161"'
 NOT_A_CIDR = 'is not a CIDR: write "198.51.100.0/24" or "2001:db8::/32"'
 NOT_A_GROUP = 'is not a security group: write "sg-7c228307" or "vpc-654321:default"'
 NOT_A_CRON = 'is not a cron expression: write five fields such as "55 * * * *"'
+NOT_AN_EXTERNAL_ID = "is no external id that AWS STS takes: 2 to 1224 letters, digits and _ + = , . @ : / -"
 NOT_AN_ACCOUNT = "is not an account id: 12 digits"
 UNENCRYPTED = "would send the login unencrypted: write https:// (http:// is for this machine only)"
 NOT_A_URL = "is not a URL: write one that begins with https:// or http://"
@@ -349,6 +350,10 @@ def test_a_key_that_is_needed_and_misspelt_is_one_mistake() -> None:
 @pytest.mark.parametrize(
     ("path", "written", "expected"),
     [
+        *(
+            ("aws/external_id", wrong, f"aws.external_id: {NOT_AN_EXTERNAL_ID}")
+            for wrong in ("x", "a secret", "s\u00e9same", "x" * 1225, "a-secret\n")
+        ),
         ("aws/external_id", 987654321, "aws.external_id: must be text, not a number"),
         ("aws/external_id", ["hunter2"], "aws.external_id: must be text, not a list"),
         ("jira/secret", '{"token": "hunter2"}', f"jira.secret: {NOT_A_SECRETS_NAME}"),

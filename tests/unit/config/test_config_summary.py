@@ -64,7 +64,8 @@ def test_everything_on() -> None:
     ]
     expired = "whitelist: the exemption of sg-2 in 123456789012 expired on 2027-03-01"
     endless = "whitelist: in 123456789012 these exemptions never expire: sg-1"
-    assert list(warnings(config, TODAY)) == [expired, endless]
+    unknown = f"{CHECK}.remediation_accounts names account 444444444444, which aws.accounts does not"
+    assert list(warnings(config, TODAY)) == [unknown, expired, endless]
 
 
 def test_exemptions_that_end_soon_are_named_with_who_wrote_why() -> None:
@@ -105,6 +106,24 @@ def test_the_accounts_of_an_organization() -> None:
 )
 def test_what_is_hardly_meant(path: str, written: object, expected: str) -> None:
     assert list(warnings(parse(config_with({path: written})), TODAY)) == [expected]
+
+
+def test_accounts_that_are_named_where_they_have_no_effect() -> None:
+    config = parse(
+        config_with(
+            {
+                f"{CHECK}/accounts": ["123456789012", "555555555555"],
+                f"{CHECK}/remediation_accounts": ["123456789012", "210987654321", "555555555555"],
+            }
+        )
+    )
+    assert list(warnings(config, TODAY)) == [
+        f"{CHECK}.accounts names account 555555555555, which aws.accounts does not",
+        f"{CHECK}.remediation_accounts names account 210987654321, which is not looked at",
+        f"{CHECK}.remediation_accounts names account 555555555555, which aws.accounts does not",
+    ]
+    organization = config_with({"aws/accounts": "organization", f"{CHECK}/accounts": ["555555555555"]})
+    assert list(warnings(parse(organization), TODAY)) == []
 
 
 def test_exemptions_of_an_account_that_is_not_looked_at() -> None:

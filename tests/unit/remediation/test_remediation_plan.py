@@ -19,7 +19,7 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.due import Policy, Refusal, Why, why_not_due
 from remediation.plan import Plan, RuleQuota, plan_remediation
 from remediation.restore_plan import plan_restore
-from remediation.rule_sets import lets_in_all_of, without_contained
+from remediation.rule_sets import RuleKey, lets_in_all_of, without_contained
 from tests.builders.remediation_cases import GROUP, NOW
 
 BOTH = frozenset({"open_completely", "open_partly"})
@@ -113,15 +113,21 @@ CASES: dict[str, Case] = {
     ),
     "a narrow public source": Case(["tcp/22 8.8.8.8/32"], ["tcp/22 8.8.8.8/32"], private("tcp/22"), scope=BOTH),
     "what is there is not added": Case([ALL, f"tcp/22 {TEN}"], [ALL], private("tcp/22")[1:]),
-    "what is wider there is not added": Case(
-        [ALL, f"tcp/0-1024 {TEN}", f"-1 {TWELVE}", "tcp/22 192.168.0.0/15"], [ALL], []
+    "what is there in another spelling is not added": Case([ALL, "6/22 10.0.0.1/8"], [ALL], private("tcp/22")[1:]),
+    "what is wider there is no reason: its owner may remove it": Case(
+        [ALL, f"tcp/0-1024 {TEN}", f"-1 {TWELVE}", "tcp/22 192.168.0.0/15"], [ALL], private("tcp/22")
     ),
+    "what is wider there stands in where the quota has no room": Case(
+        [ALL, f"tcp/0-1024 {TEN}", f"-1 {TWELVE}"], [ALL], private("tcp/22")[2:], quota=RuleQuota(4)
+    ),
+    "what is wider there does not stand in where there is room for all": Case(
+        [ALL, f"tcp/0-1024 {TEN}", f"-1 {TWELVE}"], [ALL], private("tcp/22"), quota=RuleQuota(6)
+    ),
+    "no room even for what nothing wider lets in": Case([ALL, f"-1 {TWELVE}"], why=Why.QUOTA, quota=RuleQuota(3)),
     "what is narrower there is no reason": Case([ALL, "tcp/22 10.1.0.0/16"], [ALL], private("tcp/22")),
     "another protocol is no reason": Case([ALL, f"udp/22 {TEN}"], [ALL], private("tcp/22")),
     "a group or a list is no reason": Case([ALL, "tcp/22 sg-2", "tcp/443 pl-world"], [ALL], private("tcp/22")),
-    "an out of scope source that contains a private range": Case(
-        [ALL, "tcp/22 8.0.0.0/5"], [ALL], [f"tcp/22 {TWELVE}", f"tcp/22 {SIXTEEN}"]
-    ),
+    "an out of scope source that contains a private range": Case([ALL, "tcp/22 8.0.0.0/5"], [ALL], private("tcp/22")),
     "each of two rules gets its own ports back": Case(
         [ALL, "-1 0.0.0.0/0"], [ALL, "-1 0.0.0.0/0"], [*private("-1"), *private("tcp/22")], scope=BOTH
     ),
@@ -183,7 +189,13 @@ CASES: dict[str, Case] = {
         carve=True,
     ),
     "carve: what is left is there already": Case(
-        ["tcp/22-25 0.0.0.0/0", "tcp/23-30 0.0.0.0/0"], ["tcp/22-25 0.0.0.0/0"], private("tcp/22"), carve=True
+        ["tcp/22-25 0.0.0.0/0", "tcp/23-25 0.0.0.0/0"], ["tcp/22-25 0.0.0.0/0"], private("tcp/22"), carve=True
+    ),
+    "carve: what is left is in a wider rule": Case(
+        ["tcp/22-25 0.0.0.0/0", "tcp/23-30 0.0.0.0/0"],
+        ["tcp/22-25 0.0.0.0/0"],
+        ["tcp/23-25 0.0.0.0/0", *private("tcp/22")],
+        carve=True,
     ),
     "carve: an exempt port stays": Case(
         ["tcp/20-3389 0.0.0.0/0"],
@@ -226,7 +238,9 @@ CASES: dict[str, Case] = {
     "fixed": Case([f"tcp/22 {TEN}"], why=Why.FIXED),
     "no rules at all": Case([], why=Why.FIXED),
     "out of scope": Case(["tcp/22 8.8.8.8/32"], why=Why.OUT_OF_SCOPE),
-    "the parts only": Case([ALL, "tcp/22 8.8.8.8/32"], ["tcp/22 8.8.8.8/32"], [], scope=frozenset({"open_partly"})),
+    "the parts only": Case(
+        [ALL, "tcp/22 8.8.8.8/32"], ["tcp/22 8.8.8.8/32"], private("tcp/22"), scope=frozenset({"open_partly"})
+    ),
     "a prefix list that could not be read": Case([ALL, "tcp/22 pl-secret"], why=Why.NOT_UNDERSTOOD),
     "room for exactly so many": Case([ALL], [ALL], private("tcp/22"), quota=RuleQuota(4)),
     "no room": Case([ALL], why=Why.QUOTA, quota=RuleQuota(3)),
@@ -319,6 +333,33 @@ def test_notes_name_who_else_loses_access() -> None:
     plan = plan_remediation(group_of(["tcp/22 pl-world"]), LISTS, policy_of(Case([])), RuleQuota(60), NOW)
     assert isinstance(plan, Plan)
     assert plan.notes == ("pl-world is replaced whole on tcp/22: 100.64.0.0/10 in it lose access too",)
+
+
+def test_a_plan_says_what_the_quota_left_out_and_what_stands_in_for_it() -> None:
+    group = group_of([ALL, f"-1 {TEN}"])
+    plan = plan_remediation(group, LISTS, policy_of(Case([])), RuleQuota(4), NOW)
+    assert isinstance(plan, Plan)
+    assert plan.notes == (
+        "the rule quota leaves no room for all new rules. These are not added, because wider rules of the group let in "
+        "the same: tcp/22 from 10.0.0.0/8",
+    )
+    assert {text_of_key(key): ids for key, ids in plan.replaces.items()} == {
+        "-1 10.0.0.0/8": ("sgr-0",),
+        "tcp/22 172.16.0.0/12": ("sgr-0",),
+        "tcp/22 192.168.0.0/16": ("sgr-0",),
+    }
+
+
+def test_a_wider_rule_stands_in_for_nothing_where_there_is_room() -> None:
+    plan = plan_remediation(group_of([ALL, f"-1 {TEN}"]), LISTS, policy_of(Case([])), RuleQuota(60), NOW)
+    assert isinstance(plan, Plan)
+    assert not plan.notes
+    assert not plan.relied_on
+    assert {text_of_key(key): ids for key, ids in plan.replaces.items()} == dict.fromkeys(private("tcp/22"), ("sgr-0",))
+
+
+def text_of_key(key: RuleKey) -> str:
+    return text_of(IngressRule(key.protocol, key.from_port, key.to_port, cidr=key.source))
 
 
 def issue(**more: Any) -> Issue:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from library.security_groups.group import IngressRule
 from remediation import rule_sets
-from remediation.rule_sets import lets_in_all_of, rule_key, still_needed, without_contained
+from remediation.rule_sets import lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
 
 _PLACES = st.sampled_from(
     [
@@ -41,10 +41,19 @@ _RULES = st.lists(st.builds(_rule, _TRAFFIC, _PLACES), max_size=12)
 
 @settings(max_examples=300, deadline=None)
 @given(_RULES, _RULES)
-def test_what_no_kept_rule_contains_is_still_needed(wanted: list[IngressRule], kept: list[IngressRule]) -> None:
-    once = {rule_key(rule): rule for rule in reversed(wanted)}
-    needed = tuple(rule for rule in reversed(once.values()) if not any(lets_in_all_of(each, rule) for each in kept))
-    assert still_needed(wanted, kept) == needed
+def test_rules_that_no_other_contains(rules: list[IngressRule], others: list[IngressRule]) -> None:
+    needed = tuple(rule for rule in rules if not any(lets_in_all_of(each, rule) for each in others))
+    assert without_contained_in(rules, others) == needed
+
+
+@settings(max_examples=100, deadline=None)
+@given(_RULES, _RULES)
+def test_only_the_same_rule_counts_as_there(wanted: list[IngressRule], there: list[IngressRule]) -> None:
+    missing: list[IngressRule] = []
+    for rule in wanted:
+        if all(rule_key(rule) != rule_key(other) for other in (*there, *missing)):
+            missing.append(rule)
+    assert not_there(wanted, there) == tuple(missing)
 
 
 @settings(max_examples=300, deadline=None)
@@ -65,6 +74,8 @@ def test_a_rule_is_looked_up_once_for_each_size_of_network() -> None:
     ]
     real = rule_sets._Containers._contain
     with patch.object(rule_sets._Containers, "_contain", autospec=True, side_effect=real) as looked:
-        assert still_needed(rules, [*rules[1:], IngressRule("tcp", 1, 1, "10.0.0.0/8", "", "", "")]) == (rules[0],)
+        assert without_contained_in(rules, [*rules[1:], IngressRule("tcp", 1, 1, "10.0.0.0/8", "", "", "")]) == (
+            rules[0],
+        )
         assert without_contained(rules) == tuple(rules)
     assert looked.call_count <= 3 * len(rules)
