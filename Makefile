@@ -17,7 +17,7 @@ BROWSER_STAMP = $(VENV)/.stamp-browser
 CHECKOV_VENV = .venv-checkov
 # Apart, because only the documentation site needs it.
 SITE_VENV = .venv-site
-# Apart, because it takes hours and only its user needs it.
+# Apart, because only its user needs it.
 MUTANTS_VENV = .venv-mutants
 MUTANTS_OPTIONS =
 
@@ -44,7 +44,7 @@ help:
 	@echo 'make format   format the code, and mend what the linter can mend'
 	@echo 'make docs     write the generated parts of the documents and the JSON Schemas anew'
 	@echo 'make site     the documentation site, in site/ (its links are checked)'
-	@echo 'make mutants  changes in the pure modules that no test notices; hours (options: MUTANTS_OPTIONS="library.network*")'
+	@echo 'make mutants  changes in the pure modules that no test notices (options: MUTANTS_OPTIONS="--diff network issues")'
 	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
 	@echo 'make bench    speed and memory against the floor that boto3 sets'
 	@echo 'make package  what Terraform deploys, in dist/ (options: PACKAGE_OPTIONS="--architecture x86_64")'
@@ -84,8 +84,7 @@ site: $(SITE_VENV)/.stamp
 	@NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict --quiet
 
 mutants: $(MUTANTS_VENV)/.stamp
-	$(MUTANTS_VENV)/bin/mutmut run $(MUTANTS_OPTIONS)
-	$(MUTANTS_VENV)/bin/mutmut results
+	@$(MUTANTS_VENV)/bin/python -m tests.mutation $(MUTANTS_OPTIONS)
 
 check-deployment: $(CHECKOV_VENV)/.stamp
 	@$(CHECKOV_VENV)/bin/checkov --config-file deployment/checkov.yaml --directory deployment
@@ -157,6 +156,6 @@ lock:
 	$(subst pyproject.toml,requirements/site.in,$(UV_COMPILE)) --output-file requirements/site.lock
 
 clean:
-	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(SITE_VENV) $(MUTANTS_VENV) build dist mutants site *.egg-info .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(SITE_VENV) $(MUTANTS_VENV) build dist site *.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

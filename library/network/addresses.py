@@ -87,7 +87,7 @@ class AddressSet:
     def union(cls, sets: Iterable[AddressSet]) -> AddressSet:
         """The union of many sets, in one step."""
         listed = list(sets)
-        return cls(*(IntervalSet.union(each.family(version) for each in listed) for version in (4, 6)))
+        return cls(IntervalSet.union(each.v4 for each in listed), IntervalSet.union(each.v6 for each in listed))
 
     def family(self, version: int) -> IntervalSet:
         """The members of one family, `version` 4 or 6."""

@@ -114,8 +114,6 @@ class IntervalSet:
         if len(self.spans) >= len(other.spans):
             return all(self._covers_span(first, last) for first, last in other.spans)
         # Few spans against many: no gap of this set holds a member of the other.
-        if not other.spans:
-            return True
         gaps_begin = (other.spans[0][0], *(last + 1 for _, last in self.spans))
         gaps_end = (*(first - 1 for first, _ in self.spans), other.spans[-1][1])
         return not any(

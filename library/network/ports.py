@@ -46,7 +46,7 @@ class PortSet:
     def union(cls, sets: Iterable[PortSet]) -> PortSet:
         """The union of many sets, in one step."""
         listed = list(sets)
-        return cls(*(IntervalSet.union(each.protocol(name) for each in listed) for name in ("tcp", "udp")))
+        return cls(IntervalSet.union(each.tcp for each in listed), IntervalSet.union(each.udp for each in listed))
 
     def protocol(self, name: str) -> IntervalSet:
         """The ports of one protocol, `"tcp"` or `"udp"`."""
@@ -87,7 +87,7 @@ def parse_ports(entry: str | int) -> PortSet:
     Raises:
         ValueError: anything else, a port above 65535, or a range that ends before it begins.
     """
-    match = _ENTRY.fullmatch(str(entry).strip().lower()) if not isinstance(entry, bool) else None
+    match = _ENTRY.fullmatch(str(entry).strip().lower())
     if match is None:
         raise ValueError(f'{entry!r} is not a port: write 22, "8000-8100" or "udp/161"')
     protocol = protocol_name(match["protocol"] or "")

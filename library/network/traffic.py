@@ -36,8 +36,7 @@ def traffic_of(protocol: str, from_port: int | None, to_port: int | None) -> Int
         base = 0 if name == "tcp" else UDP
         first, last = from_port or 0, HIGHEST_PORT if to_port is None else to_port
         return IntervalSet(((first + base, last + base),)) if first <= last else EMPTY
-    number = int(name) if name.isdecimal() else 256
-    place = WITHOUT_PORTS + number if number < 256 else _OTHER_NAME
+    place = WITHOUT_PORTS + min(int(name), 256) if name.isdecimal() else _OTHER_NAME
     return IntervalSet(((place, place),))
 
 

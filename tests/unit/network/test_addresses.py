@@ -1,6 +1,7 @@
 """Networks, sets of addresses, and which addresses are public."""
 
 import json
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_parse_network(text: str, expected: str) -> None:
 def test_what_is_not_a_network(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the callers say what was wrong
         parse_network(text)
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8/33", "8.8.8.8/x", "fe80::1%eth0/64"])
+def test_the_error_names_what_is_no_network(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{text!r} is not a CIDR")):
+        parse_network(text)
+
+
+def test_the_union_of_many_sets_keeps_the_families_apart() -> None:
+    sets = [AddressSet.parse("8.8.8.0/25"), AddressSet.parse("8.8.8.128/25", "2a00::/16"), AddressSet()]
+    assert AddressSet.union(sets) == AddressSet.parse("8.8.8.0/24", "2a00::/16")
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 32))

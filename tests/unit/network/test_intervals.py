@@ -43,11 +43,33 @@ def test_size_truth_and_membership(spans: list[Span], number: int) -> None:
     assert bool(intervals) == bool(members(spans))
     assert (number in intervals) == (number in members(spans))
     assert intervals.meets(number, number + 2) == bool({number, number + 1, number + 2} & members(spans))
+    some = set(range(number, number + 8)) & members(spans)
+    assert intervals.within(number, number + 7) == IntervalSet.of((member, member) for member in some)
 
 
 def test_an_interval_that_ends_before_it_begins_is_none() -> None:
     with pytest.raises(ValueError, match="interval 3-2 ends before it begins"):
         IntervalSet.of([(3, 2)])
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "covered"),
+    [
+        ([(1, 9)], [(1, 2), (4, 5), (8, 9)], True),
+        ([(2, 9)], [(1, 2), (4, 5), (8, 9)], False),
+        ([(1, 8)], [(1, 2), (4, 5), (8, 9)], False),
+        ([(1, 2), (6, 9)], [(1, 1), (6, 6), (8, 9)], True),
+        ([(1, 2), (5, 9)], [(1, 2), (4, 5), (8, 9)], False),
+        ([(1, 4), (8, 9)], [(1, 2), (4, 5), (8, 9)], False),
+        ([(1, 2), (4, 9)], [(1, 3), (5, 5), (8, 9)], False),
+        ([(1, 3), (5, 9)], [(1, 2), (4, 5), (8, 9)], False),
+        ([], [(1, 1)], False),
+        ([(1, 2)], [(5, 6)], False),
+        ([(0, 0), (9, 9)], [(1, 1), (3, 3), (5, 5)], False),
+    ],
+)
+def test_covers_where_no_gap_holds_a_member(few: list[Span], many: list[Span], covered: bool) -> None:
+    assert IntervalSet.of(few).covers(IntervalSet(tuple(many))) == covered
 
 
 def test_the_empty_set() -> None:

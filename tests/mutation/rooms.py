@@ -1,0 +1,60 @@
+"""The pure rooms: which modules are changed together, and which tests have to notice it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Room:
+    """Modules (glob patterns) and the tests that are run for each change in them."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+def _modules(package: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{package}/{name}.py" for name in names.split())
+
+
+ROOMS: Mapping[str, Room] = {
+    "network": Room(("library/network/*.py",), ("tests/unit/network",)),
+    "security_groups": Room(
+        _modules("library/security_groups", "exemptions exposure group resources rule_text stretches usage"),
+        ("tests/unit/security_groups",),
+    ),
+    "xml": Room(("library/security_groups/xml_*.py",), ("tests/unit/security_groups/test_xml_answer.py",)),
+    "issues": Room(("library/issues/*.py",), ("tests/unit/issues",)),
+    "documents": Room(("library/documents/*.py",), ("tests/unit/documents",)),
+    "reachability": Room(
+        _modules("identification/reachability", "answers balancers network passing sentences verdict ways"),
+        ("tests/unit/reachability",),
+    ),
+    "inspector": Room(
+        _modules(
+            "identification/inspector",
+            "as_issue classic delivery events expected_ports fields finding notification v2",
+        ),
+        ("tests/unit/inspector",),
+    ),
+    "events": Room(
+        _modules("identification", "cloudtrail deliveries event_openings events expected_changes scan_targets"),
+        ("tests/unit/identification",),
+    ),
+    "reporting": Room(
+        _modules(
+            "reporting",
+            "exemption_text exposure_text finding_ticket_text fix_commands group_ticket_text issue_text memory "
+            "opened_by_text plan reachability_text ticket_facts",
+        ),
+        ("tests/unit/reporting",),
+    ),
+    "remediation": Room(
+        _modules(
+            "remediation",
+            "carving due journal_entry message permissions plan restore_plan rule_quota rule_sets settlement",
+        ),
+        ("tests/unit/remediation",),
+    ),
+}
