@@ -71,9 +71,15 @@ def expected_of(call: ApiCall) -> tuple[ExpectedChange, ...]:
         return ()
     if call.name == "DeleteSecurityGroup":
         return (ExpectedChange(time, is_there=False, rule=None),)
-    added = [ExpectedChange(time, is_there=True, rule=rule) for rule in _added(call, request)]
-    removed = [ExpectedChange(time, is_there=False, rule=rule) for rule in _removed(call, request)]
-    return tuple(dict.fromkeys([*added, *removed]))[:_RULES_LIMIT]
+    if call.name == "ModifySecurityGroupRules":
+        changes = [ExpectedChange(time, True, rule, rule_id) for rule_id, rule in _modified(request)]
+    elif call.name == "RestoreManagedPrefixListVersion":
+        changes = [ExpectedChange(time, True, every, version=version) for every, version in _restored(request)]
+    else:
+        changes = [ExpectedChange(time, True, rule) for rule in _added(call, request)]
+        removed = [ExpectedChange(time, False, rule) for rule in _removed(call, request)]
+        changes += removed or [ExpectedChange(time, False, None, rule_id) for rule_id in _revoked_ids(call, request)]
+    return tuple(dict.fromkeys(changes))[:_RULES_LIMIT]
 
 
 def _issuer(identity: Mapping[str, Any]) -> tuple[str, str]:
@@ -102,10 +108,31 @@ def _added(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:
     if call.name == "AuthorizeSecurityGroupIngress":
         yield from _told(call, request)
     elif call.name == "ModifySecurityGroupRules":
-        for update in members_of(value_of(request, "securityGroupRule") or value_of(request, "securityGroupRules")):
-            yield from _rule(map_of(value_of(update, "securityGroupRule")))
+        yield from (rule for _, rule in _modified(request))
     elif call.name == "ModifyManagedPrefixList":
         yield from _entries(request, "addEntry", "addEntries")
+
+
+def _modified(request: Mapping[str, Any]) -> Iterator[tuple[str, OpenedRule]]:
+    """The rules that ModifySecurityGroupRules sets, each with the id of the rule whose place it takes."""
+    for update in members_of(value_of(request, "securityGroupRule") or value_of(request, "securityGroupRules")):
+        for rule in _rule(map_of(value_of(update, "securityGroupRule"))):
+            yield text_of(update, "securityGroupRuleId")[:TEXT_LIMIT], rule
+
+
+def _restored(request: Mapping[str, Any]) -> Iterator[tuple[OpenedRule, int]]:
+    """Every entry of a prefix list of which an older version is restored, and the version that the list then has."""
+    prefix_list_id, version = text_of(request, "prefixListId"), text_of(request, "currentVersion")
+    if prefix_list_id and re.fullmatch("[0-9]{1,9}", version):
+        yield OpenedRule("", None, None, "", prefix_list_id), int(version) + 1
+
+
+def _revoked_ids(call: ApiCall, request: Mapping[str, Any]) -> Iterator[str]:
+    """The ids of the rules that a revocation names by nothing else."""
+    if call.name == "RevokeSecurityGroupIngress":
+        for rule in members_of(value_of(request, "securityGroupRuleIds")):
+            if rule_id := text_of(rule, "securityGroupRuleId"):
+                yield rule_id[:TEXT_LIMIT]
 
 
 def _removed(call: ApiCall, request: Mapping[str, Any]) -> Iterator[OpenedRule]:

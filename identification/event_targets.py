@@ -130,7 +130,7 @@ class TargetFinder:
         return [
             change
             for change in hint.expected
-            if change.is_young(now) and (change.rule is None or self._may_expose(change.rule))
+            if change.is_young(now) and (change.rule is None or change.rule_id or self._may_expose(change.rule))
         ]
 
     def _exposing(self, opening: OpeningCall | None) -> OpeningCall | None:

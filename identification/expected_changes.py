@@ -7,7 +7,7 @@ compares what it read with what the event says, and comes again while EC2 does n
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from library.issues.opening_calls import OpenedRule, rule_from_parts
 from library.issues.times import format_time, parse_time
 from library.network.addresses import Network, parse_network
 from library.network.ports import protocol_name
-from library.security_groups.group import SecurityGroup
+from library.security_groups.group import IngressRule, SecurityGroup
 
 SETTLES_AFTER = timedelta(minutes=5)
 """After this time a call counts as shown, whatever EC2 answers: a later call may have undone it.
@@ -32,16 +32,43 @@ class ExpectedChange:
     Attributes:
         time: when the call was made, in UTC.
         is_there: whether the rule is there since; False: it was taken away.
-        rule: the rule or prefix-list entry; None: the group as a whole, which was deleted.
+        rule: the rule or prefix-list entry; None: the call tells no more than `rule_id`, or without one is about the
+            group as a whole, which was deleted.
+        rule_id: the rule has this id: it was taken away by its id alone, or it took the place of what had this id.
+        version: the prefix list of the rule has this version since, whatever its entries are; 0: it is about one entry.
     """
 
     time: datetime
     is_there: bool
     rule: OpenedRule | None
+    rule_id: str = ""
+    version: int = 0
 
     def is_young(self, now: datetime) -> bool:
         """Whether EC2 may not show the call yet."""
         return abs(now - self.time) < SETTLES_AFTER
+
+    @property
+    def replaces(self) -> bool:
+        """Whether something else is gone since that the call does not tell."""
+        return not self.is_there or bool(self.rule_id or self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What EC2 showed.
+
+    Attributes:
+        groups: by id.
+        entries: of the prefix lists that were read.
+        versions: of the prefix lists that were read; 0 while a list is being changed.
+        rules: of the groups whose rules were read with their ids, the rules by these ids; None: an egress rule.
+    """
+
+    groups: Mapping[str, SecurityGroup]
+    entries: Mapping[str, Collection[Network]] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    rules: Mapping[str, Mapping[str, IngressRule | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +94,7 @@ def latest_changes(changes: Iterable[tuple[str, ExpectedChange]]) -> dict[str, t
     """
     found: dict[str, dict[object, list[ExpectedChange]]] = {}
     for group_id, change in changes:
-        same = found.setdefault(group_id, {}).setdefault(_identity(change.rule), [])
+        same = found.setdefault(group_id, {}).setdefault(_subject(change), [])
         if not same or change.time > same[0].time:
             same[:] = [change]
         elif change.time == same[0].time:
@@ -77,65 +104,80 @@ def latest_changes(changes: Iterable[tuple[str, ExpectedChange]]) -> dict[str, t
 
 def _clear(by_rule: Mapping[object, Sequence[ExpectedChange]]) -> Iterator[ExpectedChange]:
     deleted = by_rule.get(None, ())
-    for same in by_rule.values():
-        is_older = deleted and same[0].rule is not None and same[0].time <= deleted[0].time
+    for subject, same in by_rule.items():
+        is_older = deleted and subject is not None and same[0].time <= deleted[0].time
         if not is_older and len({change.is_there for change in same}) == 1:
             yield same[0]
 
 
-def lagging(
-    expected: Mapping[str, Sequence[ExpectedChange]],
-    shown: Mapping[str, SecurityGroup],
-    entries: Mapping[str, Collection[Network]],
-    now: datetime,
-) -> dict[str, Lagging]:
+def needs_rules(changes: Iterable[ExpectedChange], now: datetime) -> bool:
+    """Whether a group's rules must be read with their ids to see whether EC2 shows these changes."""
+    return any(change.rule_id and change.is_young(now) for change in changes)
+
+
+def lagging(expected: Mapping[str, Sequence[ExpectedChange]], shown: Shown, now: datetime) -> dict[str, Lagging]:
     """The groups of which EC2 does not show yet what is expected.
 
     Args:
         expected: by group id.
-        shown: the groups that EC2 showed, by id.
-        entries: of the prefix lists that were read.
+        shown: what EC2 showed.
         now: the time in UTC.
     """
     found: dict[str, Lagging] = {}
     for group_id, changes in expected.items():
-        group = shown.get(group_id)
+        group = shown.groups.get(group_id)
         if group is not None and group.unreadable:
             continue  # its rules cannot be compared, and nothing is resolved
-        rules = _rules_of(group)
-        wrong = [change for change in changes if change.is_young(now) and not _is_shown(change, group, rules, entries)]
+        rules = {_identity_of(rule) for rule in group.ingress} if group else set[object]()
+        wrong = [change for change in changes if change.is_young(now) and not _is_shown(change, group, rules, shown)]
         if wrong:
             found[group_id] = Lagging(
                 max(change.time for change in wrong) + SETTLES_AFTER,
                 any(change.is_there for change in wrong),
-                not all(change.is_there for change in wrong),
+                any(change.replaces for change in wrong),
             )
     return found
 
 
-def _rules_of(group: SecurityGroup | None) -> set[object]:
-    if group is None:
-        return set()
-    return {
-        _identity(OpenedRule(rule.protocol, rule.from_port, rule.to_port, rule.cidr, rule.prefix_list_id))
-        for rule in group.ingress
-    }
-
-
-def _is_shown(
-    change: ExpectedChange,
-    group: SecurityGroup | None,
-    rules: Collection[object],
-    entries: Mapping[str, Collection[Network]],
-) -> bool:
+def _is_shown(change: ExpectedChange, group: SecurityGroup | None, rules: Collection[object], shown: Shown) -> bool:
     rule = change.rule
+    if change.rule_id:
+        return group is None or _is_shown_by_id(change, rules, shown.rules.get(group.group_id))
     if rule is None:
         return (group is not None) == change.is_there
     if rule.protocol:
         return (_identity(rule) in rules) == change.is_there
-    if rule.prefix_list_id not in entries:
+    if rule.prefix_list_id not in shown.entries:
         return True  # the list is not there, or no rule of the group names it any more
-    return (_source(rule.cidr) in entries[rule.prefix_list_id]) == change.is_there
+    if change.version:
+        return shown.versions.get(rule.prefix_list_id, change.version) >= change.version
+    return (_source(rule.cidr) in shown.entries[rule.prefix_list_id]) == change.is_there
+
+
+def _is_shown_by_id(
+    change: ExpectedChange, rules: Collection[object], by_id: Mapping[str, IngressRule | None] | None
+) -> bool:
+    """Whether EC2 shows a change of a rule that is known by its id.
+
+    Args:
+        change: the change.
+        rules: the group's rules, as the group shows them.
+        by_id: the same rules as they are listed by their ids; None: they were not read, and nothing can be told.
+    """
+    if by_id is None:
+        return True
+    if change.rule is not None:
+        # A rule that is not listed any more was taken away since.
+        listed = by_id.get(change.rule_id)
+        return listed is None or (_identity(change.rule) == _identity_of(listed) and _identity(change.rule) in rules)
+    # The two answers are not equally old: a group with a rule that is not listed is from before.
+    listed_rules = {_identity_of(rule) for rule in by_id.values() if rule is not None}
+    return change.rule_id not in by_id and listed_rules.issuperset(rules)
+
+
+def _subject(change: ExpectedChange) -> object:
+    """What a change is about: a rule, a rule's id, or the group itself (None)."""
+    return change.rule_id or _identity(change.rule)
 
 
 def _identity(rule: OpenedRule | None) -> object:
@@ -144,6 +186,11 @@ def _identity(rule: OpenedRule | None) -> object:
         return None
     protocol = protocol_name(rule.protocol) if rule.protocol else ""
     return protocol, rule.from_port, rule.to_port, _source(rule.cidr), rule.prefix_list_id
+
+
+def _identity_of(rule: IngressRule) -> object:
+    source = rule.cidr or rule.group_id
+    return _identity(OpenedRule(rule.protocol, rule.from_port, rule.to_port, source, rule.prefix_list_id))
 
 
 def _source(cidr: str) -> object:
@@ -160,7 +207,13 @@ def changes_item(changes: Mapping[str, Iterable[ExpectedChange]]) -> list[list[A
         for change in expected:
             group_ids.setdefault(change, []).append(group_id)
     return [
-        [format_time(change.time), change.is_there, list(change.rule) if change.rule else None, of]
+        [
+            format_time(change.time),
+            change.is_there,
+            list(change.rule) if change.rule else None,
+            of,
+            *([change.rule_id, change.version] if change.rule_id or change.version else []),
+        ]
         for change, of in group_ids.items()
     ]
 
@@ -170,11 +223,17 @@ def changes_from_item(item: object) -> tuple[tuple[str, ExpectedChange], ...]:
     found: list[tuple[str, ExpectedChange]] = []
     for told in item if isinstance(item, list) else ():
         try:
-            text, is_there, rule, group_ids = told
+            text, is_there, rule, group_ids, *more = told
             time = parse_time(text)
-            change = ExpectedChange(time, is_there is True, rule_from_parts(*rule) if rule else None)  # type: ignore[arg-type]
+            change = ExpectedChange(time, is_there is True, rule_from_parts(*rule) if rule else None, *_more(*more))  # type: ignore[arg-type]
         except (AttributeError, TypeError, ValueError):
             continue
         if time is not None and time.tzinfo is not None and isinstance(group_ids, list):
             found += [(group_id, change) for group_id in group_ids if isinstance(group_id, str)]
     return tuple(found)
+
+
+def _more(rule_id: object = "", version: object = 0) -> tuple[str, int]:
+    if not isinstance(rule_id, str) or type(version) is not int:
+        raise TypeError("no rule's id, or no version")
+    return rule_id, version

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from identification.expected_changes import Lagging, lagging, latest_changes
+from identification.expected_changes import Lagging, Shown, lagging, latest_changes, needs_rules
 from identification.region_scan import RegionScan, first_few, scan_region
 from library.aws.adoption import adopt
 from library.aws.conditional_writes import ConflictError
 from library.aws.coverage_records import CoverageRecords
+from library.aws.ec2 import read_rules
+from library.aws.failures import AWS_ERRORS, explain
 from library.aws.looks import Looks, OpeningCalls
 from library.issues.opening_calls import OpeningCall, opened_by
 from library.issues.reconcile import Change, attribute, reconcile
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from identification.scan_targets import ScanTarget
     from library.aws.issue_table import UnreadableIssueError
     from library.issues.issue import Issue
+    from library.security_groups.group import IngressRule
 
 _log = logging.getLogger(__name__)
 
@@ -218,7 +221,19 @@ class _Once:
     def _not_shown_yet(self, scan: RegionScan) -> dict[str, Lagging]:
         looked_at = set(self._group_ids) or self._expected.keys()
         expected = {name: changes for name, changes in self._expected.items() if name in looked_at}
-        return lagging(expected, scan.shown, scan.entries, self._runtime.now())
+        now = self._runtime.now()
+        by_id = self._rules([name for name, changes in expected.items() if needs_rules(changes, now)])
+        return lagging(expected, Shown(scan.shown, scan.entries, scan.versions, by_id), now)
+
+    def _rules(self, group_ids: Sequence[str]) -> Mapping[str, Mapping[str, IngressRule | None]]:
+        """The rules of groups by their ids. Where these cannot be read, a change that names an id is not waited for."""
+        if not group_ids:
+            return {}
+        try:
+            return read_rules(self._runtime.sessions.client("ec2", self._account_id, self._region), group_ids)
+        except AWS_ERRORS as error:
+            _log.warning("whether EC2 shows every change of rules is not known: %s", explain(error))
+            return {}
 
     def _fixed(self, issues: Mapping[str, Issue]) -> set[str]:
         """Groups that have no issue now and of which EC2 still shows what was taken away: none is opened."""

@@ -51,6 +51,7 @@ class RegionScan:
         incomplete: why the answer cannot be all that there is; empty: it can.
         shown: the groups that the caller asked to keep, by id, as EC2 showed them.
         entries: of the prefix lists that were read.
+        versions: of the same lists; 0 while a list is being changed.
     """
 
     groups: int = 0
@@ -61,6 +62,7 @@ class RegionScan:
     incomplete: str = ""
     shown: dict[str, SecurityGroup] = field(default_factory=dict)
     entries: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def problem(self) -> str:
@@ -120,7 +122,7 @@ def scan_region(
         if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):
             raise RegionOffError(f"region {region} is not enabled in account {account_id}") from error
         raise
-    scan.entries = prefix_lists.entries
+    scan.entries, scan.versions = prefix_lists.entries, prefix_lists.versions
     scan.detections, scan.notes = with_reachability(
         scan.detections,
         openings,

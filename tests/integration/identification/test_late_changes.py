@@ -11,7 +11,8 @@ from identification.describe_security_groups import lambda_handler
 from identification.receive_security_group_events import lambda_handler as receive
 from tests.builders.api_calls import api_call, authorized, in_sqs
 from tests.integration.identification.conftest import Received
-from tests.worlds.identification_world import World, sns_event
+from tests.worlds.emulated_aws import Refusal
+from tests.worlds.identification_world import SLAVE, TABLE, World, sns_event
 
 SSH = "tcp/22 from 0.0.0.0/0"
 
@@ -97,6 +98,76 @@ def test_a_deleted_group_that_is_still_shown(world: World, published: Received) 
     comes_again(message)
     world.ec2().delete_security_group(GroupId=group_id)
     world.describe(message)
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def rule_id_of(world: World, group_id: str) -> str:
+    shown = world.ec2().describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group_id]}])
+    return next(str(rule["SecurityGroupRuleId"]) for rule in shown["SecurityGroupRules"] if not rule["IsEgress"])
+
+
+def test_a_rule_that_was_revoked_by_its_id_alone_and_is_gone_late(world: World, published: Received) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    ids = {"items": [{"securityGroupRuleId": rule_id_of(world, group_id)}]}
+    event = api_call("RevokeSecurityGroupIngress", {"groupId": group_id, "securityGroupRuleIds": ids})
+    [message] = received(published, event)
+    comes_again(message)
+    world.revoke(group_id, SSH)
+    assert world.describe(message) == {"changes": 1}
+    assert lambda_handler(in_sqs(message), None) == {"batchItemFailures": []}
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_a_rule_that_was_closed_by_a_modification_and_is_shown_late(world: World, published: Received) -> None:
+    open_before, known = world.group(SSH, name="not known yet"), world.group(SSH, name="known")
+    world.describe()
+    world.dynamodb.delete_item(TableName=TABLE, Key={"account_id": {"S": SLAVE}, "issue_id": {"S": open_before}})
+    private = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "10.0.0.0/8"}
+    rules = {
+        group_id: {"SecurityGroupRuleId": rule_id_of(world, group_id), "SecurityGroupRule": private}
+        for group_id in (open_before, known)
+    }
+    events = [
+        api_call(
+            "ModifySecurityGroupRules",
+            {"ModifySecurityGroupRulesRequest": {"GroupId": group_id, "SecurityGroupRule": {"tag": 1, **rule}}},
+        )
+        for group_id, rule in rules.items()
+    ]
+    [message] = received(published, *events)
+    comes_again(message)
+    assert {name: item["status"] for name, item in world.items().items()} == {known: "open"}
+    for group_id, rule in rules.items():
+        world.ec2().modify_security_group_rules(GroupId=group_id, SecurityGroupRules=[rule])
+    assert lambda_handler(in_sqs(message), None) == {"batchItemFailures": []}
+    assert {name: item["status"] for name, item in world.items().items()} == {known: "resolved"}
+
+
+def test_rules_that_cannot_be_read_with_their_ids_are_not_waited_for(world: World, published: Received) -> None:
+    group_id = world.group(SSH)
+    ids = {"items": [{"securityGroupRuleId": rule_id_of(world, group_id)}]}
+    [message] = received(
+        published, api_call("RevokeSecurityGroupIngress", {"groupId": group_id, "securityGroupRuleIds": ids})
+    )
+    world.aws.refuse("DescribeSecurityGroupRules", Refusal("UnauthorizedOperation", 403))
+    assert lambda_handler(in_sqs(message), None) == {"batchItemFailures": []}
+    assert world.items()[group_id]["status"] == "open"
+
+
+def test_a_restored_version_of_a_prefix_list_that_is_shown_late(world: World, published: Received) -> None:
+    list_id = world.ec2().create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "8.8.8.0/24"}]
+    )["PrefixList"]["PrefixListId"]
+    group_id = world.group(f"tcp/22 from {list_id}")
+    world.describe()
+    request = {"PrefixListId": list_id, "CurrentVersion": 1, "PreviousVersion": 1}
+    event = api_call("RestoreManagedPrefixListVersion", {"RestoreManagedPrefixListVersionRequest": request})
+    [message] = received(published, event)
+    comes_again(message)
+    removed = [{"Cidr": "8.8.8.0/24"}]
+    world.ec2().modify_managed_prefix_list(PrefixListId=list_id, CurrentVersion=1, RemoveEntries=removed)
+    assert lambda_handler(in_sqs(message), None) == {"batchItemFailures": []}
     assert world.items()[group_id]["status"] == "resolved"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from identification.event_openings import expected_of
 from identification.expected_changes import (
     ExpectedChange,
     Lagging,
+    Shown,
     changes_from_item,
     changes_item,
     lagging,
@@ -83,7 +85,7 @@ def test_whether_ec2_shows_what_calls_changed(
 ) -> None:
     expected = latest_changes(("sg-1", call) for call in calls)
     entries = {"pl-1": (parse_network("9.9.9.0/24"),)}
-    found = lagging(expected, {"sg-1": shown} if shown else {}, entries, NOW)
+    found = lagging(expected, Shown({"sg-1": shown} if shown else {}, entries), NOW)
     assert {name: MISSING if seen.is_missing_rule else OLD for name, seen in found.items()} == (
         {"sg-1": state} if state else {}
     )
@@ -93,9 +95,54 @@ def test_a_group_settles_five_minutes_after_the_last_call_that_is_not_shown() ->
     rdp = SSH._replace(from_port=3389, to_port=3389)
     expected = {"sg-1": (change(SSH, there=True), change(rdp, there=False, seconds=20))}
     shown = group(SHOWN._replace(from_port=3389, to_port=3389))
-    assert lagging(expected, {"sg-1": shown}, {}, NOW) == {
+    assert lagging(expected, Shown({"sg-1": shown}), NOW) == {
         "sg-1": Lagging(NOW + timedelta(seconds=280), is_missing_rule=True, shows_old=True)
     }
+
+
+RULE_ID = "sgr-1"
+PRIVATE = SHOWN._replace(cidr="10.0.0.0/8")
+GONE = ExpectedChange(NOW - timedelta(seconds=60), False, None, RULE_ID)
+MODIFIED = ExpectedChange(NOW - timedelta(seconds=60), True, SSH._replace(cidr="10.0.0.0/8"), RULE_ID)
+
+
+@pytest.mark.parametrize(
+    ("call", "shown", "by_id", "is_shown"),
+    [
+        pytest.param(GONE, (SHOWN,), {RULE_ID: SHOWN}, False, id="a revoked rule is still listed"),
+        pytest.param(GONE, (SHOWN,), {}, False, id="only the group still has it"),
+        pytest.param(GONE, (), {RULE_ID: SHOWN}, False, id="only the list still has it"),
+        pytest.param(GONE, (PRIVATE,), {"sgr-2": PRIVATE}, True, id="it is gone, another stays"),
+        pytest.param(GONE, (), {"sgr-2": PRIVATE}, True, id="it is gone, and another is not shown yet"),
+        pytest.param(GONE, (SHOWN,), {"sgr-2": SHOWN}, True, id="it was added again"),
+        pytest.param(GONE, (SHOWN,), None, True, id="rules could not be read with their ids"),
+        pytest.param(MODIFIED, (SHOWN,), {RULE_ID: SHOWN}, False, id="a modified rule is listed as it was"),
+        pytest.param(MODIFIED, (SHOWN,), {RULE_ID: PRIVATE}, False, id="only the group has it as it was"),
+        pytest.param(MODIFIED, (PRIVATE,), {RULE_ID: SHOWN}, False, id="only the list has it as it was"),
+        pytest.param(MODIFIED, (PRIVATE,), {RULE_ID: PRIVATE}, True, id="it is as it was made"),
+        pytest.param(MODIFIED, (), {RULE_ID: None}, True, id="a modified egress rule"),
+        pytest.param(MODIFIED, (), {}, True, id="modified, then revoked"),
+    ],
+)
+def test_changes_of_a_rule_that_only_its_id_names(
+    call: ExpectedChange, shown: tuple[IngressRule, ...], by_id: dict[str, IngressRule | None] | None, is_shown: bool
+) -> None:
+    rules = {} if by_id is None else {"sg-1": by_id}
+    found = lagging({"sg-1": (call,)}, Shown({"sg-1": group(*shown)}, rules=rules), NOW)
+    assert found == ({} if is_shown else {"sg-1": Lagging(NOW + timedelta(seconds=240), call is MODIFIED, True)})
+    assert lagging({"sg-1": (call,)}, Shown({}, rules=rules), NOW) == {}, "the group is gone"
+
+
+@pytest.mark.parametrize(
+    ("version", "is_shown"),
+    [pytest.param(2, False, id="before"), pytest.param(0, False, id="under way"), pytest.param(3, True, id="since")],
+)
+def test_a_prefix_list_of_which_an_older_version_is_restored(version: int, is_shown: bool) -> None:
+    call = ExpectedChange(NOW, True, OpenedRule("", None, None, "", "pl-1"), version=3)
+    shown = Shown({"sg-1": group(LISTED)}, {"pl-1": ()}, {"pl-1": version})
+    assert lagging({"sg-1": (call,)}, shown, NOW) == (
+        {} if is_shown else {"sg-1": Lagging(NOW + timedelta(seconds=300), True, True)}
+    )
 
 
 REVOKED = {"items": [{"groupId": "sg-1", "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIpv4": "0.0.0.0/0"}]}
@@ -120,7 +167,7 @@ REVOKED = {"items": [{"groupId": "sg-1", "ipProtocol": "tcp", "fromPort": 22, "t
         pytest.param(
             api_call("RevokeSecurityGroupIngress", {"groupId": "sg-1", "securityGroupRuleIds": {"items": [{}]}}),
             [],
-            id="revoked by id alone",
+            id="revoked by an id that is not told",
         ),
         pytest.param(api_call("DeleteSecurityGroup", {"groupId": "sg-1"}), [(False, None)], id="deleted"),
         pytest.param(api_call("CreateSecurityGroup", {"groupName": "web"}), [], id="created"),
@@ -138,16 +185,44 @@ def test_what_a_call_says_must_be_shown(event: dict[str, Any], expected: list[tu
     assert [(told.is_there, told.rule) for told in expected_of(parse_call(event))] == expected
 
 
+def test_changes_that_name_a_rule_by_its_id_or_a_version_of_a_prefix_list() -> None:
+    ids = {"groupId": "sg-1", "securityGroupRuleIds": {"items": [{"securityGroupRuleId": "sgr-1"}]}}
+    told = api_call("RevokeSecurityGroupIngress", ids, {"revokedSecurityGroupRuleSet": REVOKED})
+    modify = {"ModifySecurityGroupRulesRequest": {"GroupId": "sg-1", "SecurityGroupRule": {
+        "SecurityGroupRuleId": "sgr-1", "SecurityGroupRule": {"CidrIpv4": "10.0.0.0/8", "FromPort": 22, "ToPort": 22,
+                                                              "IpProtocol": "tcp"}}}}  # fmt: skip
+    restore = {"RestoreManagedPrefixListVersionRequest": {"PrefixListId": "pl-1", "CurrentVersion": 3}}
+
+    def expected(event: dict[str, Any]) -> list[tuple[bool, OpenedRule | None, str, int]]:
+        return [(each.is_there, each.rule, each.rule_id, each.version) for each in expected_of(parse_call(event))]
+
+    assert expected(api_call("RevokeSecurityGroupIngress", ids)) == [(False, None, "sgr-1", 0)]
+    assert expected(told) == [(False, SSH, "", 0)]
+    assert expected(api_call("ModifySecurityGroupRules", modify)) == [
+        (True, SSH._replace(cidr="10.0.0.0/8"), "sgr-1", 0)
+    ]
+    every = OpenedRule("", None, None, "", "pl-1")
+    assert expected(api_call("RestoreManagedPrefixListVersion", restore)) == [(True, every, "", 4)]
+    del restore["RestoreManagedPrefixListVersionRequest"]["CurrentVersion"]
+    assert expected(api_call("RestoreManagedPrefixListVersion", restore)) == []
+
+
 def test_expected_changes_travel_in_a_message() -> None:
-    changes = {"sg-1": (change(SSH, there=True), change(None, there=False)), "sg-2": (change(SSH, there=True),)}
+    changes = {
+        "sg-1": (change(SSH, there=True), change(None, there=False), GONE, MODIFIED),
+        "sg-2": (change(SSH, there=True), ExpectedChange(NOW, True, ENTRY, version=3)),
+    }
     item = changes_item(changes)
-    assert len(item) == 2
+    assert len(item) == 5
     assert latest_changes(changes_from_item(item)).keys() == changes.keys()
+    assert json.loads(json.dumps(item)) == item
     assert set(changes_from_item(item)) == {(name, told) for name, of in changes.items() for told in of}
 
 
 @pytest.mark.parametrize("item", [None, 1, [1], [["x", True, None, ["sg-1"]]], [[None, True, None, []]], [[1, 2]],
-                                  [["2026-11-22T03:00:00Z", True, [1], ["sg-1"]]]])  # fmt: skip
+                                  [["2026-11-22T03:00:00Z", True, [1], ["sg-1"]]],
+                                  [["2026-11-22T03:00:00Z", False, None, ["sg-1"], 7, 0]],
+                                  [["2026-11-22T03:00:00Z", False, None, ["sg-1"], "sgr-1", "x"]]])  # fmt: skip
 def test_what_is_malformed_is_left_out(item: object) -> None:
     assert changes_from_item(item) == ()
 
