@@ -70,5 +70,12 @@ _TOLD: Mapping[str, Callable[[Any], bool]] = {
     "exemption_told": _is_text,
     "at_once": _is_flag,
 }
-_JIRA = {**_TOLD, "ticket": _is_text, "intent": _is_intent, "told": _are_texts, "still": _maps_texts}
+_JIRA = {
+    **_TOLD,
+    "console": _is_number,
+    "ticket": _is_text,
+    "intent": _is_intent,
+    "told": _are_texts,
+    "still": _maps_texts,
+}
 _SLACK = {**_TOLD, "heard": _is_heard, "destinations": _are_texts, "reminded": _is_number}

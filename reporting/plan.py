@@ -282,6 +282,8 @@ def ticket_memory(issue: Issue, *, on_paper: bool = False) -> Memory | None:
         on_paper: whether a report on the console counts as one.
     """
     kept = issue.jira_details
+    if not on_paper and kept.get("ticket") and kept.get("console") == issue.occurrence:
+        return Memory(closed=True)  # the ticket is about an occurrence before, and is closed
     if kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported)):
         return _memory(kept)
     # A run that ended while it filed a ticket may have filed it: there may be one to close.

@@ -154,6 +154,8 @@ class Reporter:
             elif step.ticket:
                 self._show(step)
                 told = told_of(step, step.ticket, {"ticket": None, **issue.jira_details})
+                # So that the first channel that is enabled later is known to be the first that reports it.
+                told |= {"console": issue.occurrence} if step.ticket.begins else {}
         except JiraError as error:
             self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
             # Slack is sent it all the same; only then it is neither reported nor closed.

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 LABEL = "hammer"
 EXEMPT_LABEL = "whitelisted"
+# What earlier runs left in `jira_details` that does not last: what they were about to do, and what only the console
+# told.
+_OF_EARLIER_RUNS = ("intent", "still", "console")
 # JIRA Cloud indexes what it is told shortly afterwards. Only a run that follows a broken one this soon has to wait.
 _INDEXED_AFTER = timedelta(seconds=15)
 
@@ -77,7 +80,7 @@ class Tickets:
         if news is None:
             raise ValueError("there is nothing to tell")
         self.jira.check()
-        kept = {name: value for name, value in issue.jira_details.items() if name not in ("intent", "still")}
+        kept = {name: value for name, value in issue.jira_details.items() if name not in _OF_EARLIER_RUNS}
         intent = {"news": str(news), "occurrence": issue.occurrence, "digest": digest(issue)}
         left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())

@@ -27,7 +27,11 @@ def closing_terms(config: Configuration, account_id: str) -> ClosingTerms:
     section = config.secgrp_unrestricted_access
     named = section.remediation_immediate
     severities = named.get(account_id, named.get(EVERY_ACCOUNT, ()))
-    return ClosingTerms(timedelta(days=section.remediation_retention_period), frozenset(map(Severity, severities)))
+    return ClosingTerms(
+        timedelta(days=section.remediation_retention_period),
+        frozenset(map(Severity, severities)),
+        reaches_people=config.jira.enabled or config.slack.enabled,
+    )
 
 
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

@@ -56,24 +56,26 @@ class ClosingTerms:
     Attributes:
         retention: how long after the report.
         immediate: the severities that it closes at its next run after a notice that says so.
+        reaches_people: whether JIRA or Slack is enabled, so that what only the console told counts no longer.
     """
 
     retention: timedelta
     immediate: frozenset[Severity] = frozenset()
+    reaches_people: bool = False
 
     def is_immediate(self, issue: Issue) -> bool:
         """Whether immediate mode is on for an issue, by its severity when it was last looked at."""
         return issue.details.severity in self.immediate
 
     def due(self, issue: Issue, *, begun: bool = False) -> datetime | None:
-        """From which moment on an issue is due; None: it was not reported yet.
+        """From which moment on an issue is due; None: it was not reported yet, or to nobody.
 
         Args:
             issue: the issue.
             begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
         """
         reported, notice = issue.timestamps.reported, issue.closing_notice
-        if reported is None:
+        if reported is None or (self.reaches_people and on_console_only(issue)):
             return None
         counts = begun or (self.is_immediate(issue) and has_notice(issue))
         if not counts or notice is None or notice.occurrence != issue.occurrence:
@@ -105,3 +107,17 @@ def has_notice(issue: Issue) -> bool:
     """Whether the last that people were told of this occurrence is that it is closed at the next run."""
     notice = issue.closing_notice
     return notice is not None and notice.occurrence == issue.occurrence and not notice.withdrawn
+
+
+def on_console_only(issue: Issue) -> bool:
+    """Whether the item says that this occurrence was reported on the console and nowhere else.
+
+    That counts as a report only while neither JIRA nor Slack is enabled. The first that is enabled later reports the
+    issue anew, and until it has, nobody knows of it. An item that does not say who was told, as other tooling writes
+    it, is taken as reported.
+    """
+    kept, slack = issue.jira_details, issue.slack_details
+    in_slack = "digest" in slack and slack.get("occurrence") in (None, issue.occurrence)
+    # Hammer 0.1 left on the console what a ticket leaves, without a ticket.
+    on_console = kept.get("console") == issue.occurrence or ("digest" in kept and not kept.get("ticket"))
+    return on_console and not in_slack

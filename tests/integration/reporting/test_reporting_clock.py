@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from library.issues.closing import on_console_only
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
@@ -45,6 +46,29 @@ def test_a_channel_that_is_enabled_later_starts_the_retention_period_anew(
         world.passes(hours=1)
         assert world.report().told == {}
         assert world.issue().timestamps.reported == world.clock - timedelta(hours=1)
+
+
+def test_a_ticket_hears_of_an_occurrence_that_only_the_console_told() -> None:
+    with reporting_world() as world:
+        enabled(world, JIRA)
+        world.found()
+        world.report()
+        world.fixed()
+        world.report()
+        [ticket] = world.jira.tickets.values()
+        assert ticket.status == "Done"
+        enabled(world)
+        world.passes(days=1)
+        world.found()
+        assert world.report().told == {"found again": 1}
+        assert on_console_only(world.issue())
+        world.passes(days=22)
+        enabled(world, JIRA)
+        assert world.report().told == {"found again": 1}
+        assert ticket.status != "Done"
+        assert world.issue().timestamps.reported == world.clock
+        assert not on_console_only(world.issue())
+        assert world.report().told == {}
 
 
 def test_a_second_channel_that_is_enabled_later_starts_it_anew_as_well() -> None:

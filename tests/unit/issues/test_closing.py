@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.closing import ClosingNotice, ClosingTerms, has_notice
+from library.issues.closing import ClosingNotice, ClosingTerms, has_notice, on_console_only
 from library.issues.issue import Issue, Timestamps
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.security_groups.exposure import OpenStatus
@@ -46,6 +46,35 @@ def issue(reachability: Reachability | None = CRITICAL, notice: ClosingNotice | 
 )
 def test_when_it_is_due(given: Issue, terms: ClosingTerms, due: datetime | None) -> None:
     assert terms.due(given) == due
+
+
+SHOWN = {"ticket": None, "digest": "d", "occurrence": 3, "console": 3}
+IN_SLACK = {"digest": "d", "occurrence": 3}
+
+
+@pytest.mark.parametrize(
+    ("jira_details", "slack_details", "only"),
+    [
+        pytest.param(SHOWN, {}, True, id="the console alone"),
+        pytest.param({"ticket": None, "digest": "d"}, {}, True, id="the console, as Hammer 0.1 wrote it"),
+        pytest.param({**SHOWN, "ticket": "SEC-1"}, {}, True, id="a ticket of an occurrence before"),
+        pytest.param({"ticket": "SEC-1", "digest": "d", "occurrence": 3}, {}, False, id="a ticket"),
+        pytest.param({**SHOWN, "ticket": "SEC-1", "console": 2}, {}, False, id="a ticket since"),
+        pytest.param({}, IN_SLACK, False, id="Slack"),
+        pytest.param(SHOWN, IN_SLACK, False, id="Slack, too"),
+        pytest.param(SHOWN, {**IN_SLACK, "occurrence": 2}, True, id="Slack of the occurrence before"),
+        pytest.param(SHOWN, {"heard": {"by": ["#a"]}}, True, id="not all whom Slack tells"),
+        pytest.param({}, {}, False, id="nobody says who was told"),
+        pytest.param({"ticket": "SEC-1"}, {}, False, id="a ticket that other tooling filed"),
+    ],
+)
+def test_what_only_the_console_told_counts_until_a_channel_is_enabled(
+    jira_details: dict[str, Any], slack_details: dict[str, Any], *, only: bool
+) -> None:
+    given = issue(notice=None, jira_details=jira_details, slack_details=slack_details)
+    assert on_console_only(given) is only
+    assert TERMS.due(given) == LATER
+    assert replace(TERMS, reaches_people=True).due(given) == (None if only else LATER)
 
 
 @pytest.mark.parametrize(
