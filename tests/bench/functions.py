@@ -53,7 +53,8 @@ def functions(report: Report, runs: int) -> None:
         }
 
         def invoke(times: int, regions: Sequence[str]) -> Command:
-            return Command([python, "-c", _INVOKE, json.dumps([_OTHER, times, *regions])], environment)
+            # -P: the modules are those of the zip, not those of the folder that the benchmark is started in.
+            return Command([python, "-P", "-c", _INVOKE, json.dumps([_OTHER, times, *regions])], environment)
 
         cost = in_turn(
             {
