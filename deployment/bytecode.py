@@ -60,8 +60,7 @@ def compiled(sources: Mapping[str, bytes], version: str) -> dict[str, bytes]:
     python = interpreter(version)
     if python is None:
         return {}
-    # Nothing imports pydantic's first version, and it is a quarter of the package.
-    names = [name for name in sorted(sources) if name.endswith(".py") and not name.startswith("pydantic/v1/")]
+    names = [name for name in sorted(sources) if name.endswith(".py")]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             path = Path(folder, name)

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pydantic.fields import FieldInfo
 from typer.models import CommandInfo
 from typer.testing import CliRunner
 
@@ -20,8 +19,8 @@ from hammer.__main__ import application
 from hammer.check_config import ports_text
 from hammer.formats.shapes import schemas
 from library.config import DEFAULT_RESTRICTED_PORTS
-from library.config.fields import Section
 from library.config.models import ConfigFile
+from library.config.section import Section, Setting
 
 ROOT = Path(__file__).parent.parent
 _WIDTH = 110
@@ -48,34 +47,28 @@ def manual() -> str:
 def keys() -> str:
     """Every key of the file `config`, with its default."""
     rows = ["| key | default | |", "|---|---|---|"]
-    for name, field in ConfigFile.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            rows += _keys_of(section, f"{name}.")
-        else:
-            rows.append(_key(name, field))
-    return "\n".join(rows)
+    return "\n".join([*rows, *_keys_of(ConfigFile, "")])
 
 
 def _keys_of(section: type[Section], prefix: str) -> list[str]:
     rows = []
-    for name, field in section.model_fields.items():
-        inner = field.annotation
+    for name, declared in section.settings.items():
+        inner = declared.reader
         if isinstance(inner, type) and issubclass(inner, Section):
             rows += _keys_of(inner, f"{prefix}{name}.")
         else:
-            rows.append(_key(f"{prefix}{field.alias or name}", field))
+            rows.append(_key(f"{prefix}{declared.key or name}", declared))
     return rows
 
 
-def _key(path: str, field: FieldInfo) -> str:
+def _key(path: str, declared: Setting) -> str:
     shown = {"secgrp_unrestricted_access.restricted_ports": ports_text(DEFAULT_RESTRICTED_PORTS)}.get(path)
-    default = field.get_default(call_default_factory=True)
-    if shown is None and field.is_required():
+    default = declared.default() if declared.default else None
+    if shown is None and declared.default is None:
         shown = "required"
     elif shown is None:
         shown = json.dumps(default) if default or default is False else ""
-    return f"| `{path}` | {shown} | {field.description} |"
+    return f"| `{path}` | {shown} | {declared.description} |"
 
 
 def fenced(program: Callable[[], str]) -> Callable[[], str]:

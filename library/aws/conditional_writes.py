@@ -13,17 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from library.aws.failures import error_code
+from library.aws.item_values import from_attribute, to_attribute
 from library.errors import HammerError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _BATCH_GET_LIMIT = 100
-_serialize, _deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
 
 Item = dict[str, Any]
 
@@ -165,11 +164,11 @@ class Items:
 
 def serialized(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values in the form that DynamoDB's API takes."""
-    return {name: _serialize(value) for name, value in values.items()}
+    return {name: to_attribute(value) for name, value in values.items()}
 
 
 def _item(raw: Mapping[str, Any]) -> Item:
-    return {name: _deserialize(value) for name, value in raw.items()}
+    return {name: from_attribute(value) for name, value in raw.items()}
 
 
 def _key(account_id: str, item_id: str) -> dict[str, Any]:

@@ -1,90 +1,46 @@
 """The kinds of value that a configuration holds, and how each is read from what JSON or YAML gave.
 
-Pure. Every reader raises ValueError with a message for people; none turns one type into another unasked.
+Pure. Every function raises ValueError with a message for people; none turns one type into another unasked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date, datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    PlainValidator,
-    WithJsonSchema,
-)
-from pydantic.json_schema import JsonSchemaValue
-
 from library.config.problems import kind, show
+from library.config.readers import ListOf, Scalar
+from library.config.section import JsonSchema
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet, parse_ports
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-class Section(BaseModel):
-    """A mapping with known keys: anything else in it is an error, and nothing is converted silently."""
-
-    # The validators are built when the first configuration is read, not when a Lambda imports this.
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
-
-
-@dataclass(frozen=True)
-class ReadAs:
-    """Annotation of a field that is read as another type than its own, one without None, say."""
-
-    type_: Any
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Part of pydantic's protocol: how to validate."""
-        return handler.generate_schema(self.type_)
-
-
-@dataclass(frozen=True)
-class ListOf:
-    """Annotation of a field that is a list, or one comma-separated string, in the file.
-
-    Attributes:
-        entry: the type that each entry is read as; each wrong entry is an error of its own.
-        make: makes the field's value of the entries.
-    """
-
-    entry: Any
-    make: Callable[[Sequence[Any]], Any] = tuple
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Part of pydantic's protocol: how to validate."""
-        return handler.generate_schema(
-            Annotated[list[self.entry], AfterValidator(self.make), BeforeValidator(split_list)]  # type: ignore[name-defined]
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Part of pydantic's protocol: how an editor knows what may be written."""
-        return {"anyOf": [handler(schema), {"type": "string"}]}
-
-
-def split_list(value: object) -> list[Any]:
-    """A list as it is, or the entries of a comma-separated string."""
+def read_text(value: object) -> str:
+    """A text that can be written somewhere else."""
     if isinstance(value, str):
-        return [entry for part in value.split(",") if (entry := part.strip())]
-    if isinstance(value, list):
+        return _whole(value)
+    raise ValueError(f"must be text, not {kind(value)}")
+
+
+def _whole(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can write half of a character as \ud800
+        raise ValueError("must be text, and this has half of a character in it") from None
+    return text
+
+
+def read_whole_number(value: object) -> int:
+    """A whole number; true and false are none."""
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise ValueError(f"must be a list or a comma-separated text, not {show(value)}")
+    raise ValueError(f"must be a whole number, not {show(value)}")
 
 
 def read_boolean(value: object) -> bool:
@@ -188,91 +144,123 @@ def _is_url(value: str) -> bool:
         return False
 
 
-def matching(pattern: str, message: str, *, quote: bool = True) -> AfterValidator:
-    """Annotation of a text that must match a pattern as a whole.
+def _matching(pattern: str, message: str, *, quote: bool = True) -> Scalar:
+    """A text that must match a pattern as a whole.
 
     Args:
         pattern: the regular expression.
         message: what to say of one that does not, after the text itself.
         quote: whether to say the text itself: not where it may be a secret put in the wrong place.
     """
-    compiled = re.compile(pattern, re.ASCII)
 
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise ValueError(f"{show(value)} {message}" if quote else message)
-        return value
+    def convert(value: object) -> str:
+        text = read_text(value)
+        # Compiled when it is needed: a Lambda's configuration has few of these.
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"{show(text)} {message}" if quote else message)
+        return text
 
-    return AfterValidator(check)
-
-
-def read_section_or_text(value: object, read: Callable[[object], Any], what: str) -> Any:
-    """For an entry that is a section or a short form of it: a section is left to its model."""
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, list) or value is None:
-        raise ValueError(f"must be {what}, not {kind(value)}")
-    return read(value)
+    return Scalar(convert, _TEXT)
 
 
-PORT_SCHEMA: JsonSchemaValue = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0, "maximum": 65535},
-        {"type": "string", "pattern": r"^\s*(([tT][cC][pP]|[uU][dD][pP]|6|17)/)?[0-9]{1,5}(\s*-\s*[0-9]{1,5})?\s*$"},
-    ]
-}
-_BOOLEAN_SCHEMA: JsonSchemaValue = {
-    "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^([tT][rR][uU][eE]|[fF][aA][lL][sS][eE])$"}]
-}
-_ACCOUNT_ID_SCHEMA: JsonSchemaValue = {
-    "anyOf": [
-        {"type": "string", "pattern": "^[0-9]{12}$"},
-        {"type": "integer", "minimum": 10**11, "maximum": 10**12 - 1},
-    ]
-}
-_DATE_SCHEMA: JsonSchemaValue = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-_KEY_SCHEMA: JsonSchemaValue = {"type": "string", "pattern": "^[0-9]{12}$"}
+def _whole_number(
+    least: int, most: int | None = None, before: Callable[[object], object] = lambda value: value
+) -> Scalar:
+    """A whole number within bounds, both of them allowed."""
 
-Boolean = Annotated[bool, BeforeValidator(read_boolean), WithJsonSchema(_BOOLEAN_SCHEMA)]
-AccountId = Annotated[str, PlainValidator(read_account_id), WithJsonSchema(_ACCOUNT_ID_SCHEMA)]
-AccountKey = Annotated[str, PlainValidator(read_account_id), WithJsonSchema(_KEY_SCHEMA)]
+    def convert(value: object) -> int:
+        number = read_whole_number(before(value))
+        if number < least:
+            raise ValueError(f"must be at least {least}, not {show(number)}")
+        if most is not None and number > most:
+            raise ValueError(f"must be at most {most}, not {show(number)}")
+        return number
+
+    return Scalar(convert, {**({} if most is None else {"maximum": most}), "minimum": least, "type": "integer"})
+
+
+def one_of(*words: str) -> Scalar:
+    """One of two words or more."""
+    choice = f"{', '.join(words[:-1])} or {words[-1]}"
+
+    def convert(value: object) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise ValueError(f"must be {choice}, not {show(value)}")
+
+    return Scalar(convert, {"enum": list(words), "type": "string"})
+
+
+def _url(check: Callable[[str], str]) -> Scalar:
+    return Scalar(lambda value: check(read_text(value)), _TEXT)
+
+
+_TEXT: JsonSchema = {"type": "string"}
+
+TEXT = Scalar(read_text, _TEXT)
+BOOLEAN = Scalar(
+    read_boolean,
+    {"anyOf": [{"type": "boolean"}, {"pattern": "^([tT][rR][uU][eE]|[fF][aA][lL][sS][eE])$", "type": "string"}]},
+)
+ACCOUNT_ID = Scalar(
+    read_account_id,
+    {
+        "anyOf": [
+            {"pattern": "^[0-9]{12}$", "type": "string"},
+            {"maximum": 10**12 - 1, "minimum": 10**11, "type": "integer"},
+        ]
+    },
+)
+ACCOUNT_KEY = Scalar(read_account_id, {"pattern": "^[0-9]{12}$", "type": "string"})
 """An account id that is a key: text always."""
-AccountOrEvery = Annotated[
-    str, PlainValidator(read_account_or_every), WithJsonSchema({"type": "string", "pattern": r"^([0-9]{12}|\*)$"})
-]
-Port = Annotated[PortSet, PlainValidator(read_port), WithJsonSchema(PORT_SCHEMA)]
-Cidr = Annotated[AddressSet, PlainValidator(read_cidr), WithJsonSchema({"type": "string"})]
-Expiry = Annotated[date | None, PlainValidator(read_date), WithJsonSchema(_DATE_SCHEMA)]
-Cron = Annotated[str | None, PlainValidator(read_cron), WithJsonSchema({"type": "string"})]
-Url = Annotated[str, AfterValidator(check_url)]
-EncryptedUrl = Annotated[str, AfterValidator(check_encrypted_url)]
-Region = Annotated[str, matching("[a-z0-9-]+", "is not a region: write one such as eu-west-1")]
-RoleName = Annotated[str, matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")]
+ACCOUNT_OR_EVERY = Scalar(read_account_or_every, {"pattern": r"^([0-9]{12}|\*)$", "type": "string"})
+PORT = Scalar(
+    read_port,
+    {
+        "anyOf": [
+            {"maximum": 65535, "minimum": 0, "type": "integer"},
+            {
+                "pattern": r"^\s*(([tT][cC][pP]|[uU][dD][pP]|6|17)/)?[0-9]{1,5}(\s*-\s*[0-9]{1,5})?\s*$",
+                "type": "string",
+            },
+        ]
+    },
+)
+DATE = Scalar(read_date, {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "type": "string"})
+CRON = Scalar(read_cron, _TEXT)
+URL = _url(check_url)
+ENCRYPTED_URL = _url(check_encrypted_url)
+REGION = _matching("[a-z0-9-]+", "is not a region: write one such as eu-west-1")
+ROLE_NAME = _matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")
 # AWS STS API Reference, AssumeRole, ExternalId.
-ExternalId = Annotated[
-    str,
-    matching(
-        r"([\w+=,.@:/-]{2,1224})?",
-        "is no external id that AWS STS takes: 2 to 1224 letters, digits and _ + = , . @ : / -",
-        quote=False,
-    ),
-]
-BucketName = Annotated[str, matching(r"([\w.-]{3,255})?", "is not a bucket's name: write the name alone")]
-TableName = Annotated[str, matching(r"[\w.-]{3,255}", "is not a table's name: 3 to 255 letters, digits, _ . -")]
-SecretName = Annotated[
-    str,
-    matching(
-        r"[\w/+=.@:-]*",
-        "must be the name of a secret in AWS Secrets Manager: the secret itself does not belong here",
-        quote=False,
-    ),
-]
-Positive = Annotated[int, Field(ge=1)]
+EXTERNAL_ID = _matching(
+    r"([\w+=,.@:/-]{2,1224})?",
+    "is no external id that AWS STS takes: 2 to 1224 letters, digits and _ + = , . @ : / -",
+    quote=False,
+)
+BUCKET_NAME = _matching(r"([\w.-]{3,255})?", "is not a bucket's name: write the name alone")
+TABLE_NAME = _matching(r"[\w.-]{3,255}", "is not a table's name: 3 to 255 letters, digits, _ . -")
+SECRET_NAME = _matching(
+    r"[\w/+=.@:-]*",
+    "must be the name of a secret in AWS Secrets Manager: the secret itself does not belong here",
+    quote=False,
+)
+# What Hammer itself writes into a new ticket.
+JIRA_FIELD = _matching(
+    "(?!(?:assignee|components|description|duedate|issuetype|labels|priority|project|security|summary)$).+",
+    "is a field that Hammer writes: set it by its own key, if it has one",
+)
+# A Name tag's value, or a glob for one; or another tag's.
+SERVER = _matching(r"(?!tag:)(?s:.*)|tag:[^=]+=(?s:.*)", "names no tag: write tag:<key>=<glob>")
+POSITIVE = _whole_number(1)
 # A bound that keeps dates that are counted from it within the calendar.
-Days = Annotated[int, Field(ge=0, le=36_500)]
-DayEntry = Annotated[int, BeforeValidator(read_number), Field(ge=0, le=36_500)]
+DAYS = _whole_number(0, 36_500)
 
-Ports = Annotated[PortSet, ListOf(Port, PortSet.union)]
-Cidrs = Annotated[AddressSet, ListOf(Cidr, AddressSet.union)]
-Scope = Literal["open_completely", "open_partly"]
-SeverityName = Literal["critical", "high", "medium", "low"]
+TEXTS = ListOf(TEXT)
+REGIONS = ListOf(REGION)
+ACCOUNT_IDS = ListOf(ACCOUNT_ID)
+PORTS = ListOf(PORT, PortSet.union)
+CIDRS = ListOf(Scalar(read_cidr, _TEXT), AddressSet.union)
+DAYS_LIST = ListOf(_whole_number(0, 36_500, read_number))
+SCOPES = ListOf(one_of("open_completely", "open_partly"))
+SEVERITIES = ListOf(one_of("critical", "high", "medium", "low"))

@@ -11,13 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from library.config.closing import unknown_accounts
-from library.config.error_messages import explained
 from library.config.json_text import read_json
 from library.config.models import ConfigFile, Configuration
-from library.config.problems import ConfigurationError, Location, Problem, kind, path_text
+from library.config.problems import ConfigurationError, Problem, kind, path_text
 from library.config.raw import TextError, without_comments
 from library.config.ticket_owners import TicketOwners
 from library.config.unknown_files import misnamed
@@ -27,7 +24,7 @@ from library.documents.text import printable
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-    from library.config.fields import Section
+    from library.config.section import Mistakes, Section
 
 Files = Mapping[str, tuple[str, bytes]]
 """What was read: `config`, `whitelist` and `ticket_owners`, those there are, to file name and content."""
@@ -92,8 +89,6 @@ def _files_in_folder(place: str, problems: list[Problem]) -> Files:
 
 def _files_in_s3(place: str, s3_client: Callable[[], S3Client] | None, problems: list[Problem]) -> Files:
     # Only a configuration in S3 needs the SDK; it is there wherever one is read from S3.
-    import boto3  # noqa: PLC0415
-
     from library.aws.failures import AWS_ERRORS, explain  # noqa: PLC0415
 
     bucket, _, prefix = place.removeprefix(_S3).partition("/")
@@ -101,7 +96,7 @@ def _files_in_s3(place: str, s3_client: Callable[[], S3Client] | None, problems:
     if not bucket:
         raise ConfigurationError([Problem(place, "", "names no bucket: write s3://bucket/prefix")])
     try:
-        client = s3_client() if s3_client else boto3.client("s3")
+        client = (s3_client or _standard_s3_client)()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         names = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", ())]
     except AWS_ERRORS as error:
@@ -113,6 +108,12 @@ def _files_in_s3(place: str, s3_client: Callable[[], S3Client] | None, problems:
         except AWS_ERRORS as error:
             problems.append(Problem(name, "", f"cannot be read: {explain(error)}"))
     return files
+
+
+def _standard_s3_client() -> S3Client:
+    import boto3  # noqa: PLC0415 - a Lambda does without boto3, and its import is a tenth of a cold start
+
+    return boto3.client("s3")
 
 
 def _unreadable(error: Exception) -> str:
@@ -151,12 +152,12 @@ def _validated(files: Files, problems: list[Problem], place: str) -> Configurati
             problems += [Problem(name, path_text(location), message) for location, message in mistakes]
     if problems:
         raise ConfigurationError(problems)
-    return Configuration.model_construct(**dict(parts.pop("config")), **parts)
+    return Configuration(**vars(parts.pop("config")), **parts)
 
 
-def _parsed(name: str, content: bytes, model: type[Section]) -> tuple[Section | None, list[tuple[Location, str]]]:
+def _parsed(name: str, content: bytes, model: type[Section]) -> tuple[Section | None, Mistakes]:
     """One file as a value, or None; and the mistakes in it."""
-    mistakes: list[tuple[Location, str]] = []
+    mistakes: Mistakes = []
     try:
         data = without_comments(_decoded(name, content), mistakes)
     except TextError as error:
@@ -168,10 +169,7 @@ def _parsed(name: str, content: bytes, model: type[Section]) -> tuple[Section | 
     data.pop(_SCHEMA_KEY, None)
     if model is ConfigFile:
         mistakes += unknown_accounts(data)
-    try:
-        return model.model_validate(data), mistakes
-    except ValidationError as error:
-        return None, [*mistakes, *explained(error, model)]
+    return model.read(data, (), mistakes), mistakes
 
 
 def _decoded(name: str, content: bytes) -> Any:

@@ -46,7 +46,7 @@ class ConfigurationError(HammerError):
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems), key=lambda problem: (problem.file, _natural(problem.path))))
+        self.problems = tuple(sorted(set(problems), key=_order))
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -92,6 +92,10 @@ def kind(value: object) -> str:
 def closest(key: str, known: Iterable[str]) -> str:
     """The one of `known` that somebody who wrote `key` most likely meant; empty: none is close."""
     return next(iter(difflib.get_close_matches(key, list(known), n=1)), "")
+
+
+def _order(problem: Problem) -> tuple[str, list[tuple[int, str]], str]:
+    return problem.file, _natural(problem.path), problem.message
 
 
 def _natural(path: str) -> list[tuple[int, str]]:

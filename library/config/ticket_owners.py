@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
-
-from library.config.fields import AccountKey, ListOf, Section
+from library.config.fields import ACCOUNT_KEY, TEXT
+from library.config.readers import ListOf, MappingOf
+from library.config.section import Section, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +37,31 @@ def _without_blanks(entries: Sequence[str]) -> tuple[str, ...]:
 class OwnerFields(Section):
     """What may be said at each level. An empty text or list says nothing: the next level counts."""
 
-    jira_project: str = Field("", description="Key of the JIRA project that gets the tickets.")
-    jira_owner: str = Field("", description="JIRA user to whom tickets are assigned.")
-    jira_parent_ticket: str = Field("", description="JIRA ticket that new ones are linked to.")
-    slack_owner: Annotated[tuple[str, ...], ListOf(str, _without_blanks)] = Field(
-        (), description="Slack #channels and users that are told."
+    jira_project: str = setting(TEXT, "Key of the JIRA project that gets the tickets.", default="")
+    jira_owner: str = setting(TEXT, "JIRA user to whom tickets are assigned.", default="")
+    jira_parent_ticket: str = setting(TEXT, "JIRA ticket that new ones are linked to.", default="")
+    slack_owner: tuple[str, ...] = setting(
+        ListOf(TEXT, _without_blanks), "Slack #channels and users that are told.", default=()
     )
 
 
 class BusinessUnit(OwnerFields):
     """The owners of a business unit, and of its products."""
 
-    product: Mapping[str, OwnerFields] = Field({}, description="Owners by product: the value of its tag.")
+    product: Mapping[str, OwnerFields] = setting(
+        MappingOf(TEXT, OwnerFields), "Owners by product: the value of its tag.", default={}
+    )
 
 
 class TicketOwners(OwnerFields):
     """The file `ticket_owners`."""
 
-    account: Mapping[AccountKey, OwnerFields] = Field({}, description="Owners by account id.")
-    bu: Mapping[str, BusinessUnit] = Field({}, description="Owners by business unit: the value of its tag.")
+    account: Mapping[str, OwnerFields] = setting(
+        MappingOf(ACCOUNT_KEY, OwnerFields), "Owners by account id.", default={}
+    )
+    bu: Mapping[str, BusinessUnit] = setting(
+        MappingOf(TEXT, BusinessUnit), "Owners by business unit: the value of its tag.", default={}
+    )
 
     def resolve(self, account_id: str, bu: str = "", product: str = "") -> Owners:
         """The owners of one issue: field by field the most specific value that is not empty.

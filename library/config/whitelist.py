@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from datetime import date
+from typing import Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
-
-from library.config.fields import (
-    AccountKey,
-    Cidrs,
-    Expiry,
-    ListOf,
-    Ports,
-    Section,
-    read_section_or_text,
-)
+from library.config.fields import ACCOUNT_KEY, CIDRS, DATE, PORTS, TEXT
 from library.config.problems import show
+from library.config.readers import ListOf, MappingOf, Scalar, ShortOr
+from library.config.section import Section, setting
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
@@ -35,24 +28,22 @@ def read_group(value: object) -> str:
     raise ValueError(f'{show(value)} is not a security group: write "sg-7c228307" or "vpc-654321:default"')
 
 
-Group = Annotated[str, BeforeValidator(read_group), WithJsonSchema({"type": "string", "pattern": f"^({_GROUP})$"})]
+GROUP = Scalar(read_group, {"pattern": f"^({_GROUP})$", "type": "string"})
 
 
 class ExemptionEntry(Section):
     """One exemption as a section. Only `group` is required."""
 
-    group: Group = Field(description="sg-…, or vpc-…:name.")
-    ports: Ports = Field(PortSet(), description="Exempt these ports only; none: all.")
-    cidrs: Cidrs = Field(AddressSet(), description="Exempt these sources only; none: all.")
-    expires: Expiry = Field(None, description="First day in UTC on which it no longer counts.")
-    reason: str = Field("", description="Why, for people.")
-    author: str = Field("", description="Who wrote the reason, for people.")
+    group: str = setting(GROUP, "sg-…, or vpc-…:name.")
+    ports: PortSet = setting(PORTS, "Exempt these ports only; none: all.", default=PortSet())
+    cidrs: AddressSet = setting(CIDRS, "Exempt these sources only; none: all.", default=AddressSet())
+    expires: date | None = setting(DATE, "First day in UTC on which it no longer counts.", default=None)
+    reason: str = setting(TEXT, "Why, for people.", default="")
+    author: str = setting(TEXT, "Who wrote the reason, for people.", default="")
 
 
-def _from_text(value: object) -> Any:
-    """A text is an entry with nothing but its group."""
-    what = 'a security group such as "sg-7c228307", or a section with "group"'
-    return read_section_or_text(value, lambda text: ExemptionEntry.model_construct(group=read_group(text)), what)
+def _of_group(group: Any) -> ExemptionEntry:
+    return ExemptionEntry(group=group)
 
 
 def _exemptions(entries: Iterable[ExemptionEntry]) -> Exemptions:
@@ -62,13 +53,12 @@ def _exemptions(entries: Iterable[ExemptionEntry]) -> Exemptions:
     )
 
 
-Entry = Annotated[ExemptionEntry, BeforeValidator(_from_text, json_schema_input_type=Group | ExemptionEntry)]
-ExemptionList = Annotated[tuple[Exemption, ...], ListOf(Entry, _exemptions)]
+_ENTRY = ShortOr(ExemptionEntry, GROUP, _of_group, 'a security group such as "sg-7c228307", or a section with "group"')
 
 
 class Whitelist(Section):
     """The file `whitelist`."""
 
-    secgrp_unrestricted_access: Mapping[AccountKey, ExemptionList] = Field(
-        {}, description="Exempt security groups by account id."
+    secgrp_unrestricted_access: Mapping[str, tuple[Exemption, ...]] = setting(
+        MappingOf(ACCOUNT_KEY, ListOf(_ENTRY, _exemptions)), "Exempt security groups by account id.", default={}
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from library.config import Inspector
+from library.config.section import Mistakes
 
 _DATA = Path(__file__).parents[1] / "data"
 
@@ -100,4 +101,7 @@ def sns(*messages: object) -> dict[str, Any]:
 
 def section(**values: Any) -> Inspector:
     """The configuration's section `inspector`."""
-    return Inspector.model_validate(values)
+    mistakes: Mistakes = []
+    read = Inspector.read(values, (), mistakes)
+    assert read is not None, mistakes
+    return read
