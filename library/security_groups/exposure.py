@@ -148,7 +148,7 @@ class Evaluator:
                 for network in networks
                 if network is not None
             )
-        found = self._judged(tuple(reaches)) if reaches else ()
+        found = self._judged(tuple(reaches))
         if not found:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(

@@ -67,7 +67,7 @@ def resource_of(interface: Mapping[str, Any]) -> Resource:
         if found := pattern.fullmatch(description):
             name = found["name"]
             return Resource(kind, interface_id if name.endswith(_WITHOUT_A_NAME) else name)
-    kind = _REQUESTERS.get(interface.get("RequesterId", ""), "network interface")
+    kind = _REQUESTERS.get(str(interface.get("RequesterId")), "network interface")
     return Resource(kind, f"{interface_id} ({description})" if description else interface_id)
 
 
@@ -85,7 +85,7 @@ def balancer_of(interface: Mapping[str, Any]) -> BalancerRef | None:
     if instance_id_of(interface):
         return None
     described = _BALANCER.fullmatch(interface.get("Description", ""))
-    kind = interface.get("InterfaceType", "")
+    kind = interface.get("InterfaceType")
     if described is None and kind not in _BALANCER_TYPES:
         return None
     is_network = kind == "network_load_balancer" or bool(described and described["type"] == "net")

@@ -85,7 +85,7 @@ def _copy_tree(work: Path) -> None:
     for test in (work / "tests").rglob("*.py"):
         text = test.read_text("utf-8")
         if "max_examples=" in text:
-            test.write_text(re.sub(r"max_examples=\d{3,}", "max_examples=100", text), "utf-8")
+            test.write_text(re.sub(r"max_examples=\d{3,}", "max_examples=50", text), "utf-8")
 
 
 def _make_mutants(name: str, work: Path) -> dict[str, str]:

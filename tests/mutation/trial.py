@@ -26,7 +26,7 @@ from mutmut.state import state
 
 # Few examples, the same each time; what a failing example shrinks to, nobody reads.
 settings.register_profile(
-    "mutants", max_examples=50, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
+    "mutants", max_examples=30, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
 )
 settings.load_profile("mutants")
 
@@ -121,9 +121,8 @@ def _fork(items: list[pytest.Item], tests: list[int], known: Known, mutant: str)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    # A mutant may loop for ever, or fill the memory: both are noticed, the first as SIGXCPU.
-    limit = int(time.process_time() + 5 * sum(known.seconds[number] for number in tests)) + 3
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 2))
+    # A mutant may loop for ever, or fill the memory: both are noticed, the first as SIGPROF after so much CPU time.
+    signal.setitimer(signal.ITIMER_PROF, 0.5 + 5 * sum(known.seconds[number] for number in tests))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     signal.alarm(_WALL_SECONDS)
     set_mutant_under_test(mutant)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 import pytest
 
-from library.network.addresses import AddressSet, parse_network
+from library.network.addresses import INTERNET, AddressSet, parse_network
 from library.network.ports import PortSet
 from library.network.traffic import traffic_name, traffic_of_ports
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluation, Evaluator, Exposure
-from library.security_groups.group import parse_security_group
+from library.security_groups.group import IngressRule, parse_security_group
 from tests.builders.rules import described_group, exposure_text
 
 TODAY = date(2027, 2, 28)
@@ -690,6 +690,25 @@ def test_only_prefix_lists_that_matter_are_asked_for() -> None:
         described_group(["tcp/22 from pl-a", "tcp/443 from pl-b", "-1 from pl-c", "icmp/-1 from pl-d", "50 from pl-e"])
     )
     assert Evaluator(PortSet.parse([22]), AddressSet()).prefix_lists_named(group) == {"pl-a", "pl-c", "pl-e"}
+    below = parse_security_group(described_group(["tcp/20..21 from pl-a", "tcp/20..22 from pl-b"]))
+    assert Evaluator(PortSet.parse([22]), AddressSet()).prefix_lists_named(below) == {"pl-b"}
+
+
+def test_halves_of_the_internet_complete_each_other_where_another_source_has_just_ended() -> None:
+    rules = ["tcp/22 from 8.8.8.8/32", "tcp/22..3389 from 0.0.0.0/1", "tcp/3389 from 128.0.0.0/1"]
+    assert {exposure.cidr: exposure.status for exposure in evaluate(Case(rules=rules)).exposures} == {
+        "8.8.8.8/32": "open_partly",
+        "0.0.0.0/1": "open_completely",
+        "128.0.0.0/1": "open_completely",
+    }
+
+
+def test_a_rule_that_names_no_ports_comes_before_those_that_do() -> None:
+    ports: list[tuple[int | None, int | None]] = [(22, 22), (0, 0), (None, None), (0, None)]
+    rules = tuple(IngressRule("tcp", first, last, cidr="8.8.8.0/24") for first, last in ports)
+    group = replace(parse_security_group(described_group([])), ingress=rules)
+    exposures = Evaluator(PortSet.parse([0, 22]), AddressSet()).evaluate(group, {}).exposures
+    assert [exposure[1:3] for exposure in exposures] == [(None, None), (0, None), (0, 0), (22, 22)]
 
 
 @pytest.mark.parametrize(
@@ -731,3 +750,16 @@ def test_who_may_send_what(rules: list[str], exemptions: list[Exemption], opened
         traffic_name(place) for each in found for place, _ in (each.traffic & traffic_of_ports(restricted)).spans
     ] == [traffic for traffic, _ in wanted]
     assert [each.sources for each in found] == [AddressSet.parse(*sources.split(", ")) for _, sources in wanted]
+
+
+def test_of_each_opening_it_is_known_what_would_be_the_whole_internet() -> None:
+    exempt_part = [Exemption("sg-7c228307", PortSet.parse(["tcp/22"]), AddressSet.parse("8.8.8.0/25"))]
+    trusted = AddressSet.parse("9.9.9.0/24")
+    group = parse_security_group(described_group(["tcp/22..3389 from 8.8.8.0/24"]))
+    openings = (
+        Evaluator(PortSet.parse(["tcp/22", "tcp/3389"]), trusted).evaluate(group, {}, exempt_part, TODAY).openings
+    )
+    assert [opening.internet for opening in openings] == [
+        INTERNET - trusted - AddressSet.parse("8.8.8.0/25"),
+        INTERNET - trusted,
+    ]

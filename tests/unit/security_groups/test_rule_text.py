@@ -12,6 +12,7 @@ TEXTS: dict[str, IngressRule | Exposure] = {
     "tcp/22 from 0.0.0.0/0": IngressRule("tcp", 22, 22, cidr="0.0.0.0/0"),
     "udp/161-162 from ::/0": IngressRule("17", 161, 162, cidr="::/0"),
     "tcp/0 from 10.0.0.0/8": IngressRule("tcp", 0, 0, cidr="10.0.0.0/8"),
+    "tcp/22 from ::1/128": IngressRule("tcp", 22, None, cidr="::1/128"),
     "all traffic from sg-2": IngressRule("-1", None, None, group_id="sg-2"),
     "icmp from 0.0.0.0/0": IngressRule("icmp", 8, -1, cidr="0.0.0.0/0"),
     "protocol 50 from pl-1": IngressRule("50", None, None, prefix_list_id="pl-1"),
