@@ -80,6 +80,7 @@ class Client:
             "dynamodb": world.table,
             "s3": world.bucket,
             "ec2": world.ec2.get(self._account_id),
+            **world.services,
         }.get(self._service)
         if hasattr(place, operation):
             arguments.pop("TableName", None)

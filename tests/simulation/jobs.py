@@ -95,12 +95,17 @@ class Screen:
         return "y"
 
 
-def scan(world: World, account_id: str, group_ids: Sequence[str] = ()) -> None:
-    """The describe function, on a message of the topic."""
+def runtime_of(world: World) -> Runtime:
+    """What the functions of identification work with."""
     sessions: Any = world.sessions
     runtime = _Runtime(world.settings.configuration(), sessions, _table(world))
     object.__setattr__(runtime, "clock", world.clock)
-    describe.identify(ScanTarget(account_id, REGION, tuple(group_ids)), runtime)
+    return runtime
+
+
+def scan(world: World, account_id: str, group_ids: Sequence[str] = ()) -> None:
+    """The describe function, on a message of the topic."""
+    describe.identify(ScanTarget(account_id, REGION, tuple(group_ids)), runtime_of(world))
 
 
 def report(world: World) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from tests.simulation import jobs, people
 from tests.simulation.access import EXEMPT_PORT, Cell, cells, completely, exposed
@@ -18,12 +20,17 @@ _LONGEST_LAG_S = 60.0
 _LEASE_S = 16 * 60.0
 
 
-def simulate(seed: int, likely: Mapping[str, float] = JOBS) -> World:
+def simulate(
+    seed: int,
+    likely: Mapping[str, float] = JOBS,
+    during: Callable[[World], AbstractContextManager[object]] = nullcontext,
+) -> World:
     """Run one seed.
 
     Args:
         seed: decides everything.
         likely: how often each job is, as `JOBS` has it.
+        during: entered after the quiet beginning, and left at the end.
 
     Raises:
         InvariantError: something was not true that must be. The world's history is in its notes.
@@ -32,10 +39,11 @@ def simulate(seed: int, likely: Mapping[str, float] = JOBS) -> World:
     logging.disable(logging.CRITICAL)
     try:
         with jobs.serial():
-            _prepare(world)
-            _chaos(world, likely)
-            _quiet(world)
-            _at_rest(world)
+            prepare(world)
+            with during(world):
+                _chaos(world, likely)
+                _quiet(world)
+                _at_rest(world)
     except InvariantError as error:
         error.add_note("\n".join(world.history))
         raise
@@ -44,7 +52,12 @@ def simulate(seed: int, likely: Mapping[str, float] = JOBS) -> World:
     return world
 
 
-def _run(world: World) -> None:
+def run_actors(world: World) -> None:
+    """Run until every actor has ended.
+
+    Raises:
+        InvariantError: something was not true that must be.
+    """
     world.scheduler.run()
     if world.broken:
         raise InvariantError(world.broken)
@@ -53,11 +66,13 @@ def _run(world: World) -> None:
 def run_alone(world: World, work: Callable[[], object], name: str = "alone") -> None:
     """Run one job while nothing else happens."""
     with jobs.serial():
-        _actor(world, name, world.now, work)
-        _run(world)
+        add_actor(world, name, world.now, work)
+        run_actors(world)
 
 
-def _actor(world: World, name: str, at: float, work: Callable[[], object], *, is_person: bool = False) -> Actor:
+def add_actor(world: World, name: str, at: float, work: Callable[[], object], *, is_person: bool = False) -> Actor:
+    """Let a job or a person begin at a time. What no job may raise ends the simulation."""
+
     def guarded() -> None:
         try:
             work()
@@ -78,17 +93,18 @@ def _actor(world: World, name: str, at: float, work: Callable[[], object], *, is
     return world.scheduler.add(Actor(name, guarded, at, skew, is_person=is_person))
 
 
-def _prepare(world: World) -> None:
+def prepare(world: World) -> None:
     """A quiet beginning: groups that are known, and reported."""
     for account_id in (MAIN, MEMBER):
         people.create_group(world, account_id, people.DEFAULT)
     for _ in range(world.random.randint(2, 4)):
         people.create_group(world, world.random.choice([MAIN, MEMBER]))
     for account_id in (MAIN, MEMBER):
-        _actor(world, f"scan {account_id[:2]}", world.now, lambda account_id=account_id: jobs.scan(world, account_id))  # type: ignore[misc]
-        _run(world)
-    _actor(world, "report", world.now, lambda: jobs.report(world))
-    _run(world)
+        scan = partial(jobs.scan, world, account_id)
+        add_actor(world, f"scan {account_id[:2]}", world.now, scan)
+        run_actors(world)
+    add_actor(world, "report", world.now, lambda: jobs.report(world))
+    run_actors(world)
 
 
 def _chaos(world: World, likely: Mapping[str, float]) -> None:
@@ -118,8 +134,8 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
         _start(world, job, number, at, account_id, group_id)
     for number in range(random.randint(2, 10)):
         at = begin + random.uniform(0, length)
-        _actor(world, f"person {number}", at, lambda: people.act(world), is_person=True)
-    _run(world)
+        add_actor(world, f"person {number}", at, lambda: people.act(world), is_person=True)
+    run_actors(world)
 
 
 def _start(world: World, job: str, number: object, at: float, account_id: str, group_id: str) -> None:
@@ -131,7 +147,7 @@ def _start(world: World, job: str, number: object, at: float, account_id: str, g
         "restore": lambda: jobs.restore(world, account_id, group_id),
         "release": lambda: jobs.release(world, account_id, group_id),
     }
-    actor = _actor(world, f"{job} {number}", at, works[job])
+    actor = add_actor(world, f"{job} {number}", at, works[job])
     actor.facts["restores"] = job == "restore"
 
 
@@ -153,7 +169,7 @@ def _run_healthily(world: World, *names: str) -> None:
         accounts = (MAIN, MEMBER) if name == "scan" else (MAIN,)
         for account_id in accounts:
             _start(world, name, f"healthy {account_id[:2]}", world.now, account_id, "")
-            _run(world)
+            run_actors(world)
         world.scheduler.sleep(_LONGEST_LAG_S)
 
 
@@ -211,7 +227,7 @@ def _restore_again(world: World) -> None:
             continue
         if issue_id in world.ec2[account_id].groups():
             _start(world, "restore", issue_id, world.now, account_id, issue_id)
-            _run(world)
+            run_actors(world)
 
 
 def _group_at_rest(world: World, account_id: str, group_id: str, found: frozenset[tuple[str, int, str]]) -> None:

@@ -106,6 +106,8 @@ class World:
 
     Attributes:
         history: what happened, one line each.
+        services: further services that clients call, by their names: objects with their operations.
+        watchers: each is told of every change of a group: account, operation, group id, added and removed rules.
     """
 
     main_account = MAIN
@@ -120,6 +122,8 @@ class World:
         self.bucket = Bucket(lambda: self.now)
         self.tickets: dict[str, KeptTicket] = {}
         self.messages: list[tuple[str, str]] = []
+        self.services: dict[str, Any] = {}
+        self.watchers: list[Callable[[str, str, str, tuple[Rule, ...], tuple[Rule, ...]], None]] = []
         self.sessions = Sessions(self)
         self.ec2 = {
             account_id: Ec2(account_id, lambda: self.now, self.random, self._watching(account_id))
@@ -213,6 +217,8 @@ class World:
             removed: tuple[Rule, ...],
         ) -> None:
             self.note(f"   {operation} {group_id}: +[{_listed(added)}] -[{_listed(removed)}]")
+            for watcher in self.watchers:
+                watcher(account_id, operation, group_id, added, removed)
             actor = self.scheduler.current
             if actor is None or actor.is_person:
                 self._by_owner(group_id, after, added, removed)

@@ -1,0 +1,100 @@
+"""Every change has its event: without a loss the table is right without a scan, whatever else is under way."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.simulation import jobs, people
+from tests.simulation.access import cells, exposed
+from tests.simulation.errors import error_class
+from tests.simulation.events import Events
+from tests.simulation.run import add_actor, prepare, run_actors, simulate
+from tests.simulation.world import MAIN, MEMBER, InvariantError, World
+
+_CHUNK, _SEEDS, _LOSSY = 20, 120, 40
+
+
+def open_or_close(world: World) -> None:
+    """Somebody changes a group, not twice within a second: CloudTrail's times are no finer."""
+    random = world.random
+    account_id = random.choice(sorted(world.ec2))
+    ec2 = world.ec2[account_id]
+    group = random.choice([group for _, group in sorted(ec2.groups().items())])
+    what = random.choices(("open", "close", "delete"), (6, 8, 0.5))[0]
+    if what == "open":
+        try:
+            ec2.authorize_security_group_ingress(group.group_id, [random.choice(people.RULES).permission()])
+        except error_class("InvalidPermission.Duplicate"):
+            pass
+    elif what == "close" and group.rules:
+        ec2.revoke_security_group_ingress(group.group_id, [random.choice(group.rules).rule_id])
+    elif what == "delete" and group.name != people.DEFAULT:
+        ec2.delete(group.group_id)
+
+
+def history(seed: int) -> World:
+    """People, scans, looks and events of one seed, and no scan at its end."""
+    world = World(seed)
+    logging.disable(logging.CRITICAL)
+    try:
+        with jobs.serial():
+            prepare(world)
+            random = world.random
+            world.skew = random.choice([0.0, 2.0, 60.0])
+            world.faults.refused = world.faults.lost = random.choice([0.0, 0.02])
+            world.faults.killed = random.choice([0.0, 0.01])
+            world.scheduler.set_latency(lambda: random.expovariate(1 / random.choice([0.1, 0.1, 1.0, 10.0])))
+            events = Events(world, seed, lost=0.0, latest=random.choice([30.0, 600.0]))
+            for ec2 in world.ec2.values():
+                ec2.longest_lag = random.choice([0.0, 30.0, 60.0])
+            times = random.sample(range(int(world.now) + 1, int(world.now) + random.choice([60, 600])), 12)
+            for number, at in enumerate(times):
+                add_actor(world, f"person {number}", at + 0.5, lambda: open_or_close(world), is_person=True)
+            for number in range(random.randint(0, 3)):
+                account_id = random.choice([MAIN, MEMBER])
+                names = random.choice([[], sorted(world.ec2[account_id].groups())[:1]])
+                begun = world.now + random.uniform(0, 600)
+                add_actor(world, f"scan {number}", begun, lambda a=account_id, n=names: jobs.scan(world, a, n))  # type: ignore[misc]
+            with events.handled():
+                run_actors(world)
+            hold_to_ec2(world)
+    except InvariantError as error:
+        error.add_note("\n".join(world.history))
+        raise
+    finally:
+        logging.disable(logging.NOTSET)
+    return world
+
+
+def hold_to_ec2(world: World) -> None:
+    """Check that the issues are what EC2 has, in status and in what they expose."""
+    world.scheduler.set_latency(lambda: 0.0)
+    world.faults.refused = world.faults.lost = world.faults.killed = 0.0
+    for account_id, ec2 in world.ec2.items():
+        groups = ec2.groups()
+        known = {issue_id for account, issue_id in world.table.items if account == account_id and "sg-" in issue_id[:3]}
+        for group_id in sorted(groups.keys() | known):
+            open_cells = exposed(cells(groups[group_id].rules)) if group_id in groups else frozenset()
+            issue = jobs.runtime_of(world).table.get(account_id, group_id)
+            is_open = issue is not None and issue.status.is_exposed
+            world.check(is_open == bool(open_cells), f"{group_id} exposes {sorted(open_cells)}, its issue is {issue}")
+            if issue and is_open:
+                told = {(perm.protocol, perm.from_port, perm.to_port, perm.cidr) for perm in issue.details.perms}
+                rules = {(rule.protocol, rule.from_port, rule.to_port, rule.source) for rule in groups[group_id].rules}
+                missing = [rule for rule in groups[group_id].rules if exposed(cells([rule]))]
+                world.check(
+                    told <= rules and len(told) == len(missing), f"{group_id} has {rules}, its issue names {told}"
+                )
+
+
+@pytest.mark.parametrize("first", range(0, _SEEDS, _CHUNK))
+def test_without_a_loss_the_table_is_right_without_a_scan(first: int) -> None:
+    for seed in range(first, first + _CHUNK):
+        history(seed)
+
+
+def test_with_losses_and_every_job_the_next_scans_are_the_net() -> None:
+    for seed in range(_LOSSY):
+        simulate(seed, during=lambda world, seed=seed: Events(world, seed, lost=0.3, latest=600.0).handled())  # type: ignore[misc]
