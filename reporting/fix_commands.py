@@ -81,7 +81,10 @@ def _ingress_block(perm: Exposure) -> str:
 
 
 def _ingress_rule(issue: Issue, perm: Exposure) -> str:
-    label = f"{protocol_cell(perm)}_{ports_cell(perm)}".replace("-", "_")
+    protocol = protocol_cell(perm)
+    # Terraform's names do not begin with a digit.
+    name = f"protocol_{protocol}" if protocol.isdigit() else protocol
+    label = f"{name}_{ports_cell(perm)}".replace("-", "_")
     ports = (
         f"  from_port         = {perm.from_port}\n  to_port           = {perm.to_port}\n"
         if perm.from_port is not None

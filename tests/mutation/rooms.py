@@ -24,7 +24,10 @@ ROOMS: Mapping[str, Room] = {
         _modules("library/security_groups", "exemptions exposure group resources rule_text stretches usage"),
         ("tests/unit/security_groups",),
     ),
-    "xml": Room(("library/security_groups/xml_*.py",), ("tests/unit/security_groups/test_xml_answer.py",)),
+    "answers": Room(
+        ("library/security_groups/xml_*.py", "library/security_groups/plain_answer.py"),
+        ("tests/unit/security_groups",),
+    ),
     "issues": Room(("library/issues/*.py",), ("tests/unit/issues",)),
     "documents": Room(("library/documents/*.py",), ("tests/unit/documents",)),
     "reachability": Room(
@@ -45,8 +48,8 @@ ROOMS: Mapping[str, Room] = {
     "reporting": Room(
         _modules(
             "reporting",
-            "exemption_text exposure_text finding_ticket_text fix_commands group_ticket_text issue_text memory "
-            "opened_by_text plan reachability_text ticket_facts",
+            "announcement closing_text exemption_text exposure_text finding_ticket_text fix_commands "
+            "group_ticket_text issue_text memory opened_by_text plan reachability_text ticket_facts",
         ),
         ("tests/unit/reporting",),
     ),
@@ -56,5 +59,22 @@ ROOMS: Mapping[str, Room] = {
             "carving due journal_entry message permissions plan restore_plan rule_quota rule_sets settlement",
         ),
         ("tests/unit/remediation",),
+    ),
+    "config": Room(("library/config/*.py",), ("tests/unit/config",)),
+    "listings": Room(
+        ("hammer/listing/*.py", "hammer/formats/*.py", "hammer/formats/report/*.py", "hammer/status_view.py"),
+        ("tests/unit/hammer",),
+    ),
+    "small": Room(
+        (
+            "deployment/cost.py",
+            "identification/errors.py",
+            "library/aws/chunks.py",
+            "library/aws/item_values.py",
+            "library/aws/partition.py",
+            "library/errors.py",
+            "library/notifications/owners.py",
+        ),
+        ("tests/unit/aws", "tests/unit/config", "tests/unit/notifications"),
     ),
 }

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.mutation.rooms import ROOMS
+
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
 PACKAGES: tuple[str, ...] = tuple(OPTIONS["root_packages"])
@@ -46,6 +48,14 @@ def named(contract: dict[str, Any]) -> Iterator[str]:
     for layer in contract.get("layers", ()):
         for container in contract["containers"]:
             yield from (f"{container}.{name.strip(' ()')}" for name in re.split(r"[|:]", layer))
+
+
+def test_each_pure_module_is_in_a_room_whose_mutants_can_be_tried() -> None:
+    patterns = [pattern for room in ROOMS.values() for pattern in room.modules]
+    matched = {module_name(path) for pattern in patterns for path in ROOT.glob(pattern)}
+    assert sorted(set(PURE) - matched) == ["library.security_groups"]  # an empty package
+    assert [pattern for pattern in patterns if not list(ROOT.glob(pattern))] == []
+    assert [test for room in ROOMS.values() for test in room.tests if not (ROOT / test).exists()] == []
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
