@@ -71,7 +71,7 @@ class OpeningCall:
         """The other way round; None if the text is none."""
         try:
             by, rules = json.loads(text)
-        except ValueError:
+        except (TypeError, ValueError):
             return None
         return cls.from_parts(by, rules)
 

@@ -109,6 +109,36 @@ def test_what_is_open_now_is_judged_again(
     assert terms.is_immediate_as(issue(reachability), status) is expected
 
 
+def test_the_retention_period_alone() -> None:
+    assert TERMS.due_by_retention(issue()) == LATER
+    assert TERMS.due_by_retention(issue(timestamps=Timestamps())) is None
+
+
+@pytest.mark.parametrize("status", ["open_completely", "open_partly"])
+def test_of_a_verdict_without_sources_the_status_decides(status: OpenStatus) -> None:
+    given = issue(Reachability.of(Verdict.BLOCKED, None, "open_completely"))
+    severities = {"open_completely": Severity.MEDIUM, "open_partly": Severity.LOW}
+    for severity in Severity:
+        terms = replace(TERMS, immediate=frozenset({severity}))
+        assert terms.is_immediate_as(given, status) is (severity is severities[status])
+
+
+@pytest.mark.parametrize(
+    "odd", ["x", 7, {"at": None, "occurrence": 1}, {"at": "2026-11-22T05:00:00Z", "occurrence": "x"}, {"occurrence": 1}]
+)
+def test_a_malformed_notice_is_none(odd: object) -> None:
+    assert ClosingNotice.from_item(odd) is None
+
+
+@pytest.mark.parametrize("withdrawn", [True, False])
+def test_a_notice_reads_back(withdrawn: bool) -> None:
+    notice = replace(TOLD, withdrawn=withdrawn)
+    assert ClosingNotice.from_item(notice.to_item()) == notice
+    item = notice.to_item()
+    del item["withdrawn"]
+    assert ClosingNotice.from_item(item) == TOLD
+
+
 def test_a_notice_is_kept_in_the_item() -> None:
     given = issue()
     assert given.to_item()["closing_notice"] == {"at": "2026-11-22T05:00:00+00:00", "occurrence": 3, "withdrawn": False}

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from library.issues.flapping import KEPT, PastOccurrence, flapping_text, managed_by
+from library.issues.flapping import KEPT, PastOccurrence, flapping_text, is_flapping, managed_by, reopeners, reopenings
 from library.issues.issue import Issue
 from library.issues.opened_by import OpenedBy
 from library.issues.reconcile import reconcile
@@ -69,3 +69,30 @@ def test_only_the_last_days_count() -> None:
         "opened again 3 times in 7 days; it is managed by Terraform, which may open it again"
     )
     assert flapping_text(issue.history, now + 20 * DAY, "Terraform") == ""
+
+
+def past(days: float, principal: str = "") -> PastOccurrence:
+    return PastOccurrence(None, NOW - days * DAY, principal)
+
+
+@pytest.mark.parametrize(
+    ("history", "times", "flaps"),
+    [
+        pytest.param((), 0, False, id="never"),
+        pytest.param((past(1),), 1, False, id="once"),
+        pytest.param((past(2), past(1)), 2, True, id="twice"),
+        pytest.param((past(8), past(1)), 1, False, id="once in the last days"),
+        pytest.param((past(7.001), past(7), past(0)), 2, True, id="to the second"),
+    ],
+)
+def test_how_often_it_was_opened_again_lately(history: tuple[PastOccurrence, ...], times: int, flaps: bool) -> None:
+    assert reopenings(history, NOW) == times
+    assert is_flapping(history, NOW) is flaps
+
+
+def test_who_opened_it_lately_is_named_once_in_order() -> None:
+    history = (past(9, "eve"), past(7, "bob"), past(3, ""), past(2, "ana"), past(1, "bob"))
+    assert reopeners(history, ANA, NOW) == ("bob", "ana")
+    assert reopeners(history[:2], ANA, NOW) == ("bob", "ana")
+    assert reopeners(history[:2], None, NOW) == ("bob",)
+    assert reopeners((), None, NOW) == ()

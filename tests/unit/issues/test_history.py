@@ -56,3 +56,26 @@ def test_a_day_survives_the_table() -> None:
     item = day.to_item() | {"found": Decimal(1), "hours_to_fix": Decimal(5)}
     assert Day.from_item(item) == day
     assert day.open_total == 3
+
+
+def test_a_day_counts_each_account_and_each_restore_and_reads_back() -> None:
+    exempt = replace(an_issue(Status.WHITELISTED), timestamps=Timestamps(identified=LONG_AGO))
+    restored = replace(an_issue(), remediation_details={"restored": {"at": NOON.isoformat(), "by": "ana"}})
+    fixed = Timestamps(identified=NOON - timedelta(hours=5000), resolved=NOON)
+    day = summarize_day(
+        [exempt, exempt, restored, restored, replace(an_issue(Status.RESOLVED), timestamps=fixed)], TODAY
+    )
+    assert (day.whitelisted, day.restored, day.hours_to_fix) == ({"210987654321": 2}, 2, 5000)
+    item = day.to_item()
+    assert item == {
+        "day": "2026-11-22",
+        "open": {"210987654321": {"high": 2}},
+        "whitelisted": {"210987654321": 2},
+        "found": 0,
+        "resolved": 1,
+        "remediated": 0,
+        "restored": 2,
+        "hours_to_fix": 5000,
+    }
+    assert Day.from_item(item) == day
+    assert Day.from_item({**item, "hours_to_fix": None}) == replace(day, hours_to_fix=None)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from library.issues.closing import ClosingNotice
 from library.issues.details import IssueDetails
+from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
+from library.issues.opened_by import OpenedBy
 from library.issues.scan_coverage import Outcome, ScanCoverage
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, parse_time, shown_time
 from library.security_groups.exposure import Exposure
+from library.security_groups.usage import Usage, User
 from tests.builders.issues import NOW, an_issue
 
 DETAILS = IssueDetails(
@@ -100,7 +108,7 @@ def test_an_item_that_is_none(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "time"),
+    ("text", "read"),
     [
         (None, None),
         ("", None),
@@ -110,9 +118,9 @@ def test_an_item_that_is_none(change: dict[str, Any]) -> None:
         ("2026-11-22T05:00:00+02:00", NOW),
     ],
 )
-def test_times_are_read(text: str | None, time: datetime | None) -> None:
-    assert parse_time(text) == time
-    assert time is None or parse_time(text).tzinfo is UTC  # type: ignore[union-attr]
+def test_times_are_read(text: str | None, read: datetime | None) -> None:
+    assert parse_time(text) == read
+    assert read is None or parse_time(text).tzinfo is UTC  # type: ignore[union-attr]
 
 
 def test_times_are_written_in_utc() -> None:
@@ -124,3 +132,87 @@ def test_scan_coverage_reads_back() -> None:
     scan = ScanCoverage("210987654321", "eu-west-1", Outcome.FAILED, NOW, 1.25, 77, "denied", NOW - timedelta(days=1))
     item = {**scan.to_item(), "account_id": "210987654321", "last_complete": "2026-11-21T03:00:00+00:00"}
     assert ScanCoverage.from_item(item) == scan
+
+
+RULE = DETAILS.perms[1]
+
+
+def checked(issue: Issue, **details: Any) -> None:
+    replace(issue, details=replace(issue.details, **details)).check()
+
+
+@pytest.mark.parametrize(
+    ("details", "reason"),
+    [
+        ({"name": 7}, "issue_details.name is no text"),
+        ({"region": None}, "issue_details.region is no text"),
+        ({"vpc_id": []}, "issue_details.vpc_id is no text"),
+        ({"vpc_id": [], "name": 7}, "issue_details.name is no text"),
+        ({"name": 7, "tags": []}, "issue_details.name is no text"),
+        ({"tags": []}, "issue_details.tags is no map"),
+        ({"tags": {"a": "b", "c": 7}}, "a tag is no text"),
+        ({"perms": (RULE._replace(protocol=6),)}, "the protocol 6 of issue_details.perms is no text"),
+        ({"perms": (RULE._replace(cidr=None),)}, "the cidr None of issue_details.perms is no text"),
+        ({"perms": (RULE._replace(cidr="8.8.8.8/33"),)}, "'8.8.8.8/33' is not a CIDR"),
+        ({"status": "open"}, "a status is neither open_completely nor open_partly"),
+        ({"perms": (RULE._replace(status="shut"),)}, "a status is neither open_completely nor open_partly"),
+    ],
+)
+def test_the_first_part_of_an_issue_that_is_odd_is_named(details: dict[str, Any], reason: str) -> None:
+    checked(an_issue(), perms=DETAILS.perms)
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
+        checked(an_issue(), **details)
+
+
+@pytest.mark.parametrize("name", ["jira_details", "slack_details", "remediation_details"])
+def test_what_is_kept_in_an_issue_is_a_map(name: str) -> None:
+    change: dict[str, Any] = {name: ["x"]}
+    with pytest.raises(ValueError, match=f"^{name} is no map$"):
+        replace(an_issue(), **change).check()
+
+
+def test_a_time_for_people_is_to_the_second_in_utc() -> None:
+    there = datetime(2026, 11, 22, 5, 0, 7, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    assert shown_time(there) == "2026-11-22T03:00:07+00:00"
+    assert shown_time(None) == ""
+
+
+def test_scan_coverage_without_a_start_names_its_place() -> None:
+    item = {"account_id": "210987654321", "region": "eu-west-1", "started": None}
+    with pytest.raises(ValueError, match=r"^scan coverage of 210987654321 eu-west-1 has no start$"):
+        ScanCoverage.from_item(item)
+
+
+@pytest.fixture
+def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Auckland")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_far_from_greenwich")
+def test_the_machine_s_zone_is_not_asked() -> None:
+    assert parse_time("2026-11-22T03:00:00") == NOW
+    assert format_time(NOW) == "2026-11-22T03:00:00+00:00"
+    assert shown_time(NOW) == "2026-11-22T03:00:00+00:00"
+
+
+def test_a_time_out_of_range_says_so() -> None:
+    with pytest.raises(ValueError, match=r"^0001-01-01T00:00:00\+14:00 is out of range in UTC$"):
+        parse_time("0001-01-01T00:00:00+14:00")
+
+
+def test_an_issue_with_all_that_may_be_known_of_it_reads_back() -> None:
+    usage = Usage((User("instance", "i-1", ("8.8.8.8",)),), 2, ({"owner": "ana"},))
+    by = OpenedBy("ana", "203.0.113.7", "aws-cli/2", "AuthorizeSecurityGroupIngress", NOW, "e-1")
+    past = PastOccurrence(NOW, NOW, "bob")
+    known: dict[str, Any] = {"usage": usage, "opened_by": by, "history": (past,), "closing_notice": ClosingNotice(NOW, 3, True)}
+    issue = replace(an_issue(), looked_up=17, **known)
+    item = issue.to_item()
+    optional = {"used_by", "opened_by", "history", "closing_notice", "looked_up"}
+    assert set(item) - set(an_issue().to_item()) == optional
+    assert (item["used_by"], item["history"], item["looked_up"]) == (usage.to_item(), [past.to_item()], 17)
+    assert Issue.from_item({**item, "looked_up": Decimal(17)}) == issue
+    assert Issue.from_item({**item, "looked_up": "long ago"}).looked_up is None

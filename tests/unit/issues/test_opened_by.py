@@ -58,6 +58,13 @@ def test_nonsense_counts_as_unknown_and_leaves_the_issue_readable(item: Any) -> 
     assert read.opened_by is None
 
 
+@pytest.mark.parametrize("name", sorted(ITEM.keys() - {"event_time"}))
+def test_what_cloudtrail_left_out_is_an_empty_text(name: str) -> None:
+    item = {key: value for key, value in ITEM.items() if key != name}
+    left_out: dict[str, Any] = {name: ""}
+    assert OpenedBy.from_item(item) == replace(ANA, **left_out)
+
+
 def _detection(details: IssueDetails) -> Detection:
     return Detection("210987654321", "sg-1", details, whitelisted=False)
 

@@ -160,3 +160,25 @@ def test_the_codes_are_the_contract_s_in_its_order() -> None:
         "ELB_LISTENERS_MISMATCH",
     ]
     assert [*Verdict][-1] is Verdict.UNUSED
+
+
+def test_a_verdict_is_made_with_its_severity_and_all_that_is_said() -> None:
+    judged = Reachability.of(
+        Verdict.INTERNET,
+        Sources.ALL,
+        "open_completely",
+        [OPEN_PATH, BLOCKED_PATH],
+        iter(["Assumed."]),
+        iter(["Unread."]),
+    )
+    assert judged == Reachability(
+        Verdict.INTERNET, Sources.ALL, Severity.CRITICAL, (OPEN_PATH, BLOCKED_PATH), 2, ("Assumed.",), ("Unread.",)
+    )
+    assert Reachability.of(Verdict.INTERNET, Sources.SOME, "open_completely").severity is Severity.HIGH
+    assert Reachability.of(Verdict.BLOCKED, None, "open_partly").severity is Severity.LOW
+
+
+def test_a_verdict_without_sources_reads_back() -> None:
+    judged = Reachability.of(Verdict.BLOCKED, None, "open_completely", [BLOCKED_PATH])
+    assert judged.to_item()["sources"] is None
+    assert Reachability.from_item(judged.to_item()) == judged

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
-from library.issues.reconcile import Detection, Event, reconcile
+from library.issues.opened_by import OpenedBy
+from library.issues.reachability import Reachability, Sources, Verdict
+from library.issues.reconcile import Change, Detection, Event, attribute, reconcile
+from library.security_groups.usage import Usage, User
 from tests.builders.issues import DETAILS, EARLIER, NOW, RDP, SSH, a_detection, an_issue
 
 BEGUN = Timestamps(identified=NOW, updated=NOW)
@@ -151,3 +155,73 @@ def test_a_second_look_changes_nothing(status: Status, detection: Detection | No
     after = change.issue if change else an_issue(status)
     assert reconcile(after, detection, NOW) is None
     assert reconcile(Issue.from_item(after.to_item()), detection, NOW) is None
+
+
+USED, OTHERWISE = (Usage((User("instance", name),)) for name in ("i-1", "i-2"))
+JUDGED = Reachability.of(Verdict.BLOCKED, None, "open_completely")
+REACHABLE = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
+
+
+@pytest.mark.parametrize("known", [None, OPEN, RESOLVED, replace(OPEN, usage=OTHERWISE)])
+def test_what_uses_the_group_is_kept_with_each_change(known: Issue | None) -> None:
+    change = reconcile(known, replace(a_detection(name="new"), usage=USED), NOW)
+    assert change is not None
+    assert change.issue.usage == USED
+
+
+@pytest.mark.parametrize("known", [OPEN, RESOLVED])
+def test_what_used_the_group_stays_where_it_was_not_read(known: Issue) -> None:
+    change = reconcile(replace(known, usage=OTHERWISE), a_detection(name="new"), NOW)
+    assert change is not None
+    assert change.issue.usage == OTHERWISE
+
+
+def test_a_new_occurrence_is_about_what_is_there_now() -> None:
+    change = reconcile(RESOLVED, a_detection(**WIDER), NOW)
+    assert change is not None
+    assert change.issue.details == a_detection(**WIDER).details
+
+
+@pytest.mark.parametrize(
+    ("known", "detection", "is_news"),
+    [
+        pytest.param(OPEN, a_detection(reachability=JUDGED), False, id="judged for the first time"),
+        pytest.param(OPEN, replace(a_detection(), usage=USED), False, id="used by something"),
+        pytest.param(OPEN, a_detection(reachability=JUDGED, name="new"), True, id="judged first, and renamed"),
+        pytest.param(
+            an_issue(details=replace(DETAILS, reachability=JUDGED)),
+            a_detection(reachability=REACHABLE),
+            True,
+            id="reachable now",
+        ),
+        pytest.param(OPEN, a_detection(whitelisted=True), True, id="exempt now"),
+    ],
+)
+def test_whether_a_change_counts_as_an_update(known: Issue, detection: Detection, is_news: bool) -> None:
+    change = reconcile(known, detection, NOW)
+    assert change is not None
+    assert change.issue.timestamps == (CHANGED if is_news else OPEN.timestamps)
+
+
+@pytest.mark.parametrize(
+    ("known", "history"),
+    [
+        pytest.param(OPEN, (PastOccurrence(EARLIER, NOW, ""),), id="nobody knows who opened it"),
+        pytest.param(WHITELISTED, (), id="an exempt group was not opened again"),
+    ],
+)
+def test_what_history_keeps_of_an_end(known: Issue, history: tuple[PastOccurrence, ...]) -> None:
+    change = reconcile(known, None, NOW)
+    assert change is not None
+    assert change.issue.history == history
+
+
+def test_who_opened_it_is_a_change_of_its_own() -> None:
+    by = OpenedBy("ana", "203.0.113.7", "aws-cli/2", "AuthorizeSecurityGroupIngress", NOW, "e-1")
+    named = replace(OPEN, opened_by=by, revision=OPEN.revision + 1)
+    assert attribute(OPEN, by) == Change(Event.ATTRIBUTED, named, OPEN)
+    assert attribute(named, None) == Change(
+        Event.ATTRIBUTED, replace(named, opened_by=None, revision=named.revision + 1), named
+    )
+    assert attribute(OPEN, None) is None
+    assert attribute(named, by) is None

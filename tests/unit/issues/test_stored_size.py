@@ -63,3 +63,12 @@ def test_tags_and_paths_have_their_limits_too(letter: str) -> None:
     assert cut.tags["owner"] == "ana@example.com"
     assert cut.reachability
     assert (cut.reachability.paths_total, cut.reachability.verdict) == (20, Verdict.INTERNET)
+
+
+def test_what_a_path_goes_through_counts_too() -> None:
+    through = tuple(f"eni-{n:030}" for n in range(200))
+    paths = [Path(f"eni-{n}", "", "", Verdict.INTERNET, through) for n in range(5)]
+    cut = fitting(replace(DETAILS, reachability=Reachability.of(Verdict.INTERNET, None, "open_completely", paths)))
+    assert cut.reachability
+    assert len(cut.reachability.paths) == 2
+    assert cut.reachability.paths_total == 5
