@@ -53,6 +53,7 @@ def run(name: str, children: int, again: bool) -> None:
         "MUTANTS_TRIAL": str(trial),
         "MUTANT_UNDER_TEST": "",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "ORACLE_NETWORKS": "80",
     }
     plugins = [
         "-p",

@@ -137,6 +137,10 @@ def test_scan_coverage_reads_back() -> None:
 RULE = DETAILS.perms[1]
 
 
+def odd_rule(**parts: Any) -> Exposure:
+    return RULE._replace(**parts)
+
+
 def checked(issue: Issue, **details: Any) -> None:
     replace(issue, details=replace(issue.details, **details)).check()
 
@@ -151,11 +155,11 @@ def checked(issue: Issue, **details: Any) -> None:
         ({"name": 7, "tags": []}, "issue_details.name is no text"),
         ({"tags": []}, "issue_details.tags is no map"),
         ({"tags": {"a": "b", "c": 7}}, "a tag is no text"),
-        ({"perms": (RULE._replace(protocol=6),)}, "the protocol 6 of issue_details.perms is no text"),
-        ({"perms": (RULE._replace(cidr=None),)}, "the cidr None of issue_details.perms is no text"),
+        ({"perms": (odd_rule(protocol=6),)}, "the protocol 6 of issue_details.perms is no text"),
+        ({"perms": (odd_rule(cidr=None),)}, "the cidr None of issue_details.perms is no text"),
         ({"perms": (RULE._replace(cidr="8.8.8.8/33"),)}, "'8.8.8.8/33' is not a CIDR"),
         ({"status": "open"}, "a status is neither open_completely nor open_partly"),
-        ({"perms": (RULE._replace(status="shut"),)}, "a status is neither open_completely nor open_partly"),
+        ({"perms": (odd_rule(status="shut"),)}, "a status is neither open_completely nor open_partly"),
     ],
 )
 def test_the_first_part_of_an_issue_that_is_odd_is_named(details: dict[str, Any], reason: str) -> None:
@@ -208,7 +212,12 @@ def test_an_issue_with_all_that_may_be_known_of_it_reads_back() -> None:
     usage = Usage((User("instance", "i-1", ("8.8.8.8",)),), 2, ({"owner": "ana"},))
     by = OpenedBy("ana", "203.0.113.7", "aws-cli/2", "AuthorizeSecurityGroupIngress", NOW, "e-1")
     past = PastOccurrence(NOW, NOW, "bob")
-    known: dict[str, Any] = {"usage": usage, "opened_by": by, "history": (past,), "closing_notice": ClosingNotice(NOW, 3, True)}
+    known: dict[str, Any] = {
+        "usage": usage,
+        "opened_by": by,
+        "history": (past,),
+        "closing_notice": ClosingNotice(NOW, 3, True),
+    }
     issue = replace(an_issue(), looked_up=17, **known)
     item = issue.to_item()
     optional = {"used_by", "opened_by", "history", "closing_notice", "looked_up"}

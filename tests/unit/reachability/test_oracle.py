@@ -30,6 +30,8 @@ def test_the_verdict_agrees_with_the_oracle() -> None:
         paths = sorted((path.interface, path.address, str(path.verdict), str(path.blocked_by)) for path in found.paths)
         assert (str(found.verdict), found.sources and str(found.sources), paths) == Oracle(made.world).answer(), seed
         seen.update({f"{found.verdict} {found.sources or ''}", *(path[3] for path in paths)})
+    if NETWORKS < 1000:  # too few for every kind; `make mutants` tries few
+        return
     # The networks are of all kinds: nothing agrees because it never occurs.
     assert {name for name, times in seen.items() if times >= NETWORKS / 200} >= {
         "internet all",
