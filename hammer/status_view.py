@@ -113,7 +113,7 @@ def due_rows(facts: Facts) -> list[tuple[str, ...]]:
     )
     return [
         (
-            "now" if when <= facts.now else shown_time(when)[:16].replace("T", " "),
+            "now" if when <= facts.now else shown_time(when),
             str(listed.severity),
             issue.account_id,
             issue.details.region,

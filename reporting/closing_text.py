@@ -10,7 +10,7 @@ from datetime import datetime
 
 from library.documents.document import Document, Section, paragraph
 from library.issues.issue import Issue
-from reporting.exposure_text import day_and_time
+from library.issues.times import shown_time
 from reporting.ticket_facts import TicketFacts
 
 
@@ -21,7 +21,7 @@ def closing_words(closes_at: datetime, *, at_once: bool) -> str:
         closes_at: when remediation closes the group, in UTC.
         at_once: whether that is its next run, by immediate mode.
     """
-    return "at its next run" if at_once else f"on {day_and_time(closes_at)} or soon after"
+    return "at its next run" if at_once else f"on {shown_time(closes_at)} or soon after"
 
 
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:

@@ -6,7 +6,6 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from library.documents.document import Table
 from library.network.addresses import INTERNET, PUBLIC, AddressSet, parse_network
@@ -146,13 +145,3 @@ def _traffic(perm: Exposure) -> str:
 
 def _reach(perm: Exposure) -> str:
     return perm.status.replace("_", " ")
-
-
-def day_and_time(time: datetime) -> str:
-    """A time in UTC as people write it.
-
-    >>> from datetime import UTC
-    >>> day_and_time(datetime(2026, 11, 22, 3, 5, tzinfo=UTC))
-    '2026-11-22 03:05 UTC'
-    """
-    return f"{time:%Y-%m-%d %H:%M} UTC"

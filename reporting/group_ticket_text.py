@@ -14,12 +14,13 @@ from library.documents.text import cut_utf16, flattened, printable
 from library.issues.flapping import flapping_text, is_flapping, managed_by
 from library.issues.issue import Issue
 from library.issues.reachability import Verdict
+from library.issues.times import shown_time
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
 from reporting import fix_commands, reachability_text
 from reporting.closing_text import closing_words
-from reporting.exposure_text import day_and_time, exposure_table, restricted_ports, share, told_line
+from reporting.exposure_text import exposure_table, restricted_ports, share, told_line
 from reporting.opened_by_text import opened_by_text
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
 
@@ -75,7 +76,7 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
     opened = [perm for line, perm in now.items() if line not in known]
     closed = [line for line in told or () if line not in now]
     if again:
-        since = f", since {day_and_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
+        since = f", since {shown_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
         count = f", for the {issue.occurrence}th time" if issue.occurrence > 3 else ""
         blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
         blocks += [
@@ -112,9 +113,9 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
         return (Section("", (paragraph(f"{text} It comes back if the exemption ends."),)),)
     times = issue.timestamps
     text = f"Security group {issue.issue_id} exposes nothing any more"
-    text += f", as was seen on {day_and_time(times.resolved)}." if times.resolved else "."
+    text += f", as was seen on {shown_time(times.resolved)}." if times.resolved else "."
     if times.remediated:
-        text += f" Hammer had replaced its rules on {day_and_time(times.remediated)}."
+        text += f" Hammer had replaced its rules on {shown_time(times.remediated)}."
     return (Section("", (paragraph(f"{text} If it is exposed again, this ticket is reopened."),)),)
 
 
@@ -226,7 +227,7 @@ def _usage(usage: Usage) -> tuple[Block, ...]:
 
 def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     found = issue.timestamps.identified
-    since = f"Hammer first saw it on {day_and_time(found)}." if found else "Nobody knows since when."
+    since = f"Hammer first saw it on {shown_time(found)}." if found else "Nobody knows since when."
     if facts.closes_at is None:
         return (paragraph(f"{since} Hammer will not change the group by itself."),)
     touched = {perm.status for perm in issue.details.perms} & facts.scope

@@ -9,7 +9,7 @@ import re
 
 from library.documents.text import flattened
 from library.issues.opened_by import OpenedBy
-from reporting.exposure_text import day_and_time
+from library.issues.times import shown_time
 
 _LIMIT = 100
 _SESSION = re.compile(r"arn:[^:]*:sts::\d*:assumed-role/([^/]+)/(.+)", re.DOTALL)
@@ -38,7 +38,7 @@ def opened_by_text(opened: OpenedBy) -> str:
     text = ", ".join(parts)
     if opened.user_agent:
         text += f" with {_program(opened.user_agent)}"
-    return f"{text}, {day_and_time(opened.event_time)}"
+    return f"{text}, {shown_time(opened.event_time)}"
 
 
 def _who(principal: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from io import StringIO
 
 from hammer.listing.issue import ListedIssue, Listing
 from library.documents.text import printable
-from library.issues.times import shown_time
+from library.issues.times import format_time
 from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
 
@@ -65,10 +66,10 @@ def _rows(issue: ListedIssue) -> Iterator[list[str]]:
             *_rule(perm),
             issue.owner,
             opened.principal if opened else "",
-            shown_time(opened.event_time) if opened else "",
-            shown_time(times.identified),
-            shown_time(times.reported),
-            shown_time(issue.due),
+            _time(opened.event_time) if opened else "",
+            _time(times.identified),
+            _time(times.reported),
+            _time(issue.due),
             issue.ticket,
             issue.exempt_until.isoformat() if issue.exempt_until else "",
             issue.exempt_reason,
@@ -76,6 +77,10 @@ def _rows(issue: ListedIssue) -> Iterator[list[str]]:
             "; ".join(control.name for control in issue.controls),
             "; ".join(f"{key}={value}" for key, value in sorted(details.tags.items())),
         ]
+
+
+def _time(time: datetime | None) -> str:
+    return format_time(time.replace(microsecond=0)) or "" if time else ""
 
 
 def _rule(perm: Exposure | None) -> list[str]:

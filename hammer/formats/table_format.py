@@ -11,7 +11,7 @@ from hammer.terminal import Cell, Column, Row, say, show_table
 from library.documents.text import counted
 from library.issues.issue import Status
 from library.issues.reachability import Severity
-from library.issues.times import shown_time
+from library.issues.times import shown_day
 from library.security_groups.rule_text import rule_text
 
 SEVERITY_STYLES = {
@@ -75,8 +75,8 @@ def _row(issue: ListedIssue, from_table: bool) -> Row:
     if from_table:
         cells += [
             Cell(issue.owner),
-            Cell(shown_time(issue.timestamps.identified)[:10]),
-            Cell(shown_time(issue.due)[:10]),
+            Cell(shown_day(issue.timestamps.identified)),
+            Cell(shown_day(issue.due)),
             Cell(issue.ticket),
         ]
     return cells

@@ -18,8 +18,17 @@ def format_time(time: datetime | None) -> str | None:
 
 
 def shown_time(time: datetime | None) -> str:
-    """The same for people, to the second; empty for None."""
-    return time.astimezone(UTC).isoformat(timespec="seconds") if time else ""
+    """The same for people, to the minute; empty for None.
+
+    >>> shown_time(datetime(2026, 11, 22, 3, 5, 59, tzinfo=UTC))
+    '2026-11-22 03:05 UTC'
+    """
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time else ""
+
+
+def shown_day(time: datetime | None) -> str:
+    """The day in UTC for people; empty for None."""
+    return time.astimezone(UTC).date().isoformat() if time else ""
 
 
 def parse_time(text: str | None) -> datetime | None:

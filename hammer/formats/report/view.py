@@ -14,7 +14,7 @@ from library.documents.text import counted, flattened, printable
 from library.issues.flapping import WINDOW, is_flapping, managed_by, reopeners, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
-from library.issues.times import shown_time
+from library.issues.times import shown_day, shown_time
 from library.security_groups.exposure import Exposure
 from library.security_groups.rule_text import source_text, traffic_text
 from reporting.exposure_text import share
@@ -132,7 +132,7 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         ports=issue.ports,
         owner=owner,
         age="" if days is None else counted(days, "day") if days else "today",
-        due=shown_time(issue.due)[:10],
+        due=shown_day(issue.due),
         ranks={
             "severity": str(list(Severity).index(issue.severity) + 10 * (issue.status is not Status.OPEN)),
             "age": f"{days or 0:06}",

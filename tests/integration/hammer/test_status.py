@@ -36,12 +36,12 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
         assert shown.exit_code == 0
         rows = [" ".join(line.replace("│", " ").split()) for line in shown.output.splitlines()]
-        assert f"main {REGION} failed 2026-11-22T03:00:00+00:00 1.5 7 never role missing" in rows
+        assert f"main {REGION} failed 2026-11-22 03:00 UTC 1.5 7 never role missing" in rows
         assert "main 2 0 0 0" in rows
         flag = f"restored, waits for a decision: sg-2 in {MAIN}, {REGION}, by ana\\x1b[0m at then"
         assert flag in shown.output
         assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
-        assert "groups are being changed by bo@host, process 7, lease until 2026-11-22T03:15:00" in shown.output
+        assert "groups are being changed by bo@host, process 7, lease until 2026-11-22 03:15 UTC" in shown.output
         assert f"main {REGION} never" in rows
         lock.release()
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--group", group], catch_exceptions=False)

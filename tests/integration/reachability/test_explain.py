@@ -50,7 +50,7 @@ def test_one_group_on_one_screen(network: Network) -> None:
         f"Anyone on the Internet can connect to tcp/22 at {address}. "
         "A stopped instance counts as attached: it can be reached as soon as it runs. "
         "Not judged: whether something listens at the port, and what a firewall on the host lets through.",
-        "Issue open; found 2026-11-22T03:00:00+00:00; reported not yet not due before it is reported",
+        "Issue open; found 2026-11-22 03:00 UTC; reported not yet not due before it is reported",
         "Notified tags name ana@example.com the console: neither JIRA nor Slack is enabled "
         "reporting is false: nobody is notified",
         "Remediation waits: remediation is false: the job with --batch does nothing waits: not reported yet "

@@ -55,7 +55,7 @@ def test_what_is_shown(world: World) -> None:
     shown = "\n".join(world.people.said)
     for expected in (
         f"{group} {group} in {MAIN} (main), {REGION}, vpc-1",
-        "open_completely, found 2026-10-13T03:00:00+00:00, reported 2026-10-23T03:00:00+00:00, SEC-1",
+        "open_completely, found 2026-10-13 03:00 UTC, reported 2026-10-23 03:00 UTC, SEC-1",
         "  used by network interface eni-",
         " (the gateway)",
         "  - tcp/22 from 0.0.0.0/0 (ssh)",
@@ -102,4 +102,4 @@ def test_what_is_not_due_is_offered_when_asked_for(world: World) -> None:
     world.issue(group, reported_days=1)
     assert world.by_hand("y").remediated == 0
     assert world.by_hand("y", include_not_due=True).remediated == 1
-    assert any("due at 2026-12-12T03:00:00+00:00" in line for line in world.people.said)
+    assert any("due at 2026-12-12 03:00 UTC" in line for line in world.people.said)

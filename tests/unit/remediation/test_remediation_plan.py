@@ -373,7 +373,7 @@ DUE: dict[str, tuple[Issue, Case, str]] = {
     "a second early": (
         issue(timestamps=Timestamps(reported=NOW - timedelta(days=21) + timedelta(seconds=1))),
         Case([]),
-        "due at 2026-11-22T03:00:01+00:00",
+        "due at 2026-11-22 03:00 UTC",
     ),
     "not reported": (issue(timestamps=Timestamps()), Case([]), "not reported yet"),
     "resolved": (issue(status=Status.RESOLVED), Case([]), "its issue is resolved"),
