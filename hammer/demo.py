@@ -139,7 +139,7 @@ class Demo:
         opened = sorted(self._issues(Status.OPEN), key=lambda issue: issue.details.name)
         for number, issue in enumerate(opened):
             reported = datetime.now(UTC) - retention + timedelta(days=7 * number, hours=-1)
-            self._reported_at(issue, reported)
+            _set_back(self._table, issue, reported)
 
     def _set_the_scene(self) -> None:
         (self._folder / "config.json").write_text(json.dumps(demo_world.configuration(_BUCKET), indent=2))
@@ -230,15 +230,8 @@ class Demo:
         then = datetime.now(UTC) - timedelta(days=days, hours=1)
         reported = [issue for issue in self._issues(Status.OPEN) if issue.timestamps.reported]
         for issue in reported:
-            self._reported_at(issue, then)
+            _set_back(self._table, issue, then)
         self._console.print(f"{len(reported)} issues were reported {days} days ago, says the table now.")
-
-    def _reported_at(self, issue: Issue, then: datetime) -> None:
-        """Set back when an issue was found and reported."""
-        found = then - timedelta(minutes=5)
-        self._table.update(
-            issue, {"timestamps.identified": format_time(found), "timestamps.reported": format_time(then)}
-        )
 
     def _show_remediated(self) -> None:
         table = _new_table("account", "groups changed", "rules revoked", "rules added", "backups in S3")
@@ -296,6 +289,12 @@ class Demo:
     def _heading(self, text: str) -> None:
         self._step += 1
         self._console.print(f"\n[bold]{self._step}. {text}[/]\n")
+
+
+def _set_back(table: IssueTable, issue: Issue, reported: datetime) -> None:
+    """Make an issue one that was found and reported in the past."""
+    found = reported - timedelta(minutes=5)
+    table.update(issue, {"timestamps.identified": format_time(found), "timestamps.reported": format_time(reported)})
 
 
 def _new_table(*headings: str) -> Table:

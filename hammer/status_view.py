@@ -19,6 +19,7 @@ from library.issues.times import shown_time
 _STALE = timedelta(hours=3)  # scans are hourly: one may be late, not two
 _EXPIRES_SOON = timedelta(days=30)
 _SHOWN = 10
+_BY_HAND = frozenset({"restore"})  # whoever ran it was told how it ended
 _AGES = ((1, "< 1 day"), (7, "< 7 days"), (30, "< 30 days"))
 _OLDER = "older"
 AGE_HEADINGS = (*(name for _, name in _AGES), _OLDER)
@@ -79,7 +80,7 @@ def attention(facts: Facts) -> Iterator[str]:
     if facts.dead_letters is None:
         yield "dead letters: the queues could not be read"
     for job in facts.jobs:
-        if job.outcome not in ("done", "running"):
+        if job.outcome not in ("done", "running") and job.job not in _BY_HAND:
             why = printable("; ".join(job.problems))
             yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {why}"
     for place in facts.unfinished:

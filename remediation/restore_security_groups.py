@@ -12,6 +12,7 @@ import typer
 
 from library.aws.failures import explain
 from library.aws.issue_table import UnreadableIssueError
+from library.aws.job_records import JobRecords
 from library.jobs.command_line import (
     AccountOption,
     BatchOption,
@@ -71,11 +72,16 @@ def command(
             job.show(backup)
             screen.say("dry run: nothing changed")
         else:
-            with hold_lock(context.lock, LOG_STREAM, configuration.aws.region):
+            records = JobRecords(context.table.items, aws.main_account_id)
+            with (
+                hold_lock(context.lock, LOG_STREAM, aws.region),
+                records.recorded("restore", context.who, context.now) as recorded,
+            ):
                 try:
                     problems += job.release() if release_ else job.restore(backup, batch=batch)
                 finally:
                     problems += context.notifier.send()
+                    recorded += problems
     except (CannotRestoreError, *COULD_NOT) as error:
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")

@@ -12,6 +12,7 @@ import pytest
 
 from hammer.demo_world import GROUPS_FILE
 from library.aws.failures import AWS_ERRORS
+from library.aws.job_records import JobRecords
 from library.aws.lock import LEASE
 from library.issues.issue import Status
 from remediation.journal import is_unfinished
@@ -90,6 +91,18 @@ def test_what_is_restored_is_left_alone_until_somebody_decides(world: World) -> 
     assert world.stored(group).remediation_details["restored"] is None
     assert world.batch().remediated == 1
     assert "not waiting for a decision" in world.restore(group, "--release").output
+
+
+def test_a_restore_is_recorded_as_a_run_of_a_job(world: World) -> None:
+    group, _ = remediated(world, SSH)
+    world.restore(group, "--batch", "--backup", "security_groups/none.json")
+    (failed,) = JobRecords(world.table.items, MAIN).runs()
+    assert (failed.job, failed.outcome, len(failed.problems)) == ("restore", "failed", 1)
+    world.restore(group, "--dry-run")
+    assert list(JobRecords(world.table.items, MAIN).runs()) == [failed]
+    world.restore(group, "--batch")
+    (done,) = JobRecords(world.table.items, MAIN).runs()
+    assert (done.job, done.outcome, done.problems) == ("restore", "done", [])
 
 
 def test_agreeing_by_hand_is_a_decision_too(world: World) -> None:

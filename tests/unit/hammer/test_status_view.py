@@ -56,6 +56,11 @@ def facts(*issues: Issue, **other: object) -> Facts:
             id="a job failed",
         ),
         pytest.param(
+            facts(jobs=[JobState("restore", NOW, NOW, "failed", ("no backup",))]),
+            [],
+            id="a restore failed, which whoever ran it was told",
+        ),
+        pytest.param(
             facts(unfinished=["sg-1 in 1, eu-west-1"]),
             ["interrupted, the next remediation run finishes it: sg-1 in 1, eu-west-1"],
             id="a run was interrupted",
