@@ -90,8 +90,11 @@ def _wait(error: NotShownYetError, asked_by: Sequence[_Asked], deliveries: Deliv
     _log.warning("%s", error)
     if not deliveries.come_again:
         return
+    # An event may lag behind what another event of the same group told.
     waiting = [
-        asked.record for asked in asked_by if any(group_id in error.groups for group_id, _ in asked.target.expected)
+        asked.record
+        for asked in asked_by
+        if is_whole(asked.target) or not error.groups.keys().isdisjoint(asked.target.group_ids)
     ]
     deliveries.fail(error, *waiting)
     redeliver_soon(error, waiting, runtime)

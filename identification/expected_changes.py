@@ -6,6 +6,7 @@ compares what it read with what the event says, and comes again while EC2 does n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,6 +53,36 @@ class ExpectedChange:
     def replaces(self) -> bool:
         """Whether something else is gone since that the call does not tell."""
         return not self.is_there or bool(self.rule_id or self.version)
+
+    def to_text(self) -> str:
+        """As a member of a set of the table. The texts of earlier calls come first in their order."""
+        rule = list(self.rule) if self.rule else None
+        return json.dumps([format_time(self.time), self.is_there, rule, self.rule_id, self.version])
+
+    @classmethod
+    def from_text(cls, text: str) -> ExpectedChange | None:
+        """The other way round; None if the text is none."""
+        try:
+            time, is_there, rule, rule_id, version = json.loads(text)
+            return cls.from_parts(time, is_there, rule, rule_id, version)
+        except (TypeError, ValueError):
+            return None
+
+    @classmethod
+    def from_parts(
+        cls, text: object, is_there: object, rule: object, rule_id: object = "", version: object = 0
+    ) -> ExpectedChange:
+        """An expected change from JSON values.
+
+        Raises:
+            TypeError, ValueError: they are none.
+        """
+        time = parse_time(text) if isinstance(text, str) else None
+        if time is None or time.tzinfo is None or not isinstance(rule_id, str) or type(version) is not int:
+            raise TypeError("not an expected change")
+        if rule is not None and not isinstance(rule, list):
+            raise TypeError("not a rule")
+        return cls(time, is_there is True, rule_from_parts(*rule) if rule else None, rule_id, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +131,24 @@ def latest_changes(changes: Iterable[tuple[str, ExpectedChange]]) -> dict[str, t
         elif change.time == same[0].time:
             same.append(change)
     return {group_id: tuple(_clear(by_rule)) for group_id, by_rule in found.items()}
+
+
+def awaited(
+    own: Collection[ExpectedChange], kept: Iterable[ExpectedChange], now: datetime
+) -> tuple[ExpectedChange, ...]:
+    """What EC2 must show of one group: what a look's own event told, and what earlier events told.
+
+    A look that followed an earlier event may have seen EC2 as it was even before that: a rule that was taken away was
+    not there then, because EC2 did not show yet that it had been added. So what is gone since an earlier call stays
+    expected. What was added is not: the look of its own event has seen it.
+
+    Args:
+        own: what the look's own events told.
+        kept: what all events told.
+        now: the time in UTC.
+    """
+    latest = latest_changes(("", change) for change in (*own, *kept) if change.is_young(now)).get("", ())
+    return tuple(change for change in latest if change in own or change.replaces)
 
 
 def _clear(by_rule: Mapping[object, Sequence[ExpectedChange]]) -> Iterator[ExpectedChange]:
@@ -223,17 +272,10 @@ def changes_from_item(item: object) -> tuple[tuple[str, ExpectedChange], ...]:
     found: list[tuple[str, ExpectedChange]] = []
     for told in item if isinstance(item, list) else ():
         try:
-            text, is_there, rule, group_ids, *more = told
-            time = parse_time(text)
-            change = ExpectedChange(time, is_there is True, rule_from_parts(*rule) if rule else None, *_more(*more))  # type: ignore[arg-type]
-        except (AttributeError, TypeError, ValueError):
+            time, is_there, rule, group_ids, *more = told
+            change = ExpectedChange.from_parts(time, is_there, rule, *more)
+        except (TypeError, ValueError):
             continue
-        if time is not None and time.tzinfo is not None and isinstance(group_ids, list):
+        if isinstance(group_ids, list):
             found += [(group_id, change) for group_id in group_ids if isinstance(group_id, str)]
     return tuple(found)
-
-
-def _more(rule_id: object = "", version: object = 0) -> tuple[str, int]:
-    if not isinstance(rule_id, str) or type(version) is not int:
-        raise TypeError("no rule's id, or no version")
-    return rule_id, version

@@ -11,15 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from identification.expected_changes import Lagging, Shown, lagging, latest_changes, needs_rules
+from identification.events_told import EventsTold
+from identification.expected_changes import Lagging, Shown, lagging, needs_rules
 from identification.region_scan import RegionScan, first_few, scan_region
 from library.aws.adoption import adopt
 from library.aws.conditional_writes import ConflictError
 from library.aws.coverage_records import CoverageRecords
 from library.aws.ec2 import read_rules
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.looks import Looks, OpeningCalls
-from library.issues.opening_calls import OpeningCall, opened_by
+from library.aws.looks import Looks
+from library.issues.opening_calls import opened_by
 from library.issues.reconcile import Change, attribute, reconcile
 from library.issues.stored_size import fitting
 from library.security_groups.exposure import Evaluator
@@ -126,8 +127,7 @@ class _Once:
         self._runtime = runtime
         self._group_ids = group_ids
         self._looks = Looks(runtime.table.items)
-        self._openings: dict[str, Sequence[OpeningCall]] = {}
-        self._expected = latest_changes(target.expected)
+        self._told = EventsTold(target, runtime.now())
         self.known = _Known()
         self.lagging: dict[str, Lagging] = {}
 
@@ -137,7 +137,7 @@ class _Once:
         Returns:
             What was seen, how many issues changed, and the groups that must be looked at again.
         """
-        ticket = self._begin(_by_group(self._target.openings))
+        ticket = self._begin()
         # Known before it is described: who writes in between makes the conditional write fail.
         self._read(self._group_ids)
         scan = self._scan()
@@ -147,21 +147,27 @@ class _Once:
         decided = {change.issue.issue_id: change for change in self._decide(scan)}
         decided |= {change.issue.issue_id: change for change in self._attribute(decided)}
         marks = self._looks.marks(self._account_id, self._region, decided, ticket)
-        self._openings |= marks.openings
+        self._told.learn_openings(marks.told)
         written = decided.keys() - marks.overtaken
         conflicts = self._write([self._with_opener(decided[group_id]) for group_id in sorted(written)], ticket)
         again = marks.overtaken | conflicts | self._mark_unchanged(decided.keys(), ticket)
         # A later look may have begun after the check above and read the table before the writes.
-        again |= self._looks.marks(self._account_id, self._region, written - conflicts, ticket).overtaken
+        marks = self._looks.marks(self._account_id, self._region, written - conflicts, ticket)
+        again |= marks.overtaken
+        if not self._group_ids:
+            # A whole look does not know what events told. A look at these groups does.
+            again |= {group_id for group_id, told in marks.told.items() if self._told.awaited(group_id, told)}
         return scan, len(written - conflicts), set(again)
 
-    def _begin(self, openings: OpeningCalls) -> int:
-        now = self._runtime.now()
-        if not self._group_ids:
-            self._openings |= self._looks.remember(self._account_id, openings, now)
-            return self._looks.begin_whole(self._account_id, self._region)
-        ticket, known = self._looks.begin_named(self._account_id, self._region, self._group_ids, openings, now)
-        self._openings |= known
+    def _begin(self) -> int:
+        now, own = self._runtime.now(), self._told.own()
+        if self._group_ids:
+            ticket, known = self._looks.begin_named(self._account_id, self._region, self._group_ids, own, now)
+        else:
+            known = self._looks.remember(self._account_id, own, now)
+            ticket = self._looks.begin_whole(self._account_id, self._region)
+        for group_id, old in self._told.learn(known).items():
+            self._looks.forget_expected(self._account_id, group_id, old)
         return ticket
 
     def _read(self, group_ids: Sequence[str]) -> None:
@@ -188,7 +194,7 @@ class _Once:
             self._runtime.now().date(),
             self._group_ids,
             section.owner_tags.keys,
-            self._expected.keys(),
+            self._told.expected.keys(),
         )
         if not scan.groups and not self._group_ids:
             # Every VPC has a default group: where there were groups, an empty answer is an error of whatever answered.
@@ -219,9 +225,8 @@ class _Once:
         ]
 
     def _not_shown_yet(self, scan: RegionScan) -> dict[str, Lagging]:
-        looked_at = set(self._group_ids) or self._expected.keys()
-        expected = {name: changes for name, changes in self._expected.items() if name in looked_at}
-        now = self._runtime.now()
+        told, now = self._told.expected, self._runtime.now()
+        expected = {name: changes for name, changes in told.items() if name in (self._group_ids or told)}
         by_id = self._rules([name for name, changes in expected.items() if needs_rules(changes, now)])
         return lagging(expected, Shown(scan.shown, scan.entries, scan.versions, by_id), now)
 
@@ -245,7 +250,7 @@ class _Once:
 
     def _attribute(self, decided: Collection[str]) -> Iterator[Change]:
         """Changes of issues that stay as they are, but for who opened them."""
-        for group_id, openings in self._openings.items():
+        for group_id, openings in self._told.openings.items():
             issue = self.known.issues.get(group_id)
             if issue is None or group_id in decided or not issue.status.is_exposed or not self._is_here(issue):
                 continue
@@ -255,7 +260,7 @@ class _Once:
     def _with_opener(self, change: Change) -> Change:
         """A change that names who opened the group, as far as events told."""
         issue = change.issue
-        openings = self._openings.get(issue.issue_id)
+        openings = self._told.openings.get(issue.issue_id)
         if not openings or not issue.status.is_exposed:
             return change
         return replace(change, issue=replace(issue, opened_by=opened_by(openings, issue.details.perms)))
@@ -296,13 +301,6 @@ class _Once:
             if group_id not in skipped and self._is_here(issue)
         }
         return _conflicts(lambda issue: self._runtime.table.mark(issue, ticket), unchanged)
-
-
-def _by_group(openings: Iterable[tuple[str, OpeningCall]]) -> OpeningCalls:
-    found: dict[str, list[OpeningCall]] = {}
-    for group_id, opening in openings:
-        found.setdefault(group_id, []).append(opening)
-    return found
 
 
 def _conflicts(write: Callable[[T], None], values: Mapping[str, T]) -> set[str]:

@@ -23,6 +23,7 @@ from library.aws.looks import Looks
 from library.issues.opening_calls import OpeningCall, opened_by
 from library.issues.reachability import Severity
 from library.issues.reconcile import attribute
+from library.issues.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,8 +78,9 @@ def _ask(issue: Issue, history: EventHistory, runtime: Runtime) -> None:
     asked = replace(issue, looked_up=issue.occurrence)
     with suppress(ConflictError):
         if found:
-            known = Looks(runtime.table.items).remember(issue.account_id, {issue.issue_id: found}, runtime.now())
-            if change := attribute(asked, opened_by(known[issue.issue_id], issue.details.perms)):
+            told = {issue.issue_id: Told(found)}
+            known = Looks(runtime.table.items).remember(issue.account_id, told, runtime.now())
+            if change := attribute(asked, opened_by(known[issue.issue_id].openings, issue.details.perms)):
                 runtime.table.write(change)
                 _log.info(
                     str(change.event),

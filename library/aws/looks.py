@@ -7,11 +7,13 @@ region, or each group. A look that finds a later mark on what it wrote looks aga
 them has read everything that the others wrote, and none of those writes after it.
 
 No clock is involved: machines differ in theirs.
+
+The marks of a group also keep what events told about it: a look that follows one event must know what the others told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from library.aws.conditional_writes import ConflictError, NextNumber
 from library.aws.table_definition import TIME_TO_LIVE_ATTRIBUTE
 from library.issues.opening_calls import OpeningCall, surplus
+from library.issues.told import Told
 
 if TYPE_CHECKING:
     from library.aws.conditional_writes import Item, Items
@@ -29,8 +32,7 @@ _ATTEMPTS = 8
 _CONCURRENT_MARKS = 8
 
 
-OpeningCalls = Mapping[str, Sequence[OpeningCall]]
-"""What events told about who opened groups, by group id."""
+_EXPECTATIONS_KEPT = 200  # of one group: an item of the table has room for 400 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,11 @@ class Marks:
 
     Attributes:
         overtaken: those that a look with a later ticket has marked, itself or with its whole region.
-        openings: what events told about who opened them.
+        told: what events told, by group id.
     """
 
     overtaken: frozenset[str] = frozenset()
-    openings: OpeningCalls = field(default_factory=dict)
+    told: Mapping[str, Told] = field(default_factory=dict)
 
 
 class Looks:
@@ -62,19 +64,19 @@ class Looks:
         return int(self._items.update(account_id, _region_id(region), sets, returning=True)["ticket"])
 
     def begin_named(
-        self, account_id: str, region: str, group_ids: Sequence[str], openings: OpeningCalls, now: datetime
-    ) -> tuple[int, OpeningCalls]:
+        self, account_id: str, region: str, group_ids: Sequence[str], told: Mapping[str, Told], now: datetime
+    ) -> tuple[int, Mapping[str, Told]]:
         """Take a ticket for a look at some groups of a region, and mark each of them with it.
 
         Args:
             account_id: the account.
             region: the region.
             group_ids: the groups.
-            openings: what events told about who opened groups: kept with the marks.
+            told: what events told: kept with the marks.
             now: the time in UTC.
 
         Returns:
-            The ticket, and all that is known about who opened these groups.
+            The ticket, and all that events told about these groups, now and before.
 
         Raises:
             ConflictError: others keep marking these groups.
@@ -82,50 +84,47 @@ class Looks:
         for _ in range(_ATTEMPTS):
             taken = self._items.update(account_id, _region_id(region), {"ticket": NextNumber("ticket")}, returning=True)
             ticket = int(taken["ticket"])
-            new = {group_id: openings.get(group_id, ()) for group_id in group_ids}
+            new = {group_id: told.get(group_id, Told()) for group_id in group_ids}
             marked = self._mark_all(account_id, new, now, ticket)
             if marked is not None:
                 return ticket, marked
         raise ConflictError(f"looks at {', '.join(group_ids)}")
 
-    def remember(self, account_id: str, openings: OpeningCalls, now: datetime) -> OpeningCalls:
-        """Keep what events told about who opened groups, without a mark. Returns all that is known about these."""
-        return self._mark_all(account_id, openings, now, None) or {}
+    def remember(self, account_id: str, told: Mapping[str, Told], now: datetime) -> Mapping[str, Told]:
+        """Keep what events told about groups, without a mark. Returns all that they told about these."""
+        return self._mark_all(account_id, told, now, None) or {}
 
     def marks(self, account_id: str, region: str, group_ids: Iterable[str], ticket: int) -> Marks:
         """What is kept about groups that a look with this ticket is about to change, or has changed."""
         ids = {_group_item_id(group_id): group_id for group_id in group_ids}
         overtaken: set[str] = set()
-        openings: dict[str, Sequence[OpeningCall]] = {}
+        told: dict[str, Told] = {}
         for item in self._items.get_many(account_id, [_region_id(region), *ids]) if ids else ():
             group_id = ids.get(item["issue_id"])
             if group_id is None:
                 overtaken |= set(ids.values()) if _number(item, "whole") > ticket else set()
                 continue
-            openings[group_id] = _openings(item)
+            told[group_id] = _told(item)
             if _number(item, "named") > ticket:
                 overtaken.add(group_id)
-        return Marks(frozenset(overtaken), {group_id: found for group_id, found in openings.items() if found})
+        return Marks(frozenset(overtaken), told)
 
     def _mark_all(
-        self, account_id: str, openings: OpeningCalls, now: datetime, ticket: int | None
-    ) -> OpeningCalls | None:
-        """Mark groups. Returns the openings that are known of them; None: a later look has marked one."""
+        self, account_id: str, told: Mapping[str, Told], now: datetime, ticket: int | None
+    ) -> Mapping[str, Told] | None:
+        """Mark groups. Returns all that events told about them; None: a later look has marked one."""
         with ThreadPoolExecutor(_CONCURRENT_MARKS) as pool:
             marking = {
                 group_id: pool.submit(self._mark, account_id, group_id, new, now, ticket)
-                for group_id, new in openings.items()
+                for group_id, new in told.items()
             }
         marked = {group_id: mark.result() for group_id, mark in marking.items()}
-        if any(found is None for found in marked.values()):
-            return None
-        return {group_id: found for group_id, found in marked.items() if found}
+        found = {group_id: told for group_id, told in marked.items() if told is not None}
+        return found if len(found) == len(marked) else None
 
-    def _mark(
-        self, account_id: str, group_id: str, openings: Iterable[OpeningCall], now: datetime, ticket: int | None
-    ) -> Sequence[OpeningCall] | None:
+    def _mark(self, account_id: str, group_id: str, new: Told, now: datetime, ticket: int | None) -> Told | None:
         sets = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT).timestamp())}
-        adds = {"openings": {opening.to_text() for opening in openings}}
+        adds = {"openings": {opening.to_text() for opening in new.openings}, "expected": set(new.expected)}
         condition: dict[str, Any] = {}
         if ticket is not None:
             sets["named"] = ticket
@@ -138,22 +137,34 @@ class Looks:
                 account_id,
                 _group_item_id(group_id),
                 sets,
-                adds=adds if adds["openings"] else None,
+                adds={name: texts for name, texts in adds.items() if texts},
                 returning=True,
                 **condition,
             )
         except ConflictError:
             return None
-        found = _openings(item)
-        if old := surplus(found):
-            deletes = {"openings": {opening.to_text() for opening in old}}
-            self._items.update(account_id, _group_item_id(group_id), {}, deletes=deletes)
+        found = _told(item)
+        self._forget(
+            account_id, group_id, surplus(found.openings), sorted(found.expected, reverse=True)[_EXPECTATIONS_KEPT:]
+        )
         return found
 
+    def forget_expected(self, account_id: str, group_id: str, texts: Collection[str]) -> None:
+        """Forget what EC2 must show of a group."""
+        self._forget(account_id, group_id, (), texts)
 
-def _openings(item: Item) -> Sequence[OpeningCall]:
+    def _forget(
+        self, account_id: str, group_id: str, openings: Iterable[OpeningCall], expected: Collection[str]
+    ) -> None:
+        deletes = {"openings": {opening.to_text() for opening in openings}, "expected": set(expected)}
+        if any(deletes.values()):
+            known = {name: texts for name, texts in deletes.items() if texts}
+            self._items.update(account_id, _group_item_id(group_id), {}, deletes=known)
+
+
+def _told(item: Item) -> Told:
     read = map(OpeningCall.from_text, sorted(item.get("openings") or ()))
-    return [opening for opening in read if opening]
+    return Told([opening for opening in read if opening], frozenset(item.get("expected") or ()))
 
 
 def _region_id(region: str) -> str:

@@ -42,7 +42,9 @@ ROOMS: Mapping[str, Room] = {
         ("tests/unit/inspector",),
     ),
     "events": Room(
-        _modules("identification", "cloudtrail deliveries event_openings events expected_changes scan_targets"),
+        _modules(
+            "identification", "cloudtrail deliveries event_openings events events_told expected_changes scan_targets"
+        ),
         ("tests/unit/identification",),
     ),
     "reporting": Room(

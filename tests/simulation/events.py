@@ -131,12 +131,14 @@ class Events:
     def publish_batch(self, TopicArn: str, PublishBatchRequestEntries: Any) -> dict[str, Any]:  # noqa: N803
         del TopicArn
         for entry in PublishBatchRequestEntries:
-            message = entry["Message"]
-            self._number += 1
-            name = f"target {self._number}"
-            at = self._world.now + self._random.uniform(0, 3)
-            self._later(at, name, lambda message=message, name=name: self._describe(message, name, 1))  # type: ignore[misc]
+            self.ask(entry["Message"], self._world.now + self._random.uniform(0, 3))
         return {"Successful": [], "Failed": []}
+
+    def ask(self, message: str, at: float) -> None:
+        """Have the describe function get a message at a time."""
+        self._number += 1
+        name = f"target {self._number}"
+        self._later(at, name, lambda: self._describe(message, name, 1))
 
     def get_queue_url(self, **_: Any) -> dict[str, str]:
         return {"QueueUrl": _QUEUE}

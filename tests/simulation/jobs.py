@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 import identification.describe_security_groups as describe
+from identification.errors import NotShownYetError
 from identification.runtime import Runtime
 from identification.scan_targets import ScanTarget
 from library.aws.conditional_writes import ConflictError
@@ -33,7 +34,16 @@ if TYPE_CHECKING:
 
 TABLE, REGION = "issues", "eu-west-1"
 _PACKAGES = ("identification.", "library.", "remediation.", "reporting.")
-MAY_RAISE = (ClientError, BotoCoreError, ConflictError, LockedError, JiraError, CannotRestoreError, *COULD_NOT)
+MAY_RAISE = (
+    ClientError,
+    BotoCoreError,
+    ConflictError,
+    NotShownYetError,
+    LockedError,
+    JiraError,
+    CannotRestoreError,
+    *COULD_NOT,
+)
 """What ends a job, so that it is tried again or runs again later."""
 
 

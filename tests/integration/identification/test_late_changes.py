@@ -12,7 +12,7 @@ from identification.receive_security_group_events import lambda_handler as recei
 from tests.builders.api_calls import api_call, authorized, in_sqs
 from tests.integration.identification.conftest import Received
 from tests.worlds.emulated_aws import Refusal
-from tests.worlds.identification_world import SLAVE, TABLE, World, sns_event
+from tests.worlds.identification_world import SLAVE, TABLE, World, sns_event, target
 
 SSH = "tcp/22 from 0.0.0.0/0"
 
@@ -74,14 +74,62 @@ def test_an_answer_that_is_behind_neither_resolves_nor_opens(world: World, publi
 
 
 def test_a_change_that_was_undone_does_not_loop(world: World, published: Received) -> None:
-    group_id = world.group()
+    group_id, other = world.group(), world.group(name="other")
     events = [taken_away(group_id, time="2026-11-22T02:59:30Z"), authorized(group_id)]
     [both] = received(published, *events)
     assert world.describe(both) == {"changes": 0}
-    [one] = received(published, authorized(group_id))
+    [one] = received(published, authorized(other))
     comes_again(one)
+    [known] = received(published, authorized(group_id))
+    assert lambda_handler(in_sqs(known), None) == {"batchItemFailures": []}, "an earlier event told that it was undone"
     world.later(minutes=4)
     assert world.describe(one) == {"changes": 0}
+
+
+def test_an_event_that_comes_late_does_not_open_what_another_told_to_be_closed_since(
+    world: World, published: Received
+) -> None:
+    """The revocation's own look saw EC2 as it was before the rule was added: there was nothing to wait for."""
+    group_id = world.group()
+    [closed] = received(published, taken_away(group_id, time="2026-11-22T02:59:30Z"))
+    assert lambda_handler(in_sqs(closed), None) == {"batchItemFailures": []}
+    world.allow(group_id, SSH)
+    [opened] = received(published, authorized(group_id, time="2026-11-22T02:59:00Z"))
+    comes_again(opened)
+    assert world.items() == {}
+    # A look whose own event tells nothing knows it as well.
+    comes_again(target(group_ids=[group_id]))
+    assert world.items() == {}
+    world.revoke(group_id, SSH)
+    assert lambda_handler(in_sqs(opened), None) == {"batchItemFailures": []}
+    assert world.items() == {}
+
+
+def test_a_scan_says_what_ec2_shows_and_comes_again_where_an_event_told_otherwise(
+    world: World, published: Received
+) -> None:
+    group_id = world.group(SSH)
+    world.revoke(group_id, SSH)
+    [closed] = received(published, taken_away(group_id))
+    world.describe(closed)
+    world.allow(group_id, SSH)
+    comes_again(target())
+    assert world.items()[group_id]["status"] == "open"
+    world.revoke(group_id, SSH)
+    assert lambda_handler(in_sqs(target()), None) == {"batchItemFailures": []}
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_what_events_told_is_forgotten_after_five_minutes(world: World, published: Received) -> None:
+    group_id = world.group()
+    [closed] = received(published, taken_away(group_id))
+    world.describe(closed)
+    assert len(world.items(other=True)[f"look#{group_id}"]["expected"]) == 1
+    world.later(minutes=5)
+    world.allow(group_id, SSH)
+    world.describe(target(group_ids=[group_id]))
+    assert world.items()[group_id]["status"] == "open"
+    assert "expected" not in world.items(other=True)[f"look#{group_id}"]
 
 
 def test_what_no_issue_depends_on_is_not_waited_for(world: World, published: Received) -> None:

@@ -10,17 +10,22 @@ import pytest
 
 from identification.cloudtrail import parse_call
 from identification.event_openings import expected_of
+from identification.events_told import EventsTold
 from identification.expected_changes import (
     ExpectedChange,
     Lagging,
     Shown,
+    awaited,
     changes_from_item,
     changes_item,
     lagging,
     latest_changes,
 )
 from identification.redelivery import seconds_until_next
-from library.issues.opening_calls import OpenedRule
+from identification.scan_targets import ScanTarget
+from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedRule, OpeningCall
+from library.issues.told import Told
 from library.network.addresses import parse_network
 from library.security_groups.group import IngressRule, SecurityGroup
 from tests.builders.api_calls import api_call, authorized
@@ -91,6 +96,54 @@ def test_whether_ec2_shows_what_calls_changed(
     )
 
 
+RULE_ID = "sgr-1"
+PRIVATE = SHOWN._replace(cidr="10.0.0.0/8")
+GONE = ExpectedChange(NOW - timedelta(seconds=60), False, None, RULE_ID)
+MODIFIED = ExpectedChange(NOW - timedelta(seconds=60), True, SSH._replace(cidr="10.0.0.0/8"), RULE_ID)
+OPENED, CLOSED = change(SSH, there=True), change(SSH, there=False)
+EARLIER, LATER = change(SSH, there=True, seconds=90), change(SSH, there=True, seconds=30)
+LONG_AGO = change(SSH, there=False, seconds=301)
+
+
+@pytest.mark.parametrize(
+    ("own", "kept", "expected"),
+    [
+        pytest.param([OPENED], [], [OPENED], id="what the look's own event told"),
+        pytest.param([], [OPENED], [], id="its own look has seen what was added"),
+        pytest.param([], [CLOSED], [CLOSED], id="what was taken away stays expected"),
+        pytest.param([EARLIER], [CLOSED, EARLIER], [CLOSED], id="an event that comes late"),
+        pytest.param([CLOSED], [LATER, CLOSED], [], id="a later event told that it was added again"),
+        pytest.param([OPENED], [CLOSED, OPENED], [], id="both in one second"),
+        pytest.param([], [LONG_AGO], [], id="five minutes ago"),
+        pytest.param([], [GONE, MODIFIED], [], id="both of one id in one second"),
+        pytest.param([OPENED], [GONE], [OPENED, GONE], id="of a rule and of a rule's id"),
+    ],
+)
+def test_what_a_look_waits_for(
+    own: list[ExpectedChange], kept: list[ExpectedChange], expected: list[ExpectedChange]
+) -> None:
+    assert sorted(awaited(own, kept, NOW), key=str) == sorted(expected, key=str)
+
+
+def test_what_events_told_is_learnt_and_the_old_of_it_forgotten() -> None:
+    by = OpenedBy("ana", "", "", "AuthorizeSecurityGroupIngress", NOW, "e-1")
+    call = OpeningCall(by, (SSH,))
+    told = EventsTold(ScanTarget("1", "eu-west-1", ("sg-1",), (("sg-1", call),), (("sg-1", EARLIER),)), NOW)
+    assert told.own() == {"sg-1": Told([call], frozenset([EARLIER.to_text()]))}
+    texts = frozenset([EARLIER.to_text(), CLOSED.to_text(), LONG_AGO.to_text(), "nonsense", "[]"])
+    assert {name: sorted(old) for name, old in told.learn({"sg-1": Told([call], texts), "sg-2": Told()}).items()} == {
+        "sg-1": sorted([LONG_AGO.to_text(), "nonsense", "[]"]),
+        "sg-2": [],
+    }
+    assert (told.expected, told.openings) == ({"sg-1": (CLOSED,)}, {"sg-1": [call]})
+    assert EventsTold(ScanTarget("1", "eu-west-1", (), (), (("sg-1", LONG_AGO),)), NOW).own() == {}
+
+
+@pytest.mark.parametrize("told", [OPENED, CLOSED, change(None, there=False), GONE, MODIFIED])
+def test_an_expected_change_is_kept_as_text(told: ExpectedChange) -> None:
+    assert ExpectedChange.from_text(told.to_text()) == told
+
+
 def test_a_group_settles_five_minutes_after_the_last_call_that_is_not_shown() -> None:
     rdp = SSH._replace(from_port=3389, to_port=3389)
     expected = {"sg-1": (change(SSH, there=True), change(rdp, there=False, seconds=20))}
@@ -98,12 +151,6 @@ def test_a_group_settles_five_minutes_after_the_last_call_that_is_not_shown() ->
     assert lagging(expected, Shown({"sg-1": shown}), NOW) == {
         "sg-1": Lagging(NOW + timedelta(seconds=280), is_missing_rule=True, shows_old=True)
     }
-
-
-RULE_ID = "sgr-1"
-PRIVATE = SHOWN._replace(cidr="10.0.0.0/8")
-GONE = ExpectedChange(NOW - timedelta(seconds=60), False, None, RULE_ID)
-MODIFIED = ExpectedChange(NOW - timedelta(seconds=60), True, SSH._replace(cidr="10.0.0.0/8"), RULE_ID)
 
 
 @pytest.mark.parametrize(
