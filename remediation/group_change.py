@@ -94,7 +94,8 @@ class GroupChange:
             ChangeFailedError: it could not be done, or not all of it.
             LockedError: another run took the lock over.
         """
-        known = entry
+        before = known = entry
+        closed_now: set[str] = set()
         entry = _to_be_changed(entry, changes, self._at())
         self.renew_lock()
         try:
@@ -113,8 +114,9 @@ class GroupChange:
                 except COULD_NOT:
                     entry = known
                     raise
-                entry = self._revoke(entry, changes.revoke, known)
-            entry = self._withdraw(entry, changes.lingering)
+                entry = self._revoke(entry, changes.revoke, known, closed_now)
+            needless = _added_again(before, entry, changes.relied_on, closed_now)
+            entry = self._withdraw(entry, (*changes.lingering, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
         except ChangeFailedError as error:
             self._note(error.entry, str(error))
@@ -196,8 +198,14 @@ class GroupChange:
             ]
             set_descriptions(self.ec2, self.group_id, singles)
 
-    def _revoke(self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry) -> JournalEntry:
-        result = revoke(self.ec2, self.group_id, [rule.rule_id for rule in rules])
+    def _revoke(
+        self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
+    ) -> JournalEntry:
+        """Revoke rules. The ids of those that this may have closed, and not an earlier call, go to `closed_now`."""
+        ids = [rule.rule_id for rule in rules]
+        result = revoke(self.ec2, self.group_id, ids)
+        if result.answer is Answer.DONE or result.was_lost:
+            closed_now.update(ids)
         if result.answer is Answer.DONE:
             return entry.with_revoked(rules, RevokedState.REVOKED, self._at())
         if result.answer is Answer.NOT_THERE:
@@ -210,7 +218,7 @@ class GroupChange:
             if result.was_lost:
                 known = entry
             for rule in rules:
-                entry = self._revoke(entry, [rule], known)
+                entry = self._revoke(entry, [rule], known, closed_now)
             return entry
         if result.answer is Answer.REFUSED:
             for rule in rules:
@@ -253,6 +261,27 @@ def _to_be_changed(entry: JournalEntry, changes: RuleChanges, at: str) -> Journa
     entry = entry.with_added(added)
     unknown = [rule for rule in changes.revoke if entry.state_of(rule.rule_id) in (None, RevokedState.NOT_SHOWN)]
     return entry.with_revoked(unknown, RevokedState.PLANNED, at)
+
+
+def _added_again(
+    before: JournalEntry, entry: JournalEntry, relied_on: Iterable[IngressRule], closed_now: set[str]
+) -> tuple[AddedRule, ...]:
+    """Rules that somebody had taken away after an earlier call, and that were added again for nothing.
+
+    Whether an earlier revoke without an answer was carried out is known only when it is sent again. Until then the
+    rules that it depends on must be there, so they are added if EC2 does not have them any more. If it turns out that
+    nothing was left to close, the group stays as whoever took them away left it.
+    """
+    relied = set(map(rule_key, relied_on))
+    old = {one.key: one for one in before.add if one.state.is_there}
+    return tuple(
+        one
+        for one in entry.add
+        if one.key in relied & old.keys()
+        and one.state is AddedState.ADDED
+        and (old[one.key].state, old[one.key].rule.rule_id) != (AddedState.ADDED, one.rule.rule_id)
+        and closed_now.isdisjoint(one.replaces)
+    )
 
 
 def _acknowledged(

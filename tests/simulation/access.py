@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cache
 from ipaddress import ip_address, ip_network
 
-from tests.simulation.ec2 import Rule
+from tests.simulation.ec2 import PREFIX_LISTS, Rule
 
 Cell = tuple[str, int, str]
 
@@ -25,9 +25,9 @@ EXEMPT_PORT = ("tcp", 22)
 
 @cache
 def cells_of(protocol: str, first: int | None, last: int | None, source: str) -> frozenset[Cell]:
-    """The cells of one rule with a CIDR."""
-    network = ip_network(source)
-    addresses = [text for text in (*_PRIVATE, *_PUBLIC) if ip_address(text) in network]
+    """The cells of one rule."""
+    networks = [ip_network(cidr) for cidr in PREFIX_LISTS.get(source, (source,))]
+    addresses = [text for text in (*_PRIVATE, *_PUBLIC) if any(ip_address(text) in network for network in networks)]
     ports = [
         (name, port)
         for name, port in _PORTS
@@ -47,7 +47,7 @@ def cells(rules: Iterable[Rule]) -> frozenset[Cell]:
 
 def is_private(source: str) -> bool:
     """Whether a rule's source is a private network."""
-    return ip_network(source).is_private and source not in ("0.0.0.0/0", "::/0")
+    return source not in ("0.0.0.0/0", "::/0", *PREFIX_LISTS) and ip_network(source).is_private
 
 
 def private(found: frozenset[Cell]) -> frozenset[Cell]:

@@ -88,7 +88,7 @@ class Client:
         if operation in _NOTHING:
             return {_NOTHING[operation]: []}
         if self._service == "service-quotas":
-            return {"Quota": {"Value": 60.0}}
+            return {"Quota": {"Value": float(world.ec2[self._account_id].quota)}}
         raise NotImplementedError(f"{self._service}.{operation}")
 
 
@@ -207,7 +207,7 @@ class Slack(SlackClient):
 
         def send() -> tuple[str, str]:
             if thread is None:
-                self._world.messages.append((channel, f"{text} {blocks}"))
+                self._world.send(channel, text, [block["text"]["text"] for block in blocks if "text" in block])
             return channel, str(len(self._world.messages))
 
         sent: tuple[str, str] = self._world.call(

@@ -14,7 +14,13 @@ from typing import Any
 
 from tests.simulation.errors import client_error
 
-_QUOTA = 60
+QUOTA = 60
+PREFIX_LISTS: Mapping[str, tuple[str, ...]] = {
+    "pl-0world": ("0.0.0.0/0", "10.1.0.0/16"),
+    "pl-0office": ("8.8.8.0/24",),
+}
+"""The entries of the lists that every account has. Each counts as three rules."""
+_MAX_ENTRIES = 3
 _SOURCES = {
     "IpRanges": "CidrIp",
     "Ipv6Ranges": "CidrIpv6",
@@ -81,11 +87,15 @@ class Ec2:
         now: tells the virtual time, in seconds.
         random: decides how late a change is shown.
         watch: is told of each change.
+
+    Attributes:
+        quota: how many rules a group may have, IPv4 and IPv6 counted apart.
     """
 
     def __init__(self, account_id: str, now: Callable[[], float], random: Random, watch: Watch) -> None:
         self.account_id = account_id
         self.longest_lag = 0.0
+        self.quota = QUOTA
         self._now = now
         self._random = random
         self._watch = watch
@@ -143,6 +153,14 @@ class Ec2:
         ]
         return {"SecurityGroupRules": found}
 
+    def describe_managed_prefix_lists(self, Filters: Iterable[Mapping[str, Any]] = (), **_: Any) -> dict[str, Any]:  # noqa: N803
+        wanted = {value for each in Filters for value in each["Values"]} or set(PREFIX_LISTS)
+        more = {"OwnerId": self.account_id, "AddressFamily": "IPv4", "MaxEntries": _MAX_ENTRIES}
+        return {"PrefixLists": [{"PrefixListId": each, **more} for each in sorted(wanted & set(PREFIX_LISTS))]}
+
+    def get_managed_prefix_list_entries(self, PrefixListId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Entries": [{"Cidr": cidr} for cidr in PREFIX_LISTS[PrefixListId]]}
+
     # Writes.
 
     def authorize_security_group_ingress(self, GroupId: str, IpPermissions: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -151,7 +169,7 @@ class Ec2:
         for rule in rules:
             if rule in group.rules or rules.count(rule) > 1:
                 raise client_error("InvalidPermission.Duplicate", f"the specified rule already exists: {rule}")
-        if len(group.rules) + len(rules) > _QUOTA:
+        if used(*group.rules, *rules) > self.quota:
             raise client_error("RulesPerSecurityGroupLimitExceeded")
         added = tuple(replace(rule, rule_id=self._next_id()) for rule in rules)
         self._change("AuthorizeSecurityGroupIngress", GroupId, replace(group, rules=(*group.rules, *added)))
@@ -277,6 +295,13 @@ def parse(permission: Mapping[str, Any]) -> Iterable[Rule]:
 
 def rule(protocol: str, ports: tuple[int, int] | None, source: str) -> Rule:
     """A rule of an owner."""
-    kind = "Ipv6Ranges" if ":" in source else "IpRanges"
+    kind = "PrefixListIds" if source in PREFIX_LISTS else "Ipv6Ranges" if ":" in source else "IpRanges"
     first, last = ports or (None, None)
     return Rule(protocol, first, last, kind, source)
+
+
+def used(*rules: Rule) -> int:
+    """How much of the quota some rules take: what those of IPv4, or those of IPv6, count together."""
+    ipv6 = sum(each.kind == "Ipv6Ranges" for each in rules)
+    ipv4 = sum(_MAX_ENTRIES if each.kind == "PrefixListIds" else 1 for each in rules) - ipv6
+    return max(ipv4, ipv6)

@@ -32,8 +32,10 @@ RULES = (
     rule("tcp", (22, 22), "10.1.0.0/16"),
     rule("-1", None, "10.0.0.0/8"),
     rule("tcp", (3389, 3389), "192.168.5.0/24"),
+    rule("tcp", (22, 22), "pl-0world"),
+    rule("tcp", (20, 3389), "pl-0office"),
 )
-_EXPOSING = RULES[:12]
+_EXPOSING = (*RULES[:12], *RULES[-2:])
 
 
 def some_rules(world: World) -> tuple[Rule, ...]:
@@ -71,7 +73,7 @@ def act(world: World) -> None:
         try:
             added = random.choice(RULES)
             ec2.authorize_security_group_ingress(group.group_id, [added.permission()])
-        except error_class("InvalidPermission.Duplicate"):
+        except (error_class("InvalidPermission.Duplicate"), error_class("RulesPerSecurityGroupLimitExceeded")):
             pass
     elif what == "close" and group.rules:
         ec2.revoke_security_group_ingress(group.group_id, [random.choice(group.rules).rule_id])

@@ -9,6 +9,7 @@ from functools import partial
 
 from tests.simulation import jobs, people
 from tests.simulation.access import EXEMPT_PORT, Cell, cells, completely, exposed
+from tests.simulation.ec2 import QUOTA, Group, used
 from tests.simulation.scheduler import Actor, KilledError
 from tests.simulation.world import MAIN, MEMBER, InvariantError, World
 
@@ -95,6 +96,7 @@ def add_actor(world: World, name: str, at: float, work: Callable[[], object], *,
 
 def prepare(world: World) -> None:
     """A quiet beginning: groups that are known, and reported."""
+    world.ec2[MEMBER].quota = world.random.choice([QUOTA, QUOTA, QUOTA, 12, 7])
     for account_id in (MAIN, MEMBER):
         people.create_group(world, account_id, people.DEFAULT)
     for _ in range(world.random.randint(2, 4)):
@@ -176,8 +178,8 @@ def _run_healthily(world: World, *names: str) -> None:
 def _is_closed(world: World) -> None:
     """One healthy run of each job closes all that is due."""
     for account_id, ec2 in world.ec2.items():
-        for group_id, group in sorted(ec2.groups().items()):
-            _nothing_due_is_exposed(world, account_id, group_id, cells(group.rules))
+        for _, group in sorted(ec2.groups().items()):
+            _nothing_due_is_exposed(world, account_id, group)
         _journals_are_done(world, account_id)
 
 
@@ -191,7 +193,7 @@ def _at_rest(world: World) -> None:
                 world.check(status in ("resolved", "closed"), f"{issue_id} is gone, and its issue is {status}")
         for group_id, group in sorted(groups.items()):
             _group_at_rest(world, account_id, group_id, cells(group.rules))
-            _nothing_due_is_exposed(world, account_id, group_id, cells(group.rules))
+            _nothing_due_is_exposed(world, account_id, group)
 
 
 def _issue_ids(world: World, account_id: str) -> list[str]:
@@ -207,7 +209,8 @@ def _journal_is_done(world: World, account_id: str, issue_id: str) -> None:
     step = _journal(world, account_id, issue_id, "step")
     may_be_touched = (
         account_id in world.settings.remediation_accounts
-        and issue_id in world.ec2[account_id].groups()
+        and issue_id in (groups := world.ec2[account_id].groups())
+        and _has_room(world, account_id, groups[issue_id])
         and not any(issue_id in str(each) for each in world.settings.exemptions[account_id])
     )
     is_open = step not in ("", "done", "undone") and may_be_touched
@@ -250,11 +253,27 @@ def _not_exempt(world: World, account_id: str, group_id: str, found: frozenset[C
     return left, group_id in listed or (bool(exposed(found)) and not left)
 
 
-def _nothing_due_is_exposed(world: World, account_id: str, group_id: str, found: frozenset[Cell]) -> None:
-    left, exempt = _not_exempt(world, account_id, group_id, found)
+def _has_room(world: World, account_id: str, group: Group) -> bool:
+    """Whether the quota surely has room for what replaces the rules that expose a group."""
+    exposing = [each for each in group.rules if exposed(cells([each]))]
+    # Three private rules; with carving three for each restricted port, and the ports between them of what is replaced.
+    needed = (
+        3 * len(exposing) if world.settings.strategy == "replace_rule" else sum(6 + 3 * used(one) for one in exposing)
+    )
+    return used(*group.rules) + needed <= world.ec2[account_id].quota
+
+
+def _nothing_due_is_exposed(world: World, account_id: str, group: Group) -> None:
+    group_id = group.group_id
+    left, exempt = _not_exempt(world, account_id, group_id, cells(group.rules))
     restored = world.table.attribute(account_id, group_id, "remediation_details", "restored")
     is_restored = bool(restored) and "NULL" not in restored
-    if exempt or is_restored or account_id not in world.settings.remediation_accounts:
+    if (
+        exempt
+        or is_restored
+        or not _has_room(world, account_id, group)
+        or account_id not in world.settings.remediation_accounts
+    ):
         return
     scope = left if "open_partly" in world.settings.scope else completely(left)
     world.check(not scope, f"{group_id} is still exposed: {sorted(scope)}")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+_KEEPS_A_LOCK_S = 300.0  # a call that takes longer may have its run lose the lock
+
 
 class KilledError(BaseException):
     """The actor's process ended here. No `Exception`: nothing that handles failures may swallow it."""
@@ -26,8 +28,8 @@ class Actor:
         wakes: when it goes on, in virtual seconds.
         skew: how many seconds its machine's clock is ahead.
         is_killed: whether its process has ended, so that whatever it still does has no effect.
-        writes: how many of its calls had an effect.
         error: what its work raised.
+        trouble: the last step at which a call of its failed, or took longer than it can keep a lock.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Actor:
     is_killed: bool = False
     is_person: bool = False
     error: BaseException | None = None
+    trouble: int = -1
     is_done: bool = False
     gate: Any = field(default_factory=lambda: threading.Semaphore(0))
     facts: dict[str, Any] = field(default_factory=dict)
@@ -96,7 +99,10 @@ class Scheduler:
     def step(self) -> None:
         """Let the others run: called before everything that an actor calls."""
         self.steps += 1
-        self.sleep(self._latency())
+        seconds = self._latency()
+        if self.current and seconds > _KEEPS_A_LOCK_S:
+            self.current.trouble = self.steps
+        self.sleep(seconds)
 
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass for the actor that runs."""

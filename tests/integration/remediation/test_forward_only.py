@@ -324,6 +324,34 @@ def test_what_a_run_relies_on_is_asked_for(world: EventualWorld, lag: dict[str, 
     assert sources(world, group) == private(SSH)
 
 
+@pytest.mark.parametrize("lag", LAGS.values(), ids=LAGS)
+def test_what_an_owner_took_away_after_a_revoke_without_an_answer_stays_away(
+    world: EventualWorld, lag: dict[str, float]
+) -> None:
+    """The next run, at once, still sees the rule that was closed, and the private one that its owner took away."""
+    group = world.group(SSH)
+    world.ec2.lags = dict(lag)
+    world.ec2.fault = (1, FAULTS["killed_after"])
+    assert run(world) == ["killed"]
+    world.ec2.remove(group, TEN)
+    assert healthy_runs(world) == []
+    assert sources(world, group) == private(SSH) - {("tcp", "10.0.0.0/8")}
+
+
+@pytest.mark.parametrize("lag", LAGS.values(), ids=LAGS)
+def test_what_an_owner_took_away_before_a_revoke_that_never_arrived_is_added(
+    world: EventualWorld, lag: dict[str, float]
+) -> None:
+    """The public rule still gives that access, and closing it must not cut it."""
+    group = world.group(SSH)
+    world.ec2.lags = dict(lag)
+    world.ec2.fault = (1, FAULTS["killed_before"])
+    assert run(world) == ["killed"]
+    world.ec2.remove(group, TEN)
+    assert healthy_runs(world) == []
+    assert sources(world, group) == private(SSH)
+
+
 def test_a_run_says_what_the_quota_made_it_leave_out(world: EventualWorld) -> None:
     wide = IngressRule("-1", None, None, cidr="10.0.0.0/8")
     group = world.group(SSH, wide, *(IngressRule("tcp", 443, 443, cidr=f"192.0.2.{number}/32") for number in range(56)))
