@@ -56,8 +56,8 @@ class RuleChanges:
         add: rules to add, with their descriptions.
         revoke: rules to revoke, with their ids.
         describe: rules that get another description.
-        relied_on: rules that are shown already and that the change depends on. To add them again is how EC2 is asked
-            whether they are there: it answers so without delay, unlike a read.
+        relied_on: rules that are shown already, with their ids, and that the change depends on. To add them again is
+            how EC2 is asked whether they are there: it answers so without delay, unlike a read.
         replaces: the ids of the revoked rules that a rule stands in for, by rule.
         lingering: rules that were taken away and are shown long after.
         permissions: how to add a rule exactly, where the rule alone does not tell.
@@ -251,10 +251,12 @@ def _to_be_changed(entry: JournalEntry, changes: RuleChanges, at: str) -> Journa
         before = old[key].replaces if key in old else ()
         return tuple(dict.fromkeys((*before, *replaces.get(key, ()))))
 
-    for rule in (*changes.add, *changes.relied_on):
+    shown = {rule_key(rule): rule.rule_id for rule in changes.relied_on}
+    for rule in (*changes.add, *(rule._replace(rule_id="") for rule in changes.relied_on)):
         key = rule_key(rule)
         is_ours = key in old and old[key].state is AddedState.ADDED
-        sent = AddedRule(rule, AddedState.SENT, purposes(key), at)
+        before = shown.get(key) or (old[key].before if key in old else "")
+        sent = AddedRule(rule, AddedState.SENT, purposes(key), at, before)
         added[key] = replace(old[key], replaces=purposes(key)) if is_ours else sent
     for key in replaces.keys() & old.keys() - added.keys():
         added[key] = replace(old[key], replaces=purposes(key))

@@ -73,12 +73,15 @@ class AddedRule:
         rule: the rule as sent, with its id once that is known.
         replaces: the ids of the revoked rules that it was added for.
         at: when it was sent or acknowledged, ISO 8601 in UTC; empty: when the journal was written.
+        before: the id of the same rule that was there before this change, somebody's or an earlier change's; empty:
+            none was shown.
     """
 
     rule: IngressRule
     state: AddedState
     replaces: tuple[str, ...] = ()
     at: str = ""
+    before: str = ""
 
     @property
     def key(self) -> RuleKey:
@@ -232,13 +235,15 @@ def _added_item(added: AddedRule) -> dict[str, Any]:
         "state": str(added.state),
         "replaces": list(added.replaces),
         "at": added.at,
+        "before": added.before,
     }
 
 
 def _added(raw: Mapping[str, Any], step: JournalStep, every_id: tuple[str, ...]) -> AddedRule:
     if "state" in raw:
         replaces = tuple(map(str, raw["replaces"]))
-        return AddedRule(rule_from_item(raw), AddedState(raw["state"]), replaces, _time(raw))
+        before = str(raw.get("before") or "")
+        return AddedRule(rule_from_item(raw), AddedState(raw["state"]), replaces, _time(raw), before)
     state = AddedState.ADDED if step is JournalStep.DONE else AddedState.SENT
     return AddedRule(rule_from_item(raw), state, every_id)
 

@@ -46,7 +46,8 @@ class Plan:
         revoke: rules to revoke, with their ids.
         notes: what a person should know beforehand, a sentence each.
         left: what stays exposed because it is not in scope.
-        relied_on: rules that the change depends on and that are there already, as they would be added.
+        relied_on: rules that the change depends on and that are there already, as they would be added, with the ids of
+            those that are there.
         replaces: the ids of the revoked rules that a rule stands in for, by rule.
     """
 
@@ -130,13 +131,13 @@ def plan_remediation(
     add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Refusal(Why.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
-    there = {rule_key(rule) for rule in replacement.kept}
+    there = {rule_key(rule): rule.rule_id for rule in replacement.kept}
     return Plan(
         add=add,
         revoke=replacement.revoke,
         notes=(*_notes(replacement.revoke, prefix_lists, policy, replacement.exemptions), *_no_room_note(left_out)),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
-        relied_on=tuple(rule for rule in wanted if rule_key(rule) in there),
+        relied_on=tuple(rule._replace(rule_id=there[key]) for rule in wanted if (key := rule_key(rule)) in there),
         replaces=replacement.replaced_by((*add, *replacement.kept), left_out),
     )
 

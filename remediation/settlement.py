@@ -124,6 +124,8 @@ def _identified(added: AddedRule, shown: IngressRule) -> AddedRule:
         return replace(added, rule=found)
     if added.state is AddedState.NOT_OURS:
         return added
+    if added.before and shown.rule_id == added.before:
+        return replace(added, state=AddedState.NOT_OURS)
     ours = shown.rule_id == known if known else shown.description == added.rule.description
     return replace(added, rule=found, state=AddedState.ADDED if ours else AddedState.NOT_OURS)
 

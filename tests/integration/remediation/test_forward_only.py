@@ -324,6 +324,22 @@ def test_what_a_run_relies_on_is_asked_for(world: EventualWorld, lag: dict[str, 
     assert sources(world, group) == private(SSH)
 
 
+def test_rules_of_a_finished_change_stay_when_a_later_one_on_the_same_day_comes_to_nothing(
+    world: EventualWorld,
+) -> None:
+    """The later change relied on them, so they have the descriptions that it would have given them."""
+    group = world.group(SSH)
+    assert run(world) == []
+    world.ec2.add(group, SSH)
+    world.ec2.fault = (len(world.ec2.made) + 1, FAULTS["killed_before"])
+    assert run(world) == ["killed"]
+    world.ec2.fault = None
+    world.ec2.remove(group, SSH)
+    world.clock.pass_by(3600)
+    assert run(world) == []
+    assert sources(world, group) == private(SSH)
+
+
 @pytest.mark.parametrize("lag", LAGS.values(), ids=LAGS)
 def test_what_an_owner_took_away_after_a_revoke_without_an_answer_stays_away(
     world: EventualWorld, lag: dict[str, float]
