@@ -58,7 +58,7 @@ ROOMS: Mapping[str, Room] = {
     "remediation": Room(
         _modules(
             "remediation",
-            "carving due journal_entry message permissions plan restore_plan rule_quota rule_sets settlement",
+            "carving due journal_entry message permissions plan restore_plan rule_sets settlement",
         ),
         ("tests/unit/remediation",),
     ),

@@ -1,0 +1,151 @@
+"""What people are told about a change of a group, word for word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from library.issues.issue import Issue
+from library.security_groups.group import IngressRule
+from remediation.journal_entry import (
+    AddedRule,
+    AddedState,
+    ChangeKind,
+    JournalEntry,
+    JournalStep,
+    RevokedRule,
+    RevokedState,
+)
+from remediation.message import (
+    ChangeMessage,
+    described_rule,
+    failed,
+    incomplete,
+    not_restored,
+    released,
+    remediated,
+    restore_interrupted,
+    restored,
+    settled,
+)
+from tests.builders.issues import an_issue
+
+ISSUE: Issue = an_issue()
+SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="from\x1b anywhere", rule_id="sgr-1")
+PRIVATE = IngressRule("tcp", 22, 22, cidr="10.0.0.0/8", rule_id="sgr-2")
+OTHER = IngressRule("tcp", 22, 22, cidr="172.16.0.0/12")
+ENTRY = JournalEntry(
+    ChangeKind.REMEDIATION,
+    JournalStep.REVOKING,
+    "first key",
+    add=(AddedRule(PRIVATE, AddedState.ADDED), AddedRule(OTHER, AddedState.SENT)),
+    revoke=(RevokedRule(SSH, RevokedState.REVOKED), RevokedRule(OTHER, RevokedState.SENT)),
+    restored_from="old",
+    by="ana",
+)
+PLACE = "--account 210987654321 --region eu-west-1 --group sg-1"
+REVOKED, ADDED = "tcp/22 from 0.0.0.0/0 (from\\x1b anywhere)", "tcp/22 from 10.0.0.0/8"
+
+
+def test_remediated() -> None:
+    assert remediated(ISSUE, "bucket", "a key", [PRIVATE], [SSH]) == ChangeMessage(
+        "Remediated",
+        "Hammer closed the group: its rules that exposed restricted ports were replaced.",
+        (
+            f"Revoked: {REVOKED}",
+            f"Added: {ADDED}",
+            "Backup: s3://bucket/a key",
+            f"Your security team can bring it back on Hammer's host: hammer restore {PLACE} --backup 'a key'",
+        ),
+    )
+
+
+def test_without_a_backup_there_is_no_way_back() -> None:
+    assert remediated(ISSUE, "bucket", "", [], []).details == ()
+
+
+@pytest.mark.parametrize(("count", "more"), [(20, ()), (21, ("Revoked: 1 more, see the backup",)), (0, ())])
+def test_of_many_rules_the_first_are_named(count: int, more: tuple[str, ...]) -> None:
+    rules = [PRIVATE._replace(from_port=port, to_port=port) for port in range(1, count + 1)]
+    named = tuple(f"Revoked: tcp/{port} from 10.0.0.0/8" for port in range(1, min(count, 20) + 1))
+    assert remediated(ISSUE, "bucket", "", [], rules).details == (*named, *more)
+
+
+def test_not_complete_yet() -> None:
+    assert incomplete(ISSUE, "bucket", ENTRY, "EC2 throttles") == ChangeMessage(
+        "Not complete yet",
+        "Hammer has begun to change the group, and that is not complete yet: EC2 throttles. "
+        "The next remediation run that may change the group completes it.",
+        (
+            "Clients with private addresses (RFC 1918) that had access still have it.",
+            f"Revoked so far: {REVOKED}",
+            f"Added so far: {ADDED}",
+            "Backup: s3://bucket/first key",
+            f"Your security team can bring it back on Hammer's host: hammer restore {PLACE} --backup 'first key'",
+        ),
+    )
+
+
+def test_settled_and_failed() -> None:
+    assert settled("2 rules were taken away again") == ChangeMessage(
+        "Completed",
+        "Hammer completed a change of the group that an earlier run had begun: 2 rules were taken away again. "
+        "The rules that it was about to replace had been closed by somebody else, or need not be closed any more.",
+    )
+    assert failed("denied") == ChangeMessage(
+        "Not remediated", "Hammer could not close the group and changed nothing: denied."
+    )
+
+
+@pytest.mark.parametrize(
+    ("backup", "before"), [("new", ("Backup from before the restore: s3://bucket/new",)), ("", ())]
+)
+def test_restored(backup: str, before: tuple[str, ...]) -> None:
+    assert restored(ISSUE, "bucket", "old", backup, "ana") == ChangeMessage(
+        "Restored",
+        "ana restored the group to a backup. Automatic remediation leaves it alone until somebody decides.",
+        (
+            "Restored from: s3://bucket/old",
+            *before,
+            f"Your security team can let it be remediated again, on Hammer's host: hammer restore --release {PLACE}",
+        ),
+    )
+
+
+def test_not_restored() -> None:
+    assert not_restored(ISSUE, "bucket", "old", "denied") == ChangeMessage(
+        "Not restored",
+        "The group could not be restored completely: denied. No other run continues the restore.",
+        (
+            "Backup: s3://bucket/old",
+            f"Your security team can restore it on Hammer's host: hammer restore {PLACE} --backup old",
+        ),
+    )
+
+
+@pytest.mark.parametrize(("by", "who"), [("ana", "ana"), ("", "somebody")])
+def test_a_restore_that_was_interrupted(by: str, who: str) -> None:
+    assert restore_interrupted(ISSUE, "bucket", replace(ENTRY, by=by)) == ChangeMessage(
+        "Restore not complete",
+        f"A restore of the group by {who} was interrupted. No other run continues it, and automatic "
+        "remediation leaves the group alone until somebody decides.",
+        (
+            f"Revoked so far: {REVOKED}",
+            f"Added so far: {ADDED}",
+            "Backup: s3://bucket/old",
+            f"Your security team can complete it on Hammer's host: hammer restore {PLACE} --backup old",
+            f"Or let the group be remediated again: hammer restore --release {PLACE}",
+        ),
+    )
+
+
+def test_released() -> None:
+    assert released("ana") == ChangeMessage(
+        "Released", "ana decided that automatic remediation may change the group again."
+    )
+
+
+def test_a_rule_is_one_line() -> None:
+    assert described_rule(SSH) == REVOKED
+    assert described_rule(PRIVATE) == ADDED
