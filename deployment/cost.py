@@ -89,6 +89,12 @@ def monthly(estate: Estate) -> dict[str, float]:
     }
 
 
+def immediate() -> float:
+    """US dollars a month that `immediate_remediation` adds: a poll and three log lines a minute, alarms, a metric."""
+    polls = 60 * HOURS
+    return polls * (SQS_REQUEST + 0.6e-6 * LOGS_GB) + 3 * ALARM + METRIC
+
+
 def table() -> str:
     """The costs for 10, 100 and 1,000 accounts, as a table in Markdown."""
     sizes = (10, 100, 1000)

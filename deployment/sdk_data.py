@@ -16,12 +16,17 @@ POLICIES = Path(__file__).with_name("policies")
 FUNCTION_POLICIES = (
     "identification-in-account",
     "identification-in-main",
+    "immediate-sender-in-main",
     "lookup-events-in-account",
     "organization-in-main",
 )
 
 # Where an action of IAM is not an operation of the same name (Service Authorization Reference).
-_OPERATIONS = {"s3:ListBucket": ("ListObjectsV2",), "sns:Publish": ("Publish", "PublishBatch")}
+_OPERATIONS = {
+    "s3:ListBucket": ("ListObjectsV2",),
+    "sns:Publish": ("Publish", "PublishBatch"),
+    "sqs:SendMessage": ("SendMessage", "SendMessageBatch"),
+}
 # The services of the SDK, where IAM's prefix is not the name of one.
 _SERVICES = {"elasticloadbalancing": ("elb", "elbv2")}
 _SHARED = ("endpoints", "partitions", "sdk-default-configuration", "_retry")

@@ -23,6 +23,9 @@ _JOBS: Mapping[str, str] = {
     "remediation": "remediation.clean_security_groups --batch",
     "publishing": "hammer publish",
 }
+_IMMEDIATE = "immediate"
+# It waits 20 s for a request; with the pause, each takes less than a minute.
+_IMMEDIATE_TIMES = "OnBootSec=1min\nOnUnitInactiveSec=20s\nAccuracySec=1s"
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LONGEST_RUN = "6h"
 
@@ -88,32 +91,42 @@ def _weekdays(weekdays: set[Any], months: str) -> Iterable[tuple[str, str]]:
         yield f"{_WEEKDAYS[day]} ", f"*-{months}-{7 * nth - 6:02}..{min(7 * nth, 31):02}"
 
 
-def units(config: Configuration, home: Path) -> dict[str, str]:
+def units(config: Configuration, home: Path, *, has_queue: bool = False) -> dict[str, str]:
     """The unit files, by name. A job that the configuration gives no time has none.
 
     Args:
         config: the configuration.
         home: the folder with the virtual environment `venv` and the file `environment`.
+        has_queue: whether there is a queue of requests for remediation at once.
     """
     files: dict[str, str] = {}
     for job, command in _JOBS.items():
         cron: str | None = getattr(config.cronjobs, job)
-        if not cron:
-            continue
-        files[f"hammer-{job}.service"] = (
+        if cron:
+            times = "\n".join(f"OnCalendar={value}" for value in on_calendar(cron))
+            files |= _units_of(job, command, f"{cron} in the configuration", times, home)
+    section = config.secgrp_unrestricted_access
+    if has_queue and section.remediation and any(section.remediation_immediate.values()):
+        why = "remediation_immediate in the configuration"
+        files |= _units_of(_IMMEDIATE, "hammer immediate", why, _IMMEDIATE_TIMES, home)
+    return files
+
+
+def _units_of(job: str, command: str, why: str, times: str, home: Path) -> dict[str, str]:
+    return {
+        f"hammer-{job}.service": (
             f"[Unit]\nDescription=Hammer: {job}\nWants=network-online.target\nAfter=network-online.target\n\n"
             f"[Service]\nType=oneshot\nUser=hammer\nEnvironmentFile={home}/environment\n"
             f"WorkingDirectory={home}\nExecStart={home}/venv/bin/python -m {command}\nTimeoutStartSec={_LONGEST_RUN}\n"
             # After every run, however it ended: OnFailure= would say nothing of the runs that succeed.
             f"ExecStopPost={home}/venv/bin/python -m deployment.run_ended {job}\n"
             "NoNewPrivileges=true\nPrivateTmp=true\nProtectSystem=strict\nProtectHome=true\n"
-        )
-        calendar = "\n".join(f"OnCalendar={value}" for value in on_calendar(cron))
-        files[f"hammer-{job}.timer"] = (
-            f"# {cron} in the configuration\n[Unit]\nDescription=Hammer: when {job} runs\n\n"
-            f"[Timer]\n{calendar}\n\n[Install]\nWantedBy=timers.target\n"
-        )
-    return files
+        ),
+        f"hammer-{job}.timer": (
+            f"# {why}\n[Unit]\nDescription=Hammer: when {job} runs\n\n"
+            f"[Timer]\n{times}\n\n[Install]\nWantedBy=timers.target\n"
+        ),
+    }
 
 
 def write(files: Mapping[str, str], folder: Path) -> tuple[list[str], list[str]]:
@@ -122,7 +135,7 @@ def write(files: Mapping[str, str], folder: Path) -> tuple[list[str], list[str]]
     Returns:
         The names of timers that are new or have changed, and of timers that are gone.
     """
-    ours = {folder / f"hammer-{job}{suffix}" for job in _JOBS for suffix in (".service", ".timer")}
+    ours = {folder / f"hammer-{job}{suffix}" for job in (*_JOBS, _IMMEDIATE) for suffix in (".service", ".timer")}
     changed = []
     for name, text in files.items():
         path = folder / name
@@ -144,7 +157,8 @@ def main() -> None:
     parser.add_argument("--start", action="store_true", help="start the timers that changed, stop those that are gone")
     options = parser.parse_args()
     config = load_configuration(configuration_place(options.config, os.environ))
-    changed, gone = write(units(config, options.home), options.folder)
+    has_queue = bool(os.environ.get("HAMMER_IMMEDIATE_QUEUE"))
+    changed, gone = write(units(config, options.home, has_queue=has_queue), options.folder)
     if not options.start:
         return
     # A timer without its file can still be stopped; its file can only be taken over before it is started.

@@ -27,6 +27,7 @@ _COMMANDS = {
     "report": "reporting.create_security_groups_tickets",
     "remediate": "remediation.clean_security_groups",
     "restore": "remediation.restore_security_groups",
+    "immediate": "hammer.immediate",
     "publish": "hammer.publish",
     "status": "hammer.status",
     "inspector": "hammer.inspector",

@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {"host": _HOST, "demo": (*_HOST, "moto",
 
 NEEDED_BY: Mapping[str, str] = {
     "demo": "demo",
+    "immediate": "host",
     "publish": "host",
     "report": "host",
     "remediate": "host",

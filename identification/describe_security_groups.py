@@ -1,7 +1,8 @@
 """Lambda `hammer-describe-security-groups`: look at each scan target it is sent, and bring the issues up to date.
 
 Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `HAMMER_HOST_ROLE` (the name of the role of
-Hammer's host in the main account).
+Hammer's host in the main account), `HAMMER_IMMEDIATE_QUEUE` (URL of the queue for requests of remediation at once;
+absent: none are sent).
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from identification.deliveries import Deliveries
 from identification.errors import MalformedEventError, NotShownYetError, UnknownAccountError
+from identification.immediate import request_remediation, to_remediate_at_once
 from identification.look import Looked, is_whole, look
 from identification.openers import look_up_openers
 from identification.redelivery import redeliver_soon
@@ -22,6 +24,9 @@ from identification.scan_targets import ScanTarget, merge, parse_target
 from library.aws.coverage_records import CoverageRecords
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.scan_coverage import Outcome, ScanCoverage
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +114,7 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
     Raises:
         Exception: the target could not be read, or its issues not be written. No issue of what was not read changes.
         NotShownYetError: EC2 does not show yet what an event says was changed. What is certain was written.
+        NotRequestedError: a remediation run at once could not be asked for. Everything was written.
     """
     started = runtime.now()
     looked, outcome, reason = Looked(RegionScan(), 0), Outcome.COMPLETE, ""
@@ -141,9 +147,24 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
         runtime.sessions.forget(target.account_id, target.region)
         if is_whole(target):
             _record(seen, runtime)
+    _request_remediation(target, looked, runtime)
     if looked.lagging:
         raise NotShownYetError(looked.lagging, looked.changes)
     return looked.changes
+
+
+def _request_remediation(target: ScanTarget, looked: Looked, runtime: Runtime) -> None:
+    """Ask for a run at once where immediate mode wants one, whether this look changed the issue or an earlier one."""
+    if not runtime.immediate_queue:
+        return
+    certain = [
+        issue
+        for group_id, issue in looked.issues.items()
+        if issue.details.region == target.region and group_id not in looked.lagging
+    ]
+    if wanted := to_remediate_at_once(certain, runtime.config):
+        client: SQSClient = runtime.sessions.client("sqs")
+        request_remediation(client, runtime.immediate_queue, wanted)
 
 
 def _record(seen: ScanCoverage, runtime: Runtime) -> None:

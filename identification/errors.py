@@ -19,6 +19,10 @@ class MalformedEventError(HammerError, ValueError):
     """A record is not what the function's event source sends. Lambda retries it, then the dead-letter queue gets it."""
 
 
+class NotRequestedError(HammerError):
+    """A remediation run at once could not be asked for. The look must be repeated."""
+
+
 class NotShownYetError(HammerError):
     """EC2 does not show yet what calls changed. The look must be repeated; the issues that are certain were written.
 

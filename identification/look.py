@@ -51,6 +51,7 @@ class Looked:
         scan: what was seen at first.
         changes: how many issues changed.
         lagging: the groups of which EC2 does not show yet what calls changed. The look must be repeated.
+        issues: those of the groups that were looked at, as the table has them now.
         odd_rows: of issues whose item in the table could not be read, what is wrong. They were left as they are.
     """
 
@@ -58,6 +59,7 @@ class Looked:
     changes: int
     odd_rows: Sequence[str] = ()
     lagging: Mapping[str, Lagging] = field(default_factory=dict)
+    issues: Mapping[str, Issue] = field(default_factory=dict)
 
     @property
     def problem(self) -> str:
@@ -96,13 +98,16 @@ def look(target: ScanTarget, runtime: Runtime) -> Looked:
     group_ids: Sequence[str] = () if is_whole(target) else target.group_ids
     first: RegionScan | None = None
     changes, odd_rows, behind = 0, dict[str, str](), dict[str, Lagging]()
+    issues: dict[str, Issue] = {}
     for _ in range(_LOOKS):
         once = _Once(target, runtime, group_ids)
         scan, written, again = once.look()
         first, changes, odd_rows = first or scan, changes + written, odd_rows | once.known.odd
         behind = {name: seen for name, seen in behind.items() if group_ids and name not in group_ids} | once.lagging
+        issues |= once.known.issues
         if not again:
-            return Looked(first, changes, tuple(odd_rows[group_id] for group_id in sorted(odd_rows)), behind)
+            odd = tuple(odd_rows[group_id] for group_id in sorted(odd_rows))
+            return Looked(first, changes, odd, behind, issues)
         group_ids = () if len(again) > NAMED_AT_MOST else sorted(again)
     raise ConflictError(f"issues that kept changing while they were written: {', '.join(sorted(again))}")
 
@@ -150,6 +155,7 @@ class _Once:
         self._told.learn_openings(marks.told)
         written = decided.keys() - marks.overtaken
         conflicts = self._write([self._with_opener(decided[group_id]) for group_id in sorted(written)], ticket)
+        self.known.issues |= {group_id: decided[group_id].issue for group_id in written - conflicts}
         again = marks.overtaken | conflicts | self._mark_unchanged(decided.keys(), ticket)
         # A later look may have begun after the check above and read the table before the writes.
         marks = self._looks.marks(self._account_id, self._region, written - conflicts, ticket)

@@ -34,11 +34,16 @@ _KEPT_S = 300  # how long a configuration is kept before it is read again
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a handler works with."""
+    """What a handler works with.
+
+    Attributes:
+        immediate_queue: URL of the queue that takes requests for a remediation run at once; empty: there is none.
+    """
 
     config: Configuration
     sessions: Sessions
     table: IssueTable
+    immediate_queue: str = ""
 
     def scanned_accounts(self) -> dict[str, str]:
         """The accounts to look at, id to name.
@@ -112,7 +117,7 @@ def start(context: object) -> Runtime:
     # known of what happens between two calls.
     sessions = _kept_sessions(*key) if in_lambda else Sessions(*key)
     table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
-    return Runtime(config, sessions, table)
+    return Runtime(config, sessions, table, os.environ.get("HAMMER_IMMEDIATE_QUEUE", ""))
 
 
 def _period() -> int:

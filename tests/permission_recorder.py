@@ -37,6 +37,7 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
         "identification-in-main",
         "organization-in-main",
         "identification-in-account",
+        "immediate-sender-in-main",
         "lookup-events-in-account",
     ),
     ("identification", "slave"): ("identification-in-account", "lookup-events-in-account"),

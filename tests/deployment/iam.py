@@ -15,6 +15,8 @@ _ACTIONS = {
     ("s3", "HeadObject"): "GetObject",
     ("s3", "ListObjectsV2"): "ListBucket",
     ("sns", "PublishBatch"): "Publish",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
+    ("sqs", "SendMessageBatch"): "SendMessage",
     ("service-quotas", "GetServiceQuota"): "GetServiceQuota",
 }
 _PREFIXES = {

@@ -28,6 +28,7 @@ def test_there_is_a_pattern_for_each_metric() -> None:
         ("run_ended", r"= \"reporting\""),
         ("run_ended", r"= \"remediation\""),
         ("run_ended", r"= \"publishing\""),
+        ("run_ended", r"= \"immediate\""),
         ("outcome", r"= \"partial\""),
         ("outcome", r"= \"failed\""),
     ]

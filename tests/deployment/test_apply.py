@@ -92,6 +92,8 @@ def terraform(aws: str, dist: Path, tmp_path_factory: pytest.TempPathFactory) ->
     for source, command in ((RELEASE_0_1_0, ("apply", "-auto-approve", "-no-color")), (TERRAFORM_CODE.parent, ())):
         put_code(source, folder / "deployment", all_of_them=source != RELEASE_0_1_0)
         point_providers_at(aws, sample, ["slave1", "slave2"])
+        if source != RELEASE_0_1_0:
+            (sample / "immediate_override.tf").write_text(_IMMEDIATE, "utf-8")
         (sample / "test.auto.tfvars.json").write_text(json.dumps(variables), "utf-8")
         configure(sample / "config" / "config.json")
         terraform.run("init", "-no-color")
@@ -100,10 +102,21 @@ def terraform(aws: str, dist: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return terraform
 
 
+_IMMEDIATE = """
+module "master" {
+  immediate_remediation = true
+}
+"""
+
+
 def configure(file: Path) -> None:
-    """Turn the jobs on, on the console alone, and let what was reported be due at once."""
+    """Turn the jobs on, on the console alone, and let what was reported be due at once.
+
+    In one account a look asks for a run at once: about groups that nothing uses, which are `low`.
+    """
     config = json.loads(file.read_text("utf-8"))
     config["secgrp_unrestricted_access"] |= {"reporting": True, "remediation": True, "remediation_retention_period": 0}
+    config["secgrp_unrestricted_access"]["remediation_immediate"] = {SLAVES[1]: ["low"]}
     file.write_text(json.dumps(config), "utf-8")
 
 
@@ -363,6 +376,23 @@ def test_from_the_first_ticket_to_the_restore_every_role_as_itself(deployed: Dep
         "hammer-cloudsec-master-id",
     }
     assert refused(calls) <= MAY_BE_REFUSED
+
+
+def test_a_look_has_the_host_remediate_at_once(deployed: Deployed) -> None:
+    """Immediate mode from the function, as its role, over the queue to the host, as its role."""
+    sqs = deployed.client("sqs")
+    url = sqs.get_queue_url(QueueName="hammer-immediate-remediation")["QueueUrl"]
+    sqs.purge_queue(QueueUrl=url)
+    group = open_group(deployed, SLAVES[1], REGION, 1433)
+    target = {"account_id": SLAVES[1], "account_name": "slave2", "region": REGION, "group_ids": [group]}
+    deployed.client("sns").publish(TopicArn=SCANS, Message=json.dumps(target))
+    deployed.work_off("hammer-describe-security-groups")
+    environment = {**HOST, "HAMMER_IMMEDIATE_QUEUE": url}
+    done = deployed.run_job("hammer.immediate", "--wait", "0", environment=environment)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 group asked for, 0 left for later"), done.stderr
+    (found,) = deployed.client("ec2", SLAVES[1]).describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    sources = {source["CidrIp"] for rule in found["IpPermissions"] for source in rule["IpRanges"]}
+    assert sources == {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 
 
 @pytest.mark.parametrize("account", SLAVES)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployment.cost import BATCH, LOOK_WAIT, LOOKS_AT_ONCE, Estate, batch_seconds, monthly, table
+from deployment.cost import BATCH, LOOK_WAIT, LOOKS_AT_ONCE, Estate, batch_seconds, immediate, monthly, table
 
 README = Path(__file__).parents[2] / "deployment" / "README.md"
 
 
 def test_the_readme_shows_the_table() -> None:
-    assert table() in README.read_text("utf-8")
+    text = README.read_text("utf-8")
+    assert table() in text
+    assert f"`immediate_remediation` adds {immediate():.2f}" in text
 
 
 def test_what_is_per_scan_grows_with_the_accounts_and_the_rest_does_not() -> None:

@@ -87,6 +87,7 @@ def host(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
         "https_proxy": "http://proxy.example.com:3128",
         "no_proxy": "169.254.169.254",
         "log_group": "/aws/ec2/hammer-reporting-remediation",
+        "queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/hammer-immediate-remediation",
         "region": "eu-west-1",
     }.items():
         text = text.replace(f"${{{name}}}", value)
@@ -131,6 +132,7 @@ def test_timers_come_from_the_configuration(host: Host) -> None:
     assert host.text("/opt/hammer/environment") == (
         "AWS_DEFAULT_REGION=eu-west-1\nHAMMER_CONFIG=s3://a-bucket/config\n"
         "HAMMER_LOG_GROUP=/aws/ec2/hammer-reporting-remediation\n"
+        "HAMMER_IMMEDIATE_QUEUE=https://sqs.eu-west-1.amazonaws.com/123456789012/hammer-immediate-remediation\n"
         "HTTPS_PROXY=http://proxy.example.com:3128\nNO_PROXY=169.254.169.254\n"
     )
     assert (

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cronsim import CronSim
@@ -57,10 +58,14 @@ def test_what_systemd_cannot_say_is_an_error(cron: str) -> None:
         on_calendar(cron)
 
 
-def configured(folder: Path, **cronjobs: str) -> dict[str, str]:
+def configured(
+    folder: Path, section: dict[str, Any] | None = None, *, has_queue: bool = False, **cronjobs: str
+) -> dict[str, str]:
     aws = {"main_account_id": "123456789012", "region": "eu-west-1", "accounts": {"123456789012": "master"}}
-    config = {"aws": aws, "cronjobs": cronjobs, "secgrp_unrestricted_access": {"ddb.table_name": "issues"}}
-    return units(parse_configuration({"config": ("config.json", json.dumps(config).encode())}), folder)
+    check = {"ddb.table_name": "issues", **(section or {})}
+    config = {"aws": aws, "cronjobs": cronjobs, "secgrp_unrestricted_access": check}
+    files = {"config": ("config.json", json.dumps(config).encode())}
+    return units(parse_configuration(files), folder, has_queue=has_queue)
 
 
 def test_each_job_with_a_time_has_a_service_and_a_timer(tmp_path: Path) -> None:
@@ -78,6 +83,33 @@ def test_each_job_with_a_time_has_a_service_and_a_timer(tmp_path: Path) -> None:
         f"ExecStart={tmp_path}/venv/bin/python -m reporting.create_security_groups_tickets\n"
         in (files["hammer-reporting.service"])
     )
+
+
+AT_ONCE: dict[str, Any] = {"remediation": True, "remediation_immediate": {"*": ["critical"]}}
+
+
+def test_requests_for_remediation_at_once_are_looked_for_every_minute(tmp_path: Path) -> None:
+    files = configured(tmp_path, AT_ONCE, has_queue=True)
+    assert sorted(files) == ["hammer-immediate.service", "hammer-immediate.timer"]
+    assert f"ExecStart={tmp_path}/venv/bin/python -m hammer immediate\n" in files["hammer-immediate.service"]
+    assert "[Timer]\nOnBootSec=1min\nOnUnitInactiveSec=20s\nAccuracySec=1s\n" in files["hammer-immediate.timer"]
+    assert write(files, tmp_path) == (["hammer-immediate.timer"], [])
+    assert write(configured(tmp_path), tmp_path) == ([], ["hammer-immediate.timer"])
+
+
+@pytest.mark.parametrize(
+    ("section", "has_queue"),
+    [
+        (AT_ONCE, False),
+        ({**AT_ONCE, "remediation": False}, True),
+        ({**AT_ONCE, "remediation_immediate": {"*": []}}, True),
+    ],
+    ids=["no queue", "remediation is off", "no severity"],
+)
+def test_nothing_is_looked_for_where_nothing_is_asked_for(
+    tmp_path: Path, section: dict[str, Any], has_queue: bool
+) -> None:
+    assert configured(tmp_path, section, has_queue=has_queue) == {}
 
 
 def test_units_follow_the_configuration(tmp_path: Path) -> None:

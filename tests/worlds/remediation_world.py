@@ -30,6 +30,7 @@ from library.issues.details import IssueDetails
 from library.issues.issue import Issue
 from library.issues.times import format_time
 from library.jobs.command_line import Selection
+from library.security_groups.exposure import Exposure
 from library.security_groups.group import parse_security_group
 from remediation import clean_security_groups, restore_security_groups
 from remediation.backups import Backups
@@ -111,9 +112,7 @@ class World:
     _groups: int = 0
 
     def __post_init__(self) -> None:
-        base = botocore.session.get_session()
-        base.register_component("data_loader", _loader())
-        self.sessions = Sessions(MAIN, REGION, "hammer-ec2", base=base)
+        self.sessions = Sessions(MAIN, REGION, "hammer-ec2", base=quick_session())
         self.configure()
         for _ in bootstrap(self.config, self.sessions.client):
             pass
@@ -211,15 +210,19 @@ class World:
         assert issue is not None
         return issue
 
-    def exposed(self, group_id: str, account: str = MAIN) -> set[tuple[str, str]]:
-        """(source, status) of what a group exposes now, exemptions taken out."""
+    def exposures(self, group_id: str, account: str = MAIN) -> tuple[Exposure, ...]:
+        """What a group exposes now, exemptions taken out."""
         (raw,) = self.ec2(account).describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
         group = parse_security_group(raw)
         policy = policy_of(self.config, account)
         lists = PrefixListReader(self.ec2(account))
         lists.read(policy.evaluator.prefix_lists_named(group))
         found = policy.evaluator.evaluate(group, lists.entries, policy.exemptions, self.clock.date())
-        return set() if found.whitelisted else {(e.cidr, e.status) for e in found.exposures}
+        return () if found.whitelisted else found.exposures
+
+    def exposed(self, group_id: str, account: str = MAIN) -> set[tuple[str, str]]:
+        """(source, status) of what a group exposes now, exemptions taken out."""
+        return {(e.cidr, e.status) for e in self.exposures(group_id, account)}
 
     def backups_of(self, group_id: str, account: str = MAIN) -> list[dict[str, Any]]:
         """The group's backups, the newest first."""
@@ -309,6 +312,13 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
     # Thousands of machine images, made for every account and region that is asked anything.
     with patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}), mock_aws():
         yield World(folder, settings)
+
+
+def quick_session() -> botocore.session.Session:
+    """A session of the SDK that does not read services' models again."""
+    base = botocore.session.get_session()
+    base.register_component("data_loader", _loader())
+    return base
 
 
 @lru_cache

@@ -2,14 +2,23 @@ locals {
   host_log_group = "/aws/ec2/${var.prefix}-reporting-remediation"
   namespace      = var.prefix == "hammer" ? "Hammer" : var.prefix
   # The jobs that the host runs: those that the configuration gives a time.
-  host_jobs = var.host == null ? {} : {
-    for job, hours in {
-      publishing  = var.missing_after_hours.publishing
-      remediation = var.missing_after_hours.remediation
-      reporting   = var.missing_after_hours.reporting
-    } :
-    job => hours if try(local.config.cronjobs[job], "") != ""
-  }
+  host_jobs = var.host == null ? {} : merge(
+    {
+      for job, hours in {
+        publishing  = var.missing_after_hours.publishing
+        remediation = var.missing_after_hours.remediation
+        reporting   = var.missing_after_hours.reporting
+      } :
+      job => hours if try(local.config.cronjobs[job], "") != ""
+    },
+    # Every minute, while the configuration has it on.
+    local.runs_at_once ? { immediate = 1 } : {},
+  )
+  runs_at_once = alltrue([
+    var.immediate_remediation,
+    tostring(try(local.config.secgrp_unrestricted_access.remediation, false)) == "true",
+    length(try(local.config.secgrp_unrestricted_access.remediation_immediate, {})) > 0,
+  ])
 
   # Metrics made of log lines: which group, which lines, and what they count.
   log_metrics = {
@@ -44,6 +53,11 @@ locals {
       pattern   = "{ $.run_ended = \"publishing\" }"
       value     = "1"
     }
+    ImmediateRuns = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.run_ended = \"immediate\" }"
+      value     = "1"
+    }
     PartialRuns = {
       log_group = aws_cloudwatch_log_group.host.name
       pattern   = "{ $.outcome = \"partial\" }"
@@ -55,7 +69,12 @@ locals {
       value     = "1"
     }
   }
-  run_metrics = { publishing = "PublishingRuns", remediation = "RemediationRuns", reporting = "ReportingRuns" }
+  run_metrics = {
+    immediate   = "ImmediateRuns"
+    publishing  = "PublishingRuns"
+    remediation = "RemediationRuns"
+    reporting   = "ReportingRuns"
+  }
   run_alarms = {
     partial = {
       metric      = "PartialRuns"

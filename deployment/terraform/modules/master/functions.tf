@@ -14,7 +14,10 @@ locals {
       module      = "identification.describe_security_groups"
       timeout     = 300
       memory      = 1024
-      environment = { HAMMER_HOST_ROLE = aws_iam_role.host.name }
+      environment = merge(
+        { HAMMER_HOST_ROLE = aws_iam_role.host.name },
+        local.immediate_queue == "" ? {} : { HAMMER_IMMEDIATE_QUEUE = local.immediate_queue },
+      )
     }
     "hammer-receive-security-group-events" = {
       module  = "identification.receive_security_group_events"

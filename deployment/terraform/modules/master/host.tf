@@ -93,6 +93,7 @@ resource "aws_instance" "host" {
     https_proxy   = each.value.https_proxy
     log_group     = local.host_log_group
     no_proxy      = each.value.no_proxy
+    queue         = local.immediate_queue
     region        = local.region
   })
 

@@ -195,6 +195,12 @@ variable "allow_security_hub_import" {
   default     = false
 }
 
+variable "immediate_remediation" {
+  description = "Let events start a run for the groups that remediation_immediate names: a queue that the functions send to and the host polls."
+  type        = bool
+  default     = false
+}
+
 variable "ses_from_address" {
   description = "Allow the host to send mail by SES from this address. Null: publishing.email_from of the configuration; empty: it may not."
   type        = string

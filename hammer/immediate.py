@@ -1,0 +1,173 @@
+"""`hammer immediate`: what immediate mode asks for now: reports the groups that are named, then remediates them.
+
+Runs on the host every minute. Where the queue is empty it ends without reading even the configuration. It only chooses
+the groups: the reporting and the remediation job do the work, with their own locks, limits and records. What could not
+be done stays in the queue and comes again; after an hour it is in the dead-letter queue. The jobs' own times are the
+net.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import boto3
+import typer
+
+from hammer.immediate_requests import Place, Requests, is_done, remove, take
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.job_records import JobRecords
+from library.aws.lock import this_process
+from library.aws.session import Sessions
+from library.config import Configuration, ConfigurationError
+from library.config.closing import closing_terms
+from library.config.organization import with_organization
+from library.documents.text import counted, printable
+from library.issues.issue import Issue
+from library.jobs.command_line import ConfigOption, Exit, application, read_configuration, run
+from remediation.due import policy_of
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+QUEUE_VARIABLE = "HAMMER_IMMEDIATE_QUEUE"
+
+QueueOption = Annotated[
+    str | None, typer.Option("--queue", metavar="URL", help=f"The queue of requests. Else ${QUEUE_VARIABLE}.")
+]
+WaitOption = Annotated[int, typer.Option("--wait", min=0, max=20, help="Seconds to wait for the first request.")]
+
+
+def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOption = 20) -> None:
+    """Report and remediate at once the groups that identification asked for (remediation_immediate).
+
+    Exits with 1 when something could not be done: the requests for it stay in the queue.
+    """
+    url = queue or os.environ.get(QUEUE_VARIABLE, "")
+    if not url:
+        raise typer.BadParameter(f"which queue? Say --queue, or set {QUEUE_VARIABLE}")
+    client = _client(url)
+    requests = take(client, url, wait_s=wait)
+    if not requests.receipts and not requests.malformed:
+        typer.echo("nothing was asked for")
+        return
+    configuration = read_configuration(config)
+    aws = configuration.aws
+    sessions = Sessions(aws.main_account_id, aws.region, role_name="")
+    configuration = with_organization(configuration, sessions)
+    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    records = JobRecords(table.items, aws.main_account_id)
+    with records.recorded("immediate", this_process().who, _now) as problems:
+        problems += requests.malformed
+        done = _carry_out(configuration, config, table, requests, problems)
+        remove(client, url, [receipt for place in done for receipt in requests.receipts[place]])
+    left = len(requests.receipts) - len(done)
+    typer.echo(f"{counted(len(requests.receipts), 'group')} asked for, {left} left for later")
+    for problem in problems:
+        typer.echo(f"hammer: {printable(problem)}", err=True)
+    if problems:
+        raise typer.Exit(Exit.INCOMPLETE)
+
+
+def _client(url: str) -> SQSClient:
+    """A client in the queue's region, which its URL tells; else in the region of the environment."""
+    found = re.search(r"//sqs\.([a-z0-9-]+)\.", url)
+    return boto3.client("sqs", region_name=found[1] if found else None)
+
+
+def _carry_out(
+    configuration: Configuration, place: str | None, table: IssueTable, requests: Requests, problems: list[str]
+) -> list[Place]:
+    """Run both jobs on the groups that are asked for. Returns those that are done with; adds what could not be done."""
+    # Not imported where nothing was asked for, which is most of the time.
+    from remediation import clean_security_groups
+    from reporting import create_security_groups_tickets
+
+    began, section = _now(), configuration.secgrp_unrestricted_access
+    known = [asked for asked in requests.receipts if _may_be_remediated(asked, configuration)]
+    issues = _issues(table, known, problems)
+    wanted = sorted(asked for asked in known if issues.get(asked) is not None)
+    all_done = True
+    if wanted:
+        options = {
+            "config": place,
+            "account": sorted({asked.account_id for asked in wanted}),
+            "region": sorted({asked.region for asked in wanted}),
+            "group": sorted({asked.group_id for asked in wanted}),
+        }
+        jobs: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("reporting", lambda: create_security_groups_tickets.command(**options)),  # type: ignore[arg-type]
+            ("remediation", lambda: clean_security_groups.command(**options, batch=True)),  # type: ignore[arg-type]
+        )
+        for name, job in jobs:
+            if reason := _failure(job):
+                all_done = False
+                problems.append(f"{name} could not do everything: {reason}")
+        issues |= _issues(table, wanted, problems)
+    if len(wanted) > section.remediation_limit_per_run:
+        # The run stopped at its limit and said so. To repeat it would only repeat that: the next scan asks again.
+        return list(requests.receipts)
+    now = _now()
+    return [
+        asked
+        for asked in requests.receipts
+        if asked not in known
+        or (
+            asked in issues
+            and is_done(issues[asked], policy_of(configuration, asked.account_id), began, now, all_done=all_done)
+        )
+    ]
+
+
+def _may_be_remediated(asked: Place, configuration: Configuration) -> bool:
+    """Whether the configuration still has immediate mode on in a request's account, and knows its region."""
+    section, regions = configuration.secgrp_unrestricted_access, configuration.aws.regions
+    return (
+        section.reporting
+        and section.remediation
+        and asked.account_id in configuration.remediation_accounts()
+        and asked.account_id in configuration.scanned_accounts()
+        and bool(closing_terms(configuration, asked.account_id).immediate)
+        and (regions is None or asked.region in regions)
+    )
+
+
+def _issues(table: IssueTable, places: Iterable[Place], problems: list[str]) -> dict[Place, Issue | None]:
+    """The issues of groups as they are now, or None. One that cannot be read is left out, and named as a problem."""
+    found: dict[Place, Issue | None] = {}
+    for place in places:
+        try:
+            found[place] = table.get(place.account_id, place.group_id)
+        except UnreadableIssueError as error:
+            problems.append(str(error))
+    return found
+
+
+def _failure(job: Callable[[], None]) -> str:
+    """Run a job in this process. Returns why it could not do everything; empty: it could."""
+    try:
+        job()
+    except typer.Exit as ended:
+        return "its own lines say what" if ended.exit_code else ""
+    except typer.BadParameter as error:
+        return error.message
+    except ConfigurationError as error:
+        return str(error)
+    except AWS_ERRORS as error:
+        return explain(error)
+    return ""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+app = application(command)
+
+
+if __name__ == "__main__":
+    run(app)
