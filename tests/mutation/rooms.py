@@ -45,7 +45,11 @@ ROOMS: Mapping[str, Room] = {
         _modules(
             "identification", "cloudtrail deliveries event_openings events events_told expected_changes scan_targets"
         ),
-        ("tests/unit/identification",),
+        (
+            "tests/unit/identification/test_events.py",
+            "tests/unit/identification/test_expected_changes.py",
+            "tests/unit/identification/test_scan_targets.py",
+        ),
     ),
     "reporting": Room(
         _modules(

@@ -1,5 +1,6 @@
 """Reading findings: both services' samples, and everything that can be wrong with one."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -329,3 +330,48 @@ def test_whatever_the_shape_it_is_read() -> None:
         parse_v2({"detail": detail})
     for raw in _mutations(classic_port()):
         parse_classic(raw)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (7, "not a record: 7"),
+        ({"Sns": {"Message": "x"}}, "not an SNS record with JSON in it: {'Sns': {'Message': 'x'}}"),
+        ({"Sns": {"Message": "[1]"}}, "not an Inspector message: [1]"),
+        ({"Sns": {"Message": "{}"}}, "not an Inspector message: {}"),
+        ({"event": 7}, "not an Inspector message: {'event': 7}"),
+        ({"finding": "x"}, "an Inspector Classic notification without a finding's ARN: {'finding': 'x'}"),
+        ({"event": "FINDING_REPORTED"}, "an Inspector Classic notification without a finding's ARN: {'event': "),
+    ],
+)
+def test_why_a_record_is_malformed(record: object, reason: str) -> None:
+    with pytest.raises(MalformedEventError, match=f"^{re.escape(reason)}"):
+        read_record(record)
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"), [([], "not an event: []"), ({"Records": {}}, "the event has no SNS records")]
+)
+def test_why_an_event_is_malformed(event: object, reason: str) -> None:
+    with pytest.raises(MalformedEventError, match=f"^{re.escape(reason)}$"):
+        records(event)
+
+
+def test_why_a_record_is_ignored() -> None:
+    assert read_message({"source": "aws.inspector2", "detail-type": "Inspector2 Scan"}) == Ignored(
+        "Inspector2 Scan is no finding"
+    )
+    assert read_message({"event": "ASSESSMENT_RUN_STARTED"}) == Ignored("ASSESSMENT_RUN_STARTED is no finding")
+
+
+@pytest.mark.parametrize("kind", [None, "", 7])
+def test_what_inspector_sends_without_a_type_is_read_as_a_finding(kind: object) -> None:
+    message = {"source": "aws.inspector2", "detail-type": kind, "detail": {}}
+    read = read_message(message)
+    assert isinstance(read, Finding)
+    assert read.problems
+
+
+def test_a_notification_needs_no_event_name() -> None:
+    arn = classic_notification()["finding"]
+    assert read_message({"finding": arn}) == ClassicNotification(arn, ACCOUNT, "us-east-1")

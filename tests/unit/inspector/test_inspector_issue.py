@@ -8,9 +8,11 @@ import pytest
 
 from identification.inspector.as_issue import can_be_issue, detection, issue_id
 from identification.inspector.classic import parse_classic
+from identification.inspector.delivery import record_id
 from identification.inspector.expected_ports import FilterDecision, decide
 from identification.inspector.v2 import parse_v2
 from library.documents.plain_text import plain_text
+from library.issues.details import FindingDetails
 from library.issues.issue import Issue, Timestamps
 from library.issues.kinds import INSPECTOR_FINDING
 from library.issues.reconcile import reconcile
@@ -168,3 +170,27 @@ def test_remediation_is_not_announced_for_a_finding() -> None:
     announced = Remediation(frozenset({kept.account_id}), frozenset({"open_completely"}), timedelta(days=1), "x")
     assert announced.closes_at(kept, NOW) is None
     assert announced.closes_at(replace(kept, issue_id="sg-1"), NOW) is not None
+
+
+def test_ports_of_udp_and_what_else_a_reader_should_know_are_kept() -> None:
+    what = replace(decision((22, 22)), left=PortSet.parse(["tcp/22", "udp/161-162"]), notes=("The tag is odd.",))
+    found = detection(what)
+    assert found is not None
+    assert found.whitelisted is False
+    assert isinstance(found.details, FindingDetails)
+    assert found.details.notes == ("The tag is odd.",)
+    assert [perm[:3] for perm in found.details.perms] == [("tcp", 22, 22), ("udp", 161, 162)]
+
+
+@pytest.mark.parametrize("left_out", ["arn", "account_id"])
+def test_without_a_name_or_an_account_a_finding_cannot_be_followed(left_out: str) -> None:
+    finding = decision().finding
+    changes: dict[str, Any] = {left_out: ""}
+    assert can_be_issue(finding)
+    assert not can_be_issue(replace(finding, **changes))
+
+
+def test_an_id_holds_the_server_and_what_tells_its_findings_apart() -> None:
+    finding = replace(decision().finding, server_id="i-1/é" + "x" * 50)
+    number = record_id(finding).removeprefix("inspector#")
+    assert issue_id(finding) == f"finding-i-1{'x' * 37}-{number[:12]}"

@@ -1,5 +1,6 @@
 """What is remembered of a finding, and when it is published again."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -197,3 +198,130 @@ def test_classic_finds_the_same_in_every_run() -> None:
     assert planned(monday, classic("monday", 2)).delivery is Delivery.PUBLISH
     assert record_id(classic("tuesday", 1, severity="High").finding) == monday.issue_id
     assert planned(monday, classic("tuesday", 1, severity="High")).delivery is Delivery.PUBLISH
+
+
+SEEN = FIRST.finding.updated
+PRINT = fingerprint(FIRST)
+LATER_TIME = datetime(2024, 9, 6, tzinfo=UTC)
+
+
+def test_a_claim_says_who_claims_what_until_when() -> None:
+    record = FindingRecord("123456789012", "x", NOW + SECOND, published="old", finding_id="f", run="r", revision=4)
+    expected = FindingRecord(
+        "123456789012",
+        "x",
+        NOW + PUBLISHED_AGAIN_AFTER,
+        published="old",
+        finding_id="f",
+        run="r",
+        updated=SEEN,
+        claim=PRINT,
+        claimant="two",
+        claimed_until=NOW + TIMEOUT,
+        revision=5,
+    )
+    assert planned(record, FIRST) == DeliveryPlan(Delivery.PUBLISH, expected)
+    assert planned(replace(record, updated=NOW - 1000 * SECOND), decision(updatedAt=None)).record == replace(
+        expected, updated=NOW - 1000 * SECOND
+    )
+    confirmed = confirm(expected, FIRST, NOW + SECOND)
+    assert confirmed == FindingRecord(
+        "123456789012",
+        "x",
+        NOW + SECOND + PUBLISHED_AGAIN_AFTER,
+        published=PRINT,
+        finding_id=FIRST.finding.id,
+        updated=SEEN,
+        revision=6,
+    )
+    assert release(expected) == replace(expected, claim="", claimant="", claimed_until=None, revision=6)
+
+
+def test_of_an_expired_record_its_place_and_revision_stay() -> None:
+    expired = FindingRecord("123456789012", "x", NOW, published=PRINT, finding_id="f", updated=NOW, revision=4)
+    plan = planned(expired, FIRST)
+    assert plan.record is not None
+    assert (plan.delivery, plan.record.account_id, plan.record.issue_id) == (Delivery.PUBLISH, "123456789012", "x")
+    assert (plan.record.published, plan.record.finding_id, plan.record.revision) == ("", "", 5)
+
+
+def test_a_newer_time_of_what_was_published_is_remembered() -> None:
+    record = published(FIRST)
+    newer = decision(updatedAt=LATER)
+    assert planned(record, newer) == DeliveryPlan(
+        Delivery.PUBLISHED_BEFORE, replace(record, updated=LATER_TIME, revision=record.revision + 1)
+    )
+    assert planned(replace(record, updated=None), FIRST).record == replace(record, revision=record.revision + 1)
+    assert planned(published(newer), FIRST) == DeliveryPlan(Delivery.PUBLISHED_BEFORE, is_current=False)
+
+
+def test_what_is_older_than_what_was_published_is_not_current() -> None:
+    assert planned(published(decision((1, 2), updatedAt=LATER)), FIRST) == DeliveryPlan(
+        Delivery.OUTDATED, is_current=False
+    )
+    assert planned(CLAIM, FIRST) == DeliveryPlan(Delivery.IN_PROGRESS)
+
+
+@pytest.mark.parametrize("record", [published(FIRST), CLAIM], ids=["published", "claimed"])
+@pytest.mark.parametrize("updated", [LATER, None])
+def test_the_end_of_a_finding_is_remembered_with_its_time(record: FindingRecord, updated: str | None) -> None:
+    after = written(record, decision(status="CLOSED", updatedAt=updated), now=NOW + SECOND)
+    assert after == replace(
+        release(record),
+        expires=NOW + SECOND + PUBLISHED_AGAIN_AFTER,
+        published="",
+        updated=LATER_TIME if updated else SEEN,
+    )
+
+
+def test_the_end_of_a_finding_that_nobody_published_is_remembered_if_it_is_news() -> None:
+    nothing = no_record("123456789012", "x")
+    assert nothing == FindingRecord("123456789012", "x", datetime(1970, 1, 1, tzinfo=UTC), revision=0)
+    assert planned(nothing, decision(status="CLOSED", updatedAt=None)) == DeliveryPlan(Delivery.IGNORED)
+    assert planned(replace(nothing, updated=SEEN), CLOSED).record is not None, "the record has expired"
+    seen = replace(nothing, updated=SEEN, expires=NOW + SECOND)
+    assert planned(seen, CLOSED) == DeliveryPlan(Delivery.IGNORED)
+    assert planned(seen, decision(status="CLOSED", updatedAt=LATER)).record == replace(
+        seen, updated=LATER_TIME, expires=NOW + PUBLISHED_AGAIN_AFTER, revision=1
+    )
+
+
+def test_a_record_that_does_not_say_when_it_expires_is_none() -> None:
+    with pytest.raises(ValueError, match=r"^the record x does not say when it expires$"):
+        FindingRecord.from_item({"issue_id": "x", "expires": None})
+
+
+def test_every_part_of_a_record_is_kept() -> None:
+    whole = FindingRecord("1", "x", NOW, "p", "f", "r", NOW, "c", "who", NOW, 7)
+    assert whole.to_item() == {
+        "account_id": "1",
+        "issue_id": "x",
+        "expires_at": int(NOW.timestamp()),
+        "expires": "2026-11-22T12:00:00+00:00",
+        "told": "p",
+        "finding_id": "f",
+        "run": "r",
+        "updated": "2026-11-22T12:00:00+00:00",
+        "claim": "c",
+        "claimant": "who",
+        "claimed_until": "2026-11-22T12:00:00+00:00",
+        "revision": 7,
+    }
+    assert FindingRecord.from_item(whole.to_item()) == whole
+    nothing = no_record("1", "x")
+    assert (nothing.to_item()["updated"], FindingRecord.from_item(nothing.to_item())) == (None, nothing)
+
+
+def test_classic_findings_of_other_ports_are_others() -> None:
+    one, two = (classic("monday", 1).finding, replace(classic("monday", 1).finding, ports=PortSet.parse(["tcp/1"])))
+    assert record_id(one) != record_id(two)
+
+
+def test_what_came_is_told_apart_by_what_is_in_lists_and_not_by_the_order_of_its_parts() -> None:
+    def unread(raw: dict[str, Any]) -> str:
+        return record_id(replace(FIRST.finding, arn="", raw=raw))
+
+    assert unread({"a": 1, "b": 2}) == unread({"b": 2, "a": 1})
+    assert unread({"a": [{"b": 1}]}) != unread({"a": [{"b": 2}]})
+    assert unread({"a": [{"b": 1, "tags": 1}]}) == unread({"a": [{"b": 1, "tags": 2}]})
+    assert unread({"at": NOW}) != unread({"at": NOW + SECOND})
