@@ -17,7 +17,7 @@ from library.network.ports import port_range
 from library.network.traffic import UDP, WITHOUT_PORTS, traffic_name
 
 _STRETCHES_NAMED = 5
-_LAST_RULE = 32767  # EC2's number for the entry `*`, which denies what no other matches
+_LAST_RULES = (32767, 32768)  # EC2's numbers for the entries `*` of IPv4 and IPv6, which deny what no other matches
 
 STOPPED_INSTANCES = "A stopped instance counts as attached: it can be reached as soon as it runs."
 ON_THE_HOST = "Not judged: whether something listens at the port, and what a firewall on the host lets through."
@@ -106,7 +106,7 @@ def _acl_text(network: RegionNetwork, way: Way, attempt: Attempt, source: int) -
     if acl is None:
         return f"the network ACL of {subnet_id} denies it"
     entry, is_answer = denying_entry(acl, version, place, source)
-    rule = f"rule {entry.number}" if entry and entry.number != _LAST_RULE else "rule *"
+    rule = f"rule {entry.number}" if entry and entry.number not in _LAST_RULES else "rule *"
     what = f"the answer to {traffic_name(place)}" if is_answer else traffic_name(place)
     return f"{acl.acl_id} {rule} denies {what} {'for' if is_answer else 'from'} {_address(version, source)}"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -1010,7 +1012,11 @@ UNKNOWN = [
         expected="internal",
         paths=INTERNAL,
     ),
-    Case(id="interfaces that could not be read", net=net(interfaces=None), expected="unknown"),
+    Case(
+        id="interfaces that could not be read",
+        net=net(interfaces=None, unread={"network interfaces": DENIED}),
+        expected="unknown",
+    ),
     Case(
         id="load balancers that could not be read, and one that may lead here",
         net=replace(nlb(), elb=None, unread={"load balancers": DENIED}),
@@ -1154,3 +1160,23 @@ def test_verdict(case: Case) -> None:
 
 def test_every_case_has_a_name_of_its_own() -> None:
     assert len({case.id for case in CASES}) == len(CASES) >= 80
+
+
+WORDS = Path(__file__).parents[2] / "data" / "reachability_words.json"
+"""What is said of each case, word for word. Read what a change of it says before you accept it:
+`python -m tests.unit.reachability.test_verdict` writes it anew."""
+
+
+def words(found: Reachability) -> list[str]:
+    """Each path with the ids on it, what was not read, and what was assumed."""
+    lines = [f"{path.resource or path.interface}: {path.text} [{' > '.join(path.through)}]" for path in found.paths]
+    return [*lines, *(f"unread: {text}" for text in found.unread), *(f"assumed: {text}" for text in found.assumptions)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_what_is_said_of_it(case: Case) -> None:
+    assert words(judged(case)) == json.loads(WORDS.read_text("utf-8"))[case.id]
+
+
+if __name__ == "__main__":
+    WORDS.write_text(json.dumps({case.id: words(judged(case)) for case in CASES}, indent=1, ensure_ascii=False) + "\n")
