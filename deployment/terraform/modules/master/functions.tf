@@ -11,9 +11,9 @@ locals {
       }
     }
     "hammer-describe-security-groups" = {
-      module      = "identification.describe_security_groups"
-      timeout     = 300
-      memory      = 1024
+      module  = "identification.describe_security_groups"
+      timeout = 300
+      memory  = 1024
       environment = merge(
         { HAMMER_HOST_ROLE = aws_iam_role.host.name },
         local.immediate_queue == "" ? {} : { HAMMER_IMMEDIATE_QUEUE = local.immediate_queue },
