@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployment.bytecode import compiled
+from deployment.precompiled import precompiled
 from deployment.sdk_data import allowed_operations, sdk_data
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,7 +204,8 @@ def build_functions(folder: Path, target: Target) -> dict[str, Path]:
             own = {path.relative_to(ROOT).as_posix(): path for path in sources_of(module)}
             sources = {name: path.read_bytes() for name, path in (dependencies | own).items()}
             zips[function] = folder / f"{function}.zip"
-            write_zip(zips[function], sources | compiled(sources, target.python_version) | data)
+            made = compiled(sources, target.python_version) | precompiled(sources, module, target.python_version)
+            write_zip(zips[function], sources | made | data)
             if (size := zips[function].stat().st_size) > SIZE_LIMIT:
                 raise PackageError(f"{zips[function].name} has {size:,} bytes; {SIZE_LIMIT:,} are allowed")
     return zips

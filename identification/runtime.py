@@ -13,6 +13,7 @@ from functools import lru_cache
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from identification import cold_start
 from identification.errors import UnknownAccountError
 from identification.event_openings import OwnRoles
 from library.aws.ec2 import enabled_regions
@@ -108,6 +109,13 @@ def start(context: object) -> Runtime:
     Raises:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
+    try:
+        return _runtime(context)
+    finally:
+        cold_start.end()
+
+
+def _runtime(context: object) -> Runtime:
     log_as_json({"request_id": getattr(context, "aws_request_id", "")})
     place, in_lambda = configuration_place(None, os.environ), "AWS_LAMBDA_RUNTIME_API" in os.environ
     keep = in_lambda and place.startswith("s3://")

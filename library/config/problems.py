@@ -5,7 +5,6 @@ Pure.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -91,6 +90,8 @@ def kind(value: object) -> str:
 
 def closest(key: str, known: Iterable[str]) -> str:
     """The one of `known` that somebody who wrote `key` most likely meant; empty: none is close."""
+    import difflib  # noqa: PLC0415 - only mistakes need it
+
     return next(iter(difflib.get_close_matches(key, list(known), n=1)), "")
 
 

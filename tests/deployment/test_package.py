@@ -27,7 +27,7 @@ def test_a_zip_holds_its_handler_and_nothing_that_is_not_for_it(zips: dict[str, 
     assert not [name for name in names if name.endswith("RECORD")]
     compiled = {name for name in names if name.endswith(".pyc")}
     assert all("__pycache__/" in name and name.endswith(".cpython-313.pyc") for name in compiled)
-    assert bool(compiled) == bool(interpreter("3.13"))
+    assert bool(compiled) == bool(interpreter("3.13")) == ("identification/precompiled.bin" in names)
     assert zips[function].stat().st_size <= 5 * 1024 * 1024
 
 
