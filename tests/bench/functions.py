@@ -20,6 +20,7 @@ from tests.bench.measure import CONFIG, Command, Report, calls, endpoint, in_tur
 _FUNCTION = "hammer-describe-security-groups"
 _REGIONS = ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "us-east-1")
 _OTHER = "210987654321"
+_SDK_MS = 190  # what importing boto3 takes on the machine that the bound is for, when it does nothing else
 _INVOKE = """
 import json, sys
 from identification.describe_security_groups import lambda_handler
@@ -42,6 +43,7 @@ def functions(report: Report, runs: int) -> None:
         task = Path(name, "task")
         zips = build_functions(Path(name), TARGETS["x86_64" if there else "here"])
         zipfile.ZipFile(zips[_FUNCTION]).extractall(task)
+        size = zips[_FUNCTION].stat().st_size
         python = _python_with_the_sdk(there, Path(name, "runtime")) if there else sys.executable
         environment = {
             "AWS_DEFAULT_REGION": "eu-west-1",
@@ -70,9 +72,12 @@ def functions(report: Report, runs: int) -> None:
     report.heading(
         f"The describe function over 20 groups, from its zip, Python {version if there else platform.python_version()}"
     )
-    report.figure("import of boto3 alone, CPU ms", cost["sdk"].cpu * 1000)
-    report.figure("cold start and first invocation: CPU ms", cost["cold"].cpu * 1000, 350)
-    report.figure("cold start and first invocation: times importing boto3", cost["cold"].cpu / cost["sdk"].cpu)
+    times = cost["cold"].cpu / cost["sdk"].cpu
+    report.figure("import of boto3 alone: CPU ms", cost["sdk"].cpu * 1000)
+    report.figure("cold start and first invocation: CPU ms now", cost["cold"].cpu * 1000)
+    report.figure("the same: times importing boto3", times)
+    report.figure(f"the same where importing boto3 takes {_SDK_MS} ms", times * _SDK_MS, 350)
+    report.figure("its zip: KiB", size / 1024)
     report.figure("peak MiB", cost["cold"].memory)
     report.figure("warm invocation: CPU ms", (cost["warm"].cpu - cost["cold"].cpu) * 1000 / 20, 60)
     report.heading(f"A batch of {len(_REGIONS)} regions of an account")
