@@ -90,6 +90,34 @@ def test_many_blocks_are_checked() -> None:
 
 
 @needs_terraform
+def test_every_queue_topic_and_bucket_refuses_what_comes_without_tls() -> None:
+    policies = {
+        where.partition(": ")[2]: str(body["policy"])
+        for where, _, type_, body in BLOCKS
+        if type_ in ("aws_sns_topic_policy", "aws_sqs_queue_policy", "aws_s3_bucket_policy")
+    }
+    assert len(policies) >= 4
+    denied = re.compile(r'"?Deny"?.*"?aws:SecureTransport"? *[=:] *"false"', re.DOTALL)
+    assert [name for name, policy in policies.items() if not denied.search(policy)] == []
+
+
+def test_no_queue_starts_all_of_an_organizations_looks_at_once() -> None:
+    mappings = [body for _, _, type_, body in BLOCKS if type_ == "aws_lambda_event_source_mapping"]
+    assert mappings
+    assert all(mapping["scaling_config"][0]["maximum_concurrency"] for mapping in mappings)
+
+
+def test_the_principals_of_ec2_and_logs_are_those_of_the_partition() -> None:
+    named = {
+        line.strip()
+        for file in FILES
+        for line in file.read_text("utf-8").splitlines()
+        if re.search(r'Service *= .*"(?:ec2|logs)\.', line)
+    }
+    assert len(named) == 2
+    assert all("${local.dns_suffix}" in line for line in named)
+
+
 def test_the_code_is_formatted() -> None:
     assert Terraform(TERRAFORM_CODE).run("fmt", "-check", "-recursive", "-diff") == (0, "")
 

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 _VISIBILITY_S = 120.0
 _QUEUE = f"arn:aws:sqs:{REGION}:{MAIN}:hammer-describe-security-groups"
-_SOURCES = {"IpRanges": "cidrIpv4", "Ipv6Ranges": "cidrIpv6"}
-_LISTS = {"IpRanges": ("ipRanges", "cidrIp"), "Ipv6Ranges": ("ipv6Ranges", "cidrIpv6")}
+_SOURCES = {"IpRanges": "cidrIpv4", "Ipv6Ranges": "cidrIpv6", "PrefixListIds": "prefixListId"}
+_LISTS = {
+    "IpRanges": ("ipRanges", "cidrIp"),
+    "Ipv6Ranges": ("ipv6Ranges", "cidrIpv6"),
+    "PrefixListIds": ("prefixListIds", "prefixListId"),
+}
 
 
 class Events:

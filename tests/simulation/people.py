@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.simulation.access import is_private
 from tests.simulation.ec2 import Group, rule
 from tests.simulation.errors import error_class
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 ANYWHERE = "0.0.0.0/0"
 DEFAULT = "default"
+_ABOUT_THE_BUSIEST = 0.7
+_CLOSES_PRIVATE = 0.4
 RULES = (
     rule("tcp", (22, 22), ANYWHERE),
     rule("tcp", (3389, 3389), ANYWHERE),
@@ -32,6 +35,8 @@ RULES = (
     rule("tcp", (22, 22), "10.1.0.0/16"),
     rule("-1", None, "10.0.0.0/8"),
     rule("tcp", (3389, 3389), "192.168.5.0/24"),
+    rule("tcp", (0, 65535), "10.0.0.0/8"),
+    rule("-1", None, "172.16.0.0/12"),
     rule("tcp", (22, 22), "pl-0world"),
     rule("tcp", (20, 3389), "pl-0office"),
 )
@@ -57,13 +62,35 @@ def create_group(world: World, account_id: str, name: str = "") -> None:
     world.note(f"   created {group_id} in {account_id} with {', '.join(map(str, rules))}")
 
 
+def some_group(world: World) -> tuple[str, str]:
+    """The account and id of a group to do something with."""
+    for account_id, ec2 in sorted(world.ec2.items()):
+        if world.busiest in ec2.groups() and world.random.random() < _ABOUT_THE_BUSIEST:
+            return account_id, world.busiest
+    account_id = world.random.choice(sorted(world.ec2))
+    return account_id, world.random.choice(sorted(world.ec2[account_id].groups()))
+
+
+def close_a_group(world: World, account_id: str) -> str:
+    """Somebody takes all rules of a group away. Returns its id."""
+    groups = world.ec2[account_id].groups()
+    group = groups[world.random.choice(sorted(groups))]
+    world.ec2[account_id].revoke_security_group_ingress(group.group_id, [each.rule_id for each in group.rules])
+    return group.group_id
+
+
+def open_a_group(world: World, account_id: str, group_id: str) -> None:
+    """Somebody adds a rule that exposes a group."""
+    chosen = world.random.choice(_EXPOSING)
+    world.ec2[account_id].authorize_security_group_ingress(group_id, [chosen.permission()])
+
+
 def act(world: World) -> None:
     """Somebody does something."""
     random = world.random
-    account_id = random.choice(sorted(world.ec2))
+    account_id, group_id = some_group(world)
     ec2 = world.ec2[account_id]
-    groups = ec2.groups()
-    group = groups[random.choice(sorted(groups))]
+    group = ec2.groups()[group_id]
     what = random.choices(
         ("open", "close", "exempt", "expose again", "accounts", "scope", "create", "delete"), (6, 6, 2, 2, 1, 1, 1, 0.5)
     )[0]
@@ -76,7 +103,9 @@ def act(world: World) -> None:
         except (error_class("InvalidPermission.Duplicate"), error_class("RulesPerSecurityGroupLimitExceeded")):
             pass
     elif what == "close" and group.rules:
-        ec2.revoke_security_group_ingress(group.group_id, [random.choice(group.rules).rule_id])
+        private = [each for each in group.rules if is_private(each.source)]
+        chosen = private if private and random.random() < _CLOSES_PRIVATE else group.rules
+        ec2.revoke_security_group_ingress(group.group_id, [random.choice(chosen).rule_id])
     elif what == "exempt":
         world.exempted.add(group.group_id)
         exemptions.append(random.choice([group.group_id, {"group": group.group_id, "ports": ["tcp/22"]}]))

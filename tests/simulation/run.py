@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 
 from tests.simulation import jobs, people
 from tests.simulation.access import EXEMPT_PORT, Cell, cells, completely, exposed
@@ -16,6 +15,7 @@ from tests.simulation.world import MAIN, MEMBER, InvariantError, World
 JOBS = {"scan": 3.0, "look": 3.0, "report": 2.0, "remediate": 5.0, "restore": 1.0, "release": 0.5}
 """The jobs that are under way while things go wrong, and how often each is, compared to the others."""
 
+_REOPENED = 0.25
 _CHAOS_S = 3600.0
 _LONGEST_LAG_S = 60.0
 _LEASE_S = 16 * 60.0
@@ -42,6 +42,7 @@ def simulate(
         with jobs.serial():
             prepare(world)
             with during(world):
+                _open_again(world)
                 _chaos(world, likely)
                 _quiet(world)
                 _at_rest(world)
@@ -101,12 +102,16 @@ def prepare(world: World) -> None:
         people.create_group(world, account_id, people.DEFAULT)
     for _ in range(world.random.randint(2, 4)):
         people.create_group(world, world.random.choice([MAIN, MEMBER]))
-    for account_id in (MAIN, MEMBER):
-        scan = partial(jobs.scan, world, account_id)
-        add_actor(world, f"scan {account_id[:2]}", world.now, scan)
-        run_actors(world)
-    add_actor(world, "report", world.now, lambda: jobs.report(world))
-    run_actors(world)
+    _run_healthily(world, "scan", "report")
+
+
+def _open_again(world: World) -> None:
+    """In some histories a group that was open was closed, and is open again."""
+    if world.random.random() < _REOPENED:
+        account_id = world.random.choice([MAIN, MEMBER])
+        closed = people.close_a_group(world, account_id)
+        _run_healthily(world, "scan", "report")
+        people.open_a_group(world, account_id, closed)
 
 
 def _chaos(world: World, likely: Mapping[str, float]) -> None:
@@ -118,7 +123,11 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
     world.faults.refused = random.choice([0.0, 0.01, 0.05])
     world.faults.lost = random.choice([0.0, 0.02, 0.06])
     world.faults.repeated = random.choice([0.0, 0.02])
-    world.faults.killed = random.choice([0.0, 0.01, 0.03])
+    world.faults.killed = random.choice([0.0, 0.01, 0.03, 0.06])
+    # Half of the histories are about one group, and half have more runs of one job: things happen to each other.
+    world.busiest = random.choice(["", random.choice(sorted(world.owned))])
+    busiest_job = random.choice(["", random.choice(sorted(likely))])
+    likely = {job: often * (4 if job == busiest_job else 1) for job, often in likely.items()}
     stalled = random.choice([0.0, 0.002])
 
     def latency() -> float:
@@ -131,8 +140,7 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
     for number in range(random.randint(4, 9)):
         at = begin + random.uniform(0, length)
         job = random.choices(list(likely), list(likely.values()))[0]
-        account_id = random.choice([MAIN, MEMBER])
-        group_id = random.choice(sorted(world.ec2[account_id].groups()))
+        account_id, group_id = people.some_group(world)
         _start(world, job, number, at, account_id, group_id)
     for number in range(random.randint(2, 10)):
         at = begin + random.uniform(0, length)

@@ -83,7 +83,10 @@ def hold_to_ec2(world: World) -> None:
             is_open = issue is not None and issue.status.is_exposed
             world.check(is_open == bool(open_cells), f"{group_id} exposes {sorted(open_cells)}, its issue is {issue}")
             if issue and is_open:
-                told = {(perm.protocol, perm.from_port, perm.to_port, perm.cidr) for perm in issue.details.perms}
+                perms = issue.details.perms
+                told = {
+                    (each.protocol, each.from_port, each.to_port, each.prefix_list_id or each.cidr) for each in perms
+                }
                 rules = {(rule.protocol, rule.from_port, rule.to_port, rule.source) for rule in groups[group_id].rules}
                 missing = [rule for rule in groups[group_id].rules if exposed(cells([rule]))]
                 world.check(

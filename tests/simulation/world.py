@@ -108,6 +108,7 @@ class World:
 
     Attributes:
         history: what happened, one line each.
+        busiest: the group that most is done with; empty: none.
         services: further services that clients call, by their names: objects with their operations.
         watchers: each is told of every change of a group: account, operation, group id, added and removed rules.
     """
@@ -136,6 +137,7 @@ class World:
         # The rules that owners made and did not take away, and the private access that they took away themselves.
         self._added: set[str] = set()
         self.skew = 0.0
+        self.busiest = ""
         self.broken = ""
         self.trace: BaseException | None = None
         self.created = 0

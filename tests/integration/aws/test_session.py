@@ -102,6 +102,24 @@ def test_a_role_is_assumed_once_for_many_threads(aws: EmulatedAws, sessions: Ses
     assert len(assumed(aws)) == 1
 
 
+def test_every_client_is_made_under_the_lock_that_of_sts_too(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STS's is made when credentials are fetched, in whatever thread makes the first call."""
+    made: list[tuple[str, bool]] = []
+    own = botocore.session.Session.create_client
+
+    def create_client(self: botocore.session.Session, service: str, *arguments: Any, **more: Any) -> Any:
+        made.append((service, sessions._lock._is_owned()))  # type: ignore[attr-defined]
+        return own(self, service, *arguments, **more)
+
+    monkeypatch.setattr(botocore.session.Session, "create_client", create_client)
+    client = sessions.client("ec2", SLAVE)
+    assert made == [("ec2", True)]
+    client.describe_vpcs()
+    assert made == [("ec2", True), ("sts", True)]
+
+
 def test_threads_get_the_same_client(sessions: Sessions) -> None:
     with ThreadPoolExecutor(8) as pool:
         clients = list(pool.map(lambda _: sessions.client("ec2", SLAVE), range(16)))
