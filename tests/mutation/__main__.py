@@ -7,6 +7,7 @@ A second run of a room tries again what survived, and what has changed since.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.mutation.results import BUILD, ROOT, SURVIVED, read_results, show
 from tests.mutation.rooms import ROOMS
@@ -44,7 +46,8 @@ def run(name: str, children: int, again: bool) -> None:
         for mutant, result in ({} if again else read_results(name)).items()
         if result.code != SURVIVED and result.function == hashes.get(mutant)
     }
-    results.write_text("")
+    # At once: a run that is killed keeps what those before it found out.
+    results.write_text("".join(json.dumps({"mutant": mutant, "code": code}) + "\n" for mutant, code in kept.items()))
     todo = [mutant for mutant in hashes if mutant not in kept]
     trial = BUILD / f"{name}.trial"
     trial.write_text(json.dumps({"mutants": todo, "children": children, "results": str(results)}))
@@ -55,24 +58,10 @@ def run(name: str, children: int, again: bool) -> None:
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "ORACLE_NETWORKS": "80",
     }
-    plugins = [
-        "-p",
-        "tests.mutation.trial",
-        "-p",
-        "_hypothesis_pytestplugin",
-        "-p",
-        "no:cacheprovider",
-        "-s",
-        "-q",
-        "--tb=native",
-        "--assert=plain",
-    ]
-    tests = ROOMS[name].tests
-    try:
-        subprocess.run([sys.executable, "-m", "pytest", *plugins, *tests], cwd=work, env=environment, check=False)
-    finally:
-        with results.open("a") as file:
-            file.writelines(json.dumps({"mutant": mutant, "code": code}) + "\n" for mutant, code in kept.items())
+    plugins = ("tests.mutation.trial", "_hypothesis_pytestplugin", "no:cacheprovider")
+    options = [*(part for plugin in plugins for part in ("-p", plugin)), "-s", "-q", "--tb=native", "--assert=plain"]
+    command = [sys.executable, "-m", "pytest", *options, *ROOMS[name].tests]
+    subprocess.run(command, cwd=work, env=environment, check=False)
 
 
 def _copy_tree(work: Path) -> None:
@@ -91,19 +80,31 @@ def _copy_tree(work: Path) -> None:
 
 def _make_mutants(name: str, work: Path) -> dict[str, str]:
     """Write the mutated modules. Returns each mutant's name with a hash of the function that it changes."""
-    from mutmut.mutation.file_mutation import mutate_file_contents
-
     hashes = {}
     for pattern in ROOMS[name].modules:
         for path in sorted(ROOT.glob(pattern)):
             module = path.relative_to(ROOT)
-            mutated = mutate_file_contents(str(module), path.read_text("utf-8"), None, None)
-            (work / module).write_text(mutated.code, "utf-8")
+            made = _mutated(str(module), path.read_text("utf-8"))
+            (work / module).write_text(made["code"], "utf-8")
             dotted = ".".join(module.with_suffix("").parts)
-            for mutant in mutated.mutant_names:
-                function = mutant.partition("__mutmut_")[0]
-                hashes[f"{dotted}.{mutant}"] = mutated.hash_by_function_name[function]
+            hashes.update({f"{dotted}.{mutant}": function for mutant, function in made["mutants"].items()})
     return hashes
+
+
+def _mutated(module: str, source: str) -> dict[str, Any]:
+    """What mutmut makes of a module, which takes seconds: kept for the next run."""
+    kept = BUILD / "made" / hashlib.sha256(f"{module}\n{source}".encode()).hexdigest()
+    if kept.exists():
+        return dict(json.loads(kept.read_text("utf-8")))
+    from mutmut.mutation.file_mutation import mutate_file_contents
+
+    mutated = mutate_file_contents(module, source, None, None)
+    functions = mutated.hash_by_function_name
+    mutants = {mutant: functions[mutant.partition("__mutmut_")[0]] for mutant in mutated.mutant_names}
+    made = {"code": mutated.code, "mutants": mutants}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(made), "utf-8")
+    return made
 
 
 if __name__ == "__main__":
