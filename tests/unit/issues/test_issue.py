@@ -18,7 +18,7 @@ from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.scan_coverage import Outcome, ScanCoverage
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, parse_time, shown_day, shown_time
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage, User
 from tests.builders.issues import NOW, an_issue
@@ -175,10 +175,10 @@ def test_what_is_kept_in_an_issue_is_a_map(name: str) -> None:
         replace(an_issue(), **change).check()
 
 
-def test_a_time_for_people_is_to_the_second_in_utc() -> None:
-    there = datetime(2026, 11, 22, 5, 0, 7, 999_999, tzinfo=timezone(timedelta(hours=2)))
-    assert shown_time(there) == "2026-11-22T03:00:07+00:00"
-    assert shown_time(None) == ""
+def test_a_time_for_people_is_to_the_minute_in_utc() -> None:
+    there = datetime(2026, 11, 23, 1, 5, 59, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    assert (shown_time(there), shown_day(there)) == ("2026-11-22 23:05 UTC", "2026-11-22")
+    assert (shown_time(None), shown_day(None)) == ("", "")
 
 
 def test_scan_coverage_without_a_start_names_its_place() -> None:
@@ -200,7 +200,8 @@ def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_machine_s_zone_is_not_asked() -> None:
     assert parse_time("2026-11-22T03:00:00") == NOW
     assert format_time(NOW) == "2026-11-22T03:00:00+00:00"
-    assert shown_time(NOW) == "2026-11-22T03:00:00+00:00"
+    assert shown_time(NOW) == "2026-11-22 03:00 UTC"
+    assert shown_day(NOW.replace(hour=23)) == "2026-11-22"
 
 
 def test_a_time_out_of_range_says_so() -> None:

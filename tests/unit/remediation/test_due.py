@@ -67,14 +67,14 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         (
             {},
             {"closing": ClosingTerms(timedelta(days=1))},
-            Refusal(Why.NOT_DUE, "due at 2026-11-23T03:00:00+00:00"),
+            Refusal(Why.NOT_DUE, "due at 2026-11-23 03:00 UTC"),
         ),
         (
             {},
             {"closing": ClosingTerms(timedelta(days=1), frozenset(Severity))},
             Refusal(
                 Why.NOT_DUE,
-                "due at 2026-11-23T03:00:00+00:00, or as soon as people are told that it is closed at once",
+                "due at 2026-11-23 03:00 UTC, or as soon as people are told that it is closed at once",
             ),
         ),
         (
@@ -121,9 +121,7 @@ def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Refusal | No
         (
             timedelta(days=1),
             frozenset(),
-            Refusal(
-                Why.NOT_DUE, "due at 2026-11-23T03:00:00+00:00: open completely by now, which is not closed at once"
-            ),
+            Refusal(Why.NOT_DUE, "due at 2026-11-23 03:00 UTC: open completely by now, which is not closed at once"),
         ),
     ],
 )

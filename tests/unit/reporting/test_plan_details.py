@@ -1,0 +1,282 @@
+"""Each part of a step of the ticket plan, what a channel remembers, and what is announced of remediation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from library.issues.closing import ClosingNotice
+from library.issues.details import IssueDetails
+from library.issues.issue import Issue, Status, Timestamps
+from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.security_groups.exemptions import Exemption
+from library.security_groups.exposure import Exposure
+from reporting.announcement import Remediation, announced
+from reporting.exposure_text import share, told_line
+from reporting.plan import Channels, Memory, News, Step, news, plan, remembered, slack_memory, ticket_memory
+from tests.builders.config_files import config_with, parse
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+BEFORE = NOW - timedelta(days=2)
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+JIRA, BOTH, CONSOLE = Channels(True, False), Channels(True, True), Channels(False, False)
+OFF = Remediation(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
+ON = replace(OFF, accounts=frozenset({"1"}), scope=frozenset({"open_completely"}))
+AT_ONCE = replace(ON, immediate={"1": frozenset({Severity.CRITICAL})})
+JUDGED = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
+
+
+def issue(status: Status = Status.OPEN, reachability: Reachability | None = None, **changes: Any) -> Issue:
+    details = IssueDetails("web", "eu-west-1", "vpc-1", "open_completely", {}, (SSH,), reachability=reachability)
+    return replace(Issue("1", "sg-1", status, details, Timestamps(BEFORE, BEFORE)), **changes)
+
+
+TOLD = remembered(issue(), closed=False)
+REPORTED = Timestamps(BEFORE, BEFORE, BEFORE)
+EXEMPTION = Exemption("sg-1", expires=BEFORE.date())
+
+
+def step_of(given: Issue, channels: Channels = JIRA, remediation: Remediation = OFF, *exemptions: Exemption) -> Step:
+    [step] = plan([given], channels, remediation, NOW, lambda account_id: exemptions)
+    return step
+
+
+def test_a_new_issue() -> None:
+    given = issue()
+    assert step_of(given, BOTH, ON) == Step(
+        given, News.NEW, News.NEW, None, NOW + timedelta(days=21), report=True, close=False
+    )
+
+
+def test_what_was_reported_and_is_told_for_the_first_time_is_reported_anew() -> None:
+    given = issue(timestamps=REPORTED)
+    assert step_of(given, JIRA, ON) == Step(
+        given, News.NEW, None, None, NOW + timedelta(days=21), report=True, close=False, report_anew=True
+    )
+
+
+def test_what_was_told_and_not_reported_is_reported() -> None:
+    given = issue(jira_details={**TOLD, "ticket": "SEC-1"})
+    assert step_of(given) == Step(given, None, None, None, None, report=True, close=False)
+
+
+def test_what_changed_is_not_reported_anew() -> None:
+    given = issue(timestamps=REPORTED, jira_details={**TOLD, "ticket": "SEC-1", "digest": "another"})
+    assert step_of(given, JIRA, ON) == Step(
+        given, News.CHANGED, None, None, BEFORE + timedelta(days=21), report=False, close=False
+    )
+
+
+def test_what_is_gone_is_closed() -> None:
+    given = issue(Status.RESOLVED, jira_details={**TOLD, "ticket": "SEC-1"}, timestamps=REPORTED)
+    assert step_of(given, JIRA, ON) == Step(given, News.GONE, None, None, None, report=False, close=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "still", "channels", "attends"),
+    [
+        pytest.param(Status.OPEN, {"watcher": "ana"}, JIRA, True, id="a watcher could not be set"),
+        pytest.param(Status.OPEN, {}, JIRA, False, id="all was set"),
+        pytest.param(Status.OPEN, {"watcher": "ana"}, Channels(False, True), False, id="JIRA is not enabled"),
+    ],
+)
+def test_what_a_ticket_still_needs(status: Status, still: dict[str, str], channels: Channels, attends: bool) -> None:
+    kept = {**TOLD, "ticket": "SEC-1", "still": still}
+    given = issue(status, timestamps=REPORTED, jira_details=kept, slack_details=TOLD)
+    assert [step.attend for step in plan([given], channels, OFF, NOW)] == ([True] if attends else [])
+
+
+def test_a_closed_ticket_and_one_that_is_told_something_needs_nothing_besides() -> None:
+    kept = {**TOLD, "ticket": "SEC-1", "still": {"watcher": "ana"}}
+    assert not step_of(issue(Status.RESOLVED, jira_details=kept)).attend
+    assert not step_of(issue(jira_details={**kept, "digest": "another"}, timestamps=REPORTED)).attend
+
+
+def test_an_exemption_that_ended_is_named_where_the_occurrence_is_reported_first() -> None:
+    given = issue()
+    assert step_of(given, JIRA, OFF, EXEMPTION).exemption == EXEMPTION
+    changed = issue(timestamps=REPORTED, jira_details={**TOLD, "ticket": "SEC-1", "digest": "another"})
+    assert step_of(changed, JIRA, OFF, EXEMPTION).exemption is None
+
+
+def test_that_a_ticket_was_told_otherwise_is_said_of_it() -> None:
+    given = issue(reachability=JUDGED, timestamps=REPORTED)
+    given = replace(given, jira_details={**remembered(given, closed=False), "ticket": "SEC-1"})
+    step = step_of(given, JIRA, AT_ONCE)
+    assert (step.ticket, step.closing_is_news, step.at_once, step.notice) == (News.CLOSING, True, True, True)
+    assert not step_of(issue(reachability=JUDGED), JIRA, AT_ONCE).closing_is_news
+    closed = issue(Status.WHITELISTED, JUDGED, jira_details={**TOLD, "ticket": "SEC-1"})
+    assert not step_of(closed, JIRA, AT_ONCE).closing_is_news
+
+
+def test_what_slack_alone_hears_is_no_news_for_a_ticket() -> None:
+    given = issue(timestamps=REPORTED, slack_details={**TOLD, "digest": "another"})
+    assert not step_of(given, Channels(False, True), OFF).closing_is_news
+
+
+@pytest.mark.parametrize(
+    ("kept", "on_paper", "memory"),
+    [
+        pytest.param({}, False, None, id="nothing"),
+        pytest.param({"ticket": "SEC-1"}, False, Memory(), id="a ticket of other tooling"),
+        pytest.param({"ticket": "SEC-1", "console": 1}, False, Memory(closed=True), id="a ticket before the console"),
+        pytest.param({"ticket": "SEC-1", "console": 2}, False, Memory(), id="the console before the ticket"),
+        pytest.param({"ticket": "SEC-1", "console": 1}, True, Memory(), id="the console is asked"),
+        pytest.param({"console": 1}, False, None, id="the console alone"),
+        pytest.param({"digest": "d"}, True, Memory(digest="d"), id="told on the console"),
+        pytest.param({"digest": "d"}, False, None, id="told on the console, and tickets are asked"),
+        pytest.param({"intent": {}}, False, None, id="no intent"),
+        pytest.param({"intent": {"news": "new"}}, False, None, id="an intent for an open issue"),
+        pytest.param(
+            {"ticket": "SEC-1", "occurrence": 3, "closed": True, "digest": "d", "verdict": "blocked",
+             "severity": "low", "at_once": True},
+            False,
+            Memory(3, True, "d", "blocked", "low", True),
+            id="all of it",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_ticket_says(kept: dict[str, Any], on_paper: bool, memory: Memory | None) -> None:
+    assert ticket_memory(issue(jira_details=kept), on_paper=on_paper) == memory
+
+
+def test_a_run_that_was_killed_may_have_filed_a_ticket_that_is_to_be_closed() -> None:
+    given = issue(Status.RESOLVED, jira_details={"intent": {"news": "new"}}, occurrence=4)
+    assert ticket_memory(given) == Memory(4)
+    assert ticket_memory(issue(timestamps=REPORTED), on_paper=True) == Memory()
+    assert slack_memory(issue(slack_details={"digest": "d", "verdict": ""})) == Memory(digest="d", verdict="")
+    assert slack_memory(issue(slack_details={"occurrence": 1})) is None
+
+
+def test_what_is_remembered() -> None:
+    two = replace(issue(reachability=JUDGED).details, perms=(SSH, SSH._replace(cidr="::/0")))
+    assert remembered(issue(reachability=JUDGED, details=two), closed=True, at_once=True) == {
+        "occurrence": 1,
+        "closed": True,
+        "digest": "862c17503a2ae3c5",
+        "verdict": "internet",
+        "severity": "critical",
+        "at_once": True,
+    }
+    assert remembered(issue(), closed=False) == {
+        "occurrence": 1,
+        "closed": False,
+        "digest": TOLD["digest"],
+        "verdict": "",
+        "severity": "high",
+    }
+
+
+@pytest.mark.parametrize(
+    ("reachability", "memory", "is_news"),
+    [
+        pytest.param(None, Memory(verdict="", severity="high"), False, id="as it was"),
+        pytest.param(None, Memory(), False, id="nobody knew the severity, which follows from the status"),
+        pytest.param(None, Memory(severity="low"), True, id="another severity"),
+        pytest.param(JUDGED, Memory(verdict="internet", severity="critical"), False, id="the same verdict"),
+        pytest.param(JUDGED, Memory(verdict="blocked", severity="critical"), True, id="another verdict alone"),
+        pytest.param(JUDGED, Memory(verdict="", severity="critical"), False, id="judged for the first time"),
+        pytest.param(JUDGED, Memory(verdict="internet", severity="high"), True, id="another severity alone"),
+        pytest.param(JUDGED, Memory(), True, id="judged, and worse than the status tells"),
+        pytest.param(None, Memory(verdict="internet", severity="high"), True, id="not judged any more"),
+    ],
+)
+def test_whether_reachability_is_news(reachability: Reachability | None, memory: Memory, is_news: bool) -> None:
+    given = issue(reachability=reachability)
+    known = replace(memory, digest=TOLD["digest"], occurrence=1)
+    assert news(given, known) == (News.CHANGED if is_news else None)
+
+
+@pytest.mark.parametrize(
+    ("given", "remediation", "anew", "closes_at"),
+    [
+        pytest.param(issue(), ON, False, NOW + timedelta(days=21), id="not reported yet"),
+        pytest.param(issue(timestamps=REPORTED), ON, False, BEFORE + timedelta(days=21), id="reported"),
+        pytest.param(issue(timestamps=REPORTED), ON, True, NOW + timedelta(days=21), id="reported anew"),
+        pytest.param(issue(reachability=JUDGED), AT_ONCE, False, NOW, id="at once"),
+        pytest.param(issue(reachability=JUDGED, timestamps=REPORTED), AT_ONCE, False, NOW, id="at once, reported"),
+        pytest.param(
+            issue(reachability=JUDGED, timestamps=REPORTED),
+            replace(AT_ONCE, retention=timedelta(days=1)),
+            False,
+            BEFORE + timedelta(days=1),
+            id="at once, and due before",
+        ),
+        pytest.param(
+            issue(reachability=JUDGED, timestamps=REPORTED, closing_notice=ClosingNotice(NOW - timedelta(1), 1)),
+            AT_ONCE,
+            False,
+            NOW - timedelta(days=1),
+            id="people were told",
+        ),
+        pytest.param(
+            issue(reachability=JUDGED, closing_notice=ClosingNotice(NOW - timedelta(1), 1)),
+            AT_ONCE,
+            False,
+            NOW,
+            id="people were told, and it is not reported",
+        ),
+        pytest.param(issue(), OFF, False, None, id="remediation is off"),
+        pytest.param(issue(), replace(ON, scope=frozenset({"open_partly"})), False, None, id="out of scope"),
+        pytest.param(
+            issue(remediation_details={"restored": {"by": "ana"}}), ON, False, None, id="somebody restored it"
+        ),
+    ],
+)
+def test_when_it_is_closed(given: Issue, remediation: Remediation, anew: bool, closes_at: datetime | None) -> None:
+    assert remediation.closes_at(given, NOW, anew=anew) == closes_at
+
+
+@pytest.mark.parametrize(("days", "is_due"), [(2, True), (3, False), (1, True)])
+def test_whether_it_is_due_anyway(days: int, is_due: bool) -> None:
+    remediation = replace(ON, retention=timedelta(days=days))
+    assert remediation.is_due_anyway(issue(timestamps=REPORTED), NOW) is is_due
+    assert not remediation.is_due_anyway(issue(), NOW)
+
+
+def test_what_a_configuration_announces() -> None:
+    changes = {
+        "secgrp_unrestricted_access/remediation": True,
+        "secgrp_unrestricted_access/remediation_scope": ["open_partly"],
+        "secgrp_unrestricted_access/remediation_strategy": "carve_ports",
+        "secgrp_unrestricted_access/remediation_retention_period": 5,
+        "slack/reminder_days": [1, 7, 3],
+    }
+    config = parse(config_with(changes))
+    accounts = frozenset(config.remediation_accounts())
+    assert accounts
+    assert announced(config) == Remediation(
+        accounts,
+        frozenset({"open_partly"}),
+        timedelta(days=5),
+        "carve_ports",
+        (7, 3, 1),
+        dict.fromkeys(accounts, frozenset()),
+    )
+    assert announced(parse(config_with(changes | {"secgrp_unrestricted_access/remediation": False}))).accounts == (
+        frozenset()
+    )
+
+
+@pytest.mark.parametrize(
+    ("perm", "line"),
+    [
+        (SSH, "tcp 22 from 0.0.0.0/0, open completely"),
+        (Exposure("-1", None, None, "::/0", "open_completely"), "all traffic from ::/0, open completely"),
+        (Exposure("50", None, None, "::/0", "open_partly"), "50 all from ::/0, open partly"),
+        (SSH._replace(prefix_list_id="pl-1"), "tcp 22 from 0.0.0.0/0 through pl-1, open completely"),
+    ],
+)
+def test_a_line_of_what_was_told(perm: Exposure, line: str) -> None:
+    assert told_line(perm) == line
+
+
+@pytest.mark.parametrize(
+    ("cidr", "text"),
+    [("2a00::/96", "4,294,967,296 addresses"), ("2a00::/95", "less than 1 % of IPv6"), ("128.0.0.0/1", "43 % of IPv4")],
+)
+def test_the_edges_of_a_share(cidr: str, text: str) -> None:
+    assert share(cidr) == text
