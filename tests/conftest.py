@@ -7,8 +7,9 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("soak", derandomize=False)
+# No deadline: what a case takes depends on what else the machine does.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("soak", derandomize=False, deadline=None)
 settings.load_profile("soak" if "FUZZ_EXAMPLES" in os.environ else "repeatable")
 
 pytest_plugins = ["tests.permission_recorder"]

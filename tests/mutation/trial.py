@@ -28,7 +28,12 @@ from mutmut.state import state
 settings.register_profile(
     "mutants", max_examples=30, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
 )
-settings.load_profile("mutants")
+
+
+def pytest_configure() -> None:
+    """Take the profile, after `tests/conftest.py` took its own and before the tests are imported."""
+    settings.load_profile("mutants")
+
 
 SURVIVED, KILLED = 0, 1
 _MEMORY = 3 << 30
