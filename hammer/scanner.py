@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from queue import Empty, SimpleQueue
 
 from hammer.listing.build import listed_detection
 from hammer.listing.issue import Failed, ListedIssue, Listing, Scanned, Source
@@ -17,6 +18,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.jobs.command_line import NotThereError
 
 _CONCURRENT_SCANS = 8
+_LONGEST_WAIT_S = 0.5  # before an interrupt is looked for
 # A client is a cycle of few objects that hold several MiB. The collector, which counts objects, comes too late for it.
 _TARGETS_BETWEEN_COLLECTIONS = 8
 
@@ -59,7 +61,7 @@ def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[
     pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
     try:
         looks = {pool.submit(look, target): target for target in plan.targets}
-        for count, done in enumerate(as_completed(looks), 1):
+        for count, done in enumerate(_completed(looks), 1):
             account_id, region = looks.pop(done)  # its result is not kept
             advance(f"{account_id} {region}")
             _add(seen, plan, account_id, region, done, now)
@@ -84,6 +86,24 @@ def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[
         whitelisted=sum(row.whitelisted for row in seen.scanned),
         unjudged=tuple(sorted(seen.unjudged, key=lambda row: (row.account_id, row.region))),
     )
+
+
+def _completed(looks: Collection[Future[RegionScan]]) -> Iterator[Future[RegionScan]]:
+    """The looks in the order in which they end.
+
+    `as_completed` waits without end: a Ctrl-C just before its wait would not be seen until the next look ends.
+    """
+    ended: SimpleQueue[Future[RegionScan]] = SimpleQueue()
+    for look in list(looks):
+        look.add_done_callback(ended.put)
+    for _ in range(len(looks)):
+        while True:
+            try:
+                done = ended.get(timeout=_LONGEST_WAIT_S)
+            except Empty:
+                continue
+            break
+        yield done
 
 
 def _add(seen: _Seen, plan: Plan, account_id: str, region: str, done: Future[RegionScan], now: datetime) -> None:

@@ -191,7 +191,7 @@ def test_ctrl_c_stops_a_scan_at_once(aws: EmulatedAws, tmp_path: Path) -> None:
     def hang(call: Call) -> None:
         if call.operation == "DescribeSecurityGroups":
             begun.set()
-            go_on.wait(60)
+            go_on.wait(300)
 
     config = json.loads(Path(configure(tmp_path), "config.json").read_text())
     config["aws"]["regions"] = regions
@@ -200,9 +200,9 @@ def test_ctrl_c_stops_a_scan_at_once(aws: EmulatedAws, tmp_path: Path) -> None:
     aws.hooks.append(hang)
     try:
         with process("scan", "--config", str(tmp_path), "--account", MAIN, AWS_ENDPOINT_URL=aws.endpoint) as run:
-            assert begun.wait(60)
+            assert begun.wait(300)
             os.kill(run.pid, signal.SIGINT)
-            shown, errors = run.communicate(timeout=30)
+            shown, errors = run.communicate(timeout=300)
     finally:
         go_on.set()
         aws.forget()
