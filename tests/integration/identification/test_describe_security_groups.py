@@ -492,7 +492,7 @@ def test_the_targets_of_a_batch_are_looked_at_at_the_same_time(world: World) -> 
 
     def wait_for_the_others(call: Call) -> None:
         if call.operation == "DescribeSecurityGroups":
-            begun.wait(timeout=30)
+            begun.wait(timeout=300)
 
     for region in regions:
         world.group("tcp/22 from 0.0.0.0/0", region=region)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import boto3
@@ -94,12 +93,11 @@ def test_batches_are_published_at_the_same_time(world: World, topic: Any) -> Non
 
     def wait_for_the_others(call: Call) -> None:
         if call.operation == "PublishBatch":
-            together.wait(timeout=20)  # breaks, and so fails the call, when they come one after the other
+            together.wait(timeout=300)  # breaks when they come one after the other
 
     world.aws.hooks.append(wait_for_the_others)
-    began = time.monotonic()
     assert lambda_handler({}, None) == {"published": 34}
-    assert time.monotonic() - began < 20
+    assert not together.broken
     assert len(published(world)) == 34
 
 
