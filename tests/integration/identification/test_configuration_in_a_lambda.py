@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import boto3
@@ -9,7 +10,8 @@ import pytest
 
 from identification import runtime
 from library.config import ConfigurationError
-from tests.worlds.identification_world import World
+from tests.worlds.aws_faults import calls
+from tests.worlds.identification_world import World, target
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +60,18 @@ def test_an_older_configuration_does_not_stand_in_for_one_that_cannot_be_read(
     for _ in range(2):
         with pytest.raises(ConfigurationError):
             runtime.start(None)
+
+
+def test_a_first_invocation_asks_once_for_what_the_next_one_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    at(0, monkeypatch)
+    world.group("tcp/443 from 0.0.0.0/0")
+    once = ("AssumeRole", "GetObject", "ListObjectsV2")
+    with calls() as first:
+        assert world.describe(target()) == {"changes": 0}
+    with calls() as second:
+        world.describe(target())
+    made, again = Counter(first.made), Counter(second.made)
+    files = len(list(world.folder.iterdir()))
+    assert {name: made[name] for name in once} == {"AssumeRole": 1, "GetObject": files, "ListObjectsV2": 1}
+    assert made["DescribeSecurityGroups"] == again["DescribeSecurityGroups"] == 1
+    assert not set(again) & set(once)
