@@ -139,16 +139,26 @@ def awaited(
     """What EC2 must show of one group: what a look's own event told, and what earlier events told.
 
     A look that followed an earlier event may have seen EC2 as it was even before that: a rule that was taken away was
-    not there then, because EC2 did not show yet that it had been added. So what is gone since an earlier call stays
-    expected. What was added is not: the look of its own event has seen it.
+    not there because EC2 did not show yet that it had been added, or one that was added was there because EC2 did not
+    show yet that it had been taken away before. So what is gone since an earlier call stays expected, and so does what
+    was added after it was gone. What was only added is not: the look of its own event has seen it.
 
     Args:
         own: what the look's own events told.
         kept: what all events told.
         now: the time in UTC.
     """
-    latest = latest_changes(("", change) for change in (*own, *kept) if change.is_young(now)).get("", ())
-    return tuple(change for change in latest if change in own or change.replaces)
+    young = {change for change in (*own, *kept) if change.is_young(now)}
+    latest = latest_changes(("", change) for change in young).get("", ())
+
+    def was_gone(added: ExpectedChange) -> bool:
+        """Whether the rule may have been taken away before; a call that tells an id alone may mean any rule."""
+        return any(
+            change.replaces and change.time <= added.time and (change.rule_id or _subject(change) == _subject(added))
+            for change in young
+        )
+
+    return tuple(change for change in latest if change in own or change.replaces or was_gone(change))
 
 
 def _clear(by_rule: Mapping[object, Sequence[ExpectedChange]]) -> Iterator[ExpectedChange]:

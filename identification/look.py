@@ -21,7 +21,7 @@ from library.aws.ec2 import read_rules
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.looks import Looks
 from library.issues.opening_calls import opened_by
-from library.issues.reconcile import Change, attribute, reconcile
+from library.issues.reconcile import Change, Event, attribute, reconcile
 from library.issues.stored_size import fitting
 from library.security_groups.exposure import Evaluator
 
@@ -151,12 +151,13 @@ class _Once:
             self._read_more([detection.group_id for detection in scan.detections])
         decided = {change.issue.issue_id: change for change in self._decide(scan)}
         decided |= {change.issue.issue_id: change for change in self._attribute(decided)}
+        refused = self._claim(decided.values(), ticket)
         marks = self._looks.marks(self._account_id, self._region, decided, ticket)
         self._told.learn_openings(marks.told)
-        written = decided.keys() - marks.overtaken
+        written = decided.keys() - marks.overtaken - refused
         conflicts = self._write([self._with_opener(decided[group_id]) for group_id in sorted(written)], ticket)
         self.known.issues |= {group_id: decided[group_id].issue for group_id in written - conflicts}
-        again = marks.overtaken | conflicts | self._mark_unchanged(decided.keys(), ticket)
+        again = marks.overtaken | refused | conflicts | self._mark_unchanged(decided.keys(), ticket)
         # A later look may have begun after the check above and read the table before the writes.
         marks = self._looks.marks(self._account_id, self._region, written - conflicts, ticket)
         again |= marks.overtaken
@@ -275,6 +276,15 @@ class _Once:
         """Whether an issue is of this region: a message may name a group and a region that it is not in."""
         return issue.details.region == self._region
 
+    def _claim(self, changes: Iterable[Change], ticket: int) -> set[str]:
+        """Claim the issues that are to be resolved. Returns the ids of the groups whose issue had changed meanwhile.
+
+        A scan of a region does not mark what it leaves as it is. It marks what is claimed, so that an earlier look
+        which was held before its write resolves nothing that this scan has seen exposed.
+        """
+        known = {change.issue.issue_id: change.before for change in changes if change.event is Event.RESOLVED}
+        return _conflicts(lambda issue: self._runtime.table.claim(issue, ticket), {i: b for i, b in known.items() if b})
+
     def _write(self, changes: Sequence[Change], ticket: int) -> set[str]:
         """Write changes. Returns the ids of the groups whose issue had changed meanwhile."""
 
@@ -296,15 +306,15 @@ class _Once:
     def _mark_unchanged(self, changed: Iterable[str], ticket: int) -> set[str]:
         """Mark the issues that this look leaves as they are, so that no earlier look changes them any more.
 
-        Only if it looks at some groups: in a scan of a region, unchanged groups cost no write.
+        In a scan of a region only those that another look claims: unchanged groups cost no write.
         """
-        if not self._group_ids:
-            return set()
         skipped = set(changed)
         unchanged = {
             group_id: issue
             for group_id, issue in self.known.issues.items()
-            if group_id not in skipped and self._is_here(issue)
+            if group_id not in skipped
+            and self._is_here(issue)
+            and (self._group_ids or issue.resolving not in (None, ticket))
         }
         return _conflicts(lambda issue: self._runtime.table.mark(issue, ticket), unchanged)
 

@@ -17,6 +17,7 @@ from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
 from library.errors import HammerError
 from library.issues.issue import Issue, Status
 from library.issues.kinds import ISSUE_ID_PREFIXES
+from library.issues.reconcile import Event
 from library.issues.times import format_time
 
 if TYPE_CHECKING:
@@ -140,11 +141,11 @@ class IssueTable:
         """Carry out what identification decided.
 
         Args:
-            change: what was decided.
+            change: what was decided. A look that resolves an issue has claimed it.
             look: the ticket of the look that it was decided by (`library.aws.looks`); None: it has none.
 
         Raises:
-            ConflictError: the issue is no longer as it was when this was decided, or a later look marked it.
+            ConflictError: the issue is no longer as it was when this was decided, or a later look marked or claimed it.
         """
         issue, before = change.issue, change.before
         item = issue.to_item() | ({} if look is None else {"look": look})
@@ -159,13 +160,19 @@ class IssueTable:
         sets = {name: item[name] for name in names}
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
-        self.items.update(
-            issue.account_id,
-            issue.issue_id,
-            sets,
-            removes=[name for name in ("open_region", "opened_by") if name not in item],
-            **_as_read(before, look),
-        )
+        conditions = _as_read(before, look)
+        if look is not None and change.event is Event.RESOLVED:
+            conditions["condition"] += " AND #resolving = :look"
+        removes = ["resolving", *(name for name in ("open_region", "opened_by") if name not in item)]
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **conditions)
+
+    def claim(self, issue: Issue, look: int) -> None:
+        """Record that a look is about to resolve an issue, so that a look that begins later marks it even if unchanged.
+
+        Raises:
+            ConflictError: the issue is no longer as it was read, or a later look marked it.
+        """
+        self.items.update(issue.account_id, issue.issue_id, {"resolving": look}, **_as_read(issue, look))
 
     def mark(self, issue: Issue, look: int) -> None:
         """Record that a look found an issue as the table has it, so that no earlier look may change it any more.
@@ -173,7 +180,8 @@ class IssueTable:
         Raises:
             ConflictError: the issue is no longer as it was read, or a later look marked it.
         """
-        self.items.update(issue.account_id, issue.issue_id, {"look": look}, **_as_read(issue, look))
+        sets, removes = {"look": look}, ["resolving"]
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **_as_read(issue, look))
 
     def adopt(self, issue: Issue) -> None:
         """Make an issue that other tooling wrote known to `exposed`.

@@ -86,6 +86,8 @@ class Issue:
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
+        resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
+            read here.
     """
 
     account_id: str
@@ -103,6 +105,7 @@ class Issue:
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
     looked_up: int | None = None
+    resolving: int | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> IssueKind:
@@ -162,6 +165,7 @@ class Issue:
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             looked_up=_number(item.get("looked_up")),
+            resolving=_number(item.get("resolving")),
         )
 
     def check(self) -> None:

@@ -251,7 +251,9 @@ def test_every_write_of_an_issue_is_conditional(world: World) -> None:
     # A look's ticket is a number that is counted up: that is right whatever it was before.
     writes = [call for call in calls if call.get("Key", {}).get("issue_id") != {"S": "looks#eu-west-1"}]
     assert len(calls) - len(writes) == 2
-    assert len(writes) == 5, "two of the issue, two of the coverage, one that says that other tooling's are known"
+    # Three of the issue, which is claimed before it is resolved; two of the coverage; one that says that other
+    # tooling's are known.
+    assert len(writes) == 6
     assert all(write.get("ConditionExpression") for write in writes)
 
 

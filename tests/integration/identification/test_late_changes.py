@@ -105,6 +105,23 @@ def test_an_event_that_comes_late_does_not_open_what_another_told_to_be_closed_s
     assert world.items() == {}
 
 
+def test_an_event_that_comes_late_does_not_close_what_another_told_to_be_opened_since(
+    world: World, published: Received
+) -> None:
+    """The authorization's own look saw the rule as it was before it was taken away."""
+    group_id = world.group(SSH)
+    world.describe()
+    [opened] = received(published, authorized(group_id, time="2026-11-22T02:59:30Z"))
+    assert lambda_handler(in_sqs(opened), None) == {"batchItemFailures": []}
+    world.revoke(group_id, SSH)
+    [closed] = received(published, taken_away(group_id, time="2026-11-22T02:59:00Z"))
+    comes_again(closed)
+    world.allow(group_id, SSH)
+    assert lambda_handler(in_sqs(closed), None) == {"batchItemFailures": []}
+    item = world.items()[group_id]
+    assert (item["status"], int(item["occurrence"])) == ("open", 1)
+
+
 def test_a_scan_says_what_ec2_shows_and_comes_again_where_an_event_told_otherwise(
     world: World, published: Received
 ) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from library.issues.opened_by import OpenedBy
 from library.issues.opening_calls import OpenedRule, OpeningCall
-from tests.worlds.crossing_looks import LAG, RDP, SSH, START, Schedule, State
+from tests.worlds.crossing_looks import ACCOUNT, LAG, RDP, SSH, START, Schedule, State
 
 GROUPS = ("sg-1", "sg-2")
 # Twice what is closed: a group that is as it was before is where a look that is right has nothing to write.
@@ -105,8 +105,9 @@ def hold(world: Schedule, operation: str, then: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize("operation", ["get_many", "update"], ids=["before its check", "at its write"])
+@pytest.mark.parametrize("names", [("sg-1",), ()], ids=["a look at the group", "a scan"])
 def test_a_scan_that_is_held_does_not_resolve_what_was_opened_again_meanwhile(
-    operation: str, monkeypatch: pytest.MonkeyPatch
+    operation: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = Schedule(0, monkeypatch, GROUPS)
     world.ec2.change("sg-1", -LAG, (SSH,))
@@ -118,12 +119,24 @@ def test_a_scan_that_is_held_does_not_resolve_what_was_opened_again_meanwhile(
     def opened_again() -> None:
         world.ec2.change("sg-1", world.step, (SSH,))
         world.step += LAG
-        world.look("sg-1")
+        world.look(*names)
 
     hold(world, operation, opened_again)
     after = world.issue("sg-1")
     assert {name: after[name] for name in ("status", "occurrence", "timestamps", "issue_details")} == {
         name: before[name] for name in ("status", "occurrence", "timestamps", "issue_details")
+    }
+
+
+def test_a_scan_takes_off_the_claim_of_a_look_that_died_before_its_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Schedule(0, monkeypatch, GROUPS)
+    world.ec2.change("sg-1", -LAG, (SSH,))
+    world.look()
+    before = world.issue("sg-1")
+    world.items.items[ACCOUNT, "sg-1"]["resolving"] = 1
+    world.look()
+    assert {name: value for name, value in world.issue("sg-1").items() if name != "look"} == {
+        name: value for name, value in before.items() if name != "look"
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,7 +113,11 @@ LONG_AGO = change(SSH, there=False, seconds=301)
         pytest.param([], [OPENED], [], id="its own look has seen what was added"),
         pytest.param([], [CLOSED], [CLOSED], id="what was taken away stays expected"),
         pytest.param([EARLIER], [CLOSED, EARLIER], [CLOSED], id="an event that comes late"),
-        pytest.param([CLOSED], [LATER, CLOSED], [], id="a later event told that it was added again"),
+        pytest.param([CLOSED], [LATER, CLOSED], [LATER], id="a later event told that it was added again"),
+        pytest.param([GONE], [LATER, GONE], [GONE, LATER], id="any rule may have been revoked by its id"),
+        pytest.param(
+            [], [CLOSED, replace(LATER, rule=SSH._replace(from_port=23))], [CLOSED], id="another rule was added"
+        ),
         pytest.param([OPENED], [CLOSED, OPENED], [], id="both in one second"),
         pytest.param([], [LONG_AGO], [], id="five minutes ago"),
         pytest.param([], [GONE, MODIFIED], [], id="both of one id in one second"),
