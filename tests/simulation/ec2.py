@@ -89,12 +89,15 @@ class Ec2:
         watch: is told of each change.
 
     Attributes:
+        longest_lag: how late a change may be shown, in seconds.
+        flickers: whether each read is late on its own, so that an answer may be older than the one before.
         quota: how many rules a group may have, IPv4 and IPv6 counted apart.
     """
 
     def __init__(self, account_id: str, now: Callable[[], float], random: Random, watch: Watch) -> None:
         self.account_id = account_id
         self.longest_lag = 0.0
+        self.flickers = False
         self.quota = QUOTA
         self._now = now
         self._random = random
@@ -218,9 +221,8 @@ class Ec2:
         before = history.now
         assert before is not None
         last = history.versions[-1][0]
-        shown = {
-            api: max(last[api], self._now() + self._random.uniform(0, self.longest_lag)) for api in ("groups", "rules")
-        }
+        lag = 0.0 if self.flickers else self.longest_lag
+        shown = {api: max(last[api], self._now() + self._random.uniform(0, lag)) for api in ("groups", "rules")}
         history.versions.append((shown, after))
         rules = after.rules if after else ()
         ids, ids_before = {rule.rule_id for rule in rules}, {rule.rule_id for rule in before.rules}
@@ -229,9 +231,10 @@ class Ec2:
         self._watch(operation, group_id, before, after, added, removed)
 
     def _shown(self, group_id: str, api: str) -> Group | None:
+        at = self._now() - (self._random.uniform(0, self.longest_lag) if self.flickers else 0.0)
         shown: Group | None = None
         for since, group in self._groups[group_id].versions:
-            if since[api] > self._now():
+            if since[api] > at:
                 break
             shown = group
         return shown

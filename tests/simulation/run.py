@@ -16,6 +16,7 @@ JOBS = {"scan": 3.0, "look": 3.0, "report": 2.0, "remediate": 5.0, "restore": 1.
 """The jobs that are under way while things go wrong, and how often each is, compared to the others."""
 
 _REOPENED = 0.25
+_FLICKERS = 0.3
 _CHAOS_S = 3600.0
 _LONGEST_LAG_S = 60.0
 _LEASE_S = 16 * 60.0
@@ -120,6 +121,7 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
     world.skew = random.choice([0.0, 2.0, 120.0])
     for ec2 in world.ec2.values():
         ec2.longest_lag = random.choice([0.0, 5.0, 30.0, _LONGEST_LAG_S])
+        ec2.flickers = random.random() < _FLICKERS
     world.faults.refused = random.choice([0.0, 0.01, 0.05])
     world.faults.lost = random.choice([0.0, 0.02, 0.06])
     world.faults.repeated = random.choice([0.0, 0.02])
