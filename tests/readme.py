@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 from hammer.__main__ import application
 from hammer.check_config import ports_text
 from hammer.formats.shapes import schemas
-from library.config import DEFAULT_RESTRICTED_PORTS
+from library.config import DEFAULT_RESTRICTED_PORTS, load_configuration
 from library.config.models import ConfigFile
 from library.config.section import Section, Setting
+from tests import tutorial_texts
 
 ROOT = Path(__file__).parent.parent
 _WIDTH = 110
@@ -81,6 +82,8 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "commands"): overview,
     ("docs/commands.md", "manual"): manual,
     ("docs/configuration.md", "keys"): keys,
+    ("docs/tutorial.md", "ticket"): fenced(tutorial_texts.ticket),
+    ("docs/tutorial.md", "slack"): fenced(lambda: tutorial_texts.slack(load_configuration(str(ROOT / "config")))),
 }
 
 

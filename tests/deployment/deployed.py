@@ -11,11 +11,12 @@ import subprocess
 import sys
 import urllib.request
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 
@@ -24,6 +25,9 @@ from tests.deployment.emulator import CODE_PATH
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 SLAVES = ("210987654321", "321098765432")
+BUCKET = "change-this-hammer-bucket"
+# As the host's environment file has it.
+HOST = {"HAMMER_CONFIG": f"s3://{BUCKET}/config", "HAMMER_LOG_GROUP": "/aws/ec2/hammer-reporting-remediation"}
 _make_client: Any = boto3.client  # its types want the service's name as a literal
 _SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 
@@ -68,44 +72,41 @@ class Deployed:
             "event": event,
         }
         named = {"AWS_REGION": REGION, "AWS_LAMBDA_FUNCTION_NAME": function}
-        done = self._run_as(deployed["Role"], given, folder, deployed["Environment"]["Variables"] | named)
+        environment = self._environment(deployed["Role"], deployed["Environment"]["Variables"] | named)
+        done = _run(self._command(deployed["Role"], given), folder, environment)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])["answer"]
 
-    def run_job(
-        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a job as the host does: from the sources, as the host's role."""
+    def host_command(self) -> tuple[list[str], dict[str, str]]:
+        """What runs a module as the host does, from the sources and as its role, and the environment for that."""
         role = f"arn:aws:iam::{ACCOUNT}:role/hammer-cloudsec-master-ec2"
         packages = Path(boto3.__file__).parents[1]
-        given = {"path": [str(ROOT), str(packages)], "job": module, "arguments": arguments}
-        return self._run_as(role, given, ROOT, environment or {})
+        return self._command(role, {"path": [str(ROOT), str(packages)]}), self._environment(role, HOST)
 
-    def _run_as(
-        self, role: str, given: Mapping[str, Any], folder: Path, environment: Mapping[str, str]
-    ) -> subprocess.CompletedProcess[str]:
-        """Run something as a role. A call that the deployed policies do not allow is refused."""
+    def run_job(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a job as the host does."""
+        command, environment = self.host_command()
+        return _run([*command, module, *arguments], ROOT, environment)
+
+    def _command(self, role: str, given: Mapping[str, Any]) -> list[str]:
+        """What runs something as a role. A call that the deployed policies do not allow is refused."""
         enforced = {
             "role": role,
             "policies": {arn: self.policies_of(arn) for arn in self.roles()},
             "calls": str(self.folder / "calls.jsonl"),
         }
-        return subprocess.run(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("run_function.py"))],
-            input=json.dumps({**given, **enforced}),
-            env={
-                **environment,
-                **self.role_keys(role),
-                "AWS_ENDPOINT_URL": self.url,
-                "AWS_DEFAULT_REGION": REGION,
-                "PATH": os.environ["PATH"],
-            },
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        file = self.folder / f"{uuid4()}.json"
+        file.write_text(json.dumps({**given, **enforced}), "utf-8")
+        return [sys.executable, "-I", "-S", str(Path(__file__).with_name("run_function.py")), str(file)]
+
+    def _environment(self, role: str, more: Mapping[str, str]) -> dict[str, str]:
+        return {
+            **more,
+            **self.role_keys(role),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "PATH": os.environ["PATH"],
+        }
 
     def roles(self) -> list[str]:
         """The ARNs of Hammer's roles in every account."""
@@ -200,3 +201,9 @@ class Deployed:
                 place = origin.parent if origin.name == "__init__.py" else origin
                 (folder / place.name).symlink_to(place)
         return folder
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )

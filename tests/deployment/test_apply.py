@@ -1,8 +1,12 @@
-"""The sample, upgraded from the previous release by real Terraform on an emulated AWS, then driven, then destroyed."""
+"""The sample, upgraded from the previous release by real Terraform on an emulated AWS, driven by deployment/README.md.
+
+One test, because making and destroying a deployment takes a minute: its parts are subtests, in the README's order.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +17,7 @@ import requests
 
 from deployment import package
 from library.aws.table_definition import TABLE_DEFINITION
-from tests.deployment.deployed import ACCOUNT, REGION, SLAVES, Deployed
+from tests.deployment.deployed import ACCOUNT, BUCKET, REGION, SLAVES, Deployed
 from tests.deployment.emulator import emulated_aws
 from tests.deployment.old_provider import swapped
 from tests.deployment.terraform import (
@@ -23,15 +27,14 @@ from tests.deployment.terraform import (
     needs_terraform,
     point_providers_at,
 )
+from tests.deployment.walk import NOT_RUN, README, Reader
+from tests.standins.jira import JiraStandIn
 
 pytestmark = needs_terraform
 
 TABLE = "hammer-security-groups-unrestricted"
-BUCKET = "change-this-hammer-bucket"
 SCANS = f"arn:aws:sns:{REGION}:{ACCOUNT}:hammer-describe-security-groups"
 FINDINGS = f"arn:aws:sns:{REGION}:{ACCOUNT}:hammer-inspector-findings"
-# As the host's environment file has it.
-HOST = {"HAMMER_CONFIG": f"s3://{BUCKET}/config", "HAMMER_LOG_GROUP": "/aws/ec2/hammer-reporting-remediation"}
 # The host may write to its log group, not make one (library/jobs/host_logs.py).
 MAY_BE_REFUSED = {("logs", "CreateLogGroup")}
 RELEASE_0_1_0 = Path(__file__).parents[1] / "data" / "terraform-0.1.0"
@@ -78,27 +81,25 @@ def put_code(source: Path, deployment: Path, *, all_of_them: bool) -> None:
 
 @pytest.fixture(scope="module")
 def terraform(aws: str, dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """The sample as version 0.1.0 deployed it, then the code of today on its state: applied by the next fixture."""
-    folder = tmp_path_factory.mktemp("terraform")
+    """The sample as version 0.1.0 deployed it, and the code of today on its state: not yet applied."""
+    folder = tmp_path_factory.mktemp("clone")
     sample = folder / "deployment" / "terraform" / "accounts" / "sample"
     terraform = Terraform(sample, {"TF_CLI_CONFIG_FILE": str(cli_configuration(folder))})
     subnet = Deployed(aws, folder).client("ec2").describe_subnets()["Subnets"][0]
     variables = {
         "package_folder": str(dist),
-        "protect_data": False,  # so that destroying empties the bucket
         "alarm_emails": ["security@example.com"],
         "host": {"vpc_id": subnet["VpcId"], "subnet_id": subnet["SubnetId"]},
     }
-    for source, command in ((RELEASE_0_1_0, ("apply", "-auto-approve", "-no-color")), (TERRAFORM_CODE.parent, ())):
+    for source in (RELEASE_0_1_0, TERRAFORM_CODE.parent):
         put_code(source, folder / "deployment", all_of_them=source != RELEASE_0_1_0)
         point_providers_at(aws, sample, ["slave1", "slave2"])
         if source != RELEASE_0_1_0:
             (sample / "immediate_override.tf").write_text(_IMMEDIATE, "utf-8")
         (sample / "test.auto.tfvars.json").write_text(json.dumps(variables), "utf-8")
-        configure(sample / "config" / "config.json")
-        terraform.run("init", "-no-color")
-        if command:
-            terraform.run(*command)
+        if source == RELEASE_0_1_0:
+            terraform.run("init", "-no-color")
+            terraform.run("apply", "-auto-approve", "-no-color")
     return terraform
 
 
@@ -109,28 +110,19 @@ module "master" {
 """
 
 
-def configure(file: Path) -> None:
-    """Turn the jobs on, on the console alone, and let what was reported be due at once.
+def write_configuration(terraform: Terraform, jira_server: str) -> None:
+    """What the README has its reader write before the first ticket, and automatic remediation, for the tests of it.
 
     In one account a look asks for a run at once: about groups that nothing uses, which are `low`.
     """
-    config = json.loads(file.read_text("utf-8"))
-    config["secgrp_unrestricted_access"] |= {"reporting": True, "remediation": True, "remediation_retention_period": 0}
+    folder = terraform.folder / "config"
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config["secgrp_unrestricted_access"] |= {"reporting": True, "remediation": True}
     config["secgrp_unrestricted_access"]["remediation_immediate"] = {SLAVES[1]: ["low"]}
-    file.write_text(json.dumps(config), "utf-8")
-
-
-@pytest.fixture(scope="module")
-def deployed(aws: str, terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    deployed = Deployed(aws, tmp_path_factory.mktemp("deployed"))
-    before = kept_by_an_upgrade(deployed)
-    terraform.run("apply", "-auto-approve", "-no-color")
-    assert kept_by_an_upgrade(deployed) == before
-    yield deployed
-    # One test takes the host's right to the table away; no other call of any role may have been refused.
-    assert {each for each in refused(deployed.calls()) if each[0] != "dynamodb"} <= MAY_BE_REFUSED
-    terraform.run("destroy", "-auto-approve", "-no-color")
-    assert left_over(deployed) == []
+    config["jira"] |= {"enabled": True, "server": jira_server}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    owners = json.loads((folder / "ticket_owners.json").read_text("utf-8"))
+    (folder / "ticket_owners.json").write_text(json.dumps({**owners, "jira_project": "SEC"}), "utf-8")
 
 
 def refused(calls: list[dict[str, Any]]) -> set[tuple[str, str]]:
@@ -194,12 +186,69 @@ def open_group(deployed: Deployed, account: str, region: str, port: int) -> str:
     return group
 
 
-def test_a_second_plan_changes_nothing(deployed: Deployed, terraform: Terraform) -> None:
+def test_the_readme_leads_from_a_clone_to_a_restored_group_and_back_to_nothing(
+    aws: str, terraform: Terraform, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    deployed, jira = Deployed(aws, tmp_path), JiraStandIn(cloud=True)
+    environment = {
+        **terraform.environment,
+        **deployed.role_keys(f"arn:aws:iam::{ACCOUNT}:role/Administrator"),
+        **{"AWS_ENDPOINT_URL": aws, "AWS_DEFAULT_REGION": REGION, "CHECKPOINT_DISABLE": "1"},
+        **{"DEPLOYED_FOLDER": str(tmp_path), "PYTHONWARNINGS": "ignore"},
+    }
+    reader = Reader(terraform.folder.parents[3], deployed, environment)
+    reader.values = {"bucket": BUCKET, "user": jira.secret["username"], "token": jira.secret["api_token"]}
+    before = kept_by_an_upgrade(deployed)
+    install(reader)
+    with subtests.test("an upgrade keeps data, the key, and what others name"):
+        assert kept_by_an_upgrade(deployed) == before
+    with subtests.test("a second plan changes nothing"):
+        check_that_a_second_plan_changes_nothing(terraform)
+    with subtests.test("the table is the one that the code defines"):
+        check_the_table(deployed)
+    with subtests.test("the roles of the slaves"):
+        check_whom_the_slaves_trust(deployed)
+    with subtests.test("the README's first scan finds the open groups of every account"):
+        check_the_first_issues(deployed, reader)
+    with subtests.test("an event in a slave leads to an issue and its end"):
+        check_an_event(deployed)
+    with subtests.test("an Inspector finding reaches the topic, less what is expected"):
+        check_an_inspector_finding(deployed)
+    with jira.running():
+        with subtests.test("the README's first ticket, remediation and restore"):
+            check_from_the_first_ticket_to_the_restore(deployed, terraform, reader, jira)
+        with subtests.test("a look has the host remediate at once"):
+            check_that_a_look_has_the_host_remediate_at_once(deployed)
+    with subtests.test("a call that the policies do not allow is refused"):
+        check_that_the_policies_are_enforced(deployed)
+    with subtests.test("a second Hammer in the account"):
+        check_a_second_hammer(aws, terraform)
+    # One check takes the host's right to the table away; no other call of any role may have been refused.
+    assert {each for each in refused(deployed.calls()) if each[0] != "dynamodb"} <= MAY_BE_REFUSED
+    assert "Apply complete" in reader.follow("Remove it")
+    assert left_over(deployed) == []
+    assert reader.at_the_end()
+
+
+def test_every_command_that_is_not_run_is_in_the_readme() -> None:
+    text = README.read_text("utf-8")
+    assert [command for command in NOT_RUN if command not in text] == []
+
+
+def install(reader: Reader) -> None:
+    """From nothing to what is deployed."""
+    reader.follow("Choose an example")
+    reader.follow("From nothing to the first issue")  # the package
+    assert "is valid." in reader.follow("From nothing to the first issue")
+    assert "Apply complete" in reader.follow("From nothing to the first issue")
+
+
+def check_that_a_second_plan_changes_nothing(terraform: Terraform) -> None:
     code, out = terraform.run("plan", "-detailed-exitcode", "-no-color", accepted=(0, 2))
     assert code == 0, out
 
 
-def test_the_table_is_the_one_that_the_code_defines(deployed: Deployed) -> None:
+def check_the_table(deployed: Deployed) -> None:
     table = deployed.client("dynamodb").describe_table(TableName=TABLE)["Table"]
 
     def by_name(definitions: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
@@ -218,18 +267,21 @@ def test_the_table_is_the_one_that_the_code_defines(deployed: Deployed) -> None:
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
-def test_what_was_deployed_finds_the_open_groups_of_every_account(deployed: Deployed) -> None:
+def check_the_first_issues(deployed: Deployed, reader: Reader) -> None:
     expected = {
         (ACCOUNT, open_group(deployed, ACCOUNT, "eu-west-1", 22)),
         (SLAVES[0], open_group(deployed, SLAVES[0], "us-east-1", 3389)),
         (SLAVES[1], open_group(deployed, SLAVES[1], "eu-west-1", 5432)),
     }
     open_group(deployed, SLAVES[1], "us-east-1", 8080)  # not restricted
-    (function,) = scheduled_functions(deployed)
+    assert scheduled_functions(deployed) == ["hammer-initiate-security-groups"]
 
-    assert deployed.invoke(function, {"source": "aws.events"}) == {"published": 6}
+    assert '{"published": 6}' in reader.follow("From nothing to the first issue")
+    shown = reader.follow("From nothing to the first issue")
 
-    assert deployed.work_off("hammer-describe-security-groups") == 6
+    assert [group for _, group in expected if group not in shown] == []
+    assert "all is well: every region was seen whole" in shown
+    assert len(re.findall(r"(?m)^ (?:master|slave[12]) +(?:eu-west-1|us-east-1) +complete ", shown)) == 6
     items = deployed.client("dynamodb").scan(TableName=TABLE)["Items"]
     issues = {
         (item["account_id"]["S"], item["issue_id"]["S"]) for item in items if item["issue_id"]["S"].startswith("sg-")
@@ -241,7 +293,7 @@ def test_what_was_deployed_finds_the_open_groups_of_every_account(deployed: Depl
     assert issues - expected == set()
 
 
-def test_an_event_in_a_slave_leads_to_an_issue_and_its_end(deployed: Deployed) -> None:
+def check_an_event(deployed: Deployed) -> None:
     """The whole way: the slave's default bus, its rule, the bus here, the queue, and the functions as their roles."""
     sqs = deployed.client("sqs")
     queue = sqs.get_queue_url(QueueName="hammer-receive-security-group-events")["QueueUrl"]
@@ -305,7 +357,7 @@ def scheduled_functions(deployed: Deployed) -> list[str]:
     return [target["Arn"].rpartition(":")[2] for target in targets]
 
 
-def test_an_inspector_finding_reaches_the_topic_less_what_is_expected(deployed: Deployed) -> None:
+def check_an_inspector_finding(deployed: Deployed) -> None:
     queue = deployed.listen(FINDINGS)
     targets = deployed.client("events").list_targets_by_rule(
         Rule="hammer-filter-inspector-findings", EventBusName="hammer-events"
@@ -317,7 +369,7 @@ def test_an_inspector_finding_reaches_the_topic_less_what_is_expected(deployed: 
     assert len(deployed.heard(queue)) == 1
 
 
-def test_a_call_that_the_deployed_policies_do_not_allow_is_refused(deployed: Deployed) -> None:
+def check_that_the_policies_are_enforced(deployed: Deployed) -> None:
     """The jobs below run with this control, so that a permission that is missing fails them."""
     iam = deployed.client("iam")
     role, policy = "hammer-cloudsec-master-ec2", "host-in-main"
@@ -325,15 +377,16 @@ def test_a_call_that_the_deployed_policies_do_not_allow_is_refused(deployed: Dep
     less = [statement for statement in document["Statement"] if statement["Sid"] != "KeepIssues"]
     iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps({**document, "Statement": less}))
     try:
-        done = deployed.run_job("remediation.clean_security_groups", "--batch", environment=HOST)
+        done = deployed.run_job("remediation.clean_security_groups", "--batch")
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
     assert done.returncode == 1
     assert "not authorized to perform dynamodb:" in done.stderr
 
 
-def test_from_the_first_ticket_to_the_restore_every_role_as_itself(deployed: Deployed) -> None:
-    """What deployment/README.md walks through, after the first issues: each job runs as the host's role."""
+def check_from_the_first_ticket_to_the_restore(
+    deployed: Deployed, terraform: Terraform, reader: Reader, jira: JiraStandIn
+) -> None:
     group = open_group(deployed, SLAVES[0], REGION, 3306)
     ec2 = deployed.client("ec2", SLAVES[0], REGION)
     earlier = len(deployed.calls())
@@ -347,23 +400,30 @@ def test_from_the_first_ticket_to_the_restore_every_role_as_itself(deployed: Dep
         (found,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
         return {source["CidrIp"] for rule in found["IpPermissions"] for source in rule["IpRanges"]}
 
-    def job(module: str, *arguments: str) -> str:
-        done = deployed.run_job(module, *arguments, environment=HOST)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def stored() -> dict[str, Any]:
+        key = {"account_id": {"S": SLAVES[0]}, "issue_id": {"S": group}}
+        item: dict[str, Any] = deployed.client("dynamodb").get_item(TableName=TABLE, Key=key)["Item"]
+        return item
 
     look()
-    assert group in job("reporting.create_security_groups_tickets")
-    job("remediation.clean_security_groups", "--batch", "--group", group)
+    assert "host_instance_id" in reader.follow("By hand on the host")
+    assert f"s3://{BUCKET}/config is valid." in reader.follow("By hand on the host")
+    write_configuration(terraform, jira.url)
+    assert "Apply complete" in reader.follow("The first ticket")
+    assert "hammer/jira" in reader.follow("The first ticket")
+    reported = reader.follow("The first ticket")
+    assert f"would tell: new: {group}" in reported
+    assert [ticket.status for ticket in jira.tickets.values() if group in ticket.fields["summary"]] == ["To Do"]
+    reader.values |= {"account": SLAVES[0], "region": REGION, "group": group}
+    assert f"{group} open-3306" in reader.follow("The first remediation and restore")
     assert sources() == {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
     look()
-    item = deployed.client("dynamodb").get_item(
-        TableName=TABLE, Key={"account_id": {"S": SLAVES[0]}, "issue_id": {"S": group}}
-    )["Item"]
-    assert item["status"] == {"S": "resolved"}
-    named = ("--account", SLAVES[0], "--region", REGION, "--group", group, "--batch")
-    job("remediation.restore_security_groups", *named)
+    assert stored()["status"] == {"S": "resolved"}
+    reader.follow("The first remediation and restore")
     assert sources() == {"0.0.0.0/0"}
+    assert "M" in stored()["remediation_details"]["M"]["restored"]
+    reader.follow("The first remediation and restore")
+    assert stored()["remediation_details"]["M"]["restored"] == {"NULL": True}
     backups = deployed.client("s3").list_objects_v2(
         Bucket=BUCKET, Prefix=f"security_groups/{SLAVES[0]}/{REGION}/{group}_"
     )
@@ -378,7 +438,7 @@ def test_from_the_first_ticket_to_the_restore_every_role_as_itself(deployed: Dep
     assert refused(calls) <= MAY_BE_REFUSED
 
 
-def test_a_look_has_the_host_remediate_at_once(deployed: Deployed) -> None:
+def check_that_a_look_has_the_host_remediate_at_once(deployed: Deployed) -> None:
     """Immediate mode from the function, as its role, over the queue to the host, as its role."""
     sqs = deployed.client("sqs")
     url = sqs.get_queue_url(QueueName="hammer-immediate-remediation")["QueueUrl"]
@@ -387,16 +447,19 @@ def test_a_look_has_the_host_remediate_at_once(deployed: Deployed) -> None:
     target = {"account_id": SLAVES[1], "account_name": "slave2", "region": REGION, "group_ids": [group]}
     deployed.client("sns").publish(TopicArn=SCANS, Message=json.dumps(target))
     deployed.work_off("hammer-describe-security-groups")
-    environment = {**HOST, "HAMMER_IMMEDIATE_QUEUE": url}
-    done = deployed.run_job("hammer.immediate", "--wait", "0", environment=environment)
+    done = deployed.run_job("hammer.immediate", "--wait", "0", environment={"HAMMER_IMMEDIATE_QUEUE": url})
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 group asked for, 0 left for later"), done.stderr
     (found,) = deployed.client("ec2", SLAVES[1]).describe_security_groups(GroupIds=[group])["SecurityGroups"]
     sources = {source["CidrIp"] for rule in found["IpPermissions"] for source in rule["IpRanges"]}
     assert sources == {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 
 
-@pytest.mark.parametrize("account", SLAVES)
-def test_slave_roles_trust_one_role_each_and_ask_for_the_external_id(deployed: Deployed, account: str) -> None:
+def check_whom_the_slaves_trust(deployed: Deployed) -> None:
+    for account in SLAVES:
+        check_whom_a_slave_trusts(deployed, account)
+
+
+def check_whom_a_slave_trusts(deployed: Deployed, account: str) -> None:
     roles = deployed.client("iam", account).list_roles()["Roles"]
     trust = {
         role["RoleName"]: role["AssumeRolePolicyDocument"]["Statement"]
@@ -433,9 +496,8 @@ module "master" {
 _NAMES = ("name", "function_name", "alarm_name", "dashboard_name", "alias")
 
 
-def test_a_second_hammer_in_an_account_has_names_a_path_a_boundary_and_a_key_of_its_own(
-    aws: str, deployed: Deployed, terraform: Terraform
-) -> None:
+def check_a_second_hammer(aws: str, terraform: Terraform) -> None:
+    """It has names, a path, a boundary and a key of its own."""
     example = Terraform(terraform.folder.parent / "one-account", terraform.environment)
     point_providers_at(aws, example.folder, [])
     (example.folder / "second_override.tf").write_text(_OVERRIDE, "utf-8")

@@ -1,6 +1,7 @@
-"""Every command that a document names exists, with its options: `hammer …`, `make …` and `python -m …`."""
+"""Every command that a document names exists, with its options; tests/integration runs those of Hammer."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from hammer.__main__ import application
+from tests.deployment.aws_command import given_to
 from tests.readme import part_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +81,28 @@ def test_every_target_and_module_exists(path: Path) -> None:
     modules = {name for line in lines for name in re.findall(OWN_MODULE, line)}
     assert sorted(made - targets) == []
     assert sorted(name for name in modules if find_spec(name) is None) == []
+
+
+# Of the AWS command line itself, not of an API.
+HIGH_LEVEL = ("aws s3 ", "aws sso ")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_sdk_knows_every_call_of_aws(path: Path) -> None:
+    for line in code(path):
+        if line.strip().startswith("aws ") and not line.strip().startswith(HIGH_LEVEL):
+            # A placeholder is one word; `invoke` is followed by a file.
+            words = shlex.split(re.sub(r"<[^>]*>", "X", line).removesuffix("/dev/stdout"))
+            given_to(words[1], words[2], *words[3:])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_terraform_has_every_address(path: Path) -> None:
+    written = "".join(file.read_text("utf-8") for file in (ROOT / "deployment" / "terraform").rglob("*.tf"))
+    for line in code(path):
+        for module, type_, name in re.findall(r"\bmodule\.(\w+)(?:\.(aws_\w+)\.(\w+))?", line):
+            assert f'module "{module}"' in written
+            assert not type_ or f'resource "{type_}" "{name}"' in written
 
 
 def test_the_configuration_of_the_tutorial_is_valid(tmp_path: Path) -> None:

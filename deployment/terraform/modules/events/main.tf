@@ -21,8 +21,6 @@ locals {
   }
 }
 
-data "aws_partition" "current" {}
-
 resource "aws_iam_role" "events" {
   name                 = var.role_name
   path                 = var.iam_path
