@@ -12,7 +12,7 @@ import sys
 import urllib.request
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,14 +43,20 @@ class Deployed:
 
     url: str
     folder: Path
+    _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, account_id: str = ACCOUNT, region: str = REGION) -> Any:
         """A client with an administrator's credentials in an account."""
-        return _make_client(service, region_name=region, **self._keys(account_id))
+        key = (service, account_id, region)
+        if key not in self._clients:
+            self._clients[key] = _make_client(service, region_name=region, **self._keys(account_id))
+        return self._clients[key]
 
     def role_keys(self, role_arn: str) -> dict[str, str]:
         """Credentials of a role, as the environment takes them."""
-        answer = boto3.client("sts", endpoint_url=self.url).assume_role(RoleArn=role_arn, RoleSessionName="test")
+        if ("sts", "", "") not in self._clients:
+            self._clients["sts", "", ""] = boto3.client("sts", endpoint_url=self.url)
+        answer = self._clients["sts", "", ""].assume_role(RoleArn=role_arn, RoleSessionName="test")
         keys = answer["Credentials"]
         return {
             "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
