@@ -62,6 +62,8 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "secgrp_unrestricted_access.trusted_cidrs trusts the whole Internet"
     if config.jira.enabled and not config.jira.server:
         yield "jira is enabled, but jira.server is empty"
+    elif config.jira.enabled and (accounts := _without_project(config)):
+        yield f"jira is enabled, but ticket_owners names no jira_project for {accounts}: no ticket can be filed there"
     if check.remediation and not config.aws.s3_backup_bucket:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
     if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
@@ -85,6 +87,17 @@ def _account_warnings(config: Configuration) -> Iterator[str]:
                 yield f"secgrp_unrestricted_access.{key} names account {account}, which aws.accounts does not"
             elif account not in config.scanned_accounts():
                 yield f"secgrp_unrestricted_access.{key} names account {account}, which is not looked at"
+
+
+def _without_project(config: Configuration) -> str:
+    """The accounts whose tickets belong nowhere, in words; empty: each may have a project."""
+    owners = config.ticket_owners
+    products = [product for unit in owners.bu.values() for product in unit.product.values()]
+    if any(level.jira_project.strip() for level in (*owners.bu.values(), *products)):
+        return ""  # which groups have these tags, only a scan tells
+    accounts = [""] if config.needs_organization else config.scanned_accounts()
+    without = [account for account in accounts if not owners.resolve(account).jira_project]
+    return ", ".join(f"account {account}" if account else "the organization as a whole" for account in without)
 
 
 def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:

@@ -142,6 +142,17 @@ def test_the_commands_of_the_readme_work_as_written(installed: Installed, comman
     assert "Traceback" not in done.stderr
 
 
+def test_the_commands_of_a_deployment_work_without_an_extra(installed: Installed) -> None:
+    shutil.copytree(ROOT / "config", installed.folder / "config", dirs_exist_ok=True)
+    ec2 = boto3.client("ec2", endpoint_url=installed.endpoint, region_name="eu-west-1")
+    group = ec2.create_security_group(GroupName="explained", Description="for a test")["GroupId"]
+    explain = ["explain", "--account", "123456789012", "--region", "eu-west-1", "--group", group]
+    assert not {"bootstrap", "identify", "issues", "status", "explain"} & NEEDED_BY.keys()
+    for command in (["bootstrap"], ["issues"], ["status"], explain):
+        done = installed.run("hammer", *command)
+        assert done.returncode == 0, done.stderr
+
+
 def test_the_shell_completes(installed: Installed) -> None:
     done = installed.run("hammer", "--show-completion", "bash")
     assert done.returncode == 0, done.stderr

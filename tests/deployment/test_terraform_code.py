@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from identification import cloudtrail
+from tests.deployment.iam import actions_of
 from tests.deployment.old_provider import swapped
 from tests.deployment.terraform import TERRAFORM_CODE, Terraform, cli_configuration, needs_terraform
 
@@ -211,6 +213,31 @@ def test_in_a_slave_only_remediation_can_change_anything_and_only_ingress_rules(
         "ec2:RevokeSecurityGroupIngress",
         "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
     }
+
+
+def test_the_policy_for_a_laptop_allows_what_a_scan_reads() -> None:
+    text = (DEPLOYMENT.parent / "docs" / "laptop-iam.md").read_text("utf-8")
+    (policy,) = re.findall(r"(?s)```json\n(.*?)```", text)
+    (statement,) = json.loads(policy)["Statement"]
+    deployed = json.loads((DEPLOYMENT / "policies" / "identification-in-account.json").read_text("utf-8"))
+    read = actions_of([deployed]) - {"inspector:DescribeFindings"}
+    assert [
+        each for each in sorted(read) if not any(fnmatchcase(each, allowed) for allowed in statement["Action"])
+    ] == []
+
+
+@pytest.mark.parametrize("file", sorted((DEPLOYMENT.parent / "docs" / "examples").glob("*.yaml")), ids=lambda f: f.name)
+def test_the_workflows_are_workflows(file: Path) -> None:
+    workflow = yaml.safe_load(file.read_text("utf-8"))
+    # YAML 1.1 reads the key `on` as true.
+    assert workflow.keys() == {"name", True, "permissions", "jobs"}
+    (job,) = workflow["jobs"].values()
+    assert [step for step in job["steps"] if ("uses" in step) == ("run" in step)] == []
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    for command in commands:
+        assert subprocess.run(["bash", "-n", "-c", command], check=False).returncode == 0
+    assert commands[0] == 'pip install "$HAMMER_WHEEL"'
+    assert commands[1].startswith("hammer scan ")
 
 
 def test_the_template_for_events_has_the_pattern_that_terraform_deploys() -> None:

@@ -48,6 +48,7 @@ def test_everything_on() -> None:
         whitelist={
             CHECK: {"123456789012": ["sg-1", {"group": "sg-2", "expires": "2027-03-01"}]},
         },
+        ticket_owners={"jira_project": "SEC"},
     )
     assert summary(config, TODAY).splitlines() == [
         "Security groups   on",
@@ -124,6 +125,21 @@ def test_accounts_that_are_named_where_they_have_no_effect() -> None:
     ]
     organization = config_with({"aws/accounts": "organization", f"{CHECK}/accounts": ["555555555555"]})
     assert list(warnings(parse(organization), TODAY)) == []
+
+
+@pytest.mark.parametrize(
+    ("owners", "accounts"),
+    [
+        pytest.param({}, "account 123456789012, account 210987654321", id="nowhere"),
+        pytest.param({"account": {"123456789012": {"jira_project": "SEC"}}}, "account 210987654321", id="one account"),
+        pytest.param({"jira_project": "SEC"}, "", id="for all"),
+        pytest.param({"bu": {"x": {"product": {"y": {"jira_project": "SEC"}}}}}, "", id="by tags"),
+    ],
+)
+def test_tickets_that_belong_to_no_project(owners: object, accounts: str) -> None:
+    config = config_with({"jira": {"enabled": True, "server": "https://jira.example.com"}})
+    warning = f"jira is enabled, but ticket_owners names no jira_project for {accounts}: no ticket can be filed there"
+    assert list(warnings(parse(config, ticket_owners=owners), TODAY)) == ([warning] if accounts else [])
 
 
 def test_exemptions_of_an_account_that_is_not_looked_at() -> None:
