@@ -89,10 +89,12 @@ class Deployed:
         packages = Path(boto3.__file__).parents[1]
         return self._command(role, {"path": [str(ROOT), str(packages)]}), self._environment(role, HOST)
 
-    def run_job(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a job as the host does."""
-        command, environment = self.host_command()
-        return _run([*command, module, *arguments], ROOT, environment)
+    def run_job(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a job as the host does, with more in its environment."""
+        command, hosts = self.host_command()
+        return _run([*command, module, *arguments], ROOT, {**hosts, **(environment or {})})
 
     def _command(self, role: str, given: Mapping[str, Any]) -> list[str]:
         """What runs something as a role. A call that the deployed policies do not allow is refused."""

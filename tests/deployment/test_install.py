@@ -144,9 +144,18 @@ def test_the_commands_of_the_readme_work_as_written(installed: Installed, comman
 
 def test_the_commands_of_a_deployment_work_without_an_extra(installed: Installed) -> None:
     shutil.copytree(ROOT / "config", installed.folder / "config", dirs_exist_ok=True)
-    ec2 = boto3.client("ec2", endpoint_url=installed.endpoint, region_name="eu-west-1")
+    sts = boto3.client("sts", endpoint_url=installed.endpoint, region_name="eu-west-1")
+    keys = sts.assume_role(RoleArn="arn:aws:iam::210987654321:role/any", RoleSessionName="test")["Credentials"]
+    ec2 = boto3.client(
+        "ec2",
+        endpoint_url=installed.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
     group = ec2.create_security_group(GroupName="explained", Description="for a test")["GroupId"]
-    explain = ["explain", "--account", "123456789012", "--region", "eu-west-1", "--group", group]
+    explain = ["explain", "--account", "210987654321", "--region", "eu-west-1", "--group", group]
     assert not {"bootstrap", "identify", "issues", "status", "explain"} & NEEDED_BY.keys()
     for command in (["bootstrap"], ["issues"], ["status"], explain):
         done = installed.run("hammer", *command)
@@ -174,4 +183,4 @@ def test_a_lambda_installs_a_part_of_the_base_with_the_same_bounds() -> None:
     base = set(PROJECT["project"]["dependencies"])
     assert functions < base
     left_out = {re.split(r"[\[>=]", requirement)[0] for requirement in base - functions}
-    assert left_out == {"boto3", "botocore", "jinja2", "rich", "typer"}
+    assert left_out == {"boto3", "botocore", "jinja2", "pydantic", "rich", "typer"}
