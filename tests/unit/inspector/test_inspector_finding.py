@@ -11,6 +11,7 @@ from identification.inspector.classic import parse_classic, parse_classic_ports
 from identification.inspector.events import ClassicNotification, Ignored, read_message, read_record, records
 from identification.inspector.finding import Finding, FindingStatus
 from identification.inspector.v2 import parse_v2
+from library.network.ports import PortSet
 from tests.builders.inspector_samples import (
     ACCOUNT,
     V2_GROUP,
@@ -375,3 +376,82 @@ def test_what_inspector_sends_without_a_type_is_read_as_a_finding(kind: object) 
 def test_a_notification_needs_no_event_name() -> None:
     arn = classic_notification()["finding"]
     assert read_message({"finding": arn}) == ClassicNotification(arn, ACCOUNT, "us-east-1")
+
+
+def pairs(**values: str | None) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def test_a_classic_finding_as_a_whole() -> None:
+    raw = {**classic_port(), "updatedAt": "2024-09-05T13:06:56+00:00"}
+    read = parse_classic(raw)
+    assert read == Finding(
+        service="inspector",
+        arn=raw["arn"],
+        type="NETWORK_REACHABILITY",
+        status=FindingStatus.ACTIVE,
+        severity="MEDIUM",
+        title=raw["title"],
+        account_id=ACCOUNT,
+        region="us-east-1",
+        server_id="i-0c10c2c7863d1a356",
+        vpc_id="vpc-a0c2d7c7",
+        tags={"Name": "kubectl"},
+        ports=PortSet.parse(["tcp/22"]),
+        path=("igw-e209d785", "acl-154b8273", "sg-0af64c8a5eb30ca75", "eni-078eac9d6ad9b20d1", "i-0c10c2c7863d1a356"),
+        updated=datetime(2024, 9, 5, 13, 6, 56, tzinfo=UTC),
+        problems=(),
+        raw=raw,
+    )
+
+
+def test_a_classic_path_is_in_the_order_in_which_packets_pass() -> None:
+    listed = pairs(ENI="eni-1", SECURITY_GROUP="sg-2", VPC="vpc-1", ACL="acl-1", ELB="elb-1", IGW="igw-1", PORT="22")
+    listed += [{"key": "SECURITY_GROUP", "value": "sg-1"}, {"key": "PROTOCOL", "value": "TCP"}]
+    read = parse_classic({**classic_port(), "attributes": [*listed, *pairs(INSTANCE_ID="i-1")]})
+    assert read.path == ("igw-1", "elb-1", "acl-1", "sg-2", "sg-1", "eni-1", "i-1")
+
+
+def test_a_classic_finding_names_its_instance_by_an_attribute_or_by_its_asset() -> None:
+    asset = {"agentId": "i-2", "tags": None}
+    named = {**classic_port(), "attributes": pairs(INSTANCE_ID="i-1", PORT="22", PROTOCOL="TCP")}
+    by_asset = {**named, "attributes": pairs(PORT="22", PROTOCOL="TCP", VPC=None), "assetAttributes": asset}
+    by_neither = {**by_asset, "assetAttributes": {"tags": []}}
+    read = [parse_classic(raw) for raw in (named, by_asset, by_neither)]
+    assert [(each.server_id, each.vpc_id, each.tags) for each in read[1:]] == [("i-2", "", {}), ("", "", {})]
+    assert [each.server_id for each in read] == ["i-1", "i-2", ""]
+    assert [each.problems for each in read] == [(), (), ("it does not name its instance",)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({"severity": None}, ()),
+        ({"assetAttributes": []}, ("it has no asset attributes",)),
+        ({"attributes": pairs(INSTANCE_ID="i-1")}, ("it names no ports",)),
+        ({"attributes": pairs(INSTANCE_ID="i-1", PORT="22")}, ("it has a port, but not one protocol",)),
+        (
+            {"attributes": pairs(INSTANCE_ID="i-1", TCP_PORTS="[[70 - 65536]]")},
+            ("TCP_PORTS: '70 - 65536' is not a range of ports",),
+        ),
+        (
+            {"attributes": pairs(INSTANCE_ID="i-1", TCP_PORTS="x" * 300)},
+            ("TCP_PORTS: '" + "x" * 199 + " is not a list of ports",),
+        ),
+        (
+            {"assetAttributes": {"agentId": "i-1", "tags": [{"key": 7}]}},
+            ("its tags are not a list of keys and values",),
+        ),
+    ],
+)
+def test_every_problem_of_a_classic_finding_is_told_in_full(changes: dict[str, Any], problems: tuple[str, ...]) -> None:
+    read = parse_classic({**classic_port(), **changes})
+    assert read.problems == problems
+    assert read.severity == ("UNKNOWN" if "severity" in changes else "MEDIUM")
+
+
+def test_a_classic_finding_of_another_kind_has_no_ports_and_no_path() -> None:
+    read = parse_classic({**CVE, "attributes": [*CVE["attributes"], *pairs(PACKAGE="x")]})
+    assert (read.type, read.ports, read.path, read.problems) == ("OTHER", PortSet(), (), ())
+    # The rule's name counts as well as the title.
+    assert parse_classic({**CVE, "id": "Recognized port reachable from internet"}).is_about_ports
