@@ -31,7 +31,7 @@ ENTRY = JournalEntry(
     ChangeKind.RESTORE,
     JournalStep.REVOKING,
     "first",
-    add=(AddedRule(TEN, AddedState.ADDED, ("sgr-1", "sgr-2"), T1), AddedRule(OTHER, AddedState.SENT)),
+    add=(AddedRule(TEN, AddedState.ADDED, ("sgr-1", "sgr-2"), T1, "sgr-0"), AddedRule(OTHER, AddedState.SENT)),
     revoke=(RevokedRule(SSH, RevokedState.REVOKED, T2), RevokedRule(ALL, RevokedState.PLANNED)),
     withdrawn=(AddedRule(TEN._replace(rule_id="sgr-9"), AddedState.ADDED, ("sgr-1",), T2),),
     describe=(SSH,),
@@ -57,11 +57,11 @@ def test_the_item() -> None:
         "backup": "first",
         "newest_backup": "last",
         "add": [
-            raw(TEN, state="added", replaces=["sgr-1", "sgr-2"], at=T1),
-            raw(OTHER, state="sent", replaces=[], at=""),
+            raw(TEN, state="added", replaces=["sgr-1", "sgr-2"], at=T1, before="sgr-0"),
+            raw(OTHER, state="sent", replaces=[], at="", before=""),
         ],
         "revoke": [raw(SSH, state="revoked", at=T2), raw(ALL, state="planned", at="")],
-        "withdrawn": [raw(TEN, rule_id="sgr-9", state="added", replaces=["sgr-1"], at=T2)],
+        "withdrawn": [raw(TEN._replace(rule_id="sgr-9"), state="added", replaces=["sgr-1"], at=T2, before="")],
         "describe": [raw(SSH)],
         "restored_from": "old",
         "run": "run-1",
@@ -74,6 +74,14 @@ def test_the_item() -> None:
 
 def test_an_entry_reads_back() -> None:
     assert JournalEntry.from_item(ENTRY.to_item()) == ENTRY
+
+
+def test_an_entry_that_does_not_say_what_was_there_before_reads_back() -> None:
+    item = ENTRY.to_item()
+    for added in item["add"]:
+        del added["before"]
+    first, second = ENTRY.add
+    assert JournalEntry.from_item(item).add == (replace(first, before=""), second)
 
 
 def test_numbers_of_the_table_and_what_is_left_out() -> None:
