@@ -96,3 +96,9 @@ def test_who_opened_it_lately_is_named_once_in_order() -> None:
     assert reopeners(history[:2], ANA, NOW) == ("bob", "ana")
     assert reopeners(history[:2], None, NOW) == ("bob",)
     assert reopeners((), None, NOW) == ()
+
+
+def test_what_comes_after_a_malformed_occurrence_is_kept() -> None:
+    good = past(1, "bob")
+    item = an_issue().to_item() | {"history": [7, {"resolved": None}, good.to_item()]}
+    assert Issue.from_item(item).history == (good,)

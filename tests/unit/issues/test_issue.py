@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from library.issues.closing import ClosingNotice
-from library.issues.details import IssueDetails
+from library.issues.details import FindingDetails, IssueDetails
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
@@ -226,3 +226,11 @@ def test_an_issue_with_all_that_may_be_known_of_it_reads_back() -> None:
     assert (item["used_by"], item["history"], item["looked_up"]) == (usage.to_item(), [past.to_item()], 17)
     assert Issue.from_item({**item, "looked_up": Decimal(17)}) == issue
     assert Issue.from_item({**item, "looked_up": "long ago"}).looked_up is None
+
+
+@pytest.mark.parametrize("part", [{"title": 7}, {"path": ["igw-1", None]}])
+def test_a_finding_s_part_that_is_no_text_says_so(part: dict[str, Any]) -> None:
+    texts = {"arn": "a", "server_id": "i-1", "severity": "HIGH", "title": "t"}
+    finding = {**texts, "path": [], "held_back": [], "notes": [], **part}
+    with pytest.raises(ValueError, match=r"^issue_details.finding holds something that is no text$"):
+        FindingDetails.from_item({**DETAILS.to_item(), "finding": finding})

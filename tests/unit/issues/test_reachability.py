@@ -176,6 +176,7 @@ def test_a_verdict_is_made_with_its_severity_and_all_that_is_said() -> None:
     )
     assert Reachability.of(Verdict.INTERNET, Sources.SOME, "open_completely").severity is Severity.HIGH
     assert Reachability.of(Verdict.BLOCKED, None, "open_partly").severity is Severity.LOW
+    assert Reachability.of(Verdict.BLOCKED, None, "open_completely").severity is Severity.MEDIUM
 
 
 def test_a_verdict_without_sources_reads_back() -> None:

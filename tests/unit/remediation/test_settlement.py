@@ -159,7 +159,7 @@ def test_what_was_withdrawn_is_gone_even_if_it_is_shown(at: str, run_began: date
 @pytest.mark.parametrize(("before", "state"), [("sgr-3", AddedState.NOT_OURS), ("sgr-4", AddedState.ADDED)])
 def test_a_rule_that_was_there_before_is_not_hammer_s(before: str, state: AddedState) -> None:
     sent = AddedRule(TEN, AddedState.SENT, ("sgr-1",), JUST, before)
-    seen = replace(sent, rule=TEN_THERE, state=state)
+    seen = replace(sent, rule=TEN if state is AddedState.NOT_OURS else TEN_THERE, state=state)
     assert view_of(replace(EMPTY, add=(sent,)), [TEN_THERE], NOW) == View((TEN_THERE,), replace(EMPTY, add=(seen,)))
 
 
