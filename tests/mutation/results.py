@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "mutants"
 SURVIVED = 0
-_WORDS = {SURVIVED: "survived", 1: "killed", -27: "timeout", -14: "timeout"}
+_WORDS = {SURVIVED: "survived", 1: "killed", -27: "timeout", -24: "timeout", -14: "timeout"}
 _KILLED = ("killed", "timeout")
 
 

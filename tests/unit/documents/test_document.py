@@ -48,10 +48,10 @@ def test_no_limit_is_exceeded_and_no_row_is_broken(rows: int, limit: int) -> Non
         assert [line for line in text.splitlines()[:-1] if line not in whole and not line.startswith("Left out")] == []
 
 
-SPARE = "x" * 150
+SPARE, LONG = "x" * 150, "y" * 40
 PARTS: Document = (
     Section("", (paragraph("A flame: \U0001f525."),)),
-    Section("Rows", (Bullets(("one", "two", "three")), Table(("a", "b"), (("1", "2"), ("3", "4"))))),
+    Section("Rows", (Bullets(("one", "two", f"three {LONG}")), Table(("a", "b"), (("1", "2"), ("3", "4"))))),
     Section("End", (paragraph("The last of what counts, in a sentence that is longer than any notice of it."),)),
     Section("Terraform", (Code(SPARE),), spare=True),
     Section("Command line", (Code(SPARE),), spare=True),
@@ -61,7 +61,7 @@ _END = "\nEnd\n---\n\nThe last of what counts, in a sentence that is longer than
 _LEFT_OUT = "\nLeft out because the text would be too long: "
 _TERRAFORM = f"\nTerraform\n---------\n\n  {SPARE}\n"
 _COMMAND_LINE = f"\nCommand line\n------------\n\n  {SPARE}\n"
-_ALL_ROWS = "\nRows\n----\n\n  * one\n  * two\n  * three\n\n  a  b\n  1  2\n  3  4\n"
+_ALL_ROWS = f"\nRows\n----\n\n  * one\n  * two\n  * three {LONG}\n\n  a  b\n  1  2\n  3  4\n"
 _TWO_ROWS = "\nRows\n----\n\n  * one\n  * two\n\n  a  b\n  1  2\n  3  4\n"
 _ONE_ROW = "\nRows\n----\n\n  * one\n\n  a  b\n  1  2\n"
 _NO_ROW = "\nRows\n----\n\n\n\n  a  b\n"

@@ -93,7 +93,7 @@ def test_no_message_is_longer_than_slack_takes(name: str, count: int, details: i
 
 def test_what_slack_refuses_in_any_form_is_a_short_text_of_ascii() -> None:
     message = plain("Title", Alert("k", "New", "s", f"sg-1 {literal('*ä*')} &lt;b&gt; " + "x" * 600))
-    assert not message.blocks
+    assert message.blocks == ()
     assert message.keys == {"k"}
     assert message.text.startswith("Title: sg-1 *?* &lt;b&gt; xxx")
     assert len(message.text) == len("Title: ") + 500

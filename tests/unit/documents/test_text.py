@@ -47,6 +47,7 @@ def test_flattened(limit: int, text: str) -> None:
 )
 def test_counted(number: int, noun: str, plural: str, text: str) -> None:
     assert counted(number, noun, plural) == text
+    assert plural or counted(number, noun) == text
 
 
 @pytest.mark.parametrize(
