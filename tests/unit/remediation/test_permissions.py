@@ -78,6 +78,7 @@ def test_each_source_is_taken_apart_with_what_would_add_it_again() -> None:
         ({**SSH, "IpRanges": "10.0.0.0/8"}, "a rule of another shape: {"),
         ({**SSH, "UserIdGroupPairs": {"GroupId": "sg-2"}}, "a rule of another shape: {"),
         ({"IpProtocol": "icmp", "FromPort": True, "IpRanges": [{"CidrIp": "::/0"}]}, "a icmp rule with"),
+        ({"IpProtocol": "50", "FromPort": "22", "IpRanges": [{"CidrIp": "::/0"}]}, "a rule of another shape: {"),
         ({"IpProtocol": "50", "ToPort": "22", "IpRanges": [{"CidrIp": "::/0"}]}, "a rule of another shape: {"),
         ({**SSH, "UserIdGroupPairs": [{"GroupId": "sg-2", "UserId": 1}]}, "a rule of another shape: {"),
         ({"IpProtocol": "tcp"}, "a tcp rule without a source that this version knows"),

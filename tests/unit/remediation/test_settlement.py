@@ -233,3 +233,17 @@ def test_where_ec2_s_two_answers_differ_but_for_what_hammer_changed() -> None:
         replace(EMPTY, withdrawn=(AddedRule(SSH, AddedState.ADDED),)),
     ):
         assert differing_keys([SSH, OTHER], [OTHER, web], facts) == {rule_key(web): "DescribeSecurityGroupRules"}
+
+
+def test_what_comes_after_a_rule_that_is_missing_is_looked_for_too() -> None:
+    missing = AddedRule(OTHER, AddedState.MISSING, (), LONG)
+    sent = AddedRule(TEN, AddedState.SENT, (), JUST)
+    entry = replace(EMPTY, add=(missing, sent))
+    found = replace(entry, add=(missing, replace(sent, rule=TEN_THERE, state=AddedState.ADDED)))
+    assert view_of(entry, [TEN_THERE], NOW) == View((TEN_THERE,), found)
+
+
+def test_a_fact_without_a_time_in_the_run_that_wrote_it() -> None:
+    entry = replace(added(AddedState.ADDED, "", TEN_THERE), changed=LONG)
+    assert view_of(entry, [], NOW, NOW - SHOWN_AFTER).not_shown == (TEN_THERE,)
+    assert view_of(entry, [], NOW, NOW).not_shown == ()

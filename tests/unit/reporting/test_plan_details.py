@@ -8,15 +8,37 @@ from typing import Any
 
 import pytest
 
+from library.documents.document import Section, paragraph
 from library.issues.closing import ClosingNotice
 from library.issues.details import IssueDetails
+from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
+from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
+from library.security_groups.usage import Usage
 from reporting.announcement import Remediation, announced
-from reporting.exposure_text import share, told_line
-from reporting.plan import Channels, Memory, News, Step, news, plan, remembered, slack_memory, ticket_memory
+from reporting.closing_text import closing_changed
+from reporting.exemption_text import with_exemption
+from reporting.exposure_text import ports_cell, share, told_line
+from reporting.group_ticket_text import ticket
+from reporting.opened_by_text import opened_by_text
+from reporting.plan import (
+    Channels,
+    Memory,
+    News,
+    Step,
+    news,
+    plan,
+    remembered,
+    slack_memory,
+    ticket_memory,
+    told_of,
+)
+from reporting.reachability_text import first_line
+from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.config_files import config_with, parse
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -280,3 +302,59 @@ def test_a_line_of_what_was_told(perm: Exposure, line: str) -> None:
 )
 def test_the_edges_of_a_share(cidr: str, text: str) -> None:
     assert share(cidr) == text
+
+
+@pytest.mark.parametrize(
+    ("perm", "cell"),
+    [
+        (SSH, "22"),
+        (SSH._replace(from_port=0, to_port=65535), "all"),
+        (SSH._replace(from_port=1, to_port=65535), "1-65535"),
+        (Exposure("50", None, None, "::/0", "open_partly"), "all"),
+    ],
+)
+def test_the_ports_of_a_rule_in_a_table(perm: Exposure, cell: str) -> None:
+    assert ports_cell(perm) == cell
+
+
+@pytest.mark.parametrize(
+    ("agent", "program"), [("my-tool/1.2\n", "my-tool/1.2"), ("aws-cli/2", "the AWS command line")]
+)
+def test_the_program_that_opened_a_group(agent: str, program: str) -> None:
+    by = OpenedBy("arn:aws:iam::1:user/ana", "8.8.8.8", agent, "AuthorizeSecurityGroupIngress", NOW, "e-1")
+    assert opened_by_text(by) == f"user ana, from 8.8.8.8 with {program}, 2026-11-22 00:00 UTC"
+
+
+def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
+    unknown = Reachability.of(Verdict.UNKNOWN, None, "open_completely", (), (), ("One.", "Two."))
+    assert first_line(issue(reachability=unknown)) == (
+        "Open, and it is not known who can connect. Severity: high. One."
+    )
+
+
+@pytest.mark.parametrize(("days", "text"), [(1, "1 day"), (2, "2 days")])
+def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
+    facts = TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), Usage(), None, "", frozenset(), days, "")
+    said = "Hammer does not close security group sg-1 at its next run any more. "
+    said += f"Unless it is fixed or exempt before, Hammer will close it {text} after it was reported."
+    assert closing_changed(issue(), facts) == (Section("", (paragraph(said),)),)
+
+
+def test_what_is_told_of_an_end_keeps_the_memory_of_one_told_before() -> None:
+    given = issue()
+    kept = {"exemption_told": "2026-01-01, 3 days"}
+    assert told_of(step_of(given), News.NEW, kept) == {**kept, **remembered(given, closed=False)}
+
+
+def test_a_group_that_is_opened_again_and_again_and_nobody_knows_by_whom() -> None:
+    history = tuple(PastOccurrence(None, BEFORE - timedelta(days=days)) for days in (2, 1))
+    document = ticket(
+        issue(history=history),
+        TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), Usage(), None, "", frozenset(), 21, ""),
+    )
+    assert paragraph("The group was opened again 2 times in 7 days.") in document[0].blocks
+
+
+def test_where_nothing_is_to_be_said_of_an_exemption_a_text_stays_as_it_is() -> None:
+    document = (Section("", (paragraph("Text."),)),)
+    assert with_exemption(document, News.CHANGED, issue(), EXEMPTION) == document
