@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from identification import look as look_module
+from identification.expected_changes import ExpectedChange
 from identification.look import look
 from identification.region_scan import RegionScan
 from identification.scan_targets import ScanTarget
@@ -27,6 +28,7 @@ from library.issues.details import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import Detection
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import IngressRule, SecurityGroup
 from tests.worlds.memory_items import MemoryItems
 
 ACCOUNT, REGION = "210987654321", "eu-west-1"
@@ -115,6 +117,9 @@ class Schedule:
         for group_id in group_ids:
             self.pause()
             state = self.ec2.at(group_id, self.step - self.random.randrange(LAG))
+            if group_id in arguments[8]:
+                rules = (IngressRule(rule.protocol, rule.from_port, rule.to_port, cidr=rule.cidr) for rule in state)
+                scan.shown[group_id] = SecurityGroup(group_id, "web", "vpc-1", "", {}, tuple(rules))
             if state:
                 details = IssueDetails("web", REGION, "vpc-1", state[0].status, {}, state)
                 scan.detections.append(Detection(ACCOUNT, group_id, details, whitelisted=False))
@@ -170,11 +175,16 @@ class Schedule:
             if self.random.random() < (0.4 if self._at.get(actor) in ("put", "update") else 0.05):
                 held[actor] = self.step + self.random.randrange(6 * LAG)
 
-    def look(self, *group_ids: str, calls: Sequence[tuple[str, OpeningCall]] = ()) -> None:
+    def look(
+        self,
+        *group_ids: str,
+        calls: Sequence[tuple[str, OpeningCall]] = (),
+        expected: Sequence[tuple[str, ExpectedChange]] = (),
+    ) -> None:
         """A look, again and again while others are faster, as SQS and SNS bring a message again."""
         while True:
             try:
-                look(ScanTarget(ACCOUNT, REGION, group_ids, tuple(calls)), self.runtime)
+                look(ScanTarget(ACCOUNT, REGION, group_ids, tuple(calls), tuple(expected)), self.runtime)
             except ConflictError:
                 self.pause()
             else:

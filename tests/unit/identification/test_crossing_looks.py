@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from identification.expected_changes import ExpectedChange
 from library.issues.opened_by import OpenedBy
 from library.issues.opening_calls import OpenedRule, OpeningCall
 from tests.worlds.crossing_looks import ACCOUNT, LAG, RDP, SSH, START, Schedule, State
@@ -157,24 +159,28 @@ def test_a_scan_that_is_held_does_not_open_what_was_fixed_meanwhile(
     assert world.exposed() == {}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_events_in_any_order_any_number_of_times_or_not_at_all_then_a_scan_are_the_scan_alone(
     data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = data.draw(st.lists(st.tuples(st.sampled_from(GROUPS), st.sampled_from(STATES)), min_size=1, max_size=8))
     world = Schedule(data.draw(st.integers(0, 9)), monkeypatch, GROUPS)
-    # Any choice of events in any order: repeated, lost, before or after later changes.
-    events: list[str] = data.draw(st.lists(st.sampled_from(GROUPS), max_size=12))
+    told: list[tuple[str, list[ExpectedChange]]] = []
     early: st.SearchStrategy[bool] = st.booleans()
     for group_id, state in changes:
         world.step += data.draw(st.integers(0, 2 * LAG))
+        before = world.ec2.at(group_id, world.step)
         world.ec2.change(group_id, world.step, state)
-        while events and data.draw(early):
-            handle(world, events.pop(0), data.draw(early))
+        told.append((group_id, changed(world, before, state)))
+        # Any choice of events in any order: repeated, lost, before or after later changes.
+        for number in data.draw(st.lists(st.integers(0, len(told) - 1), max_size=2)):
+            group_id, expected = told[number]
+            handle(world, group_id, expected, data.draw(early))
+    events = data.draw(st.lists(st.sampled_from(told), max_size=6))
     world.step += LAG
-    for event in events:
-        handle(world, event, data.draw(early))
+    for group_id, expected in events:
+        handle(world, group_id, expected, data.draw(early))
     world.look()
     alone = Schedule(0, monkeypatch, GROUPS)
     alone.ec2, alone.step = world.ec2, world.step
@@ -182,9 +188,20 @@ def test_events_in_any_order_any_number_of_times_or_not_at_all_then_a_scan_are_t
     assert world.details() == alone.details()
 
 
-def handle(world: Schedule, group_id: str, is_early: bool) -> None:
+def changed(world: Schedule, before: State, after: State) -> list[ExpectedChange]:
+    """What the event of a change tells that EC2 must show."""
+    time = START + timedelta(seconds=world.step)
+    rules = [(rule, False) for rule in before if rule not in after]
+    rules += [(rule, True) for rule in after if rule not in before]
+    return [
+        ExpectedChange(time, is_there, OpenedRule(rule.protocol, rule.from_port, rule.to_port, rule.cidr))
+        for rule, is_there in rules
+    ]
+
+
+def handle(world: Schedule, group_id: str, expected: Sequence[ExpectedChange], is_early: bool) -> None:
     """Handle an event: at once, when EC2 may not show the change yet, or later."""
     world.step += 0 if is_early else LAG
     by = OpenedBy("ana", "203.0.113.7", "Terraform", "AuthorizeSecurityGroupIngress", START, f"event-{world.step}")
     opening = OpeningCall(by, (OpenedRule("tcp", 22, 22, "0.0.0.0/0"),))
-    world.look(group_id, calls=[(group_id, opening)])
+    world.look(group_id, calls=[(group_id, opening)], expected=[(group_id, change) for change in expected])
