@@ -146,7 +146,7 @@ class Jira(JiraClient):
 
     def create(self, ticket: NewTicket) -> CreatedTicket:
         """File a ticket."""
-        key = self._write(lambda: self._world.file_ticket(ticket.project, ticket.title, list(ticket.labels)))
+        key = self._write(lambda: self._world.file_ticket(ticket))
         return CreatedTicket(key, {})
 
     def watch(self, key: str, user: Any) -> None:
@@ -157,7 +157,7 @@ class Jira(JiraClient):
 
     def comment(self, key: str, body: str) -> None:
         """Comment on a ticket."""
-        self._write(lambda: self._world.tickets[key].comments.append(body))
+        self._write(lambda: self._world.comment(key, body))
 
     def has_comment(self, key: str, *bodies: str) -> bool:
         """Whether a ticket has one of these comments."""

@@ -92,6 +92,7 @@ class Ec2:
         longest_lag: how late a change may be shown, in seconds.
         flickers: whether each read is late on its own, so that an answer may be older than the one before.
         quota: how many rules a group may have, IPv4 and IPv6 counted apart.
+        is_used: whether each group has a network interface, without a public address.
     """
 
     def __init__(self, account_id: str, now: Callable[[], float], random: Random, watch: Watch) -> None:
@@ -99,6 +100,7 @@ class Ec2:
         self.longest_lag = 0.0
         self.flickers = False
         self.quota = QUOTA
+        self.is_used = False
         self._now = now
         self._random = random
         self._watch = watch
@@ -163,6 +165,23 @@ class Ec2:
 
     def get_managed_prefix_list_entries(self, PrefixListId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         return {"Entries": [{"Cidr": cidr} for cidr in PREFIX_LISTS[PrefixListId]]}
+
+    def describe_network_interfaces(self, **_: Any) -> dict[str, Any]:
+        """An interface of each group, if there are any at all."""
+        return {
+            "NetworkInterfaces": [
+                {
+                    "NetworkInterfaceId": f"eni-{group_id}",
+                    "VpcId": group.vpc_id,
+                    "SubnetId": "subnet-1",
+                    "InterfaceType": "interface",
+                    "Attachment": {"Status": "attached", "InstanceId": f"i-{group_id}"},
+                    "Groups": [{"GroupId": group_id}],
+                    "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.4", "Primary": True}],
+                }
+                for group_id, group in (sorted(self.groups().items()) if self.is_used else ())
+            ]
+        }
 
     # Writes.
 

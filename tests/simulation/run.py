@@ -93,7 +93,7 @@ def add_actor(world: World, name: str, at: float, work: Callable[[], object], *,
             world.trace = world.trace or error
 
     skew = 0.0 if is_person else world.random.uniform(-world.skew, world.skew)
-    return world.scheduler.add(Actor(name, guarded, at, skew, is_person=is_person))
+    return world.scheduler.add(Actor(name, guarded, at, skew, is_person=is_person, facts={"begins": at}))
 
 
 def prepare(world: World) -> None:
@@ -285,7 +285,9 @@ def _nothing_due_is_exposed(world: World, account_id: str, group: Group) -> None
         or account_id not in world.settings.remediation_accounts
     ):
         return
-    scope = left if "open_partly" in world.settings.scope else completely(left)
+    # With immediate mode nothing is due by its date, and only what is open completely is severe.
+    is_all = "open_partly" in world.settings.scope and not world.settings.immediate
+    scope = left if is_all else completely(left)
     world.check(not scope, f"{group_id} is still exposed: {sorted(scope)}")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.config import Configuration, parse_configuration
-from library.notifications.jira_client import Ticket
+from library.notifications.jira_client import NewTicket, Ticket
 from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, Cell, cells, exposed, is_private, private
 from tests.simulation.clients import Sessions, throttled
 from tests.simulation.ec2 import QUOTA, Ec2, Group, Rule, parse
@@ -60,15 +60,18 @@ class Settings:
     remediation_accounts: tuple[str, ...] = (MAIN, MEMBER)
     scope: tuple[str, ...] = ("open_completely", "open_partly")
     strategy: str = "replace_rule"
+    retention: int = 0
+    immediate: tuple[str, ...] = ()
 
     def configuration(self) -> Configuration:
         """The configuration as a job reads it."""
-        return _configuration(json.dumps([self.exemptions, self.remediation_accounts, self.scope, self.strategy]))
+        remediated = [self.remediation_accounts, self.scope, self.strategy, self.retention, self.immediate]
+        return _configuration(json.dumps([self.exemptions, *remediated]))
 
 
 @lru_cache(maxsize=2000)
 def _configuration(text: str) -> Configuration:
-    exemptions, accounts, scope, strategy = json.loads(text)
+    exemptions, accounts, scope, strategy, retention, immediate = json.loads(text)
     config = {
         "aws": {
             "main_account_id": MAIN,
@@ -83,7 +86,8 @@ def _configuration(text: str) -> Configuration:
             "ddb.table_name": "issues",
             "reporting": True,
             "remediation": True,
-            "remediation_retention_period": 0,
+            "remediation_retention_period": retention,
+            "remediation_immediate": {"*": immediate},
             "remediation_accounts": accounts,
             "remediation_scope": scope,
             "remediation_strategy": strategy,
@@ -111,6 +115,7 @@ class World:
         busiest: the group that most is done with; empty: none.
         services: further services that clients call, by their names: objects with their operations.
         watchers: each is told of every change of a group: account, operation, group id, added and removed rules.
+        readers: each is told of every text that people get: where, and the text.
     """
 
     main_account = MAIN
@@ -127,6 +132,7 @@ class World:
         self.messages: list[tuple[str, str]] = []
         self.services: dict[str, Any] = {}
         self.watchers: list[Callable[[str, str, str, tuple[Rule, ...], tuple[Rule, ...]], None]] = []
+        self.readers: list[Callable[[str, str], None]] = []
         # Who reported which occurrence of a group's issue to Slack, and at which step.
         self.reported: dict[tuple[str, str], tuple[Actor, int]] = {}
         self.sessions = Sessions(self)
@@ -207,15 +213,25 @@ class World:
             raise lost() if lost else ReadTimeoutError(endpoint_url=f"https://{service}.example.com")
         return result
 
-    def file_ticket(self, project: str, title: str, labels: list[str]) -> str:
+    def file_ticket(self, ticket: NewTicket) -> str:
         """File a ticket, which the search finds a little later."""
-        key = f"{project}-{len(self.tickets) + 1}"
-        self.tickets[key] = KeptTicket(key, title, labels, self.now + self.random.uniform(0, 10))
+        key = f"{ticket.project}-{len(self.tickets) + 1}"
+        self.tickets[key] = KeptTicket(key, ticket.title, list(ticket.labels), self.now + self.random.uniform(0, 10))
+        for reader in self.readers:
+            reader("JIRA", f"{ticket.title}\n{ticket.body}")
         return key
+
+    def comment(self, key: str, body: str) -> None:
+        """Comment on a ticket."""
+        self.tickets[key].comments.append(body)
+        for reader in self.readers:
+            reader("JIRA", f"{self.tickets[key].title}\n{body}")
 
     def send(self, channel: str, text: str, sections: Iterable[str]) -> None:
         """Show a message in Slack. Only if something went wrong after a report was sent may it be sent again."""
         self.messages.append((channel, f"{text} {' '.join(sections)}"))
+        for reader in self.readers:
+            reader("Slack", self.messages[-1][1])
         actor = self.scheduler.current
         begun = (section for section in sections if section.startswith(("*New*", "*Found again*")))
         assert actor is not None
