@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ANYWHERE = "0.0.0.0/0"
 DEFAULT = "default"
 _ABOUT_THE_BUSIEST = 0.7
-_CLOSES_PRIVATE = 0.4
+_CLOSES_PRIVATE = 0.6
 RULES = (
     rule("tcp", (22, 22), ANYWHERE),
     rule("tcp", (3389, 3389), ANYWHERE),
@@ -40,6 +40,8 @@ RULES = (
     rule("tcp", (22, 22), "pl-0world"),
     rule("tcp", (20, 3389), "pl-0office"),
 )
+_WIDE = tuple(each for each in RULES if is_private(each.source) and not each.from_port)
+_HAS_A_WIDE_ONE = 0.3
 _EXPOSING = (*RULES[:12], *RULES[-2:])
 
 
@@ -49,6 +51,8 @@ def some_rules(world: World) -> tuple[Rule, ...]:
     chosen = random.sample(RULES, random.randint(0, 3))
     if random.random() < 0.8:
         chosen.append(random.choice(_EXPOSING))
+    if random.random() < _HAS_A_WIDE_ONE:
+        chosen.append(random.choice(_WIDE))
     return tuple(dict.fromkeys(chosen))
 
 

@@ -16,7 +16,7 @@ JOBS = {"scan": 3.0, "look": 3.0, "report": 2.0, "remediate": 5.0, "restore": 1.
 """The jobs that are under way while things go wrong, and how often each is, compared to the others."""
 
 _REOPENED = 0.25
-_FLICKERS = 0.3
+_FLICKERS = 0.15
 _CHAOS_S = 3600.0
 _LONGEST_LAG_S = 60.0
 _LEASE_S = 16 * 60.0
@@ -139,13 +139,17 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
 
     world.scheduler.set_latency(latency)
     length = random.choice([120.0, 600.0, _CHAOS_S])
+    begun = [begin]
     for number in range(random.randint(4, 9)):
         at = begin + random.uniform(0, length)
+        begun.append(at)
         job = random.choices(list(likely), list(likely.values()))[0]
         account_id, group_id = people.some_group(world)
         _start(world, job, number, at, account_id, group_id)
     for number in range(random.randint(2, 10)):
-        at = begin + random.uniform(0, length)
+        # People do things at any time, and right before and while a job runs.
+        at = random.choice([begin + random.uniform(0, length), random.choice(begun) + random.uniform(-50, 30)])
+        at = max(at, begin)
         add_actor(world, f"person {number}", at, lambda: people.act(world), is_person=True)
     run_actors(world)
 

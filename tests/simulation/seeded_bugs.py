@@ -43,7 +43,7 @@ def apply(patch: str, folder: Path) -> None:
         path.write_text(text, "utf-8")
 
 
-def caught(name: str, seeds: int = 400) -> str:
+def caught(name: str, seeds: int = 1200) -> str:
     """Run seeds on a copy of the code with a bug. Returns the last lines of the output; empty: nothing was noticed."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
