@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from hammer.scan_plan import Plan, plan_scan
+from hammer.scan_plan import ScanPlan, plan_scan
 from hammer.scanner import refuse_missing_groups
 from identification import describe_security_groups
 from library.aws.failures import AWS_ERRORS, explain
@@ -83,7 +83,7 @@ def identify(
             yield (account_id, region), error
 
 
-def _refuse_unknown_groups(plan: Plan, group_ids: Sequence[str]) -> None:
+def _refuse_unknown_groups(plan: ScanPlan, group_ids: Sequence[str]) -> None:
     """Raise NotThereError if one of the groups has no issue and is not in EC2 either: its name is a typing error.
 
     Raises:

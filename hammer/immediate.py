@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import boto3
 import typer
 
-from hammer.immediate_requests import Place, Requests, is_done, remove, take
+from hammer.immediate_requests import RequestPlace, Requests, is_done, remove, take
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
@@ -81,7 +81,7 @@ def _client(url: str) -> SQSClient:
 
 def _carry_out(
     configuration: Configuration, place: str | None, table: IssueTable, requests: Requests, problems: list[str]
-) -> list[Place]:
+) -> list[RequestPlace]:
     """Run both jobs on the groups that are asked for. Returns those that are done with; adds what could not be done."""
     # Not imported where nothing was asked for, which is most of the time.
     from remediation import clean_security_groups
@@ -123,7 +123,7 @@ def _carry_out(
     ]
 
 
-def _may_be_remediated(asked: Place, configuration: Configuration) -> bool:
+def _may_be_remediated(asked: RequestPlace, configuration: Configuration) -> bool:
     """Whether the configuration still has immediate mode on in a request's account, and knows its region."""
     section, regions = configuration.secgrp_unrestricted_access, configuration.aws.regions
     return (
@@ -136,9 +136,9 @@ def _may_be_remediated(asked: Place, configuration: Configuration) -> bool:
     )
 
 
-def _issues(table: IssueTable, places: Iterable[Place], problems: list[str]) -> dict[Place, Issue | None]:
+def _issues(table: IssueTable, places: Iterable[RequestPlace], problems: list[str]) -> dict[RequestPlace, Issue | None]:
     """The issues of groups as they are now, or None. One that cannot be read is left out, and named as a problem."""
-    found: dict[Place, Issue | None] = {}
+    found: dict[RequestPlace, Issue | None] = {}
     for place in places:
         try:
             found[place] = table.get(place.account_id, place.group_id)

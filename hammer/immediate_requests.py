@@ -24,7 +24,7 @@ _SHOWN_LIMIT = 200
 _PLACE = re.compile(r"[0-9]{12} [a-z0-9-]{1,40} sg-[0-9a-f]{1,40}")
 
 
-class Place(NamedTuple):
+class RequestPlace(NamedTuple):
     """A group that is to be remediated at once."""
 
     account_id: str
@@ -41,7 +41,7 @@ class Requests:
         malformed: what else was in the queue, one line each. It stays there, and ends in the dead-letter queue.
     """
 
-    receipts: dict[Place, list[str]] = field(default_factory=dict)
+    receipts: dict[RequestPlace, list[str]] = field(default_factory=dict)
     malformed: list[str] = field(default_factory=list)
 
 
@@ -108,12 +108,12 @@ def is_done(issue: Issue | None, policy: Policy, began: datetime, now: datetime,
     return not waits
 
 
-def _parsed(body: str) -> Place | None:
+def _parsed(body: str) -> RequestPlace | None:
     try:
         message = json.loads(body)
     except ValueError:
         return None
     if not isinstance(message, Mapping):
         return None
-    place = Place(*(str(message.get(name)) for name in ("account_id", "region", "group_id")))
+    place = RequestPlace(*(str(message.get(name)) for name in ("account_id", "region", "group_id")))
     return place if _PLACE.fullmatch(" ".join(place)) else None

@@ -20,8 +20,8 @@ from identification.errors import MalformedEventError
 from identification.inspector.aws import PathReader, describe_classic
 from identification.inspector.classic import parse_classic
 from identification.inspector.delivery import (
-    Delivery,
     DeliveryPlan,
+    FindingDelivery,
     FindingRecord,
     confirm,
     no_record,
@@ -219,7 +219,7 @@ class Replay:
         known = self._records.get(key, no_record(*key))
         plan = plan_delivery(known, decision, "replay", now, now)
         record = plan.record
-        if record and plan.delivery is Delivery.PUBLISH:
+        if record and plan.delivery is FindingDelivery.PUBLISH:
             record = confirm(record, decision, now)
         if record:
             self._records[key] = record
@@ -236,8 +236,8 @@ def shown(decision: FilterDecision, plan: DeliveryPlan) -> str:
         lines.append(f"  not expected: {decision.left}")
     lines += [f"  held back {held.ports}: {held.reason}" for held in decision.held]
     lines += [f"  {note}" for note in decision.notes]
-    if not plan.is_current and plan.delivery is not Delivery.OUTDATED:
-        lines.append(f"  {Delivery.OUTDATED}")
+    if not plan.is_current and plan.delivery is not FindingDelivery.OUTDATED:
+        lines.append(f"  {FindingDelivery.OUTDATED}")
     lines.append(f"  {finding.arn or 'without an ARN'}")
     return "\n".join(printable(line) for line in lines)
 

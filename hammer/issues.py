@@ -24,7 +24,7 @@ from hammer.listing.issue import Listing
 from hammer.output import check_output, write
 from hammer.security_hub import import_findings
 from hammer.table_listing import (
-    Tables,
+    TableAccess,
     accounts_of,
     change_since,
     list_issues,
@@ -113,7 +113,7 @@ def command(
     raise typer.Exit(Exit.INCOMPLETE if listing.failed or problems else Exit.DONE)
 
 
-def _send(tables: Tables, listing: Listing) -> list[str]:
+def _send(tables: TableAccess, listing: Listing) -> list[str]:
     """Import the issues into Security Hub. Returns what it did not take, one line each."""
     sent = import_findings(
         listing.issues,

@@ -21,7 +21,7 @@ from hammer.formats import Format, render
 from hammer.formats.report.view import totals
 from hammer.listing.issue import Listing
 from hammer.listing.selection import Sort, Wanted
-from hammer.table_listing import Tables, change_since, list_issues, open_tables, read_history, read_issues
+from hammer.table_listing import TableAccess, change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
@@ -63,7 +63,7 @@ def command(config: ConfigOption = None) -> None:
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
 
 
-def publish(tables: Tables, now: datetime, sleep: Callable[[float], None]) -> list[str]:
+def publish(tables: TableAccess, now: datetime, sleep: Callable[[float], None]) -> list[str]:
     """Record the day, write the report, and send the link.
 
     Args:
@@ -120,7 +120,7 @@ def summary(listing: Listing) -> str:
     return f"Security groups open to the Internet: {text}.{since}"
 
 
-def _send_to_slack(tables: Tables, text: str, address: str, sleep: Callable[[float], None]) -> list[str]:
+def _send_to_slack(tables: TableAccess, text: str, address: str, sleep: Callable[[float], None]) -> list[str]:
     config = tables.config
     secrets = SecretReader(lambda: tables.sessions.client("secretsmanager"), os.environ)
     slack = open_slack(config, secrets, sleep)
@@ -135,7 +135,7 @@ def _send_to_slack(tables: Tables, text: str, address: str, sleep: Callable[[flo
     return []
 
 
-def _send_mail(tables: Tables, text: str, address: str) -> list[str]:
+def _send_mail(tables: TableAccess, text: str, address: str) -> list[str]:
     publishing = tables.config.publishing
     if not publishing.email_from or not publishing.email_to:
         return []

@@ -24,7 +24,7 @@ _DEFAULT_REGION = "us-east-1"  # where STS and DescribeRegions are asked when th
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ScanPlan:
     """What will be looked at.
 
     Attributes:
@@ -42,7 +42,7 @@ class Plan:
     config: Configuration | None = None
 
 
-def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str], today: date) -> Plan:
+def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
     """What to look at.
 
     Args:
@@ -63,7 +63,7 @@ def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str]
     return _for_configuration(load_configuration(place), accounts, regions, today)
 
 
-def _for_configuration(config: Configuration, accounts: Sequence[str], regions: Sequence[str], today: date) -> Plan:
+def _for_configuration(config: Configuration, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
     aws, section = config.aws, config.secgrp_unrestricted_access
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
     refuse_unknown_regions(regions, aws.regions)
@@ -71,7 +71,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
     scanned = config.scanned_accounts()
     refuse_unknown_accounts(accounts, scanned)
     looked_at = regions or aws.regions or enabled_regions(sessions.client("ec2"))
-    return Plan(
+    return ScanPlan(
         sessions,
         Evaluator(section.restricted_ports, section.trusted_cidrs),
         knowledge_of(config, today),
@@ -85,7 +85,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
     )
 
 
-def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) -> Plan:
+def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
     refuse_unknown_regions(regions, None)
     base = sdk_session()
     home = base.get_config_variable("region") or _DEFAULT_REGION
@@ -96,7 +96,7 @@ def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) ->
         )
     sessions = Sessions(caller, home, role_name="", base=base)
     looked_at = regions or enabled_regions(sessions.client("ec2"))
-    return Plan(
+    return ScanPlan(
         sessions,
         Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()),
         usual_knowledge(today),

@@ -10,8 +10,8 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from hammer.listing.build import listed_detection
-from hammer.listing.issue import Failed, ListedIssue, Listing, Scanned, Source
-from hammer.scan_plan import Plan
+from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned
+from hammer.scan_plan import ScanPlan
 from identification.region_scan import RegionOffError, RegionScan, scan_region
 from library.aws.ec2 import security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
@@ -31,7 +31,7 @@ class _Seen:
     issues: list[ListedIssue] = field(default_factory=list)
 
 
-def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
+def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
     """Look at every target of a plan.
 
     A KeyboardInterrupt cancels what has not begun and is raised at once; calls that are under way are not waited for.
@@ -78,7 +78,7 @@ def scan(plan: Plan, group_ids: Sequence[str], now: datetime, advance: Callable[
         looked_at = [(row.account_id, row.region) for row in seen.scanned if row.groups]
         refuse_missing_groups(plan, looked_at, group_ids)
     return Listing(
-        source=Source.SCAN,
+        source=ListingSource.SCAN,
         generated=now,
         issues=tuple(sorted(seen.issues, key=lambda i: (i.account_id, i.details.region, i.group_id))),
         scanned=tuple(sorted(seen.scanned, key=lambda row: (row.account_id, row.region))),
@@ -106,7 +106,7 @@ def _completed(looks: Collection[Future[RegionScan]]) -> Iterator[Future[RegionS
         yield done
 
 
-def _add(seen: _Seen, plan: Plan, account_id: str, region: str, done: Future[RegionScan], now: datetime) -> None:
+def _add(seen: _Seen, plan: ScanPlan, account_id: str, region: str, done: Future[RegionScan], now: datetime) -> None:
     try:
         scan = done.result()
     except RegionOffError as error:
@@ -126,7 +126,7 @@ def _add(seen: _Seen, plan: Plan, account_id: str, region: str, done: Future[Reg
     seen.issues += [listed_detection(detection, plan.known) for detection in scan.detections]
 
 
-def refuse_missing_groups(plan: Plan, targets: Iterable[tuple[str, str]], group_ids: Iterable[str]) -> None:
+def refuse_missing_groups(plan: ScanPlan, targets: Iterable[tuple[str, str]], group_ids: Iterable[str]) -> None:
     """Raise NotThereError if one of the groups is in none of these accounts and regions.
 
     Raises:

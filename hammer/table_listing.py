@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hammer.listing.build import knowledge_of, listed_issue
-from hammer.listing.issue import Change, Failed, ListedIssue, Listing, Scanned, Source
+from hammer.listing.issue import ChangeSince, Failed, ListedIssue, Listing, ListingSource, Scanned
 from hammer.listing.selection import Sort, Wanted, chosen
 from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -25,7 +25,7 @@ _HISTORY_SHOWN = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class TableAccess:
     """What is read from."""
 
     config: Configuration
@@ -46,7 +46,7 @@ class Found:
     failed: list[Failed] = field(default_factory=list)
 
 
-def open_tables(config: Configuration) -> Tables:
+def open_tables(config: Configuration) -> TableAccess:
     """Clients for a configuration, and its accounts, those of the organization if it asks for them.
 
     Raises:
@@ -56,15 +56,15 @@ def open_tables(config: Configuration) -> Tables:
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
     config = with_organization(config, sessions)
     name = config.secgrp_unrestricted_access.table_name
-    return Tables(config, sessions, IssueTable(sessions.client("dynamodb"), name))
+    return TableAccess(config, sessions, IssueTable(sessions.client("dynamodb"), name))
 
 
-def accounts_of(tables: Tables, selection: Selection) -> list[str]:
+def accounts_of(tables: TableAccess, selection: Selection) -> list[str]:
     """The accounts that are selected."""
     return [name for name in tables.config.scanned_accounts() if not selection.accounts or name in selection.accounts]
 
 
-def read_issues(tables: Tables, selection: Selection, statuses: Iterable[Status]) -> Found:
+def read_issues(tables: TableAccess, selection: Selection, statuses: Iterable[Status]) -> Found:
     """The selected issues in these statuses.
 
     Raises:
@@ -86,7 +86,9 @@ def read_issues(tables: Tables, selection: Selection, statuses: Iterable[Status]
     return found
 
 
-def list_issues(tables: Tables, selection: Selection, found: Found, take: Wanted, sort: Sort, now: datetime) -> Listing:
+def list_issues(
+    tables: TableAccess, selection: Selection, found: Found, take: Wanted, sort: Sort, now: datetime
+) -> Listing:
     """The wanted ones among the issues that were read, and what was last seen of their accounts and regions.
 
     Raises:
@@ -97,7 +99,7 @@ def list_issues(tables: Tables, selection: Selection, found: Found, take: Wanted
     exempt = Counter((issue.account_id, issue.details.region) for issue in issues if issue.whitelisted)
     scanned, unseen = _coverage(tables, selection, exempt)
     return Listing(
-        source=Source.TABLE,
+        source=ListingSource.TABLE,
         generated=now,
         issues=chosen(issues, take, sort),
         scanned=tuple(scanned),
@@ -106,7 +108,7 @@ def list_issues(tables: Tables, selection: Selection, found: Found, take: Wanted
     )
 
 
-def read_history(tables: Tables, now: datetime) -> list[Day]:
+def read_history(tables: TableAccess, now: datetime) -> list[Day]:
     """The days before today, the oldest first.
 
     Raises:
@@ -116,7 +118,7 @@ def read_history(tables: Tables, now: datetime) -> list[Day]:
     return [day for day in records.days((now - _HISTORY_SHOWN).date()) if day.day < now.date()]
 
 
-def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> Change | None:
+def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | None:
     """What changed since the newest day of the history; None: there is none.
 
     Args:
@@ -132,11 +134,11 @@ def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> Change | None:
         new += issue.status is Status.OPEN and found_then
         ended = not issue.status.is_exposed and times.resolved is not None
         resolved += ended and times.resolved is not None and times.resolved.date() > since
-    return Change(since, days[-1].open_total, new, resolved)
+    return ChangeSince(since, days[-1].open_total, new, resolved)
 
 
 def _coverage(
-    tables: Tables, selection: Selection, exempt: Counter[tuple[str, str]]
+    tables: TableAccess, selection: Selection, exempt: Counter[tuple[str, str]]
 ) -> tuple[list[Scanned], list[Failed]]:
     """What was last seen of each account and region, and what was not seen whole."""
     scanned: list[Scanned] = []

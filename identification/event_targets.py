@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from identification.events import Hint, Scope
+from identification.events import Hint, HintScope
 from identification.expected_changes import ExpectedChange, changes_item, latest_changes
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
@@ -77,15 +77,15 @@ class TargetFinder:
         targets = Targets()
         for hint in hints:
             targets.add(hint.group_ids, self._exposing(hint.opening), self._awaited(hint))
-            targets.region |= hint.scope is Scope.REGION
-        if any(hint.scope is Scope.EXPOSED_GROUPS for hint in hints):
+            targets.region |= hint.scope is HintScope.REGION
+        if any(hint.scope is HintScope.EXPOSED_GROUPS for hint in hints):
             exposed = self._runtime.table.exposed(
                 self._account_id, self._region, unreadable=lambda error: targets.add([error.issue_id])
             )
             targets.add(exposed)
         try:
             self._find_names([hint for hint in hints if hint.group_name], targets)
-            self._find_users([hint for hint in hints if hint.scope is Scope.PREFIX_LIST], targets)
+            self._find_users([hint for hint in hints if hint.scope is HintScope.PREFIX_LIST], targets)
         except AWS_ERRORS as error:
             _log.warning(
                 "the groups of a hint could not be found, so the whole region is looked at: %s",

@@ -30,7 +30,7 @@ _GROUP_ID = re.compile(r"sg-[0-9A-Za-z]{1,60}")
 _PREFIX_LIST_ID = re.compile(r"pl-[0-9A-Za-z]{1,60}")
 
 
-class Scope(StrEnum):
+class HintScope(StrEnum):
     """What a call is about, as far as it tells."""
 
     GROUPS = "groups"  # those that it names, by id or by name
@@ -56,7 +56,7 @@ class Hint:
 
     account_id: str
     region: str
-    scope: Scope
+    scope: HintScope
     group_ids: tuple[str, ...] = ()
     group_name: str = ""
     prefix_list_id: str = ""
@@ -71,9 +71,9 @@ def hint_of(call: ApiCall, own: OwnRoles) -> Hint:
         call: the call.
         own: Hammer's roles. What they do is a hint all the same.
     """
-    hint = Hint(call.account_id, call.region, Scope.REGION)
+    hint = Hint(call.account_id, call.region, HintScope.REGION)
     if call.name in REACHABILITY_CALLS:
-        return Hint(call.account_id, call.region, Scope.EXPOSED_GROUPS)
+        return Hint(call.account_id, call.region, HintScope.EXPOSED_GROUPS)
     request = request_of(call)
     opening, expected = opening_of(call, own), expected_of(call)
     if call.name in PREFIX_LIST_CALLS:
@@ -83,17 +83,17 @@ def hint_of(call: ApiCall, own: OwnRoles) -> Hint:
         return Hint(
             call.account_id,
             call.region,
-            Scope.PREFIX_LIST,
+            HintScope.PREFIX_LIST,
             prefix_list_id=prefix_list_id,
             opening=opening,
             expected=expected,
         )
     if group_ids := _group_ids(call, request):
-        return Hint(call.account_id, call.region, Scope.GROUPS, group_ids, opening=opening, expected=expected)
+        return Hint(call.account_id, call.region, HintScope.GROUPS, group_ids, opening=opening, expected=expected)
     if call.name == "CreateSecurityGroup":
         return hint  # its name may be one in any VPC
     if name := text_of(request, "groupName"):
-        return Hint(call.account_id, call.region, Scope.GROUPS, group_name=name, opening=opening, expected=expected)
+        return Hint(call.account_id, call.region, HintScope.GROUPS, group_name=name, opening=opening, expected=expected)
     return hint
 
 

@@ -22,8 +22,8 @@ from identification.errors import UnknownAccountError
 from identification.inspector.as_issue import can_be_issue, detection, issue_id
 from identification.inspector.aws import FindingRecords, PathReader, describe_classic
 from identification.inspector.delivery import (
-    Delivery,
     DeliveryPlan,
+    FindingDelivery,
     FindingRecord,
     confirm,
     plan_delivery,
@@ -91,11 +91,11 @@ def lambda_handler(event: Any, context: object) -> dict[str, int]:
 
 
 _COUNTS = {
-    Delivery.PUBLISH: "published",
-    Delivery.HELD_BACK: "held_back",
-    Delivery.IGNORED: "ignored",
-    Delivery.PUBLISHED_BEFORE: "repeated",
-    Delivery.OUTDATED: "repeated",
+    FindingDelivery.PUBLISH: "published",
+    FindingDelivery.HELD_BACK: "held_back",
+    FindingDelivery.IGNORED: "ignored",
+    FindingDelivery.PUBLISHED_BEFORE: "repeated",
+    FindingDelivery.OUTDATED: "repeated",
 }
 
 
@@ -177,9 +177,9 @@ class _Filter:
             )
         )
         plan = self._planned(decision)
-        if plan.delivery is Delivery.IN_PROGRESS:
+        if plan.delivery is FindingDelivery.IN_PROGRESS:
             raise InProgressError(f"another invocation is publishing {finding.arn}: Lambda tries again")
-        if plan.delivery is Delivery.PUBLISH and plan.record is not None:
+        if plan.delivery is FindingDelivery.PUBLISH and plan.record is not None:
             self._publish_claimed(plan.record, decision)
         elif plan.is_current:
             self._update_issue(decision)
@@ -258,12 +258,12 @@ class _Filter:
 
 
 def _why(plan: DeliveryPlan, decision: FilterDecision) -> str:
-    if plan.delivery is Delivery.PUBLISH:
+    if plan.delivery is FindingDelivery.PUBLISH:
         return ""
-    if plan.delivery in (Delivery.PUBLISHED_BEFORE, Delivery.OUTDATED):
+    if plan.delivery in (FindingDelivery.PUBLISHED_BEFORE, FindingDelivery.OUTDATED):
         return str(plan.delivery)
     reasons = [f"{held.ports}: {held.reason}" for held in decision.held] or list(decision.notes)
-    return "; ".join(reasons if plan.is_current else [*reasons, Delivery.OUTDATED])
+    return "; ".join(reasons if plan.is_current else [*reasons, FindingDelivery.OUTDATED])
 
 
 def _time_left(context: object) -> timedelta:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from identification.cloudtrail import parse_call
 from identification.errors import MalformedEventError
-from identification.events import Scope, hint_of
+from identification.events import HintScope, hint_of
 from library.aws.conditional_writes import ConflictError
 from library.aws.event_history import COMPLETE_AFTER, EventHistory
 from library.aws.failures import AWS_ERRORS, explain
@@ -124,6 +124,6 @@ def _opening(name: str, record: Mapping[str, Any], issue: Issue, runtime: Runtim
     if not call.is_relevant:
         return
     hint = hint_of(call, runtime.own_roles())
-    is_about = name in hint.group_ids or (hint.scope is Scope.PREFIX_LIST and hint.prefix_list_id == name)
+    is_about = name in hint.group_ids or (hint.scope is HintScope.PREFIX_LIST and hint.prefix_list_id == name)
     if is_about and hint.opening and opened_by([hint.opening], issue.details.perms):
         yield hint.opening

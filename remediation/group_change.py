@@ -24,7 +24,7 @@ from remediation.journal_entry import AddedRule, AddedState, JournalEntry, Journ
 from remediation.live_group import UnsteadyError
 from remediation.permissions import merged, permission_of, with_description
 from remediation.rule_sets import RuleKey, rule_key
-from remediation.security_group_changes import Answer, CallResult, authorize, revoke, set_descriptions
+from remediation.security_group_changes import CallResult, ChangeAnswer, authorize, revoke, set_descriptions
 from remediation.settlement import unneeded
 
 if TYPE_CHECKING:
@@ -165,9 +165,9 @@ class GroupChange:
         singles = [permissions.get(rule_key(rule)) or permission_of(rule) for rule in batch]
         result = authorize(self.ec2, self.group_id, [merged(singles)])
         keys = [rule_key(rule) for rule in batch]
-        if result.answer is Answer.DONE:
+        if result.answer is ChangeAnswer.DONE:
             return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
-        if result.answer is Answer.THERE_ALREADY and len(batch) == 1:
+        if result.answer is ChangeAnswer.THERE_ALREADY and len(batch) == 1:
             before = {one.key: one for one in known.add}.get(keys[0])
             if before is not None and before.state is AddedState.ADDED:
                 # As the entry has it by now, which says what else the rule stands in for.
@@ -176,7 +176,7 @@ class GroupChange:
             is_unsure = unsure or result.was_lost or (before is not None and before.state is not AddedState.NOT_OURS)
             state = AddedState.THERE if is_unsure else AddedState.NOT_OURS
             return _acknowledged(entry, {keys[0]: state}, {}, self._at())
-        if result.answer is Answer.THERE_ALREADY:
+        if result.answer is ChangeAnswer.THERE_ALREADY:
             # Which of them? EC2 adds none then. Emulators add those before it: their descriptions will tell.
             for number, rule in enumerate(batch):
                 try:
@@ -185,7 +185,7 @@ class GroupChange:
                     error.entry = _without_attempt(error.entry, known, keys[number + 1 :])
                     raise
             return entry
-        if result.answer is Answer.REFUSED and not unsure:
+        if result.answer is ChangeAnswer.REFUSED and not unsure:
             entry = _without_attempt(entry, known, keys)
         raise _failure(result, entry)
 
@@ -204,11 +204,11 @@ class GroupChange:
         """Revoke rules. The ids of those that this may have closed, and not an earlier call, go to `closed_now`."""
         ids = [rule.rule_id for rule in rules]
         result = revoke(self.ec2, self.group_id, ids)
-        if result.answer is Answer.DONE or result.was_lost:
+        if result.answer is ChangeAnswer.DONE or result.was_lost:
             closed_now.update(ids)
-        if result.answer is Answer.DONE:
+        if result.answer is ChangeAnswer.DONE:
             return entry.with_revoked(rules, RevokedState.REVOKED, self._at())
-        if result.answer is Answer.NOT_THERE:
+        if result.answer is ChangeAnswer.NOT_THERE:
             if len(rules) == 1:
                 (rule,) = rules
                 # Gone by an earlier attempt of Hammer's, perhaps: what replaces it stays. Else by somebody else.
@@ -220,7 +220,7 @@ class GroupChange:
             for rule in rules:
                 entry = self._revoke(entry, [rule], known, closed_now)
             return entry
-        if result.answer is Answer.REFUSED:
+        if result.answer is ChangeAnswer.REFUSED:
             for rule in rules:
                 entry = entry.with_revoked([rule], known.state_of(rule.rule_id) or RevokedState.PLANNED, self._at())
         raise _failure(result, entry)
@@ -234,9 +234,9 @@ class GroupChange:
         for batch in [rules], [[rule] for rule in rules]:
             results = [revoke(self.ec2, self.group_id, [rule.rule_id for rule in part]) for part in batch]
             for result in results:
-                if result.answer in (Answer.REFUSED, Answer.LOST):
+                if result.answer in (ChangeAnswer.REFUSED, ChangeAnswer.LOST):
                     raise _failure(result, entry)
-            if len(rules) == 1 or all(result.answer is Answer.DONE for result in results):
+            if len(rules) == 1 or all(result.answer is ChangeAnswer.DONE for result in results):
                 break
         return entry.without_added((*taken_away, *lingering), self._at())
 
@@ -308,4 +308,4 @@ def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[Ru
 
 def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
     text = explain(result.error) if result.error else "EC2 did not answer"
-    return ChangeFailedError(text, entry, may_help=result.answer is Answer.LOST)
+    return ChangeFailedError(text, entry, may_help=result.answer is ChangeAnswer.LOST)

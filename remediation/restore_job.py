@@ -10,7 +10,7 @@ from remediation import console, message
 from remediation.group_change import COULD_NOT, ChangeFailedError
 from remediation.notifier import notify
 from remediation.restore_plan import RestorePlan
-from remediation.restore_source import Source, Target, read_source
+from remediation.restore_source import RestoreSource, RestoreTarget, read_source
 from remediation.restorer import Restorer, release
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class RestoreJob:
         self,
         context: RemediationContext,
         config: Configuration,
-        target: Target,
+        target: RestoreTarget,
         person: Person,
         *,
         exact: bool = False,
@@ -45,7 +45,7 @@ class RestoreJob:
         self._person = person
         self._restorer = Restorer(context, config, target, exact=exact)
 
-    def show(self, wanted: str) -> tuple[Source, RestorePlan]:
+    def show(self, wanted: str) -> tuple[RestoreSource, RestorePlan]:
         """Show the group's backups and its way back.
 
         Args:
@@ -110,10 +110,10 @@ class RestoreJob:
         self._person.say(f"{issue.place}: automatic remediation may change it again")
         return self._notify(issue, message.released(self._context.who))
 
-    def _restored(self, issue: Issue, source: Source, backup: str) -> ChangeMessage:
+    def _restored(self, issue: Issue, source: RestoreSource, backup: str) -> ChangeMessage:
         return message.restored(issue, self._context.backups.bucket, source.key, backup, self._context.who)
 
-    def _not_restored(self, issue: Issue, source: Source, error: Exception) -> list[str]:
+    def _not_restored(self, issue: Issue, source: RestoreSource, error: Exception) -> list[str]:
         reason = explain(error, self._context.sessions.role_arn(self._target.account_id))
         news = message.not_restored(issue, self._context.backups.bucket, source.key, reason)
         return [f"{issue.place}: {reason}", *self._notify(issue, news)]

@@ -34,7 +34,7 @@ from remediation.group_change import COULD_NOT
 from remediation.host import Screen, build_context, has_terminal
 from remediation.live_group import describe_live
 from remediation.restore_job import RestoreJob
-from remediation.restore_source import CannotRestoreError, Target
+from remediation.restore_source import CannotRestoreError, RestoreTarget
 
 LOG_STREAM = "remediation.restore_security_groups"
 
@@ -88,14 +88,14 @@ def command(
     end(problems)
 
 
-def _target(account: Sequence[str] | None, region: Sequence[str] | None, group: Sequence[str] | None) -> Target:
+def _target(account: Sequence[str] | None, region: Sequence[str] | None, group: Sequence[str] | None) -> RestoreTarget:
     named = [account or (), region or (), group or ()]
     if any(len(values) != 1 for values in named):
         raise WrongUsageError("name exactly one group: --account, --region and --group, once each")
-    return Target(*(values[0] for values in named))
+    return RestoreTarget(*(values[0] for values in named))
 
 
-def _refuse_unknown_group(context: RemediationContext, target: Target) -> None:
+def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) -> None:
     """Raise NotThereError if a group has no backup, no issue, and is not in EC2 either: its name is a typing error.
 
     Raises:

@@ -23,7 +23,7 @@ class CannotRestoreError(HammerError):
     """There is nothing to go back to, or no group to bring back."""
 
 
-class Target(NamedTuple):
+class RestoreTarget(NamedTuple):
     """The group to restore."""
 
     account_id: str
@@ -32,7 +32,7 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RestoreSource:
     """A backup to go back to.
 
     Attributes:
@@ -105,7 +105,7 @@ def choose(backups: Sequence[tuple[Backup, BackupNotes]], wanted: str) -> Backup
     return newest
 
 
-def read_source(backups: Backups, target: Target, wanted: str, person: Person) -> Source:
+def read_source(backups: Backups, target: RestoreTarget, wanted: str, person: Person) -> RestoreSource:
     """List a group's backups and read the one to go back to. One that cannot be read is named, and left out.
 
     Args:
@@ -144,7 +144,7 @@ def read_source(backups: Backups, target: Target, wanted: str, person: Person) -
     except ShapeError as error:
         raise BackupError(f"the backup {chosen.key} cannot be understood: {error}") from error
     since = [note for backup, note in known if backup.written >= chosen.written]
-    return Source(
+    return RestoreSource(
         key=chosen.key,
         raw=read[chosen.key],
         permissions={rule_key(rule): (rule, permission) for rule, permission in singles},

@@ -23,7 +23,7 @@ from remediation.journal import Journal
 from remediation.journal_entry import ChangeKind, JournalEntry, JournalStep, RemediationDetails
 from remediation.live_group import LiveGroup, UnsteadyError, describe_live
 from remediation.restore_plan import RestorePlan, plan_restore
-from remediation.restore_source import CannotRestoreError, Source, Target
+from remediation.restore_source import CannotRestoreError, RestoreSource, RestoreTarget
 from remediation.rule_sets import rule_key
 from remediation.settlement import View, view_of
 
@@ -70,13 +70,15 @@ class Restorer:
         exact: revoke also what others made since the backup.
     """
 
-    def __init__(self, context: RemediationContext, config: Configuration, target: Target, *, exact: bool) -> None:
+    def __init__(
+        self, context: RemediationContext, config: Configuration, target: RestoreTarget, *, exact: bool
+    ) -> None:
         self._context = context
         self._config = config
         self._target = target
         self._exact = exact
 
-    def look(self, source: Source) -> RestoreLook:
+    def look(self, source: RestoreSource) -> RestoreLook:
         """Describe the group and plan its way back; wait while EC2's answers differ.
 
         Raises:
@@ -85,7 +87,7 @@ class Restorer:
         """
         return self._patiently(lambda: self._look(source))
 
-    def _look(self, source: Source) -> RestoreLook:
+    def _look(self, source: RestoreSource) -> RestoreLook:
         target = self._target
         issue = self._context.table.get(target.account_id, target.group_id)
         details = RemediationDetails.of(issue.remediation_details) if issue else RemediationDetails()
@@ -112,7 +114,7 @@ class Restorer:
             raise CannotRestoreError(planned.problem)
         return RestoreLook(live, view, planned)
 
-    def issue(self, source: Source) -> Issue:
+    def issue(self, source: RestoreSource) -> Issue:
         """The group's issue, which holds the journal; one that is closed is made where the table has none.
 
         Raises:
@@ -128,7 +130,7 @@ class Restorer:
             self._context.table.write(Change(Event.FOUND, issue, None))
         return issue
 
-    def restore(self, issue: Issue, source: Source, agreed: RestorePlan) -> Restored | None:
+    def restore(self, issue: Issue, source: RestoreSource, agreed: RestorePlan) -> Restored | None:
         """Bring the group back, flag its issue, and look whether EC2 shows it.
 
         Args:
@@ -169,7 +171,7 @@ class Restorer:
             raise
         return Restored(journal.issue, backup, self._verified(journal, source))
 
-    def _carry_out(self, journal: Journal, entry: JournalEntry, source: Source, planned: RestorePlan) -> None:
+    def _carry_out(self, journal: Journal, entry: JournalEntry, source: RestoreSource, planned: RestorePlan) -> None:
         """Change the group. Plans anew where an answer was lost: what was asked for is this run's to add."""
         permissions = {key: permission for key, (_, permission) in source.permissions.items()}
         change = self._context.change_of(journal.issue, journal)
@@ -187,7 +189,7 @@ class Restorer:
             else:
                 return
 
-    def _verified(self, journal: Journal, source: Source) -> str:
+    def _verified(self, journal: Journal, source: RestoreSource) -> str:
         """Look until EC2 shows the change, and record it. Returns what is not shown when the time is up."""
         sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
         not_shown = ""
@@ -208,7 +210,7 @@ class Restorer:
             not_shown = f"EC2 does not show the change of these rules yet: {rules}"
         return not_shown
 
-    def _flag(self, source: Source) -> dict[str, str]:
+    def _flag(self, source: RestoreSource) -> dict[str, str]:
         """What says that somebody restored the group: automatic remediation leaves it alone while it is there."""
         return {"at": format_time(self._context.now()) or "", "by": self._context.who, "backup": source.key}
 
@@ -222,7 +224,7 @@ class Restorer:
         return attempt()
 
 
-def _made_by_hammer(view: View, details: RemediationDetails, source: Source) -> tuple[IngressRule, ...]:
+def _made_by_hammer(view: View, details: RemediationDetails, source: RestoreSource) -> tuple[IngressRule, ...]:
     """The rules that Hammer made: by their ids; where it did not keep those, by all that it wrote."""
     ids = {rule.rule_id for rule in details.added}
     if details.entry is not None and details.entry.kind is ChangeKind.REMEDIATION:

@@ -39,7 +39,7 @@ _NOT_SENT = (
 )
 
 
-class Answer(StrEnum):
+class ChangeAnswer(StrEnum):
     """What EC2 answered to a change."""
 
     DONE = "done"
@@ -60,7 +60,7 @@ class CallResult:
         error: what was raised; None where it was carried out.
     """
 
-    answer: Answer
+    answer: ChangeAnswer
     was_lost: bool = False
     rule_ids: Mapping[RuleKey, str] | None = None
     error: Exception | None = None
@@ -73,7 +73,7 @@ def authorize(client: EC2Client, group_id: str, permissions: Sequence[IpPermissi
             answer = client.authorize_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
         except AWS_ERRORS as error:
             return _failed(error, attempts)
-    return CallResult(Answer.DONE, rule_ids=_ids(answer))
+    return CallResult(ChangeAnswer.DONE, rule_ids=_ids(answer))
 
 
 def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallResult:
@@ -83,7 +83,7 @@ def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallRes
             client.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=rule_ids)
         except AWS_ERRORS as error:
             return _failed(error, attempts)
-    return CallResult(Answer.DONE)
+    return CallResult(ChangeAnswer.DONE)
 
 
 def set_descriptions(client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef]) -> None:
@@ -142,10 +142,12 @@ def _failed(error: Exception, attempts: _Attempts) -> CallResult:
         code = error_code(error)
         was_lost = attempts.lost or metadata.get("RetryAttempts", 0) >= max(attempts.seen, 1)
         if code.endswith(".Duplicate"):
-            return CallResult(Answer.THERE_ALREADY, was_lost, error=error)
+            return CallResult(ChangeAnswer.THERE_ALREADY, was_lost, error=error)
         if code.endswith(".NotFound") and not code.startswith("InvalidGroup"):
-            return CallResult(Answer.NOT_THERE, was_lost, error=error)
+            return CallResult(ChangeAnswer.NOT_THERE, was_lost, error=error)
         refused = metadata.get("HTTPStatusCode", 500) < 500 or code in THROTTLED
-        return CallResult(Answer.REFUSED if refused and not was_lost else Answer.LOST, was_lost, error=error)
+        return CallResult(
+            ChangeAnswer.REFUSED if refused and not was_lost else ChangeAnswer.LOST, was_lost, error=error
+        )
     refused = isinstance(error, _NOT_SENT) and not attempts.lost
-    return CallResult(Answer.REFUSED if refused else Answer.LOST, attempts.lost, error=error)
+    return CallResult(ChangeAnswer.REFUSED if refused else ChangeAnswer.LOST, attempts.lost, error=error)

@@ -42,7 +42,7 @@ _ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedAlert:
     """What is to be told of one issue.
 
     Attributes:
@@ -58,7 +58,7 @@ def send_alerts(
     config: Configuration,
     slack: SlackClient,
     jira: JiraClient | None,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[WantedAlert],
     heard_all: Callable[[Issue, dict[str, Any]], None],
     heard_some: Callable[[Issue, dict[str, Any]], None],
 ) -> Sent:
@@ -97,7 +97,7 @@ def send_alerts(
     return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered)
 
 
-def _urgency(want: Wanted) -> tuple[bool, int, int]:
+def _urgency(want: WantedAlert) -> tuple[bool, int, int]:
     """Sorts what is over last, and the rest by severity, the worst first."""
     alert, severity = want.step.alert, want.step.issue.details.severity
     return bool(alert and alert.ends), list(Severity).index(severity), _ORDER.index(alert)
@@ -135,7 +135,7 @@ def _heard(step: Step) -> set[str]:
     return {str(destination) for destination in kept.get("by", ())} if kept.get("news") == _of(step) else set()
 
 
-def _told(want: Wanted) -> dict[str, Any]:
+def _told(want: WantedAlert) -> dict[str, Any]:
     step = want.step
     kept = {name: value for name, value in step.issue.slack_details.items() if name != "heard"}
     if step.alert is None:
@@ -145,5 +145,5 @@ def _told(want: Wanted) -> dict[str, Any]:
     return {**told_of(step, step.alert, kept), "destinations": list(want.destinations)}
 
 
-def _partly_told(want: Wanted, heard: set[str]) -> dict[str, Any]:
+def _partly_told(want: WantedAlert, heard: set[str]) -> dict[str, Any]:
     return {**want.step.issue.slack_details, "heard": {"news": _of(want.step), "by": sorted(heard)}}

@@ -22,7 +22,7 @@ from library.issues.kinds import INSPECTOR_FINDING, KINDS, IssueKind
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError
-from reporting.alerts import Wanted, send_alerts
+from reporting.alerts import WantedAlert, send_alerts
 from reporting.announcement import announced
 from reporting.exemption_text import exemption_line
 from reporting.filing import Filings
@@ -173,7 +173,7 @@ class Reporter:
 
     def _tell_slack(self, steps: Sequence[Step]) -> None:
         wanted = [
-            Wanted(step, self._filings.destinations(step))
+            WantedAlert(step, self._filings.destinations(step))
             for step in steps
             if step.alert is not None or step.reminder is not None
         ]

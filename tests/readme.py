@@ -20,7 +20,7 @@ from hammer.check_config import ports_text
 from hammer.formats.shapes import schemas
 from library.config import DEFAULT_RESTRICTED_PORTS, load_configuration
 from library.config.models import ConfigFile
-from library.config.section import Section, Setting
+from library.config.section import ConfigSection, Setting
 from tests import tutorial_texts
 
 ROOT = Path(__file__).parent.parent
@@ -51,11 +51,11 @@ def keys() -> str:
     return "\n".join([*rows, *_keys_of(ConfigFile, "")])
 
 
-def _keys_of(section: type[Section], prefix: str) -> list[str]:
+def _keys_of(section: type[ConfigSection], prefix: str) -> list[str]:
     rows = []
     for name, declared in section.settings.items():
         inner = declared.reader
-        if isinstance(inner, type) and issubclass(inner, Section):
+        if isinstance(inner, type) and issubclass(inner, ConfigSection):
             rows += _keys_of(inner, f"{prefix}{name}.")
         else:
             rows.append(_key(f"{prefix}{declared.key or name}", declared))

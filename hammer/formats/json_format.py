@@ -6,12 +6,12 @@ Of a scan exactly what the contract names; of the table's issues each map says m
 from __future__ import annotations
 
 from hammer.formats.indented_json import indented
-from hammer.listing.issue import Listing, Source
+from hammer.listing.issue import Listing, ListingSource
 
 
 def render(listing: Listing) -> str:
     """The list as one JSON object, ASCII only."""
-    of_scan = listing.source is Source.SCAN
+    of_scan = listing.source is ListingSource.SCAN
     data = {
         "scanned": [row.item() for row in listing.scanned],
         "failed": [row.item() for row in listing.failed],

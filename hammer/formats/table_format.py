@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from hammer.listing.issue import ListedIssue, Listing, Source
+from hammer.listing.issue import ListedIssue, Listing, ListingSource
 from hammer.terminal import Cell, Column, Row, say, show_table
 from library.documents.text import counted
 from library.issues.issue import Status
@@ -40,7 +40,7 @@ _TABLE_COLUMNS = (
 
 def show(to: Console, listing: Listing) -> None:
     """Print the issues, and a line that counts what was seen."""
-    from_table = listing.source is Source.TABLE
+    from_table = listing.source is ListingSource.TABLE
     shown = listing.issues if from_table else listing.open_issues
     if shown:
         show_table(to, _TABLE_COLUMNS if from_table else _SCAN_COLUMNS, [_row(issue, from_table) for issue in shown])
@@ -49,7 +49,7 @@ def show(to: Console, listing: Listing) -> None:
 
 def summary(listing: Listing) -> str:
     """What was seen, on one line."""
-    if listing.source is Source.TABLE:
+    if listing.source is ListingSource.TABLE:
         return f"{counted(len(listing.issues), 'issue')} listed"
     groups = sum(row.groups for row in listing.scanned)
     regions = {row.region for row in listing.scanned}

@@ -20,7 +20,7 @@ from library.issues.reachability import Severity
 from library.issues.times import format_time
 
 
-class Source(StrEnum):
+class ListingSource(StrEnum):
     """Where a list comes from."""
 
     SCAN = "scan"  # AWS, just now
@@ -159,7 +159,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeSince:
     """What changed since an earlier day of the history.
 
     Attributes:
@@ -187,14 +187,14 @@ class Listing:
         trend: how many issues were open on each day of the history, the oldest first.
     """
 
-    source: Source
+    source: ListingSource
     generated: datetime
     issues: tuple[ListedIssue, ...]
     scanned: tuple[Scanned, ...] = ()
     failed: tuple[Failed, ...] = ()
     whitelisted: int = 0
     unjudged: tuple[Failed, ...] = ()
-    change: Change | None = None
+    change: ChangeSince | None = None
     trend: tuple[tuple[date, int], ...] = ()
 
     @property

@@ -30,7 +30,7 @@ PUBLISHED_AGAIN_AFTER = timedelta(days=90)
 _VOLATILE = frozenset({"firstObservedAt", "lastObservedAt", "updatedAt", "createdAt", "tags"})
 
 
-class Delivery(StrEnum):
+class FindingDelivery(StrEnum):
     """What becomes of a finding. The values are what `hammer inspector --replay` prints."""
 
     PUBLISH = "published"
@@ -118,7 +118,7 @@ class DeliveryPlan:
         is_current: whether nothing newer of this finding was seen before, so that its issue is brought up to date.
     """
 
-    delivery: Delivery
+    delivery: FindingDelivery
     record: FindingRecord | None = None
     is_current: bool = True
 
@@ -167,18 +167,18 @@ def plan_delivery(
         record = replace(no_record(record.account_id, record.issue_id), revision=record.revision)
     outdated = bool(record.updated and finding.updated and finding.updated < record.updated)
     if decision.action is not FilterAction.PUBLISH:
-        delivery = Delivery.HELD_BACK if decision.action is FilterAction.HOLD_BACK else Delivery.IGNORED
+        delivery = FindingDelivery.HELD_BACK if decision.action is FilterAction.HOLD_BACK else FindingDelivery.IGNORED
         return DeliveryPlan(delivery, None if outdated else _ended(record, finding, now), is_current=not outdated)
     content, (_, run) = fingerprint(decision), finding.assessment
     if record.published == content and (record.finding_id == finding.id or record.run != run):
         newer = finding.updated and (record.updated is None or finding.updated > record.updated)
         seen = replace(record, updated=finding.updated, revision=record.revision + 1) if newer else None
-        return DeliveryPlan(Delivery.PUBLISHED_BEFORE, seen, is_current=not outdated)
+        return DeliveryPlan(FindingDelivery.PUBLISHED_BEFORE, seen, is_current=not outdated)
     if outdated:
-        return DeliveryPlan(Delivery.OUTDATED, is_current=False)
+        return DeliveryPlan(FindingDelivery.OUTDATED, is_current=False)
     is_claimed = record.claim == content and record.claimed_until is not None and record.claimed_until > now
     if is_claimed and record.claimant != claimant:
-        return DeliveryPlan(Delivery.IN_PROGRESS)
+        return DeliveryPlan(FindingDelivery.IN_PROGRESS)
     claim = replace(
         record,
         expires=now + PUBLISHED_AGAIN_AFTER,
@@ -189,7 +189,7 @@ def plan_delivery(
         updated=finding.updated or record.updated,
         revision=record.revision + 1,
     )
-    return DeliveryPlan(Delivery.PUBLISH, claim)
+    return DeliveryPlan(FindingDelivery.PUBLISH, claim)
 
 
 def confirm(claim: FindingRecord, decision: FilterDecision, now: datetime) -> FindingRecord:

@@ -131,7 +131,7 @@ def _route(raw: Raw, prefix_lists: PrefixLists) -> Route:
     )
 
 
-class Tables(NamedTuple):
+class RouteTables(NamedTuple):
     """What the route tables of a region say, as `RegionNetwork` has it."""
 
     tables: Mapping[str, RouteTable]
@@ -140,7 +140,7 @@ class Tables(NamedTuple):
     inspected_gateways: frozenset[str]
 
 
-def parse_route_tables(raws: Iterable[Raw], prefix_lists: PrefixLists) -> Tables:
+def parse_route_tables(raws: Iterable[Raw], prefix_lists: PrefixLists) -> RouteTables:
     """Read DescribeRouteTables' answers, given the prefix lists that could be read."""
     tables: dict[str, RouteTable] = {}
     main_tables: dict[str, RouteTable] = {}
@@ -159,7 +159,7 @@ def parse_route_tables(raws: Iterable[Raw], prefix_lists: PrefixLists) -> Tables
                 tables[subnet_id] = table
             if (gateway := association.get("GatewayId", "")).startswith("igw-"):
                 gateways.add(gateway)
-    return Tables(tables, main_tables, local, frozenset(gateways))
+    return RouteTables(tables, main_tables, local, frozenset(gateways))
 
 
 def parse_acls(raws: Iterable[Raw]) -> dict[str, Acl]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from identification.reachability import sentences
 from identification.reachability.network import Interface, RegionNetwork
 from identification.reachability.passing import everybody
-from identification.reachability.ways import Attempt, Stretch, Way, Ways
+from identification.reachability.ways import Attempt, PortStretch, Way, Ways
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.network.intervals import EMPTY, IntervalSet
 from library.security_groups.exposure import Opening, OpenStatus
@@ -21,7 +21,7 @@ _VERSIONS = (4, 6)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PathOutcome:
     """What comes of all attempts on a way.
 
     Attributes:
@@ -59,7 +59,7 @@ class Judge:
         versions = {version for version in _VERSIONS if any(each.sources.family(version) for each in openings)}
         ways = {user.interface_id: [*self._ways.to(user, versions)] for user in users}
         stretches = [*self._ways.stretches(openings, [way for each in ways.values() for way in each])]
-        outcomes: dict[object, Outcome] = {}
+        outcomes: dict[object, PathOutcome] = {}
         paths: list[Path] = []
         unread_of: set[str] = set()
         for user in users:
@@ -82,7 +82,7 @@ class Judge:
         assumptions = sentences.assumptions(verdict, users)
         return Reachability.of(verdict, sources, status, paths, assumptions, sorted(unread_of))
 
-    def _outcome(self, way: Way, stretches: Sequence[Stretch]) -> Outcome:
+    def _outcome(self, way: Way, stretches: Sequence[PortStretch]) -> PathOutcome:
         attempts = [*self._ways.attempts(way, stretches)]
         reached: dict[int, IntervalSet] = {}
         possible = False
@@ -94,10 +94,14 @@ class Judge:
                 reached[attempt.stretch.place] = reached.get(attempt.stretch.place, EMPTY) | found
             possible |= bool(passing.maybe & attempt.sources)
         if reached:
-            return Outcome(Verdict.INTERNET, reached, self._is_all([(way, reached)], stretches))
-        return Outcome(Verdict.UNKNOWN, {}) if possible else Outcome(Verdict.BLOCKED, {}, stopped=stopped(attempts))
+            return PathOutcome(Verdict.INTERNET, reached, self._is_all([(way, reached)], stretches))
+        return (
+            PathOutcome(Verdict.UNKNOWN, {})
+            if possible
+            else PathOutcome(Verdict.BLOCKED, {}, stopped=stopped(attempts))
+        )
 
-    def _is_all(self, ways: Iterable[tuple[Way, Mapping[int, IntervalSet]]], stretches: Iterable[Stretch]) -> bool:
+    def _is_all(self, ways: Iterable[tuple[Way, Mapping[int, IntervalSet]]], stretches: Iterable[PortStretch]) -> bool:
         """Whether these ways together let in, to one stretch, everybody whom `open_completely` asks for.
 
         Addresses in the local routes of the VPCs do not count: they are no way from the Internet.
@@ -115,7 +119,7 @@ class Judge:
                         return True
         return False
 
-    def _path(self, way: Way, outcome: Outcome, stretches: Sequence[Stretch]) -> Judged:
+    def _path(self, way: Way, outcome: PathOutcome, stretches: Sequence[PortStretch]) -> Judged:
         blocker = outcome.stopped[0] if outcome.stopped else None
         through, text = sentences.through(self._network, way, blocker), ""
         reasons: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ from library.security_groups.exposure import Opening
 Checks = Mapping[Blocker, Passing]
 
 
-class Stretch(NamedTuple):
+class PortStretch(NamedTuple):
     """Traffic that every check on every way of a group treats alike, and who may send it by the group's rules.
 
     Attributes:
@@ -69,7 +69,7 @@ class Attempt(NamedTuple):
         at: the place that is connected to: the stretch's own, or that of a listener that leads there.
     """
 
-    stretch: Stretch
+    stretch: PortStretch
     at: int
     sources: IntervalSet
     checks: Checks
@@ -116,7 +116,7 @@ class Ways:
                 if address.version in versions:
                     yield Way(interface, address, entry, leading)
 
-    def stretches(self, openings: Sequence[Opening], ways: Iterable[Way]) -> Iterator[Stretch]:
+    def stretches(self, openings: Sequence[Opening], ways: Iterable[Way]) -> Iterator[PortStretch]:
         """What a group exposes, cut wherever a check on one of its ways begins or ends."""
         bounds: set[IntervalSet] = set()
         for subnet_id in {subnet_id for way in ways for subnet_id in (way.interface.subnet_id, way.entry.subnet_id)}:
@@ -130,9 +130,9 @@ class Ways:
             firsts = edges([opening.traffic, *bounds], within=opening.traffic)
             lasts = [*(first - 1 for first in firsts[1:]), opening.traffic.spans[-1][1]]
             for first, last in zip(firsts, lasts, strict=True):
-                yield Stretch(first, IntervalSet(((first, last),)), opening)
+                yield PortStretch(first, IntervalSet(((first, last),)), opening)
 
-    def attempts(self, way: Way, stretches: Iterable[Stretch]) -> Iterator[Attempt]:
+    def attempts(self, way: Way, stretches: Iterable[PortStretch]) -> Iterator[Attempt]:
         """Every attempt to connect over a way to what the group exposes to the address's family."""
         for stretch in stretches:
             if sources := stretch.opening.sources.family(way.address.version):

@@ -24,12 +24,12 @@ from library.documents.text import printable
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-    from library.config.section import Mistakes, Section
+    from library.config.section import ConfigSection, Mistakes
 
 Files = Mapping[str, tuple[str, bytes]]
 """What was read: `config`, `whitelist` and `ticket_owners`, those there are, to file name and content."""
 
-FILES: dict[str, type[Section]] = {"config": ConfigFile, "whitelist": Whitelist, "ticket_owners": TicketOwners}
+FILES: dict[str, type[ConfigSection]] = {"config": ConfigFile, "whitelist": Whitelist, "ticket_owners": TicketOwners}
 SUFFIXES = (".json", ".yaml", ".yml")
 
 _LOG = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def _validated(files: Files, problems: list[Problem], place: str) -> Configurati
     return Configuration(**vars(parts.pop("config")), **parts)
 
 
-def _parsed(name: str, content: bytes, model: type[Section]) -> tuple[Section | None, Mistakes]:
+def _parsed(name: str, content: bytes, model: type[ConfigSection]) -> tuple[ConfigSection | None, Mistakes]:
     """One file as a value, or None; and the mistakes in it."""
     mistakes: Mistakes = []
     try:

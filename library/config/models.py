@@ -41,7 +41,7 @@ from library.config.fields import (
     one_of,
 )
 from library.config.readers import ListOf, MappingOf, ShortOr, WordOr
-from library.config.section import Section, setting
+from library.config.section import ConfigSection, setting
 from library.config.ticket_owners import TicketOwners
 from library.config.whitelist import Whitelist
 from library.network.addresses import AddressSet
@@ -57,7 +57,7 @@ DEFAULT_RESTRICTED_PORTS = PortSet.parse(_SAMPLE_PORTS)
 Scope = Literal["open_completely", "open_partly"]
 
 
-class Aws(Section):
+class Aws(ConfigSection):
     """Where Hammer lives, and which accounts it looks at."""
 
     main_account_id: str = setting(ACCOUNT_ID, "The account that Hammer runs in.")
@@ -83,7 +83,7 @@ class Aws(Section):
     s3_backup_bucket: str = setting(BUCKET_NAME, "Bucket for groups as they were before a change.", default="")
 
 
-class Cronjobs(Section):
+class Cronjobs(ConfigSection):
     """When the host runs its jobs, as cron expressions in UTC; None: never by itself."""
 
     reporting: str | None = setting(CRON, "When reporting runs.", default=None)
@@ -93,7 +93,7 @@ class Cronjobs(Section):
     )
 
 
-class JiraPriorities(Section):
+class JiraPriorities(ConfigSection):
     """The priority of a new ticket by the issue's severity, as JIRA calls it."""
 
     critical: str = setting(TEXT, "Priority of a critical issue; empty: jira.priority.", default="")
@@ -107,7 +107,7 @@ class JiraPriorities(Section):
         return named.get(severity, "")
 
 
-class Jira(Section):
+class Jira(ConfigSection):
     """Tickets in JIRA, Cloud or Data Center."""
 
     enabled: bool = setting(BOOLEAN, "Whether to write tickets.", default=False)
@@ -133,7 +133,7 @@ class Jira(Section):
     )
 
 
-class Slack(Section):
+class Slack(ConfigSection):
     """Alerts in Slack."""
 
     enabled: bool = setting(BOOLEAN, "Whether to send messages.", default=False)
@@ -148,7 +148,7 @@ class Slack(Section):
     )
 
 
-class Publishing(Section):
+class Publishing(ConfigSection):
     """The HTML report that `hammer publish` puts into the bucket, and who gets a link to it."""
 
     prefix: str = setting(TEXT, "Prefix of the reports' keys in aws.s3_backup_bucket.", default="reports/")
@@ -157,7 +157,7 @@ class Publishing(Section):
     email_to: tuple[str, ...] = setting(TEXTS, "E-mail addresses that get a link.", default=())
 
 
-class OwnerTags(Section):
+class OwnerTags(ConfigSection):
     """The keys of the tags that tell who owns a resource."""
 
     owner: str = setting(TEXT, "Key of the tag that names a person or channel.", default="owner")
@@ -170,7 +170,7 @@ class OwnerTags(Section):
         return frozenset(key.casefold() for key in (self.owner, self.bu, self.product))
 
 
-class SecurityGroupsCheck(Section):
+class SecurityGroupsCheck(ConfigSection):
     """What counts as an exposed security group, and what is done about one."""
 
     enabled: bool = setting(BOOLEAN, "Whether to look for exposed security groups.", default=True)
@@ -212,7 +212,7 @@ class SecurityGroupsCheck(Section):
     )
 
 
-class AllowedPorts(Section):
+class AllowedPorts(ConfigSection):
     """Ports that are expected to be open on some instances."""
 
     ports: PortSet = setting(PORTS, "The ports, as in restricted_ports.")
@@ -235,7 +235,7 @@ SERVERS = MappingOf(SERVER, ListOf(_ALLOWED_PORTS))
 """Ports by server."""
 
 
-class Inspector(Section):
+class Inspector(ConfigSection):
     """What is expected of Amazon Inspector's findings, and what becomes of the rest."""
 
     enabled: bool = setting(BOOLEAN, "Whether to filter findings.", default=True)
@@ -257,7 +257,7 @@ def _inspector_off() -> Inspector:
     return Inspector(enabled=False)
 
 
-class ConfigFile(Section):
+class ConfigFile(ConfigSection):
     """The file `config`."""
 
     aws: Aws = setting(Aws, "Where Hammer lives, and which accounts it looks at.")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from library.config.problems import Location, kind, show
-from library.config.section import JsonSchema, Mistakes, Reader, Section
+from library.config.section import ConfigSection, JsonSchema, Mistakes, Reader
 
 
 class Scalar:
@@ -108,7 +108,9 @@ class ShortOr:
         what: what may be written, for people.
     """
 
-    def __init__(self, section: type[Section], short: Scalar, make: Callable[[Any], Section], what: str) -> None:
+    def __init__(
+        self, section: type[ConfigSection], short: Scalar, make: Callable[[Any], ConfigSection], what: str
+    ) -> None:
         self._section = section
         self._short = short
         self._make = make

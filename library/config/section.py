@@ -79,7 +79,7 @@ def setting(
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(setting,))
-class Section:
+class ConfigSection:
     """A mapping with known keys, as a value that does not change: anything else in the mapping is a mistake.
 
     Attributes:
@@ -182,4 +182,4 @@ def _as_written(value: Any) -> Any:
     if isinstance(value, (bool, int, str, dict)):
         return value
     # What is left is a section, or a set of ports or addresses, of which only an empty one is a default.
-    return None if value is None or isinstance(value, Section) else []
+    return None if value is None or isinstance(value, ConfigSection) else []

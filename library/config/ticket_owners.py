@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from library.config.fields import ACCOUNT_KEY, TEXT
 from library.config.readers import ListOf, MappingOf
-from library.config.section import Section, setting
+from library.config.section import ConfigSection, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def _without_blanks(entries: Sequence[str]) -> tuple[str, ...]:
     return tuple(stripped for entry in entries if (stripped := entry.strip()))
 
 
-class OwnerFields(Section):
+class OwnerFields(ConfigSection):
     """What may be said at each level. An empty text or list says nothing: the next level counts."""
 
     jira_project: str = setting(TEXT, "Key of the JIRA project that gets the tickets.", default="")

@@ -13,7 +13,7 @@ from typing import Any
 from library.config.fields import ACCOUNT_KEY, CIDRS, DATE, PORTS, TEXT
 from library.config.problems import show
 from library.config.readers import ListOf, MappingOf, Scalar, ShortOr
-from library.config.section import Section, setting
+from library.config.section import ConfigSection, setting
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
@@ -31,7 +31,7 @@ def read_group(value: object) -> str:
 GROUP = Scalar(read_group, {"pattern": f"^({_GROUP})$", "type": "string"})
 
 
-class ExemptionEntry(Section):
+class ExemptionEntry(ConfigSection):
     """One exemption as a section. Only `group` is required."""
 
     group: str = setting(GROUP, "sg-…, or vpc-…:name.")
@@ -56,7 +56,7 @@ def _exemptions(entries: Iterable[ExemptionEntry]) -> Exemptions:
 _ENTRY = ShortOr(ExemptionEntry, GROUP, _of_group, 'a security group such as "sg-7c228307", or a section with "group"')
 
 
-class Whitelist(Section):
+class Whitelist(ConfigSection):
     """The file `whitelist`."""
 
     secgrp_unrestricted_access: Mapping[str, tuple[Exemption, ...]] = setting(

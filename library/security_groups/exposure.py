@@ -19,7 +19,7 @@ from library.network.ports import PortSet
 from library.network.traffic import ALL_WITHOUT_PORTS, EVERYTHING, traffic_of, traffic_of_ports
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.group import SecurityGroup
-from library.security_groups.stretches import Place, Reach, Scope, places
+from library.security_groups.stretches import ExemptionScope, Reach, TrafficPlace, places
 
 OpenStatus = Literal["open_completely", "open_partly"]
 
@@ -152,7 +152,7 @@ class Evaluator:
         if not found:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(
-            Scope(_exempt_traffic(exemption.ports), exemption.sources)
+            ExemptionScope(_exempt_traffic(exemption.ports), exemption.sources)
             for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
         )
         left = self._judge(tuple(reaches), scopes) if scopes else found
@@ -173,7 +173,7 @@ class Evaluator:
         network = parse_network(cidr)
         return network if self._public.family(network.version).meets(network.first, network.last) else None
 
-    def _judge(self, reaches: tuple[Reach, ...], scopes: tuple[Scope, ...] = ()) -> tuple[Exposure, ...]:
+    def _judge(self, reaches: tuple[Reach, ...], scopes: tuple[ExemptionScope, ...] = ()) -> tuple[Exposure, ...]:
         """The exposures of a group's rules, sorted, with what is exempt taken out."""
         statuses: dict[Reach, OpenStatus] = {}
         for place in self._places(reaches, scopes):
@@ -195,7 +195,7 @@ class Evaluator:
         }
         return tuple(sorted(exposures, key=_order))
 
-    def _openings(self, reaches: tuple[Reach, ...], scopes: tuple[Scope, ...]) -> tuple[Opening, ...]:
+    def _openings(self, reaches: tuple[Reach, ...], scopes: tuple[ExemptionScope, ...]) -> tuple[Opening, ...]:
         """Who may send what, stretch by stretch."""
         return tuple(
             Opening(IntervalSet((span,)), sources, place.internet)
@@ -204,7 +204,7 @@ class Evaluator:
             for span in place.restricted.spans
         )
 
-    def _places(self, reaches: Iterable[Reach], scopes: Iterable[Scope]) -> Iterator[Place]:
+    def _places(self, reaches: Iterable[Reach], scopes: Iterable[ExemptionScope]) -> Iterator[TrafficPlace]:
         return places(reaches, scopes, self._restricted, self._public, self._internet)
 
 

@@ -29,14 +29,14 @@ class Reach(NamedTuple):
     traffic: IntervalSet
 
 
-class Scope(NamedTuple):
+class ExemptionScope(NamedTuple):
     """What an exemption takes out: these sources (None: all) of this traffic."""
 
     traffic: IntervalSet
     sources: AddressSet | None
 
 
-class Place:
+class TrafficPlace:
     """Where on the axis the walk is: a stretch within which all traffic is treated alike.
 
     Args:
@@ -53,23 +53,23 @@ class Place:
     def __init__(self, public: AddressSet, internet: AddressSet) -> None:
         self._all_public, self._all_internet = public, internet
         self._admitted = {4: _Family(), 6: _Family()}
-        self._exempting: dict[Scope, None] = {}
+        self._exempting: dict[ExemptionScope, None] = {}
         self.restricted = EMPTY
         self.undecided: dict[Reach, None] = {}
         self._exempt()
 
-    def change(self, ended: Iterable[Reach | Scope], begun: Iterable[Reach | Scope]) -> None:
+    def change(self, ended: Iterable[Reach | ExemptionScope], begun: Iterable[Reach | ExemptionScope]) -> None:
         """Go on to the next stretch, where these are not any more, and these begin to be."""
         scopes = False
         for item in ended:
-            if isinstance(item, Scope):
+            if isinstance(item, ExemptionScope):
                 scopes = True
                 del self._exempting[item]
             else:
                 self.undecided.pop(item, None)
                 self._admitted[item.source.version].remove(item)
         for item in begun:
-            if isinstance(item, Scope):
+            if isinstance(item, ExemptionScope):
                 scopes = True
                 self._exempting[item] = None
             else:
@@ -104,11 +104,11 @@ class Place:
 
 def places(
     reaches: Iterable[Reach],
-    scopes: Iterable[Scope],
+    scopes: Iterable[ExemptionScope],
     restricted: IntervalSet,
     public: AddressSet,
     internet: AddressSet,
-) -> Iterator[Place]:
+) -> Iterator[TrafficPlace]:
     """The places of restricted traffic, in order: one object, which changes with every step.
 
     Args:
@@ -118,8 +118,8 @@ def places(
         public: the addresses that count as public.
         internet: those of them that must be admitted, in one family, to be the whole Internet.
     """
-    place = Place(public, internet)
-    items: list[Reach | Scope] = [*dict.fromkeys(reaches), *dict.fromkeys(scopes)]
+    place = TrafficPlace(public, internet)
+    items: list[Reach | ExemptionScope] = [*dict.fromkeys(reaches), *dict.fromkeys(scopes)]
     for stretch in sweep((item, item.traffic) for item in items):
         place.restricted = restricted.within(stretch.first, stretch.last)
         place.change(stretch.ended, stretch.begun)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hammer.formats import Format, render
-from hammer.listing.issue import Source
+from hammer.listing.issue import ListingSource
 from tests.builders.listings import a_listing, hostile_listing, many_issues
 
 Open = Callable[..., Any]
@@ -101,8 +101,8 @@ def test_it_is_printed(open_report: Open, count: int) -> None:
     assert page.locator("article:visible").count() == (count if count <= 50 else 0)
 
 
-@pytest.mark.parametrize("source", list(Source))
-def test_hostile_names_do_no_harm(open_report: Open, axe: str, source: Source) -> None:
+@pytest.mark.parametrize("source", list(ListingSource))
+def test_hostile_names_do_no_harm(open_report: Open, axe: str, source: ListingSource) -> None:
     page = open_report(hostile_listing(source), anchor="#i1")
     page.evaluate(axe)
     assert page.title() == "Security groups open to the Internet, 2026-11-22"

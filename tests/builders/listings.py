@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hammer.listing.controls import controls_broken, exposed_ports
-from hammer.listing.issue import Failed, ListedIssue, Listing, Scanned, Source
+from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned
 from library.config import DEFAULT_RESTRICTED_PORTS
 from library.issues.details import IssueDetails
 from library.issues.issue import Status, Timestamps
@@ -93,7 +93,7 @@ def opened_by(principal: str = "arn:aws:iam::210987654321:user/bo") -> OpenedBy:
     )
 
 
-def a_listing(*issues: ListedIssue, source: Source = Source.TABLE, **other: Any) -> Listing:
+def a_listing(*issues: ListedIssue, source: ListingSource = ListingSource.TABLE, **other: Any) -> Listing:
     """A list of issues that was made at `NOW`, of one region that was seen and one that could not be read."""
     values: dict[str, Any] = {
         "scanned": (Scanned("210987654321", "shop", "eu-west-1", 21, 1, NOW),),
@@ -103,7 +103,7 @@ def a_listing(*issues: ListedIssue, source: Source = Source.TABLE, **other: Any)
     return Listing(source=source, generated=NOW, issues=issues, **(values | other))
 
 
-def hostile_listing(source: Source = Source.TABLE) -> Listing:
+def hostile_listing(source: ListingSource = ListingSource.TABLE) -> Listing:
     """A list of groups whose names, tags, owners and accounts mean harm."""
     issues = [
         a_listed_issue(

@@ -25,7 +25,7 @@ from remediation.context import RemediationContext
 from remediation.group_change import COULD_NOT
 from remediation.notifier import Notifier
 from remediation.restore_job import RestoreJob
-from remediation.restore_source import CannotRestoreError, Target
+from remediation.restore_source import CannotRestoreError, RestoreTarget
 from reporting.reporter import Reporter, Services
 from tests.simulation.clients import Jira, Slack
 
@@ -167,7 +167,7 @@ def _restore(world: World, account_id: str, group_id: str) -> Iterator[RestoreJo
     context = _context(world)
     context.lock.acquire()
     try:
-        yield RestoreJob(context, world.settings.configuration(), Target(account_id, REGION, group_id), Screen())
+        yield RestoreJob(context, world.settings.configuration(), RestoreTarget(account_id, REGION, group_id), Screen())
     finally:
         context.lock.release()
 

@@ -39,7 +39,7 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import ShapeError, parse_security_group
 from remediation.backups import Backup, BackupError, Backups
-from remediation.restore_source import Target, read_source
+from remediation.restore_source import RestoreTarget, read_source
 from tests.builders.api_calls import api_call, authorized
 from tests.builders.inspector_samples import classic_aggregate, classic_notification, section, sns, v2_event
 from tests.builders.issues import an_issue
@@ -351,7 +351,7 @@ BACKUP_KEY = f"security_groups/123456789012/eu-west-1/{GROUP['GroupId']}_2026112
 def test_backups(permissions: Any) -> None:
     """Whoever can write to the bucket, and other tooling, may have stored anything."""
     backups = _StoredBackups({**GROUP, "IpPermissions": permissions})
-    target = Target("123456789012", "eu-west-1", "sg-7c228307")
+    target = RestoreTarget("123456789012", "eu-west-1", "sg-7c228307")
     problem, source = "", None
     try:
         source = read_source(backups, target, BACKUP_KEY, _Nobody())

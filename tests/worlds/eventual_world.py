@@ -24,7 +24,7 @@ from remediation.due import policy_of
 from remediation.journal import entry_of
 from remediation.journal_entry import JournalEntry
 from remediation.restore_job import RestoreJob
-from remediation.restore_source import Target
+from remediation.restore_source import RestoreTarget
 from remediation.rule_sets import lets_in_all_of
 from tests.worlds.lagging_ec2 import Clock, LaggingEc2, MemoryBucket, State
 from tests.worlds.memory_table import MemoryLock, MemoryTable
@@ -98,12 +98,12 @@ class EventualWorld:
 
     def restore(self, group_id: str, backup: str = "", *, exact: bool = False) -> list[str]:
         """What `hammer restore --batch` does. Returns what it could not do."""
-        target = Target(ACCOUNT, REGION, group_id)
+        target = RestoreTarget(ACCOUNT, REGION, group_id)
         return RestoreJob(self.context(), self._config, target, self.people, exact=exact).restore(backup, batch=True)
 
     def release(self, group_id: str) -> list[str]:
         """What `hammer restore --release` does."""
-        return RestoreJob(self.context(), self._config, Target(ACCOUNT, REGION, group_id), self.people).release()
+        return RestoreJob(self.context(), self._config, RestoreTarget(ACCOUNT, REGION, group_id), self.people).release()
 
     def context(self) -> RemediationContext:
         """A run's context."""

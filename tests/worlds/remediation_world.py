@@ -41,7 +41,7 @@ from remediation.due import policy_of
 from remediation.interactive import InteractiveRun
 from remediation.permissions import single_permissions
 from remediation.restore_job import RestoreJob
-from remediation.restore_source import Target
+from remediation.restore_source import RestoreTarget
 from remediation.rule_sets import rule_key
 
 MAIN, MEMBER = "123456789012", "210987654321"
@@ -278,7 +278,7 @@ class World:
         """What `hammer restore --batch` does, with the test's clock, sleep and people. Returns what it could not do."""
         tools = self.tools()
         try:
-            job = RestoreJob(tools, self.config, Target(account, REGION, group_id), self.people)
+            job = RestoreJob(tools, self.config, RestoreTarget(account, REGION, group_id), self.people)
             return job.restore("", batch=True)
         finally:
             tools.lock.release()

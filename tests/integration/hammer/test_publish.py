@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,14 @@ def test_issues_are_imported_into_security_hub_of_their_own_account(tmp_path: Pa
     assert (done.exit_code, done.stdout) == (0, imported), done.stderr
 
 
-def test_a_report_by_hand_knows_the_history(table: IssueTable, tmp_path: Path) -> None:
+class _Then(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return NOW.astimezone(tz)
+
+
+def test_a_report_by_hand_knows_the_history(table: IssueTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issues, "datetime", _Then)
     JobRecords(table.items, MAIN).record_day(Day(NOW.date() - timedelta(days=60), {MAIN: {"high": 7}}, {}))
     place, output = configure(tmp_path), tmp_path / "report.html"
     result = CliRunner().invoke(issues.app, ["--config", place, "--format", "html", "--output", str(output)])

@@ -8,17 +8,17 @@ import pytest
 
 from library.config.fields import BOOLEAN, TEXT
 from library.config.readers import ListOf, MappingOf, ShortOr, WordOr
-from library.config.section import Mistakes, Section, setting
+from library.config.section import ConfigSection, Mistakes, setting
 
 
-class Inner(Section):
+class Inner(ConfigSection):
     """Within."""
 
     name: str = setting(TEXT, "Its name.", key="its.name")
     tags: tuple[str, ...] = setting(ListOf(TEXT), "Its tags.", default=())
 
 
-class Outer(Section):
+class Outer(ConfigSection):
     """Around it."""
 
     inner: Inner = setting(Inner, "The inner one.", factory=lambda: Inner(name="none"))

@@ -21,7 +21,7 @@ from hammer.formats.csv_format import COLUMNS, safe_cell
 from hammer.formats.report.view import view
 from hammer.formats.shapes import SHAPES
 from hammer.formats.table_format import show
-from hammer.listing.issue import Change, Source
+from hammer.listing.issue import ChangeSince, ListingSource
 from hammer.terminal import console
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Status
@@ -100,7 +100,7 @@ def test_no_hostile_name_begins_a_cell_or_breaks_a_line_of_csv() -> None:
 
 
 def test_json_of_a_scan_is_what_the_contract_names() -> None:
-    listing = a_listing(a_listed_issue(), source=Source.SCAN)
+    listing = a_listing(a_listed_issue(), source=ListingSource.SCAN)
     assert json.loads(render(Format.JSON, listing)) == {
         "scanned": [{"account_id": "210987654321", "region": "eu-west-1", "groups": 21, "whitelisted": 1}],
         "failed": [{"account_id": "210987654321", "region": "us-east-1", "reason": "role missing"}],
@@ -272,7 +272,7 @@ def test_html_tells_that_a_group_is_opened_again_and_again_by_whom_and_what_mana
 
 
 def test_html_tells_what_is_missing_and_what_changed() -> None:
-    listing = a_listing(a_listed_issue(), change=Change(date(2026, 11, 21), 7, 2, 1))
+    listing = a_listing(a_listed_issue(), change=ChangeSince(date(2026, 11, 21), 7, 2, 1))
     page = render(Format.HTML, listing)
     assert "Since 2026-11-21: 7 were open then; 2 new, 1 resolved." in page
     assert "<li>210987654321 us-east-1: role missing</li>" in page
@@ -284,7 +284,7 @@ def test_the_json_outputs_have_the_shapes_that_are_documented() -> None:
         *many_issues(12), a_listed_issue(status=Status.CLOSED, exempt_until=date(2027, 1, 1), opened_by=opened_by())
     )
     SHAPES["issues"].validate_json(render(Format.JSON, listing))
-    SHAPES["scan"].validate_json(render(Format.JSON, replace(listing, source=Source.SCAN)))
+    SHAPES["scan"].validate_json(render(Format.JSON, replace(listing, source=ListingSource.SCAN)))
     for line in render(Format.JSONL, listing).splitlines():
         SHAPES["issue-line"].validate_json(line)
 

@@ -11,7 +11,7 @@ import pytest
 from identification.cloudtrail import GROUP_CALLS, PREFIX_LIST_CALLS, REACHABILITY_CALLS, parse_call
 from identification.errors import MalformedEventError
 from identification.event_openings import OwnRoles
-from identification.events import Hint, Scope, hint_of
+from identification.events import Hint, HintScope, hint_of
 from library.issues.opening_calls import OpenedRule
 
 ACCOUNT, REGION = "210987654321", "eu-west-1"
@@ -139,7 +139,7 @@ def test_what_changes_nothing_is_not_relevant(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", sorted(REACHABILITY_CALLS))
 def test_calls_that_change_who_can_connect_are_about_every_exposed_group(name: str) -> None:
-    assert hint({"eventName": name, "eventSource": "ec2.amazonaws.com"}).scope is Scope.EXPOSED_GROUPS
+    assert hint({"eventName": name, "eventSource": "ec2.amazonaws.com"}).scope is HintScope.EXPOSED_GROUPS
 
 
 ODD: dict[str, dict[str, Any]] = {
@@ -162,7 +162,7 @@ ODD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in ODD.items()])
 def test_odd_parts_never_raise_and_still_lead_somewhere(name: str, change: dict[str, Any]) -> None:
     found = hint(AUTHORIZE | {"eventName": name} | change)
-    assert found.group_ids or found.group_name or found.prefix_list_id or found.scope is Scope.REGION
+    assert found.group_ids or found.group_name or found.prefix_list_id or found.scope is HintScope.REGION
     if found.opening:
         found.opening.to_text().encode()
 

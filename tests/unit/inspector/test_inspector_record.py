@@ -9,8 +9,8 @@ import pytest
 from identification.inspector.classic import parse_classic
 from identification.inspector.delivery import (
     PUBLISHED_AGAIN_AFTER,
-    Delivery,
     DeliveryPlan,
+    FindingDelivery,
     FindingRecord,
     confirm,
     fingerprint,
@@ -65,40 +65,47 @@ CLAIM = written(no_record("123456789012", "x"), FIRST, "one")
 @pytest.mark.parametrize(
     ("record", "what", "claimant", "now", "delivery"),
     [
-        pytest.param(no_record("1", "x"), FIRST, "one", NOW, Delivery.PUBLISH, id="never published"),
-        pytest.param(published(FIRST), FIRST, "two", NOW, Delivery.PUBLISHED_BEFORE, id="published"),
+        pytest.param(no_record("1", "x"), FIRST, "one", NOW, FindingDelivery.PUBLISH, id="never published"),
+        pytest.param(published(FIRST), FIRST, "two", NOW, FindingDelivery.PUBLISHED_BEFORE, id="published"),
         pytest.param(
-            published(FIRST), decision(updatedAt=LATER), "two", NOW, Delivery.PUBLISHED_BEFORE, id="seen again"
+            published(FIRST), decision(updatedAt=LATER), "two", NOW, FindingDelivery.PUBLISHED_BEFORE, id="seen again"
         ),
-        pytest.param(published(FIRST), decision((22, 23)), "two", NOW, Delivery.PUBLISH, id="changed"),
+        pytest.param(published(FIRST), decision((22, 23)), "two", NOW, FindingDelivery.PUBLISH, id="changed"),
         pytest.param(
-            published(FIRST), decision((1, 2), updatedAt=EARLIER), "two", NOW, Delivery.OUTDATED, id="outdated"
+            published(FIRST), decision((1, 2), updatedAt=EARLIER), "two", NOW, FindingDelivery.OUTDATED, id="outdated"
         ),
         pytest.param(
             published(FIRST),
             FIRST,
             "two",
             NOW + PUBLISHED_AGAIN_AFTER - SECOND,
-            Delivery.PUBLISHED_BEFORE,
+            FindingDelivery.PUBLISHED_BEFORE,
             id="not yet expired",
         ),
-        pytest.param(published(FIRST), FIRST, "two", NOW + PUBLISHED_AGAIN_AFTER, Delivery.PUBLISH, id="expired"),
-        pytest.param(CLAIM, FIRST, "two", NOW, Delivery.IN_PROGRESS, id="claimed by another"),
-        pytest.param(CLAIM, FIRST, "one", NOW, Delivery.PUBLISH, id="claimed by a failed try of its own"),
-        pytest.param(CLAIM, decision((22, 23)), "two", NOW, Delivery.PUBLISH, id="something else is claimed"),
         pytest.param(
-            CLAIM, decision((1, 2), updatedAt=EARLIER), "two", NOW, Delivery.OUTDATED, id="something newer is claimed"
+            published(FIRST), FIRST, "two", NOW + PUBLISHED_AGAIN_AFTER, FindingDelivery.PUBLISH, id="expired"
         ),
-        pytest.param(CLAIM, FIRST, "two", NOW + TIMEOUT - SECOND, Delivery.IN_PROGRESS, id="claim holds"),
-        pytest.param(CLAIM, FIRST, "two", NOW + TIMEOUT, Delivery.PUBLISH, id="claim ran out"),
-        pytest.param(release(CLAIM), FIRST, "two", NOW, Delivery.PUBLISH, id="claim given up"),
-        pytest.param(written(published(FIRST), CLOSED), FIRST, "two", NOW, Delivery.PUBLISH, id="it had ended"),
+        pytest.param(CLAIM, FIRST, "two", NOW, FindingDelivery.IN_PROGRESS, id="claimed by another"),
+        pytest.param(CLAIM, FIRST, "one", NOW, FindingDelivery.PUBLISH, id="claimed by a failed try of its own"),
+        pytest.param(CLAIM, decision((22, 23)), "two", NOW, FindingDelivery.PUBLISH, id="something else is claimed"),
+        pytest.param(
+            CLAIM,
+            decision((1, 2), updatedAt=EARLIER),
+            "two",
+            NOW,
+            FindingDelivery.OUTDATED,
+            id="something newer is claimed",
+        ),
+        pytest.param(CLAIM, FIRST, "two", NOW + TIMEOUT - SECOND, FindingDelivery.IN_PROGRESS, id="claim holds"),
+        pytest.param(CLAIM, FIRST, "two", NOW + TIMEOUT, FindingDelivery.PUBLISH, id="claim ran out"),
+        pytest.param(release(CLAIM), FIRST, "two", NOW, FindingDelivery.PUBLISH, id="claim given up"),
+        pytest.param(written(published(FIRST), CLOSED), FIRST, "two", NOW, FindingDelivery.PUBLISH, id="it had ended"),
         pytest.param(
             written(published(FIRST), decision(status="CLOSED", updatedAt=LATER)),
             FIRST,
             "two",
             NOW,
-            Delivery.OUTDATED,
+            FindingDelivery.OUTDATED,
             id="late copy",
         ),
         pytest.param(
@@ -106,22 +113,22 @@ CLAIM = written(no_record("123456789012", "x"), FIRST, "one")
             FIRST,
             "two",
             NOW,
-            Delivery.OUTDATED,
+            FindingDelivery.OUTDATED,
             id="end came before the beginning",
         ),
-        pytest.param(CLAIM, CLOSED, "two", NOW, Delivery.IGNORED, id="closed"),
+        pytest.param(CLAIM, CLOSED, "two", NOW, FindingDelivery.IGNORED, id="closed"),
         pytest.param(
             CLAIM,
             decide(parse_v2(v2_event()), section(allowed_ports={"web": [22]}), PortSet(), NOW.date()),
             "two",
             NOW,
-            Delivery.HELD_BACK,
+            FindingDelivery.HELD_BACK,
             id="expected",
         ),
     ],
 )
 def test_delivery(
-    record: FindingRecord, what: FilterDecision, claimant: str, now: datetime, delivery: Delivery
+    record: FindingRecord, what: FilterDecision, claimant: str, now: datetime, delivery: FindingDelivery
 ) -> None:
     assert planned(record, what, claimant, now).delivery is delivery
 
@@ -130,22 +137,22 @@ def test_an_older_end_changes_nothing() -> None:
     """ACTIVE, then an older CLOSED, then ACTIVE: the finding was published before."""
     record = published(FIRST)
     plan = planned(record, decision(status="CLOSED", updatedAt=EARLIER))
-    assert plan == DeliveryPlan(Delivery.IGNORED, None, is_current=False)
-    assert planned(record, FIRST).delivery is Delivery.PUBLISHED_BEFORE
+    assert plan == DeliveryPlan(FindingDelivery.IGNORED, None, is_current=False)
+    assert planned(record, FIRST).delivery is FindingDelivery.PUBLISHED_BEFORE
 
 
 def test_an_end_that_is_older_than_an_unchanged_repetition_changes_nothing() -> None:
     seen = written(published(FIRST), decision(updatedAt=LATER))
     between = decision(status="CLOSED", updatedAt="Thu Sep 05 20:00:00 UTC 2024")
-    assert planned(seen, between) == DeliveryPlan(Delivery.IGNORED, None, is_current=False)
+    assert planned(seen, between) == DeliveryPlan(FindingDelivery.IGNORED, None, is_current=False)
 
 
 def test_what_is_remembered_already_costs_no_write() -> None:
-    assert planned(published(FIRST), FIRST) == DeliveryPlan(Delivery.PUBLISHED_BEFORE)
+    assert planned(published(FIRST), FIRST) == DeliveryPlan(FindingDelivery.PUBLISHED_BEFORE)
     ended = written(published(FIRST), CLOSED)
-    assert planned(ended, CLOSED) == DeliveryPlan(Delivery.IGNORED)
+    assert planned(ended, CLOSED) == DeliveryPlan(FindingDelivery.IGNORED)
     vulnerability = decision(type="PACKAGE_VULNERABILITY", networkReachabilityDetails=None, status="CLOSED")
-    assert planned(no_record("1", "x"), vulnerability) == DeliveryPlan(Delivery.IGNORED)
+    assert planned(no_record("1", "x"), vulnerability) == DeliveryPlan(FindingDelivery.IGNORED)
 
 
 def test_every_write_counts() -> None:
@@ -157,7 +164,7 @@ def test_every_write_counts() -> None:
 
 def test_a_claim_on_something_new_keeps_what_was_published() -> None:
     record = written(published(FIRST), decision((22, 23)))
-    assert planned(release(record), FIRST, "three").delivery is Delivery.PUBLISHED_BEFORE
+    assert planned(release(record), FIRST, "three").delivery is FindingDelivery.PUBLISHED_BEFORE
 
 
 @pytest.mark.parametrize("record", [CLAIM, published(FIRST)], ids=["claim", "published"])
@@ -193,11 +200,11 @@ def test_classic_finds_the_same_in_every_run() -> None:
     monday = published(classic("monday", 1))
     tuesday = classic("tuesday", 7)
     assert record_id(tuesday.finding) == monday.issue_id
-    assert planned(monday, tuesday).delivery is Delivery.PUBLISHED_BEFORE
-    assert planned(monday, classic("monday", 1)).delivery is Delivery.PUBLISHED_BEFORE
-    assert planned(monday, classic("monday", 2)).delivery is Delivery.PUBLISH
+    assert planned(monday, tuesday).delivery is FindingDelivery.PUBLISHED_BEFORE
+    assert planned(monday, classic("monday", 1)).delivery is FindingDelivery.PUBLISHED_BEFORE
+    assert planned(monday, classic("monday", 2)).delivery is FindingDelivery.PUBLISH
     assert record_id(classic("tuesday", 1, severity="High").finding) == monday.issue_id
-    assert planned(monday, classic("tuesday", 1, severity="High")).delivery is Delivery.PUBLISH
+    assert planned(monday, classic("tuesday", 1, severity="High")).delivery is FindingDelivery.PUBLISH
 
 
 SEEN = FIRST.finding.updated
@@ -220,7 +227,7 @@ def test_a_claim_says_who_claims_what_until_when() -> None:
         claimed_until=NOW + TIMEOUT,
         revision=5,
     )
-    assert planned(record, FIRST) == DeliveryPlan(Delivery.PUBLISH, expected)
+    assert planned(record, FIRST) == DeliveryPlan(FindingDelivery.PUBLISH, expected)
     assert planned(replace(record, updated=NOW - 1000 * SECOND), decision(updatedAt=None)).record == replace(
         expected, updated=NOW - 1000 * SECOND
     )
@@ -241,7 +248,11 @@ def test_of_an_expired_record_its_place_and_revision_stay() -> None:
     expired = FindingRecord("123456789012", "x", NOW, published=PRINT, finding_id="f", updated=NOW, revision=4)
     plan = planned(expired, FIRST)
     assert plan.record is not None
-    assert (plan.delivery, plan.record.account_id, plan.record.issue_id) == (Delivery.PUBLISH, "123456789012", "x")
+    assert (plan.delivery, plan.record.account_id, plan.record.issue_id) == (
+        FindingDelivery.PUBLISH,
+        "123456789012",
+        "x",
+    )
     assert (plan.record.published, plan.record.finding_id, plan.record.revision) == ("", "", 5)
 
 
@@ -249,17 +260,17 @@ def test_a_newer_time_of_what_was_published_is_remembered() -> None:
     record = published(FIRST)
     newer = decision(updatedAt=LATER)
     assert planned(record, newer) == DeliveryPlan(
-        Delivery.PUBLISHED_BEFORE, replace(record, updated=LATER_TIME, revision=record.revision + 1)
+        FindingDelivery.PUBLISHED_BEFORE, replace(record, updated=LATER_TIME, revision=record.revision + 1)
     )
     assert planned(replace(record, updated=None), FIRST).record == replace(record, revision=record.revision + 1)
-    assert planned(published(newer), FIRST) == DeliveryPlan(Delivery.PUBLISHED_BEFORE, is_current=False)
+    assert planned(published(newer), FIRST) == DeliveryPlan(FindingDelivery.PUBLISHED_BEFORE, is_current=False)
 
 
 def test_what_is_older_than_what_was_published_is_not_current() -> None:
     assert planned(published(decision((1, 2), updatedAt=LATER)), FIRST) == DeliveryPlan(
-        Delivery.OUTDATED, is_current=False
+        FindingDelivery.OUTDATED, is_current=False
     )
-    assert planned(CLAIM, FIRST) == DeliveryPlan(Delivery.IN_PROGRESS)
+    assert planned(CLAIM, FIRST) == DeliveryPlan(FindingDelivery.IN_PROGRESS)
 
 
 @pytest.mark.parametrize("record", [published(FIRST), CLAIM], ids=["published", "claimed"])
@@ -277,10 +288,10 @@ def test_the_end_of_a_finding_is_remembered_with_its_time(record: FindingRecord,
 def test_the_end_of_a_finding_that_nobody_published_is_remembered_if_it_is_news() -> None:
     nothing = no_record("123456789012", "x")
     assert nothing == FindingRecord("123456789012", "x", datetime(1970, 1, 1, tzinfo=UTC), revision=0)
-    assert planned(nothing, decision(status="CLOSED", updatedAt=None)) == DeliveryPlan(Delivery.IGNORED)
+    assert planned(nothing, decision(status="CLOSED", updatedAt=None)) == DeliveryPlan(FindingDelivery.IGNORED)
     assert planned(replace(nothing, updated=SEEN), CLOSED).record is not None, "the record has expired"
     seen = replace(nothing, updated=SEEN, expires=NOW + SECOND)
-    assert planned(seen, CLOSED) == DeliveryPlan(Delivery.IGNORED)
+    assert planned(seen, CLOSED) == DeliveryPlan(FindingDelivery.IGNORED)
     assert planned(seen, decision(status="CLOSED", updatedAt=LATER)).record == replace(
         seen, updated=LATER_TIME, expires=NOW + PUBLISHED_AGAIN_AFTER, revision=1
     )

@@ -38,9 +38,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, counting)
 
     for owner, name in (
-        (stretches.Place, "change"),
-        (stretches.Place, "exposes"),
-        (stretches.Place, "completing"),
+        (stretches.TrafficPlace, "change"),
+        (stretches.TrafficPlace, "exposes"),
+        (stretches.TrafficPlace, "completing"),
         (IntervalSet, "covers"),
         (IntervalSet, "__or__"),
         (IntervalSet, "__sub__"),
