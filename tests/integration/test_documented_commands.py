@@ -41,7 +41,7 @@ CONFIG = {
     },
 }
 # What a document writes where the reader writes something else.
-STANDS_FOR = {"<folder>": "config", "FILE": "event.json", "…": "config"}
+STANDS_FOR = {"<folder>": "config", "<id>": SHOP, "FILE": "event.json", "…": "config"}
 _GROUP = "--account 210987654321 --region eu-west-1 --group $GROUP"
 NAMED_IN_PASSING = {
     "explain": f"explain {_GROUP}",
@@ -53,6 +53,7 @@ NAMED_IN_PASSING = {
 NOT_RUN = {
     "demo": "tests/integration/documents runs it, and compares what it prints with README.md",
     "explain --ask-aws": "the emulated AWS has no Reachability Analyzer; tests/integration/reachability has a stand-in",
+    "immediate": "waits for the host's queue; tests/integration/hammer/test_immediate.py runs it",
     "--install-completion": "writes to the startup file of the user's shell",
     "report needs the extra 'host', which is not installed": "is the beginning of a message",
 }
@@ -109,7 +110,7 @@ def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_every_command_works_as_it_is_written(group: str, subtests: pytest.Subtests) -> None:
     for command in documented():
-        text = re.sub(r"--group (\$GROUP|ID|sg-\w+)", f"--group {group}", command)
+        text = re.sub(r"--group (\$GROUP|ID|<sg-…>|sg-\w+)", f"--group {group}", command)
         for written, meant in STANDS_FOR.items():
             text = text.replace(written, meant)
         arguments = shlex.split(text)
