@@ -120,6 +120,7 @@ def test_the_principals_of_ec2_and_logs_are_those_of_the_partition() -> None:
     assert all("${local.dns_suffix}" in line for line in named)
 
 
+@needs_terraform
 def test_the_code_is_formatted() -> None:
     assert Terraform(TERRAFORM_CODE).run("fmt", "-check", "-recursive", "-diff") == (0, "")
 
