@@ -522,3 +522,71 @@ def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_c
 def test_rules_after_one_that_is_contained_are_kept() -> None:
     rules = [rule("tcp/22 10.0.0.0/8"), rule("tcp/22 10.1.0.0/16"), rule("tcp/80 10.0.0.0/8")]
     assert without_contained(rules) == (rules[0], rules[2])
+
+
+@pytest.mark.parametrize(
+    ("rules", "limit", "exceeded"),
+    [
+        pytest.param([], 0, "", id="no rules"),
+        pytest.param([ALL], 1, "", id="just so many"),
+        pytest.param([ALL, "tcp/80 8.8.8.0/24"], 1, "2 IPv4 rules, and the quota is 1", id="IPv4"),
+        pytest.param(["tcp/22 ::/0", "tcp/80 sg-2"], 1, "2 IPv6 rules, and the quota is 1", id="a reference in IPv6"),
+        pytest.param([ALL, "tcp/80 sg-2"], 1, "2 IPv4 rules, and the quota is 1", id="a reference in IPv4"),
+        pytest.param([ALL, "tcp/22 ::/0"], 1, "", id="each family by itself"),
+        pytest.param(["tcp/22 pl-v6", "tcp/22 ::/0"], 7, "8 IPv6 rules, and the quota is 7", id="a list of IPv6"),
+    ],
+)
+def test_what_a_quota_says(rules: list[str], limit: int, exceeded: str) -> None:
+    assert RuleQuota(limit, {"pl-v6": (6, 7)}).exceeded(map(rule, rules)) == exceeded
+
+
+def test_each_carved_remainder_stands_in_for_the_rule_it_is_of_and_has_no_id() -> None:
+    group = group_of(["tcp/20-22 0.0.0.0/0", "tcp/22 ::/0"])
+    plan = plan_remediation(group, LISTS, policy_of(Case([], carve=True)), ROOM, NOW)
+    assert isinstance(plan, Plan)
+    assert {text_of_key(key): ids for key, ids in plan.replaces.items()} == {
+        "tcp/20-21 0.0.0.0/0": ("sgr-0",),
+        **dict.fromkeys(private("tcp/22"), ("sgr-0", "sgr-1")),
+    }
+    assert [added.rule_id for added in plan.add] == [""] * 4
+
+
+def test_what_stands_in_for_a_rule_is_what_lets_in_the_same() -> None:
+    group = group_of([ALL, "tcp/3389 0.0.0.0/0", f"tcp/22 {TEN}", f"tcp/3000-4000 {TEN}"])
+    plan = plan_remediation(group, LISTS, policy_of(Case([])), RuleQuota(8), NOW)
+    assert isinstance(plan, Plan)
+    found = {text_of_key(key): ids for key, ids in plan.replaces.items()}
+    assert (found[f"tcp/22 {TEN}"], found[f"tcp/3000-4000 {TEN}"]) == (("sgr-0",), ("sgr-1",))
+    assert plan.notes == (
+        "the rule quota leaves no room for all new rules. These are not added, because wider rules of the group let in "
+        "the same: tcp/3389 from 10.0.0.0/8",
+    )
+
+
+def test_an_exemption_by_name_counts_while_rules_are_replaced() -> None:
+    exempt_by_name = (Exemption("vpc-1:name", PortSet.parse(["tcp/22"])),)
+    case = Case([], carve=True, ports=(22, 23), exemptions=exempt_by_name)
+    plan = plan_remediation(group_of(["tcp/22-23 0.0.0.0/0"]), LISTS, policy_of(case), ROOM, NOW)
+    assert isinstance(plan, Plan)
+    assert sorted(map(text_of, plan.add)) == sorted([ALL, *private("tcp/23")])
+
+
+def test_every_part_that_is_not_understood_is_named() -> None:
+    group = group_of([ALL], unreadable=("one", "two"))
+    assert plan_remediation(group, LISTS, policy_of(Case([])), ROOM, NOW) == Refusal(
+        Why.NOT_UNDERSTOOD, "not understood: one; two"
+    )
+
+
+def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
+    lists = {"pl-x": tuple(map(parse_network, ("0.0.0.0/0", "100.64.0.0/10", "9.9.9.0/24", "7.7.7.0/24")))}
+    exemptions = (
+        *exempt(ports=["tcp/3389"], sources=["9.9.9.0/24"]),
+        *exempt(ports=["tcp/3389"], sources=["7.7.7.0/24"]),
+    )
+    case = Case([], exemptions=exemptions)
+    plan = plan_remediation(group_of([ALL, "tcp/20-22 pl-x"]), lists, policy_of(case), ROOM, NOW)
+    assert isinstance(plan, Plan)
+    assert plan.notes == (
+        "pl-x is replaced whole on tcp/20-22: 100.64.0.0/10, 9.9.9.0/24, 7.7.7.0/24 in it lose access too",
+    )
