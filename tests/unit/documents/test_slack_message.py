@@ -105,3 +105,44 @@ def test_details_that_are_too_many_are_counted() -> None:
     shown = len(lines) - 2
     assert lines[-1] == f"    and {100 - shown} more lines"
     assert 40 < shown < 60
+
+
+def texts(message: Message) -> list[str]:
+    return [block["text"]["text"] for block in message.blocks]
+
+
+def test_what_ends_a_message_is_how_many_more_there_are_and_then_its_notes() -> None:
+    head = compose("Title", alerts(25), [f"n{number}" for number in range(5)])[0]
+    assert texts(head)[-6:] == ["and 5 more, listed in the thread", "_n0_", "_n1_", "_n2_", "_n3_", "_n4_"]
+    assert texts(compose("Title", alerts(20), ["n0"])[0])[-2:] == [
+        "*New*\n" + "\n".join(f"• line {n}" for n in range(1, 20, 2)),
+        "_n0_",
+    ]
+    six = compose("Title", alerts(1), [f"n{number}" for number in range(6)])[0]
+    assert texts(six)[-2:] == ["_n4_", "_and 1 more such notes_"]
+
+
+@pytest.mark.parametrize(("details", "sections"), [(2997, [2999]), (2998, [3000]), (2999, [1, 2999])])
+def test_lines_share_a_section_as_long_as_slack_takes_it(details: int, sections: list[int]) -> None:
+    [_, reply] = compose("Title", [Alert("k", "New", "s", "line", ("d" * details,))])
+    assert [len(text) for text in texts(reply)] == sections
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(20, [20]), (21, [20, 1]), (40, [20, 20])])
+def test_a_message_of_the_thread_has_twenty_alerts(count: int, blocks: list[int]) -> None:
+    _, *replies = compose("Title", alerts(count))
+    assert [len(reply.blocks) for reply in replies] == blocks
+    assert [reply.text for reply in replies] == [compose("Title", alerts(count))[0].text] * len(replies)
+    assert texts(replies[0])[:2] == ["s0\ndetail 0", "s1\ndetail 1"]
+
+
+def test_an_alert_whose_line_is_not_in_the_message_has_it_in_the_thread() -> None:
+    _, first, second = compose("Title", alerts(22))
+    assert texts(second) == ["line 20\ndetail 20", "line 21\ndetail 21"]
+    assert first.keys == {f"k{n}" for n in range(20)}
+    assert second.keys == {"k20", "k21"}
+
+
+def test_alerts_without_details_are_in_the_thread_only_if_the_message_has_no_room_for_them() -> None:
+    _, reply = compose("Title", alerts(22, details=0))
+    assert (texts(reply), reply.keys) == (["line 20", "line 21"], {"k20", "k21"})
