@@ -145,4 +145,5 @@ def test_an_alert_whose_line_is_not_in_the_message_has_it_in_the_thread() -> Non
 
 def test_alerts_without_details_are_in_the_thread_only_if_the_message_has_no_room_for_them() -> None:
     _, reply = compose("Title", alerts(22, details=0))
-    assert (texts(reply), reply.keys) == (["line 20", "line 21"], {"k20", "k21"})
+    assert texts(reply) == ["line 20", "line 21"]
+    assert reply.keys == {"k20", "k21"}

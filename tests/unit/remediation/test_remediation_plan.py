@@ -590,3 +590,37 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
     assert plan.notes == (
         "pl-x is replaced whole on tcp/20-22: 100.64.0.0/10, 9.9.9.0/24, 7.7.7.0/24 in it lose access too",
     )
+
+
+@pytest.mark.parametrize(
+    ("rules", "case", "quota", "refusal"),
+    [
+        ([], Case([]), ROOM, Refusal(Why.FIXED, "fixed by its owner: no restricted port is public any more")),
+        (
+            [ALL],
+            Case([], exemptions=exempt()),
+            ROOM,
+            Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed"),
+        ),
+        (
+            ["tcp/22 8.8.8.8/32"],
+            Case([]),
+            ROOM,
+            Refusal(Why.OUT_OF_SCOPE, "open_partly, and remediation_scope is open_completely"),
+        ),
+        (
+            [ALL],
+            Case([], scope=frozenset()),
+            ROOM,
+            Refusal(Why.OUT_OF_SCOPE, "open_completely, and remediation_scope is nothing"),
+        ),
+        (
+            [ALL],
+            Case([]),
+            RuleQuota(3),
+            Refusal(Why.QUOTA, "quota: with 3 rules more it would have 4 IPv4 rules, and the quota is 3"),
+        ),
+    ],
+)
+def test_why_nothing_is_changed_in_full(rules: list[str], case: Case, quota: RuleQuota, refusal: Refusal) -> None:
+    assert plan_remediation(group_of(rules), LISTS, policy_of(case), quota, NOW) == refusal
