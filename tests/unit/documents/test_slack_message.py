@@ -147,3 +147,11 @@ def test_alerts_without_details_are_in_the_thread_only_if_the_message_has_no_roo
     _, reply = compose("Title", alerts(22, details=0))
     assert texts(reply) == ["line 20", "line 21"]
     assert reply.keys == {"k20", "k21"}
+
+
+def test_a_block_is_a_section_of_text_in_which_slack_makes_no_links_of_its_own() -> None:
+    [head] = compose("Title", alerts(1, details=0))
+    assert head.blocks[0] == {
+        "type": "section",
+        "text": {"type": "mrkdwn", "text": "*Title: 1 changed*", "verbatim": True},
+    }
