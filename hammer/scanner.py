@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from queue import Empty, SimpleQueue
@@ -13,14 +13,13 @@ from hammer.listing.build import listed_detection
 from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned
 from hammer.scan_plan import ScanPlan
 from identification.region_scan import RegionOffError, RegionScan, scan_region
+from library.aws.collector import staying_objects_frozen
 from library.aws.ec2 import security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
 from library.jobs.command_line import NotThereError
 
 _CONCURRENT_SCANS = 8
 _LONGEST_WAIT_S = 0.5  # before an interrupt is looked for
-# A client is a cycle of few objects that hold several MiB. The collector, which counts objects, comes too late for it.
-_TARGETS_BETWEEN_COLLECTIONS = 8
 
 
 @dataclass(slots=True)
@@ -55,24 +54,18 @@ def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Calla
             plan.sessions.forget(account_id, region)
 
     seen = _Seen()
-    if len(plan.targets) > _TARGETS_BETWEEN_COLLECTIONS:
-        gc.collect()
-        gc.freeze()  # modules and the SDK's data stay: no collection has to look at them
-    pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
-    try:
-        looks = {pool.submit(look, target): target for target in plan.targets}
-        for count, done in enumerate(_completed(looks), 1):
-            account_id, region = looks.pop(done)  # its result is not kept
-            advance(f"{account_id} {region}")
-            _add(seen, plan, account_id, region, done, now)
-            if count % _TARGETS_BETWEEN_COLLECTIONS == 0:
-                gc.collect()
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    finally:
-        gc.unfreeze()
-    pool.shutdown()
+    with staying_objects_frozen() if len(plan.targets) > _CONCURRENT_SCANS else nullcontext():
+        pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
+        try:
+            looks = {pool.submit(look, target): target for target in plan.targets}
+            for done in _completed(looks):
+                account_id, region = looks.pop(done)  # its result is not kept
+                advance(f"{account_id} {region}")
+                _add(seen, plan, account_id, region, done, now)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
     # AWS is asked again only if the count says so.
     if group_ids and not seen.failed and sum(row.groups for row in seen.scanned) < len(set(group_ids)):
         looked_at = [(row.account_id, row.region) for row in seen.scanned if row.groups]

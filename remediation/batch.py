@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from library.aws.collector import staying_objects_frozen
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue
@@ -74,8 +75,9 @@ class BatchRun:
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary
             begun = {issue.issue_id for issue in found.unfinished}
-            self._begin([*found.unfinished, *(issue for issue in issues if issue.issue_id not in begun)])
-            self._wait()
+            with staying_objects_frozen():
+                self._begin([*found.unfinished, *(issue for issue in issues if issue.issue_id not in begun)])
+                self._wait()
         except BaseException as error:
             self._give_up(str(error) or type(error).__name__)
             raise

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.group_usage import read_usage
-from library.issues.issue import Issue
+from library.issues.issue import Issue, Status
 from library.notifications.broadcast import issue_key
 from library.security_groups.usage import Usage
 from reporting.memory import check_memory
@@ -26,50 +26,106 @@ if TYPE_CHECKING:
 _ACCOUNTS_AT_ONCE = 10  # as many connections as a client of boto3 keeps
 
 
+class AccountIssues(NamedTuple):
+    """The issues of one account that are not closed.
+
+    Attributes:
+        with_news: those of which there may be something to report.
+        unchanged: how many others there are.
+        problems: what could not be read, one line each.
+    """
+
+    with_news: list[Issue]
+    unchanged: int
+    problems: list[str]
+
+
 def read_accounts(
-    table: IssueTable, account_ids: Iterable[str], selection: Selection, summary: ReportSummary
-) -> Iterator[list[Issue]]:
+    table: IssueTable,
+    account_ids: Iterable[str],
+    selection: Selection,
+    has_news: Callable[[Issue], bool],
+    summary: ReportSummary,
+) -> Iterator[AccountIssues]:
     """The selected issues of each account that may have something to report, in the order of the accounts.
 
-    Closed ones are not read. A few accounts are read at the same time: most of it is waiting.
+    Closed ones are not read, and of the others as much as tells whether there is news. A few accounts are read at the
+    same time: most of it is waiting.
 
     Args:
         table: the issue table.
         account_ids: the accounts.
         selection: the issues that are wanted.
+        has_news: whether there is something to report of an issue. Called in several threads.
         summary: gets what could not be read.
     """
     wanted = [account_id for account_id in account_ids if not selection.accounts or account_id in selection.accounts]
     with ThreadPoolExecutor(_ACCOUNTS_AT_ONCE) as pool:
-        reads = deque(pool.submit(_read_account, table, account_id, selection) for account_id in wanted)
+        reads = deque(pool.submit(_read_account, table, account_id, selection, has_news) for account_id in wanted)
         while reads:
-            issues, problems = reads.popleft().result()
-            for problem in problems:
+            issues = reads.popleft().result()
+            for problem in issues.problems:
                 summary.problem(problem)
             yield issues
 
 
-def _read_account(table: IssueTable, account_id: str, selection: Selection) -> tuple[list[Issue], list[str]]:
-    """An account's issues, and what could not be read."""
-    issues: list[Issue] = []
-    problems: list[str] = []
+def _read_account(
+    table: IssueTable, account_id: str, selection: Selection, has_news: Callable[[Issue], bool]
+) -> AccountIssues:
+    found = AccountIssues([], 0, [])
+    try:
+        wanted, unchanged = _with_news(table, account_id, selection, has_news)
+        found = found._replace(unchanged=unchanged)
+        if wanted:
+            _read_whole(table, account_id, wanted, selection, found)
+    except AWS_ERRORS as error:
+        reason = f"account {account_id}: its issues could not be read: {explain(error)}"
+        return AccountIssues([], 0, [*found.problems, reason])
+    return found
+
+
+def _with_news(
+    table: IssueTable, account_id: str, selection: Selection, has_news: Callable[[Issue], bool]
+) -> tuple[list[str], int]:
+    """The ids of the issues that have news, or of which that cannot be told, and how many have none."""
+    wanted: list[str] = []
+    unchanged = 0
+    for issue in table.not_closed(account_id, lambda item: wanted.append(item.issue_id), in_brief=True):
+        if not selection.takes(account_id, issue.details.region, issue.issue_id):
+            continue
+        try:
+            check_memory(issue)
+            is_news = has_news(issue)
+        except ValueError:
+            is_news = True  # what is wrong is said when it is read as a whole
+        if is_news:
+            wanted.append(issue.issue_id)
+        else:
+            unchanged += 1
+    return wanted, unchanged
+
+
+def _read_whole(
+    table: IssueTable, account_id: str, issue_ids: Iterable[str], selection: Selection, found: AccountIssues
+) -> None:
+    """Add these issues, as they are now."""
 
     def unreadable(item: UnreadableIssueError) -> None:
         if selection.takes(account_id, item.region, item.issue_id):
-            problems.append(str(item))
+            found.problems.append(str(item))
 
-    try:
-        for issue in table.not_closed(account_id, unreadable):
-            if selection.takes(account_id, issue.details.region, issue.issue_id):
-                try:
-                    check_memory(issue)
-                except ValueError as error:
-                    problems.append(f"{issue.place}: its item in the issue table is not as it should be: {error}")
-                else:
-                    issues.append(issue)
-    except AWS_ERRORS as error:
-        return [], [*problems, f"account {account_id}: its issues could not be read: {explain(error)}"]
-    return issues, problems
+    whole = table.get_many(account_id, issue_ids, unreadable=unreadable, check=True)
+    for issue_id in issue_ids:
+        issue = whole.get(issue_id)
+        if issue is None or issue.status is Status.CLOSED:
+            continue
+        if selection.takes(account_id, issue.details.region, issue_id):
+            try:
+                check_memory(issue)
+            except ValueError as error:
+                found.problems.append(f"{issue.place}: its item in the issue table is not as it should be: {error}")
+            else:
+                found.with_news.append(issue)
 
 
 def read_users(

@@ -67,6 +67,14 @@ class Services:
     say: Callable[[str], None]
 
 
+def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Channels | None:
+    """Where issues of a kind are reported; None: nowhere, because only a channel that is off is wanted."""
+    wanted = {INSPECTOR_FINDING: (config.inspector.table, config.inspector.slack)}
+    in_jira, in_slack = wanted.get(kind, (True, True))
+    channels = Channels(every.jira and in_jira, every.slack and in_slack)
+    return None if channels.console and not every.console else channels
+
+
 class Reporter:
     """One run.
 
@@ -114,26 +122,25 @@ class Reporter:
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
         accounts = self._config.scanned_accounts()
-        for issues in read_accounts(self._services.table, accounts, selection, self.summary):
-            planned: list[Step] = []
-            for kind in KINDS:
-                wanted = [issue for issue in issues if issue.kind is kind]
-                if channels := self._channels_of(kind):
-                    planned += plan(wanted, channels, self._remediation, self._services.now(), self._config.exemptions)
-            self.summary.unchanged += len(issues) - len(planned)
+
+        def has_news(issue: Issue) -> bool:
+            return bool(self._steps([issue]))
+
+        for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
+            planned = self._steps(account.with_news)
+            self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
             steps += planned
         return steps
 
-    def _channels(self) -> Channels:
-        return Channels(self._services.jira is not None, self._services.slack is not None)
-
-    def _channels_of(self, kind: IssueKind) -> Channels | None:
-        """Where issues of a kind are reported; None: nowhere, because only a channel that is off is wanted."""
-        every, inspector = self._channels(), self._config.inspector
-        wanted = {INSPECTOR_FINDING: (inspector.table, inspector.slack)}
-        in_jira, in_slack = wanted.get(kind, (True, True))
-        channels = Channels(every.jira and in_jira, every.slack and in_slack)
-        return None if channels.console and not every.console else channels
+    def _steps(self, issues: Sequence[Issue]) -> list[Step]:
+        steps: list[Step] = []
+        every = Channels(self._services.jira is not None, self._services.slack is not None)
+        for kind in KINDS:
+            wanted = [issue for issue in issues if issue.kind is kind]
+            channels = channels_of(kind, every, self._config) if wanted else None
+            if channels:
+                steps += plan(wanted, channels, self._remediation, self._services.now(), self._config.exemptions)
+        return steps
 
     def _tell_ticket(self, step: Step) -> Step | None:
         """Bring an issue's ticket up to date, or show it on the console, and record that.

@@ -9,7 +9,8 @@ An expression names attributes as `#name` and values as `:name`: many attribute 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,14 @@ from botocore.exceptions import ClientError
 
 from library.aws.failures import error_code
 from library.aws.item_values import from_attribute, to_attribute
+from library.aws.query_answer import read_query_answer
 from library.errors import HammerError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _BATCH_GET_LIMIT = 100
+_BEFORE_PARSE = "before-parse.dynamodb.Query"  # an older botocore has none
 
 Item = dict[str, Any]
 
@@ -36,6 +39,19 @@ class NextNumber:
     """As a value to set: the number after the one that an attribute has; 1 if it has none."""
 
     attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a query reads of each item.
+
+    Attributes:
+        attributes: these only. No paths: of an attribute that is no map an emulator may then fail for all items.
+        leave_out: the path of a list that need not be read; empty: there is none.
+    """
+
+    attributes: tuple[str, ...]
+    leave_out: tuple[str, ...] = ()
 
 
 class Items:
@@ -68,7 +84,15 @@ class Items:
             # At most 16 MB come at a time (BatchGetItem, UnprocessedKeys): the rest goes to the end of the queue.
             wanted.extend(answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"])
 
-    def query(self, condition: str, values: Mapping[str, Any], *, index: str = "", only: str = "") -> Iterator[Item]:
+    def query(
+        self,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        index: str = "",
+        only: str = "",
+        wanted: Wanted | None = None,
+    ) -> Iterator[Item]:
         """The items of a query, all pages of them.
 
         Args:
@@ -76,18 +100,21 @@ class Items:
             values: of the placeholders in both expressions, such as `{":account": "210987654321"}`.
             index: the index to query; empty: the table itself.
             only: leaves out items that do not match. They are read all the same.
+            wanted: what of each item; None: all.
         """
-        optional = {"IndexName": index, "FilterExpression": only}
+        projection = ", ".join(map(_path, wanted.attributes)) if wanted else ""
+        optional = {"IndexName": index, "FilterExpression": only, "ProjectionExpression": projection}
+        self._client.meta.events.register(_BEFORE_PARSE, _read_items, unique_id="hammer-read-items")
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             ConsistentRead=True,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=serialized(values),
-            **_names(f"{condition} {only}"),
+            **_names(f"{condition} {only} {projection}"),
             **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
         )
-        for page in pages:
-            yield from map(_item, page["Items"])
+        for items in _read(iter(pages), wanted.leave_out if wanted else ()):
+            yield from items
 
     def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
         """Write a whole item.
@@ -160,6 +187,38 @@ class Items:
         except ClientError as error:
             raise _as_conflict(error, item_id) from error
         return _item(answer.get("Attributes", {}))
+
+
+# What to leave out of the answer that a client waits for. None: other callers of the same client get it from botocore.
+_reading_items: ContextVar[Sequence[str] | None] = ContextVar("_reading_items", default=None)
+
+
+class _Read(list[Item]):
+    """The items of a page, read already."""
+
+
+def _read(pages: Iterator[Any], leave_out: Sequence[str]) -> Iterator[Iterable[Item]]:
+    while True:
+        token = _reading_items.set(leave_out)
+        try:
+            page = next(pages, None)
+        finally:
+            _reading_items.reset(token)
+        if page is None:
+            return
+        items = page["Items"]
+        yield items if isinstance(items, _Read) else map(_item, items)
+
+
+def _read_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Handler of botocore's `before-parse`: take the items out of the body before botocore parses the rest of it."""
+    leave_out = _reading_items.get()
+    if leave_out is None or response_dict["status_code"] != 200:
+        return
+    answer = read_query_answer(response_dict["body"], leave_out)
+    if answer is not None:
+        response_dict["body"] = answer.rest
+        customized_response_dict["Items"] = _Read(answer.items)
 
 
 def serialized(values: Mapping[str, Any]) -> dict[str, Any]:

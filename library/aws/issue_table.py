@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.conditional_writes import Items
+from library.aws.conditional_writes import Items, Wanted
 from library.aws.missing_table import name_missing_table
 from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
 from library.errors import HammerError
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from library.issues.reconcile import Change
 
 _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
+_BRIEF = Wanted(
+    (
+        *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
+        *("jira_details", "slack_details", "remediation_details"),
+    ),
+    leave_out=("issue_details", "reachability", "paths"),
+)
 _AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_not_exists(#revision))"
 
 
@@ -98,16 +105,19 @@ class IssueTable:
         for status in statuses:
             yield from _issues(self.items_with_status(account_id, status), unreadable, check=True)
 
-    def not_closed(self, account_id: str, unreadable: Unreadable) -> Iterator[Issue]:
+    def not_closed(self, account_id: str, unreadable: Unreadable, *, in_brief: bool = False) -> Iterator[Issue]:
         """An account's issues that are not closed. Closed ones, of which there may be many, are not read.
 
         Args:
             account_id: the account.
             unreadable: called for each item that is not as an issue should be, such as one with an unknown status.
+            in_brief: read of each what tells whether there is something to report: its history, who opened it, what
+                uses the group, and the paths of its reachability are empty. `get_many` reads an issue as a whole.
         """
+        wanted = _BRIEF if in_brief else None
         # "closed" is the first of the statuses in the order of the index: what is before it is none.
         for comparison in (">", "<"):
-            found = self._query(account_id, STATUS_INDEX, "status", Status.CLOSED, comparison=comparison)
+            found = self._query(account_id, STATUS_INDEX, "status", Status.CLOSED, comparison=comparison, wanted=wanted)
             known = (item for item in found if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES))
             yield from _issues(known, unreadable, check=True)
 
@@ -122,7 +132,12 @@ class IssueTable:
         return self.get_many(account_id, [group_id]).get(group_id)
 
     def get_many(
-        self, account_id: str, group_ids: Iterable[str], *, unreadable: Unreadable | None = None
+        self,
+        account_id: str,
+        group_ids: Iterable[str],
+        *,
+        unreadable: Unreadable | None = None,
+        check: bool = False,
     ) -> dict[str, Issue]:
         """The issues of these groups, in whatever status, by group id; those that there are none of are left out.
 
@@ -130,12 +145,13 @@ class IssueTable:
             account_id: the account.
             group_ids: the groups.
             unreadable: called for each item that is not as an issue should be, instead of raising.
+            check: be strict about what identification would not mind.
 
         Raises:
             UnreadableIssueError: an item is not as an issue should be.
         """
         found = self.items.get_many(account_id, group_ids)
-        return {issue.issue_id: issue for issue in _issues(found, unreadable)}
+        return {issue.issue_id: issue for issue in _issues(found, unreadable, check=check)}
 
     def write(self, change: Change, *, look: int | None = None) -> None:
         """Carry out what identification decided.
@@ -219,7 +235,14 @@ class IssueTable:
         self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
 
     def _query(
-        self, account_id: str, index: str, attribute: str, value: str, *, comparison: str = "="
+        self,
+        account_id: str,
+        index: str,
+        attribute: str,
+        value: str,
+        *,
+        comparison: str = "=",
+        wanted: Wanted | None = None,
     ) -> Iterator[dict[str, Any]]:
         """An account's items in an index; from the table itself where it was made without indexes.
 
@@ -229,18 +252,20 @@ class IssueTable:
         values = {":account": account_id, ":value": str(value)}
         try:
             condition = f"account_id = :account AND #{attribute} {comparison} :value"
-            yield from self.items.query(condition, values, index=index)
+            yield from self.items.query(condition, values, index=index, wanted=wanted)
         except ClientError as error:
             if not any(phrase in str(error) for phrase in _NO_SUCH_INDEX):
                 raise
-            yield from self._query_table(values, index, comparison)
+            yield from self._query_table(values, index, comparison, wanted)
 
-    def _query_table(self, values: dict[str, Any], index: str, comparison: str) -> Iterator[dict[str, Any]]:
+    def _query_table(
+        self, values: dict[str, Any], index: str, comparison: str, wanted: Wanted | None
+    ) -> Iterator[dict[str, Any]]:
         only = f"#status {comparison} :value"
         if index == REGION_INDEX:
             only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
             values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
-        yield from self.items.query("account_id = :account", values, only=only)
+        yield from self.items.query("account_id = :account", values, only=only, wanted=wanted)
 
 
 def _as_read(issue: Issue, look: int | None) -> dict[str, Any]:

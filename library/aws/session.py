@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ _ATTEMPTS = 6
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
 _SESSIONS_KEPT = 64  # of assumed roles; one holds a quarter of a MiB, and its credentials cost a call of STS
+# A client is a cycle of few objects that hold several MiB. The collector, which counts objects, comes too late for it.
+_PLACES_BETWEEN_COLLECTIONS = 8
 # A session may do what both its role's policies and this allow (STS API Reference, AssumeRole, Policy).
 _READ_EC2 = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*"],"Resource":"*"}]}'
@@ -66,6 +69,7 @@ class Sessions:
         # Neither sessions nor the making of clients are safe to share between threads; clients are.
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, str, str], Any] = {}
+        self._forgotten = 0
         self._config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, **_retries(self._base))
 
     def role_arn(self, account_id: str) -> str:
@@ -96,6 +100,10 @@ class Sessions:
         with self._lock:
             for key in [key for key in self._clients if key[1:] == (account_id, region)]:
                 self._clients.pop(key).close()  # its connections, too, do not wait for the garbage collector
+            self._forgotten += 1
+            collects = self._forgotten % _PLACES_BETWEEN_COLLECTIONS == 0
+        if collects:
+            gc.collect()
 
     def _session(self, account_id: str) -> BotocoreSession:
         if account_id == self._main_account_id:

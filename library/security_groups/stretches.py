@@ -6,7 +6,7 @@ cost of a group grows with its rules, not with its rules times the restricted po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from library.network.addresses import PUBLIC, AddressSet, Network
@@ -36,6 +36,14 @@ class ExemptionScope(NamedTuple):
     sources: AddressSet | None
 
 
+class _Left(NamedTuple):
+    """What exemptions leave of the public addresses, and of the Internet, with its number of addresses by family."""
+
+    public: AddressSet
+    internet: AddressSet
+    internet_size: Mapping[int, int]
+
+
 class TrafficPlace:
     """Where on the axis the walk is: a stretch within which all traffic is treated alike.
 
@@ -46,8 +54,6 @@ class TrafficPlace:
     Attributes:
         restricted: the restricted traffic of the stretch.
         undecided: the sources that are admitted here and have no status yet. The walk's user takes them out.
-        public: the addresses that count as public here, without what is exempt.
-        internet: those that must be admitted here to be the whole Internet.
     """
 
     def __init__(self, public: AddressSet, internet: AddressSet) -> None:
@@ -56,7 +62,7 @@ class TrafficPlace:
         self._exempting: dict[ExemptionScope, None] = {}
         self.restricted = EMPTY
         self.undecided: dict[Reach, None] = {}
-        self._exempt()
+        self._left: _Left | None = None
 
     def change(self, ended: Iterable[Reach | ExemptionScope], begun: Iterable[Reach | ExemptionScope]) -> None:
         """Go on to the next stretch, where these are not any more, and these begin to be."""
@@ -76,12 +82,26 @@ class TrafficPlace:
                 self.undecided[item] = None
                 self._admitted[item.source.version].add(item)
         if scopes:
-            self._exempt()
+            self._left = None
 
-    def _exempt(self) -> None:
-        exempt = AddressSet.union(PUBLIC if scope.sources is None else scope.sources for scope in self._exempting)
-        self.public, self.internet = self._all_public - exempt, self._all_internet - exempt
-        self._internet_size = {version: self.internet.family(version).size for version in (4, 6)}
+    @property
+    def public(self) -> AddressSet:
+        """The addresses that count as public here, without what is exempt."""
+        return self._not_exempt().public
+
+    @property
+    def internet(self) -> AddressSet:
+        """The addresses that must be admitted here to be the whole Internet."""
+        return self._not_exempt().internet
+
+    def _not_exempt(self) -> _Left:
+        """What the exemptions leave, worked out where somebody asks: most changes are at traffic of no interest."""
+        if self._left is None:
+            exempt = AddressSet.union(PUBLIC if scope.sources is None else scope.sources for scope in self._exempting)
+            internet = self._all_internet - exempt
+            sizes = {version: internet.family(version).size for version in (4, 6)}
+            self._left = _Left(self._all_public - exempt, internet, sizes)
+        return self._left
 
     def exposes(self, reach: Reach) -> bool:
         """Whether a source has a public address."""
@@ -90,11 +110,12 @@ class TrafficPlace:
 
     def completing(self) -> list[Reach]:
         """The sources that have a part in admitting the whole Internet."""
+        left = self._not_exempt()
         return [
             reach
             for version, family in self._admitted.items()
-            if family.addresses >= self._internet_size[version]
-            for reach in family.completing(self.public.family(version), self.internet.family(version))
+            if family.addresses >= left.internet_size[version]
+            for reach in family.completing(left.public.family(version), left.internet.family(version))
         ]
 
     def sources(self) -> AddressSet:

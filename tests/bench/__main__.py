@@ -10,11 +10,12 @@ import argparse
 
 from tests.bench.evaluations import evaluations
 from tests.bench.functions import functions
+from tests.bench.host import host
 from tests.bench.measure import Report
 from tests.bench.reachability import reachability
 from tests.bench.scans import one_region, organization
 
-PARTS = ("scan", "organization", "function", "evaluation", "reachability")
+PARTS = ("scan", "organization", "function", "evaluation", "host", "reachability")
 
 
 def main() -> None:
@@ -32,6 +33,8 @@ def main() -> None:
         functions(report, asked.runs)
     if "evaluation" in parts:
         evaluations(report)
+    if "host" in parts:
+        host(report)
     if "reachability" in parts:
         reachability(report)
     raise SystemExit(report.exceeded)
