@@ -15,6 +15,8 @@ DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
 BROWSER_STAMP = $(VENV)/.stamp-browser
 # Apart, because it asks for versions of its own of what Hammer uses.
 CHECKOV_VENV = .venv-checkov
+# Apart, because `make bench` alone measures it, and it asks for versions of its own.
+CUSTODIAN_VENV = .venv-custodian
 # Apart, because only the documentation site needs it.
 SITE_VENV = .venv-site
 # Apart, because only its user needs it.
@@ -46,7 +48,7 @@ help:
 	@echo 'make site     the documentation site, in site/ (its links are checked)'
 	@echo 'make mutants  changes in the pure modules that no test notices (options: MUTANTS_OPTIONS="--diff network issues")'
 	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
-	@echo 'make bench    speed and memory against the floor that boto3 sets'
+	@echo 'make bench    speed and memory against the floor that boto3 sets, and Cloud Custodian'
 	@echo 'make package  what Terraform deploys, in dist/ (options: PACKAGE_OPTIONS="--architecture x86_64")'
 	@echo 'make lock     the lock files, after a change of the dependencies (LOCK_OPTIONS=--upgrade)'
 	@echo 'make venv     the virtual environment $(VENV) alone; the targets above make it when needed'
@@ -89,8 +91,8 @@ mutants: $(MUTANTS_VENV)/.stamp
 check-deployment: $(CHECKOV_VENV)/.stamp
 	@$(CHECKOV_VENV)/bin/checkov --config-file deployment/checkov.yaml --directory deployment
 
-bench: $(STAMP)
-	@$(BIN)/python -m tests.bench $(BENCH_OPTIONS)
+bench: $(STAMP) $(CUSTODIAN_VENV)/.stamp
+	@$(BIN)/python -m tests.bench --custodian $(CUSTODIAN_VENV)/bin/custodian $(BENCH_OPTIONS)
 
 package: $(STAMP)
 	@$(BIN)/python -m deployment.build $(PACKAGE_OPTIONS)
@@ -126,6 +128,12 @@ $(CHECKOV_VENV)/.stamp: requirements/checkov.lock
 		--require-hashes --requirement requirements/checkov.lock
 	@touch $@
 
+$(CUSTODIAN_VENV)/.stamp: requirements/custodian.lock
+	@$(PYTHON) -m venv --clear $(CUSTODIAN_VENV)
+	@$(CUSTODIAN_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
+		--require-hashes --requirement requirements/custodian.lock
+	@touch $@
+
 $(MUTANTS_VENV)/.stamp: pyproject.toml requirements/dev.lock requirements/mutants.lock
 	@$(PYTHON) -m venv --clear $(MUTANTS_VENV)
 	@$(MUTANTS_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
@@ -151,11 +159,12 @@ lock:
 	$(subst pyproject.toml,requirements/browser-test.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
 		--output-file requirements/browser-test.lock
 	$(subst pyproject.toml,requirements/checkov.in,$(UV_COMPILE)) --output-file requirements/checkov.lock
+	$(subst pyproject.toml,requirements/custodian.in,$(UV_COMPILE)) --output-file requirements/custodian.lock
 	$(subst pyproject.toml,requirements/mutants.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
 		--output-file requirements/mutants.lock
 	$(subst pyproject.toml,requirements/site.in,$(UV_COMPILE)) --output-file requirements/site.lock
 
 clean:
-	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(SITE_VENV) $(MUTANTS_VENV) build dist site *.egg-info .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(CUSTODIAN_VENV) $(SITE_VENV) $(MUTANTS_VENV) build dist site *.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

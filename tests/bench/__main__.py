@@ -23,10 +23,11 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
     options.add_argument("--runs", type=int, default=5, help="counted runs of each command")
     options.add_argument("--only", choices=PARTS, action="append", help="measure this part only; repeatable")
+    options.add_argument("--custodian", help="Cloud Custodian's command, to measure it, too")
     asked = options.parse_args()
     parts, report = asked.only or PARTS, Report()
     if "scan" in parts:
-        one_region(report, asked.runs)
+        one_region(report, asked.runs, asked.custodian)
     if "organization" in parts:
         organization(report)
     if "function" in parts:

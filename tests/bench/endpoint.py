@@ -1,8 +1,9 @@
-"""AWS from memory, for whole processes: `python -m tests.bench.endpoint GROUPS EXPOSED_PERCENT [CONFIGURATION]`.
+"""AWS from memory, for whole processes: `python -m tests.bench.endpoint GROUPS EXPOSED_PERCENT CONFIGURATION OWNER`.
 
-It answers EC2's security groups (every account and region has the same), STS, DynamoDB (a table that takes every write
-and keeps nothing) and S3 (the configuration that it is given, as JSON). It prints its address and serves until its
-standard input closes. A GET of `/calls` answers with how often each operation was called since it was last asked.
+It answers EC2's security groups (every account and region has the same; of OWNER, if it is not empty), STS, DynamoDB
+(a table that takes every write and keeps nothing) and S3 (the configuration, as JSON). It prints its address and serves
+until its standard input closes. A GET of `/calls` answers with how often each operation was called since it was last
+asked.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _LISTED = (
     "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>config.json</Key></Contents></ListBucketResult>"
 )
 _STORED = {
+    "GetItem": {"Item": {"adopted": {"BOOL": True}}},  # what `library.aws.adoption` asks
     "Query": {"Items": []},
     "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {}},
     "UpdateItem": {"Attributes": {"ticket": {"N": "1"}}},  # what `library.aws.looks` counts
@@ -61,13 +63,13 @@ def answer(method: str, path: str, target: str, body: bytes, groups: list[bytes]
 
 def main() -> None:
     """Serve."""
-    groups = pages(int(sys.argv[1]), int(sys.argv[2]))
-    config = sys.argv[3] if len(sys.argv) > 3 else "{}"
+    groups, config = pages(int(sys.argv[1]), int(sys.argv[2]), sys.argv[4]), sys.argv[3]
     calls: Counter[str] = Counter()
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer: the second of two waits 40 ms for a delayed acknowledgement
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))

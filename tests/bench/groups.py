@@ -6,12 +6,13 @@ GROUPS_A_PAGE = 1000
 RULES_A_GROUP = 8
 
 
-def group_xml(number: int, exposed_percent: int) -> str:
-    """One group of eight rules, each with its own ports and source, of whatever account asks.
+def group_xml(number: int, exposed_percent: int, owner: str = "") -> str:
+    """One group of eight rules, each with its own ports and source.
 
     Args:
         number: which one.
         exposed_percent: of how many groups in a hundred the Internet reaches a restricted port.
+        owner: whose it is; empty: of whatever account asks.
     """
     rules = []
     exposed = number % 100 < exposed_percent
@@ -27,8 +28,9 @@ def group_xml(number: int, exposed_percent: int) -> str:
             f"<toPort>{port}</toPort><groups/><ipRanges><item><cidrIp>{source}</cidrIp>"
             f"<description>rule {rule} of {number}</description></item></ipRanges><ipv6Ranges/><prefixListIds/></item>"
         )
+    owned = f"<ownerId>{owner}</ownerId>" if owner else ""
     return (
-        f"<item><groupId>sg-{number:017x}</groupId><groupName>group-{number}</groupName>"
+        f"<item>{owned}<groupId>sg-{number:017x}</groupId><groupName>group-{number}</groupName>"
         f"<groupDescription>group {number}</groupDescription><vpcId>vpc-0123456789abcdef0</vpcId>"
         f"<ipPermissions>{''.join(rules)}</ipPermissions><ipPermissionsEgress><item><ipProtocol>-1</ipProtocol><groups/>"
         "<ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges><ipv6Ranges/><prefixListIds/></item>"
@@ -37,13 +39,13 @@ def group_xml(number: int, exposed_percent: int) -> str:
     )
 
 
-def pages(groups: int, exposed_percent: int) -> list[bytes]:
+def pages(groups: int, exposed_percent: int, owner: str = "") -> list[bytes]:
     """The answers to DescribeSecurityGroups, in order; the token of the next page is its number."""
     starts = range(0, groups, GROUPS_A_PAGE)
     answers = []
     for page, start in enumerate(starts, 1):
         numbers = range(start, min(start + GROUPS_A_PAGE, groups))
-        body = "".join(group_xml(number, exposed_percent) for number in numbers)
+        body = "".join(group_xml(number, exposed_percent, owner) for number in numbers)
         token = f"<nextToken>{page}</nextToken>" if page < len(starts) else ""
         answers.append(
             '<?xml version="1.0" encoding="UTF-8"?>'

@@ -92,10 +92,10 @@ def in_turn(commands: Mapping[str, Command], runs: int) -> dict[str, Cost]:
 
 
 @contextmanager
-def endpoint(groups: int, exposed_percent: int, config: str = "{}") -> Iterator[str]:
+def endpoint(groups: int, exposed_percent: int, config: str = "{}", owner: str = "") -> Iterator[str]:
     """The address of an endpoint that serves so many groups (`tests.bench.endpoint`)."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.endpoint", str(groups), str(exposed_percent), config],
+        [sys.executable, "-m", "tests.bench.endpoint", str(groups), str(exposed_percent), config, owner],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
