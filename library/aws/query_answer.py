@@ -1,4 +1,4 @@
-"""DynamoDB's answer to a query, read from its JSON straight to items. Pure.
+"""DynamoDB's answer to a query, read from its JSON straight to items.
 
 botocore copies an answer value by value as its model says, before items can be made of it. This gives the same items in
 a tenth of the time.

@@ -85,6 +85,7 @@ def test_there_is_a_lock_for_each_place() -> None:
     assert {lock.stem for lock in LOCKS} == {
         "browser-test",
         "checkov",
+        "custodian",
         "deployment-test",
         "dev",
         "host",
