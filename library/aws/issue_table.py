@@ -256,16 +256,18 @@ class IssueTable:
         except ClientError as error:
             if not any(phrase in str(error) for phrase in _NO_SUCH_INDEX):
                 raise
-            yield from self._query_table(values, index, comparison, wanted)
+            yield from _of_whole_table(self.items, values, index, comparison, wanted)
 
-    def _query_table(
-        self, values: dict[str, Any], index: str, comparison: str, wanted: Wanted | None
-    ) -> Iterator[dict[str, Any]]:
-        only = f"#status {comparison} :value"
-        if index == REGION_INDEX:
-            only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
-            values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
-        yield from self.items.query("account_id = :account", values, only=only, wanted=wanted)
+
+def _of_whole_table(
+    items: Items, values: dict[str, Any], index: str, comparison: str, wanted: Wanted | None
+) -> Iterator[dict[str, Any]]:
+    """What a query of an index would give."""
+    only = f"#status {comparison} :value"
+    if index == REGION_INDEX:
+        only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
+        values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
+    yield from items.query("account_id = :account", values, only=only, wanted=wanted)
 
 
 def _as_read(issue: Issue, look: int | None) -> dict[str, Any]:
