@@ -42,7 +42,7 @@ class NextNumber:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedAttributes:
     """What a query reads of each item.
 
     Attributes:
@@ -91,7 +91,7 @@ class Items:
         *,
         index: str = "",
         only: str = "",
-        wanted: Wanted | None = None,
+        wanted: WantedAttributes | None = None,
     ) -> Iterator[Item]:
         """The items of a query, all pages of them.
 

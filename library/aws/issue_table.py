@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.conditional_writes import Items, Wanted
+from library.aws.conditional_writes import Items, WantedAttributes
 from library.aws.missing_table import name_missing_table
 from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
 from library.errors import HammerError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from library.issues.reconcile import Change
 
 _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
-_BRIEF = Wanted(
+_BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
         *("jira_details", "slack_details", "remediation_details"),
@@ -242,7 +242,7 @@ class IssueTable:
         value: str,
         *,
         comparison: str = "=",
-        wanted: Wanted | None = None,
+        wanted: WantedAttributes | None = None,
     ) -> Iterator[dict[str, Any]]:
         """An account's items in an index; from the table itself where it was made without indexes.
 
@@ -260,7 +260,7 @@ class IssueTable:
 
 
 def _of_whole_table(
-    items: Items, values: dict[str, Any], index: str, comparison: str, wanted: Wanted | None
+    items: Items, values: dict[str, Any], index: str, comparison: str, wanted: WantedAttributes | None
 ) -> Iterator[dict[str, Any]]:
     """What a query of an index would give."""
     only = f"#status {comparison} :value"
