@@ -284,10 +284,12 @@ def ticket_memory(issue: Issue, *, on_paper: bool = False) -> Memory | None:
     kept = issue.jira_details
     if not on_paper and kept.get("ticket") and kept.get("console") == issue.occurrence:
         return Memory(closed=True)  # the ticket is about an occurrence before, and is closed
-    if kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported)):
-        return _memory(kept)
-    # A run that ended while it filed a ticket may have filed it: there may be one to close.
-    return Memory(issue.occurrence) if kept.get("intent") and issue.status is not Status.OPEN else None
+    # A run that ended while it filed or reopened a ticket may have done so: there may be one to close.
+    broke_off = {} if issue.status is Status.OPEN else kept.get("intent") or {}
+    if broke_off and (not kept.get("ticket") or broke_off.get("news") in (News.NEW, News.FOUND_AGAIN)):
+        return Memory(issue.occurrence)
+    has_one = kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported))
+    return _memory(kept) if has_one else None
 
 
 def slack_memory(issue: Issue) -> Memory | None:

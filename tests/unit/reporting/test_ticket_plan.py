@@ -72,6 +72,13 @@ REPORTED = Timestamps(NOW, NOW, NOW)
             None,
             id="gone, and a killed run may have filed a ticket",
         ),
+        pytest.param(
+            issue(Status.RESOLVED, occurrence=2, jira_details={**CLOSED, "intent": {"news": "found again"}}),
+            JIRA,
+            News.GONE,
+            None,
+            id="gone, and a killed run may have reopened the ticket",
+        ),
         pytest.param(issue(Status.RESOLVED), BOTH, None, None, id="gone before anybody was told"),
         pytest.param(
             issue(Status.RESOLVED, jira_details=CLOSED, slack_details=TOLD), BOTH, None, News.GONE, id="gone, half told"
