@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
     from botocore.session import Session as BotocoreSession
 
-_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+# Possessive: a page of nothing but comments must not be tried in every way that they may be put together.
+_COMMENTS = rb"(?:<!--(?>.*?-->)\s*+)*+"
+_PAGE = re.compile(rb"\s*+" + _COMMENTS + rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 _JSON, _XML = "json", ("ec2", "query")
 # The root element of an answer is the operation's name and "Response" in both protocols (Smithy, AWS query and EC2).
 _XML_ANSWER = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?\?>\s*)?(?:<!--.*?-->\s*)*<(?:[\w.-]+:)?\w+Response\b", re.DOTALL
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml(?>.*?\?>)\s*+)?+" + _COMMENTS + rb"<(?:[\w.-]+:)?\w+Response\b", re.DOTALL
 )
 _BEGINNING = 1000  # bytes in which a page shows itself
 

@@ -76,13 +76,13 @@ _HEAD = re.compile(
 _TAIL = re.compile(rf"{_GROUPS_END}{_S}(?:{_LEAF})*+</DescribeSecurityGroupsResponse>{_S}\Z")
 _ELEMENT_BEGINS = re.compile(rf"<(\w++)>{_S}")
 # The last alternative of these matches what the others do not, so that nothing is passed over.
-_TAGS = re.compile(rf"<item>{_S}<key>([^<]*+)</key>{_S}(?:<value>([^<]*+)</value>|<value/>)?+{_S}</item>{_S}|([\s\S])")
+_TAGS = re.compile(rf"<item>{_S}<key>([^<]*+)</key>{_S}(?:<value>([^<]*+)</value>|<value/>)?+{_S}</item>{_S}|([\s\S]++)")
 _DESCRIPTION = rf"(?:(?:<description>([^<]*+)</description>|<description/>){_S})?+"
 _RANGES, _RANGES_V6, _PREFIX_LISTS = (
-    re.compile(rf"<item>{_S}<{source}>([^<]++)</{source}>{_S}{_DESCRIPTION}</item>{_S}|([\s\S])")
+    re.compile(rf"<item>{_S}<{source}>([^<]++)</{source}>{_S}{_DESCRIPTION}</item>{_S}|([\s\S]++)")
     for source in ("cidrIp", "cidrIpv6", "prefixListId")
 )
-_PAIRS = re.compile(rf"<item>{_S}((?:{_LEAF})++)</item>{_S}|([\s\S])")
+_PAIRS = re.compile(rf"<item>{_S}((?:{_LEAF})++)</item>{_S}|([\s\S]++)")
 _KNOWN_OF_A_PAIR = {
     *("description", "userId", "groupName", "groupId", "vpcId", "vpcPeeringConnectionId", "peeringStatus"),
 }
@@ -96,7 +96,7 @@ def _listed(name: str) -> str:
 _PERMISSIONS = re.compile(
     rf"<item>{_S}<ipProtocol>([^<]++)</ipProtocol>{_S}"
     rf"(?:<fromPort>([^<]++)</fromPort>{_S}<toPort>([^<]++)</toPort>{_S})?+"
-    rf"{_listed('groups')}{_listed('ipRanges')}{_listed('ipv6Ranges')}{_listed('prefixListIds')}</item>{_S}|([\s\S])"
+    rf"{_listed('groups')}{_listed('ipRanges')}{_listed('ipv6Ranges')}{_listed('prefixListIds')}</item>{_S}|([\s\S]++)"
 )
 
 

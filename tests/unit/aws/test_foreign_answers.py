@@ -85,6 +85,7 @@ def test_a_page_in_place_of_an_answer_is_a_failure(
         pytest.param(b'<?xml version="1.0"?><status>ok</status>', id="other XML"),
         pytest.param(b"", id="nothing"),
         pytest.param(b"upstream timed out", id="text"),
+        pytest.param(b"<!---->" * 140 + b"<status>ok</status>", id="comments without end"),
     ],
 )
 @pytest.mark.parametrize("name", [name for name, (service, _) in CALLS.items() if service in ("ec2", "elbv2", "sns")])
