@@ -60,14 +60,16 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _HISTORY_SHOWN = timedelta(days=14)
-# By the functions' names after Terraform's prefix, which the configuration does not know.
+# By the names of the functions and of immediate mode's queue after Terraform's prefix, which the configuration does not
+# know.
 _DEAD_LETTERS = tuple(
-    f"-{function}-dead-letters"
-    for function in (
+    f"-{of}-dead-letters"
+    for of in (
         "initiate-security-groups",
         "describe-security-groups",
         "receive-security-group-events",
         "filter-inspector-findings",
+        "immediate-remediation",
     )
 )
 

@@ -63,8 +63,9 @@ def request_remediation(client: SQSClient, queue_url: str, issues: Iterable[Issu
             for number, issue in enumerate(batch)
         ]
         answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
-        refused += [f"{batch[int(one['Id'])].place}: {one.get('Code')}" for one in answer.get("Failed", ())]
-        for issue in batch:
+        codes = {int(one["Id"]): one.get("Code") for one in answer.get("Failed", ())}
+        refused += [f"{batch[number].place}: {code}" for number, code in codes.items()]
+        for issue in (issue for number, issue in enumerate(batch) if number not in codes):
             _log.info(
                 "remediation at once requested",
                 extra={"account_id": issue.account_id, "region": issue.details.region, "group_id": issue.issue_id},

@@ -76,7 +76,9 @@ _HEAD = re.compile(
 _TAIL = re.compile(rf"{_GROUPS_END}{_S}(?:{_LEAF})*+</DescribeSecurityGroupsResponse>{_S}\Z")
 _ELEMENT_BEGINS = re.compile(rf"<(\w++)>{_S}")
 # The last alternative of these matches what the others do not, so that nothing is passed over.
-_TAGS = re.compile(rf"<item>{_S}<key>([^<]*+)</key>{_S}(?:<value>([^<]*+)</value>|<value/>)?+{_S}</item>{_S}|([\s\S]++)")
+_TAGS = re.compile(
+    rf"<item>{_S}<key>([^<]*+)</key>{_S}(?:<value>([^<]*+)</value>|<value/>)?+{_S}</item>{_S}|([\s\S]++)"
+)
 _DESCRIPTION = rf"(?:(?:<description>([^<]*+)</description>|<description/>){_S})?+"
 _RANGES, _RANGES_V6, _PREFIX_LISTS = (
     re.compile(rf"<item>{_S}<{source}>([^<]++)</{source}>{_S}{_DESCRIPTION}</item>{_S}|([\s\S]++)")

@@ -32,6 +32,9 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         lock = made.lock("bo@host, process 7")
         lock.acquire()
         lock.mark_unfinished(MAIN, REGION, group)
+        sqs = made.sessions.client("sqs")
+        for name in ("hammer-immediate-remediation-dead-letters", "another-system-dead-letters"):
+            sqs.send_message(QueueUrl=sqs.create_queue(QueueName=name)["QueueUrl"], MessageBody="{}")
 
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
         assert shown.exit_code == 0
@@ -43,6 +46,8 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
         assert "groups are being changed by bo@host, process 7, lease until 2026-11-22 03:15 UTC" in shown.output
         assert f"main {REGION} never" in rows
+        assert "dead letters: 1 message in hammer-immediate-remediation-dead-letters" in shown.output
+        assert "another-system" not in shown.output
         lock.release()
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--group", group], catch_exceptions=False)
         assert "groups are being changed" not in shown.output

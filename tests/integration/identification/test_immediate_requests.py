@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -99,8 +100,12 @@ def test_each_look_asks_for_what_is_still_open(world: World, asked: Callable[[],
 
 
 def test_a_look_whose_request_is_refused_fails_and_is_repeated(
-    world: World, asked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    world: World,
+    asked: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     group = world.group("tcp/22 from 0.0.0.0/0")
 
     def refuse(call: Any, text: str) -> str:
@@ -111,6 +116,7 @@ def test_a_look_whose_request_is_refused_fails_and_is_repeated(
     world.aws.rewrites.append(refuse)
     with pytest.raises(NotRequestedError, match=f"{group} in {SLAVE}, {IRELAND}: InternalError"):
         world.describe()
+    assert "remediation at once requested" not in caplog.messages
     # What was seen is in the table, and the message comes again.
     assert world.items()[group]["status"] == "open"
     world.aws.rewrites.clear()

@@ -11,13 +11,15 @@ locals {
       } :
       job => hours if try(local.config.cronjobs[job], "") != ""
     },
-    # Every minute, while the configuration has it on.
+    # Every minute, while the configuration names a severity (deployment/systemd_timers.py).
     local.runs_at_once ? { immediate = 1 } : {},
   )
   runs_at_once = alltrue([
     var.immediate_remediation,
     tostring(try(local.config.secgrp_unrestricted_access.remediation, false)) == "true",
-    length(try(local.config.secgrp_unrestricted_access.remediation_immediate, {})) > 0,
+    anytrue([
+      for severities in values(try(local.config.secgrp_unrestricted_access.remediation_immediate, {})) : length(severities) > 0
+    ]),
   ])
 
   # Metrics made of log lines: which group, which lines, and what they count.
