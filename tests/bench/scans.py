@@ -81,9 +81,10 @@ def _custodian(command: str, folder: Path, address: str) -> dict[str, Command]:
     ports = [21, 22, 23, 3389, 1433, 1521, 3306, 5432, 27017]
     exposed = {"type": "ingress", "Ports": ports, "Cidr": {"op": "eq", "value": "0.0.0.0/0"}}
     policy = {"name": "exposed", "resource": "aws.security-group", "filters": [exposed]}
-    place = folder / "policy.json"
-    place.write_text(json.dumps({"policies": [policy]}))
     out = folder / "custodian"
+    out.mkdir()
+    place = out / "policy.json"
+    place.write_text(json.dumps({"policies": [policy]}))
     arguments = [command, "run", "--cache-period", "0", "--region", "eu-west-1", "--output-dir", str(out), str(place)]
     return {"custodian": Command(arguments, {"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"})}
 
