@@ -36,7 +36,7 @@ LOCK_OPTIONS =
 UV_VERSION = 0.13.9
 UV_COMPILE = env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
 	$(LOCK_VENV)/bin/uv --no-config --quiet pip compile pyproject.toml --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(LOCK_OPTIONS)
+	--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(LOCK_OPTIONS)
 
 help:
 	@echo 'make demo     the whole pipeline on an embedded AWS (options: DEMO_OPTIONS=--keep)'
