@@ -111,7 +111,7 @@ def is_done(issue: Issue | None, policy: Policy, began: datetime, now: datetime,
 def _parsed(body: str) -> RequestPlace | None:
     try:
         message = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(message, Mapping):
         return None

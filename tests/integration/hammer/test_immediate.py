@@ -169,12 +169,14 @@ def test_groups_that_wait_for_a_person_are_left_and_their_requests_are_done_with
 
 def test_what_is_no_request_is_named_and_stays(queue: Queue) -> None:
     bodies = ["no json", "[]", "{}", '{"account_id": "1", "region": "x", "group_id": "../sg-1"}']
-    for body in bodies:
+    nested = "[" * 100_000  # deeper than a reader of JSON goes
+    for body in (*bodies, nested):
         queue.send(body)
     result = queue.run()
     assert result.exit_code == 1
     assert all(f"hammer: not a request for remediation at once: {body}\n" in result.output for body in bodies)
-    assert queue.left == len(bodies)
+    assert f"hammer: not a request for remediation at once: {nested[:150]}" in result.output
+    assert queue.left == len(bodies) + 1
 
 
 def test_without_a_queue_it_says_how_to_name_one(queue: Queue) -> None:
