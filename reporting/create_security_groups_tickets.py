@@ -7,6 +7,7 @@ be filed.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from datetime import UTC, datetime
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     from library.config import Configuration
 
+# An account's issues are some 10,000 objects that live and die together: the collector finds nothing in them.
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 STREAM = "reporting.create_security_groups_tickets"
 
 
@@ -61,6 +64,7 @@ def command(
     dry_run: DryRunOption = False,
 ) -> None:
     """Report issues: tickets and alerts for what is new, changed or gone."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
     configuration = read_configuration(config)
     section, aws = configuration.secgrp_unrestricted_access, configuration.aws
     if not section.reporting:
