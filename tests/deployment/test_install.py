@@ -56,8 +56,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     place = folder / "venv"
     venv.create(place, with_pip=True)
     # The versions that everything else is tested with; what is installed is what the wheel declares.
-    pins = re.findall(r"^([\w.\[\]-]+==[^ \\;]+)", (ROOT / "requirements/dev.lock").read_text("utf-8"), re.MULTILINE)
-    (folder / "constraints.txt").write_text("\n".join(pins), "utf-8")
+    # A constraint names no extras.
+    pinned = re.compile(r"^([\w.-]+)(?:\[[^\]]*\])?(==[^ \\;]+)", re.MULTILINE)
+    pins = pinned.findall((ROOT / "requirements/dev.lock").read_text("utf-8"))
+    (folder / "constraints.txt").write_text("\n".join(map("".join, pins)), "utf-8")
     wheel = build_wheel(folder / "wheel")
     pip = [str(place / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     done = subprocess.run(
