@@ -14,7 +14,7 @@ from tests.simulation.events import Events
 from tests.simulation.run import add_actor, prepare, run_actors, simulate
 from tests.simulation.world import MAIN, MEMBER, REGION, InvariantError, World
 
-_CHUNK, _SEEDS, _LOSSY = 20, 80, 20
+_CHUNK, _SEEDS, _LOSSY = 20, 60, 20
 
 
 def open_or_close(world: World) -> None:

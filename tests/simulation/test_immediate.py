@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.immediate import immediate_mode
 from tests.simulation.run import simulate
 
-_CHUNK, _SEEDS = 20, 80
+_CHUNK, _SEEDS = 20, 40
 _LIKELY = {"scan": 2.0, "look": 2.0, "report": 5.0, "remediate": 5.0, "restore": 0.5}
 
 

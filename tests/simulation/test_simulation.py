@@ -10,7 +10,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.run import simulate
 from tests.simulation.seeded_bugs import BUGS, caught
 
-_CHUNK, _SEEDS = 20, 400
+_CHUNK, _SEEDS = 20, 300
 
 
 @pytest.mark.parametrize("first", range(0, _SEEDS, _CHUNK))
