@@ -46,6 +46,8 @@ ROOMS: Mapping[str, Room] = {
             "identification", "cloudtrail deliveries event_openings events events_told expected_changes scan_targets"
         ),
         (
+            "tests/unit/identification/test_deliveries.py",
+            "tests/unit/identification/test_event_openings.py",
             "tests/unit/identification/test_events.py",
             "tests/unit/identification/test_expected_changes.py",
             "tests/unit/identification/test_scan_targets.py",

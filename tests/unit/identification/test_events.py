@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from identification.cloudtrail import GROUP_CALLS, PREFIX_LIST_CALLS, REACHABILI
 from identification.errors import MalformedEventError
 from identification.event_openings import OwnRoles
 from identification.events import Hint, HintScope, hint_of
+from identification.expected_changes import ExpectedChange
 from library.issues.opening_calls import OpenedRule
 
 ACCOUNT, REGION = "210987654321", "eu-west-1"
@@ -79,6 +82,82 @@ def test_who_where_and_when() -> None:
         "event_time": "2026-11-22T14:02:11+00:00",
         "event_id": "e-1",
     }
+
+
+RAW = {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIp": "0.0.0.0/0"}
+SSH = OpenedRule("tcp", 22, 22, "0.0.0.0/0")
+ENTRY = OpenedRule("", None, None, "8.8.8.0/24", "pl-1")
+RULES = {"items": [RAW | {"groupId": "sg-1"}, {"groupId": "sg-1"}, {"groupId": "none"}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "response", "rule", "wanted"),
+    [
+        pytest.param(
+            "RevokeSecurityGroupIngress",
+            RAW | {"groupId": "sg-1"},
+            None,
+            SSH,
+            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            id="a group by its id",
+        ),
+        pytest.param(
+            "RevokeSecurityGroupIngress",
+            RAW | {"groupName": "web"},
+            None,
+            SSH,
+            Hint(ACCOUNT, REGION, HintScope.GROUPS, group_name="web"),
+            id="a group by its name",
+        ),
+        pytest.param(
+            "RevokeSecurityGroupIngress",
+            {"groupName": "web"},
+            {"securityGroupRuleSet": RULES},
+            SSH,
+            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            id="a group that only the rules in the response name",
+        ),
+        pytest.param(
+            "RevokeSecurityGroupIngress",
+            {"groupName": "web"},
+            {"revokedSecurityGroupRuleSet": RULES},
+            SSH,
+            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            id="a group that only the revoked rules name",
+        ),
+        pytest.param(
+            "ModifyManagedPrefixList",
+            {"prefixListId": "pl-1", "removeEntry": {"cidr": "8.8.8.0/24"}},
+            None,
+            ENTRY,
+            Hint(ACCOUNT, REGION, HintScope.PREFIX_LIST, prefix_list_id="pl-1"),
+            id="a prefix list",
+        ),
+        pytest.param(
+            "CreateSecurityGroup",
+            {"groupName": "web"},
+            None,
+            None,
+            Hint(ACCOUNT, REGION, HintScope.REGION),
+            id="a new group whose id is not told",
+        ),
+        pytest.param(
+            "CreateSecurityGroup",
+            {"groupName": "web"},
+            {"groupId": "sg-1"},
+            None,
+            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            id="a new group",
+        ),
+    ],
+)
+def test_a_hint_tells_what_must_be_shown(
+    name: str, request_: dict[str, Any], response: Any, rule: OpenedRule | None, wanted: Hint
+) -> None:
+    time = datetime(2026, 11, 22, 14, 2, 11, tzinfo=UTC)
+    expected = (ExpectedChange(time, False, rule),) if rule else ()
+    told = hint(AUTHORIZE | {"eventName": name, "requestParameters": request_, "responseElements": response})
+    assert told == replace(wanted, expected=expected)
 
 
 def test_account_and_region_are_the_events_own() -> None:

@@ -21,6 +21,7 @@ from identification.expected_changes import (
     changes_item,
     lagging,
     latest_changes,
+    needs_rules,
 )
 from identification.redelivery import seconds_until_next
 from identification.scan_targets import ScanTarget
@@ -34,6 +35,7 @@ from tests.builders.api_calls import api_call, authorized
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 SSH = OpenedRule("tcp", 22, 22, "0.0.0.0/0")
 ENTRY = OpenedRule("", None, None, "8.8.8.0/24", "pl-1")
+BY_LIST = OpenedRule("tcp", 22, 22, "", "pl-1")
 LISTED = IngressRule("tcp", 22, 22, prefix_list_id="pl-1")
 SHOWN = IngressRule("6", 22, 22, cidr="0.0.0.0/0")
 
@@ -79,6 +81,23 @@ MISSING, OLD = "a rule is missing", "the old is shown"
             [change(SSH._replace(cidr="1.2.3.4/0"), there=True)], group(SHOWN), "", id="host bits mean the network"
         ),
         pytest.param([change(SSH, there=True)], group(unreadable=("?",)), "", id="a group that is not understood"),
+        pytest.param(
+            [change(SSH, there=True)],
+            group(SHOWN._replace(protocol="udp")),
+            MISSING,
+            id="only another protocol shown",
+        ),
+        pytest.param([change(BY_LIST, there=True)], group(LISTED), "", id="an added prefix list is shown"),
+        pytest.param([change(BY_LIST, there=False)], group(LISTED), OLD, id="a prefix list taken away is shown"),
+        pytest.param(
+            [change(BY_LIST._replace(prefix_list_id="pl-2"), there=True)],
+            group(LISTED),
+            MISSING,
+            id="only another prefix list is shown",
+        ),
+        pytest.param([change(SSH, there=True, seconds=300)], group(), "", id="the call is five minutes old"),
+        pytest.param([change(SSH, there=True, seconds=-299)], group(), MISSING, id="a clock that is ahead"),
+        pytest.param([change(None, there=False), change(SSH, there=True)], None, "", id="deleted in the same second"),
         pytest.param([change(ENTRY, there=True)], group(LISTED), MISSING, id="an added entry is not shown"),
         pytest.param([change(ENTRY, there=False)], group(LISTED), "", id="an entry that was taken away is gone"),
         pytest.param(
@@ -101,6 +120,7 @@ RULE_ID = "sgr-1"
 PRIVATE = SHOWN._replace(cidr="10.0.0.0/8")
 GONE = ExpectedChange(NOW - timedelta(seconds=60), False, None, RULE_ID)
 MODIFIED = ExpectedChange(NOW - timedelta(seconds=60), True, SSH._replace(cidr="10.0.0.0/8"), RULE_ID)
+RESTORED = ExpectedChange(NOW, True, OpenedRule("", None, None, "", "pl-1"), version=3)
 OPENED, CLOSED = change(SSH, there=True), change(SSH, there=False)
 EARLIER, LATER = change(SSH, there=True, seconds=90), change(SSH, there=True, seconds=30)
 LONG_AGO = change(SSH, there=False, seconds=301)
@@ -122,12 +142,34 @@ LONG_AGO = change(SSH, there=False, seconds=301)
         pytest.param([], [LONG_AGO], [], id="five minutes ago"),
         pytest.param([], [GONE, MODIFIED], [], id="both of one id in one second"),
         pytest.param([OPENED], [GONE], [OPENED, GONE], id="of a rule and of a rule's id"),
+        pytest.param([], [OPENED, GONE], [OPENED, GONE], id="any rule may have been revoked in the same second"),
     ],
 )
 def test_what_a_look_waits_for(
     own: list[ExpectedChange], kept: list[ExpectedChange], expected: list[ExpectedChange]
 ) -> None:
     assert sorted(awaited(own, kept, NOW), key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"),
+    [
+        pytest.param([], False, id="nothing"),
+        pytest.param([OPENED, CLOSED], False, id="changes of rules"),
+        pytest.param([OPENED, GONE], True, id="one of a rule's id"),
+        pytest.param([replace(GONE, time=LONG_AGO.time)], False, id="a rule's id, five minutes ago"),
+        pytest.param([OPENED, replace(GONE, time=LONG_AGO.time)], False, id="only the other is young"),
+    ],
+)
+def test_whether_rules_are_read_with_their_ids(changes: list[ExpectedChange], needed: bool) -> None:
+    assert needs_rules(changes, NOW) == needed
+
+
+def test_a_group_that_is_not_understood_does_not_hide_another() -> None:
+    shown = Shown({"sg-1": group(unreadable=("?",)), "sg-2": replace(group(), group_id="sg-2")})
+    assert lagging({"sg-1": (OPENED,), "sg-2": (OPENED,)}, shown, NOW) == {
+        "sg-2": Lagging(NOW + timedelta(seconds=240), is_missing_rule=True, shows_old=False)
+    }
 
 
 def test_what_events_told_is_learnt_and_the_old_of_it_forgotten() -> None:
@@ -144,7 +186,7 @@ def test_what_events_told_is_learnt_and_the_old_of_it_forgotten() -> None:
     assert EventsTold(ScanTarget("1", "eu-west-1", (), (), (("sg-1", LONG_AGO),)), NOW).own() == {}
 
 
-@pytest.mark.parametrize("told", [OPENED, CLOSED, change(None, there=False), GONE, MODIFIED])
+@pytest.mark.parametrize("told", [OPENED, CLOSED, change(None, there=False), GONE, MODIFIED, RESTORED])
 def test_an_expected_change_is_kept_as_text(told: ExpectedChange) -> None:
     assert ExpectedChange.from_text(told.to_text()) == told
 
@@ -195,6 +237,11 @@ def test_a_prefix_list_of_which_an_older_version_is_restored(version: int, is_sh
     assert lagging({"sg-1": (call,)}, shown, NOW) == (
         {} if is_shown else {"sg-1": Lagging(NOW + timedelta(seconds=300), True, True)}
     )
+
+
+def test_a_prefix_list_whose_version_was_not_read_is_not_waited_for() -> None:
+    shown = Shown({"sg-1": group(LISTED)}, {"pl-1": ()}, {"pl-2": 1})
+    assert lagging({"sg-1": (RESTORED,)}, shown, NOW) == {}
 
 
 REVOKED = {"items": [{"groupId": "sg-1", "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIpv4": "0.0.0.0/0"}]}
@@ -269,6 +316,33 @@ def test_expected_changes_travel_in_a_message() -> None:
     assert latest_changes(changes_from_item(item)).keys() == changes.keys()
     assert json.loads(json.dumps(item)) == item
     assert set(changes_from_item(item)) == {(name, told) for name, of in changes.items() for told in of}
+
+
+def test_a_message_names_an_id_and_a_version_only_where_there_is_one() -> None:
+    assert changes_item({"sg-1": (OPENED, GONE), "sg-2": (OPENED, RESTORED)}) == [
+        ["2026-11-22T02:59:00+00:00", True, ["tcp", 22, 22, "0.0.0.0/0", ""], ["sg-1", "sg-2"]],
+        ["2026-11-22T02:59:00+00:00", False, None, ["sg-1"], "sgr-1", 0],
+        ["2026-11-22T03:00:00+00:00", True, ["", None, None, "", "pl-1"], ["sg-2"], "", 3],
+    ]
+
+
+def test_what_is_sound_is_read_beside_what_is_malformed() -> None:
+    item = changes_item({"sg-1": (OPENED,), "sg-2": (OPENED,)})
+    assert changes_from_item([1, *item, [1, 2]]) == (("sg-1", OPENED), ("sg-2", OPENED))
+
+
+@pytest.mark.parametrize(
+    ("time", "rule", "message"),
+    [
+        pytest.param(None, None, "not an expected change", id="no time"),
+        pytest.param(7, None, "not an expected change", id="a time that is a number"),
+        pytest.param("2026-11-22T03:00:00Z", "tcp", "not a rule", id="a rule that is text"),
+        pytest.param("2026-11-22T03:00:00Z", {"protocol": "tcp"}, "not a rule", id="a rule that is a map"),
+    ],
+)
+def test_what_is_no_expected_change_says_why(time: object, rule: object, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        ExpectedChange.from_parts(time, True, rule)
 
 
 @pytest.mark.parametrize("item", [None, 1, [1], [["x", True, None, ["sg-1"]]], [[None, True, None, []]], [[1, 2]],

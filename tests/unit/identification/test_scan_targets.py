@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from identification.deliveries import Deliveries
 from identification.errors import MalformedEventError
+from identification.expected_changes import ExpectedChange, changes_item
 from identification.scan_targets import ScanTarget, merge, parse_target
+from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedRule, OpeningCall, opened_item
 
 MESSAGE = {"account_id": "210987654321", "account_name": "slave1", "region": "eu-west-1", "group_ids": ["sg-1", "sg-1"]}
 TARGET = ScanTarget("210987654321", "eu-west-1", ("sg-1",))
@@ -41,12 +45,37 @@ def test_a_target_is_read_however_it_comes(record: dict[str, Any]) -> None:
         json.dumps({"Type": "Notification", "Message": "{"}),
         json.dumps({"Type": "Notification", "Message": None}),
         json.dumps(MESSAGE | {"group_ids": ["lock#remediation"]}),
+        json.dumps(MESSAGE | {"group_ids": ["sg-1", 7]}),
+        json.dumps(MESSAGE | {"group_ids": {"sg-1": "sg-1"}}),
+        json.dumps(MESSAGE | {"account_id": 210987654321}),
+        json.dumps(MESSAGE | {"region": ""}),
         "[" * 100_000,
     ],
 )
 def test_what_is_none_is_malformed(body: str) -> None:
     with pytest.raises(MalformedEventError, match="not a scan target"):
         parse_target(sqs(body))
+
+
+TIME = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+SSH = OpenedRule("tcp", 22, 22, "0.0.0.0/0")
+CALL = OpeningCall(OpenedBy("ana", "203.0.113.7", "Terraform", "AuthorizeSecurityGroupIngress", TIME, "e-1"), (SSH,))
+CHANGE = ExpectedChange(TIME, True, SSH)
+
+
+def test_a_target_carries_what_events_told_of_groups() -> None:
+    """The table keeps other records under ids that are no group's."""
+    told = {
+        "opened": opened_item([("sg-1", CALL), ("lock#remediation", CALL), ("sg-2", CALL)]),
+        "expected": changes_item({"sg-1": [CHANGE], "lock#remediation": [CHANGE], "sg-2": [CHANGE]}),
+    }
+    assert parse_target(sqs(json.dumps(MESSAGE | told))) == ScanTarget(
+        "210987654321",
+        "eu-west-1",
+        ("sg-1",),
+        (("sg-1", CALL), ("sg-2", CALL)),
+        (("sg-1", CHANGE), ("sg-2", CHANGE)),
+    )
 
 
 ELSEWHERE = ScanTarget("1", "eu-west-1", ("sg-2",))
@@ -62,6 +91,21 @@ WHOLE = ScanTarget("1", "eu-west-1")
             [ELSEWHERE, ScanTarget("1", "eu-west-1", ("sg-1", "sg-2"))],
             ScanTarget("1", "eu-west-1", ("sg-2", "sg-1")),
             id="groups, each once",
+        ),
+        pytest.param(
+            [
+                ScanTarget("1", "eu-west-1", ("sg-1",), (("sg-1", CALL),), (("sg-1", CHANGE),)),
+                ScanTarget("1", "eu-west-1", ("sg-2",), (("sg-1", CALL), ("sg-2", CALL)), (("sg-2", CHANGE),)),
+                ScanTarget("1", "eu-west-1", ("sg-1",), (), (("sg-1", CHANGE),)),
+            ],
+            ScanTarget(
+                "1",
+                "eu-west-1",
+                ("sg-1", "sg-2"),
+                (("sg-1", CALL), ("sg-2", CALL)),
+                (("sg-1", CHANGE), ("sg-2", CHANGE)),
+            ),
+            id="what events told, each once",
         ),
     ],
 )
