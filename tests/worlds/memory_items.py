@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from library.aws.conditional_writes import ConflictError, NextNumber
+from library.aws.conditional_writes import ConflictError, NextNumber, WantedAttributes
 
 Item = dict[str, Any]
 
@@ -33,8 +33,17 @@ class MemoryItems:
             self.before("get_many")
         yield from [copy.deepcopy(self.items[account_id, name]) for name in wanted if (account_id, name) in self.items]
 
-    def query(self, condition: str, values: Mapping[str, Any], *, index: str = "", only: str = "") -> Iterator[Item]:
+    def query(
+        self,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        index: str = "",
+        only: str = "",
+        wanted: WantedAttributes | None = None,
+    ) -> Iterator[Item]:
         assert not only
+        assert wanted is None
         self.before(f"query {index}")
         yield from [copy.deepcopy(item) for item in self.items.values() if _holds(condition, item, values)]
 
