@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from library.documents.document import Table
 from library.network.addresses import INTERNET, PUBLIC, AddressSet, parse_network
@@ -51,6 +52,7 @@ _SERVICES = {
 }
 
 
+@lru_cache(maxsize=1024)
 def told_line(perm: Exposure) -> str:
     """One exposure on one line: how a ticket's item remembers what it was told.
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -23,6 +24,7 @@ from library.errors import HammerError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.paginator import QueryPaginator
 
 _BATCH_GET_LIMIT = 100
 _BEFORE_PARSE = "before-parse.dynamodb.Query"  # an older botocore has none
@@ -65,6 +67,12 @@ class Items:
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
+        client.meta.events.register(_BEFORE_PARSE, _read_items, unique_id="hammer-read-items")
+
+    @cached_property
+    def _pages(self) -> QueryPaginator:
+        # botocore makes a class for each paginator that it is asked for.
+        return self._client.get_paginator("query")
 
     def get(self, account_id: str, item_id: str) -> Item | None:
         """One item, or None."""
@@ -104,8 +112,7 @@ class Items:
         """
         projection = ", ".join(map(_path, wanted.attributes)) if wanted else ""
         optional = {"IndexName": index, "FilterExpression": only, "ProjectionExpression": projection}
-        self._client.meta.events.register(_BEFORE_PARSE, _read_items, unique_id="hammer-read-items")
-        pages = self._client.get_paginator("query").paginate(
+        pages = self._pages.paginate(
             TableName=self._table_name,
             ConsistentRead=True,
             KeyConditionExpression=condition,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from library.aws.item_values import from_attribute
@@ -54,18 +55,25 @@ def _leave_out(item: dict[str, Any], path: Sequence[str]) -> None:
 
 
 def _map(typed: dict[str, Any]) -> dict[str, Any]:
-    """A map of attributes as a map of their values. Most are texts, which need no call of a function."""
+    """A map of attributes as a map of their values. The most frequent kinds need no call of a function."""
     found: dict[str, Any] = {}
     for name, attribute in typed.items():
         ((kind, value),) = attribute.items()
-        found[name] = value if kind == "S" else _value(kind, value, attribute)
+        if kind == "S":
+            found[name] = value
+        elif kind == "M":
+            found[name] = _map(value)
+        elif kind == "N":
+            found[name] = _number(value)
+        else:
+            found[name] = _value(kind, value, attribute)
     return found
 
 
 def _value(kind: str, value: Any, attribute: dict[str, Any]) -> Any:
     match kind:
-        case "M":
-            return _map(value)
+        case "NULL":
+            return None
         case "L":
             return [_map({"": entry})[""] for entry in value]
         case "B":  # in JSON the bytes are base64, which botocore would have decoded
@@ -73,3 +81,9 @@ def _value(kind: str, value: Any, attribute: dict[str, Any]) -> Any:
         case "BS":
             return {base64.b64decode(entry) for entry in value}
     return from_attribute(attribute)
+
+
+@lru_cache(maxsize=1024)
+def _number(text: str) -> Any:
+    """A number as a Decimal. Most are few: ports, and counts of revisions and occurrences."""
+    return from_attribute({"N": text})

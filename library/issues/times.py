@@ -36,6 +36,8 @@ def parse_time(text: str | None) -> datetime | None:
     if not text:
         return None
     time = datetime.fromisoformat(text)
+    if time.tzinfo is UTC:
+        return time
     try:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except OverflowError as error:  # the first or the last day of the calendar, in another zone

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ class Network(NamedTuple):
         return f"{address}/{bits - (self.size.bit_length() - 1)}"
 
 
+@lru_cache(maxsize=1024)
 def parse_network(text: str) -> Network:
     """Read a CIDR, or a single address, of either family. Host bits are cleared: they mean their network.
 

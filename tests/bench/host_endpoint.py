@@ -1,9 +1,9 @@
-"""What the jobs of the host ask, from memory: `python -m tests.bench.host_endpoint ACCOUNTS ISSUES CHANGED CLOSED`.
+"""What the jobs of the host ask, from memory: `python -m tests.bench.host_endpoint ISSUES CHANGED CLOSED`.
 
 Each account has so many issues, of which so many percent are closed, and one group with a rule that is to be closed.
-Reporting has told of all issues but as many as are changed. DynamoDB takes every write and forgets it, EC2 and S3 do
-not. Each answer comes after 8 ms. It prints its address and serves until its standard input closes. A GET of `/calls`
-answers with how often each operation was called since it was last asked.
+Reporting has told of all issues but one in each of so many accounts, the first ones, which has changed. DynamoDB takes
+every write and forgets it, EC2 and S3 do not. Each answer comes after 8 ms. It prints its address and serves until its
+standard input closes. A GET of `/calls` answers with how often each operation was called since it was last asked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,14 +66,13 @@ class World:
     """What is kept.
 
     Args:
-        accounts: how many there are.
         issues: of each of them.
-        changed: how many of all issues are news: at most one an account.
+        changed: in how many accounts, the first ones, one of the issues is news.
         closed_percent: of how many issues in a hundred the ticket is closed.
     """
 
-    def __init__(self, accounts: int, issues: int, changed: int, closed_percent: int) -> None:
-        self._changed = changed * 1000 // accounts if accounts else 0
+    def __init__(self, issues: int, changed: int, closed_percent: int) -> None:
+        self._changed = changed
         every = [
             issue_of(number, changed=False, closed=number % 100 >= 100 - closed_percent) for number in range(issues)
         ]
@@ -88,12 +88,8 @@ class World:
         if operation == "Query":
             values = asked["ExpressionAttributeValues"]
             value = next((one["S"] for name, one in values.items() if name == ":value"), "nothing")
-            return self._issues(
-                values[":account"]["S"],
-                ">" if " > " in asked["KeyConditionExpression"] else "=",
-                value,
-                _projection(asked),
-            )
+            comparison = next((sign for sign in "<>" if f"{sign} :value" in asked["KeyConditionExpression"]), "=")
+            return self._issues(values[":account"]["S"], comparison, value, _projection(asked))
         if operation == "GetItem" and asked["Key"]["issue_id"]["S"].startswith("sg-"):
             account, number = asked["Key"]["account_id"]["S"], int(asked["Key"]["issue_id"]["S"][-5:])
             item = json.dumps({"Item": serialized(self._items[False][number].to_item())})
@@ -109,7 +105,7 @@ class World:
         return b"{}"
 
     def _is_changed(self, account: str) -> bool:
-        return int(account) % 1000 < self._changed
+        return int(account) <= self._changed
 
     def _issues(self, account: str, comparison: str, value: str, wanted: tuple[str, ...]) -> bytes:
         kind = (self._is_changed(account), comparison + value, wanted)
@@ -208,16 +204,17 @@ _CALLER = (
 )
 
 
-def main() -> None:
-    """Serve."""
-    world, calls = World(*map(int, sys.argv[1:])), Counter[str]()
+@contextmanager
+def serving(world: World, delay_s: float = DELAY_S) -> Iterator[str]:
+    """Serve a world on loopback; gives the address."""
+    calls = Counter[str]()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = -1  # one packet an answer: the second of two waits 40 ms for a delayed acknowledgement
 
         def do_POST(self) -> None:
-            time.sleep(DELAY_S)
+            time.sleep(delay_s)
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             target = self.headers["X-Amz-Target"] or ""
             with world.lock:
@@ -250,6 +247,11 @@ def main() -> None:
                 calls.clear()
             self._send(counted.encode())
 
+        def handle_expect_100(self) -> bool:
+            on = super().handle_expect_100()
+            self.wfile.flush()  # else the SDK waits a second for it before it sends an object to S3
+            return on
+
         def _send(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -260,10 +262,21 @@ def main() -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    sys.stdin.read()
-    server.shutdown()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def main() -> None:
+    """Serve what the command line asks for."""
+    with serving(World(*map(int, sys.argv[1:]))) as address:
+        print(address, flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":
