@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections import Counter
@@ -53,18 +54,22 @@ class Command:
     exit_code: int = 0
 
     def run(self) -> Cost:
-        """Run it and ask the operating system what it used."""
+        """Run it and ask the operating system what it used. What it says is shown only if it fails."""
         began, descriptors, ended = time.monotonic(), 0, 0
-        process = subprocess.Popen(self.arguments, env=self.whole_environment(), stdout=subprocess.DEVNULL)
-        while not ended:
-            time.sleep(0.05)
-            with suppress(OSError):
-                descriptors = max(descriptors, len(list(Path(f"/proc/{process.pid}/fd").iterdir())))
-            ended, status, used = os.wait4(process.pid, os.WNOHANG)
-        wall = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != self.exit_code:
-            raise SystemExit(f"{' '.join(self.arguments)} exited with {process.returncode}")
+        with tempfile.TemporaryFile("w+", errors="replace") as said:
+            process = subprocess.Popen(
+                self.arguments, env=self.whole_environment(), stdout=subprocess.DEVNULL, stderr=said
+            )
+            while not ended:
+                time.sleep(0.05)
+                with suppress(OSError):
+                    descriptors = max(descriptors, len(list(Path(f"/proc/{process.pid}/fd").iterdir())))
+                ended, status, used = os.wait4(process.pid, os.WNOHANG)
+            wall = time.monotonic() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != self.exit_code:
+                said.seek(0)
+                raise SystemExit(f"{said.read()[-2000:]}\n{' '.join(self.arguments)} exited with {process.returncode}")
         return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, wall, descriptors)
 
     def output(self) -> bytes:
