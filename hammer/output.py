@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from hammer.formats import Format, render
+from hammer.formats import Format, pieces
 from hammer.listing.issue import Listing
 from library.documents.text import printable
 from library.jobs.command_line import Exit
@@ -76,12 +76,12 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
 
         show(console(), listing)
         return
-    data = _text(listing, output_format).encode("utf-8")
+    data = (piece.encode("utf-8") for piece in _pieces(listing, output_format))
     if output is None:
         _print(data)
     elif output.startswith(_S3):
         bucket, _, key = output.removeprefix(_S3).partition("/")
-        s3().put_object(Bucket=bucket, Key=key, Body=data, ContentType=_CONTENT_TYPES[output_format])
+        s3().put_object(Bucket=bucket, Key=key, Body=b"".join(data), ContentType=_CONTENT_TYPES[output_format])
     else:
         try:
             _write_file(Path(output), data)
@@ -90,25 +90,25 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
             raise typer.Exit(Exit.INCOMPLETE) from error
 
 
-def _text(listing: Listing, output_format: Format) -> str:
+def _pieces(listing: Listing, output_format: Format) -> Iterator[str]:
     if output_format is not Format.TABLE:
-        return render(output_format, listing)
+        return pieces(output_format, listing)
     from hammer.formats.table_format import show
     from hammer.terminal import console
 
     text = StringIO()
     show(console(text), listing)
-    return text.getvalue()
+    return iter([text.getvalue()])
 
 
-def _print(data: bytes) -> None:
+def _print(data: Iterable[bytes]) -> None:
     """Bytes, so that line ends stay as they are and no encoding lacks a character."""
     sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
     if buffer is None:
-        sys.stdout.write(data.decode("utf-8"))
+        sys.stdout.writelines(piece.decode("utf-8") for piece in data)
     else:
-        buffer.write(data)
+        buffer.writelines(data)
         buffer.flush()
 
 
@@ -117,15 +117,16 @@ def _is_replaced(path: Path) -> bool:
     return path.is_file() or not path.exists()
 
 
-def _write_file(path: Path, data: bytes) -> None:
+def _write_file(path: Path, data: Iterable[bytes]) -> None:
     if not _is_replaced(path):
-        path.write_bytes(data)
+        with path.open("wb") as device:
+            device.writelines(data)
         return
     path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(data)
         # What mkstemp makes is for its owner alone; a report is as other files are.
         mask = os.umask(0)
         os.umask(mask)

@@ -117,6 +117,7 @@ def scan_region(
         for page in read_security_groups(client, group_ids):
             scan.shown |= {group.group_id: group for group in page.groups if group.group_id in keep}
             openings |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
+            del page  # it is let go before the next one is read
     except ClientError as error:
         # Without the region being asked about elsewhere, a region that is off looks like wrong credentials.
         if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from importlib import import_module
 
@@ -21,12 +21,19 @@ class Format(StrEnum):
     OCSF = "ocsf"
 
 
-def render(output_format: Format, listing: Listing) -> str:
-    """A whole list as text. Not for `table`, whose width is that of a terminal: `hammer.formats.table.show`.
+def pieces(output_format: Format, listing: Listing) -> Iterator[str]:
+    """A list as text, a piece at a time, so that a long one is never in memory as a whole.
+
+    Not for `table`, whose width is that of a terminal: `hammer.formats.table_format.show`.
 
     Raises:
         ImportError: a package that the format needs is not installed.
     """
     module = import_module(f"hammer.formats.{output_format}_format")
-    write: Callable[[Listing], str] = module.render
+    write: Callable[[Listing], Iterator[str]] = module.pieces
     return write(listing)
+
+
+def render(output_format: Format, listing: Listing) -> str:
+    """A whole list as one text. Raises what `pieces` raises."""
+    return "".join(pieces(output_format, listing))

@@ -36,10 +36,10 @@ _LABELS = {
 }
 
 
-def render(listing: Listing) -> str:
+def pieces(listing: Listing) -> Iterator[str]:
     """The list as `{"Findings": […]}`, ASCII only. One call of BatchImportFindings takes at most 100 of them."""
     findings = [finding(issue, listing.generated) for issue in listing.issues if issue.is_group]
-    return json.dumps({"Findings": findings}, indent=2) + "\n"
+    yield json.dumps({"Findings": findings}, indent=2) + "\n"
 
 
 def finding(issue: ListedIssue, now: datetime) -> dict[str, Any]:

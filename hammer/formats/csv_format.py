@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from io import StringIO
 
@@ -30,13 +30,16 @@ _FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
 _FORMULA = re.compile(rf"(^|[,;|])(\s*)(?=[=+\-@{_FULL_WIDTH}])")
 
 
-def render(listing: Listing) -> str:
+def pieces(listing: Listing) -> Iterator[str]:
     """A header, and one line for each rule and source, each with CR and LF at its end."""
-    text = StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    yield _lines([COLUMNS])
     for issue in listing.issues:
-        writer.writerows([[safe_cell(cell) for cell in row] for row in _rows(issue)])
+        yield _lines([safe_cell(cell) for cell in row] for row in _rows(issue))
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> str:
+    text = StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(rows)
     return text.getvalue()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 
@@ -21,11 +22,11 @@ from library.issues.times import shown_time
 _PARTS = "hammer.formats.report"
 
 
-def render(listing: Listing) -> str:
-    """The whole page."""
+def pieces(listing: Listing) -> Iterator[str]:
+    """The page, as one piece."""
     style, script = _part("report.css"), _part("report.js")
     issues = [view(issue, number, listing.generated) for number, issue in enumerate(listing.issues, 1)]
-    return (
+    yield (
         _environment()
         .get_template("report.html.j2")
         .render(

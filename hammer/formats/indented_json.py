@@ -6,6 +6,7 @@ brings the line break and the indent.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from json import JSONEncoder
 from typing import Any
@@ -31,6 +32,25 @@ def indented(value: Any, level: int = 0) -> str:
         parts = [f"{_encoder(0).encode(key)}: {indented(item, level + 1)}" for key, item in value.items()]
         return f"{{{inner}{f',{inner}'.join(parts)}{outer}}}"
     return f"[{inner}{f',{inner}'.join(indented(item, level + 1) for item in items)}{outer}]"
+
+
+def pieces_of_lists(lists: Mapping[str, Iterable[Any]]) -> Iterator[str]:
+    """Write a map of lists, an item at a time: no more than one is in memory.
+
+    Args:
+        lists: at least one.
+    """
+    inner, outer = "\n" + _STEP * 2, "\n" + _STEP
+    begins = "{"
+    for name, items in lists.items():
+        yield f"{begins}{outer}{_encoder(0).encode(name)}: ["
+        begins = ","
+        between = ""
+        for item in items:
+            yield f"{between}{inner}{indented(item, 2)}"
+            between = ","
+        yield f"{outer}]" if between else "]"
+    yield "\n}"
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from hammer.listing.issue import Listing
 
 
-def render(listing: Listing) -> str:
+def pieces(listing: Listing) -> Iterator[str]:
     """One line for each issue, ASCII only."""
-    return "".join(json.dumps(issue.item()) + "\n" for issue in listing.issues)
+    for issue in listing.issues:
+        yield json.dumps(issue.item()) + "\n"

@@ -6,6 +6,7 @@ Source: OCSF schema 1.6.0, class `compliance_finding` with the profiles `cloud` 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -40,10 +41,10 @@ _COMPLIANCE = {
 }
 
 
-def render(listing: Listing) -> str:
+def pieces(listing: Listing) -> Iterator[str]:
     """The list as an array of events, ASCII only."""
     events = [event(issue, listing.generated) for issue in listing.issues if issue.is_group]
-    return json.dumps(events, indent=2) + "\n"
+    yield json.dumps(events, indent=2) + "\n"
 
 
 def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:

@@ -99,11 +99,11 @@ class Evaluator:
         self._restricted = traffic_of_ports(restricted) | ALL_WITHOUT_PORTS
         self._public = PUBLIC - trusted
         self._internet = INTERNET - trusted
-        # An organization's groups repeat a few port ranges and sources many thousand times.
+        # An organization's groups repeat a few port ranges and sources many thousand times, and sets of rules often.
         self._traffic = lru_cache(maxsize=4096)(self._traffic_of_rule)
         self._source = lru_cache(maxsize=4096)(self._public_network)
-        self._judged = lru_cache(maxsize=4096)(self._judge)
-        self._opened = lru_cache(maxsize=4096)(self._openings)
+        self._judged = lru_cache(maxsize=512)(self._judge)
+        self._opened = lru_cache(maxsize=512)(self._openings)
 
     def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
         """The prefix lists whose entries `evaluate` needs to know for this group."""

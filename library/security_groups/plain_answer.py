@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from sys import intern
 from typing import NamedTuple
 from xml.parsers.expat import ExpatError, ParserCreate
 
@@ -79,9 +80,12 @@ _ELEMENT_BEGINS = re.compile(rf"<(\w++)>{_S}")
 _TAGS = re.compile(
     rf"<item>{_S}<key>([^<]*+)</key>{_S}(?:<value>([^<]*+)</value>|<value/>)?+{_S}</item>{_S}|([\s\S]++)"
 )
-_DESCRIPTION = rf"(?:(?:<description>([^<]*+)</description>|<description/>){_S})?+"
+_DESCRIPTION = rf"(?:<description>([^<]*+)</description>|<description/>){_S}"
+# EC2 writes the description after the source, emulators before it.
 _RANGES, _RANGES_V6, _PREFIX_LISTS = (
-    re.compile(rf"<item>{_S}<{source}>([^<]++)</{source}>{_S}{_DESCRIPTION}</item>{_S}|([\s\S]++)")
+    re.compile(
+        rf"<item>{_S}({_DESCRIPTION})?+<{source}>([^<]++)</{source}>{_S}(?(1)|(?:{_DESCRIPTION})?+)</item>{_S}|([\s\S]++)"
+    )
     for source in ("cidrIp", "cidrIpv6", "prefixListId")
 )
 _PAIRS = re.compile(rf"<item>{_S}((?:{_LEAF})++)</item>{_S}|([\s\S]++)")
@@ -157,11 +161,11 @@ def _group(texts: dict[str, str], lists: dict[str, str]) -> SecurityGroup:
     for key, value, unusual in _TAGS.findall(lists.get("tagSet", "")):
         if unusual:
             raise NotPlainError("not as EC2 writes it")
-        tags[_unescaped(key)] = _unescaped(value)
+        tags[intern(_unescaped(key))] = _unescaped(value)  # intern: the groups of a region share a few
     return SecurityGroup(
         group_id=_unescaped(texts["groupId"]),
         name=_unescaped(texts.get("groupName", "")),
-        vpc_id=_unescaped(texts.get("vpcId", "")),
+        vpc_id=intern(_unescaped(texts.get("vpcId", ""))),
         description=_unescaped(texts.get("groupDescription", "")),
         tags=tags,
         ingress=tuple(_rules(lists["ipPermissions"])) if "ipPermissions" in lists else (),
@@ -182,11 +186,11 @@ def _rules(permissions: str) -> list[IngressRule]:
             (_RANGES_V6, ranges_v6),
             (_PREFIX_LISTS, prefix_lists),
         ):
-            for source, description, unusual in items.findall(listed) if listed else ():
+            for _, before, source, after, unusual in items.findall(listed) if listed else ():
                 if unusual or "&" in source:
                     raise NotPlainError("not as EC2 writes it")
                 cidr, prefix_list_id = ("", source) if items is _PREFIX_LISTS else (source, "")
-                rules.append(IngressRule(*traffic, cidr, prefix_list_id, "", _unescaped(description)))
+                rules.append(IngressRule(*traffic, cidr, prefix_list_id, "", _unescaped(before or after)))
         rules += [IngressRule(*traffic, "", "", group_id, text) for group_id, text in _pairs(pairs)]
     return rules
 

@@ -69,6 +69,11 @@ def one_region(report: Report, runs: int, custodian: str | None) -> None:
         report.figure("  10 % exposed: times that of a paginator with the collector's threshold", some.cpu / rare)
         report.figure("  all exposed: times that of a paginator with the collector's threshold", every.cpu / rare)
         report.figure(f"scan{groups} groups: memory, times the paginator's", some.memory / alone.memory, 1.1)
+        report.figure(
+            f"scan{groups} groups, all exposed: memory, times the paginator's",
+            every.memory / alone.memory,
+            None if size else 1.1,
+        )
     if custodian:
         report.figure("scan, 10 % exposed: CPU, times Cloud Custodian's", cost["scan"].cpu / cost["custodian"].cpu, 1)
         report.figure("scan: memory, times Cloud Custodian's", cost["scan"].memory / cost["custodian"].memory, 1)

@@ -136,6 +136,21 @@ def test_what_ec2_writes_is_read_without_a_tree() -> None:
     assert_alike(EC2S)
 
 
+def test_what_an_emulator_writes_is_read_without_a_tree() -> None:
+    # moto's server: no line ends, and descriptions before the sources
+    ranges = "<item><description>d&amp;</description><cidrIp>8.8.8.8/32</cidrIp></item>"
+    ranges += "<item><description/><cidrIp>9.9.9.9/32</cidrIp></item>"
+    body = answer(
+        "<item><groupId>sg-1</groupId><ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort>"
+        f"<toPort>22</toPort><groups/><ipRanges>{ranges}</ipRanges><ipv6Ranges/><prefixListIds/></item></ipPermissions>"
+        "<ownerId>123456789012</ownerId><groupName>a</groupName></item>"
+    )
+    (read,) = read_plain_answer(body).groups
+    assert isinstance(read, SecurityGroup)
+    assert [(rule.cidr, rule.description) for rule in read.ingress] == [("8.8.8.8/32", "d&"), ("9.9.9.9/32", "")]
+    assert_alike(body)
+
+
 def test_one_odd_group_does_not_cost_the_others_their_speed() -> None:
     odd = "<item><groupId>sg-2</groupId><ipPermissions><item><ipProtocol>tcp</ipProtocol></item></ipPermissions></item>"
     usual = group(described_group(["tcp/22 from 8.8.8.8/32"]))
@@ -164,6 +179,10 @@ ODD = {
     "a list in a list of the same name": ("<ipPermissionsEgress>", "<ipPermissionsEgress><ipPermissionsEgress/>"),
     "a group's part of a known name in an unknown one": ("<newOne>", "<newOne><groupId>sg-3</groupId>"),
     "an element in a name": ("<groupName>", "<groupName><b/>"),
+    "two descriptions of a source": (
+        "<cidrIp>203.0.113.0/24</cidrIp>",
+        "<description/><cidrIp>203.0.113.0/24</cidrIp><description>b</description>",
+    ),
     "an id with an escape": ("<groupId>sg-9", "<groupId>&#115;g-9"),
     "a source with an escape": ("<cidrIp>203", "<cidrIp>&#50;03"),
     "a port with an escape": ("<fromPort>22", "<fromPort>&#50;2"),
