@@ -1,0 +1,158 @@
+"""The options of `hammer issues` and `hammer scan`: each reaches the list, and the list goes where it is to go."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from hammer.__main__ import application
+from library.aws.coverage_records import CoverageRecords
+from library.aws.issue_table import IssueTable
+from library.aws.table_definition import TABLE_DEFINITION
+from library.issues.issue import Status, Timestamps
+from library.issues.scan_coverage import ITEM_PREFIX, Outcome, ScanCoverage
+from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
+
+MAIN, SLAVE = "123456789012", "210987654321"
+REGION = "eu-west-1"
+CONFIG = {
+    "aws": {
+        "main_account_id": MAIN,
+        "region": REGION,
+        "accounts": {MAIN: "master", SLAVE: "shop"},
+        "regions": [REGION, "us-east-1"],
+    },
+    "secgrp_unrestricted_access": {"ddb.table_name": "issues-of-ours"},
+}
+RDP_ONLY = replace(DETAILS, name="alpha", region="us-east-1", status="open_partly", perms=(RDP,), tags={"owner": "bo"})
+ISSUES = (
+    an_issue(issue_id="sg-ssh", details=replace(DETAILS, name="beta", tags={"owner": "ana"})),
+    an_issue(Status.WHITELISTED, issue_id="sg-rdp", details=RDP_ONLY, account_id=MAIN),
+    an_issue(Status.RESOLVED, issue_id="sg-gone"),
+    an_issue(issue_id="sg-new", details=replace(DETAILS, name="gamma"), timestamps=Timestamps(identified=NOW)),
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A configuration, its table with an issue of each kind, and two exposed groups; reading changes nothing."""
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name=REGION)
+        client.create_table(TableName="issues-of-ours", **TABLE_DEFINITION)
+        table = IssueTable(client, "issues-of-ours")
+        for issue in ISSUES:
+            table.items.put_new(issue.to_item())
+        ec2 = boto3.client("ec2", region_name=REGION)
+        for rule, owner in ((SSH, "ana"), (RDP, "bo")):
+            tags = [{"ResourceType": "security-group", "Tags": [{"Key": "owner", "Value": owner}]}]
+            name = f"of-{owner}"
+            made = ec2.create_security_group(GroupName=name, Description="test", TagSpecifications=tags)
+            ec2.authorize_security_group_ingress(
+                GroupId=made["GroupId"],
+                IpProtocol="tcp",
+                FromPort=rule.from_port,
+                ToPort=rule.to_port,
+                CidrIp=rule.cidr,
+            )
+        yield str(folder)
+
+
+def hammer(command: str, place: str, *options: str) -> Result:
+    return CliRunner().invoke(application([command]), [command, "--config", place, *options], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param("", "sg-rdp sg-new sg-ssh", id="open and whitelisted by default"),
+        pytest.param("--severity high", "sg-new sg-ssh", id="severity"),
+        pytest.param("--severity high --severity medium", "sg-rdp sg-new sg-ssh", id="two severities"),
+        pytest.param("--port 3389", "sg-rdp", id="port"),
+        pytest.param("--owner BO", "sg-rdp", id="owner"),
+        pytest.param("--status resolved", "sg-gone", id="status"),
+        pytest.param("--status resolved --status open", "sg-gone sg-new sg-ssh", id="two statuses"),
+        pytest.param("--sort name", "sg-rdp sg-ssh sg-new", id="sort"),
+        pytest.param("--account 210987654321", "sg-new sg-ssh", id="account"),
+        pytest.param("--region us-east-1", "sg-rdp", id="region"),
+        pytest.param("--group sg-gone", "sg-gone", id="a named group is listed whatever became of it"),
+        pytest.param("--group sg-gone --group sg-ssh --status open", "sg-ssh", id="group and status"),
+    ],
+)
+def test_each_option_of_issues_reaches_the_list(place: str, options: str, expected: str) -> None:
+    result = hammer("issues", place, "--format", "jsonl", *options.split())
+    assert [json.loads(line)["group_id"] for line in result.stdout.splitlines()] == expected.split()
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected", "code"),
+    [
+        pytest.param("", "of-ana of-bo", 3, id="nothing is left out"),
+        pytest.param("--severity low", "of-ana of-bo", 3, id="severity"),
+        pytest.param("--severity critical", "", 0, id="a severity that no issue has"),
+        pytest.param("--port 3389", "of-bo", 3, id="port"),
+        pytest.param("--owner bo", "of-bo", 3, id="owner"),
+        pytest.param("--sort name", "of-ana of-bo", 3, id="sort by name"),
+        pytest.param("--sort owner", "of-ana of-bo", 3, id="sort by owner"),
+        pytest.param("--fail-on low", "of-ana of-bo", 3, id="fail on what is there"),
+        pytest.param("--fail-on high", "of-ana of-bo", 0, id="fail on what is not there"),
+    ],
+)
+def test_each_option_of_scan_reaches_the_list(place: str, options: str, expected: str, code: int) -> None:
+    arguments = ("--account", MAIN, "--region", REGION, "--format", "json", *options.split())
+    result = hammer("scan", place, *arguments)
+    found = [issue["name"] for issue in json.loads(result.stdout)["issues"]]
+    # Without an order the ids decide, which are random.
+    assert (found if "--sort" in options else sorted(found)) == expected.split()
+    assert result.exit_code == code
+
+
+@pytest.mark.parametrize("command", ["issues", "scan"])
+def test_a_list_goes_to_a_file_and_nothing_to_standard_output(place: str, command: str, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    result = hammer(command, place, "--account", MAIN, "--format", "csv", "--output", str(file))
+    assert result.stdout == ""
+    with file.open(newline="") as lines:
+        names = [row["group_name"] for row in csv.DictReader(lines)]
+    assert sorted(names) == (["alpha"] if command == "issues" else ["of-ana", "of-bo"])
+
+
+def test_a_scan_without_config_reads_what_the_environment_names(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAMMER_CONFIG", place)
+    arguments = ("scan", "--account", SLAVE, "--format", "json")
+    result = CliRunner().invoke(application(arguments), arguments, catch_exceptions=False)
+    scanned = [(row["account_id"], row["region"]) for row in json.loads(result.stdout)["scanned"]]
+    assert scanned == [(SLAVE, REGION), (SLAVE, "us-east-1")]
+
+
+def test_what_was_not_seen_whole_or_cannot_be_read_is_named_and_is_1(place: str) -> None:
+    client = boto3.client("dynamodb", region_name=REGION)
+    table = IssueTable(client, "issues-of-ours")
+    coverage = ScanCoverage(SLAVE, REGION, Outcome.FAILED, NOW, 1.0, 3, reason="denied")
+    CoverageRecords(table.items).record(coverage)
+    table.items.put_new({"account_id": MAIN, "issue_id": "sg-odd", "status": "open", "revision": 1})
+    try:
+        result = hammer("issues", place, "--format", "json")
+    finally:  # the table is every test's
+        for account_id, issue_id in ((MAIN, "sg-odd"), (SLAVE, f"{ITEM_PREFIX}{REGION}")):
+            key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
+            client.delete_item(TableName="issues-of-ours", Key=key)
+    listed = json.loads(result.stdout)
+    assert [row["group_id"] for row in listed["issues"]] == ["sg-rdp", "sg-new", "sg-ssh"]
+    assert [(row["account_id"], row["region"]) for row in listed["failed"]] == [(MAIN, ""), (SLAVE, REGION)]
+    odd, unseen = result.stderr.splitlines()
+    assert odd.startswith(f"hammer: {MAIN}")
+    assert "sg-odd" in odd
+    assert unseen == f"hammer: {SLAVE} {REGION}: its last scan: failed: denied"
+    assert result.exit_code == 1
