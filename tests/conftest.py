@@ -4,6 +4,7 @@ The same tree always gives the same result: random cases come from fixed seeds. 
 """
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -29,3 +30,7 @@ os.environ.update(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
 )
+
+# What a script starts in the background ignores Ctrl-C, and so would every process of it: tests are about what it does.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
