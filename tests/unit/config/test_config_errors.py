@@ -211,6 +211,9 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         # Account ids.
         ("aws/main_account_id", "12345", f"aws.main_account_id: '12345' {NOT_AN_ACCOUNT}"),
         ("aws/main_account_id", "12345678901x", f"aws.main_account_id: '12345678901x' {NOT_AN_ACCOUNT}"),
+        ("aws/main_account_id", "12345678901", f"aws.main_account_id: '12345678901' {NOT_AN_ACCOUNT}"),
+        ("aws/main_account_id", 1234567890123, f"aws.main_account_id: 1234567890123 {NOT_AN_ACCOUNT}"),
+        ("aws/main_account_id", True, f"aws.main_account_id: true {NOT_AN_ACCOUNT}"),
         ("aws/accounts", {"1234": "x"}, f"aws.accounts.1234: '1234' {NOT_AN_ACCOUNT}"),
         (
             "aws/accounts",
@@ -226,7 +229,10 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         (f"{CHECK}/accounts", ["slave1"], f"{CHECK}.accounts[0]: 'slave1' {NOT_AN_ACCOUNT}"),
         (f"{CHECK}/remediation_accounts", [12], f"{CHECK}.remediation_accounts[0]: 12 {NOT_AN_ACCOUNT}"),
         # URLs, which are not shown: they may carry a password.
-        *(("jira/server", url, f"jira.server: {NOT_A_URL}") for url in ["jira.example.com", "ftp://u:p@x", "https://"]),
+        *(
+            ("jira/server", url, f"jira.server: {NOT_A_URL}")
+            for url in ["jira.example.com", "ftp://u:p@x", "https://", "https://[::1"]
+        ),
         ("slack/base_url", "https://a b", f"slack.base_url: {NOT_A_URL}"),
         *(("jira/server", url, f"jira.server: {UNENCRYPTED}") for url in ["http://jira", "HTTP://10.0.0.1:8080"]),
         *(("slack/base_url", url, f"slack.base_url: {UNENCRYPTED}") for url in ["http://localhost.evil/", "http://p/"]),

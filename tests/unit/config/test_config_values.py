@@ -148,6 +148,24 @@ def test_trusted_cidrs_with_host_bits_mean_their_network() -> None:
     assert config.secgrp_unrestricted_access.trusted_cidrs == AddressSet.parse("198.51.100.0/24", "8.8.8.8/32")
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://[::1]:8080/x", "http://localhost/", "https://jira"])
+def test_a_login_may_go_to_this_machine_unencrypted(url: str) -> None:
+    config = parse(config_with({"jira/server": url, "slack/base_url": url}))
+    assert (config.jira.server, config.slack.base_url) == (url, url)
+
+
+def test_remediation_at_once_may_name_every_account_and_those_of_the_lists() -> None:
+    written = {"*": ["critical"], "333333333333": "critical, high", "444444444444": [], "123456789012": ["low"]}
+    lists = {f"{CHECK}/accounts": [333333333333], f"{CHECK}/remediation_accounts": "444444444444"}
+    section = {f"{CHECK}/remediation_immediate": written, "aws/accounts": {"210987654321": "slave1"}}
+    assert parse(config_with(section | lists)).secgrp_unrestricted_access.remediation_immediate == {
+        "*": ("critical",),
+        "333333333333": ("critical", "high"),
+        "444444444444": (),
+        "123456789012": ("low",),
+    }
+
+
 class TestAccounts:
     def test_absent_lists_mean_all_of_aws_accounts(self) -> None:
         config = parse()
