@@ -11,7 +11,7 @@ from hammer.listing.controls import ports_of
 from hammer.listing.issue import ListedIssue
 from library.issues.issue import Status
 from library.issues.reachability import Severity
-from library.network.ports import PortSet, protocol_name
+from library.network.ports import PortSet
 
 SEVERITIES = tuple(Severity)
 """The worst first."""
@@ -56,7 +56,7 @@ class Wanted:
 
 def exposes(issue: ListedIssue, ports: PortSet) -> bool:
     """Whether a rule of an issue lets one of these ports in."""
-    return any(bool(ports_of(perm) & ports) or protocol_name(perm.protocol) == "-1" for perm in issue.details.perms)
+    return any(ports_of(perm) & ports for perm in issue.details.perms)
 
 
 def chosen(issues: Iterable[ListedIssue], wanted: Wanted, sort: Sort) -> tuple[ListedIssue, ...]:

@@ -53,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         table = IssueTable(client, "issues-of-ours")
         for issue in ISSUES:
             table.items.put_new(issue.to_item())
-        ec2 = boto3.client("ec2", region_name=REGION)
+        ec2: Any = boto3.client("ec2", region_name=REGION)
         for rule, owner in ((SSH, "ana"), (RDP, "bo")):
             tags = [{"ResourceType": "security-group", "Tags": [{"Key": "owner", "Value": owner}]}]
             name = f"of-{owner}"

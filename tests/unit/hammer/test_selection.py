@@ -21,8 +21,8 @@ DNS = Exposure("udp", 50, 60, "0.0.0.0/0", "open_completely")
 ESP = Exposure("50", None, None, "0.0.0.0/0", "open_completely")
 
 
-def reached(status: str = "open_completely", sources: Sources = Sources.ALL) -> Reachability:
-    return Reachability.of(Verdict.INTERNET, sources, status)
+def reached() -> Reachability:
+    return Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
 
 
 ISSUES = (
