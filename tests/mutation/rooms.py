@@ -68,7 +68,10 @@ ROOMS: Mapping[str, Room] = {
         ),
         ("tests/unit/remediation",),
     ),
-    "config": Room(("library/config/*.py",), ("tests/unit/config",)),
+    "config": Room(
+        ("library/config/*.py",),
+        ("tests/unit/config", "tests/integration/config/test_config_folder.py", "tests/unit/remediation/test_due.py"),
+    ),
     "listings": Room(
         ("hammer/listing/*.py", "hammer/formats/*.py", "hammer/formats/report/*.py", "hammer/status_view.py"),
         ("tests/unit/hammer",),
@@ -83,6 +86,6 @@ ROOMS: Mapping[str, Room] = {
             "library/errors.py",
             "library/notifications/owners.py",
         ),
-        ("tests/unit/aws", "tests/unit/config", "tests/unit/notifications"),
+        ("tests/deployment/test_cost.py", "tests/unit/aws", "tests/unit/notifications"),
     ),
 }

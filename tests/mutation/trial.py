@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.outcomes import Skipped
+from _pytest.tmpdir import tmppath_result_key
 from hypothesis import Phase, settings
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
@@ -103,6 +104,7 @@ def _known(items: list[pytest.Item], path: Path) -> Known:
 
 def _passes(item: pytest.Item) -> bool:
     """Run one test without a report: hypothesis and pytest spend a second on one of a failure, which nobody reads."""
+    item.stash[tmppath_result_key] = {}  # what a report would set: the end of `tmp_path` reads it
     request: object = getattr(item, "_request", None)
     if request is False or request is None:
         item._initrequest()  # type: ignore[attr-defined]
