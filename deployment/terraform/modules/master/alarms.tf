@@ -104,13 +104,26 @@ resource "aws_cloudwatch_log_metric_filter" "hammer" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each = local.functions
+  for_each = merge(
+    {
+      for function in keys(local.functions) : function => {
+        queue       = aws_sqs_queue.dead_letters[function].name
+        description = "Something could not be done after every retry: read the queue and the function's log, mend the cause, redrive."
+      }
+    },
+    {
+      for immediate in keys(local.immediate) : immediate => {
+        queue       = aws_sqs_queue.immediate_dead_letters[immediate].name
+        description = "A group was not remediated at once, after an hour of attempts: the log group of the host says why. See the runbook."
+      }
+    },
+  )
 
-  alarm_name          = "${local.names[each.key]}-dead-letters"
-  alarm_description   = "Something could not be done after every retry: read the queue and the function's log, mend the cause, redrive."
+  alarm_name          = each.value.queue
+  alarm_description   = each.value.description
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = aws_sqs_queue.dead_letters[each.key].name }
+  dimensions          = { QueueName = each.value.queue }
   statistic           = "Maximum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
@@ -187,16 +200,31 @@ resource "aws_cloudwatch_metric_alarm" "remediation_limit" {
 
 # Scan targets must be done before the next scan; an event is worth little when it is old.
 resource "aws_cloudwatch_metric_alarm" "waiting" {
-  for_each = local.queues
+  for_each = merge(
+    {
+      for function in keys(local.queues) : function => {
+        queue       = aws_sqs_queue.work[function].name
+        seconds     = function == "hammer-receive-security-group-events" ? 600 : var.scan_interval_minutes * 60
+        description = "The oldest message has waited for long: the function fails, is throttled, or has more to do than scan_concurrency allows."
+      }
+    },
+    {
+      for immediate in keys(local.immediate) : immediate => {
+        queue       = aws_sqs_queue.immediate[immediate].name
+        seconds     = 1800
+        description = "A group has waited for half an hour to be remediated at once: the host is away, or its runs fail."
+      }
+    },
+  )
 
-  alarm_name          = "${local.names[each.key]}-waiting"
-  alarm_description   = "The oldest message has waited for long: the function fails, is throttled, or has more to do than scan_concurrency allows."
+  alarm_name          = "${each.value.queue}-waiting"
+  alarm_description   = each.value.description
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = aws_sqs_queue.work[each.key].name }
+  dimensions          = { QueueName = each.value.queue }
   statistic           = "Maximum"
   comparison_operator = "GreaterThanThreshold"
-  threshold           = each.key == "hammer-receive-security-group-events" ? 600 : var.scan_interval_minutes * 60
+  threshold           = each.value.seconds
   period              = 300
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"

@@ -44,39 +44,3 @@ resource "aws_sqs_queue_policy" "immediate" {
     }]
   })
 }
-
-resource "aws_cloudwatch_metric_alarm" "immediate_dead_letters" {
-  for_each = local.immediate
-
-  alarm_name          = "${each.value}-dead-letters"
-  alarm_description   = "A group was not remediated at once, after an hour of attempts: the log group of the host says why. See the runbook."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = aws_sqs_queue.immediate_dead_letters[each.key].name }
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "immediate_waiting" {
-  for_each = local.immediate
-
-  alarm_name          = "${each.value}-waiting"
-  alarm_description   = "A group has waited for half an hour to be remediated at once: the host is away, or its runs fail."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = aws_sqs_queue.immediate[each.key].name }
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 1800
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-}
