@@ -21,10 +21,12 @@ from hammer.formats.csv_format import COLUMNS, safe_cell
 from hammer.formats.report.view import view
 from hammer.formats.shapes import SHAPES
 from hammer.formats.table_format import show
+from hammer.listing.controls import Control
 from hammer.listing.issue import ChangeSince, ListingSource
 from hammer.terminal import console
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import Status
+from library.issues.issue import Status, Timestamps
+from library.security_groups.exposure import Exposure
 from tests.builders.listings import (
     EVERYTHING,
     HOSTILE_NAMES,
@@ -65,6 +67,57 @@ def test_csv_has_a_line_for_each_rule_and_source_and_ends_them_with_cr_and_lf() 
     ]
     assert rows[0]["account_id"] == "210987654321"
     assert rows[0]["identified"] == "2026-11-12T03:00:00+00:00"
+
+
+def test_a_line_of_csv_says_all_that_is_known() -> None:
+    issue = a_listed_issue(
+        Exposure("udp", 500, 4500, "8.8.4.0/24", "open_partly"),
+        status=Status.WHITELISTED,
+        opened_by=opened_by(),
+        reachability=INTERNET,
+        due=NOW,
+        ticket="OPS-1",
+        exempt_until=date(2027, 1, 1),
+        exempt_reason="a test",
+        restored="by bo",
+        controls=(Control("A", "1"), Control("B", "2")),
+        tags={"b": "2", "a": "1"},
+    )
+    (row,) = csv_rows(render(Format.CSV, a_listing(issue)))
+    assert row == {
+        "account_id": "210987654321",
+        "account_name": "shop",
+        "region": "eu-west-1",
+        "group_id": "sg-0123456789abcdef0",
+        "group_name": "web",
+        "vpc_id": "vpc-0123456789abcdef0",
+        "issue_status": "whitelisted",
+        "severity": "critical",
+        "verdict": "internet",
+        "group_exposure": "open_partly",
+        "protocol": "udp",
+        "from_port": "500",
+        "to_port": "4500",
+        "source": "8.8.4.0/24",
+        "prefix_list_id": "",
+        "rule_exposure": "open_partly",
+        "owner": "ana",
+        "opened_by": "arn:aws:iam::210987654321:user/bo",
+        "opened_at": "2026-11-12T02:57:00+00:00",
+        "identified": "2026-11-12T03:00:00+00:00",
+        "reported": "2026-11-12T04:00:00+00:00",
+        "due": "2026-11-22T03:00:00+00:00",
+        "ticket": "OPS-1",
+        "exempt_until": "2027-01-01",
+        "exempt_reason": "a test",
+        "restored": "by bo",
+        "controls": "A/1; B/2",
+        "tags": "a=1; b=2",
+    }
+    bare = a_listed_issue(EVERYTHING, status=Status.OPEN, timestamps=Timestamps())
+    (row,) = csv_rows(render(Format.CSV, a_listing(bare)))
+    unknown = ("from_port", "to_port", "opened_by", "opened_at", "identified", "reported", "due", "exempt_until")
+    assert [row[name] for name in unknown] == [""] * len(unknown)
 
 
 def test_csv_of_nothing_is_its_header() -> None:
