@@ -107,7 +107,8 @@ def command(
         problems = []
         write(listing, output_format, output, lambda: tables.sessions.client("s3"))
     for row in listing.failed:
-        print(f"hammer: {row.account_id} {row.region}: {printable(row.reason)}", file=sys.stderr)
+        place = f"{row.account_id} {row.region}".rstrip()  # an item that cannot be read may not tell its region
+        print(f"hammer: {place}: {printable(row.reason)}", file=sys.stderr)
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if listing.failed or problems else Exit.DONE)

@@ -144,6 +144,8 @@ def test_what_was_not_seen_whole_or_cannot_be_read_is_named_and_is_1(place: str)
     table.items.put_new({"account_id": MAIN, "issue_id": "sg-odd", "status": "open", "revision": 1})
     try:
         result = hammer("issues", place, "--format", "json")
+        elsewhere = hammer("issues", place, "--region", "us-east-1", "--format", "json")
+        of_main = hammer("issues", place, "--account", MAIN, "--format", "json")
     finally:  # the table is every test's
         for account_id, issue_id in ((MAIN, "sg-odd"), (SLAVE, f"{ITEM_PREFIX}{REGION}")):
             key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}
@@ -152,7 +154,9 @@ def test_what_was_not_seen_whole_or_cannot_be_read_is_named_and_is_1(place: str)
     assert [row["group_id"] for row in listed["issues"]] == ["sg-rdp", "sg-new", "sg-ssh"]
     assert [(row["account_id"], row["region"]) for row in listed["failed"]] == [(MAIN, ""), (SLAVE, REGION)]
     odd, unseen = result.stderr.splitlines()
-    assert odd.startswith(f"hammer: {MAIN}")
+    assert odd.startswith(f"hammer: {MAIN}: ")
     assert "sg-odd" in odd
     assert unseen == f"hammer: {SLAVE} {REGION}: its last scan: failed: denied"
     assert result.exit_code == 1
+    assert [row["region"] for row in json.loads(elsewhere.stdout)["failed"]] == [""]
+    assert [row["account_id"] for row in json.loads(of_main.stdout)["failed"]] == [MAIN]

@@ -77,6 +77,15 @@ def test_an_exemption_is_named(network: Network) -> None:
     assert "would change nothing: exempt by the whitelist: all that is exposed" in found.stdout
 
 
+def test_an_account_that_is_not_remediated_is_named(network: Network) -> None:
+    network.world.configure(remediation=True, remediation_accounts=[])
+    assert "the account is not among remediation_accounts" in explain(network.world, network.ids["group"]).stdout
+    network.world.configure(remediation_accounts=[SLAVE])
+    found = explain(network.world, network.ids["group"]).stdout
+    assert "remediation_accounts" not in found
+    assert "remediation is false" not in found
+
+
 def test_a_group_that_exposes_nothing(network: Network) -> None:
     fine = network.world.group("tcp/22 from 10.0.0.0/8", name="fine")
     found = explain(network.world, fine)

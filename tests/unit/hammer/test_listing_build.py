@@ -11,7 +11,6 @@ from hammer.listing.build import knowledge_of, listed_detection, listed_issue, u
 from hammer.listing.controls import controls_broken, exposed_ports
 from library.issues.issue import Status, Timestamps
 from library.network.ports import PortSet
-from library.security_groups.exposure import Exposure
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import DETAILS, EARLIER, RDP, SSH, a_detection, an_issue
 
@@ -112,7 +111,7 @@ def test_without_a_configuration() -> None:
     ],
 )
 def test_restricted_ports_that_rules_expose(perms: list[Any], expected: tuple[str, ...]) -> None:
-    rules = [p if isinstance(p, Exposure) else Exposure(*p, "0.0.0.0/0", "open_completely") for p in perms]
+    rules = [SSH._replace(protocol=perm[0], from_port=perm[1], to_port=perm[2]) for perm in perms]
     assert exposed_ports(rules, PortSet.parse(["tcp/22", "tcp/3389", "udp/53"])) == expected
 
 
@@ -132,7 +131,9 @@ def test_restricted_ports_that_rules_expose(perms: list[Any], expected: tuple[st
     ],
 )  # fmt: skip
 def test_controls_that_are_broken(name: str, perms: list[Any], expected: str) -> None:
-    details = a_detection(name=name, perms=tuple(Exposure(*perm, "open_completely") for perm in perms)).details
+    details = a_detection(
+        name=name, perms=tuple(SSH._replace(protocol=p[0], from_port=p[1], to_port=p[2], cidr=p[3]) for p in perms)
+    ).details
     broken = {control.id for control in controls_broken(details) if control.standard in FRAMEWORKS}
     always = {"AC-4", "AC-4(21)", "SC-7", "SC-7(4)", "SC-7(5)", "SC-7(11)", "SC-7(16)", "SC-7(21)"}
     assert broken == {*expected.split(), *always}
