@@ -91,10 +91,15 @@ def send_alerts(
             else:
                 heard_some(want.step.issue, _partly_told(want, heard[key]))
 
+    def doubtful(destination: str, keys: frozenset[str]) -> None:
+        # It is sent there again. If the issue is over before, there may be people who were told of it.
+        for key in sorted(keys):
+            heard_some(issues[key].step.issue, _partly_told(issues[key], heard[key] - {destination}))
+
     for key, want in issues.items():
         if heard[key] >= set(want.destinations):  # the last run ended before it recorded as much
             heard_all(want.step.issue, _told(want))
-    return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered)
+    return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered, doubtful)
 
 
 def _urgency(want: WantedAlert) -> tuple[bool, int, int]:
@@ -107,7 +112,9 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     issue = step.issue
     line = issue_line(config, jira, issue)
     details: tuple[str, ...] = ()
-    exemption = literal(exemption_line(step.alert, issue, step.exemption))
+    was_exempt = bool(issue.slack_details.get("exempt"))
+    said = exemption_line(step.alert, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
+    exemption = literal(said)
     if step.alert in (News.EXEMPT, News.EXEMPTION_ENDS):
         line = f"{line}: {exemption}" if exemption else line
     elif step.alert is None or not step.alert.ends:
@@ -146,4 +153,5 @@ def _told(want: WantedAlert) -> dict[str, Any]:
 
 
 def _partly_told(want: WantedAlert, heard: set[str]) -> dict[str, Any]:
-    return {**want.step.issue.slack_details, "heard": {"news": _of(want.step), "by": sorted(heard)}}
+    kept = {**want.step.issue.slack_details, "heard": {"news": _of(want.step), "by": sorted(heard)}}
+    return {**kept, "destinations": list(want.destinations)}

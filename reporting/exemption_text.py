@@ -12,16 +12,20 @@ from library.security_groups.exemptions import Exemption
 from reporting.plan import News
 
 
-def exemption_line(news: News | None, issue: Issue, exemption: Exemption | None) -> str:
+def exemption_line(
+    news: News | None, issue: Issue, exemption: Exemption | None, *, was_exempt: bool = False, in_part: bool = False
+) -> str:
     """What is to be said of an exemption beside the news, as raw text; empty: nothing.
 
     Args:
         news: what the reader is told.
         issue: the issue.
         exemption: as in the step; None: there is none.
+        was_exempt: whether the reader was last told that the group is exempt.
+        in_part: whether an exemption counts for the open group.
     """
     if exemption is None or news is None:
-        return ""
+        return _of_open_group(news, issue, was_exempt=was_exempt, in_part=in_part)
     reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
     group = f"security group {issue.issue_id}"
     if news is News.EXEMPTION_ENDS:
@@ -37,7 +41,25 @@ def exemption_line(news: News | None, issue: Issue, exemption: Exemption | None)
     return ""
 
 
-def with_exemption(document: Document, news: News | None, issue: Issue, exemption: Exemption | None) -> Document:
-    """A text with what is to be said of the exemption before it."""
-    line = exemption_line(news, issue, exemption)
-    return (Section("", (paragraph(line),)), *document) if line else document
+def _of_open_group(news: News | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
+    group = f"security group {issue.issue_id}"
+    if news is News.FOUND_AGAIN and was_exempt:
+        return f"The exemption of {group} was taken back, or does not cover what is open now."
+    if in_part and news is News.CHANGED:
+        return f"An exemption covers a part of {group}: what it covers is not listed as open."
+    return ""
+
+
+def with_exemption(
+    document: Document,
+    news: News | None,
+    issue: Issue,
+    exemption: Exemption | None,
+    *,
+    was_exempt: bool = False,
+    in_part: bool = False,
+) -> Document:
+    """A text with what `exemption_line` says: before it, or after it where no exemption is given."""
+    line = exemption_line(news, issue, exemption, was_exempt=was_exempt, in_part=in_part)
+    said = (Section("", (paragraph(line),)),) if line else ()
+    return (*said, *document) if exemption else (*document, *said)

@@ -69,6 +69,7 @@ _TOLD: Mapping[str, Callable[[Any], bool]] = {
     "severity": _is_text,
     "exemption_told": _is_text,
     "at_once": _is_flag,
+    "exempt": _is_flag,
 }
 _JIRA = {
     **_TOLD,

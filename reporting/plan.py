@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from library.issues.closing import has_notice
 from library.issues.issue import Issue, Status
-from library.issues.kinds import SECURITY_GROUP
 from library.issues.reachability import severity
-from library.security_groups.exemptions import REMIND_DAYS, Exemption, deciding, last_ended
+from library.security_groups.exemptions import Exemption
 from reporting.announcement import Remediation
+from reporting.exemption_end import exemption_of, is_exempt_in_part, reminder_of_end
 from reporting.exposure_text import told_line
 
 
@@ -95,6 +95,7 @@ class Step:
         report: to be recorded as reported once all of that is done.
         report_anew: whether it was recorded as reported before, which counts no longer: a channel that was enabled
             since reports it for the first time.
+        exempt_in_part: whether an exemption applies to the group of an open issue: what it covers is not in the issue.
         exemption: of an exempt issue the exemption whose end exposes it again; of a new occurrence the one whose end
             exposed it; None: there is none.
         reminder_of_end: the end of the exemption and the days before it, of those on which its owner is notified, to
@@ -115,6 +116,7 @@ class Step:
     closing_is_news: bool = False
     notice: bool = False
     withdraws_notice: bool = False
+    exempt_in_part: bool = False
     exemption: Exemption | None = None
     reminder_of_end: str = ""
 
@@ -141,17 +143,16 @@ def plan(
         exemptions: the exemptions of an account, expired ones among them.
     """
     return [
-        step
-        for issue in issues
-        if (step := _step(issue, channels, remediation, now, _exemption(issue, exemptions(issue.account_id), now)))
+        step for issue in issues if (step := _step(issue, channels, remediation, now, exemptions(issue.account_id)))
     ]
 
 
 def _step(
-    issue: Issue, channels: Channels, remediation: Remediation, now: datetime, exemption: Exemption | None
+    issue: Issue, channels: Channels, remediation: Remediation, now: datetime, exemptions: Sequence[Exemption]
 ) -> Step | None:
     ticket = alert = None
-    reminder_of_end = _reminder_of_end(issue, exemption, now)
+    exemption = exemption_of(issue, exemptions, now)
+    end = reminder_of_end(issue, exemption, now)
     at_once, knows, closing_is_news = remediation.closes_at_once(issue), [], False
     if channels.jira or channels.console:
         memory = ticket_memory(issue, on_paper=channels.console)
@@ -160,12 +161,12 @@ def _step(
         knows.append(bool(ticket or (memory and memory.at_once)))
         # Without a ticket JIRA has nobody to notify.
         if channels.console or issue.jira_details.get("ticket"):
-            ticket = ticket or _end_is_near(issue.jira_details, reminder_of_end)
+            ticket = ticket or _end_is_near(issue.jira_details, end)
     if channels.slack:
         memory = slack_memory(issue)
         alert = news(issue, memory) or (News.CLOSING if _was_told_otherwise(issue, memory, remediation, now) else None)
         knows.append(bool(alert or (memory and memory.at_once)))
-        alert = alert or _end_is_near(issue.slack_details, reminder_of_end)
+        alert = alert or _end_is_near(issue.slack_details, end)
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
     begins = any(news is not None and news.begins for news in (ticket, alert))
     closes_at = remediation.closes_at(issue, now, anew=begins)
@@ -179,8 +180,9 @@ def _step(
         report=is_open and (begins or not is_reported),
         report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
+        exempt_in_part=is_exempt_in_part(issue, exemptions, now),
         exemption=exemption if begins or not is_open else None,
-        reminder_of_end=reminder_of_end,
+        reminder_of_end=end,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
         at_once=at_once,
         closing_is_news=closing_is_news,
@@ -200,35 +202,6 @@ def _was_told_otherwise(issue: Issue, memory: Memory | None, remediation: Remedi
     return memory.at_once != remediation.closes_at_once(issue)
 
 
-_EXPOSED_BY_AN_END = timedelta(days=7)
-"""How long after the end of an exemption a new occurrence is said to follow from it. Scans may fail for some time."""
-
-
-def _exemption(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -> Exemption | None:
-    """The exemption of an exempt issue, or the one whose end started the occurrence of an open one."""
-    if issue.kind is not SECURITY_GROUP:
-        return None
-    about = (issue.issue_id, issue.details.vpc_id, issue.details.name)
-    if issue.status is Status.WHITELISTED:
-        return deciding(exemptions, *about, now.date())
-    identified = issue.timestamps.identified
-    if issue.status is not Status.OPEN or identified is None:
-        return None
-    over = last_ended(exemptions, *about, now.date())
-    if over is None or over.expires is None:
-        return None
-    ended = datetime(over.expires.year, over.expires.month, over.expires.day, tzinfo=UTC)
-    return over if ended <= identified < ended + _EXPOSED_BY_AN_END else None
-
-
-def _reminder_of_end(issue: Issue, exemption: Exemption | None, now: datetime) -> str:
-    if issue.status is not Status.WHITELISTED or exemption is None or exemption.expires is None:
-        return ""
-    left = (exemption.expires - now.date()).days
-    days = [days for days in REMIND_DAYS if left <= days]
-    return f"{exemption.expires}, {min(days)} days" if days else ""
-
-
 def _end_is_near(kept: Mapping[str, Any], reminder_of_end: str) -> News | None:
     is_told = not reminder_of_end or kept.get("exemption_told") == reminder_of_end
     return None if is_told else News.EXEMPTION_ENDS
@@ -242,15 +215,17 @@ def told_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
         news: what the channel is told.
         kept: what it kept before.
     """
-    ends = {"exemption_told": step.reminder_of_end} if step.reminder_of_end else {}
+    ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if step.reminder_of_end else {}
+    if news is News.EXEMPT:
+        ends["exempt"] = True
     if news is News.EXEMPTION_ENDS:
         return {**kept, **ends}
-    return {**without_promise(kept), **remembered(step.issue, closed=news.ends, at_once=step.at_once), **ends}
+    return {**lasting(kept), **remembered(step.issue, closed=news.ends, at_once=step.at_once), **ends}
 
 
-def without_promise(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """What a channel keeps, but for when it was told that the issue is closed."""
-    return {name: value for name, value in kept.items() if name != "at_once"}
+def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What a channel keeps whatever it is told next: not when the issue is closed, nor that it is exempt."""
+    return {name: value for name, value in kept.items() if name not in ("at_once", "exempt")}
 
 
 def news(issue: Issue, memory: Memory | None) -> News | None:
@@ -294,7 +269,12 @@ def ticket_memory(issue: Issue, *, on_paper: bool = False) -> Memory | None:
 
 def slack_memory(issue: Issue) -> Memory | None:
     """What Slack was told of the issue; None: nothing."""
-    return _memory(issue.slack_details) if "digest" in issue.slack_details else None
+    kept = issue.slack_details
+    told = str((kept.get("heard") or {}).get("news") or "")
+    if issue.status is not Status.OPEN and told.startswith((News.NEW, News.FOUND_AGAIN)):
+        # A part of its destinations was told, or may have been: they are also told when it is over.
+        return Memory(issue.occurrence)
+    return _memory(kept) if "digest" in kept else None
 
 
 def _memory(kept: Mapping[str, Any]) -> Memory:

@@ -25,7 +25,7 @@ from reporting.exemption_text import with_exemption
 from reporting.exposure_text import told_line
 from reporting.filing import Filing
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, remembered, told_of, without_promise
+from reporting.plan import News, Step, digest, lasting, remembered, told_of
 from reporting.ticket_facts import with_owner_notes
 from reporting.ticket_people import attend, attendance, choose_assignee
 from reporting.ticket_writer import TicketWriter
@@ -129,7 +129,7 @@ class Tickets:
         if not key:
             key, assignee = self._file(step, filing)
             still = self._attend(key, attendance(filing), assignee)
-        return without_promise(kept) | told | {"ticket": key} | ({"still": still} if still else {})
+        return lasting(kept) | told | {"ticket": key} | ({"still": still} if still else {})
 
     def attend(self, issue: Issue) -> dict[str, Any]:
         """Do what the last run could not do beside the ticket itself.
@@ -190,7 +190,7 @@ class Tickets:
             severity=str(issue.details.severity),
             due=facts.closes_at.date() if facts.closes_at else None,
         )
-        text = with_exemption(text_of(issue).ticket(issue, facts), step.ticket, issue, step.exemption)
+        text = _with_exemption(text_of(issue).ticket(issue, facts), step)
         created = self._writer().create(issue, ticket, text)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
@@ -245,11 +245,11 @@ def would_say(step: Step, filing: Filing) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     issue, news = step.issue, step.ticket
     if news is News.EXEMPTION_ENDS:
-        return with_exemption((), news, issue, step.exemption)
+        return _with_exemption((), step)
     if news and news.ends:
-        return with_exemption(text_of(issue).ended(issue, exempt=news is News.EXEMPT), news, issue, step.exemption)
+        return _with_exemption(text_of(issue).ended(issue, exempt=news is News.EXEMPT), step)
     if news is News.NEW:
-        return with_exemption(text_of(issue).ticket(issue, filing.facts), news, issue, step.exemption)
+        return _with_exemption(text_of(issue).ticket(issue, filing.facts), step)
     return _comment_on(step, filing)
 
 
@@ -262,4 +262,11 @@ def _comment_on(step: Step, filing: Filing) -> Document:
     lines = None if told is None else [str(line) for line in told]
     days = (0 if step.at_once else filing.facts.retention_days) if again and step.closes_at else None
     text = text_of(issue).changed(issue, days, lines, again=again)
-    return with_exemption((*text, *closing), step.ticket, issue, step.exemption)
+    return _with_exemption((*text, *closing), step)
+
+
+def _with_exemption(text: Document, step: Step) -> Document:
+    was_exempt = bool(step.issue.jira_details.get("exempt"))
+    return with_exemption(
+        text, step.ticket, step.issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part
+    )

@@ -122,8 +122,10 @@ def check_url(value: str) -> str:
 
 
 def check_encrypted_url(value: str) -> str:
-    """Empty, or an https URL, or an http URL of this machine: a login is sent there."""
+    """Empty, or an https URL, or an http URL of this machine: a login is sent there. It carries none itself."""
     check_url(value)
+    if "@" in urlsplit(value).netloc:
+        raise ValueError("carries a login, which messages would show: write it into the secret")
     if urlsplit(value).scheme == "http" and not _is_loopback(urlsplit(value).hostname or ""):
         raise ValueError("would send the login unencrypted: write https:// (http:// is for this machine only)")
     return value

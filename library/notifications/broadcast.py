@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from library.documents.slack_markup import link, literal
 from library.documents.text import shortened
-from library.notifications.delivery import Delivered, Delivery
+from library.notifications.delivery import Delivered, Delivery, nobody
 from library.notifications.owners import destinations, discover
 from library.notifications.slack_connection import SlackDestinationError, SlackError
 
@@ -80,6 +80,7 @@ def broadcast(
     title: str,
     waiting: Mapping[str, Sequence[Alert]],
     delivered: Delivered,
+    doubtful: Delivered = nobody,
 ) -> Sent:
     """Send each destination one message, with a thread, of all its alerts.
 
@@ -92,6 +93,7 @@ def broadcast(
         title: what each message begins with.
         waiting: the alerts for each destination.
         delivered: called after each message, for each destination that it was meant for.
+        doubtful: called like `delivered` after each message that may have arrived and may not.
     """
     problems: list[str] = []
     # Two names of one user are one channel, which gets one message.
@@ -110,7 +112,7 @@ def broadcast(
         except SlackError as error:
             problems.append(f"{destination} was not told: {error}")
     for channel, wanted in channels.items():
-        delivery = Delivery(slack, channel, title, wanted, delivered)
+        delivery = Delivery(slack, channel, title, wanted, delivered, doubtful=doubtful)
         try:
             delivery.send()
         except SlackDestinationError as error:
@@ -124,13 +126,30 @@ def broadcast(
         problems += [*delivery.not_told(who, surely=False), *delivery.problems]
     if stranded:
         said = [f"Meant for a destination that cannot be reached. {reason}" for reason in notes]
-        delivery = Delivery(slack, default_channel, title, stranded, delivered, said)
-        who = f"{default_channel}, which slack.default_channel names,"
-        try:
-            delivery.send()
-        except SlackError as error:
-            problems.append(f"{who} was not told: {error}")
-        for surely in (True, False):
-            problems += delivery.not_told(who, surely=surely)
-        problems += delivery.problems
+        problems += _to_default(slack, default_channel, title, stranded, said, (delivered, doubtful))
     return Sent(tuple(f"{reason}; {default_channel} is told instead" for reason in notes), tuple(problems))
+
+
+def _to_default(
+    slack: SlackClient,
+    default_channel: str,
+    title: str,
+    stranded: Mapping[str, Sequence[Alert]],
+    said: Sequence[str],
+    called: tuple[Delivered, Delivered],
+) -> list[str]:
+    """Send the default channel what others cannot get. Returns what could not be sent, one line each."""
+    delivered, doubtful = called
+    who = f"{default_channel}, which slack.default_channel names,"
+    try:
+        delivery = Delivery(slack, slack.channel(default_channel), title, stranded, delivered, said, doubtful)
+    except SlackError as error:
+        return [f"{who} was not told: {error}"]
+    problems = []
+    try:
+        delivery.send()
+    except SlackError as error:
+        problems.append(f"{who} was not told: {error}")
+    for surely in (True, False):
+        problems += delivery.not_told(who, surely=surely)
+    return [*problems, *delivery.problems]

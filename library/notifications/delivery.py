@@ -21,16 +21,21 @@ Delivered = Callable[[str, frozenset[str]], None]
 """Called with a destination and the keys of the alerts that were just sent to it."""
 
 
+def nobody(destination: str, keys: frozenset[str]) -> None:
+    """Takes no notice of what may have been sent."""
+
+
 class Delivery:
     """What is sent to one channel.
 
     Args:
         slack: Slack.
-        destination: any name of the channel or user.
+        channel: what Slack takes for the channel or user.
         title: what each message begins with.
         wanted: the alerts for each name under which the channel is known.
         delivered: called after each message, for each of those names.
         notes: what is to be said of the message itself.
+        doubtful: called like `delivered` after each message that may have arrived and may not.
 
     Attributes:
         refusals: by key, why an alert could not be sent at all.
@@ -40,19 +45,22 @@ class Delivery:
     def __init__(
         self,
         slack: SlackClient,
-        destination: str,
+        channel: str,
         title: str,
         wanted: Mapping[str, Sequence[Alert]],
         delivered: Delivered,
         notes: Sequence[str] = (),
+        doubtful: Delivered = nobody,
     ) -> None:
         self._slack = slack
-        self._destination = destination
+        self._channel = channel
         self._title = title
         self._wanted = wanted
         self._meant = {name: frozenset(alert.key for alert in alerts) for name, alerts in wanted.items()}
         self._delivered = delivered
         self._notes = notes
+        self._doubtful = doubtful
+        self._doubted: set[str] = set()
         self._sent: set[str] = set()
         self.refusals: dict[str, SlackMessageRefusedError] = {}
         self.problems: list[str] = []
@@ -102,25 +110,34 @@ class Delivery:
     def _send_message(self, alerts: Sequence[Alert], notes: Sequence[str]) -> None:
         """Send a message and its thread. Raises SlackMessageRefusedError if the message was refused."""
         head, *thread = compose(self._title, alerts, notes)
-        channel = self._slack.channel(self._destination)
-        sent = self._slack.post(channel, head.text, head.blocks)
+        sent = self._post(head)
         self._deliver(head)
         refused: set[str] = set()
         for reply in thread:
             try:
-                self._reply(channel, reply, sent)
+                self._reply(reply, sent)
             except SlackMessageRefusedError:
                 refused |= reply.keys
         missing = [alert for alert in alerts if alert.key in refused - self._sent]
         for alert in alerts:
             if alert.key in refused & self._sent:
-                self._reply_alone(channel, alert, sent)
+                self._reply_alone(alert, sent)
         if missing:
             self._send(missing, ())
 
-    def _reply(self, channel: str, reply: Message, sent: tuple[str, str]) -> None:
+    def _post(self, message: Message, thread: tuple[str, str] | None = None) -> tuple[str, str]:
         try:
-            self._slack.post(channel, reply.text, reply.blocks, thread=sent)
+            return self._slack.post(self._channel, message.text, message.blocks, thread)
+        except SlackError as error:
+            if error.may_have_arrived:
+                new = message.keys - self._sent - self._doubted
+                self._doubted |= new
+                self._each_name(self._doubtful, new)
+            raise
+
+    def _reply(self, reply: Message, sent: tuple[str, str]) -> None:
+        try:
+            self._post(reply, sent)
         except SlackMessageRefusedError:
             raise
         except SlackError as error:
@@ -128,11 +145,11 @@ class Delivery:
         else:
             self._deliver(reply)
 
-    def _reply_alone(self, channel: str, alert: Alert, sent: tuple[str, str]) -> None:
+    def _reply_alone(self, alert: Alert, sent: tuple[str, str]) -> None:
         """Send the details of one alert, whose line was sent."""
         for reply in replies(self._title, [alert], {alert.key}):
             try:
-                self._reply(channel, reply, sent)
+                self._reply(reply, sent)
             except SlackMessageRefusedError as error:
                 self._not_in_thread(error)
 
@@ -142,7 +159,7 @@ class Delivery:
             return
         message = plain(self._title, alert)
         try:
-            self._slack.post(self._slack.channel(self._destination), message.text, message.blocks)
+            self._post(message)
         except SlackMessageRefusedError as error:
             self.refusals[alert.key] = error
         else:
@@ -151,9 +168,12 @@ class Delivery:
     def _deliver(self, message: Message) -> None:
         new = message.keys - self._sent
         self._sent |= new
-        for name, keys in self._meant.items():
-            if new & keys:
-                self._delivered(name, new & keys)
+        self._each_name(self._delivered, new)
+
+    def _each_name(self, told: Delivered, keys: frozenset[str]) -> None:
+        for name, meant in self._meant.items():
+            if keys & meant:
+                told(name, keys & meant)
 
     def _not_in_thread(self, error: SlackError) -> None:
         problem = f"{', '.join(self._wanted)}: a part of the thread was not sent: {error}"

@@ -6,7 +6,7 @@ how they are searched (`JiraClient.find`). JIRA says itself which kind it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -100,19 +100,19 @@ class JiraClient:
         for version, path in searches:
             params = {"jql": jql, "fields": "status,labels", "maxResults": _TICKETS_A_SEARCH}
             try:
-                found = self._connection.read(lambda client, v=version, p=path, q=params: client.ask(p, v, **q))  # type: ignore[misc]
+                found = self._connection.read(_search(path, version, params))
             except JiraError as error:
                 if error.status not in NOT_OFFERED or (version, path) == searches[-1]:
                     raise
             else:
                 self._search = version, path
-                return [_ticket(raw) for raw in found.get("issues", ())]
+                return found
         raise AssertionError("unreachable")
 
     def get(self, key: str) -> Ticket | None:
         """A ticket under the key that it has now, or None if there is none any more."""
         try:
-            return _ticket(self._connection.read(lambda client: client.issue(key, fields="status,labels").raw))
+            return self._connection.read(lambda client: _ticket(client.issue(key, fields="status,labels").raw))
         except JiraError as error:
             if error.status == 404:
                 return None
@@ -166,7 +166,7 @@ class JiraClient:
         return fields
 
     def _create(self, fields: dict[str, Any]) -> str:
-        return str(self._connection.write(lambda client: client.create_issue(fields=fields, prefetch=False)).key)
+        return self._connection.write(lambda client: str(client.create_issue(fields=fields, prefetch=False).key))
 
     def watch(self, key: str, user: JiraUser) -> None:
         """Have JIRA notify a user of what happens to a ticket."""
@@ -182,14 +182,27 @@ class JiraClient:
 
     def has_comment(self, key: str, *bodies: str) -> bool:
         """Whether a ticket has one of these comments."""
-        comments: Any = self._connection.read(lambda client: client.comments(key))
         wanted = [body.split() for body in bodies]
-        return any(comment.body.split() in wanted for comment in comments)
+        return self._connection.read(
+            lambda client: any(comment.body.split() in wanted for comment in client.comments(key))
+        )
 
     def edit_labels(self, key: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Add labels to a ticket and remove others."""
         changes = [{"add": label} for label in add] + [{"remove": label} for label in remove]
         self._connection.write(lambda client: client.edit_labels(key, changes))
+
+
+def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:
+    return lambda client: _tickets(client.ask(path, version, **params))
+
+
+def _tickets(found: Mapping[str, Any]) -> list[Ticket]:
+    """The tickets of a search's answer. Raises KeyError, AttributeError or TypeError if it is no such answer.
+
+    Only where JIRA says so is there no ticket.
+    """
+    return [_ticket(raw) for raw in found["issues"]]
 
 
 def _ticket(raw: Mapping[str, Any]) -> Ticket:

@@ -78,14 +78,20 @@ class JiraUsers:
             if path != _SEARCHES[0]:
                 del params["project"]
             try:
-                found = self._connection.read(lambda client, p=path, q=params: client.ask(p, **q))  # type: ignore[misc]
-                return [raw for raw in found if _id(raw) and raw.get("active", True)]
+                return self._connection.read(lambda client, p=path, q=params: _active(client.ask(p, **q)))  # type: ignore[misc]
             except JiraError as error:
                 if error.status not in (403, *NOT_OFFERED):
                     raise
                 refused = refused or str(error)
         self._refused = f"users cannot be looked up: {refused}"
         raise JiraUserLookupError(self._refused)
+
+
+def _active(found: Any) -> list[dict[str, Any]]:
+    """The users of an answer who are active. Raises TypeError or AttributeError if it holds something else."""
+    if not isinstance(found, list):
+        raise TypeError(type(found))
+    return [raw for raw in found if _id(raw) and raw.get("active", True)]
 
 
 def _id(raw: Mapping[str, Any]) -> str:

@@ -52,8 +52,9 @@ class JiraWorkflow:
         self._take(key, back[0])
 
     def _transitions(self, key: str) -> list[dict[str, Any]]:
-        found: Any = self._connection.read(lambda client: client.transitions(key, expand="transitions.fields"))
-        return list(found)
+        return self._connection.read(
+            lambda client: [dict(found) for found in client.transitions(key, expand="transitions.fields")]
+        )
 
     def _take(self, key: str, transition: Mapping[str, Any]) -> None:
         fields: dict[str, Any] = {}

@@ -55,7 +55,15 @@ _ERRORS = (SlackClientError, OSError, HTTPException, AttributeError, TypeError, 
 
 
 class SlackError(HammerError):
-    """Slack did not do what it was asked. The text is one line."""
+    """Slack did not do what it was asked. The text is one line.
+
+    Attributes:
+        may_have_arrived: whether the message may be in the channel all the same.
+    """
+
+    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(reason)
+        self.may_have_arrived = may_have_arrived
 
 
 class SlackUnavailableError(SlackError):
@@ -69,13 +77,8 @@ class SlackDestinationError(SlackError):
 class SlackMessageRefusedError(SlackError):
     """Slack, or a proxy before it, does not take this message. It may take a smaller one.
 
-    Attributes:
-        may_have_arrived: whether it was a server error, after which the message may be in the channel all the same.
+    After a server error the message may have arrived.
     """
-
-    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
-        super().__init__(reason)
-        self.may_have_arrived = may_have_arrived
 
 
 class SlackUserLookupError(SlackDestinationError):
@@ -154,7 +157,7 @@ class SlackConnection:
                 return self._unreachable(error, writes=writes)
             case _:
                 reason = f"Slack's answer was not understood ({type(error).__name__}): is slack.base_url right?"
-                return Failure(SlackError(reason))
+                return Failure(SlackError(reason, may_have_arrived=writes))
 
     def _refused(self, error: SlackApiError, *, writes: bool) -> Failure:
         # Never the exception's own text: it carries the whole answer.
@@ -188,7 +191,7 @@ class SlackConnection:
         reason = f"Slack at {base_url} could not be reached: {what}"
         if unsent or not writes:
             return Failure(SlackUnavailableError(reason), may_repeat=True, down_after=SOON, down=reason)
-        return Failure(SlackError(reason), down_after=SOON)
+        return Failure(SlackError(reason, may_have_arrived=True), down_after=SOON)
 
 
 def _status(error: SlackApiError) -> int:

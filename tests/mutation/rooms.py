@@ -56,7 +56,7 @@ ROOMS: Mapping[str, Room] = {
     "reporting": Room(
         _modules(
             "reporting",
-            "announcement closing_text exemption_text exposure_text finding_ticket_text fix_commands "
+            "announcement closing_text exemption_end exemption_text exposure_text finding_ticket_text fix_commands "
             "group_ticket_text issue_text memory opened_by_text plan reachability_text ticket_facts",
         ),
         ("tests/unit/reporting",),

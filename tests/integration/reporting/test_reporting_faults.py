@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,48 @@ def test_a_malformed_item_is_named_and_the_others_are_told() -> None:
         assert world.report("sg-1").problems == []
 
 
+@pytest.mark.parametrize("body", [{"message": "welcome"}, ["welcome"]], ids=["map", "texts"])
+def test_an_odd_answer_about_users_keeps_no_ticket_and_no_message_from_being_sent(body: Any) -> None:
+    with reporting_world() as world:
+        world.ticket_owners["jira_owner"] = "Support-General"
+        world.found()
+        world.jira.faults.append(Fault("GET /user/assignable/search", Answer(body), times=9))
+        assert world.report().notes == [
+            "Support-General is not looked up: JIRA's answer was not understood "
+            f"({'TypeError' if isinstance(body, dict) else 'AttributeError'}): is jira.server right?"
+        ]
+        assert len(world.jira.tickets) == len(world.slack.messages) == 1
+
+
+@pytest.mark.parametrize("body", [{"message": "welcome"}, {"issues": ["welcome"]}, ["welcome"]], ids=str)
+def test_an_odd_answer_to_a_search_is_not_taken_for_no_ticket(body: Any) -> None:
+    with reporting_world() as world:
+        world.found()
+        world.jira.faults += [Fault("POST /issue", done=True), Fault("GET /search", Answer(body), times=2)]
+        # The first search is of the first run, which files nothing then; the second is of a run that goes on.
+        for _ in range(2):
+            [problem] = world.report().problems
+            assert "JIRA's answer was not understood" in problem
+        assert world.jira.tickets == {}
+        assert len(world.report().problems) == 1  # the answer to the new ticket is lost
+        world.passes(hours=1)
+        assert world.report().problems == []
+        assert list(world.jira.tickets) == ["SEC-1"]
+
+
+def test_an_odd_list_of_transitions_stops_no_other_ticket() -> None:
+    with reporting_world() as world:
+        for group in ("sg-1", "sg-2"):
+            world.found(group)
+        world.report()
+        for group in ("sg-1", "sg-2"):
+            world.fixed(group)
+        world.jira.faults.append(Fault("GET /transitions", Answer({"transitions": ["welcome"]})))
+        [problem] = world.report().problems
+        assert "JIRA's answer was not understood" in problem
+        assert sorted(ticket.status for ticket in world.jira.tickets.values()) == ["Done", "To Do"]
+
+
 def test_without_a_project_the_account_is_named() -> None:
     with reporting_world() as world:
         world.ticket_owners = {}
@@ -280,6 +323,67 @@ def test_a_resolved_issue_is_not_closed_before_slack_heard_of_it() -> None:
         world.report()
         assert world.issue().status is Status.CLOSED
         assert len(world.jira.tickets["SEC-1"].comments) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault("POST /chat.postMessage", done=True), id="the answer is lost"),
+        pytest.param(Fault("POST /chat.postMessage", Answer("", 500), done=True), id="500"),
+        pytest.param(Fault("POST /chat.postMessage", Answer("<html>hi</html>"), done=True), id="a page"),
+    ],
+)
+def test_whoever_may_have_been_told_is_also_told_when_it_is_over(fault: Fault) -> None:
+    with reporting_world() as world:
+        world.sections["jira"] = {"enabled": False}
+        world.found()
+        world.slack.faults.append(replace(fault))
+        assert len(world.report().problems) == 1
+        assert len(world.slack.messages) == 1
+        world.fixed()
+        assert world.report().told == {"gone": 1}
+        assert "No longer exposed" in world.slack.messages[-1].shown
+        assert world.issue().status is Status.CLOSED
+
+
+def test_who_was_told_before_another_failed_is_also_told_when_it_is_over() -> None:
+    with reporting_world() as world:
+        world.sections["jira"] = {"enabled": False}
+        world.slack.channels |= {"#one", "#two"}
+        world.slack.refuses = {"#two": 500}
+        world.ticket_owners = {"slack_owner": ["#one", "#two"]}
+        for occurrence in (1, 2):
+            world.found()
+            assert len(world.report().problems) == 1
+            assert len(world.slack.to("#one")) == 2 * occurrence - 1
+            world.fixed()
+            world.slack.refuses = {}
+            assert world.report().told == {"gone": 1}
+            assert "No longer exposed" in world.slack.to("#one")[-1].shown
+            assert world.issue().status is Status.CLOSED
+            world.slack.refuses = {"#two": 500}
+
+
+def test_what_surely_did_not_arrive_is_closed_in_silence() -> None:
+    with reporting_world() as world:
+        world.sections["jira"] = {"enabled": False}
+        world.found()
+        world.slack.faults.append(Fault("POST /chat.postMessage", TOO_MANY, times=9))
+        assert len(world.report().problems) == 1
+        world.slack.faults.clear()
+        world.fixed()
+        assert world.report().told == {}
+        assert world.slack.messages == []
+
+
+@pytest.mark.parametrize("user_id", ["U2", "U0123456789"])
+def test_the_user_of_an_address_gets_the_message_whatever_the_id_looks_like(user_id: str) -> None:
+    with reporting_world() as world:
+        world.slack.people = {user_id: ("ana", "ana@example.com")}
+        world.ticket_owners = {"jira_project": "SEC", "slack_owner": "ana@example.com"}
+        world.found()
+        assert world.report().notes == []
+        assert [message.channel for message in world.slack.messages] == ["ana"]
 
 
 def test_a_destination_that_does_not_exist_is_named_once_and_the_default_is_told() -> None:

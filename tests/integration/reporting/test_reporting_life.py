@@ -258,6 +258,9 @@ def test_an_exempt_issue_is_closed_with_a_label_and_comes_back_when_the_exemptio
         world.found()
         assert world.report().told == {"found again": 1}
         assert (ticket.status, ticket.labels) == ("To Do", ["hammer", "hammer-123456789012-sg-1"])
+        taken_back = "The exemption of security group sg-1 was taken back, or does not cover what is open now."
+        assert ticket.comments[-1].endswith(f"{taken_back}\n")
+        assert taken_back in str(world.slack.messages[-1])
 
         world.found(exempt=True)
         world.report()

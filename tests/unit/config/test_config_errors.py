@@ -18,6 +18,7 @@ NOT_A_CRON = 'is not a cron expression: write five fields such as "55 * * * *"'
 NOT_AN_EXTERNAL_ID = "is no external id that AWS STS takes: 2 to 1224 letters, digits and _ + = , . @ : / -"
 NOT_AN_ACCOUNT = "is not an account id: 12 digits"
 UNENCRYPTED = "would send the login unencrypted: write https:// (http:// is for this machine only)"
+A_LOGIN = "carries a login, which messages would show: write it into the secret"
 NOT_A_URL = "is not a URL: write one that begins with https:// or http://"
 NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the secret itself does not belong here"
 
@@ -236,6 +237,10 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         ("slack/base_url", "https://a b", f"slack.base_url: {NOT_A_URL}"),
         *(("jira/server", url, f"jira.server: {UNENCRYPTED}") for url in ["http://jira", "HTTP://10.0.0.1:8080"]),
         *(("slack/base_url", url, f"slack.base_url: {UNENCRYPTED}") for url in ["http://localhost.evil/", "http://p/"]),
+        *(
+            (path, "https://me:s3cret@h/", f"{path.replace(chr(47), chr(46))}: {A_LOGIN}")
+            for path in ["jira/server", "slack/base_url"]
+        ),
         ("whitelisting_procedure_url", "the wiki", f"whitelisting_procedure_url: {NOT_A_URL}"),
         # Names.
         ("aws/region", "eu west", "aws.region: 'eu west' is not a region: write one such as eu-west-1"),

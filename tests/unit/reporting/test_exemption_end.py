@@ -157,6 +157,48 @@ def test_what_is_said_of_an_exemption(news: News, exemption: Exemption | None, l
     assert exemption_line(news, issue(), exemption) == line
 
 
+@pytest.mark.parametrize(
+    ("news", "was_exempt", "in_part", "line"),
+    [
+        pytest.param(
+            News.FOUND_AGAIN,
+            True,
+            False,
+            "The exemption of security group sg-1 was taken back, or does not cover what is open now.",
+            id="the exemption was deleted",
+        ),
+        pytest.param(News.FOUND_AGAIN, False, False, "", id="it was fixed in between"),
+        pytest.param(
+            News.CHANGED,
+            False,
+            True,
+            "An exemption covers a part of security group sg-1: what it covers is not listed as open.",
+            id="exempt in part",
+        ),
+        pytest.param(News.NEW, False, True, "", id="exempt in part, and nobody was told otherwise"),
+        pytest.param(News.GONE, True, True, "", id="gone"),
+    ],
+)
+def test_what_is_said_of_an_exemption_that_has_no_end(news: News, was_exempt: bool, in_part: bool, line: str) -> None:
+    assert exemption_line(news, issue(), None, was_exempt=was_exempt, in_part=in_part) == line
+
+
+def test_an_open_group_is_exempt_in_part_while_an_exemption_counts() -> None:
+    for now, in_part in ((MIDNIGHT - timedelta(days=1), True), (MIDNIGHT, False)):
+        [step] = steps(issue(Status.OPEN), now)
+        assert step.exempt_in_part is in_part
+
+
+def test_a_channel_keeps_that_a_group_is_exempt_until_it_is_told_otherwise() -> None:
+    told = told_of(
+        steps(issue(slack_details=remembered(issue(), closed=False)), MIDNIGHT - timedelta(days=30))[0], News.EXEMPT, {}
+    )
+    assert told["exempt"] is True
+    [step] = steps(issue(Status.OPEN, slack_details=told), MIDNIGHT)
+    assert step.alert is News.FOUND_AGAIN
+    assert "exempt" not in told_of(step, News.FOUND_AGAIN, told)
+
+
 def test_a_hostile_reason_stays_on_its_line() -> None:
     hostile = replace(EXEMPTION, reason="ok\r\n[x|http://e] \x1b[31m\u202e", author="<!channel>")
     text = plain_text(with_exemption((), News.FOUND_AGAIN, issue(), hostile))
