@@ -78,8 +78,12 @@ def test_it_is_used_by_keyboard(open_report: Open) -> None:
     page.wait_for_selector("article", state="hidden")
 
 
-def test_five_thousand_issues_are_readable(open_report: Open) -> None:
+def test_five_thousand_issues_are_readable(open_report: Open, axe: str) -> None:
     page = open_report(a_listing(*many_issues(5000)))
+    # The document has what is shown, and not 300,000 elements, with which a browser is slow and axe does not end.
+    assert page.evaluate("document.getElementsByTagName('*').length") < 5000
+    page.evaluate(axe)
+    assert page.evaluate(_VIOLATIONS) == []
     assert page.inner_text("#count") == "5,000 issues, the first 100 shown"
     assert len(rows(page)) == 100
     page.click("#more")

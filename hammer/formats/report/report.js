@@ -1,16 +1,22 @@
 "use strict";
-(() => {
+// Before the body is read: laying out thousands of rows and sections takes ten times as long as reading them.
+document.documentElement.classList.add("js", "loading");
+addEventListener("DOMContentLoaded", () => {
   const PAGE = 100, DETAILS_IN_PRINT = 50;
-  const root = document.documentElement;
-  root.classList.add("js");
+  document.documentElement.classList.remove("loading");
   const table = document.getElementById("issues");
   if (!table) return;
   const body = table.tBodies[0];
   const byId = (id) => document.getElementById(id);
+  // The document holds only the rows and the section that are shown: a browser, and whatever reads the page aloud, is
+  // slow with hundreds of thousands of elements, also with hidden ones.
+  const sections = byId("sections"), place = document.createElement("div");
+  const articles = new Map([...sections.children].map((article) => [article.id, article]));
+  sections.replaceWith(place);
   const search = byId("search"), count = byId("count"), more = byId("more"), sort = byId("sort");
   const text = (row, cell) => row.cells[cell].textContent.trim().toLowerCase();
-  const rows = [...body.rows].map((row, place) => ({
-    row, place, article: byId(row.dataset.i), data: row.dataset, text: "",
+  const rows = [...body.rows].map((row, position) => ({
+    row, position, article: articles.get(row.dataset.i), data: row.dataset, text: "",
     keys: {
       severity: row.dataset.r.padStart(2, "0"), group: text(row, 1), account: text(row, 2),
       owner: text(row, 4) || "\uffff", age: row.cells[5].dataset.r, due: row.cells[6].dataset.r,
@@ -18,7 +24,7 @@
   }));
   const filters = ["severity", "status", "account", "port", "owner"]
     .map((name) => [name, byId("by-" + name)]).filter(([, select]) => select);
-  let order = { column: "", step: 1 }, limit = PAGE;
+  let order = { column: "", step: 1 }, limit = PAGE, found = [];
 
   // As cards on a narrow screen rows and cells would lose what they are to a screen reader.
   const roles = [["table", [table]], ["rowgroup", [table.tHead, body]], ["row", table.rows],
@@ -41,26 +47,18 @@
   };
   const number = (value) => value.toLocaleString("en");
   const show = () => {
-    let found = 0;
-    for (const one of rows) {
-      const fits = matches(one);
-      found += fits;
-      one.fits = fits;
-      one.row.hidden = !fits || found > limit;
-      one.article.hidden = !fits && location.hash !== "#" + one.data.i;
-    }
-    const shown = Math.min(found, limit);
-    const of = found === rows.length ? "" : " of " + number(rows.length);
-    count.textContent = number(found) + of + (rows.length === 1 ? " issue" : " issues")
-      + (shown < found ? ", the first " + number(shown) + " shown" : "");
-    more.hidden = shown === found;
-    root.classList.toggle("print-details", found <= DETAILS_IN_PRINT);
+    found = rows.filter(matches);
+    const shown = found.slice(0, limit);
+    body.replaceChildren(...shown.map((one) => one.row));
+    const of = found.length === rows.length ? "" : " of " + number(rows.length);
+    count.textContent = number(found.length) + of + (rows.length === 1 ? " issue" : " issues")
+      + (shown.length < found.length ? ", the first " + number(shown.length) + " shown" : "");
+    more.hidden = shown.length === found.length;
   };
   const arrange = (column, step) => {
     order = { column, step };
     const compare = (a, b) => (a.keys[column] < b.keys[column] ? -1 : a.keys[column] > b.keys[column] ? 1 : 0);
-    rows.sort((a, b) => step * compare(a, b) || a.place - b.place);
-    body.append(...rows.map((one) => one.row));
+    rows.sort((a, b) => step * compare(a, b) || a.position - b.position);
     for (const heading of table.tHead.rows[0].cells) {
       // The worst severity has the lowest rank.
       const down = column === "severity" ? step > 0 : step < 0;
@@ -91,21 +89,31 @@
     refresh();
   });
   more.addEventListener("click", () => { limit += 10 * PAGE; show(); });
-  // On paper there is nothing to choose: all that is wanted is printed.
-  let before = limit;
-  addEventListener("beforeprint", () => { before = limit; limit = Infinity; show(); });
-  addEventListener("afterprint", () => { limit = before; show(); });
   // A section is shown by its address, so that Back leads to the list; whoever uses the keyboard follows.
+  const chosen = () => [articles.get(location.hash.slice(1))].filter(Boolean);
   const follow = () => {
-    const target = location.hash && byId(location.hash.slice(1));
-    if (target && target.localName === "article") {
-      target.hidden = false;
-      target.tabIndex = -1;
-      target.focus({ preventScroll: true });
-      target.scrollIntoView();
+    place.replaceChildren(...chosen());
+    for (const article of chosen()) {
+      location.replace(location.hash); // its address was followed before it was there
+      article.tabIndex = -1;
+      article.focus({ preventScroll: true });
+      article.scrollIntoView();
     }
   };
+  // On paper there is nothing to choose: all that is wanted is printed.
+  let before = limit;
+  addEventListener("beforeprint", () => {
+    before = limit;
+    limit = Infinity;
+    show();
+    if (found.length <= DETAILS_IN_PRINT) place.replaceChildren(...found.map((one) => one.article));
+  });
+  addEventListener("afterprint", () => {
+    limit = before;
+    show();
+    place.replaceChildren(...chosen());
+  });
   addEventListener("hashchange", follow);
   arrange("severity", 1);
   follow();
-})();
+});
