@@ -51,7 +51,11 @@ from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
 
 StatusOption = Annotated[
     list[Status] | None,
-    typer.Option("--status", help="Only issues in this status. Repeatable. By default open and whitelisted."),
+    typer.Option(
+        "--status",
+        metavar=f"<{'|'.join(Status)}>",
+        help="Only issues in this status. Repeatable. By default open and whitelisted.",
+    ),
 ]
 SecurityHubOption = Annotated[
     bool,

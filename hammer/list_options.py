@@ -14,7 +14,8 @@ from library.issues.reachability import Severity
 from library.network.ports import PortSet
 
 SeverityOption = Annotated[
-    list[Severity] | None, typer.Option("--severity", help="Only issues of this severity. Repeatable.")
+    list[Severity] | None,
+    typer.Option("--severity", metavar=f"<{'|'.join(Severity)}>", help="Only issues of this severity. Repeatable."),
 ]
 PortOption = Annotated[
     list[str] | None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
-from library.security_groups.exemptions import review
+from library.security_groups.exemptions import Exemption, review
 from remediation.journal import is_unfinished
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def command(
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
     show(console(), facts, configuration, lock)
     # The other groups are unknown where only some, or some regions, were asked for.
-    issues = None if region or group else [issue for issue, _ in facts.issues]
-    for line in exemption_lines(configuration, accounts, issues, now.date()):
+    complete = not (region or group)
+    for line in exemption_lines(configuration, accounts, facts, complete=complete):
         say(console(), line)
 
 
@@ -171,23 +172,42 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
             say(to, line)
 
 
-def exemption_lines(
-    config: Configuration, accounts: Iterable[str], issues: Sequence[Issue] | None, today: date
-) -> Iterator[str]:
+def exemption_lines(config: Configuration, accounts: Iterable[str], facts: Facts, *, complete: bool) -> Iterator[str]:
     """The exemptions that end soon, have ended, never end, or name no group of the table; a line each.
+
+    What `waiting` says of an exempt group already, is not said again: that its exemption ends then, or never.
 
     Args:
         config: has the exemptions.
         accounts: whose exemptions are wanted.
-        issues: all issues of these accounts; None: not all are known, so that none is missed.
-        today: the day in UTC.
+        facts: has the issues of these accounts.
+        complete: whether these are all issues; otherwise no exemption is missed.
     """
     for account in accounts:
-        known = None
-        if issues is not None:
-            own = (issue for issue in issues if issue.account_id == account)
-            known = [(issue.issue_id, issue.details.vpc_id, issue.details.name) for issue in own]
-        yield from exemption_warnings(account, review(config.exemptions(account), today, known))
+        own = [(issue, listed) for issue, listed in facts.issues if issue.account_id == account]
+        known = [_names(issue) for issue, _ in own] if complete else None
+        reviewed = review(config.exemptions(account), facts.now.date(), known)
+        told = [(_names(issue), listed.exempt_until) for issue, listed in own if listed.whitelisted]
+        yield from exemption_warnings(
+            account,
+            replace(reviewed, expiring=_untold(reviewed.expiring, told), endless=_untold(reviewed.endless, told)),
+        )
+
+
+def _names(issue: Issue) -> tuple[str, str, str]:
+    """What an exemption can name a group by: its id, its VPC's id and its name."""
+    return issue.issue_id, issue.details.vpc_id, issue.details.name
+
+
+def _untold(
+    exemptions: Iterable[Exemption], told: Sequence[tuple[tuple[str, str, str], date | None]]
+) -> tuple[Exemption, ...]:
+    """The exemptions whose end, or that they have none, no exempt group's line tells."""
+    return tuple(
+        exemption
+        for exemption in exemptions
+        if not any(exemption.names(*names) and until == exemption.expires for names, until in told)
+    )
 
 
 def lock_line(lock: LockState, now: datetime) -> str:

@@ -141,8 +141,11 @@ def waiting(facts: Facts) -> Iterator[str]:
 def event_rows(facts: Facts) -> list[tuple[str, ...]]:
     """A row for each account and region: when an event last came from there, and the call that it was about.
 
-    Where none ever came, a trail, a rule or a permission is missing, and only scans see changes.
+    Where none ever came, a trail, a rule or a permission is missing, and only scans see changes. There are no rows
+    where none came from anywhere: `event_lines` has a line for that.
     """
+    if not facts.heard:
+        return []
     heard: list[tuple[str, ...]] = [
         (account_id, region, shown_time(when), printable(call))
         for account_id, region, when, call in sorted(facts.heard)
@@ -151,11 +154,11 @@ def event_rows(facts: Facts) -> list[tuple[str, ...]]:
 
 
 def event_lines(facts: Facts) -> Iterator[str]:
-    """When an event was last heard of, and how many of the scanned regions never sent one."""
+    """When an event was last heard of, or that none ever was; which regions are silent, `event_rows` shows."""
     if facts.heard:
         account_id, region, when, call = max(facts.heard, key=lambda event: event[2])
         yield f"last event heard: {printable(call)} in {account_id}, {region}, at {shown_time(when)}"
-    if silent := _silent(facts):
+    elif silent := _silent(facts):
         yield f"no event was ever heard from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
 
 

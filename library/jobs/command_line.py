@@ -5,6 +5,7 @@ Imported by the jobs and by `hammer`, never by a Lambda.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -31,6 +32,8 @@ class Exit(IntEnum):
     ISSUES_FOUND = 3
     INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; typer ends a program with it, too
 
+
+_OUTPUT_ENDED = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 ConfigOption = Annotated[
     str | None,
@@ -136,15 +139,18 @@ def application(command: Callable[..., Any]) -> typer.Typer:
 def run(app: Callable[[], Any]) -> NoReturn:
     """Run a program, tell a person in one line what stopped it, and exit.
 
-    Exits with 1 when AWS could not do something, 2 when the configuration is wrong, 130 when it was interrupted. What
-    is not foreseen travels up.
+    Exits with 1 when AWS could not do something or the output could not be written, 2 when the configuration is wrong,
+    130 when it was interrupted. What is not foreseen travels up.
     """
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's or file's encoding lacks is spelled out: a name must not end a program.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except SystemExit as ended:
         if ended.code == Exit.INTERRUPTED:
             _leave_at_once()
@@ -154,5 +160,13 @@ def run(app: Callable[[], Any]) -> NoReturn:
         sys.exit(Exit.WRONG)
     except AWS_ERRORS as error:
         print(f"hammer: {explain(error)}", file=sys.stderr)  # noqa: T201
+        sys.exit(Exit.INCOMPLETE)
+    except OSError as error:
+        if error.errno not in _OUTPUT_ENDED:
+            raise
+        # What is left of the output must not be tried again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:  # whoever read a pipe and left has enough
+            print(f"hammer: the output could not be written: {error.strerror}", file=sys.stderr)  # noqa: T201
         sys.exit(Exit.INCOMPLETE)
     sys.exit(Exit.DONE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hammer import status
 from library.aws.conditional_writes import serialized
 from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
+from library.issues.issue import Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world
 
@@ -45,7 +47,8 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert flag in shown.output
         assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
         assert "groups are being changed by bo@host, process 7, lease until 2026-11-22 03:15 UTC" in shown.output
-        assert f"main {REGION} never" in rows
+        assert shown.output.count("no event was ever heard from 1 of 1 scanned region") == 1
+        assert "Last events" not in shown.output
         assert "dead letters: 1 message in hammer-immediate-remediation-dead-letters" in shown.output
         assert "another-system" not in shown.output
         lock.release()
@@ -75,3 +78,20 @@ def test_exemptions_that_somebody_should_look_at(tmp_path: Path, monkeypatch: py
         # The groups of other regions are not read, so that none can be missed.
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path), "--region", REGION], catch_exceptions=False)
         assert unmatched not in shown.output
+
+
+def test_an_exempt_group_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with world(tmp_path) as made:
+        first, second = (made.group(permission("tcp", (22, 22), ANYWHERE)) for _ in range(2))
+        made.issue(first, status=Status.WHITELISTED)
+        made.issue(second, status=Status.WHITELISTED)
+        soon = {"group": second, "expires": f"{datetime.now(UTC).date() + timedelta(days=3)}"}
+        whitelist = {"secgrp_unrestricted_access": {MAIN: [first, soon]}}
+        (tmp_path / "whitelist.json").write_text(json.dumps(whitelist), "utf-8")
+        shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
+        lines = [line for line in shown.output.splitlines() if first in line or second in line]
+        assert sorted(lines, reverse=True) == [
+            f"exempt without end: {first} in {MAIN}, {REGION}",
+            f"exempt until {soon['expires']}, soon: {second} in {MAIN}, {REGION}",
+        ]

@@ -207,3 +207,18 @@ def test_ctrl_c_stops_a_scan_at_once(aws: EmulatedAws, tmp_path: Path) -> None:
         go_on.set()
         aws.forget()
     assert (run.returncode, shown, errors) == (130, b"", b"hammer: interrupted\n")
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["scan", "--region", REGION, "--format", "json"]])
+def test_output_that_the_disk_does_not_take_is_named_in_one_line(
+    aws: EmulatedAws, place: str, command: list[str]
+) -> None:
+    own = {**os.environ, "HAMMER_CONFIG": place, "PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hammer", *command], check=False, env=own, stdout=full, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"hammer: the output could not be written: No space left on device\n",
+    )

@@ -108,13 +108,14 @@ def test_what_waits_for_somebody() -> None:
     ]
 
 
-def test_the_last_event_and_the_regions_that_never_sent_one() -> None:
+def test_the_last_event_or_that_none_ever_came() -> None:
     other = replace(SEEN, region="us-east-1")
     heard = [("1", "eu-west-1", NOW, "RunInstances"), ("1", "eu-west-1", NOW - timedelta(days=1), "CreateRoute")]
     assert list(event_lines(facts(scans=[SEEN, other], heard=heard))) == [
         "last event heard: RunInstances in 1, eu-west-1, at 2026-11-22 03:00 UTC",
-        "no event was ever heard from 1 of 2 scanned regions",
     ]
+    assert list(event_lines(facts(scans=[SEEN, other]))) == ["no event was ever heard from 2 of 2 scanned regions"]
+    assert event_rows(facts(scans=[SEEN, other])) == []
 
 
 def test_when_each_region_last_sent_an_event_and_which_never_did() -> None:
