@@ -190,8 +190,7 @@ def _rule(raw: Mapping[str, Any]) -> Iterator[OpenedRule]:
         yield OpenedRule(protocol, first, last, "", prefix_list_id)
 
 
-def _port(raw: Mapping[str, Any], name: str) -> int | None:
+def _port(raw: Mapping[str, Any], name: str) -> Any:
+    """A port, which may be told as text; None if the map has none. `port_range` refuses anything else."""
     value = value_of(raw, name)
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,5}", value):
-        return int(value)
-    return value if type(value) is int else None
+    return int(value) if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,5}", value) else value

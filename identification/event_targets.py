@@ -12,7 +12,7 @@ from identification.events import Hint, HintScope
 from identification.expected_changes import ExpectedChange, changes_item, latest_changes
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
-from library.issues.opening_calls import OpeningCall, latest, opened_item
+from library.issues.opening_calls import OpeningCall, needed, opened_item
 from library.security_groups.group import IngressRule, SecurityGroup
 
 if TYPE_CHECKING:
@@ -154,13 +154,13 @@ def messages(target: Mapping[str, str], targets: Targets) -> list[dict[str, Any]
         targets: what to look at there.
     """
     changes = latest_changes((name, change) for name, told in targets.expected.items() for change in told)
-    of_groups = {name: _Told(list(openings), changes.get(name, ())) for name, openings in targets.groups.items()}
+    of_groups = {name: _Told(needed(openings), changes.get(name, ())) for name, openings in targets.groups.items()}
     found = _of_groups(target, of_groups)
     return [dict(target), *found] if targets.region else found
 
 
 class _Told(NamedTuple):
-    """What events told about one group."""
+    """What events told about one group: the calls that opened it, the latest first, and what EC2 must show."""
 
     openings: Sequence[OpeningCall]
     expected: Sequence[ExpectedChange]
@@ -168,7 +168,7 @@ class _Told(NamedTuple):
     def latest_half(self) -> _Told:
         """The later half of each."""
         expected = sorted(self.expected, key=lambda change: change.time, reverse=True)
-        return _Told(latest(self.openings, len(self.openings) // 2), expected[: len(expected) // 2])
+        return _Told(self.openings[: len(self.openings) // 2], expected[: len(expected) // 2])
 
 
 def _of_groups(target: Mapping[str, str], groups: Mapping[str, _Told]) -> list[dict[str, Any]]:

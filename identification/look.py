@@ -20,8 +20,7 @@ from library.aws.coverage_records import CoverageRecords
 from library.aws.ec2 import read_rules
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.looks import Looks
-from library.issues.opening_calls import opened_by
-from library.issues.reconcile import Change, Event, attribute, reconcile
+from library.issues.reconcile import Change, Event, attribute, reconcile, still_opened_by, with_opener
 from library.issues.stored_size import fitting
 from library.security_groups.exposure import Evaluator
 
@@ -261,16 +260,12 @@ class _Once:
             issue = self.known.issues.get(group_id)
             if issue is None or group_id in decided or not issue.status.is_exposed or not self._is_here(issue):
                 continue
-            if change := attribute(issue, opened_by(openings, issue.details.perms)):
+            if change := attribute(issue, still_opened_by(openings, issue.details.perms, issue)):
                 yield change
 
     def _with_opener(self, change: Change) -> Change:
         """A change that names who opened the group, as far as events told."""
-        issue = change.issue
-        openings = self._told.openings.get(issue.issue_id)
-        if not openings or not issue.status.is_exposed:
-            return change
-        return replace(change, issue=replace(issue, opened_by=opened_by(openings, issue.details.perms)))
+        return with_opener(change, self._told.openings.get(change.issue.issue_id, ()))
 
     def _is_here(self, issue: Issue) -> bool:
         """Whether an issue is of this region: a message may name a group and a region that it is not in."""

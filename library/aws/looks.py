@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError, NextNumber
 from library.aws.table_definition import TIME_TO_LIVE_ATTRIBUTE
-from library.issues.opening_calls import OpeningCall, surplus
+from library.issues.opening_calls import OpeningCall, needed, surplus
 from library.issues.told import Told
 
 if TYPE_CHECKING:
@@ -124,7 +124,11 @@ class Looks:
 
     def _mark(self, account_id: str, group_id: str, new: Told, now: datetime, ticket: int | None) -> Told | None:
         sets = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT).timestamp())}
-        adds = {"openings": {opening.to_text() for opening in new.openings}, "expected": set(new.expected)}
+        # Limited before they are added: an item that is too big, even for a moment, is refused.
+        adds = {
+            "openings": {opening.to_text() for opening in needed(new.openings)},
+            "expected": set(sorted(new.expected, reverse=True)[:_EXPECTATIONS_KEPT]),
+        }
         condition: dict[str, Any] = {}
         if ticket is not None:
             sets["named"] = ticket

@@ -17,8 +17,8 @@ from library.network.addresses import parse_network
 from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
 
-KEPT = 30
-"""Of one group: a person asks for the latest, and an item of the table has room for 400 KB."""
+KEPT_BYTES = 100_000
+"""Room for the calls of one group: an item of the table holds 400 KB, and a look adds its calls before others go."""
 
 
 class OpenedRule(NamedTuple):
@@ -93,14 +93,26 @@ def opened_by(openings: Iterable[OpeningCall], perms: Sequence[Exposure]) -> Ope
     return max(fitting, key=_order, default=None)
 
 
-def latest(openings: Iterable[OpeningCall], number: int) -> list[OpeningCall]:
-    """As many of the latest openings."""
-    return sorted(openings, key=lambda opening: _order(opening.by), reverse=True)[:number]
+def needed(openings: Iterable[OpeningCall]) -> list[OpeningCall]:
+    """The openings that are kept of one group, the latest first, as many as there is room for.
+
+    An opening whose every rule a later one added as well is never named again, so it is not kept.
+    """
+    found: list[OpeningCall] = []
+    rules: set[OpenedRule] = set()
+    room = KEPT_BYTES
+    for opening in sorted(openings, key=lambda opening: _order(opening.by), reverse=True):
+        size = len(opening.to_text())
+        if size <= room and not rules.issuperset(opening.rules):
+            found.append(opening)
+            rules.update(opening.rules)
+            room -= size
+    return found
 
 
 def surplus(openings: Sequence[OpeningCall]) -> list[OpeningCall]:
-    """The oldest openings, beyond as many as are kept."""
-    kept = set(latest(openings, KEPT))
+    """The openings that are not kept."""
+    kept = set(needed(openings))
     return [opening for opening in openings if opening not in kept]
 
 

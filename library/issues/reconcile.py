@@ -6,6 +6,7 @@ unchanged group costs no write.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,8 @@ from library.issues.details import IssueDetails
 from library.issues.flapping import KEPT, PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpeningCall, opened_by
+from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage
 
 
@@ -118,6 +121,43 @@ def _is_about_the_same(known: Issue, status: Status, detection: Detection) -> bo
     judged = detection.details.reachability
     before = known.details if known.details.reachability else replace(known.details, reachability=judged)
     return known.status is status and before == detection.details
+
+
+def still_opened_by(
+    openings: Sequence[OpeningCall], perms: Sequence[Exposure], before: Issue | None
+) -> OpenedBy | None:
+    """Who opened a group, by the calls that are kept and by what its issue says already.
+
+    Args:
+        openings: the calls that are kept about the group.
+        perms: what is exposed now.
+        before: the issue before, of the same occurrence; None: there was none.
+
+    Returns:
+        The latest call whose rule is exposed. The call that the issue names may not be kept any more: it stays named
+        while everything that was exposed with it still is.
+    """
+    named = opened_by(openings, perms)
+    known = before.opened_by if before else None
+    if before is None or known is None or any(opening.by == known for opening in openings):
+        return named
+    if not {_rule(perm) for perm in before.details.perms} <= {_rule(perm) for perm in perms}:
+        return named
+    return max(filter(None, (named, known)), key=lambda by: (by.event_time, by.event_id))
+
+
+def with_opener(change: Change, openings: Sequence[OpeningCall]) -> Change:
+    """A change that names who opened the group, as far as the calls that are kept tell."""
+    issue = change.issue
+    if not openings or not issue.status.is_exposed:
+        return change
+    named = still_opened_by(openings, issue.details.perms, None if change.starts_occurrence else change.before)
+    return replace(change, issue=replace(issue, opened_by=named))
+
+
+def _rule(perm: Exposure) -> tuple[object, ...]:
+    """What makes two exposures the same, whatever their status."""
+    return perm.protocol, perm.from_port, perm.to_port, perm.cidr, perm.prefix_list_id
 
 
 def attribute(known: Issue, opened_by: OpenedBy | None) -> Change | None:

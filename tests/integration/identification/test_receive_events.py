@@ -262,6 +262,37 @@ def test_who_opened_it_is_the_latest_call_whose_rule_is_exposed_whatever_comes_f
     assert opener(world, group_id) == "early", "the rule of the later call is no longer exposed"
 
 
+def test_who_opened_it_stays_named_however_many_calls_open_and_close_something_else(
+    world: World, published: Received
+) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    handle(world, published, authorized(group_id, time="2026-11-22T01:00:00Z", eventID="opened"))
+    others = [
+        authorized(group_id, f"tcp/22 from 8.8.{number}.0/24", time="2026-11-22T02:00:00Z", eventID=f"other-{number}")
+        for number in range(40)
+    ]
+    handle(world, published, *others)
+    handle(world, published, revoked(group_id))
+    assert opener(world, group_id) == "opened"
+
+
+def test_thousands_of_calls_about_one_group_are_one_look_whose_record_the_table_takes(
+    world: World, published: Received
+) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    calls = [
+        authorized(
+            group_id, f"tcp/22 from 8.{number >> 8}.{number & 255}.0/24", eventID=f"{number:036}", userAgent="a" * 300
+        )
+        for number in range(2000)
+    ]
+    lambda_handler(in_sqs(*calls, authorized(group_id, time="2026-11-22T02:59:59Z", eventID="opened")), None)
+    messages = published()
+    assert [message["group_ids"] for message in messages] == [[group_id]]
+    world.describe(messages[0])
+    assert opener(world, group_id) == "opened"
+
+
 def test_an_event_before_its_change_is_shown_counts_when_it_is(world: World, published: Received) -> None:
     group_id = world.group()
     handle(world, published, authorized(group_id, eventID="before"))

@@ -161,6 +161,14 @@ def permissions(*rules: dict[str, Any]) -> dict[str, Any]:
             id="every port, as text",
         ),
         pytest.param(SHORT | {"toPort": 65536}, None, [], id="a port that is none"),
+        pytest.param(SHORT | {"fromPort": "ssh", "toPort": "ssh"}, None, [], id="ports that are no numbers"),
+        pytest.param(SHORT | {"fromPort": [22], "toPort": [22]}, None, [], id="ports that are lists"),
+        pytest.param(
+            SHORT | {"ipProtocol": "50", "fromPort": "", "toPort": ""},
+            None,
+            [OpenedRule("50", None, None, "0.0.0.0/0")],
+            id="ports of a protocol that has none",
+        ),
         pytest.param(
             SHORT | {"ipProtocol": "-1"}, None, [OpenedRule("-1", None, None, "0.0.0.0/0")], id="every protocol"
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedRule, OpeningCall, opened_by
 from library.issues.reachability import Reachability, Sources, Verdict
-from library.issues.reconcile import Change, Detection, Event, attribute, reconcile
+from library.issues.reconcile import Change, Detection, Event, attribute, reconcile, still_opened_by
+from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage, User
 from tests.builders.issues import DETAILS, EARLIER, NOW, RDP, SSH, a_detection, an_issue
 
@@ -225,3 +228,33 @@ def test_who_opened_it_is_a_change_of_its_own() -> None:
     )
     assert attribute(OPEN, None) is None
     assert attribute(named, by) is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "now_exposed", "named"),
+    [
+        pytest.param([], ["8.8.8.0/24"], "old", id="nothing else is known"),
+        pytest.param([], ["8.8.8.0/24", "9.9.9.0/24"], "old", id="more is exposed"),
+        pytest.param([], ["9.9.9.0/24"], None, id="something is not exposed any more"),
+        pytest.param([("gone", 9, "7.7.7.0/24")], ["8.8.8.0/24"], "old", id="a call whose rule is not exposed"),
+        pytest.param([("new", 9, "8.8.8.0/24")], ["8.8.8.0/24"], "new", id="a later call"),
+        pytest.param([("late", 1, "8.8.8.0/24")], ["8.8.8.0/24"], "old", id="an earlier call that comes late"),
+        pytest.param([("old", 5, "7.7.7.0/24")], ["8.8.8.0/24"], None, id="the call itself, whose rule is not exposed"),
+    ],
+)
+def test_the_call_that_is_named_stays_named_when_it_is_not_kept_any_more(
+    kept: list[tuple[str, int, str]], now_exposed: list[str], named: str | None
+) -> None:
+    def by(event_id: str, hour: int) -> OpenedBy:
+        return OpenedBy("ana", "203.0.113.7", "cli", "Authorize", datetime(2026, 11, 22, hour, tzinfo=UTC), event_id)
+
+    def exposed(cidr: str) -> Exposure:
+        return Exposure("tcp", 22, 22, cidr, "open_partly")
+
+    was_exposed = exposed("8.8.8.0/24")._replace(status="open_completely")
+    before = replace(OPEN, opened_by=by("old", 5), details=replace(DETAILS, perms=(was_exposed,)))
+    openings = [OpeningCall(by(name, hour), (OpenedRule("tcp", 22, 22, cidr),)) for name, hour, cidr in kept]
+    perms = [exposed(cidr) for cidr in now_exposed]
+    found = still_opened_by(openings, perms, before)
+    assert (found.event_id if found else None) == named
+    assert still_opened_by(openings, perms, None) == opened_by(openings, perms)
