@@ -20,11 +20,18 @@ from library.issues.times import format_time
 from library.security_groups.group import IngressRule, ShapeError
 from remediation.backups import BackupError
 from remediation.journal import Journal
-from remediation.journal_entry import AddedRule, AddedState, JournalEntry, JournalStep, RevokedState
+from remediation.journal_entry import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep, RevokedState
 from remediation.live_group import UnsteadyError
 from remediation.permissions import merged, permission_of, with_description
-from remediation.rule_sets import RuleKey, rule_key
-from remediation.security_group_changes import CallResult, ChangeAnswer, authorize, revoke, set_descriptions
+from remediation.rule_sets import RuleKey, by_ports, rule_key
+from remediation.security_group_changes import (
+    CallResult,
+    ChangeAnswer,
+    authorize,
+    revoke,
+    revoke_unchanged,
+    set_descriptions,
+)
 from remediation.settlement import unneeded
 
 if TYPE_CHECKING:
@@ -114,7 +121,7 @@ class GroupChange:
                 except COULD_NOT:
                     entry = known
                     raise
-                entry = self._revoke(entry, changes.revoke, known, closed_now)
+                entry = self._revoke_all(entry, changes.revoke, known, closed_now)
             needless = _added_again(before, entry, changes.relied_on, closed_now)
             entry = self._withdraw(entry, (*changes.lingering, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
@@ -137,10 +144,7 @@ class GroupChange:
         return format_time(self.now()) or ""
 
     def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
-        ports: dict[tuple[str, int | None, int | None], list[IngressRule]] = {}
-        for rule in changes.add:
-            ports.setdefault((rule.protocol, rule.from_port, rule.to_port), []).append(rule)
-        batches = [*ports.values(), *([rule] for rule in changes.relied_on)]
+        batches = [*by_ports(changes.add), *([rule] for rule in changes.relied_on)]
         for number, batch in enumerate(batches):
             if number:
                 self.renew_lock()
@@ -198,32 +202,59 @@ class GroupChange:
             ]
             set_descriptions(self.ec2, self.group_id, singles)
 
-    def _revoke(
+    def _revoke_all(
         self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
     ) -> JournalEntry:
         """Revoke rules. The ids of those that this may have closed, and not an earlier call, go to `closed_now`."""
-        ids = [rule.rule_id for rule in rules]
-        result = revoke(self.ec2, self.group_id, ids)
-        if result.answer is ChangeAnswer.DONE or result.was_lost:
-            closed_now.update(ids)
-        if result.answer is ChangeAnswer.DONE:
-            return entry.with_revoked(rules, RevokedState.REVOKED, self._at())
-        if result.answer is ChangeAnswer.NOT_THERE:
-            if len(rules) == 1:
-                (rule,) = rules
-                # Gone by an earlier attempt of Hammer's, perhaps: what replaces it stays. Else by somebody else.
-                unsure = result.was_lost or known.state_of(rule.rule_id) is RevokedState.SENT
-                state = RevokedState.REVOKED if unsure else RevokedState.GONE
-                return entry.with_revoked(rules, state, self._at())
+        batches = [rules] if entry.kind is ChangeKind.RESTORE else by_ports(rules)
+        for number, batch in enumerate(batches):
+            if number:
+                self.renew_lock()
+            try:
+                entry = self._revoke(entry, batch, known, closed_now)
+            except ChangeFailedError as error:
+                for rule in (rule for later in batches[number + 1 :] for rule in later):
+                    error.entry = self._as_before(error.entry, rule, known)
+                raise
+        return entry
+
+    def _revoke(
+        self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
+    ) -> JournalEntry:
+        if entry.kind is ChangeKind.RESTORE:  # it may revoke rules that name groups, and somebody looks at it
+            result = revoke(self.ec2, self.group_id, [rule.rule_id for rule in rules])
+        else:
+            result = revoke_unchanged(self.ec2, self.group_id, rules)
+        is_done = result.answer is ChangeAnswer.DONE
+        found = [rule for rule in rules if is_done and rule_key(rule) not in result.not_found]
+        closed_now.update(rule.rule_id for rule in (rules if result.was_lost else found))
+        if result.answer is ChangeAnswer.NOT_THERE and len(rules) > 1:
             if result.was_lost:
                 known = entry
             for rule in rules:
                 entry = self._revoke(entry, [rule], known, closed_now)
             return entry
+        if is_done or result.answer is ChangeAnswer.NOT_THERE:
+            entry = entry.with_revoked(found, RevokedState.REVOKED, self._at())
+            for rule in (rule for rule in rules if rule not in found):
+                # Gone by an earlier attempt of Hammer's, perhaps: what replaces it stays. Else by somebody else.
+                unsure = result.was_lost or known.state_of(rule.rule_id) in (RevokedState.SENT, RevokedState.REVOKED)
+                state = RevokedState.REVOKED if unsure else RevokedState.GONE
+                entry = entry.with_revoked([rule], state, self._at())
+            return entry
         if result.answer is ChangeAnswer.REFUSED:
             for rule in rules:
-                entry = entry.with_revoked([rule], known.state_of(rule.rule_id) or RevokedState.PLANNED, self._at())
+                entry = self._as_before(entry, rule, known)
         raise _failure(result, entry)
+
+    def _as_before(self, entry: JournalEntry, rule: IngressRule, known: JournalEntry) -> JournalEntry:
+        """The entry with a rule whose revoke was not sent, or was refused."""
+        same = (
+            one.state
+            for one in known.revoke
+            if one.rule.rule_id == rule.rule_id and rule_key(one.rule) == rule_key(rule)
+        )
+        return entry.with_revoked([rule], next(same, RevokedState.PLANNED), self._at())
 
     def _withdraw(self, entry: JournalEntry, lingering: Sequence[AddedRule]) -> JournalEntry:
         taken_away = unneeded(entry, ())

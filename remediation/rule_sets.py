@@ -41,6 +41,14 @@ def rule_key(rule: IngressRule) -> RuleKey:
     return RuleKey(protocol_name(rule.protocol), rule.from_port, rule.to_port, source)
 
 
+def by_ports(rules: Iterable[IngressRule]) -> list[list[IngressRule]]:
+    """Rules by protocol and port range: each part is one permission, which EC2 takes as a whole."""
+    parts: dict[tuple[str, int | None, int | None], list[IngressRule]] = {}
+    for rule in rules:
+        parts.setdefault((rule.protocol, rule.from_port, rule.to_port), []).append(rule)
+    return list(parts.values())
+
+
 def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
     """Whether one rule alone lets in all traffic that another does."""
     wide_key, narrow_key = rule_key(wide), rule_key(narrow)

@@ -22,7 +22,8 @@ from botocore.exceptions import (
 )
 
 from library.aws.failures import AWS_ERRORS, THROTTLED, error_code
-from library.security_groups.group import ShapeError, parse_rule
+from library.security_groups.group import IngressRule, ShapeError, parse_permission, parse_rule
+from remediation.permissions import merged, permission_of
 from remediation.rule_sets import RuleKey, rule_key
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class CallResult:
         answer: the last answer.
         was_lost: an answer to an earlier attempt of the same call was lost: it may have been carried out.
         rule_ids: the ids of the added rules, by rule, where EC2 told them.
+        not_found: the rules to revoke that EC2 did not find, where it revoked the others.
         error: what was raised; None where it was carried out.
     """
 
     answer: ChangeAnswer
     was_lost: bool = False
     rule_ids: Mapping[RuleKey, str] | None = None
+    not_found: frozenset[RuleKey] = frozenset()
     error: Exception | None = None
 
 
@@ -84,6 +87,27 @@ def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallRes
         except AWS_ERRORS as error:
             return _failed(error, attempts)
     return CallResult(ChangeAnswer.DONE)
+
+
+def revoke_unchanged(client: EC2Client, group_id: str, rules: Sequence[IngressRule]) -> CallResult:
+    """Revoke rules of one protocol and port range, each with a CIDR or a prefix list, as far as they are still so.
+
+    By what they are, because a rule keeps its id when somebody edits it (ModifySecurityGroupRules): its id would revoke
+    whatever it has become. In a default VPC, EC2 revokes those that it finds and names the others; elsewhere it revokes
+    all of them or none (EC2 API Reference, RevokeSecurityGroupIngress).
+    """
+    permissions = [merged(permission_of(rule._replace(description="")) for rule in rules)]
+    with _attempts(client, "RevokeSecurityGroupIngress") as attempts:
+        try:
+            answer = client.revoke_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
+        except AWS_ERRORS as error:
+            return _failed(error, attempts)
+    not_found = frozenset(
+        rule_key(rule) for raw in answer.get("UnknownIpPermissions", ()) for rule in parse_permission(raw)
+    )
+    if not_found.issuperset(map(rule_key, rules)):
+        return CallResult(ChangeAnswer.NOT_THERE, attempts.lost_before_last)
+    return CallResult(ChangeAnswer.DONE, attempts.lost_before_last, not_found=not_found)
 
 
 def set_descriptions(client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef]) -> None:
@@ -109,10 +133,12 @@ class _Attempts:
     Attributes:
         seen: how many ended.
         lost: whether one of them may have been carried out, although the call as a whole failed.
+        lost_before_last: whether one before the last may have been carried out.
     """
 
     seen: int = 0
     lost: bool = False
+    lost_before_last: bool = False
 
 
 @contextmanager
@@ -121,6 +147,7 @@ def _attempts(client: EC2Client, operation: str) -> Iterator[_Attempts]:
 
     def note(response: Any = None, caught_exception: Exception | None = None, **_: Any) -> None:
         attempts.seen += 1
+        attempts.lost_before_last = attempts.lost
         if caught_exception is not None:
             attempts.lost |= not isinstance(caught_exception, _NOT_SENT)
         elif response is not None:

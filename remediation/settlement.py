@@ -4,6 +4,7 @@ Pure. EC2 is eventually consistent: each of its answers may be old by seconds to
 consistency"). So an acknowledgement counts more than an answer that was read:
 
 - a rule whose revoke was acknowledged is gone, whatever is read, and its id is never used again;
+- a rule that is shown with its id and another source was edited by somebody: it is not the rule that was to be revoked;
 - a rule whose adding was acknowledged is there until an answer that is old enough to know does not show it;
 - a rule that is not shown although Hammer never sent a revoke of it was revoked by somebody else.
 """
@@ -63,7 +64,7 @@ def view_of(
     trusted = _Trust(entry, now, run_began)
     entry, missing, unseen = _look_for_added(entry, shown, trusted)
     entry, gone, lasting = _look_for_revoked(entry, shown, trusted)
-    rules = [rule for rule in shown if rule.rule_id not in gone]
+    rules = [rule for rule in shown if rule not in gone]
     return View(
         rules=(*rules, *missing),
         entry=entry,
@@ -132,28 +133,37 @@ def _identified(added: AddedRule, shown: IngressRule) -> AddedRule:
 
 def _look_for_revoked(
     entry: JournalEntry, shown: Sequence[IngressRule], trusted: _Trust
-) -> tuple[JournalEntry, set[str], list[IngressRule]]:
-    """The entry with what is shown of the rules to revoke; the ids of those that are gone; those shown all the same."""
-    ids = {rule.rule_id for rule in shown}
-    gone: set[str] = set()
+) -> tuple[JournalEntry, list[IngressRule], list[IngressRule]]:
+    """The entry with what is shown of the rules to revoke; what is shown and gone; what of it was to be revoked.
+
+    A rule that somebody edited keeps its id, and is another rule: nobody revoked that one.
+    """
+    by_id = {rule.rule_id: rule for rule in shown}
+    gone: list[IngressRule] = []
     lasting: list[IngressRule] = []
     for one in entry.revoke:
-        rule, is_shown = one.rule, one.rule.rule_id in ids
-        if one.state is RevokedState.REVOKED and (not is_shown or trusted.acknowledged(one)):
-            gone.add(rule.rule_id)
-            if is_shown:
+        rule, found = one.rule, by_id.get(one.rule.rule_id)
+        is_shown = found is not None and rule_key(found) == rule_key(rule)
+        if one.state is RevokedState.REVOKED and (found is None or trusted.acknowledged(one)):
+            # With another source: as it was before somebody edited it, so that is an old answer, too.
+            if found is not None:
+                gone.append(found)
                 lasting.append(rule)
-        elif one.state is RevokedState.REVOKED:
-            # Acknowledged and shown long after. To send it again does no harm, as its id is no other rule's.
+        elif one.state is RevokedState.REVOKED and is_shown:
+            # Acknowledged and shown long after. To send it again does no harm: it can only be such a rule.
             entry = entry.with_revoked([rule], RevokedState.SENT, one.at)
         elif one.state is RevokedState.SENT and not is_shown:
             # Sent without an answer and gone: take it for Hammer's doing, so that what replaces it stays.
             entry = entry.with_revoked([rule], RevokedState.REVOKED, one.at)
         elif one.state is RevokedState.SENT and trusted.sent(one):
             lasting.append(rule)
-        elif one.state is RevokedState.GONE:
-            gone.add(rule.rule_id)
-        elif one.state in (RevokedState.PLANNED, RevokedState.NOT_SHOWN):
+        elif one.state is RevokedState.GONE and found is not None and is_shown and trusted.acknowledged(one):
+            # Somebody revoked or edited it. Which of the two, and what it has become, a newer answer will show.
+            gone.append(found)
+            lasting.append(rule)
+        elif one.state in (RevokedState.PLANNED, RevokedState.NOT_SHOWN) or (
+            one.state is RevokedState.GONE and is_shown
+        ):
             entry = entry.with_revoked([rule], RevokedState.PLANNED if is_shown else RevokedState.NOT_SHOWN, one.at)
     return entry, gone, lasting
 

@@ -104,6 +104,7 @@ class LaggingEc2:
         fault: instead of the call with this number; numbers count the writes only.
         acts: done before the write of this number: what somebody else does.
         made: the writes, in order.
+        is_default_vpc: whether EC2 revokes what it finds and names the rest, rather than revoke nothing.
         watch: called after each write with the operation, and the rules of each group right before and after it.
     """
 
@@ -112,6 +113,7 @@ class LaggingEc2:
     fault: tuple[int, Fault] | None = None
     acts: dict[int, Callable[[], None]] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+    is_default_vpc: bool = False
     watch: Callable[[str, State, State], None] = lambda _operation, _before, _after: None
     meta: Any = field(default_factory=lambda: SimpleNamespace(events=_NoEvents()))
     _history: dict[str, list[tuple[datetime, dict[str, IngressRule]]]] = field(default_factory=dict)
@@ -142,6 +144,12 @@ class LaggingEc2:
         found = self.rules(group_id).get(rule_key(rule))
         if found:
             self._change(group_id, {i: r for i, r in self._now(group_id).items() if i != found.rule_id})
+
+    def edit(self, group_id: str, rule: IngressRule, **changed: Any) -> None:
+        """Somebody edits a rule in place, if it is there: it keeps its id."""
+        found = self.rules(group_id).get(rule_key(rule))
+        if found:
+            self._change(group_id, {**self._now(group_id), found.rule_id: found._replace(**changed)})
 
     def catch_up(self) -> None:
         """Time passes until every read shows what is true."""
@@ -225,12 +233,22 @@ class LaggingEc2:
         self._change(GroupId, {**self._now(GroupId), **made})
         return {"Return": True, "SecurityGroupRules": [_listed(GroupId, rule) for rule in made.values()]}
 
-    def _revoke(self, GroupId: str, SecurityGroupRuleIds: Sequence[str]) -> Any:  # noqa: N803
-        now = self._now(GroupId)
+    def _revoke(
+        self,
+        GroupId: str,  # noqa: N803
+        SecurityGroupRuleIds: Sequence[str] = (),  # noqa: N803
+        IpPermissions: Sequence[Mapping[str, Any]] = (),  # noqa: N803
+    ) -> Any:
+        now, there = self._now(GroupId), self.rules(GroupId)
+        named = [rule for permission in IpPermissions for rule in parse_permission(permission)]
+        unknown = [permission_of(rule) for rule in named if rule_key(rule) not in there]
         if not set(SecurityGroupRuleIds) <= now.keys():
             raise _error("InvalidSecurityGroupRuleId.NotFound", REVOKE)
-        self._change(GroupId, {i: rule for i, rule in now.items() if i not in SecurityGroupRuleIds})
-        return {"Return": True}
+        if unknown and not self.is_default_vpc:
+            raise _error("InvalidPermission.NotFound", REVOKE)
+        ids = {*SecurityGroupRuleIds, *(there[rule_key(rule)].rule_id for rule in named if rule_key(rule) in there)}
+        self._change(GroupId, {i: rule for i, rule in now.items() if i not in ids})
+        return {"Return": True, "UnknownIpPermissions": unknown}
 
     def _describe(self, GroupId: str, IpPermissions: Sequence[Mapping[str, Any]]) -> Any:  # noqa: N803
         there, changed = self.rules(GroupId), dict(self._now(GroupId))

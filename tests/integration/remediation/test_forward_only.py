@@ -24,6 +24,7 @@ ALL = IngressRule("-1", None, None, cidr="0.0.0.0/0", description="all")
 RDP = IngressRule("tcp", 3389, 3389, cidr="::/0")
 WEB = IngressRule("tcp", 443, 443, cidr="0.0.0.0/0")
 TEN = IngressRule("tcp", 22, 22, cidr="10.0.0.0/8", description="theirs")
+EVERYTHING = ["open_completely", "open_partly"]
 LAGS: dict[str, dict[str, float]] = {
     "no lag": {},
     "rules lag 16 s": {RULES: 16},
@@ -188,6 +189,43 @@ def test_what_the_owner_took_away_stays_away(world: EventualWorld, lag: dict[str
         world.ec2.remove(group, rule)
     assert healthy_runs(world) == []
     assert sources(world, group) == set()
+
+
+@pytest.mark.parametrize("is_default_vpc", [False, True], ids=["vpc", "default vpc"])
+@pytest.mark.parametrize("lag", [{}, {GROUPS: 29, RULES: 29}], ids=["no lag", "both lag"])
+def test_a_rule_that_its_owner_edits_is_not_revoked_by_its_id(
+    world: EventualWorld, lag: dict[str, float], is_default_vpc: bool
+) -> None:
+    """A rule keeps its id when somebody edits it: Hammer revoked what the owner had just closed himself."""
+    world.configure(remediation_scope=EVERYTHING)
+    world.ec2.lags, world.ec2.is_default_vpc = dict(lag), is_default_vpc
+    group = world.group(SSH, SSH._replace(cidr="8.8.8.0/24", description=""))
+    world.ec2.acts = {1: lambda: world.ec2.edit(group, SSH, cidr="10.7.0.0/16", description="ours now")}
+    assert run(world) == []
+    assert {(rule.cidr, rule.description) for rule in world.ec2.rules(group).values()} == {
+        ("10.7.0.0/16", "ours now"),
+        *((cidr, "Hammer: replaces 0.0.0.0/0, 8.8.8.0/24 on 2026-11-22") for cidr in RFC_1918),
+    }
+
+
+def test_a_rule_that_its_owner_edits_alone_needs_nothing_of_hammer(world: EventualWorld) -> None:
+    group = world.group(SSH)
+    world.ec2.acts = {1: lambda: world.ec2.edit(group, SSH, cidr="10.7.0.0/16")}
+    assert run(world) == []
+    assert sources(world, group) == {("tcp", "10.7.0.0/16")}
+
+
+@pytest.mark.parametrize("lag", LAGS.values(), ids=LAGS)
+def test_a_rule_that_its_owner_edits_to_another_public_source_is_closed(
+    world: EventualWorld, lag: dict[str, float]
+) -> None:
+    world.configure(remediation_scope=EVERYTHING)
+    world.ec2.lags = dict(lag)
+    group = world.group(SSH)
+    world.ec2.acts = {1: lambda: world.ec2.edit(group, SSH, cidr="8.0.0.0/8")}
+    run(world)
+    assert healthy_runs(world) == []
+    assert sources(world, group) == private(SSH)
 
 
 WHY_NOT: dict[str, Callable[[EventualWorld, str], None]] = {

@@ -26,6 +26,7 @@ LONG = (NOW - SHOWN_AFTER).isoformat()
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", rule_id="sgr-1")
 TEN = IngressRule("tcp", 22, 22, cidr="10.0.0.0/8", description="by Hammer, SEC-1")
 TEN_THERE = TEN._replace(rule_id="sgr-3")
+EDITED = SSH._replace(cidr="10.7.0.0/16")
 OTHER = IngressRule("tcp", 443, 443, cidr="10.0.0.0/8", rule_id="sgr-9")
 EMPTY = JournalEntry(ChangeKind.REMEDIATION, JournalStep.REVOKING, "key", changed=JUST)
 
@@ -119,7 +120,8 @@ def test_what_was_acknowledged_just_now_counts_more_than_what_is_read(
         pytest.param("sent", JUST, False, "revoked", False, False, id="sent, and gone"),
         pytest.param("sent", JUST, True, "sent", True, True, id="sent just now, and shown"),
         pytest.param("sent", LONG, True, "sent", True, False, id="sent long ago, and shown"),
-        pytest.param("gone", LONG, True, "gone", False, False, id="gone by EC2's word, and still shown"),
+        pytest.param("gone", JUST, True, "gone", False, True, id="gone by EC2's word just now, and still shown"),
+        pytest.param("gone", LONG, True, "planned", True, False, id="gone by EC2's word long ago, and there again"),
         pytest.param("gone", LONG, False, "gone", False, False, id="gone"),
         pytest.param("planned", LONG, True, "planned", True, False, id="planned, and shown"),
         pytest.param("planned", JUST, False, "not shown", False, False, id="planned, and somebody else revoked it"),
@@ -136,6 +138,23 @@ def test_what_is_known_of_a_rule_to_revoke_after_a_look(
         revoked(RevokedState(state_then), at),
         not_shown=(SSH,) if lasts else (),
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "at", "state_then", "rules", "not_shown"),
+    [
+        pytest.param("planned", JUST, "not shown", (EDITED,), (), id="never sent: it is another rule now"),
+        pytest.param("gone", JUST, "gone", (EDITED,), (), id="EC2 did not find it"),
+        pytest.param("sent", JUST, "revoked", (EDITED,), (), id="sent without an answer: what replaces it stays"),
+        pytest.param("revoked", JUST, "revoked", (), (SSH,), id="acknowledged: an answer from before the edit"),
+        pytest.param("revoked", LONG, "revoked", (EDITED,), (), id="acknowledged long ago"),
+    ],
+)
+def test_a_rule_that_somebody_edited_is_not_the_one_that_was_to_be_revoked(
+    state: str, at: str, state_then: str, rules: tuple[IngressRule, ...], not_shown: tuple[IngressRule, ...]
+) -> None:
+    view = view_of(revoked(RevokedState(state), at), [EDITED], NOW)
+    assert view == View(rules, revoked(RevokedState(state_then), at), not_shown)
 
 
 @pytest.mark.parametrize(
