@@ -180,7 +180,7 @@ def _step(
         report=is_open and (begins or not is_reported),
         report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
-        exempt_in_part=is_exempt_in_part(issue, exemptions, now),
+        exempt_in_part=bool(ticket or alert) and is_exempt_in_part(issue, exemptions, now),
         exemption=exemption if begins or not is_open else None,
         reminder_of_end=end,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
