@@ -216,6 +216,20 @@ def test_what_changes_nothing_is_not_relevant(change: dict[str, Any]) -> None:
     assert not parse_call(event(AUTHORIZE | change)).is_relevant
 
 
+def test_the_calls_are_the_contract_s() -> None:
+    assert {
+        *("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress", "ModifySecurityGroupRules"),
+        *("CreateSecurityGroup", "DeleteSecurityGroup"),
+    } == GROUP_CALLS
+    assert {"ModifyManagedPrefixList", "RestoreManagedPrefixListVersion"} == PREFIX_LIST_CALLS
+    assert {
+        *("RunInstances", "CreateNetworkInterface", "ModifyNetworkInterfaceAttribute"),
+        *("AssociateAddress", "DisassociateAddress", "CreateRoute", "ReplaceRoute", "DeleteRoute"),
+        *("ReplaceNetworkAclEntry", "CreateNetworkAclEntry", "DeleteNetworkAclEntry"),
+        *("ModifyVpcBlockPublicAccessOptions", "AssociateSecurityGroupVpc"),
+    } == REACHABILITY_CALLS
+
+
 @pytest.mark.parametrize("name", sorted(REACHABILITY_CALLS))
 def test_calls_that_change_who_can_connect_are_about_every_exposed_group(name: str) -> None:
     assert hint({"eventName": name, "eventSource": "ec2.amazonaws.com"}).scope is HintScope.EXPOSED_GROUPS
