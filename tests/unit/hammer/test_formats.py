@@ -10,12 +10,14 @@ import json
 import re
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from hammer import __version__
 from hammer.formats import Format, render
 from hammer.formats.csv_format import COLUMNS, safe_cell
 from hammer.formats.report.view import view
@@ -43,6 +45,7 @@ from tests.builders.listings import (
 from tests.ocsf_schema import mistakes
 from tests.readme import schema_files
 
+DATA = Path(__file__).parents[2] / "data"
 EVERY_KIND = a_listing(
     a_listed_issue(SSH, LISTED, reachability=INTERNET, opened_by=opened_by(), ticket="OPS-1"),
     a_listed_issue(EVERYTHING, group_id="sg-2", region="us-gov-west-1", tags={}),
@@ -285,6 +288,25 @@ def test_a_table_shows_hostile_names_spelled_out() -> None:
     text = table(hostile_listing())
     assert all(char.isprintable() for char in text.replace("\n", ""))
     assert "[31mred" in text
+
+
+@pytest.mark.parametrize("output_format", [Format.ASFF, Format.OCSF])
+def test_a_whole_finding_says_all_that_is_known(output_format: Format) -> None:
+    known = a_listed_issue(SSH, LISTED, reachability=INTERNET, opened_by=opened_by(), ticket="OPS-1", due=NOW)
+    exempt = a_listed_issue(
+        EVERYTHING,
+        group_id="sg-2",
+        status=Status.WHITELISTED,
+        exempt_until=date(2027, 1, 1),
+        exempt_reason="a test",
+        restored="by bo",
+        owner="",
+        tags={},
+    )
+    written = json.loads(render(output_format, a_listing(known, exempt)))
+    if output_format is Format.OCSF:
+        assert {event["metadata"]["product"].pop("version") for event in written} == {__version__}
+    assert written == json.loads((DATA / f"listed-issues.{output_format}.json").read_text())
 
 
 def test_what_is_missing_or_wrong_in_an_event_is_seen() -> None:
