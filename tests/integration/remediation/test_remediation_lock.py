@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import pytest
 
 from library.aws.lock import LEASE, Holder, Lock, LockedError, this_process
@@ -44,6 +45,19 @@ def test_the_second_of_two_runs_names_the_first_and_exits_with_1(world: World, j
     assert world.rules(group) == {("tcp", 22, 22, ANYWHERE)}
     first.release()
     assert world.remediate("--batch").exit_code == 0
+
+
+def test_each_job_logs_to_a_stream_of_the_hosts_log_group_that_has_its_modules_name(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    assert world.remediate("--batch").exit_code == 0
+    assert world.restore(group, "--batch").exit_code == 0
+    logs = boto3.client("logs", region_name="eu-west-1")
+    streams = logs.describe_log_streams(logGroupName="/aws/ec2/hammer-reporting-remediation")["logStreams"]
+    assert [stream["logStreamName"] for stream in streams] == [
+        "remediation.clean_security_groups",
+        "remediation.restore_security_groups",
+    ]
 
 
 def test_a_dry_run_needs_no_lock(world: World) -> None:
