@@ -70,7 +70,7 @@ ROOMS: Mapping[str, Room] = {
     ),
     "config": Room(
         ("library/config/*.py",),
-        ("tests/unit/config", "tests/integration/config/test_config_folder.py", "tests/unit/remediation/test_due.py"),
+        ("tests/unit/config", "tests/unit/remediation/test_due.py"),
     ),
     "listings": Room(
         ("hammer/listing/*.py", "hammer/formats/*.py", "hammer/formats/report/*.py", "hammer/status_view.py"),
