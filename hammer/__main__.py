@@ -74,7 +74,12 @@ def application(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Run the command line."""
-    run(application(sys.argv[1:]))
+
+    def program() -> None:
+        application(sys.argv[1:])()
+
+    # Ctrl-C may come while the commands are imported, too.
+    run(program)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def embedded_aws(*, keep: bool = False) -> Iterator[EmbeddedAws]:
         # A server that stays must not hold this process's pipes open: whoever reads them waits for their end.
         stderr=subprocess.DEVNULL if keep else None,
         env=without_other_ways(os.environ),
-        start_new_session=keep,
+        # Ctrl-C is for this process alone: it ends the server by closing the server's standard input.
+        start_new_session=True,
         text=True,
     )
     try:
@@ -87,7 +88,10 @@ def main() -> None:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    print(f"http://{host}:{port}", flush=True)
+    try:
+        print(f"http://{host}:{port}", flush=True)
+    except BrokenPipeError:
+        os._exit(0)  # whoever started it has left
     if "--keep" in sys.argv[1:]:
         threading.Event().wait()
     sys.stdin.read()

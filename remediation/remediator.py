@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import explain
+from library.documents.text import counted
 from library.issues.issue import Issue
 from library.security_groups.group import IngressRule
 from library.security_groups.rule_text import rule_text
@@ -319,7 +320,7 @@ class GroupRemediation:
         issue = self.issue
         self._context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
         if entry.closed:
-            text = f"{len(entry.closed)} rules replaced by {len(entry.added)}"
+            text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
             return GroupResult(issue, ResultKind.REMEDIATED, text, entry.backup, entry)
         taken = len(entry.withdrawn)
         text = f"{taken} rules that Hammer had added were taken away again" if taken else "nothing of it was left"

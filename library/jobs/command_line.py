@@ -155,6 +155,8 @@ def run(app: Callable[[], Any]) -> NoReturn:
         if ended.code == Exit.INTERRUPTED:
             _leave_at_once()
         raise
+    except KeyboardInterrupt:
+        _leave_at_once()
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(Exit.WRONG)

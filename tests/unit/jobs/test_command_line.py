@@ -149,3 +149,9 @@ def test_the_version_is_the_wheels(capsys: pytest.CaptureFixture[str], monkeypat
     with pytest.raises(SystemExit) as ended:
         main()
     assert (ended.value.code, capsys.readouterr().out) == (0, f"hammer {version('hammer')}\n")
+
+
+def test_ctrl_c_before_a_command_begins_is_told_in_one_line() -> None:
+    program = "from library.jobs.command_line import run\ndef late():\n    raise KeyboardInterrupt\nrun(late)"
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"hammer: interrupted\n")
