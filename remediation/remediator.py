@@ -114,7 +114,7 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
     held = None if decided else why_not_touched(issue, policy, now)
     if live is None:
         return Look(None, View((), details.entry), plan_remediation(None, {}, policy, RuleQuota(0), now), held=held)
-    view = view_of(details.entry, live.group.ingress, now, context.began)
+    view = view_of(details.entry, live.group.ingress, now, context.began, details.added)
     not_due = None if decided else why_not_due(issue, policy, now)
     shown = replace(live, group=replace(live.group, ingress=view.rules))
     planned = not_due or _plan(context, config, issue, shown)

@@ -97,7 +97,7 @@ class Restorer:
             raise CannotRestoreError("the group does not exist any more")
         if live.group.unreadable:
             raise CannotRestoreError(f"not understood: {'; '.join(live.group.unreadable)}")
-        view = view_of(details.entry, live.group.ingress, self._context.now(), self._context.began)
+        view = view_of(details.entry, live.group.ingress, self._context.now(), self._context.began, details.added)
         planned = plan_restore(
             [rule for rule, _ in source.permissions.values()],
             view.rules,

@@ -11,7 +11,7 @@ consistency"). So an acknowledgement counts more than an answer that was read:
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -46,7 +46,11 @@ class View:
 
 
 def view_of(
-    entry: JournalEntry | None, shown: Sequence[IngressRule], now: datetime, run_began: datetime | None = None
+    entry: JournalEntry | None,
+    shown: Sequence[IngressRule],
+    now: datetime,
+    run_began: datetime | None = None,
+    earlier: Iterable[IngressRule] = (),
 ) -> View:
     """What EC2 shows, corrected by what is known better.
 
@@ -55,6 +59,7 @@ def view_of(
         shown: the rules that EC2 shows, with their ids.
         now: the time in UTC, no later than these were read.
         run_began: when this run began: what was acknowledged since is not doubted; None: before everything.
+        earlier: the rules that finished changes added: what they closed needs them, so they are not this change's.
     """
     if entry is None:
         return View(tuple(shown))
@@ -62,7 +67,7 @@ def view_of(
     still = [withdrawn[rule.rule_id] for rule in shown if rule.rule_id in withdrawn]
     shown = [rule for rule in shown if rule.rule_id not in withdrawn]
     trusted = _Trust(entry, now, run_began)
-    entry, missing, unseen = _look_for_added(entry, shown, trusted)
+    entry, missing, unseen = _look_for_added(entry, shown, trusted, {rule.rule_id for rule in earlier})
     entry, gone, lasting = _look_for_revoked(entry, shown, trusted)
     rules = [rule for rule in shown if rule not in gone]
     return View(
@@ -93,7 +98,7 @@ class _Trust:
 
 
 def _look_for_added(
-    entry: JournalEntry, shown: Sequence[IngressRule], trusted: _Trust
+    entry: JournalEntry, shown: Sequence[IngressRule], trusted: _Trust, earlier: Container[str]
 ) -> tuple[JournalEntry, list[IngressRule], list[IngressRule]]:
     """The entry with what is shown of the rules to add; those that are there and not shown; those not shown."""
     by_key = {rule_key(rule): rule for rule in shown}
@@ -104,7 +109,7 @@ def _look_for_added(
         found = by_key.get(one.key)
         ours = one.rule.rule_id if one.state is AddedState.ADDED else ""
         if found is not None and (not ours or found.rule_id == ours):
-            added[one.key] = _identified(one, found)
+            added[one.key] = _identified(one, found, earlier)
         elif one.state is AddedState.MISSING:
             continue
         elif trusted.acknowledged(one) if one.state.is_there else trusted.sent(one):
@@ -117,15 +122,15 @@ def _look_for_added(
     return entry.with_added(added), missing, unseen
 
 
-def _identified(added: AddedRule, shown: IngressRule) -> AddedRule:
-    """A rule to add, with what the rule of the same key that is shown tells about it."""
+def _identified(added: AddedRule, shown: IngressRule, earlier: Container[str]) -> AddedRule:
+    """A rule to add, with what the rule of the same key that is shown tells about it. `earlier`: ids."""
     known = added.rule.rule_id
     found = added.rule._replace(rule_id=shown.rule_id)
     if added.state is AddedState.ADDED:
         return replace(added, rule=found)
     if added.state is AddedState.NOT_OURS:
         return added
-    if added.before and shown.rule_id == added.before:
+    if shown.rule_id in earlier or (added.before and shown.rule_id == added.before):
         return replace(added, state=AddedState.NOT_OURS)
     ours = shown.rule_id == known if known else shown.description == added.rule.description
     return replace(added, rule=found, state=AddedState.ADDED if ours else AddedState.NOT_OURS)

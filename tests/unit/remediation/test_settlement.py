@@ -182,6 +182,15 @@ def test_a_rule_that_was_there_before_is_not_hammer_s(before: str, state: AddedS
     assert view_of(replace(EMPTY, add=(sent,)), [TEN_THERE], NOW) == View((TEN_THERE,), replace(EMPTY, add=(seen,)))
 
 
+def test_a_rule_of_a_finished_change_is_not_this_change_s() -> None:
+    # An answer from before that change told of no such rule, so `before` does not name it.
+    sent = AddedRule(TEN, AddedState.SENT, ("sgr-1",), JUST)
+    entry = replace(EMPTY, add=(sent,))
+    view = view_of(entry, [TEN_THERE], NOW, earlier=[TEN_THERE])
+    assert view == View((TEN_THERE,), replace(EMPTY, add=(replace(sent, state=AddedState.NOT_OURS),)))
+    assert unneeded(view.entry, ()) == ()
+
+
 def test_what_this_run_was_told_is_not_doubted_however_long_ago() -> None:
     began = NOW - SHOWN_AFTER
     entry = replace(added(AddedState.ADDED, LONG, TEN_THERE), revoke=(RevokedRule(SSH, RevokedState.REVOKED, LONG),))
