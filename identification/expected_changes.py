@@ -93,13 +93,14 @@ class Shown:
         groups: by id.
         entries: of the prefix lists that were read.
         versions: of the prefix lists that were read; 0 while a list is being changed.
-        rules: of the groups whose rules were read with their ids, the rules by these ids; None: an egress rule.
+        rules: of the groups whose rules were read with their ids, the rules by these ids; None: an egress rule. Of a
+            group whose rules could not be read this time, None. A group is not there if they may not be read.
     """
 
     groups: Mapping[str, SecurityGroup]
     entries: Mapping[str, Collection[Network]] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
-    rules: Mapping[str, Mapping[str, IngressRule | None]] = field(default_factory=dict)
+    rules: Mapping[str, Mapping[str, IngressRule | None] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,10 @@ def lagging(expected: Mapping[str, Sequence[ExpectedChange]], shown: Shown, now:
 def _is_shown(change: ExpectedChange, group: SecurityGroup | None, rules: Collection[object], shown: Shown) -> bool:
     rule = change.rule
     if change.rule_id:
-        return group is None or _is_shown_by_id(change, rules, shown.rules.get(group.group_id))
+        if group is None or group.group_id not in shown.rules:
+            return True
+        by_id = shown.rules[group.group_id]
+        return by_id is not None and _is_shown_by_id(change, rules, by_id)
     if rule is None:
         return (group is not None) == change.is_there
     if rule.protocol:
@@ -213,18 +217,14 @@ def _is_shown(change: ExpectedChange, group: SecurityGroup | None, rules: Collec
     return (_source(rule.cidr) in shown.entries[rule.prefix_list_id]) == change.is_there
 
 
-def _is_shown_by_id(
-    change: ExpectedChange, rules: Collection[object], by_id: Mapping[str, IngressRule | None] | None
-) -> bool:
+def _is_shown_by_id(change: ExpectedChange, rules: Collection[object], by_id: Mapping[str, IngressRule | None]) -> bool:
     """Whether EC2 shows a change of a rule that is known by its id.
 
     Args:
         change: the change.
         rules: the group's rules, as the group shows them.
-        by_id: the same rules as they are listed by their ids; None: they were not read, and nothing can be told.
+        by_id: the same rules as they are listed by their ids.
     """
-    if by_id is None:
-        return True
     if change.rule is not None:
         # A rule that is not listed any more was taken away since.
         listed = by_id.get(change.rule_id)

@@ -18,7 +18,7 @@ from library.aws.adoption import adopt
 from library.aws.conditional_writes import ConflictError
 from library.aws.coverage_records import CoverageRecords
 from library.aws.ec2 import read_rules
-from library.aws.failures import AWS_ERRORS, explain
+from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, error_code, explain
 from library.aws.looks import Looks
 from library.issues.reconcile import Change, Event, attribute, reconcile, still_opened_by, with_opener
 from library.issues.stored_size import fitting
@@ -236,15 +236,18 @@ class _Once:
         by_id = self._rules([name for name, changes in expected.items() if needs_rules(changes, now)])
         return lagging(expected, Shown(scan.shown, scan.entries, scan.versions, by_id), now)
 
-    def _rules(self, group_ids: Sequence[str]) -> Mapping[str, Mapping[str, IngressRule | None]]:
-        """The rules of groups by their ids. Where these cannot be read, a change that names an id is not waited for."""
+    def _rules(self, group_ids: Sequence[str]) -> Mapping[str, Mapping[str, IngressRule | None] | None]:
+        """The rules of groups by their ids, as in `Shown`.
+
+        Where the role may not read them, a change that names an id is not waited for.
+        """
         if not group_ids:
             return {}
         try:
             return read_rules(self._runtime.sessions.client("ec2", self._account_id, self._region), group_ids)
         except AWS_ERRORS as error:
             _log.warning("whether EC2 shows every change of rules is not known: %s", explain(error))
-            return {}
+            return {} if error_code(error) in ACCESS_DENIED else dict.fromkeys(group_ids)
 
     def _fixed(self, issues: Mapping[str, Issue]) -> set[str]:
         """Groups that have no issue now and of which EC2 still shows what was taken away: none is opened."""

@@ -215,6 +215,17 @@ class Ec2:
         self._change("RevokeSecurityGroupIngress", GroupId, replace(group, rules=kept))
         return {"Return": True}
 
+    def edit(self, group_id: str, rule_id: str, rule: Rule) -> None:
+        """Make another rule of a rule (ModifySecurityGroupRules): it keeps its id."""
+        group = self._existing(group_id)
+        if rule in group.rules:
+            raise client_error("InvalidPermission.Duplicate", f"the specified rule already exists: {rule}")
+        edited = replace(rule, rule_id=rule_id)
+        rules = tuple(edited if each.rule_id == rule_id else each for each in group.rules)
+        if used(*rules) > self.quota:
+            raise client_error("RulesPerSecurityGroupLimitExceeded")
+        self._change("ModifySecurityGroupRules", group_id, replace(group, rules=rules))
+
     def update_security_group_rule_descriptions_ingress(
         self,
         GroupId: str,  # noqa: N803
@@ -244,9 +255,9 @@ class Ec2:
         shown = {api: max(last[api], self._now() + self._random.uniform(0, lag)) for api in ("groups", "rules")}
         history.versions.append((shown, after))
         rules = after.rules if after else ()
-        ids, ids_before = {rule.rule_id for rule in rules}, {rule.rule_id for rule in before.rules}
-        added = tuple(rule for rule in rules if rule.rule_id not in ids_before)
-        removed = tuple(rule for rule in before.rules if rule.rule_id not in ids)
+        is_now, was = {(rule.rule_id, rule) for rule in rules}, {(rule.rule_id, rule) for rule in before.rules}
+        added = tuple(rule for rule in rules if (rule.rule_id, rule) not in was)
+        removed = tuple(rule for rule in before.rules if (rule.rule_id, rule) not in is_now)
         self._watch(operation, group_id, before, after, added, removed)
 
     def _shown(self, group_id: str, api: str) -> Group | None:

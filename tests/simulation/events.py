@@ -101,6 +101,10 @@ class Events:
         request: dict[str, Any] = {"groupId": group_id}
         if operation == "DeleteSecurityGroup":
             return {"requestParameters": request}
+        if operation == "ModifySecurityGroupRules":
+            asked = [_edited(rule, number) for number, rule in enumerate(added, 1)]
+            request = {"GroupId": group_id, "SecurityGroupRule": asked[0] if len(asked) == 1 else asked}
+            return {"requestParameters": {"ModifySecurityGroupRulesRequest": request}}
         changed, key = (added, "securityGroupRuleSet") if added else (removed, "revokedSecurityGroupRuleSet")
         if not changed:
             return None  # of descriptions
@@ -200,6 +204,14 @@ def _asked(rule: Rule) -> dict[str, Any]:
     listed, key = _LISTS[rule.kind]
     ports = {} if rule.from_port is None else {"fromPort": rule.from_port, "toPort": rule.to_port}
     return {"ipProtocol": rule.protocol, **ports, listed: {"items": [{key: rule.source}]}}
+
+
+def _edited(rule: Rule, number: int) -> dict[str, Any]:
+    """What a rule is to become, as ModifySecurityGroupRules names it."""
+    first, last = (-1, -1) if rule.from_port is None else (rule.from_port, rule.to_port)
+    name = {"IpRanges": "CidrIpv4", "Ipv6Ranges": "CidrIpv6", "PrefixListIds": "PrefixListId"}[rule.kind]
+    inside = {"IpProtocol": rule.protocol, "FromPort": first, "ToPort": last, name: rule.source}
+    return {"SecurityGroupRuleId": rule.rule_id, "tag": number, "SecurityGroupRule": inside}
 
 
 def _answered(rule: Rule, group_id: str) -> dict[str, Any]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 
 import pytest
 
 from tests.simulation import jobs, people
 from tests.simulation.access import cells, exposed
+from tests.simulation.ec2 import rule
 from tests.simulation.errors import error_class
 from tests.simulation.events import Events
 from tests.simulation.run import add_actor, prepare, run_actors, simulate
 from tests.simulation.world import MAIN, MEMBER, REGION, InvariantError, World
 
 _CHUNK, _SEEDS, _LOSSY = 20, 60, 20
+_EDITED = (*people.RULES[:2], rule("tcp", (22, 22), "10.0.0.0/8"))
 
 
 def open_or_close(world: World) -> None:
@@ -23,7 +26,7 @@ def open_or_close(world: World) -> None:
     ec2 = world.ec2[random.choice([MAIN, MAIN, MAIN, MEMBER])]
     groups = [group for _, group in sorted(ec2.groups().items())]
     group = random.choice([groups[0], groups[0], *groups])
-    what = random.choices(("open", "close", "delete"), (8, 8, 0.5))[0]
+    what = random.choices(("open", "close", "edit", "delete"), (8, 8, 3, 0.5))[0]
     if what == "open":
         try:
             # Few rules, so that the same one comes and goes within the lag.
@@ -32,6 +35,9 @@ def open_or_close(world: World) -> None:
             pass
     elif what == "close" and group.rules:
         ec2.revoke_security_group_ingress(group.group_id, [random.choice(group.rules).rule_id])
+    elif what == "edit" and group.rules:
+        with suppress(error_class("InvalidPermission.Duplicate")):
+            ec2.edit(group.group_id, random.choice(group.rules).rule_id, random.choice(_EDITED))
     elif what == "delete" and group.name != people.DEFAULT:
         ec2.delete(group.group_id)
 

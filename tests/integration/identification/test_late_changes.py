@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import boto3
+import pytest
 
 from identification.describe_security_groups import lambda_handler
 from identification.receive_security_group_events import lambda_handler as receive
@@ -209,15 +210,24 @@ def test_a_rule_that_was_closed_by_a_modification_and_is_shown_late(world: World
     assert {name: item["status"] for name, item in world.items().items()} == {known: "resolved"}
 
 
-def test_rules_that_cannot_be_read_with_their_ids_are_not_waited_for(world: World, published: Received) -> None:
+@pytest.mark.parametrize(
+    ("refusal", "waits"),
+    [
+        pytest.param(Refusal("UnauthorizedOperation", 403), False, id="may not be read"),
+        pytest.param(Refusal("InternalError", 500), True, id="could not be read this time"),
+    ],
+)
+def test_rules_that_cannot_be_read_with_their_ids(
+    world: World, published: Received, refusal: Refusal, waits: bool
+) -> None:
     group_id = world.group(SSH)
     ids = {"items": [{"securityGroupRuleId": rule_id_of(world, group_id)}]}
     [message] = received(
         published, api_call("RevokeSecurityGroupIngress", {"groupId": group_id, "securityGroupRuleIds": ids})
     )
-    world.aws.refuse("DescribeSecurityGroupRules", Refusal("UnauthorizedOperation", 403))
-    assert lambda_handler(in_sqs(message), None) == {"batchItemFailures": []}
-    assert world.items()[group_id]["status"] == "open"
+    world.aws.refuse("DescribeSecurityGroupRules", refusal)
+    assert lambda_handler(in_sqs(message), None) == {"batchItemFailures": [{"itemIdentifier": "m-0"}] if waits else []}
+    assert {name: item["status"] for name, item in world.items().items()} == ({} if waits else {group_id: "open"})
 
 
 def test_a_restored_version_of_a_prefix_list_that_is_shown_late(world: World, published: Received) -> None:

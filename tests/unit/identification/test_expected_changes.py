@@ -209,7 +209,7 @@ def test_a_group_settles_five_minutes_after_the_last_call_that_is_not_shown() ->
         pytest.param(GONE, (PRIVATE,), {"sgr-2": PRIVATE}, True, id="it is gone, another stays"),
         pytest.param(GONE, (), {"sgr-2": PRIVATE}, True, id="it is gone, and another is not shown yet"),
         pytest.param(GONE, (SHOWN,), {"sgr-2": SHOWN}, True, id="it was added again"),
-        pytest.param(GONE, (SHOWN,), None, True, id="rules could not be read with their ids"),
+        pytest.param(GONE, (SHOWN,), None, False, id="rules could not be read with their ids"),
         pytest.param(MODIFIED, (SHOWN,), {RULE_ID: SHOWN}, False, id="a modified rule is listed as it was"),
         pytest.param(MODIFIED, (SHOWN,), {RULE_ID: PRIVATE}, False, id="only the group has it as it was"),
         pytest.param(MODIFIED, (PRIVATE,), {RULE_ID: SHOWN}, False, id="only the list has it as it was"),
@@ -221,10 +221,11 @@ def test_a_group_settles_five_minutes_after_the_last_call_that_is_not_shown() ->
 def test_changes_of_a_rule_that_only_its_id_names(
     call: ExpectedChange, shown: tuple[IngressRule, ...], by_id: dict[str, IngressRule | None] | None, is_shown: bool
 ) -> None:
-    rules = {} if by_id is None else {"sg-1": by_id}
+    rules = {"sg-1": by_id}
     found = lagging({"sg-1": (call,)}, Shown({"sg-1": group(*shown)}, rules=rules), NOW)
     assert found == ({} if is_shown else {"sg-1": Lagging(NOW + timedelta(seconds=240), call is MODIFIED, True)})
     assert lagging({"sg-1": (call,)}, Shown({}, rules=rules), NOW) == {}, "the group is gone"
+    assert lagging({"sg-1": (call,)}, Shown({"sg-1": group(*shown)}), NOW) == {}, "its rules may not be read"
 
 
 @pytest.mark.parametrize(
