@@ -225,13 +225,13 @@ def _is_shown_by_id(change: ExpectedChange, rules: Collection[object], by_id: Ma
         rules: the group's rules, as the group shows them.
         by_id: the same rules as they are listed by their ids.
     """
-    if change.rule is not None:
-        # A rule that is not listed any more was taken away since.
-        listed = by_id.get(change.rule_id)
-        return listed is None or (_identity(change.rule) == _identity_of(listed) and _identity(change.rule) in rules)
-    # The two answers are not equally old: a group with a rule that is not listed is from before.
+    listed = by_id.get(change.rule_id)
+    if change.rule is not None and listed is not None:
+        return _identity(change.rule) == _identity_of(listed) and _identity(change.rule) in rules
+    # What became another rule and is not listed any more was taken away since. The two answers are not equally old: a
+    # group with a rule that is not listed is from before.
     listed_rules = {_identity_of(rule) for rule in by_id.values() if rule is not None}
-    return change.rule_id not in by_id and listed_rules.issuperset(rules)
+    return listed is None and listed_rules.issuperset(rules)
 
 
 def _subject(change: ExpectedChange) -> object:

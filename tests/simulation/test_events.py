@@ -35,9 +35,9 @@ def open_or_close(world: World) -> None:
             pass
     elif what == "close" and group.rules:
         ec2.revoke_security_group_ingress(group.group_id, [random.choice(group.rules).rule_id])
-    elif what == "edit" and group.rules:
+    elif what == "edit" and (rules := [each for each in group.rules if each.kind == _EDITED[0].kind]):
         with suppress(error_class("InvalidPermission.Duplicate")):
-            ec2.edit(group.group_id, random.choice(group.rules).rule_id, random.choice(_EDITED))
+            ec2.edit(group.group_id, random.choice(rules).rule_id, random.choice(_EDITED))
     elif what == "delete" and group.name != people.DEFAULT:
         ec2.delete(group.group_id)
 

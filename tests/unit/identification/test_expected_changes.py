@@ -216,6 +216,7 @@ def test_a_group_settles_five_minutes_after_the_last_call_that_is_not_shown() ->
         pytest.param(MODIFIED, (PRIVATE,), {RULE_ID: PRIVATE}, True, id="it is as it was made"),
         pytest.param(MODIFIED, (), {RULE_ID: None}, True, id="a modified egress rule"),
         pytest.param(MODIFIED, (), {}, True, id="modified, then revoked"),
+        pytest.param(MODIFIED, (SHOWN,), {}, False, id="modified, then revoked, and the group still has it as it was"),
     ],
 )
 def test_changes_of_a_rule_that_only_its_id_names(
