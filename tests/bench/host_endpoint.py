@@ -125,23 +125,14 @@ class World:
         rules = self._rules.setdefault(group_id, {"sgr-0": ("tcp", "22", "22", "0.0.0.0/0")})
         if action == "AuthorizeSecurityGroupIngress":
             made = {}
-            for number in range(1, 100):
-                begin = f"IpPermissions.{number}."
-                if f"{begin}IpProtocol" not in asked:
-                    break
-                traffic = [asked[begin + name] for name in ("IpProtocol", "FromPort", "ToPort")]
-                for place in range(1, 100):
-                    cidr = asked.get(f"{begin}IpRanges.{place}.CidrIp")
-                    if cidr is None:
-                        break
-                    self._made += 1
-                    made[f"sgr-{self._made}"] = (traffic[0], traffic[1], traffic[2], cidr)
+            for rule in _asked_rules(asked):
+                self._made += 1
+                made[f"sgr-{self._made}"] = rule
             rules.update(made)
             return f"<return>true</return><securityGroupRuleSet>{_rules_xml(group_id, made)}</securityGroupRuleSet>"
         if action == "RevokeSecurityGroupIngress":
-            for name, rule_id in asked.items():
-                if name.startswith("SecurityGroupRuleId."):
-                    rules.pop(rule_id, None)
+            taken = [*_asked_rules(asked)]
+            self._rules[group_id] = {rule_id: rule for rule_id, rule in rules.items() if rule not in taken}
             return "<return>true</return>"
         if action == "DescribeSecurityGroupRules":
             return f"<securityGroupRuleSet>{_rules_xml(group_id, rules)}</securityGroupRuleSet>"
@@ -162,6 +153,18 @@ class World:
             self._objects[path] = body
             return b""
         return self._objects.get(path, b"")
+
+
+def _asked_rules(asked: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """Protocol, ports and source of each rule with a CIDR that a call names."""
+    for number in range(1, 100):
+        begin = f"IpPermissions.{number}."
+        if f"{begin}IpProtocol" not in asked:
+            return
+        protocol, first, last = (asked[begin + name] for name in ("IpProtocol", "FromPort", "ToPort"))
+        for place in range(1, 100):
+            if cidr := asked.get(f"{begin}IpRanges.{place}.CidrIp"):
+                yield protocol, first, last, cidr
 
 
 def _projection(asked: Mapping[str, Any]) -> tuple[str, ...]:
