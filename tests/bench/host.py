@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench.measure import CONFIG, Command, Report, calls
+from tests.bench.measure import CONFIG, Command, Report, calls, served
 
 _ACCOUNTS = 1000
 _CHANGED = 100
+_ENDPOINT = "tests.bench.host_endpoint"
 
 
 def host(report: Report) -> None:
@@ -24,7 +22,7 @@ def host(report: Report) -> None:
         folder = Path(name)
         _configure(folder, accounts, reporting=True)
         for issues, closed in ((100, 90), (100, 0)):
-            with _endpoint(issues, _CHANGED, closed) as address:
+            with served(_ENDPOINT, issues, _CHANGED, closed) as address:
                 cost = _job("report", folder, address).run()
                 counted = calls(address)
             left = _ACCOUNTS * issues * (100 - closed) // 100
@@ -40,7 +38,7 @@ def host(report: Report) -> None:
             report.figure("reads of the table an account", reads, 2 + _CHANGED / _ACCOUNTS)
             report.figure("writes of the table a changed issue", counted["UpdateItem"] / _CHANGED)
         _configure(folder, accounts, remediation=True, remediation_limit_per_run=_ACCOUNTS)
-        with _endpoint(1, 0, 0) as address:
+        with served(_ENDPOINT, 1, 0, 0) as address:
             cost = _job("remediate", folder, address, "--batch").run()
             counted = calls(address)
     report.heading(f"Remediation: one group in each of {_ACCOUNTS:,} account-regions, 8 ms a call")
@@ -62,17 +60,3 @@ def _configure(folder: Path, accounts: dict[str, str], **section: Any) -> None:
 def _job(name: str, folder: Path, address: str, *options: str) -> Command:
     arguments = [sys.executable, "-m", "hammer", name, "--config", str(folder), *options]
     return Command(arguments, {"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"})
-
-
-@contextmanager
-def _endpoint(*arguments: int) -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.host_endpoint", *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.stdin.close()

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,14 +96,16 @@ def in_turn(commands: Mapping[str, Command], runs: int) -> dict[str, Cost]:
     }
 
 
-@contextmanager
-def endpoint(groups: int, exposed_percent: int, config: str = "{}", owner: str = "") -> Iterator[str]:
+def endpoint(groups: int, exposed_percent: int, config: str = "{}", owner: str = "") -> AbstractContextManager[str]:
     """The address of an endpoint that serves so many groups (`tests.bench.endpoint`)."""
+    return served("tests.bench.endpoint", groups, exposed_percent, config, owner)
+
+
+@contextmanager
+def served(module: str, *arguments: object) -> Iterator[str]:
+    """The address that a module prints when it is run. It serves until its standard input closes."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.endpoint", str(groups), str(exposed_percent), config, owner],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", module, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
