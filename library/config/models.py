@@ -44,7 +44,7 @@ from library.config.readers import ListOf, MappingOf, ShortOr, WordOr
 from library.config.section import ConfigSection, setting
 from library.config.ticket_owners import TicketOwners
 from library.config.whitelist import Whitelist
-from library.network.addresses import AddressSet
+from library.network.addresses import RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 
@@ -202,6 +202,9 @@ class SecurityGroupsCheck(ConfigSection):
     remediation_stop_after_reopenings: int = setting(
         DAYS, "Times that a group may be opened again in 7 days before remediation leaves it; 0: any number.", default=0
     )
+    remediation_sources: tuple[str, ...] = setting(
+        TEXTS, "CIDRs and managed prefix lists (pl-…) that replace an open source.", default=RFC_1918
+    )
     remediation_limit_per_run: int = setting(POSITIVE, "Groups that one run may change at most.", default=50)
     rules_per_security_group_quota: int = setting(
         POSITIVE, "Ingress rules a group may have, where AWS does not tell.", default=60
@@ -209,6 +212,14 @@ class SecurityGroupsCheck(ConfigSection):
     owner_tags: OwnerTags = setting(OwnerTags, "Keys of the tags that name owners.", factory=OwnerTags)
     lookup_events: bool = setting(
         BOOLEAN, "Whether to ask CloudTrail's event history who opened a group where no event told.", default=False
+    )
+
+
+class Source(ConfigSection):
+    """Where the code of security groups is, for `hammer source` and for tickets."""
+
+    terraform_paths: tuple[str, ...] = setting(
+        TEXTS, "Folders with Terraform files, where the command runs; none: Terraform is not looked at.", default=()
     )
 
 
@@ -267,6 +278,7 @@ class ConfigFile(ConfigSection):
     publishing: Publishing = setting(Publishing, "The HTML report in the bucket.", factory=Publishing)
     whitelisting_procedure_url: str = setting(URL, "Page that tells how to ask for an exemption.", default="")
     secgrp_unrestricted_access: SecurityGroupsCheck = setting(SecurityGroupsCheck, "Exposed security groups.")
+    source: Source = setting(Source, "Where the code of security groups is.", factory=Source)
     inspector: Inspector = setting(Inspector, "Amazon Inspector's findings; absent: off.", factory=_inspector_off)
 
 
