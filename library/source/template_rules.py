@@ -42,6 +42,7 @@ class TemplateRule:
         conditions: of the Fn::If around the entry, the names.
         rule: as EC2 would have it; None: it is not known, see `unknown`.
         unknown: why the source or the traffic is not known; empty: they are.
+        cidr: the source where only the traffic is not known, else empty.
     """
 
     logical_id: str
@@ -55,6 +56,7 @@ class TemplateRule:
     traffic: tuple[str, int | None, int | None] | None = None
     rule: IngressRule | None = None
     unknown: str = ""
+    cidr: str = ""
 
 
 @dataclass(slots=True)
@@ -245,6 +247,7 @@ def _read_entry(
             logical_id, entry, key, own[0] if own else tree, tree, sequence, resource, conditions, traffic
         )
         rule.unknown = reason or problem
+        rule.cidr = value if problem and not reason and isinstance(value, str) and key != "SourcePrefixListId" else ""
         if not rule.unknown and traffic:
             rule.rule, rule.unknown = _rule(traffic, key, value, logical_id)
         group.rules.append(rule)

@@ -241,7 +241,7 @@ def _controls(issue: ListedIssue) -> str:
 
 
 def _fix(issue: ListedIssue) -> str:
-    if not issue.is_group or not issue.status.is_exposed:
+    if not issue.is_group or not issue.status.is_exposed or issue.file:
         return ""
     blocks: Sequence[object] = command_line(
         Issue(issue.account_id, issue.group_id, issue.status, issue.details, issue.timestamps)
