@@ -231,7 +231,10 @@ def _edit_of(
         return Edit.POINTER
     if called and called[0] == "Ref" and called[1].value in context.values.section("Parameters"):
         return _parameter(context, groups, exposure, rule, called[1].value, notes)
-    notes.append(f"{where}: {_decider(context, rule.source)}")
+    if exposure.prefix_list_id:
+        notes.append(f"{where}: change the list, or name another one")
+    else:
+        notes.append(f"{where}: {_decider(context, rule.source)}")
     return Edit.POINTER
 
 
@@ -252,7 +255,7 @@ def _decider(context: _Context, source: Tree) -> str:
         entry = _map_entry(context, argument)
         return f"mapping {mapping} decides it" + (f", at line {context.line(entry)}" if entry is not None else "")
     if name == "Fn::ImportValue":
-        exported = argument.value if argument.kind == "scalar" and function_of(argument) is None else ""
+        exported = argument.value if argument.kind == "scalar" else ""
         return f"Fn::ImportValue {exported} decides it: the stack that exports it".replace("  ", " ")
     target = argument.value if argument.kind == "scalar" else ""
     return f"{name} {target} decides it".replace("  ", " ")

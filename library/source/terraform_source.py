@@ -348,7 +348,7 @@ def _patch(
         if len(found) != 1 or frozen or exposure.prefix_list_id:
             continue
         match = found[0]
-        if _why_not(match) or match.source is None:
+        if _why_not(search.configurations, match) or match.source is None:
             continue
         key = (id(match.rule), id(match.source))
         entry = together.setdefault(key, (match, {}, set(), []))
@@ -390,20 +390,44 @@ def _stays(rule: TerraformRule, replacement: str, hit: set[tuple[str, int]]) -> 
     return False
 
 
-def _why_not(match: _Match) -> str:
+def _why_not(configurations: Configurations, match: _Match) -> str:
     """Why a match is pointed at; empty: its literals can be patched."""
     rule, source = match.rule, match.source
     if rule_ignores_changes(rule):
         return "lifecycle.ignore_changes: Terraform leaves this source as it is in EC2"
     if rule.shape == "dynamic":
-        return f"an expression decides it, at {rule.where}"
+        return _dynamic_decider(configurations, rule, source)
     if source is None or not match.sure:
         return f"its ports are not literal, at {rule.where}"
     if not match.items or not source.value.patchable:
         told = [text for _, text in source.value.steps]
         unknown = [source.value.unknown] if source.value.unknown else []
+        each = rule.resource.get("for_each")
+        if source.value.unknown.startswith("each.") and each is not None:
+            place = configurations.resolve(each, rule.file, rule.context)
+            unknown.append(f"for_each at {rule.file.path}:{line_of(rule.file.text, each.start)}")
+            told += [text for _, text in place.steps]
         return f"{', '.join([*unknown, *told]) or 'an expression'} decides it, used at {rule.where}"
     return ""
+
+
+def _dynamic_decider(configurations: Configurations, rule: TerraformRule, source: SourceList | None) -> str:
+    """What decides a rule that an expression makes: what it is made for each of, or the argument with its sources."""
+    found: list[str] = []
+    for dynamic in rule.resource.blocks("dynamic"):
+        value = dynamic.get("for_each")
+        if value is not None and any(content is rule.node for content in dynamic.blocks("content")):
+            at = f"{rule.file.path}:{line_of(rule.file.text, value.start)}"
+            told = configurations.resolve(value, rule.file, rule.context)
+            found.append(f"dynamic block for each of {''.join(value.tokens) or 'a literal'} at {at}")
+            found += [text for _, text in told.steps]
+    if source is not None and source.attribute is not None and not found:
+        name = source.attribute.name
+        found.append(f"{name} at {rule.file.path}:{line_of(rule.file.text, source.attribute.start)}, with named rules,")
+    if source is not None:
+        found += [text for _, text in source.value.steps]
+        found += [source.value.unknown] if source.value.unknown else []
+    return f"{', '.join(found) or 'an expression'} decides it, used at {rule.where}"
 
 
 def _shared(
@@ -465,7 +489,7 @@ def _rule_place(
         notes.append(f"{match.where}: {patch.refused[narrowing]}")
     elif frozen:
         notes.append("lifecycle.ignore_changes: Terraform leaves the ingress rules as they are in EC2")
-    elif why := _why_not(match):
+    elif why := _why_not(search.configurations, match):
         notes.append(why)
     elif exposure.prefix_list_id:
         notes.append(f"change the list, or take it out at {match.rule.where}")
