@@ -16,7 +16,9 @@ from library.network.ports import protocol_name
 from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups
 from library.source.template_text import TemplateError, Tree, parse_template
 from library.source.template_values import TemplateValues, function_of
-from library.source.text_edit import Patch, TextEdit, apply_edits, line_end
+from library.source.text_edit import Patch, TextEdit, apply_edits, is_showable, line_end
+
+_SHOWS_MORE = "a diff would show other parts of the template"
 
 RuleKey = tuple[str, int, int]
 """A rule of a template's text: logical id, where its source begins, where its entry begins."""
@@ -72,6 +74,13 @@ def patch_template(
     """
     keys = frozenset(wanted)
     attempt = _Attempt(text, replacements, values, keys)
+    if not attempt.is_showable():
+        shown = {key: _Attempt(text, replacements, values, frozenset({key})).is_showable() for key in keys}
+        if all(shown.values()):
+            return TemplatePatch(None, frozenset(), dict.fromkeys(keys, _SHOWS_MORE))
+        found = patch_template(text, [key for key in keys if shown[key]], replacements, values)
+        hidden = {key: _SHOWS_MORE for key in keys if not shown[key]}
+        return TemplatePatch(found.patch, found.done, found.refused | hidden)
     if keys and not attempt.proven():
         good = frozenset(key for key in keys if _Attempt(text, replacements, values, frozenset({key})).proven())
         refused = attempt.refused | {
@@ -84,7 +93,7 @@ def patch_template(
             return TemplatePatch(None, frozenset(), dict.fromkeys(keys, reason))
         attempt.refused = refused | attempt.refused
     done = keys - attempt.refused.keys()
-    return TemplatePatch(Patch(text, tuple(attempt.edits)) if attempt.edits else None, done, attempt.refused)
+    return TemplatePatch(attempt.patch() if attempt.edits else None, done, attempt.refused)
 
 
 def replacement_key(replacement: str) -> str:
@@ -105,19 +114,36 @@ class _Attempt:
     edits: list[TextEdit] = field(default_factory=list)
     refused: dict[RuleKey, str] = field(default_factory=dict)
     _added: list[tuple[str, tuple[str, int | None, int | None] | None, str]] = field(default_factory=list)
+    _visible: list[tuple[int, int]] = field(default_factory=list, init=False)
     _tree: Tree = field(init=False)
     _groups: TemplateGroups = field(init=False)
 
     def __post_init__(self) -> None:
         self._tree = parse_template(self.text)
         self._groups = read_groups(self.values(self._tree))
+        self._show_sections()
         for group in self._groups.groups.values():
             for rule in group.rules:
                 if rule_key(rule) in self.wanted:
+                    self._show(rule.logical_id)
+                    self._show(group.logical_id)
                     try:
                         self._narrow(group, rule)
                     except UnpatchableError as error:
                         self.refused[rule_key(rule)] = str(error)
+
+    def _show_sections(self) -> None:
+        """Parameters, conditions and mappings are the group's, too; but not the default of a secret."""
+        for name in ("Parameters", "Conditions", "Mappings"):
+            pair = self._tree.pair(name)
+            if pair and not any(each.get("NoEcho") is not None for _, each in pair[1].named()):
+                self._visible.append((pair[0].start, _last(pair[1])))
+
+    def _show(self, logical_id: str) -> None:
+        resources = self._tree.get("Resources")
+        pair = resources.pair(logical_id) if resources is not None else None
+        if pair:
+            self._visible.append((pair[0].start, _last(pair[1])))
 
     def proven(self) -> bool:
         """Whether the changed text parses to the changed tree, and to nothing else."""
@@ -125,6 +151,17 @@ class _Attempt:
             return parse_template(apply_edits(self.text, self.edits)) == self._tree
         except (TemplateError, ValueError):
             return False
+
+    def patch(self) -> Patch:
+        """The edits, with what a diff of them may show: the resources that are changed."""
+        return Patch(self.text, tuple(self.edits), tuple(self._visible))
+
+    def is_showable(self) -> bool:
+        """Whether a diff shows nothing else."""
+        try:
+            return is_showable(self.patch())
+        except ValueError:
+            return True  # such edits prove nothing, and are refused for that
 
     def _narrow(self, group: TemplateGroup, rule: TemplateRule) -> None:
         new = [each for each in self.replacements if not self._admitted(group, rule, each)]

@@ -5,11 +5,14 @@ Nothing is written anew: what no edit names stays as it is, byte for byte, with 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _CONTEXT = 3
+_BRACKETS = re.compile(r"(?:[\s{}\[\],:\"']|Resources|AWSTemplateFormatVersion|2010-09-09|\ufeff)*")
+_NAME_OR_COMMENT = re.compile(r"\s*(?:[\w\"']+:|#.*)\s*")
 _ESCAPES = {"\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"}
 
 
@@ -56,10 +59,16 @@ def indented_to(text: str, position: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A text and the edits to be made to it."""
+    """A text and the edits to be made to it.
+
+    Attributes:
+        visible: the parts of the text that a diff may show, as positions; None: all of it. Beside them a diff shows
+            brackets, and where `git apply` needs a line after a change, one that holds a name or a comment alone.
+    """
 
     before: str
     edits: tuple[TextEdit, ...]
+    visible: tuple[tuple[int, int], ...] | None = None
 
     @property
     def after(self) -> str:
@@ -78,11 +87,12 @@ def unified_diff(patches: Mapping[str, Patch]) -> str:
 
 def _file_diff(path: str, patch: Patch) -> str:
     old = _lines(patch.before)
+    shown = _shown_lines(patch, old)
     pieces = [f"diff --git {_quoted('a/' + path)} {_quoted('b/' + path)}\n"]
     pieces += [f"--- {_header('a/' + path)}\n", f"+++ {_header('b/' + path)}\n"]
     shift = 0  # by how many lines what follows has moved
-    for hunk in _hunks(_replacements(patch, old), len(old)):
-        first, last = max(hunk[0].start - _CONTEXT, 0), min(hunk[-1].end + _CONTEXT, len(old))
+    for hunk in _hunks(_replacements(patch, old), shown):
+        first, last = _with_context(hunk, shown)
         grown = sum(len(part.new) - (part.end - part.start) for part in hunk)
         pieces.append(f"@@ -{_range(first, last)} +{_range(first + shift, last + shift + grown)} @@\n")
         shift += grown
@@ -134,11 +144,56 @@ def _common(one: list[str], other: list[str]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _hunks(parts: Iterable[_Lines], total: int) -> Iterator[list[_Lines]]:
+def is_showable(patch: Patch) -> bool:
+    """Whether a diff that `git apply` takes shows nothing but what it may."""
+    if patch.visible is None:
+        return True
+    old = _lines(patch.before)
+    shown = _shown_lines(patch, old)
+    for part in _replacements(patch, old):
+        if not all(shown[part.start : part.end]):
+            return False
+        after = part.end < len(old) and not shown[part.end]
+        if after and not _NAME_OR_COMMENT.fullmatch(old[part.end].rstrip("\r\n")):
+            return False
+    return True
+
+
+def _shown_lines(patch: Patch, old: list[str]) -> list[bool]:
+    """Of each line, whether a diff may show it."""
+    if patch.visible is None:
+        return [True] * len(old)
+    shown: list[bool] = []
+    start = 0
+    for line in old:
+        hidden, position = "", start
+        for first, last in sorted(patch.visible):
+            hidden += patch.before[position : max(min(first, start + len(line)), position)]
+            position = max(position, min(last, start + len(line)))
+        hidden += patch.before[position : start + len(line)]
+        shown.append(_BRACKETS.fullmatch(hidden) is not None)
+        start += len(line)
+    return shown
+
+
+def _with_context(hunk: list[_Lines], shown: list[bool]) -> tuple[int, int]:
+    """The lines that a hunk begins and ends with."""
+    first, last = hunk[0].start, hunk[-1].end
+    while first and hunk[0].start - first < _CONTEXT and shown[first - 1]:
+        first -= 1
+    while last < len(shown) and last - hunk[-1].end < _CONTEXT and shown[last]:
+        last += 1
+    if last == hunk[-1].end < len(shown):
+        last += 1  # `git apply` takes a hunk without a line after the change for the end of the file
+    return first, last
+
+
+def _hunks(parts: Iterable[_Lines], shown: list[bool]) -> Iterator[list[_Lines]]:
     """Those whose context would touch, together."""
     hunk: list[_Lines] = []
     for part in parts:
-        if hunk and part.start - _CONTEXT > min(hunk[-1].end + _CONTEXT, total):
+        between = shown[hunk[-1].end : part.start] if hunk else []
+        if hunk and (len(between) > 2 * _CONTEXT or not all(between[1:])):
             yield hunk
             hunk = []
         hunk.append(part)
