@@ -120,6 +120,11 @@ class Backups:
         return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
 
+def is_of_hammer(key: str) -> bool:
+    """Whether a key has the form of those that Hammer writes."""
+    return _written(key) is not None
+
+
 def _folder(account_id: str, region: str) -> str:
     return f"security_groups/{account_id}/{region}/"
 

@@ -263,7 +263,9 @@ class GroupRemediation:
         first = known.backup if known else ""
         gone = [added.rule for added in seen.withdraw]
         try:
-            newest = context.back_up(issue, seen.live, ChangeKind.REMEDIATION, first, plan.add, [*plan.revoke, *gone])
+            newest = context.back_up(
+                issue, seen.live, ChangeKind.REMEDIATION, first, plan.add, [*plan.revoke, *gone], plan
+            )
         except COULD_NOT as error:
             entry = known or JournalEntry(ChangeKind.REMEDIATION, JournalStep.UNDONE, "")
             raise ChangeFailedError(f"could not be backed up: {explain(error)}", entry) from error
@@ -280,7 +282,7 @@ class GroupRemediation:
         context.notes += [note for note in told if note not in context.notes]
         context.lock.mark_unfinished(issue.account_id, issue.details.region, issue.issue_id)
         self._rounds += 1
-        context.change_of(issue, self._journal).carry_out(entry, changes, backup=entry.backup, restored=None)
+        context.change_of(issue, self._journal).carry_out(entry, changes, restored=None)
 
     def _conclude(self, seen: Look) -> GroupResult | None:
         """What a look means that shows nothing to be done."""
