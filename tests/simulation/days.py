@@ -17,6 +17,7 @@ from tests.simulation.errors import error_class
 from tests.simulation.people import DEFAULT, RULES
 
 if TYPE_CHECKING:
+    from tests.simulation.ec2 import Ec2
     from tests.simulation.world import World
 
 _DAY_S = 86400.0
@@ -56,20 +57,57 @@ def two_changes(world: World, run: Callable[..., None], restore: Callable[[str, 
     world.busiest = group_id
     run("remediate")
     world.scheduler.sleep(random.uniform(1, 5) * _DAY_S)
-    for rule in random.sample(RULES, random.randint(1, 3)):
-        with suppress(error_class("InvalidPermission.Duplicate"), error_class("RulesPerSecurityGroupLimitExceeded")):
-            ec2.authorize_security_group_ingress(group_id, [rule.permission()])
+    _open_again(world, ec2, group_id)
     run("scan", "report")
     before = backups_of(world, group_id)
     run("remediate")
     newest = [key for key in backups_of(world, group_id) if key not in before][:1]
     world.scheduler.sleep(random.uniform(1, 5) * _DAY_S)
-    known = backups_of(world, group_id)
-    if not known or random.random() < 0.3:
+    if not (newest or before):
         return
-    wanted = random.choice(["", *known])
+    if random.random() < 0.3:
+        _attempt_in_vain(world, ec2, group_id, run)
+    if random.random() < 0.8:
+        wanted = random.choice(["", "", *backups_of(world, group_id)])
+        meant = wanted or (newest or before)[0]
+        if random.random() < 0.5:
+            _restore_without(world, account_id, group_id, wanted, meant, restore)
+        restore(account_id, group_id, wanted)
+        _is_back(world, account_id, group_id, meant)
+
+
+def _open_again(world: World, ec2: Ec2, group_id: str) -> None:
+    random = world.random
+    for rule in random.sample(RULES, random.randint(1, 3)):
+        with suppress(error_class("InvalidPermission.Duplicate"), error_class("RulesPerSecurityGroupLimitExceeded")):
+            ec2.authorize_security_group_ingress(group_id, [rule.permission()])
+
+
+def _attempt_in_vain(world: World, ec2: Ec2, group_id: str, run: Callable[..., None]) -> None:
+    """The group is opened once more, and EC2 refuses whatever Hammer wants to add."""
+    _open_again(world, ec2, group_id)
+    run("scan", "report")
+    ec2.refuses = True
+    run("remediate")
+    ec2.refuses = False
+    world.scheduler.sleep(world.random.uniform(1, 5) * _DAY_S)
+
+
+def _restore_without(
+    world: World,
+    account_id: str,
+    group_id: str,
+    wanted: str,
+    meant: str,
+    restore: Callable[[str, str, str], None],
+) -> None:
+    """A restore whose backup cannot be read now changes nothing."""
+    rules = world.ec2[account_id].groups()[group_id].rules
+    world.bucket.failing = {meant}
     restore(account_id, group_id, wanted)
-    _is_back(world, account_id, group_id, wanted or (newest or before)[0])
+    world.bucket.failing = set()
+    after = world.ec2[account_id].groups()[group_id].rules
+    world.check(rules == after, f"{group_id} was restored though {meant} could not be read")
 
 
 def _is_back(world: World, account_id: str, group_id: str, key: str) -> None:
