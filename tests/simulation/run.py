@@ -145,7 +145,8 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
     world.faults.repeated = random.choice([0.0, 0.02])
     world.faults.killed = random.choice([0.0, 0.01, 0.03, 0.06])
     # Half of the histories are about one group, and half have more runs of one job: things happen to each other.
-    world.busiest = (world.days and world.busiest) or random.choice(["", random.choice(sorted(world.owned))])
+    busiest = random.choice(["", random.choice(sorted(world.owned))])
+    world.busiest = world.busiest if world.days else busiest
     busiest_job = random.choice(["", random.choice(sorted(likely))])
     likely = {job: often * (4 if job == busiest_job else 1) for job, often in likely.items()}
     stalled = random.choice([0.0, 0.002])
