@@ -126,7 +126,7 @@ class Items:
     def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
         """Write all attributes of an item; those that it has beside them stay.
 
-        By UpdateItem: PutItem, which takes other writers' attributes away, is permitted to nobody (deployment/policies).
+        By UpdateItem: PutItem takes other writers' attributes away, and no role may call it (deployment/policies).
 
         Raises:
             ConflictError: the condition does not hold.

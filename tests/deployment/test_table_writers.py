@@ -1,4 +1,4 @@
-"""Who may write what in the issue table, by the deployed policies. The functions parse untrusted input; the host acts."""
+"""Who may write what in the issue table, by the deployed policies: the functions parse what others wrote."""
 
 from __future__ import annotations
 
