@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from library.aws.conditional_writes import ConflictError
 from library.issues.issue import Issue
 from library.issues.times import format_time
-from remediation.journal_entry import JournalEntry, RemediationDetails
+from remediation.journal_entry import ChangeKind, JournalEntry, RemediationDetails
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -36,6 +36,13 @@ def entry_of(issue: Issue) -> JournalEntry | None:
 def is_unfinished(issue: Issue) -> bool:
     """Whether a change of the group was begun and is not known to be complete."""
     return RemediationDetails.of(issue.remediation_details).is_unfinished
+
+
+def unfinished_remediation(issue: Issue) -> JournalEntry | None:
+    """The remediation of an issue's group that was begun and is not known to be complete; None: there is none."""
+    details = RemediationDetails.of(issue.remediation_details)
+    is_it = details.is_unfinished and details.entry and details.entry.kind is ChangeKind.REMEDIATION
+    return details.entry if is_it else None
 
 
 class Journal:

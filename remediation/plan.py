@@ -259,6 +259,11 @@ def _replace_on_paper(
             return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
+def leaves_exposures(planned: Plan | Refusal) -> bool:
+    """Whether something stays exposed because it is out of scope."""
+    return bool(planned.left) if isinstance(planned, Plan) else planned.why is Why.OUT_OF_SCOPE
+
+
 def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:
     """The keys of the rules that expose a group in a way that is to be remediated.
 

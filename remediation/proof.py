@@ -9,7 +9,7 @@ more. What counts is the group as EC2 shows it now, and the backups, which only 
 - a change was begun for a rule that exposes the group now if a backup has it, and it was in scope there, judged with
   the configuration as it is.
 
-Only `read_group_before` reads anything; all else is pure.
+Only `read_group_before` and `begun_for` read anything; all else is pure.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from library.security_groups.group import (
 from remediation.backups import BackupError
 from remediation.carving import REPLACING_SOURCES
 from remediation.journal_entry import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
-from remediation.plan import DESCRIPTION_PREFIX
+from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
 from remediation.rule_sets import RuleKey, lets_in_all_of, rule_key
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from library.aws.ec2 import PrefixListReader
     from remediation.backups import Backups
+    from remediation.due import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,23 @@ def _parsed(key: str, raw: Mapping[str, Any], group: SecurityGroup) -> tuple[Sec
     # The two answers in it may differ by what Hammer had just changed itself: what either of them shows was there.
     known = set(map(rule_key, rules))
     return replace(before, ingress=(*rules, *(rule for rule in before.ingress if rule_key(rule) not in known))), planned
+
+
+def begun_for(before: GroupBefore, lists: PrefixListReader, policy: Policy, today: date) -> frozenset[RuleKey]:
+    """What a change was begun for: what was in scope by its backups, judged with the configuration as it is.
+
+    Args:
+        before: what the backups show.
+        lists: reads the prefix lists, which count as their entries of now.
+        policy: the configuration's.
+        today: the day in UTC.
+
+    Raises:
+        ClientError, BotoCoreError: a prefix list could not be read.
+    """
+    lists.read(name for group in before.groups for name in policy.evaluator.prefix_lists_named(group))
+    found = [rules_to_replace(group, lists.entries, policy, today) for group in before.groups]
+    return frozenset[RuleKey]().union(*found)
 
 
 def withdrawable(

@@ -32,8 +32,8 @@ from remediation.journal_entry import (
 )
 from remediation.live_group import LiveGroup, UnsteadyError, describe_live
 from remediation.message import release_command, restore_command
-from remediation.plan import Plan, RuleQuota, plan_remediation, rules_to_replace
-from remediation.proof import GroupBefore, read_group_before, withdrawable, without_unproved
+from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
+from remediation.proof import GroupBefore, begun_for, read_group_before, withdrawable, without_unproved
 from remediation.rule_sets import RuleKey, rule_key
 from remediation.settlement import View, unneeded, view_of
 
@@ -138,7 +138,7 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         view = view_of(evidence.entry(), live.group.ingress, now, context.began, details.added)
     not_due = None if decided else why_not_due(issue, policy, now)
     planned = not_due or _plan(context, config, issue, live, view)
-    if is_ours_to_complete and _leaves_exposures(planned) and (begun := evidence.begun()):
+    if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
         planned = _plan(context, config, issue, live, view, begun)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
         closed = evidence.known_to_backups(view.entry.closed) if view.entry and details.is_unfinished else ()
@@ -153,11 +153,6 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         withdraw = tuple(one for one in withdraw if one.rule.rule_id in proved)
         return Look(live, view, planned, withdraw, held, proved, evidence.unread)
     return Look(live, view, planned, held=held, unproved=evidence.unread)
-
-
-def _leaves_exposures(planned: Plan | Refusal) -> bool:
-    """Whether something stays exposed because it is out of scope."""
-    return bool(planned.left) if isinstance(planned, Plan) else planned.why is Why.OUT_OF_SCOPE
 
 
 @dataclass(slots=True)
@@ -185,10 +180,7 @@ class _Evidence:
             if before := self._read():
                 policy = policy_of(self.config, self.issue.account_id)
                 lists = PrefixListReader(self.context.ec2(self.issue))
-                lists.read(name for group in before.groups for name in policy.evaluator.prefix_lists_named(group))
-                today = self.context.now().date()
-                found = [rules_to_replace(group, lists.entries, policy, today) for group in before.groups]
-                self._begun = frozenset().union(*found)
+                self._begun = begun_for(before, lists, policy, self.context.now().date())
         return self._begun
 
     def proved(self) -> frozenset[str]:
