@@ -38,6 +38,13 @@ def is_unfinished(issue: Issue) -> bool:
     return RemediationDetails.of(issue.remediation_details).is_unfinished
 
 
+def unfinished_remediation(issue: Issue) -> JournalEntry | None:
+    """The remediation of an issue's group that was begun and is not known to be complete; None: there is none."""
+    details = RemediationDetails.of(issue.remediation_details)
+    is_it = details.is_unfinished and details.entry and details.entry.kind is ChangeKind.REMEDIATION
+    return details.entry if is_it else None
+
+
 class Journal:
     """Writes one issue's `remediation_details`.
 
