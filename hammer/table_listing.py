@@ -7,9 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hammer.listing.build import knowledge_of, listed_issue
-from hammer.listing.issue import ChangeSince, Failed, ListedIssue, Listing, ListingSource, Scanned
-from hammer.listing.selection import Sort, Wanted, chosen
+from hammer.listing.issue import (
+    ChangeSince,
+    Failed,
+    ListedIssue,
+    Listing,
+    ListingSource,
+    Scanned,
+    Sort,
+    Wanted,
+    chosen,
+    knowledge_of,
+    listed_issue,
+)
 from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from identification.errors import NotRequestedError
-from library.aws.chunks import chunks
+from library.aws.failures import chunks
 from library.config.closing import closing_terms
 from library.issues.issue import Issue, Status
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.issues.closing import ClosingTerms
+from library.issues.issue import ClosingTerms
 from library.issues.reachability import Severity
 
 if TYPE_CHECKING:

@@ -24,10 +24,8 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import Holder, Lock
 from library.aws.session import Sessions
 from library.config import Configuration, load_configuration
-from library.documents.document import Document
-from library.documents.plain_text import plain_text
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue
+from library.documents.document import Document, plain_text
+from library.issues.issue import Issue, IssueDetails
 from library.issues.times import format_time
 from library.jobs.command_line import Selection
 from library.security_groups.exposure import Exposure

@@ -15,18 +15,16 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
+from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
 from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
-from library.aws.table_definition import TABLE_DEFINITION
 from library.config import Configuration, parse_configuration
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue
+from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile
 from library.jobs.command_line import Selection
-from library.jobs.lease import Lease
-from library.jobs.run import renewing_sleep
+from library.jobs.run import Lease, renewing_sleep
 from library.notifications.clients import open_jira, open_slack
 from library.security_groups.exposure import Exposure
 from reporting.reporter import Reporter, Services

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from library.aws import ec2
-from library.aws.collector import collector_paused
 from library.aws.ec2 import read_security_groups, security_group_pages
 from library.security_groups.group import GroupPage, SecurityGroup
 from tests.worlds.emulated_aws import Call, EmulatedAws, Refusal
@@ -119,27 +116,3 @@ def test_a_part_that_botocore_drops_is_noticed(client: Any, aws: EmulatedAws) ->
     assert [group.unreadable for group in groups(client) if group.unreadable] == [
         ("a tcp rule with source 10.0.0.0/8 that has an unknown part: <or>",)
     ]
-
-
-@pytest.fixture
-def collector() -> Iterator[None]:
-    """Leaves the collector as it was."""
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("collector")
-def test_the_collector_runs_again_when_the_last_one_is_done() -> None:
-    with collector_paused:
-        with pytest.raises(ZeroDivisionError), collector_paused:
-            raise ZeroDivisionError
-        assert not gc.isenabled()
-    assert gc.isenabled()
-
-
-@pytest.mark.usefixtures("collector")
-def test_a_collector_that_was_off_stays_off() -> None:
-    gc.disable()
-    with collector_paused:
-        pass
-    assert not gc.isenabled()

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from moto.servicequotas.models import ServiceQuotasBackend
 
 from library.aws.conditional_writes import serialized
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from remediation import clean_security_groups
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, NOW, REGION, TABLE, World, permission, world
 
