@@ -26,8 +26,8 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.closing import closing_terms
-from library.config.organization import with_organization
+from library.config.loader import with_organization
+from library.config.models import closing_terms
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.reachability import Path, Reachability

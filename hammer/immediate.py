@@ -25,8 +25,8 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
 from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError
-from library.config.closing import closing_terms
-from library.config.organization import with_organization
+from library.config.loader import with_organization
+from library.config.models import closing_terms
 from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import ConfigOption, Exit, application, read_configuration, run

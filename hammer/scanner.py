@@ -31,7 +31,7 @@ from library.aws.ec2 import enabled_regions, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import Sessions, sdk_session
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, load_configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.jobs.command_line import NotThereError, refuse_unknown_accounts, refuse_unknown_regions
 from library.network.addresses import AddressSet
 from library.security_groups.exposure import Evaluator

@@ -24,7 +24,7 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import Lock, LockState, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.flapping import is_flapping
 from library.issues.history import Day

@@ -25,7 +25,7 @@ from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.issues.history import Day
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome

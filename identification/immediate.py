@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from identification.errors import NotRequestedError
 from library.aws.failures import chunks
-from library.config.closing import closing_terms
+from library.config.models import closing_terms
 from library.issues.issue import Issue, Status
 
 if TYPE_CHECKING:

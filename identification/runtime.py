@@ -20,7 +20,7 @@ from library.aws.issue_table import IssueTable
 from library.aws.organization import active_accounts
 from library.aws.session import Sessions, sdk_session
 from library.config import Configuration, configuration_place, load_configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.jobs.collector import expect_many_objects
 from library.jobs.json_logs import log_as_json
 

@@ -13,7 +13,7 @@ import typer
 
 from library.aws.job_records import JobRecords
 from library.config import Configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.jobs.command_line import (
     AccountOption,
     BatchOption,

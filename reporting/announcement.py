@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from library.config.closing import closing_terms
+from library.config.models import closing_terms
 from library.issues.issue import ClosingTerms, Issue, Status, has_notice
 from library.issues.reachability import Severity
 

@@ -19,7 +19,7 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import REPORTING_LOCK_ID, Lock, this_process
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.documents.text import printable
 from library.jobs.collector import expect_many_objects
 from library.jobs.command_line import (

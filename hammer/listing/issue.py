@@ -12,8 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from hammer.listing.controls import Control, controls_broken, exposed_ports, ports_of
-from library.config.closing import closing_terms
-from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration
+from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, closing_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
 from library.issues.opened_by import OpenedBy

@@ -107,9 +107,9 @@ def test_every_requirement_is_pinned_and_hashed(lock: Path) -> None:
 def test_a_lambda_installs_no_more_than_it_needs() -> None:
     text = (ROOT / "requirements" / "lambda.lock").read_text("utf-8")
     names = set(re.findall(r"^([a-z0-9._-]+)==", text, re.MULTILINE))
-    # botocore brings jmespath, python-dateutil with six, and urllib3.
     assert names == {
         *("botocore", "jmespath", "python-dateutil", "six", "urllib3"),
+        *("pydantic", "pydantic-core", "annotated-types", "typing-extensions", "typing-inspection"),
         *("cronsim", "python-json-logger", "pyyaml"),
     }
     assert not names & NOT_IN_A_LAMBDA

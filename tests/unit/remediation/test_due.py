@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.config.closing import closing_terms
+from library.config.models import closing_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import ClosingTerms, Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
