@@ -17,7 +17,6 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Clamped, Context, Decimal, Inexact, Overflow, Rounded, Underflow
 from functools import cached_property, lru_cache
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from library.aws.answers import reading_answers
 from library.aws.failures import error_code
 from library.errors import HammerError
 
@@ -218,7 +218,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 
 
 _BATCH_GET_LIMIT = 100
-_BEFORE_PARSE = "before-parse.dynamodb.Query"  # an older botocore has none
 
 Item = dict[str, Any]
 
@@ -258,7 +257,6 @@ class Items:
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
-        client.meta.events.register(_BEFORE_PARSE, _read_items, unique_id="hammer-read-items")
 
     @cached_property
     def _pages(self) -> QueryPaginator:
@@ -311,7 +309,7 @@ class Items:
             **_names(f"{condition} {only} {projection}"),
             **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
         )
-        for items in _read(iter(pages), wanted.leave_out if wanted else ()):
+        for items in _read(self._client, iter(pages), wanted.leave_out if wanted else ()):
             yield from items
 
     def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
@@ -387,36 +385,25 @@ class Items:
         return _item(answer.get("Attributes", {}))
 
 
-# What to leave out of the answer that a client waits for. None: other callers of the same client get it from botocore.
-_reading_items: ContextVar[Sequence[str] | None] = ContextVar("_reading_items", default=None)
-
-
 class _Read(list[Item]):
     """The items of a page, read already."""
 
 
-def _read(pages: Iterator[Any], leave_out: Sequence[str]) -> Iterator[Iterable[Item]]:
+def _read(client: DynamoDBClient, pages: Iterator[Any], leave_out: Sequence[str]) -> Iterator[Iterable[Item]]:
+    def read(body: bytes, customized: dict[str, Any]) -> bytes:
+        answer = read_query_answer(body, leave_out)
+        if answer is None:
+            return body
+        customized["Items"] = _Read(answer.items)
+        return answer.rest
+
     while True:
-        token = _reading_items.set(leave_out)
-        try:
+        with reading_answers(client, "Query", read):
             page = next(pages, None)
-        finally:
-            _reading_items.reset(token)
         if page is None:
             return
         items = page["Items"]
         yield items if isinstance(items, _Read) else map(_item, items)
-
-
-def _read_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Handler of botocore's `before-parse`: take the items out of the body before botocore parses the rest of it."""
-    leave_out = _reading_items.get()
-    if leave_out is None or response_dict["status_code"] != 200:
-        return
-    answer = read_query_answer(response_dict["body"], leave_out)
-    if answer is not None:
-        response_dict["body"] = answer.rest
-        customized_response_dict["Items"] = _Read(answer.items)
 
 
 def serialized(values: Mapping[str, Any]) -> dict[str, Any]:

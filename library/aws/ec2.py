@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import ResponseParserError
 
+from library.aws.answers import reading_answers
 from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
+from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
 from library.security_groups.group import GroupPage, IngressRule, ShapeError, parse_page, parse_rule
 from library.security_groups.usage import Usage, User, instance_id_of, resource_of
-from library.security_groups.xml_answer import read_answer
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -26,7 +27,6 @@ GROUPS_A_PAGE = 1000  # DescribeSecurityGroups, MaxResults
 RULES_A_PAGE = 1000  # DescribeSecurityGroupRules, MaxResults
 VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
-_BEFORE_PARSE = "before-parse.ec2.DescribeSecurityGroups"  # an older botocore has none
 
 
 def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[list[dict[str, Any]]]:
@@ -58,39 +58,43 @@ def _only(group_ids: Sequence[str], page: Any) -> Any:
 def read_security_groups(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[GroupPage]:
     """The groups of a region as values, a page at a time: what a scan looks at.
 
-    botocore signs, retries, pages and reads errors. An answer with groups is read from its XML
-    (`library.security_groups.xml_answer`). Where botocore has no such event, groups come as dictionaries and
-    give the same values.
+    botocore signs, retries, pages and reads errors. An answer as EC2 writes it is read from its text
+    (`library.security_groups.ec2_answer`); any other comes as dictionaries, which give the same values. Where those may
+    lack a part of a rule, because nobody knows it, no group of the answer with rules counts as understood.
 
     Args:
         client: for the account and region. Its other calls are not affected.
         group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
     """
-    client.meta.events.register(_BEFORE_PARSE, _read_xml, unique_id="hammer-read-xml")
     pages = security_group_pages(client, group_ids)
+    unknown: list[str] = []
+
+    def read(body: bytes, customized: dict[str, Any]) -> bytes:
+        answer = read_answer(body)
+        if answer is None:
+            unknown[:] = unknown_rule_parts(body)
+            return body
+        customized["SecurityGroups"] = answer.page
+        return answer.rest
+
     while True:
-        token = _reading_xml.set(True)
-        try:
+        unknown.clear()
+        with reading_answers(client, "DescribeSecurityGroups", read):
             page: Any = next(pages, None)
-        finally:
-            _reading_xml.reset(token)
         if page is None:
             return
-        yield page if isinstance(page, GroupPage) else parse_page(page)
+        yield page if isinstance(page, GroupPage) else _doubted(parse_page(page), unknown)
 
 
-# Whether the answer that a client waits for is to be read from XML: other callers of the same client get dictionaries.
-_reading_xml: ContextVar[bool] = ContextVar("_reading_xml", default=False)
-
-
-def _read_xml(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Handler of botocore's `before-parse`: take the groups out of the body before botocore parses the rest of it."""
-    if not _reading_xml.get() or response_dict["status_code"] != 200:
-        return
-    answer = read_answer(response_dict["body"])
-    if answer is not None:
-        response_dict["body"] = answer.rest
-        customized_response_dict["SecurityGroups"] = answer.page
+def _doubted(page: GroupPage, unknown: Sequence[str]) -> GroupPage:
+    if not unknown:
+        return page
+    reason = f"a rule in the same answer has an unknown part: {', '.join(unknown)}"
+    return page._replace(
+        groups=tuple(
+            replace(group, unreadable=(*group.unreadable, reason)) if group.ingress else group for group in page.groups
+        )
+    )
 
 
 def read_rules(client: EC2Client, group_ids: Sequence[str]) -> dict[str, dict[str, IngressRule | None]]:

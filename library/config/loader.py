@@ -344,6 +344,9 @@ class _Loader(yaml.SafeLoader):
         section.repeated = _repeated([key.value for key in own])
         return section
 
+    def sequence(self, node: yaml.SequenceNode) -> list[Any]:
+        return self.construct_sequence(node)
+
     def scalar(self, node: yaml.ScalarNode) -> Any:
         pattern = _SCALARS.get(node.tag)
         if pattern is None:
@@ -363,7 +366,7 @@ for _tag, _pattern in _SCALARS.items():
     _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern.pattern})\Z"), None)
     _Loader.add_constructor(_tag, _Loader.scalar)
 _Loader.add_constructor(_STRING, _Loader.scalar)
-_Loader.add_constructor("tag:yaml.org,2002:seq", lambda loader, node: loader.construct_sequence(node))
+_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.sequence)
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.section)
 _Loader.add_constructor(None, _Loader.unknown)
 _YAML_PROBLEMS = {

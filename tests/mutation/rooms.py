@@ -25,7 +25,7 @@ ROOMS: Mapping[str, Room] = {
         ("tests/unit/security_groups",),
     ),
     "answers": Room(
-        ("library/security_groups/xml_*.py", "library/security_groups/plain_answer.py"),
+        ("library/security_groups/ec2_answer.py",),
         ("tests/unit/security_groups",),
     ),
     "issues": Room(("library/issues/*.py",), ("tests/unit/issues",)),
