@@ -164,7 +164,7 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
     configuration = with_organization(configuration, sessions)
     table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     records = JobRecords(table.items, aws.main_account_id)
-    with records.recorded("immediate", this_process().who, _now) as problems:
+    with records.recorded("immediate", this_process(), _now) as problems:
         problems += requests.malformed
         done = _carry_out(configuration, config, table, requests, problems)
         remove(client, url, [receipt for place in done for receipt in requests.receipts[place]])

@@ -55,7 +55,7 @@ def command(config: ConfigOption = None) -> None:
         raise WrongUsageError("aws.s3_backup_bucket is not set: the report has no place to go")
     tables = open_tables(configuration)
     records = JobRecords(tables.table.items, configuration.aws.main_account_id)
-    with records.recorded("publish", this_process().who, _now) as problems:
+    with records.recorded("publish", this_process(), _now) as problems:
         problems += publish(tables, _now(), time.sleep)
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)

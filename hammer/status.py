@@ -378,10 +378,10 @@ def _untold(
 
 def lock_line(lock: LockState, now: datetime) -> str:
     """Who changes groups now."""
-    if lock.holder is None:
+    if not lock.holder:
         return "nobody is changing groups"
     over = " (its lease has ended)" if lock.until and lock.until <= now else ""
-    return f"groups are being changed by {printable(lock.holder.who)}, lease until {shown_time(lock.until)}{over}"
+    return f"groups are being changed by {printable(lock.holder)}, lease until {shown_time(lock.until)}{over}"
 
 
 def _show_scans(to: Console, scans: Sequence[ScanCoverage], config: Configuration) -> None:

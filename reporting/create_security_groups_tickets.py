@@ -83,7 +83,7 @@ def command(
         _show(reporter.summary, "dry run, nothing was told: ")
     else:
         records = JobRecords(IssueTable(dynamodb, section.table_name).items, aws.main_account_id)
-        with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process().who, _now) as problems:
+        with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:
             reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, _now)))
             try:
                 reporter.run(selection, dry_run=False)

@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
-from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
+from library.aws.lock import REPORTING_LOCK_ID, Lock
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.config import Configuration, parse_configuration
@@ -103,7 +103,7 @@ class World:
     def lock(self, who: str = "a host") -> Lock:
         """The lock of reporting, for one process."""
         client = kept_sessions().client("dynamodb")
-        return Lock(client, TABLE, MAIN, Holder(who), lambda: self.clock, REPORTING_LOCK_ID)
+        return Lock(client, TABLE, MAIN, who, lambda: self.clock, REPORTING_LOCK_ID)
 
     def report(
         self, *groups: str, dry_run: bool = False, said: list[str] | None = None, lock: Lock | None = None

@@ -60,7 +60,7 @@ def test_a_due_group_is_closed_backed_up_and_recorded(world: World, account: str
     assert issue.remediation_details["journal"]["step"] == "done"
     assert f"{group} in {account}, {REGION}: remediated: 1 rule replaced by 3; backup {key}" in result.output
     assert "1 remediated, 0 left as they are" in result.output
-    assert world.lock().read().holder is None
+    assert world.lock().read().holder == ""
     assert world.lock().read().unfinished == frozenset()
 
 
