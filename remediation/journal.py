@@ -1,7 +1,7 @@
 """The journal of one group's change: what Hammer sent to EC2, and what EC2 acknowledged.
 
-Pure. An entry holds facts and no intentions: what is to be done next is planned anew on each look at the group, from these
-facts and from what EC2 shows. So nothing that was acknowledged is ever taken back because a read does not show it
+Pure. An entry holds facts and no intentions: what is to be done next is planned anew on each look at the group, from
+these facts and from what EC2 shows. So nothing that was acknowledged is ever taken back because a read does not show it
 yet, and nobody else's change is ever repeated or undone. From the top: the entry as a value; what a look at a group
 means, given the entry (`view_of`); and what the journals of issues say.
 
