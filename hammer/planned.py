@@ -13,10 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hammer.listing.build import Knowledge, listed_detection
-from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned
+from hammer.listing.issue import Failed, Knowledge, ListedIssue, Listing, ListingSource, Scanned, listed_detection
 from hammer.terraform_plan import NotAPlanError, PlannedGroup, PlannedGroups, UnknownSource, read_plan
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.issues.reconcile import Detection
 from library.jobs.command_line import NotThereError, WrongUsageError
 from library.network.addresses import Network, parse_network

@@ -5,7 +5,6 @@ It looks exactly as the identification Lambda does (`identification.region_scan`
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,24 +16,24 @@ import boto3
 import typer
 
 from hammer.formats import Format
-from hammer.list_options import (
+from hammer.listing.issue import Listing, at_least, chosen
+from hammer.output import (
     FormatOption,
     OutputOption,
     OwnerOption,
     PortOption,
     SeverityOption,
     SortOption,
+    check_output,
     order,
     wanted,
+    write,
 )
-from hammer.listing.issue import Listing
-from hammer.listing.selection import at_least, chosen
-from hammer.output import check_output, write
 from hammer.planned import Judge, scan_plan_file, scan_template_file
-from hammer.scan_plan import measure, plan_scan
-from hammer.scanner import scan
+from hammer.scanner import measure, plan_scan, scan
 from library.documents.text import printable
 from library.issues.reachability import Severity
+from library.jobs.collector import expect_many_objects
 from library.jobs.command_line import (
     AccountOption,
     Exit,
@@ -44,9 +43,6 @@ from library.jobs.command_line import (
     application,
     run,
 )
-
-# A page of 1,000 groups is some 100,000 objects that live and die together: the collector finds nothing in them.
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 ScanConfigOption = Annotated[
     str | None,
@@ -96,7 +92,7 @@ def command(
 
     With --plan or --template: judges what a Terraform plan or a CloudFormation template would make. AWS is not asked.
     """
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+    expect_many_objects()
     take, sort = wanted(severity, port, owner), order(sort, output_format)
     check_output(output)
     now = datetime.now(UTC)

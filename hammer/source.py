@@ -19,7 +19,7 @@ from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.documents.text import printable
 from library.jobs.command_line import (
     ConfigOption,
@@ -28,12 +28,11 @@ from library.jobs.command_line import (
     WrongUsageError,
     application,
     read_configuration,
+    refuse_unknown_regions,
     run,
 )
-from library.jobs.selection import refuse_unknown_regions
-from library.security_groups.exposure import Evaluation, Evaluator
+from library.security_groups.exposure import Evaluation, Evaluator, rule_text
 from library.security_groups.group import SecurityGroup
-from library.security_groups.rule_text import rule_text
 from library.source.cloudformation import StackReader
 from library.source.find import locate, read_rule_ids
 from library.source.hcl import GrammarMissingError

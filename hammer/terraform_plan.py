@@ -141,9 +141,10 @@ class _Plan:
     def groups(self) -> PlannedGroups:
         """All of them."""
         found = self._found
-        for resource in self._resources:
-            if resource.kind in (_LIST, _ENTRY):
-                self._read_list(resource)
+        for kind in (_LIST, _ENTRY):
+            for resource in self._resources:
+                if resource.kind == kind:
+                    self._read_list(resource)
         for raw in self._data:
             if raw.get("type") == _LIST:
                 self._read_data(raw.get("values") or {})
@@ -177,7 +178,8 @@ class _Plan:
             names = [target] if target else self._referenced(resource, "prefix_list_id", (_LIST,))
             entries = None if resource.unknown.get("cidr") else _networks([values])
         for name in filter(None, names):
-            known = lists.get(name, ())
+            # An entry alone does not tell what else is in a list that is elsewhere.
+            known = lists.get(name, () if resource.kind == _LIST else None)
             lists[name] = None if entries is None or known is None else (*known, *entries)
 
     def _read_data(self, values: Mapping[str, Any]) -> None:

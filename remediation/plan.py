@@ -1,6 +1,8 @@
 """The remediation plan: which rules of one group to add and to revoke, or why none.
 
-Pure. A plan is frozen data: the same one is shown by a dry run and carried out by `remediation.group_change`.
+Pure. A plan is frozen data: the same one is shown by a dry run and carried out by `remediation.change`. From the top:
+what stands in for a replaced rule (private sources, and with `carve_ports` the ports that are not restricted), then
+the plan with its notes.
 
 Private sources are those of RFC 1918, as the replacing rules are. Others that a replaced source happens to contain,
 such as 100.64.0.0/10 or the unique local addresses of IPv6, and trusted or exempt ones, are let in no longer:
@@ -11,26 +13,97 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from library.network.addresses import PUBLIC, RFC_1918, AddressSet, parse_network
-from library.network.ports import protocol_name
+from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
+from library.network.intervals import IntervalSet, Span, sweep
+from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
-from library.security_groups.exposure import Evaluation, Exposure, PrefixLists
+from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.rule_text import rule_text, traffic_text
-from remediation.carving import carved_ports, private_rules, remaining_rules
-from remediation.due import Policy, Refusal, Why
-from remediation.rule_sets import (
-    RuleKey,
-    lets_in_all_of,
-    not_there,
-    rule_key,
-    without_contained,
-    without_contained_in,
-)
+from remediation.eligibility import Policy, Refusal, Why
+from remediation.rules import RuleKey, lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
+
+REPLACING_SOURCES: tuple[str, ...] = tuple(RFC_1918)
+"""What replaces an open source, and the only sources of rules that may be taken away again as Hammer's own."""
+
+_OWN = -1  # in the walk along the ports: the rule itself, among the numbers of the exemptions
+
+
+def carved_ports(
+    rule: IngressRule,
+    prefix_lists: PrefixLists,
+    restricted_ports: PortSet,
+    minded: AddressSet,
+    exemptions: Sequence[Exemption],
+) -> IntervalSet | None:
+    """The ports that `carve_ports` takes from a rule; None: all, or it has none.
+
+    These are the restricted ports that it exposes: one that is exempt for all of the rule's public sources stays.
+
+    Args:
+        rule: the rule.
+        prefix_lists: the entries of the one that it may name.
+        restricted_ports: the restricted ports.
+        minded: the public addresses, without the trusted ones.
+        exemptions: those that apply to the group.
+    """
+    name = protocol_name(rule.protocol)
+    if name not in ("tcp", "udp"):
+        return None
+    own = _ports_of(rule)
+    restricted = restricted_ports.protocol(name) & own
+    public = AddressSet.of(_networks_of(rule, prefix_lists)) & minded
+    scopes = [
+        (own if exemption.ports is None else exemption.ports.protocol(name), exemption.sources)
+        for exemption in exemptions
+    ]
+    exposed: list[Span] = []
+    exempting: dict[int, None] = {}
+    left = bool(public)
+    # Within a stretch all ports are treated alike.
+    for stretch in sweep([(_OWN, own), *enumerate(ports for ports, _ in scopes)]):
+        for ended in stretch.ended:
+            exempting.pop(ended, None)
+        exempting |= dict.fromkeys(index for index in stretch.begun if index != _OWN)
+        if set(stretch.ended + stretch.begun) - {_OWN}:
+            sources = [scopes[index][1] for index in exempting]
+            left = bool(public - AddressSet.union(PUBLIC if each is None else each for each in sources))
+        if left:
+            exposed += restricted.within(stretch.first, stretch.last).spans
+    carved = IntervalSet.of(exposed)
+    return None if carved.covers(own) else carved
+
+
+def _ports_of(rule: IngressRule) -> IntervalSet:
+    return IntervalSet(((rule.from_port or 0, rule.to_port or 0),))
+
+
+def _networks_of(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
+    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)
+
+
+def private_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[IngressRule]:
+    """What lets in private sources instead."""
+    spans = [(rule.from_port, rule.to_port)] if carved is None else carved.spans
+    for first, last in spans:
+        for cidr in REPLACING_SOURCES:
+            yield IngressRule(rule.protocol, first, last, cidr=cidr)
+
+
+def remaining_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[IngressRule]:
+    """What keeps the other ports of a carved rule as they were, its description among it."""
+    if carved is None:
+        return ()
+    return [
+        rule._replace(from_port=first, to_port=last, rule_id="") for first, last in (_ports_of(rule) - carved).spans
+    ]
+
+
+DESCRIPTION_PREFIX = "Hammer: replaces "
+"""How the description of each rule begins that stands in for another."""
 
 LONGEST_DESCRIPTION = 255
 # What EC2 allows in a rule's description (API Reference, IpRange).
@@ -94,6 +167,9 @@ def plan_remediation(
     quota: RuleQuota,
     now: datetime,
     ticket: str = "",
+    *,
+    begun: Container[RuleKey] = (),
+    not_shown: Container[RuleKey] = (),
 ) -> Plan | Refusal:
     """What to change so that nothing in scope is left exposed.
 
@@ -108,6 +184,8 @@ def plan_remediation(
         quota: how many rules it may have.
         now: the time in UTC.
         ticket: of the issue, for descriptions; empty: there is none.
+        begun: rules that an unfinished change was begun for: what they expose is in scope until it is closed.
+        not_shown: rules of the group that EC2 acknowledged and does not show yet: nothing is left out because of them.
     """
     if group is None:
         return Refusal(Why.GONE, "the group does not exist any more")
@@ -119,16 +197,16 @@ def plan_remediation(
         return Refusal(Why.FIXED, "fixed by its owner: no restricted port is public any more")
     if evaluation.whitelisted:
         return Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed")
-    if not (hit := in_scope(evaluation, policy)):
+    if not (hit := in_scope(evaluation, policy, begun)):
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
-    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today)
+    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today, begun)
     if replacement is None:
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
         return Refusal(Why.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
     wanted = replacement.wanted(today, ticket)
-    add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota)
+    add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota, not_shown)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Refusal(Why.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
     there = {rule_key(rule): rule.rule_id for rule in replacement.kept}
@@ -143,19 +221,23 @@ def plan_remediation(
 
 
 def _with_room_for(
-    wanted: Sequence[IngressRule], before: Sequence[IngressRule], kept: Sequence[IngressRule], quota: RuleQuota
+    wanted: Sequence[IngressRule],
+    before: Sequence[IngressRule],
+    kept: Sequence[IngressRule],
+    quota: RuleQuota,
+    not_shown: Container[RuleKey],
 ) -> tuple[tuple[IngressRule, ...], tuple[IngressRule, ...]]:
     """Which of the wanted rules to add, and which to leave out because the quota has no room for all.
 
     Each replaced rule gets its own rules back, so that nothing depends on a wider rule, which its owner may remove at
     any time. Only where there is no room for that, a rule is left out that another new one contains, then one that a
-    rule of the group contains.
+    rule of the group contains, as EC2 shows it.
     """
     add = missing = not_there(wanted, kept)
     if quota.exceeded((*before, *add)):
         add = without_contained(add)
     if quota.exceeded((*before, *add)):
-        add = without_contained_in(add, kept)
+        add = without_contained_in(add, (rule for rule in kept if rule_key(rule) not in not_shown))
     added = set(add)
     return add, tuple(rule for rule in missing if rule not in added)
 
@@ -217,7 +299,12 @@ def _source(rule: IngressRule) -> str:
 
 
 def _replace_on_paper(
-    group: SecurityGroup, prefix_lists: PrefixLists, policy: Policy, hit: set[RuleKey], today: date
+    group: SecurityGroup,
+    prefix_lists: PrefixLists,
+    policy: Policy,
+    hit: set[RuleKey],
+    today: date,
+    begun: Container[RuleKey] = (),
 ) -> _Replacement | None:
     """Replace rules, and those that this lays open, until nothing in scope is left; None: that cannot be done."""
     exemptions = applying(policy.exemptions, group.group_id, group.vpc_id, group.name, today)
@@ -238,24 +325,53 @@ def _replace_on_paper(
             remainders += [(new, rule) for new in remaining_rules(rule, carved)]
         after = replace(group, ingress=(*kept, *(new for new, _ in remainders)))
         evaluation = policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
-        if not (hit := in_scope(evaluation, policy)):
+        if not (hit := in_scope(evaluation, policy, begun)):
             return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
-def in_scope(evaluation: Evaluation, policy: Policy) -> set[RuleKey]:
-    """The keys of the rules that expose a group in a way that is to be remediated."""
+def leaves_exposures(planned: Plan | Refusal) -> bool:
+    """Whether something stays exposed because it is out of scope."""
+    return bool(planned.left) if isinstance(planned, Plan) else planned.why is Why.OUT_OF_SCOPE
+
+
+def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:
+    """The keys of the rules that expose a group in a way that is to be remediated.
+
+    Args:
+        evaluation: of the group.
+        policy: the configuration's.
+        begun: rules that an unfinished change was begun for: they are in scope whatever they expose.
+    """
     if evaluation.whitelisted:
         return set()
     return {
-        RuleKey(
-            protocol_name(exposure.protocol),
-            exposure.from_port,
-            exposure.to_port,
-            exposure.prefix_list_id or exposure.cidr,
-        )
+        key
         for exposure in evaluation.exposures
-        if exposure.status in policy.scope
+        if (key := _key_of(exposure)) in begun or exposure.status in policy.scope
     }
+
+
+def _key_of(exposure: Exposure) -> RuleKey:
+    source = exposure.prefix_list_id or exposure.cidr
+    return RuleKey(protocol_name(exposure.protocol), exposure.from_port, exposure.to_port, source)
+
+
+def rules_to_replace(
+    group: SecurityGroup, prefix_lists: PrefixLists, policy: Policy, today: date
+) -> frozenset[RuleKey]:
+    """The rules of a group that are in scope, and those that come to be when these are replaced.
+
+    Args:
+        group: the group, such as a backup has it.
+        prefix_lists: the entries of those that its rules name; of one that is not there nothing is known.
+        policy: the configuration's.
+        today: the day in UTC.
+    """
+    evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
+    if not (hit := in_scope(evaluation, policy)):
+        return frozenset()
+    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today)
+    return frozenset(map(rule_key, replacement.revoke) if replacement else hit)
 
 
 def _description(sources: Sequence[str], day: date, ticket: str) -> str:
@@ -264,7 +380,7 @@ def _description(sources: Sequence[str], day: date, ticket: str) -> str:
     unique = list(dict.fromkeys(sources))
     for shown in range(len(unique), 0, -1):
         more = f" and {len(unique) - shown} more" if shown < len(unique) else ""
-        text = _NOT_IN_A_DESCRIPTION.sub("_", f"Hammer: replaces {', '.join(unique[:shown])}{more}{tail}")
+        text = _NOT_IN_A_DESCRIPTION.sub("_", f"{DESCRIPTION_PREFIX}{', '.join(unique[:shown])}{more}{tail}")
         if len(text) <= LONGEST_DESCRIPTION:
             return text
     return text[:LONGEST_DESCRIPTION]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ class Case:
     @property
     def exposures(self) -> list[Exposure]:
         """What of the group is exposed."""
-        return [Exposure(*rule[:4], "open_partly", rule[4]) for rule in self.facts["exposures"]]
+        rules: list[tuple[str, int | None, int | None, str, str]] = self.facts["exposures"]
+        return [Exposure(name, first, last, cidr, "open_partly", list_id) for name, first, last, cidr, list_id in rules]
 
     def text(self, root: Path | None = None) -> str:
         """The template's text."""
@@ -43,8 +44,17 @@ class Case:
 
     def stack(self) -> Stack:
         """The template's stack."""
-        fields: dict[str, Any] = self.facts["stack"]
-        return replace(Stack("", "eu-west-1"), **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        facts = self.facts["stack"]
+        return Stack(
+            facts["name"],
+            "eu-west-1",
+            facts.get("parameters", {}),
+            facts.get("hidden", {}),
+            tuple(facts.get("chain", ())),
+            facts.get("given_at", {}),
+            facts.get("stack_set", ""),
+            tuple(facts.get("capabilities", ())),
+        )
 
     def find(self, root: Path | None = None) -> Found:
         """What is found in the case's files, or in these."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hammer.listing.issue import ListedIssue, Listing
 from library.documents.text import counted, printable
 from library.issues.issue import Status
-from library.security_groups.rule_text import rule_text
+from library.security_groups.exposure import rule_text
 
 _ROOM = 60_000  # characters: GitHub refuses comments of more than 65,536
 _RULES_SHOWN = 10

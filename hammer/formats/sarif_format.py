@@ -17,7 +17,7 @@ from hammer.listing.issue import ListedIssue, Listing
 from library.documents.text import printable
 from library.issues.issue import Status
 from library.issues.reachability import Severity
-from library.security_groups.rule_text import rule_text
+from library.security_groups.exposure import rule_text
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note"}

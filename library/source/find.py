@@ -7,7 +7,7 @@ and by the ids of rules that the template lacks. What is left is looked for in T
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from library.aws.failures import AWS_ERRORS, explain
@@ -66,6 +66,8 @@ class _Search:
     def add(self, found: Found, *, of_group: bool) -> None:
         """Take what one place says."""
         for exposure, rule in found.rules.items():
+            if found.before_diff and rule.edit in (Edit.PATCH, Edit.PARAMETER):
+                rule = replace(rule, note="; ".join([*filter(None, [rule.note]), *found.before_diff]))
             known = self.rules.get(exposure)
             if known is None or known.place.kind is Kind.UNKNOWN:
                 self.rules[exposure] = rule

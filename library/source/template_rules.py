@@ -8,7 +8,7 @@ admits: what might be there is judged.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -304,8 +304,3 @@ def _rule(
             return None, f"the {key} of a rule of {logical_id} is no CIDR: {value:.80}"
         return IngressRule(*traffic, cidr=value), ""
     return None, f"the {key} of a rule of {logical_id} is of another shape"
-
-
-def prefix_list_entries(found: TemplateGroups) -> Mapping[str, tuple[Network, ...]]:
-    """The entries of the prefix lists that are known, as the evaluation takes them."""
-    return {name: entries for name, entries in found.prefix_lists.items() if entries is not None}

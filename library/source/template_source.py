@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
-from library.security_groups.exposure import Exposure
-from library.security_groups.rule_text import traffic_text
+from library.security_groups.exposure import Exposure, traffic_text
 from library.source.place import Confidence, Edit, Found, Kind, Place, RulePlace
 from library.source.template_patch import RuleKey, TemplatePatch, is_literal, patch_template, rule_key
 from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups

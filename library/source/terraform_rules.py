@@ -315,10 +315,28 @@ class Configurations:
                 if not rule.sources and not rule.peers and attribute.name.startswith("ingress_with"):
                     self._common_sources(rule, block)
                 yield rule
+        yield from self._of_arguments(group)
         if block.get("ingress_rules") is not None:
             named = TerraformRule("dynamic", block, block, file, context, None, [])
             self._common_sources(named, block)
             yield named
+
+    def _of_arguments(self, group: TerraformGroup) -> Iterator[TerraformRule]:
+        """A rule whose port and sources are arguments of a module's call themselves."""
+        file, context, block = group.file, group.context, group.block
+        first = self.text(block.get("from_port") or block.get("port"), file, context)
+        last = self.text(block.get("to_port") or block.get("port"), file, context)
+        if first is None or last is None or not first.isdecimal() or not last.isdecimal():
+            return
+        protocol = self.text(block.get("protocol"), file, context) or "tcp"
+        rule = TerraformRule("module", block, block, file, context, (protocol, int(first), int(last)), [])
+        for attribute in block.members():
+            if attribute.kind == "attribute" and "cidr" in attribute.name and "egress" not in attribute.name:
+                key = "ipv6_cidr_blocks" if "ipv6" in attribute.name else "cidr_blocks"
+                value = self.resolve(attribute.items[0], file, context)
+                if value.node is None or value.node.kind == "list":
+                    rule.sources.append(SourceList(key, attribute, value))
+        yield rule
 
     def _common_sources(self, rule: TerraformRule, block: Hcl) -> None:
         for key in _REGISTRY_SOURCES:

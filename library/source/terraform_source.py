@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
-from library.security_groups.exposure import Exposure
-from library.security_groups.rule_text import traffic_text
+from library.security_groups.exposure import Exposure, traffic_text
 from library.source.hcl import Hcl, TerraformFile
 from library.source.place import Confidence, Edit, Found, Kind, Place, Returns, RulePlace
 from library.source.terraform_patch import Narrowing, TerraformPatch, covers, patch_terraform
@@ -141,11 +140,36 @@ def _attach_rules(search: _Search) -> None:
                 search.rules.append(rule)
             continue
         expression = found.expression or node
-        group = next((each for each in search.groups if _refers(expression, found.context, each)), None)
+        expression, context = _through_outputs(search.configurations, expression, found.context)
+        group = next((each for each in search.groups if _refers(expression, context, each)), None)
         if group is not None:
             group.rules.append(rule)
-        elif _refers_to_data(search, expression, found.context):
+        elif _refers_to_data(search, expression, context):
             search.rules.append(rule)
+
+
+def _through_outputs(configurations: Configurations, expression: Hcl, context: Context) -> tuple[Hcl, Context]:
+    """What an output of a local module stands for, with the use of the module; else the expression itself."""
+    for _ in range(8):  # modules within modules
+        tokens = expression.tokens
+        inner = next((each for each in configurations.contexts if _is_call(each, context, tokens)), None)
+        if inner is None or len(tokens) < 5:
+            return expression, context
+        outputs = configurations.blocks(inner.folder, "output")
+        value = next((block.get("value") for _, block in outputs if block.labels == (tokens[-1],)), None)
+        if value is None or value.kind != "expression":
+            return expression, context
+        expression, context = value, inner
+    return expression, context
+
+
+def _is_call(inner: Context, outer: Context, tokens: tuple[str, ...]) -> bool:
+    return (
+        inner.call is not None
+        and inner.parent is outer
+        and tokens[:2] == ("module", ".")
+        and inner.call[1].labels == tokens[2:3]
+    )
 
 
 def _refers(expression: Hcl, context: Context, group: TerraformGroup) -> bool:

@@ -52,11 +52,6 @@ def line_end(text: str) -> str:
     return "\r\n" if windows * 2 > text.count("\n") else "\n"
 
 
-def indented_to(text: str, position: int) -> str:
-    """What stands between the beginning of a position's line and the position."""
-    return text[text.rfind("\n", 0, position) + 1 : position]
-
-
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A text and the edits to be made to it.

@@ -210,7 +210,8 @@ def resources(physical_id: str, stack_id: str) -> Answer:
     """CloudFormation's answer about one resource; of every other that it is of no stack."""
 
     def answer(request: AWSRequest) -> AWSResponse | None:
-        body = parse_qs(str(request.body, "utf-8") if isinstance(request.body, bytes) else str(request.body))
+        sent: Any = request.body
+        body = parse_qs(sent.decode() if isinstance(sent, bytes) else sent)
         asked = body.get("PhysicalResourceId", [""])[0]
         if asked != physical_id:
             return refusal_text(request, "ValidationError", f"Stack for {asked} does not exist", 400)

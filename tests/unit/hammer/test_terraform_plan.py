@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from hammer.listing.build import usual_knowledge
-from hammer.listing.issue import Listing
+from hammer.listing.issue import Listing, usual_knowledge
 from hammer.planned import Judge, scan_plan_file
 from library.jobs.command_line import NotThereError, WrongUsageError
 from library.network.addresses import AddressSet
@@ -191,7 +190,7 @@ def test_what_cannot_matter_is_not_named(tmp_path: Path, ingress: Any, unknown: 
 
 
 def test_unchanged_resources_count(tmp_path: Path) -> None:
-    document = plan(group(ingress=[rule()]))
+    document: dict[str, Any] = plan(group(ingress=[rule()]))
     document["resource_changes"] = []
     assert list(found(judged(tmp_path, document))) == ["aws_security_group.web"]
 

@@ -1,0 +1,504 @@
+"""Carries out a plan on one group: first all that is added, then all that is revoked, then what nobody needs.
+
+At every moment between, private access that the group gives before and after is there. Each step is in the journal
+before it is done, and what EC2 acknowledged is in it afterwards. Nothing is taken back here: what could not be
+carried out is planned anew, by this run or the next, on what is there then.
+
+The calls themselves come first: the only code that changes anything in EC2. Each call tells three outcomes apart: EC2
+carried it out, EC2 refused it, or nobody knows, because the answer was lost. The SDK repeats a call whose answer was
+lost, so that "there already" and "not there" may be the call's own doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+)
+
+from library.aws.conditional_writes import ConflictError
+from library.aws.failures import AWS_ERRORS, THROTTLED, error_code, explain
+from library.aws.issue_table import UnreadableIssueError
+from library.errors import HammerError
+from library.issues.times import format_time
+from library.security_groups.group import IngressRule, ShapeError, parse_permission, parse_rule
+from remediation.backups import BackupError
+from remediation.group_state import Journal, UnsteadyError
+from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep, RevokedState, unneeded
+from remediation.rules import RuleKey, by_ports, merged, permission_of, rule_key, with_description
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ec2.type_defs import IpPermissionTypeDef
+
+# The request never reached AWS.
+_NOT_SENT = (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+)
+
+
+class ChangeAnswer(StrEnum):
+    """What EC2 answered to a change."""
+
+    DONE = "done"
+    THERE_ALREADY = "there already"
+    NOT_THERE = "not there"
+    REFUSED = "refused"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What came of a call.
+
+    Attributes:
+        answer: the last answer.
+        was_lost: an answer to an earlier attempt of the same call was lost: it may have been carried out.
+        rule_ids: the ids of the added rules, by rule, where EC2 told them.
+        not_found: the rules to revoke that EC2 did not find, where it revoked the others.
+        error: what was raised; None where it was carried out.
+    """
+
+    answer: ChangeAnswer
+    was_lost: bool = False
+    rule_ids: Mapping[RuleKey, str] | None = None
+    not_found: frozenset[RuleKey] = frozenset()
+    error: Exception | None = None
+
+
+def authorize(client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef]) -> CallResult:
+    """Add rules, all of them or none."""
+    with _attempts(client, "AuthorizeSecurityGroupIngress") as attempts:
+        try:
+            answer = client.authorize_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
+        except AWS_ERRORS as error:
+            return _failed(error, attempts)
+    return CallResult(ChangeAnswer.DONE, rule_ids=_ids(answer))
+
+
+def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallResult:
+    """Revoke exactly these rules, all of them or none."""
+    with _attempts(client, "RevokeSecurityGroupIngress") as attempts:
+        try:
+            client.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=rule_ids)
+        except AWS_ERRORS as error:
+            return _failed(error, attempts)
+    return CallResult(ChangeAnswer.DONE)
+
+
+def revoke_unchanged(client: EC2Client, group_id: str, rules: Sequence[IngressRule]) -> CallResult:
+    """Revoke rules of one protocol and port range, each with a CIDR or a prefix list, as far as they are still so.
+
+    By what they are, because a rule keeps its id when somebody edits it (ModifySecurityGroupRules): its id would revoke
+    whatever it has become. In a default VPC, EC2 revokes those that it finds and names the others; elsewhere it revokes
+    all of them or none (EC2 API Reference, RevokeSecurityGroupIngress).
+    """
+    permissions = [merged(permission_of(rule._replace(description="")) for rule in rules)]
+    with _attempts(client, "RevokeSecurityGroupIngress") as attempts:
+        try:
+            answer = client.revoke_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
+        except AWS_ERRORS as error:
+            return _failed(error, attempts)
+    not_found = frozenset(
+        rule_key(rule) for raw in answer.get("UnknownIpPermissions", ()) for rule in parse_permission(raw)
+    )
+    if not_found.issuperset(map(rule_key, rules)):
+        return CallResult(ChangeAnswer.NOT_THERE, attempts.lost_before_last)
+    return CallResult(ChangeAnswer.DONE, attempts.lost_before_last, not_found=not_found)
+
+
+def set_descriptions(client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef]) -> None:
+    """Give existing rules the descriptions that these permissions have. To do it twice changes nothing."""
+    client.update_security_group_rule_descriptions_ingress(GroupId=group_id, IpPermissions=permissions)
+
+
+def _ids(answer: Mapping[str, Any]) -> dict[RuleKey, str]:
+    ids = {}
+    for raw in answer.get("SecurityGroupRules", ()):
+        try:
+            rule = parse_rule(raw)
+        except ShapeError:
+            continue  # the next look tells its id
+        ids[rule_key(rule)] = rule.rule_id
+    return ids
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The attempts of one call that the SDK made.
+
+    Attributes:
+        seen: how many ended.
+        lost: whether one of them may have been carried out, although the call as a whole failed.
+        lost_before_last: whether one before the last may have been carried out.
+    """
+
+    seen: int = 0
+    lost: bool = False
+    lost_before_last: bool = False
+
+
+@contextmanager
+def _attempts(client: EC2Client, operation: str) -> Iterator[_Attempts]:
+    attempts = _Attempts()
+
+    def note(response: Any = None, caught_exception: Exception | None = None, **_: Any) -> None:
+        attempts.seen += 1
+        attempts.lost_before_last = attempts.lost
+        if caught_exception is not None:
+            attempts.lost |= not isinstance(caught_exception, _NOT_SENT)
+        elif response is not None:
+            http, parsed = response
+            code = str(parsed.get("Error", {}).get("Code", ""))
+            attempts.lost |= http.status_code < 400 or (http.status_code >= 500 and code not in THROTTLED)
+
+    event = f"needs-retry.ec2.{operation}"
+    client.meta.events.register(event, note)
+    try:
+        yield attempts
+    finally:
+        client.meta.events.unregister(event, note)
+
+
+def _failed(error: Exception, attempts: _Attempts) -> CallResult:
+    if isinstance(error, ClientError):
+        metadata = error.response.get("ResponseMetadata", {})
+        code = error_code(error)
+        was_lost = attempts.lost or metadata.get("RetryAttempts", 0) >= max(attempts.seen, 1)
+        if code.endswith(".Duplicate"):
+            return CallResult(ChangeAnswer.THERE_ALREADY, was_lost, error=error)
+        if code.endswith(".NotFound") and not code.startswith("InvalidGroup"):
+            return CallResult(ChangeAnswer.NOT_THERE, was_lost, error=error)
+        refused = metadata.get("HTTPStatusCode", 500) < 500 or code in THROTTLED
+        return CallResult(
+            ChangeAnswer.REFUSED if refused and not was_lost else ChangeAnswer.LOST, was_lost, error=error
+        )
+    refused = isinstance(error, _NOT_SENT) and not attempts.lost
+    return CallResult(ChangeAnswer.REFUSED if refused else ChangeAnswer.LOST, attempts.lost, error=error)
+
+
+COULD_NOT = (*AWS_ERRORS, BackupError, ConflictError, ShapeError, UnreadableIssueError, UnsteadyError)
+"""What can be in the way of one group's change, and is a failure of that group alone."""
+
+
+class ChangeFailedError(HammerError):
+    """A change was not carried out, or not as a whole.
+
+    Attributes:
+        entry: the facts so far.
+        may_help: whether to try again soon may help: an answer was lost.
+    """
+
+    def __init__(self, text: str, entry: JournalEntry, *, may_help: bool = False) -> None:
+        super().__init__(text)
+        self.entry = entry
+        self.may_help = may_help
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanges:
+    """What to change in one group.
+
+    Attributes:
+        add: rules to add, with their descriptions.
+        revoke: rules to revoke, with their ids.
+        describe: rules that get another description.
+        relied_on: rules that are shown already, with their ids, and that the change depends on. To add them again is
+            how EC2 is asked whether they are there: it answers so without delay, unlike a read.
+        replaces: the ids of the revoked rules that a rule stands in for, by rule.
+        lingering: rules that were taken away and are shown long after.
+        permissions: how to add a rule exactly, where the rule alone does not tell.
+        proved: the ids of the rules that Hammer is proved to have added earlier (`remediation.proof`). Beside those
+            that EC2 adds in this very change, only they may be taken away again.
+    """
+
+    add: tuple[IngressRule, ...] = ()
+    revoke: tuple[IngressRule, ...] = ()
+    describe: tuple[IngressRule, ...] = ()
+    relied_on: tuple[IngressRule, ...] = ()
+    replaces: Mapping[RuleKey, tuple[str, ...]] | None = None
+    lingering: tuple[AddedRule, ...] = ()
+    permissions: Mapping[RuleKey, Any] | None = None
+    proved: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """One group, and what is needed to change it."""
+
+    ec2: EC2Client
+    group_id: str
+    journal: Journal
+    renew_lock: Callable[[], None]
+    now: Callable[[], datetime]
+
+    def carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> JournalEntry:
+        """Carry out changes whose backup is written, up to `JournalStep.VERIFYING`.
+
+        Args:
+            entry: the facts so far.
+            changes: what to change.
+            details: for the journal, see `Journal.write`.
+
+        Raises:
+            ChangeFailedError: it could not be done, or not all of it.
+            LockedError: another run took the lock over.
+        """
+        before = known = entry
+        closed_now: set[str] = set()
+        entry = _to_be_changed(entry, changes, self._at())
+        self.renew_lock()
+        try:
+            entry = self.journal.write(replace(entry, step=JournalStep.ADDING, problem=""), **details)
+        except COULD_NOT as error:
+            raise ChangeFailedError(f"the journal could not be written: {explain(error)}", known) from error
+        try:
+            entry = self._add(entry, changes, known)
+            self._describe(changes)
+            if changes.revoke:
+                known = entry
+                self.renew_lock()
+                entry = entry.with_revoked(changes.revoke, RevokedState.SENT, self._at())
+                try:
+                    entry = self.journal.write(replace(entry, step=JournalStep.REVOKING))
+                except COULD_NOT:
+                    entry = known
+                    raise
+                entry = self._revoke_all(entry, changes.revoke, known, closed_now)
+            needless = _added_again(before, entry, changes.relied_on, closed_now)
+            earlier = {one.rule.rule_id for one in (*before.add, *before.withdrawn)}
+            just_added = {one.rule.rule_id for one in entry.add} - earlier - {""}
+            entry = self._withdraw(entry, (*changes.lingering, *needless), changes.proved | just_added)
+            return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
+        except ChangeFailedError as error:
+            self._note(error.entry, str(error))
+            raise
+        except COULD_NOT as error:
+            self._note(entry, explain(error))
+            raise ChangeFailedError(explain(error), entry) from error
+
+    def _note(self, entry: JournalEntry, problem: str) -> None:
+        """Keep what is known after a failure. If that fails, the next run finds the call as sent, and looks."""
+        step = entry.step if entry.left_traces else JournalStep.UNDONE
+        try:
+            self.journal.write(replace(entry, step=step, problem=problem))
+        except COULD_NOT:
+            return
+
+    def _at(self) -> str:
+        return format_time(self.now()) or ""
+
+    def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
+        batches = [*by_ports(changes.add), *([rule] for rule in changes.relied_on)]
+        for number, batch in enumerate(batches):
+            if number:
+                self.renew_lock()
+            try:
+                entry = self._add_batch(entry, batch, changes.permissions or {}, known)
+            except ChangeFailedError as error:
+                not_sent = [rule_key(rule) for later in batches[number + 1 :] for rule in later]
+                error.entry = _without_attempt(error.entry, known, not_sent)
+                raise
+        return entry
+
+    def _add_batch(
+        self,
+        entry: JournalEntry,
+        batch: Sequence[IngressRule],
+        permissions: Mapping[RuleKey, Any],
+        known: JournalEntry,
+        *,
+        unsure: bool = False,
+    ) -> JournalEntry:
+        """Add rules of one protocol and port range. `unsure`: an earlier call of this change may have added them."""
+        singles = [permissions.get(rule_key(rule)) or permission_of(rule) for rule in batch]
+        result = authorize(self.ec2, self.group_id, [merged(singles)])
+        keys = [rule_key(rule) for rule in batch]
+        if result.answer is ChangeAnswer.DONE:
+            return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
+        if result.answer is ChangeAnswer.THERE_ALREADY and len(batch) == 1:
+            before = {one.key: one for one in known.add}.get(keys[0])
+            if before is not None and before.state is AddedState.ADDED:
+                # As the entry has it by now, which says what else the rule stands in for.
+                now = next(one for one in entry.add if one.key == before.key)
+                return entry.with_added({before.key: replace(now, state=before.state, rule=before.rule, at=self._at())})
+            is_unsure = unsure or result.was_lost or (before is not None and before.state is not AddedState.NOT_OURS)
+            state = AddedState.THERE if is_unsure else AddedState.NOT_OURS
+            return _acknowledged(entry, {keys[0]: state}, {}, self._at())
+        if result.answer is ChangeAnswer.THERE_ALREADY:
+            # Which of them? EC2 adds none then. Emulators add those before it: their descriptions will tell.
+            for number, rule in enumerate(batch):
+                try:
+                    entry = self._add_batch(entry, [rule], permissions, known, unsure=True)
+                except ChangeFailedError as error:
+                    error.entry = _without_attempt(error.entry, known, keys[number + 1 :])
+                    raise
+            return entry
+        if result.answer is ChangeAnswer.REFUSED and not unsure:
+            entry = _without_attempt(entry, known, keys)
+        raise _failure(result, entry)
+
+    def _describe(self, changes: RuleChanges) -> None:
+        if changes.describe:
+            permissions = changes.permissions or {}
+            singles = [
+                with_description(permissions.get(rule_key(rule)) or permission_of(rule), rule.description)
+                for rule in changes.describe
+            ]
+            set_descriptions(self.ec2, self.group_id, singles)
+
+    def _revoke_all(
+        self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
+    ) -> JournalEntry:
+        """Revoke rules. The ids of those that this may have closed, and not an earlier call, go to `closed_now`."""
+        batches = [rules] if entry.kind is ChangeKind.RESTORE else by_ports(rules)
+        for number, batch in enumerate(batches):
+            if number:
+                self.renew_lock()
+            try:
+                entry = self._revoke(entry, batch, known, closed_now)
+            except ChangeFailedError as error:
+                for rule in (rule for later in batches[number + 1 :] for rule in later):
+                    error.entry = self._as_before(error.entry, rule, known)
+                raise
+        return entry
+
+    def _revoke(
+        self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
+    ) -> JournalEntry:
+        if entry.kind is ChangeKind.RESTORE:  # it may revoke rules that name groups, and somebody looks at it
+            result = revoke(self.ec2, self.group_id, [rule.rule_id for rule in rules])
+        else:
+            result = revoke_unchanged(self.ec2, self.group_id, rules)
+        is_done = result.answer is ChangeAnswer.DONE
+        found = [rule for rule in rules if is_done and rule_key(rule) not in result.not_found]
+        closed_now.update(rule.rule_id for rule in (rules if result.was_lost else found))
+        if result.answer is ChangeAnswer.NOT_THERE and len(rules) > 1:
+            if result.was_lost:
+                known = entry
+            for rule in rules:
+                entry = self._revoke(entry, [rule], known, closed_now)
+            return entry
+        if is_done or result.answer is ChangeAnswer.NOT_THERE:
+            entry = entry.with_revoked(found, RevokedState.REVOKED, self._at())
+            for rule in (rule for rule in rules if rule not in found):
+                # Gone by an earlier attempt of Hammer's, perhaps: what replaces it stays. Else by somebody else.
+                unsure = result.was_lost or known.state_of(rule.rule_id) in (RevokedState.SENT, RevokedState.REVOKED)
+                state = RevokedState.REVOKED if unsure else RevokedState.GONE
+                entry = entry.with_revoked([rule], state, self._at())
+            return entry
+        if result.answer is ChangeAnswer.REFUSED:
+            for rule in rules:
+                entry = self._as_before(entry, rule, known)
+        raise _failure(result, entry)
+
+    def _as_before(self, entry: JournalEntry, rule: IngressRule, known: JournalEntry) -> JournalEntry:
+        """The entry with a rule whose revoke was not sent, or was refused."""
+        same = (
+            one.state
+            for one in known.revoke
+            if one.rule.rule_id == rule.rule_id and rule_key(one.rule) == rule_key(rule)
+        )
+        return entry.with_revoked([rule], next(same, RevokedState.PLANNED), self._at())
+
+    def _withdraw(self, entry: JournalEntry, lingering: Sequence[AddedRule], ours: Container[str]) -> JournalEntry:
+        """Take away what stands in for no closed rule. `ours`: the ids of the rules that Hammer has added for sure."""
+        taken_away = tuple(added for added in unneeded(entry, ()) if added.rule.rule_id in ours)
+        lingering = [added for added in lingering if added.rule.rule_id in ours]
+        rules = [added.rule for added in (*taken_away, *lingering)]
+        if not rules:
+            return entry
+        self.renew_lock()
+        for batch in [rules], [[rule] for rule in rules]:
+            results = [revoke(self.ec2, self.group_id, [rule.rule_id for rule in part]) for part in batch]
+            for result in results:
+                if result.answer in (ChangeAnswer.REFUSED, ChangeAnswer.LOST):
+                    raise _failure(result, entry)
+            if len(rules) == 1 or all(result.answer is ChangeAnswer.DONE for result in results):
+                break
+        return entry.without_added((*taken_away, *lingering), self._at())
+
+
+def _to_be_changed(entry: JournalEntry, changes: RuleChanges, at: str) -> JournalEntry:
+    """The entry before the calls: what is going to be sent, and what for."""
+    replaces = changes.replaces or {}
+    old = {one.key: one for one in entry.add}
+    added: dict[RuleKey, AddedRule] = {}
+
+    def purposes(key: RuleKey) -> tuple[str, ...]:
+        before = old[key].replaces if key in old else ()
+        return tuple(dict.fromkeys((*before, *replaces.get(key, ()))))
+
+    shown = {rule_key(rule): rule.rule_id for rule in changes.relied_on}
+    for rule in (*changes.add, *(rule._replace(rule_id="") for rule in changes.relied_on)):
+        key = rule_key(rule)
+        is_ours = key in old and old[key].state is AddedState.ADDED
+        before = shown.get(key) or (old[key].before if key in old else "")
+        sent = AddedRule(rule, AddedState.SENT, purposes(key), at, before)
+        added[key] = replace(old[key], replaces=purposes(key)) if is_ours else sent
+    for key in replaces.keys() & old.keys() - added.keys():
+        added[key] = replace(old[key], replaces=purposes(key))
+    entry = entry.with_added(added)
+    unknown = [rule for rule in changes.revoke if entry.state_of(rule.rule_id) in (None, RevokedState.NOT_SHOWN)]
+    return entry.with_revoked(unknown, RevokedState.PLANNED, at)
+
+
+def _added_again(
+    before: JournalEntry, entry: JournalEntry, relied_on: Iterable[IngressRule], closed_now: set[str]
+) -> tuple[AddedRule, ...]:
+    """Rules that somebody had taken away after an earlier call, and that were added again for nothing.
+
+    Whether an earlier revoke without an answer was carried out is known only when it is sent again. Until then the
+    rules that it depends on must be there, so they are added if EC2 does not have them any more. If it turns out that
+    nothing was left to close, the group stays as whoever took them away left it.
+    """
+    relied = set(map(rule_key, relied_on))
+    old = {one.key: one for one in before.add if one.state.is_there}
+    return tuple(
+        one
+        for one in entry.add
+        if one.key in relied & old.keys()
+        and one.state is AddedState.ADDED
+        and (old[one.key].state, old[one.key].rule.rule_id) != (AddedState.ADDED, one.rule.rule_id)
+        and closed_now.isdisjoint(one.replaces)
+    )
+
+
+def _acknowledged(
+    entry: JournalEntry, states: Mapping[RuleKey, AddedState], ids: Mapping[RuleKey, str], at: str
+) -> JournalEntry:
+    """The entry with what EC2 said about rules that were sent."""
+    return entry.with_added(
+        {
+            one.key: replace(one, state=states[one.key], rule=one.rule._replace(rule_id=ids.get(one.key, "")), at=at)
+            for one in entry.add
+            if one.key in states
+        }
+    )
+
+
+def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[RuleKey]) -> JournalEntry:
+    """The entry with these rules as they were known before a call that EC2 refused."""
+    refused = set(keys)
+    old = [one for one in known.add if one.key in refused]
+    return replace(entry, add=(*(one for one in entry.add if one.key not in refused), *old))
+
+
+def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
+    text = explain(result.error) if result.error else "EC2 did not answer"
+    return ChangeFailedError(text, entry, may_help=result.answer is ChangeAnswer.LOST)

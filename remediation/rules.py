@@ -1,0 +1,178 @@
+"""Ingress rules compared with each other, and in the shape that EC2's calls take and give them in.
+
+Pure. Which rules are the same to EC2, and which let in all that another does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from library.network.addresses import parse_network
+from library.network.ports import protocol_name
+from library.security_groups.group import IngressRule, ShapeError, parse_permission
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import IpPermissionTypeDef
+
+
+def with_description(permission: Any, description: str) -> IpPermissionTypeDef:
+    """The permission of a single rule with another description; an empty one takes it away."""
+    return {  # type: ignore[return-value]
+        key: [{**value[0], "Description": description}] if key in _SOURCES else value
+        for key, value in permission.items()
+    }
+
+
+def permission_of(rule: IngressRule) -> IpPermissionTypeDef:
+    """A rule with a CIDR or a prefix list as AuthorizeSecurityGroupIngress takes it."""
+    if rule.prefix_list_id:
+        kind, source = "PrefixListIds", {"PrefixListId": rule.prefix_list_id}
+    elif parse_network(rule.cidr).version == 4:
+        kind, source = "IpRanges", {"CidrIp": rule.cidr}
+    else:
+        kind, source = "Ipv6Ranges", {"CidrIpv6": rule.cidr}
+    if rule.description:
+        source["Description"] = rule.description
+    permission: Any = {"IpProtocol": rule.protocol, kind: [source]}
+    if protocol_name(rule.protocol) != "-1":
+        # A protocol without ports: EC2 takes -1 for all of it as well as none at all.
+        permission |= {
+            "FromPort": -1 if rule.from_port is None else rule.from_port,
+            "ToPort": -1 if rule.to_port is None else rule.to_port,
+        }
+    return permission  # type: ignore[no-any-return]
+
+
+_SOURCES = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
+# What DescribeSecurityGroups tells of a referenced group, but AuthorizeSecurityGroupIngress does not take.
+_ONLY_DESCRIBED = {"PeeringStatus"}
+
+
+def single_permissions(permissions: object) -> Iterator[tuple[IngressRule, IpPermissionTypeDef]]:
+    """Described permissions taken apart: each rule with what would add it again exactly.
+
+    Args:
+        permissions: `IpPermissions` as DescribeSecurityGroups gives it, or what somebody stored as such.
+
+    Raises:
+        ShapeError: a permission is not understood.
+    """
+    if not isinstance(permissions, (list, tuple)):
+        raise ShapeError(f"rules of another shape: {permissions!r:.200}")
+    for permission in permissions:
+        _check(permission)
+        for kind in _SOURCES:
+            for source in permission.get(kind, ()):
+                single: Any = {
+                    "IpProtocol": permission.get("IpProtocol"),
+                    **{key: permission[key] for key in ("FromPort", "ToPort") if permission.get(key) is not None},
+                    kind: [{key: value for key, value in source.items() if key not in _ONLY_DESCRIBED}],
+                }
+                (rule,) = parse_permission({**single, kind: [source]})
+                yield rule, single
+
+
+def _check(permission: object) -> None:
+    """Raise ShapeError unless all parts of a permission are understood and of the types that EC2 takes."""
+    if not isinstance(permission, Mapping) or not all(
+        isinstance(permission.get(kind, []), (list, tuple)) for kind in _SOURCES
+    ):
+        raise ShapeError(f"a rule of another shape: {permission!r:.200}")
+    for _ in parse_permission(permission):
+        pass  # raises for the permission as a whole: also where it has no source at all
+    ports = [permission.get(key) for key in ("FromPort", "ToPort")]
+    sources = [source for kind in _SOURCES for source in permission.get(kind, ())]
+    if any(port is not None and type(port) is not int for port in ports) or not all(
+        isinstance(value, str) for source in sources for value in source.values()
+    ):
+        raise ShapeError(f"a rule of another shape: {permission!r:.200}")
+
+
+def merged(singles: Iterable[IpPermissionTypeDef]) -> IpPermissionTypeDef:
+    """Permissions of single rules of one protocol and port range as one permission."""
+    whole: dict[str, Any] = {}
+    for single in singles:
+        for name, value in single.items():
+            whole[name] = [*whole.get(name, ()), *value] if name in _SOURCES else value  # type: ignore[misc]
+    return whole  # type: ignore[return-value]
+
+
+class RuleKey(NamedTuple):
+    """What makes two rules the same to EC2: everything but description and id.
+
+    Attributes:
+        source: a CIDR in its shortest form, or the id of a prefix list or of a security group.
+    """
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    source: str
+
+
+@lru_cache(maxsize=8192)
+def rule_key(rule: IngressRule) -> RuleKey:
+    """The key of a rule. A source that is no CIDR is taken as it is written."""
+    source = rule.prefix_list_id or rule.group_id
+    if not source:
+        try:
+            source = str(parse_network(rule.cidr))
+        except ValueError:
+            source = rule.cidr
+    return RuleKey(protocol_name(rule.protocol), rule.from_port, rule.to_port, source)
+
+
+def by_ports(rules: Iterable[IngressRule]) -> list[list[IngressRule]]:
+    """Rules by protocol and port range: each part is one permission, which EC2 takes as a whole."""
+    parts: dict[tuple[str, int | None, int | None], list[IngressRule]] = {}
+    for rule in rules:
+        parts.setdefault((rule.protocol, rule.from_port, rule.to_port), []).append(rule)
+    return list(parts.values())
+
+
+def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
+    """Whether one rule alone lets in all traffic that another does."""
+    wide_key, narrow_key = rule_key(wide), rule_key(narrow)
+    if wide_key.protocol != "-1":
+        if wide_key.protocol != narrow_key.protocol:
+            return False
+        if wide_key[1:3] != narrow_key[1:3]:
+            if wide_key.protocol not in ("tcp", "udp"):
+                return False
+            if not ((wide.from_port or 0) <= (narrow.from_port or 0) and (narrow.to_port or 0) <= (wide.to_port or 0)):
+                return False
+    if wide_key.source == narrow_key.source:
+        return True
+    if not (wide.cidr and narrow.cidr):
+        return False
+    outer, inner = _network(wide.cidr), _network(narrow.cidr)
+    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last
+
+
+_network = lru_cache(maxsize=8192)(parse_network)
+
+
+def not_there(wanted: Iterable[IngressRule], there: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+    """Those wanted rules that EC2 would not refuse as duplicates of what is there, each once, in their order."""
+    once: dict[RuleKey, IngressRule] = {}
+    for rule in wanted:
+        once.setdefault(rule_key(rule), rule)
+    known = set(map(rule_key, there))
+    return tuple(rule for key, rule in once.items() if key not in known)
+
+
+def without_contained_in(rules: Iterable[IngressRule], others: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+    """Those rules that none of the others contains, in their order."""
+    containers = tuple(others)
+    return tuple(rule for rule in rules if not any(lets_in_all_of(other, rule) for other in containers))
+
+
+def without_contained(rules: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+    """The fewest of these rules that let in the same, in their order."""
+    chosen: list[IngressRule] = []
+    for rule in rules:
+        if not any(lets_in_all_of(other, rule) for other in chosen):
+            chosen = [*(other for other in chosen if not lets_in_all_of(rule, other)), rule]
+    return tuple(chosen)

@@ -1,0 +1,158 @@
+"""Why a group is left as it is, in full, and what the configuration says about that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from library.config.models import closing_terms
+from library.issues.flapping import PastOccurrence
+from library.issues.issue import ClosingTerms, Issue, Status, Timestamps
+from library.issues.opened_by import OpenedBy
+from library.issues.reachability import Severity
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.journal import ChangeKind, JournalEntry, JournalStep
+from tests.builders.config_files import config_with, parse
+from tests.builders.issues import an_issue
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+POLICY = Policy(
+    PortSet.parse([22]), AddressSet(), frozenset({"open_completely"}), carve=False, closing=ClosingTerms(timedelta())
+)
+DUE = an_issue(timestamps=Timestamps(reported=NOW), remediation_details={}, history=())
+BY = OpenedBy("ana", "203.0.113.7", "Terraform/1.9", "AuthorizeSecurityGroupIngress", NOW, "e-1")
+OFTEN = tuple(PastOccurrence(None, NOW - timedelta(days=days)) for days in (3, 2, 1))
+
+
+def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: str = "ana") -> dict[str, Any]:
+    entry = JournalEntry(kind, step, "key", by=by, started="2026-11-21T03:00:00+00:00")
+    return {"journal": entry.to_item()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "policy", "refusal"),
+    [
+        ({}, {}, None),
+        ({"status": Status.WHITELISTED}, {}, Refusal(Why.EXEMPT, "exempt by the whitelist")),
+        ({"status": Status.CLOSED}, {}, Refusal(Why.NOT_OPEN, "its issue is closed")),
+        (
+            {"remediation_details": {"restored": "yes"}},
+            {},
+            Refusal(Why.NOT_UNDERSTOOD, "remediation_details.restored is not a map"),
+        ),
+        (
+            {"remediation_details": {"restored": {"note": "x"}}},
+            {},
+            Refusal(Why.RESTORED, "restored by somebody at some time: left alone until somebody decides"),
+        ),
+        (
+            {"remediation_details": in_progress(ChangeKind.RESTORE)},
+            {},
+            Refusal(Why.RESTORED, "being restored by ana since 2026-11-21T03:00:00+00:00"),
+        ),
+        (
+            {"remediation_details": in_progress(ChangeKind.RESTORE, by="")},
+            {},
+            Refusal(Why.RESTORED, "being restored by somebody since 2026-11-21T03:00:00+00:00"),
+        ),
+        ({"remediation_details": in_progress(ChangeKind.RESTORE, JournalStep.DONE)}, {}, None),
+        ({"remediation_details": in_progress(ChangeKind.REMEDIATION)}, {}, None),
+        ({"timestamps": Timestamps()}, {}, Refusal(Why.NOT_REPORTED, "not reported yet")),
+        (
+            {},
+            {"closing": ClosingTerms(timedelta(days=1))},
+            Refusal(Why.NOT_DUE, "due at 2026-11-23 03:00 UTC"),
+        ),
+        (
+            {},
+            {"closing": ClosingTerms(timedelta(days=1), frozenset(Severity))},
+            Refusal(
+                Why.NOT_DUE,
+                "due at 2026-11-23 03:00 UTC, or as soon as people are told that it is closed at once",
+            ),
+        ),
+        (
+            {"history": OFTEN, "opened_by": BY},
+            {"stop_after": 3},
+            Refusal(
+                Why.FLAPPING,
+                "opened again 3 times in 7 days; it is managed by Terraform, which may open it again: "
+                "somebody must decide",
+            ),
+        ),
+        (
+            {"history": OFTEN},
+            {"stop_after": 3},
+            Refusal(Why.FLAPPING, "opened again 3 times in 7 days: somebody must decide"),
+        ),
+        ({"history": OFTEN}, {"stop_after": 4}, None),
+    ],
+)
+def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any], refusal: Refusal | None) -> None:
+    assert why_not_due(replace(DUE, **changes), replace(POLICY, **policy), NOW) == refusal
+
+
+@pytest.mark.parametrize(
+    ("issue", "refusal"),
+    [
+        (DUE, None),
+        (replace(DUE, status=Status.RESOLVED), None),
+        (replace(DUE, status=Status.CLOSED), None),
+        (replace(DUE, status=Status.WHITELISTED), Refusal(Why.EXEMPT, "exempt by the whitelist")),
+        (replace(DUE, timestamps=Timestamps()), Refusal(Why.NOT_REPORTED, "not reported yet")),
+        (replace(DUE, history=OFTEN), None),
+    ],
+)
+def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Refusal | None) -> None:
+    assert why_not_touched(issue, replace(POLICY, stop_after=1), NOW) == refusal
+
+
+@pytest.mark.parametrize(
+    ("retention", "immediate", "refusal"),
+    [
+        (timedelta(0), frozenset(), None),
+        (timedelta(days=1), frozenset({Severity.HIGH}), None),
+        (
+            timedelta(days=1),
+            frozenset(),
+            Refusal(Why.NOT_DUE, "due at 2026-11-23 03:00 UTC: open completely by now, which is not closed at once"),
+        ),
+    ],
+)
+def test_why_it_is_not_closed_at_once_after_all(
+    retention: timedelta, immediate: frozenset[Severity], refusal: Refusal | None
+) -> None:
+    policy = replace(POLICY, closing=ClosingTerms(retention, immediate))
+    assert why_not_at_once(DUE, policy, "open_completely", NOW) == refusal
+    assert why_not_at_once(replace(DUE, timestamps=Timestamps()), policy, "open_completely", NOW) is None
+
+
+@pytest.mark.parametrize(("strategy", "carve"), [("carve_ports", True), ("replace_rule", False)])
+def test_what_a_configuration_says(strategy: str, carve: bool) -> None:
+    config = parse(
+        config_with(
+            {
+                "secgrp_unrestricted_access/remediation_strategy": strategy,
+                "secgrp_unrestricted_access/remediation_scope": ["open_partly"],
+                "secgrp_unrestricted_access/remediation_stop_after_reopenings": 4,
+                "secgrp_unrestricted_access/restricted_ports": [22],
+                "secgrp_unrestricted_access/trusted_cidrs": ["8.8.8.0/24"],
+            }
+        ),
+        whitelist={"secgrp_unrestricted_access": {"210987654321": ["sg-1"], "123456789012": ["sg-2"]}},
+    )
+    assert policy_of(config, "210987654321") == Policy(
+        restricted=PortSet.parse([22]),
+        trusted=AddressSet.parse("8.8.8.0/24"),
+        scope=frozenset({"open_partly"}),
+        carve=carve,
+        closing=closing_terms(config, "210987654321"),
+        exemptions=config.exemptions("210987654321"),
+        stop_after=4,
+    )
+    assert [exemption.group for exemption in policy_of(config, "210987654321").exemptions] == ["sg-1"]
