@@ -202,7 +202,8 @@ def test_a_rule_of_a_group_that_is_not_in_the_plan(tmp_path: Path) -> None:
 
 
 def test_other_documents_are_no_plan(tmp_path: Path) -> None:
-    for document in ({}, [], {"format_version": "1.0", "values": {"root_module": {}}}, "plan"):
+    others: list[Any] = [{}, [], {"format_version": "1.0", "values": {"root_module": {}}}, "plan"]
+    for document in others:
         with pytest.raises(WrongUsageError, match="no plan"):
             judged(tmp_path, document)
     with pytest.raises(WrongUsageError, match="cannot be read"):
