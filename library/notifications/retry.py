@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 300.0
-SOON, LATE = 3, 100
+SOON, LATE = 3, 20
 """After how many failures in a row a service counts as down: if each costs time; if they may be about what was sent."""
 
 
@@ -28,6 +28,7 @@ class Failure:
         may_repeat: whether it is safe to send the call again, and may help.
         wait_s: how many seconds the service asks to wait; None: it does not say.
         down_after: `SOON` or `LATE`: how many such failures in a row show that the service is down; 0: it is no sign.
+        is_answer: whether the service answered as one that works: earlier failures are no sign any more.
         down: why the service cannot be used at all in this run; empty: it may be.
     """
 
@@ -35,6 +36,7 @@ class Failure:
     may_repeat: bool = False
     wait_s: float | None = None
     down_after: int = 0
+    is_answer: bool = False
     down: str = ""
 
 
@@ -91,7 +93,9 @@ class RetryingCaller:
                 break
             wait_s = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.wait_s is None else failure.wait_s
             self._sleep(min(wait_s, LONGEST_WAIT_S))
-        if failure.down_after:
+        if failure.is_answer:
+            self._failures = {SOON: 0, LATE: 0}
+        elif failure.down_after:
             self._failures[failure.down_after] += 1
         if failure.down:
             self._down = failure.down

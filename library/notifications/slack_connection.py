@@ -6,7 +6,6 @@ waited for as long as it says.
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Callable
 from http.client import HTTPException
@@ -17,6 +16,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from library.aws.secrets import SecretError
+from library.documents.text import flattened
 from library.errors import HammerError
 from library.notifications.retry import LATE, SOON, Failure, RetryingCaller
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from library.config import Slack
 
 _TIMEOUT_S = 30
+_CODE_LIMIT = 80
+_NO_JSON = "Received a response in a non-JSON format"  # slack_sdk's word for an answer without a code
 
-# What Slack says of a channel or user that cannot get messages, whatever is tried.
+# What Slack is known to say of a channel or user that cannot get messages, whatever is tried. The list is open: what it
+# says beyond that costs a few requests more (`library.notifications.delivery`).
 _UNUSABLE = frozenset(
     {
         "cannot_dm_bot",
@@ -34,15 +37,26 @@ _UNUSABLE = frozenset(
         "is_archived",
         "messages_tab_disabled",
         "not_in_channel",
-        "restricted_action",
-        "restricted_action_read_only_channel",
+        "team_access_not_granted",
         "user_disabled",
         "user_not_found",
         "users_not_found",
     }
 )
+_UNUSABLE_PREFIX = "restricted_action"
+# What it says of the app or its token: it holds for every channel.
 _NO_LOGIN = frozenset(
-    {"account_inactive", "invalid_auth", "missing_scope", "not_authed", "token_expired", "token_revoked"}
+    {
+        "account_inactive",
+        "invalid_auth",
+        "missing_scope",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "token_expired",
+        "token_revoked",
+        "two_factor_setup_required",
+    }
 )
 # What Slack, or a proxy that lets only some methods through, says to who may post but not look users up.
 _NO_LOOKUP = frozenset(
@@ -171,15 +185,17 @@ class SlackConnection:
         if code in _NO_LOGIN or status == 401 or (status == 403 and not writes):
             down = f"Slack refused the login ({code or status}): check the secret {self._settings.secret!r}"
             return Failure(SlackUnavailableError(down), down=down)
-        if code in _UNUSABLE:
-            return Failure(SlackDestinationError(f"Slack says {code}"))
+        if code in _UNUSABLE or code.startswith(_UNUSABLE_PREFIX):
+            return Failure(SlackDestinationError(f"Slack says {code}"), is_answer=True)
+        is_down = status >= 500 or code in _SERVER_ERRORS
         if writes:
             # Also a server error, or a proxy's 403, may be about what this message says: others are still to be sent.
-            may_have_arrived = status >= 500 or code in _SERVER_ERRORS or (not code and status < 400)
-            return Failure(SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived), down_after=LATE)
-        if status >= 500 or code in _SERVER_ERRORS:
+            may_have_arrived = is_down or (not code and status < 400)
+            refused = SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived)
+            return Failure(refused, down_after=LATE if is_down else 0, is_answer=not is_down)
+        if is_down:
             return Failure(SlackError(reason), may_repeat=status >= 500, down_after=SOON)
-        return Failure(SlackDestinationError(reason))
+        return Failure(SlackDestinationError(reason), is_answer=True)
 
     def _unreachable(self, error: Exception, *, writes: bool) -> Failure:
         base_url = self._settings.base_url
@@ -199,12 +215,14 @@ def _status(error: SlackApiError) -> int:
 
 
 def _code(error: SlackApiError) -> str:
-    """Slack's name of the error, where the answer has one at all."""
+    """Slack's name of the error, on one line, where the answer has one at all."""
     try:
-        code = error.response.get("error")
+        code, is_refusal = error.response.get("error"), error.response.get("ok") is False
     except (AttributeError, ValueError):
         return ""
-    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code) else ""
+    if not isinstance(code, str):
+        return "no, without a reason" if is_refusal else ""
+    return "" if code.startswith(_NO_JSON) else flattened(code, _CODE_LIMIT)
 
 
 def _retry_after(error: SlackApiError) -> float | None:
