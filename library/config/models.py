@@ -112,11 +112,22 @@ class Jira(ConfigSection):
 
     enabled: bool = setting(BOOLEAN, "Whether to write tickets.", default=False)
     server: str = setting(ENCRYPTED_URL, "URL of the JIRA server.", default="")
+    api_url: str = setting(
+        ENCRYPTED_URL,
+        "URL of JIRA's REST API where it is another than jira.server: for a scoped token "
+        "https://api.atlassian.com/ex/jira/<cloud id>; empty: jira.server.",
+        default="",
+    )
     secret: str = setting(SECRET_NAME, "Name of the secret in AWS Secrets Manager.", default="hammer/jira")
     issue_type: str = setting(TEXT, "Type of a new ticket.", default="Task")
     text_field_character_limit: int = setting(POSITIVE, "Longest text JIRA takes, in characters.", default=32_767)
     ca_bundle: str = setting(TEXT, "File of certificates to trust; empty: the system's.", default="")
     close_transition: str = setting(TEXT, "Transition that closes; empty: the one to a done status.", default="")
+    close_fields: Mapping[str, Any] = setting(
+        MappingOf(JIRA_FIELD, None),
+        "Fields of the transition that closes, by their ids, with values as JIRA's REST API takes them.",
+        default={},
+    )
     priority: str = setting(TEXT, "Priority of a new ticket; empty: the project's default.", default="")
     priorities: JiraPriorities = setting(
         JiraPriorities, "Priority of a new ticket by severity, before jira.priority.", factory=JiraPriorities

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,7 @@ class SlackConnection:
         secret: gives the secret.
         sleep: waits so many seconds.
         before_write: called before each message is sent; what it raises keeps the message from being sent.
+        now: the clock, in UTC.
     """
 
     def __init__(
@@ -115,11 +117,12 @@ class SlackConnection:
         secret: Callable[[], SlackSecret],
         sleep: Callable[[float], None],
         before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._secret = secret
         self._before_write = before_write
-        self._caller = RetryingCaller(sleep, SlackUnavailableError)
+        self._caller = RetryingCaller(sleep, SlackUnavailableError, now)
         self._client: WebClient | None = None
 
     def read(self, call: Callable[[WebClient], SlackResponse]) -> SlackResponse:
@@ -178,7 +181,7 @@ class SlackConnection:
         status, code = _status(error), _code(error)
         reason = f"Slack answered {code or status}"
         if status == 429 or code in _RATE:
-            wait_s = _retry_after(error)
+            wait_s = self._caller.wait_s(_retry_after(error))
             return Failure(SlackError(reason), may_repeat=True, wait_s=wait_s, down_after=SOON if status == 429 else 0)
         if not writes and (code in _NO_LOOKUP or (not code and status in (403, 404, 405))):
             return Failure(SlackUserLookupError(f"Slack does not let users be looked up ({code or status})"))
@@ -225,11 +228,11 @@ def _code(error: SlackApiError) -> str:
     return "" if code.startswith(_NO_JSON) else flattened(code, _CODE_LIMIT)
 
 
-def _retry_after(error: SlackApiError) -> float | None:
+def _retry_after(error: SlackApiError) -> str:
     headers = {str(name).lower(): value for name, value in dict(getattr(error.response, "headers", {}) or {}).items()}
     value = headers.get("retry-after", "")
     value = value[0] if isinstance(value, list) and value else value
-    return float(value) if isinstance(value, str) and value.isdigit() else None
+    return value if isinstance(value, str) else ""
 
 
 def _never_connected(error: BaseException) -> bool:
