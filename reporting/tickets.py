@@ -64,7 +64,7 @@ class Tickets:
         problems: what could not be done beside the ticket itself, one line each.
         plain: whether the ticket at hand gets short plain texts: JIRA failed at the full ones.
         marker: by which the comment that the ticket at hand gets is known again.
-        may_appear: whether the last run may have filed a ticket that JIRA does not find yet.
+        unknown_since: when an earlier run may have filed a ticket, of which nobody knows the key; None: it did not.
     """
 
     jira: JiraClient
@@ -76,7 +76,7 @@ class Tickets:
     problems: list[str] = field(default_factory=list)
     plain: bool = False
     marker: str = ""
-    may_appear: bool = False
+    unknown_since: datetime | None = None
 
     def tell(self, step: Step, filing: Filing) -> dict[str, Any]:
         """Bring an issue's ticket up to date.
@@ -97,30 +97,24 @@ class Tickets:
         left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
         # The time of the first intent stays: that is when something may have been written.
-        failed = bool(left_over.get("failed"))
-        self.may_appear = bool(left_over) and not failed
-        since = (None if failed else left_over.get("since")) or format_time(self.now())
-        if not resumed or failed:
-            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since}}})
+        since = left_over.get("since") or format_time(self.now())
+        self.unknown_since = None if kept.get("ticket") else parse_time(left_over.get("unknown"))
+        if not resumed:
+            unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
+            intended = {**intent, "since": since, **unknown}
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
         self.plain = bool(left_over.get("plain"))
+        self.marker = _marker(step, news)
         try:
-            self.marker = _marker(issue, news, str(since))
             return self._brought_up_to_date(step, filing, kept, left_over, resumed=resumed)
         except JiraOutcomeUnknownError as error:
-            if error.status == 500:
+            intended = {**intent, "since": since}
+            if not kept.get("ticket"):
+                intended["unknown"] = format_time(self.now())
+            if error.status == 500 or self.plain:
                 # What this issue says may be what JIRA fails at: the next run says less.
-                self.table.update(
-                    issue,
-                    {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since, "plain": True}}},
-                )
-            raise
-        except JiraError:
-            if not kept.get("ticket") and not self.may_appear:
-                # So that the next run need not wait for a ticket that cannot be there.
-                self.table.update(
-                    issue,
-                    {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since, "failed": True}}},
-                )
+                intended["plain"] = True
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
             raise
 
     def _brought_up_to_date(
@@ -152,7 +146,7 @@ class Tickets:
         if not key:
             key, assignee = self._file(step, filing)
             still = self._attend(key, attendance(filing), assignee)
-            if left_over and not left_over.get("failed") and not kept.get("ticket"):
+            if self.unknown_since:
                 still = {**still, _DUPLICATE: str(format_time(self.now()))}
         return lasting(kept) | told | {"ticket": key} | ({"still": still} if still else {})
 
@@ -180,12 +174,9 @@ class Tickets:
             if wait > 0:
                 self.sleep(min(wait, _INDEXED_AFTER.total_seconds()))
                 found = self.jira.find(label_of(issue))
-            until = begun + _MAY_APPEAR
-            if not found and self.may_appear and self.now() < until:
-                raise JiraError(
-                    f"a ticket may have been filed and is not found yet: no other is filed before {format_time(until)}"
-                )
-        self.may_appear = False
+        if not found and self.unknown_since and self.now() < self.unknown_since + _MAY_APPEAR:
+            until = format_time(self.unknown_since + _MAY_APPEAR)
+            raise JiraError(f"a ticket may have been filed and is not found yet: no other is filed before {until}")
         chosen = next((ticket for ticket in found if not ticket.done), found[0] if found else None)
         if chosen:
             self._close_duplicates(found, chosen.key)
@@ -307,10 +298,11 @@ class Tickets:
         return {**remembered(issue, closed=True), "ticket": ticket.key}
 
 
-def _marker(issue: Issue, news: News, since: str) -> str:
-    """Tells a comment from all others of a ticket. `since`: when it was first going to be written."""
-    what = f"{label_of(issue)} {issue.occurrence} {news} {digest(issue)} {since}"
-    return hashlib.sha256(what.encode()).hexdigest()[:16]
+def _marker(step: Step, news: News) -> str:
+    """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same."""
+    issue = step.issue
+    what = (label_of(issue), issue.occurrence, news, digest(issue), format_time(issue.timestamps.updated))
+    return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end)).encode()).hexdigest()[:16]
 
 
 def label_of(issue: Issue) -> str:
