@@ -23,7 +23,7 @@ from library.issues.times import format_time, parse_time
 from library.notifications.jira_client import JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
 from library.notifications.jira_users import JiraUser
-from library.notifications.jira_workflow import JiraCannotReopenError
+from library.notifications.jira_workflow import JiraCannotCloseError, JiraCannotReopenError
 from reporting.closing_text import closing_changed
 from reporting.exemption_text import with_exemption
 from reporting.exposure_text import told_line
@@ -65,6 +65,7 @@ class Tickets:
         plain: whether the ticket at hand gets short plain texts: JIRA failed at the full ones.
         marker: by which the comment that the ticket at hand gets is known again.
         unknown_since: when an earlier run may have filed a ticket, of which nobody knows the key; None: it did not.
+        files: whether a ticket is being filed.
     """
 
     jira: JiraClient
@@ -77,6 +78,7 @@ class Tickets:
     plain: bool = False
     marker: str = ""
     unknown_since: datetime | None = None
+    files: bool = False
 
     def tell(self, step: Step, filing: Filing) -> dict[str, Any]:
         """Bring an issue's ticket up to date.
@@ -98,7 +100,8 @@ class Tickets:
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
         # The time of the first intent stays: that is when something may have been written.
         since = left_over.get("since") or format_time(self.now())
-        self.unknown_since = None if kept.get("ticket") else parse_time(left_over.get("unknown"))
+        self.unknown_since = parse_time(left_over.get("unknown"))
+        self.files = False
         if not resumed:
             unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
             intended = {**intent, "since": since, **unknown}
@@ -109,8 +112,8 @@ class Tickets:
             return self._brought_up_to_date(step, filing, kept, left_over, resumed=resumed)
         except JiraOutcomeUnknownError as error:
             intended = {**intent, "since": since}
-            if not kept.get("ticket"):
-                intended["unknown"] = format_time(self.now())
+            if self.files or self.unknown_since:
+                intended["unknown"] = format_time(self.now()) if self.files else left_over["unknown"]
             if error.status == 500 or self.plain:
                 # What this issue says may be what JIRA fails at: the next run says less.
                 intended["plain"] = True
@@ -125,7 +128,7 @@ class Tickets:
         ticket = self.jira.get(known) if known else self._lost(issue, left_over)
         if news is News.EXEMPTION_ENDS:
             if ticket is not None:
-                self._comment_or_leave(issue, ticket.key, would_say(step, filing), resumed=resumed)
+                self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
             return told_of(step, news, kept)
         if news is not None and news.ends:
             return told_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
@@ -144,7 +147,8 @@ class Tickets:
                 else still
             )
         if not key:
-            key, assignee = self._file(step, filing)
+            other = self._lost(issue, left_over, known) if known and self.unknown_since else None
+            key, assignee = (other.key, None) if other else self._file(step, filing)
             still = self._attend(key, attendance(filing), assignee)
             if self.unknown_since:
                 still = {**still, _DUPLICATE: str(format_time(self.now()))}
@@ -165,20 +169,24 @@ class Tickets:
             still = {**still, _DUPLICATE: since}
         return kept | ({"still": still} if still else {})
 
-    def _lost(self, issue: Issue, left_over: Mapping[str, Any]) -> Ticket | None:
-        """A ticket of the issue that its item does not know of."""
-        found = self.jira.find(label_of(issue))
+    def _lost(self, issue: Issue, left_over: Mapping[str, Any], but: str = "") -> Ticket | None:
+        """A ticket of the issue that its item does not know of. `but`: the one that it knows, and that is of no use."""
+
+        def search() -> list[Ticket]:
+            return [ticket for ticket in self.jira.find(label_of(issue)) if ticket.key != but]
+
+        found = search()
         begun = parse_time(left_over.get("since"))
         if not found and begun:
             wait = (begun + _INDEXED_AFTER - self.now()).total_seconds()
             if wait > 0:
                 self.sleep(min(wait, _INDEXED_AFTER.total_seconds()))
-                found = self.jira.find(label_of(issue))
+                found = search()
         if not found and self.unknown_since and self.now() < self.unknown_since + _MAY_APPEAR:
             until = format_time(self.unknown_since + _MAY_APPEAR)
             raise JiraError(f"a ticket may have been filed and is not found yet: no other is filed before {until}")
         chosen = next((ticket for ticket in found if not ticket.done), found[0] if found else None)
-        if chosen:
+        if chosen and left_over:
             self._close_duplicates(found, chosen.key)
         return chosen
 
@@ -234,16 +242,25 @@ class Tickets:
             return "", False
         return ticket.key, False
 
-    def _comment_or_leave(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> bool:
-        """Comment on a ticket. Returns whether it can be changed at all: if not, it is left as it is."""
+    def _comment_if_possible(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> bool:
+        """Comment on a ticket. Returns whether JIRA took it."""
         try:
             self._writer().comment(issue, key, document, self.marker, resumed=resumed)
         except JiraError as error:
             if not error.is_refusal:
                 raise
-            self.notes.append(f"{issue.issue_id}: {key} cannot be changed and is left as it is: {error}")
+            self.notes.append(f"{issue.issue_id}: {key} takes no comment: {error}")
             return False
         return True
+
+    def _close(self, issue: Issue, key: str, *, took_comment: bool) -> None:
+        """Close a ticket. One that takes no comment either, as in an archived project, is left as it is."""
+        try:
+            self.jira.workflow.close(key)
+        except JiraError as error:
+            if took_comment or not (isinstance(error, JiraCannotCloseError) or error.is_refusal):
+                raise
+            self.notes.append(f"{issue.issue_id}: {key} cannot be changed and is left as it is: {error}")
 
     def _edit_labels(self, key: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         """Change labels. JIRA may refuse that of a ticket that is closed, which keeps nothing else from being done."""
@@ -272,6 +289,7 @@ class Tickets:
             due=facts.closes_at.date() if facts.closes_at else None,
         )
         text = _with_exemption(text_of(issue).ticket(issue, facts), step)
+        self.files = True
         created = self._writer().create(issue, ticket, text)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
@@ -293,8 +311,9 @@ class Tickets:
             return remembered(issue, closed=True)
         if step.ticket is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
-        if not ticket.done and self._comment_or_leave(issue, ticket.key, would_say(step, filing), resumed=resumed):
-            self.jira.workflow.close(ticket.key)
+        if not ticket.done:
+            took = self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
+            self._close(issue, ticket.key, took_comment=took)
         return {**remembered(issue, closed=True), "ticket": ticket.key}
 
 

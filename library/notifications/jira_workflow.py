@@ -18,6 +18,10 @@ class JiraCannotReopenError(JiraError):
     """The workflow leads nowhere from the status that the ticket has."""
 
 
+class JiraCannotCloseError(JiraError):
+    """The workflow has no transition that closes the ticket."""
+
+
 class JiraWorkflow:
     """Closes and reopens tickets.
 
@@ -45,7 +49,7 @@ class JiraWorkflow:
         if not chosen:
             names = ", ".join(str(found.get("name")) for found in transitions) or "none"
             what = f"called {configured}" if configured else "to a status that is done"
-            raise JiraError(f"{key} has no transition {what}; it has: {names}. Set jira.close_transition")
+            raise JiraCannotCloseError(f"{key} has no transition {what}; it has: {names}. Set jira.close_transition")
         self._close_by(key, chosen[0])
 
     def _close_by(self, key: str, transition: Mapping[str, Any]) -> None:
