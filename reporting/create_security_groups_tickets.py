@@ -104,8 +104,8 @@ def _services(
     return Services(
         sessions=sessions,
         table=IssueTable(dynamodb, configuration.secgrp_unrestricted_access.table_name),
-        jira=open_jira(configuration, secrets, sleep, before_write),
-        slack=open_slack(configuration, secrets, sleep, before_write),
+        jira=open_jira(configuration, secrets, sleep, before_write, _now),
+        slack=open_slack(configuration, secrets, sleep, before_write, _now),
         now=_now,
         sleep=sleep,
         renew=lease.renew if lease else _nothing,

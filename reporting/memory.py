@@ -56,7 +56,8 @@ def _maps_texts(value: object) -> bool:
 
 
 def _is_intent(value: object) -> bool:
-    return isinstance(value, Mapping) and (value.get("since") is None or _is_time(value["since"]))
+    times = ("since", "unknown")
+    return isinstance(value, Mapping) and all(value.get(name) is None or _is_time(value[name]) for name in times)
 
 
 def _is_heard(value: object) -> bool:

@@ -19,7 +19,7 @@ from library.documents.text import printable
 from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
-from library.notifications.jira_connection import JiraError
+from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.alerts import WantedAlert, send_alerts
 from reporting.announcement import announced
 from reporting.exemption_text import exemption_line
@@ -90,6 +90,7 @@ class Reporter:
         self._remediation = announced(config)
         self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
+        self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
         """Report what there is to report.
@@ -114,6 +115,10 @@ class Reporter:
                 self._services.say(text)
             return self.summary
         done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
+        for count in self._left_out.values():
+            if count:
+                issues = "1 more issue is" if count == 1 else f"{count} more issues are"
+                self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
         return self.summary
 
@@ -162,7 +167,12 @@ class Reporter:
                 # So that the first channel that is enabled later is known to be the first that reports it.
                 told |= {"console": issue.occurrence} if step.ticket.begins else {}
         except JiraError as error:
-            self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
+            if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
+                self._left_out[str(error)] += 1
+            else:
+                self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
+            if isinstance(error, JiraUnavailableError):
+                self._left_out.setdefault(str(error), 0)
             # Slack is sent it all the same; only then it is neither reported nor closed.
             return replace(step, report=False, close=False, notice=False)
         except (ConflictError, *AWS_ERRORS) as error:

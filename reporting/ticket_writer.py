@@ -18,6 +18,7 @@ from library.notifications.jira_client import CreatedTicket, JiraClient, NewTick
 from library.notifications.jira_connection import JiraError
 
 _PLAIN_LIMIT = 1500
+_REFERENCE = "Reference: "
 _T = TypeVar("_T")
 
 
@@ -46,29 +47,35 @@ class TicketWriter:
 
         return self._write(issue, document, create)
 
-    def comment(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> None:
-        """Comment on a ticket. `resumed`: look whether the last run did. Raises JiraError."""
+    def comment(self, issue: Issue, key: str, document: Document, marker: str, *, resumed: bool) -> None:
+        """Comment on a ticket.
+
+        Args:
+            issue: the issue.
+            key: the ticket.
+            document: the text.
+            marker: by which the comment is known again: its text is not, for JIRA Cloud gives another back.
+            resumed: look whether the last run wrote it.
+
+        Raises:
+            JiraError: it could not be done.
+        """
 
         def comment(body: str, *, plain: bool) -> None:
             del plain
-            self._jira.comment(key, body)
+            self._jira.comment(key, f"{body.rstrip()}\n\n{_REFERENCE}{marker}\n")
 
-        if not (resumed and self._jira.has_comment(key, self._full(document), self._plain(document))):
-            self._write(issue, document, comment)
+        if not (resumed and self._jira.has_comment(key, marker)):
+            self._write(issue, document, comment, kept_free=len(_REFERENCE) + len(marker) + 3)
 
-    def _write(self, issue: Issue, document: Document, write: Callable[..., _T]) -> _T:
+    def _write(self, issue: Issue, document: Document, write: Callable[..., _T], kept_free: int = 0) -> _T:
+        plain = ascii_only(fitted(document, jira_markup, min(self._limit, _PLAIN_LIMIT) - kept_free))
         if self._is_plain:
-            return write(self._plain(document), plain=True)
+            return write(plain, plain=True)
         try:
-            return write(self._full(document), plain=False)
+            return write(fitted(document, jira_markup, self._limit - kept_free), plain=False)
         except JiraError as error:
             if not error.refuses_text:
                 raise
             self._note(f"{issue.place}: a short plain text was written, because {error}")
-            return write(self._plain(document), plain=True)
-
-    def _full(self, document: Document) -> str:
-        return fitted(document, jira_markup, self._limit)
-
-    def _plain(self, document: Document) -> str:
-        return ascii_only(fitted(document, jira_markup, min(self._limit, _PLAIN_LIMIT)))
+            return write(plain, plain=True)

@@ -2,12 +2,16 @@
 
 What is going to be written is recorded in the issue's item first, as its intent. A run that finds an intent left over
 does not know how far the last one came, so it looks before it writes: for the ticket by its label, for a comment by its
-text, for a transition by the ticket's status.
+marker, for a transition by the ticket's status.
+
+A ticket that may have been filed and is not found yet is looked for during `_MAY_APPEAR`, before another is filed. One
+that refuses to be changed, as in an archived project, is left as it is: news gets a new ticket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,9 +21,9 @@ from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
 from library.notifications.jira_client import JiraClient, NewTicket, Ticket
-from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
+from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
 from library.notifications.jira_users import JiraUser
-from library.notifications.jira_workflow import JiraCannotReopenError
+from library.notifications.jira_workflow import JiraCannotCloseError, JiraCannotReopenError
 from reporting.closing_text import closing_changed
 from reporting.exemption_text import with_exemption
 from reporting.exposure_text import told_line
@@ -40,6 +44,10 @@ EXEMPT_LABEL = "whitelisted"
 _OF_EARLIER_RUNS = ("intent", "still", "console")
 # JIRA Cloud indexes what it is told shortly afterwards. Only a run that follows a broken one this soon has to wait.
 _INDEXED_AFTER = timedelta(seconds=15)
+# How long JIRA's index may be late. Nothing is filed in the meantime if a ticket may have been filed before.
+_MAY_APPEAR = timedelta(minutes=15)
+# In `still`: since when a second ticket may appear that is to be closed.
+_DUPLICATE = "duplicate"
 
 
 @dataclass(slots=True)
@@ -55,6 +63,9 @@ class Tickets:
         notes: what was left out of tickets, one line each.
         problems: what could not be done beside the ticket itself, one line each.
         plain: whether the ticket at hand gets short plain texts: JIRA failed at the full ones.
+        marker: by which the comment that the ticket at hand gets is known again.
+        unknown_since: when an earlier run may have filed a ticket, of which nobody knows the key; None: it did not.
+        files: whether a ticket is being filed.
     """
 
     jira: JiraClient
@@ -65,6 +76,9 @@ class Tickets:
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     plain: bool = False
+    marker: str = ""
+    unknown_since: datetime | None = None
+    files: bool = False
 
     def tell(self, step: Step, filing: Filing) -> dict[str, Any]:
         """Bring an issue's ticket up to date.
@@ -86,18 +100,24 @@ class Tickets:
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
         # The time of the first intent stays: that is when something may have been written.
         since = left_over.get("since") or format_time(self.now())
+        self.unknown_since = parse_time(left_over.get("unknown"))
+        self.files = False
         if not resumed:
-            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since}}})
+            unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
+            intended = {**intent, "since": since, **unknown}
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
         self.plain = bool(left_over.get("plain"))
+        self.marker = _marker(step, news)
         try:
             return self._brought_up_to_date(step, filing, kept, left_over, resumed=resumed)
         except JiraOutcomeUnknownError as error:
-            if error.status == 500:
+            intended = {**intent, "since": since}
+            if self.files or self.unknown_since:
+                intended["unknown"] = format_time(self.now()) if self.files else left_over["unknown"]
+            if error.status == 500 or self.plain:
                 # What this issue says may be what JIRA fails at: the next run says less.
-                self.table.update(
-                    issue,
-                    {"jira_details": {"ticket": None, **kept, "intent": {**intent, "since": since, "plain": True}}},
-                )
+                intended["plain"] = True
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
             raise
 
     def _brought_up_to_date(
@@ -108,7 +128,7 @@ class Tickets:
         ticket = self.jira.get(known) if known else self._lost(issue, left_over)
         if news is News.EXEMPTION_ENDS:
             if ticket is not None:
-                self._writer().comment(issue, ticket.key, would_say(step, filing), resumed=resumed)
+                self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
             return told_of(step, news, kept)
         if news is not None and news.ends:
             return told_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
@@ -127,8 +147,11 @@ class Tickets:
                 else still
             )
         if not key:
-            key, assignee = self._file(step, filing)
+            other = self._lost(issue, left_over, known) if known and self.unknown_since else None
+            key, assignee = (other.key, None) if other else self._file(step, filing)
             still = self._attend(key, attendance(filing), assignee)
+            if self.unknown_since:
+                still = {**still, _DUPLICATE: str(format_time(self.now()))}
         return lasting(kept) | told | {"ticket": key} | ({"still": still} if still else {})
 
     def attend(self, issue: Issue) -> dict[str, Any]:
@@ -138,19 +161,57 @@ class Tickets:
             The issue's new `jira_details`, still to be recorded.
         """
         kept = {name: value for name, value in issue.jira_details.items() if name != "still"}
-        still = self._attend(str(kept.get("ticket")), issue.jira_details.get("still") or {}, None)
+        wanted = dict(issue.jira_details.get("still") or {})
+        since = wanted.pop(_DUPLICATE, "")
+        key = str(kept.get("ticket"))
+        still = self._attend(key, wanted, None)
+        if since and not self._looked_for_duplicates(issue, key, since):
+            still = {**still, _DUPLICATE: since}
         return kept | ({"still": still} if still else {})
 
-    def _lost(self, issue: Issue, left_over: Mapping[str, Any]) -> Ticket | None:
-        """A ticket of the issue that its item does not know of."""
-        found = self.jira.find(label_of(issue))
+    def _lost(self, issue: Issue, left_over: Mapping[str, Any], but: str = "") -> Ticket | None:
+        """A ticket of the issue that its item does not know of. `but`: the one that it knows, and that is of no use."""
+
+        def search() -> list[Ticket]:
+            return [ticket for ticket in self.jira.find(label_of(issue)) if ticket.key != but]
+
+        found = search()
         begun = parse_time(left_over.get("since"))
         if not found and begun:
             wait = (begun + _INDEXED_AFTER - self.now()).total_seconds()
             if wait > 0:
                 self.sleep(min(wait, _INDEXED_AFTER.total_seconds()))
-                found = self.jira.find(label_of(issue))
-        return next((ticket for ticket in found if not ticket.done), found[0] if found else None)
+                found = search()
+        if not found and self.unknown_since and self.now() < self.unknown_since + _MAY_APPEAR:
+            until = format_time(self.unknown_since + _MAY_APPEAR)
+            raise JiraError(f"a ticket may have been filed and is not found yet: no other is filed before {until}")
+        chosen = next((ticket for ticket in found if not ticket.done), found[0] if found else None)
+        if chosen and left_over:
+            self._close_duplicates(found, chosen.key)
+        return chosen
+
+    def _looked_for_duplicates(self, issue: Issue, key: str, since: str) -> bool:
+        """Close other open tickets of the issue. Returns whether none can appear any more."""
+        try:
+            self._close_duplicates(self.jira.find(label_of(issue)), key)
+        except JiraError as error:
+            self.problems.append(f"{issue.place}: whether it has a second ticket is not known: {error}")
+            return not error.may_pass
+        begun = parse_time(since)
+        return begun is None or self.now() >= begun + _MAY_APPEAR
+
+    def _close_duplicates(self, found: Sequence[Ticket], kept: str) -> None:
+        """Close the open ones of these tickets but one, with a word."""
+        for ticket in found:
+            if ticket.done or ticket.key == kept:
+                continue
+            try:
+                self.jira.comment(ticket.key, f"This is a duplicate of {kept}, which goes on. It was filed twice.\n")
+                self.jira.workflow.close(ticket.key)
+            except JiraUnavailableError:
+                raise
+            except JiraError as error:
+                self.problems.append(f"{ticket.key} is a duplicate of {kept} and could not be closed: {error}")
 
     def _go_on(self, step: Step, ticket: Ticket, filing: Filing, *, resumed: bool) -> tuple[str, bool]:
         """Tell a ticket that there is.
@@ -162,16 +223,53 @@ class Tickets:
         if ticket.done:
             try:
                 self.jira.workflow.reopen(ticket.key)
-            except JiraCannotReopenError as error:
+            except JiraError as error:
+                if not (isinstance(error, JiraCannotReopenError) or error.is_refusal):
+                    raise
                 self.notes.append(f"{issue.issue_id} gets a new ticket: {error}")
                 return "", False
         if EXEMPT_LABEL in ticket.labels:
-            self.jira.edit_labels(ticket.key, remove=[EXEMPT_LABEL])
+            self._edit_labels(ticket.key, remove=[EXEMPT_LABEL])
         if news is News.NEW and resumed and not ticket.done:
             # The last run filed it, and ended before it recorded that.
             return ticket.key, True
-        self._writer().comment(issue, ticket.key, _comment_on(step, filing), resumed=resumed)
+        try:
+            self._writer().comment(issue, ticket.key, _comment_on(step, filing), self.marker, resumed=resumed)
+        except JiraError as error:
+            if not error.is_refusal:
+                raise
+            self.notes.append(f"{issue.issue_id} gets a new ticket: {ticket.key} cannot be changed: {error}")
+            return "", False
         return ticket.key, False
+
+    def _comment_if_possible(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> bool:
+        """Comment on a ticket. Returns whether JIRA took it."""
+        try:
+            self._writer().comment(issue, key, document, self.marker, resumed=resumed)
+        except JiraError as error:
+            if not error.is_refusal:
+                raise
+            self.notes.append(f"{issue.issue_id}: {key} takes no comment: {error}")
+            return False
+        return True
+
+    def _close(self, issue: Issue, key: str, *, took_comment: bool) -> None:
+        """Close a ticket. One that takes no comment either, as in an archived project, is left as it is."""
+        try:
+            self.jira.workflow.close(key)
+        except JiraError as error:
+            if took_comment or not (isinstance(error, JiraCannotCloseError) or error.is_refusal):
+                raise
+            self.notes.append(f"{issue.issue_id}: {key} cannot be changed and is left as it is: {error}")
+
+    def _edit_labels(self, key: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Change labels. JIRA may refuse that of a ticket that is closed, which keeps nothing else from being done."""
+        try:
+            self.jira.edit_labels(key, add=add, remove=remove)
+        except JiraError as error:
+            if not error.is_refusal:
+                raise
+            self.notes.append(f"{key}: its labels are left as they are: {error}")
 
     def _file(self, step: Step, filing: Filing) -> tuple[str, JiraUser | None]:
         """File a new ticket. Returns its key and who was meant to get it."""
@@ -191,6 +289,7 @@ class Tickets:
             due=facts.closes_at.date() if facts.closes_at else None,
         )
         text = _with_exemption(text_of(issue).ticket(issue, facts), step)
+        self.files = True
         created = self._writer().create(issue, ticket, text)
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
@@ -211,11 +310,18 @@ class Tickets:
         if ticket is None:
             return remembered(issue, closed=True)
         if step.ticket is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
-            self.jira.edit_labels(ticket.key, add=[EXEMPT_LABEL])
+            self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            self._writer().comment(issue, ticket.key, would_say(step, filing), resumed=resumed)
-            self.jira.workflow.close(ticket.key)
+            took = self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
+            self._close(issue, ticket.key, took_comment=took)
         return {**remembered(issue, closed=True), "ticket": ticket.key}
+
+
+def _marker(step: Step, news: News) -> str:
+    """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same."""
+    issue = step.issue
+    what = (label_of(issue), issue.occurrence, news, digest(issue), format_time(issue.timestamps.updated))
+    return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end)).encode()).hexdigest()[:16]
 
 
 def label_of(issue: Issue) -> str:

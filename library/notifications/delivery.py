@@ -1,21 +1,27 @@
 """One channel's message with its thread, sent so that no alert keeps another from being sent.
 
-Slack answers for a message as a whole. If it refuses one, its alerts are sent in halves, down to the one that cannot be
-sent; that one is tried once more as a short plain text.
+Slack answers for a message as a whole, and does not say whether it refuses the channel or the text. So a refused
+message is sent again in pages of fewer alerts (`_PAGES`), down to the one alert that cannot be sent, which is tried
+once more as a short plain text. A channel that refuses all of that refuses everything, and is not asked again in this
+run: it costs at most `_PATIENCE` requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from library.documents.slack_message import Alert, Message, compose, plain, replies
-from library.notifications.slack_connection import SlackError, SlackMessageRefusedError
+from library.notifications.slack_connection import SlackDestinationError, SlackError, SlackMessageRefusedError
 
 if TYPE_CHECKING:
     from library.notifications.slack_client import SlackClient
 
 _LISTED = 5
+_PAGES = (20, 5, 1)
+_PATIENCE = 6  # refused requests after which a channel that took nothing yet is given up
+_MOST_REFUSALS = 20  # refused requests after which a channel is given up whatever it took before
+_THREAD_REFUSALS = 3  # refused requests after which a channel that took no answer in a thread gets no more of them
 
 Delivered = Callable[[str, frozenset[str]], None]
 """Called with a destination and the keys of the alerts that were just sent to it."""
@@ -36,6 +42,8 @@ class Delivery:
         delivered: called after each message, for each of those names.
         notes: what is to be said of the message itself.
         doubtful: called like `delivered` after each message that may have arrived and may not.
+        last_resort: whether nobody else can be sent what this channel refuses: it is given up later than others.
+        refusing: what Slack said of channels that were given up: who is told the same is given up at once.
 
     Attributes:
         refusals: by key, why an alert could not be sent at all.
@@ -51,6 +59,9 @@ class Delivery:
         delivered: Delivered,
         notes: Sequence[str] = (),
         doubtful: Delivered = nobody,
+        *,
+        last_resort: bool = False,
+        refusing: Container[str] = (),
     ) -> None:
         self._slack = slack
         self._channel = channel
@@ -62,6 +73,13 @@ class Delivery:
         self._doubtful = doubtful
         self._doubted: set[str] = set()
         self._sent: set[str] = set()
+        self._patience = _PATIENCE * (2 if last_resort else 1)
+        self._most_refusals = _MOST_REFUSALS * (2 if last_resort else 1)
+        self._refusing = refusing
+        self._refused = 0
+        self._refused_in_thread = 0
+        self._last_refusal = SlackMessageRefusedError("")
+        self._thread_refusal: SlackMessageRefusedError | None = None
         self.refusals: dict[str, SlackMessageRefusedError] = {}
         self.problems: list[str] = []
 
@@ -69,11 +87,10 @@ class Delivery:
         """Send all alerts.
 
         Raises:
-            SlackDestinationError: the channel cannot get messages.
+            SlackDestinationError: the channel cannot get messages. What is not delivered is in `unsent`.
             SlackError: Slack could not be asked. What was sent until then is delivered.
         """
-        alerts = list({alert.key: alert for alerts in self._wanted.values() for alert in alerts}.values())
-        self._send(alerts, self._notes)
+        self._send(self._alerts(), self._notes)
 
     def not_told(self, who: str, *, surely: bool) -> list[str]:
         """What was refused, one line for each reason: all, or the alerts by their keys.
@@ -88,24 +105,52 @@ class Delivery:
                 by_reason.setdefault(str(error), []).append(key)
         if len(by_reason) == 1 and not self._sent:
             return [f"{who} was not told: {reason}" for reason in by_reason]
-        return [f"{who} was not told of {_listed(keys)}: {reason}" for reason, keys in by_reason.items()]
+        return [f"{who} was not told of {listed(keys)}: {reason}" for reason, keys in by_reason.items()]
 
     def for_others(self) -> dict[str, list[Alert]]:
-        """What surely did not arrive, for each name under which the channel is known."""
-        unsent = {key for key, error in self.refusals.items() if not error.may_have_arrived}
-        found = {name: [alert for alert in alerts if alert.key in unsent] for name, alerts in self._wanted.items()}
+        """What was refused and surely did not arrive, for each name under which the channel is known."""
+        return self._for_each_name({key for key, error in self.refusals.items() if not error.may_have_arrived})
+
+    def unsent(self) -> dict[str, list[Alert]]:
+        """What was not delivered, for each name under which the channel is known."""
+        return self._for_each_name({alert.key for alert in self._alerts()} - self._sent)
+
+    def _for_each_name(self, keys: set[str]) -> dict[str, list[Alert]]:
+        found = {name: [alert for alert in alerts if alert.key in keys] for name, alerts in self._wanted.items()}
         return {name: alerts for name, alerts in found.items() if alerts}
 
+    def _alerts(self) -> list[Alert]:
+        return list({alert.key: alert for alerts in self._wanted.values() for alert in alerts}.values())
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the channel refused so much that it is not asked again."""
+        if self._sent:
+            return self._refused >= self._most_refusals
+        known = self._refused > 0 and self.refusal in self._refusing
+        return known or self._refused >= self._patience
+
+    @property
+    def refusal(self) -> str:
+        """What Slack said when the channel refused its last message; empty: that it may have arrived, or nothing."""
+        return "" if self._last_refusal.may_have_arrived else str(self._last_refusal)
+
     def _send(self, alerts: Sequence[Alert], notes: Sequence[str]) -> None:
+        if self.is_given_up:
+            self.refusals |= {alert.key: self._last_refusal for alert in alerts if alert.key not in self._sent}
+            return
         try:
             self._send_message(alerts, notes)
         except SlackMessageRefusedError as error:
-            if len(alerts) > 1:
-                middle = len(alerts) // 2
-                self._send(alerts[:middle], notes)
-                self._send(alerts[middle:], ())
-            else:
+            if len(alerts) == 1:
                 self._send_plain(alerts[0], error)
+            else:
+                page = next(size for size in _PAGES if size < len(alerts))
+                self._send_pages(alerts, page, notes)
+
+    def _send_pages(self, alerts: Sequence[Alert], page: int, notes: Sequence[str] = ()) -> None:
+        for start in range(0, len(alerts), page):
+            self._send(alerts[start : start + page], () if start else notes)
 
     def _send_message(self, alerts: Sequence[Alert], notes: Sequence[str]) -> None:
         """Send a message and its thread. Raises SlackMessageRefusedError if the message was refused."""
@@ -123,12 +168,16 @@ class Delivery:
             if alert.key in refused & self._sent:
                 self._reply_alone(alert, sent)
         if missing:
-            self._send(missing, ())
+            # In messages that show all of their lines, in case it is the thread that is refused.
+            self._send_pages(missing, _PAGES[0])
 
     def _post(self, message: Message, thread: tuple[str, str] | None = None) -> tuple[str, str]:
         try:
             return self._slack.post(self._channel, message.text, message.blocks, thread)
         except SlackError as error:
+            if isinstance(error, SlackMessageRefusedError) and thread is None:
+                self._refused += 1
+                self._last_refusal = error
             if error.may_have_arrived:
                 new = message.keys - self._sent - self._doubted
                 self._doubted |= new
@@ -136,13 +185,20 @@ class Delivery:
             raise
 
     def _reply(self, reply: Message, sent: tuple[str, str]) -> None:
+        """Send a part of a thread. Raises SlackMessageRefusedError if it was refused."""
+        if self._thread_refusal and self._refused_in_thread >= _THREAD_REFUSALS:
+            raise self._thread_refusal
         try:
             self._post(reply, sent)
-        except SlackMessageRefusedError:
-            raise
+        except (SlackMessageRefusedError, SlackDestinationError) as error:
+            # There are channels that take messages and no answers to them.
+            self._refused_in_thread += 1
+            self._thread_refusal = SlackMessageRefusedError(str(error), may_have_arrived=error.may_have_arrived)
+            raise self._thread_refusal from None
         except SlackError as error:
             self._not_in_thread(error)
         else:
+            self._refused_in_thread = 0
             self._deliver(reply)
 
     def _reply_alone(self, alert: Alert, sent: tuple[str, str]) -> None:
@@ -154,7 +210,7 @@ class Delivery:
                 self._not_in_thread(error)
 
     def _send_plain(self, alert: Alert, refusal: SlackMessageRefusedError) -> None:
-        if refusal.may_have_arrived:
+        if refusal.may_have_arrived or self.is_given_up:
             self.refusals[alert.key] = refusal
             return
         message = plain(self._title, alert)
@@ -181,6 +237,7 @@ class Delivery:
             self.problems.append(problem)
 
 
-def _listed(keys: Sequence[str]) -> str:
-    more = f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else ""
-    return f"{', '.join(keys[:_LISTED])}{more}"
+def listed(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more}"

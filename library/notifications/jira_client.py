@@ -6,6 +6,7 @@ how they are searched (`JiraClient.find`). JIRA says itself which kind it is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from library.notifications.jira_workflow import JiraWorkflow, is_done
 
 _OPTIONAL_FIELDS = ("assignee", "components", "duedate", "priority", "security")
 _TICKETS_A_SEARCH = 50
+_COMMENTS_A_PAGE = 100
 # Cloud took the old search away (410); Data Center does not have the new one.
 _SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "search"), ("2", "search/jql"))}
 
@@ -91,7 +93,7 @@ class JiraClient:
 
     def url(self, key: str) -> str:
         """The page of a ticket."""
-        return f"{self._connection.settings.server.rstrip('/')}/browse/{key}"
+        return f"{self._connection.site}/browse/{key}"
 
     def find(self, label: str) -> list[Ticket]:
         """The tickets with a label, the newest first. JIRA Cloud may take seconds until it finds a new ticket."""
@@ -180,17 +182,40 @@ class JiraClient:
         """Comment on a ticket. Raises JiraOutcomeUnknownError if it may have been done."""
         self._connection.write(lambda client: client.add_comment(key, body))
 
-    def has_comment(self, key: str, *bodies: str) -> bool:
-        """Whether a ticket has one of these comments."""
-        wanted = [body.split() for body in bodies]
-        return self._connection.read(
-            lambda client: any(comment.body.split() in wanted for comment in client.comments(key))
-        )
+    def has_comment(self, key: str, marker: str) -> bool:
+        """Whether a ticket has a comment with a marker, however JIRA renders the rest of its text."""
+        start = 0
+        while True:
+            page = self._connection.read(_comments(key, start))
+            if any(marker in body for body in page.bodies):
+                return True
+            start += len(page.bodies)
+            if not page.bodies or start >= page.total:
+                return False
 
     def edit_labels(self, key: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Add labels to a ticket and remove others."""
         changes = [{"add": label} for label in add] + [{"remove": label} for label in remove]
         self._connection.write(lambda client: client.edit_labels(key, changes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Comments:
+    """A page of a ticket's comments. `total`: how many it has."""
+
+    bodies: tuple[str, ...]
+    total: int
+
+
+def _comments(key: str, start: int) -> Callable[[Any], _Comments]:
+    params = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "-created"}
+
+    def ask(client: Any) -> _Comments:
+        found = client.ask(f"issue/{key}/comment", **params)
+        bodies = tuple(json.dumps(comment["body"]) for comment in found["comments"])
+        return _Comments(bodies, int(found.get("total", 0)))
+
+    return ask
 
 
 def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from library.notifications.jira_connection import JiraConnection, JiraError
+from library.notifications.jira_connection import JiraConnection, JiraError, JiraOutcomeUnknownError
 
+_NONE: Mapping[str, Any] = {}
 _PREFERRED_ENDS = ("done", "closed", "resolved")
 
 
 class JiraCannotReopenError(JiraError):
     """The workflow leads nowhere from the status that the ticket has."""
+
+
+class JiraCannotCloseError(JiraError):
+    """The workflow has no transition that closes the ticket."""
 
 
 class JiraWorkflow:
@@ -28,7 +33,11 @@ class JiraWorkflow:
         self._connection = connection
 
     def close(self, key: str) -> None:
-        """Bring a ticket to a status that is done, by `jira.close_transition` where it is set. Raises JiraError."""
+        """Bring a ticket to a status that is done, by `jira.close_transition` and with `jira.close_fields`.
+
+        Raises:
+            JiraError: it could not be done; a field that the transition demands is named.
+        """
         configured = self._connection.settings.close_transition
         transitions = self._transitions(key)
         if configured:
@@ -40,8 +49,26 @@ class JiraWorkflow:
         if not chosen:
             names = ", ".join(str(found.get("name")) for found in transitions) or "none"
             what = f"called {configured}" if configured else "to a status that is done"
-            raise JiraError(f"{key} has no transition {what}; it has: {names}. Set jira.close_transition")
-        self._take(key, chosen[0])
+            raise JiraCannotCloseError(f"{key} has no transition {what}; it has: {names}. Set jira.close_transition")
+        self._close_by(key, chosen[0])
+
+    def _close_by(self, key: str, transition: Mapping[str, Any]) -> None:
+        configured = self._connection.settings.close_fields
+        # JIRA refuses a field that the transition's screen lacks, and projects differ in their screens.
+        screen = transition.get("fields")
+        shown = {name: value for name, value in configured.items() if screen is None or name in screen}
+        try:
+            self._take(key, transition, shown)
+        except JiraError as error:
+            unsent = {name: configured[name] for name in configured.keys() - shown.keys() if name in error.fields}
+            if unsent:
+                self._take(key, transition, {**shown, **unsent})
+                return
+            missing = sorted(error.fields.keys() - configured.keys())
+            if not missing or isinstance(error, JiraOutcomeUnknownError):
+                raise
+            reason = f"{error}: set {', '.join(missing)} in jira.close_fields"
+            raise JiraError(reason, error.status, error.fields) from None
 
     def reopen(self, key: str) -> None:
         """Bring a ticket back to a status that is not done. Raises JiraCannotReopenError, JiraError."""
@@ -56,12 +83,13 @@ class JiraWorkflow:
             lambda client: [dict(found) for found in client.transitions(key, expand="transitions.fields")]
         )
 
-    def _take(self, key: str, transition: Mapping[str, Any]) -> None:
+    def _take(self, key: str, transition: Mapping[str, Any], given: Mapping[str, Any] = _NONE) -> None:
         fields: dict[str, Any] = {}
         resolution = (transition.get("fields") or {}).get("resolution") or {}
         if resolution.get("required") and not resolution.get("hasDefaultValue") and resolution.get("allowedValues"):
             allowed = sorted(resolution["allowedValues"], key=lambda value: _name(value) not in ("done", "fixed"))
             fields["resolution"] = {"name": allowed[0]["name"]}
+        fields |= given
         self._connection.write(lambda client: client.transition_issue(key, str(transition["id"]), fields=fields))
 
 

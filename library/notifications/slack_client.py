@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from slack_sdk import WebClient
@@ -18,6 +18,7 @@ from library.notifications.slack_connection import (
 
 _USERS_A_PAGE = 200
 _ID = re.compile(r"[CDGUW][A-Z0-9]{8,}")
+_CHANNEL_ID = re.compile(r"[CG](?=[A-Z]*[0-9])[A-Z0-9]{8,}")
 
 
 class SlackClient:
@@ -25,10 +26,13 @@ class SlackClient:
 
     Args:
         connection: to Slack.
+        configured: the destinations that the configuration names. A channel's id among them needs no look-up; one in a
+            tag may as well be somebody's name.
     """
 
-    def __init__(self, connection: SlackConnection) -> None:
+    def __init__(self, connection: SlackConnection, configured: Container[str] = ()) -> None:
         self._connection = connection
+        self._configured = configured
         self._members: dict[str, str] | None = None
         self._channels: dict[str, str] = {}
 
@@ -41,10 +45,10 @@ class SlackClient:
         Raises:
             SlackDestinationError: there is no such user.
         """
-        if destination.startswith("#") or _ID.fullmatch(destination):
+        if destination.startswith("#") or (destination in self._configured and _CHANNEL_ID.fullmatch(destination)):
             return destination
         if destination not in self._channels:
-            self._channels[destination] = self._user(destination.removeprefix("@"))
+            self._channels[destination] = self._user_or_id(destination)
         return self._channels[destination]
 
     def post(
@@ -82,6 +86,16 @@ class SlackClient:
             arguments["thread_ts"] = thread[1]
         sent = self._connection.write(lambda client: client.chat_postMessage(**arguments))
         return str(sent.get("channel") or channel), str(sent.get("ts") or "")
+
+    def _user_or_id(self, destination: str) -> str:
+        try:
+            return self._user(destination.removeprefix("@"))
+        except SlackDestinationError:
+            # People are called GUARDIANS or D12345678: only what is nobody's name may be an id. If it is none, either,
+            # Slack says so when it gets a message.
+            if _ID.fullmatch(destination):
+                return destination
+            raise
 
     def _user(self, name: str) -> str:
         if "@" in name:

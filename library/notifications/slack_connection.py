@@ -6,9 +6,9 @@ waited for as long as it says.
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from library.aws.secrets import SecretError
+from library.documents.text import flattened
 from library.errors import HammerError
 from library.notifications.retry import LATE, SOON, Failure, RetryingCaller
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from library.config import Slack
 
 _TIMEOUT_S = 30
+_CODE_LIMIT = 80
+_NO_JSON = "Received a response in a non-JSON format"  # slack_sdk's word for an answer without a code
 
-# What Slack says of a channel or user that cannot get messages, whatever is tried.
+# What Slack is known to say of a channel or user that cannot get messages, whatever is tried. The list is open: what it
+# says beyond that costs a few requests more (`library.notifications.delivery`).
 _UNUSABLE = frozenset(
     {
         "cannot_dm_bot",
@@ -34,15 +38,26 @@ _UNUSABLE = frozenset(
         "is_archived",
         "messages_tab_disabled",
         "not_in_channel",
-        "restricted_action",
-        "restricted_action_read_only_channel",
+        "team_access_not_granted",
         "user_disabled",
         "user_not_found",
         "users_not_found",
     }
 )
+_UNUSABLE_PREFIX = "restricted_action"
+# What it says of the app or its token: it holds for every channel.
 _NO_LOGIN = frozenset(
-    {"account_inactive", "invalid_auth", "missing_scope", "not_authed", "token_expired", "token_revoked"}
+    {
+        "account_inactive",
+        "invalid_auth",
+        "missing_scope",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "token_expired",
+        "token_revoked",
+        "two_factor_setup_required",
+    }
 )
 # What Slack, or a proxy that lets only some methods through, says to who may post but not look users up.
 _NO_LOOKUP = frozenset(
@@ -93,6 +108,7 @@ class SlackConnection:
         secret: gives the secret.
         sleep: waits so many seconds.
         before_write: called before each message is sent; what it raises keeps the message from being sent.
+        now: the clock, in UTC.
     """
 
     def __init__(
@@ -101,11 +117,12 @@ class SlackConnection:
         secret: Callable[[], SlackSecret],
         sleep: Callable[[float], None],
         before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._secret = secret
         self._before_write = before_write
-        self._caller = RetryingCaller(sleep, SlackUnavailableError)
+        self._caller = RetryingCaller(sleep, SlackUnavailableError, now)
         self._client: WebClient | None = None
 
     def read(self, call: Callable[[WebClient], SlackResponse]) -> SlackResponse:
@@ -164,22 +181,24 @@ class SlackConnection:
         status, code = _status(error), _code(error)
         reason = f"Slack answered {code or status}"
         if status == 429 or code in _RATE:
-            wait_s = _retry_after(error)
+            wait_s = self._caller.wait_s(_retry_after(error))
             return Failure(SlackError(reason), may_repeat=True, wait_s=wait_s, down_after=SOON if status == 429 else 0)
         if not writes and (code in _NO_LOOKUP or (not code and status in (403, 404, 405))):
             return Failure(SlackUserLookupError(f"Slack does not let users be looked up ({code or status})"))
         if code in _NO_LOGIN or status == 401 or (status == 403 and not writes):
             down = f"Slack refused the login ({code or status}): check the secret {self._settings.secret!r}"
             return Failure(SlackUnavailableError(down), down=down)
-        if code in _UNUSABLE:
-            return Failure(SlackDestinationError(f"Slack says {code}"))
+        if code in _UNUSABLE or code.startswith(_UNUSABLE_PREFIX):
+            return Failure(SlackDestinationError(f"Slack says {code}"), is_answer=True)
+        is_down = status >= 500 or code in _SERVER_ERRORS
         if writes:
             # Also a server error, or a proxy's 403, may be about what this message says: others are still to be sent.
-            may_have_arrived = status >= 500 or code in _SERVER_ERRORS or (not code and status < 400)
-            return Failure(SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived), down_after=LATE)
-        if status >= 500 or code in _SERVER_ERRORS:
+            may_have_arrived = is_down or (not code and status < 400)
+            refused = SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived)
+            return Failure(refused, down_after=LATE if is_down else 0, is_answer=not is_down)
+        if is_down:
             return Failure(SlackError(reason), may_repeat=status >= 500, down_after=SOON)
-        return Failure(SlackDestinationError(reason))
+        return Failure(SlackDestinationError(reason), is_answer=True)
 
     def _unreachable(self, error: Exception, *, writes: bool) -> Failure:
         base_url = self._settings.base_url
@@ -199,19 +218,21 @@ def _status(error: SlackApiError) -> int:
 
 
 def _code(error: SlackApiError) -> str:
-    """Slack's name of the error, where the answer has one at all."""
+    """Slack's name of the error, on one line, where the answer has one at all."""
     try:
-        code = error.response.get("error")
+        code, is_refusal = error.response.get("error"), error.response.get("ok") is False
     except (AttributeError, ValueError):
         return ""
-    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code) else ""
+    if not isinstance(code, str):
+        return "no, without a reason" if is_refusal else ""
+    return "" if code.startswith(_NO_JSON) else flattened(code, _CODE_LIMIT)
 
 
-def _retry_after(error: SlackApiError) -> float | None:
+def _retry_after(error: SlackApiError) -> str:
     headers = {str(name).lower(): value for name, value in dict(getattr(error.response, "headers", {}) or {}).items()}
     value = headers.get("retry-after", "")
     value = value[0] if isinstance(value, list) and value else value
-    return float(value) if isinstance(value, str) and value.isdigit() else None
+    return value if isinstance(value, str) else ""
 
 
 def _never_connected(error: BaseException) -> bool:

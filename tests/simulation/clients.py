@@ -159,9 +159,9 @@ class Jira(JiraClient):
         """Comment on a ticket."""
         self._write(lambda: self._world.comment(key, body))
 
-    def has_comment(self, key: str, *bodies: str) -> bool:
-        """Whether a ticket has one of these comments."""
-        return bool(self._read(lambda: not set(bodies).isdisjoint(self._world.tickets[key].comments)))
+    def has_comment(self, key: str, marker: str) -> bool:
+        """Whether a ticket has a comment with a marker."""
+        return bool(self._read(lambda: any(marker in comment for comment in self._world.tickets[key].comments)))
 
     def edit_labels(self, key: str, *, add: Any = (), remove: Any = ()) -> None:
         """Change a ticket's labels."""

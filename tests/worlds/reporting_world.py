@@ -128,8 +128,8 @@ class World:
         services = Services(
             sessions=kept_sessions(),
             table=self.table,
-            jira=open_jira(config, secrets, sleep, before_write),
-            slack=open_slack(config, secrets, sleep, before_write),
+            jira=open_jira(config, secrets, sleep, before_write, lambda: self.clock),
+            slack=open_slack(config, secrets, sleep, before_write, lambda: self.clock),
             now=lambda: self.clock,
             sleep=sleep,
             renew=lease.renew if lease else _nothing,
