@@ -18,7 +18,8 @@ from library.issues.times import shown_time
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
-from reporting import fix_commands, reachability_text
+from library.source.stored import dispute_of
+from reporting import fix_commands, reachability_text, source_text
 from reporting.closing_text import closing_words
 from reporting.exposure_text import exposure_table, restricted_ports, share, told_line
 from reporting.opened_by_text import opened_by_text
@@ -45,9 +46,11 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     head = Section("", (*_head(issue, facts), *(paragraph(note) for note in facts.owner_notes)))
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
+    defined = source_text.sections(issue)
+    managed = () if defined else _managed(issue)
     if _is_unused(issue):
-        delete = Section("What to do", (*fix_commands.delete(issue), *_managed(issue), _exemption(issue, facts)))
-        return (head, exposures, delete, times)
+        delete = Section("What to do", (*fix_commands.delete(issue), *managed, _exemption(issue, facts)))
+        return (head, exposures, delete, times, *defined)
     paths = reachability_text.paths(issue, facts.usage)
     return (
         head,
@@ -55,7 +58,8 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         *((Section("Who can connect, and over what", paths),) if paths else ()),
         Section("What uses the group", _usage(facts.usage)),
         times,
-        Section("What to do", (Bullets(_advice()), *_managed(issue), _exemption(issue, facts))),
+        Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
+        *defined,
         Section("With the AWS command line", fix_commands.command_line(issue), spare=True),
         Section("With Terraform", fix_commands.terraform(issue), spare=True),
     )
@@ -83,6 +87,7 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
             paragraph(text) for text in (reachability_text.first_line(issue), _opened(issue), _again(issue)) if text
         ]
         blocks.append(exposure_table(perms))
+        blocks += source_text.dispute(issue)
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
             blocks.append(paragraph(f"Unless it is fixed or exempt before, Hammer will close it in {_days(days)}."))
@@ -165,6 +170,8 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
         yield paragraph(opened)
     if again := _again(issue):
         yield paragraph(again)
+    if (disputed := dispute_of(issue)) is not None:
+        yield paragraph(disputed.text)
     if facts.closes_at:
         when = closing_words(facts.closes_at, at_once=facts.at_once)
         yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it {when}.")

@@ -27,6 +27,7 @@ from reporting.filing import Filings
 from reporting.gather import read_accounts, read_users
 from reporting.plan import Channels, News, Step, plan, told_of
 from reporting.preview import preview
+from reporting.sources import SourceReading
 from reporting.summary import ReportSummary
 from reporting.tickets import Tickets, would_say
 
@@ -53,6 +54,7 @@ class Services:
         sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
+        source_sessions: of the role that may read where groups are defined; None: that is not asked.
     """
 
     sessions: Sessions
@@ -63,6 +65,7 @@ class Services:
     sleep: Callable[[float], None]
     renew: Callable[[], None]
     say: Callable[[str], None]
+    source_sessions: Sessions | None = None
 
 
 def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Channels | None:
@@ -102,7 +105,7 @@ class Reporter:
         Raises:
             LockedError: another run took over.
         """
-        steps = self._plan(selection)
+        steps = self._with_sources(self._plan(selection), dry_run=dry_run)
         new = [
             step.issue
             for step in steps
@@ -121,6 +124,15 @@ class Reporter:
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
         return self.summary
+
+    def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
+        services = self._services
+        if services.source_sessions is None:
+            return steps
+        reading = SourceReading(
+            self._config, services.source_sessions, services.table, services.now, services.renew, self.summary
+        )
+        return reading.with_sources(steps, dry_run=dry_run)
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []

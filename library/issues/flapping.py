@@ -32,11 +32,15 @@ class PastOccurrence:
         identified: when that was seen, in UTC; None: it is not known.
         resolved: when it was seen to be over, in UTC.
         principal: who opened it; empty: nobody knows.
+        remediated: when Hammer closed it, in UTC; None: somebody else did.
+        source: what defined what was open, as `library.source.stored` has it; empty: nobody knows.
     """
 
     identified: datetime | None
     resolved: datetime
     principal: str = ""
+    remediated: datetime | None = None
+    source: str = ""
 
     def to_item(self) -> dict[str, str | None]:
         """As a member of the issue's `history`."""
@@ -44,6 +48,8 @@ class PastOccurrence:
             "identified": format_time(self.identified),
             "resolved": format_time(self.resolved),
             "principal": self.principal,
+            **({"remediated": format_time(self.remediated)} if self.remediated else {}),
+            **({"source": self.source} if self.source else {}),
         }
 
 
@@ -54,7 +60,9 @@ def history_from_item(item: object) -> tuple[PastOccurrence, ...]:
         try:
             resolved = parse_time(past["resolved"])
             if resolved:
-                found.append(PastOccurrence(parse_time(past["identified"]), resolved, str(past["principal"])))
+                remediated, source = parse_time(past.get("remediated")), str(past.get("source") or "")
+                begun = parse_time(past["identified"])
+                found.append(PastOccurrence(begun, resolved, str(past["principal"]), remediated, source))
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
     return tuple(found)
