@@ -11,13 +11,14 @@ from datetime import datetime
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, flattened, printable
-from library.issues.flapping import flapping_text, is_flapping, managed_by
+from library.issues.flapping import flapping_text, is_flapping
 from library.issues.issue import Issue
 from library.issues.reachability import Verdict
 from library.issues.times import shown_time
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
+from library.source.service import maker_of, managed_by
 from library.source.stored import dispute_of
 from reporting import fix_commands, reachability_text, source_text
 from reporting.closing_text import closing_words
@@ -47,7 +48,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     defined = source_text.sections(issue)
-    managed = () if defined else _managed(issue)
+    managed = _managed(issue)
     if _is_unused(issue):
         delete = Section("What to do", (*fix_commands.delete(issue), *managed, _exemption(issue, facts)))
         return (head, exposures, delete, times, *defined)
@@ -187,7 +188,7 @@ def _again(issue: Issue) -> str:
     if began is None or not is_flapping(issue.history, began):
         return ""
     agent = issue.opened_by.user_agent if issue.opened_by else ""
-    manager = flattened(managed_by(issue.details.tags, agent), _MANAGER_LIMIT)
+    manager = flattened(managed_by(issue.details.tags, agent, issue.details.name), _MANAGER_LIMIT)
     return f"The group was {flapping_text(issue.history, began, manager)}."
 
 
@@ -197,7 +198,11 @@ def _is_unused(issue: Issue) -> bool:
 
 
 def _managed(issue: Issue) -> tuple[Block, ...]:
-    """Where to change a group that CloudFormation manages: what is changed by hand comes back."""
+    """Where to change a group that something else manages: what is changed by hand comes back."""
+    maker = maker_of(issue.details.tags, issue.details.name, "")
+    if maker is not None:
+        where, advice = flattened(maker.place.where, _MANAGER_LIMIT), flattened(maker.advice, 2 * _MANAGER_LIMIT)
+        return (paragraph(f"{where} made the group, and may open it again: {advice}."),)
     stack = issue.details.tags.get("aws:cloudformation:stack-name", "")
     if not stack:
         return ()

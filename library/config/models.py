@@ -348,6 +348,9 @@ class SecurityGroupsCheck(Section):
     remediation_sources: Texts = Field(
         RFC_1918, description="CIDRs and managed prefix lists (pl-…) that replace an open source."
     )
+    remediation_service_groups: Boolean = Field(
+        False, description="Remediate groups, too, that a Kubernetes controller made and would open again."
+    )
     remediation_limit_per_run: Positive = Field(50, description="Groups that one run may change at most.")
     rules_per_security_group_quota: Positive = Field(
         60, description="Ingress rules a group may have, where AWS does not tell."

@@ -5,11 +5,9 @@ Pure. Texts are hostile.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from library.issues.opened_by import OpenedBy
 from library.issues.times import format_time, parse_time
@@ -19,9 +17,6 @@ KEPT = 10
 
 WINDOW = timedelta(days=7)
 """How far back a re-opening counts."""
-
-_STACK_TAG = "aws:cloudformation:stack-name"
-_TOOLS = (("Terraform", re.compile("terraform", re.IGNORECASE)), ("CloudFormation", re.compile("cloudformation")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +87,6 @@ FLAPS = 2
 def is_flapping(history: Sequence[PastOccurrence], now: datetime) -> bool:
     """Whether an issue that is open now was opened again so often lately that somebody must find out why."""
     return reopenings(history, now) >= FLAPS
-
-
-def managed_by(tags: Mapping[str, Any], user_agent: str) -> str:
-    """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
-
-    Hostile text.
-
-    Args:
-        tags: the group's.
-        user_agent: of the call that opened it; empty: it is not known.
-    """
-    if stack := tags.get(_STACK_TAG):
-        return f"CloudFormation stack {stack!s}"
-    return next((name for name, pattern in _TOOLS if pattern.search(user_agent)), "")
 
 
 def flapping_text(history: Sequence[PastOccurrence], now: datetime, manager: str) -> str:

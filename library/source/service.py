@@ -28,6 +28,7 @@ class Maker:
     returns: Returns
 
 
+_TOOLS = (("Terraform", re.compile("terraform", re.IGNORECASE)), ("CloudFormation", re.compile("cloudformation")))
 _RANGES = "spec.loadBalancerSourceRanges, or the annotation service.beta.kubernetes.io/load-balancer-source-ranges"
 _EMR_NAMES = re.compile(r"ElasticMapReduce-(?:(?:Master|Slave)-Private|ServiceAccess|master|slave|Primary|Core)")
 _DIRECTORY = re.compile(r"(d-[0-9a-f]{10})_(controllers|workspacesMembers)")
@@ -50,6 +51,29 @@ def maker_of(tags: Tags, name: str, description: str) -> Maker | None:
         if (found := known(tags, name, description)) is not None:
             return found
     return None
+
+
+def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
+    """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
+
+    Untrusted text.
+
+    Args:
+        tags: the group's.
+        user_agent: of the call that opened it; empty: it is not known.
+        name: the group's.
+    """
+    if (maker := maker_of(tags, name, "")) is not None:
+        return maker.place.where
+    if stack := tags.get("aws:cloudformation:stack-name"):
+        return f"CloudFormation stack {stack!s}"
+    return next((tool for tool, pattern in _TOOLS if pattern.search(user_agent)), "")
+
+
+def is_made_by_controller(tags: Tags, name: str) -> bool:
+    """Whether a controller made a group, which opens again within minutes what is closed in EC2 alone."""
+    maker = maker_of(tags, name, "")
+    return maker is not None and maker.returns is Returns.CONTROLLER
 
 
 def other_maker_of(tags: Tags) -> Place | None:

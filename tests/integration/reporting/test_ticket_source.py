@@ -105,3 +105,7 @@ def test_a_ticket_ends_with_the_diff_and_a_dispute_is_named(config: str) -> None
     again = hammer(config, "report")
     assert "In dispute: cloudformation network/Web opened this group again once after Hammer had closed it" in again
     assert "+          CidrIp: 10.0.0.0/8" in again
+    words = ("explain", "--account", MAIN, "--region", "eu-west-1", "--group", group_id)
+    explained = " ".join(hammer(config, *words).split())
+    assert "In dispute: cloudformation network/Web opened this group again once" in explained
+    assert "cloudformation, network/Web (exact)" in explained
