@@ -223,7 +223,7 @@ def remediation_section(planned: Planned) -> Lines:
 
 def source_section(report: SourceReport | None, issue: Issue | None) -> Lines:
     """Where the group is defined, whether it comes back, and the change that belongs there."""
-    if report is None:
+    if report is None or not (report.group.where or report.group.evidence or any(r.place.where for r in report.rules)):
         return []
     place = report.group
     lines = ["Source"]

@@ -12,7 +12,7 @@ locals {
   # Each role: the one role in the main account that may assume it, and its policies.
   roles = {
     (var.role_name_identification) = {
-      trusts   = var.identification_role_arn
+      trusts = var.identification_role_arn
       policies = concat(
         ["identification-in-account"],
         var.allow_lookup_events ? ["lookup-events-in-account"] : [],
