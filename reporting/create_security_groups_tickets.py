@@ -1,7 +1,7 @@
 """The reporting job: tickets and messages for what is new, changed or gone.
 
 Run it as `python -m reporting.create_security_groups_tickets` or `hammer report`. This module has the options and puts
-the job together; `reporting.reporter` does it. With JIRA and Slack both off, the console shows each ticket as it would
+the job together; `reporting.run` does it. With JIRA and Slack both off, the console shows each ticket as it would
 be filed.
 """
 
@@ -39,8 +39,8 @@ from library.jobs.command_line import (
 )
 from library.jobs.run import Lease, hold_lock, renewing_sleep
 from library.notifications.clients import open_jira, open_slack
-from reporting.reporter import Reporter, Services
-from reporting.summary import ReportSummary
+from reporting.read import ReportSummary
+from reporting.run import Reporter, Services
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
     from library.aws.session import Sessions
     from library.config import Configuration
-    from reporting.summary import ReportSummary
+    from reporting.read import ReportSummary
 
 _ISSUES_A_RUN = 200
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from library.notifications.jira_client import JiraClient
 from library.notifications.jira_connection import JiraConnection
-from library.notifications.slack_client import SlackClient
-from library.notifications.slack_connection import SlackConnection
+from library.notifications.slack_connection import SlackClient, SlackConnection
 
 if TYPE_CHECKING:
     from library.aws.secrets import SecretReader

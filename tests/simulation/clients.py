@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.notifications.jira_client import CreatedTicket, JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
-from library.notifications.slack_client import SlackClient
-from library.notifications.slack_connection import SlackError
+from library.notifications.slack_connection import SlackClient, SlackError
 from tests.simulation.errors import client_error, error_class
 
 if TYPE_CHECKING:

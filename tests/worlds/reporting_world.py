@@ -27,8 +27,8 @@ from library.jobs.command_line import Selection
 from library.jobs.run import Lease, renewing_sleep
 from library.notifications.clients import open_jira, open_slack
 from library.security_groups.exposure import Exposure
-from reporting.reporter import Reporter, Services
-from reporting.summary import ReportSummary
+from reporting.read import ReportSummary
+from reporting.run import Reporter, Services
 from tests.standins.jira import JiraStandIn, User
 from tests.standins.slack import SlackStandIn
 

@@ -10,8 +10,8 @@ import pytest
 
 from library.documents.slack_message import Alert
 from library.notifications.broadcast import Sent, broadcast
-from library.notifications.slack_client import SlackClient
 from library.notifications.slack_connection import (
+    SlackClient,
     SlackDestinationError,
     SlackError,
     SlackMessageRefusedError,

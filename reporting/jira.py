@@ -1,41 +1,185 @@
 """Carries the ticket plan out in JIRA.
 
 What is going to be written is recorded in the issue's item first, as its intent. A run that finds an intent left over
-does not know how far the last one came, so it looks before it writes: for the ticket by its label, for a comment by its
-marker, for a transition by the ticket's status.
+does not know how far the last one came, so it looks before it writes: for the ticket by its label, for a comment by
+its marker, for a transition by the ticket's status.
 
-A ticket that may have been filed and is not found yet is looked for during `_MAY_APPEAR`, before another is filed. One
-that refuses to be changed, as in an archived project, is left as it is: news gets a new ticket.
+A ticket that may have been filed and is not found yet is looked for during `_MAY_APPEAR`, before another is filed.
+One that refuses to be changed, as in an archived project, is left as it is: news gets a new ticket.
+
+Names and tags of an account are in the texts. JIRA may refuse a character, or a limit may be lower than the
+configuration says, so `TicketWriter` writes short and plain what JIRA refuses. Assignees, watchers and links come
+last: no ticket fails for them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from library.documents.document import Document
-from library.documents.text import printable
+from library.documents.document import Document, fitted
+from library.documents.jira_markup import jira_markup
+from library.documents.text import ascii_only, printable
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
-from library.notifications.jira_client import JiraClient, NewTicket, Ticket
+from library.notifications.jira_client import (
+    CreatedTicket,
+    JiraCannotCloseError,
+    JiraCannotReopenError,
+    JiraClient,
+    JiraUser,
+    JiraUserLookupError,
+    NewTicket,
+    Ticket,
+)
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
-from library.notifications.jira_users import JiraUser
-from library.notifications.jira_workflow import JiraCannotCloseError, JiraCannotReopenError
-from reporting.closing_text import closing_changed
-from reporting.exemption_text import with_exemption
+from reporting.context import Filing
 from reporting.exposure_text import told_line
-from reporting.filing import Filing
+from reporting.group_text import closing_changed, with_exemption
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, lasting, remembered, told_of
 from reporting.ticket_facts import with_owner_notes
-from reporting.ticket_people import attend, attendance, choose_assignee
-from reporting.ticket_writer import TicketWriter
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
+
+_PLAIN_LIMIT = 1500
+_REFERENCE = "Reference: "
+_T = TypeVar("_T")
+
+
+class TicketWriter:
+    """Files tickets and comments on them.
+
+    Args:
+        jira: JIRA.
+        limit: the longest text it takes.
+        note: told, in one line, that a plain text was written.
+        plain: whether to write plain texts at once: JIRA failed at the full ones.
+    """
+
+    def __init__(self, jira: JiraClient, limit: int, note: Callable[[str], None], *, plain: bool = False) -> None:
+        self._jira = jira
+        self._limit = limit
+        self._note = note
+        self._is_plain = plain
+
+    def create(self, issue: Issue, ticket: NewTicket, document: Document) -> CreatedTicket:
+        """File a ticket, with the document as its body. Raises JiraError."""
+
+        def create(body: str, *, plain: bool) -> CreatedTicket:
+            title = ascii_only(ticket.title) if plain else ticket.title
+            return self._jira.create(replace(ticket, title=title, body=body))
+
+        return self._write(issue, document, create)
+
+    def comment(self, issue: Issue, key: str, document: Document, marker: str, *, resumed: bool) -> None:
+        """Comment on a ticket.
+
+        Args:
+            issue: the issue.
+            key: the ticket.
+            document: the text.
+            marker: by which the comment is known again: its text is not, for JIRA Cloud gives another back.
+            resumed: look whether the last run wrote it.
+
+        Raises:
+            JiraError: it could not be done.
+        """
+
+        def comment(body: str, *, plain: bool) -> None:
+            del plain
+            self._jira.comment(key, f"{body.rstrip()}\n\n{_REFERENCE}{marker}\n")
+
+        if not (resumed and self._jira.has_comment(key, marker)):
+            self._write(issue, document, comment, kept_free=len(_REFERENCE) + len(marker) + 3)
+
+    def _write(self, issue: Issue, document: Document, write: Callable[..., _T], kept_free: int = 0) -> _T:
+        plain = ascii_only(fitted(document, jira_markup, min(self._limit, _PLAIN_LIMIT) - kept_free))
+        if self._is_plain:
+            return write(plain, plain=True)
+        try:
+            return write(fitted(document, jira_markup, self._limit - kept_free), plain=False)
+        except JiraError as error:
+            if not error.refuses_text:
+                raise
+            self._note(f"{issue.place}: a short plain text was written, because {error}")
+            return write(plain, plain=True)
+
+
+_WATCH, _LINK = "watch", "link"
+
+
+def choose_assignee(jira: JiraClient, filing: Filing, note: Callable[[str], None]) -> tuple[JiraUser | None, list[str]]:
+    """Who is assigned, and what the ticket says of those who could not be."""
+    project = filing.owners.jira_project
+    said: list[str] = []
+    # A channel is Slack's business.
+    discovered = "" if filing.discovered.startswith("#") else filing.discovered
+    for name, where in ((discovered, "The owner tag"), (filing.owners.jira_owner, "ticket_owners")):
+        if not name:
+            continue
+        try:
+            user = jira.users.assignable(project, name)
+        except JiraUserLookupError as error:
+            note(f"no owners in {project}: {error}")
+            said.append(f'{where} names "{printable(name)}", whom JIRA does not let Hammer look up.')
+            continue
+        except JiraUnavailableError:
+            raise
+        except JiraError as error:
+            # The name may be what JIRA fails at, and it must not keep the ticket from being filed.
+            note(f"{printable(name)} is not looked up: {error}")
+            said.append(f'{where} names "{printable(name)}", whom JIRA could not look up.')
+            continue
+        if user:
+            return user, said
+        said.append(f'{where} names "{printable(name)}", to whom JIRA cannot assign tickets of {project}.')
+    if said:
+        said.append("So nobody is assigned.")
+    return None, said
+
+
+def attend(
+    jira: JiraClient,
+    key: str,
+    wanted: Mapping[str, str],
+    assignee: JiraUser | None,
+    note: Callable[[str], None],
+    problem: Callable[[str], None],
+) -> dict[str, str]:
+    """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
+
+    Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
+
+    Returns:
+        What the next run is to try again.
+    """
+    left = {}
+    for what, whom in wanted.items():
+        try:
+            if what == _LINK:
+                jira.link(key, whom)
+            elif (user := jira.users.assignable(key.rpartition("-")[0], whom)) and user != assignee:
+                jira.watch(key, user)
+        except JiraUserLookupError as error:
+            note(f"no owners in {key.rpartition('-')[0]}: {error}")
+        except JiraError as error:
+            said = f"linked to {whom}" if what == _LINK else f"watched by {printable(whom)}"
+            problem(f"{key} is not {said}: {error}")
+            if error.may_pass:
+                left[what] = whom
+    return left
+
+
+def attendance(filing: Filing) -> dict[str, str]:
+    """Who is to watch a new ticket, and what it is to be linked to."""
+    wanted = {_WATCH: filing.owners.jira_owner, _LINK: filing.owners.jira_parent_ticket}
+    return {what: whom for what, whom in wanted.items() if whom}
+
 
 LABEL = "hammer"
 EXEMPT_LABEL = "whitelisted"
