@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.paginator import QueryPaginator
 
 _BATCH_GET_LIMIT = 100
+_CONFLICTS = {
+    *("ConditionalCheckFailed", "ConditionalCheckFailedException"),
+    *("TransactionConflict", "TransactionConflictException", "TransactionInProgressException"),
+}
 _BEFORE_PARSE = "before-parse.dynamodb.Query"  # an older botocore has none
 
 Item = dict[str, Any]
@@ -195,6 +199,51 @@ class Items:
             raise _as_conflict(error, item_id) from error
         return _item(answer.get("Attributes", {}))
 
+    def update_and_put(
+        self,
+        account_id: str,
+        item_id: str,
+        sets: Mapping[str, Any],
+        item: Mapping[str, Any],
+        *,
+        condition: str,
+        values: Mapping[str, Any],
+        put_only_if: str,
+    ) -> None:
+        """Change attributes of one item and write another one whole: both or neither (TransactWriteItems).
+
+        Args:
+            account_id: the hash key of the item that changes.
+            item_id: its range key.
+            sets: its attributes and their new values.
+            item: the other item.
+            condition: what must hold of the item that changes.
+            values: of the placeholders in `condition`.
+            put_only_if: what must hold of the item that the other one replaces.
+
+        Raises:
+            ConflictError: a condition does not hold, or another transaction is writing one of the items.
+        """
+        expression, all_values = _update_expression(sets, {}, {}, ())
+        update: Any = {
+            "TableName": self._table_name,
+            "Key": _key(account_id, item_id),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": serialized(all_values | dict(values)),
+            **_names(f"{expression} {condition}"),
+        }
+        put: Any = {
+            "TableName": self._table_name,
+            "Item": serialized(item),
+            "ConditionExpression": put_only_if,
+            **_names(put_only_if),
+        }
+        try:
+            self._client.transact_write_items(TransactItems=[{"Update": update}, {"Put": put}])
+        except ClientError as error:
+            raise _as_conflict(error, item_id) from error
+
 
 # What to leave out of the answer that a client waits for. None: other callers of the same client get it from botocore.
 _reading_items: ContextVar[Sequence[str] | None] = ContextVar("_reading_items", default=None)
@@ -242,7 +291,12 @@ def _key(account_id: str, item_id: str) -> dict[str, Any]:
 
 
 def _as_conflict(error: ClientError, item_id: str) -> Exception:
-    return ConflictError(item_id) if error_code(error) == "ConditionalCheckFailedException" else error
+    if error_code(error) == "TransactionCanceledException":
+        # Any other reason, such as a limit of the table, is no conflict.
+        reasons: Any = error.response.get("CancellationReasons") or ()
+        codes = {str(reason.get("Code")) for reason in reasons} - {"None"}
+        return ConflictError(item_id) if codes and codes <= _CONFLICTS else error
+    return ConflictError(item_id) if error_code(error) in _CONFLICTS else error
 
 
 def _names(expression: str) -> dict[str, Any]:

@@ -131,6 +131,30 @@ class Jira(ConfigSection):
         "Further fields of a new ticket by their ids, with values as JIRA's REST API takes them.",
         default={},
     )
+    decisions: bool = setting(
+        BOOLEAN, "Whether labels of tickets are decisions (needs decisions.enabled).", default=False
+    )
+    decision_accounts: tuple[str, ...] = setting(
+        TEXTS, 'Who may decide by a label: account ids or user names, "assignee"; none: nobody.', default=()
+    )
+
+
+class Decisions(ConfigSection):
+    """What people may decide about issues in Slack and JIRA. `hammer decide` always works for who may run it."""
+
+    enabled: bool = setting(BOOLEAN, "Whether people decide in Slack and JIRA.", default=False)
+    allow: tuple[str, ...] = setting(
+        TEXTS,
+        'Who may decide in Slack: user ids, user group ids, "owner" (the owner of the issue, by confirmed e-mail).',
+        default=("owner",),
+    )
+    allow_extend: tuple[str, ...] = setting(
+        TEXTS, "Who may exempt an issue a second time: as allow, or whom JIRA or the host's jobs name.", default=()
+    )
+    allow_restore: tuple[str, ...] = setting(
+        TEXTS, "Who may restore a group: as allow, or whom the host's jobs name.", default=()
+    )
+    exempt_days: int = setting(DAYS, "How many days an exemption that people decide may last.", default=7)
 
 
 class Slack(ConfigSection):
@@ -267,6 +291,7 @@ class ConfigFile(ConfigSection):
     publishing: Publishing = setting(Publishing, "The HTML report in the bucket.", factory=Publishing)
     whitelisting_procedure_url: str = setting(URL, "Page that tells how to ask for an exemption.", default="")
     secgrp_unrestricted_access: SecurityGroupsCheck = setting(SecurityGroupsCheck, "Exposed security groups.")
+    decisions: Decisions = setting(Decisions, "What people decide; absent: off.", factory=Decisions)
     inspector: Inspector = setting(Inspector, "Amazon Inspector's findings; absent: off.", factory=_inspector_off)
 
 
@@ -310,7 +335,7 @@ class Configuration(ConfigFile):
         return self._chosen(self.secgrp_unrestricted_access.remediation_accounts)
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
-        """The exemptions of one account, expired ones among them."""
+        """The exemptions of one account in the file `whitelist`, expired ones among them."""
         return self.whitelist.secgrp_unrestricted_access.get(account_id, ())
 
     def _chosen(self, accounts: tuple[str, ...] | None) -> tuple[str, ...]:

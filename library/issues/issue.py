@@ -8,6 +8,7 @@ Pure. Who writes which part of an item, so that no job overwrites another's work
 - reporting: `jira_details`, `slack_details`, `closing_notice`, `timestamps.reported`, `timestamps.closed`, and `status`
   from `resolved` to `closed`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
+- people's decisions: `decisions`, `decision_state`, `decision_version` (`library.issues.decision_record`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from library.issues.closing import ClosingNotice
+from library.issues.decision_record import DecisionState
 from library.issues.details import IssueDetails
 from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.kinds import IssueKind, kind_of
@@ -84,6 +86,7 @@ class Issue:
         usage: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
+        decided: what people decided about it, and what follows.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
         resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
@@ -105,6 +108,7 @@ class Issue:
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
     looked_up: int | None = None
+    decided: DecisionState = field(default_factory=DecisionState)
     resolving: int | None = field(default=None, compare=False)
 
     @property
@@ -135,6 +139,7 @@ class Issue:
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
+            **(self.decided.to_item() if self.decided.version else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -165,6 +170,7 @@ class Issue:
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             looked_up=_number(item.get("looked_up")),
+            decided=DecisionState.from_item(item),
             resolving=_number(item.get("resolving")),
         )
 

@@ -152,7 +152,7 @@ class Evaluator:
         if not found:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(
-            ExemptionScope(_exempt_traffic(exemption.ports), exemption.sources)
+            ExemptionScope(_exempt_traffic(exemption.ports) | exemption.other_traffic, exemption.sources)
             for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
         )
         left = self._judge(tuple(reaches), scopes) if scopes else found
