@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from library.aws.conditional_writes import ConflictError
@@ -22,6 +22,7 @@ from library.issues.decision_record import (
     DecidedExemption,
     Decision,
     DecisionState,
+    Untold,
 )
 from library.issues.decisions import Limits, Request, Ruling, decide, ended, restored
 from library.security_groups.exemptions import Exemption, Exemptions
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 20  # each lost to somebody else's write
+CLAIMED_FOR = timedelta(minutes=10)
+"""How long nobody else tells what a process has claimed: longer than JIRA and Slack take with all retries."""
 
 
 class UnreadableExemptionError(HammerError):
@@ -174,26 +177,50 @@ class Decisions:
             return Outcome(_with(issue, state), decision)
         raise ConflictError(f"{exemption.id} could not be ended: its issue kept changing")
 
-    def told(self, issue: Issue, numbers: Sequence[int], *, ticket: bool = False, slack: bool = False) -> Issue:
-        """Record that the ticket, or the new owner in Slack, was told of decisions.
+    def claim_untold(self, issue: Issue) -> tuple[Issue, tuple[Untold, ...]]:
+        """Say that this process tells what is still to be told of an issue, so that no other does at the same time.
+
+        Returns:
+            The issue as it is now, and what to tell: without what a living process has claimed.
+        """
+        for _ in range(_ATTEMPTS):
+            now, outbox = self._now(), issue.decided.outbox
+            mine = tuple(one for one in outbox if one.claimed is None or now - one.claimed >= CLAIMED_FOR)
+            if not mine:
+                return issue, ()
+            claimed = tuple(replace(one, claimed=now) if one in mine else one for one in outbox)
+            state = replace(issue.decided, outbox=claimed)
+            try:
+                self._table.decide(issue, state)
+            except ConflictError:
+                fresh = self._table.get(issue.account_id, issue.issue_id)
+                if fresh is None:
+                    return issue, ()
+                issue = fresh
+            else:
+                return _with(issue, state), mine
+        raise ConflictError(f"{issue.place} kept changing while its decisions were told")
+
+    def told(self, issue: Issue, left: Sequence[Untold], taken: Sequence[Untold]) -> Issue:
+        """Record what was told.
 
         Args:
             issue: the issue.
-            numbers: the numbers of the decisions.
-            ticket: the ticket was.
-            slack: the new owner was.
+            left: what is still to be told, of what was claimed: another run does.
+            taken: all that was claimed.
 
         Returns:
             The issue as it is now.
         """
+        still = {one.number: replace(one, claimed=None) for one in left if one.ticket or one.slack}
+        numbers = {one.number for one in taken}
         for _ in range(_ATTEMPTS):
             outbox = tuple(
-                replace(untold, ticket=untold.ticket and not ticket, slack=untold.slack and not slack)
-                if untold.number in numbers
-                else untold
-                for untold in issue.decided.outbox
+                still.get(one.number, one)
+                for one in issue.decided.outbox
+                if one.number not in numbers or one.number in still
             )
-            state = replace(issue.decided, outbox=tuple(left for left in outbox if left.ticket or left.slack))
+            state = replace(issue.decided, outbox=outbox)
             if state == issue.decided:
                 return issue
             try:

@@ -192,6 +192,7 @@ class Untold:
         ticket: whether the ticket is to get a comment, and after `not-mine` its assignee.
         slack: whether the new owner is to be told in Slack.
         label: the label of the ticket that asked for it, to be taken off; empty: none.
+        claimed: when a process began to tell it, in UTC; None: none did.
     """
 
     number: int
@@ -199,6 +200,7 @@ class Untold:
     ticket: bool
     slack: bool = False
     label: str = ""
+    claimed: datetime | None = None
 
     def to_item(self) -> dict[str, Any]:
         """An entry of `outbox` in `decision_state`."""
@@ -208,6 +210,7 @@ class Untold:
             "ticket": self.ticket,
             "slack": self.slack,
             "label": self.label,
+            "claimed": format_time(self.claimed),
         }
 
     @classmethod
@@ -219,6 +222,7 @@ class Untold:
             bool(item["ticket"]),
             bool(item["slack"]),
             str(item.get("label") or ""),
+            parse_time(item.get("claimed")),
         )
 
 

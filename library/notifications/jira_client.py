@@ -172,6 +172,16 @@ class JiraClient:
         """Have JIRA notify a user of what happens to a ticket."""
         self._connection.write(lambda client: client.add_watcher(key, user.user_id))
 
+    def assign(self, key: str, user: JiraUser) -> None:
+        """Assign a ticket. To do it twice does no harm."""
+        whom = {"accountId" if self._connection.is_cloud else "name": user.user_id}
+        try:
+            self._connection.write(lambda client: client.assign(key, whom))
+        except JiraError as error:
+            if error.status not in NOT_OFFERED:
+                raise
+            self._connection.write(lambda client: client.edit_fields(key, {"assignee": whom}))
+
     def link(self, key: str, parent: str) -> None:
         """Link a ticket to another. JIRA takes the same link twice for one."""
         self._connection.write(lambda client: client.link(key, parent))

@@ -13,6 +13,7 @@ from library.notifications.slack_connection import (
     SlackConnection,
     SlackDestinationError,
     SlackError,
+    SlackMessageRefusedError,
     SlackUserLookupError,
 )
 
@@ -31,6 +32,11 @@ class SlackClient:
         self._connection = connection
         self._members: dict[str, str] | None = None
         self._channels: dict[str, str] = {}
+
+    @property
+    def has_app_token(self) -> bool:
+        """Whether the secret has what the service needs that takes decisions. False also where it cannot be read."""
+        return self._connection.has_app_token
 
     def channel(self, destination: str) -> str:
         """What Slack takes for a destination: a channel's name as it is, a user's id.
@@ -82,6 +88,38 @@ class SlackClient:
             arguments["thread_ts"] = thread[1]
         sent = self._connection.write(lambda client: client.chat_postMessage(**arguments))
         return str(sent.get("channel") or channel), str(sent.get("ts") or "")
+
+    def update(self, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
+        """Rewrite a message of Hammer's own. To do it twice does no harm.
+
+        Raises:
+            SlackDestinationError: there is no such message any more, or it cannot be rewritten.
+            SlackError: it was not rewritten, or nobody knows whether it was.
+        """
+        arguments: dict[str, Any] = {"channel": channel, "ts": ts, "text": text, "parse": "none", "link_names": False}
+        arguments["blocks"] = list(blocks)
+        self._connection.write(lambda client: client.chat_update(**arguments))
+
+    def post_ephemeral(self, channel: str, user: str, text: str, thread_ts: str = "") -> None:
+        """Tell one person something that nobody else sees; where that cannot be, in a direct message.
+
+        Raises:
+            SlackError: it was not told, or nobody knows whether it was.
+        """
+        arguments: dict[str, Any] = {"user": user, "text": text, "parse": "none", "link_names": False}
+        if thread_ts:
+            arguments["thread_ts"] = thread_ts
+        try:
+            if channel:
+                self._connection.write(lambda client: client.chat_postEphemeral(channel=channel, **arguments))
+                return
+        except (SlackDestinationError, SlackMessageRefusedError):
+            pass
+        self.post(user, text, ())
+
+    def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> None:
+        """Open a view for the person who pressed, within 3 seconds of that. Raises SlackError."""
+        self._connection.write(lambda client: client.views_open(trigger_id=trigger_id, view=dict(view)))
 
     def _user(self, name: str) -> str:
         if "@" in name:

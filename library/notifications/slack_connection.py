@@ -30,8 +30,11 @@ _TIMEOUT_S = 30
 _UNUSABLE = frozenset(
     {
         "cannot_dm_bot",
+        "cant_update_message",
         "channel_not_found",
+        "edit_window_closed",
         "is_archived",
+        "message_not_found",
         "messages_tab_disabled",
         "not_in_channel",
         "restricted_action",
@@ -107,6 +110,17 @@ class SlackConnection:
         self._before_write = before_write
         self._caller = RetryingCaller(sleep, SlackUnavailableError)
         self._client: WebClient | None = None
+        self._has_app_token: bool | None = None
+
+    @property
+    def has_app_token(self) -> bool:
+        """Whether the secret has an app-level token. False also where it cannot be read."""
+        if self._has_app_token is None:
+            try:
+                self._has_app_token = bool(self._secret().app_token)
+            except SecretError:
+                self._has_app_token = False
+        return self._has_app_token
 
     def read(self, call: Callable[[WebClient], SlackResponse]) -> SlackResponse:
         """Look something up, more than once if needed.
