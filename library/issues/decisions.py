@@ -276,7 +276,7 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
     if state.problem:
         # What was decided before is not known, and is not written over.
         return Ruling(decision.refused(state.problem), state)
-    if refusal := _why_not(issue, request, limits, now):
+    if refusal := why_not(issue, request, limits, now):
         refused = decision.refused(refusal)
         return Ruling(refused, state.with_decision(refused, request.key, label=request.label))
     if request.kind is DecisionKind.RESTORE:
@@ -328,8 +328,16 @@ def _as_decision(request: Request, issue: Issue) -> Decision:
     )
 
 
-def _why_not(issue: Issue, request: Request, limits: Limits, now: datetime) -> str:
-    """Why a request is refused; empty: it is carried out."""
+def why_not(issue: Issue, request: Request, limits: Limits, now: datetime, *, fields: bool = True) -> str:
+    """Why a request is refused; empty: it is carried out.
+
+    Args:
+        issue: the issue as it is now.
+        request: what somebody wants.
+        limits: the configuration's.
+        now: the time, in UTC.
+        fields: whether its fields count: before a person is asked for them they are empty.
+    """
     rights, kind = request.rights, request.kind
     if rights.refusal:
         return rights.refusal
@@ -348,8 +356,8 @@ def _why_not(issue: Issue, request: Request, limits: Limits, now: datetime) -> s
     if kind is DecisionKind.CLOSE_NOW:
         return _why_not_close_now(issue, limits, today)
     if kind is DecisionKind.NOT_MINE:
-        return _why_not_not_mine(issue)
-    return _why_not_exempt(issue, request, limits, now)
+        return _why_not_not_mine(issue) or ("nobody is named" if fields and not request.owner.strip() else "")
+    return _why_not_exempt(issue, request, now) or (_why_not_until(request, limits, now) if fields else "")
 
 
 def _why_not_restore(issue: Issue, request: Request) -> str:
@@ -423,16 +431,9 @@ def _too_many(issue: Issue) -> bool:
     return issue.details.perms_total > len(issue.details.perms)
 
 
-def _why_not_exempt(issue: Issue, request: Request, limits: Limits, now: datetime) -> str:
+def _why_not_exempt(issue: Issue, request: Request, now: datetime) -> str:
     if _too_many(issue):
         return "the group exposes more than the table has room for: exempt it in the file whitelist"
-    wrong = wrong_fields(
-        request.kind, limits, request.at.date(), until=request.until, reason=request.reason, owner=request.owner
-    )
-    if wrong:
-        return " ".join(wrong.values())
-    if request.until is None or request.until <= now.date():
-        return f"the exemption would have ended on {request.until}"
     earlier = _exemptions_before(issue, now)
     if not earlier:
         return "" if request.rights.decides else "only people whom decisions.allow names may decide this"
@@ -442,6 +443,18 @@ def _why_not_exempt(issue: Issue, request: Request, limits: Limits, now: datetim
             f"it was exempted until {first.until} by {_who(first)}: another exemption needs somebody whom "
             f"decisions.allow_extend names, other than {' and '.join(dict.fromkeys(one.by for one in earlier))}"
         )
+    return ""
+
+
+def _why_not_until(request: Request, limits: Limits, now: datetime) -> str:
+    """What is wrong with the fields of an exemption, which may have been right on the day of the request."""
+    wrong = wrong_fields(
+        request.kind, limits, request.at.date(), until=request.until, reason=request.reason, owner=request.owner
+    )
+    if wrong:
+        return " ".join(wrong.values())
+    if request.until is None or request.until <= now.date():
+        return f"the exemption would have ended on {request.until}"
     return ""
 
 
