@@ -13,8 +13,10 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {"host": _HOST, "demo": (*_HOST, "moto",
 """The packages that each extra of pyproject.toml brings, as they are imported."""
 
 NEEDED_BY: Mapping[str, str] = {
+    "decide": "host",
     "demo": "demo",
     "immediate": "host",
+    "listen": "host",
     "publish": "host",
     "report": "host",
     "remediate": "host",

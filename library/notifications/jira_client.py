@@ -6,7 +6,7 @@ how they are searched (`JiraClient.find`). JIRA says itself which kind it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -95,7 +95,9 @@ class JiraClient:
 
     def find(self, label: str) -> list[Ticket]:
         """The tickets with a label, the newest first. JIRA Cloud may take seconds until it finds a new ticket."""
-        jql = f'labels = "{label}" ORDER BY created DESC'
+        return self._found(f'labels = "{label}" ORDER BY created DESC')
+
+    def _found(self, jql: str) -> list[Ticket]:
         searches = [self._search] if self._search else _SEARCHES[self._connection.is_cloud]
         for version, path in searches:
             params = {"jql": jql, "fields": "status,labels", "maxResults": _TICKETS_A_SEARCH}
@@ -117,6 +119,48 @@ class JiraClient:
             if error.status == 404:
                 return None
             raise
+
+    def with_keys(self, keys: Sequence[str]) -> list[Ticket]:
+        """Those of these tickets that there are, at most 50. JIRA refuses the search where one of them is gone."""
+        return self._found(f"key in ({', '.join(keys)})")
+
+    def with_history(self, key: str) -> dict[str, Any] | None:
+        """A ticket as JIRA gives it, with its whole history; None: there is none any more."""
+        try:
+            ticket: dict[str, Any] = self._connection.read(
+                lambda client: dict(client.ask(f"issue/{key}", fields="status,labels,assignee", expand="changelog"))
+            )
+        except JiraError as error:
+            if error.status == 404:
+                return None
+            raise
+        log = ticket.get("changelog") or {}
+        histories = list(log.get("histories") or ())
+        # JIRA Cloud gives the first hundred entries with the ticket, and all of them a page at a time.
+        while len(histories) < int(log.get("total") or 0):
+            page = self._connection.read(_history_page(key, len(histories)))
+            if not page:
+                break
+            histories += page
+        return {**ticket, "changelog": {"histories": histories}}
+
+    def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:
+        """The text of the newest comment that somebody wrote; empty: there is none.
+
+        Args:
+            key: the ticket's.
+            author_ids: the author's account id, or name and key.
+        """
+
+        def newest(client: Any) -> str:
+            texts = [
+                (str(comment.created), str(comment.body))
+                for comment in client.comments(key)
+                if {str(getattr(comment.author, name, "")) for name in ("accountId", "name", "key")} & {*author_ids}
+            ]
+            return max(texts, default=("", ""))[1]
+
+        return self._connection.read(newest)
 
     def create(self, ticket: NewTicket) -> CreatedTicket:
         """File a ticket. Fields that the project's screen lacks are left out.
@@ -201,6 +245,10 @@ class JiraClient:
         """Add labels to a ticket and remove others."""
         changes = [{"add": label} for label in add] + [{"remove": label} for label in remove]
         self._connection.write(lambda client: client.edit_labels(key, changes))
+
+
+def _history_page(key: str, start: int) -> Callable[[Any], list[Any]]:
+    return lambda client: list(client.ask(f"issue/{key}/changelog", startAt=start, maxResults=100)["values"])
 
 
 def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:
