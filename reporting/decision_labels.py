@@ -82,7 +82,7 @@ def wanted_by(label: str) -> tuple[DecisionKind, int] | None:
     found = _LABEL.fullmatch(label)
     if found is None:
         return None
-    close_now, not_mine, days = found.groups()
+    close_now, _, days = found.groups()
     if days is not None:
         return DecisionKind.EXEMPT, int(days)
     return (DecisionKind.CLOSE_NOW if close_now else DecisionKind.NOT_MINE), 0
@@ -283,9 +283,10 @@ class DecisionLabels:
 
 def _seen(issue: Issue) -> Seen:
     """What the ticket said last: nothing that is open now, where the ticket was not told of it yet."""
-    kept = issue.jira_details
+    kept, times = issue.jira_details, issue.timestamps
     occurrence = kept.get("occurrence")
-    is_told = not kept.get("closed") and occurrence is not None and kept.get("digest") in ("", told_digest(issue))
-    if kept.get("exempt") and kept.get("digest") == told_digest(issue):
-        is_told = True
+    if kept.get("digest"):
+        is_told = kept["digest"] == told_digest(issue) and (not kept.get("closed") or bool(kept.get("exempt")))
+    else:  # other tooling filed it
+        is_told = times.reported is not None and (times.updated is None or times.updated <= times.reported)
     return Seen(int(occurrence) if occurrence is not None else issue.occurrence, digest(issue) if is_told else "")

@@ -156,7 +156,7 @@ class JiraClient:
             texts = [
                 (str(comment.created), str(comment.body))
                 for comment in client.comments(key)
-                if {str(getattr(comment.author, name, "")) for name in ("accountId", "name", "key")} & {*author_ids}
+                if {str(getattr(getattr(comment, "author", None), name, "")) for name in ("accountId", "name", "key")} & {*author_ids}
             ]
             return max(texts, default=("", ""))[1]
 
