@@ -135,12 +135,12 @@ class DecisionNews:
         if self.slack is None:
             return True
         try:
-            self._post(issue, self.slack.channel(decision.owner))
+            self.post(issue, self.slack.channel(decision.owner))
         except SlackDestinationError as error:
             default = self.config.slack.default_channel
             problems.append(f"{printable(decision.owner)}: {error}; {default} is told instead")
             try:
-                self._post(issue, default)
+                self.post(issue, default)
             except SlackError as failed:
                 problems.append(f"{issue.place}: {default} was not told who owns it: {failed}")
                 return failed.may_have_arrived
@@ -149,7 +149,8 @@ class DecisionNews:
             return error.may_have_arrived
         return True
 
-    def _post(self, issue: Issue, channel: str) -> None:
+    def post(self, issue: Issue, channel: str) -> None:
+        """Send the message of an issue, with its buttons where somebody listens. Raises SlackError."""
         if self.slack is None:
             return
         message = self.message(issue)

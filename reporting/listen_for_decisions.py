@@ -19,8 +19,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -124,6 +124,7 @@ class Service:
     _reloaded: datetime = field(init=False)
     _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
     _restoring: threading.Lock = field(default_factory=threading.Lock)
+    _begun: set[Future[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._table = IssueTable(self.sessions.client("dynamodb"), self.config.secgrp_unrestricted_access.table_name)
@@ -162,11 +163,24 @@ class Service:
         )
         with _stopped_by_signals(self.stopping), self._workers:
             notify_systemd("READY=1")
-            self._workers.submit(self._catch_up)
+            self._begin(self._catch_up)
             try:
                 listening.run()
             finally:
                 notify_systemd("STOPPING=1")
+
+    def drain(self) -> None:
+        """Wait until everything that was pressed so far is done."""
+        while self._begun:
+            for each in list(self._begun):
+                each.result()
+                self._begun.discard(each)
+
+    def _begin(self, work: Callable[..., None], *arguments: object) -> None:
+        """Have a worker do something."""
+        begun = self._workers.submit(work, *arguments)
+        self._begun.add(begun)
+        begun.add_done_callback(self._begun.discard)
 
     def note(self, problem: str) -> None:
         """Record why the service is not connected."""
@@ -183,7 +197,7 @@ class Service:
     def _acknowledged(self, kind: str, payload: Mapping[str, Any]) -> None:
         press = read_press(payload, self._app_id) if kind == "interactive" else None
         if press is not None:
-            self._workers.submit(self._handle, press)
+            self._begin(self._handle, press)
 
     def _handle(self, press: Press) -> None:
         try:
@@ -216,7 +230,7 @@ class Service:
         if _now() - self._reloaded < _RELOAD_EVERY:
             return
         self._reloaded = _now()
-        self._workers.submit(self._restore_waiting)
+        self._begin(self._restore_waiting)
         if reason := why_not_listening(self._fresh_config()):
             raise WrongUsageError(reason)
 

@@ -36,6 +36,20 @@ class Ticket:
     watchers: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     indexed: bool = True
+    history: list[dict[str, Any]] = field(default_factory=list)
+    written: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def say(self, author: dict[str, Any], text: str, created: str) -> None:
+        """Somebody comments."""
+        self.written[len(self.comments)] = {"author": author, "created": created}
+        self.comments.append(text)
+
+    def label(self, name: str, created: str, **entry: Any) -> None:
+        """Somebody sets a label: `author`, and what else the history's entry has."""
+        before = " ".join(self.labels)
+        self.fields["labels"].append(name)
+        item = {"field": "labels", "fieldtype": "jira", "fromString": before, "toString": " ".join(self.labels)}
+        self.history.append({"id": str(100 + len(self.history)), "created": created, "items": [item], **entry})
 
     @property
     def labels(self) -> list[str]:
@@ -120,6 +134,11 @@ class JiraStandIn(StandIn):
     def _search(self, request: Request) -> Answer:
         if self.cloud != request.path.endswith("/jql"):
             return Answer({"errorMessages": ["The requested API has been removed."]}, 410 if self.cloud else 404)
+        if keys := re.fullmatch(r"key in \((.+)\)", request.query["jql"]):
+            named = keys[1].split(", ")
+            if set(named) - self.tickets.keys():
+                return Answer({"errorMessages": ["An issue with this key does not exist"]}, 400)
+            return Answer({"issues": [self._shown(self.tickets[key]) for key in named], "isLast": True})
         wanted = re.fullmatch(r'labels = "([^"]+)" ORDER BY created DESC', request.query["jql"])
         if not wanted:
             return Answer({"errorMessages": ["Error in the JQL Query"]}, 400)
@@ -178,7 +197,9 @@ class JiraStandIn(StandIn):
             return Answer({"errorMessages": ["Issue does not exist or you do not have permission to see it."]}, 404)
         match request.method, part:
             case "GET", "":
-                return Answer(self._shown(ticket))
+                log = {"histories": ticket.history[:100], "total": len(ticket.history)}
+                expanded = {"changelog": log} if request.query.get("expand") == "changelog" else {}
+                return Answer({**self._shown(ticket), **expanded})
             case "PUT", "":
                 for change in request.body["update"]["labels"]:
                     if "add" in change and change["add"] not in ticket.labels:
@@ -186,8 +207,17 @@ class JiraStandIn(StandIn):
                     elif change.get("remove") in ticket.labels:
                         ticket.fields["labels"].remove(change["remove"])
                 return Answer(status=204)
+            case "PUT", "assignee":
+                ticket.fields["assignee"] = request.body
+                return Answer(status=204)
+            case "GET", "changelog":
+                start = int(request.query["startAt"])
+                return Answer({"values": ticket.history[start : start + 100], "total": len(ticket.history)})
             case "GET", "comment":
-                comments = [{"id": str(number), "body": body} for number, body in enumerate(ticket.comments)]
+                comments = [
+                    {"id": str(number), "body": body, **ticket.written.get(number, {})}
+                    for number, body in enumerate(ticket.comments)
+                ]
                 return Answer({"comments": comments, "total": len(comments)})
             case "POST", "comment":
                 if len(request.body["body"]) > self.text_limit:
@@ -228,7 +258,7 @@ class JiraStandIn(StandIn):
             "id": ticket.key,
             "key": ticket.key,
             "self": f"{self.url}/rest/api/2/issue/{ticket.key}",
-            "fields": {"status": status, "labels": ticket.labels},
+            "fields": {"status": status, "labels": ticket.labels, "assignee": ticket.fields.get("assignee")},
         }
 
     def _transition(self, number: str, name: str, to: str) -> dict[str, Any]:
