@@ -33,7 +33,7 @@ from library.errors import HammerError
 _log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
-_HELLO_WITHIN_S = 15.0
+_HELLO_WITHIN_S = 15
 _STEADY_AFTER = timedelta(minutes=1)
 """A connection that lasted this long was a good one: the next one is opened after the first pause again."""
 _TIMEOUT_S = 30
@@ -177,10 +177,15 @@ class SlackSession:
             _log.info("the connection was not closed properly: %s", type(error).__name__)
 
     def _await_hello(self) -> Hello:
-        try:
-            said = self._said.get(timeout=_HELLO_WITHIN_S)
-        except queue.Empty:
-            raise SocketError("Slack said no hello") from None
+        for _ in range(_HELLO_WITHIN_S):
+            try:
+                said = self._said.get(timeout=1.0)
+                break
+            except queue.Empty:
+                if not self._client.is_connected():
+                    raise SocketError("the connection broke at once") from None
+        else:
+            raise SocketError("Slack said no hello")
         if isinstance(said, Lost):
             if said.reason == _SWITCHED_OFF:
                 self.close()

@@ -20,7 +20,7 @@ from library.notifications.clients import open_jira, open_slack
 from reporting import listen_for_decisions
 from reporting.decision_news import DecisionNews
 from reporting.listen_for_decisions import Service
-from reporting.slack_socket import SlackSession
+from reporting.slack_socket import Hello, SlackSession
 from tests.standins.slack import APP_TOKEN, TEAM, Message
 from tests.worlds.reporting_world import MAIN, World, kept_sessions, reporting_world
 
@@ -145,7 +145,6 @@ class ListeningWorld:
             except HammerError as error:
                 errors.append(error)
 
-        socket, before = self.world.slack.socket, len(self.world.slack.socket.connections)
         on_envelope = SlackSession._on_envelope
 
         def counted(*arguments: Any) -> None:
@@ -154,7 +153,14 @@ class ListeningWorld:
                 self.envelopes += 1
                 self.finished.notify_all()
 
+        on_connected, connected = Service._connected, threading.Event()
+
+        def noted(service: Service, hello: Hello) -> None:
+            on_connected(service, hello)
+            connected.set()
+
         with (
+            patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),
             patch.object(listen_for_decisions, "_now", lambda: self.world.clock),
             patch.object(Service, "_restore", lambda _, issue: self.restored.append(issue)),
@@ -162,7 +168,7 @@ class ListeningWorld:
             service = Service(config, str(self.folder), kept_sessions(), self.secrets(), self._secret())
             thread = threading.Thread(target=run, daemon=True)
             thread.start()
-            assert socket.wait(lambda: len(socket.connections) > before)
+            assert connected.wait(20)
             self.services.append(service)
             try:
                 yield service
