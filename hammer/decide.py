@@ -21,7 +21,7 @@ from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decisions import limits_of, rights_by_name
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.documents.text import printable
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decisions import Request, seen_now, wrong_fields
@@ -37,7 +37,7 @@ from library.jobs.command_line import (
     read_configuration,
     run,
 )
-from library.jobs.operator import operator
+from library.jobs.run import operator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -29,7 +29,7 @@ from library.aws.decisions import Decisions, exemption_of_id, exemption_records
 from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name
 from library.aws.session import Sessions
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.documents.text import printable
 from library.issues.times import format_time
 from library.jobs.command_line import (
@@ -42,8 +42,8 @@ from library.jobs.command_line import (
     read_configuration,
     run,
 )
-from library.jobs.operator import operator
-from library.network.traffic import WITHOUT_PORTS, traffic_name
+from library.jobs.run import operator
+from library.network.ports import WITHOUT_PORTS, traffic_name
 
 if TYPE_CHECKING:
     from rich.console import Console

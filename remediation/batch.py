@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from library.aws.collector import staying_objects_frozen
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue
@@ -19,7 +18,6 @@ from remediation.candidates import due, find, find_unfinished, not_due
 from remediation.conclusion import RemediationSummary, conclude, stop_at_limit
 from remediation.group_change import COULD_NOT
 from remediation.journal import is_unfinished
-from remediation.plan import Plan
 from remediation.remediator import GroupRemediation, GroupResult, ResultKind, look
 
 if TYPE_CHECKING:
@@ -71,13 +69,13 @@ class BatchRun:
             self._name_untouchable(found.untouchable)
             issues = due(found.issues, config, self._context.now())
             self.summary.not_due = not_due(found.issues, config, self._context.now())
-            if self._too_many(config, issues):
+            begun = {_name(issue) for issue in found.unfinished}
+            concerned = [*found.unfinished, *(issue for issue in issues if _name(issue) not in begun)]
+            if self._too_many(config, concerned):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary
-            begun = {issue.issue_id for issue in found.unfinished}
-            with staying_objects_frozen():
-                self._begin([*found.unfinished, *(issue for issue in issues if issue.issue_id not in begun)])
-                self._wait()
+            self._begin(concerned)
+            self._wait()
         except BaseException as error:
             self._give_up(str(error) or type(error).__name__)
             raise
@@ -94,7 +92,10 @@ class BatchRun:
             self._conclude(GroupRemediation(self._context, issue).give_up(reason))
 
     def _too_many(self, config: Configuration, issues: Sequence[Issue]) -> bool:
-        """Whether the run would change more groups than it may. Then it changes none: so many at once is a mistake."""
+        """Whether the run would change more groups than it may. Then it changes none: so many at once is a mistake.
+
+        Groups that an earlier run left incomplete count as the due ones do, also if something is only taken away there.
+        """
         limit = config.secgrp_unrestricted_access.remediation_limit_per_run
         if len(issues) <= limit:
             return False
@@ -103,10 +104,10 @@ class BatchRun:
             for issue in here:
                 self._context.lock.renew()
                 try:
-                    changing += isinstance(look(self._context, config, issue).planned, Plan)
+                    seen = look(self._context, config, issue)
+                    changing += seen.has_work and seen.held is None
                 except COULD_NOT:
                     continue  # said when its turn comes
-            self._forget(here[0])
         if changing <= limit:
             return False
         stop_at_limit(
@@ -132,7 +133,6 @@ class BatchRun:
                 if group is not None:
                     self._pending.append(group)
                     self._advance(group, config)
-            self._forget(here[0])
 
     def _fresh(self, issue: Issue, config: Configuration) -> GroupRemediation | None:
         """An issue as it is now, if it is still to be looked at."""
@@ -163,7 +163,6 @@ class BatchRun:
             for here in _by_place([group.issue for group in self._pending]):
                 for issue in here:
                     self._advance(by_issue[issue.place], config)
-                self._forget(here[0])
 
     def _advance(self, group: GroupRemediation, config: Configuration) -> None:
         group.result = group.advance(config)
@@ -188,8 +187,9 @@ class BatchRun:
     def _conclude(self, result: GroupResult) -> None:
         conclude(self._context, result, self.summary, self._person)
 
-    def _forget(self, issue: Issue) -> None:
-        self._context.sessions.forget(issue.account_id, issue.details.region)
+
+def _name(issue: Issue) -> tuple[str, str]:
+    return issue.account_id, issue.issue_id
 
 
 def _by_place(issues: Sequence[Issue]) -> Iterator[list[Issue]]:

@@ -10,11 +10,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from library.config.closing import closing_terms
+from library.config.models import closing_terms
 from library.documents.text import flattened
-from library.issues.closing import ClosingTerms, has_notice
+from library.issues.decision_record import CloseNow
 from library.issues.flapping import flapping_text, managed_by, reopenings
-from library.issues.issue import Issue, Status
+from library.issues.issue import ClosingTerms, Issue, Status, decided_to_close, has_notice
 from library.issues.times import shown_time
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
@@ -73,6 +73,7 @@ class Policy:
         exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         begun: whether it is about a group whose change was begun.
+        only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
     """
 
     restricted: PortSet
@@ -83,6 +84,7 @@ class Policy:
     exemptions: tuple[Exemption, ...] = ()
     stop_after: int = 0
     begun: bool = False
+    only: CloseNow | None = None
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +103,13 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         exemptions=config.exemptions(account_id),
         stop_after=section.remediation_stop_after_reopenings,
     )
+
+
+def policy_for(config: Configuration, issue: Issue, now: datetime) -> Policy:
+    """What a configuration says about one issue: only what was decided on is due where nothing else makes it due."""
+    policy = policy_of(config, issue.account_id)
+    begun = RemediationDetails.of(issue.remediation_details).is_unfinished
+    return replace(policy, only=policy.closing.is_due_by_decision(issue, now, begun=begun))
 
 
 def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
@@ -163,7 +172,7 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
         now: the time in UTC.
     """
     due = policy.closing.due_by_retention(issue)
-    if due is None or due <= now or policy.closing.is_immediate_as(issue, status):
+    if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):
         return None
     text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
     return Refusal(Why.NOT_DUE, text)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from library.config.closing import closing_terms
-from library.issues.closing import ClosingTerms, has_notice
-from library.issues.issue import Issue, Status
+from library.config.models import closing_terms
+from library.issues.decisions import exempt_until
+from library.issues.issue import ClosingTerms, Issue, Status, has_notice
 from library.issues.reachability import Severity
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Remediation:
             now: the time, in UTC.
             anew: whether it is reported now even if it was before.
         """
-        if not self._closes(issue):
+        if not self._closes(issue) or exempt_until(issue, now.date()):
             return None
         terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
         if terms.is_immediate(issue) and (reported is None or not has_notice(issue)):

@@ -24,7 +24,7 @@ from library.aws.decisions import Decisions, Outcome
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.config.decisions import limits_of
-from library.documents.slack_markup import cut, literal
+from library.documents.slack_message import cut, literal
 from library.documents.text import printable
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
 from library.issues.decisions import ButtonValue, Request, Rights, read_button, why_not, wrong_fields

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from library.config.decisions import limits_of
 from library.documents.document import Document, Section, paragraph
-from library.documents.slack_markup import cut, literal
+from library.documents.slack_message import cut, literal
 from library.documents.text import flattened, printable
 from library.issues.decision_record import TEXT_LIMIT, Decision, DecisionKind, Via
 from library.issues.decisions import SHORTEST_REASON, Limits, button_value, exempt_until, possible
 from library.issues.issue import Issue, Status
 from library.issues.times import shown_time
-from library.security_groups.rule_text import rule_text
+from library.security_groups.exposure import rule_text
 
 if TYPE_CHECKING:
     from library.config import Configuration

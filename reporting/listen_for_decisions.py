@@ -35,7 +35,7 @@ from library.aws.lock import this_process
 from library.aws.secrets import SecretError, SecretReader
 from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import ConfigOption, Exit, WrongUsageError, application, read_configuration, run
 from library.jobs.host_logs import host_logging, logs_client
@@ -214,7 +214,7 @@ class Service:
                 hello.connections,
             )
         try:
-            self._records.connected(this_process().who, hello.connections)
+            self._records.connected(this_process(), hello.connections)
         except AWS_ERRORS as error:
             _log.warning("that it is connected could not be recorded: %s", explain(error))
 

@@ -37,6 +37,8 @@ _HELLO_WITHIN_S = 15
 _STEADY_AFTER = timedelta(minutes=1)
 """A connection that lasted this long was a good one: the next one is opened after the first pause again."""
 _TIMEOUT_S = 30
+_PING_EVERY_S = 2
+"""A connection that broke without a word is noticed after four pings without an answer."""
 _REMEMBERED = 1000
 
 _SWITCHED_OFF = "link_disabled"
@@ -145,6 +147,7 @@ class SlackSession:
             app_token,
             web_client=web,
             auto_reconnect_enabled=False,
+            ping_interval=_PING_EVERY_S,
             on_message_listeners=[self._on_message],
             on_close_listeners=[self._on_close],
             logger=_quiet_log(),

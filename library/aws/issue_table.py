@@ -1,22 +1,23 @@
 """The issues of the DynamoDB table: reading them, and writing what the jobs decide about them.
 
-Every write is conditional on what it was decided on. Reads are strongly consistent: the indexes are local ones.
+Every write is conditional on what it was decided on. Reads are strongly consistent: the indexes are local ones. Issues
+that other tooling wrote lack the indexes' attribute; `backfill_index` adds it at an account's first scan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.conditional_writes import Items, WantedAttributes
-from library.aws.missing_table import name_missing_table
-from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
+from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, ConflictError, Items, WantedAttributes
+from library.aws.decisions import exemption_records
+from library.aws.failures import name_missing_table
 from library.errors import HammerError
-from library.issues.issue import Issue, Status
-from library.issues.kinds import ISSUE_ID_PREFIXES
+from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
 from library.issues.reconcile import Event
 from library.issues.times import format_time
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb import DynamoDBClient
 
-    from library.issues.decision_record import DecisionState
+    from library.issues.decision_record import DecidedExemption, DecisionState
     from library.issues.reconcile import Change
 
 _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
@@ -168,7 +169,10 @@ class IssueTable:
         issue, before = change.issue, change.before
         item = issue.to_item() | ({} if look is None else {"look": look})
         if before is None:
-            self.items.put_new(item)
+            # The other jobs make these attributes themselves: identification may not write any of them.
+            self.items.put_new(
+                {name: value for name, value in item.items() if value or name not in OTHER_JOBS_ATTRIBUTES}
+            )
             return
         names = ["status", "issue_details", "revision"]
         names += ["timestamps", "occurrence"] if change.starts_occurrence else []
@@ -248,6 +252,15 @@ class IssueTable:
         self.items.update_and_put(
             issue.account_id, issue.issue_id, sets, exemption, condition=condition, values=values, put_only_if=only_if
         )
+
+    def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:
+        """The exemptions that people decided in an account, those that are over among them.
+
+        Raises:
+            UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
+            ClientError, BotoCoreError: they could not be read.
+        """
+        return list(exemption_records(self.items, account_id))
 
     def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
         """Set a job's own attributes of an issue, in this occurrence of it.
@@ -340,3 +353,23 @@ def _issues(
             unreadable(error)
             continue
         yield issue
+
+
+_ADOPTED = "adopted#issues"  # the id of the item that says that this was done for an account
+
+
+def adopt(table: IssueTable, account_id: str) -> None:
+    """Give an account's open issues that other tooling wrote the key of the index. Done once for each account.
+
+    One that cannot be read is left as it is: the jobs name it.
+    """
+    if table.items.get(account_id, _ADOPTED):
+        return
+    for status in (Status.OPEN, Status.WHITELISTED):
+        for item in table.items_with_status(account_id, status):
+            if "open_region" in item or not str(item["issue_id"]).startswith("sg-"):
+                continue
+            with suppress(ConflictError, UnreadableIssueError):
+                table.adopt(read_issue(item, check=True))
+    with suppress(ConflictError):
+        table.items.put_new({"account_id": account_id, "issue_id": _ADOPTED, "adopted": True})

@@ -21,8 +21,7 @@ from typing import Any
 from library.issues.times import format_time, parse_time
 from library.network.addresses import AddressSet, parse_network
 from library.network.intervals import IntervalSet
-from library.network.ports import PortSet
-from library.network.traffic import ALL_WITHOUT_PORTS, UDP, WITHOUT_PORTS, traffic_of, traffic_of_ports
+from library.network.ports import ALL_WITHOUT_PORTS, UDP, WITHOUT_PORTS, PortSet, traffic_of, traffic_of_ports
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 
@@ -144,6 +143,18 @@ class CloseNow:
     def counts_for(self, occurrence: int, exposures: Iterable[Exposure]) -> bool:
         """Whether it was decided on all of these exposures, in this occurrence."""
         return occurrence == self.occurrence and {exposure_key(exposure) for exposure in exposures} <= self.exposures
+
+    def covers(self, exposure: Exposure) -> bool:
+        """Whether an exposure is, or lies within, one that it was decided on."""
+        traffic = traffic_of(exposure.protocol, exposure.from_port, exposure.to_port)
+        source = parse_network(exposure.cidr)
+        return any(
+            traffic_of(protocol, first, last).covers(traffic)
+            and (within := parse_network(cidr)).version == source.version
+            and within.first <= source.first
+            and source.last <= within.last
+            for protocol, first, last, cidr, _ in self.exposures
+        )
 
     def to_item(self) -> dict[str, Any]:
         """The map `close_now` of `decision_state`."""

@@ -28,11 +28,10 @@ from library.issues.decision_record import (
     Via,
     exposure_key,
 )
-from library.issues.issue import Issue, Status
-from library.issues.kinds import SECURITY_GROUP
+from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.times import shown_time
 from library.network.ports import PortSet
-from library.security_groups.rule_text import rule_text
+from library.security_groups.exposure import rule_text
 
 SHORTEST_REASON = 10
 """Characters that the reason of an exemption must have."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from library.documents.slack_markup import link, literal
+from library.documents.slack_message import link, literal
 from library.documents.text import shortened
 from library.notifications.delivery import Delivered, Delivery, nobody
 from library.notifications.owners import destinations, discover
@@ -60,6 +60,15 @@ def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> 
 
 def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
     """Where an issue is told in Slack: who was told before, else whom its tags and `ticket_owners` name."""
+    if issue.decided.owner:
+        # Whom somebody named in a decision is told from then on.
+        owners = config.ticket_owners.resolve(issue.account_id)
+        return destinations(
+            owners.slack_owner,
+            issue.decided.owner,
+            config.slack.default_channel,
+            tell_configured=config.slack.notify_default_owner,
+        )
     told = issue.slack_details.get("destinations")
     if told:
         return tuple(str(destination) for destination in told)

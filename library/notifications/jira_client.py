@@ -156,7 +156,7 @@ class JiraClient:
             texts = [
                 (str(comment.created), str(comment.body))
                 for comment in client.comments(key)
-                if {str(getattr(getattr(comment, "author", None), name, "")) for name in ("accountId", "name", "key")} & {*author_ids}
+                if _user_ids(getattr(comment, "author", None)) & {*author_ids}
             ]
             return max(texts, default=("", ""))[1]
 
@@ -245,6 +245,10 @@ class JiraClient:
         """Add labels to a ticket and remove others."""
         changes = [{"add": label} for label in add] + [{"remove": label} for label in remove]
         self._connection.write(lambda client: client.edit_labels(key, changes))
+
+
+def _user_ids(user: Any) -> set[str]:
+    return {str(getattr(user, name, "")) for name in ("accountId", "name", "key")} - {""}
 
 
 def _history_page(key: str, start: int) -> Callable[[Any], list[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +95,7 @@ class ListeningWorld:
             **other,
         }
 
-    def submitted(self, by: str = JANE, view: int = -1, **fields: str) -> dict[str, Any]:
+    def submitted(self, by: str = JANE, view: int = -1, *, fields: Mapping[str, str]) -> dict[str, Any]:
         """The payload of the view that was opened last, with these fields."""
         opened = self.world.slack.views[view][1]
         values = {

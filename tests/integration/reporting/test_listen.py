@@ -63,7 +63,9 @@ def test_an_exemption_is_asked_for_in_a_view(here: ListeningWorld) -> None:
         assert trigger.startswith("trigger-")
         assert [block.get("block_id") for block in view["blocks"]] == [None, "until", "reason"]
         assert results(here) == []
-        carried = here.send(here.submitted(until="2026-11-25", reason="migration until <!channel> &amp; Friday"))
+        carried = here.send(
+            here.submitted(fields={"until": "2026-11-25", "reason": "migration until <!channel> &amp; Friday"})
+        )
     assert carried is None
     (record,) = exemption_records(here.world.table.items, MAIN)
     assert (record.until.isoformat(), record.by) == ("2026-11-25", JANE)
@@ -90,7 +92,7 @@ def test_wrong_fields_are_answered_in_the_view(here: ListeningWorld, fields: dic
     message = here.posted()
     with here.listening():
         here.send(here.press(message, "hammer_exempt"))
-        carried = here.send(here.submitted(**fields))
+        carried = here.send(here.submitted(fields=fields))
     assert carried["response_action"] == "errors"
     assert sorted(carried["errors"]) == wrong
     assert results(here) == []
@@ -102,7 +104,7 @@ def test_who_owns_it_is_told_and_the_ticket_is_assigned(here: ListeningWorld) ->
     message = here.posted()
     with here.listening():
         here.send(here.press(message, "hammer_not_mine"))
-        here.send(here.submitted(owner="ana@example.com"))
+        here.send(here.submitted(fields={"owner": "ana@example.com"}))
     assert results(here) == [("not-mine", JANE, "done")]
     ticket = here.world.jira.tickets["SEC-1"]
     assert ticket.fields["assignee"] == {"accountId": "5b10a2844c20165700ede21g"}
