@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
+from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.text import printable
 from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
@@ -22,6 +23,7 @@ from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError
 from reporting.alerts import WantedAlert, send_alerts
 from reporting.announcement import announced
+from reporting.decision_run import DecisionRun
 from reporting.exemption_text import exemption_line
 from reporting.filing import Filings
 from reporting.gather import read_accounts, read_users
@@ -90,6 +92,7 @@ class Reporter:
         self._remediation = announced(config)
         self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
+        self._decisions = DecisionRun(config, services, self.summary)
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
         """Report what there is to report.
@@ -101,6 +104,9 @@ class Reporter:
         Raises:
             LockedError: another run took over.
         """
+        if not dry_run:
+            self._decisions.read_labels(selection)
+        self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
         steps = self._plan(selection)
         new = [
             step.issue
@@ -115,6 +121,7 @@ class Reporter:
             return self.summary
         done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
         self._tell_slack(done)
+        self._decisions.tell(selection)
         return self.summary
 
     def _plan(self, selection: Selection) -> list[Step]:
@@ -122,10 +129,13 @@ class Reporter:
         accounts = self._config.scanned_accounts()
 
         def has_news(issue: Issue) -> bool:
+            self._decisions.note(issue)
             return bool(self._steps([issue]))
 
         for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
-            planned = self._steps(account.with_news)
+            unread = self._decisions.unread
+            issues = [issue for issue in account.with_news if (issue.account_id, issue.issue_id) not in unread]
+            planned = self._steps(issues)
             self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
             steps += planned
         return steps
@@ -199,6 +209,7 @@ class Reporter:
             wanted,
             lambda issue, details: heard(issue, details, all_of_them=True),
             lambda issue, details: heard(issue, details, all_of_them=False),
+            self._decisions,
         )
         self.summary.notes += sent.notes
         for problem in sent.problems:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from library.documents.slack_message import link, literal
 from library.documents.text import shortened
-from library.notifications.delivery import Delivered, Delivery, nobody
+from library.notifications.delivery import Delivered, Delivery, Posted, nobody
 from library.notifications.owners import destinations, discover
 from library.notifications.slack_connection import SlackDestinationError, SlackError
 
@@ -90,6 +90,7 @@ def broadcast(
     waiting: Mapping[str, Sequence[Alert]],
     delivered: Delivered,
     doubtful: Delivered = nobody,
+    posted: Posted | None = None,
 ) -> Sent:
     """Send each destination one message, with a thread, of all its alerts.
 
@@ -103,6 +104,7 @@ def broadcast(
         waiting: the alerts for each destination.
         delivered: called after each message, for each destination that it was meant for.
         doubtful: called like `delivered` after each message that may have arrived and may not.
+        posted: called after each message that has buttons.
     """
     problems: list[str] = []
     # Two names of one user are one channel, which gets one message.
@@ -121,7 +123,7 @@ def broadcast(
         except SlackError as error:
             problems.append(f"{destination} was not told: {error}")
     for channel, wanted in channels.items():
-        delivery = Delivery(slack, channel, title, wanted, delivered, doubtful=doubtful)
+        delivery = Delivery(slack, channel, title, wanted, delivered, doubtful=doubtful, posted=posted)
         try:
             delivery.send()
         except SlackDestinationError as error:
@@ -135,7 +137,7 @@ def broadcast(
         problems += [*delivery.not_told(who, surely=False), *delivery.problems]
     if stranded:
         said = [f"Meant for a destination that cannot be reached. {reason}" for reason in notes]
-        problems += _to_default(slack, default_channel, title, stranded, said, (delivered, doubtful))
+        problems += _to_default(slack, default_channel, title, stranded, said, (delivered, doubtful), posted)
     return Sent(tuple(f"{reason}; {default_channel} is told instead" for reason in notes), tuple(problems))
 
 
@@ -146,12 +148,13 @@ def _to_default(
     stranded: Mapping[str, Sequence[Alert]],
     said: Sequence[str],
     called: tuple[Delivered, Delivered],
+    posted: Posted | None,
 ) -> list[str]:
     """Send the default channel what others cannot get. Returns what could not be sent, one line each."""
     delivered, doubtful = called
     who = f"{default_channel}, which slack.default_channel names,"
     try:
-        delivery = Delivery(slack, slack.channel(default_channel), title, stranded, delivered, said, doubtful)
+        delivery = Delivery(slack, slack.channel(default_channel), title, stranded, delivered, said, doubtful, posted)
     except SlackError as error:
         return [f"{who} was not told: {error}"]
     problems = []

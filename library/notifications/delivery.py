@@ -21,6 +21,10 @@ Delivered = Callable[[str, frozenset[str]], None]
 """Called with a destination and the keys of the alerts that were just sent to it."""
 
 
+Posted = Callable[[Alert, str, str], None]
+"""Called with an alert that has buttons, and the channel's id and the time of the message that was sent of it."""
+
+
 def nobody(destination: str, keys: frozenset[str]) -> None:
     """Takes no notice of what may have been sent."""
 
@@ -36,6 +40,7 @@ class Delivery:
         delivered: called after each message, for each of those names.
         notes: what is to be said of the message itself.
         doubtful: called like `delivered` after each message that may have arrived and may not.
+        posted: called after each message that has buttons.
 
     Attributes:
         refusals: by key, why an alert could not be sent at all.
@@ -51,6 +56,7 @@ class Delivery:
         delivered: Delivered,
         notes: Sequence[str] = (),
         doubtful: Delivered = nobody,
+        posted: Posted | None = None,
     ) -> None:
         self._slack = slack
         self._channel = channel
@@ -60,6 +66,7 @@ class Delivery:
         self._delivered = delivered
         self._notes = notes
         self._doubtful = doubtful
+        self._posted = posted
         self._doubted: set[str] = set()
         self._sent: set[str] = set()
         self.refusals: dict[str, SlackMessageRefusedError] = {}
@@ -73,7 +80,11 @@ class Delivery:
             SlackError: Slack could not be asked. What was sent until then is delivered.
         """
         alerts = list({alert.key: alert for alerts in self._wanted.values() for alert in alerts}.values())
-        self._send(alerts, self._notes)
+        together = [alert for alert in alerts if not alert.actions]
+        messages = [together] if together else []
+        messages += [[alert] for alert in alerts if alert.actions]
+        for number, message in enumerate(messages):
+            self._send(message, () if number else self._notes)
 
     def not_told(self, who: str, *, surely: bool) -> list[str]:
         """What was refused, one line for each reason: all, or the alerts by their keys.
@@ -111,6 +122,8 @@ class Delivery:
         """Send a message and its thread. Raises SlackMessageRefusedError if the message was refused."""
         head, *thread = compose(self._title, alerts, notes)
         sent = self._post(head)
+        if len(alerts) == 1 and alerts[0].actions and self._posted and sent[1]:
+            self._posted(alerts[0], *sent)
         self._deliver(head)
         refused: set[str] = set()
         for reply in thread:
