@@ -33,13 +33,11 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
-from remediation.context import RemediationContext
-from remediation.group_change import COULD_NOT
-from remediation.host import Person, Screen, build_context, has_terminal
-from remediation.journal import is_unfinished
-from remediation.journal_entry import RemediationDetails
-from remediation.live_group import describe_live
-from remediation.restore_job import RestoreJob
+from remediation.change import COULD_NOT
+from remediation.context import Person, RemediationContext, Screen, build_context, has_terminal
+from remediation.group_state import describe_live
+from remediation.journal import RemediationDetails, is_unfinished
+from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
 
 LOG_STREAM = "remediation.restore_security_groups"
