@@ -137,7 +137,8 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
     due = policy.closing.due(issue, begun=policy.begun)
     if due is None:
         return Refusal(Why.NOT_REPORTED, "not reported yet")
-    if now < due:
+    # A decision to close it makes it due at once, whatever the clock of the machine on which it was made.
+    if now < due and decided_to_close(issue) is None:
         waits = policy.closing.is_immediate(issue) and not has_notice(issue)
         before = ", or as soon as people are told that it is closed at once" if waits else ""
         return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}{before}")

@@ -154,9 +154,10 @@ class DecisionNews:
         if self.slack is None:
             return
         message = self.message(issue)
-        where, ts = self.slack.post(channel, message.text, message.blocks if self.has_buttons else message.blocks[:1])
+        # Without buttons at first: where this process dies before it could keep the message, nobody can press them.
+        where, ts = self.slack.post(channel, message.text, message.blocks[:1])
         if self.has_buttons and ts:
-            self.messages.add(issue.account_id, issue.issue_id, ButtonMessage(where, ts, message.digest))
+            self.messages.add(issue.account_id, issue.issue_id, ButtonMessage(where, ts))
 
     @property
     def has_buttons(self) -> bool:

@@ -69,6 +69,7 @@ class ListeningWorld:
     def posted(self, group_id: str = "sg-1") -> Message:
         """The message of an issue, with its buttons."""
         self.news().post(self.world.issue(group_id), CHANNEL)
+        assert self.news().tell(self.world.issue(group_id)) == []
         return self.world.slack.messages[-1]
 
     def press(self, message: Message, action: str, by: str = JANE, **other: Any) -> dict[str, Any]:
