@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from library.config import Configuration
     from library.issues.issue import Issue
     from library.notifications.jira_client import JiraClient
-    from library.notifications.slack_client import SlackClient
-    from library.notifications.slack_connection import SlackConnection
+    from library.notifications.slack_connection import SlackClient, SlackConnection
 
 _log = logging.getLogger(__name__)
 

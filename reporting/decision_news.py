@@ -9,6 +9,7 @@ for its own comment before it writes one, so a process that dies leaves nothing 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from library.config import Configuration
     from library.issues.issue import Issue
     from library.notifications.jira_client import JiraClient
-    from library.notifications.slack_client import SlackClient
+    from library.notifications.slack_connection import SlackClient
 
 _REWRITES = 5  # of one message, while its issue keeps changing
 
@@ -94,7 +95,7 @@ class DecisionNews:
             return not issue.status.is_exposed  # the ticket that is filed later gets it
         decision = untold.decision
         try:
-            self._comment(key, decision, problems)
+            self._comment(issue, key, untold, problems)
             if decision.kind is DecisionKind.NOT_MINE and decision.is_done:
                 self._assign(key, decision.owner, problems)
             if untold.label:
@@ -104,14 +105,17 @@ class DecisionNews:
             return error.status == 404
         return True
 
-    def _comment(self, key: str, decision: Decision, problems: list[str]) -> None:
+    def _comment(self, issue: Issue, key: str, untold: Untold, problems: list[str]) -> None:
         if self.jira is None:
             return
-        limit = self.config.jira.text_field_character_limit
-        body = fitted(comment(decision), jira_markup, limit)
-        if not self.jira.has_comment(key, body):
+        # JIRA Cloud gives back another text than it was given: the comment is known again by its marker.
+        text = f"{issue.account_id} {issue.issue_id} {untold.number}"
+        marker = f"decision {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        limit = self.config.jira.text_field_character_limit - len(marker) - 20
+        body = fitted(comment(untold.decision), jira_markup, limit)
+        if not self.jira.has_comment(key, marker):
             try:
-                self.jira.comment(key, body)
+                self.jira.comment(key, f"{body.rstrip()}\n\nReference: {marker}\n")
             except JiraError as error:
                 if not error.refuses_text:
                     raise

@@ -29,8 +29,8 @@ from reporting.decisions import buttons, decide_command
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.jobs.command_line import Selection
-    from reporting.reporter import Services
-    from reporting.summary import ReportSummary
+    from reporting.read import ReportSummary
+    from reporting.run import Services
 
 BUTTONS_A_RUN = 20
 """How many messages with buttons a run sends to one destination at most; the other issues name the command."""

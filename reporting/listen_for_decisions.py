@@ -40,8 +40,7 @@ from library.issues.issue import Issue, Status
 from library.jobs.command_line import ConfigOption, Exit, WrongUsageError, application, read_configuration, run
 from library.jobs.host_logs import host_logging, logs_client
 from library.notifications.clients import open_jira
-from library.notifications.slack_client import SlackClient
-from library.notifications.slack_connection import SlackConnection
+from library.notifications.slack_connection import SlackClient, SlackConnection
 from reporting.decision_inbox import Inbox, Press, acknowledgement, read_press
 from reporting.slack_socket import Hello, Listening, SlackSession, SocketStoppedError
 

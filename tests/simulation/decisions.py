@@ -303,9 +303,7 @@ class Simulation:
         assert issue.decided.outbox == ()
         for decision in decided:
             told = [text for text in self.comments if text.startswith(f"{decision.by} ")]
-            # Two refusals of one person in one minute, in the same words, are one comment.
-            assert 1 <= len(told) <= len([other for other in decided if other.by == decision.by]), (decision, told)
-        assert len(set(self.comments)) == len(self.comments)
+            assert len(told) == len([other for other in decided if other.by == decision.by]), (decision, told)
         message = self.news().message(issue)
         kept = {each.key for each in self.news().messages.of_issue(ACCOUNT, GROUP).messages}
         for place, shown in self.shown.items():
@@ -388,9 +386,9 @@ class _Jira:
     def url(self, key: str) -> str:
         return f"https://jira.example.com/browse/{key}"
 
-    def has_comment(self, _key: str, body: str) -> bool:
+    def has_comment(self, _key: str, marker: str) -> bool:
         self.simulation.step()
-        return body in self.simulation.comments
+        return any(marker in body for body in self.simulation.comments)
 
     def comment(self, _key: str, body: str) -> None:
         self.simulation.step()

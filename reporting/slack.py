@@ -14,14 +14,14 @@ from library.documents.slack_message import Alert, literal
 from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting.exemption_text import exemption_line
+from reporting.group_text import exemption_line
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, told_of
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
-    from library.notifications.slack_client import SlackClient
+    from library.notifications.slack_connection import SlackClient
     from reporting.decision_run import DecisionRun
 
 TITLE = "Security groups that the Internet reaches"
@@ -79,8 +79,8 @@ def send_alerts(
     heard = {key: _heard(want.step) for key, want in issues.items()}
     waiting: dict[str, list[Alert]] = {}
     for key, want in issues.items():
-        number = max((sum(bool(each.actions) for each in waiting.get(one, ())) for one in want.destinations), default=0)
-        alert = decisions.with_buttons(_alert(config, jira, want.step), want.step.issue, number)
+        sent = [sum(bool(each.actions) for each in waiting.get(one, ())) for one in want.destinations]
+        alert = decisions.with_buttons(_alert(config, jira, want.step), want.step.issue, max(sent, default=0))
         for destination in want.destinations:
             if destination not in heard[key]:
                 waiting.setdefault(destination, []).append(alert)
