@@ -381,7 +381,7 @@ class Items:
             raise _as_conflict(error, item_id) from error
         return _item(answer.get("Attributes", {}))
 
-    def update_and_put(
+    def update_together(
         self,
         account_id: str,
         item_id: str,
@@ -390,24 +390,37 @@ class Items:
         *,
         condition: str,
         values: Mapping[str, Any],
-        put_only_if: str,
+        only_if: str,
     ) -> None:
-        """Change attributes of one item and write another one whole: both or neither (TransactWriteItems).
+        """Change attributes of two items, or of neither (TransactWriteItems). The other one is made if it is not there.
 
         Args:
-            account_id: the hash key of the item that changes.
+            account_id: the hash key of the first item.
             item_id: its range key.
             sets: its attributes and their new values.
-            item: the other item.
-            condition: what must hold of the item that changes.
+            item: the other item, with its keys, and the values of its attributes.
+            condition: what must hold of the first item.
             values: of the placeholders in `condition`.
-            put_only_if: what must hold of the item that the other one replaces.
+            only_if: what must hold of the other item.
 
         Raises:
             ConflictError: a condition does not hold, or another transaction is writing one of the items.
         """
+        keys = ("account_id", "issue_id")
+        other_sets = {name: value for name, value in item.items() if name not in keys}
+        first = self._update(account_id, item_id, sets, condition, values)
+        other = self._update(str(item["account_id"]), str(item["issue_id"]), other_sets, only_if, {})
+        try:
+            self._client.transact_write_items(TransactItems=[{"Update": first}, {"Update": other}])
+        except ClientError as error:
+            raise _as_conflict(error, item_id) from error
+
+    def _update(
+        self, account_id: str, item_id: str, sets: Mapping[str, Any], condition: str, values: Mapping[str, Any]
+    ) -> Any:
+        """One of the updates of a transaction."""
         expression, all_values = _update_expression(sets, {}, {}, ())
-        update: Any = {
+        return {
             "TableName": self._table_name,
             "Key": _key(account_id, item_id),
             "UpdateExpression": expression,
@@ -415,16 +428,6 @@ class Items:
             "ExpressionAttributeValues": serialized(all_values | dict(values)),
             **_names(f"{expression} {condition}"),
         }
-        put: Any = {
-            "TableName": self._table_name,
-            "Item": serialized(item),
-            "ConditionExpression": put_only_if,
-            **_names(put_only_if),
-        }
-        try:
-            self._client.transact_write_items(TransactItems=[{"Update": update}, {"Put": put}])
-        except ClientError as error:
-            raise _as_conflict(error, item_id) from error
 
 
 class _Read(list[Item]):

@@ -249,8 +249,8 @@ class IssueTable:
         # One that ends is there already; its own end is what nobody else may have written.
         only_if = "attribute_exists(issue_id)" if exemption.get("ended") else "attribute_not_exists(issue_id)"
         only_if += " AND attribute_not_exists(#ended)"
-        self.items.update_and_put(
-            issue.account_id, issue.issue_id, sets, exemption, condition=condition, values=values, put_only_if=only_if
+        self.items.update_together(
+            issue.account_id, issue.issue_id, sets, exemption, condition=condition, values=values, only_if=only_if
         )
 
     def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:

@@ -91,7 +91,7 @@ class MemoryItems:
         self.items[key] = after
         return copy.deepcopy(after) if returning else {}
 
-    def update_and_put(
+    def update_together(
         self,
         account_id: str,
         item_id: str,
@@ -100,15 +100,15 @@ class MemoryItems:
         *,
         condition: str,
         values: Mapping[str, Any],
-        put_only_if: str,
+        only_if: str,
     ) -> None:
-        self.before("update_and_put")
+        self.before("update_together")
         key = (item["account_id"], item["issue_id"])
         is_met = _holds(condition, self.items.get((account_id, item_id), {}), values)
-        if not is_met or not _holds(put_only_if, self.items.get(key, {}), {}):
+        if not is_met or not _holds(only_if, self.items.get(key, {}), {}):
             raise ConflictError(item_id)
         self.items[account_id, item_id] = copy.deepcopy({**self.items[account_id, item_id], **sets})
-        self.items[key] = copy.deepcopy(dict(item))
+        self.items[key] = copy.deepcopy({**self.items.get(key, {}), **item})
 
 
 class _Missing:
