@@ -112,6 +112,11 @@ def command(
     if outcome.pending:
         outcome = _restore(config, table, outcome)
     tell(configuration, sessions, table, outcome.issue)
+    _show(issue, outcome)
+
+
+def _show(issue: Issue, outcome: Outcome) -> None:
+    """Say what became of a decision. Exits with 1 where it was not carried out."""
     if outcome.refusal:
         typer.echo(f"hammer: {issue.place}: refused: {printable(outcome.refusal)}", err=True)
         raise typer.Exit(Exit.INCOMPLETE)

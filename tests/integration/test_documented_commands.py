@@ -44,7 +44,7 @@ CONFIG = {
 STANDS_FOR = {"<folder>": "config", "<id>": SHOP, "FILE": "event.json", "…": "config"}
 _GROUP = "--account 210987654321 --region eu-west-1 --group $GROUP"
 NAMED_IN_PASSING = {
-    "decide": f"decide close-now {_GROUP}",
+    "decide": f"decide not-mine {_GROUP} --owner jane@example.com",
     "explain": f"explain {_GROUP}",
     "inspector": "inspector --replay FILE",
     "restore": f"restore {_GROUP}",

@@ -334,7 +334,7 @@ class _Connection:
             SimpleNamespace(
                 users_info=lambda user: {"user": {"id": user, "team_id": TEAM}},
                 auth_test=lambda: {"team_id": TEAM},
-                usergroups_users_list=lambda usergroup: {"users": list(self.simulation.pressed)},
+                usergroups_users_list=lambda **_: {"users": list(self.simulation.pressed)},
             )
         )
 
