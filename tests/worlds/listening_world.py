@@ -169,13 +169,13 @@ class ListeningWorld:
             service = Service(config, str(self.folder), kept_sessions(), self.secrets(), self._secret())
             thread = threading.Thread(target=run, daemon=True)
             thread.start()
-            assert connected.wait(20)
+            assert connected.wait(60)
             self.services.append(service)
             try:
                 yield service
             finally:
                 service.stopping.set()
-                thread.join(20)
+                thread.join(60)
                 self.services.remove(service)
                 assert not thread.is_alive()
         if errors:
