@@ -21,9 +21,11 @@ from library.aws.event_records import EventRecords
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
+from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock, LockState, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.flapping import is_flapping
@@ -82,6 +84,7 @@ class Facts:
         days: the history, the oldest first.
         heard: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
+        deaf: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
         now: the time in UTC.
     """
 
@@ -93,6 +96,7 @@ class Facts:
     dead_letters: dict[str, int] | None = field(default_factory=dict)
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
+    deaf: str = ""
     heard: Sequence[tuple[str, str, datetime, str]] = ()
 
 
@@ -108,6 +112,8 @@ def attention(facts: Facts) -> Iterator[str]:
             yield f"not looked at since {shown_time(scan.started)}: {place}"
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
+    if facts.deaf:
+        yield printable(facts.deaf)
     for queue, messages in sorted((facts.dead_letters or {}).items()):
         if messages:
             yield f"dead letters: {counted(messages, 'message')} in {queue}"
@@ -257,6 +263,7 @@ def command(
     now = datetime.now(UTC)
     table = IssueTable(sessions.client("dynamodb"), table_name)
     accounts = [name for name in configuration.scanned_accounts() if not account or name in account]
+    configuration = with_decided_exemptions(configuration, table)
     refuse_unknown_groups(group, accounts, table)
     facts = read_facts(configuration, sessions, table, accounts, Selection.of(account, region, group), now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
@@ -295,8 +302,11 @@ def read_facts(
         for issue in table.with_status(name, *Status, unreadable=unreadable.append)
         if selection.takes(name, issue.details.region, issue.issue_id)
     ]
+    listener = ListenerRecords(table.items, config.aws.main_account_id, lambda: now).read()
+    is_expected = config.decisions.enabled and config.slack.enabled and (listener.connected or listener.expected)
     return Facts(
         now=now,
+        deaf=listener.deaf(now) if is_expected else "",
         scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(scan.region)],
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],

@@ -16,6 +16,7 @@ from identification.expected_changes import Lagging, Shown, lagging, needs_rules
 from identification.region_scan import RegionScan, first_few, scan_region
 from library.aws.conditional_writes import ConflictError
 from library.aws.coverage_records import CoverageRecords
+from library.aws.decisions import with_decided
 from library.aws.ec2 import read_rules
 from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, error_code, explain
 from library.aws.issue_table import adopt
@@ -196,7 +197,8 @@ class _Once:
             self._account_id,
             self._region,
             Evaluator(section.restricted_ports, section.trusted_cidrs),
-            config.exemptions(self._account_id),
+            # Read after the issues: a decision to exempt one comes either before both, or after what is written.
+            with_decided(config.exemptions(self._account_id), self._runtime.table.decided_exemptions(self._account_id)),
             self._runtime.now().date(),
             self._group_ids,
             section.owner_tags.keys,

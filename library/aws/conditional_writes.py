@@ -218,6 +218,10 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 
 
 _BATCH_GET_LIMIT = 100
+_CONFLICTS = {
+    *("ConditionalCheckFailed", "ConditionalCheckFailedException"),
+    *("TransactionConflict", "TransactionConflictException", "TransactionInProgressException"),
+}
 
 Item = dict[str, Any]
 
@@ -377,6 +381,54 @@ class Items:
             raise _as_conflict(error, item_id) from error
         return _item(answer.get("Attributes", {}))
 
+    def update_together(
+        self,
+        account_id: str,
+        item_id: str,
+        sets: Mapping[str, Any],
+        item: Mapping[str, Any],
+        *,
+        condition: str,
+        values: Mapping[str, Any],
+        only_if: str,
+    ) -> None:
+        """Change attributes of two items, or of neither (TransactWriteItems). The other one is made if it is not there.
+
+        Args:
+            account_id: the hash key of the first item.
+            item_id: its range key.
+            sets: its attributes and their new values.
+            item: the other item, with its keys, and the values of its attributes.
+            condition: what must hold of the first item.
+            values: of the placeholders in `condition`.
+            only_if: what must hold of the other item.
+
+        Raises:
+            ConflictError: a condition does not hold, or another transaction is writing one of the items.
+        """
+        keys = ("account_id", "issue_id")
+        other_sets = {name: value for name, value in item.items() if name not in keys}
+        first = self._update(account_id, item_id, sets, condition, values)
+        other = self._update(str(item["account_id"]), str(item["issue_id"]), other_sets, only_if, {})
+        try:
+            self._client.transact_write_items(TransactItems=[{"Update": first}, {"Update": other}])
+        except ClientError as error:
+            raise _as_conflict(error, item_id) from error
+
+    def _update(
+        self, account_id: str, item_id: str, sets: Mapping[str, Any], condition: str, values: Mapping[str, Any]
+    ) -> Any:
+        """One of the updates of a transaction."""
+        expression, all_values = _update_expression(sets, {}, {}, ())
+        return {
+            "TableName": self._table_name,
+            "Key": _key(account_id, item_id),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": serialized(all_values | dict(values)),
+            **_names(f"{expression} {condition}"),
+        }
+
 
 class _Read(list[Item]):
     """The items of a page, read already."""
@@ -413,7 +465,12 @@ def _key(account_id: str, item_id: str) -> dict[str, Any]:
 
 
 def _as_conflict(error: ClientError, item_id: str) -> Exception:
-    return ConflictError(item_id) if error_code(error) == "ConditionalCheckFailedException" else error
+    if error_code(error) == "TransactionCanceledException":
+        # Any other reason, such as a limit of the table, is no conflict.
+        reasons: Any = error.response.get("CancellationReasons") or ()
+        codes = {str(reason.get("Code")) for reason in reasons} - {"None"}
+        return ConflictError(item_id) if codes and codes <= _CONFLICTS else error
+    return ConflictError(item_id) if error_code(error) in _CONFLICTS else error
 
 
 def _names(expression: str) -> dict[str, Any]:

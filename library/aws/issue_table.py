@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, ConflictError, Items, WantedAttributes
+from library.aws.decisions import exemption_records
 from library.aws.failures import name_missing_table
 from library.errors import HammerError
 from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from types_boto3_dynamodb import DynamoDBClient
 
+    from library.issues.decision_record import DecidedExemption, DecisionState
     from library.issues.reconcile import Change
 
 _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
@@ -32,6 +34,7 @@ _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
         *("jira_details", "slack_details", "remediation_details"),
+        *("decisions", "decision_state", "decision_version"),
     ),
     leave_out=("issue_details", "reachability", "paths"),
 )
@@ -221,6 +224,43 @@ class IssueTable:
         self.items.update(
             issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED), None)
         )
+
+    def decide(self, issue: Issue, state: DecisionState, exemption: Mapping[str, Any] | None = None) -> None:
+        """Write what somebody decided about an issue, with the exemption that follows from it, or neither.
+
+        Args:
+            issue: the issue as it was read when this was decided.
+            state: what its item says about decisions from now on; its version is the one that was read.
+            exemption: the item of a new exemption, or of one that ends; None: there is none.
+
+        Raises:
+            ConflictError: the issue, or what was decided about it, is no longer as it was read.
+        """
+        sets = replace(state, version=issue.decided.version + 1).to_item()
+        read = _as_read(issue, None)
+        version = issue.decided.version
+        condition = f"{read['condition']} AND " + (
+            "#decision_version = :decided" if version else "attribute_not_exists(#decision_version)"
+        )
+        values = {**read["values"], **({":decided": version} if version else {})}
+        if exemption is None:
+            self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
+            return
+        # One that ends is there already; its own end is what nobody else may have written.
+        only_if = "attribute_exists(issue_id)" if exemption.get("ended") else "attribute_not_exists(issue_id)"
+        only_if += " AND attribute_not_exists(#ended)"
+        self.items.update_together(
+            issue.account_id, issue.issue_id, sets, exemption, condition=condition, values=values, only_if=only_if
+        )
+
+    def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:
+        """The exemptions that people decided in an account, those that are over among them.
+
+        Raises:
+            UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
+            ClientError, BotoCoreError: they could not be read.
+        """
+        return list(exemption_records(self.items, account_id))
 
     def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
         """Set a job's own attributes of an issue, in this occurrence of it.

@@ -276,6 +276,25 @@ class Jira(Section):
     fields: Mapping[JiraField, Any] = Field(
         {}, description="Further fields of a new ticket by their ids, with values as JIRA's REST API takes them."
     )
+    decisions: Boolean = Field(False, description="Whether labels of tickets are decisions (needs decisions.enabled).")
+    decision_accounts: Texts = Field(
+        (), description='Who may decide by a label: account ids or user names, "assignee"; none: nobody.'
+    )
+
+
+class Decisions(Section):
+    """What people may decide about issues in Slack and JIRA. `hammer decide` always works for who may run it."""
+
+    enabled: Boolean = Field(False, description="Whether people decide in Slack and JIRA.")
+    allow: Texts = Field(
+        ("owner",),
+        description='Who may decide in Slack: user ids, user group ids, "owner" (of the issue, by confirmed e-mail).',
+    )
+    allow_extend: Texts = Field(
+        (), description="Who may exempt an issue a second time: as allow, or whom JIRA or the host's jobs name."
+    )
+    allow_restore: Texts = Field((), description="Who may restore a group: as allow, or whom the host's jobs name.")
+    exempt_days: Days = Field(7, description="How many days an exemption that people decide may last.")
 
 
 class Slack(Section):
@@ -427,6 +446,7 @@ class ConfigFile(Section):
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
     source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
+    decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
     inspector: Inspector = Field(
         default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
     )
@@ -472,7 +492,7 @@ class Configuration(ConfigFile):
         return self._chosen(self.secgrp_unrestricted_access.remediation_accounts)
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
-        """The exemptions of one account, expired ones among them."""
+        """The exemptions of one account in the file `whitelist`, expired ones among them."""
         return self.whitelist.secgrp_unrestricted_access.get(account_id, ())
 
     def _chosen(self, accounts: tuple[str, ...] | None) -> tuple[str, ...]:

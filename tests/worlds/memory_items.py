@@ -91,6 +91,25 @@ class MemoryItems:
         self.items[key] = after
         return copy.deepcopy(after) if returning else {}
 
+    def update_together(
+        self,
+        account_id: str,
+        item_id: str,
+        sets: Mapping[str, Any],
+        item: Mapping[str, Any],
+        *,
+        condition: str,
+        values: Mapping[str, Any],
+        only_if: str,
+    ) -> None:
+        self.before("update_together")
+        key = (item["account_id"], item["issue_id"])
+        is_met = _holds(condition, self.items.get((account_id, item_id), {}), values)
+        if not is_met or not _holds(only_if, self.items.get(key, {}), {}):
+            raise ConflictError(item_id)
+        self.items[account_id, item_id] = copy.deepcopy({**self.items[account_id, item_id], **sets})
+        self.items[key] = copy.deepcopy({**self.items.get(key, {}), **item})
+
 
 class _Missing:
     """An attribute that is not there: no comparison with it holds."""
