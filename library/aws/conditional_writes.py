@@ -222,15 +222,26 @@ _BATCH_GET_LIMIT = 100
 Item = dict[str, Any]
 
 
+_CONFLICTS = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+
+
 class ConflictError(HammerError):
     """Somebody else changed the item since it was read: read again and decide again."""
 
 
 @dataclass(frozen=True, slots=True)
-class NextNumber:
-    """As a value to set: the number after the one that an attribute has; 1 if it has none."""
+class Check:
+    """What must hold of another item of the same account, so that an update is made. The two are one transaction.
 
-    attribute: str
+    Attributes:
+        item_id: the range key. An item that does not exist has no attributes.
+        condition: what must hold.
+        values: of the placeholders in it.
+    """
+
+    item_id: str
+    condition: str
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +350,7 @@ class Items:
         condition: str = "",
         values: Mapping[str, Any] | None = None,
         returning: bool = False,
+        checks: Sequence[Check] = (),
     ) -> Item:
         """Change attributes of an item; one that does not exist is made, unless the condition forbids it.
 
@@ -351,31 +363,46 @@ class Items:
             removes: attributes to remove.
             condition: what must hold.
             values: of the placeholders in `condition`.
-            returning: whether to return the whole item after the change.
+            returning: whether to return the whole item after the change. Not possible with `checks`.
+            checks: what must hold of other items.
 
         Returns:
             The item if it was asked for, else an empty map.
 
         Raises:
-            ConflictError: the condition does not hold.
+            ConflictError: the condition or a check does not hold, or another transaction has one of these items.
         """
         expression, all_values = _update_expression(sets, adds or {}, deletes or {}, removes)
         all_values |= values or {}
         arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
         if all_values:
             arguments["ExpressionAttributeValues"] = serialized(all_values)
+        update: Any = {
+            "TableName": self._table_name,
+            "Key": _key(account_id, item_id),
+            "UpdateExpression": expression,
+            **_names(f"{expression} {condition}"),
+            **arguments,
+        }
+        answer: Any = {}
         try:
-            answer = self._client.update_item(
-                TableName=self._table_name,
-                Key=_key(account_id, item_id),
-                UpdateExpression=expression,
-                ReturnValues="ALL_NEW" if returning else "NONE",
-                **_names(f"{expression} {condition}"),
-                **arguments,
-            )
+            if checks:
+                others: Any = [{"ConditionCheck": self._check(account_id, check)} for check in checks]
+                self._client.transact_write_items(TransactItems=[{"Update": update}, *others])
+            else:
+                answer = self._client.update_item(ReturnValues="ALL_NEW" if returning else "NONE", **update)
         except ClientError as error:
             raise _as_conflict(error, item_id) from error
         return _item(answer.get("Attributes", {}))
+
+    def _check(self, account_id: str, check: Check) -> dict[str, Any]:
+        return {
+            "TableName": self._table_name,
+            "Key": _key(account_id, check.item_id),
+            "ConditionExpression": check.condition,
+            **({"ExpressionAttributeValues": serialized(check.values)} if check.values else {}),
+            **_names(check.condition),
+        }
 
 
 class _Read(list[Item]):
@@ -413,7 +440,10 @@ def _key(account_id: str, item_id: str) -> dict[str, Any]:
 
 
 def _as_conflict(error: ClientError, item_id: str) -> Exception:
-    return ConflictError(item_id) if error_code(error) == "ConditionalCheckFailedException" else error
+    # A transaction tells a reason for each of its items (TransactWriteItems, TransactionCanceledException).
+    reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+    is_conflict = error_code(error) == "ConditionalCheckFailedException" or not _CONFLICTS.isdisjoint(reasons)
+    return ConflictError(item_id) if is_conflict else error
 
 
 def _names(expression: str) -> dict[str, Any]:
@@ -428,9 +458,6 @@ def _update_expression(
     values: dict[str, Any] = {}
 
     def placed(path: str, value: Any) -> tuple[str, str]:
-        if isinstance(value, NextNumber):
-            values.update({":none": 0, ":one": 1})
-            return _path(path), f"if_not_exists({_path(value.attribute)}, :none) + :one"
         placeholder = f":v{len(values)}"
         values[placeholder] = value
         return _path(path), placeholder
