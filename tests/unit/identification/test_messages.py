@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from identification.deliveries import Deliveries
 from identification.errors import MalformedEventError
-from identification.expected_changes import ExpectedChange, changes_item
-from identification.scan_targets import ScanTarget, merge, parse_target
-from library.issues.opened_by import OpenedBy
-from library.issues.opening_calls import OpenedRule, OpeningCall, opened_item
+from identification.messages import Deliveries, ScanTarget, events_item, merge, parse_target
+from library.issues.opening_calls import OpenedBy, OpenedRule, OpeningCall, opened_item
 
 MESSAGE = {"account_id": "210987654321", "account_name": "slave1", "region": "eu-west-1", "group_ids": ["sg-1", "sg-1"]}
 TARGET = ScanTarget("210987654321", "eu-west-1", ("sg-1",))
@@ -60,22 +58,42 @@ def test_what_is_none_is_malformed(body: str) -> None:
 TIME = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 SSH = OpenedRule("tcp", 22, 22, "0.0.0.0/0")
 CALL = OpeningCall(OpenedBy("ana", "203.0.113.7", "Terraform", "AuthorizeSecurityGroupIngress", TIME, "e-1"), (SSH,))
-CHANGE = ExpectedChange(TIME, True, SSH)
+LATER = TIME + timedelta(seconds=1)
 
 
 def test_a_target_carries_what_events_told_of_groups() -> None:
     """The table keeps other records under ids that are no group's."""
     told = {
         "opened": opened_item([("sg-1", CALL), ("lock#remediation", CALL), ("sg-2", CALL)]),
-        "expected": changes_item({"sg-1": [CHANGE], "lock#remediation": [CHANGE], "sg-2": [CHANGE]}),
+        "events": events_item({"sg-1": TIME, "lock#remediation": TIME, "sg-2": LATER}),
+        "takes_away_from": "2026-11-22T03:00:01+00:00",
+        "only_interfaces": True,
     }
     assert parse_target(sqs(json.dumps(MESSAGE | told))) == ScanTarget(
         "210987654321",
         "eu-west-1",
         ("sg-1",),
         (("sg-1", CALL), ("sg-2", CALL)),
-        (("sg-1", CHANGE), ("sg-2", CHANGE)),
+        (("sg-1", TIME), ("sg-2", LATER)),
+        LATER,
+        only_interfaces=True,
     )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"events": 7},
+        {"events": [7, [], ["2026-11-22T03:00:00+00:00"], ["2026-11-22T03:00:00+00:00", "sg-1"]]},
+        {"events": [["yesterday", ["sg-1"]], [None, ["sg-1"]], ["2026-11-22T03:00:00+00:00", [7]]]},
+        {"opened": {"sg-1": "ana"}},
+        {"takes_away_from": "soon"},
+        {"takes_away_from": 5},
+        {"only_interfaces": "true"},
+    ],
+)
+def test_what_is_malformed_of_a_hint_is_left_out(odd: dict[str, Any]) -> None:
+    assert parse_target(sqs(json.dumps(MESSAGE | odd))) == TARGET
 
 
 ELSEWHERE = ScanTarget("1", "eu-west-1", ("sg-2",))
@@ -94,23 +112,37 @@ WHOLE = ScanTarget("1", "eu-west-1")
         ),
         pytest.param(
             [
-                ScanTarget("1", "eu-west-1", ("sg-1",), (("sg-1", CALL),), (("sg-1", CHANGE),)),
-                ScanTarget("1", "eu-west-1", ("sg-2",), (("sg-1", CALL), ("sg-2", CALL)), (("sg-2", CHANGE),)),
-                ScanTarget("1", "eu-west-1", ("sg-1",), (), (("sg-1", CHANGE),)),
+                ScanTarget("1", "eu-west-1", ("sg-1",), (("sg-1", CALL),), (("sg-1", TIME),)),
+                ScanTarget("1", "eu-west-1", ("sg-2",), (("sg-1", CALL), ("sg-2", CALL)), (("sg-2", TIME),)),
+                ScanTarget("1", "eu-west-1", ("sg-1",), (), (("sg-1", TIME),)),
             ],
             ScanTarget(
                 "1",
                 "eu-west-1",
                 ("sg-1", "sg-2"),
                 (("sg-1", CALL), ("sg-2", CALL)),
-                (("sg-1", CHANGE), ("sg-2", CHANGE)),
+                (("sg-1", TIME), ("sg-2", TIME)),
             ),
             id="what events told, each once",
         ),
+        pytest.param(
+            [replace(ELSEWHERE, takes_away_from=LATER), replace(ELSEWHERE, takes_away_from=TIME)],
+            replace(ELSEWHERE, takes_away_from=TIME),
+            id="what one may take away, all may",
+        ),
+        pytest.param([replace(ELSEWHERE, takes_away_from=TIME), ELSEWHERE], ELSEWHERE, id="any time is the earliest"),
+        pytest.param(
+            [replace(ELSEWHERE, only_interfaces=True), ELSEWHERE], ELSEWHERE, id="not only interfaces of one of them"
+        ),
     ],
 )
-def test_targets_of_one_account_and_region_are_one_look(targets: list[ScanTarget], merged: ScanTarget) -> None:
+def test_targets_of_one_account_and_region_are_one_scan(targets: list[ScanTarget], merged: ScanTarget) -> None:
     assert merge(targets) == merged
+
+
+@pytest.mark.parametrize(("groups", "is_whole"), [(0, True), (1, False), (500, False), (501, True)])
+def test_of_many_groups_the_region_is_scanned(groups: int, is_whole: bool) -> None:
+    assert ScanTarget("1", "eu-west-1", tuple(f"sg-{number}" for number in range(groups))).is_whole == is_whole
 
 
 def test_of_sqs_only_the_records_that_failed_come_again() -> None:

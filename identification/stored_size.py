@@ -23,7 +23,7 @@ TAGS_BYTES = 20_000
 PATHS_BYTES = 20_000
 
 
-def fitting(details: IssueDetails) -> IssueDetails:
+def truncate_to_item_limit(details: IssueDetails) -> IssueDetails:
     """The details with as many exposures, tags and paths as there is room for. Equal details stay equal.
 
     The worst exposures are kept, and at least one of each status; `perms_total` then says how many there are.

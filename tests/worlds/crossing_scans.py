@@ -1,4 +1,4 @@
-"""Looks that cross, in one process and without a clock: EC2 that shows changes late, and a seeded scheduler.
+"""Scans that cross, in one process: EC2 that shows changes late, and a seeded scheduler whose steps are seconds.
 
 Each actor is a thread of which exactly one runs at a time. At every call of AWS it stops, and the scheduler, by its
 seed, picks who goes on. So a seed always gives the same history.
@@ -11,24 +11,22 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from identification import look as look_module
-from identification.expected_changes import ExpectedChange
-from identification.look import look
-from identification.region_scan import RegionScan
-from identification.scan_targets import ScanTarget
-from library.aws import looks as looks_module
+from identification import event_hints as hints_module
+from identification import scan as scan_module
+from identification.messages import ScanTarget
+from identification.scan import RegionScan, scan
 from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
 from library.issues.issue import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import Detection
 from library.security_groups.exposure import Exposure
-from library.security_groups.group import IngressRule, SecurityGroup
 from tests.worlds.memory_items import MemoryItems
 
 ACCOUNT, REGION = "210987654321", "eu-west-1"
@@ -92,11 +90,11 @@ class Schedule:
         self._at: dict[threading.Thread, str] = {}
         self._back = threading.Semaphore(0)
         self._errors: list[BaseException] = []
-        for module in (look_module, looks_module):
+        for module in (scan_module, hints_module):
             monkeypatch.setattr(module, "ThreadPoolExecutor", _Serial)
-        monkeypatch.setattr(look_module, "scan_region", self._scan_region)
-        monkeypatch.setattr(look_module, "adopt", lambda *_: None)
-        monkeypatch.setattr(look_module, "Evaluator", lambda *_: None)
+        monkeypatch.setattr(scan_module, "scan_region", self._scan_region)
+        monkeypatch.setattr(scan_module, "adopt", lambda *_: None)
+        monkeypatch.setattr(scan_module, "Evaluator", lambda *_: None)
 
     @property
     def runtime(self) -> Any:
@@ -107,23 +105,32 @@ class Schedule:
             table=table,
             sessions=None,
             config=SimpleNamespace(secgrp_unrestricted_access=section, exemptions=lambda _: ()),
-            now=lambda: START + timedelta(seconds=self.step),
+            now=self.now,
+            sleep=self.sleep,
         )
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass. Outside of an actor nobody else lets it."""
+        if threading.current_thread() in self._waiting:
+            self.wait(ceil(seconds))
+        else:
+            self.step += ceil(seconds)
+
+    def now(self) -> datetime:
+        """The time, in UTC: a step is a second. Scans of one second have the same time."""
+        return START + timedelta(seconds=self.step)
 
     def _scan_region(self, *arguments: Any, **_: Any) -> RegionScan:
         """Every group is read at a time of its own, and each time shows EC2 as it was up to `LAG` steps ago."""
         group_ids = arguments[6] or self.group_ids
-        scan = RegionScan(groups=1 + len(group_ids))
+        found = RegionScan(groups=1 + len(group_ids))
         for group_id in group_ids:
             self.pause()
             state = self.ec2.at(group_id, self.step - self.random.randrange(LAG))
-            if group_id in arguments[8]:
-                rules = (IngressRule(rule.protocol, rule.from_port, rule.to_port, cidr=rule.cidr) for rule in state)
-                scan.shown[group_id] = SecurityGroup(group_id, "web", "vpc-1", "", {}, tuple(rules))
             if state:
                 details = IssueDetails("web", REGION, "vpc-1", state[0].status, {}, state)
-                scan.detections.append(Detection(ACCOUNT, group_id, details, whitelisted=False))
-        return scan
+                found.detections.append(Detection(ACCOUNT, group_id, details, whitelisted=False))
+        return found
 
     def start(self, actor: Callable[[], None]) -> None:
         """Let an actor take part."""
@@ -172,19 +179,19 @@ class Schedule:
                 raise self._errors[0]
             # A slow machine, a throttled call: for so long that others begin and end in the meantime. It matters most
             # where a decision is about to be written.
-            if self.random.random() < (0.4 if self._at.get(actor) in ("put", "update") else 0.05):
+            if self.random.random() < (0.4 if self._at.get(actor) in ("put", "update", "transact") else 0.05):
                 held[actor] = self.step + self.random.randrange(6 * LAG)
 
-    def look(
+    def scan(
         self,
         *group_ids: str,
         calls: Sequence[tuple[str, OpeningCall]] = (),
-        expected: Sequence[tuple[str, ExpectedChange]] = (),
+        events: Sequence[tuple[str, datetime]] = (),
     ) -> None:
-        """A look, again and again while others are faster, as SQS and SNS bring a message again."""
+        """A scan, again and again while others are faster, as SQS and SNS bring a message again."""
         while True:
             try:
-                look(ScanTarget(ACCOUNT, REGION, group_ids, tuple(calls), tuple(expected)), self.runtime)
+                scan(ScanTarget(ACCOUNT, REGION, group_ids, tuple(calls), tuple(events)), self.runtime)
             except ConflictError:
                 self.pause()
             else:
