@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.parsers import ResponseParserError
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel
+    from botocore.model import OperationModel, ServiceModel
     from botocore.session import Session as BotocoreSession
 
 # Possessive: a page of nothing but comments must not be tried in every way that they may be put together.
@@ -49,8 +49,18 @@ def _refuse(**told: Any) -> None:
     if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
         return
     beginning = body[:_BEGINNING]
-    protocol = operation_model.service_model.resolved_protocol
+    protocol = _protocol(operation_model.service_model)
     is_foreign_json = protocol == _JSON and beginning.strip() and not beginning.lstrip().startswith(b"{")
     is_foreign_xml = protocol in _XML and not _XML_ANSWER.match(beginning)
     if _PAGE.match(beginning) or is_foreign_json or is_foreign_xml:
         raise ResponseParserError(f"the answer to {operation_model.name} is a page, or none of AWS's: {body[:200]!r}")
+
+
+def _protocol(service: ServiceModel) -> str:
+    """Which protocol botocore speaks with a service.
+
+    A service may have several, of which botocore resolves one. A botocore that has no `resolved_protocol` yet, such as a
+    Lambda runtime may bring, speaks the one that its model names.
+    """
+    resolved = getattr(service, "resolved_protocol", None)
+    return str(resolved or service.metadata["protocol"])
