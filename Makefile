@@ -4,7 +4,7 @@
 .POSIX:
 .SUFFIXES:
 .PHONY: help demo soak test check check-deployment format docs site mutants bench lock package clean venv venv-browser \
-	venv-deployment
+	venv-deployment venv-dynalite
 
 PYTHON = python3
 VENV = .venv
@@ -13,6 +13,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 STAMP = $(VENV)/.stamp
 DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
 BROWSER_STAMP = $(VENV)/.stamp-browser
+DYNALITE = tests/dynalite
 # Apart, because it asks for versions of its own of what Hammer uses.
 CHECKOV_VENV = .venv-checkov
 # Apart, because `make bench` alone measures it, and it asks for versions of its own.
@@ -52,6 +53,7 @@ help:
 	@echo 'make package  what Terraform deploys, in dist/ (options: PACKAGE_OPTIONS="--architecture x86_64")'
 	@echo 'make lock     the lock files, after a change of the dependencies (LOCK_OPTIONS=--upgrade)'
 	@echo 'make venv     the virtual environment $(VENV) alone; the targets above make it when needed'
+	@echo 'make venv-dynalite  the second DynamoDB of the tests, which are skipped without it (needs Node)'
 	@echo 'make clean    remove the virtual environment and everything else that was built'
 
 demo: $(STAMP)
@@ -104,6 +106,13 @@ venv-browser: $(BROWSER_STAMP)
 
 # Terraform and its provider for tests/deployment: 240 MB, so only when asked for.
 venv-deployment: $(DEPLOYMENT_STAMP)
+
+# The second DynamoDB of the tests (tests/second_table.py): 10 MB from the npm registry, and no script of a package runs.
+venv-dynalite: $(DYNALITE)/node_modules/.stamp
+
+$(DYNALITE)/node_modules/.stamp: $(DYNALITE)/package-lock.json
+	@cd $(DYNALITE) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 $(STAMP): pyproject.toml requirements/dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -165,6 +174,6 @@ lock:
 	$(subst pyproject.toml,requirements/site.in,$(UV_COMPILE)) --output-file requirements/site.lock
 
 clean:
-	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(CUSTODIAN_VENV) $(SITE_VENV) $(MUTANTS_VENV) build dist site *.egg-info .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(CUSTODIAN_VENV) $(SITE_VENV) $(MUTANTS_VENV) $(DYNALITE)/node_modules build dist site *.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
