@@ -38,6 +38,7 @@ module "slaves" {
   call_as                  = var.call_as
   event_bus_arn            = module.master.event_bus_arn
   regions                  = module.master.regions
+  denied_regions           = var.denied_regions
   tags                     = local.tags
 }
 
