@@ -406,7 +406,7 @@ def check_from_the_first_ticket_to_the_restore(
         return item
 
     look()
-    assert "host_instance_id" in reader.follow("By hand on the host")
+    assert '"InstanceId": "i-' in reader.follow("By hand on the host")
     assert f"s3://{BUCKET}/config is valid." in reader.follow("By hand on the host")
     write_configuration(terraform, jira.url)
     assert "Apply complete" in reader.follow("The first ticket")
@@ -466,19 +466,20 @@ def check_whom_a_slave_trusts(deployed: Deployed, account: str) -> None:
         for role in roles
         if role["RoleName"] != "hammer-cloudsec-crossact-events"
     }
+    main = f"arn:aws:iam::{ACCOUNT}"
     asks = {"StringEquals": {"sts:ExternalId": "change-this-shared-secret"}}
     assert trust == {
         name: [
             {
                 "Effect": "Allow",
                 "Action": "sts:AssumeRole",
-                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/{trusted}"},
-                "Condition": asks,
+                "Principal": {"AWS": f"{main}:root"},
+                "Condition": {"ArnEquals": {"aws:PrincipalArn": [f"{main}:role/{each}" for each in trusted]}, **asks},
             }
         ]
         for name, trusted in {
-            "hammer-cloudsec-crossact-id": "hammer-cloudsec-master-id",
-            "hammer-cloudsec-crossact-ec2": "hammer-cloudsec-master-ec2",
+            "hammer-cloudsec-crossact-id": ["hammer-cloudsec-master-id", "hammer-cloudsec-master-filter"],
+            "hammer-cloudsec-crossact-ec2": ["hammer-cloudsec-master-ec2"],
         }.items()
     }
 
@@ -519,7 +520,7 @@ def check_a_second_hammer(aws: str, terraform: Terraform) -> None:
     assert len(names) > 30
     assert [name for name in names if "second-" not in name and name != "second"] == []
     roles = [each["values"] for each in planned if each["type"] == "aws_iam_role"]
-    assert len(roles) == 3
+    assert len(roles) == 5
     assert {(role["path"], role["permissions_boundary"]) for role in roles} == {
         ("/security/", "arn:aws:iam::123456789012:policy/boundary")
     }
