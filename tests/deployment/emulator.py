@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -129,6 +131,37 @@ def _keep_what_events_tell_of_their_origin() -> None:
     rule.send_to_targets = sent
 
 
+def _tell_what_a_launch_template_is() -> None:
+    """Keep the tags of a launch template itself out of what it launches; moto 5.2 tells them there."""
+    from moto.ec2.models.launch_templates import LaunchTemplateVersion
+
+    make = LaunchTemplateVersion.__init__
+
+    def made(self: Any, template: Any, number: int, data: dict[str, Any], description: str) -> None:
+        tags = [each for each in data.get("TagSpecifications", []) if each["ResourceType"] != "launch-template"]
+        make(self, template, number, {**data, "TagSpecifications": tags}, description)
+
+    LaunchTemplateVersion.__init__ = made  # type: ignore[method-assign]
+
+
+def _hide_what_a_template_hides() -> None:
+    """Give a stack set's NoEcho parameters back as AWS does, as ****."""
+    from moto.cloudformation.models import CloudFormationBackend
+
+    describe = CloudFormationBackend.describe_stack_set
+    hidden = re.compile(r"(?m)^  (\w+):\n(?:    .*\n)*?    NoEcho: true")
+
+    def described(self: Any, name: str) -> Any:
+        found: Any = copy.copy(describe(self, name))
+        names = set(hidden.findall(found.template))
+        found.parameters = [
+            {**each, "ParameterValue": "****"} if each["ParameterKey"] in names else each for each in found.parameters
+        ]
+        return found
+
+    CloudFormationBackend.describe_stack_set = described  # type: ignore[method-assign]
+
+
 def main() -> None:
     from moto.awslambda.utils import get_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -138,6 +171,8 @@ def main() -> None:
     _tell_dead_letter_queues()
     _leave_messages_in_queues()
     _keep_what_events_tell_of_their_origin()
+    _tell_what_a_launch_template_is()
+    _hide_what_a_template_hides()
     aws = DomainDispatcherApplication(create_backend_app)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -122,6 +122,7 @@ SWAPS: tuple[Text | NoResource | NoArgument | NoBlock, ...] = (
     Text("BucketOwnerEnforced", "BucketOwnerPreferred", "the value came with 3.68"),
     NoArgument("aws_dynamodb_table", "deletion_protection_enabled", "came with 4.58"),
     NoArgument("aws_cloudwatch_metric_alarm", "region", "came with 6.0"),
+    NoArgument("aws_autoscaling_group", "max_instance_lifetime", "moto 5.2 forgets it"),
     NoResource("aws_sqs_queue_redrive_allow_policy", "3.39 lacks it"),
     NoResource("aws_vpc_security_group_ingress_rule", "came with 4.56; the test opens no port"),
     NoResource("aws_vpc_security_group_egress_rule", "came with 4.56; traffic is not emulated"),

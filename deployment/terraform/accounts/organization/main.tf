@@ -39,7 +39,6 @@ module "slaves" {
   event_bus_arn            = module.master.event_bus_arn
   regions                  = module.master.regions
   denied_regions           = var.denied_regions
-  tags                     = local.tags
 }
 
 output "master" {

@@ -93,7 +93,7 @@ variable "allow_security_hub_import" {
 }
 
 variable "tags" {
-  description = "Tags of the stack sets, which CloudFormation gives to the roles and rules."
+  description = "More tags of the stack sets than the provider's default_tags. CloudFormation gives both to the roles and rules."
   type        = map(string)
   default     = {}
 }
