@@ -146,20 +146,20 @@ def _tell_what_a_launch_template_is() -> None:
 
 def _hide_what_a_template_hides() -> None:
     """Give a stack set's NoEcho parameters back as AWS does, as ****."""
-    from moto.cloudformation.models import CloudFormationBackend
+    from moto.cloudformation.responses import CloudFormationResponse
 
-    describe = CloudFormationBackend.describe_stack_set
+    describe = CloudFormationResponse.describe_stack_set
     hidden = re.compile(r"(?m)^  (\w+):\n(?:    .*\n)*?    NoEcho: true")
 
-    def described(self: Any, name: str) -> Any:
-        found: Any = copy.copy(describe(self, name))
+    def described(self: Any) -> Any:
+        answer: Any = describe(self)
+        found = copy.copy(answer._result["StackSet"])
         names = set(hidden.findall(found.template))
-        found.parameters = [
-            {**each, "ParameterValue": "****"} if each["ParameterKey"] in names else each for each in found.parameters
-        ]
-        return found
+        found.parameters = {name: "****" if name in names else value for name, value in found.parameters.items()}
+        answer._result["StackSet"] = found
+        return answer
 
-    CloudFormationBackend.describe_stack_set = described  # type: ignore[method-assign]
+    CloudFormationResponse.describe_stack_set = described  # type: ignore[method-assign]
 
 
 def main() -> None:

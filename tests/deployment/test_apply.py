@@ -288,7 +288,11 @@ def check_what_services_may(deployed: Deployed) -> None:
     """The policies of queues and of the key, with what each service is documented to tell of a request."""
     sqs, kms = deployed.client("sqs"), deployed.client("kms")
     (key,) = [alias["TargetKeyId"] for alias in kms.list_aliases()["Aliases"] if alias["AliasName"] == "alias/hammer"]
+    written = re.search(r"(?ms)^```json\n(.*?)^```$", README.read_text("utf-8"))
+    assert written
+    documented = json.loads(written[1].replace("<account>", ACCOUNT).replace("<region>", REGION))
     of_key = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    assert of_key["Statement"][1:] == documented
     rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/hammer-events/hammer-receive-security-group-events"
     foreign = f"arn:aws:events:{REGION}:{SLAVES[0]}:rule/anything"
     for sender, queue, source in (

@@ -55,7 +55,9 @@ def blocks_of(text: str) -> list[Block]:
     found = []
     for section in re.split(r"(?m)^## ", text)[1:]:
         heading = section.partition("\n")[0]
-        for block in re.findall(r"(?ms)^ *```\n(.*?)^ *```$", section):
+        for language, block in re.findall(r"(?ms)^ *```(\w*)\n(.*?)^ *```$", section):
+            if language:  # a document to copy, not commands
+                continue
             found.append(Block(heading, tuple(textwrap.dedent(block).strip().splitlines())))
     return found
 
