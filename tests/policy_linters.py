@@ -33,8 +33,6 @@ VALUES = {
     "table": "hammer-security-groups-unrestricted",
     "table_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 }
-# What a linter says and does not hold, each with the reason.
-ACCEPTED: dict[tuple[str, str], str] = {}
 
 
 def rendered(file: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _refuse(**told: Any) -> None:
 def _protocol(service: ServiceModel) -> str:
     """Which protocol botocore speaks with a service.
 
-    A service may have several, of which botocore resolves one. A botocore that has no `resolved_protocol` yet, such as a
+    A service may have several, of which botocore resolves one. A botocore that has no `resolved_protocol` yet, as a
     Lambda runtime may bring, speaks the one that its model names.
     """
     resolved = getattr(service, "resolved_protocol", None)

@@ -144,21 +144,28 @@ def _tell_what_a_launch_template_is() -> None:
     LaunchTemplateVersion.__init__ = made  # type: ignore[method-assign]
 
 
-def _hide_what_a_template_hides() -> None:
-    """Give a stack set's NoEcho parameters back as AWS does, as ****."""
+def _keep_what_a_stack_set_is_told() -> None:
+    """Tell of a stack set what it was made with, which moto 5.2 forgets, and NoEcho parameters as AWS does, as ****."""
     from moto.cloudformation.responses import CloudFormationResponse
 
-    describe = CloudFormationResponse.describe_stack_set
+    create, describe = CloudFormationResponse.create_stack_set, CloudFormationResponse.describe_stack_set
     hidden = re.compile(r"(?m)^  (\w+):\n(?:    .*\n)*?    NoEcho: true")
+    kept: dict[str, tuple[Any, Any]] = {}
+
+    def created(self: Any) -> Any:
+        kept[self._get_param("StackSetName")] = (self._get_param("AutoDeployment"), self._get_param("Capabilities"))
+        return create(self)
 
     def described(self: Any) -> Any:
         answer: Any = describe(self)
         found = copy.copy(answer._result["StackSet"])
         names = set(hidden.findall(found.template))
         found.parameters = {name: "****" if name in names else value for name, value in found.parameters.items()}
+        found.auto_deployment, found.capabilities = kept[found.name]
         answer._result["StackSet"] = found
         return answer
 
+    CloudFormationResponse.create_stack_set = created  # type: ignore[method-assign]
     CloudFormationResponse.describe_stack_set = described  # type: ignore[method-assign]
 
 
@@ -172,7 +179,7 @@ def main() -> None:
     _leave_messages_in_queues()
     _keep_what_events_tell_of_their_origin()
     _tell_what_a_launch_template_is()
-    _hide_what_a_template_hides()
+    _keep_what_a_stack_set_is_told()
     aws = DomainDispatcherApplication(create_backend_app)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

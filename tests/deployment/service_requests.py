@@ -11,12 +11,12 @@ A condition holds only if the service sends its key. Which keys each service sen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-_OPERATORS = {
+_OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda given, wanted: given == wanted,
     "ArnEquals": fnmatchcase,
     "ArnLike": fnmatchcase,

@@ -45,8 +45,10 @@ def test_the_second_apply_changes_nothing(tmp_path: Path) -> None:
         requests.post(f"{url}/moto-api/config", json={"lambda": {"use_docker": False}}, timeout=10).raise_for_status()
         point_providers_at(url, example, [])
         terraform.run("init", "-no-color")
-        terraform.run("apply", "-auto-approve", "-no-color")
-        exit_code, plan = terraform.run("plan", "-detailed-exitcode", "-no-color", accepted=(0, 2))
+        # What the stack sets need of the main account; test_apply.py plans all of that a second time.
+        stack_sets = ("-target=module.slaves", "-no-color")
+        terraform.run("apply", "-auto-approve", *stack_sets)
+        exit_code, plan = terraform.run("plan", "-detailed-exitcode", *stack_sets, accepted=(0, 2))
         assert exit_code == 0, plan
         sets = Deployed(url, tmp_path).client("cloudformation")
         roles = {
