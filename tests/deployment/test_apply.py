@@ -278,8 +278,8 @@ def check_the_alarms(deployed: Deployed) -> None:
         if "DeadLetterConfig" in target
     }
     assert watched("InvocationsFailedToBeSentToDLQ", "RuleName") == with_dead_letters
-    # What is paid for: an alarm, or each metric of one's metric math. Two are for the queues of immediate mode, which the
-    # configuration does not ask the host for yet.
+    # What is paid for: an alarm, or each metric of one's metric math. Two are for the queues of immediate mode, whose
+    # severities the configuration does not have yet.
     billed = sum(len([query for query in alarm.get("Metrics", []) if "MetricStat" in query]) or 1 for alarm in alarms)
     assert billed == sum(cost.ALARM_METRICS.values()) + 2
     assert len(deployed.client("cloudwatch").list_dashboards()["DashboardEntries"]) == 1
