@@ -142,9 +142,14 @@ def _regions(aws: Aws) -> str:
 def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     check, aws = config.secgrp_unrestricted_access, config.aws
     everywhere = "those of the AWS organization"
+    management = (
+        f"{', '.join(aws.include_accounts)} among them"
+        if aws.include_accounts
+        else "less its management account, unless aws.include_accounts names it"
+    )
     all_accounts = config.needs_organization and check.accounts is None
     yield "Security groups", _switch(check.enabled)
-    yield "Accounts", everywhere if all_accounts else _accounts(config, config.scanned_accounts())
+    yield "Accounts", f"{everywhere}, {management}" if all_accounts else _accounts(config, config.scanned_accounts())
     yield "Regions", _regions(aws)
     yield "Restricted ports", ports_text(check.restricted_ports) or "none"
     yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"

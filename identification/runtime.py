@@ -79,7 +79,13 @@ class Runtime:
         """
         aws = self.config.aws
         if isinstance(aws.accounts, str):
-            return _kept_organization(self.sessions, aws.organizational_units, aws.ignore_accounts, _period())
+            return _kept_organization(
+                self.sessions,
+                aws.organizational_units,
+                frozenset(aws.ignore_accounts),
+                self.config.named_accounts,
+                _period(),
+            )
         return aws.accounts
 
     def check_account(self, account_id: str) -> None:
@@ -143,11 +149,11 @@ def _kept_configuration(place: str, period: int) -> Configuration:
 
 @lru_cache(maxsize=1)
 def _kept_organization(
-    sessions: Sessions, units: tuple[str, ...], ignored: tuple[str, ...], period: int
+    sessions: Sessions, units: tuple[str, ...], ignored: frozenset[str], named: frozenset[str], period: int
 ) -> dict[str, str]:
     """The accounts of the organization, asked for once in a period."""
     del period
-    return active_accounts(sessions.client("organizations"), units, frozenset(ignored))
+    return active_accounts(sessions.client("organizations"), units, ignored=ignored, named=named)
 
 
 @lru_cache(maxsize=1)

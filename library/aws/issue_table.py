@@ -299,12 +299,17 @@ class IssueTable:
 def _of_whole_table(
     items: Items, values: dict[str, Any], index: str, comparison: str, wanted: WantedAttributes | None
 ) -> Iterator[dict[str, Any]]:
-    """What a query of an index would give."""
-    only = f"#status {comparison} :value"
+    """What a query of an index would give.
+
+    The table's own keys, `account_id` and `issue_id`, may be in the key condition alone: DynamoDB refuses a filter that
+    names one (API Reference, Query, FilterExpression).
+    """
+    condition, only = "account_id = :account", f"#status {comparison} :value"
     if index == REGION_INDEX:
-        only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
+        condition += " AND begins_with(issue_id, :sg)"
+        only = "#status IN (:open, :whitelisted) AND #issue_details.#region = :value"
         values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
-    yield from items.query("account_id = :account", values, only=only, wanted=wanted)
+    yield from items.query(condition, values, only=only, wanted=wanted)
 
 
 def _as_read(issue: Issue) -> dict[str, Any]:

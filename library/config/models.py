@@ -214,6 +214,11 @@ class Aws(Section):
         description='Account ids and names; "organization": every active account of the AWS organization.'
     )
     ignore_accounts: AccountIds = Field((), description="Accounts of the organization to leave out.")
+    include_accounts: AccountIds = Field(
+        (),
+        description="Accounts of the organization that would be left out: its management account, which StackSets do "
+        "not reach.",
+    )
     organizational_units: Texts = Field((), description="Only accounts in these units (ou-…); none: all.")
     configured_regions: Annotated[tuple[str, ...] | Mapping[str, tuple[str, ...]] | None, ReadAs(RegionsByAccount)] = (
         Field(
@@ -499,6 +504,13 @@ class Configuration(ConfigFile):
     def needs_organization(self) -> bool:
         """Whether the accounts are those of the AWS organization, still to be given to `with_accounts`."""
         return self.aws.accounts == ORGANIZATION
+
+    @property
+    def named_accounts(self) -> frozenset[str]:
+        """The accounts that the configuration names by their ids, to scan or to change something there."""
+        check = self.secgrp_unrestricted_access
+        chosen = (*(check.accounts or ()), *(check.remediation_accounts or ()))
+        return frozenset((self.aws.main_account_id, *self.aws.include_accounts, *chosen))
 
     def with_accounts(self, accounts: Mapping[str, str]) -> Configuration:
         """The same configuration with these accounts, ids to names, as `aws.accounts`."""

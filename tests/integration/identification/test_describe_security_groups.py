@@ -256,6 +256,7 @@ def test_every_write_of_an_issue_is_conditional(world: World) -> None:
     assert all(write.get("ConditionExpression") for write in writes)
 
 
+@pytest.mark.moto_table("many groups")
 def test_items_read_do_not_grow_with_closed_issues_or_other_regions(world: World) -> None:
     here = [world.group("tcp/22 from 0.0.0.0/0", name=f"here{number}") for number in range(3)]
     world.describe()
@@ -375,6 +376,7 @@ def test_group_ids_leave_no_coverage(world: World) -> None:
     assert world.coverage() is None
 
 
+@pytest.mark.moto_table("many groups")
 def test_many_group_ids(world: World) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
     others = [f"sg-{number:08}" for number in range(450)]

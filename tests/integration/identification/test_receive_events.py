@@ -42,6 +42,7 @@ def test_a_thousand_events_of_one_group_are_one_message_now_and_one_later(
     assert world.items()[group_id]["status"] == "open"
 
 
+@pytest.mark.moto_table("many groups")
 def test_a_thousand_groups_cost_no_more_calls_than_a_scan_of_the_region(world: World, published: Received) -> None:
     ids = [world.group(name=f"g{number}") for number in range(30)]
     made_up = [f"sg-{number:017x}" for number in range(970)]
@@ -326,6 +327,7 @@ def test_who_opened_it_stays_named_however_many_calls_open_and_close_something_e
     assert opener(world, group_id) == "opened"
 
 
+@pytest.mark.moto_table("many groups")
 def test_thousands_of_calls_about_one_group_are_one_look_whose_record_the_table_takes(
     world: World, published: Received
 ) -> None:
@@ -373,6 +375,7 @@ def test_a_resolved_issue_names_nobody(world: World, published: Received) -> Non
     assert (item["status"], "opened_by" in item) == ("resolved", False)
 
 
+@pytest.mark.moto_table("many groups")
 def test_hostile_texts_of_many_groups_stay_below_what_sns_takes(world: World, published: Received) -> None:
     events = [
         authorized(

@@ -25,6 +25,7 @@ def test_the_least_that_can_be_configured() -> None:
         "Issues            table hammer-issues in 123456789012, eu-west-1",
         "Reporting         off",
         "Remediation       off",
+        "Decisions         off",
         "Inspector         off",
     ]
     assert list(warnings(parse(), TODAY)) == []
@@ -86,7 +87,10 @@ def test_exemptions_that_end_soon_are_named_with_who_wrote_why() -> None:
 def test_the_accounts_of_an_organization() -> None:
     config = parse(config_with({"aws/accounts": "organization", f"{CHECK}/remediation": "true"}))
     lines = summary(config, TODAY).splitlines()
-    assert lines[1] == "Accounts          those of the AWS organization"
+    assert lines[1] == (
+        "Accounts          those of the AWS organization, less its management account, unless aws.include_accounts "
+        "names it"
+    )
     assert lines[8].endswith("in accounts those of the AWS organization")
 
 
