@@ -20,12 +20,14 @@ from typing import Annotated, Any
 
 import typer
 
-from identification.region_scan import RegionOffError, scan_region
+from identification.scan import DeniedByPolicyError, RegionOffError, scan_region
+from library.aws.decisions import UnreadableExemptionError
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.config.models import closing_terms
 from library.documents.text import printable
@@ -57,7 +59,7 @@ from library.source.place import SourceReport
 from library.source.stored import DIFF_LINES, dispute_of
 from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
-from remediation.eligibility import Refusal, policy_of, why_not_at_once, why_not_due
+from remediation.eligibility import Refusal, policy_for, policy_of, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
 from remediation.proof import begun_for, read_group_before
@@ -373,9 +375,14 @@ def command(
     refuse_unknown_accounts([account], configuration.scanned_accounts())
     now = datetime.now(UTC)
     problems: list[str] = []
+    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    try:
+        configuration = with_decided_exemptions(configuration, table, [account])
+    except (UnreadableExemptionError, *AWS_ERRORS) as error:
+        problems.append(f"what people exempted could not be read: {explain(error)}")
     seen = _look(sessions, configuration, account, region, group, now)
     problems += [f"not read: {note}" for note in seen.notes]
-    issue = _issue(sessions, configuration, account, group, problems)
+    issue = _issue(table, account, group, problems)
     sections = [
         heading_section(seen.group, configuration.account_name(account), account, region),
         rules_section(seen.group, seen.detection, configuration.secgrp_unrestricted_access.restricted_ports),
@@ -432,7 +439,7 @@ def _look(
             [group_id],
             section.owner_tags.keys,
         )
-    except RegionOffError as error:
+    except (DeniedByPolicyError, RegionOffError) as error:
         raise NotThereError(str(error)) from error
     found = [each for page in read_security_groups(client, [group_id]) for each in page.groups]
     if not found:
@@ -441,10 +448,7 @@ def _look(
     return _Seen(found[0], next(iter(scan.detections), None), (*scan.notes, *unreadable))
 
 
-def _issue(
-    sessions: Sessions, config: Configuration, account_id: str, group_id: str, problems: list[str]
-) -> Issue | None:
-    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+def _issue(table: IssueTable, account_id: str, group_id: str, problems: list[str]) -> Issue | None:
     try:
         return table.get(account_id, group_id)
     except UnreadableIssueError as error:
@@ -464,7 +468,7 @@ def _planned(
     now: datetime,
 ) -> Planned:
     """Why remediation would wait, and the plan of its dry run."""
-    policy = policy_of(config, account_id)
+    policy = policy_for(config, issue, now) if issue else policy_of(config, account_id)
     lists = PrefixListReader(sessions.client("ec2", account_id, region))
     lists.read(policy.evaluator.prefix_lists_named(seen.group))
     quota = RuleQuota(config.secgrp_unrestricted_access.rules_per_security_group_quota)

@@ -14,8 +14,10 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {"source": _SOURCE, "host": _HOST, "demo
 """The packages that each extra of pyproject.toml brings, as they are imported."""
 
 NEEDED_BY: Mapping[str, str] = {
+    "decide": "host",
     "demo": "demo",
     "immediate": "host",
+    "listen": "host",
     "publish": "host",
     "report": "host",
     "remediate": "host",

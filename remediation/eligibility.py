@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from library.config.models import closing_terms
 from library.documents.text import flattened
+from library.issues.decision_record import CloseNow
 from library.issues.flapping import flapping_text, reopenings
-from library.issues.issue import ClosingTerms, Issue, Status, has_notice
+from library.issues.issue import ClosingTerms, Issue, Status, decided_to_close, has_notice
 from library.issues.times import shown_time
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
@@ -75,6 +76,7 @@ class Policy:
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         begun: whether it is about a group whose change was begun.
         service_groups: remediate groups, too, that a controller made and opens again within minutes.
+        only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
     """
 
     restricted: PortSet
@@ -86,6 +88,7 @@ class Policy:
     stop_after: int = 0
     begun: bool = False
     service_groups: bool = False
+    only: CloseNow | None = None
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +108,13 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         stop_after=section.remediation_stop_after_reopenings,
         service_groups=section.remediation_service_groups,
     )
+
+
+def policy_for(config: Configuration, issue: Issue, now: datetime) -> Policy:
+    """What a configuration says about one issue: only what was decided on is due where nothing else makes it due."""
+    policy = policy_of(config, issue.account_id)
+    begun = RemediationDetails.of(issue.remediation_details).is_unfinished
+    return replace(policy, only=policy.closing.is_due_by_decision(issue, now, begun=begun))
 
 
 def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
@@ -132,7 +142,8 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
     due = policy.closing.due(issue, begun=policy.begun)
     if due is None:
         return Refusal(Why.NOT_REPORTED, "not reported yet")
-    if now < due:
+    # A decision to close it makes it due at once, whatever the clock of the machine on which it was made.
+    if now < due and decided_to_close(issue) is None:
         waits = policy.closing.is_immediate(issue) and not has_notice(issue)
         before = ", or as soon as people are told that it is closed at once" if waits else ""
         return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}{before}")
@@ -171,7 +182,7 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
         now: the time in UTC.
     """
     due = policy.closing.due_by_retention(issue)
-    if due is None or due <= now or policy.closing.is_immediate_as(issue, status):
+    if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):
         return None
     text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
     return Refusal(Why.NOT_DUE, text)

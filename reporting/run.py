@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
+from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.text import printable
 from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
@@ -23,6 +24,7 @@ from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.context import Filings
+from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, would_do, would_say
 from reporting.plan import Channels, News, Step, announced, plan, told_of
@@ -120,6 +122,7 @@ class Reporter:
         self._remediation = announced(config)
         self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
+        self._decisions = DecisionRun(config, services, self.summary)
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
@@ -132,6 +135,9 @@ class Reporter:
         Raises:
             LockedError: another run took over.
         """
+        if not dry_run:
+            self._decisions.read_labels(selection)
+        self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
         steps = self._with_sources(self._plan(selection), dry_run=dry_run)
         new = [
             step.issue
@@ -150,6 +156,7 @@ class Reporter:
                 issues = "1 more issue is" if count == 1 else f"{count} more issues are"
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
+        self._decisions.tell(selection)
         return self.summary
 
     def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
@@ -166,10 +173,13 @@ class Reporter:
         accounts = self._config.scanned_accounts()
 
         def has_news(issue: Issue) -> bool:
+            self._decisions.note(issue)
             return bool(self._steps([issue]))
 
         for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
-            planned = self._steps(account.with_news)
+            unread = self._decisions.unread
+            issues = [issue for issue in account.with_news if (issue.account_id, issue.issue_id) not in unread]
+            planned = self._steps(issues)
             self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
             steps += planned
         return steps
@@ -248,6 +258,7 @@ class Reporter:
             wanted,
             lambda issue, details: heard(issue, details, all_of_them=True),
             lambda issue, details: heard(issue, details, all_of_them=False),
+            self._decisions,
         )
         self.summary.notes += sent.notes
         for problem in sent.problems:

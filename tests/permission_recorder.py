@@ -126,7 +126,15 @@ class Recorder:
         package = _calling_package() or account.get("package", "")
         if package not in (*_PACKAGES, _ON_HOST):
             return
-        call = call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION)
+        if model.name == "TransactWriteItems":
+            # IAM asks for the actions of what is written together (DynamoDB Developer Guide, transactions).
+            for item in params["TransactItems"]:
+                ((name, written),) = item.items()
+                self._write(call_of("dynamodb", f"{name}Item", written, ACCOUNT, REGION), package, account)
+            return
+        self._write(call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION), package, account)
+
+    def _write(self, call: Call, package: str, account: Mapping[str, str]) -> None:
         line = json.dumps([package, account.get("where", "main"), call.action, call.resources, dict(call.context)])
         with self._lock:
             if line not in self._seen:

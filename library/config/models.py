@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
 from library.config.errors import Location, show
 from library.config.types import (
@@ -193,6 +193,18 @@ AccountNames = Annotated[
 ]
 
 
+def _regions(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A list for every account, or a section of such lists."""
+    return handler(value) if isinstance(value, dict) else _REGIONS.validate_python(value)
+
+
+_REGIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Regions)
+RegionsByAccount = Annotated[
+    Mapping[AccountOrEvery, Regions],
+    WrapValidator(_regions, json_schema_input_type=Regions | Mapping[AccountOrEvery, Regions]),
+]
+
+
 class Aws(Section):
     """Where Hammer lives, and which accounts it looks at."""
 
@@ -203,8 +215,13 @@ class Aws(Section):
     )
     ignore_accounts: AccountIds = Field((), description="Accounts of the organization to leave out.")
     organizational_units: Texts = Field((), description="Only accounts in these units (ou-…); none: all.")
-    regions: Annotated[tuple[str, ...] | None, ReadAs(Regions)] = Field(
-        None, description="Regions to look at; absent: every one enabled in the main account."
+    configured_regions: Annotated[tuple[str, ...] | Mapping[str, tuple[str, ...]] | None, ReadAs(RegionsByAccount)] = (
+        Field(
+            None,
+            alias="regions",
+            description='Regions to look at, or such a list by account id or "*"; absent: every one enabled in the '
+            "main account.",
+        )
     )
     role_name_identification: RoleName = Field(
         "hammer-cloudsec-crossact-id", description="Role that identification assumes in each account."
@@ -214,6 +231,23 @@ class Aws(Section):
     )
     external_id: ExternalId = Field("", repr=False, description="External id that the roles ask for; empty: none.")
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
+
+    def regions_of(self, account_id: str) -> tuple[str, ...] | None:
+        """The regions to look at in an account; None: every one that is enabled in the main account."""
+        regions = self.configured_regions
+        if isinstance(regions, Mapping):
+            regions = regions.get(account_id, regions.get("*"))
+        return tuple(dict.fromkeys(regions)) if regions else None
+
+    @property
+    def regions(self) -> tuple[str, ...] | None:
+        """The regions to look at in any account; None: every one that is enabled in the main account."""
+        if not isinstance(self.configured_regions, Mapping):
+            return self.regions_of("")
+        lists = [self.regions_of(account_id) for account_id in ("*", *self.configured_regions)]
+        if None in lists:
+            return None
+        return tuple(dict.fromkeys(region for regions in lists for region in regions or ()))
 
 
 class Cronjobs(Section):
@@ -276,6 +310,25 @@ class Jira(Section):
     fields: Mapping[JiraField, Any] = Field(
         {}, description="Further fields of a new ticket by their ids, with values as JIRA's REST API takes them."
     )
+    decisions: Boolean = Field(False, description="Whether labels of tickets are decisions (needs decisions.enabled).")
+    decision_accounts: Texts = Field(
+        (), description='Who may decide by a label: account ids or user names, "assignee"; none: nobody.'
+    )
+
+
+class Decisions(Section):
+    """What people may decide about issues in Slack and JIRA. `hammer decide` always works for who may run it."""
+
+    enabled: Boolean = Field(False, description="Whether people decide in Slack and JIRA.")
+    allow: Texts = Field(
+        ("owner",),
+        description='Who may decide in Slack: user ids, user group ids, "owner" (of the issue, by confirmed e-mail).',
+    )
+    allow_extend: Texts = Field(
+        (), description="Who may exempt an issue a second time: as allow, or whom JIRA or the host's jobs name."
+    )
+    allow_restore: Texts = Field((), description="Who may restore a group: as allow, or whom the host's jobs name.")
+    exempt_days: Days = Field(7, description="How many days an exemption that people decide may last.")
 
 
 class Slack(Section):
@@ -427,6 +480,7 @@ class ConfigFile(Section):
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
     source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
+    decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
     inspector: Inspector = Field(
         default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
     )
@@ -472,7 +526,7 @@ class Configuration(ConfigFile):
         return self._chosen(self.secgrp_unrestricted_access.remediation_accounts)
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
-        """The exemptions of one account, expired ones among them."""
+        """The exemptions of one account in the file `whitelist`, expired ones among them."""
         return self.whitelist.secgrp_unrestricted_access.get(account_id, ())
 
     def _chosen(self, accounts: tuple[str, ...] | None) -> tuple[str, ...]:
