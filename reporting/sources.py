@@ -7,7 +7,7 @@ for it are optional. The ticket then says less.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from library.aws.ec2 import read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.issue import SECURITY_GROUP, Issue
 from library.source.cloudformation import StackReader
-from library.source.find import locate, read_rule_ids
+from library.source.find import STACKS_NOT_ASKED, locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
 from library.source.stored import is_fresh, stored_source
 from library.source.terraform_folder import TerraformFiles, read_folders
@@ -46,6 +46,7 @@ class SourceReading:
     now: Callable[[], datetime]
     renew: Callable[[], None]
     summary: ReportSummary
+    _refused: set[tuple[str, str]] = field(default_factory=set)  # where CloudFormation did not answer in this run
 
     def with_sources(self, steps: Sequence[Step], *, dry_run: bool) -> list[Step]:
         """The steps, each new or changed ticket's with the source of its group.
@@ -76,6 +77,8 @@ class SourceReading:
     def _read(self, issue: Issue, files: TerraformFiles, *, dry_run: bool) -> Issue:
         self.renew()
         account_id, region, group_id = issue.account_id, issue.details.region, issue.issue_id
+        if (account_id, region) in self._refused and not files.files:
+            return issue
         try:
             client = self.sessions.client("ec2", account_id, region)
             groups = [group for page in read_security_groups(client, [group_id]) for group in page.groups]
@@ -91,6 +94,8 @@ class SourceReading:
                 lambda: read_rule_ids(client, group_id, issue.details.perms),
                 files,
             )
+            if any(problem.startswith(STACKS_NOT_ASKED) for problem in report.problems):
+                self._refused.add((account_id, region))
             source = stored_source(report, issue, self.now())
             if not dry_run:
                 self.table.update(issue, {"source": source})

@@ -33,6 +33,9 @@ from library.source.terraform_folder import TerraformFiles
 from library.source.terraform_source import GroupFacts, find_in_terraform
 from library.source.text_edit import Patch, unified_diff
 
+STACKS_NOT_ASKED = "CloudFormation could not be asked"
+"""What a problem begins with that concerns every group of the account and region."""
+
 _RULES_ASKED = 50
 _NAMED = 20
 
@@ -168,7 +171,7 @@ def _ask_stack_of_group(search: _Search, stacks: StackReader) -> None:
             how = f"CloudFormation names the stack of {group.group_id}"
             resource = stacks.resource_of(group.group_id)
     except StackReadError as error:
-        search.problems.append(f"CloudFormation could not be asked: {error}")
+        search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
         return
     if resource is not None:
         _read_template(search, stacks, resource, search.exposures, how, of_group=True)
@@ -189,7 +192,7 @@ def _ask_stacks_of_rules(search: _Search, stacks: StackReader, rule_ids: RuleIds
         try:
             resource = stacks.resource_of(rule_id)
         except StackReadError as error:
-            search.problems.append(f"CloudFormation could not be asked: {error}")
+            search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
             return
         if resource is not None:
             found.setdefault(resource, []).append(exposure)

@@ -156,3 +156,18 @@ def test_what_a_configuration_says(strategy: str, carve: bool) -> None:
         stop_after=4,
     )
     assert [exemption.group for exemption in policy_of(config, "210987654321").exemptions] == ["sg-1"]
+
+
+CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/web"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({}, Why.SERVICE), ({"service_groups": True}, None), ({"begun": True}, None)],
+    ids=["left to a person", "remediation_service_groups", "a change that was begun"],
+)
+def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], why: Why | None) -> None:
+    issue = replace(DUE, details=replace(DUE.details, tags=CONTROLLED))
+    refusal = why_not_due(issue, replace(POLICY, **changes), NOW)
+    assert (refusal.why if refusal else None) == why
+    assert not refusal or "AWS Load Balancer Controller, cluster prod" in refusal.text
