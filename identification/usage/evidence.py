@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
@@ -159,9 +159,7 @@ def axis_of(protocol: int, port: int) -> int:
     return UDP + port if protocol == _UDP else WITHOUT_PORTS + protocol
 
 
-def grade_of(
-    protocol: int, address_size: int, in_packets: int, in_bytes: int, out_packets: int, out_bytes: int
-) -> int:
+def grade_of(protocol: int, address_size: int, in_packets: int, in_bytes: int, out_packets: int, out_bytes: int) -> int:
     """How far a connection came, by its totals."""
     above = PAYLOAD_ABOVE[address_size]
     has_payload = in_bytes > above * in_packets or out_bytes > above * out_packets
@@ -267,32 +265,31 @@ class Evidence:
             for hour, count in theirs.items():
                 mine_by_hour[hour] = mine_by_hour.get(hour, 0) + count
 
-    def forget(self, interface_ids: Iterable[str], hours: Iterable[int]) -> None:
-        """Take out what these hours showed of interfaces, because they are read anew."""
-        numbers = {number for number, each in enumerate(self.interfaces) if each in set(interface_ids)}
-        gone = set(hours)
-        self._keep_cells(lambda number, hour: number not in numbers or hour not in gone)
-        for hour in gone:
-            self.bad_lines.pop(hour, None)
+    def part(self, interface_ids: Collection[str]) -> Evidence:
+        """The evidence of some of the interfaces, with the counts of lines that do not fit left out."""
+        numbers = {number for number, each in enumerate(self.interfaces) if each in interface_ids}
+        return Evidence(
+            self.scope,
+            list(self.interfaces),
+            {key: cells for key, cells in self.entries.items() if _KEY.unpack_from(key)[1] in numbers},
+            {at: value for at, value in self.coverage.items() if at[0] in numbers},
+        )
 
     def prune(self, first_hour: int) -> None:
         """Take out what is before an hour."""
-        self._keep_cells(lambda _, hour: hour >= first_hour)
+        for key in list(self.entries):
+            cells = self.entries[key]
+            at = 0
+            while at < len(cells) and int.from_bytes(cells[at : at + 4], "little") < first_hour:
+                at += _CELL_SIZE
+            if at == len(cells):
+                del self.entries[key]
+            elif at:
+                self.entries[key] = cells[at:]
+        self.coverage = {at: value for at, value in self.coverage.items() if at[1] >= first_hour}
         for counts in (self.bad_lines, self.lost):
             for hour in [hour for hour in counts if hour < first_hour]:
                 del counts[hour]
-
-    def _keep_cells(self, keeps: Callable[[int, int], bool]) -> None:
-        """Keep only the cells of which `keeps` says so, by an interface's number and an hour."""
-        for key in list(self.entries):
-            number = _KEY.unpack_from(key)[1]
-            cells = list(_cells(self.entries[key]))
-            kept = [cell for cell in cells if keeps(number, cell.hour)]
-            if not kept:
-                del self.entries[key]
-            elif len(kept) < len(cells):
-                self.entries[key] = b"".join(_CELL.pack(*cell) for cell in kept)
-        self.coverage = {at: value for at, value in self.coverage.items() if keeps(*at)}
 
     def fold(self, share: float = 1.0) -> None:
         """Bring the number of entries within the bounds; `share` of them where that is still too large to be stored."""
@@ -385,10 +382,7 @@ class Evidence:
                     sum(cell.refused for cell in cells),
                     sum(cell.connections for cell in cells),
                     frozenset(
-                        cell.hour * 60 + minute
-                        for cell in cells
-                        for minute in range(60)
-                        if cell.minutes >> minute & 1
+                        cell.hour * 60 + minute for cell in cells for minute in range(60) if cell.minutes >> minute & 1
                     ),
                     min(cell.first for cell in cells),
                     max(cell.last for cell in cells),

@@ -57,15 +57,15 @@ def propose(
     kept = _with_blocks(working, frozenset(seen) - working.keys())
     if len(kept) > MOST_KEPT:
         return (), (
-            f"{len(working):,} sources worked, more than the {MOST_KEPT} that can be proposed to keep: this is a public "
-            "service. Exempt it, or put it behind a load balancer or a VPN."
+            f"{len(working):,} sources worked, more than the {MOST_KEPT} that can be proposed to keep: this is a "
+            "public service. Exempt it, or put it behind a load balancer or a VPN."
         )
     for family in sorted({network.version for network in kept}):
         number = _rules_after(kept, family, change)
         if number is not None and number > change.quota:
             return (), (
-                f"Keeping the {counted(len(kept), 'working source')} would make {number:,} IPv{family} rules, and a group "
-                f"may have {change.quota:,}: none is proposed."
+                f"Keeping the {counted(len(kept), 'working source')} would make {number:,} IPv{family} rules, and a "
+                f"group may have {change.quota:,}: none is proposed."
             )
     addresses = sum(network.size for network in kept)
     note = f"They admit {counted(addresses, 'address', 'addresses')}, {len(working):,} of them seen working."

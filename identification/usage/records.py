@@ -53,6 +53,10 @@ _FEW = 8  # so many searches of a block are faster than one with a regular expre
 _SPACES = b" \t\r\n"
 
 
+Address = bytes
+"""An IPv4 or IPv6 address, packed into 4 or 16 bytes."""
+
+
 class FormatError(HammerError):
     """An object, or a flow log, is not of a format that can be read. Its text says why."""
 
@@ -75,8 +79,8 @@ class FlowRecord(NamedTuple):
     start: int
     end: int
     log_status: str
-    srcaddr: bytes = b""
-    dstaddr: bytes = b""
+    srcaddr: Address = b""
+    dstaddr: Address = b""
     srcport: int = 0
     dstport: int = 0
     protocol: int = 0
@@ -84,13 +88,13 @@ class FlowRecord(NamedTuple):
     bytes: int = 0
     action: str = ""
     tcp_flags: int = 0
-    pkt_srcaddr: bytes = b""
-    pkt_dstaddr: bytes = b""
+    pkt_srcaddr: Address = b""
+    pkt_dstaddr: Address = b""
     flow_direction: str = ""
 
 
 @lru_cache(maxsize=1 << 15)
-def packed_address(text: str) -> bytes:
+def packed_address(text: str) -> Address:
     """An IPv4 or IPv6 address as its 4 or 16 bytes.
 
     Raises:
@@ -154,7 +158,7 @@ def parse_values(columns: Columns, values: Sequence[str]) -> FlowRecord:
     (interface_id, src, dst, srcport, dstport, protocol, packets, size, start, end, action, status) = (
         values[at] for at in columns.needed
     )
-    begun, ended = _time(start), _time(end)
+    begun, ended = _seconds(start), _seconds(end)
     if status != "OK":
         if status not in ("NODATA", "SKIPDATA"):
             raise ValueError(f"{status:.20} is no log-status")
@@ -194,7 +198,7 @@ def _number(text: str, most: int = 2**63 - 1) -> int:
     return number
 
 
-def _time(text: str) -> int:
+def _seconds(text: str) -> int:
     number = _number(text)
     seconds = number // 1000 if number >= _MILLISECONDS else number
     if seconds > _LATEST:
@@ -263,7 +267,7 @@ def parse_line(columns: Columns, line: bytes, wanted: Wanted) -> FlowRecord | No
 
 
 OnRecord = Callable[[FlowRecord], None]
-OnBadLine = Callable[[], None]
+OnBadLine = Callable[[Sequence[str]], None]
 
 
 def read_text_object(chunks: Iterable[bytes], wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> Columns:
@@ -273,7 +277,7 @@ def read_text_object(chunks: Iterable[bytes], wanted: Wanted, on_record: OnRecor
         chunks: the object's bytes, in parts of any size.
         wanted: whose records are wanted.
         on_record: called for each of them.
-        on_bad_line: called for each line about a wanted interface that does not fit.
+        on_bad_line: called with the values of each line about a wanted interface that does not fit.
 
     Returns:
         The columns.
@@ -291,7 +295,7 @@ def read_text_object(chunks: Iterable[bytes], wanted: Wanted, on_record: OnRecor
             try:
                 record = parse_line(columns, line, wanted)
             except ValueError:
-                on_bad_line()
+                on_bad_line(line.decode("ascii", "replace").split())
                 continue
             if record is not None:
                 on_record(record)
@@ -394,15 +398,16 @@ def read_parquet_object(data: bytes, wanted: Wanted, on_record: OnRecord, on_bad
             rows = zip(*(found.column(name).to_pylist() for name in kept), strict=True)
             _read_rows(narrow, rows, on_record, on_bad_line)
     except (pyarrow.ArrowException, OSError, MemoryError) as error:
-        raise FormatError(f"it is no Parquet file, or a damaged one: {str(error):.120}") from error
+        raise FormatError(f"it is no Parquet file, or a damaged one: {error!s:.120}") from error
     return columns
 
 
 def _read_rows(columns: Columns, rows: Iterable[tuple[Any, ...]], on_record: OnRecord, on_bad_line: OnBadLine) -> None:
     for row in rows:
+        values = ["-" if value is None else str(value) for value in row]
         try:
-            record = parse_values(columns, ["-" if value is None else str(value) for value in row])
+            record = parse_values(columns, values)
         except ValueError:
-            on_bad_line()
+            on_bad_line(values)
         else:
             on_record(record)

@@ -1,4 +1,4 @@
-"""Use: what VPC flow logs show of the traffic through the rules of an open issue, as a value, an attribute and sentences.
+"""Use: what VPC flow logs show of an open issue, as a value, as an attribute of the table, and in sentences.
 
 Pure. Identification's job `usage` writes it (`identification.usage`); everybody who shows it asks here for the words.
 Nothing in flow logs tells an employee from an intruder with the right password: the sentences say so, and never say
@@ -303,7 +303,8 @@ def _seen(use: Use, now: datetime) -> list[str]:
         verb = f"{counted(number, 'source')} worked"
         parts.append(f"{verb}, last {_when(last, now)}" if last else verb)
     if number := _at_least(counts, "talked", talked):
-        parts.append(f"{number:,} {'more ' if working else 'sources '}talked: ask them")
+        who = f"{number:,} more" if working else counted(number, "source")
+        parts.append(f"{who} talked: ask them")
     knocked = sum(counts.get(name, 0) for name in ("answered", "seen", "refused"))
     if knocked:
         parts.append(f"{knocked:,} only knocked")
