@@ -27,6 +27,7 @@ _COMMANDS = {
     "report": "reporting.create_security_groups_tickets",
     "remediate": "remediation.clean_security_groups",
     "restore": "remediation.restore_security_groups",
+    "usage": "identification.read_security_group_usage",
     "immediate": "hammer.immediate",
     "publish": "hammer.publish",
     "status": "hammer.status",

@@ -92,12 +92,12 @@ class UsageCase:
     attached: tuple[Interface, ...]
     reads: tuple[Read, ...] = ()
     left: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    trusted: AddressSet = AddressSet()
+    trusted: AddressSet = field(default_factory=AddressSet)
     wide: frozenset[bytes] = frozenset()
     staying: Mapping[str, Sequence[Admission]] = field(default_factory=dict)
     unusable: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
-    change: GroupChange = GroupChange()
+    change: GroupChange = field(default_factory=GroupChange)
 
     @property
     def hours(self) -> tuple[int, int]:
@@ -312,8 +312,8 @@ def _readable(case: UsageCase) -> tuple[list[Read], tuple[str, ...]]:
         lines, bad = read.evidence.lines(*case.hours)
         if bad > lines * BAD_LINES_ALLOWED:
             garbled.append(
-                f"{bad:,} of {counted(lines, 'line')} of flow log {read.flow_log} about these interfaces do not fit its "
-                "format: what it says is not used."
+                f"{bad:,} of {counted(lines, 'line')} of flow log {read.flow_log} about these interfaces do not fit "
+                "its format: what it says is not used."
             )
         else:
             good.append(read)

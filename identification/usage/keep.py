@@ -1,8 +1,8 @@
 """Which working sources a person may want to keep when the rules that expose a group are replaced.
 
-Pure. Single addresses first: four or more in one block of 16 (IPv6: one /64) become that block, if no other source in it
-has any record. More than 20, or more than the group has room for, is no proposal but a note why. Nothing is ever kept
-that nobody chose.
+Pure. Single addresses first: four or more in one block of 16 (IPv6: one /64) become that block, if no other source in
+it has any record. More than 20, or more than the group has room for, is no proposal but a note why. Nothing is ever
+kept that nobody chose.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class UsageRun:
             self._forget_old(account_id)
 
     def _read_account(self, account_id: str, issues: Sequence[Issue], budget: Budget) -> list[_Subject]:
-        """Read for the issues of an account, region by region; what is left of the budget then, where it was reached."""
+        """Read for the issues of an account, region by region, and again where the budget was reached."""
         by_region: dict[str, list[Issue]] = {}
         for issue in issues:
             by_region.setdefault(issue.details.region, []).append(issue)
@@ -552,8 +552,3 @@ def _shortest(cidr: str) -> str:
     from library.network.addresses import parse_network  # noqa: PLC0415
 
     return str(parse_network(cidr))
-
-
-def is_unknown(use: Use) -> bool:
-    """Whether a run could not tell the use of an issue."""
-    return use.verdict is Verdict.UNKNOWN

@@ -234,6 +234,10 @@ URL = _url(check_url)
 ENCRYPTED_URL = _url(check_encrypted_url)
 REGION = _matching("[a-z0-9-]+", "is not a region: write one such as eu-west-1")
 ROLE_NAME = _matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")
+ROLE_ARN = _matching(
+    r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", "is not the ARN of a role: arn:aws:iam::<account>:role/<name>"
+)
+LOG_HOLDER = _matching(r"[0-9]{12}|[\w.-]{3,255}", "is neither a bucket's name nor an account id")
 # AWS STS API Reference, AssumeRole, ExternalId.
 EXTERNAL_ID = _matching(
     r"([\w+=,.@:/-]{2,1224})?",
@@ -257,6 +261,7 @@ SERVER = _matching(r"(?!tag:)(?s:.*)|tag:[^=]+=(?s:.*)", "names no tag: write ta
 POSITIVE = _whole_number(1)
 # A bound that keeps dates that are counted from it within the calendar.
 DAYS = _whole_number(0, 36_500)
+DAYS_FROM_ONE = _whole_number(1, 90)
 
 TEXTS = ListOf(TEXT)
 REGIONS = ListOf(REGION)

@@ -20,15 +20,18 @@ from library.config.fields import (
     CRON,
     DATE,
     DAYS,
+    DAYS_FROM_ONE,
     DAYS_LIST,
     ENCRYPTED_URL,
     EXTERNAL_ID,
     JIRA_FIELD,
+    LOG_HOLDER,
     PORT,
     PORTS,
     POSITIVE,
     REGION,
     REGIONS,
+    ROLE_ARN,
     ROLE_NAME,
     SCOPES,
     SECRET_NAME,
@@ -88,6 +91,7 @@ class Cronjobs(ConfigSection):
 
     reporting: str | None = setting(CRON, "When reporting runs.", default=None)
     remediation: str | None = setting(CRON, "When automatic remediation runs.", default=None)
+    usage: str | None = setting(CRON, "When flow logs are read; once an hour.", default=None)
     publishing: str | None = setting(
         CRON, "When the HTML report and the day's history are published; once a day.", default=None
     )
@@ -212,6 +216,23 @@ class SecurityGroupsCheck(ConfigSection):
     )
 
 
+class UsageCheck(ConfigSection):
+    """Reading VPC flow logs for open issues: who would be cut off."""
+
+    enabled: bool = setting(BOOLEAN, "Whether to read VPC flow logs of the interfaces of open issues.", default=False)
+    days: int = setting(DAYS_FROM_ONE, "How many days back to look.", default=14)
+    limit_mb: int = setting(POSITIVE, "Megabytes (1,000,000) of stored logs that a run reads at most.", default=2000)
+    after_care_days: int = setting(
+        DAYS, "Days after a change for which refused sources that used to work are told.", default=7
+    )
+    retention_days: int = setting(DAYS, "Days for which a resolved issue keeps its use.", default=90)
+    reader_roles: Mapping[str, str] = setting(
+        MappingOf(LOG_HOLDER, ROLE_ARN),
+        "ARNs of roles that read logs, by bucket name or by the account of a log group.",
+        default={},
+    )
+
+
 class AllowedPorts(ConfigSection):
     """Ports that are expected to be open on some instances."""
 
@@ -267,6 +288,7 @@ class ConfigFile(ConfigSection):
     publishing: Publishing = setting(Publishing, "The HTML report in the bucket.", factory=Publishing)
     whitelisting_procedure_url: str = setting(URL, "Page that tells how to ask for an exemption.", default="")
     secgrp_unrestricted_access: SecurityGroupsCheck = setting(SecurityGroupsCheck, "Exposed security groups.")
+    usage: UsageCheck = setting(UsageCheck, "Reading VPC flow logs; absent: off.", factory=UsageCheck)
     inspector: Inspector = setting(Inspector, "Amazon Inspector's findings; absent: off.", factory=_inspector_off)
 
 
