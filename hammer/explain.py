@@ -38,8 +38,11 @@ from library.jobs.command_line import (
 from library.jobs.selection import refuse_unknown_regions
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import SecurityGroup
+from remediation.backups import BackupError, Backups
 from remediation.due import policy_of, why_not_at_once, why_not_due
-from remediation.plan import RuleQuota, plan_remediation
+from remediation.journal import unfinished_remediation
+from remediation.plan import RuleQuota, leaves_exposures, plan_remediation
+from remediation.proof import begun_for, read_group_before
 
 _PATHS_ASKED = 5
 
@@ -155,6 +158,15 @@ def _planned(
     ticket = str(issue.jira_details.get("ticket") or "") if issue else ""
     plan = plan_remediation(seen.group, lists.entries, policy, quota, now, ticket)
     waits = []
+    if leaves_exposures(plan) and issue and (entry := unfinished_remediation(issue)):
+        backups = Backups(sessions.client("s3"), config.aws.s3_backup_bucket)
+        try:
+            before = read_group_before(backups, account_id, region, seen.group, entry)
+            begun = begun_for(before, lists, policy, now.date())
+            plan = plan_remediation(seen.group, lists.entries, policy, quota, now, ticket, begun=begun)
+            waits.append("a change of the group is not complete: what it was begun for is in scope until it is closed")
+        except (BackupError, *AWS_ERRORS) as error:
+            waits.append(f"a change of the group is not complete, and its backup cannot be used: {explain(error)}")
     if not config.secgrp_unrestricted_access.remediation:
         waits.append("remediation is false: the job with --batch does nothing")
     if account_id not in config.remediation_accounts():

@@ -116,8 +116,26 @@ class Backups:
             raise BackupError(f"s3://{self.bucket}/{key} is not a backup of {group_id}")
         return raw
 
+    def read_own(self, account_id: str, region: str, group_id: str, key: str) -> dict[str, Any]:
+        """A backup's object, if its key is one of this very group, account and region.
+
+        Raises:
+            BackupError: it is not, or as `read` does.
+            ClientError, BotoCoreError: it could not be read.
+        """
+        if not key:
+            raise BackupError("no backup is named")
+        if not key.startswith(f"{_folder(account_id, region)}{group_id}_"):
+            raise BackupError(f"{key[:200]!r} is not a key of a backup of {group_id} in {account_id}, {region}")
+        return self.read(key, group_id)
+
     def _read(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+
+def is_of_hammer(key: str) -> bool:
+    """Whether a key has the form of those that Hammer writes."""
+    return _written(key) is not None
 
 
 def _folder(account_id: str, region: str) -> str:

@@ -19,7 +19,6 @@ from remediation.candidates import due, find, find_unfinished, not_due
 from remediation.conclusion import RemediationSummary, conclude, stop_at_limit
 from remediation.group_change import COULD_NOT
 from remediation.journal import is_unfinished
-from remediation.plan import Plan
 from remediation.remediator import GroupRemediation, GroupResult, ResultKind, look
 
 if TYPE_CHECKING:
@@ -71,12 +70,13 @@ class BatchRun:
             self._name_untouchable(found.untouchable)
             issues = due(found.issues, config, self._context.now())
             self.summary.not_due = not_due(found.issues, config, self._context.now())
-            if self._too_many(config, issues):
+            begun = {_name(issue) for issue in found.unfinished}
+            concerned = [*found.unfinished, *(issue for issue in issues if _name(issue) not in begun)]
+            if self._too_many(config, concerned):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary
-            begun = {issue.issue_id for issue in found.unfinished}
             with staying_objects_frozen():
-                self._begin([*found.unfinished, *(issue for issue in issues if issue.issue_id not in begun)])
+                self._begin(concerned)
                 self._wait()
         except BaseException as error:
             self._give_up(str(error) or type(error).__name__)
@@ -94,7 +94,10 @@ class BatchRun:
             self._conclude(GroupRemediation(self._context, issue).give_up(reason))
 
     def _too_many(self, config: Configuration, issues: Sequence[Issue]) -> bool:
-        """Whether the run would change more groups than it may. Then it changes none: so many at once is a mistake."""
+        """Whether the run would change more groups than it may. Then it changes none: so many at once is a mistake.
+
+        Groups that an earlier run left incomplete count as the due ones do, also if something is only taken away there.
+        """
         limit = config.secgrp_unrestricted_access.remediation_limit_per_run
         if len(issues) <= limit:
             return False
@@ -103,7 +106,8 @@ class BatchRun:
             for issue in here:
                 self._context.lock.renew()
                 try:
-                    changing += isinstance(look(self._context, config, issue).planned, Plan)
+                    seen = look(self._context, config, issue)
+                    changing += seen.has_work and seen.held is None
                 except COULD_NOT:
                     continue  # said when its turn comes
             self._forget(here[0])
@@ -190,6 +194,10 @@ class BatchRun:
 
     def _forget(self, issue: Issue) -> None:
         self._context.sessions.forget(issue.account_id, issue.details.region)
+
+
+def _name(issue: Issue) -> tuple[str, str]:
+    return issue.account_id, issue.issue_id
 
 
 def _by_place(issues: Sequence[Issue]) -> Iterator[list[Issue]]:

@@ -15,6 +15,9 @@ from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import PrefixLists
 from library.security_groups.group import IngressRule
 
+REPLACING_SOURCES: tuple[str, ...] = tuple(RFC_1918)
+"""What replaces an open source, and the only sources of rules that may be taken away again as Hammer's own."""
+
 _OWN = -1  # in the walk along the ports: the rule itself, among the numbers of the exemptions
 
 
@@ -75,7 +78,7 @@ def private_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[Ing
     """What lets in private sources instead."""
     spans = [(rule.from_port, rule.to_port)] if carved is None else carved.spans
     for first, last in spans:
-        for cidr in RFC_1918:
+        for cidr in REPLACING_SOURCES:
             yield IngressRule(rule.protocol, first, last, cidr=cidr)
 
 

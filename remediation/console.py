@@ -17,7 +17,7 @@ from library.security_groups.rule_text import rule_text
 from library.security_groups.usage import Usage
 from remediation.backups import Backup
 from remediation.due import Refusal
-from remediation.message import described_rule
+from remediation.message import described_rule, stand_ins_text
 from remediation.plan import Plan
 from remediation.remediator import Look
 from remediation.restore_plan import RestorePlan
@@ -106,8 +106,14 @@ def planned(seen: Look) -> Text:
     return text
 
 
-def restore_difference(before: Sequence[IngressRule], plan: RestorePlan) -> Text:
-    """What a restore changes. A rule that only gets another description is gone and there again."""
+def restore_difference(before: Sequence[IngressRule], plan: RestorePlan, unknown: Sequence[str] = ()) -> Text:
+    """What a restore changes. A rule that only gets another description is gone and there again.
+
+    Args:
+        before: the rules of the group.
+        plan: what is going to be changed.
+        unknown: the keys of backups from since that are not understood.
+    """
     described = {rule_key(rule) for rule in plan.describe}
     other = [rule for rule in before if rule_key(rule) in described]
     text = difference(before, (*plan.add, *plan.describe), (*plan.revoke, *other))
@@ -115,4 +121,8 @@ def restore_difference(before: Sequence[IngressRule], plan: RestorePlan) -> Text
         text.append("  nothing to change: the group is as the backup says\n")
     if plan.kept:
         text.append(f"  {len(plan.kept)} rules made since stay (--exact revokes them)\n", style="yellow")
+    revoked = [one for one in plan.stand_ins if one not in plan.kept_stand_ins]
+    for stay, stand_ins in ((True, plan.kept_stand_ins), (False, revoked)):
+        for sentence in stand_ins_text(stand_ins, unknown, stay=stay):
+            text.append(f"  {sentence}\n", style="yellow")
     return text

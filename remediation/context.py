@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from remediation.backups import Backups
     from remediation.live_group import LiveGroup
     from remediation.notifier import ChangeNotifier
+    from remediation.plan import Plan
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ class RemediationContext:
         first: str,
         add: Iterable[IngressRule],
         revoke: Iterable[IngressRule],
+        plan: Plan | None = None,
     ) -> str:
         """Store a group before it is changed, with what is going to be changed.
 
@@ -91,6 +93,7 @@ class RemediationContext:
             first: the key of the backup that this change began with; empty: this is it.
             add: what is going to be added.
             revoke: what is going to be revoked.
+            plan: of a remediation: tells which rules stand in for which, also where they are there already.
 
         Returns:
             The key.
@@ -110,6 +113,9 @@ class RemediationContext:
             "add": rules_to_item(add),
             "revoke": rules_to_item(revoke),
         }
+        if plan is not None:
+            replaces = [{**key._asdict(), "rules": list(ids)} for key, ids in plan.replaces.items()]
+            notes = {**notes, "relied_on": rules_to_item(plan.relied_on), "replaces": replaces}
         return self.backups.write(issue.account_id, issue.details.region, live.raw, notes, now)
 
     def mark_finished(self, account_id: str, region: str, group_id: str) -> None:

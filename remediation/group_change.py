@@ -7,7 +7,7 @@ out is planned anew, by this run or the next, on what is there then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,8 @@ class RuleChanges:
         replaces: the ids of the revoked rules that a rule stands in for, by rule.
         lingering: rules that were taken away and are shown long after.
         permissions: how to add a rule exactly, where the rule alone does not tell.
+        proved: the ids of the rules that Hammer is proved to have added earlier (`remediation.proof`). Beside those
+            that EC2 adds in this very change, only they may be taken away again.
     """
 
     add: tuple[IngressRule, ...] = ()
@@ -77,6 +79,7 @@ class RuleChanges:
     replaces: Mapping[RuleKey, tuple[str, ...]] | None = None
     lingering: tuple[AddedRule, ...] = ()
     permissions: Mapping[RuleKey, Any] | None = None
+    proved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,9 @@ class GroupChange:
                     raise
                 entry = self._revoke_all(entry, changes.revoke, known, closed_now)
             needless = _added_again(before, entry, changes.relied_on, closed_now)
-            entry = self._withdraw(entry, (*changes.lingering, *needless))
+            earlier = {one.rule.rule_id for one in (*before.add, *before.withdrawn)}
+            just_added = {one.rule.rule_id for one in entry.add} - earlier - {""}
+            entry = self._withdraw(entry, (*changes.lingering, *needless), changes.proved | just_added)
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
         except ChangeFailedError as error:
             self._note(error.entry, str(error))
@@ -256,8 +261,10 @@ class GroupChange:
         )
         return entry.with_revoked([rule], next(same, RevokedState.PLANNED), self._at())
 
-    def _withdraw(self, entry: JournalEntry, lingering: Sequence[AddedRule]) -> JournalEntry:
-        taken_away = unneeded(entry, ())
+    def _withdraw(self, entry: JournalEntry, lingering: Sequence[AddedRule], ours: Container[str]) -> JournalEntry:
+        """Take away what stands in for no closed rule. `ours`: the ids of the rules that Hammer has added for sure."""
+        taken_away = tuple(added for added in unneeded(entry, ()) if added.rule.rule_id in ours)
+        lingering = [added for added in lingering if added.rule.rule_id in ours]
         rules = [added.rule for added in (*taken_away, *lingering)]
         if not rules:
             return entry

@@ -4,7 +4,7 @@
 
 - `journal`: the newest change of the group (`remediation.journal_entry`);
 - `backup`: the key of the backup that a restore goes back to unless another one is named: the
-  first one of the newest remediation;
+  first one of the newest remediation of which EC2 has acknowledged something;
 - `added`: the rules that Hammer added in finished changes and that are there still, with their ids;
 - `restored`: a map with `at`, `by` and `backup` while a restored group waits for somebody to decide, else null;
 - `told`: what the issue's ticket was told last of what every run may find again.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from library.aws.conditional_writes import ConflictError
 from library.issues.issue import Issue
 from library.issues.times import format_time
-from remediation.journal_entry import JournalEntry, RemediationDetails
+from remediation.journal_entry import ChangeKind, JournalEntry, RemediationDetails
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -36,6 +36,13 @@ def entry_of(issue: Issue) -> JournalEntry | None:
 def is_unfinished(issue: Issue) -> bool:
     """Whether a change of the group was begun and is not known to be complete."""
     return RemediationDetails.of(issue.remediation_details).is_unfinished
+
+
+def unfinished_remediation(issue: Issue) -> JournalEntry | None:
+    """The remediation of an issue's group that was begun and is not known to be complete; None: there is none."""
+    details = RemediationDetails.of(issue.remediation_details)
+    is_it = details.is_unfinished and details.entry and details.entry.kind is ChangeKind.REMEDIATION
+    return details.entry if is_it else None
 
 
 class Journal:
@@ -78,6 +85,8 @@ class Journal:
         """
         now = format_time(self._now()) or ""
         entry = replace(entry, changed=now, started=entry.started or now)
+        if entry.kind is ChangeKind.REMEDIATION and entry.is_acknowledged:
+            details = {"backup": entry.backup, **details}
         self._write({**details, "journal": entry.to_item()}, remediated=now if remediated else "")
         return entry
 

@@ -143,6 +143,11 @@ class JournalEntry:
         return tuple(revoked.rule for revoked in self.revoke if revoked.state is RevokedState.REVOKED)
 
     @property
+    def is_acknowledged(self) -> bool:
+        """Whether EC2 has carried out something of it that is not taken back."""
+        return bool(self.added or self.closed)
+
+    @property
     def left_traces(self) -> bool:
         """Whether anything of it is, or may be, in the group."""
         return any(added.state in (AddedState.SENT, AddedState.THERE, AddedState.ADDED) for added in self.add) or any(

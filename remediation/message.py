@@ -6,7 +6,7 @@ Pure. They may never have heard of Hammer, so each text says what happened, what
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from library.documents.text import printable
@@ -14,6 +14,7 @@ from library.issues.issue import Issue
 from library.security_groups.group import IngressRule
 from library.security_groups.rule_text import rule_text
 from remediation.journal_entry import JournalEntry
+from remediation.restore_plan import StandIn
 
 _SHOWN_RULES = 20
 
@@ -89,8 +90,43 @@ def failed(reason: str) -> ChangeMessage:
     return ChangeMessage("Not remediated", f"Hammer could not close the group and changed nothing: {reason}.")
 
 
-def restored(issue: Issue, bucket: str, source: str, backup: str, who: str) -> ChangeMessage:
-    """A group was restored."""
+def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay: bool) -> Iterable[str]:
+    """What becomes of rules that Hammer added for rules that a restore does not bring back, a sentence each.
+
+    Args:
+        stand_ins: the rules.
+        unknown: the keys of backups that are not understood, so that it is not known what the rules stand in for.
+        stay: whether they stay in the group; else the restore revokes them.
+    """
+    by_missing: dict[tuple[str, ...], list[str]] = {}
+    for one in stand_ins:
+        missing = tuple(map(rule_text, one.missing))
+        by_missing.setdefault(missing, []).append(rule_text(one.rule))
+    for missing, rules in by_missing.items():
+        what = _some(rules)
+        if not missing:
+            why = f"cannot be read: {_some(unknown)}. So it is not known which rules they stand in for"
+            fate = "stay" if stay else "are revoked"
+            yield printable(f"These rules that Hammer added {fate}: {what}. A backup from since {why}.")
+        elif stay:
+            yield printable(
+                f"These rules that Hammer added stay: {what}. They stand in for {_some(missing)}, which Hammer closed "
+                "after the backup was written, so that it is not in the backup."
+            )
+        else:
+            yield printable(
+                f"These rules that Hammer added are revoked: {what}. They stand in for {_some(missing)}, which is not "
+                "in the backup: private clients that have access only over them lose it."
+            )
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN_RULES} more" if len(texts) > _SHOWN_RULES else ""
+    return ", ".join(texts[:_SHOWN_RULES]) + more
+
+
+def restored(issue: Issue, bucket: str, source: str, backup: str, who: str, notes: Iterable[str] = ()) -> ChangeMessage:
+    """A group was restored. `notes`: what it has otherwise than the backup, a sentence each."""
     before = (f"Backup from before the restore: s3://{bucket}/{backup}",) if backup else ()
     return ChangeMessage(
         "Restored",
@@ -98,6 +134,7 @@ def restored(issue: Issue, bucket: str, source: str, backup: str, who: str) -> C
         (
             f"Restored from: s3://{bucket}/{source}",
             *before,
+            *notes,
             f"Your security team can let it be remediated again, on Hammer's host: {release_command(issue)}",
         ),
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -31,6 +31,9 @@ from remediation.rule_sets import (
     without_contained,
     without_contained_in,
 )
+
+DESCRIPTION_PREFIX = "Hammer: replaces "
+"""How the description of each rule begins that stands in for another."""
 
 LONGEST_DESCRIPTION = 255
 # What EC2 allows in a rule's description (API Reference, IpRange).
@@ -94,6 +97,9 @@ def plan_remediation(
     quota: RuleQuota,
     now: datetime,
     ticket: str = "",
+    *,
+    begun: Container[RuleKey] = (),
+    not_shown: Container[RuleKey] = (),
 ) -> Plan | Refusal:
     """What to change so that nothing in scope is left exposed.
 
@@ -108,6 +114,8 @@ def plan_remediation(
         quota: how many rules it may have.
         now: the time in UTC.
         ticket: of the issue, for descriptions; empty: there is none.
+        begun: rules that an unfinished change was begun for: what they expose is in scope until it is closed.
+        not_shown: rules of the group that EC2 acknowledged and does not show yet: nothing is left out because of them.
     """
     if group is None:
         return Refusal(Why.GONE, "the group does not exist any more")
@@ -119,16 +127,16 @@ def plan_remediation(
         return Refusal(Why.FIXED, "fixed by its owner: no restricted port is public any more")
     if evaluation.whitelisted:
         return Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed")
-    if not (hit := in_scope(evaluation, policy)):
+    if not (hit := in_scope(evaluation, policy, begun)):
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
-    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today)
+    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today, begun)
     if replacement is None:
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
         return Refusal(Why.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
     wanted = replacement.wanted(today, ticket)
-    add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota)
+    add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota, not_shown)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Refusal(Why.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
     there = {rule_key(rule): rule.rule_id for rule in replacement.kept}
@@ -143,19 +151,23 @@ def plan_remediation(
 
 
 def _with_room_for(
-    wanted: Sequence[IngressRule], before: Sequence[IngressRule], kept: Sequence[IngressRule], quota: RuleQuota
+    wanted: Sequence[IngressRule],
+    before: Sequence[IngressRule],
+    kept: Sequence[IngressRule],
+    quota: RuleQuota,
+    not_shown: Container[RuleKey],
 ) -> tuple[tuple[IngressRule, ...], tuple[IngressRule, ...]]:
     """Which of the wanted rules to add, and which to leave out because the quota has no room for all.
 
     Each replaced rule gets its own rules back, so that nothing depends on a wider rule, which its owner may remove at
     any time. Only where there is no room for that, a rule is left out that another new one contains, then one that a
-    rule of the group contains.
+    rule of the group contains, as EC2 shows it.
     """
     add = missing = not_there(wanted, kept)
     if quota.exceeded((*before, *add)):
         add = without_contained(add)
     if quota.exceeded((*before, *add)):
-        add = without_contained_in(add, kept)
+        add = without_contained_in(add, (rule for rule in kept if rule_key(rule) not in not_shown))
     added = set(add)
     return add, tuple(rule for rule in missing if rule not in added)
 
@@ -217,7 +229,12 @@ def _source(rule: IngressRule) -> str:
 
 
 def _replace_on_paper(
-    group: SecurityGroup, prefix_lists: PrefixLists, policy: Policy, hit: set[RuleKey], today: date
+    group: SecurityGroup,
+    prefix_lists: PrefixLists,
+    policy: Policy,
+    hit: set[RuleKey],
+    today: date,
+    begun: Container[RuleKey] = (),
 ) -> _Replacement | None:
     """Replace rules, and those that this lays open, until nothing in scope is left; None: that cannot be done."""
     exemptions = applying(policy.exemptions, group.group_id, group.vpc_id, group.name, today)
@@ -238,24 +255,53 @@ def _replace_on_paper(
             remainders += [(new, rule) for new in remaining_rules(rule, carved)]
         after = replace(group, ingress=(*kept, *(new for new, _ in remainders)))
         evaluation = policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
-        if not (hit := in_scope(evaluation, policy)):
+        if not (hit := in_scope(evaluation, policy, begun)):
             return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
-def in_scope(evaluation: Evaluation, policy: Policy) -> set[RuleKey]:
-    """The keys of the rules that expose a group in a way that is to be remediated."""
+def leaves_exposures(planned: Plan | Refusal) -> bool:
+    """Whether something stays exposed because it is out of scope."""
+    return bool(planned.left) if isinstance(planned, Plan) else planned.why is Why.OUT_OF_SCOPE
+
+
+def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:
+    """The keys of the rules that expose a group in a way that is to be remediated.
+
+    Args:
+        evaluation: of the group.
+        policy: the configuration's.
+        begun: rules that an unfinished change was begun for: they are in scope whatever they expose.
+    """
     if evaluation.whitelisted:
         return set()
     return {
-        RuleKey(
-            protocol_name(exposure.protocol),
-            exposure.from_port,
-            exposure.to_port,
-            exposure.prefix_list_id or exposure.cidr,
-        )
+        key
         for exposure in evaluation.exposures
-        if exposure.status in policy.scope
+        if (key := _key_of(exposure)) in begun or exposure.status in policy.scope
     }
+
+
+def _key_of(exposure: Exposure) -> RuleKey:
+    source = exposure.prefix_list_id or exposure.cidr
+    return RuleKey(protocol_name(exposure.protocol), exposure.from_port, exposure.to_port, source)
+
+
+def rules_to_replace(
+    group: SecurityGroup, prefix_lists: PrefixLists, policy: Policy, today: date
+) -> frozenset[RuleKey]:
+    """The rules of a group that are in scope, and those that come to be when these are replaced.
+
+    Args:
+        group: the group, such as a backup has it.
+        prefix_lists: the entries of those that its rules name; of one that is not there nothing is known.
+        policy: the configuration's.
+        today: the day in UTC.
+    """
+    evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
+    if not (hit := in_scope(evaluation, policy)):
+        return frozenset()
+    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today)
+    return frozenset(map(rule_key, replacement.revoke) if replacement else hit)
 
 
 def _description(sources: Sequence[str], day: date, ticket: str) -> str:
@@ -264,7 +310,7 @@ def _description(sources: Sequence[str], day: date, ticket: str) -> str:
     unique = list(dict.fromkeys(sources))
     for shown in range(len(unique), 0, -1):
         more = f" and {len(unique) - shown} more" if shown < len(unique) else ""
-        text = _NOT_IN_A_DESCRIPTION.sub("_", f"Hammer: replaces {', '.join(unique[:shown])}{more}{tail}")
+        text = _NOT_IN_A_DESCRIPTION.sub("_", f"{DESCRIPTION_PREFIX}{', '.join(unique[:shown])}{more}{tail}")
         if len(text) <= LONGEST_DESCRIPTION:
             return text
     return text[:LONGEST_DESCRIPTION]

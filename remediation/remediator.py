@@ -12,18 +12,29 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from library.aws.ec2 import PrefixListReader
-from library.aws.failures import explain
+from library.aws.failures import AWS_ERRORS, explain
 from library.documents.text import counted
 from library.issues.issue import Issue
 from library.security_groups.group import IngressRule
 from library.security_groups.rule_text import rule_text
+from remediation.backups import BackupError
 from remediation.due import Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges
 from remediation.journal import Journal
-from remediation.journal_entry import AddedRule, ChangeKind, JournalEntry, JournalStep, RemediationDetails, RevokedState
+from remediation.journal_entry import (
+    AddedRule,
+    AddedState,
+    ChangeKind,
+    JournalEntry,
+    JournalStep,
+    RemediationDetails,
+    RevokedState,
+)
 from remediation.live_group import LiveGroup, UnsteadyError, describe_live
 from remediation.message import release_command, restore_command
-from remediation.plan import Plan, RuleQuota, plan_remediation
+from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
+from remediation.proof import GroupBefore, begun_for, read_group_before, withdrawable, without_unproved
+from remediation.rule_sets import RuleKey, rule_key
 from remediation.settlement import View, unneeded, view_of
 
 if TYPE_CHECKING:
@@ -80,6 +91,8 @@ class Look:
         planned: what to close, or why nothing.
         withdraw: rules that Hammer added and that no closed rule needs.
         held: why nothing of it may be done now; None: it may.
+        proved: the ids of the rules that earlier runs are proved to have added.
+        unproved: why a person must decide, as the backups of the change cannot be read; empty: nobody must.
     """
 
     live: LiveGroup | None
@@ -87,6 +100,8 @@ class Look:
     planned: Plan | Refusal
     withdraw: tuple[AddedRule, ...] = ()
     held: Refusal | None = None
+    proved: frozenset[str] = frozenset()
+    unproved: str = ""
 
     @property
     def has_work(self) -> bool:
@@ -107,7 +122,8 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         UnsteadyError: EC2's answers differ; to look again later may help.
         one of COULD_NOT: it could not be read.
     """
-    policy, now = policy_of(config, issue.account_id), context.now()
+    now = context.now()
+    policy = policy_of(config, issue.account_id)
     details = RemediationDetails.of(issue.remediation_details)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
     # Read after the group, so that nothing counts as old before its time.
@@ -115,37 +131,127 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
     if live is None:
         return Look(None, View((), details.entry), plan_remediation(None, {}, policy, RuleQuota(0), now), held=held)
     view = view_of(details.entry, live.group.ingress, now, context.began, details.added)
-    not_due = None if decided else why_not_due(issue, policy, now)
-    shown = replace(live, group=replace(live.group, ingress=view.rules))
-    planned = not_due or _plan(context, config, issue, shown)
-    if isinstance(planned, Plan) and policy.closing.immediate and not decided:
-        begun = view.entry.closed if view.entry and details.is_unfinished else ()
-        planned = _why_not_at_once(context, config, issue, shown, begun) or planned
-    to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
     is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
-    withdraw = (*unneeded(view.entry, to_close), *view.lingering) if is_ours_to_complete else ()
-    return Look(live, view, planned, withdraw, held)
+    evidence = _Evidence(context, config, issue, live, view.entry if is_ours_to_complete else None)
+    if is_ours_to_complete and view.lingering:
+        # Said to be taken away already, and shown: what is not proved to be Hammer's is the group's own.
+        view = view_of(evidence.entry(), live.group.ingress, now, context.began, details.added)
+    not_due = None if decided else why_not_due(issue, policy, now)
+    planned = not_due or _plan(context, config, issue, live, view)
+    if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
+        planned = _plan(context, config, issue, live, view, begun)
+    if isinstance(planned, Plan) and policy.closing.immediate and not decided:
+        closed = evidence.known_to_backups(view.entry.closed) if view.entry and details.is_unfinished else ()
+        planned = _why_not_at_once(context, config, issue, live, view, closed) or planned
+    if not is_ours_to_complete or view.entry is None:
+        return Look(live, view, planned, held=held)
+    to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
+    withdraw = (*unneeded(view.entry, to_close), *view.lingering)
+    if withdraw or (isinstance(planned, Plan) and view.entry.added):
+        proved = evidence.proved()
+        view = replace(view, entry=evidence.entry())
+        withdraw = tuple(one for one in withdraw if one.rule.rule_id in proved)
+        return Look(live, view, planned, withdraw, held, proved, evidence.unread)
+    return Look(live, view, planned, held=held, unproved=evidence.unread)
 
 
-def _plan(context: RemediationContext, config: Configuration, issue: Issue, live: LiveGroup) -> Plan | Refusal:
+@dataclass(slots=True)
+class _Evidence:
+    """What the backups of an unfinished change prove, read when it is asked for.
+
+    Attributes:
+        journal: the facts as the journal and this look have them; None: there is no change to complete.
+        unread: why the backups could not be read; empty: they could, or nothing needed them.
+    """
+
+    context: RemediationContext
+    config: Configuration
+    issue: Issue
+    live: LiveGroup
+    journal: JournalEntry | None
+    unread: str = ""
+    _before: GroupBefore | None = None
+    _begun: frozenset[RuleKey] | None = None
+
+    def begun(self) -> frozenset[RuleKey]:
+        """What the change was begun for: what was in scope by its backups, judged with the configuration as it is."""
+        if self._begun is None:
+            self._begun = frozenset()
+            if before := self._read():
+                policy = policy_of(self.config, self.issue.account_id)
+                lists = PrefixListReader(self.context.ec2(self.issue))
+                self._begun = begun_for(before, lists, policy, self.context.now().date())
+        return self._begun
+
+    def proved(self) -> frozenset[str]:
+        """The ids of the rules that the change is proved to have added."""
+        if self.journal is None or not (before := self._read()):
+            return frozenset()
+        added = [*(one for one in self.journal.add if one.state is AddedState.ADDED), *self.journal.withdrawn]
+        return withdrawable(before, self.live.group.ingress, added, self.begun())
+
+    def entry(self) -> JournalEntry | None:
+        """The journal's entry, without what Hammer is not proved to have added; the same if nobody can tell."""
+        if self.journal is None or not self._read():
+            return self.journal
+        return without_unproved(self.journal, self.live.group.ingress, self.proved())
+
+    def known_to_backups(self, rules: Sequence[IngressRule]) -> Sequence[IngressRule]:
+        """Those rules that the group had, by the backups."""
+        had = {rule_key(rule) for group in before.groups for rule in group.ingress} if (before := self._read()) else ()
+        return [rule for rule in rules if rule_key(rule) in had]
+
+    def _read(self) -> GroupBefore | None:
+        if self._before is None and not self.unread and self.journal is not None:
+            issue = self.issue
+            try:
+                self._before = read_group_before(
+                    self.context.backups, issue.account_id, issue.details.region, self.live.group, self.journal
+                )
+            except (BackupError, *AWS_ERRORS) as error:
+                self.unread = (
+                    f"the backup from before the change cannot be used ({explain(error)}), so what Hammer added is not "
+                    "taken away again, nor is more closed than what is due and in scope by itself: a person must decide"
+                )
+        return self._before
+
+
+def _plan(
+    context: RemediationContext,
+    config: Configuration,
+    issue: Issue,
+    live: LiveGroup,
+    view: View,
+    begun: frozenset[RuleKey] = frozenset(),
+) -> Plan | Refusal:
     policy = policy_of(config, issue.account_id)
+    is_shown = {rule.rule_id for rule in live.group.ingress}
+    not_shown = {rule_key(rule) for rule in view.rules if rule.rule_id not in is_shown}
+    live = replace(live, group=replace(live.group, ingress=view.rules))
     lists = PrefixListReader(context.ec2(issue))
     lists.read(policy.evaluator.prefix_lists_named(live.group))
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
     quota = context.quota(live.group, issue.account_id, issue.details.region, default)
     ticket = str(issue.jira_details.get("ticket") or "")
-    planned = plan_remediation(live.group, lists.entries, policy, quota, context.now(), ticket)
+    planned = plan_remediation(
+        live.group, lists.entries, policy, quota, context.now(), ticket, begun=begun, not_shown=not_shown
+    )
     if isinstance(planned, Refusal) and planned.why is Why.FIXED and issue.timestamps.remediated:
         return Refusal(Why.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned
 
 
 def _why_not_at_once(
-    context: RemediationContext, config: Configuration, issue: Issue, live: LiveGroup, closed: Sequence[IngressRule]
+    context: RemediationContext,
+    config: Configuration,
+    issue: Issue,
+    live: LiveGroup,
+    view: View,
+    closed: Sequence[IngressRule],
 ) -> Refusal | None:
     """Why immediate mode leaves a group as it is now; with the rules that this change has closed, it is as it was."""
     policy, lists = policy_of(config, issue.account_id), PrefixListReader(context.ec2(issue))
-    group = replace(live.group, ingress=(*live.group.ingress, *closed))
+    group = replace(live.group, ingress=(*view.rules, *closed))
     lists.read(policy.evaluator.prefix_lists_named(group))
     now = context.now()
     evaluation = policy.evaluator.evaluate(group, lists.entries, policy.exemptions, now.date())
@@ -263,7 +369,9 @@ class GroupRemediation:
         first = known.backup if known else ""
         gone = [added.rule for added in seen.withdraw]
         try:
-            newest = context.back_up(issue, seen.live, ChangeKind.REMEDIATION, first, plan.add, [*plan.revoke, *gone])
+            newest = context.back_up(
+                issue, seen.live, ChangeKind.REMEDIATION, first, plan.add, [*plan.revoke, *gone], plan
+            )
         except COULD_NOT as error:
             entry = known or JournalEntry(ChangeKind.REMEDIATION, JournalStep.UNDONE, "")
             raise ChangeFailedError(f"could not be backed up: {explain(error)}", entry) from error
@@ -275,12 +383,13 @@ class GroupRemediation:
             relied_on=plan.relied_on,
             replaces=plan.replaces,
             lingering=seen.view.lingering,
+            proved=seen.proved,
         )
         told = (f"{issue.place}: {note}" for note in plan.notes)
         context.notes += [note for note in told if note not in context.notes]
         context.lock.mark_unfinished(issue.account_id, issue.details.region, issue.issue_id)
         self._rounds += 1
-        context.change_of(issue, self._journal).carry_out(entry, changes, backup=entry.backup, restored=None)
+        context.change_of(issue, self._journal).carry_out(entry, changes, restored=None)
 
     def _conclude(self, seen: Look) -> GroupResult | None:
         """What a look means that shows nothing to be done."""
@@ -293,6 +402,8 @@ class GroupRemediation:
             return self._failed(interrupted_restore_text(self.issue))
         if refusal.needs_somebody:
             return self._failed(refusal.text)
+        if seen.unproved:
+            return self._failed(seen.unproved)
         is_unknown = any(one.state is RevokedState.SENT for one in entry.revoke)
         if seen.held is not None and (seen.view.not_shown or is_unknown) and seen.live is not None:
             return self._failed(f"this run may not complete it: {seen.held.text}")

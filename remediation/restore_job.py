@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from library.aws.failures import explain
@@ -56,11 +57,13 @@ class RestoreJob:
             one of COULD_NOT: the group or the backup could not be read.
         """
         backups = self._context.backups
-        source = read_source(backups, self._target, wanted.removeprefix(f"s3://{backups.bucket}/"), self._person)
+        key = wanted.removeprefix(f"s3://{backups.bucket}/")
+        recorded = self._restorer.recorded()
+        source = read_source(backups, self._target, key, self._person, recorded, self._restorer.observe)
         seen = self._restorer.look(source)
         group = seen.live.group
         self._person.say(console.heading_of(self._target.account_id, self._target.region, group))
-        self._person.say(console.restore_difference(seen.view.rules, seen.planned))
+        self._person.say(console.restore_difference(seen.view.rules, seen.planned, source.unknown))
         return source, seen.planned
 
     def restore(self, wanted: str, *, batch: bool) -> list[str]:
@@ -88,18 +91,22 @@ class RestoreJob:
                 self._person.say("the group has changed meanwhile: look again")
                 continue
             issue = done.issue
+            notes = list(message.stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
+            news = self._restored(issue, source, done.backup, notes)
             if done.not_shown:
                 again = message.restore_command(issue, source.key)
                 text = (
                     f"not complete yet: {done.not_shown}. It is flagged as restored; to complete it, run again: {again}"
                 )
-                return [f"{issue.place}: {text}", *self._notify(issue, self._restored(issue, source, done.backup))]
+                return [f"{issue.place}: {text}", *self._notify(issue, news)]
             self._person.say(
                 f"{issue.place}: restored from {source.key}; "
                 + (f"backup from before {done.backup}" if done.backup else "it was as that says already")
             )
+            for note in notes:
+                self._person.say(f"{issue.place}: {note}")
             self._person.say(f"automatic remediation leaves it alone until: {message.release_command(issue)}")
-            return self._notify(issue, self._restored(issue, source, done.backup))
+            return self._notify(issue, news)
 
     def release(self) -> list[str]:
         """Give the group back to automatic remediation. Returns what could not be done; raises one of COULD_NOT."""
@@ -110,8 +117,8 @@ class RestoreJob:
         self._person.say(f"{issue.place}: automatic remediation may change it again")
         return self._notify(issue, message.released(self._context.who))
 
-    def _restored(self, issue: Issue, source: RestoreSource, backup: str) -> ChangeMessage:
-        return message.restored(issue, self._context.backups.bucket, source.key, backup, self._context.who)
+    def _restored(self, issue: Issue, source: RestoreSource, backup: str, notes: Sequence[str]) -> ChangeMessage:
+        return message.restored(issue, self._context.backups.bucket, source.key, backup, self._context.who, notes)
 
     def _not_restored(self, issue: Issue, source: RestoreSource, error: Exception) -> list[str]:
         reason = explain(error, self._context.sessions.role_arn(self._target.account_id))

@@ -6,10 +6,11 @@ for a restore adds rules: one that was interrupted is completed by asking again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from library.aws.issue_table import UnreadableIssueError
 from library.issues.details import IssueDetails
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.reconcile import Change, Event
@@ -23,13 +24,11 @@ from remediation.journal import Journal
 from remediation.journal_entry import ChangeKind, JournalEntry, JournalStep, RemediationDetails
 from remediation.live_group import LiveGroup, UnsteadyError, describe_live
 from remediation.restore_plan import RestorePlan, plan_restore
-from remediation.restore_source import CannotRestoreError, RestoreSource, RestoreTarget
-from remediation.rule_sets import rule_key
+from remediation.restore_source import CannotRestoreError, Observation, RestoreSource, RestoreTarget
 from remediation.settlement import View, view_of
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from library.security_groups.group import IngressRule
     from remediation.context import RemediationContext
 
 _ROUNDS = 3  # of changing, while answers are lost
@@ -78,6 +77,32 @@ class Restorer:
         self._target = target
         self._exact = exact
 
+    def observe(self) -> Observation | None:
+        """The group's rules as EC2 shows them; None: it does not exist. Waits while EC2's answers differ.
+
+        Raises:
+            one of COULD_NOT: it could not be read.
+        """
+        target = self._target
+        client = self._context.sessions.client("ec2", target.account_id, target.region)
+        live = self._patiently(lambda: describe_live(client, target.group_id, self._details().entry))
+        return Observation(self._context.now(), live.group.ingress) if live else None
+
+    def recorded(self) -> Mapping[str, Any]:
+        """`remediation_details` of the group's issue; empty: there are none, or its item cannot be understood.
+
+        Raises:
+            ClientError, BotoCoreError: it could not be read.
+        """
+        try:
+            issue = self._context.table.get(self._target.account_id, self._target.group_id)
+        except UnreadableIssueError:
+            return {}  # the bucket decides; that nothing can be recorded, `issue` says
+        return issue.remediation_details if issue else {}
+
+    def _details(self) -> RemediationDetails:
+        return RemediationDetails.of(self.recorded())
+
     def look(self, source: RestoreSource) -> RestoreLook:
         """Describe the group and plan its way back; wait while EC2's answers differ.
 
@@ -89,8 +114,7 @@ class Restorer:
 
     def _look(self, source: RestoreSource) -> RestoreLook:
         target = self._target
-        issue = self._context.table.get(target.account_id, target.group_id)
-        details = RemediationDetails.of(issue.remediation_details) if issue else RemediationDetails()
+        details = self._details()
         client = self._context.sessions.client("ec2", target.account_id, target.region)
         live = describe_live(client, target.group_id, details.entry)
         if live is None:
@@ -101,7 +125,7 @@ class Restorer:
         planned = plan_restore(
             [rule for rule, _ in source.permissions.values()],
             view.rules,
-            _made_by_hammer(view, details, source),
+            source.since,
             self._context.quota(
                 live.group,
                 target.account_id,
@@ -109,6 +133,8 @@ class Restorer:
                 self._config.secgrp_unrestricted_access.rules_per_security_group_quota,
             ),
             exact=self._exact,
+            ids=_ids_of_added(view, details),
+            is_known=not source.unknown,
         )
         if planned.problem:
             raise CannotRestoreError(planned.problem)
@@ -164,15 +190,19 @@ class Restorer:
         )
         self._context.lock.mark_unfinished(*self._target)
         try:
-            self._carry_out(journal, entry, source, seen.planned)
+            self._carry_out(journal, entry, source, seen)
         except ChangeFailedError as error:
             if not error.entry.left_traces:
                 _take_back(journal, before)
             raise
         return Restored(journal.issue, backup, self._verified(journal, source))
 
-    def _carry_out(self, journal: Journal, entry: JournalEntry, source: RestoreSource, planned: RestorePlan) -> None:
+    def _carry_out(self, journal: Journal, entry: JournalEntry, source: RestoreSource, seen: RestoreLook) -> None:
         """Change the group. Plans anew where an answer was lost: what was asked for is this run's to add."""
+        planned, left = seen.planned, seen.view.entry
+        # The journal of an unfinished remediation makes way for the restore's: which backup it began with stays known.
+        is_known = left is not None and left.kind is ChangeKind.REMEDIATION and left.left_traces
+        begun = {"backup": left.backup} if left is not None and is_known and journal.details.is_unfinished else {}
         permissions = {key: permission for key, (_, permission) in source.permissions.items()}
         change = self._context.change_of(journal.issue, journal)
         for attempt in range(1, _ROUNDS + 1):
@@ -180,7 +210,7 @@ class Restorer:
                 add=planned.add, revoke=planned.revoke, describe=planned.describe, permissions=permissions
             )
             try:
-                change.carry_out(entry, changes, restored=self._flag(source))
+                change.carry_out(entry, changes, restored=self._flag(source), **begun)
             except ChangeFailedError as error:
                 if not error.may_help or attempt == _ROUNDS:
                     raise
@@ -224,13 +254,12 @@ class Restorer:
         return attempt()
 
 
-def _made_by_hammer(view: View, details: RemediationDetails, source: RestoreSource) -> tuple[IngressRule, ...]:
-    """The rules that Hammer made: by their ids; where it did not keep those, by all that it wrote."""
+def _ids_of_added(view: View, details: RemediationDetails) -> set[str]:
+    """The ids of the rules that Hammer added, as the table has them."""
     ids = {rule.rule_id for rule in details.added}
     if details.entry is not None and details.entry.kind is ChangeKind.REMEDIATION:
         ids |= {rule.rule_id for rule in (view.entry or details.entry).added}
-    written = {(rule_key(rule), rule.description) for rule in source.made_since}
-    return tuple(rule for rule in view.rules if rule.rule_id in ids or (rule_key(rule), rule.description) in written)
+    return ids - {""}
 
 
 def _take_back(journal: Journal, before: RemediationDetails) -> None:

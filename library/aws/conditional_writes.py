@@ -124,22 +124,15 @@ class Items:
             yield from items
 
     def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
-        """Write a whole item.
+        """Write all attributes of an item; those that it has beside them stay.
+
+        By UpdateItem: PutItem takes other writers' attributes away, and no role may call it (deployment/policies).
 
         Raises:
             ConflictError: the condition does not hold.
         """
-        arguments: dict[str, Any] = {"ExpressionAttributeValues": serialized(values)} if values else {}
-        try:
-            self._client.put_item(
-                TableName=self._table_name,
-                Item=serialized(item),
-                ConditionExpression=condition,
-                **_names(condition),
-                **arguments,
-            )
-        except ClientError as error:
-            raise _as_conflict(error, item["issue_id"]) from error
+        sets = {name: value for name, value in item.items() if name not in ("account_id", "issue_id")}
+        self.update(item["account_id"], item["issue_id"], sets, condition=condition, values=values)
 
     def put_new(self, item: Mapping[str, Any]) -> None:
         """Write an item that must not exist yet. Raises ConflictError if it does."""

@@ -15,7 +15,7 @@ from library.aws.conditional_writes import Items, WantedAttributes
 from library.aws.missing_table import name_missing_table
 from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
 from library.errors import HammerError
-from library.issues.issue import Issue, Status
+from library.issues.issue import OTHER_JOBS_ATTRIBUTES, Issue, Status
 from library.issues.kinds import ISSUE_ID_PREFIXES
 from library.issues.reconcile import Event
 from library.issues.times import format_time
@@ -166,7 +166,10 @@ class IssueTable:
         issue, before = change.issue, change.before
         item = issue.to_item() | ({} if look is None else {"look": look})
         if before is None:
-            self.items.put_new(item)
+            # The other jobs make these attributes themselves: identification may not write any of them.
+            self.items.put_new(
+                {name: value for name, value in item.items() if value or name not in OTHER_JOBS_ATTRIBUTES}
+            )
             return
         names = ["status", "issue_details", "revision"]
         names += ["timestamps", "occurrence"] if change.starts_occurrence else []

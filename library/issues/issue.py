@@ -29,6 +29,12 @@ from library.network.addresses import parse_network
 from library.security_groups.exposure import OpenStatus
 from library.security_groups.usage import Usage
 
+OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details"})
+"""What only reporting and remediation write: deployment/policies forbid it to the role of identification.
+
+`jira_details` is not among them: every issue has it from the beginning, so identification makes it, empty.
+"""
+
 _OPEN_STATUSES = frozenset(get_args(OpenStatus))
 
 

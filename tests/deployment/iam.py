@@ -5,6 +5,7 @@ Actions and resource types are those of the Service Authorization Reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -44,17 +45,37 @@ class Call:
 
     action: str
     resources: tuple[str, ...]
-    context: Mapping[str, str] = field(default_factory=dict)  # condition keys, such as s3:prefix
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)  # condition keys, such as s3:prefix
 
 
 def call_of(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> Call:
     """What IAM is asked when an operation is called with these parameters."""
     name = _ACTIONS.get((service, operation), operation)
     action = f"{_PREFIXES.get(service, service)}:{name}"
-    context = {"s3:prefix": str(params.get("Prefix", ""))} if service == "s3" else {}
+    context: dict[str, str | Sequence[str]] = {"s3:prefix": str(params.get("Prefix", ""))} if service == "s3" else {}
+    if service == "dynamodb" and "Key" in params:
+        context["dynamodb:Attributes"] = _attributes(params)
     if "FromEmailAddress" in params:
         context["ses:FromAddress"] = params["FromEmailAddress"]
     return Call(action, tuple(_resources(service, operation, params, account_id, region)), context)
+
+
+# What an expression of DynamoDB has beside attributes (Developer Guide, expressions).
+_NO_ATTRIBUTES = frozenset(
+    (
+        *("SET", "ADD", "DELETE", "REMOVE", "AND", "OR", "NOT", "IN", "BETWEEN"),
+        *("attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains", "size"),
+        *("if_not_exists", "list_append"),
+    )
+)
+
+
+def _attributes(params: Mapping[str, Any]) -> list[str]:
+    """The top-level attributes that a call on one item names (Developer Guide, "Using IAM policy conditions")."""
+    names = params.get("ExpressionAttributeNames") or {}
+    text = " ".join(str(params.get(f"{kind}Expression", "")) for kind in ("Update", "Condition", "Projection"))
+    found = set(re.findall(r"(?<![.:#\w])#?[A-Za-z_]\w*", text)) - _NO_ATTRIBUTES
+    return sorted({*params["Key"], *(names.get(name, name) for name in found)})
 
 
 def _resources(  # noqa: PLR0912 - a table of what there is
@@ -121,10 +142,18 @@ def _allows(statement: Mapping[str, Any], call: Call, resource: str) -> bool:
 
 
 def _condition_holds(condition: Mapping[str, Any], call: Call) -> bool:
-    assert condition.keys() <= {"StringLike", "StringEquals"}, "a condition that this does not know"
-    asked = [each for keys in condition.values() for each in keys.items()]
-    assert {key for key, _ in asked} <= {"s3:prefix", "ses:FromAddress"}, "a condition that this does not know"
-    return all(any(fnmatchcase(call.context.get(key, ""), each) for each in _list(given)) for key, given in asked)
+    return all(
+        _holds(operator, _list(call.context.get(key, "")), _list(given))
+        for operator, keys in condition.items()
+        for key, given in keys.items()
+    )
+
+
+def _holds(operator: str, asked: Sequence[str], given: Sequence[str]) -> bool:
+    if operator == "ForAllValues:StringNotEquals":
+        return not set(asked) & set(given)
+    assert operator in {"StringLike", "StringEquals"}, "a condition that this does not know"
+    return all(any(fnmatchcase(value, each) for each in given) for value in asked)
 
 
 def _list(value: str | Sequence[str]) -> Sequence[str]:

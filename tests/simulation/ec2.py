@@ -92,6 +92,7 @@ class Ec2:
         longest_lag: how late a change may be shown, in seconds.
         flickers: whether each read is late on its own, so that an answer may be older than the one before.
         quota: how many rules a group may have, IPv4 and IPv6 counted apart.
+        refuses: whether nobody may add a rule.
         is_used: whether each group has a network interface, without a public address.
     """
 
@@ -100,6 +101,7 @@ class Ec2:
         self.longest_lag = 0.0
         self.flickers = False
         self.quota = QUOTA
+        self.refuses = False
         self.is_used = False
         self._now = now
         self._random = random
@@ -187,6 +189,8 @@ class Ec2:
 
     def authorize_security_group_ingress(self, GroupId: str, IpPermissions: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
         group = self._existing(GroupId)
+        if self.refuses:
+            raise client_error("UnauthorizedOperation")
         rules = [rule for permission in IpPermissions for rule in parse(permission)]
         for rule in rules:
             if rule in group.rules or rules.count(rule) > 1:

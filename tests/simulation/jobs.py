@@ -150,10 +150,10 @@ def remediate(world: World) -> None:
         context.lock.release()
 
 
-def restore(world: World, account_id: str, group_id: str) -> None:
-    """`hammer restore --batch`."""
+def restore(world: World, account_id: str, group_id: str, backup: str = "") -> None:
+    """`hammer restore --batch`, with `--backup` where one is named."""
     with _restore(world, account_id, group_id) as job:
-        job.restore("", batch=True)
+        job.restore(backup, batch=True)
 
 
 def release(world: World, account_id: str, group_id: str) -> None:

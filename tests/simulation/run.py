@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from tests.simulation import jobs, people
+from tests.simulation import days, jobs, people
 from tests.simulation.access import EXEMPT_PORT, Cell, cells, completely, exposed
 from tests.simulation.ec2 import QUOTA, Group, used
 from tests.simulation.scheduler import Actor, KilledError
@@ -42,6 +42,8 @@ def simulate(
     try:
         with jobs.serial():
             prepare(world)
+            if during is nullcontext and days.is_of_days(seed):
+                _days_before(world)
             with during(world):
                 _open_again(world)
                 _chaos(world, likely)
@@ -106,6 +108,22 @@ def prepare(world: World) -> None:
     _run_healthily(world, "scan", "report")
 
 
+def _days_before(world: World) -> None:
+    """Two changes of a group, days apart, and perhaps a restore, after which it may be given back."""
+
+    def restore(account_id: str, group_id: str, backup: str) -> None:
+        _start(world, "restore", "days", world.now, account_id, group_id, backup)
+        run_actors(world)
+
+    days.two_changes(world, lambda *names: _run_healthily(world, *names), restore)
+    if world.random.random() < 0.5:
+        for account_id, ec2 in sorted(world.ec2.items()):
+            if world.busiest in ec2.groups():
+                _start(world, "release", "days", world.now, account_id, world.busiest)
+                run_actors(world)
+    _run_healthily(world, "scan", "report")
+
+
 def _open_again(world: World) -> None:
     """In some histories a group that was open was closed, and is open again."""
     if world.random.random() < _REOPENED:
@@ -127,7 +145,8 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
     world.faults.repeated = random.choice([0.0, 0.02])
     world.faults.killed = random.choice([0.0, 0.01, 0.03, 0.06])
     # Half of the histories are about one group, and half have more runs of one job: things happen to each other.
-    world.busiest = random.choice(["", random.choice(sorted(world.owned))])
+    busiest = random.choice(["", random.choice(sorted(world.owned))])
+    world.busiest = world.busiest if world.days else busiest
     busiest_job = random.choice(["", random.choice(sorted(likely))])
     likely = {job: often * (4 if job == busiest_job else 1) for job, often in likely.items()}
     stalled = random.choice([0.0, 0.002])
@@ -145,7 +164,8 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
         begun.append(at)
         job = random.choices(list(likely), list(likely.values()))[0]
         account_id, group_id = people.some_group(world)
-        _start(world, job, number, at, account_id, group_id)
+        known = days.backups_of(world, group_id) if world.days and job == "restore" else []
+        _start(world, job, number, at, account_id, group_id, random.choice(["", *known]) if known else "")
     for number in range(random.randint(2, 10)):
         # People do things at any time, and right before and while a job runs.
         at = random.choice([begin + random.uniform(0, length), random.choice(begun) + random.uniform(-50, 30)])
@@ -154,13 +174,13 @@ def _chaos(world: World, likely: Mapping[str, float]) -> None:
     run_actors(world)
 
 
-def _start(world: World, job: str, number: object, at: float, account_id: str, group_id: str) -> None:
+def _start(world: World, job: str, number: object, at: float, account_id: str, group_id: str, backup: str = "") -> None:
     works: dict[str, Callable[[], object]] = {
         "scan": lambda: jobs.scan(world, account_id),
         "look": lambda: jobs.scan(world, account_id, [group_id]),
         "report": lambda: jobs.report(world),
         "remediate": lambda: jobs.remediate(world),
-        "restore": lambda: jobs.restore(world, account_id, group_id),
+        "restore": lambda: jobs.restore(world, account_id, group_id, backup),
         "release": lambda: jobs.release(world, account_id, group_id),
     }
     actor = add_actor(world, f"{job} {number}", at, works[job])

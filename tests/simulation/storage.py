@@ -90,11 +90,13 @@ class Bucket:
 
     Attributes:
         objects: content and time, by key.
+        failing: the keys of objects that cannot be read now.
         now: tells the virtual time, for `LastModified`.
     """
 
     def __init__(self, now: Any) -> None:
         self.objects: dict[str, tuple[bytes, datetime]] = {}
+        self.failing: set[str] = set()
         self._now = now
 
     def put_object(self, Key: str, Body: bytes, IfNoneMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -106,6 +108,8 @@ class Bucket:
     def get_object(self, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         if Key not in self.objects:
             raise client_error("NoSuchKey")
+        if Key in self.failing:
+            raise client_error("SlowDown")
         return {"Body": BytesIO(self.objects[Key][0])}
 
     def list_objects_v2(self, Prefix: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803

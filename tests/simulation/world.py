@@ -113,6 +113,7 @@ class World:
     Attributes:
         history: what happened, one line each.
         busiest: the group that most is done with; empty: none.
+        days: whether groups have changes that are days apart, and people restore older ones.
         services: further services that clients call, by their names: objects with their operations.
         watchers: each is told of every change of a group: account, operation, group id, added and removed rules.
         readers: each is told of every text that people get: where, and the text.
@@ -144,6 +145,7 @@ class World:
         self._added: set[str] = set()
         self.skew = 0.0
         self.busiest = ""
+        self.days = False
         self.broken = ""
         self.trace: BaseException | None = None
         self.created = 0

@@ -354,7 +354,7 @@ def test_backups(permissions: Any) -> None:
     target = RestoreTarget("123456789012", "eu-west-1", "sg-7c228307")
     problem, source = "", None
     try:
-        source = read_source(backups, target, BACKUP_KEY, _Nobody())
+        source = read_source(backups, target, BACKUP_KEY, _Nobody(), {}, lambda: None)
     except BackupError as error:
         problem = str(error)
     if source is None:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
+from library.aws.conditional_writes import serialized
 from library.aws.issue_table import IssueTable
 from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
 from library.aws.secrets import SecretReader
@@ -101,6 +102,10 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.clock += timedelta(seconds=seconds)
+
+    def replace_row(self, item: Mapping[str, Any]) -> None:
+        """Have an issue's row be this, as other tooling may write it."""
+        kept_sessions().client("dynamodb").put_item(TableName=TABLE, Item=serialized(item))
 
     def lock(self, who: str = "a host") -> Lock:
         """The lock of reporting, for one process."""

@@ -259,7 +259,7 @@ def test_a_group_without_an_id_could_be_any_so_nothing_is_resolved(world: World,
 def test_a_lost_race_is_decided_again_on_fresh_data(world: World) -> None:
     """Two scans find the same group; the slower one's first write fails, and it adds nothing."""
     group_id = world.group("tcp/22 from 0.0.0.0/0")
-    world.aws.hooks.append(once("PutItem", group_id, world.describe))
+    world.aws.hooks.append(once("UpdateItem", group_id, world.describe))
     assert world.describe() == {"changes": 0}
     item = world.items()[group_id]
     assert (item["status"], item["revision"], item["occurrence"]) == ("open", 1, 1)
@@ -351,14 +351,14 @@ def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -
     ids = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}") for number in range(30)]  # more than threads
 
     def refuse(call: Call) -> Refusal | None:
-        is_first = call.operation == "PutItem" and call.parameters["Item"]["issue_id"] == {"S": ids[0]}
+        is_first = call.operation == "UpdateItem" and call.parameters["Key"]["issue_id"] == {"S": ids[0]}
         return Refusal("AccessDeniedException", 400, "not you") if is_first else None
 
     world.aws.hooks.append(refuse)
     with pytest.raises(ClientError, match="AccessDeniedException"):
         world.describe()
     assert world.items().keys() == set(ids[1:])
-    assert "may not call PutItem" in world.coverage().reason
+    assert "may not call UpdateItem" in world.coverage().reason
 
 
 def test_a_table_that_cannot_be_written_does_not_hide_why_the_scan_failed(world: World) -> None:

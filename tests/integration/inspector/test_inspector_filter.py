@@ -137,7 +137,7 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
                 (f"before-call.{name}", lambda name=name, **_: world.fail(name))
                 for name in (
                     "dynamodb.GetItem",
-                    "dynamodb.PutItem",
+                    "dynamodb.UpdateItem",
                     "ec2.DescribeSecurityGroups",
                     "inspector.DescribeFindings",
                     "sns.Publish",
@@ -342,7 +342,7 @@ def test_a_failed_publication_is_raised_and_told_by_any_retry(aws: Aws) -> None:
 
 
 def test_a_crash_between_publishing_and_recording_tells_twice_rather_than_never(aws: Aws) -> None:
-    aws.faults["dynamodb.PutItem"] = ["", "InternalServerError"]
+    aws.faults["dynamodb.UpdateItem"] = ["", "InternalServerError"]
     with pytest.raises(ClientError):
         aws.handle(v2_event(), "1")
     # Another invocation cannot know whether the finding was published, and comes back for it.
@@ -356,7 +356,7 @@ def test_a_crash_between_publishing_and_recording_tells_twice_rather_than_never(
 
 def test_a_claim_that_nobody_comes_back_to_runs_out(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.faults["sns.Publish"] = ["InternalError"]
-    aws.faults["dynamodb.PutItem"] = ["", "InternalServerError"]
+    aws.faults["dynamodb.UpdateItem"] = ["", "InternalServerError"]
     with pytest.raises(ClientError):
         aws.handle(v2_event(), "1")
     later = datetime.now(UTC) + timedelta(minutes=16)
@@ -368,7 +368,7 @@ def test_a_dead_letter_that_is_redriven_while_a_claim_holds_is_not_consumed(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws.faults["sns.Publish"] = ["InternalError"]
-    aws.faults["dynamodb.PutItem"] = ["", "InternalServerError"]
+    aws.faults["dynamodb.UpdateItem"] = ["", "InternalServerError"]
     crashing = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 30_000)
     with pytest.raises(ClientError):
         lambda_handler(v2_event(), crashing)
@@ -383,7 +383,7 @@ def test_a_dead_letter_that_is_redriven_while_a_claim_holds_is_not_consumed(
 
 
 def test_a_lost_race_is_decided_again(aws: Aws) -> None:
-    aws.faults["dynamodb.PutItem"] = ["ConditionalCheckFailedException"]
+    aws.faults["dynamodb.UpdateItem"] = ["ConditionalCheckFailedException"]
     assert aws.handle(v2_event()) == counts(published=1)
     assert len(aws.published()) == 1
 

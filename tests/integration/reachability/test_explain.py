@@ -14,7 +14,7 @@ from hammer.__main__ import application
 from hammer.ask_aws import Asked, ask
 from library.issues.reachability import Path, Verdict
 from tests.worlds.emulated_aws import Refusal
-from tests.worlds.identification_world import IRELAND, SLAVE, World
+from tests.worlds.identification_world import IRELAND, SLAVE, World, _main_client
 from tests.worlds.network_world import Network
 
 
@@ -206,3 +206,34 @@ def test_both_answers_are_shown(network: Network, monkeypatch: pytest.MonkeyPatc
     assert "AWS says not reachable (NO_ROUTE_TO_DESTINATION); Hammer says internet" in text
     assert found.stderr == "hammer: asking AWS about 1 paths: 0.10 $\n"
     assert json.loads((network.world.folder / "config.json").read_text())  # the configuration was not touched
+
+
+@pytest.mark.parametrize("has_backup", [True, False])
+def test_what_is_left_of_an_interrupted_change_is_in_scope(world: World, *, has_backup: bool) -> None:
+    group = world.group("tcp/22 from 128.0.0.0/1")
+    world.describe()
+    (described,) = world.ec2().describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    (rule,) = [
+        each
+        for each in world.ec2().describe_security_group_rules()["SecurityGroupRules"]
+        if each["GroupId"] == group and not each["IsEgress"]
+    ]
+    halves = [rule, {**rule, "SecurityGroupRuleId": "sgr-0", "CidrIpv4": "0.0.0.0/1"}]
+    key = f"security_groups/{SLAVE}/{IRELAND}/{group}_20261122T030000.000000Z.json"
+    backup = {**described, "hammer": {"kind": "remediation", "rules": halves, "add": [], "revoke": []}}
+    config = json.loads((world.folder / "config.json").read_text())
+    config["aws"]["s3_backup_bucket"] = "hammer-backups"
+    (world.folder / "config.json").write_text(json.dumps(config))
+    s3 = _main_client("s3", world.aws.endpoint)
+    s3.create_bucket(Bucket="hammer-backups", CreateBucketConfiguration={"LocationConstraint": IRELAND})
+    if has_backup:
+        s3.put_object(Bucket="hammer-backups", Key=key, Body=json.dumps(backup, default=str))
+    journal = {"kind": "remediation", "step": "revoking", "backup": key, "add": [], "revoke": []}
+    world.set(group, remediation_details={"journal": journal})
+    found = " ".join(explain(world, group).stdout.split())
+    if has_backup:
+        assert "what it was begun for is in scope until it is closed" in found
+        assert "would revoke tcp/22 from 128.0.0.0/1" in found
+    else:
+        assert "a change of the group is not complete, and its backup cannot be used: there is no backup" in found
+        assert "would change nothing: open_partly, and remediation_scope is open_completely" in found

@@ -328,7 +328,9 @@ def test_two_rounds_restore_to_the_first_state_and_tell_everything(world: Eventu
     assert world.stored(group).remediation_details["backup"] == first
     world.clock.pass_by(3600)
     assert world.restore(group) == []
-    assert sources(world, group) == {("tcp", "0.0.0.0/0")}
+    # What stands in for the rule that was made after the first backup stays.
+    assert sources(world, group) == {("tcp", "0.0.0.0/0"), *private(RDP)}
+    assert {rule.from_port for rule in world.ec2.rules(group).values() if rule.cidr in RFC_1918} == {3389}
 
 
 def test_a_change_over_two_runs_restores_to_the_first_state(world: EventualWorld) -> None:

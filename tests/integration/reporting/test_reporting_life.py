@@ -325,7 +325,7 @@ def test_an_issue_of_other_tooling_that_has_only_what_is_promised() -> None:
         issue = world.found()
         raw = issue.to_item()
         promised = ("account_id", "issue_id", "status", "issue_details", "timestamps")
-        world.table.items.put({name: raw[name] for name in promised}, "attribute_exists(issue_id)")
+        world.replace_row({name: raw[name] for name in promised})
         assert world.report().told == {"new": 1}
         assert world.issue().jira_details["ticket"] == "SEC-1"
         assert world.issue().timestamps.reported == world.clock

@@ -36,7 +36,7 @@ def test_an_odd_row_is_named_and_the_others_are_reported(odd: dict[str, Any]) ->
         for group in ("sg-1", "sg-2", "sg-3"):
             world.found(group)
         item = world.issue("sg-2").to_item() | odd
-        world.table.items.put(item, "attribute_exists(issue_id)")
+        world.replace_row(item)
         summary = world.report()
         [problem] = summary.problems
         assert problem.startswith("sg-2 in 123456789012")

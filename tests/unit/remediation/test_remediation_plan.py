@@ -18,7 +18,6 @@ from library.security_groups.exemptions import Exemption
 from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.due import Policy, Refusal, Why, why_not_due
 from remediation.plan import Plan, RuleQuota, plan_remediation
-from remediation.restore_plan import plan_restore
 from remediation.rule_sets import RuleKey, lets_in_all_of, without_contained
 from tests.builders.remediation_cases import GROUP, NOW
 
@@ -448,64 +447,6 @@ WIDER: dict[str, tuple[str, str, bool]] = {
 @pytest.mark.parametrize(("wide", "narrow", "contains"), WIDER.values(), ids=WIDER)
 def test_which_rule_contains_which(wide: str, narrow: str, *, contains: bool) -> None:
     assert lets_in_all_of(rule(wide), rule(narrow)) is contains
-
-
-@dataclass(frozen=True)
-class RestoreCase:
-    backup: list[str]
-    now: list[str]
-    add: list[str] = field(default_factory=list)
-    revoke: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
-    exact: bool = False
-    problem: str = ""
-    quota: RuleQuota = ROOM
-
-
-RESTORES: dict[str, RestoreCase] = {
-    "as it was": RestoreCase([ALL], [ALL]),
-    "ours goes": RestoreCase([ALL], private("tcp/22"), [ALL], private("tcp/22"), made=private("tcp/22")),
-    "ours that was there before stays": RestoreCase(
-        [ALL, f"tcp/22 {TEN}"], private("tcp/22"), [ALL], private("tcp/22")[1:], made=private("tcp/22")
-    ),
-    "ours goes, and nothing else is to be done": RestoreCase(
-        [ALL], [ALL, f"tcp/22 {TEN}"], [], [f"tcp/22 {TEN}"], made=[f"tcp/22 {TEN}"]
-    ),
-    "theirs stays": RestoreCase([ALL], ["tcp/80 ::/0"], [ALL], [], ["tcp/80 ::/0"]),
-    "theirs goes": RestoreCase([ALL], ["tcp/80 ::/0"], [ALL], ["tcp/80 ::/0"], exact=True),
-    "no room": RestoreCase(
-        [ALL],
-        ["tcp/80 10.0.0.0/8"],
-        problem="quota: with 1 rules more it would have 2 IPv4 rules, and the quota is 1",
-        quota=RuleQuota(1),
-        add=[ALL],
-        kept=["tcp/80 10.0.0.0/8"],
-    ),
-}
-
-
-@pytest.mark.parametrize("case", RESTORES.values(), ids=RESTORES)
-def test_restore_plan(case: RestoreCase) -> None:
-    planned = plan_restore(
-        group_of(case.backup).ingress,
-        group_of(case.now).ingress,
-        [rule(text) for text in case.made],
-        case.quota,
-        exact=case.exact,
-    )
-    assert list(map(text_of, planned.add)) == case.add
-    assert list(map(text_of, planned.revoke)) == case.revoke
-    assert list(map(text_of, planned.kept)) == case.kept
-    assert planned.is_empty == (not case.add and not case.revoke)
-    assert planned.describe == ()
-    assert planned.problem == case.problem
-
-
-def test_a_restore_brings_descriptions_back() -> None:
-    planned = plan_restore([rule(ALL, "old")], [rule(ALL, "new", "sgr-1")], [], RuleQuota(1), exact=False)
-    assert planned.describe == (rule(ALL, "old"),)
-    assert not planned.is_empty
 
 
 def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_configured() -> None:

@@ -1,0 +1,117 @@
+"""What the backups of a change prove."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from library.issues.closing import ClosingTerms
+from library.network.addresses import AddressSet, parse_network
+from library.network.ports import PortSet
+from library.security_groups.group import IngressRule, SecurityGroup
+from remediation.due import Policy
+from remediation.journal_entry import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep
+from remediation.plan import Plan, RuleQuota, plan_remediation, rules_to_replace
+from remediation.proof import GroupBefore, withdrawable, without_unproved
+from remediation.rule_sets import rule_key
+
+SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh", rule_id="sgr-1")
+WORDS = "Hammer: replaces 0.0.0.0/0 on 2026-11-22"
+TEN = IngressRule("tcp", 22, 22, cidr="10.0.0.0/8", description=WORDS, rule_id="sgr-2")
+WIDE = IngressRule("tcp", 20, 30, cidr="0.0.0.0/0", description="wide", rule_id="sgr-1")
+REST = IngressRule("tcp", 23, 30, cidr="0.0.0.0/0", description="wide", rule_id="sgr-2")
+
+
+def group(*rules: IngressRule) -> SecurityGroup:
+    return SecurityGroup("sg-1", "web", "vpc-1", "", {}, rules)
+
+
+def added(rule: IngressRule, **changed: Any) -> AddedRule:
+    return AddedRule(rule._replace(**changed), AddedState.ADDED)
+
+
+@pytest.mark.parametrize(
+    ("before", "live", "claimed", "proved"),
+    [
+        pytest.param([SSH], [TEN], TEN, True, id="it was not there, and is as Hammer writes it"),
+        pytest.param([SSH, TEN], [TEN], TEN, False, id="it was there"),
+        pytest.param([SSH, TEN._replace(rule_id="sgr-9")], [TEN], TEN, False, id="the same was there, with another id"),
+        pytest.param([SSH, TEN._replace(cidr="10.1.0.0/16")], [TEN], TEN, False, id="its id was another rule's"),
+        pytest.param([SSH], [], TEN, False, id="it is not shown"),
+        pytest.param([SSH], [TEN._replace(rule_id="sgr-3")], TEN, False, id="another id is shown"),
+        pytest.param([SSH], [TEN._replace(from_port=20)], TEN, False, id="it was edited"),
+        pytest.param([SSH], [TEN._replace(description="mine")], TEN, False, id="it was described anew"),
+        pytest.param(
+            [SSH],
+            [TEN._replace(description="mine")],
+            TEN._replace(description="mine"),
+            False,
+            id="not in Hammer's words",
+        ),
+        pytest.param(
+            [SSH],
+            [TEN._replace(cidr="10.1.0.0/16")],
+            TEN._replace(cidr="10.1.0.0/16"),
+            False,
+            id="a source that Hammer never adds",
+        ),
+        pytest.param([WIDE], [REST], REST, True, id="the rest of a carved rule"),
+        pytest.param([SSH], [REST], REST, False, id="the rest of no rule"),
+        pytest.param([WIDE._replace(description="else")], [REST], REST, False, id="the rest, described otherwise"),
+    ],
+)
+def test_what_was_added_by_hammer(
+    before: list[IngressRule], live: list[IngressRule], claimed: IngressRule, *, proved: bool
+) -> None:
+    shown = GroupBefore((group(*before),), (REST._replace(rule_id=""),))
+    begun = [rule_key(rule) for rule in before if rule.cidr == "0.0.0.0/0"]
+    assert withdrawable(shown, live, [added(claimed)], begun) == ({claimed.rule_id} if proved else set())
+
+
+def test_a_rest_that_was_not_planned_or_not_of_what_the_change_is_for() -> None:
+    planned = (REST._replace(rule_id=""),)
+    assert withdrawable(GroupBefore((group(WIDE),)), [REST], [added(REST)], [rule_key(WIDE)]) == set()
+    assert withdrawable(GroupBefore((group(WIDE),), planned), [REST], [added(REST)], []) == set()
+
+
+def test_what_is_not_proved_is_its_owner_s() -> None:
+    other = added(TEN, rule_id="sgr-3", cidr="172.16.0.0/12")
+    unseen = added(TEN, rule_id="sgr-4", cidr="192.168.0.0/16")
+    entry = JournalEntry(
+        ChangeKind.REMEDIATION, JournalStep.VERIFYING, "key", add=(added(TEN), other, unseen), withdrawn=(other,)
+    )
+    after = without_unproved(entry, [TEN, other.rule], frozenset({"sgr-2"}))
+    assert after == replace(entry, add=(added(TEN), replace(other, state=AddedState.NOT_OURS), unseen), withdrawn=())
+
+
+LISTS = {"pl-1": (parse_network("0.0.0.0/1"),), "pl-2": (parse_network("128.0.0.0/1"),)}
+LOW, HIGH = (IngressRule("tcp", 22, 22, prefix_list_id=name, rule_id=f"sgr-{name}") for name in LISTS)
+HALF = IngressRule("tcp", 22, 22, cidr="128.0.0.0/1", rule_id="sgr-3")
+SIX = tuple(IngressRule("tcp", 22, 22, cidr=cidr, rule_id=f"sgr-{cidr}") for cidr in ("2000::/4", "3000::/4"))
+SCOPE = Policy(PortSet.parse(["22"]), AddressSet(), frozenset({"open_completely"}), False, ClosingTerms(timedelta(0)))
+
+
+@pytest.mark.parametrize(
+    ("closed", "left"),
+    [
+        pytest.param(LOW, HALF, id="a prefix list, and a CIDR is left"),
+        pytest.param(LOW, HIGH, id="two prefix lists"),
+        pytest.param(SIX[0], SIX[1], id="IPv6"),
+    ],
+)
+def test_what_is_left_of_what_a_change_was_begun_for_is_in_scope(closed: IngressRule, left: IngressRule) -> None:
+    begun = rules_to_replace(group(closed, left), LISTS, SCOPE, date(2026, 11, 22))
+    assert begun == {rule_key(closed), rule_key(left)}
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    alone = plan_remediation(group(left), LISTS, SCOPE, RuleQuota(60), now)
+    assert not isinstance(alone, Plan)
+    plan = plan_remediation(group(left), LISTS, SCOPE, RuleQuota(60), now, begun=begun)
+    assert isinstance(plan, Plan)
+    assert plan.revoke == (left,)
+
+
+def test_a_half_that_was_alone_from_the_beginning_is_none_of_it() -> None:
+    assert rules_to_replace(group(HALF), {}, SCOPE, date(2026, 11, 22)) == set()
