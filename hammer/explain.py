@@ -92,6 +92,7 @@ def command(
         explanation.rules(seen.group, seen.detection, configuration.secgrp_unrestricted_access.restricted_ports),
         explanation.paths(seen.detection),
         explanation.state(seen.group, issue, configuration, account, now),
+        explanation.use(issue, configuration, now),
         explanation.people(seen.detection, issue, configuration, account),
         explanation.remediation(_planned(sessions, configuration, account, region, seen, issue, now)),
     ]

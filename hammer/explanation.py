@@ -18,6 +18,7 @@ from library.issues.issue import Issue
 from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
 from library.issues.times import shown_time
+from library.issues.use import use_sentences
 from library.network.addresses import parse_network
 from library.network.ports import PortSet, protocol_name
 from library.notifications.owners import destinations, discover
@@ -139,6 +140,15 @@ def state(group: SecurityGroup, issue: Issue | None, config: Configuration, acco
         lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
     due = terms.due(issue)
     return [*lines, f"  due {shown_time(due)}" if due else "  not due before it is reported"]
+
+
+def use(issue: Issue | None, config: Configuration, now: datetime) -> Lines:
+    """What flow logs showed."""
+    if issue is None or (issue.use is None and not config.usage.enabled):
+        return []
+    if issue.use is None:
+        return ["Use", "  flow logs were not read yet"]
+    return ["Use", *(line for sentence in use_sentences(issue.use, now) for line in _wrapped(sentence))]
 
 
 def people(detection: Detection | None, issue: Issue | None, config: Configuration, account_id: str) -> Lines:

@@ -26,6 +26,7 @@ from hammer.status_view import (
     event_rows,
     job_rows,
     trend,
+    use_lines,
     waiting,
 )
 from hammer.terminal import Column, console, say, show_table
@@ -167,6 +168,8 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
     if due := due_rows(facts):
         headings = [Column(name) for name in ("due", "severity", "account", "region", "group")]
         show_table(to, (*headings, Column("name", wraps=True)), due, "Due next")
+    for line in use_lines(facts, enabled=config.usage.enabled):
+        say(to, line)
     for line in (*event_lines(facts), *waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
         if line:
             say(to, line)

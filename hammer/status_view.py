@@ -15,6 +15,7 @@ from library.issues.history import Day
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import shown_time
+from library.issues.use import unknown_use
 
 _STALE = timedelta(hours=3)  # scans are hourly: one may be late, not two
 _EXPIRES_SOON = timedelta(days=30)
@@ -85,6 +86,17 @@ def attention(facts: Facts) -> Iterator[str]:
             yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {why}"
     for place in facts.unfinished:
         yield f"interrupted, the next remediation run finishes it: {place}"
+
+
+def use_lines(facts: Facts, *, enabled: bool) -> Iterator[str]:
+    """Where it is unknown who uses the rules of open issues, and why, a line for each account and region."""
+    issues = [
+        (issue.account_id, issue.details.region, issue.use)
+        for issue, listed in facts.issues
+        if enabled and issue.status is Status.OPEN and listed.is_group
+    ]
+    for account_id, region, text in unknown_use(issues):
+        yield printable(f"{account_id} {region}: {text}")
 
 
 def job_rows(facts: Facts) -> Iterator[tuple[str, ...]]:

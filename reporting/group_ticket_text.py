@@ -15,6 +15,7 @@ from library.issues.flapping import flapping_text, is_flapping, managed_by
 from library.issues.issue import Issue
 from library.issues.reachability import Verdict
 from library.issues.times import shown_time
+from library.issues.use import CAVEAT, use_sentences, use_summary
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
@@ -53,6 +54,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         head,
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths else ()),
+        *_use(issue),
         Section("What uses the group", _usage(facts.usage)),
         times,
         Section("What to do", (Bullets(_advice()), *_managed(issue), _exemption(issue, facts))),
@@ -142,6 +144,8 @@ def alert(
     if is_reminder:
         return AlertText(text)
     details = [f"    {line}" for line in (reachability_text.first_line(issue), _opened(issue), _again(issue)) if line]
+    if issue.use is not None:
+        details.append(f"    Use as flow logs show it: {use_summary(issue.use, issue.use.until)}. {CAVEAT}")
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
@@ -196,6 +200,13 @@ def _managed(issue: Issue) -> tuple[Block, ...]:
         return ()
     text = f'CloudFormation stack "{stack}" manages the group: change its template, or an update opens the group again.'
     return (paragraph(text),)
+
+
+def _use(issue: Issue) -> tuple[Section, ...]:
+    """Who worked through the rules. Days are told as of the run that read the flow logs: a text does not age."""
+    if issue.use is None:
+        return ()
+    return (Section("Who works through it", (Bullets(tuple(use_sentences(issue.use, issue.use.until))),)),)
 
 
 def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:

@@ -115,6 +115,7 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         due=known.due(issue),
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
         history=issue.history,
+        use=issue.use,
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.why if exemption else "",
     )

@@ -18,6 +18,7 @@ from library.issues.kinds import SECURITY_GROUP, kind_of
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.times import format_time
+from library.issues.use import Use
 
 
 class ListingSource(StrEnum):
@@ -44,6 +45,7 @@ class ListedIssue:
         restored: who restored it and when, on one line; empty: nobody did.
         exempt_until: the day on which its exemption ends; None: it has none, or one without end.
         exempt_reason: why it is exempt and who wrote that, or empty.
+        use: what flow logs showed; None: they were not read.
         history: the times before that the group was exposed, the oldest first.
     """
 
@@ -63,6 +65,7 @@ class ListedIssue:
     exempt_until: date | None = None
     exempt_reason: str = ""
     history: tuple[PastOccurrence, ...] = ()
+    use: Use | None = None
 
     @property
     def severity(self) -> Severity:
@@ -115,6 +118,7 @@ class ListedIssue:
             "restored": self.restored,
             "exempt_until": self.exempt_until.isoformat() if self.exempt_until else None,
             "exempt_reason": self.exempt_reason,
+            "use": self.use.to_json() if self.use else None,
         }
 
 

@@ -183,6 +183,8 @@ class IssueTable:
         if look is not None and change.event is Event.RESOLVED:
             conditions["condition"] += " AND #resolving = :look"
         removes = ["resolving", *(name for name in ("open_region", "opened_by") if name not in item)]
+        # What flow logs showed of the last occurrence says nothing of this one.
+        removes += ["use"] if change.starts_occurrence else []
         self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **conditions)
 
     def claim(self, issue: Issue, look: int) -> None:

@@ -7,6 +7,7 @@ Pure. Who writes which part of an item, so that no job overwrites another's work
   anew.
 - reporting: `jira_details`, `slack_details`, `closing_notice`, `timestamps.reported`, `timestamps.closed`, and `status`
   from `resolved` to `closed`.
+- the job `usage`: `use`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
 """
 
@@ -25,6 +26,7 @@ from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.kinds import IssueKind, kind_of
 from library.issues.opened_by import OpenedBy
 from library.issues.times import format_time, parse_time
+from library.issues.use import Use
 from library.network.addresses import parse_network
 from library.security_groups.exposure import OpenStatus
 from library.security_groups.usage import Usage
@@ -92,6 +94,7 @@ class Issue:
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
+        use: what flow logs showed of this occurrence; None: they were not read.
         resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
             read here.
     """
@@ -112,6 +115,7 @@ class Issue:
     closing_notice: ClosingNotice | None = None
     looked_up: int | None = None
     resolving: int | None = field(default=None, compare=False)
+    use: Use | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> IssueKind:
@@ -141,6 +145,7 @@ class Issue:
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
+            **({"use": self.use.to_item()} if self.use else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -172,6 +177,7 @@ class Issue:
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             looked_up=_number(item.get("looked_up")),
             resolving=_number(item.get("resolving")),
+            use=Use.from_item(item.get("use")),
         )
 
     def check(self) -> None:

@@ -204,6 +204,10 @@ class Use:
             "gaps": gaps,
         }
 
+    def to_json(self) -> dict[str, Any]:
+        """The same for JSON, in which numbers are plain."""
+        return {**self.to_item(), "covered": float(self.covered)}
+
     @classmethod
     def from_item(cls, item: object) -> Use | None:
         """The value of the attribute; None where there is none, or one that is none: the next run writes it anew."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from typer.testing import CliRunner, Result
 
@@ -42,7 +42,7 @@ class UsageWorld:
         self.now = datetime.now(UTC)
         self.ec2: Any = boto3.client("ec2", region_name=REGION)
         self.s3: Any = boto3.client("s3", region_name=REGION)
-        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         self.configure()
         assert self.hammer("bootstrap").exit_code == 0
         subnet = self.ec2.describe_subnets()["Subnets"][0]

@@ -15,11 +15,13 @@ from library.issues.flapping import WINDOW, is_flapping, managed_by, reopeners, 
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time
+from library.issues.use import SourceClass, use_sentences
 from library.security_groups.exposure import Exposure
 from library.security_groups.rule_text import source_text, traffic_text
 from reporting.exposure_text import share
 from reporting.fix_commands import command_line
 
+_WORKERS_SHOWN = 5
 _SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
 _NAME_LIMIT = 160
@@ -180,6 +182,9 @@ def _life(issue: ListedIssue) -> Iterator[tuple[str, str]]:
         ("ticket closed", times.closed),
     )
     yield from ((shown_time(time), what) for what, time in named if time)
+    if issue.use:
+        for source in list(issue.use.sources(SourceClass.WORKING).values())[:_WORKERS_SHOWN]:
+            yield shown_time(source.last), f"{source.source} worked through it last"
     if issue.due:
         yield shown_time(issue.due), "Hammer may close it from then on"
 
@@ -193,6 +198,7 @@ def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:
         ("Ticket", issue.ticket),
         ("Opened with", f"{opened.event_name} from {opened.source_ip}, {opened.user_agent}" if opened else ""),
         ("Restored", issue.restored),
+        ("Use", " ".join(use_sentences(issue.use, now)) if issue.use else ""),
         ("Exempt until", issue.exempt_until.isoformat() if issue.exempt_until else ""),
         ("Exempt because", issue.exempt_reason),
         ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(issue.details.tags.items()))),

@@ -1,4 +1,4 @@
-"""`hammer usage` against an embedded AWS: flow logs in S3 and CloudWatch Logs, from the issue to its attribute `use`."""
+"""`hammer usage` against an embedded AWS: flow logs in S3 and CloudWatch Logs, from the issue to its use."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def test_a_worker_is_named_with_what_to_keep(world: UsageWorld) -> None:
 
 def test_silence_that_was_watched_is_none_and_silence_that_was_not_is_unknown(world: UsageWorld) -> None:
     use = world.usage()
-    assert (use.verdict, use.covered) == (Verdict.UNKNOWN, 0)
+    assert (use.verdict, use.covered) == (Verdict.UNKNOWN, Decimal(0))
     world.put(world.no_data(ALL_HOURS))
     use = world.usage()
-    assert (use.verdict, use.covered, use.reason) == (Verdict.NONE, 1, "")
+    assert (use.verdict, use.covered, use.reason) == (Verdict.NONE, Decimal(1), "")
 
 
 def test_each_object_is_read_once_and_late_ones_are_added(world: UsageWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +256,7 @@ def logs_world(world: UsageWorld) -> Any:
 
 
 def send(world: UsageWorld, logs: Any, lines: list[str]) -> None:
-    events = [{"timestamp": int(line.split()[10]) * 1000, "message": line} for line in lines]
+    events: list[dict[str, Any]] = [{"timestamp": int(line.split()[10]) * 1000, "message": line} for line in lines]
     events.sort(key=lambda event: event["timestamp"])
     logs.put_log_events(logGroupName="flows", logStreamName=f"{world.interface_id}-all", logEvents=events)
 

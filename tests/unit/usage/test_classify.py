@@ -69,7 +69,7 @@ def test_stories(story: dict[str, Any]) -> None:
         expected[name] = expected.get(name, 0) + 1
     assert classes(use) == expected
     if story.get("coverage") == "none":
-        assert (use.verdict, use.covered) == (Verdict.UNKNOWN, 0)
+        assert (use.verdict, use.covered) == (Verdict.UNKNOWN, Decimal(0))
 
 
 def classes(use: Use) -> dict[str, int]:
