@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
-from deployment.bytecode import interpreter
 from deployment.host_bundle import HOST_TARGETS, build_host
 from deployment.package import ROOT, TARGETS, PackageError, build_functions
 
@@ -28,8 +28,11 @@ def main() -> None:
     except PackageError as error:
         sys.exit(f"make package: {error}")
     version = TARGETS[options.architecture].python_version
-    if interpreter(version) is None:
-        print(f"no Python {version} was found: the functions compile their modules at each cold start", file=sys.stderr)  # noqa: T201
+    if version != sysconfig.get_python_version():
+        print(  # noqa: T201
+            f"without compiled modules, so cold starts take longer: make package PYTHON=python{version} adds them",
+            file=sys.stderr,
+        )
     for path in built:
         print(f"{path.stat().st_size / 1024:8,.0f} KiB  {path.relative_to(options.folder)}")  # noqa: T201
 

@@ -1,25 +1,167 @@
 """Builds a zip for each Lambda function; `deployment.build` is the program that calls it.
 
 A zip has the modules that its handler imports, directly or through others, and the dependencies of
-`requirements/lambda.lock`, for the Lambda's platform and Python version; not boto3, which the runtime brings. The same
-sources give the same bytes: files are sorted, times and modes fixed, and what an installer notes of itself left out.
+`requirements/lambda.lock`, for the Lambda's platform and Python version. botocore is among them, in the version that
+the tests ran with: what the runtime brings changes with its region and date, and no longer matters. Of the SDK's data
+(17 MB, 400 services) a zip has the operations that the functions' IAM policies allow, where botocore looks for them.
+
+The same sources give the same bytes: files are sorted, times and modes fixed, what an installer notes of itself left
+out. Compiled modules hold no time of their source ("unchecked hash", PEP 552) and name no folder of the machine that
+builds. They are made where the Python that builds is the function's: `make package PYTHON=python3.13`.
 """
 
 from __future__ import annotations
 
 import ast
+import gzip
+import json
+import os
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from deployment.bytecode import compiled
-from deployment.precompiled import precompiled
-from deployment.sdk_data import allowed_operations, sdk_data
+_COMPILE = """
+import json, py_compile, sys
+folder, *names = json.load(sys.stdin)
+for name in names:
+    py_compile.compile(
+        f"{folder}/{name}", dfile=f"/var/task/{name}", doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+"""
+
+
+def compiled(sources: Mapping[str, bytes], version: str) -> dict[str, bytes]:
+    """The compiled files of modules, by the names that Python looks for; none if this is another Python.
+
+    Args:
+        sources: files by their names in the zip; what is no module is passed over.
+        version: of the Python that they are for.
+    """
+    if version != sysconfig.get_python_version():
+        return {}
+    names = [name for name in sorted(sources) if name.endswith(".py")]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sources[name])
+        subprocess.run(
+            [sys.executable, "-I", "-c", _COMPILE],
+            input=json.dumps([folder, *names]),
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        )
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(Path(folder).rglob("*.pyc"))}
+
+
+POLICIES = Path(__file__).with_name("policies")
+FUNCTION_POLICIES = (
+    "identification-in-account",
+    "identification-in-main",
+    "immediate-sender-in-main",
+    "lookup-events-in-account",
+    "organization-in-main",
+)
+
+# Where an action of IAM is not an operation of the same name (Service Authorization Reference).
+_OPERATIONS = {
+    "s3:ListBucket": ("ListObjectsV2",),
+    "sns:Publish": ("Publish", "PublishBatch"),
+    "sqs:SendMessage": ("SendMessage", "SendMessageBatch"),
+}
+# The services of the SDK, where IAM's prefix is not the name of one.
+_SERVICES = {"elasticloadbalancing": ("elb", "elbv2")}
+_SHARED = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
+_TYPES = ("endpoint-rule-set-1", "paginators-1", "paginators-1.sdk-extras", "service-2.sdk-extras")
+
+
+def allowed_operations(policies: Iterable[str] = FUNCTION_POLICIES) -> dict[str, set[str]]:
+    """The operations that IAM policies allow, by service; patterns among them do not count."""
+    operations: dict[str, set[str]] = {}
+    for name in policies:
+        for statement in json.loads((POLICIES / f"{name}.json").read_text("utf-8"))["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            for action in actions:
+                service, _, operation = action.partition(":")
+                for known_as in _SERVICES.get(service, (service,)):
+                    operations.setdefault(known_as, set()).update(_OPERATIONS.get(action, (operation,)))
+    return operations
+
+
+def sdk_data(operations: Mapping[str, Iterable[str]]) -> dict[str, bytes]:
+    """The files of the cut-down data, by their names below its folder.
+
+    Args:
+        operations: the operations to keep, by service. A service that the SDK does not know under the name is left
+            out, and so is an operation: then the SDK's own data is read.
+    """
+    data = Path(str(resources.files("botocore"))) / "data"
+    files = {name: _read(data, name) for name in _SHARED}
+    services = [service for service in sorted(operations) if (data / service).is_dir()]
+    for partition in files["endpoints"]["partitions"]:
+        known = partition["services"]
+        partition["services"] = {name: known[name] for name in (*services, *_SERVICES) if name in known}
+    for service in services:
+        version = max(path.name for path in (data / service).iterdir() if path.is_dir())
+        folder = f"{service}/{version}"
+        files |= {f"{folder}/{name}": _read(data, f"{folder}/{name}") for name in _TYPES}
+        files[f"{folder}/service-2"] = _cut(_read(data, f"{folder}/service-2"), operations[service])
+    return {
+        f"{name}.json": json.dumps(content, separators=(",", ":")).encode()
+        for name, content in files.items()
+        if content is not None
+    }
+
+
+def _read(data: Path, name: str) -> Any:
+    plain, packed = data / f"{name}.json", data / f"{name}.json.gz"
+    if packed.is_file():
+        return json.loads(gzip.decompress(packed.read_bytes()))
+    return json.loads(plain.read_bytes()) if plain.is_file() else None
+
+
+def _cut(model: dict[str, Any], operations: Iterable[str]) -> dict[str, Any]:
+    """A service's model with these operations, the shapes that they use, and no documentation."""
+    kept = {name: model["operations"][name] for name in sorted(operations) if name in model["operations"]}
+    shapes: dict[str, Any] = {}
+    waiting = list(_shapes_in(kept))
+    while waiting:
+        name = waiting.pop()
+        if name not in shapes:
+            shapes[name] = model["shapes"][name]
+            waiting += _shapes_in(shapes[name])
+    return model | {"operations": _undocumented(kept), "shapes": _undocumented(shapes)}
+
+
+def _shapes_in(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("shape"), str):
+            yield value["shape"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _shapes_in(each)
+
+
+def _undocumented(value: Any) -> Any:
+    if isinstance(value, dict):
+        # Some structures have a member of that name, which is a dictionary.
+        return {
+            key: _undocumented(each)
+            for key, each in value.items()
+            if not (key == "documentation" and isinstance(each, str))
+        }
+    return [_undocumented(each) for each in value] if isinstance(value, list) else value
+
 
 ROOT = Path(__file__).resolve().parents[1]
 LAMBDA_LOCK = ROOT / "requirements" / "lambda.lock"
@@ -159,7 +301,9 @@ def install(lock: Path, target: Target, folder: Path) -> None:
 def dependencies_in(folder: Path) -> Iterator[Path]:
     """The installed files that a function needs."""
     for path in sorted(folder.rglob("*")):
-        left_out = path.name in _LEFT_OUT_FILES or path.suffix in _LEFT_OUT_SUFFIXES
+        # The SDK's data comes from `sdk_data`.
+        is_data = path.relative_to(folder).parts[:2] == ("botocore", "data")
+        left_out = is_data or path.name in _LEFT_OUT_FILES or path.suffix in _LEFT_OUT_SUFFIXES
         if path.is_file() and not left_out and path.relative_to(folder).parts[0] != "bin":
             yield path
 
@@ -199,13 +343,12 @@ def build_functions(folder: Path, target: Target) -> dict[str, Path]:
         installed = Path(name)
         install(LAMBDA_LOCK, target, installed)
         dependencies = {path.relative_to(installed).as_posix(): path for path in dependencies_in(installed)}
-        data = {f"library/aws/sdk_data/{name}": content for name, content in sdk_data(allowed_operations()).items()}
+        data = {f"botocore/data/{name}": content for name, content in sdk_data(allowed_operations()).items()}
         for function, module in FUNCTIONS.items():
             own = {path.relative_to(ROOT).as_posix(): path for path in sources_of(module)}
             sources = {name: path.read_bytes() for name, path in (dependencies | own).items()}
             zips[function] = folder / f"{function}.zip"
-            made = compiled(sources, target.python_version) | precompiled(sources, module, target.python_version)
-            write_zip(zips[function], sources | made | data)
+            write_zip(zips[function], sources | compiled(sources, target.python_version) | data)
             if (size := zips[function].stat().st_size) > SIZE_LIMIT:
                 raise PackageError(f"{zips[function].name} has {size:,} bytes; {SIZE_LIMIT:,} are allowed")
     return zips

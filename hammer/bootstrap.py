@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from library.aws.conditional_writes import TABLE_DEFINITION, TIME_TO_LIVE_ATTRIBUTE
 from library.aws.failures import error_code
 from library.aws.session import Sessions
-from library.aws.table_definition import TABLE_DEFINITION, TIME_TO_LIVE_ATTRIBUTE
 from library.jobs.command_line import ConfigOption, application, read_configuration, run
 
 if TYPE_CHECKING:

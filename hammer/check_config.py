@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 import typer
 
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
-from library.config.closing import EVERY_ACCOUNT
+from library.config.models import EVERY_ACCOUNT
 from library.documents.text import printable
 from library.jobs.command_line import ConfigOption, Exit, application, run
 from library.network.addresses import INTERNET, AddressSet

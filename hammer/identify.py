@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from hammer.scan_plan import ScanPlan, plan_scan
-from hammer.scanner import refuse_missing_groups
+from hammer.scanner import ScanPlan, plan_scan, refuse_missing_groups
 from identification import describe_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
@@ -30,9 +29,9 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     application,
+    groups_without_issue,
     run,
 )
-from library.jobs.selection import groups_without_issue
 
 
 def command(

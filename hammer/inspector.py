@@ -18,7 +18,6 @@ import typer
 
 from identification.errors import MalformedEventError
 from identification.inspector.aws import PathReader, describe_classic
-from identification.inspector.classic import parse_classic
 from identification.inspector.delivery import (
     DeliveryPlan,
     FindingDelivery,
@@ -30,11 +29,9 @@ from identification.inspector.delivery import (
 )
 from identification.inspector.events import ClassicNotification, Ignored, read_record, records
 from identification.inspector.expected_ports import FilterAction, FilterDecision, decide, needs_groups, without_groups
-from identification.inspector.finding import Finding
-from identification.inspector.v2 import parse_v2
+from identification.inspector.finding import Finding, parse_classic, parse_v2
 from library.aws.failures import explain
-from library.aws.sdk_data import sdk_session
-from library.aws.session import Sessions
+from library.aws.session import Sessions, sdk_session
 from library.config import Configuration
 from library.documents.text import printable
 from library.jobs.command_line import (

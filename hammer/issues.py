@@ -10,18 +10,19 @@ from typing import Annotated
 import typer
 
 from hammer.formats import Format
-from hammer.list_options import (
+from hammer.listing.issue import Listing
+from hammer.output import (
     FormatOption,
     OutputOption,
     OwnerOption,
     PortOption,
     SeverityOption,
     SortOption,
+    check_output,
     order,
     wanted,
+    write,
 )
-from hammer.listing.issue import Listing
-from hammer.output import check_output, write
 from hammer.security_hub import import_findings
 from hammer.table_listing import (
     TableAccess,
@@ -45,9 +46,10 @@ from library.jobs.command_line import (
     application,
     read_configuration,
     refuse_unknown_accounts,
+    refuse_unknown_groups,
+    refuse_unknown_regions,
     run,
 )
-from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
 
 StatusOption = Annotated[
     list[Status] | None,

@@ -1,4 +1,7 @@
-"""Where a list goes: standard output, a file, or an object in S3."""
+"""How `hammer scan` and `hammer issues` list: the options that they share, and where the list goes.
+
+A list goes to standard output, a file, or an object in S3.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,67 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hammer.formats import Format, pieces
-from hammer.listing.issue import Listing
+from hammer.listing.issue import Listing, Sort, Wanted
 from library.documents.text import printable
+from library.issues.issue import Status
+from library.issues.reachability import Severity
 from library.jobs.command_line import Exit
+from library.network.ports import PortSet
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+SeverityOption = Annotated[
+    list[Severity] | None,
+    typer.Option("--severity", metavar=f"<{'|'.join(Severity)}>", help="Only issues of this severity. Repeatable."),
+]
+PortOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--port", metavar="PORT", help="Only issues that expose this port: 22, 8000-8100, udp/161. Repeatable."
+    ),
+]
+OwnerOption = Annotated[
+    list[str] | None, typer.Option("--owner", metavar="NAME", help="Only issues of this owner. Repeatable.")
+]
+SortOption = Annotated[
+    Sort | None,
+    typer.Option("--sort", help="The order. By default severity for table and html, account for other formats."),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the issues.")]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FILE", help="Write to this file, or to s3://bucket/key, instead of printing."),
+]
+
+
+def wanted(
+    severities: Iterable[Severity] | None,
+    ports: Iterable[str] | None,
+    owners: Iterable[str] | None,
+    statuses: Iterable[Status] = (),
+) -> Wanted:
+    """Which issues the options ask for.
+
+    Raises:
+        BadParameter: `--port` names no port.
+    """
+    try:
+        chosen_ports = PortSet.parse(ports or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--port'") from error
+    return Wanted(frozenset(severities or ()), chosen_ports, frozenset(owners or ()), frozenset(statuses))
+
+
+def order(sort: Sort | None, output_format: Format) -> Sort:
+    """The order that is asked for, or the format's own."""
+    return sort or (Sort.SEVERITY if output_format in (Format.TABLE, Format.HTML) else Sort.ACCOUNT)
+
 
 _S3 = "s3://"
 _CONTENT_TYPES = {

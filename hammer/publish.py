@@ -19,15 +19,14 @@ import typer
 
 from hammer.formats import Format, render
 from hammer.formats.report.view import totals
-from hammer.listing.issue import Listing
-from hammer.listing.selection import Sort, Wanted
+from hammer.listing.issue import Listing, Sort, Wanted
 from hammer.table_listing import TableAccess, change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
 from library.aws.partition import partition_of
 from library.aws.secrets import SecretError, SecretReader
-from library.documents.slack_markup import link
+from library.documents.slack_message import link
 from library.documents.text import printable
 from library.issues.history import summarize_day
 from library.issues.issue import Status
@@ -56,7 +55,7 @@ def command(config: ConfigOption = None) -> None:
         raise WrongUsageError("aws.s3_backup_bucket is not set: the report has no place to go")
     tables = open_tables(configuration)
     records = JobRecords(tables.table.items, configuration.aws.main_account_id)
-    with records.recorded("publish", this_process().who, _now) as problems:
+    with records.recorded("publish", this_process(), _now) as problems:
         problems += publish(tables, _now(), time.sleep)
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)

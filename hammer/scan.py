@@ -5,7 +5,6 @@ It looks exactly as the identification Lambda does (`identification.region_scan`
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,23 +15,23 @@ from typing import Annotated
 import typer
 
 from hammer.formats import Format
-from hammer.list_options import (
+from hammer.listing.issue import Listing, at_least, chosen
+from hammer.output import (
     FormatOption,
     OutputOption,
     OwnerOption,
     PortOption,
     SeverityOption,
     SortOption,
+    check_output,
     order,
     wanted,
+    write,
 )
-from hammer.listing.issue import Listing
-from hammer.listing.selection import at_least, chosen
-from hammer.output import check_output, write
-from hammer.scan_plan import plan_scan
-from hammer.scanner import scan
+from hammer.scanner import plan_scan, scan
 from library.documents.text import printable
 from library.issues.reachability import Severity
+from library.jobs.collector import expect_many_objects
 from library.jobs.command_line import (
     AccountOption,
     Exit,
@@ -41,9 +40,6 @@ from library.jobs.command_line import (
     application,
     run,
 )
-
-# A page of 1,000 groups is some 100,000 objects that live and die together: the collector finds nothing in them.
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 ScanConfigOption = Annotated[
     str | None,
@@ -77,7 +73,7 @@ def command(
     Without --config and HAMMER_CONFIG: the caller's own account, every region that is enabled there, the usual
     sensitive ports. Exits with 3 when there are issues, 1 when something could not be read, 0 otherwise.
     """
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+    expect_many_objects()
     take, sort = wanted(severity, port, owner), order(sort, output_format)
     check_output(output)
     now = datetime.now(UTC)

@@ -1,22 +1,125 @@
-"""Look at every account and region of a plan, several at a time, as the identification Lambda does."""
+"""The scan of `hammer scan`: what to look at, then every account and region, several at a time.
+
+`plan_scan` says which targets, and by which measure: as the configuration says, or the caller's own account. `scan`
+looks at them as the identification Lambda does.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from queue import Empty, SimpleQueue
 
-from hammer.listing.build import listed_detection
-from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned
-from hammer.scan_plan import ScanPlan
+import boto3
+
+from hammer.listing.issue import (
+    Failed,
+    Knowledge,
+    ListedIssue,
+    Listing,
+    ListingSource,
+    Scanned,
+    knowledge_of,
+    listed_detection,
+    usual_knowledge,
+)
 from identification.region_scan import RegionOffError, RegionScan, scan_region
-from library.aws.collector import staying_objects_frozen
-from library.aws.ec2 import security_group_pages
+from library.aws.ec2 import enabled_regions, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
-from library.jobs.command_line import NotThereError
+from library.aws.session import Sessions, sdk_session
+from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, load_configuration
+from library.config.loader import with_organization
+from library.jobs.command_line import NotThereError, refuse_unknown_accounts, refuse_unknown_regions
+from library.network.addresses import AddressSet
+from library.security_groups.exposure import Evaluator
+
+_DEFAULT_REGION = "us-east-1"  # where STS and DescribeRegions are asked when the environment names no region
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlan:
+    """What will be looked at.
+
+    Attributes:
+        known: what the configuration tells of any group.
+        targets: accounts and regions.
+        asked_for: whether the regions were named by the caller, so that one that is off is a failure.
+        config: the configuration; None: there is none.
+    """
+
+    sessions: Sessions
+    evaluator: Evaluator
+    known: Knowledge
+    targets: Sequence[tuple[str, str]]
+    asked_for: bool
+    config: Configuration | None = None
+
+
+def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
+    """What to look at.
+
+    Args:
+        place: what `--config` says. None: what HAMMER_CONFIG says; without it the caller's own account, whatever
+            folder this is started in.
+        accounts: only these; empty: all.
+        regions: only these; empty: all.
+        today: the day in UTC.
+
+    Raises:
+        ConfigurationError: the configuration cannot be read or is wrong.
+        NotThereError: an account or a region is not there.
+        ClientError, BotoCoreError: AWS did not tell who calls or which regions there are.
+    """
+    place = place or os.environ.get("HAMMER_CONFIG")
+    if not place:
+        return _for_caller(accounts, regions, today)
+    return _for_configuration(load_configuration(place), accounts, regions, today)
+
+
+def _for_configuration(config: Configuration, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
+    aws, section = config.aws, config.secgrp_unrestricted_access
+    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
+    refuse_unknown_regions(regions, aws.regions)
+    config = with_organization(config, sessions)
+    scanned = config.scanned_accounts()
+    refuse_unknown_accounts(accounts, scanned)
+    looked_at = regions or aws.regions or enabled_regions(sessions.client("ec2"))
+    return ScanPlan(
+        sessions,
+        Evaluator(section.restricted_ports, section.trusted_cidrs),
+        knowledge_of(config, today),
+        [
+            (account_id, region)
+            for account_id in dict.fromkeys(accounts or scanned)
+            for region in dict.fromkeys(looked_at)
+        ],
+        asked_for=bool(regions),
+        config=config,
+    )
+
+
+def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
+    refuse_unknown_regions(regions, None)
+    base = sdk_session()
+    home = base.get_config_variable("region") or _DEFAULT_REGION
+    caller = boto3.Session(botocore_session=base).client("sts", region_name=home).get_caller_identity()["Account"]
+    if unknown := sorted(set(accounts) - {caller}):
+        raise NotThereError(
+            f"your credentials are for account {caller}; other accounts need a configuration: {', '.join(unknown)}"
+        )
+    sessions = Sessions(caller, home, role_name="", base=base)
+    looked_at = regions or enabled_regions(sessions.client("ec2"))
+    return ScanPlan(
+        sessions,
+        Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()),
+        usual_knowledge(today),
+        [(caller, region) for region in dict.fromkeys(looked_at)],
+        asked_for=bool(regions),
+    )
+
 
 _CONCURRENT_SCANS = 8
 _LONGEST_WAIT_S = 0.5  # before an interrupt is looked for
@@ -47,25 +150,21 @@ def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Calla
 
     def look(target: tuple[str, str]) -> RegionScan:
         account_id, region = target
-        try:
-            exemptions = plan.known.exemptions(account_id)
-            return scan_region(plan.sessions, account_id, region, plan.evaluator, exemptions, now.date(), group_ids)
-        finally:
-            plan.sessions.forget(account_id, region)
+        exemptions = plan.known.exemptions(account_id)
+        return scan_region(plan.sessions, account_id, region, plan.evaluator, exemptions, now.date(), group_ids)
 
     seen = _Seen()
-    with staying_objects_frozen() if len(plan.targets) > _CONCURRENT_SCANS else nullcontext():
-        pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
-        try:
-            looks = {pool.submit(look, target): target for target in plan.targets}
-            for done in _completed(looks):
-                account_id, region = looks.pop(done)  # its result is not kept
-                advance(f"{account_id} {region}")
-                _add(seen, plan, account_id, region, done, now)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
+    pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
+    try:
+        looks = {pool.submit(look, target): target for target in plan.targets}
+        for done in _completed(looks):
+            account_id, region = looks.pop(done)  # its result is not kept
+            advance(f"{account_id} {region}")
+            _add(seen, plan, account_id, region, done, now)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
     # AWS is asked again only if the count says so.
     if group_ids and not seen.failed and sum(row.groups for row in seen.scanned) < len(set(group_ids)):
         looked_at = [(row.account_id, row.region) for row in seen.scanned if row.groups]

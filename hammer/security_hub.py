@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hammer.formats.asff_format import finding
 from hammer.listing.issue import ListedIssue
-from library.aws.chunks import chunks
-from library.aws.failures import AWS_ERRORS, error_code, explain
+from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,15 +7,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hammer.listing.build import knowledge_of, listed_issue
-from hammer.listing.issue import ChangeSince, Failed, ListedIssue, Listing, ListingSource, Scanned
-from hammer.listing.selection import Sort, Wanted, chosen
+from hammer.listing.issue import (
+    ChangeSince,
+    Failed,
+    ListedIssue,
+    Listing,
+    ListingSource,
+    Scanned,
+    Sort,
+    Wanted,
+    chosen,
+    knowledge_of,
+    listed_issue,
+)
 from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.issues.history import Day
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome

@@ -144,7 +144,6 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
             "scanned",
             extra={"account_id": target.account_id, **seen.to_item(), "changes": looked.changes},
         )
-        runtime.sessions.forget(target.account_id, target.region)
         if is_whole(target):
             _record(seen, runtime)
     _request_remediation(target, looked, runtime)

@@ -19,13 +19,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from identification.errors import UnknownAccountError
-from identification.inspector.as_issue import can_be_issue, detection, issue_id
 from identification.inspector.aws import FindingRecords, PathReader, describe_classic
 from identification.inspector.delivery import (
     DeliveryPlan,
     FindingDelivery,
     FindingRecord,
+    can_be_issue,
     confirm,
+    detection,
+    issue_id,
     plan_delivery,
     record_id,
     release,

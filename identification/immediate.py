@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from identification.errors import NotRequestedError
-from library.aws.chunks import chunks
-from library.config.closing import closing_terms
+from library.aws.failures import chunks
+from library.config.models import closing_terms
 from library.issues.issue import Issue, Status
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TypeVar
 from identification.events_told import EventsTold
 from identification.expected_changes import Lagging, Shown, lagging, needs_rules
 from identification.region_scan import RegionScan, first_few, scan_region
-from library.aws.adoption import adopt
 from library.aws.conditional_writes import ConflictError
 from library.aws.coverage_records import CoverageRecords
 from library.aws.ec2 import read_rules
 from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, error_code, explain
+from library.aws.issue_table import adopt
 from library.aws.looks import Looks
 from library.issues.reconcile import Change, Event, attribute, reconcile, still_opened_by, with_opener
 from library.issues.stored_size import fitting

@@ -16,7 +16,7 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import USAGE_LOCK_ID, Lock, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.use import use_summary
 from library.jobs.command_line import (
@@ -29,11 +29,11 @@ from library.jobs.command_line import (
     application,
     read_configuration,
     refuse_unknown_accounts,
+    refuse_unknown_groups,
+    refuse_unknown_regions,
     run,
 )
-from library.jobs.lease import Lease
-from library.jobs.run import hold_lock
-from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
+from library.jobs.run import Lease, hold_lock
 
 STREAM = "identification.read_security_group_usage"
 
@@ -68,7 +68,7 @@ def command(
     selection = Selection.of(account, region, group)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, USAGE_LOCK_ID)
     records = JobRecords(table.items, aws.main_account_id)
-    with hold_lock(lock, STREAM, aws.region), records.recorded("usage", this_process().who, _now) as problems:
+    with hold_lock(lock, STREAM, aws.region), records.recorded("usage", this_process(), _now) as problems:
         usage = UsageRun(
             sessions, table, settings_of(configuration), configuration.exemptions, _now(), Lease(lock, _now).renew
         )

@@ -16,7 +16,7 @@ from identification.reachability.attach import with_reachability
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import REGION_MAY_BE_OFF, error_code
 from library.errors import HammerError
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.issues.reconcile import Detection
 
 if TYPE_CHECKING:

@@ -13,16 +13,15 @@ from functools import lru_cache
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from identification import cold_start
 from identification.errors import UnknownAccountError
 from identification.event_openings import OwnRoles
 from library.aws.ec2 import enabled_regions
 from library.aws.issue_table import IssueTable
 from library.aws.organization import active_accounts
-from library.aws.sdk_data import sdk_session
-from library.aws.session import Sessions
+from library.aws.session import Sessions, sdk_session
 from library.config import Configuration, configuration_place, load_configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
+from library.jobs.collector import expect_many_objects
 from library.jobs.json_logs import log_as_json
 
 if TYPE_CHECKING:
@@ -109,13 +108,6 @@ def start(context: object) -> Runtime:
     Raises:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
-    try:
-        return _runtime(context)
-    finally:
-        cold_start.end()
-
-
-def _runtime(context: object) -> Runtime:
     log_as_json({"request_id": getattr(context, "aws_request_id", "")})
     place, in_lambda = configuration_place(None, os.environ), "AWS_LAMBDA_RUNTIME_API" in os.environ
     keep = in_lambda and place.startswith("s3://")
@@ -157,6 +149,7 @@ def _kept_regions(sessions: Sessions, period: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _kept_sessions(main_account_id: str, region: str, role_name: str, external_id: str) -> Sessions:
+    expect_many_objects()  # once, when everything is imported
     return Sessions(main_account_id, region, role_name, external_id, _kept_base())
 
 

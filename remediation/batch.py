@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from library.aws.collector import staying_objects_frozen
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue
@@ -75,9 +74,8 @@ class BatchRun:
             if self._too_many(config, concerned):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary
-            with staying_objects_frozen():
-                self._begin(concerned)
-                self._wait()
+            self._begin(concerned)
+            self._wait()
         except BaseException as error:
             self._give_up(str(error) or type(error).__name__)
             raise
@@ -110,7 +108,6 @@ class BatchRun:
                     changing += seen.has_work and seen.held is None
                 except COULD_NOT:
                     continue  # said when its turn comes
-            self._forget(here[0])
         if changing <= limit:
             return False
         stop_at_limit(
@@ -136,7 +133,6 @@ class BatchRun:
                 if group is not None:
                     self._pending.append(group)
                     self._advance(group, config)
-            self._forget(here[0])
 
     def _fresh(self, issue: Issue, config: Configuration) -> GroupRemediation | None:
         """An issue as it is now, if it is still to be looked at."""
@@ -167,7 +163,6 @@ class BatchRun:
             for here in _by_place([group.issue for group in self._pending]):
                 for issue in here:
                     self._advance(by_issue[issue.place], config)
-                self._forget(here[0])
 
     def _advance(self, group: GroupRemediation, config: Configuration) -> None:
         group.result = group.advance(config)
@@ -191,9 +186,6 @@ class BatchRun:
 
     def _conclude(self, result: GroupResult) -> None:
         conclude(self._context, result, self.summary, self._person)
-
-    def _forget(self, issue: Issue) -> None:
-        self._context.sessions.forget(issue.account_id, issue.details.region)
 
 
 def _name(issue: Issue) -> tuple[str, str]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
-from library.network.intervals import IntervalSet, Span
+from library.network.intervals import IntervalSet, Span, sweep
 from library.network.ports import PortSet, protocol_name
-from library.network.sweep import sweep
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import PrefixLists
 from library.security_groups.group import IngressRule

@@ -13,7 +13,7 @@ import typer
 
 from library.aws.job_records import JobRecords
 from library.config import Configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.jobs.command_line import (
     AccountOption,
     BatchOption,
@@ -27,10 +27,11 @@ from library.jobs.command_line import (
     WrongUsageError,
     application,
     read_configuration,
+    refuse_unknown_groups,
+    refuse_unknown_regions,
     run,
 )
 from library.jobs.run import end, hold_lock
-from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
 from remediation.batch import BatchRun
 from remediation.candidates import due, find
 from remediation.conclusion import RemediationSummary

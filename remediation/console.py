@@ -12,8 +12,8 @@ from rich.text import Text
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.times import shown_time
+from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.rule_text import rule_text
 from library.security_groups.usage import Usage
 from remediation.backups import Backup
 from remediation.due import Refusal

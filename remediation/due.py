@@ -10,11 +10,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from library.config.closing import closing_terms
+from library.config.models import closing_terms
 from library.documents.text import flattened
-from library.issues.closing import ClosingTerms, has_notice
 from library.issues.flapping import flapping_text, managed_by, reopenings
-from library.issues.issue import Issue, Status
+from library.issues.issue import ClosingTerms, Issue, Status, has_notice
 from library.issues.times import shown_time
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet

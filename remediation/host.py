@@ -19,8 +19,7 @@ from library.aws.lock import Lock, login_name, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.jobs.command_line import WrongUsageError
-from library.jobs.operator import operator
-from library.jobs.run import renewing_sleep
+from library.jobs.run import operator, renewing_sleep
 from remediation.backups import Backups
 from remediation.context import RemediationContext
 from remediation.notifier import open_notifier

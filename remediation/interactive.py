@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from library.aws.ec2 import usage_of
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.group_usage import usage_of
 from library.issues.issue import Issue
 from library.jobs.run import renewing_sleep
 from remediation import console

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from library.documents.text import printable
 from library.issues.issue import Issue
+from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
-from library.security_groups.rule_text import rule_text
 from remediation.journal_entry import JournalEntry
 from remediation.restore_plan import StandIn
 

@@ -20,8 +20,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, fitted, paragraph
 from library.documents.jira_markup import jira_markup
-from library.documents.slack_markup import literal
-from library.documents.slack_message import Alert
+from library.documents.slack_message import Alert, literal
 from library.notifications.broadcast import (
     broadcast,
     destinations_of,

@@ -18,9 +18,8 @@ from datetime import date, datetime
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet, parse_network
 from library.network.ports import protocol_name
 from library.security_groups.exemptions import Exemption, applying
-from library.security_groups.exposure import Evaluation, Exposure, PrefixLists
+from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.rule_text import rule_text, traffic_text
 from remediation.carving import carved_ports, private_rules, remaining_rules
 from remediation.due import Policy, Refusal, Why
 from remediation.rule_sets import (

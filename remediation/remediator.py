@@ -15,8 +15,8 @@ from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.text import counted
 from library.issues.issue import Issue
+from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
-from library.security_groups.rule_text import rule_text
 from remediation.backups import BackupError
 from remediation.due import Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges

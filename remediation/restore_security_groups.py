@@ -25,10 +25,10 @@ from library.jobs.command_line import (
     application,
     read_configuration,
     refuse_unknown_accounts,
+    refuse_unknown_regions,
     run,
 )
 from library.jobs.run import end, hold_lock
-from library.jobs.selection import refuse_unknown_regions
 from remediation.context import RemediationContext
 from remediation.group_change import COULD_NOT
 from remediation.host import Screen, build_context, has_terminal

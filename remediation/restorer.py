@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from library.aws.issue_table import UnreadableIssueError
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
 from library.issues.times import format_time
 from library.jobs.run import renewing_sleep
+from library.security_groups.exposure import rule_text
 from library.security_groups.group import parse_security_group
-from library.security_groups.rule_text import rule_text
 from remediation.batch import PAUSES_S
 from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges
 from remediation.journal import Journal

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from library.config.closing import closing_terms
-from library.issues.closing import ClosingTerms, has_notice
-from library.issues.issue import Issue, Status
+from library.config.models import closing_terms
+from library.issues.issue import ClosingTerms, Issue, Status, has_notice
 from library.issues.reachability import Severity
 
 if TYPE_CHECKING:

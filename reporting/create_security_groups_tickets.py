@@ -7,7 +7,6 @@ be filed.
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from datetime import UTC, datetime
@@ -20,8 +19,9 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import REPORTING_LOCK_ID, Lock, this_process
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 from library.documents.text import printable
+from library.jobs.collector import expect_many_objects
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -33,11 +33,11 @@ from library.jobs.command_line import (
     application,
     read_configuration,
     refuse_unknown_accounts,
+    refuse_unknown_groups,
+    refuse_unknown_regions,
     run,
 )
-from library.jobs.lease import Lease
-from library.jobs.run import hold_lock, renewing_sleep
-from library.jobs.selection import refuse_unknown_groups, refuse_unknown_regions
+from library.jobs.run import Lease, hold_lock, renewing_sleep
 from library.notifications.clients import open_jira, open_slack
 from reporting.reporter import Reporter, Services
 from reporting.summary import ReportSummary
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
     from library.config import Configuration
 
-# An account's issues are some 10,000 objects that live and die together: the collector finds nothing in them.
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 STREAM = "reporting.create_security_groups_tickets"
 
 
@@ -64,7 +62,7 @@ def command(
     dry_run: DryRunOption = False,
 ) -> None:
     """Report issues: tickets and alerts for what is new, changed or gone."""
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+    expect_many_objects()
     configuration = read_configuration(config)
     section, aws = configuration.secgrp_unrestricted_access, configuration.aws
     if not section.reporting:
@@ -85,7 +83,7 @@ def command(
         _show(reporter.summary, "dry run, nothing was told: ")
     else:
         records = JobRecords(IssueTable(dynamodb, section.table_name).items, aws.main_account_id)
-        with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process().who, _now) as problems:
+        with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:
             reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, _now)))
             try:
                 reporter.run(selection, dry_run=False)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from library.issues.issue import Issue, Status
-from library.issues.kinds import SECURITY_GROUP
+from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
 
 _EXPOSED_BY_AN_END = timedelta(days=7)

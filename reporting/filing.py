@@ -17,7 +17,7 @@ from reporting.ticket_facts import Place, TicketFacts
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from library.config.ticket_owners import Owners
+    from library.config.models import Owners
 
 
 @dataclass(frozen=True, slots=True)

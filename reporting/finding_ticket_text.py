@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from library.documents.document import Bullets, Document, Section, paragraph
-from library.documents.slack_markup import literal
+from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, printable
-from library.issues.details import FindingDetails
-from library.issues.issue import Issue
+from library.issues.issue import FindingDetails, Issue
 from library.network.ports import PortSet, port_range
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
 

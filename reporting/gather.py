@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from library.aws.ec2 import read_usage
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.group_usage import read_usage
 from library.issues.issue import Issue, Status
 from library.notifications.broadcast import issue_key
 from library.security_groups.usage import Usage
@@ -158,6 +158,5 @@ def read_users(
             reason = explain(error, sessions.role_arn(account_id))
             summary.problem(f"account {account_id}, {region}: what uses the groups could not be read: {reason}")
             used = {issue.issue_id: Usage(unknown=reason) for issue in of_region}
-        sessions.forget(account_id, region)
         found |= {issue_key(issue): used[issue.issue_id] for issue in of_region}
     return found

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
-from library.documents.slack_markup import literal
+from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, flattened, printable
 from library.issues.flapping import flapping_text, is_flapping, managed_by
 from library.issues.issue import Issue

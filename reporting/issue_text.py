@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from library.documents.document import Document
-from library.issues.issue import Issue
-from library.issues.kinds import INSPECTOR_FINDING, SECURITY_GROUP, IssueKind
+from library.issues.issue import INSPECTOR_FINDING, SECURITY_GROUP, Issue, IssueKind
 from library.network.ports import PortSet
 from reporting import finding_ticket_text, group_ticket_text
 from reporting.ticket_facts import AlertText, Place, TicketFacts

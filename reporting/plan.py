@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from library.issues.closing import has_notice
-from library.issues.issue import Issue, Status
+from library.issues.issue import Issue, Status, has_notice
 from library.issues.reachability import severity
 from library.security_groups.exemptions import Exemption
 from reporting.announcement import Remediation

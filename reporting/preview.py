@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import indent
 
-from library.documents.plain_text import plain_text
+from library.documents.document import plain_text
 from library.documents.text import printable
 from reporting.filing import Filings
 from reporting.plan import Step

@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
-from library.documents.plain_text import plain_text
+from library.documents.document import plain_text
 from library.documents.text import printable
-from library.issues.closing import ClosingNotice
-from library.issues.issue import Issue
-from library.issues.kinds import INSPECTOR_FINDING, KINDS, IssueKind
+from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
 from typer.models import CommandInfo
 from typer.testing import CliRunner
 
@@ -20,7 +21,7 @@ from hammer.check_config import ports_text
 from hammer.formats.shapes import schemas
 from library.config import DEFAULT_RESTRICTED_PORTS, load_configuration
 from library.config.models import ConfigFile
-from library.config.section import ConfigSection, Setting
+from library.config.types import Section
 from tests import tutorial_texts
 
 ROOT = Path(__file__).parent.parent
@@ -51,25 +52,25 @@ def keys() -> str:
     return "\n".join([*rows, *_keys_of(ConfigFile, "")])
 
 
-def _keys_of(section: type[ConfigSection], prefix: str) -> list[str]:
+def _keys_of(section: type[Section], prefix: str) -> list[str]:
     rows = []
-    for name, declared in section.settings.items():
-        inner = declared.reader
-        if isinstance(inner, type) and issubclass(inner, ConfigSection):
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
             rows += _keys_of(inner, f"{prefix}{name}.")
         else:
-            rows.append(_key(f"{prefix}{declared.key or name}", declared))
+            rows.append(_key(f"{prefix}{field.alias or name}", field))
     return rows
 
 
-def _key(path: str, declared: Setting) -> str:
+def _key(path: str, field: FieldInfo) -> str:
     shown = {"secgrp_unrestricted_access.restricted_ports": ports_text(DEFAULT_RESTRICTED_PORTS)}.get(path)
-    default = declared.default() if declared.default else None
-    if shown is None and declared.default is None:
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    if shown is None and field.is_required():
         shown = "required"
     elif shown is None:
         shown = json.dumps(default) if default or default is False else ""
-    return f"| `{path}` | {shown} | {declared.description} |"
+    return f"| `{path}` | {shown} | {field.description} |"
 
 
 def fenced(program: Callable[[], str]) -> Callable[[], str]:

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from textwrap import fill
 
 from library.config import Configuration
-from library.documents.plain_text import plain_text
+from library.documents.document import plain_text
 from library.documents.slack_message import compose
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet

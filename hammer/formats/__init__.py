@@ -1,4 +1,4 @@
-"""The formats in which issues are listed: one module each, all over the same `Listing`."""
+"""The formats in which issues are listed: a module for each, all over the same `Listing`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from importlib import import_module
 
+from hammer.formats import json_format
 from hammer.listing.issue import Listing
 
 
@@ -29,6 +30,8 @@ def pieces(output_format: Format, listing: Listing) -> Iterator[str]:
     Raises:
         ImportError: a package that the format needs is not installed.
     """
+    if output_format is Format.JSONL:
+        return json_format.line_pieces(listing)
     module = import_module(f"hammer.formats.{output_format}_format")
     write: Callable[[Listing], Iterator[str]] = module.pieces
     return write(listing)

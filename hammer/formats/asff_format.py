@@ -17,8 +17,7 @@ from library.documents.text import printable, shortened
 from library.issues.issue import Status
 from library.issues.reachability import Severity
 from library.network.ports import protocol_name
-from library.security_groups.exposure import Exposure
-from library.security_groups.rule_text import rule_text
+from library.security_groups.exposure import Exposure, rule_text
 
 _TITLE_LIMIT = 256
 _DESCRIPTION_LIMIT = 1024

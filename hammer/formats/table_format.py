@@ -12,7 +12,7 @@ from library.documents.text import counted
 from library.issues.issue import Status
 from library.issues.reachability import Severity
 from library.issues.times import shown_day
-from library.security_groups.rule_text import rule_text
+from library.security_groups.exposure import rule_text
 
 SEVERITY_STYLES = {
     Severity.CRITICAL: "bold red",

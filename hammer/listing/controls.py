@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from library.issues.details import FindingDetails, IssueDetails
+from library.issues.issue import FindingDetails, IssueDetails
 from library.network.intervals import IntervalSet
 from library.network.ports import ALL_PORTS, HIGHEST_PORT, PortSet, protocol_name
 from library.security_groups.exposure import Exposure

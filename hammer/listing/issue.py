@@ -1,24 +1,28 @@
-"""An issue as it is listed, from a scan or from the table, and the whole of a list. Pure.
+"""Issues as they are listed: from a scan or the table to `ListedIssue`, chosen, sorted, and the whole of a list.
 
-Names, tags, descriptions and whatever CloudTrail told are hostile text: each format makes them harmless in its own way.
+Pure. Names, tags, descriptions and what CloudTrail said are untrusted input: each format escapes them in its own way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from hammer.listing.controls import Control
-from library.issues.details import IssueDetails
+from hammer.listing.controls import Control, controls_broken, exposed_ports, ports_of
+from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, closing_terms
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import Status, Timestamps
-from library.issues.kinds import SECURITY_GROUP, kind_of
+from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Severity
+from library.issues.reconcile import Detection
 from library.issues.times import format_time
 from library.issues.use import Use
+from library.network.ports import PortSet
+from library.notifications.owners import Discovered, discover
+from library.security_groups.exemptions import Exemption, deciding
 
 
 class ListingSource(StrEnum):
@@ -205,3 +209,180 @@ class Listing:
     def open_issues(self) -> tuple[ListedIssue, ...]:
         """Those that are open, without the exempt ones."""
         return tuple(issue for issue in self.issues if issue.status is Status.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the configuration tells of any group; without one, what is usual.
+
+    Attributes:
+        restricted: the restricted ports.
+        account_name: an account's name, or its id again.
+        owner: whom the tags or the configuration name, of an account's group; empty: nobody.
+        exemptions: an account's.
+        due: when remediation may close an issue; None: it does not.
+        today: the day in UTC, for exemptions that expire.
+    """
+
+    restricted: PortSet
+    account_name: Callable[[str], str]
+    owner: Callable[[str, IssueDetails], str]
+    exemptions: Callable[[str], Sequence[Exemption]]
+    due: Callable[[Issue], datetime | None]
+    today: date
+
+
+def usual_knowledge(today: date) -> Knowledge:
+    """What is known without a configuration."""
+    return Knowledge(
+        restricted=DEFAULT_RESTRICTED_PORTS,
+        account_name=lambda account_id: account_id,
+        owner=lambda _, details: discover(details.tags, (), "owner", "bu", "product").owner,
+        exemptions=lambda _: (),
+        due=lambda _: None,
+        today=today,
+    )
+
+
+def knowledge_of(config: Configuration, today: date) -> Knowledge:
+    """What a configuration tells."""
+    section = config.secgrp_unrestricted_access
+    keys = section.owner_tags
+
+    def owner(account_id: str, details: IssueDetails) -> str:
+        found: Discovered = discover(details.tags, (), keys.owner, keys.bu, keys.product)
+        owners = config.ticket_owners.resolve(account_id, found.bu, found.product)
+        return found.owner or next(iter(owners.slack_owner), "") or owners.jira_owner
+
+    def due(issue: Issue) -> datetime | None:
+        closes = (
+            section.remediation
+            and issue.status is Status.OPEN
+            and kind_of(issue.issue_id).is_remediated
+            and not issue.remediation_details.get("restored")
+            and issue.account_id in config.remediation_accounts()
+            and any(perm.status in section.remediation_scope for perm in issue.details.perms)
+        )
+        return closing_terms(config, issue.account_id).due(issue) if closes else None
+
+    return Knowledge(section.restricted_ports, config.account_name, owner, config.exemptions, due, today)
+
+
+def listed_detection(detection: Detection, known: Knowledge) -> ListedIssue:
+    """What a scan found in one group."""
+    details, account_id = detection.details, detection.account_id
+    exemption = _exemption(account_id, detection.group_id, details, known) if detection.whitelisted else None
+    return ListedIssue(
+        account_id=account_id,
+        account_name=known.account_name(account_id),
+        group_id=detection.group_id,
+        details=details,
+        status=Status.WHITELISTED if detection.whitelisted else Status.OPEN,
+        owner=known.owner(account_id, details),
+        ports=exposed_ports(details.perms, known.restricted),
+        controls=controls_broken(details),
+        exempt_until=exemption.expires if exemption else None,
+        exempt_reason=exemption.why if exemption else "",
+    )
+
+
+def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
+    """One issue of the table."""
+    details, account_id = issue.details, issue.account_id
+    exempt = issue.status is Status.WHITELISTED
+    exemption = _exemption(account_id, issue.issue_id, details, known) if exempt else None
+    flag = issue.remediation_details.get("restored")
+    return ListedIssue(
+        account_id=account_id,
+        account_name=known.account_name(account_id),
+        group_id=issue.issue_id,
+        details=details,
+        status=issue.status,
+        owner=known.owner(account_id, details),
+        ports=exposed_ports(details.perms, known.restricted),
+        controls=controls_broken(details),
+        timestamps=issue.timestamps,
+        opened_by=issue.opened_by,
+        ticket=str(issue.jira_details.get("ticket") or ""),
+        due=known.due(issue),
+        restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
+        history=issue.history,
+        use=issue.use,
+        exempt_until=exemption.expires if exemption else None,
+        exempt_reason=exemption.why if exemption else "",
+    )
+
+
+def _exemption(account_id: str, group_id: str, details: IssueDetails, known: Knowledge) -> Exemption | None:
+    """The exemption whose end exposes a group again."""
+    return deciding(known.exemptions(account_id), group_id, details.vpc_id, details.name, known.today)
+
+
+SEVERITIES = tuple(Severity)
+"""The worst first."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Sort(StrEnum):
+    """By what a list is sorted."""
+
+    SEVERITY = "severity"
+    AGE = "age"
+    DUE = "due"
+    ACCOUNT = "account"
+    OWNER = "owner"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which issues are wanted; what is empty leaves out none.
+
+    Attributes:
+        ports: issues that expose one of these.
+        owners: of these owners, in any case.
+    """
+
+    severities: frozenset[Severity] = frozenset()
+    ports: PortSet = field(default_factory=PortSet)
+    owners: frozenset[str] = frozenset()
+    statuses: frozenset[Status] = frozenset()
+
+    def takes(self, issue: ListedIssue) -> bool:
+        """Whether an issue is wanted."""
+        return (
+            (not self.severities or issue.severity in self.severities)
+            and (not self.ports or exposes(issue, self.ports))
+            and (not self.owners or issue.owner.casefold() in {owner.casefold() for owner in self.owners})
+            and (not self.statuses or issue.status in self.statuses)
+        )
+
+
+def exposes(issue: ListedIssue, ports: PortSet) -> bool:
+    """Whether a rule of an issue lets one of these ports in."""
+    return any(ports_of(perm) & ports for perm in issue.details.perms)
+
+
+def chosen(issues: Iterable[ListedIssue], wanted: Wanted, sort: Sort) -> tuple[ListedIssue, ...]:
+    """The wanted issues, sorted; those that are alike by account, region and group."""
+    return tuple(sorted((issue for issue in issues if wanted.takes(issue)), key=lambda i: (_KEYS[sort](i), *_place(i))))
+
+
+def at_least(issue: ListedIssue, severity: Severity) -> bool:
+    """Whether an issue matters at least so much."""
+    return SEVERITIES.index(issue.severity) <= SEVERITIES.index(severity)
+
+
+def _place(issue: ListedIssue) -> tuple[str, str, str]:
+    return issue.account_id, issue.details.region, issue.group_id
+
+
+_KEYS: dict[Sort, Callable[[ListedIssue], tuple[object, ...]]] = {
+    Sort.SEVERITY: lambda issue: (issue.status is not Status.OPEN, SEVERITIES.index(issue.severity)),
+    Sort.AGE: lambda issue: (issue.timestamps.identified or _NEVER,),
+    Sort.DUE: lambda issue: (issue.due or _NEVER,),
+    Sort.ACCOUNT: lambda _: (),
+    Sort.OWNER: lambda issue: (not issue.owner, issue.owner.casefold()),
+    Sort.NAME: lambda issue: (issue.details.name.casefold(),),
+}

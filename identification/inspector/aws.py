@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from identification.errors import UnknownAccountError
-from identification.inspector.classic import parse_classic
 from identification.inspector.delivery import FindingRecord, no_record
 from identification.inspector.events import ClassicNotification
 from identification.inspector.expected_ports import FilterDecision, decide_by_groups, needs_groups, without_groups
-from identification.inspector.finding import Finding
-from library.aws.chunks import chunks
+from identification.inspector.finding import Finding, parse_classic
 from library.aws.conditional_writes import Items
 from library.aws.ec2 import PrefixListReader, security_group_pages
-from library.aws.failures import AWS_ERRORS, error_code, explain
+from library.aws.failures import AWS_ERRORS, chunks, error_code, explain
 from library.errors import HammerError
 from library.security_groups.group import ShapeError, parse_security_group
 

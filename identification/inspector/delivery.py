@@ -6,12 +6,17 @@ change only once, a delivery has three steps: claim, publish, confirm. `plan_del
 the Lambda and for `hammer inspector --replay` alike. A claim keeps the two copies of one event, which arrive at the
 same moment, from both being published. A crash between claim and confirm loses nothing: the invocation's own retry
 finds its own claim and publishes (again); any other invocation fails and is tried again until the claim has run out.
+
+A published finding is also an issue of the table, so that reporting notifies its owner. Findings of Inspector v2 only:
+Classic never says that a finding is over, so that its issues would stay open for ever. Inspector does not say who can
+reach a port, only that a packet can come in from outside: the whole Internet is assumed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +25,54 @@ from typing import Any
 
 from identification.inspector.expected_ports import FilterAction, FilterDecision
 from identification.inspector.finding import Finding
+from library.issues.issue import INSPECTOR_FINDING, FindingDetails
+from library.issues.reconcile import Detection
 from library.issues.times import format_time, parse_time
+from library.security_groups.exposure import Exposure
+
+_ANYWHERE = "0.0.0.0/0"
+_ID_LENGTH = 12
+_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9-]")
+
+
+def can_be_issue(finding: Finding) -> bool:
+    """Whether a finding can be followed from its beginning to its end."""
+    return finding.service == "inspector2" and finding.is_about_ports and bool(finding.arn and finding.account_id)
+
+
+def issue_id(finding: Finding) -> str:
+    """The `issue_id` of a finding: the instance's id, and what tells its findings apart."""
+    server = _NOT_IN_AN_ID.sub("", finding.server_id)[:40]
+    return f"{INSPECTOR_FINDING.id_prefix}{server}-{record_id(finding).removeprefix(ITEM_PREFIX)[:_ID_LENGTH]}"
+
+
+def detection(decision: FilterDecision) -> Detection | None:
+    """What is found of a finding; None: nothing that nobody expected, or it is over."""
+    finding = decision.finding
+    if decision.action is not FilterAction.PUBLISH or not decision.left:
+        return None
+    perms = tuple(
+        Exposure(protocol, first, last, _ANYWHERE, "open_completely")
+        for protocol in ("tcp", "udp")
+        for first, last in decision.left.protocol(protocol).spans
+    )
+    details = FindingDetails(
+        name=finding.name or finding.server_id,
+        region=finding.region,
+        vpc_id=finding.vpc_id,
+        status="open_completely",
+        tags=finding.tags,
+        perms=perms,
+        arn=finding.arn,
+        server_id=finding.server_id,
+        inspector_severity=finding.severity,
+        title=finding.title,
+        path=finding.path,
+        held_back=tuple(f"{held.ports}: {held.reason}" for held in decision.held),
+        notes=decision.notes,
+    )
+    return Detection(finding.account_id, issue_id(finding), details, whitelisted=False)
+
 
 ITEM_PREFIX = "inspector#"
 PUBLISHED_AGAIN_AFTER = timedelta(days=90)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from identification.errors import MalformedEventError
-from identification.inspector.finding import ARN, Finding
-from identification.inspector.v2 import parse_v2
+from identification.inspector.finding import ARN, Finding, parse_v2
 
 _FINDING_EVENT = "Inspector2 Finding"
 _V2_SOURCE = "aws.inspector2"

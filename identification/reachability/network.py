@@ -1,18 +1,21 @@
 """A region's network as a value: what reachability depends on of what EC2 and Elastic Load Balancing answered.
 
-Pure. `answers` and `balancers` read it. What is not in the answers is not in the value either: `verdict` then does not
-know, and says so.
+Pure. The values first, then how each answer is read into them. What is not in the answers is not in the value either:
+`verdict` then does not know, and says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from library.network.addresses import AddressSet, Network
+from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
-from library.security_groups.resources import BalancerRef
+from library.network.ports import EVERYTHING, UDP, traffic_of
+from library.security_groups.exposure import PrefixLists
+from library.security_groups.group import SecurityGroup
+from library.security_groups.usage import BalancerRef, balancer_of, instance_id_of, resource_of
 
 
 class PublicAddress(NamedTuple):
@@ -165,3 +168,297 @@ class RegionNetwork:
         if reason := self.unread.get(what):
             return f"The {what} of the region could not be read: {reason}."
         return f"{which} is not among the {what} that AWS lists for this account (is it shared?)."
+
+
+Raw = Mapping[str, Any]
+
+_STATIC, _LISTED, _PROPAGATED = range(3)  # of equal prefixes, the first counts
+_NOT_ASSOCIATED = frozenset({"disassociated", "failed"})
+_ROUTE_TARGETS = (
+    "GatewayId", "NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId", "InstanceId",
+    "EgressOnlyInternetGatewayId", "LocalGatewayId", "CarrierGatewayId", "CoreNetworkArn",
+)  # fmt: skip
+
+
+def region_network(
+    *,
+    interfaces: Iterable[Interface] | None = (),
+    subnets: Iterable[Raw] = (),
+    vpcs: Iterable[Raw] = (),
+    route_tables: Iterable[Raw] = (),
+    acls: Iterable[Raw] = (),
+    prefix_lists: PrefixLists | None = None,
+    balancers: Mapping[str, Balancer] | None = None,
+    groups: Iterable[SecurityGroup] = (),
+    unread: Mapping[str, str] | None = None,
+) -> RegionNetwork:
+    """The network of a region.
+
+    Args:
+        interfaces: None: they could not be read.
+        subnets: elements of DescribeSubnets' answer, and so on.
+        vpcs: the same.
+        route_tables: the same.
+        acls: the same.
+        prefix_lists: those of routes and of `groups` that could be read.
+        balancers: those that matter.
+        groups: those of network load balancers.
+        unread: why something could not be read, as `RegionNetwork` has it.
+    """
+    lists = prefix_lists or {}
+    return RegionNetwork(
+        interfaces=None if interfaces is None else tuple(interfaces),
+        subnets={raw["SubnetId"]: block_mode(raw) for raw in subnets},
+        vpcs={raw["VpcId"]: block_mode(raw) for raw in vpcs},
+        acls=parse_acls(acls),
+        balancers=balancers or {},
+        groups={group.group_id: parse_admissions(group, lists) for group in groups},
+        unread=unread or {},
+        **parse_route_tables(route_tables, lists)._asdict(),
+    )
+
+
+def parse_interface(raw: Raw) -> Interface:
+    """Read one element of DescribeNetworkInterfaces' answer."""
+    attachment, kind = raw.get("Attachment") or {}, raw.get("InterfaceType", "")
+    private = raw.get("PrivateIpAddresses", ())
+    known_as = {address.get("PrivateIpAddress", "") for address in (raw, *private)}
+    known_as |= {address["Ipv6Address"] for address in raw.get("Ipv6Addresses", ())}
+    if attachment.get("DeviceIndex", 0) == 0:  # Network Load Balancers, "Target groups": the primary interface
+        known_as.add(instance_id_of(raw))
+    return Interface(
+        interface_id=raw["NetworkInterfaceId"],
+        vpc_id=raw.get("VpcId", ""),
+        subnet_id=raw.get("SubnetId", ""),
+        resource=str(resource_of(raw)),
+        groups=frozenset(group["GroupId"] for group in raw.get("Groups", ())),
+        # An interface of a task or pod (a branch) can be in use without an attachment of its own.
+        attached=attachment.get("Status") != "detached" if attachment else raw.get("Status") == "in-use",
+        addresses=tuple(dict.fromkeys(_public_addresses(raw))),
+        known_as=frozenset(known_as - {""}),
+        balancer=balancer_of(raw),
+        is_accelerator=kind == "global_accelerator_managed",
+    )
+
+
+def _public_addresses(raw: Raw) -> Iterator[PublicAddress]:
+    for mapped in (raw, *raw.get("PrivateIpAddresses", ())):
+        association = mapped.get("Association") or {}
+        address = association.get("PublicIp")
+        if address and address not in (association.get("CarrierIp"), association.get("CustomerOwnedIp")):
+            yield PublicAddress(4, address)
+    if not raw.get("DenyAllIgwTraffic"):
+        for assigned in raw.get("Ipv6Addresses", ()):
+            if PUBLIC.covers(AddressSet.parse(assigned["Ipv6Address"])):
+                yield PublicAddress(6, assigned["Ipv6Address"])
+
+
+def block_mode(raw: Raw) -> str:
+    """The Block Public Access mode that a subnet or VPC tells; empty: it tells none."""
+    return str((raw.get("BlockPublicAccessStates") or {}).get("InternetGatewayBlockMode") or "")
+
+
+def parse_route_table(raw: Raw, prefix_lists: PrefixLists) -> RouteTable:
+    """Read one element of DescribeRouteTables' answer, given the prefix lists that could be read."""
+    return RouteTable(raw["RouteTableId"], tuple(_route(route, prefix_lists) for route in raw.get("Routes", ())))
+
+
+def _route(raw: Raw, prefix_lists: PrefixLists) -> Route:
+    cidr = raw.get("DestinationCidrBlock") or raw.get("DestinationIpv6CidrBlock")
+    target = next((str(raw[name]) for name in _ROUTE_TARGETS if raw.get(name)), "")
+    rank = _PROPAGATED if raw.get("Origin") == "EnableVgwRoutePropagation" else _STATIC if cidr else _LISTED
+    return Route(
+        destinations=(parse_network(cidr),) if cidr else prefix_lists.get(raw.get("DestinationPrefixListId", "")),
+        rank=rank,
+        gateway=target if target.startswith("igw-") and raw.get("State") == "active" else "",
+        is_local=target == "local",
+        target=target,
+    )
+
+
+class RouteTables(NamedTuple):
+    """What the route tables of a region say, as `RegionNetwork` has it."""
+
+    tables: Mapping[str, RouteTable]
+    main_tables: Mapping[str, RouteTable]
+    local: Mapping[str, AddressSet]
+    inspected_gateways: frozenset[str]
+
+
+def parse_route_tables(raws: Iterable[Raw], prefix_lists: PrefixLists) -> RouteTables:
+    """Read DescribeRouteTables' answers, given the prefix lists that could be read."""
+    tables: dict[str, RouteTable] = {}
+    main_tables: dict[str, RouteTable] = {}
+    local: dict[str, AddressSet] = {}
+    gateways: set[str] = set()
+    for raw in raws:
+        table, vpc_id = parse_route_table(raw, prefix_lists), raw.get("VpcId", "")
+        inside = AddressSet.of(each for route in table.routes if route.is_local for each in route.destinations or ())
+        local[vpc_id] = local.get(vpc_id, AddressSet()) | inside
+        for association in raw.get("Associations", ()):
+            if (association.get("AssociationState") or {}).get("State") in _NOT_ASSOCIATED:
+                continue
+            if association.get("Main"):
+                main_tables[vpc_id] = table
+            if subnet_id := association.get("SubnetId"):
+                tables[subnet_id] = table
+            if (gateway := association.get("GatewayId", "")).startswith("igw-"):
+                gateways.add(gateway)
+    return RouteTables(tables, main_tables, local, frozenset(gateways))
+
+
+def parse_acls(raws: Iterable[Raw]) -> dict[str, Acl]:
+    """Read DescribeNetworkAcls' answers: the ACL of each subnet."""
+    acls: dict[str, Acl] = {}
+    for raw in raws:
+        acl = Acl(raw["NetworkAclId"], tuple(sorted(map(_acl_entry, raw.get("Entries", ())), key=lambda e: e.number)))
+        acls |= {association["SubnetId"]: acl for association in raw.get("Associations", ())}
+    return acls
+
+
+def _acl_entry(raw: Raw) -> AclEntry:
+    ports = raw.get("PortRange") or {}
+    return AclEntry(
+        number=int(raw["RuleNumber"]),
+        egress=bool(raw["Egress"]),
+        allows=raw["RuleAction"] == "allow",
+        network=parse_network(raw.get("CidrBlock") or raw["Ipv6CidrBlock"]),
+        traffic=traffic_of(str(raw["Protocol"]), ports.get("From"), ports.get("To")),
+    )
+
+
+def parse_admissions(group: SecurityGroup, prefix_lists: PrefixLists) -> tuple[Admission, ...]:
+    """What a group admits from outside, given the prefix lists that could be read."""
+    unread = [Admission(EVERYTHING, None)] if group.unreadable else []
+    return (
+        *unread,
+        *(
+            Admission(
+                traffic_of(rule.protocol, rule.from_port, rule.to_port),
+                (parse_network(rule.cidr),) if rule.cidr else prefix_lists.get(rule.prefix_list_id),
+            )
+            for rule in group.ingress
+            if not rule.group_id
+        ),
+    )
+
+
+# Where on the axis of all traffic the ports of a protocol begin.
+_TRANSPORTS: dict[str, tuple[int, ...]] = {"HTTP": (0,), "HTTPS": (0,), "TCP": (0,), "TLS": (0,), "SSL": (0,)}
+_TRANSPORTS |= {"UDP": (UDP,), "QUIC": (UDP,), "TCP_UDP": (0, UDP), "TCP_QUIC": (0, UDP)}
+_KEEPS_CLIENT_ADDRESSES = "preserve_client_ip.enabled"
+_HOLDS_ADDRESSES = frozenset({"instance", "ip"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElbAnswers:
+    """What version 2 of the service answered. What is missing from a map could not be read.
+
+    Attributes:
+        listeners: by the load balancer's ARN.
+        target_groups: None: they could not be read.
+        targets: by the target group's ARN.
+        attributes: by the target group's ARN, as far as one of its targets is among `wanted`.
+        wanted: the names of the targets that matter: `Interface.known_as` of what an exposed group is on.
+    """
+
+    load_balancers: Sequence[Raw] = ()
+    listeners: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
+    target_groups: Sequence[Raw] | None = ()
+    targets: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    wanted: frozenset[str] = frozenset()
+
+
+def parse_balancers(answers: ElbAnswers) -> dict[str, Balancer]:
+    """Application, network and gateway load balancers by `BalancerRef.key`."""
+    found = {}
+    for raw in answers.load_balancers:
+        listeners = answers.listeners.get(raw["LoadBalancerArn"])
+        ports = None if listeners is None else _on_axis((each["Protocol"], each["Port"]) for each in listeners)
+        found[key_of(raw)] = Balancer(ports, _forwards(raw, listeners, answers))
+    return found
+
+
+def parse_classic(raws: Iterable[Raw]) -> dict[str, Balancer]:
+    """Classic load balancers by name."""
+    return {
+        raw["LoadBalancerName"]: Balancer(
+            _on_axis(
+                (described["Listener"]["Protocol"], described["Listener"]["LoadBalancerPort"])
+                for described in raw.get("ListenerDescriptions", ())
+            )
+        )
+        for raw in raws
+    }
+
+
+def key_of(raw: Raw) -> str:
+    """`name/id`, as the descriptions of the balancer's interfaces have it."""
+    return "/".join(raw["LoadBalancerArn"].split("/")[-2:])
+
+
+def is_entrance(raw: Raw) -> bool:
+    """Whether it is a network load balancer that the Internet can send to."""
+    return raw.get("Type") == "network" and raw.get("Scheme") != "internal"
+
+
+def groups_of(raw: Raw, listeners: Sequence[Raw], target_groups: Iterable[Raw]) -> Iterator[tuple[Raw, list[Raw]]]:
+    """The target groups of a load balancer that hold instances or addresses, and the listeners that send to each."""
+    for group in target_groups:
+        sending = [listener for listener in listeners if group["TargetGroupArn"] in _sends_to(listener)]
+        belongs = sending or raw["LoadBalancerArn"] in group.get("LoadBalancerArns", ())
+        if belongs and group.get("TargetType", "instance") in _HOLDS_ADDRESSES:
+            yield group, sending
+
+
+def _sends_to(listener: Raw) -> set[str]:
+    arns = set()
+    for action in listener.get("DefaultActions", ()):
+        weighted = (action.get("ForwardConfig") or {}).get("TargetGroups", ())
+        arns |= {each.get("TargetGroupArn") for each in (action, *weighted)}
+    return arns
+
+
+def _forwards(raw: Raw, listeners: Sequence[Raw] | None, answers: ElbAnswers) -> tuple[Forward, ...] | None:
+    if not is_entrance(raw):
+        return ()
+    if listeners is None or answers.target_groups is None:
+        return None
+    forwards: list[Forward] = []
+    for group, sending in groups_of(raw, listeners, answers.target_groups):
+        arn = group["TargetGroupArn"]
+        targets = answers.targets.get(arn)
+        if targets is None:
+            return None
+        wanted = [target for target in targets if target["Id"] in answers.wanted]
+        if not wanted:
+            continue
+        attributes = answers.attributes.get(arn)
+        if attributes is None:
+            return None
+        if _keeps_client_addresses(group, attributes):
+            forwards += _to_targets(group, sending, wanted)
+    return tuple(forwards)
+
+
+def _keeps_client_addresses(group: Raw, attributes: Mapping[str, str]) -> bool:
+    if told := attributes.get(_KEEPS_CLIENT_ADDRESSES):
+        return told.lower() == "true"
+    is_udp = UDP in _TRANSPORTS.get(group.get("Protocol", ""), ())
+    return group.get("TargetType", "instance") == "instance" or is_udp
+
+
+def _to_targets(group: Raw, sending: Sequence[Raw], targets: Iterable[Raw]) -> Iterator[Forward]:
+    for target in targets:
+        port = int(target.get("Port") or group.get("Port") or 0)
+        if not sending:
+            yield Forward(None, target["Id"], port)
+        for listener in sending:
+            for start in _TRANSPORTS.get(listener["Protocol"], ()):
+                yield Forward(start + int(listener["Port"]), target["Id"], start + port)
+
+
+def _on_axis(ports: Iterable[tuple[str, int]]) -> IntervalSet:
+    places = [start + int(port) for protocol, port in ports for start in _TRANSPORTS.get(protocol.upper(), ())]
+    return IntervalSet.of((place, place) for place in places)

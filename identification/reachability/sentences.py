@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from identification.reachability.network import Interface, RegionNetwork
-from identification.reachability.passing import KNOWN_MODES, acl_passing, denying_entry
-from identification.reachability.ways import Attempt, Way
+from identification.reachability.ways import KNOWN_MODES, Attempt, Way, acl_passing, denying_entry
 from library.issues.reachability import Blocker, Verdict
 from library.network.addresses import Network
 from library.network.intervals import IntervalSet
-from library.network.ports import port_range
-from library.network.traffic import UDP, WITHOUT_PORTS, traffic_name
+from library.network.ports import UDP, WITHOUT_PORTS, port_range, traffic_name
 
 _STRETCHES_NAMED = 5
 _LAST_RULES = (32767, 32768)  # EC2's numbers for the entries `*` of IPv4 and IPv6, which deny what no other matches

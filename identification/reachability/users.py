@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from identification.reachability.answers import parse_interface
-from identification.reachability.failed_read import FailedReads
-from identification.reachability.sweep import Swept
-from library.aws.chunks import chunks
+from identification.reachability.network import parse_interface
+from identification.reachability.sweep import FailedReads, Swept
 from library.aws.ec2 import VALUES_A_FILTER
-from library.aws.failures import error_code
-from library.security_groups.resources import Resource, balancer_of, instance_id_of, resource_of
-from library.security_groups.usage import Usage, User
+from library.aws.failures import chunks, error_code
+from library.security_groups.usage import Resource, Usage, User, balancer_of, instance_id_of, resource_of
 
 Raw = Mapping[str, Any]
 Tags = Mapping[str, str]

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 from identification.reachability import sentences
 from identification.reachability.network import Interface, RegionNetwork
-from identification.reachability.passing import everybody
-from identification.reachability.ways import Attempt, PortStretch, Way, Ways
+from identification.reachability.ways import Attempt, PortStretch, Way, Ways, everybody
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.network.intervals import EMPTY, IntervalSet
 from library.security_groups.exposure import Opening, OpenStatus

@@ -27,7 +27,7 @@ from library.documents.text import counted
 from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use, UseRule, UseSource, Verdict
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
-from library.network.traffic import traffic_of
+from library.network.ports import traffic_of
 from library.security_groups.exposure import Exposure
 
 NOISE_PORTS = 3
@@ -47,7 +47,7 @@ GONE = ""
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What one rule that stays admits: the traffic (`library.network.traffic`) of these sources."""
+    """What one rule that stays admits: the traffic (`library.network.ports`) of these sources."""
 
     group_id: str
     traffic: IntervalSet

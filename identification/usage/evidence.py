@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from identification.usage.records import FlowRecord
 from library.network.intervals import EMPTY, IntervalSet
-from library.network.traffic import UDP, WITHOUT_PORTS
+from library.network.ports import UDP, WITHOUT_PORTS
 
 HOUR = 3600
 CONNECTIONS_KEPT = 40_000
@@ -90,7 +90,7 @@ class Contact(NamedTuple):
     Attributes:
         source: its address, packed.
         port: the local port; 0 where the protocol has none.
-        axis: the traffic as a number (`library.network.traffic`).
+        axis: the traffic as a number (`library.network.ports`).
         grade: the best of its connections; 0: refused only.
         refused: whether a record was refused.
         busiest: packets of its largest connection.
@@ -153,7 +153,7 @@ class Interface:
 
 
 def axis_of(protocol: int, port: int) -> int:
-    """The place of traffic on the axis of `library.network.traffic`."""
+    """The place of traffic on the axis of `library.network.ports`."""
     if protocol == _TCP:
         return port
     return UDP + port if protocol == _UDP else WITHOUT_PORTS + protocol
@@ -183,7 +183,7 @@ class Evidence:
     """The totals of some interfaces by one flow log.
 
     Attributes:
-        scope: the traffic of which connections are kept (`library.network.traffic`).
+        scope: the traffic of which connections are kept (`library.network.ports`).
         interfaces: their ids, in the order of their numbers in the keys.
         entries: cells by key, of the hours in ascending order.
         coverage: by interface's number and hour, four times the number of lines, and whether one was a record and one

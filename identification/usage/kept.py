@@ -19,7 +19,7 @@ from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any
 
 from identification.usage.evidence import Evidence
-from library.aws.table_definition import TIME_TO_LIVE_ATTRIBUTE
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.network.intervals import IntervalSet
 
 if TYPE_CHECKING:

@@ -31,8 +31,7 @@ from identification.usage.records import (
     read_parquet_object,
     read_text_object,
 )
-from library.aws.chunks import chunks
-from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, error_code, explain
+from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, chunks, error_code, explain
 from library.aws.session import Sessions
 from library.documents.text import counted
 from library.errors import HammerError

@@ -50,7 +50,7 @@ from library.issues.times import parse_time
 from library.issues.use import Use
 from library.network.addresses import RFC_1918, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
-from library.network.traffic import traffic_of
+from library.network.ports import traffic_of
 from library.security_groups.exposure import Evaluator
 
 if TYPE_CHECKING:
@@ -222,7 +222,6 @@ class UsageRun:
             return subjects
         self._read_flow_logs(account_id, region, subjects, flow_logs, budget)
         self._describe_rules(account_id, region, subjects)
-        self.sessions.forget(account_id, region)
         return subjects
 
     def _read_flow_logs(

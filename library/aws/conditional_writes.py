@@ -1,33 +1,223 @@
-"""Items of Hammer's DynamoDB table: pages of them, and conditional writes.
+"""Items of Hammer's DynamoDB table: the table's definition, values, pages of items, and conditional writes.
 
-The one place where an expression of DynamoDB is composed. Every read is strongly consistent, and a write says on what
-it depends.
+The one place where an expression of DynamoDB is composed: attributes are named as `#name` and values as `:name`,
+since many attribute names are reserved words. Every read is strongly consistent, and a write says on what it depends.
 
-An expression names attributes as `#name` and values as `:name`: many attribute names are reserved words of DynamoDB.
+Values go from Python's to DynamoDB's and back (S, N, B, BOOL, NULL, L, M, SS, NS and BS) by the rules of
+`boto3.dynamodb.types`, which a Lambda cannot import without all of boto3. A query's answer is read from its JSON
+straight to items: botocore copies it value by value first, which takes ten times as long (`make bench`, the host's
+jobs).
+
+Terraform makes the same table (deployment/terraform); a test compares the two.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from decimal import Clamped, Context, Decimal, Inexact, Overflow, Rounded, Underflow
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from library.aws.answers import reading_answers
 from library.aws.failures import error_code
-from library.aws.item_values import from_attribute, to_attribute
-from library.aws.query_answer import read_query_answer
 from library.errors import HammerError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.paginator import QueryPaginator
 
+
+class QueryAnswer(NamedTuple):
+    """One page.
+
+    Attributes:
+        items: as `from_attribute` gives their values.
+        rest: the answer without them, as JSON: what is left for botocore to read, the next page's key among it.
+    """
+
+    items: list[dict[str, Any]]
+    rest: bytes
+
+
+def read_query_answer(body: bytes, leave_out: Sequence[str] = ()) -> QueryAnswer | None:
+    """Read one answer, or None if it is not as DynamoDB's are: then it is for botocore to say what is wrong.
+
+    Args:
+        body: the answer.
+        leave_out: the path of a list that is not wanted: it is empty in the items that have it. Empty: there is none.
+    """
+    try:
+        answer = json.loads(body)
+        items = answer.pop("Items")
+        if leave_out:
+            for item in items:
+                _leave_out(item, leave_out)
+        items = [_map_of_answer(item) for item in items]
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return QueryAnswer(items, json.dumps(answer).encode())
+
+
+def _leave_out(item: dict[str, Any], path: Sequence[str]) -> None:
+    *parents, name = path
+    for parent in parents:
+        item = item.get(parent, {}).get("M", {})
+    if "L" in item.get(name, {}):
+        item[name] = {"L": []}
+
+
+def _map_of_answer(typed: dict[str, Any]) -> dict[str, Any]:
+    """A map of attributes as a map of their values. The most frequent kinds need no call of a function."""
+    found: dict[str, Any] = {}
+    for name, attribute in typed.items():
+        ((kind, value),) = attribute.items()
+        if kind == "S":
+            found[name] = value
+        elif kind == "M":
+            found[name] = _map_of_answer(value)
+        elif kind == "N":
+            found[name] = _cached_number(value)
+        else:
+            found[name] = _value_of_answer(kind, value, attribute)
+    return found
+
+
+def _value_of_answer(kind: str, value: Any, attribute: dict[str, Any]) -> Any:
+    match kind:
+        case "NULL":
+            return None
+        case "L":
+            return [_map_of_answer({"": entry})[""] for entry in value]
+        case "B":  # in JSON the bytes are base64, which botocore would have decoded
+            return base64.b64decode(value)
+        case "BS":
+            return {base64.b64decode(entry) for entry in value}
+    return from_attribute(attribute)
+
+
+@lru_cache(maxsize=1024)
+def _cached_number(text: str) -> Any:
+    """A number as a Decimal. Most are few: ports, and counts of revisions and occurrences."""
+    return from_attribute({"N": text})
+
+
+STATUS_INDEX = "by_status"  # account_id, status
+REGION_INDEX = "by_open_region"  # account_id, open_region: issues that are open or whitelisted
+
+TIME_TO_LIVE_ATTRIBUTE = "expires_at"  # seconds since 1970; DynamoDB deletes the item after it. Issues have none.
+
+TABLE_DEFINITION: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [
+        {"AttributeName": name, "AttributeType": "S"} for name in ("account_id", "issue_id", "status", "open_region")
+    ],
+    "KeySchema": [
+        {"AttributeName": "account_id", "KeyType": "HASH"},
+        {"AttributeName": "issue_id", "KeyType": "RANGE"},
+    ],
+    "LocalSecondaryIndexes": [
+        {
+            "IndexName": index,
+            "KeySchema": [
+                {"AttributeName": "account_id", "KeyType": "HASH"},
+                {"AttributeName": attribute, "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        for index, attribute in ((STATUS_INDEX, "status"), (REGION_INDEX, "open_region"))
+    ],
+}
+"""The table as CreateTable takes it, but for its name."""
+
+
+# A number has up to 38 digits and is within 1E-130 and 9.9E+125 (DynamoDB, "Supported data types"). One that is not
+# cannot be stored, and is never stored as another number.
+_NUMBERS = Context(Emin=-128, Emax=126, prec=38, traps=[Clamped, Overflow, Inexact, Rounded, Underflow])
+
+
+def to_attribute(value: Any) -> dict[str, Any]:
+    """A value in the form that DynamoDB's API takes.
+
+    >>> to_attribute({"port": 22, "tags": ["a"]})
+    {'M': {'port': {'N': '22'}, 'tags': {'L': [{'S': 'a'}]}}}
+
+    Raises:
+        TypeError: DynamoDB has no such type; it has no float.
+        decimal.DecimalException: a number that DynamoDB cannot keep as it is.
+    """
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case int() | Decimal():
+            return {"N": _number(value)}
+        case str():
+            return {"S": value}
+        case bytes() | bytearray():
+            return {"B": bytes(value)}
+        case Mapping():
+            return {"M": {name: to_attribute(entry) for name, entry in value.items()}}
+        case list() | tuple():
+            return {"L": [to_attribute(entry) for entry in value]}
+        case Set():
+            return _set(value)
+    raise TypeError(f"DynamoDB has no type for a {type(value).__name__}")
+
+
+def from_attribute(attribute: Mapping[str, Any]) -> Any:
+    """The value that DynamoDB's API gave; a number is a Decimal.
+
+    Raises:
+        TypeError: a type that DynamoDB did not have when this was written.
+    """
+    for name, value in attribute.items():  # there is one
+        if read := _READ.get(name):
+            return read(value)
+    raise TypeError(f"the type {', '.join(attribute)} of DynamoDB is not known")
+
+
+def _number(value: Decimal | int) -> str:
+    number = _NUMBERS.create_decimal(value)
+    if not number.is_finite():
+        raise TypeError(f"DynamoDB has no {number}")
+    return str(number)
+
+
+def _set(value: Set[Any]) -> dict[str, Any]:
+    entries = [to_attribute(entry) for entry in value]
+    types = {name for entry in entries for name in entry}
+    if len(types) != 1 or not types <= {"S", "N", "B"}:
+        raise TypeError("a set of DynamoDB holds texts, numbers or bytes, of one kind and at least one")
+    (name,) = types
+    return {f"{name}S": [entry[name] for entry in entries]}
+
+
+def _decimal(value: str) -> Decimal:
+    return _NUMBERS.create_decimal(value)
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "NULL": lambda _: None,
+    "BOOL": bool,
+    "N": _decimal,
+    "S": str,
+    "B": bytes,
+    "M": lambda value: {name: from_attribute(entry) for name, entry in value.items()},
+    "L": lambda value: [from_attribute(entry) for entry in value],
+    "SS": set,
+    "NS": lambda value: {_decimal(entry) for entry in value},
+    "BS": set,
+}
+
+
 _BATCH_GET_LIMIT = 100
-_BEFORE_PARSE = "before-parse.dynamodb.Query"  # an older botocore has none
 
 Item = dict[str, Any]
 
@@ -67,7 +257,6 @@ class Items:
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
-        client.meta.events.register(_BEFORE_PARSE, _read_items, unique_id="hammer-read-items")
 
     @cached_property
     def _pages(self) -> QueryPaginator:
@@ -120,7 +309,7 @@ class Items:
             **_names(f"{condition} {only} {projection}"),
             **{name: value for name, value in optional.items() if value},  # type: ignore[arg-type]
         )
-        for items in _read(iter(pages), wanted.leave_out if wanted else ()):
+        for items in _read(self._client, iter(pages), wanted.leave_out if wanted else ()):
             yield from items
 
     def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
@@ -189,36 +378,25 @@ class Items:
         return _item(answer.get("Attributes", {}))
 
 
-# What to leave out of the answer that a client waits for. None: other callers of the same client get it from botocore.
-_reading_items: ContextVar[Sequence[str] | None] = ContextVar("_reading_items", default=None)
-
-
 class _Read(list[Item]):
     """The items of a page, read already."""
 
 
-def _read(pages: Iterator[Any], leave_out: Sequence[str]) -> Iterator[Iterable[Item]]:
+def _read(client: DynamoDBClient, pages: Iterator[Any], leave_out: Sequence[str]) -> Iterator[Iterable[Item]]:
+    def read(body: bytes, customized: dict[str, Any]) -> bytes:
+        answer = read_query_answer(body, leave_out)
+        if answer is None:
+            return body
+        customized["Items"] = _Read(answer.items)
+        return answer.rest
+
     while True:
-        token = _reading_items.set(leave_out)
-        try:
+        with reading_answers(client, "Query", read):
             page = next(pages, None)
-        finally:
-            _reading_items.reset(token)
         if page is None:
             return
         items = page["Items"]
         yield items if isinstance(items, _Read) else map(_item, items)
-
-
-def _read_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Handler of botocore's `before-parse`: take the items out of the body before botocore parses the rest of it."""
-    leave_out = _reading_items.get()
-    if leave_out is None or response_dict["status_code"] != 200:
-        return
-    answer = read_query_answer(response_dict["body"], leave_out)
-    if answer is not None:
-        response_dict["body"] = answer.rest
-        customized_response_dict["Items"] = _Read(answer.items)
 
 
 def serialized(values: Mapping[str, Any]) -> dict[str, Any]:

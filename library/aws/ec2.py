@@ -1,19 +1,24 @@
-"""EC2, read only: security groups, managed prefix lists and regions."""
+"""EC2, read only: security groups and their rules, managed prefix lists, regions, and what uses a group.
+
+Whatever has a security group has it on a network interface. What an interface belongs to is in its attachment, or in
+the description that the service gave it (Amazon EC2 User Guide, "Requester-managed network interfaces").
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import ResponseParserError
 
-from library.aws.chunks import chunks
-from library.aws.collector import collector_paused
-from library.network.addresses import Network, parse_network
+from library.aws.answers import reading_answers
+from library.aws.failures import AWS_ERRORS, chunks, explain
+from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
+from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
 from library.security_groups.group import GroupPage, IngressRule, ShapeError, parse_page, parse_rule
-from library.security_groups.xml_answer import read_answer
+from library.security_groups.usage import Usage, User, instance_id_of, resource_of
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -22,7 +27,6 @@ GROUPS_A_PAGE = 1000  # DescribeSecurityGroups, MaxResults
 RULES_A_PAGE = 1000  # DescribeSecurityGroupRules, MaxResults
 VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
-_BEFORE_PARSE = "before-parse.ec2.DescribeSecurityGroups"  # an older botocore has none
 
 
 def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[list[dict[str, Any]]]:
@@ -54,40 +58,43 @@ def _only(group_ids: Sequence[str], page: Any) -> Any:
 def read_security_groups(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[GroupPage]:
     """The groups of a region as values, a page at a time: what a scan looks at.
 
-    botocore signs, retries, pages and reads errors. An answer with groups is read from its XML
-    (`library.security_groups.xml_answer`). Where botocore has no such event, groups come as dictionaries and
-    give the same values.
+    botocore signs, retries, pages and reads errors. An answer as EC2 writes it is read from its text
+    (`library.security_groups.ec2_answer`); any other comes as dictionaries, which give the same values. Where those may
+    lack a part of a rule, because nobody knows it, no group of the answer with rules counts as understood.
 
     Args:
         client: for the account and region. Its other calls are not affected.
         group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
     """
-    client.meta.events.register(_BEFORE_PARSE, _read_xml, unique_id="hammer-read-xml")
     pages = security_group_pages(client, group_ids)
+    unknown: list[str] = []
+
+    def read(body: bytes, customized: dict[str, Any]) -> bytes:
+        answer = read_answer(body)
+        if answer is None:
+            unknown[:] = unknown_rule_parts(body)
+            return body
+        customized["SecurityGroups"] = answer.page
+        return answer.rest
+
     while True:
-        token = _reading_xml.set(True)
-        try:
+        unknown.clear()
+        with reading_answers(client, "DescribeSecurityGroups", read):
             page: Any = next(pages, None)
-        finally:
-            _reading_xml.reset(token)
         if page is None:
             return
-        yield page if isinstance(page, GroupPage) else parse_page(page)
+        yield page if isinstance(page, GroupPage) else _doubted(parse_page(page), unknown)
 
 
-# Whether the answer that a client waits for is to be read from XML: other callers of the same client get dictionaries.
-_reading_xml: ContextVar[bool] = ContextVar("_reading_xml", default=False)
-
-
-def _read_xml(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Handler of botocore's `before-parse`: take the groups out of the body before botocore parses the rest of it."""
-    if not _reading_xml.get() or response_dict["status_code"] != 200:
-        return
-    with collector_paused:
-        answer = read_answer(response_dict["body"])
-    if answer is not None:
-        response_dict["body"] = answer.rest
-        customized_response_dict["SecurityGroups"] = answer.page
+def _doubted(page: GroupPage, unknown: Sequence[str]) -> GroupPage:
+    if not unknown:
+        return page
+    reason = f"a rule in the same answer has an unknown part: {', '.join(unknown)}"
+    return page._replace(
+        groups=tuple(
+            replace(group, unreadable=(*group.unreadable, reason)) if group.ingress else group for group in page.groups
+        )
+    )
 
 
 def read_rules(client: EC2Client, group_ids: Sequence[str]) -> dict[str, dict[str, IngressRule | None]]:
@@ -195,3 +202,92 @@ def region_is_enabled(client: EC2Client, region: str) -> bool:
     """Whether the client's account has a region enabled. `client` is for a region that surely is."""
     answer = client.describe_regions(AllRegions=True, Filters=[{"Name": "region-name", "Values": [region]}])
     return any(found["OptInStatus"] != "not-opted-in" for found in answer["Regions"])
+
+
+_INTERFACES_A_PAGE = 1000  # DescribeNetworkInterfaces, MaxResults
+
+
+def usage_of(client: EC2Client, group_id: str) -> Usage:
+    """What uses one group, or why that could not be read: for when a person looks at that group.
+
+    Args:
+        client: for the account and region.
+        group_id: the group.
+    """
+    try:
+        return read_usage(client, [group_id])[group_id]
+    except AWS_ERRORS as error:
+        return Usage(unknown=explain(error))
+
+
+def read_usage(client: EC2Client, group_ids: Iterable[str]) -> dict[str, Usage]:
+    """What uses each of these groups.
+
+    Args:
+        client: for the account and region.
+        group_ids: the groups.
+
+    Raises:
+        ClientError, BotoCoreError: it could not be read.
+    """
+    wanted = sorted(set(group_ids))
+    interfaces = list({found["NetworkInterfaceId"]: found for found in _interfaces(client, wanted)}.values())
+    instance_ids = sorted({instance_id_of(interface) for interface in interfaces} - {""})
+    instances = {instance["InstanceId"]: _tags(instance.get("Tags")) for instance in _instances(client, instance_ids)}
+    using: dict[str, list[Mapping[str, Any]]] = {group_id: [] for group_id in wanted}
+    for interface in interfaces:
+        for group_id in {group["GroupId"] for group in interface.get("Groups", ())} & using.keys():
+            using[group_id].append(interface)
+    return {group_id: _usage(found, instances) for group_id, found in using.items()}
+
+
+def _usage(interfaces: Sequence[Mapping[str, Any]], instances: Mapping[str, Mapping[str, str]]) -> Usage:
+    addresses: dict[tuple[str, str], set[str]] = {}
+    for interface in interfaces:
+        addresses.setdefault(_owner(interface, instances), set()).update(_public_addresses(interface))
+    used_by = sorted({instance_id_of(interface) for interface in interfaces} & instances.keys())
+    return Usage(
+        users=tuple(sorted(User(kind, name, tuple(sorted(found))) for (kind, name), found in addresses.items())),
+        tags=(
+            *(instances[instance_id] for instance_id in used_by),
+            *(_tags(interface.get("TagSet")) for interface in interfaces),
+        ),
+    )
+
+
+def _owner(interface: Mapping[str, Any], instances: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    """What an interface belongs to: kind and name."""
+    kind, name = resource_of(interface)
+    called = instances.get(instance_id_of(interface), {}).get("Name", "")
+    return kind, f"{name} ({called})" if called else name
+
+
+def _public_addresses(interface: Mapping[str, Any]) -> Iterator[str]:
+    for address in (interface, *interface.get("PrivateIpAddresses", ())):
+        if public := (address.get("Association") or {}).get("PublicIp"):
+            yield public
+    for address in interface.get("Ipv6Addresses", ()):
+        if PUBLIC.covers(AddressSet.parse(address["Ipv6Address"])):
+            yield address["Ipv6Address"]
+
+
+def _interfaces(client: EC2Client, group_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    for ids in chunks(group_ids, VALUES_A_FILTER):
+        for page in client.get_paginator("describe_network_interfaces").paginate(
+            Filters=[{"Name": "group-id", "Values": list(ids)}], PaginationConfig={"PageSize": _INTERFACES_A_PAGE}
+        ):
+            yield from page["NetworkInterfaces"]
+
+
+def _instances(client: EC2Client, instance_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    # A filter, unlike InstanceIds, does not fail for all when one of them is gone.
+    for ids in chunks(instance_ids, VALUES_A_FILTER):
+        for page in client.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": "instance-id", "Values": list(ids)}]
+        ):
+            for reservation in page["Reservations"]:
+                yield from reservation["Instances"]
+
+
+def _tags(raw: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in raw or ()}

@@ -1,22 +1,22 @@
 """The issues of the DynamoDB table: reading them, and writing what the jobs decide about them.
 
-Every write is conditional on what it was decided on. Reads are strongly consistent: the indexes are local ones.
+Every write is conditional on what it was decided on. Reads are strongly consistent: the indexes are local ones. Issues
+that other tooling wrote lack the indexes' attribute; `backfill_index` adds it at an account's first scan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.conditional_writes import Items, WantedAttributes
-from library.aws.missing_table import name_missing_table
-from library.aws.table_definition import REGION_INDEX, STATUS_INDEX
+from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, ConflictError, Items, WantedAttributes
+from library.aws.failures import name_missing_table
 from library.errors import HammerError
-from library.issues.issue import OTHER_JOBS_ATTRIBUTES, Issue, Status
-from library.issues.kinds import ISSUE_ID_PREFIXES
+from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
 from library.issues.reconcile import Event
 from library.issues.times import format_time
 
@@ -315,3 +315,23 @@ def _issues(
             unreadable(error)
             continue
         yield issue
+
+
+_ADOPTED = "adopted#issues"  # the id of the item that says that this was done for an account
+
+
+def adopt(table: IssueTable, account_id: str) -> None:
+    """Give an account's open issues that other tooling wrote the key of the index. Done once for each account.
+
+    One that cannot be read is left as it is: the jobs name it.
+    """
+    if table.items.get(account_id, _ADOPTED):
+        return
+    for status in (Status.OPEN, Status.WHITELISTED):
+        for item in table.items_with_status(account_id, status):
+            if "open_region" in item or not str(item["issue_id"]).startswith("sg-"):
+                continue
+            with suppress(ConflictError, UnreadableIssueError):
+                table.adopt(read_issue(item, check=True))
+    with suppress(ConflictError):
+        table.items.put_new({"account_id": account_id, "issue_id": _ADOPTED, "adopted": True})

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.table_definition import TIME_TO_LIVE_ATTRIBUTE
 from library.documents.text import flattened
 from library.issues import history
 from library.issues.times import format_time, parse_time

@@ -1,8 +1,7 @@
 """One lock for everything that changes security groups: a lease in the issue table.
 
-Whoever holds it renews it before each step. A holder that stops renewing loses it when the lease ends; one that died
-on this machine loses it at once. The item also names the groups whose change was begun and not finished, so that the
-next holder knows where to look first.
+Whoever holds it renews it before each step. A holder that stops renewing, or dies, loses it when the lease ends. The
+item also names the groups whose change was begun and not finished, so that the next holder knows where to look first.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError, Items
@@ -29,8 +27,9 @@ if TYPE_CHECKING:
 LOCK_ID = "lock#remediation"
 REPORTING_LOCK_ID = "lock#reporting"  # its own: two reports at once would file two tickets
 USAGE_LOCK_ID = "lock#usage"  # its own: two would read the same logs
-# Longer than any one call of AWS can take with all its retries: the holder renews between calls.
-LEASE = timedelta(minutes=15)
+# Longer than any one call of AWS can take with all its retries (library.aws.session: 6 attempts of 70 s): the holder
+# renews between calls.
+LEASE = timedelta(minutes=8)
 
 
 class LockedError(HammerError):
@@ -38,31 +37,16 @@ class LockedError(HammerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """A process that may hold the lock.
-
-    Attributes:
-        who: for people.
-        machine: tells this running system and its process ids from every other; empty: unknown.
-        process: the process on the machine; empty: unknown.
-    """
-
-    who: str
-    machine: str = ""
-    process: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class LockState:
     """The lock as it is.
 
     Attributes:
-        holder: None: nobody holds it.
+        holder: the process that holds it, for people; empty: nobody does.
         until: when the lease ends, in UTC.
         unfinished: (account id, region, group id) of changes that were begun and not finished.
     """
 
-    holder: Holder | None
+    holder: str
     until: datetime | None
     unfinished: frozenset[tuple[str, str, str]]
     token: str = ""
@@ -75,7 +59,7 @@ class Lock:
         client: for DynamoDB, in the main account and region.
         table_name: the issue table.
         account_id: the main account.
-        holder: this process.
+        holder: this process, for people: see `this_process`.
         now: tells the time in UTC.
         lock_id: which lock.
     """
@@ -85,7 +69,7 @@ class Lock:
         client: DynamoDBClient,
         table_name: str,
         account_id: str,
-        holder: Holder,
+        holder: str,
         now: Callable[[], datetime],
         lock_id: str = LOCK_ID,
     ) -> None:
@@ -106,12 +90,7 @@ class Lock:
         state = self.read()
         if state.token == self._token:
             return  # a retry of a write that had succeeded unseen
-        if state.holder and _is_dead(state.holder, self._holder.machine):
-            condition = "lock_token = :dead"
-            if self._take(condition, {":dead": state.token}):
-                return
-            state = self.read()
-        who = state.holder.who if state.holder else "somebody else"
+        who = state.holder or "somebody else"
         raise LockedError(f"another run holds the lock: {who}, until {shown_time(state.until)} unless it goes on")
 
     def renew(self) -> None:
@@ -133,7 +112,7 @@ class Lock:
     def release(self) -> None:
         """Let go, if it is still ours."""
         try:
-            self._while_mine(removes=("lock_token", "lease_ends", "who", "machine", "process_id"))
+            self._while_mine(removes=("lock_token", "lease_ends", "who"))
         except LockedError:
             return
 
@@ -141,10 +120,9 @@ class Lock:
         """The lock as it is, whoever holds it."""
         item = self._items.get(*self._key) or {}
         token = item.get("lock_token", "")
-        who, machine, process = (item.get(name, "") for name in ("who", "machine", "process_id"))
         ends = item.get("lease_ends")
         return LockState(
-            holder=Holder(who, machine, process) if token else None,
+            holder=item.get("who", "") or "somebody" if token else "",
             until=datetime.fromtimestamp(float(ends), UTC) if ends else None,
             unfinished=frozenset(_place(text) for text in item.get("unfinished", ())),
             token=token,
@@ -154,12 +132,7 @@ class Lock:
         return {"lease_ends": _epoch(self._now() + LEASE)}
 
     def _take(self, condition: str, values: Mapping[str, Any]) -> bool:
-        mine = {
-            "lock_token": self._token,
-            "who": self._holder.who,
-            "machine": self._holder.machine,
-            "process_id": self._holder.process,
-        }
+        mine = {"lock_token": self._token, "who": self._holder}
         try:
             self._items.update(*self._key, mine | self._lease(), condition=condition, values=values)
         except ConflictError:
@@ -192,17 +165,9 @@ def _epoch(time: datetime) -> Decimal:
     return Decimal(repr(time.timestamp()))
 
 
-def this_process() -> Holder:
-    """This process, as precisely as the system tells."""
-    pid = os.getpid()
-    who = f"{login_name() or f'user {os.getuid()}'}@{socket.gethostname()}, process {pid}"
-    try:
-        machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip() + str(
-            Path("/proc/self/ns/pid").readlink()
-        )
-        return Holder(who, machine, f"{pid}:{_started(pid)}")
-    except OSError:  # not Linux: only the end of the lease tells that a holder died
-        return Holder(who)
+def this_process() -> str:
+    """This process, for people: who runs it, where, and its id."""
+    return f"{login_name() or f'user {os.getuid()}'}@{socket.gethostname()}, process {os.getpid()}"
 
 
 def login_name() -> str:
@@ -211,26 +176,6 @@ def login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
-
-
-def _is_dead(holder: Holder, machine: str) -> bool:
-    """Whether a holder was a process of this machine that has ended. Unknown counts as alive."""
-    if not machine or holder.machine != machine:
-        return False
-    pid, _, started = holder.process.partition(":")
-    try:
-        return _started(int(pid)) != started
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    except (OSError, ValueError):
-        return False
-
-
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks (proc(5), /proc/pid/stat, field 22): pids are used again."""
-    # The second field, the program's name in brackets, may contain anything.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return "ended" if fields[0] in "ZX" else fields[19]
 
 
 def _place(text: str) -> tuple[str, str, str]:

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError, NextNumber
-from library.aws.table_definition import TIME_TO_LIVE_ATTRIBUTE
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, ConflictError, NextNumber
 from library.issues.opening_calls import OpeningCall, needed, surplus
 from library.issues.told import Told
 

@@ -1,10 +1,22 @@
-"""AWS clients for every account: the main one's own credentials, and an assumed role in each other account."""
+"""AWS clients for every account: the main one's own credentials, and an assumed role in each other account.
+
+Making a client of botocore costs more than the calls of a scan target, so there is one for each service and region,
+which all accounts share. What a caller gets is an `AccountClient`: it names the account while a call of it is signed,
+and the shared client signs with the credentials of the account that is named. Without a name nothing is signed.
+
+Each answer is looked at before botocore parses it: a page that a proxy or a guest network sends in place of AWS's
+answer, with status 200, would be read as an answer in which nothing is set. An item of the table would not be there,
+and a write that never arrived would count as done.
+"""
 
 from __future__ import annotations
 
-import gc
+import re
 import threading
-from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -16,21 +28,76 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
-
-from library.aws.foreign_answers import refuse_foreign_answers
-from library.aws.sdk_data import sdk_session
+from botocore.loaders import Loader, create_loader
+from botocore.parsers import ResponseParserError
 
 if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+    from botocore.model import OperationModel
     from botocore.session import Session as BotocoreSession
+
+
+def sdk_session() -> BotocoreSession:
+    """A new session from the standard SDK environment, which rejects answers that are not AWS's.
+
+    The sessions of a process share the SDK's data, once it is read: that of EC2 takes 25 MiB and 0.1 s.
+    """
+    session = reject_non_aws_responses(botocore.session.get_session())
+    session.register_component("data_loader", _shared_loader(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _shared_loader(search_path: str | None) -> Loader:
+    return create_loader(search_path)
+
+
+# Possessive: a page of nothing but comments must not be tried in every way that they may be put together.
+_COMMENTS = rb"(?:<!--(?>.*?-->)\s*+)*+"
+_PAGE = re.compile(rb"\s*+" + _COMMENTS + rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+_JSON, _XML = "json", ("ec2", "query")
+# The root element of an answer is the operation's name and "Response" in both protocols (Smithy, AWS query and EC2).
+_XML_ANSWER = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml(?>.*?\?>)\s*+)?+" + _COMMENTS + rb"<(?:[\w.-]+:)?\w+Response\b", re.DOTALL
+)
+_BEGINNING = 1000  # bytes in which a page shows itself
+
+
+def reject_non_aws_responses(session: BotocoreSession) -> BotocoreSession:
+    """Have every client of a session raise ResponseParserError where a page came in place of an answer.
+
+    Args:
+        session: the clients that it makes from now on do so.
+
+    Returns:
+        The same session.
+    """
+    session.register("before-parse", _reject, unique_id="hammer-reject-non-aws-responses")
+    return session
+
+
+def _reject(**told: Any) -> None:
+    """Handler of botocore's `before-parse`. Raises ResponseParserError."""
+    operation_model: OperationModel = told["operation_model"]
+    response_dict = told["response_dict"]
+    body = response_dict["body"]
+    # An object of S3 comes as a stream, and may well be a page. What is refused by its status is read as an error.
+    if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
+        return
+    beginning = body[:_BEGINNING]
+    protocol = operation_model.service_model.resolved_protocol
+    is_foreign_json = protocol == _JSON and beginning.strip() and not beginning.lstrip().startswith(b"{")
+    is_foreign_xml = protocol in _XML and not _XML_ANSWER.match(beginning)
+    if _PAGE.match(beginning) or is_foreign_json or is_foreign_xml:
+        raise ResponseParserError(f"the answer to {operation_model.name} is a page, or none of AWS's: {body[:200]!r}")
+
 
 # The SDK's own default of 3 attempts gives up within a second of throttling. AWS_MAX_ATTEMPTS and AWS_RETRY_MODE, the
 # SDK's own settings, replace these.
 _ATTEMPTS = 6
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
-_SESSIONS_KEPT = 64  # of assumed roles; one holds a quarter of a MiB, and its credentials cost a call of STS
-# A client is a cycle of few objects that hold several MiB. The collector, which counts objects, comes too late for it.
-_PLACES_BETWEEN_COLLECTIONS = 8
+_CONNECTIONS = 16  # of a client that all accounts share: at least as many as there are threads
 # A session may do what both its role's policies and this allow (STS API Reference, AssumeRole, Policy).
 _READ_EC2 = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*"],"Resource":"*"}]}'
@@ -65,12 +132,18 @@ class Sessions:
         self._external_id = external_id
         self._policy = _READ_EC2 if read_only else ""
         self._base = base or sdk_session()
-        self._assumed_sessions: OrderedDict[str, BotocoreSession] = OrderedDict()
-        # Neither sessions nor the making of clients are safe to share between threads; clients are.
+        self._credentials = _AccountCredentials(self._credentials_of)
+        self._shared = self._session_of_all_accounts()
+        # The making of clients is not safe to share between threads; clients are.
         self._lock = threading.RLock()
-        self._clients: dict[tuple[str, str, str], Any] = {}
-        self._forgotten = 0
-        self._config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, **_retries(self._base))
+        self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._assumed: dict[str, DeferredRefreshableCredentials] = {}
+        self._config = Config(
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+            max_pool_connections=_CONNECTIONS,
+            **_retries(self._base),
+        )
 
     def role_arn(self, account_id: str) -> str:
         """The role that is assumed in an account."""
@@ -85,38 +158,36 @@ class Sessions:
             account_id: the account; empty: the main one.
             region: the region; empty: the main one.
         """
-        key = (service, account_id or self._main_account_id, region or self._region)
+        if not account_id or account_id == self._main_account_id:
+            return self._made(service, region, is_main=True)
+        return AccountClient(self._made(service, region, is_main=False), account_id)
+
+    def _made(self, service: str, region: str, *, is_main: bool) -> Any:
+        key = (service, region or self._region, is_main)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session(key[1]).create_client(
-                    service,
-                    region_name=key[2],
-                    config=self._config,
-                )
+                session = self._base if is_main else self._shared
+                self._clients[key] = session.create_client(service, region_name=key[1], config=self._config)
             return self._clients[key]
 
-    def forget(self, account_id: str, region: str) -> None:
-        """Let the clients of an account and region go: one EC2 client holds several MiB."""
+    def _session_of_all_accounts(self) -> BotocoreSession:
+        session = reject_non_aws_responses(botocore.session.get_session())
+        # Service models and endpoints are the bulk of a session, and the same for all.
+        for shared in ("data_loader", "endpoint_resolver"):
+            session.register_component(shared, self._base.get_component(shared))
+        provider = _TheseCredentials(self._credentials)
+        session.register_component("credential_provider", CredentialResolver([provider]))
+        return session
+
+    def _credentials_of(self, account_id: str) -> ReadOnlyCredentials:
+        """An account's credentials as they are now. Fetched at the first call, and again shortly before they expire."""
         with self._lock:
-            for key in [key for key in self._clients if key[1:] == (account_id, region)]:
-                self._clients.pop(key).close()  # its connections, too, do not wait for the garbage collector
-            self._forgotten += 1
-            collects = self._forgotten % _PLACES_BETWEEN_COLLECTIONS == 0
-        if collects:
-            gc.collect()
+            if account_id not in self._assumed:
+                self._assumed[account_id] = self._assume(account_id)
+            credentials = self._assumed[account_id]
+        return credentials.get_frozen_credentials()
 
-    def _session(self, account_id: str) -> BotocoreSession:
-        if account_id == self._main_account_id:
-            return self._base
-        if account_id not in self._assumed_sessions:
-            self._assumed_sessions[account_id] = self._assumed(account_id)
-            # Targets come account by account: an account that was left long ago does not come again soon.
-            if len(self._assumed_sessions) > _SESSIONS_KEPT:
-                self._assumed_sessions.popitem(last=False)
-        self._assumed_sessions.move_to_end(account_id)
-        return self._assumed_sessions[account_id]
-
-    def _assumed(self, account_id: str) -> BotocoreSession:
+    def _assume(self, account_id: str) -> DeferredRefreshableCredentials:
         own = self._base.get_credentials()
         if own is None:
             raise NoCredentialsError
@@ -130,30 +201,114 @@ class Sessions:
                 **({"Policy": self._policy} if self._policy else {}),
             },
         )
-        session = refuse_foreign_answers(botocore.session.get_session())
-        # Service models and endpoints are the bulk of a session, and the same for all.
-        for shared in ("data_loader", "endpoint_resolver"):
-            session.register_component(shared, self._base.get_component(shared))
-        session.register_component("credential_provider", CredentialResolver([_AssumedRole(fetcher)]))
-        return session
+        return DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="hammer-assumed-role")
 
-    def _sts_client(self, service: str, **arguments: Any) -> Any:
-        # Called when credentials are fetched, in whatever thread that happens.
-        with self._lock:
-            return self._base.create_client(service, region_name=self._region, config=self._config, **arguments)
+    def _sts_client(self, service: str, **_: Any) -> Any:
+        # Called with the credentials to use when those of a role are fetched, in whatever thread that happens: they are
+        # those of the main account, with which its own client signs.
+        return self._made(service, "", is_main=True)
 
 
-class _AssumedRole(CredentialProvider):
-    """Credentials of an assumed role: fetched at the first call, and again shortly before they expire."""
+_account_of_call: ContextVar[str] = ContextVar("_account_of_call", default="")
+"""The account of the call that this thread is about to sign; empty: there is no such call."""
 
-    METHOD = "hammer-assumed-role"
 
-    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+@contextmanager
+def _calls_of(account_id: str) -> Iterator[None]:
+    token = _account_of_call.set(account_id)
+    try:
+        yield
+    finally:
+        _account_of_call.reset(token)
+
+
+class AccountClient:
+    """A client of botocore for one account: its operations and paginators, over the client that all accounts share.
+
+    Args:
+        client: the shared client.
+        account_id: the account that every call of this one is for.
+    """
+
+    def __init__(self, client: Any, account_id: str) -> None:
+        self._client = client
+        self._account_id = account_id
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._client, name)
+        if name not in self._client.meta.method_to_api_mapping:
+            return attribute
+
+        @wraps(attribute)
+        def call(*arguments: Any, **named: Any) -> Any:
+            with _calls_of(self._account_id):
+                return attribute(*arguments, **named)
+
+        return call
+
+    def get_paginator(self, operation_name: str) -> _AccountPaginator:
+        """Botocore's paginator of an operation. Each page is a call for this account."""
+        return _AccountPaginator(self._client.get_paginator(operation_name), self._account_id)
+
+    def get_waiter(self, name: str) -> Any:
+        """Not to be had: nothing waits for something in another account."""
+        raise NotImplementedError(f"a waiter in another account: {name}")
+
+
+class _AccountPaginator:
+    def __init__(self, paginator: Any, account_id: str) -> None:
+        self._paginator = paginator
+        self._account_id = account_id
+
+    def paginate(self, **arguments: Any) -> Iterator[Any]:
+        """The pages, each asked for when it is wanted."""
+        pages = iter(self._paginator.paginate(**arguments))
+        while True:
+            with _calls_of(self._account_id):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
+
+class _AccountCredentials:
+    """What the shared clients take for their credentials: at each signature those of the account of the call.
+
+    Args:
+        credentials_of: the credentials of an account.
+    """
+
+    method = "hammer-account-of-the-call"
+    account_id = None  # of no single account: no endpoint is made from it
+
+    def __init__(self, credentials_of: Callable[[str], ReadOnlyCredentials]) -> None:
+        self._credentials_of = credentials_of
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """The credentials to sign with.
+
+        Raises:
+            NoCredentialsError: no `AccountClient` made this call, so it is for no account.
+            ClientError, BotoCoreError: the account's role could not be assumed.
+        """
+        if not (account_id := _account_of_call.get()):
+            raise NoCredentialsError
+        return self._credentials_of(account_id)
+
+    def get_deferred_property(self, name: str) -> Callable[[], Any]:
+        """What botocore asks for a property that need not be known before an endpoint is chosen."""
+        return lambda: getattr(self, name, None)
+
+
+class _TheseCredentials(CredentialProvider):
+    METHOD = "hammer-account-of-the-call"
+
+    def __init__(self, credentials: Any) -> None:
         super().__init__()
-        self._fetcher = fetcher
+        self._these = credentials
 
-    def load(self) -> DeferredRefreshableCredentials:
-        return DeferredRefreshableCredentials(refresh_using=self._fetcher.fetch_credentials, method=self.METHOD)
+    def load(self) -> Any:
+        return self._these
 
 
 def _retries(session: BotocoreSession) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The configuration: three files, read and validated into one value, with every mistake in them named at once."""
 
+from library.config.errors import ConfigurationError, Problem
 from library.config.loader import configuration_place, load_configuration, parse_configuration
 from library.config.models import (
     DEFAULT_RESTRICTED_PORTS,
@@ -8,11 +9,10 @@ from library.config.models import (
     Configuration,
     Inspector,
     Jira,
+    Owners,
     SecurityGroupsCheck,
     Slack,
 )
-from library.config.problems import ConfigurationError, Problem
-from library.config.ticket_owners import Owners
 
 __all__ = [
     "DEFAULT_RESTRICTED_PORTS",

@@ -1,55 +1,174 @@
-"""The configuration as values: what the file `config` may say, and its defaults.
+"""The configuration as values: what the three files may say, and their defaults.
 
-Pure. Attributes are named as the keys of the file are, so that one search finds both.
+Pure. Attributes are named as the keys of the files are, so that one search finds both. pydantic reads them, strictly:
+nothing is converted silently. From the top: `whitelist`, `ticket_owners`, `config`, and what follows from more than one
+of their keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
-from typing import Any, Literal
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
 
-from library.config.fields import (
-    ACCOUNT_ID,
-    ACCOUNT_IDS,
-    ACCOUNT_KEY,
-    ACCOUNT_OR_EVERY,
-    BOOLEAN,
-    BUCKET_NAME,
-    CIDRS,
-    CRON,
-    DATE,
-    DAYS,
-    DAYS_FROM_ONE,
-    DAYS_LIST,
-    ENCRYPTED_URL,
-    EXTERNAL_ID,
-    JIRA_FIELD,
-    LOG_HOLDER,
-    PORT,
-    PORTS,
-    POSITIVE,
-    REGION,
-    REGIONS,
-    ROLE_ARN,
-    ROLE_NAME,
-    SCOPES,
-    SECRET_NAME,
-    SERVER,
-    SEVERITIES,
-    TABLE_NAME,
-    TEXT,
-    TEXTS,
-    URL,
-    one_of,
+from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
+
+from library.config.errors import Location, show
+from library.config.types import (
+    PORT_SCHEMA,
+    AccountId,
+    AccountKey,
+    AccountOrEvery,
+    Boolean,
+    BucketName,
+    Cidrs,
+    Cron,
+    DayEntry,
+    Days,
+    EncryptedUrl,
+    Expiry,
+    ExternalId,
+    ListOf,
+    LogHolder,
+    Ports,
+    Positive,
+    ReadAs,
+    Region,
+    RoleArn,
+    RoleName,
+    Scope,
+    SecretName,
+    Section,
+    SeverityName,
+    TableName,
+    Url,
+    matching,
+    read_port,
+    read_section_or_text,
 )
-from library.config.readers import ListOf, MappingOf, ShortOr, WordOr
-from library.config.section import ConfigSection, setting
-from library.config.ticket_owners import TicketOwners
-from library.config.whitelist import Whitelist
+from library.issues.issue import ClosingTerms
+from library.issues.reachability import Severity
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from library.security_groups.exemptions import Exemption
+from library.security_groups.exemptions import Exemption, Exemptions
+
+_GROUP = r"sg-[0-9A-Za-z-]+|vpc-[0-9A-Za-z-]+:.+"
+
+
+def read_group(value: object) -> str:
+    """A group's id, or its VPC's id and its name."""
+    if isinstance(value, str) and re.fullmatch(_GROUP, value):
+        return value
+    raise ValueError(f'{show(value)} is not a security group: write "sg-7c228307" or "vpc-654321:default"')
+
+
+Group = Annotated[str, BeforeValidator(read_group), WithJsonSchema({"type": "string", "pattern": f"^({_GROUP})$"})]
+
+
+class ExemptionEntry(Section):
+    """One exemption as a section. Only `group` is required."""
+
+    group: Group = Field(description="sg-…, or vpc-…:name.")
+    ports: Ports = Field(PortSet(), description="Exempt these ports only; none: all.")
+    cidrs: Cidrs = Field(AddressSet(), description="Exempt these sources only; none: all.")
+    expires: Expiry = Field(None, description="First day in UTC on which it no longer counts.")
+    reason: str = Field("", description="Why, for people.")
+    author: str = Field("", description="Who wrote the reason, for people.")
+
+
+def _from_text(value: object) -> Any:
+    """A text is an entry with nothing but its group."""
+    what = 'a security group such as "sg-7c228307", or a section with "group"'
+    return read_section_or_text(value, lambda text: ExemptionEntry.model_construct(group=read_group(text)), what)
+
+
+def _exemptions(entries: Iterable[ExemptionEntry]) -> Exemptions:
+    return Exemptions(
+        Exemption(entry.group, entry.ports or None, entry.cidrs or None, entry.expires, entry.reason, entry.author)
+        for entry in entries
+    )
+
+
+Entry = Annotated[ExemptionEntry, BeforeValidator(_from_text, json_schema_input_type=Group | ExemptionEntry)]
+ExemptionList = Annotated[tuple[Exemption, ...], ListOf(Entry, _exemptions)]
+
+
+class Whitelist(Section):
+    """The file `whitelist`."""
+
+    secgrp_unrestricted_access: Mapping[AccountKey, ExemptionList] = Field(
+        {}, description="Exempt security groups by account id."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Where an issue is reported to. An empty value: nobody has said.
+
+    Attributes:
+        jira_project: the key of the project that gets the ticket.
+        jira_owner: who is assigned.
+        jira_parent_ticket: the ticket that a new one is linked to.
+        slack_owner: `#channels` and users.
+    """
+
+    jira_project: str = ""
+    jira_owner: str = ""
+    jira_parent_ticket: str = ""
+    slack_owner: tuple[str, ...] = ()
+
+
+def _without_blanks(entries: Sequence[str]) -> tuple[str, ...]:
+    return tuple(stripped for entry in entries if (stripped := entry.strip()))
+
+
+class OwnerFields(Section):
+    """What may be said at each level. An empty text or list says nothing: the next level counts."""
+
+    jira_project: str = Field("", description="Key of the JIRA project that gets the tickets.")
+    jira_owner: str = Field("", description="JIRA user to whom tickets are assigned.")
+    jira_parent_ticket: str = Field("", description="JIRA ticket that new ones are linked to.")
+    slack_owner: Annotated[tuple[str, ...], ListOf(str, _without_blanks)] = Field(
+        (), description="Slack #channels and users that are told."
+    )
+
+
+class BusinessUnit(OwnerFields):
+    """The owners of a business unit, and of its products."""
+
+    product: Mapping[str, OwnerFields] = Field({}, description="Owners by product: the value of its tag.")
+
+
+class TicketOwners(OwnerFields):
+    """The file `ticket_owners`."""
+
+    account: Mapping[AccountKey, OwnerFields] = Field({}, description="Owners by account id.")
+    bu: Mapping[str, BusinessUnit] = Field({}, description="Owners by business unit: the value of its tag.")
+
+    def resolve(self, account_id: str, bu: str = "", product: str = "") -> Owners:
+        """The owners of one issue: field by field the most specific value that is not empty.
+
+        Args:
+            account_id: the account that it is in.
+            bu: its business unit, or empty.
+            product: its product within the business unit, or empty.
+        """
+        unit = self.bu.get(bu)
+        levels = [unit.product.get(product) if unit else None, unit, self.account.get(account_id), self]
+        said = [level for level in levels if level is not None]
+        return Owners(
+            jira_project=_first(level.jira_project for level in said),
+            jira_owner=_first(level.jira_owner for level in said),
+            jira_parent_ticket=_first(level.jira_parent_ticket for level in said),
+            slack_owner=next((level.slack_owner for level in said if level.slack_owner), ()),
+        )
+
+
+def _first(values: Iterable[str]) -> str:
+    return next((stripped for value in values if (stripped := value.strip())), "")
+
 
 ORGANIZATION = "organization"
 """In place of `aws.accounts`: every active account of the AWS organization."""
@@ -57,53 +176,64 @@ ORGANIZATION = "organization"
 _SAMPLE_PORTS = [21, 22, 23, 3389, 1433, 1521, 3306, 5432, 27017]
 DEFAULT_RESTRICTED_PORTS = PortSet.parse(_SAMPLE_PORTS)
 
-Scope = Literal["open_completely", "open_partly"]
+Regions = Annotated[tuple[str, ...], ListOf(Region)]
+AccountIds = Annotated[tuple[str, ...], ListOf(AccountId)]
+Texts = Annotated[tuple[str, ...], ListOf(str)]
 
 
-class Aws(ConfigSection):
+def _accounts(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    if value == ORGANIZATION:
+        return value
+    if isinstance(value, dict):
+        return handler(value)
+    raise ValueError(f'must be a section of account ids and names, or "{ORGANIZATION}", not {show(value)}')
+
+
+AccountNames = Annotated[
+    Mapping[AccountKey, str],
+    WrapValidator(_accounts, json_schema_input_type=Literal["organization"] | Mapping[AccountKey, str]),
+]
+
+
+class Aws(Section):
     """Where Hammer lives, and which accounts it looks at."""
 
-    main_account_id: str = setting(ACCOUNT_ID, "The account that Hammer runs in.")
-    region: str = setting(REGION, "The region of Hammer's own table, topics and bucket.")
-    accounts: Mapping[str, str] | Literal["organization"] = setting(
-        WordOr(ORGANIZATION, MappingOf(ACCOUNT_KEY, TEXT), "a section of account ids and names"),
-        'Account ids and names; "organization": every active account of the AWS organization.',
+    main_account_id: AccountId = Field(description="The account that Hammer runs in.")
+    region: Region = Field(description="The region of Hammer's own table, topics and bucket.")
+    accounts: Annotated[Mapping[str, str] | Literal["organization"], ReadAs(AccountNames)] = Field(
+        description='Account ids and names; "organization": every active account of the AWS organization.'
     )
-    ignore_accounts: tuple[str, ...] = setting(ACCOUNT_IDS, "Accounts of the organization to leave out.", default=())
-    organizational_units: tuple[str, ...] = setting(
-        TEXTS, "Only accounts in these units (ou-…); none: all.", default=()
+    ignore_accounts: AccountIds = Field((), description="Accounts of the organization to leave out.")
+    organizational_units: Texts = Field((), description="Only accounts in these units (ou-…); none: all.")
+    regions: Annotated[tuple[str, ...] | None, ReadAs(Regions)] = Field(
+        None, description="Regions to look at; absent: every one enabled in the main account."
     )
-    regions: tuple[str, ...] | None = setting(
-        REGIONS, "Regions to look at; absent: every one enabled in the main account.", default=None
+    role_name_identification: RoleName = Field(
+        "hammer-cloudsec-crossact-id", description="Role that identification assumes in each account."
     )
-    role_name_identification: str = setting(
-        ROLE_NAME, "Role that identification assumes in each account.", default="hammer-cloudsec-crossact-id"
+    role_name_reporting: RoleName = Field(
+        "hammer-cloudsec-crossact-ec2", description="Role that reporting and remediation assume."
     )
-    role_name_reporting: str = setting(
-        ROLE_NAME, "Role that reporting and remediation assume.", default="hammer-cloudsec-crossact-ec2"
-    )
-    external_id: str = setting(EXTERNAL_ID, "External id that the roles ask for; empty: none.", default="", secret=True)
-    s3_backup_bucket: str = setting(BUCKET_NAME, "Bucket for groups as they were before a change.", default="")
+    external_id: ExternalId = Field("", repr=False, description="External id that the roles ask for; empty: none.")
+    s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
 
 
-class Cronjobs(ConfigSection):
+class Cronjobs(Section):
     """When the host runs its jobs, as cron expressions in UTC; None: never by itself."""
 
-    reporting: str | None = setting(CRON, "When reporting runs.", default=None)
-    remediation: str | None = setting(CRON, "When automatic remediation runs.", default=None)
-    usage: str | None = setting(CRON, "When flow logs are read; once an hour.", default=None)
-    publishing: str | None = setting(
-        CRON, "When the HTML report and the day's history are published; once a day.", default=None
-    )
+    reporting: Cron = Field(None, description="When reporting runs.")
+    remediation: Cron = Field(None, description="When automatic remediation runs.")
+    usage: Cron = Field(None, description="When flow logs are read; once an hour.")
+    publishing: Cron = Field(None, description="When the HTML report and the day's history are published; once a day.")
 
 
-class JiraPriorities(ConfigSection):
+class JiraPriorities(Section):
     """The priority of a new ticket by the issue's severity, as JIRA calls it."""
 
-    critical: str = setting(TEXT, "Priority of a critical issue; empty: jira.priority.", default="")
-    high: str = setting(TEXT, "Priority of a high issue; empty: jira.priority.", default="")
-    medium: str = setting(TEXT, "Priority of a medium issue; empty: jira.priority.", default="")
-    low: str = setting(TEXT, "Priority of a low issue; empty: jira.priority.", default="")
+    critical: str = Field("", description="Priority of a critical issue; empty: jira.priority.")
+    high: str = Field("", description="Priority of a high issue; empty: jira.priority.")
+    medium: str = Field("", description="Priority of a medium issue; empty: jira.priority.")
+    low: str = Field("", description="Priority of a low issue; empty: jira.priority.")
 
     def of(self, severity: str) -> str:
         """The priority for a severity; empty: none is configured."""
@@ -111,62 +241,66 @@ class JiraPriorities(ConfigSection):
         return named.get(severity, "")
 
 
-class Jira(ConfigSection):
+# What Hammer itself writes into a new ticket.
+JiraField = Annotated[
+    str,
+    matching(
+        "(?!(?:assignee|components|description|duedate|issuetype|labels|priority|project|security|summary)$).+",
+        "is a field that Hammer writes: set it by its own key, if it has one",
+    ),
+]
+
+
+class Jira(Section):
     """Tickets in JIRA, Cloud or Data Center."""
 
-    enabled: bool = setting(BOOLEAN, "Whether to write tickets.", default=False)
-    server: str = setting(ENCRYPTED_URL, "URL of the JIRA server.", default="")
-    secret: str = setting(SECRET_NAME, "Name of the secret in AWS Secrets Manager.", default="hammer/jira")
-    issue_type: str = setting(TEXT, "Type of a new ticket.", default="Task")
-    text_field_character_limit: int = setting(POSITIVE, "Longest text JIRA takes, in characters.", default=32_767)
-    ca_bundle: str = setting(TEXT, "File of certificates to trust; empty: the system's.", default="")
-    close_transition: str = setting(TEXT, "Transition that closes; empty: the one to a done status.", default="")
-    priority: str = setting(TEXT, "Priority of a new ticket; empty: the project's default.", default="")
-    priorities: JiraPriorities = setting(
-        JiraPriorities, "Priority of a new ticket by severity, before jira.priority.", factory=JiraPriorities
+    enabled: Boolean = Field(False, description="Whether to write tickets.")
+    server: EncryptedUrl = Field("", description="URL of the JIRA server.")
+    secret: SecretName = Field("hammer/jira", description="Name of the secret in AWS Secrets Manager.")
+    issue_type: str = Field("Task", description="Type of a new ticket.")
+    text_field_character_limit: Positive = Field(32_767, description="Longest text JIRA takes, in characters.")
+    ca_bundle: str = Field("", description="File of certificates to trust; empty: the system's.")
+    close_transition: str = Field("", description="Transition that closes; empty: the one to a done status.")
+    priority: str = Field("", description="Priority of a new ticket; empty: the project's default.")
+    priorities: JiraPriorities = Field(
+        default_factory=JiraPriorities, description="Priority of a new ticket by severity, before jira.priority."
     )
-    due_date: bool = setting(
-        BOOLEAN, "Whether a new ticket is due on the day that Hammer closes the group.", default=False
-    )
-    components: tuple[str, ...] = setting(TEXTS, "Names of the components of a new ticket.", default=())
-    security_level: str = setting(TEXT, "Name of the security level of a new ticket; empty: the default.", default="")
-    fields: Mapping[str, Any] = setting(
-        MappingOf(JIRA_FIELD, None),
-        "Further fields of a new ticket by their ids, with values as JIRA's REST API takes them.",
-        default={},
+    due_date: Boolean = Field(False, description="Whether a new ticket is due on the day that Hammer closes the group.")
+    components: Texts = Field((), description="Names of the components of a new ticket.")
+    security_level: str = Field("", description="Name of the security level of a new ticket; empty: the default.")
+    fields: Mapping[JiraField, Any] = Field(
+        {}, description="Further fields of a new ticket by their ids, with values as JIRA's REST API takes them."
     )
 
 
-class Slack(ConfigSection):
+class Slack(Section):
     """Alerts in Slack."""
 
-    enabled: bool = setting(BOOLEAN, "Whether to send messages.", default=False)
-    base_url: str = setting(
-        ENCRYPTED_URL, "URL of Slack's API, or of a proxy for it.", default="https://slack.com/api/"
-    )
-    secret: str = setting(SECRET_NAME, "Name of the secret in AWS Secrets Manager.", default="hammer/slack")
-    notify_default_owner: bool = setting(BOOLEAN, "Tell slack_owner beside a discovered owner.", default=True)
-    default_channel: str = setting(TEXT, "Where messages go that nobody else can get.", default="#hammer")
-    reminder_days: tuple[int, ...] = setting(
-        DAYS_LIST, "Days before an automatic remediation on which to remind.", default=(7, 1)
+    enabled: Boolean = Field(False, description="Whether to send messages.")
+    base_url: EncryptedUrl = Field("https://slack.com/api/", description="URL of Slack's API, or of a proxy for it.")
+    secret: SecretName = Field("hammer/slack", description="Name of the secret in AWS Secrets Manager.")
+    notify_default_owner: Boolean = Field(True, description="Tell slack_owner beside a discovered owner.")
+    default_channel: str = Field("#hammer", description="Where messages go that nobody else can get.")
+    reminder_days: Annotated[tuple[int, ...], ListOf(DayEntry)] = Field(
+        (7, 1), description="Days before an automatic remediation on which to remind."
     )
 
 
-class Publishing(ConfigSection):
+class Publishing(Section):
     """The HTML report that `hammer publish` puts into the bucket, and who gets a link to it."""
 
-    prefix: str = setting(TEXT, "Prefix of the reports' keys in aws.s3_backup_bucket.", default="reports/")
-    slack_channel: str = setting(TEXT, "Slack #channel that gets a link; empty: none.", default="")
-    email_from: str = setting(TEXT, "Sender's address, verified in Amazon SES; empty: no e-mail.", default="")
-    email_to: tuple[str, ...] = setting(TEXTS, "E-mail addresses that get a link.", default=())
+    prefix: str = Field("reports/", description="Prefix of the reports' keys in aws.s3_backup_bucket.")
+    slack_channel: str = Field("", description="Slack #channel that gets a link; empty: none.")
+    email_from: str = Field("", description="Sender's address, verified in Amazon SES; empty: no e-mail.")
+    email_to: Texts = Field((), description="E-mail addresses that get a link.")
 
 
-class OwnerTags(ConfigSection):
+class OwnerTags(Section):
     """The keys of the tags that tell who owns a resource."""
 
-    owner: str = setting(TEXT, "Key of the tag that names a person or channel.", default="owner")
-    bu: str = setting(TEXT, "Key of the tag that names the business unit.", default="bu")
-    product: str = setting(TEXT, "Key of the tag that names the product.", default="product")
+    owner: str = Field("owner", description="Key of the tag that names a person or channel.")
+    bu: str = Field("bu", description="Key of the tag that names the business unit.")
+    product: str = Field("product", description="Key of the tag that names the product.")
 
     @property
     def keys(self) -> frozenset[str]:
@@ -174,122 +308,124 @@ class OwnerTags(ConfigSection):
         return frozenset(key.casefold() for key in (self.owner, self.bu, self.product))
 
 
-class SecurityGroupsCheck(ConfigSection):
+class SecurityGroupsCheck(Section):
     """What counts as an exposed security group, and what is done about one."""
 
-    enabled: bool = setting(BOOLEAN, "Whether to look for exposed security groups.", default=True)
-    table_name: str = setting(TABLE_NAME, "DynamoDB table of the issues.", key="ddb.table_name")
-    accounts: tuple[str, ...] | None = setting(ACCOUNT_IDS, "Accounts to look at; absent: aws.accounts.", default=None)
-    remediation_accounts: tuple[str, ...] | None = setting(
-        ACCOUNT_IDS, "Accounts to remediate; absent: aws.accounts.", default=None
+    enabled: Boolean = Field(True, description="Whether to look for exposed security groups.")
+    table_name: TableName = Field(alias="ddb.table_name", description="DynamoDB table of the issues.")
+    accounts: Annotated[tuple[str, ...] | None, ReadAs(AccountIds)] = Field(
+        None, description="Accounts to look at; absent: aws.accounts."
     )
-    restricted_ports: PortSet = setting(
-        PORTS, "Ports that must not be public.", default=DEFAULT_RESTRICTED_PORTS, shown_default=_SAMPLE_PORTS
+    remediation_accounts: Annotated[tuple[str, ...] | None, ReadAs(AccountIds)] = Field(
+        None, description="Accounts to remediate; absent: aws.accounts."
     )
-    trusted_cidrs: AddressSet = setting(CIDRS, "Addresses that count as not public.", default=AddressSet())
-    reporting: bool = setting(BOOLEAN, "Whether to report issues.", default=False)
-    remediation: bool = setting(BOOLEAN, "Whether to remediate issues automatically.", default=False)
-    remediation_retention_period: int = setting(
-        DAYS, "Days from report to automatic remediation; 0: at once.", default=21
+    restricted_ports: Ports = Field(
+        DEFAULT_RESTRICTED_PORTS,
+        description="Ports that must not be public.",
+        json_schema_extra={"default": [*_SAMPLE_PORTS]},
     )
-    remediation_immediate: Mapping[str, tuple[str, ...]] = setting(
-        MappingOf(ACCOUNT_OR_EVERY, SEVERITIES),
-        'Severities to remediate at the next run after a notice, by account id or "*"; absent: none.',
-        default={},
+    trusted_cidrs: Cidrs = Field(AddressSet(), description="Addresses that count as not public.")
+    reporting: Boolean = Field(False, description="Whether to report issues.")
+    remediation: Boolean = Field(False, description="Whether to remediate issues automatically.")
+    remediation_retention_period: Days = Field(21, description="Days from report to automatic remediation; 0: at once.")
+    remediation_immediate: Mapping[AccountOrEvery, Annotated[tuple[SeverityName, ...], ListOf(SeverityName)]] = Field(
+        {}, description='Severities to remediate at the next run after a notice, by account id or "*"; absent: none.'
     )
-    remediation_scope: tuple[Scope, ...] = setting(SCOPES, "Which issues to remediate.", default=("open_completely",))
-    remediation_strategy: Literal["replace_rule", "carve_ports"] = setting(
-        one_of("replace_rule", "carve_ports"),
-        "Replace whole rules, or only their restricted ports.",
-        default="replace_rule",
+    remediation_scope: Annotated[tuple[Scope, ...], ListOf(Scope)] = Field(
+        ("open_completely",), description="Which issues to remediate."
     )
-    remediation_stop_after_reopenings: int = setting(
-        DAYS, "Times that a group may be opened again in 7 days before remediation leaves it; 0: any number.", default=0
+    remediation_strategy: Literal["replace_rule", "carve_ports"] = Field(
+        "replace_rule", description="Replace whole rules, or only their restricted ports."
     )
-    remediation_limit_per_run: int = setting(POSITIVE, "Groups that one run may change at most.", default=50)
-    rules_per_security_group_quota: int = setting(
-        POSITIVE, "Ingress rules a group may have, where AWS does not tell.", default=60
+    remediation_stop_after_reopenings: Days = Field(
+        0, description="Times that a group may be opened again in 7 days before remediation leaves it; 0: any number."
     )
-    owner_tags: OwnerTags = setting(OwnerTags, "Keys of the tags that name owners.", factory=OwnerTags)
-    lookup_events: bool = setting(
-        BOOLEAN, "Whether to ask CloudTrail's event history who opened a group where no event told.", default=False
+    remediation_limit_per_run: Positive = Field(50, description="Groups that one run may change at most.")
+    rules_per_security_group_quota: Positive = Field(
+        60, description="Ingress rules a group may have, where AWS does not tell."
+    )
+    owner_tags: OwnerTags = Field(default_factory=OwnerTags, description="Keys of the tags that name owners.")
+    lookup_events: Boolean = Field(
+        False, description="Whether to ask CloudTrail's event history who opened a group where no event told."
     )
 
 
-class UsageCheck(ConfigSection):
+class UsageCheck(Section):
     """Reading VPC flow logs for open issues: who would be cut off."""
 
-    enabled: bool = setting(BOOLEAN, "Whether to read VPC flow logs of the interfaces of open issues.", default=False)
-    days: int = setting(DAYS_FROM_ONE, "How many days back to look.", default=14)
-    limit_mb: int = setting(POSITIVE, "Megabytes (1,000,000) of stored logs that a run reads at most.", default=2000)
-    after_care_days: int = setting(
-        DAYS, "Days after a change for which refused sources that used to work are told.", default=7
+    enabled: Boolean = Field(False, description="Whether to read VPC flow logs of the interfaces of open issues.")
+    days: Annotated[int, Field(ge=1, le=90)] = Field(14, description="How many days back to look.")
+    limit_mb: Positive = Field(2000, description="Megabytes (1,000,000) of stored logs that a run reads at most.")
+    after_care_days: Days = Field(
+        7, description="Days after a change for which refused sources that used to work are told."
     )
-    retention_days: int = setting(DAYS, "Days for which a resolved issue keeps its use.", default=90)
-    reader_roles: Mapping[str, str] = setting(
-        MappingOf(LOG_HOLDER, ROLE_ARN),
-        "ARNs of roles that read logs, by bucket name or by the account of a log group.",
-        default={},
+    retention_days: Days = Field(90, description="Days for which a resolved issue keeps its use.")
+    reader_roles: Mapping[LogHolder, RoleArn] = Field(
+        {}, description="ARNs of roles that read logs, by bucket name or by the account of a log group."
     )
 
 
-class AllowedPorts(ConfigSection):
+class AllowedPorts(Section):
     """Ports that are expected to be open on some instances."""
 
-    ports: PortSet = setting(PORTS, "The ports, as in restricted_ports.")
-    expires: date | None = setting(DATE, "First day in UTC on which it no longer counts.", default=None)
-    reason: str = setting(TEXT, "Why, for people.", default="")
+    ports: Ports = Field(description="The ports, as in restricted_ports.")
+    expires: Expiry = Field(None, description="First day in UTC on which it no longer counts.")
+    reason: str = Field("", description="Why, for people.")
 
     def counts_on(self, today: date) -> bool:
         """Whether it counts on this day, in UTC."""
         return self.expires is None or today < self.expires
 
 
-def _of_port(ports: Any) -> AllowedPorts:
-    return AllowedPorts(ports=ports)
+def _allowed_ports(value: object) -> Any:
+    """A port is an entry with nothing but that port."""
+    what = 'a port such as 22, "8000-8100" or "udp/161", or a section with "ports"'
+    return read_section_or_text(value, lambda port: AllowedPorts.model_construct(ports=read_port(port)), what)
 
 
-_ALLOWED_PORTS = ShortOr(
-    AllowedPorts, PORT, _of_port, 'a port such as 22, "8000-8100" or "udp/161", or a section with "ports"'
-)
-SERVERS = MappingOf(SERVER, ListOf(_ALLOWED_PORTS))
-"""Ports by server."""
+AllowedPortsEntry = Annotated[
+    AllowedPorts,
+    BeforeValidator(_allowed_ports, json_schema_input_type=Annotated[Any, WithJsonSchema(PORT_SCHEMA)] | AllowedPorts),
+]
+# A Name tag's value, or a glob for one; or another tag's.
+Server = Annotated[str, matching(r"(?!tag:)(?s:.*)|tag:[^=]+=(?s:.*)", "names no tag: write tag:<key>=<glob>")]
+Servers = Mapping[Server, Annotated[tuple[AllowedPorts, ...], ListOf(AllowedPortsEntry)]]
 
 
-class Inspector(ConfigSection):
+class Inspector(Section):
     """What is expected of Amazon Inspector's findings, and what becomes of the rest."""
 
-    enabled: bool = setting(BOOLEAN, "Whether to filter findings.", default=True)
-    allowed_ports: Mapping[str, tuple[AllowedPorts, ...]] = setting(
-        SERVERS, "Expected ports by the instance's Name tag, a glob for it, or tag:<key>=<glob>.", default={}
+    enabled: Boolean = Field(True, description="Whether to filter findings.")
+    allowed_ports: Servers = Field(
+        {}, description="Expected ports by the instance's Name tag, a glob for it, or tag:<key>=<glob>."
     )
-    allowed_ports_tag: str = setting(TEXT, "Tag of the instance that lists expected ports; empty: none.", default="")
-    ephemeral_ports: Mapping[str, tuple[AllowedPorts, ...]] = setting(
-        SERVERS, "Expected ports of container hosts, by the same keys.", default={}
+    allowed_ports_tag: str = Field("", description="Tag of the instance that lists expected ports; empty: none.")
+    ephemeral_ports: Servers = Field({}, description="Expected ports of container hosts, by the same keys.")
+    other_findings: Literal["ignore", "pass"] = Field(
+        "ignore", description="What becomes of findings that are not about network reachability."
     )
-    other_findings: Literal["ignore", "pass"] = setting(
-        one_of("ignore", "pass"), "What becomes of findings that are not about network reachability.", default="ignore"
-    )
-    slack: bool = setting(BOOLEAN, "Whether to tell the owners in Slack too.", default=False)
-    table: bool = setting(BOOLEAN, "Whether to keep a finding as an issue in the table too.", default=False)
+    slack: Boolean = Field(False, description="Whether to tell the owners in Slack too.")
+    table: Boolean = Field(False, description="Whether to keep a finding as an issue in the table too.")
 
 
 def _inspector_off() -> Inspector:
     return Inspector(enabled=False)
 
 
-class ConfigFile(ConfigSection):
+class ConfigFile(Section):
     """The file `config`."""
 
-    aws: Aws = setting(Aws, "Where Hammer lives, and which accounts it looks at.")
-    cronjobs: Cronjobs = setting(Cronjobs, "When the host runs its jobs.", factory=Cronjobs)
-    jira: Jira = setting(Jira, "Tickets in JIRA; absent: off.", factory=Jira)
-    slack: Slack = setting(Slack, "Alerts in Slack; absent: off.", factory=Slack)
-    publishing: Publishing = setting(Publishing, "The HTML report in the bucket.", factory=Publishing)
-    whitelisting_procedure_url: str = setting(URL, "Page that tells how to ask for an exemption.", default="")
-    secgrp_unrestricted_access: SecurityGroupsCheck = setting(SecurityGroupsCheck, "Exposed security groups.")
-    usage: UsageCheck = setting(UsageCheck, "Reading VPC flow logs; absent: off.", factory=UsageCheck)
-    inspector: Inspector = setting(Inspector, "Amazon Inspector's findings; absent: off.", factory=_inspector_off)
+    aws: Aws = Field(description="Where Hammer lives, and which accounts it looks at.")
+    cronjobs: Cronjobs = Field(default_factory=Cronjobs, description="When the host runs its jobs.")
+    jira: Jira = Field(default_factory=Jira, description="Tickets in JIRA; absent: off.")
+    slack: Slack = Field(default_factory=Slack, description="Alerts in Slack; absent: off.")
+    publishing: Publishing = Field(default_factory=Publishing, description="The HTML report in the bucket.")
+    whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
+    secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
+    usage: UsageCheck = Field(default_factory=UsageCheck, description="Reading VPC flow logs; absent: off.")
+    inspector: Inspector = Field(
+        default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
+    )
 
 
 class Configuration(ConfigFile):
@@ -298,8 +434,8 @@ class Configuration(ConfigFile):
     `library.config.parse_configuration` makes one.
     """
 
-    whitelist: Whitelist = setting(Whitelist, "", factory=Whitelist)
-    ticket_owners: TicketOwners = setting(TicketOwners, "", factory=TicketOwners)
+    whitelist: Whitelist = Field(default_factory=Whitelist)
+    ticket_owners: TicketOwners = Field(default_factory=TicketOwners)
 
     @property
     def needs_organization(self) -> bool:
@@ -308,7 +444,7 @@ class Configuration(ConfigFile):
 
     def with_accounts(self, accounts: Mapping[str, str]) -> Configuration:
         """The same configuration with these accounts, ids to names, as `aws.accounts`."""
-        return self.replaced(aws=self.aws.replaced(accounts=dict(accounts)))
+        return self.model_copy(update={"aws": self.aws.model_copy(update={"accounts": dict(accounts)})})
 
     def account_name(self, account_id: str) -> str:
         """An account's name; its id where there is none."""
@@ -341,3 +477,44 @@ class Configuration(ConfigFile):
         if self.aws.accounts == ORGANIZATION:
             raise ValueError("the accounts of the organization are not known yet: give them to with_accounts")
         return tuple(self.aws.accounts)
+
+
+EVERY_ACCOUNT = "*"
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_SECTION, _KEY = "secgrp_unrestricted_access", "remediation_immediate"
+
+
+def closing_terms(config: Configuration, account_id: str) -> ClosingTerms:
+    """The retention period, and the severities for which immediate mode is on in an account.
+
+    An account's own entry counts in place of that of `*`, also if it is empty.
+    """
+    section = config.secgrp_unrestricted_access
+    named = section.remediation_immediate
+    severities = named.get(account_id, named.get(EVERY_ACCOUNT, ()))
+    return ClosingTerms(
+        timedelta(days=section.remediation_retention_period),
+        frozenset(map(Severity, severities)),
+        reaches_people=config.jira.enabled or config.slack.enabled,
+    )
+
+
+def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
+    """The accounts of `remediation_immediate` that the file `config` names nowhere else, each with what is wrong.
+
+    Args:
+        file: the file as it was read. What else is wrong with it is for the models to say.
+    """
+    aws, section = file.get("aws"), file.get(_SECTION)
+    if not isinstance(aws, Mapping) or not isinstance(section, Mapping):
+        return
+    immediate, accounts = section.get(_KEY), aws.get("accounts")
+    if not isinstance(immediate, Mapping) or not isinstance(accounts, Mapping):
+        return
+    listed = [str(section.get(name) or "") for name in ("accounts", "remediation_accounts")]
+    named = {str(account) for account in (*accounts, aws.get("main_account_id"))}
+    named.update(*(_ACCOUNT_ID.findall(text) for text in listed))
+    for account in map(str, immediate):
+        # A key that is no account id at all is the models' to name.
+        if _ACCOUNT_ID.fullmatch(account) and account not in named:
+            yield (_SECTION, _KEY, account), "is not one of aws.accounts"

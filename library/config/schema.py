@@ -11,39 +11,36 @@ import json
 from pathlib import Path
 from typing import Any
 
-from library.config.loader import FILES
-from library.config.raw import COMMENT
-from library.config.section import JsonSchema
+from pydantic.json_schema import GenerateJsonSchema
+
+from library.config.loader import COMMENT, FILES
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
 
 FOLDER = Path("config/schema")
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Generator(GenerateJsonSchema):
+    """Knows how a file writes an empty set."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return [] if isinstance(dft, (AddressSet, PortSet)) else super().encode_default(dft)
 
 
 def schema_texts() -> dict[str, str]:
     """The schema of each file, by the name of the file that holds the schema."""
     texts = {}
     for stem, model in FILES.items():
-        definitions: dict[str, JsonSchema] = {}
-        own = model.own_schema(definitions)
-        schema = _with_comments(_sorted({"$defs": definitions, **own} if definitions else own))
+        schema = _with_comments(model.model_json_schema(schema_generator=_Generator))
         properties = {"$schema": {"type": "string", "description": "Where an editor finds this schema."}}
         schema["properties"] = properties | schema["properties"]
-        schema = {"$schema": _DIALECT, **schema, "title": f"Hammer: {stem}"}
+        schema = {"$schema": _Generator.schema_dialect, **schema, "title": f"Hammer: {stem}"}
         texts[f"{stem}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return texts
 
 
-def _sorted(schema: Any, *, keep: bool = False) -> Any:
-    """A schema with its keys in order; the settings of a section stay in the order of their declaration."""
-    if isinstance(schema, list):
-        return [_sorted(entry) for entry in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _sorted(schema[key], keep=key == "properties") for key in (schema if keep else sorted(schema))}
-
-
 def _with_comments(schema: Any) -> Any:
-    """A schema that lets every section have comments."""
+    """A schema that lets every section have comments, without the titles and nulls that only the models know."""
     if isinstance(schema, list):
         return [_with_comments(entry) for entry in schema]
     if not isinstance(schema, dict):
@@ -53,6 +50,7 @@ def _with_comments(schema: Any) -> Any:
         if key in ("properties", "$defs")
         else _with_comments(value)
         for key, value in schema.items()
+        if key != "title" and (key, value) != ("default", None)
     }
     if result.get("type") == "object":
         # What has keys of one kind, account ids, has no others.

@@ -1,6 +1,7 @@
 """What a person is told, as a value: sections of paragraphs, lists, tables and code, written once for every channel.
 
 Pure. Every text in a document is literal: whoever renders one sees to it that nothing in it has a meaning of its own.
+The plain text of a document, for a console, is here too.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from library.documents.text import cut_utf16, utf16_size
+from library.documents.text import cut_utf16, printable, utf16_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +142,30 @@ def _with_notice(document: Document, left_out: Sequence[str], rows: int) -> Docu
         return document
     notice = Section("", (paragraph(f"Left out because the text would be too long: {'; '.join(what)}."),))
     return (*document, notice)
+
+
+def plain_text(document: Document) -> str:
+    """A document as text, a blank line between blocks."""
+    parts = []
+    for section in document:
+        if section.title:
+            parts.append(f"{printable(section.title)}\n{'-' * len(printable(section.title))}")
+        parts += [_block(block) for block in section.blocks]
+    return "\n\n".join(parts) + "\n"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Paragraph(parts):
+            return "".join(part.url if isinstance(part, Link) else printable(part) for part in parts)
+        case Bullets(items):
+            return "\n".join(f"  * {printable(item)}" for item in items)
+        case Table(header, rows):
+            cells = [[printable(cell) for cell in row] for row in (header, *rows)]
+            widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+            return "\n".join(
+                ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+                for row in cells
+            )
+        case Code(text):
+            return "\n".join(f"  {line}" for line in text.splitlines())

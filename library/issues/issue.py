@@ -1,6 +1,10 @@
 """An issue: the tracked record of one exposure, such as a security group's, as a value and as a DynamoDB item.
 
-Pure. Who writes which part of an item, so that no job overwrites another's work:
+Pure. From the top: the details of each kind (the map `issue_details`), the kinds and all in which they differ, the
+issue itself, and when remediation may act on it. The prefix of an issue's id tells its kind;
+docs/adding-an-issue-type.md says how to add one.
+
+Who writes which part of an item, so that no job overwrites another's work:
 
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `revision`, `occurrence`,
   `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps`
@@ -15,20 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, get_args
+from typing import Any, Self, cast, get_args
 
-from library.issues.closing import ClosingNotice
-from library.issues.details import IssueDetails
 from library.issues.flapping import PastOccurrence, history_from_item
-from library.issues.kinds import IssueKind, kind_of
 from library.issues.opened_by import OpenedBy
+from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
 from library.issues.use import Use
 from library.network.addresses import parse_network
-from library.security_groups.exposure import OpenStatus
+from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
 OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details"})
@@ -37,7 +39,184 @@ OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediati
 `jira_details` is not among them: every issue has it from the beginning, so identification makes it, empty.
 """
 
+
+@dataclass(frozen=True, slots=True)
+class IssueDetails:
+    """The exposed thing and its exposures: a security group's, and the part that every kind shares.
+
+    Name and tags are hostile text.
+
+    Attributes:
+        status: the worst status of `perms`.
+        perms: one for each rule and source, sorted.
+        reachability: who can connect through the exposures; None: it was not judged.
+        perms_total: how many exposures there are, where the table had no room for all; 0: `perms` are all.
+    """
+
+    name: str
+    region: str
+    vpc_id: str
+    status: OpenStatus
+    tags: Mapping[str, str]
+    perms: tuple[Exposure, ...]
+    reachability: Reachability | None = None
+    perms_total: int = 0
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters, by who can connect, or by the status alone where that was not judged."""
+        return self.reachability.severity if self.reachability else severity(None, None, self.status)
+
+    def to_item(self) -> dict[str, Any]:
+        """The `issue_details` map of the table, which is also what `hammer scan` prints."""
+        return {
+            "name": self.name,
+            "region": self.region,
+            "vpc_id": self.vpc_id,
+            "status": self.status,
+            "tags": dict(self.tags),
+            "perms": [_perm_item(perm) for perm in self.perms],
+            **({"perms_total": self.perms_total} if self.perms_total else {}),
+            **({"reachability": self.reachability.to_item()} if self.reachability else {}),
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """The other way round."""
+        return cls(**cls._fields(item))
+
+    @classmethod
+    def _fields(cls, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "name": item["name"],
+            "region": item["region"],
+            "vpc_id": item["vpc_id"],
+            "status": item["status"],
+            "tags": item["tags"],
+            "perms": tuple(_perm(perm) for perm in item["perms"]),
+            "reachability": Reachability.from_item(item.get("reachability")),
+            "perms_total": int(item.get("perms_total") or 0),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingDetails(IssueDetails):
+    """An Amazon Inspector finding. Texts are hostile.
+
+    Attributes:
+        arn: the finding's.
+        server_id: the instance's id.
+        inspector_severity: the severity that Inspector gives it, such as `HIGH`.
+        title: Inspector's.
+        path: the ids of what a packet passes, from outside to the instance.
+        held_back: the expected ports that were taken out, each with the reason.
+        notes: what else a reader should know.
+    """
+
+    arn: str
+    server_id: str
+    inspector_severity: str
+    title: str
+    path: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_item(self) -> dict[str, Any]:
+        """The `issue_details` map of the table, with what only findings have in `finding`."""
+        # Not super(): a dataclass with slots is another class than the one that this method was defined in.
+        item = IssueDetails.to_item(self)
+        item["finding"] = {
+            "arn": self.arn,
+            "server_id": self.server_id,
+            "severity": self.inspector_severity,
+            "title": self.title,
+            "path": list(self.path),
+            "held_back": list(self.held_back),
+            "notes": list(self.notes),
+        }
+        return item
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """The other way round. Raises ValueError on a finding's part that is no text or list of texts."""
+        finding: Mapping[str, Any] = item["finding"]
+        texts: dict[str, Any] = {
+            "arn": finding["arn"],
+            "server_id": finding["server_id"],
+            "inspector_severity": finding["severity"],
+            "title": finding["title"],
+        }
+        lists: dict[str, Any] = {name: tuple(finding[name]) for name in ("path", "held_back", "notes")}
+        if not all(isinstance(text, str) for text in (*texts.values(), *sum(lists.values(), ()))):
+            raise ValueError("issue_details.finding holds something that is no text")
+        return cls(**cls._fields(item), **texts, **lists)
+
+
+def _perm_item(perm: Exposure) -> dict[str, Any]:
+    item = perm._asdict()
+    if not perm.prefix_list_id:
+        del item["prefix_list_id"]
+    return item
+
+
+def _perm(item: Mapping[str, Any]) -> Exposure:
+    return Exposure(
+        protocol=item["protocol"],
+        from_port=None if item["from_port"] is None else int(item["from_port"]),
+        to_port=None if item["to_port"] is None else int(item["to_port"]),
+        cidr=item["cidr"],
+        status=cast("OpenStatus", item["status"]),
+        prefix_list_id=item.get("prefix_list_id", ""),
+    )
+
+
 _OPEN_STATUSES = frozenset(get_args(OpenStatus))
+
+
+@dataclass(frozen=True, slots=True)
+class IssueKind:
+    """One kind of issue.
+
+    Attributes:
+        name: what an issue of this kind is about.
+        id_prefix: what its `issue_id` begins with.
+        details: the type of its details.
+        index_prefix: what `open_region` has before the region. A look at a region resolves the issues that are indexed
+            under the region alone, so only the kind that such a look finds has no prefix.
+        has_users: whether network interfaces use it, whose owners a ticket names.
+        is_remediated: whether remediation closes it.
+    """
+
+    name: str
+    id_prefix: str
+    details: type[IssueDetails]
+    index_prefix: str = ""
+    has_users: bool = False
+    is_remediated: bool = False
+
+    def open_region(self, region: str) -> str:
+        """The value of `open_region`, the key of the index of exposed issues."""
+        return self.index_prefix + region
+
+
+SECURITY_GROUP = IssueKind("security group", "sg-", IssueDetails, has_users=True, is_remediated=True)
+INSPECTOR_FINDING = IssueKind("Amazon Inspector finding", "finding-", FindingDetails, index_prefix="inspector ")
+
+KINDS = (SECURITY_GROUP, INSPECTOR_FINDING)
+ISSUE_ID_PREFIXES = tuple(kind.id_prefix for kind in KINDS)
+"""Records of the table under other ids are no issues."""
+
+
+def kind_of(issue_id: str) -> IssueKind:
+    """The kind of an issue.
+
+    Raises:
+        ValueError: no kind has such ids.
+    """
+    for kind in KINDS:
+        if issue_id.startswith(kind.id_prefix):
+            return kind
+    raise ValueError(f"{issue_id} is not the id of an issue")
 
 
 class Status(StrEnum):
@@ -208,3 +387,107 @@ class Issue:
 
 def _number(value: object) -> int | None:
     return int(value) if isinstance(value, (int, Decimal)) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingNotice:
+    """That people were told that remediation closes an issue at its next run, in every enabled channel.
+
+    Attributes:
+        at: when the last channel was told, in UTC.
+        occurrence: of which occurrence of the issue.
+        withdrawn: whether people are told a later date since. It still tells that a change was begun after a notice.
+    """
+
+    at: datetime
+    occurrence: int
+    withdrawn: bool = False
+
+    def to_item(self) -> dict[str, Any]:
+        """The map `closing_notice` of the table."""
+        return {"at": format_time(self.at), "occurrence": self.occurrence, "withdrawn": self.withdrawn}
+
+    @classmethod
+    def from_item(cls, item: object) -> ClosingNotice | None:
+        """The other way round. None where there is none, or a map that is none: people are told again."""
+        if not isinstance(item, Mapping):
+            return None
+        try:
+            at = parse_time(item["at"])
+            return cls(at, int(item["occurrence"]), bool(item.get("withdrawn"))) if at else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingTerms:
+    """When remediation closes the issues of one account.
+
+    Attributes:
+        retention: how long after the report.
+        immediate: the severities that it closes at its next run after a notice that says so.
+        reaches_people: whether JIRA or Slack is enabled, so that what only the console told counts no longer.
+    """
+
+    retention: timedelta
+    immediate: frozenset[Severity] = frozenset()
+    reaches_people: bool = False
+
+    def is_immediate(self, issue: Issue) -> bool:
+        """Whether immediate mode is on for an issue, by its severity when it was last looked at."""
+        return issue.details.severity in self.immediate
+
+    def due(self, issue: Issue, *, begun: bool = False) -> datetime | None:
+        """From which moment on an issue is due; None: it was not reported yet, or to nobody.
+
+        Args:
+            issue: the issue.
+            begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
+        """
+        reported, notice = issue.timestamps.reported, issue.closing_notice
+        if reported is None or (self.reaches_people and on_console_only(issue)):
+            return None
+        counts = begun or (self.is_immediate(issue) and has_notice(issue))
+        if not counts or notice is None or notice.occurrence != issue.occurrence:
+            return reported + self.retention
+        return min(reported + self.retention, max(notice.at, reported))
+
+    def due_by_retention(self, issue: Issue) -> datetime | None:
+        """Whole days of 24 hours after an issue was reported; None: it was not reported yet."""
+        return issue.timestamps.reported + self.retention if issue.timestamps.reported else None
+
+    def is_immediate_as(self, issue: Issue, status: OpenStatus) -> bool:
+        """Whether immediate mode is on for an issue whose group has another status now.
+
+        Who can connect is known from the last look only. A group that is open in part lets nobody's all addresses in,
+        so it is not as severe as one that is open completely.
+
+        Args:
+            issue: the issue.
+            status: of its group now.
+        """
+        reachability = issue.details.reachability
+        if reachability is None:
+            return severity(None, None, status) in self.immediate
+        sources = reachability.sources.at_most(status) if reachability.sources else None
+        return severity(reachability.verdict, sources, status) in self.immediate
+
+
+def has_notice(issue: Issue) -> bool:
+    """Whether the last that people were told of this occurrence is that it is closed at the next run."""
+    notice = issue.closing_notice
+    return notice is not None and notice.occurrence == issue.occurrence and not notice.withdrawn
+
+
+def on_console_only(issue: Issue) -> bool:
+    """Whether the item says that this occurrence was reported on the console and nowhere else.
+
+    That counts as a report only while neither JIRA nor Slack is enabled. The first that is enabled later reports the
+    issue anew, and until it has, nobody knows of it. An item that does not say who was told, as other tooling writes
+    it, is taken as reported.
+    """
+    kept, slack = issue.jira_details, issue.slack_details
+    in_slack = "digest" in slack and slack.get("occurrence") in (None, issue.occurrence)
+    # Hammer 0.1 left on the console what a ticket leaves, without a ticket.
+    on_console = kept.get("console") == issue.occurrence or ("digest" in kept and not kept.get("ticket"))
+    return on_console and not in_slack

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from library.issues.details import IssueDetails
 from library.issues.flapping import KEPT, PastOccurrence
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.opening_calls import OpeningCall, opened_by
 from library.security_groups.exposure import Exposure

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.security_groups.exposure import Exposure
 
 PERMS_BYTES = 36_000

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.issues.times import format_time, parse_time, shown_time
-from library.security_groups.rule_text import source_text, traffic_text
+from library.security_groups.exposure import source_text, traffic_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,24 +5,94 @@
     end(problems)
 
 A job sums up what it did in a `finally` of its own, inside the block: a lost lock (`LockedError`) and a signal
-(`InterruptedRunError`) both end the work at whatever call it is.
+(`InterruptedRunError`) both end the work at whatever call it is. `Lease` keeps the lock without a call for every step:
+`renew()` between steps renews when a minute has passed, `before_write()` before what must not be done twice always.
+
+`run_by` names who runs a job, for people who read of it later: a person, not a process. The lock names the process.
 """
 
 from __future__ import annotations
 
+import logging
 import signal
+import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import NoReturn
 
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.lock import Lock, LockedError
+from library.aws.lock import LEASE, Lock, LockedError
 from library.jobs.command_line import Exit
 from library.jobs.host_logs import host_logging, logs_client
+
+# Accounts of a machine that many people and schedules use: systemd's, and those of AWS's and others' images.
+_SHARED = frozenset({"root", "hammer", "ec2-user", "ssm-user", "ubuntu", "admin", "debian", "centos", "nobody"})
+
+
+def operator(environment: Mapping[str, str], login: str, caller: Callable[[], str]) -> str:
+    """The person, or else the AWS identity, that runs this process.
+
+    Args:
+        environment: tells in `SUDO_USER` who used sudo.
+        login: the name of the machine's account that this process runs as; empty: unknown.
+        caller: asks AWS whose credentials these are (STS, GetCallerIdentity); gives an ARN. Asked only where the names
+            are unknown, or those of an account that several people use.
+    """
+    for name in (environment.get("SUDO_USER", ""), login):
+        if name and name not in _SHARED:
+            return name
+    try:
+        return caller()
+    except AWS_ERRORS:
+        return f"{login or 'somebody'}@{socket.gethostname()}"
+
+
+_log = logging.getLogger(__name__)
+_RENEW_EVERY = timedelta(minutes=1)
+_SAFE = LEASE / 2  # nobody takes the lock over this soon after it was renewed, even where clocks differ
+
+
+class Lease:
+    """A lock that was just acquired.
+
+    Args:
+        lock: the lock.
+        now: the clock, in UTC.
+    """
+
+    def __init__(self, lock: Lock, now: Callable[[], datetime]) -> None:
+        self._lock = lock
+        self._now = now
+        self._renewed = now()
+
+    def renew(self) -> None:
+        """Renew the lock if a minute has passed since it was renewed. Raises LockedError as `before_write` does."""
+        if self._now() - self._renewed >= _RENEW_EVERY:
+            self.before_write()
+
+    def before_write(self) -> None:
+        """Renew the lock, and so make sure that it is still held.
+
+        If the table cannot be reached, the lock counts as held for half of its lease.
+
+        Raises:
+            LockedError: another run took the lock over, or it cannot be known.
+        """
+        started = self._now()
+        try:
+            self._lock.renew()
+        except AWS_ERRORS as error:
+            if started - self._renewed >= _SAFE:
+                raise LockedError(f"the lock could not be renewed: {explain(error)}: this run stops here") from error
+            _log.warning("the lock could not be renewed: %s", explain(error))
+        else:
+            self._renewed = started
+
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RENEW_EVERY_S = 60.0  # far below the lease, see library.aws.lock

@@ -1,14 +1,16 @@
 """Sets of whole numbers as closed intervals: the arithmetic below ports and addresses.
 
-Pure. A set is never listed member by member, so the whole IPv6 space costs as much as one port.
+Pure. A set is never listed member by member, so the whole IPv6 space costs as much as one port. `sweep` walks along an
+axis once, and says at each segment of it which of many intervals are there.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Generic, NamedTuple, TypeVar
 
 Span = tuple[int, int]
 
@@ -131,3 +133,39 @@ class IntervalSet:
 
 
 EMPTY = IntervalSet()
+
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Stretch(NamedTuple, Generic[T]):
+    """A part of the axis within which nothing begins or ends.
+
+    Attributes:
+        first: its first place.
+        last: its last place, included.
+        begun: what is there and was not in the stretch before.
+        ended: what was in the stretch before and is not here.
+    """
+
+    first: int
+    last: int
+    begun: list[T]
+    ended: list[T]
+
+
+def sweep(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Stretch[T]]:
+    """The stretches from the first place where an item is to the last, in order.
+
+    Args:
+        items: each once, and the places where it is.
+    """
+    begins: dict[int, list[T]] = {}
+    ends: dict[int, list[T]] = {}
+    for item, places in items:
+        for first, last in places.spans:
+            begins.setdefault(first, []).append(item)
+            ends.setdefault(last + 1, []).append(item)
+    edges = sorted(begins.keys() | ends.keys())
+    for index, first in enumerate(edges[:-1]):
+        yield Stretch(first, edges[index + 1] - 1, begins.get(first, []), ends.get(first, []))

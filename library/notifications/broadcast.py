@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from library.documents.slack_markup import link, literal
+from library.documents.slack_message import link, literal
 from library.documents.text import shortened
 from library.notifications.delivery import Delivered, Delivery, nobody
 from library.notifications.owners import destinations, discover

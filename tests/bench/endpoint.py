@@ -26,7 +26,7 @@ _LISTED = (
     "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>config.json</Key></Contents></ListBucketResult>"
 )
 _STORED = {
-    "GetItem": {"Item": {"adopted": {"BOOL": True}}},  # what `library.aws.adoption` asks
+    "GetItem": {"Item": {"adopted": {"BOOL": True}}},  # what `library.aws.issue_table` asks
     "Query": {"Items": []},
     "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {}},
     "UpdateItem": {"Attributes": {"ticket": {"N": "1"}}},  # what `library.aws.looks` counts

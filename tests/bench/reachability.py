@@ -9,7 +9,7 @@ from identification.reachability.attach import with_reachability
 from identification.reachability.sweep import sweep
 from identification.reachability.verdict import Judge
 from library.aws.ec2 import PrefixListReader
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.issues.reconcile import Detection
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet

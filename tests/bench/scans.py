@@ -14,7 +14,7 @@ _THRESHOLD = "100000"
 _ORGANIZATION = 1000
 # Hammer as it is where botocore has no event before it parses.
 _DICTIONARIES = (
-    "import sys, library.aws.ec2 as ec2; ec2._BEFORE_PARSE = 'nothing'; sys.argv[0] = 'hammer'; "
+    "import sys, library.aws.ec2 as ec2; ec2.read_answer = lambda _: None; sys.argv[0] = 'hammer'; "
     "from hammer.__main__ import main; main()"
 )
 

@@ -12,7 +12,7 @@ from identification.usage.evidence import Evidence, Interface
 from identification.usage.records import FlowRecord, packed_address
 from library.issues.use import Use
 from library.network.intervals import IntervalSet
-from library.network.traffic import traffic_of
+from library.network.ports import traffic_of
 from library.security_groups.exposure import Exposure
 
 NOW = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from library.config import Inspector
-from library.config.section import Mistakes
 
 _DATA = Path(__file__).parents[1] / "data"
 
@@ -101,7 +100,4 @@ def sns(*messages: object) -> dict[str, Any]:
 
 def section(**values: Any) -> Inspector:
     """The configuration's section `inspector`."""
-    mistakes: Mistakes = []
-    read = Inspector.read(values, (), mistakes)
-    assert read is not None, mistakes
-    return read
+    return Inspector.model_validate(values)

@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Detection
 from library.security_groups.exposure import Exposure
 

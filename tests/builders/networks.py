@@ -10,9 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from identification.reachability.answers import parse_interface, region_network
-from identification.reachability.balancers import ElbAnswers, parse_balancers, parse_classic
-from identification.reachability.network import RegionNetwork
+from identification.reachability.network import (
+    ElbAnswers,
+    RegionNetwork,
+    parse_balancers,
+    parse_classic,
+    parse_interface,
+    region_network,
+)
 from library.network.addresses import parse_network
 from library.security_groups.group import parse_security_group
 from tests.builders.rules import described_group

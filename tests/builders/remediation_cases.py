@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from library.issues.closing import ClosingTerms
+from library.issues.issue import ClosingTerms
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, protocol_name

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from deployment import package
-from library.aws.table_definition import TABLE_DEFINITION
+from library.aws.conditional_writes import TABLE_DEFINITION
 from tests.deployment.deployed import ACCOUNT, BUCKET, REGION, SLAVES, Deployed
 from tests.deployment.emulator import emulated_aws
 from tests.deployment.old_provider import swapped

@@ -12,9 +12,8 @@ import pytest
 
 from library.aws.conditional_writes import Items
 from library.aws.issue_table import IssueTable
-from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.aws.lock import REPORTING_LOCK_ID, Lock
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
 from tests.deployment.iam import actions_of, call_of, is_allowed
 from tests.permission_recorder import ACCOUNT, REGION, policy
@@ -81,7 +80,7 @@ def test_what_functions_write(writes: Writes) -> None:
 @pytest.mark.parametrize("lock_id", ["", REPORTING_LOCK_ID])
 def test_functions_do_not_take_a_lock_or_let_go_of_one(writes: Writes, lock_id: str) -> None:
     more = {"lock_id": lock_id} if lock_id else {}
-    lock = Lock(cast(Any, writes), "issues", ACCOUNT, Holder("me"), lambda: NOW, **more)
+    lock = Lock(cast(Any, writes), "issues", ACCOUNT, "me", lambda: NOW, **more)
     lock.acquire()
     lock.renew()
     lock.mark_unfinished(ACCOUNT, REGION, "sg-1")

@@ -16,7 +16,7 @@ from identification.runtime import Runtime
 from identification.scan_targets import ScanTarget
 from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
-from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock, LockedError
+from library.aws.lock import REPORTING_LOCK_ID, Lock, LockedError
 from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError
 from remediation.backups import Backups
@@ -178,7 +178,7 @@ def _table(world: World) -> IssueTable:
 
 def _lock(world: World, lock_id: str = "") -> Lock:
     actor = world.scheduler.current
-    holder = Holder(actor.name if actor else "the world")
+    holder = actor.name if actor else "the world"
     more = {"lock_id": lock_id} if lock_id else {}
     return Lock(world.sessions.client("dynamodb"), TABLE, world.main_account, holder, world.clock, **more)
 

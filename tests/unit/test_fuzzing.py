@@ -22,12 +22,18 @@ from identification.deliveries import Deliveries
 from identification.errors import MalformedEventError
 from identification.event_openings import OwnRoles
 from identification.events import hint_of
-from identification.inspector.as_issue import can_be_issue, detection, issue_id
-from identification.inspector.classic import parse_classic
-from identification.inspector.delivery import FindingRecord, no_record, plan_delivery, record_id
+from identification.inspector.delivery import (
+    FindingRecord,
+    can_be_issue,
+    detection,
+    issue_id,
+    no_record,
+    plan_delivery,
+    record_id,
+)
 from identification.inspector.events import read_record, records
 from identification.inspector.expected_ports import decide
-from identification.inspector.finding import Finding
+from identification.inspector.finding import Finding, parse_classic
 from identification.inspector.notification import compose
 from identification.scan_targets import parse_target
 from library.config import ConfigurationError, parse_configuration

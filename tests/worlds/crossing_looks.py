@@ -24,7 +24,7 @@ from identification.scan_targets import ScanTarget
 from library.aws import looks as looks_module
 from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import Detection
 from library.security_groups.exposure import Exposure

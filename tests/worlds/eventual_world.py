@@ -11,8 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from library.config import load_configuration
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.jobs.command_line import Selection
 from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule, SecurityGroup

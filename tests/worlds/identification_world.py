@@ -14,9 +14,9 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from identification import describe_security_groups
+from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
-from library.aws.table_definition import TABLE_DEFINITION
 from tests.builders.rules import permission
 from tests.worlds.emulated_aws import EmulatedAws
 

@@ -97,4 +97,4 @@ class MemoryLock:
         self.unfinished.discard((account_id, region, group_id))
 
     def read(self) -> LockState:
-        return LockState(None, None, frozenset(self.unfinished))
+        return LockState("", None, frozenset(self.unfinished))

@@ -21,13 +21,11 @@ from hammer.bootstrap import bootstrap
 from library.aws.conditional_writes import serialized
 from library.aws.ec2 import PrefixListReader
 from library.aws.issue_table import IssueTable
-from library.aws.lock import Holder, Lock
+from library.aws.lock import Lock
 from library.aws.session import Sessions
 from library.config import Configuration, load_configuration
-from library.documents.document import Document
-from library.documents.plain_text import plain_text
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue
+from library.documents.document import Document, plain_text
+from library.issues.issue import Issue, IssueDetails
 from library.issues.times import format_time
 from library.jobs.command_line import Selection
 from library.security_groups.exposure import Exposure
@@ -229,7 +227,7 @@ class World:
         return [self.backups.read(backup.key, group_id) for backup in self.backups.list(account, REGION, group_id)]
 
     def lock(self, who: str = "somebody") -> Lock:
-        return Lock(self.sessions.client("dynamodb"), TABLE, MAIN, Holder(who), self.now)
+        return Lock(self.sessions.client("dynamodb"), TABLE, MAIN, who, self.now)
 
     def now(self) -> datetime:
         self.clock += timedelta(milliseconds=1)

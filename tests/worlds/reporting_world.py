@@ -15,19 +15,16 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
-from library.aws.conditional_writes import serialized
+from library.aws.conditional_writes import TABLE_DEFINITION, serialized
 from library.aws.issue_table import IssueTable
-from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
+from library.aws.lock import REPORTING_LOCK_ID, Lock
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
-from library.aws.table_definition import TABLE_DEFINITION
 from library.config import Configuration, parse_configuration
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue
+from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile
 from library.jobs.command_line import Selection
-from library.jobs.lease import Lease
-from library.jobs.run import renewing_sleep
+from library.jobs.run import Lease, renewing_sleep
 from library.notifications.clients import open_jira, open_slack
 from library.security_groups.exposure import Exposure
 from reporting.reporter import Reporter, Services
@@ -110,7 +107,7 @@ class World:
     def lock(self, who: str = "a host") -> Lock:
         """The lock of reporting, for one process."""
         client = kept_sessions().client("dynamodb")
-        return Lock(client, TABLE, MAIN, Holder(who), lambda: self.clock, REPORTING_LOCK_ID)
+        return Lock(client, TABLE, MAIN, who, lambda: self.clock, REPORTING_LOCK_ID)
 
     def report(
         self, *groups: str, dry_run: bool = False, said: list[str] | None = None, lock: Lock | None = None

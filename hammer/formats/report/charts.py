@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from hammer.listing.issue import ListedIssue
-from hammer.listing.selection import SEVERITIES
+from hammer.listing.issue import SEVERITIES, ListedIssue
 from library.documents.text import counted, printable, shortened
 
 _BARS = 10

@@ -16,8 +16,7 @@ from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time
 from library.issues.use import SourceClass, use_sentences
-from library.security_groups.exposure import Exposure
-from library.security_groups.rule_text import source_text, traffic_text
+from library.security_groups.exposure import Exposure, source_text, traffic_text
 from reporting.exposure_text import share
 from reporting.fix_commands import command_line
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from library.aws.group_usage import read_usage, usage_of
+from library.aws.ec2 import read_usage, usage_of
 from library.security_groups.usage import Usage, User
 
 

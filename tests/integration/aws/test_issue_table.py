@@ -11,10 +11,9 @@ from typing import Any
 import boto3
 import pytest
 
-from library.aws.conditional_writes import ConflictError, serialized
+from library.aws.conditional_writes import TABLE_DEFINITION, ConflictError, serialized
 from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.table_definition import TABLE_DEFINITION
 from library.issues.issue import Issue, Status
 from library.issues.reconcile import Change, Event, reconcile
 from library.issues.scan_coverage import Outcome, ScanCoverage

@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
 from library.aws.job_records import JobRecords
-from library.aws.table_definition import TABLE_DEFINITION
 from library.issues.history import Day
 from tests.builders.issues import NOW
 

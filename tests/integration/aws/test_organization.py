@@ -16,7 +16,7 @@ from identification import initiate_security_groups
 from library.aws.organization import active_accounts
 from library.aws.session import Sessions
 from library.config import parse_configuration
-from library.config.organization import with_organization
+from library.config.loader import with_organization
 
 MAIN = "123456789012"
 

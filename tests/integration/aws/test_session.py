@@ -12,7 +12,6 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from library.aws import session as session_module
 from library.aws.session import Sessions
 from tests.worlds.emulated_aws import Call, EmulatedAws, Refusal
 from tests.worlds.identification_world import EXTERNAL_ID, IRELAND, MAIN, OTHER, ROLE, SLAVE, VIRGINIA
@@ -85,7 +84,6 @@ def test_a_role_is_assumed_once_for_all_regions_and_services(aws: EmulatedAws, s
     for region in (IRELAND, VIRGINIA, "eu-central-1"):
         sessions.client("ec2", SLAVE, region).describe_security_groups()
         whose(sessions, SLAVE, region)
-        sessions.forget(SLAVE, region)
     assert len(assumed(aws)) == 1
     assert {call.region for call in aws.calls if call.service == "ec2"} == {IRELAND, VIRGINIA, "eu-central-1"}
 
@@ -120,17 +118,41 @@ def test_every_client_is_made_under_the_lock_that_of_sts_too(
     assert made == [("ec2", True), ("sts", True)]
 
 
-def test_threads_get_the_same_client(sessions: Sessions) -> None:
+def test_accounts_and_threads_share_one_client_of_botocore(sessions: Sessions) -> None:
     with ThreadPoolExecutor(8) as pool:
-        clients = list(pool.map(lambda _: sessions.client("ec2", SLAVE), range(16)))
-    assert len({id(client) for client in clients}) == 1
+        clients = list(pool.map(lambda account: sessions.client("ec2", account), [SLAVE, OTHER] * 8))
+    assert len({id(client._client) for client in clients}) == 1
+    assert sessions.client("ec2", SLAVE, VIRGINIA)._client is not clients[0]._client
 
 
-def test_a_client_that_was_forgotten_is_made_anew(sessions: Sessions) -> None:
-    first, other = sessions.client("ec2", SLAVE, VIRGINIA), sessions.client("ec2", SLAVE, IRELAND)
-    sessions.forget(SLAVE, VIRGINIA)
-    assert sessions.client("ec2", SLAVE, VIRGINIA) is not first
-    assert sessions.client("ec2", SLAVE, IRELAND) is other
+def test_each_call_is_signed_for_its_account_whatever_other_threads_do(aws: EmulatedAws, sessions: Sessions) -> None:
+    """Clients are made in one order, called in another, and paginated across calls for other accounts."""
+    accounts = [f"{number:012d}" for number in range(100, 140)]
+    clients = {account: sessions.client("sts", account) for account in accounts}
+    pages = {account: sessions.client("ec2", account).get_paginator("describe_vpcs").paginate() for account in accounts}
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            found = pool.map(lambda account: clients[account].get_caller_identity()["Account"], reversed(accounts))
+            assert list(found) == accounts[::-1]
+    for account in accounts:
+        next(pages[account])
+        assert clients[account].get_caller_identity()["Account"] == account
+
+
+def test_a_call_that_names_no_account_is_not_signed(aws: EmulatedAws, sessions: Sessions) -> None:
+    shared = sessions.client("ec2", SLAVE)._client
+    for call in (shared.describe_vpcs, lambda: list(shared.get_paginator("describe_vpcs").paginate())):
+        with pytest.raises(NoCredentialsError):
+            call()
+    sessions.client("ec2", SLAVE).describe_vpcs()
+    with pytest.raises(NoCredentialsError):
+        shared.describe_vpcs()
+    assert len(aws.operations("ec2")) == 1
+
+
+def test_there_is_no_waiter_in_another_account(sessions: Sessions) -> None:
+    with pytest.raises(NotImplementedError):
+        sessions.client("dynamodb", SLAVE).get_waiter("table_exists")
 
 
 def test_credentials_are_renewed_before_they_expire(aws: EmulatedAws, sessions: Sessions) -> None:
@@ -185,18 +207,6 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    client = Sessions(MAIN, IRELAND, ROLE, base=botocore.session.get_session()).client("ec2", SLAVE)
     with pytest.raises(NoCredentialsError):
-        Sessions(MAIN, IRELAND, ROLE, base=botocore.session.get_session()).client("ec2", SLAVE)
-
-
-def test_sessions_of_accounts_that_were_left_long_ago_are_let_go(
-    aws: EmulatedAws, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_module, "_SESSIONS_KEPT", 2)
-    accounts = ["111111111111", "222222222222", "333333333333"]
-    for account_id in [*accounts, *accounts[1:]]:
-        assert whose(sessions, account_id) == account_id
-        sessions.forget(account_id, IRELAND)
-    assert len(assumed(aws)) == 3
-    assert whose(sessions, accounts[0]) == accounts[0]
-    assert len(assumed(aws)) == 4
+        client.describe_vpcs()

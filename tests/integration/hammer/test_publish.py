@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from hammer import issues, publish
 from hammer.publish import object_address
 from hammer.table_listing import open_tables
+from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
 from library.aws.job_records import JobRecords
-from library.aws.table_definition import TABLE_DEFINITION
 from library.config import load_configuration
 from library.issues.history import Day
 from library.issues.issue import Status

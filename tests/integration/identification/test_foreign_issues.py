@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from library.aws.table_definition import TABLE_DEFINITION
+from library.aws.conditional_writes import TABLE_DEFINITION
 from tests.worlds.identification_world import IRELAND, SLAVE, TABLE, VIRGINIA, World
 
 EARLIER = "2026-11-01T00:00:00+00:00"

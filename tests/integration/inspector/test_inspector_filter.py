@@ -24,8 +24,8 @@ from moto import mock_aws
 from identification.errors import MalformedEventError, UnknownAccountError
 from identification.filter_inspector_findings import InProgressError, lambda_handler
 from identification.runtime import Runtime
+from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.session import Sessions
-from library.aws.table_definition import TABLE_DEFINITION
 from tests.builders.inspector_samples import (
     ACCOUNT,
     V2_GROUP,

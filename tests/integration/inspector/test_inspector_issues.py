@@ -15,11 +15,9 @@ from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
 from identification.filter_inspector_findings import lambda_handler
+from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
-from library.aws.table_definition import TABLE_DEFINITION
-from library.issues.details import FindingDetails
-from library.issues.issue import Issue, Status
-from library.issues.kinds import INSPECTOR_FINDING
+from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Status
 from tests.builders.inspector_samples import ACCOUNT, v2_event
 
 REGION = "eu-west-1"

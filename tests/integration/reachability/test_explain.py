@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
-from hammer.ask_aws import Asked, ask
+from hammer.explain import Asked, ask
 from library.issues.reachability import Path, Verdict
 from tests.worlds.emulated_aws import Refusal
 from tests.worlds.identification_world import IRELAND, SLAVE, World, _main_client

@@ -10,7 +10,7 @@ import pytest
 
 from identification.reachability.attach import Attached, with_reachability
 from library.aws.ec2 import PrefixListReader
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.issues.reachability import Reachability
 from library.issues.reconcile import Detection
 from library.network.addresses import AddressSet

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.closing import ClosingNotice
-from library.issues.issue import Issue
+from library.issues.issue import ClosingNotice, Issue
 from library.issues.reachability import Reachability, Sources, Verdict
 from tests.worlds.remediation_world import ANYWHERE, NOW, World, permission, world
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from moto.servicequotas.models import ServiceQuotasBackend
 
 from library.aws.conditional_writes import serialized
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from remediation import clean_security_groups
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, NOW, REGION, TABLE, World, permission, world
 
@@ -60,7 +60,7 @@ def test_a_due_group_is_closed_backed_up_and_recorded(world: World, account: str
     assert issue.remediation_details["journal"]["step"] == "done"
     assert f"{group} in {account}, {REGION}: remediated: 1 rule replaced by 3; backup {key}" in result.output
     assert "1 remediated, 0 left as they are" in result.output
-    assert world.lock().read().holder is None
+    assert world.lock().read().holder == ""
     assert world.lock().read().unfinished == frozenset()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from library.issues.closing import has_notice
+from library.issues.issue import has_notice
 from library.issues.reachability import Reachability, Sources, Verdict
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, reporting_world

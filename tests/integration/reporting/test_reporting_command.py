@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
-from library.aws.lock import REPORTING_LOCK_ID, Holder, Lock
+from library.aws.lock import REPORTING_LOCK_ID, Lock
 from library.jobs import run as run_of_a_job
 from library.jobs.host_logs import LOG_GROUP, host_logging
 from reporting import create_security_groups_tickets as job
@@ -228,7 +228,7 @@ def test_another_run_is_not_disturbed(world: World, tmp_path: Path) -> None:
         kept_sessions().client("dynamodb"),
         TABLE,
         MAIN,
-        Holder("cron@elsewhere, process 1"),
+        "cron@elsewhere, process 1",
         lambda: datetime.now(UTC),
         REPORTING_LOCK_ID,
     )

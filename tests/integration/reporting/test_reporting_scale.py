@@ -9,8 +9,7 @@ from botocore.client import BaseClient
 from moto.dynamodb.models import dynamodb_backends
 
 from library.aws.conditional_writes import serialized
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from reporting.plan import remembered
 from tests.worlds.reporting_world import MAIN, REGION, SSH, START, World, reporting_world
 

@@ -9,8 +9,7 @@ from botocore.compat import HTTPHeaders
 from botocore.parsers import ResponseParserError
 
 from library.aws.failures import explain
-from library.aws.sdk_data import sdk_session
-from library.aws.session import Sessions
+from library.aws.session import Sessions, sdk_session
 
 MAIN, SLAVE = "123456789012", "210987654321"
 PAGE = b"<html><body>Please log in</body></html>"

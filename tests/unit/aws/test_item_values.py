@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from library.aws.item_values import from_attribute, to_attribute
+from library.aws.conditional_writes import from_attribute, to_attribute
 
 SCALARS = (
     st.none()

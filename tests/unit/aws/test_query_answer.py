@@ -11,9 +11,7 @@ import botocore.session
 import pytest
 from botocore.parsers import create_parser
 
-from library.aws.conditional_writes import serialized
-from library.aws.item_values import from_attribute
-from library.aws.query_answer import read_query_answer
+from library.aws.conditional_writes import from_attribute, read_query_answer, serialized
 from tests.builders.issues import an_issue
 
 ITEM: dict[str, Any] = {

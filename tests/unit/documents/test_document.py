@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from library.documents.document import Bullets, Code, Document, Section, Table, fitted, paragraph
+from library.documents.document import Bullets, Code, Document, Section, Table, fitted, paragraph, plain_text
 from library.documents.jira_markup import jira_markup
-from library.documents.plain_text import plain_text
 from library.documents.text import utf16_size
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from library.documents.document import Bullets, Code, Link, Section, Table, paragraph
-from library.documents.plain_text import plain_text
+from library.documents.document import Bullets, Code, Link, Section, Table, paragraph, plain_text
 
 
 def test_a_document_as_plain_text() -> None:

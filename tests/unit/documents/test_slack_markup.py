@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from library.documents.slack_markup import cut, link, literal
+from library.documents.slack_message import cut, link, literal
 
 APART = "\u200b"
 

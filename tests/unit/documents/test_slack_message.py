@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from library.documents.slack_markup import literal
-from library.documents.slack_message import Alert, Message, compose, plain
+from library.documents.slack_message import Alert, Message, compose, literal, plain
 
 APART = "\u200b"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hammer.listing.build import knowledge_of, listed_detection, listed_issue, usual_knowledge
 from hammer.listing.controls import controls_broken, exposed_ports
+from hammer.listing.issue import knowledge_of, listed_detection, listed_issue, usual_knowledge
 from library.issues.issue import Status, Timestamps
 from library.network.ports import PortSet
 from tests.builders.config_files import config_with, parse

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from hammer.formats import Format
-from hammer.list_options import order, wanted
-from hammer.listing.issue import ListedIssue
-from hammer.listing.selection import Sort, Wanted, at_least, chosen
+from hammer.listing.issue import ListedIssue, Sort, Wanted, at_least, chosen
+from hammer.output import order, wanted
 from library.issues.issue import Status, Timestamps
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.security_groups.exposure import Exposure

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from hammer.listing.build import listed_issue, usual_knowledge
-from hammer.status_view import Facts, JobState, age_rows, attention, due_rows, event_lines, event_rows, trend, waiting
+from hammer.listing.issue import listed_issue, usual_knowledge
+from hammer.status import Facts, JobState, age_rows, attention, due_rows, event_lines, event_rows, trend, waiting
 from library.issues.flapping import PastOccurrence
 from library.issues.history import Day
 from library.issues.issue import Issue, Status, Timestamps

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identification.inspector.classic import parse_classic
 from identification.inspector.events import read_message
 from identification.inspector.expected_ports import (
     FilterAction,
@@ -17,7 +16,7 @@ from identification.inspector.expected_ports import (
     matches,
     needs_groups,
 )
-from identification.inspector.finding import Finding, FindingStatus
+from identification.inspector.finding import Finding, FindingStatus, parse_classic
 from library.network.addresses import AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet

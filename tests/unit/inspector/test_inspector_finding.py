@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from identification.errors import MalformedEventError
-from identification.inspector.classic import parse_classic, parse_classic_ports
 from identification.inspector.events import ClassicNotification, Ignored, read_message, read_record, records
-from identification.inspector.finding import Finding, FindingStatus
-from identification.inspector.v2 import parse_v2
+from identification.inspector.finding import Finding, FindingStatus, parse_classic, parse_classic_ports, parse_v2
 from library.network.ports import PortSet
 from tests.builders.inspector_samples import (
     ACCOUNT,

@@ -6,15 +6,11 @@ from typing import Any
 
 import pytest
 
-from identification.inspector.as_issue import can_be_issue, detection, issue_id
-from identification.inspector.classic import parse_classic
-from identification.inspector.delivery import record_id
+from identification.inspector.delivery import can_be_issue, detection, issue_id, record_id
 from identification.inspector.expected_ports import FilterDecision, decide
-from identification.inspector.v2 import parse_v2
-from library.documents.plain_text import plain_text
-from library.issues.details import FindingDetails
-from library.issues.issue import Issue, Timestamps
-from library.issues.kinds import INSPECTOR_FINDING
+from identification.inspector.finding import parse_classic, parse_v2
+from library.documents.document import plain_text
+from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Timestamps
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from identification.inspector.classic import parse_classic
 from identification.inspector.expected_ports import decide, without_groups
-from identification.inspector.finding import Finding
+from identification.inspector.finding import Finding, parse_classic, parse_v2
 from identification.inspector.notification import FindingMessage, compose
-from identification.inspector.v2 import parse_v2
 from library.network.ports import PortSet
 from tests.builders.inspector_samples import classic_aggregate, section, v2_event
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from identification.inspector.classic import parse_classic
 from identification.inspector.delivery import (
     PUBLISHED_AGAIN_AFTER,
     DeliveryPlan,
@@ -20,7 +19,7 @@ from identification.inspector.delivery import (
     release,
 )
 from identification.inspector.expected_ports import FilterDecision, decide
-from identification.inspector.v2 import parse_v2
+from identification.inspector.finding import parse_classic, parse_v2
 from library.network.ports import PortSet
 from tests.builders.inspector_samples import classic_port, section, v2_event
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.closing import ClosingNotice, ClosingTerms, has_notice, on_console_only
-from library.issues.issue import Issue, Timestamps
+from library.issues.issue import ClosingNotice, ClosingTerms, Issue, Timestamps, has_notice, on_console_only
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.security_groups.exposure import OpenStatus
 from tests.builders.issues import DETAILS, an_issue

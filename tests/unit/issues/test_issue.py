@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from library.issues.closing import ClosingNotice
-from library.issues.details import FindingDetails, IssueDetails
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import ClosingNotice, FindingDetails, Issue, IssueDetails, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import format_time, parse_time, shown_day, shown_time

@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from library.issues.details import FindingDetails, IssueDetails
-from library.issues.issue import Issue
-from library.issues.kinds import INSPECTOR_FINDING, ISSUE_ID_PREFIXES, KINDS, SECURITY_GROUP, kind_of
+from library.issues.issue import (
+    INSPECTOR_FINDING,
+    ISSUE_ID_PREFIXES,
+    KINDS,
+    SECURITY_GROUP,
+    FindingDetails,
+    Issue,
+    IssueDetails,
+    kind_of,
+)
 from tests.builders.issues import DETAILS, an_issue
 
 FINDING = FindingDetails(

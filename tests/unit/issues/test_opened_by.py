@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status
+from library.issues.issue import Issue, IssueDetails, Status
 from library.issues.opened_by import OpenedBy
 from library.issues.reconcile import Detection, reconcile
 from tests.builders.issues import NOW, an_issue

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.issues.reachability import (
     PATHS_KEPT,
     Blocker,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from library.issues.details import IssueDetails
+from library.issues.issue import IssueDetails
 from library.issues.reachability import Path, Reachability, Verdict
 from library.issues.stored_size import fitting
 from library.security_groups.exposure import Exposure

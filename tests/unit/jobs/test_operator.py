@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from library.jobs.operator import operator
+from library.jobs.run import operator
 
 ARN = "arn:aws:sts::123456789012:assumed-role/Security/ana@example.com"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from library.network.intervals import IntervalSet
-from library.network.sweep import sweep
+from library.network.intervals import IntervalSet, sweep
 
 SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6)).map(lambda pair: (pair[0], pair[0] + pair[1])))
 ITEMS = st.dictionaries(st.integers(), SPANS.map(IntervalSet.of), max_size=6)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from library.network.intervals import EMPTY, IntervalSet
-from library.network.ports import PortSet
-from library.network.traffic import ALL_WITHOUT_PORTS, EVERYTHING, traffic_name, traffic_of, traffic_of_ports
+from library.network.ports import ALL_WITHOUT_PORTS, EVERYTHING, PortSet, traffic_name, traffic_of, traffic_of_ports
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, summarize_address_ra
 from random import Random
 from typing import Any
 
-from identification.reachability.balancers import ElbAnswers
+from identification.reachability.network import ElbAnswers
 from tests.builders.networks import (
     Answers,
     acl,

@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
-from identification.reachability.answers import (
+from identification.reachability.network import (
+    Admission,
+    Interface,
+    PublicAddress,
+    Route,
+    RouteTable,
     parse_acls,
     parse_admissions,
     parse_interface,
     parse_route_table,
     parse_route_tables,
 )
-from identification.reachability.network import Admission, Interface, PublicAddress, Route, RouteTable
 from library.network.addresses import AddressSet, parse_network
-from library.network.traffic import EVERYTHING, traffic_of
+from library.network.ports import EVERYTHING, traffic_of
 from library.security_groups.group import IngressRule, SecurityGroup
 
 EVERYWHERE = parse_network("0.0.0.0/0")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identification.reachability.balancers import ElbAnswers
+from identification.reachability.network import ElbAnswers
 from identification.reachability.verdict import Judge
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from identification.reachability.balancers import ElbAnswers
+from identification.reachability.network import ElbAnswers
 from identification.reachability.verdict import Judge
 from library.issues.reachability import Reachability
 from library.network.addresses import AddressSet, parse_network

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from library.config.closing import closing_terms
-from library.issues.closing import ClosingTerms
+from library.config.models import closing_terms
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import ClosingTerms, Issue, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Severity
 from library.network.addresses import AddressSet

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.closing import ClosingNotice, ClosingTerms
-from library.issues.issue import Issue, Timestamps
+from library.issues.issue import ClosingNotice, ClosingTerms, Issue, Timestamps
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet

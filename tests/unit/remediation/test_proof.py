@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.closing import ClosingTerms
+from library.issues.issue import ClosingTerms
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.group import IngressRule, SecurityGroup

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from library.issues.closing import ClosingTerms
-from library.issues.details import IssueDetails
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import ClosingTerms, Issue, IssueDetails, Status, Timestamps
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from library.network.addresses import RFC_1918
+from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
-from library.security_groups.rule_text import rule_text
 from remediation.plan import RuleQuota
 from remediation.restore_plan import ChangeSince, RestorePlan, plan_restore
 from remediation.rule_sets import rule_key

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from library.documents.plain_text import plain_text
-from library.issues.closing import ClosingNotice
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.documents.document import plain_text
+from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from library.documents.plain_text import plain_text
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.documents.document import plain_text
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from reporting.announcement import Remediation

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from library.documents.document import Bullets, Section, paragraph
-from library.issues.details import FindingDetails, IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import FindingDetails, Issue, IssueDetails, Status, Timestamps
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage

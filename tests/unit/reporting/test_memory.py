@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from reporting.memory import check_memory
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from library.documents.document import Section, paragraph
-from library.issues.closing import ClosingNotice
-from library.issues.details import IssueDetails
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.ports import PortSet

@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from library.documents.document import Link, Paragraph, Section
-from library.documents.plain_text import plain_text
-from library.issues.details import IssueDetails
+from library.documents.document import Link, Paragraph, Section, plain_text
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet

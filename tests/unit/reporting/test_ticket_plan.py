@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exposure import Exposure
 from reporting.announcement import Remediation
 from reporting.plan import Channels, News, plan, remembered

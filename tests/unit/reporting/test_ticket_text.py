@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from library.documents.document import Section
-from library.documents.plain_text import plain_text
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.documents.document import Section, plain_text
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage, User

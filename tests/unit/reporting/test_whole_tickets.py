@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from library.documents.document import Bullets, Section, paragraph
-from library.documents.plain_text import plain_text
-from library.issues.details import IssueDetails
-from library.issues.issue import Issue, Status, Timestamps
+from library.documents.document import Bullets, Section, paragraph, plain_text
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet

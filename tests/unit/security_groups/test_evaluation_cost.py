@@ -15,7 +15,7 @@ import pytest
 from library.network.addresses import AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet
-from library.security_groups import stretches
+from library.security_groups import exposure
 from library.security_groups.exemptions import Exemption, Exemptions, applying
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import SecurityGroup, parse_security_group
@@ -38,9 +38,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, counting)
 
     for owner, name in (
-        (stretches.TrafficPlace, "change"),
-        (stretches.TrafficPlace, "exposes"),
-        (stretches.TrafficPlace, "completing"),
+        (exposure.TrafficPlace, "change"),
+        (exposure.TrafficPlace, "exposes"),
+        (exposure.TrafficPlace, "completing"),
         (IntervalSet, "covers"),
         (IntervalSet, "__or__"),
         (IntervalSet, "__sub__"),

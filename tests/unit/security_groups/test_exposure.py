@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from library.network.addresses import INTERNET, AddressSet, parse_network
-from library.network.ports import PortSet
-from library.network.traffic import traffic_name, traffic_of_ports
+from library.network.ports import PortSet, traffic_name, traffic_of_ports
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluation, Evaluator, Exposure
 from library.security_groups.group import IngressRule, parse_security_group

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from library.security_groups.exposure import Exposure
+from library.security_groups.exposure import Exposure, rule_text, source_text
 from library.security_groups.group import IngressRule
-from library.security_groups.rule_text import rule_text, source_text
 
 TEXTS: dict[str, IngressRule | Exposure] = {
     "tcp/22 from 0.0.0.0/0": IngressRule("tcp", 22, 22, cidr="0.0.0.0/0"),

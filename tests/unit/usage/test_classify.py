@@ -16,7 +16,7 @@ from identification.usage.records import Columns, FlowRecord, Wanted, packed_add
 from library.issues.use import Use, Verdict
 from library.network.addresses import AddressSet
 from library.network.intervals import IntervalSet
-from library.network.traffic import traffic_of
+from library.network.ports import traffic_of
 from library.security_groups.exposure import Exposure
 from tests.builders.flow_records import (
     ENI,

@@ -1,12 +1,14 @@
-"""DescribeSecurityGroups' answer as EC2 writes it, read from its text without making a tree of it.
+"""DescribeSecurityGroups' answer as EC2 writes it, read from its text straight to values.
 
-Pure. A tree of one page is a hundred thousand objects, which a scan would read once. Here expat checks that the answer
-is well-formed, and regular expressions take the values out of the text.
+Pure. botocore makes dictionaries of an answer, most of which a scan never looks at: a page of 1,000 groups is a hundred
+thousand objects, and reading it here costs a fifth (`make bench`). Expat checks that the answer is well-formed, and
+regular expressions take the values out of the text.
 
 That is exact, because it is applied to little of what XML may be. In a well-formed text without comments, CDATA,
 processing instructions and document types every `<` begins a tag, and a tag `<name>` has no attributes. Each
 expression stands for whole elements and is matched where the one before ended, so that nothing in between is passed
-over. What is written in any other way is not read here, but by `library.security_groups.xml_answer`.
+over. An answer that is written in any other way is not read here: botocore reads it, which drops what its model does
+not know. So `unknown_rule_parts` names what a rule has that neither of them knows.
 """
 
 from __future__ import annotations
@@ -19,47 +21,65 @@ from typing import NamedTuple
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from library.errors import HammerError
-from library.security_groups.group import IngressRule, SecurityGroup, port_range
+from library.security_groups.group import GroupPage, IngressRule, SecurityGroup, port_range
 
 
-class NotPlainError(HammerError):
+class Answer(NamedTuple):
+    """One page.
+
+    Attributes:
+        page: its groups.
+        rest: the answer without them, as XML: what is left for botocore to read, the next page's token among it.
+    """
+
+    page: GroupPage
+    rest: bytes
+
+
+class _NotPlainError(HammerError):
     """The text is not as EC2 writes it."""
 
 
-class PlainAnswer(NamedTuple):
-    """One answer.
-
-    Attributes:
-        groups: each as a value, or as its XML where something in it is not as EC2 writes it.
-        rest: the answer without them.
-    """
-
-    groups: list[SecurityGroup | str]
-    rest: str
+def read_answer(body: bytes) -> Answer | None:
+    """Read one answer; None: it is not as EC2 writes it, is no such answer, or is not even XML."""
+    try:
+        return _read(body)
+    except _NotPlainError:
+        return None
 
 
-def read_plain_answer(body: bytes) -> PlainAnswer:
-    """Read one answer.
+def unknown_rule_parts(body: bytes) -> tuple[str, ...]:
+    """The names of elements within the ingress rules of an answer that no rule is known to have, sorted."""
+    names = {name for rules in _RULES_OF_A_GROUP.findall(body) for name in _NAME.findall(rules)}
+    return tuple(sorted(name.decode("ascii", "replace") for name in names - _KNOWN_IN_RULES))
 
-    Raises:
-        NotPlainError: it is not as EC2 writes it, is no such answer, or is not even XML.
-    """
+
+_RULES_OF_A_GROUP = re.compile(rb"<(?:\w+:)?ipPermissions>(.*?)</(?:\w+:)?ipPermissions>", re.DOTALL)
+_NAME = re.compile(rb"<(?:\w+:)?(\w+)")
+_KNOWN_IN_RULES = frozenset(
+    b"item ipProtocol fromPort toPort groups ipRanges ipv6Ranges prefixListIds description cidrIp cidrIpv6 "
+    b"prefixListId userId groupName groupId vpcId vpcPeeringConnectionId peeringStatus".split()
+)
+
+
+def _read(body: bytes) -> Answer:
     try:
         # In namespaces, so that a prefix without one is refused here, too.
         ParserCreate("utf-8", "}").Parse(body, True)
         text = body.decode()
     except (ExpatError, UnicodeDecodeError) as error:
-        raise NotPlainError(str(error)) from error
+        raise _NotPlainError(str(error)) from error
     head = _HEAD.match(text)
     if head is None or "<!" in text or text.rfind("<?") > 0 or "\r" in text:
-        raise NotPlainError("not as EC2 writes it")
-    groups, place = [], head.end()
-    while begun := _ITEM_BEGINS.match(text, place):
-        group, place = _read_group(text, begun.start(), begun.end())
+        raise _NotPlainError("not as EC2 writes it")
+    groups, pos = [], head.end()
+    while begun := _ITEM_BEGINS.match(text, pos):
+        group, pos = _read_group(text, begun.end())
         groups.append(group)
-    if not _TAIL.match(text, place):
-        raise NotPlainError("not as EC2 writes it")
-    return PlainAnswer(groups, text[: head.end(1)] + text[place + len(_GROUPS_END) :])
+    if not _TAIL.match(text, pos):
+        raise _NotPlainError("not as EC2 writes it")
+    rest = text[: head.end(1)] + text[pos + len(_GROUPS_END) :]
+    return Answer(GroupPage(tuple(groups), ()), rest.encode())
 
 
 _S = r"[ \t\n]*+"  # what may be between elements
@@ -106,61 +126,45 @@ _PERMISSIONS = re.compile(
 )
 
 
-def _read_group(text: str, start: int, place: int) -> tuple[SecurityGroup | str, int]:
-    """Read a group, or its XML if something in it is unusual.
-
-    Args:
-        text: the answer.
-        start: where the group begins.
-        place: where its first part does.
-
-    Returns:
-        It, and where it ends.
-
-    Raises:
-        NotPlainError: where it ends cannot be told.
-    """
+def _read_group(text: str, pos: int) -> tuple[SecurityGroup, int]:
+    """Read the group whose first part is at `pos`. Returns it, and where it ends."""
     texts: dict[str, str] = {}
     lists: dict[str, str] = {}
     parts = 0
-    while not (ended := _ITEM_ENDS.match(text, place)):
+    while not (ended := _ITEM_ENDS.match(text, pos)):
         parts += 1
-        if leaf := _NAMED_LEAF.match(text, place):
+        if leaf := _NAMED_LEAF.match(text, pos):
             texts[leaf[1]] = leaf[2] or ""
-            place = leaf.end()
+            pos = leaf.end()
         else:
-            name, inside, place = _nested(text, place)
+            name, inside, pos = _nested(text, pos)
             lists[name] = inside
-    end = ended.end()
-    try:
-        if len(texts) + len(lists) != parts:  # one of them is there twice
-            return text[start:end], end
-        return _group(texts, lists), end
-    except NotPlainError:
-        return text[start:end], end
+    if len(texts) + len(lists) != parts:  # one of them is there twice
+        raise _NotPlainError("not as EC2 writes it")
+    return _group(texts, lists), ended.end()
 
 
-def _nested(text: str, place: int) -> tuple[str, str, int]:
+def _nested(text: str, pos: int) -> tuple[str, str, int]:
     """An element that holds others: its name, what is in it, and where the next one begins."""
-    begun = _ELEMENT_BEGINS.match(text, place)
+    begun = _ELEMENT_BEGINS.match(text, pos)
     if not begun:
-        raise NotPlainError("not as EC2 writes it")
+        raise _NotPlainError("not as EC2 writes it")
     name = begun[1]
     end = text.find(f"</{name}>", begun.end())
     # The first end is this one's, unless an element of the same name begins in between.
     if end < 0 or text.find(f"<{name}", begun.end(), end) >= 0:
-        raise NotPlainError("not as EC2 writes it")
+        raise _NotPlainError("not as EC2 writes it")
     after = _SPACE.match(text, end + len(name) + 3)
     return name, text[begun.end() : end], after.end() if after else end
 
 
 def _group(texts: dict[str, str], lists: dict[str, str]) -> SecurityGroup:
     if not texts.get("groupId") or not _TEXTS.isdisjoint(lists) or not texts.keys().isdisjoint(lists):
-        raise NotPlainError("not as EC2 writes it")
+        raise _NotPlainError("not as EC2 writes it")
     tags: dict[str, str] = {}
     for key, value, unusual in _TAGS.findall(lists.get("tagSet", "")):
         if unusual:
-            raise NotPlainError("not as EC2 writes it")
+            raise _NotPlainError("not as EC2 writes it")
         tags[intern(_unescaped(key))] = _unescaped(value)  # intern: the groups of a region share a few
     return SecurityGroup(
         group_id=_unescaped(texts["groupId"]),
@@ -179,7 +183,7 @@ def _rules(permissions: str) -> list[IngressRule]:
     for protocol, first, last, pairs, ranges, ranges_v6, prefix_lists, unusual in _PERMISSIONS.findall(permissions):
         traffic = None if unusual else _traffic(protocol, first, last)
         if traffic is None or not (ranges or pairs or ranges_v6 or prefix_lists):
-            raise NotPlainError("not as EC2 writes it")
+            raise _NotPlainError("not as EC2 writes it")
         # In the order of `library.security_groups.group.parse_permission`.
         for items, listed in (
             (_RANGES, ranges),
@@ -188,7 +192,7 @@ def _rules(permissions: str) -> list[IngressRule]:
         ):
             for _, before, source, after, unusual in items.findall(listed) if listed else ():
                 if unusual or "&" in source:
-                    raise NotPlainError("not as EC2 writes it")
+                    raise _NotPlainError("not as EC2 writes it")
                 cidr, prefix_list_id = ("", source) if items is _PREFIX_LISTS else (source, "")
                 rules.append(IngressRule(*traffic, cidr, prefix_list_id, "", _unescaped(before or after)))
         rules += [IngressRule(*traffic, "", "", group_id, text) for group_id, text in _pairs(pairs)]
@@ -207,7 +211,7 @@ def _pairs(listed: str) -> Iterator[tuple[str, str]]:
             or not parts.get("groupId")
             or "&" in parts["groupId"]
         ):
-            raise NotPlainError("not as EC2 writes it")
+            raise _NotPlainError("not as EC2 writes it")
         yield parts["groupId"], _unescaped(parts.get("description", ""))
 
 

@@ -1,22 +1,23 @@
-"""DescribeSecurityGroups read from its text: never anything else than what a tree of its XML gives.
-
-`tests/unit/security_groups/test_xml_answer.py` holds both against botocore's parser.
-"""
+"""DescribeSecurityGroups read from its text: never anything else than what botocore's dictionaries give."""
 
 from __future__ import annotations
 
-from unittest import mock
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
+from botocore.parsers import create_parser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from library.security_groups import xml_answer
-from library.security_groups.group import SecurityGroup
-from library.security_groups.plain_answer import NotPlainError, read_plain_answer
-from library.security_groups.xml_answer import Answer, read_answer
+from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
+from library.security_groups.group import parse_page
 from tests.builders.answer_xml import answer, group
-from tests.builders.rules import described_group
+
+SAMPLES = Path(__file__).parents[3] / "hammer" / "data" / "security-groups.jsonl"
 
 # As EC2 writes it: in lines, with what an organization's groups have.
 EC2S = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -110,33 +111,34 @@ EC2S = b"""<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def by_tree(body: bytes) -> Answer | None:
-    with mock.patch.object(xml_answer, "read_plain_answer", side_effect=NotPlainError("asked for the tree")):
-        return read_answer(body)
+@cache
+def output_shape() -> Any:
+    return (
+        botocore.session.get_session().get_service_model("ec2").operation_model("DescribeSecurityGroups").output_shape
+    )
 
 
-def assert_alike(body: bytes) -> None:
-    mine, tree = read_answer(body), by_tree(body)
-    if mine is None or tree is None:
-        assert mine is tree
-        return
-    assert mine.page == tree.page
-    # What is left is the same XML in the end, whoever wrote it.
-    assert rest(mine) == rest(tree)
+def parsed_by_botocore(body: bytes) -> dict[str, Any]:
+    response = {"body": body, "headers": {}, "status_code": 200}
+    return create_parser("ec2").parse(response, output_shape())  # type: ignore[no-any-return]
 
 
-def rest(read: Answer) -> list[tuple[str, str]]:
-    tree = xml_answer._tree(read.rest)
-    return [(part.tag, part.text or "") for part in tree.iter() if not len(part)]
+def assert_alike(body: bytes) -> bool:
+    """Whatever is read here is what botocore's dictionaries give. Returns whether it was read here."""
+    read = read_answer(body)
+    if read is None:
+        return False
+    theirs = parsed_by_botocore(body)
+    assert read.page == parse_page(theirs.pop("SecurityGroups"))
+    assert parsed_by_botocore(read.rest) == theirs
+    return True
 
 
-def test_what_ec2_writes_is_read_without_a_tree() -> None:
-    groups = read_plain_answer(EC2S).groups
-    assert [isinstance(one, SecurityGroup) for one in groups] == [True, True]
-    assert_alike(EC2S)
+def test_what_ec2_writes_is_read_here() -> None:
+    assert assert_alike(EC2S)
 
 
-def test_what_an_emulator_writes_is_read_without_a_tree() -> None:
+def test_what_an_emulator_writes_is_read_here() -> None:
     # moto's server: no line ends, and descriptions before the sources
     ranges = "<item><description>d&amp;</description><cidrIp>8.8.8.8/32</cidrIp></item>"
     ranges += "<item><description/><cidrIp>9.9.9.9/32</cidrIp></item>"
@@ -145,18 +147,41 @@ def test_what_an_emulator_writes_is_read_without_a_tree() -> None:
         f"<toPort>22</toPort><groups/><ipRanges>{ranges}</ipRanges><ipv6Ranges/><prefixListIds/></item></ipPermissions>"
         "<ownerId>123456789012</ownerId><groupName>a</groupName></item>"
     )
-    (read,) = read_plain_answer(body).groups
-    assert isinstance(read, SecurityGroup)
-    assert [(rule.cidr, rule.description) for rule in read.ingress] == [("8.8.8.8/32", "d&"), ("9.9.9.9/32", "")]
-    assert_alike(body)
+    assert assert_alike(body)
 
 
-def test_one_odd_group_does_not_cost_the_others_their_speed() -> None:
-    odd = "<item><groupId>sg-2</groupId><ipPermissions><item><ipProtocol>tcp</ipProtocol></item></ipPermissions></item>"
-    usual = group(described_group(["tcp/22 from 8.8.8.8/32"]))
-    body = answer(usual, odd, usual)
-    assert [one if isinstance(one, str) else None for one in read_plain_answer(body).groups] == [None, odd, None]
-    assert_alike(body)
+def test_the_sample_groups_are_read_here() -> None:
+    assert assert_alike(answer(*map(group, sample_groups())))
+
+
+def sample_groups() -> list[dict[str, Any]]:
+    return [
+        {
+            "OwnerId": "210987654321",
+            "GroupId": f"sg-{number:08}",
+            "GroupName": sample["name"],
+            "Description": sample["source"],
+            "VpcId": "vpc-654321",
+            "IpPermissions": sample["IpPermissions"],
+            "Tags": [{"Key": "Name", "Value": sample["name"]}, {"Key": "bare"}],
+        }
+        for number, sample in enumerate(map(json.loads, SAMPLES.read_text("utf-8").splitlines()))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("<cidrIp>203.0.113.0/24</cidrIp>", ()),
+        ("<or>0.0.0.0/0</or>", ("or",)),
+        ("<e:or/><and/>", ("and", "or")),
+        ("<!-- no <or/> -->", ("or",)),
+    ],
+)
+def test_what_nobody_knows_in_a_rule_is_named(part: str, names: tuple[str, ...]) -> None:
+    body = EC2S.replace(b"<cidrIp>203.0.113.0/24</cidrIp>", part.encode(), 1)
+    assert unknown_rule_parts(body) == names
+    assert unknown_rule_parts(EC2S) == ()
 
 
 ODD = {
@@ -207,7 +232,7 @@ ODD = {
 
 
 @pytest.mark.parametrize(("old", "new"), [pytest.param(*case, id=name) for name, case in ODD.items()])
-def test_what_is_written_in_another_way_is_read_as_by_a_tree(old: str, new: str) -> None:
+def test_what_is_written_in_another_way_is_read_as_by_botocore_or_left_to_it(old: str, new: str) -> None:
     body = EC2S.replace(old.encode(), new.encode(), 1)
     assert body != EC2S
     assert_alike(body)
