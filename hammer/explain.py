@@ -52,7 +52,7 @@ from library.security_groups.exposure import Evaluator, Exposure, rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
 from remediation.backups import BackupError, Backups
-from remediation.due import Refusal, policy_of, why_not_at_once, why_not_due
+from remediation.eligibility import Refusal, policy_of, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
 from remediation.proof import begun_for, read_group_before

@@ -30,7 +30,7 @@ from library.config.models import closing_terms
 from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import ConfigOption, Exit, application, read_configuration, run
-from remediation.due import Policy, Why, policy_of, why_not_due
+from remediation.eligibility import Policy, Why, policy_of, why_not_due
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -1,7 +1,7 @@
 """Asks for a remediation run at once where immediate mode is on: a message for each group to the host's queue.
 
 A message is a hint. Whether the group may be changed is decided on the host, from the table and EC2 as they are then
-(`remediation.due`), so duplicates do no harm. A message that is lost is sent again by the next scan of the region.
+(`remediation.eligibility`), so duplicates do no harm. A lost message is sent again by the next scan of the region.
 """
 
 from __future__ import annotations

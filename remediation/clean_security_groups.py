@@ -32,12 +32,9 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
-from remediation.batch import BatchRun
-from remediation.candidates import due, find
-from remediation.conclusion import RemediationSummary
-from remediation.host import Screen, build_context, has_terminal
-from remediation.interactive import InteractiveRun, show_all
+from remediation.context import Screen, build_context, has_terminal
 from remediation.journal import is_unfinished
+from remediation.runs import BatchRun, InteractiveRun, RemediationSummary, due, find, show_all
 
 if TYPE_CHECKING:
     from remediation.context import RemediationContext

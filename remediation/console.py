@@ -16,12 +16,12 @@ from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
 from remediation.backups import Backup
-from remediation.due import Refusal
-from remediation.message import described_rule, stand_ins_text
+from remediation.eligibility import Refusal
+from remediation.notify import described_rule, stand_ins_text
 from remediation.plan import Plan
-from remediation.remediator import Look
+from remediation.remediate import Look
 from remediation.restore_plan import RestorePlan
-from remediation.rule_sets import rule_key
+from remediation.rules import rule_key
 
 _SHOWN_USERS = 10
 

@@ -1,33 +1,93 @@
-"""What both jobs work with: clients, table, backups, lock, people, clock. Everything is injected."""
+"""What both jobs work with: clients, table, backups, lock, people, clock, and how many rules a group may have.
+
+`open_context` is the only place of this package where clients are built and the clock and the environment are read;
+everything else is given what it needs.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
-from library.aws.failures import AWS_ERRORS
+from rich.console import Console
+from rich.text import Text
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import IssueTable
+from library.aws.lock import Lock, login_name, this_process
+from library.aws.session import Sessions
+from library.config import Configuration
 from library.issues.times import format_time
-from remediation.group_change import GroupChange
-from remediation.journal import Journal
-from remediation.journal_entry import ChangeKind, rules_to_item
+from library.jobs.command_line import WrongUsageError
+from library.jobs.run import operator, renewing_sleep
+from remediation.backups import Backups
+from remediation.change import GroupChange
+from remediation.group_state import Journal
+from remediation.journal import ChangeKind, rules_to_item
+from remediation.notify import open_notifier
 from remediation.plan import RuleQuota
-from remediation.rule_quota import prefix_list_weights, rule_quota
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from types_boto3_ec2 import EC2Client
 
-    from library.aws.issue_table import IssueTable
-    from library.aws.lock import Lock
-    from library.aws.session import Sessions
     from library.issues.issue import Issue
     from library.security_groups.group import IngressRule, SecurityGroup
-    from remediation.backups import Backups
-    from remediation.live_group import LiveGroup
-    from remediation.notifier import ChangeNotifier
+    from remediation.group_state import LiveGroup
+    from remediation.notify import ChangeNotifier
     from remediation.plan import Plan
+
+RULE_QUOTA = ("vpc", "L-0EA8095F")  # Service Quotas: "Inbound or outbound rules per security group"
+
+_log = logging.getLogger(__name__)
+
+
+def prefix_list_weights(client: EC2Client, prefix_list_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """The family (4 or 6) of prefix lists and how many rules each counts as; those that do not say are left out."""
+    ids = sorted(set(prefix_list_ids))
+    if not ids:
+        return {}
+    pages = client.get_paginator("describe_managed_prefix_lists").paginate(
+        Filters=[{"Name": "prefix-list-id", "Values": ids}]
+    )
+    return {
+        listed["PrefixListId"]: (6 if listed.get("AddressFamily") == "IPv6" else 4, listed["MaxEntries"])
+        for page in pages
+        for listed in page["PrefixLists"]
+        if listed.get("MaxEntries")
+    }
+
+
+def rule_quota(client: Any, default: int, place: tuple[str, str]) -> tuple[int, str]:
+    """How many ingress rules a group may have in an account and region.
+
+    Args:
+        client: for Service Quotas, in the account and region.
+        default: the answer where AWS does not tell.
+        place: the account id and the region, for the note.
+
+    Returns:
+        The quota, and a note for people that it is the default and why; empty: AWS told it.
+    """
+    service, quota = RULE_QUOTA
+    try:
+        answer = client.get_service_quota(ServiceCode=service, QuotaCode=quota)
+    except AWS_ERRORS as error:
+        # Not permitted, not reachable from this network, not known to an emulator: EC2 itself holds the quota anyway.
+        account_id, region = place
+        note = (
+            f"account {account_id}, {region}: the quota of rules per security group could not be read "
+            f"({explain(error)}); {default} is assumed: secgrp_unrestricted_access.rules_per_security_group_quota"
+        )
+        _log.warning("%s", note)
+        return default, note
+    return int(answer["Quota"]["Value"]), ""
 
 
 @dataclass(slots=True)
@@ -124,3 +184,62 @@ class RemediationContext:
             self.lock.mark_finished(account_id, region, group_id)
         except AWS_ERRORS:
             return  # the next run looks once more, and finds the journal finished
+
+
+def build_context(config: Configuration) -> RemediationContext:
+    """Build what a job works with."""
+    if not config.aws.s3_backup_bucket:
+        raise WrongUsageError("aws.s3_backup_bucket is not set: nothing is changed without a backup")
+    aws = config.aws
+    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
+    table_name = config.secgrp_unrestricted_access.table_name
+    dynamodb = sessions.client("dynamodb")
+    lock = Lock(dynamodb, table_name, aws.main_account_id, this_process(), _now)
+    return RemediationContext(
+        sessions=sessions,
+        table=IssueTable(dynamodb, table_name),
+        backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
+        lock=lock,
+        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, lock.renew)),
+        who=operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
+        now=_now,
+        sleep=time.sleep,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def has_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
+class Person(Protocol):
+    """Who reads along and, by hand, answers."""
+
+    def say(self, text: str | Text) -> None:
+        """Show this."""
+
+    def ask(self, question: str) -> str:
+        """Ask this; `q` when there is no answer to come."""
+
+
+class Screen:
+    """Where a person reads and answers."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def say(self, text: str | Text) -> None:
+        """Print a line, or lines."""
+        self._console.print(text, markup=False)
+
+    def ask(self, question: str) -> str:
+        """The answer, in small letters and without white space around it; `q` at the end of the input."""
+        self._console.print(question, markup=False, end=" ")
+        try:
+            return input().strip().lower()
+        except EOFError:
+            return "q"

@@ -26,17 +26,16 @@ from library.security_groups.group import (
     parse_security_group,
 )
 from remediation.backups import BackupError
-from remediation.carving import REPLACING_SOURCES
-from remediation.journal_entry import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
-from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
-from remediation.rule_sets import RuleKey, lets_in_all_of, rule_key
+from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
+from remediation.plan import DESCRIPTION_PREFIX, REPLACING_SOURCES, rules_to_replace
+from remediation.rules import RuleKey, lets_in_all_of, rule_key
 
 if TYPE_CHECKING:
     from datetime import date
 
     from library.aws.ec2 import PrefixListReader
     from remediation.backups import Backups
-    from remediation.due import Policy
+    from remediation.eligibility import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule
 from remediation.plan import RuleQuota
-from remediation.rule_sets import RuleKey, rule_key
+from remediation.rules import RuleKey, rule_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,10 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
-from remediation.context import RemediationContext
-from remediation.group_change import COULD_NOT
-from remediation.host import Screen, build_context, has_terminal
-from remediation.live_group import describe_live
-from remediation.restore_job import RestoreJob
+from remediation.change import COULD_NOT
+from remediation.context import RemediationContext, Screen, build_context, has_terminal
+from remediation.group_state import describe_live
+from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
 
 LOG_STREAM = "remediation.restore_security_groups"

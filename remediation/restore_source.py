@@ -25,14 +25,13 @@ from library.documents.text import printable
 from library.errors import HammerError
 from library.security_groups.group import IngressRule, ShapeError, parse_rule
 from remediation.backups import Backup, BackupError, is_of_hammer
-from remediation.journal_entry import ChangeKind, RemediationDetails, rules_from_item
-from remediation.permissions import single_permissions
+from remediation.journal import ChangeKind, RemediationDetails, rules_from_item
 from remediation.restore_plan import ChangeSince
-from remediation.rule_sets import RuleKey, rule_key
+from remediation.rules import RuleKey, rule_key, single_permissions
 
 if TYPE_CHECKING:
     from remediation.backups import Backups
-    from remediation.host import Person
+    from remediation.context import Person
 
 SETTLED_AFTER = timedelta(minutes=10)
 """How long after a change EC2 shows it for sure: it may need up to five minutes, and clocks of hosts differ."""

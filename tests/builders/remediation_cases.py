@@ -17,9 +17,9 @@ from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import OpenStatus
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.due import Policy, Refusal, Why
+from remediation.eligibility import Policy, Refusal, Why
 from remediation.plan import Plan, RuleQuota, in_scope, plan_remediation
-from remediation.rule_sets import rule_key
+from remediation.rules import rule_key
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 GROUP = "sg-1"

@@ -12,7 +12,7 @@ import pytest
 
 from deployment import run_ended
 from library.jobs.json_logs import json_formatter
-from remediation.conclusion import RemediationSummary, stop_at_limit
+from remediation.runs import RemediationSummary, stop_at_limit
 from tests.deployment.terraform import TERRAFORM_CODE
 
 PATTERNS = re.findall(

@@ -64,13 +64,13 @@ ROOMS: Mapping[str, Room] = {
     "remediation": Room(
         _modules(
             "remediation",
-            "carving due journal_entry message permissions plan restore_plan rule_sets settlement",
+            "eligibility journal plan restore_plan rules",
         ),
         ("tests/unit/remediation",),
     ),
     "config": Room(
         ("library/config/*.py",),
-        ("tests/unit/config", "tests/unit/remediation/test_due.py"),
+        ("tests/unit/config", "tests/unit/remediation/test_eligibility.py"),
     ),
     "listings": Room(
         ("hammer/listing/*.py", "hammer/formats/*.py", "hammer/formats/report/*.py", "hammer/status.py"),

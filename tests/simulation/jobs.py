@@ -20,12 +20,12 @@ from library.aws.lock import REPORTING_LOCK_ID, Lock, LockedError
 from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError
 from remediation.backups import Backups
-from remediation.batch import BatchRun
+from remediation.change import COULD_NOT
 from remediation.context import RemediationContext
-from remediation.group_change import COULD_NOT
-from remediation.notifier import Notifier
-from remediation.restore_job import RestoreJob
+from remediation.notify import Notifier
+from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
+from remediation.runs import BatchRun
 from reporting.reporter import Reporter, Services
 from tests.simulation.clients import Jira, Slack
 

@@ -16,15 +16,13 @@ from library.jobs.command_line import Selection
 from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.backups import Backups
-from remediation.batch import BatchRun
-from remediation.conclusion import RemediationSummary
 from remediation.context import RemediationContext
-from remediation.due import policy_of
-from remediation.journal import entry_of
-from remediation.journal_entry import JournalEntry
-from remediation.restore_job import RestoreJob
+from remediation.eligibility import policy_of
+from remediation.journal import JournalEntry, entry_of
+from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
-from remediation.rule_sets import lets_in_all_of
+from remediation.rules import lets_in_all_of
+from remediation.runs import BatchRun, RemediationSummary
 from tests.worlds.lagging_ec2 import Clock, LaggingEc2, MemoryBucket, State
 from tests.worlds.memory_table import MemoryLock, MemoryTable
 from tests.worlds.remediation_world import People

@@ -16,8 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.security_groups.group import IngressRule, parse_permission
-from remediation.permissions import permission_of
-from remediation.rule_sets import RuleKey, rule_key
+from remediation.rules import RuleKey, permission_of, rule_key
 from tests.worlds.aws_faults import KilledError
 
 GROUPS, RULES = "DescribeSecurityGroups", "DescribeSecurityGroupRules"

@@ -32,15 +32,12 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.group import parse_security_group
 from remediation import clean_security_groups, restore_security_groups
 from remediation.backups import Backups
-from remediation.batch import BatchRun
-from remediation.conclusion import RemediationSummary
 from remediation.context import RemediationContext
-from remediation.due import policy_of
-from remediation.interactive import InteractiveRun
-from remediation.permissions import single_permissions
-from remediation.restore_job import RestoreJob
+from remediation.eligibility import policy_of
+from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
-from remediation.rule_sets import rule_key
+from remediation.rules import rule_key, single_permissions
+from remediation.runs import BatchRun, InteractiveRun, RemediationSummary
 
 MAIN, MEMBER = "123456789012", "210987654321"
 REGION = "eu-west-1"

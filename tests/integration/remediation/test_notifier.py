@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from remediation.notifier import Notifier, note, open_notifier
+from remediation.notify import Notifier, note, open_notifier
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, kept_sessions, reporting_world
 

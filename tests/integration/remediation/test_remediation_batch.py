@@ -401,11 +401,11 @@ def test_a_group_that_somebody_keeps_opening_is_not_recorded_as_remediated(
 
 
 def test_what_ec2_does_not_show_at_once_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from remediation import live_group
+    from remediation import group_state
 
     group = world.group(SSH)
     world.issue(group)
-    real = live_group.describe_live
+    real = group_state.describe_live
     stale: list[Any] = []
 
     def late(client: Any, group_id: str, *known: Any) -> Any:
@@ -414,7 +414,7 @@ def test_what_ec2_does_not_show_at_once_is_waited_for(world: World, monkeypatch:
         # Every second look still shows what the one before it showed.
         return stale[-2] if len(stale) % 2 == 0 else live
 
-    monkeypatch.setattr("remediation.remediator.describe_live", late)
+    monkeypatch.setattr("remediation.remediate.describe_live", late)
     assert world.batch().problems == []
     assert world.slept
     assert world.rules(group) == CLOSED

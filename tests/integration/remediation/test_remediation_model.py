@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.due import Policy
-from remediation.live_group import describe_live
-from remediation.permissions import permission_of
-from remediation.security_group_changes import authorize, revoke
+from remediation.change import authorize, revoke
+from remediation.eligibility import Policy
+from remediation.group_state import describe_live
+from remediation.rules import permission_of
 from tests.builders.remediation_cases import LISTS, Model, check, groups, policies, summary
 from tests.worlds.remediation_world import World, world
 

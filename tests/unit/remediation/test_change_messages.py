@@ -8,26 +8,18 @@ import pytest
 
 from library.issues.issue import Issue
 from library.security_groups.group import IngressRule
-from remediation.journal_entry import (
-    AddedRule,
-    AddedState,
-    ChangeKind,
-    JournalEntry,
-    JournalStep,
-    RevokedRule,
-    RevokedState,
-)
-from remediation.message import (
+from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep, RevokedRule, RevokedState
+from remediation.notify import (
     ChangeMessage,
     described_rule,
-    failed,
-    incomplete,
-    not_restored,
-    released,
-    remediated,
-    restore_interrupted,
-    restored,
-    settled,
+    failed_message,
+    incomplete_message,
+    not_restored_message,
+    released_message,
+    remediated_message,
+    restore_interrupted_message,
+    restored_message,
+    settled_message,
 )
 from tests.builders.issues import an_issue
 
@@ -49,7 +41,7 @@ REVOKED, ADDED = "tcp/22 from 0.0.0.0/0 (from\\x1b anywhere)", "tcp/22 from 10.0
 
 
 def test_remediated() -> None:
-    assert remediated(ISSUE, "bucket", "a key", [PRIVATE], [SSH]) == ChangeMessage(
+    assert remediated_message(ISSUE, "bucket", "a key", [PRIVATE], [SSH]) == ChangeMessage(
         "Remediated",
         "Hammer closed the group: its rules that exposed restricted ports were replaced.",
         (
@@ -62,18 +54,18 @@ def test_remediated() -> None:
 
 
 def test_without_a_backup_there_is_no_way_back() -> None:
-    assert remediated(ISSUE, "bucket", "", [], []).details == ()
+    assert remediated_message(ISSUE, "bucket", "", [], []).details == ()
 
 
 @pytest.mark.parametrize(("count", "more"), [(20, ()), (21, ("Revoked: 1 more, see the backup",)), (0, ())])
 def test_of_many_rules_the_first_are_named(count: int, more: tuple[str, ...]) -> None:
     rules = [PRIVATE._replace(from_port=port, to_port=port) for port in range(1, count + 1)]
     named = tuple(f"Revoked: tcp/{port} from 10.0.0.0/8" for port in range(1, min(count, 20) + 1))
-    assert remediated(ISSUE, "bucket", "", [], rules).details == (*named, *more)
+    assert remediated_message(ISSUE, "bucket", "", [], rules).details == (*named, *more)
 
 
 def test_not_complete_yet() -> None:
-    assert incomplete(ISSUE, "bucket", ENTRY, "EC2 throttles") == ChangeMessage(
+    assert incomplete_message(ISSUE, "bucket", ENTRY, "EC2 throttles") == ChangeMessage(
         "Not complete yet",
         "Hammer has begun to change the group, and that is not complete yet: EC2 throttles. "
         "The next remediation run that may change the group completes it.",
@@ -88,12 +80,12 @@ def test_not_complete_yet() -> None:
 
 
 def test_settled_and_failed() -> None:
-    assert settled("2 rules were taken away again") == ChangeMessage(
+    assert settled_message("2 rules were taken away again") == ChangeMessage(
         "Completed",
         "Hammer completed a change of the group that an earlier run had begun: 2 rules were taken away again. "
         "The rules that it was about to replace had been closed by somebody else, or need not be closed any more.",
     )
-    assert failed("denied") == ChangeMessage(
+    assert failed_message("denied") == ChangeMessage(
         "Not remediated", "Hammer could not close the group and changed nothing: denied."
     )
 
@@ -102,7 +94,7 @@ def test_settled_and_failed() -> None:
     ("backup", "before"), [("new", ("Backup from before the restore: s3://bucket/new",)), ("", ())]
 )
 def test_restored(backup: str, before: tuple[str, ...]) -> None:
-    assert restored(ISSUE, "bucket", "old", backup, "ana") == ChangeMessage(
+    assert restored_message(ISSUE, "bucket", "old", backup, "ana") == ChangeMessage(
         "Restored",
         "ana restored the group to a backup. Automatic remediation leaves it alone until somebody decides.",
         (
@@ -114,7 +106,7 @@ def test_restored(backup: str, before: tuple[str, ...]) -> None:
 
 
 def test_not_restored() -> None:
-    assert not_restored(ISSUE, "bucket", "old", "denied") == ChangeMessage(
+    assert not_restored_message(ISSUE, "bucket", "old", "denied") == ChangeMessage(
         "Not restored",
         "The group could not be restored completely: denied. No other run continues the restore.",
         (
@@ -126,7 +118,7 @@ def test_not_restored() -> None:
 
 @pytest.mark.parametrize(("by", "who"), [("ana", "ana"), ("", "somebody")])
 def test_a_restore_that_was_interrupted(by: str, who: str) -> None:
-    assert restore_interrupted(ISSUE, "bucket", replace(ENTRY, by=by)) == ChangeMessage(
+    assert restore_interrupted_message(ISSUE, "bucket", replace(ENTRY, by=by)) == ChangeMessage(
         "Restore not complete",
         f"A restore of the group by {who} was interrupted. No other run continues it, and automatic "
         "remediation leaves the group alone until somebody decides.",
@@ -141,7 +133,7 @@ def test_a_restore_that_was_interrupted(by: str, who: str) -> None:
 
 
 def test_released() -> None:
-    assert released("ana") == ChangeMessage(
+    assert released_message("ana") == ChangeMessage(
         "Released", "ana decided that automatic remediation may change the group again."
     )
 

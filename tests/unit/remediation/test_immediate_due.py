@@ -12,7 +12,7 @@ from library.issues.issue import ClosingNotice, ClosingTerms, Issue, Timestamps
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from remediation.due import Policy, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import Policy, why_not_at_once, why_not_due, why_not_touched
 from tests.builders.issues import DETAILS, NOW, an_issue
 
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")

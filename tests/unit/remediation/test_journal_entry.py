@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from library.security_groups.group import IngressRule
-from remediation.journal_entry import (
+from remediation.journal import (
     AddedRule,
     AddedState,
     ChangeKind,

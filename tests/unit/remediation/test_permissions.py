@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from library.security_groups.group import IngressRule, ShapeError
-from remediation.permissions import merged, permission_of, single_permissions, with_description
+from remediation.rules import merged, permission_of, single_permissions, with_description
 
 SSH: dict[str, Any] = {
     "IpProtocol": "tcp",

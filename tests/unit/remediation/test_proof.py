@@ -12,11 +12,11 @@ from library.issues.issue import ClosingTerms
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.due import Policy
-from remediation.journal_entry import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep
+from remediation.eligibility import Policy
+from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep
 from remediation.plan import Plan, RuleQuota, plan_remediation, rules_to_replace
 from remediation.proof import GroupBefore, withdrawable, without_unproved
-from remediation.rule_sets import rule_key
+from remediation.rules import rule_key
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh", rule_id="sgr-1")
 WORDS = "Hammer: replaces 0.0.0.0/0 on 2026-11-22"

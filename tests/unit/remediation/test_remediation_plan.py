@@ -14,9 +14,9 @@ from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.due import Policy, Refusal, Why, why_not_due
+from remediation.eligibility import Policy, Refusal, Why, why_not_due
 from remediation.plan import Plan, RuleQuota, plan_remediation
-from remediation.rule_sets import RuleKey, lets_in_all_of, without_contained
+from remediation.rules import RuleKey, lets_in_all_of, without_contained
 from tests.builders.remediation_cases import GROUP, NOW
 
 BOTH = frozenset({"open_completely", "open_partly"})

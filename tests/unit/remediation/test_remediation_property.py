@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 
 from library.security_groups.group import SecurityGroup
-from remediation.due import Policy
+from remediation.eligibility import Policy
 from tests.builders.remediation_cases import check, groups, policies
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from library.security_groups.group import IngressRule
 from remediation.backups import Backup, BackupError, is_of_hammer
-from remediation.journal_entry import (
+from remediation.journal import (
     AddedRule,
     AddedState,
     ChangeKind,
@@ -22,7 +22,7 @@ from remediation.journal_entry import (
     RevokedState,
 )
 from remediation.restore_source import BackupNotes, Observation, changes_of, choose
-from remediation.rule_sets import RuleKey
+from remediation.rules import RuleKey
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

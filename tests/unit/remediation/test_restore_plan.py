@@ -12,7 +12,7 @@ from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.plan import RuleQuota
 from remediation.restore_plan import ChangeSince, RestorePlan, plan_restore
-from remediation.rule_sets import rule_key
+from remediation.rules import rule_key
 
 ROOM = RuleQuota(60)
 

@@ -12,8 +12,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from library.security_groups.group import IngressRule
-from remediation.rule_sets import rule_key
-from remediation.security_group_changes import CallResult, ChangeAnswer, revoke_unchanged
+from remediation.change import CallResult, ChangeAnswer, revoke_unchanged
+from remediation.rules import rule_key
 
 WORLD = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh", rule_id="sgr-1")
 EIGHT = IngressRule("tcp", 22, 22, cidr="8.0.0.0/8", rule_id="sgr-2")

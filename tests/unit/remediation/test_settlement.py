@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from library.security_groups.group import IngressRule
-from remediation.journal_entry import (
+from remediation.journal import (
+    SHOWN_AFTER,
     AddedRule,
     AddedState,
     ChangeKind,
@@ -16,9 +17,12 @@ from remediation.journal_entry import (
     JournalStep,
     RevokedRule,
     RevokedState,
+    View,
+    differing_keys,
+    unneeded,
+    view_of,
 )
-from remediation.rule_sets import rule_key
-from remediation.settlement import SHOWN_AFTER, View, differing_keys, unneeded, view_of
+from remediation.rules import rule_key
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 JUST = (NOW - SHOWN_AFTER + timedelta(seconds=1)).isoformat()  # so recent that EC2 may not show it yet

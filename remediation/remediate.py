@@ -18,10 +18,10 @@ from library.issues.issue import Issue
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
-from remediation.due import Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
-from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges
-from remediation.journal import Journal
-from remediation.journal_entry import (
+from remediation.change import COULD_NOT, ChangeFailedError, RuleChanges
+from remediation.eligibility import Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.group_state import Journal, LiveGroup, UnsteadyError, describe_live
+from remediation.journal import (
     AddedRule,
     AddedState,
     ChangeKind,
@@ -29,13 +29,14 @@ from remediation.journal_entry import (
     JournalStep,
     RemediationDetails,
     RevokedState,
+    View,
+    unneeded,
+    view_of,
 )
-from remediation.live_group import LiveGroup, UnsteadyError, describe_live
-from remediation.message import release_command, restore_command
+from remediation.notify import release_command, restore_command
 from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
 from remediation.proof import GroupBefore, begun_for, read_group_before, withdrawable, without_unproved
-from remediation.rule_sets import RuleKey, rule_key
-from remediation.settlement import View, unneeded, view_of
+from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.config import Configuration

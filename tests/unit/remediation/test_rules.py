@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from unittest.mock import patch
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.security_groups.group import IngressRule
-from remediation import rule_sets
-from remediation.rule_sets import lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
+from remediation.rules import lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
 
 _PLACES = st.sampled_from(
     [
@@ -64,18 +61,3 @@ def test_the_fewest_rules_are_those_that_no_other_contains(rules: list[IngressRu
         if not any(lets_in_all_of(other, rule) for other in chosen):
             chosen = [*(other for other in chosen if not lets_in_all_of(rule, other)), rule]
     assert without_contained(rules) == tuple(chosen)
-
-
-def test_a_rule_is_looked_up_once_for_each_size_of_network() -> None:
-    rules = [
-        IngressRule("tcp", port * 3, port * 3 + 1, f"10.0.{subnet}.0/24", "", "", "")
-        for port in range(50)
-        for subnet in range(20)
-    ]
-    real = rule_sets._Containers._contain
-    with patch.object(rule_sets._Containers, "_contain", autospec=True, side_effect=real) as looked:
-        assert without_contained_in(rules, [*rules[1:], IngressRule("tcp", 1, 1, "10.0.0.0/8", "", "", "")]) == (
-            rules[0],
-        )
-        assert without_contained(rules) == tuple(rules)
-    assert looked.call_count <= 3 * len(rules)

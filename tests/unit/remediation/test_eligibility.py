@@ -15,8 +15,8 @@ from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Severity
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from remediation.due import Policy, Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
-from remediation.journal_entry import ChangeKind, JournalEntry, JournalStep
+from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.journal import ChangeKind, JournalEntry, JournalStep
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import an_issue
 

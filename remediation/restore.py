@@ -1,15 +1,17 @@
-"""Restores one group: plan, back up, flag, change, look again, record.
+"""One restore: plan, back up, flag, change, look again, record; and as a person sees it.
 
-The flag that keeps automatic remediation away is written before the first change. Only the run in which somebody asked
-for a restore adds rules: one that was interrupted is completed by asking again.
+The flag that keeps automatic remediation away is written before the first change. Only the run in which somebody
+asked for a restore adds rules: one that was interrupted is completed by asking again. `Restorer` does it;
+`RestoreJob` shows the group's backups and the difference, asks, and says what became of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from library.aws.failures import explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
@@ -17,18 +19,27 @@ from library.issues.times import format_time
 from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import parse_security_group
-from remediation.batch import PAUSES_S
-from remediation.group_change import COULD_NOT, ChangeFailedError, RuleChanges
-from remediation.journal import Journal
-from remediation.journal_entry import ChangeKind, JournalEntry, JournalStep, RemediationDetails
-from remediation.live_group import LiveGroup, UnsteadyError, describe_live
+from remediation import console
+from remediation.change import COULD_NOT, ChangeFailedError, RuleChanges
+from remediation.group_state import Journal, LiveGroup, UnsteadyError, describe_live
+from remediation.journal import ChangeKind, JournalEntry, JournalStep, RemediationDetails, View, view_of
+from remediation.notify import (
+    not_restored_message,
+    notify,
+    release_command,
+    released_message,
+    restore_command,
+    restored_message,
+    stand_ins_text,
+)
 from remediation.restore_plan import RestorePlan, plan_restore
-from remediation.restore_source import CannotRestoreError, Observation, RestoreSource, RestoreTarget
-from remediation.settlement import View, view_of
+from remediation.restore_source import CannotRestoreError, Observation, RestoreSource, RestoreTarget, read_source
+from remediation.runs import PAUSES_S
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from remediation.context import RemediationContext
+    from remediation.context import Person, RemediationContext
+    from remediation.notify import ChangeMessage
 
 _ROUNDS = 3  # of changing, while answers are lost
 T = TypeVar("T")
@@ -286,3 +297,112 @@ def release(context: RemediationContext, issue: Issue) -> bool:
         return False
     Journal(context.table, issue, context.now).note(restored=None)
     return True
+
+
+class RestoreJob:
+    """The restore of one group.
+
+    Args:
+        context: what the job works with.
+        config: the configuration.
+        target: the group.
+        person: who is shown the group, and asked.
+        exact: revoke also what others made since the backup.
+    """
+
+    def __init__(
+        self,
+        context: RemediationContext,
+        config: Configuration,
+        target: RestoreTarget,
+        person: Person,
+        *,
+        exact: bool = False,
+    ) -> None:
+        self._context = context
+        self._target = target
+        self._person = person
+        self._restorer = Restorer(context, config, target, exact=exact)
+
+    def show(self, wanted: str) -> tuple[RestoreSource, RestorePlan]:
+        """Show the group's backups and its way back.
+
+        Args:
+            wanted: the key of a backup, or its `s3://` address; empty: the usual one.
+
+        Raises:
+            CannotRestoreError: there is nothing to go back to, or no group to bring back.
+            one of COULD_NOT: the group or the backup could not be read.
+        """
+        backups = self._context.backups
+        key = wanted.removeprefix(f"s3://{backups.bucket}/")
+        recorded = self._restorer.recorded()
+        source = read_source(backups, self._target, key, self._person, recorded, self._restorer.observe)
+        seen = self._restorer.look(source)
+        group = seen.live.group
+        self._person.say(console.heading_of(self._target.account_id, self._target.region, group))
+        self._person.say(console.restore_difference(seen.view.rules, seen.planned, source.unknown))
+        return source, seen.planned
+
+    def restore(self, wanted: str, *, batch: bool) -> list[str]:
+        """Show the way back, ask unless `batch`, and bring the group back.
+
+        Returns:
+            What could not be done, one line each.
+
+        Raises:
+            CannotRestoreError: there is nothing to go back to, or no group to bring back.
+            LockedError: another run took the lock over.
+            one of COULD_NOT: something could not be read before anything was changed.
+        """
+        while True:
+            source, planned = self.show(wanted)
+            if not batch and self._person.ask("Restore it? y(es), n(o):")[:1] != "y":
+                self._person.say("nothing changed")
+                return []
+            issue = self._restorer.issue(source)
+            try:
+                done = self._restorer.restore(issue, source, planned)
+            except (*COULD_NOT, ChangeFailedError) as error:
+                return self._not_restored(issue, source, error)
+            if done is None:
+                self._person.say("the group has changed meanwhile: look again")
+                continue
+            issue = done.issue
+            notes = list(stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
+            news = self._restored(issue, source, done.backup, notes)
+            if done.not_shown:
+                again = restore_command(issue, source.key)
+                text = (
+                    f"not complete yet: {done.not_shown}. It is flagged as restored; to complete it, run again: {again}"
+                )
+                return [f"{issue.place}: {text}", *self._notify(issue, news)]
+            self._person.say(
+                f"{issue.place}: restored from {source.key}; "
+                + (f"backup from before {done.backup}" if done.backup else "it was as that says already")
+            )
+            for note in notes:
+                self._person.say(f"{issue.place}: {note}")
+            self._person.say(f"automatic remediation leaves it alone until: {release_command(issue)}")
+            return self._notify(issue, news)
+
+    def release(self) -> list[str]:
+        """Give the group back to automatic remediation. Returns what could not be done; raises one of COULD_NOT."""
+        issue = self._context.table.get(self._target.account_id, self._target.group_id)
+        if issue is None or not release(self._context, issue):
+            self._person.say("the group is not waiting for a decision: nothing changed")
+            return []
+        self._person.say(f"{issue.place}: automatic remediation may change it again")
+        return self._notify(issue, released_message(self._context.who))
+
+    def _restored(self, issue: Issue, source: RestoreSource, backup: str, notes: Sequence[str]) -> ChangeMessage:
+        return restored_message(issue, self._context.backups.bucket, source.key, backup, self._context.who, notes)
+
+    def _not_restored(self, issue: Issue, source: RestoreSource, error: Exception) -> list[str]:
+        reason = explain(error, self._context.sessions.role_arn(self._target.account_id))
+        news = not_restored_message(issue, self._context.backups.bucket, source.key, reason)
+        return [f"{issue.place}: {reason}", *self._notify(issue, news)]
+
+    def _notify(self, issue: Issue, news: ChangeMessage) -> list[str]:
+        problem = notify(self._context.notifier, self._context.table, issue, news, repeated=False)
+        return [problem] if problem else []

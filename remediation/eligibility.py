@@ -19,7 +19,7 @@ from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluator, OpenStatus
-from remediation.journal_entry import ChangeKind, RemediationDetails
+from remediation.journal import ChangeKind, RemediationDetails
 
 if TYPE_CHECKING:
     from library.config import Configuration

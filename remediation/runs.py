@@ -1,0 +1,572 @@
+"""The runs of remediation over many groups: which groups, in which order, at a terminal or unattended.
+
+From the top: the groups that a run is about (the due ones, and those that an earlier run left incomplete); what a run
+says when it has done with a group; the unattended run; the run at a terminal, which shows each group and does what
+the person agrees to.
+
+Unattended, every group is changed first and looked at again afterwards, so that one wait for EC2 serves them all.
+What EC2 does not show when the time is up stays incomplete: the journal says so, and the next run completes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from library.aws.ec2 import usage_of
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import UnreadableIssueError
+from library.issues.issue import Issue, Status
+from library.jobs.run import renewing_sleep
+from remediation import console
+from remediation.change import COULD_NOT
+from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_due
+from remediation.journal import ChangeKind, RemediationDetails, is_unfinished
+from remediation.notify import (
+    ChangeMessage,
+    failed_message,
+    incomplete_message,
+    notify,
+    remediated_message,
+    restore_interrupted_message,
+    settled_message,
+)
+from remediation.remediate import (
+    GroupRemediation,
+    GroupResult,
+    Look,
+    ResultKind,
+    interrupted_restore_text,
+    is_interrupted_restore,
+    look,
+)
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+    from library.jobs.command_line import Selection
+    from remediation.context import Person, RemediationContext
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What a run found.
+
+    Attributes:
+        issues: the open and exempt issues of selected groups, by account, region and group.
+        unfinished: the issues of selected groups, in whatever status, that an earlier run left incomplete.
+        untouchable: the same of groups that are not selected, or not remediated by this configuration, each with why.
+        problems: what could not be read, one line each.
+    """
+
+    issues: list[Issue] = field(default_factory=list)
+    unfinished: list[Issue] = field(default_factory=list)
+    untouchable: list[tuple[Issue, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def find(context: RemediationContext, config: Configuration, selection: Selection) -> Candidates:
+    """Read the issues of the accounts that are remediated. A row that cannot be read is named, and left out."""
+    found = Candidates()
+
+    def unreadable(item: UnreadableIssueError) -> None:
+        if selection.takes(item.account_id, item.region, item.issue_id):
+            found.problems.append(str(item))
+
+    for account_id in config.remediation_accounts():
+        if selection.accounts and account_id not in selection.accounts:
+            continue
+        try:
+            issues = [
+                issue
+                for issue in context.table.with_status(
+                    account_id, Status.OPEN, Status.WHITELISTED, unreadable=unreadable
+                )
+                if issue.kind.is_remediated and selection.takes(account_id, issue.details.region, issue.issue_id)
+            ]
+        except AWS_ERRORS as error:
+            found.problems.append(f"account {account_id}: its issues could not be read: {explain(error)}")
+            continue
+        for issue in issues:
+            if problem := RemediationDetails.of(issue.remediation_details).problem:
+                found.problems.append(f"{issue.place}: {problem}")
+            else:
+                found.issues.append(issue)
+    found.issues.sort(key=_order)
+    return found
+
+
+def find_unfinished(
+    context: RemediationContext, config: Configuration, selection: Selection, found: Candidates
+) -> None:
+    """Add the groups that an earlier run left incomplete: those found, and those that the lock names."""
+    found.unfinished = [issue for issue in found.issues if is_unfinished(issue)]
+    known = {(issue.account_id, issue.details.region, issue.issue_id): issue for issue in found.issues}
+    marked = context.lock.read().unfinished
+    for place in sorted(marked & known.keys()):
+        if not is_unfinished(known[place]):
+            context.mark_finished(*place)
+    for account_id, region, group_id in sorted(marked - known.keys()):
+        text = f"{group_id} in {account_id}, {region}"
+        try:
+            issue = context.table.get(account_id, group_id)
+        except (*AWS_ERRORS, UnreadableIssueError) as error:
+            found.problems.append(f"{text}: an earlier run left it incomplete: {explain(error)}")
+            continue
+        details = RemediationDetails.of(issue.remediation_details) if issue else RemediationDetails()
+        if issue is None or not (details.is_unfinished or details.problem):
+            context.mark_finished(account_id, region, group_id)
+        elif details.problem:
+            problem = f"{text}: {details.problem}"
+            found.problems += [problem] if problem not in found.problems else []
+        elif account_id not in config.remediation_accounts():
+            found.untouchable.append((issue, f"account {account_id} is not one of remediation_accounts"))
+        elif not selection.takes(account_id, region, group_id):
+            found.untouchable.append((issue, "it is not among the groups that --account, --region and --group select"))
+        else:
+            found.unfinished.append(issue)
+    found.unfinished.sort(key=_order)
+
+
+def due(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[Issue]:
+    """Those that automatic remediation may change now."""
+    return [
+        issue
+        for issue, refusal in _judged(issues, config, now)
+        if refusal is None and issue.account_id in config.remediation_accounts()
+    ]
+
+
+def not_due(issues: Iterable[Issue], config: Configuration, now: datetime) -> Counter[Why]:
+    """How many issues automatic remediation leaves alone now, by why. Those that a run left incomplete do not count."""
+    waiting = (issue for issue in issues if not is_unfinished(issue))
+    return Counter(refusal.why for _, refusal in _judged(waiting, config, now) if refusal)
+
+
+def _judged(issues: Iterable[Issue], config: Configuration, now: datetime) -> Iterator[tuple[Issue, Refusal | None]]:
+    """Issues, each with why it is not due; None: it is."""
+    policies: dict[str, Policy] = {}
+    for issue in issues:
+        if issue.account_id not in policies:
+            policies[issue.account_id] = policy_of(config, issue.account_id)
+        yield issue, why_not_due(issue, policies[issue.account_id], now)
+
+
+def _order(issue: Issue) -> tuple[str, str, str]:
+    return issue.account_id, issue.details.region, issue.issue_id
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RemediationSummary:
+    """What a run came to.
+
+    Attributes:
+        remediated: how many groups.
+        left: how many of those it looked at needed nothing, or were not agreed to.
+        not_due: how many issues it did not look at, by why they are not due.
+        problems: what could not be done, one line each.
+    """
+
+    remediated: int = 0
+    left: int = 0
+    not_due: Counter[Why] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The run in one line."""
+        waiting = ", ".join(f"{number} {why}" for why, number in sorted(self.not_due.items()))
+        skipped = f"; not looked at: {waiting}" if waiting else ""
+        return f"{self.remediated} remediated, {self.left} left as they are{skipped}"
+
+
+def conclude(context: RemediationContext, result: GroupResult, summary: RemediationSummary, person: Person) -> None:
+    """Say what became of a group to everybody whom it concerns."""
+    issue = result.issue
+    news = _news(context, result)
+    undelivered = ""
+    if news is not None:
+        undelivered = notify(context.notifier, context.table, issue, news, repeated=not result.is_done)
+    backup = f"; backup {result.backup}" if result.backup else ""
+    person.say(f"{issue.place}: {result.kind}: {result.text}{backup}")
+    if result.kind is ResultKind.REMEDIATED:
+        summary.remediated += 1
+    elif result.is_done:
+        summary.left += 1
+    else:
+        summary.problems.append(f"{issue.place}: {_problem(result)}")
+    if undelivered:
+        summary.problems.append(undelivered)
+
+
+def _news(context: RemediationContext, result: GroupResult) -> ChangeMessage | None:
+    """What people are told; None: nothing."""
+    issue, bucket = result.issue, context.backups.bucket
+    if result.kind is ResultKind.REMEDIATED and result.entry:
+        return remediated_message(issue, bucket, result.backup, result.entry.added, result.entry.closed)
+    if result.kind is ResultKind.SETTLED:
+        return settled_message(result.text) if result.entry and result.entry.withdrawn else None
+    if result.is_done:
+        return None
+    if result.kind is ResultKind.INCOMPLETE and result.entry and result.entry.kind is ChangeKind.RESTORE:
+        return restore_interrupted_message(issue, bucket, result.entry)
+    if result.kind is ResultKind.INCOMPLETE and result.entry:
+        return incomplete_message(issue, bucket, result.entry, result.text)
+    return failed_message(result.text)
+
+
+def _problem(result: GroupResult) -> str:
+    return f"not complete yet: {result.text}" if result.kind is ResultKind.INCOMPLETE else result.text
+
+
+def stop_at_limit(context: RemediationContext, summary: RemediationSummary, text: str) -> None:
+    """Say, also to those who run Hammer, that more groups would be changed than `remediation_limit_per_run`."""
+    text = f"stopped: {text}. Look at them with --dry-run, then raise the limit, or choose with --group"
+    summary.problems.append(text)
+    _log.warning(text, extra={"stopped_at_limit": True})  # deployment's alarm counts these
+    context.notifier.alert_operators("Remediation stopped", text)
+
+
+PAUSES_S = (1, 2, 4, 8, *(15,) * 7)
+"""The waits of one run for EC2 to show what it acknowledged: two minutes in all, whatever the number of groups."""
+
+Reload = Callable[[], "Configuration"]
+
+
+class BatchRun:
+    """One run.
+
+    Args:
+        context: what the job works with.
+        reload: reads the configuration anew.
+        selection: the groups that the run may touch.
+        person: who reads along.
+    """
+
+    def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, person: Person) -> None:
+        self._context = context
+        self._reload = reload
+        self._selection = selection
+        self._person = person
+        self._pending: list[GroupRemediation] = []
+        self._not_begun = 0
+        self.summary = RemediationSummary()
+
+    def run(self) -> RemediationSummary:
+        """Complete what earlier runs left, and remediate all that is due, asking nothing.
+
+        Whatever ends it, what was changed is said, and is in `summary`.
+
+        Raises:
+            LockedError: another run took the lock over.
+            InterruptedRunError: a signal asked the run to stop.
+            ConfigurationError: the configuration became wrong meanwhile.
+        """
+        try:
+            config = self._reload()
+            found = find(self._context, config, self._selection)
+            find_unfinished(self._context, config, self._selection, found)
+            self.summary.problems += found.problems
+            self._name_untouchable(found.untouchable)
+            issues = due(found.issues, config, self._context.now())
+            self.summary.not_due = not_due(found.issues, config, self._context.now())
+            begun = {_name(issue) for issue in found.unfinished}
+            concerned = [*found.unfinished, *(issue for issue in issues if _name(issue) not in begun)]
+            if self._too_many(config, concerned):
+                self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
+                return self.summary
+            self._begin(concerned)
+            self._wait()
+        except BaseException as error:
+            self._give_up(str(error) or type(error).__name__)
+            raise
+        self._give_up("")
+        return self.summary
+
+    def _name_untouchable(self, untouchable: Iterable[tuple[Issue, str]]) -> None:
+        for issue, why in untouchable:
+            text = f"an earlier run left it incomplete, and this run may not complete it: {why}"
+            self.summary.problems.append(f"{issue.place}: not complete yet: {text}")
+
+    def _leave(self, issues: Sequence[Issue], reason: str) -> None:
+        for issue in issues:
+            self._conclude(GroupRemediation(self._context, issue).give_up(reason))
+
+    def _too_many(self, config: Configuration, issues: Sequence[Issue]) -> bool:
+        """Whether the run would change more groups than it may. Then it changes none: so many at once is a mistake.
+
+        Groups that an earlier run left incomplete count as the due ones do, also if something is only taken away there.
+        """
+        limit = config.secgrp_unrestricted_access.remediation_limit_per_run
+        if len(issues) <= limit:
+            return False
+        changing = 0
+        for here in _by_place(issues):
+            for issue in here:
+                self._context.lock.renew()
+                try:
+                    seen = look(self._context, config, issue)
+                    changing += seen.has_work and seen.held is None
+                except COULD_NOT:
+                    continue  # said when its turn comes
+        if changing <= limit:
+            return False
+        stop_at_limit(
+            self._context,
+            self.summary,
+            f"{changing} groups are due to be changed, and remediation_limit_per_run is {limit}: nothing was changed",
+        )
+        return True
+
+    def _begin(self, issues: Sequence[Issue]) -> None:
+        """Do for each group what can be done at once."""
+        self._not_begun = len(issues)
+        for here in _by_place(issues):
+            for issue in here:
+                config = self._reload()
+                if not config.secgrp_unrestricted_access.remediation:
+                    self._person.say(
+                        "remediation was switched off meanwhile (secgrp_unrestricted_access.remediation): stopped"
+                    )
+                    return
+                self._not_begun -= 1
+                group = self._fresh(issue, config)
+                if group is not None:
+                    self._pending.append(group)
+                    self._advance(group, config)
+
+    def _fresh(self, issue: Issue, config: Configuration) -> GroupRemediation | None:
+        """An issue as it is now, if it is still to be looked at."""
+        try:
+            fresh = self._context.table.get(issue.account_id, issue.issue_id)
+        except (*AWS_ERRORS, UnreadableIssueError) as error:
+            self.summary.problems.append(f"{issue.place}: its issue could not be read: {explain(error)}")
+            return None
+        if fresh is None or not (is_unfinished(fresh) or due([fresh], config, self._context.now())):
+            self.summary.left += 1
+            return None
+        if fresh.account_id not in config.remediation_accounts():
+            self._name_untouchable([(fresh, f"account {fresh.account_id} is not one of remediation_accounts any more")])
+            return None
+        return GroupRemediation(self._context, fresh)
+
+    def _wait(self) -> None:
+        """Look again at what EC2 did not show, until it does or the time is up."""
+        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
+        for pause in PAUSES_S:
+            if not self._pending:
+                return
+            sleep(pause)
+            config = self._reload()
+            if not config.secgrp_unrestricted_access.remediation:
+                return
+            by_issue = {group.issue.place: group for group in self._pending}
+            for here in _by_place([group.issue for group in self._pending]):
+                for issue in here:
+                    self._advance(by_issue[issue.place], config)
+
+    def _advance(self, group: GroupRemediation, config: Configuration) -> None:
+        group.result = group.advance(config)
+        if group.result is not None:
+            # A signal while people are told leaves it among the pending ones, so that they are told all the same.
+            self._conclude(group.result)
+            self._pending.remove(group)
+
+    def _give_up(self, reason: str) -> None:
+        """Say what became of the groups that were begun, and how many were not."""
+        pending, self._pending = self._pending, []
+        for group in pending:
+            result = group.result or group.give_up(reason)
+            if reason and result.kind is ResultKind.FAILED and not group.has_changed:
+                self._not_begun += 1
+            else:
+                self._conclude(result)
+        if reason and self._not_begun:
+            self.summary.problems.append(f"{reason}: {self._not_begun} groups were not looked at")
+        self._not_begun = 0
+
+    def _conclude(self, result: GroupResult) -> None:
+        conclude(self._context, result, self.summary, self._person)
+
+
+def _name(issue: Issue) -> tuple[str, str]:
+    return issue.account_id, issue.issue_id
+
+
+def _by_place(issues: Sequence[Issue]) -> Iterator[list[Issue]]:
+    """The issues of each account and region."""
+    ordered = sorted(issues, key=lambda issue: (issue.account_id, issue.details.region))
+    for _, here in groupby(ordered, key=lambda issue: (issue.account_id, issue.details.region)):
+        yield list(here)
+
+
+_INCOMPLETE = "An earlier run left this group incomplete; what is shown completes it."
+
+
+class InteractiveRun:
+    """One run.
+
+    Args:
+        context: what the job works with.
+        reload: reads the configuration anew.
+        selection: the groups that the run is about.
+        person: who is shown the groups, and asked.
+    """
+
+    def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, person: Person) -> None:
+        self._context = context
+        self._reload = reload
+        self._selection = selection
+        self._person = person
+        self._changing: GroupRemediation | None = None
+        self.summary = RemediationSummary()
+
+    def run(self, *, include_not_due: bool) -> RemediationSummary:
+        """Show each issue that is due, or every one, and remediate those that the person agrees to.
+
+        Whatever ends it, what was changed is said, and is in `summary`.
+
+        Raises:
+            LockedError: another run took the lock over.
+            InterruptedRunError: a signal asked the run to stop.
+            ConfigurationError: the configuration became wrong meanwhile.
+        """
+        try:
+            issues = self._issues(self._reload(), include_not_due=include_not_due)
+            ask = True
+            for number, issue in enumerate(issues, 1):
+                self._person.say(f"\n[{number} of {len(issues)}]")
+                answer = self._one(issue, ask=ask)
+                if answer == "q":
+                    break
+                ask = ask and answer != "a"
+        except BaseException as error:
+            self._conclude_changing(str(error) or type(error).__name__)
+            raise
+        return self.summary
+
+    def _issues(self, config: Configuration, *, include_not_due: bool) -> list[Issue]:
+        found = find(self._context, config, self._selection)
+        find_unfinished(self._context, config, self._selection, found)
+        self.summary.problems += found.problems
+        now = self._context.now()
+        chosen = found.issues if include_not_due else due(found.issues, config, now)
+        if not include_not_due:
+            self.summary.not_due = not_due(found.issues, config, now)
+        unfinished = []
+        for issue in found.unfinished:
+            if include_not_due or not is_interrupted_restore(issue):
+                unfinished.append(issue)
+            else:
+                self.summary.problems.append(f"{issue.place}: not complete yet: {interrupted_restore_text(issue)}")
+        known = {issue.place for issue in found.unfinished}
+        return [*unfinished, *(issue for issue in chosen if issue.place not in known)]
+
+    def _one(self, issue: Issue, *, ask: bool) -> str:
+        """Show one issue until it is decided. Returns the answer; `q`: stop."""
+        while True:
+            config = self._reload()
+            if is_unfinished(issue):
+                self._person.say(_INCOMPLETE)
+            seen = show(self._context, config, issue, self._person, self.summary)
+            if seen is None or not seen.has_work:
+                self.summary.left += seen is not None
+                if seen is not None and is_unfinished(issue):
+                    self._change(issue, seen, config)
+                return "n"
+            answer = self._answer(issue, seen) if ask else "y"
+            if answer == "q":
+                self._person.say("stopped")
+                return "q"
+            if answer == "n":
+                self.summary.left += 1
+                return "n"
+            limit = config.secgrp_unrestricted_access.remediation_limit_per_run
+            if self.summary.remediated >= limit:
+                text = f"{limit} groups were changed, which is remediation_limit_per_run"
+                stop_at_limit(self._context, self.summary, text)
+                return "q"
+            if self._change(issue, seen, config):
+                return answer
+
+    def _answer(self, issue: Issue, seen: Look) -> str:
+        while True:
+            answer = self._person.ask("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit):")[:1]
+            if answer in ("y", "n", "a", "q"):
+                return answer
+            if answer == "d":
+                try:
+                    backups = self._context.backups.list(issue.account_id, issue.details.region, issue.issue_id)
+                except AWS_ERRORS as error:
+                    self._person.say(f"  its backups could not be listed: {explain(error)}")
+                    backups = []
+                self._person.say(console.details(issue, seen, backups))
+
+    def _change(self, issue: Issue, seen: Look, config: Configuration) -> bool:
+        """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
+        group = self._changing = GroupRemediation(self._context, issue, agreed=seen.planned, decided=True)
+        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
+        group.result = group.advance(config)
+        for pause in PAUSES_S:
+            if group.result is not None:
+                break
+            self._person.say(f"  waiting: {group.waiting_for}")
+            sleep(pause)
+            group.result = group.advance(config)
+        result = group.result = group.result or group.give_up()
+        if result.kind is ResultKind.CHANGED_MEANWHILE:
+            self._changing = None
+            self._person.say(f"  {result.text}: look again")
+            return False
+        self._conclude_changing("")
+        return True
+
+    def _conclude_changing(self, reason: str) -> None:
+        if group := self._changing:
+            result = group.result or group.give_up(reason)
+            conclude(self._context, result, self.summary, self._person)
+            self._changing = None
+
+
+def show_all(
+    context: RemediationContext,
+    config: Configuration,
+    issues: Sequence[Issue],
+    person: Person,
+    summary: RemediationSummary,
+) -> None:
+    """Show what would be done about these issues, and change nothing."""
+    for issue in issues:
+        if is_unfinished(issue):
+            person.say(_INCOMPLETE)
+        show(context, config, issue, person, summary)
+
+
+def show(
+    context: RemediationContext, config: Configuration, issue: Issue, person: Person, summary: RemediationSummary
+) -> Look | None:
+    """Show an issue and what would be done; None: its group could not be read, which is said."""
+    person.say(console.heading(issue, config.account_name(issue.account_id)))
+    person.say(f"  {console.since(issue)}")
+    if refusal := why_not_due(issue, policy_of(config, issue.account_id), context.now()):
+        person.say(f"  {refusal.text}")
+    try:
+        seen = look(context, config, issue, decided=True)
+    except COULD_NOT as error:
+        text = f"could not be read: {explain(error, context.sessions.role_arn(issue.account_id))}"
+        person.say(f"  {text}")
+        summary.problems.append(f"{issue.place}: {text}")
+        return None
+    if seen.live:
+        person.say(console.usage(issue.usage or usage_of(context.ec2(issue), issue.issue_id)))
+    person.say(console.planned(seen))
+    if isinstance(seen.planned, Refusal) and seen.planned.needs_somebody:
+        summary.problems.append(f"{issue.place}: {seen.planned.text}")
+    return seen
