@@ -28,6 +28,7 @@ class Remediation:
         retention: from the report to the change.
         strategy: how it changes them.
         reminder_days: how many days before to remind, the most first.
+        wait_in_use: how much longer it waits while flow logs show somebody at work.
         immediate: by account, the severities that it closes at its next run after a notice.
     """
 
@@ -37,6 +38,7 @@ class Remediation:
     strategy: str
     reminder_days: tuple[int, ...] = ()
     immediate: Mapping[str, frozenset[Severity]] = field(default_factory=dict)
+    wait_in_use: timedelta = timedelta()
 
     def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
         """When it would close an issue that is reported now, if it was not before; None: it will not.
@@ -51,7 +53,14 @@ class Remediation:
         terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
         if terms.is_immediate(issue) and (reported is None or not has_notice(issue)):
             return now if reported is None else min(now, reported + self.retention)
-        return (terms.due(issue) if reported else None) or now + self.retention
+        return (terms.due(issue) if reported else None) or now + terms.period(issue)
+
+    def closes_last(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it would close an issue at the latest, if flow logs show somebody at work; None: it does not wait."""
+        terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
+        if not self._closes(issue) or not terms.may_wait(issue):
+            return None
+        return (reported or now) + terms.longest_period(issue)
 
     def closes_at_once(self, issue: Issue) -> bool:
         """Whether it closes an issue at its next run, once people are told so (immediate mode)."""
@@ -63,7 +72,8 @@ class Remediation:
         return due is not None and due <= now
 
     def _terms(self, issue: Issue) -> ClosingTerms:
-        return ClosingTerms(self.retention, self.immediate.get(issue.account_id, frozenset()))
+        immediate = self.immediate.get(issue.account_id, frozenset())
+        return ClosingTerms(self.retention, immediate, wait_in_use=self.wait_in_use)
 
     def _closes(self, issue: Issue) -> bool:
         if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
@@ -82,6 +92,7 @@ def announced(config: Configuration) -> Remediation:
         scope=frozenset(section.remediation_scope),
         retention=timedelta(days=section.remediation_retention_period),
         strategy=section.remediation_strategy,
+        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
         reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
         immediate={account_id: closing_terms(config, account_id).immediate for account_id in accounts},
     )

@@ -14,14 +14,22 @@ from library.issues.times import shown_time
 from reporting.ticket_facts import TicketFacts
 
 
-def closing_words(closes_at: datetime, *, at_once: bool) -> str:
+def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None) -> str:
     """When, as the end of a sentence.
 
     Args:
         closes_at: when remediation closes the group, in UTC.
         at_once: whether that is its next run, by immediate mode.
+        at_the_latest: when it does so although flow logs show somebody at work; None: it does not wait for that.
     """
-    return "at its next run" if at_once else f"on {shown_time(closes_at)} or soon after"
+    if at_once:
+        return "at its next run"
+    when = f"on {shown_time(closes_at)} or soon after"
+    if at_the_latest is None:
+        return when
+    if at_the_latest <= closes_at:
+        return f"{when}: it waits until then because flow logs show somebody at work, and no longer"
+    return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
 
 
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:

@@ -62,6 +62,7 @@ class Filings:
                 usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
                 closes_at=step.closes_at,
                 at_once=step.at_once,
+                closes_last=step.closes_last,
                 closes_by=self._remediation.strategy,
                 scope=self._remediation.scope,
                 retention_days=self._remediation.retention.days,

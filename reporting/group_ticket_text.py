@@ -122,7 +122,13 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
 
 
 def alert(
-    issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool, at_once: bool = False
+    issue: Issue,
+    restricted: PortSet,
+    closes_at: datetime | None,
+    *,
+    is_reminder: bool,
+    at_once: bool = False,
+    closes_last: datetime | None = None,
 ) -> AlertText:
     """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
 
@@ -132,6 +138,7 @@ def alert(
         closes_at: when remediation will close it, in UTC; None: it will not.
         is_reminder: whether it was told before, and is to be closed soon.
         at_once: whether `closes_at` is remediation's next run, by immediate mode.
+        closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
     """
     perms = issue.details.perms
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
@@ -139,7 +146,8 @@ def alert(
     if said := reachability_text.short(issue):
         text = f"{said}; {text}"
     if closes_at:
-        text = f"{text}; Hammer will close it {closing_words(closes_at, at_once=at_once)}"
+        when = closing_words(closes_at, at_once=at_once, at_the_latest=closes_last)
+        text = f"{text}; Hammer will close it {when}"
     text = literal(text)
     if is_reminder:
         return AlertText(text)
@@ -170,7 +178,7 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
     if again := _again(issue):
         yield paragraph(again)
     if facts.closes_at:
-        when = closing_words(facts.closes_at, at_once=facts.at_once)
+        when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
         yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it {when}.")
 
 

@@ -87,6 +87,7 @@ class Step:
         reminder: the days, of those that are configured, of which Slack is to be reminded.
         attend: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
+        closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
         at_once: whether that is its next run, by immediate mode.
         closing_is_news: whether its ticket was told otherwise.
         notice: that people are told so is to be recorded once all of that is done.
@@ -118,6 +119,7 @@ class Step:
     exempt_in_part: bool = False
     exemption: Exemption | None = None
     reminder_of_end: str = ""
+    closes_last: datetime | None = None
 
 
 def _no_exemptions(account_id: str) -> Sequence[Exemption]:
@@ -186,6 +188,7 @@ def _step(
         at_once=at_once,
         closing_is_news=closing_is_news,
         notice=at_once and all(knows) and (begins or not has_notice(issue)),
+        closes_last=remediation.closes_last(issue, now, anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and bool(ticket or alert),
     )
     is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend

@@ -63,6 +63,7 @@ class TicketFacts:
         procedure_url: the page that tells how to ask for an exemption; empty: none.
         owner_notes: what is to be said of owners that could not be used.
         at_once: whether `closes_at` is remediation's next run, by immediate mode.
+        closes_last: when remediation closes it although flow logs show somebody at work; None: it does not wait.
     """
 
     place: Place
@@ -75,6 +76,7 @@ class TicketFacts:
     procedure_url: str
     owner_notes: tuple[str, ...] = ()
     at_once: bool = False
+    closes_last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

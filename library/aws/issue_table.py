@@ -31,7 +31,7 @@ _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as Dy
 _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
-        *("jira_details", "slack_details", "remediation_details"),
+        *("jira_details", "slack_details", "remediation_details", "use"),
     ),
     leave_out=("issue_details", "reachability", "paths"),
 )

@@ -331,6 +331,9 @@ class SecurityGroupsCheck(Section):
     remediation_immediate: Mapping[AccountOrEvery, Annotated[tuple[SeverityName, ...], ListOf(SeverityName)]] = Field(
         {}, description='Severities to remediate at the next run after a notice, by account id or "*"; absent: none.'
     )
+    remediation_wait_in_use_days: Days = Field(
+        0, description="Days by which remediation waits longer where flow logs show somebody at work; 0: it does not."
+    )
     remediation_scope: Annotated[tuple[Scope, ...], ListOf(Scope)] = Field(
         ("open_completely",), description="Which issues to remediate."
     )
@@ -496,6 +499,7 @@ def closing_terms(config: Configuration, account_id: str) -> ClosingTerms:
         timedelta(days=section.remediation_retention_period),
         frozenset(map(Severity, severities)),
         reaches_people=config.jira.enabled or config.slack.enabled,
+        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
     )
 
 

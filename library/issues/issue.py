@@ -29,6 +29,7 @@ from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
 from library.issues.use import Use
+from library.issues.use import Verdict as UseVerdict
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
@@ -427,11 +428,13 @@ class ClosingTerms:
         retention: how long after the report.
         immediate: the severities that it closes at its next run after a notice that says so.
         reaches_people: whether JIRA or Slack is enabled, so that what only the console told counts no longer.
+        wait_in_use: how much longer it waits while flow logs show somebody at work through the rules.
     """
 
     retention: timedelta
     immediate: frozenset[Severity] = frozenset()
     reaches_people: bool = False
+    wait_in_use: timedelta = timedelta()
 
     def is_immediate(self, issue: Issue) -> bool:
         """Whether immediate mode is on for an issue, by its severity when it was last looked at."""
@@ -449,12 +452,33 @@ class ClosingTerms:
             return None
         counts = begun or (self.is_immediate(issue) and has_notice(issue))
         if not counts or notice is None or notice.occurrence != issue.occurrence:
-            return reported + self.retention
+            return reported + self.period(issue, begun=begun)
         return min(reported + self.retention, max(notice.at, reported))
 
     def due_by_retention(self, issue: Issue) -> datetime | None:
         """Whole days of 24 hours after an issue was reported; None: it was not reported yet."""
-        return issue.timestamps.reported + self.retention if issue.timestamps.reported else None
+        return issue.timestamps.reported + self.period(issue) if issue.timestamps.reported else None
+
+    def may_wait(self, issue: Issue) -> bool:
+        """Whether an issue waits if flow logs show somebody at work: not a critical one, and none of immediate mode."""
+        is_urgent = issue.details.severity is Severity.CRITICAL or self.is_immediate(issue)
+        return self.wait_in_use > timedelta() and not is_urgent
+
+    def period(self, issue: Issue, *, begun: bool = False) -> timedelta:
+        """How long after its report an issue is due.
+
+        What is not known of use delays nothing, and a change that was begun is not held up.
+
+        Args:
+            issue: the issue, with its use as flow logs last showed it.
+            begun: whether a change of its group was begun.
+        """
+        works = issue.use is not None and issue.use.verdict is UseVerdict.WORKING
+        return self.retention + (self.wait_in_use if works and not begun and self.may_wait(issue) else timedelta())
+
+    def longest_period(self, issue: Issue) -> timedelta:
+        """How long after its report an issue is due at the latest, whatever flow logs show."""
+        return self.retention + (self.wait_in_use if self.may_wait(issue) else timedelta())
 
     def is_immediate_as(self, issue: Issue, status: OpenStatus) -> bool:
         """Whether immediate mode is on for an issue whose group has another status now.
