@@ -423,7 +423,7 @@ def _planned(
     """Why remediation would wait, and the plan of its dry run."""
     policy = policy_of(config, account_id)
     lists = PrefixListReader(sessions.client("ec2", account_id, region))
-    lists.read(policy.evaluator.prefix_lists_named(seen.group))
+    lists.read(policy.prefix_lists_named(seen.group))
     quota = RuleQuota(config.secgrp_unrestricted_access.rules_per_security_group_quota)
     ticket = str(issue.jira_details.get("ticket") or "") if issue else ""
     plan = plan_remediation(seen.group, lists.entries, policy, quota, now, ticket)

@@ -15,10 +15,11 @@ from library.documents.text import flattened
 from library.issues.flapping import flapping_text, managed_by, reopenings
 from library.issues.issue import ClosingTerms, Issue, Status, has_notice
 from library.issues.times import shown_time
-from library.network.addresses import AddressSet
+from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluator, OpenStatus
+from library.security_groups.group import SecurityGroup
 from remediation.journal import ChangeKind, RemediationDetails
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Why(StrEnum):
     REMEDIATED = "remediated already"
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"
+    KEEP = "cannot be kept"
+    SOURCES = "remediation_sources"
     NOT_UNDERSTOOD = "not understood"
     FLAPPING = "opened again and again"
 
@@ -56,7 +59,7 @@ class Refusal:
     @property
     def needs_somebody(self) -> bool:
         """Whether the group stays exposed although it is due, so that somebody must look at it."""
-        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD, Why.FLAPPING)
+        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD, Why.FLAPPING, Why.KEEP, Why.SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,9 @@ class Policy:
         exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         begun: whether it is about a group whose change was begun.
+        sources: what replaces an open source: CIDRs and ids of prefix lists.
+        keep: sources that a person keeps beside them, in this run.
+        kept_by: who that is.
     """
 
     restricted: PortSet
@@ -82,10 +88,17 @@ class Policy:
     exemptions: tuple[Exemption, ...] = ()
     stop_after: int = 0
     begun: bool = False
+    sources: tuple[str, ...] = RFC_1918
+    keep: tuple[Network, ...] = ()
+    kept_by: str = ""
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evaluator", Evaluator(self.restricted, self.trusted))
+
+    def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
+        """The prefix lists whose entries a plan for this group needs: those of its rules, and of what replaces them."""
+        return self.evaluator.prefix_lists_named(group) | {name for name in self.sources if name.startswith("pl-")}
 
 
 def policy_of(config: Configuration, account_id: str) -> Policy:
@@ -99,6 +112,7 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         closing=closing_terms(config, account_id),
         exemptions=config.exemptions(account_id),
         stop_after=section.remediation_stop_after_reopenings,
+        sources=section.remediation_sources,
     )
 
 

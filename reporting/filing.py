@@ -63,6 +63,7 @@ class Filings:
                 closes_at=step.closes_at,
                 at_once=step.at_once,
                 closes_last=step.closes_last,
+                sources=self._config.secgrp_unrestricted_access.remediation_sources,
                 closes_by=self._remediation.strategy,
                 scope=self._remediation.scope,
                 retention_days=self._remediation.retention.days,

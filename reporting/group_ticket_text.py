@@ -256,11 +256,17 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     return (
         paragraph(
             f"{since} Hammer will replace {which}, {how}, {closing_words(facts.closes_at, at_once=facts.at_once)}: "
-            f"what they open will then be open from the private ranges {', '.join(RFC_1918)} only. "
+            f"what they open will then be open from {_sources(facts.sources)} only. "
             "The group is saved before. Your security team can restore it on Hammer's host:"
         ),
         Code(f"hammer restore --account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"),
     )
+
+
+def _sources(sources: Sequence[str]) -> str:
+    """What is opened instead; RFC 1918's ranges by what people call them."""
+    kind = "the private ranges " if tuple(sources) == RFC_1918 else ""
+    return f"{kind}{', '.join(sources)}"
 
 
 def _advice() -> tuple[str, ...]:

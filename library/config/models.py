@@ -36,6 +36,7 @@ from library.config.types import (
     Positive,
     ReadAs,
     Region,
+    Replacement,
     RoleArn,
     RoleName,
     Scope,
@@ -47,10 +48,11 @@ from library.config.types import (
     matching,
     read_port,
     read_section_or_text,
+    split_list,
 )
 from library.issues.issue import ClosingTerms
 from library.issues.reachability import Severity
-from library.network.addresses import AddressSet
+from library.network.addresses import PUBLIC, RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
 
@@ -308,6 +310,12 @@ class OwnerTags(Section):
         return frozenset(key.casefold() for key in (self.owner, self.bu, self.product))
 
 
+def _replacements(entries: Sequence[str]) -> tuple[str, ...]:
+    if not entries:
+        raise ValueError("names no source: whoever has private access would lose it")
+    return tuple(dict.fromkeys(entries))
+
+
 class SecurityGroupsCheck(Section):
     """What counts as an exposed security group, and what is done about one."""
 
@@ -330,6 +338,9 @@ class SecurityGroupsCheck(Section):
     remediation_retention_period: Days = Field(21, description="Days from report to automatic remediation; 0: at once.")
     remediation_immediate: Mapping[AccountOrEvery, Annotated[tuple[SeverityName, ...], ListOf(SeverityName)]] = Field(
         {}, description='Severities to remediate at the next run after a notice, by account id or "*"; absent: none.'
+    )
+    remediation_sources: Annotated[tuple[str, ...], ListOf(Replacement, _replacements)] = Field(
+        RFC_1918, description="CIDRs and ids of managed prefix lists that replace an open source."
     )
     remediation_wait_in_use_days: Days = Field(
         0, description="Days by which remediation waits longer where flow logs show somebody at work; 0: it does not."
@@ -501,6 +512,30 @@ def closing_terms(config: Configuration, account_id: str) -> ClosingTerms:
         reaches_people=config.jira.enabled or config.slack.enabled,
         wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
     )
+
+
+def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
+    """The CIDRs of `remediation_sources` that would open a group to public addresses, each with what is wrong.
+
+    Args:
+        file: the file as it was read. What else is wrong with it is for the models to say.
+    """
+    section = file.get(_SECTION)
+    if not isinstance(section, Mapping):
+        return
+    try:
+        trusted = AddressSet.parse(*split_list(section.get("trusted_cidrs") or []))
+        sources = split_list(section.get("remediation_sources") or [])
+    except (TypeError, ValueError, AttributeError):
+        return
+    for position, source in enumerate(sources):
+        try:
+            public = AddressSet.parse(str(source)) & (PUBLIC - trusted)
+        except ValueError:
+            continue
+        if public:
+            location: Location = (_SECTION, "remediation_sources", position)
+            yield location, f"{show(source)} has addresses that are public and not in trusted_cidrs"
 
 
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
