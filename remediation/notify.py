@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from library.aws.session import Sessions
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
-    from library.notifications.slack_client import SlackClient
+    from library.notifications.slack_connection import SlackClient
 
 _SHOWN_RULES = 20
 

@@ -1,7 +1,7 @@
 """The reporting job: tickets and messages for what is new, changed or gone.
 
 Run it as `python -m reporting.create_security_groups_tickets` or `hammer report`. This module has the options and puts
-the job together; `reporting.reporter` does it. With JIRA and Slack both off, the console shows each ticket as it would
+the job together; `reporting.run` does it. With JIRA and Slack both off, the console shows each ticket as it would
 be filed.
 """
 
@@ -39,8 +39,8 @@ from library.jobs.command_line import (
 )
 from library.jobs.run import Lease, hold_lock, renewing_sleep
 from library.notifications.clients import open_jira, open_slack
-from reporting.reporter import Reporter, Services
-from reporting.summary import ReportSummary
+from reporting.read import ReportSummary
+from reporting.run import Reporter, Services
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -104,8 +104,8 @@ def _services(
     return Services(
         sessions=sessions,
         table=IssueTable(dynamodb, configuration.secgrp_unrestricted_access.table_name),
-        jira=open_jira(configuration, secrets, sleep, before_write),
-        slack=open_slack(configuration, secrets, sleep, before_write),
+        jira=open_jira(configuration, secrets, sleep, before_write, _now),
+        slack=open_slack(configuration, secrets, sleep, before_write, _now),
         now=_now,
         sleep=sleep,
         renew=lease.renew if lease else _nothing,

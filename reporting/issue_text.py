@@ -12,12 +12,12 @@ from typing import Protocol
 from library.documents.document import Document
 from library.issues.issue import INSPECTOR_FINDING, SECURITY_GROUP, Issue, IssueKind
 from library.network.ports import PortSet
-from reporting import finding_ticket_text, group_ticket_text
+from reporting import finding_text, group_text
 from reporting.ticket_facts import AlertText, Place, TicketFacts
 
 
 class IssueText(Protocol):
-    """What can be said of an issue. `group_ticket_text` documents the arguments."""
+    """What can be said of an issue. `group_text` documents the arguments."""
 
     def summary(self, issue: Issue, place: Place, restricted: PortSet) -> str:
         """A ticket's title."""
@@ -44,7 +44,7 @@ class IssueText(Protocol):
         """What Slack is told."""
 
 
-_TEXTS: Mapping[IssueKind, IssueText] = {SECURITY_GROUP: group_ticket_text, INSPECTOR_FINDING: finding_ticket_text}
+_TEXTS: Mapping[IssueKind, IssueText] = {SECURITY_GROUP: group_text, INSPECTOR_FINDING: finding_text}
 
 
 def text_of(issue: Issue) -> IssueText:

@@ -1,24 +1,143 @@
-"""The ticket plan: what is to be told of each issue, to whom it was not told before.
+"""The ticket plan: what each channel is to be sent about each issue, that it was not sent before.
 
-Pure. Tickets, alerts and the console are channels; each has a memory in the issue's item, and hears of an issue what
-that memory does not hold. So a channel that failed is told again by the next run, and no other hears twice.
+Pure. Tickets, alerts and the console are channels; each has a state in the issue's item, and is sent what that state
+does not hold. So a channel that failed is sent it by the next run, and no other gets it twice. Also here: what
+remediation will do with an issue, as far as reporting announces it, and the exemption that an issue is about.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from library.issues.issue import Issue, Status, has_notice
-from library.issues.reachability import severity
-from library.security_groups.exemptions import Exemption
-from reporting.announcement import Remediation
-from reporting.exemption_end import exemption_of, is_exempt_in_part, reminder_of_end
+from library.config.models import closing_terms
+from library.issues.issue import SECURITY_GROUP, ClosingTerms, Issue, Status, has_notice
+from library.issues.reachability import Severity, severity
+from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
 from reporting.exposure_text import told_line
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+
+_EXPOSED_BY_AN_END = timedelta(days=7)
+"""How long after the end of an exemption a new occurrence is said to follow from it. Scans may fail for some time."""
+
+
+def exemption_of(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -> Exemption | None:
+    """The exemption of an exempt issue, or the one whose end started the occurrence of an open one."""
+    if issue.kind is not SECURITY_GROUP:
+        return None
+    about = (issue.issue_id, issue.details.vpc_id, issue.details.name)
+    if issue.status is Status.WHITELISTED:
+        return deciding(exemptions, *about, now.date())
+    identified = issue.timestamps.identified
+    if issue.status is not Status.OPEN or identified is None:
+        return None
+    over = last_ended(exemptions, *about, now.date())
+    if over is None or over.expires is None:
+        return None
+    ended = datetime(over.expires.year, over.expires.month, over.expires.day, tzinfo=UTC)
+    return over if ended <= identified < ended + _EXPOSED_BY_AN_END else None
+
+
+def reminder_of_end(issue: Issue, exemption: Exemption | None, now: datetime) -> str:
+    """The end of an exemption and the days before it, as in `Step.reminder_of_end`; empty: it is not near."""
+    if issue.status is not Status.WHITELISTED or exemption is None or exemption.expires is None:
+        return ""
+    left = (exemption.expires - now.date()).days
+    days = [days for days in REMIND_DAYS if left <= days]
+    return f"{exemption.expires}, {min(days)} days" if days else ""
+
+
+def is_exempt_in_part(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -> bool:
+    """Whether an exemption counts for the group of an open issue: what it covers is not in the issue."""
+    if issue.kind is not SECURITY_GROUP or issue.status is not Status.OPEN:
+        return False
+    return bool(applying(exemptions, issue.issue_id, issue.details.vpc_id, issue.details.name, now.date()))
+
+
+@dataclass(frozen=True, slots=True)
+class Remediation:
+    """What automatic remediation will do.
+
+    Attributes:
+        accounts: the accounts in which it changes groups; none: it is off.
+        scope: the statuses that it changes.
+        retention: from the report to the change.
+        strategy: how it changes them.
+        reminder_days: how many days before to remind, the most first.
+        immediate: by account, the severities that it closes at its next run after a notice.
+        wait_in_use: how much longer it waits while flow logs show somebody at work.
+    """
+
+    accounts: frozenset[str]
+    scope: frozenset[str]
+    retention: timedelta
+    strategy: str
+    reminder_days: tuple[int, ...] = ()
+    immediate: Mapping[str, frozenset[Severity]] = field(default_factory=dict)
+    wait_in_use: timedelta = timedelta()
+
+    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it would close an issue that is reported now, if it was not before; None: it will not.
+
+        Args:
+            issue: the issue.
+            now: the time, in UTC.
+            anew: whether it is reported now even if it was before.
+        """
+        if not self._closes(issue):
+            return None
+        terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
+        if terms.is_immediate(issue) and (reported is None or not has_notice(issue)):
+            return now if reported is None else min(now, reported + self.retention)
+        return (terms.due(issue) if reported else None) or now + terms.period(issue)
+
+    def closes_last(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it would close an issue at the latest, if flow logs show somebody at work; None: it does not wait."""
+        terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
+        if not self._closes(issue) or not terms.may_wait(issue):
+            return None
+        return (reported or now) + terms.longest_period(issue)
+
+    def closes_at_once(self, issue: Issue) -> bool:
+        """Whether it closes an issue at its next run, once people are told so (immediate mode)."""
+        return self._closes(issue) and self._terms(issue).is_immediate(issue)
+
+    def is_due_anyway(self, issue: Issue, now: datetime) -> bool:
+        """Whether the retention period is over, so that immediate mode changes nothing."""
+        due = self._terms(issue).due_by_retention(issue)
+        return due is not None and due <= now
+
+    def _terms(self, issue: Issue) -> ClosingTerms:
+        immediate = self.immediate.get(issue.account_id, frozenset())
+        return ClosingTerms(self.retention, immediate, wait_in_use=self.wait_in_use)
+
+    def _closes(self, issue: Issue) -> bool:
+        if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
+            return False
+        if not issue.kind.is_remediated or issue.remediation_details.get("restored"):
+            return False
+        return bool(self.scope & {perm.status for perm in issue.details.perms})
+
+
+def announced(config: Configuration) -> Remediation:
+    """What automatic remediation will do by this configuration."""
+    section = config.secgrp_unrestricted_access
+    accounts = frozenset(config.remediation_accounts() if section.remediation else ())
+    return Remediation(
+        accounts=accounts,
+        scope=frozenset(section.remediation_scope),
+        retention=timedelta(days=section.remediation_retention_period),
+        strategy=section.remediation_strategy,
+        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
+        reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
+        immediate={account_id: closing_terms(config, account_id).immediate for account_id in accounts},
+    )
 
 
 class News(StrEnum):

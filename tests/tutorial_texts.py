@@ -14,7 +14,8 @@ from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage, User
-from reporting import alerts, group_ticket_text
+from reporting import group_text
+from reporting import slack as slack_text
 from reporting.plan import News, Step
 from reporting.ticket_facts import Place, TicketFacts
 
@@ -71,15 +72,15 @@ def ticket() -> str:
     facts = TicketFacts(
         _PLACE, _PORTS, Usage((_USER,)), _CLOSES_AT, "replace_rule", frozenset({"open_completely"}), _RETENTION, ""
     )
-    body, *_ = plain_text(group_ticket_text.ticket(_ISSUE, facts)).partition("With the AWS command line\n")
-    return wrapped(f"{group_ticket_text.summary(_ISSUE, _PLACE, _PORTS)}\n\n{body}")
+    body, *_ = plain_text(group_text.ticket(_ISSUE, facts)).partition("With the AWS command line\n")
+    return wrapped(f"{group_text.summary(_ISSUE, _PLACE, _PORTS)}\n\n{body}")
 
 
 def slack(config: Configuration) -> str:
     """The message for a channel, and its thread, without the marks of bold text."""
     step = Step(_ISSUE, None, News.NEW, None, _CLOSES_AT, report=True, close=False)
-    alert = alerts._alert(config, None, step)
-    blocks = [block for message in compose(alerts.TITLE, [alert]) for block in message.blocks]
+    alert = slack_text._alert(config, None, step)
+    blocks = [block for message in compose(slack_text.TITLE, [alert]) for block in message.blocks]
     return wrapped("\n\n".join(block["text"]["text"].replace("*", "") for block in blocks))
 
 

@@ -258,11 +258,19 @@ class Jira(Section):
 
     enabled: Boolean = Field(False, description="Whether to write tickets.")
     server: EncryptedUrl = Field("", description="URL of the JIRA server.")
+    api_url: EncryptedUrl = Field(
+        "",
+        description="URL of JIRA's REST API where it is another than jira.server: for a scoped token "
+        "https://api.atlassian.com/ex/jira/<cloud id>; empty: jira.server.",
+    )
     secret: SecretName = Field("hammer/jira", description="Name of the secret in AWS Secrets Manager.")
     issue_type: str = Field("Task", description="Type of a new ticket.")
     text_field_character_limit: Positive = Field(32_767, description="Longest text JIRA takes, in characters.")
     ca_bundle: str = Field("", description="File of certificates to trust; empty: the system's.")
     close_transition: str = Field("", description="Transition that closes; empty: the one to a done status.")
+    close_fields: Mapping[JiraField, Any] = Field(
+        {}, description="Fields of the transition that closes, by their ids, with values as JIRA's REST API takes them."
+    )
     priority: str = Field("", description="Priority of a new ticket; empty: the project's default.")
     priorities: JiraPriorities = Field(
         default_factory=JiraPriorities, description="Priority of a new ticket by severity, before jira.priority."

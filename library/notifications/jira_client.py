@@ -1,22 +1,212 @@
-"""JIRA, Cloud and Data Center: tickets, their comments, labels, watchers and links.
+"""JIRA, Cloud and Data Center: tickets, their comments, labels, watchers, links, statuses and users.
 
-Both kinds take wiki markup through version 2 of the REST API. They differ in how they name users (`jira_users`) and in
-how they are searched (`JiraClient.find`). JIRA says itself which kind it is.
+Both kinds take wiki markup through version 2 of the REST API, and JIRA says itself which kind it is. They differ in
+how they are searched (`JiraClient.find`) and in how they name users: Cloud by account id, hiding their addresses;
+Data Center by name. Every project may have a workflow of its own, so what is done is told by the category of a
+status.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from library.notifications.jira_connection import NOT_OFFERED, JiraConnection, JiraError
-from library.notifications.jira_users import JiraUser, JiraUsers
-from library.notifications.jira_workflow import JiraWorkflow, is_done
+from library.notifications.jira_connection import NOT_OFFERED, JiraConnection, JiraError, JiraOutcomeUnknownError
+
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9:_-]{1,128}")
+_USERS_A_SEARCH = 200
+_USER_SEARCHES = ("user/assignable/search", "user/search")
+
+
+class JiraUserLookupError(JiraError):
+    """JIRA does not let its users be looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class JiraUser:
+    """A user, by the id that this JIRA takes: account id or name."""
+
+    user_id: str
+    name: str
+
+
+class JiraUsers:
+    """Looks users up, each once in a run.
+
+    Args:
+        connection: to JIRA.
+    """
+
+    def __init__(self, connection: JiraConnection) -> None:
+        self._connection = connection
+        self._found: dict[tuple[str, str], JiraUser | None] = {}
+        self._refused = ""
+
+    def assignable(self, project: str, name: str) -> JiraUser | None:
+        """The one user who is meant by an e-mail address, a name or an id and may be assigned, or None.
+
+        Raises:
+            JiraUserLookupError: JIRA does not let its users be looked up.
+            JiraError: it could not be asked.
+        """
+        key = (project, name.casefold())
+        if key not in self._found:
+            self._found[key] = self._search(project, name)
+        return self._found[key]
+
+    def _search(self, project: str, name: str) -> JiraUser | None:
+        is_cloud = self._connection.is_cloud
+        found = self._listed(project, **{"query" if is_cloud else "username": name})
+        for keys in (("accountId", "name"), ("emailAddress",), ("displayName",)):
+            exact = [raw for raw in found if name.casefold() in {str(raw.get(key, "")).casefold() for key in keys}]
+            if exact:
+                return _user(exact[0]) if len(exact) == 1 else None
+        # Cloud hides e-mail addresses, yet finds by them: the only user whom an address finds has it.
+        if "@" in name and len(found) == 1 and not found[0].get("emailAddress"):
+            return _user(found[0])
+        # A search for names and addresses does not find account ids.
+        if is_cloud and _ACCOUNT_ID.fullmatch(name):
+            return next((_user(raw) for raw in self._listed(project, accountId=name) if _id(raw) == name), None)
+        return None
+
+    def _listed(self, project: str, **term: str) -> list[dict[str, Any]]:
+        """The active users that JIRA finds; those who may be assigned where it tells, else all."""
+        if self._refused:
+            raise JiraUserLookupError(self._refused)
+        refused = ""
+        for path in _USER_SEARCHES:
+            params: dict[str, Any] = {"project": project, "maxResults": _USERS_A_SEARCH, **term}
+            if path != _USER_SEARCHES[0]:
+                del params["project"]
+            try:
+                return self._connection.read(lambda client, p=path, q=params: _active(client.ask(p, **q)))  # type: ignore[misc]
+            except JiraError as error:
+                if error.status not in (403, *NOT_OFFERED):
+                    raise
+                refused = refused or str(error)
+        self._refused = f"users cannot be looked up: {refused}"
+        raise JiraUserLookupError(self._refused)
+
+
+def _active(found: Any) -> list[dict[str, Any]]:
+    """The users of an answer who are active. Raises TypeError or AttributeError if it holds something else."""
+    if not isinstance(found, list):
+        raise TypeError(type(found))
+    return [raw for raw in found if _id(raw) and raw.get("active", True)]
+
+
+def _id(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("accountId") or raw.get("name") or "")
+
+
+def _user(raw: Mapping[str, Any]) -> JiraUser:
+    return JiraUser(_id(raw), str(raw.get("displayName") or _id(raw)))
+
+
+_NONE: Mapping[str, Any] = {}
+_PREFERRED_ENDS = ("done", "closed", "resolved")
+
+
+class JiraCannotReopenError(JiraError):
+    """The workflow leads nowhere from the status that the ticket has."""
+
+
+class JiraCannotCloseError(JiraError):
+    """The workflow has no transition that closes the ticket."""
+
+
+class JiraWorkflow:
+    """Closes and reopens tickets.
+
+    Args:
+        connection: to JIRA.
+    """
+
+    def __init__(self, connection: JiraConnection) -> None:
+        self._connection = connection
+
+    def close(self, key: str) -> None:
+        """Bring a ticket to a status that is done, by `jira.close_transition` and with `jira.close_fields`.
+
+        Raises:
+            JiraError: it could not be done; a field that the transition demands is named.
+        """
+        configured = self._connection.settings.close_transition
+        transitions = self._transitions(key)
+        if configured:
+            wanted = configured.casefold()
+            chosen = [found for found in transitions if wanted in (_name(found), _name(found.get("to")))]
+        else:
+            chosen = [found for found in transitions if is_done(found.get("to") or found)]
+            chosen.sort(key=lambda found: _name(found.get("to")) not in _PREFERRED_ENDS)
+        if not chosen:
+            names = ", ".join(str(found.get("name")) for found in transitions) or "none"
+            what = f"called {configured}" if configured else "to a status that is done"
+            raise JiraCannotCloseError(f"{key} has no transition {what}; it has: {names}. Set jira.close_transition")
+        self._close_by(key, chosen[0])
+
+    def _close_by(self, key: str, transition: Mapping[str, Any]) -> None:
+        configured = self._connection.settings.close_fields
+        # JIRA refuses a field that the transition's screen lacks, and projects differ in their screens.
+        screen = transition.get("fields")
+        shown = {name: value for name, value in configured.items() if screen is None or name in screen}
+        try:
+            self._take(key, transition, shown)
+        except JiraError as error:
+            unsent = {name: configured[name] for name in configured.keys() - shown.keys() if name in error.fields}
+            if unsent:
+                self._take(key, transition, {**shown, **unsent})
+                return
+            missing = sorted(error.fields.keys() - configured.keys())
+            if not missing or isinstance(error, JiraOutcomeUnknownError):
+                raise
+            reason = f"{error}: set {', '.join(missing)} in jira.close_fields"
+            raise JiraError(reason, error.status, error.fields) from None
+
+    def reopen(self, key: str) -> None:
+        """Bring a ticket back to a status that is not done. Raises JiraCannotReopenError, JiraError."""
+        back = [found for found in self._transitions(key) if not is_done(found.get("to") or found)]
+        if not back:
+            raise JiraCannotReopenError(f"{key} has no transition to a status that is not done")
+        back.sort(key=lambda found: _category(found.get("to")) != "new")
+        self._take(key, back[0])
+
+    def _transitions(self, key: str) -> list[dict[str, Any]]:
+        return self._connection.read(
+            lambda client: [dict(found) for found in client.transitions(key, expand="transitions.fields")]
+        )
+
+    def _take(self, key: str, transition: Mapping[str, Any], given: Mapping[str, Any] = _NONE) -> None:
+        fields: dict[str, Any] = {}
+        resolution = (transition.get("fields") or {}).get("resolution") or {}
+        if resolution.get("required") and not resolution.get("hasDefaultValue") and resolution.get("allowedValues"):
+            allowed = sorted(resolution["allowedValues"], key=lambda value: _name(value) not in ("done", "fixed"))
+            fields["resolution"] = {"name": allowed[0]["name"]}
+        fields |= given
+        self._connection.write(lambda client: client.transition_issue(key, str(transition["id"]), fields=fields))
+
+
+def is_done(status: Mapping[str, Any] | None) -> bool:
+    """Whether a status, as JIRA gives it, is done: by its category, or by its name where JIRA tells no category."""
+    category = _category(status)
+    return category == "done" if category else _name(status) in _PREFERRED_ENDS
+
+
+def _category(status: Mapping[str, Any] | None) -> str:
+    return str(((status or {}).get("statusCategory") or {}).get("key", ""))
+
+
+def _name(thing: Mapping[str, Any] | None) -> str:
+    return str((thing or {}).get("name", "")).casefold()
+
 
 _OPTIONAL_FIELDS = ("assignee", "components", "duedate", "priority", "security")
 _TICKETS_A_SEARCH = 50
+_COMMENTS_A_PAGE = 100
 # Cloud took the old search away (410); Data Center does not have the new one.
 _SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "search"), ("2", "search/jql"))}
 
@@ -91,7 +281,7 @@ class JiraClient:
 
     def url(self, key: str) -> str:
         """The page of a ticket."""
-        return f"{self._connection.settings.server.rstrip('/')}/browse/{key}"
+        return f"{self._connection.site}/browse/{key}"
 
     def find(self, label: str) -> list[Ticket]:
         """The tickets with a label, the newest first. JIRA Cloud may take seconds until it finds a new ticket."""
@@ -180,17 +370,40 @@ class JiraClient:
         """Comment on a ticket. Raises JiraOutcomeUnknownError if it may have been done."""
         self._connection.write(lambda client: client.add_comment(key, body))
 
-    def has_comment(self, key: str, *bodies: str) -> bool:
-        """Whether a ticket has one of these comments."""
-        wanted = [body.split() for body in bodies]
-        return self._connection.read(
-            lambda client: any(comment.body.split() in wanted for comment in client.comments(key))
-        )
+    def has_comment(self, key: str, marker: str) -> bool:
+        """Whether a ticket has a comment with a marker, however JIRA renders the rest of its text."""
+        start = 0
+        while True:
+            page = self._connection.read(_comments(key, start))
+            if any(marker in body for body in page.bodies):
+                return True
+            start += len(page.bodies)
+            if not page.bodies or start >= page.total:
+                return False
 
     def edit_labels(self, key: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Add labels to a ticket and remove others."""
         changes = [{"add": label} for label in add] + [{"remove": label} for label in remove]
         self._connection.write(lambda client: client.edit_labels(key, changes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Comments:
+    """A page of a ticket's comments. `total`: how many it has."""
+
+    bodies: tuple[str, ...]
+    total: int
+
+
+def _comments(key: str, start: int) -> Callable[[Any], _Comments]:
+    params = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "-created"}
+
+    def ask(client: Any) -> _Comments:
+        found = client.ask(f"issue/{key}/comment", **params)
+        bodies = tuple(json.dumps(comment["body"]) for comment in found["comments"])
+        return _Comments(bodies, int(found.get("total", 0)))
+
+    return ask
 
 
 def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:

@@ -7,7 +7,10 @@ its rate. If it may have arrived, `JiraOutcomeUnknownError` is raised, so that t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +32,10 @@ _T = TypeVar("_T")
 
 _TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
 _LINK_TYPE = "Relates"
+_GATEWAY = "/ex/jira/"  # the path of Atlassian's gateway for scoped tokens; it has no pages for people
 _REASON_LIMIT = 300
+_LOGIN_REASON_LIMIT = 80
+_LOGIN_FAILED = {"AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED", "AUTHORISATION_FAILED"}
 
 _TEXT_FIELDS = {"body", "comment", "description", "summary"}
 
@@ -61,6 +67,11 @@ class JiraError(HammerError):
         return self.status in (0, 401, 429) or self.status >= 500
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether JIRA will answer the same to the same request until somebody changes something there."""
+        return 400 <= self.status < 500 and self.status not in (401, 408, 429)
+
+    @property
     def refuses_text(self) -> bool:
         """Whether JIRA may take the same with another text: it names no field, or one that holds text."""
         return self.status in (400, 413, 422) and (not self.fields or bool(_TEXT_FIELDS & self.fields.keys()))
@@ -78,6 +89,7 @@ class _Client(JIRA):
     """The package's client, taking users by their exact id, and with what it lacks."""
 
     is_cloud = True
+    site = ""
 
     def _get_user_id(self, user: str | None) -> str | None:
         return user  # not the first of those whom a search for it finds
@@ -103,6 +115,7 @@ class JiraConnection:
         sleep: waits so many seconds.
         before_write: called before each request that changes something; what it raises keeps the request from being
             sent.
+        now: the clock, in UTC.
     """
 
     def __init__(
@@ -111,11 +124,12 @@ class JiraConnection:
         secret: Callable[[], JiraSecret],
         sleep: Callable[[float], None],
         before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = settings
         self._secret = secret
         self._before_write = before_write
-        self._caller = RetryingCaller(sleep, JiraUnavailableError)
+        self._caller = RetryingCaller(sleep, JiraUnavailableError, now)
         self._client: _Client | None = None
 
     def check(self) -> None:
@@ -126,6 +140,20 @@ class JiraConnection:
     def is_cloud(self) -> bool:
         """Whether it is JIRA Cloud. Logs in if nobody did before. Raises JiraError."""
         return self._connected().is_cloud
+
+    @property
+    def site(self) -> str:
+        """Where people find tickets: `jira.server`. Where that is Atlassian's gateway, what JIRA says of itself."""
+        server = self.settings.server.rstrip("/")
+        if not self.settings.api_url and _GATEWAY in f"{server}/":
+            with suppress(JiraError):
+                told = self._connected().site.rstrip("/")
+                return told if re.fullmatch(r"https?://[^\s<>|]+", told) else server
+        return server
+
+    @property
+    def _setting(self) -> str:
+        return "jira.api_url" if self.settings.api_url else "jira.server"
 
     def read(self, call: Callable[[_Client], _T]) -> _T:
         """Send a request that changes nothing, more than once if needed. Raises JiraError."""
@@ -161,7 +189,7 @@ class JiraConnection:
             {"token_auth": secret.token} if secret.token else {"basic_auth": (secret.username, secret.api_token)}
         )
         client = _Client(
-            server=self.settings.server,
+            server=self.settings.api_url or self.settings.server,
             options={"rest_api_version": "2", "verify": bundle or True},
             get_server_info=False,
             max_retries=0,  # its own would send again what may have arrived
@@ -170,7 +198,8 @@ class JiraConnection:
         )
         told = ""
         try:
-            told = client.ask("serverInfo").get("deploymentType")
+            info = client.ask("serverInfo")
+            told, client.site = info.get("deploymentType"), str(info.get("baseUrl") or "")
         except JIRAError as error:
             if error.status_code not in NOT_OFFERED:
                 raise
@@ -184,14 +213,19 @@ class JiraConnection:
             case RequestException() if not isinstance(error, ValueError):  # which answers that are no JSON are, too
                 return self._unreachable(error, writes=writes)
             case _:
-                reason = f"JIRA's answer was not understood ({type(error).__name__}): is jira.server right?"
+                reason = f"JIRA's answer was not understood ({type(error).__name__}): is {self._setting} right?"
                 return Failure(JiraOutcomeUnknownError(reason) if writes else JiraError(reason))
 
     def _refused(self, error: JIRAError, *, writes: bool) -> Failure:
-        status, wait_s = error.status_code or 0, _retry_after(error)
+        status, wait_s = error.status_code or 0, self._caller.wait_s(_header(error, "Retry-After"))
         reason = f"JIRA answered {status}: {flattened(error.text or 'nothing', _REASON_LIMIT)}"
         if status == 401:
             down = f"JIRA refused the login (401): check the secret {self.settings.secret!r}"
+            return Failure(JiraUnavailableError(down, status), down=down)
+        if denied := _denied(error):
+            # Data Center asks who failed to log in too often to solve a CAPTCHA: every further try makes it worse.
+            down = f"JIRA refused the login ({status}, {denied}): log in as Hammer's user in a browser once, and check "
+            down += f"the secret {self.settings.secret!r}"
             return Failure(JiraUnavailableError(down, status), down=down)
         turned_away = status == 429 or (status == 503 and wait_s is not None)
         if writes and status >= 500 and not turned_away:
@@ -205,7 +239,7 @@ class JiraConnection:
         )
 
     def _unreachable(self, error: RequestException, *, writes: bool) -> Failure:
-        server = self.settings.server
+        server = self.settings.api_url or self.settings.server
         if isinstance(error, SSLError):
             advice = "not even by jira.ca_bundle" if self.settings.ca_bundle else "set jira.ca_bundle"
             down = f"JIRA at {server} could not be reached: its certificate is not trusted, {advice}"
@@ -230,9 +264,17 @@ def _field_errors(error: JIRAError) -> dict[str, str]:
     return {str(name): flattened(str(reason), _REASON_LIMIT) for name, reason in errors.items()}
 
 
-def _retry_after(error: JIRAError) -> float | None:
-    value = error.response.headers.get("Retry-After", "") if error.response is not None else ""
-    return float(value) if value.isdigit() else None
+def _header(error: JIRAError, name: str) -> str:
+    return str(error.response.headers.get(name, "")) if error.response is not None else ""
+
+
+def _denied(error: JIRAError) -> str:
+    """Why JIRA takes no login, by the headers of Seraph, its part for logins; empty: it says nothing of that."""
+    said = _header(error, "X-Authentication-Denied-Reason")
+    reason = _header(error, "X-Seraph-LoginReason")
+    if not said and not set(re.split(r"[,\s]+", reason)) & _LOGIN_FAILED:
+        return ""
+    return flattened(said.partition(";")[0] or reason, _LOGIN_REASON_LIMIT)
 
 
 def _never_connected(error: BaseException) -> bool:

@@ -7,15 +7,23 @@ a `Failure`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from math import ceil, isfinite
 from typing import TypeVar
+
+from library.issues.times import format_time
 
 _T = TypeVar("_T")
 
 ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 300.0
-SOON, LATE = 3, 100
+"""The longest that a run waits for a service. One that asks for more is not asked again in that run: a request before
+its time is over is refused, and may make the time longer (Atlassian, "Rate limiting")."""
+SOON, LATE = 3, 20
 """After how many failures in a row a service counts as down: if each costs time; if they may be about what was sent."""
 
 
@@ -28,6 +36,7 @@ class Failure:
         may_repeat: whether it is safe to send the call again, and may help.
         wait_s: how many seconds the service asks to wait; None: it does not say.
         down_after: `SOON` or `LATE`: how many such failures in a row show that the service is down; 0: it is no sign.
+        is_answer: whether the service answered as one that works: earlier failures are no sign any more.
         down: why the service cannot be used at all in this run; empty: it may be.
     """
 
@@ -35,6 +44,7 @@ class Failure:
     may_repeat: bool = False
     wait_s: float | None = None
     down_after: int = 0
+    is_answer: bool = False
     down: str = ""
 
 
@@ -44,10 +54,17 @@ class RetryingCaller:
     Args:
         sleep: waits so many seconds.
         unavailable: makes the error that says why the service cannot be used in this run.
+        now: the clock, in UTC.
     """
 
-    def __init__(self, sleep: Callable[[float], None], unavailable: Callable[[str], Exception]) -> None:
+    def __init__(
+        self,
+        sleep: Callable[[float], None],
+        unavailable: Callable[[str], Exception],
+        now: Callable[[], datetime],
+    ) -> None:
         self._sleep = sleep
+        self._now = now
         self._unavailable = unavailable
         self._failures = {SOON: 0, LATE: 0}
         self._down = ""
@@ -87,11 +104,15 @@ class RetryingCaller:
             else:
                 self._failures = {SOON: 0, LATE: 0}
                 return answer
+            if failure.wait_s is not None and failure.wait_s > LONGEST_WAIT_S:
+                raise self._too_long(failure.error, failure.wait_s) from None
             if not failure.may_repeat or attempt == ATTEMPTS:
                 break
             wait_s = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.wait_s is None else failure.wait_s
-            self._sleep(min(wait_s, LONGEST_WAIT_S))
-        if failure.down_after:
+            self._sleep(wait_s)
+        if failure.is_answer:
+            self._failures = {SOON: 0, LATE: 0}
+        elif failure.down_after:
             self._failures[failure.down_after] += 1
         if failure.down:
             self._down = failure.down
@@ -99,3 +120,23 @@ class RetryingCaller:
             self._down = f"{failure.error}, {failure.down_after} times in a row"
         # An answer may carry session cookies and tokens, which a traceback would print: no cause.
         raise failure.error from None
+
+    def wait_s(self, retry_after: str) -> float | None:
+        """The seconds that a header `Retry-After` asks to wait, a number or a date (RFC 9110, 10.2.3).
+
+        Returns:
+            None: it is neither.
+        """
+        with suppress(ValueError, OverflowError):
+            seconds = float(retry_after)
+            return max(seconds, 0.0) if isfinite(seconds) else None
+        with suppress(ValueError, TypeError):
+            return max((parsedate_to_datetime(retry_after) - self._now()).total_seconds(), 0.0)
+        return None
+
+    def _too_long(self, error: Exception, wait_s: float) -> Exception:
+        try:
+            until = format_time(self._now() + timedelta(seconds=ceil(wait_s)))
+        except OverflowError:
+            until = "a day that no calendar has"
+        return self.give_up(f"{error}: it may be asked again after {until}, and is not asked before in this run")

@@ -1,4 +1,4 @@
-"""The connection to one Slack workspace: send requests, and say what went wrong.
+"""Slack: the connection to one workspace, its channels and people, and the messages that they get.
 
 A message is sent once. It is sent again only if it surely did not arrive or was turned away for its rate; Slack is
 waited for as long as it says.
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping, Sequence
+from datetime import UTC, datetime
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from library.aws.secrets import SecretError
+from library.documents.text import flattened
 from library.errors import HammerError
 from library.notifications.retry import LATE, SOON, Failure, RetryingCaller
 
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     from library.config import Slack
 
 _TIMEOUT_S = 30
+_CODE_LIMIT = 80
+_NO_JSON = "Received a response in a non-JSON format"  # slack_sdk's word for an answer without a code
 
-# What Slack says of a channel or user that cannot get messages, whatever is tried.
+# What Slack is known to say of a channel or user that cannot get messages, whatever is tried. The list is open: what it
+# says beyond that costs a few requests more (`library.notifications.broadcast`).
 _UNUSABLE = frozenset(
     {
         "cannot_dm_bot",
@@ -34,15 +39,26 @@ _UNUSABLE = frozenset(
         "is_archived",
         "messages_tab_disabled",
         "not_in_channel",
-        "restricted_action",
-        "restricted_action_read_only_channel",
+        "team_access_not_granted",
         "user_disabled",
         "user_not_found",
         "users_not_found",
     }
 )
+_UNUSABLE_PREFIX = "restricted_action"
+# What it says of the app or its token: it holds for every channel.
 _NO_LOGIN = frozenset(
-    {"account_inactive", "invalid_auth", "missing_scope", "not_authed", "token_expired", "token_revoked"}
+    {
+        "account_inactive",
+        "invalid_auth",
+        "missing_scope",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "token_expired",
+        "token_revoked",
+        "two_factor_setup_required",
+    }
 )
 # What Slack, or a proxy that lets only some methods through, says to who may post but not look users up.
 _NO_LOOKUP = frozenset(
@@ -93,6 +109,7 @@ class SlackConnection:
         secret: gives the secret.
         sleep: waits so many seconds.
         before_write: called before each message is sent; what it raises keeps the message from being sent.
+        now: the clock, in UTC.
     """
 
     def __init__(
@@ -101,11 +118,12 @@ class SlackConnection:
         secret: Callable[[], SlackSecret],
         sleep: Callable[[float], None],
         before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._secret = secret
         self._before_write = before_write
-        self._caller = RetryingCaller(sleep, SlackUnavailableError)
+        self._caller = RetryingCaller(sleep, SlackUnavailableError, now)
         self._client: WebClient | None = None
 
     def read(self, call: Callable[[WebClient], SlackResponse]) -> SlackResponse:
@@ -164,22 +182,24 @@ class SlackConnection:
         status, code = _status(error), _code(error)
         reason = f"Slack answered {code or status}"
         if status == 429 or code in _RATE:
-            wait_s = _retry_after(error)
+            wait_s = self._caller.wait_s(_retry_after(error))
             return Failure(SlackError(reason), may_repeat=True, wait_s=wait_s, down_after=SOON if status == 429 else 0)
         if not writes and (code in _NO_LOOKUP or (not code and status in (403, 404, 405))):
             return Failure(SlackUserLookupError(f"Slack does not let users be looked up ({code or status})"))
         if code in _NO_LOGIN or status == 401 or (status == 403 and not writes):
             down = f"Slack refused the login ({code or status}): check the secret {self._settings.secret!r}"
             return Failure(SlackUnavailableError(down), down=down)
-        if code in _UNUSABLE:
-            return Failure(SlackDestinationError(f"Slack says {code}"))
+        if code in _UNUSABLE or code.startswith(_UNUSABLE_PREFIX):
+            return Failure(SlackDestinationError(f"Slack says {code}"), is_answer=True)
+        is_down = status >= 500 or code in _SERVER_ERRORS
         if writes:
             # Also a server error, or a proxy's 403, may be about what this message says: others are still to be sent.
-            may_have_arrived = status >= 500 or code in _SERVER_ERRORS or (not code and status < 400)
-            return Failure(SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived), down_after=LATE)
-        if status >= 500 or code in _SERVER_ERRORS:
+            may_have_arrived = is_down or (not code and status < 400)
+            refused = SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived)
+            return Failure(refused, down_after=LATE if is_down else 0, is_answer=not is_down)
+        if is_down:
             return Failure(SlackError(reason), may_repeat=status >= 500, down_after=SOON)
-        return Failure(SlackDestinationError(reason))
+        return Failure(SlackDestinationError(reason), is_answer=True)
 
     def _unreachable(self, error: Exception, *, writes: bool) -> Failure:
         base_url = self._settings.base_url
@@ -199,22 +219,145 @@ def _status(error: SlackApiError) -> int:
 
 
 def _code(error: SlackApiError) -> str:
-    """Slack's name of the error, where the answer has one at all."""
+    """Slack's name of the error, on one line, where the answer has one at all."""
     try:
-        code = error.response.get("error")
+        code, is_refusal = error.response.get("error"), error.response.get("ok") is False
     except (AttributeError, ValueError):
         return ""
-    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,60}", code) else ""
+    if not isinstance(code, str):
+        return "no, without a reason" if is_refusal else ""
+    return "" if code.startswith(_NO_JSON) else flattened(code, _CODE_LIMIT)
 
 
-def _retry_after(error: SlackApiError) -> float | None:
+def _retry_after(error: SlackApiError) -> str:
     headers = {str(name).lower(): value for name, value in dict(getattr(error.response, "headers", {}) or {}).items()}
     value = headers.get("retry-after", "")
     value = value[0] if isinstance(value, list) and value else value
-    return float(value) if isinstance(value, str) and value.isdigit() else None
+    return value if isinstance(value, str) else ""
 
 
 def _never_connected(error: BaseException) -> bool:
     """Whether not even a connection was made, so that the message surely did not arrive."""
     reason = getattr(error, "reason", error)
     return isinstance(reason, ConnectionRefusedError) or "Name or service not known" in str(reason)
+
+
+_USERS_A_PAGE = 200
+_ID = re.compile(r"[CDGUW][A-Z0-9]{8,}")
+_CHANNEL_ID = re.compile(r"[CG](?=[A-Z]*[0-9])[A-Z0-9]{8,}")
+
+
+class SlackClient:
+    """Finds destinations and sends messages.
+
+    Args:
+        connection: to Slack.
+        configured: the destinations that the configuration names. A channel's id among them needs no look-up; one in a
+            tag may as well be somebody's name.
+    """
+
+    def __init__(self, connection: SlackConnection, configured: Container[str] = ()) -> None:
+        self._connection = connection
+        self._configured = configured
+        self._members: dict[str, str] | None = None
+        self._channels: dict[str, str] = {}
+
+    def channel(self, destination: str) -> str:
+        """What Slack takes for a destination: a channel's name as it is, a user's id.
+
+        Args:
+            destination: `#channel`, an e-mail address, a user's name, or an id.
+
+        Raises:
+            SlackDestinationError: there is no such user.
+        """
+        if destination.startswith("#") or (destination in self._configured and _CHANNEL_ID.fullmatch(destination)):
+            return destination
+        if destination not in self._channels:
+            self._channels[destination] = self._user_or_id(destination)
+        return self._channels[destination]
+
+    def post(
+        self, channel: str, text: str, blocks: Sequence[Mapping[str, Any]], thread: tuple[str, str] | None = None
+    ) -> tuple[str, str]:
+        """Send a message.
+
+        Args:
+            channel: as `channel` gave it.
+            text: what notifications show; it is not parsed for mentions.
+            blocks: the message, in Block Kit; none: the text is the message.
+            thread: the message that this one answers, as this function returned it.
+
+        Returns:
+            The message: its channel's id and its time.
+
+        Raises:
+            SlackDestinationError: the channel cannot get messages.
+            SlackMessageRefusedError: Slack does not take this message.
+            SlackError: it was not sent, or nobody knows whether it was.
+        """
+        arguments: dict[str, Any] = {
+            "channel": thread[0] if thread else channel,
+            "text": text,
+            "parse": "none",
+            "link_names": False,
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        if blocks:
+            arguments["blocks"] = list(blocks)
+        if thread:
+            if not thread[1]:
+                raise SlackError("Slack did not say which message it answers")
+            arguments["thread_ts"] = thread[1]
+        sent = self._connection.write(lambda client: client.chat_postMessage(**arguments))
+        return str(sent.get("channel") or channel), str(sent.get("ts") or "")
+
+    def _user_or_id(self, destination: str) -> str:
+        try:
+            return self._user(destination.removeprefix("@"))
+        except SlackDestinationError:
+            # People are called GUARDIANS or D12345678: only what is nobody's name may be an id. If it is none, either,
+            # Slack says so when it gets a message.
+            if _ID.fullmatch(destination):
+                return destination
+            raise
+
+    def _user(self, name: str) -> str:
+        if "@" in name:
+            try:
+                found = self._connection.read(lambda client: client.users_lookupByEmail(email=name))
+                return str((found.get("user") or {})["id"])
+            except KeyError:
+                raise SlackError("Slack did not say which user has the address") from None
+            except SlackUserLookupError:
+                raise
+            except SlackDestinationError:
+                raise SlackDestinationError(f"Slack knows no user with the address {name!r}") from None
+        if self._members is None:
+            self._members = self._all_members()
+        user_id = self._members.get(name.casefold(), "")
+        if not user_id:
+            raise SlackDestinationError(f"Slack knows no user called {name!r}, or several")
+        return user_id
+
+    def _all_members(self) -> dict[str, str]:
+        """The ids of all active people by each of their names; empty for a name that several have."""
+        ids: dict[str, set[str]] = {}
+        cursor = ""
+        while True:
+            page = self._connection.read(_users_page(cursor))
+            for member in page.get("members") or ():
+                if member.get("deleted") or member.get("is_bot"):
+                    continue
+                profile = member.get("profile") or {}
+                names = (member.get("name"), profile.get("display_name"), profile.get("real_name"))
+                for name in {str(name).casefold() for name in names if name}:
+                    ids.setdefault(name, set()).add(str(member["id"]))
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return {name: min(found) if len(found) == 1 else "" for name, found in ids.items()}
+
+
+def _users_page(cursor: str) -> Callable[[WebClient], SlackResponse]:
+    return lambda client: client.users_list(limit=_USERS_A_PAGE, cursor=cursor)

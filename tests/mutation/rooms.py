@@ -56,8 +56,7 @@ ROOMS: Mapping[str, Room] = {
     "reporting": Room(
         _modules(
             "reporting",
-            "announcement closing_text exemption_end exemption_text exposure_text finding_ticket_text fix_commands "
-            "group_ticket_text issue_text memory opened_by_text plan reachability_text ticket_facts",
+            "exposure_text finding_text group_text issue_text plan ticket_facts",
         ),
         ("tests/unit/reporting",),
     ),

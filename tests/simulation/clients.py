@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.notifications.jira_client import CreatedTicket, JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
-from library.notifications.slack_client import SlackClient
-from library.notifications.slack_connection import SlackError
+from library.notifications.slack_connection import SlackClient, SlackError
 from tests.simulation.errors import client_error, error_class
 
 if TYPE_CHECKING:
@@ -159,9 +158,9 @@ class Jira(JiraClient):
         """Comment on a ticket."""
         self._write(lambda: self._world.comment(key, body))
 
-    def has_comment(self, key: str, *bodies: str) -> bool:
-        """Whether a ticket has one of these comments."""
-        return bool(self._read(lambda: not set(bodies).isdisjoint(self._world.tickets[key].comments)))
+    def has_comment(self, key: str, marker: str) -> bool:
+        """Whether a ticket has a comment with a marker."""
+        return bool(self._read(lambda: any(marker in comment for comment in self._world.tickets[key].comments)))
 
     def edit_labels(self, key: str, *, add: Any = (), remove: Any = ()) -> None:
         """Change a ticket's labels."""

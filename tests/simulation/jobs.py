@@ -26,7 +26,7 @@ from remediation.notify import Notifier
 from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
 from remediation.runs import BatchRun
-from reporting.reporter import Reporter, Services
+from reporting.run import Reporter, Services
 from tests.simulation.clients import Jira, Slack
 
 if TYPE_CHECKING:

@@ -19,6 +19,9 @@ _TRANSITIONS = {
 }
 
 
+_COMMENTS_A_PAGE = 100
+
+
 @dataclass
 class User:
     user_id: str
@@ -36,6 +39,13 @@ class Ticket:
     watchers: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     indexed: bool = True
+
+    archived: bool = False
+
+    @property
+    def said(self) -> list[str]:
+        """Its comments without the reference at the end of each."""
+        return [re.sub(r"\n\nReference: [0-9a-f]{16}\n\Z", "\n", comment) for comment in self.comments]
 
     @property
     def labels(self) -> list[str]:
@@ -56,6 +66,9 @@ class JiraStandIn(StandIn):
         shows_users: whether it lets users be looked up.
         refuses: what it answers a request that contains a text, by that text.
         required: fields that a new ticket must have.
+        renders: whether it gives another text back than the one it was given, as Cloud does.
+        demands: fields that the transition to Done must have, which its screen shows.
+        locks_closed: whether a ticket that is done takes no labels.
     """
 
     def __init__(self, *, cloud: bool) -> None:
@@ -73,6 +86,9 @@ class JiraStandIn(StandIn):
         self.shows_users = True
         self.refuses: dict[str, Answer] = {}
         self.required: set[str] = set()
+        self.renders = False
+        self.demands: set[str] = set()
+        self.locks_closed = False
         self.transitions = {status: list(ways) for status, ways in _TRANSITIONS.items()}
         self.text_limit = 32_767
 
@@ -176,9 +192,13 @@ class JiraStandIn(StandIn):
         ticket = self.tickets.get(key)
         if ticket is None:
             return Answer({"errorMessages": ["Issue does not exist or you do not have permission to see it."]}, 404)
+        if ticket.archived and request.method != "GET":
+            return Answer({"errorMessages": ["You can't edit this issue because it is archived."], "errors": {}}, 400)
         match request.method, part:
             case "GET", "":
                 return Answer(self._shown(ticket))
+            case "PUT", "" if self.locks_closed and ticket.status == "Done":
+                return Answer({"errors": {"labels": "Field 'labels' cannot be set."}}, 400)
             case "PUT", "":
                 for change in request.body["update"]["labels"]:
                     if "add" in change and change["add"] not in ticket.labels:
@@ -187,8 +207,7 @@ class JiraStandIn(StandIn):
                         ticket.fields["labels"].remove(change["remove"])
                 return Answer(status=204)
             case "GET", "comment":
-                comments = [{"id": str(number), "body": body} for number, body in enumerate(ticket.comments)]
-                return Answer({"comments": comments, "total": len(comments)})
+                return Answer(self._comments(ticket, int(request.query.get("startAt", 0))))
             case "POST", "comment":
                 if len(request.body["body"]) > self.text_limit:
                     return Answer({"errors": {"comment": "The entered text is too long."}}, 400)
@@ -201,6 +220,10 @@ class JiraStandIn(StandIn):
                     if number == str(request.body["transition"]["id"]):
                         if to == "Done" and request.body["fields"].get("resolution") != {"name": "Fixed"}:
                             return Answer({"errors": {"resolution": "Resolution is required."}}, 400)
+                        if to == "Done" and (missing := self.demands - request.body["fields"].keys()):
+                            return Answer({"errors": {name: f"{name} is required." for name in missing}}, 400)
+                        if unknown := request.body["fields"].keys() - {"resolution", *self.demands}:
+                            return Answer({"errors": dict.fromkeys(unknown, "not on the screen")}, 400)
                         ticket.status = to
                         return Answer(status=204)
                 return Answer({"errorMessages": ["It is not a valid transition."]}, 400)
@@ -211,7 +234,17 @@ class JiraStandIn(StandIn):
                 return Answer(status=204)
         return Answer({"errorMessages": ["no such resource"]}, 404)
 
+    def _comments(self, ticket: Ticket, start: int) -> dict[str, Any]:
+        """A page of the comments, the oldest first."""
+        listed = ticket.comments[start : start + _COMMENTS_A_PAGE]
+        if self.renders:
+            listed = [" ".join(re.sub(r"[\\*]", "", body).split()) + "\r\n" for body in listed]
+        comments = [{"id": str(number), "body": body} for number, body in enumerate(listed, start)]
+        return {"comments": comments, "startAt": start, "total": len(ticket.comments)}
+
     def _ways(self, ticket: Ticket) -> list[tuple[str, str, str]]:
+        if ticket.archived:
+            return []
         return [] if self.dead_end and ticket.status == "Done" else self.transitions[ticket.status]
 
     def _link(self, request: Request) -> Answer:
@@ -241,7 +274,9 @@ class JiraStandIn(StandIn):
             "id": number,
             "name": name,
             "to": self._status(to),
-            "fields": {"resolution": resolution} if to == "Done" else {},
+            "fields": {"resolution": resolution, **{name: {"required": True} for name in self.demands}}
+            if to == "Done"
+            else {},
         }
 
     def _status(self, name: str) -> dict[str, Any]:

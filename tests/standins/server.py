@@ -59,6 +59,7 @@ class StandIn:
         requests: every request that arrived, those that went wrong among them.
         faults: what is still to go wrong.
         before: called with each request before it is answered.
+        instead: gives the answer to a request that is not carried out; None: it is.
         tls: what the server speaks TLS with; None: it does not.
     """
 
@@ -66,6 +67,7 @@ class StandIn:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.before: Callable[[Request], None] = lambda _: None
+        self.instead: Callable[[Request], Answer | None] = lambda _: None
         self.url = ""
         self.tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
@@ -86,7 +88,7 @@ class StandIn:
             self.before(request)
             fault = next((fault for fault in self.faults if fault.hits(request)), None)
             if fault is None:
-                return self.answer(request)
+                return self.instead(request) or self.answer(request)
             fault.times -= 1
             if fault.done:
                 self.answer(request)

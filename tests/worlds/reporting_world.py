@@ -27,8 +27,8 @@ from library.jobs.command_line import Selection
 from library.jobs.run import Lease, renewing_sleep
 from library.notifications.clients import open_jira, open_slack
 from library.security_groups.exposure import Exposure
-from reporting.reporter import Reporter, Services
-from reporting.summary import ReportSummary
+from reporting.read import ReportSummary
+from reporting.run import Reporter, Services
 from tests.standins.jira import JiraStandIn, User
 from tests.standins.slack import SlackStandIn
 
@@ -128,8 +128,8 @@ class World:
         services = Services(
             sessions=kept_sessions(),
             table=self.table,
-            jira=open_jira(config, secrets, sleep, before_write),
-            slack=open_slack(config, secrets, sleep, before_write),
+            jira=open_jira(config, secrets, sleep, before_write, lambda: self.clock),
+            slack=open_slack(config, secrets, sleep, before_write, lambda: self.clock),
             now=lambda: self.clock,
             sleep=sleep,
             renew=lease.renew if lease else _nothing,

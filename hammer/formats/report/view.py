@@ -17,8 +17,7 @@ from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time
 from library.issues.use import SourceClass, use_sentences
 from library.security_groups.exposure import Exposure, source_text, traffic_text
-from reporting.exposure_text import share
-from reporting.fix_commands import command_line
+from reporting.exposure_text import cli_commands, share
 
 _WORKERS_SHOWN = 5
 _SOON = timedelta(days=7)
@@ -248,7 +247,7 @@ def _controls(issue: ListedIssue) -> str:
 def _fix(issue: ListedIssue) -> str:
     if not issue.is_group or not issue.status.is_exposed:
         return ""
-    blocks: Sequence[object] = command_line(
+    blocks: Sequence[object] = cli_commands(
         Issue(issue.account_id, issue.group_id, issue.status, issue.details, issue.timestamps)
     )
     # The last block takes the rules away; what opens the ports to private networks first is in the ticket.

@@ -158,7 +158,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
             "labels": ["hammer", "hammer-123456789012-sg-1"],
             "assignee": {"accountId" if cloud else "name": ana},
         }
-        assert (ticket.watchers, ticket.links, ticket.comments) == ([security], ["SEC-1"], [])
+        assert (ticket.watchers, ticket.links, ticket.said) == ([security], ["SEC-1"], [])
         assert [message.channel for message in slack.messages] == ["ana", "#sec"]
         new = (
             "*Security groups that the Internet reaches: 1 new*\n*New*\n"
@@ -177,7 +177,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         world.passes(hours=1)
         world.found("sg-1", SSH, name=name, tags=tags)
         assert world.report().told == {"changed": 1}
-        assert ticket.comments == [CHANGED]
+        assert ticket.said == [CHANGED]
         assert_messages(
             world,
             "*Security groups that the Internet reaches: 1 changed*\n*Changed*\n"
@@ -204,7 +204,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         world.passes(days=1)
         world.fixed()
         assert world.report().told == {"gone": 1}
-        assert (ticket.status, ticket.comments[1:]) == ("Done", [REMEDIATED])
+        assert (ticket.status, ticket.said[1:]) == ("Done", [REMEDIATED])
         assert_messages(
             world,
             "*Security groups that the Internet reaches: 1 no longer exposed*\n*No longer exposed*\n"
@@ -217,7 +217,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         world.passes(days=1)
         world.found("sg-1", RDP, name=name, tags=tags)
         assert world.report().told == {"found again": 1}
-        assert (ticket.status, ticket.comments[2:]) == ("To Do", [AGAIN])
+        assert (ticket.status, ticket.said[2:]) == ("To Do", [AGAIN])
         assert_messages(
             world,
             "*Security groups that the Internet reaches: 1 exposed again*\n*Exposed again*\n"
@@ -231,7 +231,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         world.passes(days=1)
         world.fixed()
         world.report()
-        assert (ticket.status, ticket.comments[3:]) == ("Done", [FIXED])
+        assert (ticket.status, ticket.said[3:]) == ("Done", [FIXED])
         assert sorted(jira.tickets) == ["SEC-1", "SEC-2"]
 
 
@@ -248,7 +248,7 @@ def test_an_exempt_issue_is_closed_with_a_label_and_comes_back_when_the_exemptio
         assert world.report().told == {"exempt": 1}
         ticket = world.jira.tickets["SEC-1"]
         assert (ticket.status, ticket.labels) == ("Done", ["hammer", "hammer-123456789012-sg-1", "whitelisted"])
-        assert ticket.comments == [
+        assert ticket.said == [
             "Security group sg-1 is exempt now: the whitelist covers all that is open in it. It comes back if the "
             "exemption ends.\n"
         ]
@@ -259,15 +259,15 @@ def test_an_exempt_issue_is_closed_with_a_label_and_comes_back_when_the_exemptio
         assert world.report().told == {"found again": 1}
         assert (ticket.status, ticket.labels) == ("To Do", ["hammer", "hammer-123456789012-sg-1"])
         taken_back = "The exemption of security group sg-1 was taken back, or does not cover what is open now."
-        assert ticket.comments[-1].endswith(f"{taken_back}\n")
+        assert ticket.said[-1].endswith(f"{taken_back}\n")
         assert taken_back in str(world.slack.messages[-1])
 
         world.found(exempt=True)
         world.report()
         world.fixed()
-        comments = len(ticket.comments)
+        comments = len(ticket.said)
         assert world.report().told == {}
-        assert (world.issue().status, ticket.status, len(ticket.comments)) == (Status.CLOSED, "Done", comments)
+        assert (world.issue().status, ticket.status, len(ticket.said)) == (Status.CLOSED, "Done", comments)
 
 
 def test_what_is_resolved_before_anybody_was_told_is_closed_in_silence() -> None:
@@ -287,8 +287,8 @@ def test_what_is_found_again_while_its_ticket_is_open_gets_a_comment() -> None:
         world.found()
         assert world.report().told == {"found again": 1}
         [ticket] = world.jira.tickets.values()
-        assert (ticket.status, len(ticket.comments)) == ("To Do", 1)
-        assert "Unless it is fixed or exempt before, Hammer will close it in 21 days." in ticket.comments[0]
+        assert (ticket.status, len(ticket.said)) == ("To Do", 1)
+        assert "Unless it is fixed or exempt before, Hammer will close it in 21 days." in ticket.said[0]
 
 
 @pytest.mark.parametrize("lost", ["deleted", "cannot be reopened"])

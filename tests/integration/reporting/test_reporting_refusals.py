@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from tests.standins.jira import User
-from tests.standins.server import Answer, Fault
+from tests.standins.server import Answer, Fault, Request
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
 HOSTILE = {
@@ -112,6 +114,59 @@ def test_a_server_error_at_one_message_keeps_no_other_from_being_sent() -> None:
             "#hammer, which slack.default_channel names, was not told of 123456789012/sg-3: Slack answered 500"
         ]
         assert reported(world) == set(world.groups) - {"sg-3"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer({"ok": False, "error": code}), id=code)
+        for code in ("team_access_not_granted", "restricted_action_thread_only_channel", "is_archived", "New code: 7!")
+    ]
+    + [pytest.param(Answer({"ok": False, "error": None}), id="no code"), pytest.param(Answer("no", 403), id="403")],
+)
+def test_a_channel_that_refuses_every_message_silences_nobody(answer: Answer) -> None:
+    with reporting_world() as world:
+        slack_alone(world)
+        world.slack.channels |= {"#grid", "#other"}
+        for number in range(45):
+            world.found(f"sg-{number}", tags={"owner": "#grid"})
+        world.found("sg-other", tags={"owner": "#other"})
+        asked: list[str] = []
+
+        def of_grid(request: Request) -> Answer | None:
+            if (request.body or {}).get("channel") != "#grid":
+                return None
+            asked.append(request.path)
+            return answer
+
+        world.slack.instead = of_grid
+        summary = world.report()
+        assert summary.problems == []
+        assert len(summary.notes) == 1
+        assert len(asked) <= 6
+        assert "sg-other" in world.slack.to("#other")[0].shown
+        told = json.dumps(
+            [[message.shown, *(r.shown for r in message.replies)] for message in world.slack.to("#hammer")]
+        )
+        assert all(f"sg-{number} " in told for number in range(45))
+        assert "(meant for #grid)" in told
+        assert reported(world) == set(world.groups)
+        assert world.report().told == {}
+
+
+@pytest.mark.parametrize("code", ["token_revoked", "account_inactive", "invalid_auth", "missing_scope"])
+def test_a_login_that_slack_refuses_is_said_once_and_costs_one_request(code: str) -> None:
+    with reporting_world() as world:
+        slack_alone(world)
+        for number in range(9):
+            world.found(f"sg-{number}", tags={"owner": f"#owner-{number}"})
+        world.slack.faults.append(Fault("POST /chat.postMessage", Answer({"ok": False, "error": code}), times=99))
+        [problem] = world.report().problems
+        assert problem.endswith(
+            f"and 4 more were not told: Slack refused the login ({code}): check the secret 'hammer/slack'"
+        )
+        assert len(world.slack.requests) == 1
+        assert reported(world) == set()
 
 
 def test_an_owner_whom_slack_cannot_look_up_for_a_reason_of_its_own_is_told_through_the_default_channel() -> None:

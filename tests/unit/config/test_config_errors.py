@@ -239,7 +239,7 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         *(("slack/base_url", url, f"slack.base_url: {UNENCRYPTED}") for url in ["http://localhost.evil/", "http://p/"]),
         *(
             (path, "https://me:s3cret@h/", f"{path.replace(chr(47), chr(46))}: {A_LOGIN}")
-            for path in ["jira/server", "slack/base_url"]
+            for path in ["jira/server", "jira/api_url", "slack/base_url"]
         ),
         ("whitelisting_procedure_url", "the wiki", f"whitelisting_procedure_url: {NOT_A_URL}"),
         # Names.

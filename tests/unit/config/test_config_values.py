@@ -286,11 +286,13 @@ def test_every_key_of_the_sections_for_people_and_for_later() -> None:
         "jira": {
             "enabled": True,
             "server": "https://jira.example.com/context",
+            "api_url": "https://api.atlassian.com/ex/jira/7c9c30d8-0000-4000-8000-000000000001",
             "secret": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hammer/jira-x1Y2z3",
             "issue_type": "Bug",
             "text_field_character_limit": 1000,
             "ca_bundle": "/etc/ssl/company.pem",
             "close_transition": "Close Issue",
+            "close_fields": {"customfield_12312": {"value": "Other"}},
             "priority": "High",
         },
         "slack": {
@@ -321,11 +323,13 @@ def test_every_key_of_the_sections_for_people_and_for_later() -> None:
         "jira": {
             "enabled": jira.enabled,
             "server": jira.server,
+            "api_url": jira.api_url,
             "secret": jira.secret,
             "issue_type": jira.issue_type,
             "text_field_character_limit": jira.text_field_character_limit,
             "ca_bundle": jira.ca_bundle,
             "close_transition": jira.close_transition,
+            "close_fields": {**jira.close_fields},
             "priority": jira.priority,
         },
         "slack": {

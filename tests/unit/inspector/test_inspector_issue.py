@@ -14,8 +14,8 @@ from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Times
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
-from reporting.announcement import Remediation
 from reporting.issue_text import text_of
+from reporting.plan import Remediation
 from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.inspector_samples import classic_port, section, v2_event
 

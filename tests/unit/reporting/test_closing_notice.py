@@ -14,10 +14,9 @@ from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage
-from reporting import group_ticket_text
-from reporting.announcement import Remediation
-from reporting.closing_text import closing_changed
-from reporting.plan import Channels, News, Step, plan, remembered, told_of
+from reporting import group_text
+from reporting.group_text import closing_changed
+from reporting.plan import Channels, News, Remediation, Step, plan, remembered, told_of
 from reporting.ticket_facts import Place, TicketFacts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -193,11 +192,11 @@ def facts(step: Step) -> TicketFacts:
 
 def test_a_ticket_says_the_next_run_in_place_of_a_date() -> None:
     [step] = plan([NEW], JIRA, ON, NOW)
-    text = plain_text(group_ticket_text.ticket(NEW, facts(step)))
+    text = plain_text(group_text.ticket(NEW, facts(step)))
     assert "Unless it is fixed or exempt before, Hammer will close it at its next run." in text
     assert "Hammer will replace the rules above, each of them whole, at its next run: what they open" in text
     assert "2026-12-13" not in text
-    alert = group_ticket_text.alert(NEW, PortSet.parse([22]), step.closes_at, is_reminder=False, at_once=step.at_once)
+    alert = group_text.alert(NEW, PortSet.parse([22]), step.closes_at, is_reminder=False, at_once=step.at_once)
     assert alert.text.endswith("; Hammer will close it at its next run")
 
 

@@ -13,9 +13,8 @@ from library.documents.document import plain_text
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
-from reporting.announcement import Remediation
-from reporting.exemption_text import exemption_line, with_exemption
-from reporting.plan import Channels, News, Step, plan, remembered, told_of
+from reporting.group_text import exemption_line, with_exemption
+from reporting.plan import Channels, News, Remediation, Step, plan, remembered, told_of
 
 END = date(2027, 3, 1)
 MIDNIGHT = datetime(2027, 3, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
-from reporting.memory import check_memory
+from reporting.read import check_memory
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
 TIME = "2026-11-22T03:05:00+00:00"

@@ -17,17 +17,15 @@ from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage
-from reporting.announcement import Remediation, announced
-from reporting.closing_text import closing_changed
-from reporting.exemption_text import with_exemption
 from reporting.exposure_text import ports_cell, share, told_line
-from reporting.group_ticket_text import ticket
-from reporting.opened_by_text import opened_by_text
+from reporting.group_text import closing_changed, opened_by_text, ticket, verdict_line, with_exemption
 from reporting.plan import (
     Channels,
     Memory,
     News,
+    Remediation,
     Step,
+    announced,
     news,
     plan,
     remembered,
@@ -35,7 +33,6 @@ from reporting.plan import (
     ticket_memory,
     told_of,
 )
-from reporting.reachability_text import first_line
 from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.config_files import config_with, parse
 
@@ -325,7 +322,7 @@ def test_the_program_that_opened_a_group(agent: str, program: str) -> None:
 
 def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
     unknown = Reachability.of(Verdict.UNKNOWN, None, "open_completely", (), (), ("One.", "Two."))
-    assert first_line(issue(reachability=unknown)) == (
+    assert verdict_line(issue(reachability=unknown)) == (
         "Open, and it is not known who can connect. Severity: high. One."
     )
 

@@ -15,8 +15,8 @@ from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage, User
-from reporting import group_ticket_text, reachability_text
-from reporting.opened_by_text import opened_by_text
+from reporting import group_text
+from reporting.group_text import opened_by_text
 from reporting.ticket_facts import Place, TicketFacts
 
 NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
@@ -106,21 +106,19 @@ FACTS = TicketFacts(
     ],
 )
 def test_the_first_line_says_whether_it_is_reachable(given: Issue, line: str) -> None:
-    assert reachability_text.first_line(given) == line
-    assert plain_text(group_ticket_text.ticket(given, FACTS)).startswith(f"{line}\n\nAnybody on the Internet")
+    assert group_text.verdict_line(given) == line
+    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{line}\n\nAnybody on the Internet")
 
 
 def test_without_a_verdict_nothing_is_said_of_it() -> None:
     given = issue(Verdict.UNUSED)
     given = replace(given, details=replace(given.details, reachability=None))
-    assert reachability_text.first_line(given) == reachability_text.short(given) == ""
-    assert plain_text(group_ticket_text.ticket(given, FACTS)).startswith("Anybody on the Internet")
+    assert group_text.verdict_line(given) == group_text.verdict_words(given) == ""
+    assert plain_text(group_text.ticket(given, FACTS)).startswith("Anybody on the Internet")
 
 
 def test_each_path_names_the_instance_as_people_do() -> None:
-    [section] = [
-        part for part in group_ticket_text.ticket(issue(Verdict.INTERNET, OPEN), FACTS) if "over what" in part.title
-    ]
+    [section] = [part for part in group_text.ticket(issue(Verdict.INTERNET, OPEN), FACTS) if "over what" in part.title]
     assert plain_text((Section("", section.blocks),)) == (
         "  * instance i-1 (web-prod): Anyone on the Internet can connect to tcp 22 at 54.1.1.1. "
         "Through igw-1 > acl-1 > eni-1.\n\nNot judged: firewalls.\n"
@@ -128,7 +126,7 @@ def test_each_path_names_the_instance_as_people_do() -> None:
 
 
 def test_a_group_that_nothing_uses_gets_a_short_ticket() -> None:
-    document = group_ticket_text.ticket(issue(Verdict.UNUSED), FACTS)
+    document = group_text.ticket(issue(Verdict.UNUSED), FACTS)
     assert [section.title for section in document] == [
         "",
         "What is open, and to whom",
@@ -142,12 +140,12 @@ def test_a_group_of_a_stack_is_to_be_changed_there() -> None:
     given = issue(Verdict.INTERNET, OPEN)
     given = replace(given, details=replace(given.details, tags={"aws:cloudformation:stack-name": "web"}))
     assert 'CloudFormation stack "web" manages the group: change its template' in plain_text(
-        group_ticket_text.ticket(given, FACTS)
+        group_text.ticket(given, FACTS)
     )
 
 
 def test_a_message_begins_with_what_matters() -> None:
-    said = group_ticket_text.alert(
+    said = group_text.alert(
         issue(Verdict.INTERNET, OPEN, opened_by=OPENED), PortSet.parse([22]), NOW, is_reminder=False
     )
     assert said.text == (
@@ -166,17 +164,17 @@ def test_a_group_that_is_opened_again_and_again_is_said_to_be() -> None:
     past = PastOccurrence(NOW - timedelta(days=3), NOW - timedelta(days=2), "ana")
     given = replace(issue(Verdict.INTERNET, OPEN, opened_by=OPENED), history=(past, past, past))
     text = "The group was opened again 3 times in 7 days; it is managed by Terraform, which may open it again."
-    comment = plain_text(group_ticket_text.changed(given, None, None, again=True))
+    comment = plain_text(group_text.changed(given, None, None, again=True))
     assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in comment
-    assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in plain_text(group_ticket_text.ticket(given, FACTS))
-    assert f"    {text}" in group_ticket_text.alert(given, PortSet.parse([22]), NOW, is_reminder=False).details
+    assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in plain_text(group_text.ticket(given, FACTS))
+    assert f"    {text}" in group_text.alert(given, PortSet.parse([22]), NOW, is_reminder=False).details
     once = replace(given, history=(past,))
-    assert "opened again" not in plain_text(group_ticket_text.changed(once, None, None, again=True))
+    assert "opened again" not in plain_text(group_text.changed(once, None, None, again=True))
 
 
 def test_a_change_of_reachability_alone_is_said_as_such() -> None:
     told = ["tcp 22 from 0.0.0.0/0, open completely"]
-    assert plain_text(group_ticket_text.changed(issue(Verdict.INTERNET, OPEN), None, told, again=False)) == (
+    assert plain_text(group_text.changed(issue(Verdict.INTERNET, OPEN), None, told, again=False)) == (
         "Who can connect to what security group sg-1 opens has changed. Reachable from the Internet now. Severity: "
         "critical. Anyone on the Internet can connect to tcp 22 at 54.1.1.1.\n"
     )
@@ -228,7 +226,7 @@ def test_who_opened_it(principal: str, source_ip: str, agent: str, text: str) ->
 def test_the_page_in_the_console(region: str, url: str) -> None:
     assert Place("shop", "1", region).console_url("sg-1") == url
     given = issue(Verdict.INTERNET, OPEN)
-    head = group_ticket_text.ticket(given, replace(FACTS, place=Place("shop", "1", region)))[0].blocks
+    head = group_text.ticket(given, replace(FACTS, place=Place("shop", "1", region)))[0].blocks
     links = [
         part.url for block in head if isinstance(block, Paragraph) for part in block.parts if isinstance(part, Link)
     ]

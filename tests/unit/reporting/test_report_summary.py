@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reporting.summary import ReportSummary
+from reporting.read import ReportSummary
 
 SUMMARIES: dict[str, tuple[ReportSummary, str]] = {
     "nothing new": (ReportSummary(unchanged=2), "nothing new; 2 unchanged"),

@@ -8,8 +8,7 @@ import pytest
 
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exposure import Exposure
-from reporting.announcement import Remediation
-from reporting.plan import Channels, News, plan, remembered
+from reporting.plan import Channels, News, Remediation, plan, remembered
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")

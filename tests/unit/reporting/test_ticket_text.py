@@ -12,7 +12,7 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage, User
 from reporting.exposure_text import restricted_ports, share
-from reporting.group_ticket_text import changed, summary, ticket
+from reporting.group_text import changed, summary, ticket
 from reporting.ticket_facts import Place, TicketFacts
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)

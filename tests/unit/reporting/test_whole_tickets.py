@@ -17,8 +17,7 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage, User
 from reporting.exposure_text import exposure_table
-from reporting.group_ticket_text import alert, changed, ended, ticket
-from reporting.reachability_text import paths, short
+from reporting.group_text import alert, changed, ended, path_blocks, ticket, verdict_words
 from reporting.ticket_facts import AlertText, Place, TicketFacts
 
 TICKETS = File(__file__).parents[2] / "data" / "tickets"
@@ -327,7 +326,7 @@ def blocked(by: str, text: str = "") -> Path:
     ],
 )
 def test_what_is_in_the_way(given: Issue, text: str) -> None:
-    assert short(given) == f"open, but blocked by {text}"
+    assert verdict_words(given) == f"open, but blocked by {text}"
 
 
 @pytest.mark.parametrize(
@@ -341,4 +340,4 @@ def test_what_is_in_the_way(given: Issue, text: str) -> None:
 )
 def test_a_path_names_a_resource_as_people_know_it(resource: str, users: tuple[User, ...], named: str) -> None:
     given = judged(Verdict.BLOCKED, Path("eni-1", resource, "", Verdict.BLOCKED, text="Sentence."))
-    assert paths(given, Usage(users)) == (Bullets((f"{named}: Sentence.",)),)
+    assert path_blocks(given, Usage(users)) == (Bullets((f"{named}: Sentence.",)),)

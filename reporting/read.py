@@ -1,27 +1,139 @@
 """What a run reads before it plans and writes: the issues of an account, and what uses the groups of new ones.
 
-Only reads. What could not be read is named in the summary, and the rest goes on.
+Only reads. What could not be read is named in the summary, and the rest goes on. The state that reporting keeps in an
+issue's item is checked before it is used: other tooling may write there, too.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from library.aws.ec2 import read_usage
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.issue import Issue, Status
+from library.issues.times import parse_time
 from library.notifications.broadcast import issue_key
 from library.security_groups.usage import Usage
-from reporting.memory import check_memory
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable, UnreadableIssueError
     from library.aws.session import Sessions
     from library.jobs.command_line import Selection
-    from reporting.summary import ReportSummary
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ReportSummary:
+    """What a run did.
+
+    Attributes:
+        told: how many issues each kind of news was reported of, by what is new to the ticket, else to Slack.
+        unchanged: issues of which there was nothing to report.
+        notes: what was done otherwise than asked, one line each.
+        problems: what could not be done, one line each.
+    """
+
+    told: dict[str, int] = field(default_factory=dict)
+    unchanged: int = 0
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The run in one line."""
+        nothing = "nothing could be reported" if self.problems else "nothing new"
+        told = ", ".join(f"{count} {news}" for news, count in self.told.items()) or nothing
+        number = len(self.problems)
+        problems = f"; {number} problem{'s' if number > 1 else ''}" if number else ""
+        return f"{told}; {self.unchanged} unchanged{problems}"
+
+    def count(self, news: str) -> None:
+        """Count one issue that was reported."""
+        self.told[news] = self.told.get(news, 0) + 1
+
+    def problem(self, text: str) -> None:
+        """Name what could not be done, once, here and in the log."""
+        if text not in self.problems:
+            self.problems.append(text)
+            _log.error("%s", text)
+
+
+def check_memory(issue: Issue) -> None:
+    """Raise ValueError, naming the part, if `jira_details` or `slack_details` is not as reporting writes it."""
+    for name, kept, parts in (
+        ("jira_details", issue.jira_details, _JIRA),
+        ("slack_details", issue.slack_details, _SLACK),
+    ):
+        _check(name, kept, parts)
+
+
+def _check(where: str, kept: Mapping[str, Any], parts: Mapping[str, Callable[[Any], bool]]) -> None:
+    for name, is_right in parts.items():
+        if kept.get(name) is not None and not is_right(kept[name]):
+            raise ValueError(f"{where}.{name} is not as it should be")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool) and value == int(value)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(text, str) for text in value)
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and parse_time(value) is not None
+    except ValueError:
+        return False
+
+
+def _maps_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(text, str) for text in (*value, *value.values()))
+
+
+def _is_intent(value: object) -> bool:
+    times = ("since", "unknown")
+    return isinstance(value, Mapping) and all(value.get(name) is None or _is_time(value[name]) for name in times)
+
+
+def _is_heard(value: object) -> bool:
+    return isinstance(value, Mapping) and _are_texts(value.get("by", ()))
+
+
+_TOLD: Mapping[str, Callable[[Any], bool]] = {
+    "occurrence": _is_number,
+    "digest": _is_text,
+    "severity": _is_text,
+    "exemption_told": _is_text,
+    "at_once": _is_flag,
+    "exempt": _is_flag,
+}
+_JIRA = {
+    **_TOLD,
+    "console": _is_number,
+    "ticket": _is_text,
+    "intent": _is_intent,
+    "told": _are_texts,
+    "still": _maps_texts,
+}
+_SLACK = {**_TOLD, "heard": _is_heard, "destinations": _are_texts, "reminded": _is_number}
+
 
 _ACCOUNTS_AT_ONCE = 10  # as many connections as a client of boto3 keeps
 

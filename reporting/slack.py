@@ -14,14 +14,14 @@ from library.documents.slack_message import Alert, literal
 from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting.exemption_text import exemption_line
+from reporting.group_text import exemption_line
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, told_of
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
-    from library.notifications.slack_client import SlackClient
+    from library.notifications.slack_connection import SlackClient
 
 TITLE = "Security groups that the Internet reaches"
 _HEADINGS = {

@@ -1,10 +1,16 @@
 """What tickets and alerts say of a security group: titles, bodies, and the comments of a ticket's life.
 
-Pure. Names, tags and descriptions are hostile text; they go into documents as literal text only.
+Pure. From the top: whether somebody can connect, who opened the group, its exemption, when remediation acts, and then
+the texts that are made of these. Names, tags, descriptions, reasons and what CloudTrail said are untrusted input;
+they go into documents as literal text only.
+
+No text depends on the day on which it is written, but for that of a new ticket: a run that goes on from one that
+broke off must write the same text to recognize it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -13,17 +19,237 @@ from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, flattened, printable
 from library.issues.flapping import flapping_text, is_flapping, managed_by
 from library.issues.issue import Issue
-from library.issues.reachability import Verdict
+from library.issues.opened_by import OpenedBy
+from library.issues.reachability import Blocker, Path, Reachability, Verdict
 from library.issues.times import shown_time
 from library.issues.use import CAVEAT, use_sentences, use_summary
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
+from library.security_groups.exemptions import Exemption
 from library.security_groups.usage import Usage
-from reporting import fix_commands, reachability_text
-from reporting.closing_text import closing_words
-from reporting.exposure_text import exposure_table, restricted_ports, share, told_line
-from reporting.opened_by_text import opened_by_text
+from reporting.exposure_text import (
+    cli_commands,
+    delete_command,
+    exposure_table,
+    restricted_ports,
+    share,
+    terraform_blocks,
+    told_line,
+)
+from reporting.plan import News
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
+
+_PATHS = 10
+_RULE_OF_ACL = re.compile(r"\b(acl-\w+ rule (?:\d+|\*)) denies")
+_ROUTE_TABLE = re.compile(r"\b(route table rtb-\w+)")
+
+
+def verdict_words(issue: Issue) -> str:
+    """In a few words, such as `reachable from the Internet now`; empty where it was not judged."""
+    reachability = issue.details.reachability
+    if reachability is None:
+        return ""
+    match reachability.verdict:
+        case Verdict.INTERNET:
+            return "reachable from the Internet now"
+        case Verdict.BLOCKED:
+            return f"open, but blocked by {_what_blocks(reachability)}"
+        case Verdict.INTERNAL:
+            return "open, but what uses it has no public address"
+        case Verdict.UNUSED:
+            return "open, but nothing uses it"
+        case Verdict.UNKNOWN:
+            return "open, and it is not known who can connect"
+
+
+def verdict_line(issue: Issue) -> str:
+    """The first line of a ticket: severity, whether it is reachable, and the worst path; empty: not judged."""
+    reachability = issue.details.reachability
+    if reachability is None:
+        return ""
+    text = verdict_words(issue)
+    line = f"{text[0].upper()}{text[1:]}. Severity: {reachability.severity}."
+    said = [path.text for path in reachability.paths[:1] if path.text]
+    if reachability.verdict is Verdict.UNKNOWN:
+        said = list(reachability.unread[:1]) or said
+    return " ".join([line, *said])
+
+
+def path_blocks(issue: Issue, usage: Usage) -> tuple[Block, ...]:
+    """Every path with its evidence, the worst first, and what the verdict rests on; nothing where it was not judged."""
+    reachability = issue.details.reachability
+    if reachability is None or not reachability.paths:
+        return ()
+    lines = [_path(path, usage) for path in reachability.paths[:_PATHS]]
+    if reachability.paths_total > len(lines):
+        lines.append(f"and {reachability.paths_total - len(lines)} more")
+    said: Sequence[str] = (*reachability.unread, *reachability.assumptions)
+    return (Bullets(tuple(lines)), *(paragraph(text) for text in said))
+
+
+def _path(path: Path, usage: Usage) -> str:
+    through = f" Through {' > '.join(path.through)}." if path.through else ""
+    return f"{_named(path.resource or path.interface, usage)}: {path.text}{through}"
+
+
+def _named(resource: str, usage: Usage) -> str:
+    """A resource with the name that people know it by: `instance i-1` is `instance i-1 (web)`."""
+    return next(
+        (
+            named
+            for user in usage.users
+            if (named := f"{user.kind} {user.name}") == resource or named.startswith(f"{resource} (")
+        ),
+        resource,
+    )
+
+
+def _what_blocks(reachability: Reachability) -> str:
+    path = next((path for path in reachability.paths if path.blocked_by), None)
+    if path is None:
+        return "the network"
+    match path.blocked_by:
+        case Blocker.NETWORK_ACL:
+            found = _RULE_OF_ACL.search(path.text)
+            return found[1] if found else "a network ACL"
+        case Blocker.ROUTE:
+            found = _ROUTE_TABLE.search(path.text)
+            return f"{found[1]}, which has no route to the Internet" if found else "its route table"
+        case Blocker.BLOCK_PUBLIC_ACCESS:
+            return "VPC Block Public Access"
+        case Blocker.SECURITY_GROUP:
+            return "the security group of its load balancer"
+        case Blocker.LISTENER:
+            return "its load balancer, which does not listen at these ports"
+    return "the network"
+
+
+_LIMIT = 100
+_SESSION = re.compile(r"arn:[^:]*:sts::\d*:assumed-role/([^/]+)/(.+)", re.DOTALL)
+_IDENTITY = re.compile(r"arn:[^:]*:iam::\d*:(user|role)/(.+)", re.DOTALL)
+_ROOT = re.compile(r"arn:[^:]*:iam::(\d*):root")
+# What programs say of themselves, and what people call them; the first that is found counts.
+_PROGRAMS = (
+    ("cloudformation.amazonaws.com", "CloudFormation"),
+    ("Terraform", "Terraform"),
+    ("Pulumi", "Pulumi"),
+    ("Ansible", "Ansible"),
+    ("console.amazonaws.com", "the AWS console"),
+    ("console.ec2.amazonaws.com", "the AWS console"),
+    ("AWS Internal", "an AWS service"),
+    ("Mozilla/", "a browser"),
+    ("aws-cli", "the AWS command line"),
+    ("Boto3", "boto3"),
+)
+
+
+def opened_by_text(opened: OpenedBy) -> str:
+    """Who it was, from where, with what and when, on one line."""
+    parts = [_who(opened.principal)]
+    if opened.source_ip:
+        parts.append(f"from {flattened(opened.source_ip, _LIMIT)}")
+    text = ", ".join(parts)
+    if opened.user_agent:
+        text += f" with {_program(opened.user_agent)}"
+    return f"{text}, {shown_time(opened.event_time)}"
+
+
+def _who(principal: str) -> str:
+    if found := _SESSION.fullmatch(principal):
+        return f"role {flattened(found[1], _LIMIT)}, session {flattened(found[2], _LIMIT)}"
+    if found := _IDENTITY.fullmatch(principal):
+        return f"{found[1]} {flattened(found[2], _LIMIT)}"
+    if found := _ROOT.fullmatch(principal):
+        return f"the root user of account {found[1]}"
+    return flattened(principal, _LIMIT) or "somebody whom CloudTrail does not name"
+
+
+def _program(agent: str) -> str:
+    return next((name for mark, name in _PROGRAMS if mark in agent), flattened(agent, _LIMIT))
+
+
+def exemption_line(
+    news: News | None, issue: Issue, exemption: Exemption | None, *, was_exempt: bool = False, in_part: bool = False
+) -> str:
+    """What is to be said of an exemption beside the news, as raw text; empty: nothing.
+
+    Args:
+        news: what the reader is told.
+        issue: the issue.
+        exemption: as in the step; None: there is none.
+        was_exempt: whether the reader was last told that the group is exempt.
+        in_part: whether an exemption counts for the open group.
+    """
+    if exemption is None or news is None:
+        return _of_open_group(news, issue, was_exempt=was_exempt, in_part=in_part)
+    reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
+    group = f"security group {issue.issue_id}"
+    if news is News.EXEMPTION_ENDS:
+        return (
+            f"The exemption of {group} ends on {exemption.expires}. From that day on it is an open issue again, unless "
+            f"it is fixed or the exemption is extended before.{reason}"
+        )
+    if news.begins:
+        return f"The exemption of {group} ended on {exemption.expires}.{reason}"
+    if news is News.EXEMPT:
+        until = f"The exemption ends on {exemption.expires}." if exemption.expires else ""
+        return f"{until}{reason}".strip()
+    return ""
+
+
+def _of_open_group(news: News | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
+    group = f"security group {issue.issue_id}"
+    if news is News.FOUND_AGAIN and was_exempt:
+        return f"The exemption of {group} was taken back, or does not cover what is open now."
+    if in_part and news is News.CHANGED:
+        return f"An exemption covers a part of {group}: what it covers is not listed as open."
+    return ""
+
+
+def with_exemption(
+    document: Document,
+    news: News | None,
+    issue: Issue,
+    exemption: Exemption | None,
+    *,
+    was_exempt: bool = False,
+    in_part: bool = False,
+) -> Document:
+    """A text with what `exemption_line` says: before it, or after it where no exemption is given."""
+    line = exemption_line(news, issue, exemption, was_exempt=was_exempt, in_part=in_part)
+    said = (Section("", (paragraph(line),)),) if line else ()
+    return (*said, *document) if exemption else (*document, *said)
+
+
+def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None) -> str:
+    """When, as the end of a sentence.
+
+    Args:
+        closes_at: when remediation closes the group, in UTC.
+        at_once: whether that is its next run, by immediate mode.
+        at_the_latest: when it does so although flow logs show somebody at work; None: it does not wait for that.
+    """
+    if at_once:
+        return "at its next run"
+    when = f"on {shown_time(closes_at)} or soon after"
+    if at_the_latest is None:
+        return when
+    if at_the_latest <= closes_at:
+        return f"{when}: it waits until then because flow logs show somebody at work, and no longer"
+    return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
+
+
+def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
+    """The comment on a ticket that told another date: later than its group will be closed, or sooner."""
+    unless = "Unless it is fixed or exempt before, Hammer will close it"
+    if facts.at_once:
+        text = f"The severity of security group {issue.issue_id} is {issue.details.severity}. {unless} at its next run."
+    else:
+        days = "1 day" if facts.retention_days == 1 else f"{facts.retention_days} days"
+        text = f"Hammer does not close security group {issue.issue_id} at its next run any more. "
+        text += f"{unless} {days} after it was reported."
+    return (Section("", (paragraph(text),)),)
+
 
 _PORTS_IN_SUMMARY = 4
 _PORTS_IN_TEXT = 100
@@ -47,9 +273,9 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     if _is_unused(issue):
-        delete = Section("What to do", (*fix_commands.delete(issue), *_managed(issue), _exemption(issue, facts)))
+        delete = Section("What to do", (*delete_command(issue), *_managed(issue), _exemption(issue, facts)))
         return (head, exposures, delete, times)
-    paths = reachability_text.paths(issue, facts.usage)
+    paths = path_blocks(issue, facts.usage)
     return (
         head,
         exposures,
@@ -58,8 +284,8 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         Section("What uses the group", _usage(facts.usage)),
         times,
         Section("What to do", (Bullets(_advice()), *_managed(issue), _exemption(issue, facts))),
-        Section("With the AWS command line", fix_commands.command_line(issue), spare=True),
-        Section("With Terraform", fix_commands.terraform(issue), spare=True),
+        Section("With the AWS command line", cli_commands(issue), spare=True),
+        Section("With Terraform", terraform_blocks(issue), spare=True),
     )
 
 
@@ -81,9 +307,7 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         since = f", since {shown_time(issue.timestamps.identified)}" if issue.timestamps.identified else ""
         count = f", for the {issue.occurrence}th time" if issue.occurrence > 3 else ""
         blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
-        blocks += [
-            paragraph(text) for text in (reachability_text.first_line(issue), _opened(issue), _again(issue)) if text
-        ]
+        blocks += [paragraph(text) for text in (verdict_line(issue), _opened(issue), _again(issue)) if text]
         blocks.append(exposure_table(perms))
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
@@ -91,7 +315,7 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         return (Section("", tuple(blocks)),)
     if told is not None and not opened and not closed:
         # Nothing but the reachability is another: otherwise there would be no news.
-        first = reachability_text.first_line(issue) or f"Severity: {issue.details.severity}."
+        first = verdict_line(issue) or f"Severity: {issue.details.severity}."
         text = f"Who can connect to what security group {issue.issue_id} opens has changed. {first}"
         return (Section("", (paragraph(text),)),)
     blocks = [paragraph(f"What is open in security group {issue.issue_id} has changed.")]
@@ -143,7 +367,7 @@ def alert(
     perms = issue.details.perms
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
     text = f"{who} can reach {_ports(issue, restricted)}"
-    if said := reachability_text.short(issue):
+    if said := verdict_words(issue):
         text = f"{said}; {text}"
     if closes_at:
         when = closing_words(closes_at, at_once=at_once, at_the_latest=closes_last)
@@ -151,7 +375,7 @@ def alert(
     text = literal(text)
     if is_reminder:
         return AlertText(text)
-    details = [f"    {line}" for line in (reachability_text.first_line(issue), _opened(issue), _again(issue)) if line]
+    details = [f"    {line}" for line in (verdict_line(issue), _opened(issue), _again(issue)) if line]
     if issue.use is not None:
         details.append(f"    Use as flow logs show it: {use_summary(issue.use, issue.use.until)}. {CAVEAT}")
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
@@ -168,7 +392,7 @@ def _ports(issue: Issue, restricted: PortSet) -> str:
 
 def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
     """What decides whether somebody acts: how bad it is, where it is, who opened it, and until when."""
-    if first := reachability_text.first_line(issue):
+    if first := verdict_line(issue):
         yield paragraph(first)
     yield _risk(issue, facts)
     if url := facts.place.console_url(issue.issue_id):

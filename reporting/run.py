@@ -1,15 +1,17 @@
 """One run of reporting: read the issues, plan, write tickets and messages, and record what was sent.
 
-The plan (`reporting.plan`) is pure. Here it is carried out: JIRA or the console first, then Slack, whose messages link
-to the tickets. What was sent is recorded in each issue at once, so that the next run continues one that broke off.
+The plan (`reporting.plan`) is pure. Here it is carried out: JIRA or the console first, then Slack, whose messages
+link to the tickets. What was sent is recorded in each issue at once, so that the next run continues one that broke
+off. A dry run prints the same plan, with the texts of the first tickets.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
@@ -19,16 +21,13 @@ from library.documents.text import printable
 from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
-from library.notifications.jira_connection import JiraError
-from reporting.alerts import WantedAlert, send_alerts
-from reporting.announcement import announced
-from reporting.exemption_text import exemption_line
-from reporting.filing import Filings
-from reporting.gather import read_accounts, read_users
-from reporting.plan import Channels, News, Step, plan, told_of
-from reporting.preview import preview
-from reporting.summary import ReportSummary
-from reporting.tickets import Tickets, would_say
+from library.notifications.jira_connection import JiraError, JiraUnavailableError
+from reporting.context import Filings
+from reporting.group_text import exemption_line
+from reporting.jira import Tickets, would_do, would_say
+from reporting.plan import Channels, News, Step, announced, plan, told_of
+from reporting.read import ReportSummary, read_accounts, read_users
+from reporting.slack import WantedAlert, send_alerts
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -36,7 +35,35 @@ if TYPE_CHECKING:
     from library.config import Configuration
     from library.jobs.command_line import Selection
     from library.notifications.jira_client import JiraClient
-    from library.notifications.slack_client import SlackClient
+    from library.notifications.slack_connection import SlackClient
+
+_TEXTS = 10
+
+
+def preview(steps: Sequence[Step], filings: Filings, *, jira: bool) -> Iterator[str]:
+    """One text for each step, and one that counts the tickets whose text is not shown.
+
+    Args:
+        steps: the plan.
+        filings: what the texts are made from.
+        jira: whether JIRA is enabled.
+    """
+    texts = 0
+    for step in steps:
+        shown = [f"would tell: {filings.headline(step)}"]
+        filing = filings.filing(step)
+        if step.ticket and jira:
+            shown.append(f"    JIRA: {would_do(step, filing)}")
+        if step.alert or step.reminder is not None:
+            shown.append(f"    Slack: {', '.join(printable(found) for found in filings.destinations(step))}")
+        if step.ticket:
+            texts += 1
+            if texts <= _TEXTS:
+                shown += ["", indent(plain_text(would_say(step, filing)), "    ")]
+        yield "\n".join(shown)
+    if texts > _TEXTS:
+        yield f"the texts of {texts - _TEXTS} more are not shown: choose with --group\n"
+
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +117,7 @@ class Reporter:
         self._remediation = announced(config)
         self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
+        self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
         """Report what there is to report.
@@ -114,6 +142,10 @@ class Reporter:
                 self._services.say(text)
             return self.summary
         done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
+        for count in self._left_out.values():
+            if count:
+                issues = "1 more issue is" if count == 1 else f"{count} more issues are"
+                self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
         return self.summary
 
@@ -162,7 +194,12 @@ class Reporter:
                 # So that the first channel that is enabled later is known to be the first that reports it.
                 told |= {"console": issue.occurrence} if step.ticket.begins else {}
         except JiraError as error:
-            self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
+            if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
+                self._left_out[str(error)] += 1
+            else:
+                self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
+            if isinstance(error, JiraUnavailableError):
+                self._left_out.setdefault(str(error), 0)
             # Slack is sent it all the same; only then it is neither reported nor closed.
             return replace(step, report=False, close=False, notice=False)
         except (ConflictError, *AWS_ERRORS) as error:

@@ -13,7 +13,7 @@ from library.issues.issue import FindingDetails, Issue, IssueDetails, Status, Ti
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage
-from reporting.finding_ticket_text import alert, changed, ended, summary, ticket
+from reporting.finding_text import alert, changed, ended, summary, ticket
 from reporting.ticket_facts import AlertText, Place, TicketFacts, with_owner_notes
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)

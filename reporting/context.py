@@ -10,9 +10,8 @@ from library.issues.issue import Issue
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.usage import Usage
-from reporting.announcement import Remediation
 from reporting.issue_text import text_of
-from reporting.plan import Step
+from reporting.plan import Remediation, Step
 from reporting.ticket_facts import Place, TicketFacts
 
 if TYPE_CHECKING:

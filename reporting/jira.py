@@ -1,0 +1,522 @@
+"""Carries the ticket plan out in JIRA.
+
+What is going to be written is recorded in the issue's item first, as its intent. A run that finds an intent left over
+does not know how far the last one came, so it looks before it writes: for the ticket by its label, for a comment by
+its marker, for a transition by the ticket's status.
+
+A ticket that may have been filed and is not found yet is looked for during `_MAY_APPEAR`, before another is filed.
+One that refuses to be changed, as in an archived project, is left as it is: news gets a new ticket.
+
+Names and tags of an account are in the texts. JIRA may refuse a character, or a limit may be lower than the
+configuration says, so `TicketWriter` writes short and plain what JIRA refuses. Assignees, watchers and links come
+last: no ticket fails for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from library.documents.document import Document, fitted
+from library.documents.jira_markup import jira_markup
+from library.documents.text import ascii_only, printable
+from library.issues.issue import Issue
+from library.issues.times import format_time, parse_time
+from library.notifications.jira_client import (
+    CreatedTicket,
+    JiraCannotCloseError,
+    JiraCannotReopenError,
+    JiraClient,
+    JiraUser,
+    JiraUserLookupError,
+    NewTicket,
+    Ticket,
+)
+from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
+from reporting.context import Filing
+from reporting.exposure_text import told_line
+from reporting.group_text import closing_changed, with_exemption
+from reporting.issue_text import text_of
+from reporting.plan import News, Step, digest, lasting, remembered, told_of
+from reporting.ticket_facts import with_owner_notes
+
+if TYPE_CHECKING:
+    from library.aws.issue_table import IssueTable
+
+_PLAIN_LIMIT = 1500
+_REFERENCE = "Reference: "
+_T = TypeVar("_T")
+
+
+class TicketWriter:
+    """Files tickets and comments on them.
+
+    Args:
+        jira: JIRA.
+        limit: the longest text it takes.
+        note: told, in one line, that a plain text was written.
+        plain: whether to write plain texts at once: JIRA failed at the full ones.
+    """
+
+    def __init__(self, jira: JiraClient, limit: int, note: Callable[[str], None], *, plain: bool = False) -> None:
+        self._jira = jira
+        self._limit = limit
+        self._note = note
+        self._is_plain = plain
+
+    def create(self, issue: Issue, ticket: NewTicket, document: Document) -> CreatedTicket:
+        """File a ticket, with the document as its body. Raises JiraError."""
+
+        def create(body: str, *, plain: bool) -> CreatedTicket:
+            title = ascii_only(ticket.title) if plain else ticket.title
+            return self._jira.create(replace(ticket, title=title, body=body))
+
+        return self._write(issue, document, create)
+
+    def comment(self, issue: Issue, key: str, document: Document, marker: str, *, resumed: bool) -> None:
+        """Comment on a ticket.
+
+        Args:
+            issue: the issue.
+            key: the ticket.
+            document: the text.
+            marker: by which the comment is known again: its text is not, for JIRA Cloud gives another back.
+            resumed: look whether the last run wrote it.
+
+        Raises:
+            JiraError: it could not be done.
+        """
+
+        def comment(body: str, *, plain: bool) -> None:
+            del plain
+            self._jira.comment(key, f"{body.rstrip()}\n\n{_REFERENCE}{marker}\n")
+
+        if not (resumed and self._jira.has_comment(key, marker)):
+            self._write(issue, document, comment, kept_free=len(_REFERENCE) + len(marker) + 3)
+
+    def _write(self, issue: Issue, document: Document, write: Callable[..., _T], kept_free: int = 0) -> _T:
+        plain = ascii_only(fitted(document, jira_markup, min(self._limit, _PLAIN_LIMIT) - kept_free))
+        if self._is_plain:
+            return write(plain, plain=True)
+        try:
+            return write(fitted(document, jira_markup, self._limit - kept_free), plain=False)
+        except JiraError as error:
+            if not error.refuses_text:
+                raise
+            self._note(f"{issue.place}: a short plain text was written, because {error}")
+            return write(plain, plain=True)
+
+
+_WATCH, _LINK = "watch", "link"
+
+
+def choose_assignee(jira: JiraClient, filing: Filing, note: Callable[[str], None]) -> tuple[JiraUser | None, list[str]]:
+    """Who is assigned, and what the ticket says of those who could not be."""
+    project = filing.owners.jira_project
+    said: list[str] = []
+    # A channel is Slack's business.
+    discovered = "" if filing.discovered.startswith("#") else filing.discovered
+    for name, where in ((discovered, "The owner tag"), (filing.owners.jira_owner, "ticket_owners")):
+        if not name:
+            continue
+        try:
+            user = jira.users.assignable(project, name)
+        except JiraUserLookupError as error:
+            note(f"no owners in {project}: {error}")
+            said.append(f'{where} names "{printable(name)}", whom JIRA does not let Hammer look up.')
+            continue
+        except JiraUnavailableError:
+            raise
+        except JiraError as error:
+            # The name may be what JIRA fails at, and it must not keep the ticket from being filed.
+            note(f"{printable(name)} is not looked up: {error}")
+            said.append(f'{where} names "{printable(name)}", whom JIRA could not look up.')
+            continue
+        if user:
+            return user, said
+        said.append(f'{where} names "{printable(name)}", to whom JIRA cannot assign tickets of {project}.')
+    if said:
+        said.append("So nobody is assigned.")
+    return None, said
+
+
+def attend(
+    jira: JiraClient,
+    key: str,
+    wanted: Mapping[str, str],
+    assignee: JiraUser | None,
+    note: Callable[[str], None],
+    problem: Callable[[str], None],
+) -> dict[str, str]:
+    """Have the configured owner watch where somebody else is assigned, and link to the parent ticket.
+
+    Both may be done twice. What cannot be done is named: the ticket is worth more than they are.
+
+    Returns:
+        What the next run is to try again.
+    """
+    left = {}
+    for what, whom in wanted.items():
+        try:
+            if what == _LINK:
+                jira.link(key, whom)
+            elif (user := jira.users.assignable(key.rpartition("-")[0], whom)) and user != assignee:
+                jira.watch(key, user)
+        except JiraUserLookupError as error:
+            note(f"no owners in {key.rpartition('-')[0]}: {error}")
+        except JiraError as error:
+            said = f"linked to {whom}" if what == _LINK else f"watched by {printable(whom)}"
+            problem(f"{key} is not {said}: {error}")
+            if error.may_pass:
+                left[what] = whom
+    return left
+
+
+def attendance(filing: Filing) -> dict[str, str]:
+    """Who is to watch a new ticket, and what it is to be linked to."""
+    wanted = {_WATCH: filing.owners.jira_owner, _LINK: filing.owners.jira_parent_ticket}
+    return {what: whom for what, whom in wanted.items() if whom}
+
+
+LABEL = "hammer"
+EXEMPT_LABEL = "whitelisted"
+# What earlier runs left in `jira_details` that does not last: what they were about to do, and what only the console
+# told.
+_OF_EARLIER_RUNS = ("intent", "still", "console")
+# JIRA Cloud indexes what it is told shortly afterwards. Only a run that follows a broken one this soon has to wait.
+_INDEXED_AFTER = timedelta(seconds=15)
+# How long JIRA's index may be late. Nothing is filed in the meantime if a ticket may have been filed before.
+_MAY_APPEAR = timedelta(minutes=15)
+# In `still`: since when a second ticket may appear that is to be closed.
+_DUPLICATE = "duplicate"
+
+
+@dataclass(slots=True)
+class Tickets:
+    """JIRA, as the reporting job uses it.
+
+    Attributes:
+        jira: JIRA.
+        table: the issues.
+        limit: the longest text it takes.
+        now: the clock, in UTC.
+        sleep: waits so many seconds.
+        notes: what was left out of tickets, one line each.
+        problems: what could not be done beside the ticket itself, one line each.
+        plain: whether the ticket at hand gets short plain texts: JIRA failed at the full ones.
+        marker: by which the comment that the ticket at hand gets is known again.
+        unknown_since: when an earlier run may have filed a ticket, of which nobody knows the key; None: it did not.
+        files: whether a ticket is being filed.
+    """
+
+    jira: JiraClient
+    table: IssueTable
+    limit: int
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    plain: bool = False
+    marker: str = ""
+    unknown_since: datetime | None = None
+    files: bool = False
+
+    def tell(self, step: Step, filing: Filing) -> dict[str, Any]:
+        """Bring an issue's ticket up to date.
+
+        Returns:
+            The issue's new `jira_details`, still to be recorded.
+
+        Raises:
+            JiraError: it could not be done; the next run goes on from there.
+            ConflictError: the issue has a new occurrence.
+        """
+        news, issue = step.ticket, step.issue
+        if news is None:
+            raise ValueError("there is nothing to tell")
+        self.jira.check()
+        kept = {name: value for name, value in issue.jira_details.items() if name not in _OF_EARLIER_RUNS}
+        intent = {"news": str(news), "occurrence": issue.occurrence, "digest": digest(issue)}
+        left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
+        resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
+        # The time of the first intent stays: that is when something may have been written.
+        since = left_over.get("since") or format_time(self.now())
+        self.unknown_since = parse_time(left_over.get("unknown"))
+        self.files = False
+        if not resumed:
+            unknown = {"unknown": left_over["unknown"]} if self.unknown_since else {}
+            intended = {**intent, "since": since, **unknown}
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
+        self.plain = bool(left_over.get("plain"))
+        self.marker = _marker(step, news)
+        try:
+            return self._brought_up_to_date(step, filing, kept, left_over, resumed=resumed)
+        except JiraOutcomeUnknownError as error:
+            intended = {**intent, "since": since}
+            if self.files or self.unknown_since:
+                intended["unknown"] = format_time(self.now()) if self.files else left_over["unknown"]
+            if error.status == 500 or self.plain:
+                # What this issue says may be what JIRA fails at: the next run says less.
+                intended["plain"] = True
+            self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
+            raise
+
+    def _brought_up_to_date(
+        self, step: Step, filing: Filing, kept: dict[str, Any], left_over: Mapping[str, Any], *, resumed: bool
+    ) -> dict[str, Any]:
+        news, issue = step.ticket, step.issue
+        known = str(kept.get("ticket") or "")
+        ticket = self.jira.get(known) if known else self._lost(issue, left_over)
+        if news is News.EXEMPTION_ENDS:
+            if ticket is not None:
+                self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
+            return told_of(step, news, kept)
+        if news is not None and news.ends:
+            return told_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
+        told = {
+            **remembered(issue, closed=False, at_once=step.at_once),
+            "told": [told_line(perm) for perm in issue.details.perms],
+        }
+        key, still = "", dict(issue.jira_details.get("still") or {})
+        if ticket is not None:
+            key, filed = self._go_on(step, ticket, filing, resumed=resumed)
+            if filed:
+                still = attendance(filing)
+            still = (
+                self._attend(key, still, choose_assignee(self.jira, filing, self._note)[0] if filed else None)
+                if key
+                else still
+            )
+        if not key:
+            other = self._lost(issue, left_over, known) if known and self.unknown_since else None
+            key, assignee = (other.key, None) if other else self._file(step, filing)
+            still = self._attend(key, attendance(filing), assignee)
+            if self.unknown_since:
+                still = {**still, _DUPLICATE: str(format_time(self.now()))}
+        return lasting(kept) | told | {"ticket": key} | ({"still": still} if still else {})
+
+    def attend(self, issue: Issue) -> dict[str, Any]:
+        """Do what the last run could not do beside the ticket itself.
+
+        Returns:
+            The issue's new `jira_details`, still to be recorded.
+        """
+        kept = {name: value for name, value in issue.jira_details.items() if name != "still"}
+        wanted = dict(issue.jira_details.get("still") or {})
+        since = wanted.pop(_DUPLICATE, "")
+        key = str(kept.get("ticket"))
+        still = self._attend(key, wanted, None)
+        if since and not self._looked_for_duplicates(issue, key, since):
+            still = {**still, _DUPLICATE: since}
+        return kept | ({"still": still} if still else {})
+
+    def _lost(self, issue: Issue, left_over: Mapping[str, Any], but: str = "") -> Ticket | None:
+        """A ticket of the issue that its item does not know of. `but`: the one that it knows, and that is of no use."""
+
+        def search() -> list[Ticket]:
+            return [ticket for ticket in self.jira.find(label_of(issue)) if ticket.key != but]
+
+        found = search()
+        begun = parse_time(left_over.get("since"))
+        if not found and begun:
+            wait = (begun + _INDEXED_AFTER - self.now()).total_seconds()
+            if wait > 0:
+                self.sleep(min(wait, _INDEXED_AFTER.total_seconds()))
+                found = search()
+        if not found and self.unknown_since and self.now() < self.unknown_since + _MAY_APPEAR:
+            until = format_time(self.unknown_since + _MAY_APPEAR)
+            raise JiraError(f"a ticket may have been filed and is not found yet: no other is filed before {until}")
+        chosen = next((ticket for ticket in found if not ticket.done), found[0] if found else None)
+        if chosen and left_over:
+            self._close_duplicates(found, chosen.key)
+        return chosen
+
+    def _looked_for_duplicates(self, issue: Issue, key: str, since: str) -> bool:
+        """Close other open tickets of the issue. Returns whether none can appear any more."""
+        try:
+            self._close_duplicates(self.jira.find(label_of(issue)), key)
+        except JiraError as error:
+            self.problems.append(f"{issue.place}: whether it has a second ticket is not known: {error}")
+            return not error.may_pass
+        begun = parse_time(since)
+        return begun is None or self.now() >= begun + _MAY_APPEAR
+
+    def _close_duplicates(self, found: Sequence[Ticket], kept: str) -> None:
+        """Close the open ones of these tickets but one, with a word."""
+        for ticket in found:
+            if ticket.done or ticket.key == kept:
+                continue
+            try:
+                self.jira.comment(ticket.key, f"This is a duplicate of {kept}, which goes on. It was filed twice.\n")
+                self.jira.workflow.close(ticket.key)
+            except JiraUnavailableError:
+                raise
+            except JiraError as error:
+                self.problems.append(f"{ticket.key} is a duplicate of {kept} and could not be closed: {error}")
+
+    def _go_on(self, step: Step, ticket: Ticket, filing: Filing, *, resumed: bool) -> tuple[str, bool]:
+        """Tell a ticket that there is.
+
+        Returns:
+            Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
+        """
+        issue, news = step.issue, step.ticket
+        if ticket.done:
+            try:
+                self.jira.workflow.reopen(ticket.key)
+            except JiraError as error:
+                if not (isinstance(error, JiraCannotReopenError) or error.is_refusal):
+                    raise
+                self.notes.append(f"{issue.issue_id} gets a new ticket: {error}")
+                return "", False
+        if EXEMPT_LABEL in ticket.labels:
+            self._edit_labels(ticket.key, remove=[EXEMPT_LABEL])
+        if news is News.NEW and resumed and not ticket.done:
+            # The last run filed it, and ended before it recorded that.
+            return ticket.key, True
+        try:
+            self._writer().comment(issue, ticket.key, _comment_on(step, filing), self.marker, resumed=resumed)
+        except JiraError as error:
+            if not error.is_refusal:
+                raise
+            self.notes.append(f"{issue.issue_id} gets a new ticket: {ticket.key} cannot be changed: {error}")
+            return "", False
+        return ticket.key, False
+
+    def _comment_if_possible(self, issue: Issue, key: str, document: Document, *, resumed: bool) -> bool:
+        """Comment on a ticket. Returns whether JIRA took it."""
+        try:
+            self._writer().comment(issue, key, document, self.marker, resumed=resumed)
+        except JiraError as error:
+            if not error.is_refusal:
+                raise
+            self.notes.append(f"{issue.issue_id}: {key} takes no comment: {error}")
+            return False
+        return True
+
+    def _close(self, issue: Issue, key: str, *, took_comment: bool) -> None:
+        """Close a ticket. One that takes no comment either, as in an archived project, is left as it is."""
+        try:
+            self.jira.workflow.close(key)
+        except JiraError as error:
+            if took_comment or not (isinstance(error, JiraCannotCloseError) or error.is_refusal):
+                raise
+            self.notes.append(f"{issue.issue_id}: {key} cannot be changed and is left as it is: {error}")
+
+    def _edit_labels(self, key: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Change labels. JIRA may refuse that of a ticket that is closed, which keeps nothing else from being done."""
+        try:
+            self.jira.edit_labels(key, add=add, remove=remove)
+        except JiraError as error:
+            if not error.is_refusal:
+                raise
+            self.notes.append(f"{key}: its labels are left as they are: {error}")
+
+    def _file(self, step: Step, filing: Filing) -> tuple[str, JiraUser | None]:
+        """File a new ticket. Returns its key and who was meant to get it."""
+        issue = step.issue
+        project = filing.owners.jira_project
+        if not project:
+            raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
+        assignee, said = choose_assignee(self.jira, filing, self._note)
+        facts = with_owner_notes(filing.facts, said)
+        ticket = NewTicket(
+            project,
+            text_of(issue).summary(issue, facts.place, facts.restricted),
+            body="",
+            labels=(LABEL, label_of(issue)),
+            assignee=assignee,
+            severity=str(issue.details.severity),
+            due=facts.closes_at.date() if facts.closes_at else None,
+        )
+        text = _with_exemption(text_of(issue).ticket(issue, facts), step)
+        self.files = True
+        created = self._writer().create(issue, ticket, text)
+        self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
+        return created.key, assignee
+
+    def _attend(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
+        return attend(self.jira, key, wanted, assignee, self._note, self.problems.append)
+
+    def _writer(self) -> TicketWriter:
+        return TicketWriter(self.jira, self.limit, self._note, plain=self.plain)
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def _end(self, step: Step, filing: Filing, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
+        """Close a ticket. One that is gone or closed already needs no more."""
+        issue = step.issue
+        if ticket is None:
+            return remembered(issue, closed=True)
+        if step.ticket is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
+            self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
+        if not ticket.done:
+            took = self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
+            self._close(issue, ticket.key, took_comment=took)
+        return {**remembered(issue, closed=True), "ticket": ticket.key}
+
+
+def _marker(step: Step, news: News) -> str:
+    """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same."""
+    issue = step.issue
+    what = (label_of(issue), issue.occurrence, news, digest(issue), format_time(issue.timestamps.updated))
+    return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end)).encode()).hexdigest()[:16]
+
+
+def label_of(issue: Issue) -> str:
+    """The label by which an issue's tickets are found, in all its occurrences."""
+    return f"{LABEL}-{issue.account_id}-{issue.issue_id}"
+
+
+def would_do(step: Step, filing: Filing) -> str:
+    """What telling a step comes to in JIRA, on one line, for a dry run."""
+    key, owners = printable(str(step.issue.jira_details.get("ticket") or "")), filing.owners
+    if step.ticket and step.ticket.ends:
+        return f"a comment on {key or 'its ticket'}, which is closed"
+    if step.ticket is News.EXEMPTION_ENDS:
+        return f"a comment on {key}"
+    if key:
+        return f"a comment on {key}" + (
+            ", which is reopened if it is closed" if step.ticket not in (News.CHANGED, News.CLOSING) else ""
+        )
+    if not owners.jira_project:
+        return "no ticket: ticket_owners names no jira_project"
+    discovered = "" if filing.discovered.startswith("#") else printable(filing.discovered)
+    assignees = " or else ".join(name for name in (discovered, owners.jira_owner) if name)
+    return f"a new ticket in {owners.jira_project}, assigned to {assignees or 'nobody'}"
+
+
+def would_say(step: Step, filing: Filing) -> Document:
+    """What telling a step writes: the body of a new ticket, or a comment."""
+    issue, news = step.issue, step.ticket
+    if news is News.EXEMPTION_ENDS:
+        return _with_exemption((), step)
+    if news and news.ends:
+        return _with_exemption(text_of(issue).ended(issue, exempt=news is News.EXEMPT), step)
+    if news is News.NEW:
+        return _with_exemption(text_of(issue).ticket(issue, filing.facts), step)
+    return _comment_on(step, filing)
+
+
+def _comment_on(step: Step, filing: Filing) -> Document:
+    issue, again = step.issue, step.ticket not in (News.CHANGED, News.CLOSING)
+    closing = closing_changed(issue, filing.facts) if step.closing_is_news and not again else ()
+    if step.ticket is News.CLOSING:
+        return closing
+    told = issue.jira_details.get("told")
+    lines = None if told is None else [str(line) for line in told]
+    days = (0 if step.at_once else filing.facts.retention_days) if again and step.closes_at else None
+    text = text_of(issue).changed(issue, days, lines, again=again)
+    return _with_exemption((*text, *closing), step)
+
+
+def _with_exemption(text: Document, step: Step) -> Document:
+    was_exempt = bool(step.issue.jira_details.get("exempt"))
+    return with_exemption(
+        text, step.ticket, step.issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part
+    )
