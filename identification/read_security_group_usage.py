@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from identification.usage.flow_logs import command_for
 from identification.usage.run import UsageRun, UsageSettings
 from library.aws.issue_table import IssueTable
 from library.aws.job_records import JobRecords
@@ -101,6 +102,8 @@ def _show(usage: UsageRun) -> None:
     for issue, use in usage.written:
         typer.echo(printable(f"{issue.place}: {use_summary(use, usage.now)}"))
     typer.echo(f"use of {counted(len(usage.written), 'issue')} read")
+    for region, interface_ids in sorted(usage.without_flow_log.items()):
+        typer.echo(f"to switch flow logs on for these interfaces: {command_for(region, interface_ids)}")
     for problem in usage.problems:
         typer.echo(f"hammer: {printable(problem)}", err=True)
 

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from identification.usage.evidence import Interface
-from identification.usage.records import Columns, FormatError, format_names
+from identification.usage.records import NEEDED, USEFUL, Columns, FormatError, format_names
 
 S3, LOGS = "s3", "cloud-watch-logs"
 _TYPES = ("ACCEPT", "ALL")
@@ -117,6 +117,20 @@ def _problem(raw: Mapping[str, Any], destination: str, *, has_parquet: bool) -> 
     if destination == S3 and options.get("FileFormat") == "parquet" and not has_parquet:
         return "writes Parquet, which needs the extra: pip install 'hammer[parquet]'"
     return ""
+
+
+def command_for(region: str, interface_ids: Iterable[str]) -> str:
+    """The command of the AWS CLI that switches flow logs on for interfaces, with all useful fields.
+
+    It is for a person to run, with a bucket of theirs in it.
+    """
+    names = ("version", *NEEDED, *USEFUL)
+    fields = " ".join(f"${{{name}}}" for name in names)
+    return (
+        f"aws ec2 create-flow-logs --region {region} --resource-type NetworkInterface --resource-ids "
+        f"{' '.join(sorted(interface_ids))} --traffic-type ALL --log-destination-type s3 --log-destination "
+        f"arn:aws:s3:::BUCKET --max-aggregation-interval 60 --log-format '{fields}'"
+    )
 
 
 def covering(interface: Interface, flow_logs: Iterable[FlowLog]) -> list[FlowLog]:

@@ -128,6 +128,7 @@ class UsageRun:
     Attributes:
         problems: what could not be done, one line each.
         written: the issues whose use was written, with it.
+        without_flow_log: by region, the interfaces that no flow log covers.
     """
 
     sessions: Sessions
@@ -138,6 +139,7 @@ class UsageRun:
     renew: Callable[[], None]
     problems: list[str] = field(default_factory=list)
     written: list[tuple[Issue, Use]] = field(default_factory=list)
+    without_flow_log: dict[str, set[str]] = field(default_factory=dict)
 
     def run(self, accounts: Sequence[str], takes: Callable[[Issue], bool]) -> None:
         """Read flow logs for the open issues of these accounts that are selected, and store their use.
@@ -286,6 +288,10 @@ class UsageRun:
                         sentences[f"Flow log {flow_log.flow_log_id}: {refused[flow_log.flow_log_id]}."] = None
                 if chosen is None:
                     subject.unusable.append(_without_flow_log(interface, over, refused))
+                    if not over:
+                        self.without_flow_log.setdefault(subject.issue.details.region, set()).add(
+                            interface.interface_id
+                        )
             subject.gaps += sentences
 
     def _read_flow_log(

@@ -214,10 +214,13 @@ class Use:
         if not isinstance(item, Mapping):
             return None
         try:
+            covered = Decimal(str(item["covered"]))
+            if not covered.is_finite() or not 0 <= covered <= 1:
+                return None
             return cls(
                 since=_time(item["from"]),
                 until=_time(item["until"]),
-                covered=Decimal(str(item["covered"])),
+                covered=covered,
                 verdict=Verdict(item["verdict"]),
                 reason=str(item["reason"]),
                 rules=tuple(UseRule.from_item(rule) for rule in item["rules"]),
