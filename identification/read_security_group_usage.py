@@ -88,6 +88,7 @@ def settings_of(configuration: Configuration) -> UsageSettings:
     return UsageSettings(
         days=usage.days,
         limit_mb=usage.limit_mb,
+        after_care_days=usage.after_care_days,
         retention_days=usage.retention_days,
         reader_roles=usage.reader_roles,
         external_id=configuration.aws.external_id,

@@ -22,6 +22,7 @@ from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue,
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
+from reporting.after_care import tell_after_care
 from reporting.context import Filings
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, would_do, would_say
@@ -147,6 +148,8 @@ class Reporter:
                 issues = "1 more issue is" if count == 1 else f"{count} more issues are"
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
+        accounts = self._config.scanned_accounts() if self._config.usage.enabled else ()
+        tell_after_care(self._config, self._services, accounts, selection, self.summary)
         return self.summary
 
     def _plan(self, selection: Selection) -> list[Step]:

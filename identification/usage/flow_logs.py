@@ -17,7 +17,7 @@ from identification.usage.evidence import Interface
 from identification.usage.records import NEEDED, USEFUL, Columns, FormatError, format_names
 
 S3, LOGS = "s3", "cloud-watch-logs"
-_TYPES = ("ACCEPT", "ALL")
+TYPES_OF_USE = ("ACCEPT", "ALL")
 _BUCKET_ARN = re.compile(r"arn:[\w-]+:s3:::(?P<bucket>[\w.-]+)(?:/(?P<prefix>.*))?")
 _GROUP_ARN = re.compile(r"arn:[\w-]+:logs:[\w-]+:(?P<account>[0-9]{12}):log-group:(?P<group>[^:*]+)(?::\*)?")
 _KEY = re.compile(
@@ -58,17 +58,23 @@ class FlowLog:
     useful: int = 0
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it is active and delivers somewhere that is read, whatever its type."""
+        return not self.problem or self.problem.startswith("is of type")
+
+    @property
     def place(self) -> str:
         """Its bucket or log group, for people."""
         return f"bucket {self.bucket}" if self.destination == S3 else f"log group {self.log_group}"
 
 
-def parse_flow_log(raw: Mapping[str, Any], *, has_parquet: bool = True) -> FlowLog:
+def parse_flow_log(raw: Mapping[str, Any], *, has_parquet: bool = True, types: Sequence[str] = TYPES_OF_USE) -> FlowLog:
     """Read one element of DescribeFlowLogs' answer.
 
     Args:
         raw: the element.
         has_parquet: whether Parquet can be read here.
+        types: the types of traffic that are wanted.
     """
     names = tuple(format_names(str(raw.get("LogFormat") or "")))
     created = raw.get("CreationTime")
@@ -78,7 +84,7 @@ def parse_flow_log(raw: Mapping[str, Any], *, has_parquet: bool = True) -> FlowL
     target = str(raw.get("LogDestination") or "")
     bucket, group = _BUCKET_ARN.fullmatch(target), _GROUP_ARN.fullmatch(target)
     prefix = (bucket["prefix"] or "").strip("/") if bucket else ""
-    problem = _problem(raw, destination, has_parquet=has_parquet)
+    problem = _problem(raw, destination, types, has_parquet=has_parquet)
     useful = 0
     try:
         useful = sum(at is not None for at in Columns.of(names).useful)
@@ -104,13 +110,14 @@ def parse_flow_log(raw: Mapping[str, Any], *, has_parquet: bool = True) -> FlowL
     )
 
 
-def _problem(raw: Mapping[str, Any], destination: str, *, has_parquet: bool) -> str:
+def _problem(raw: Mapping[str, Any], destination: str, types: Sequence[str], *, has_parquet: bool) -> str:
     if (status := str(raw.get("FlowLogStatus") or "ACTIVE")) != "ACTIVE":
         return f"is {status:.40}, not ACTIVE"
     if raw.get("DeliverLogsStatus") == "FAILED":
         return f"fails to deliver: {raw.get('DeliverLogsErrorMessage') or 'AWS does not tell why'!s:.200}"
-    if raw.get("TrafficType") not in _TYPES:
-        return f"is of type {raw.get('TrafficType')!s:.20}: it does not tell what was accepted"
+    if raw.get("TrafficType") not in types:
+        lacking = "accepted" if "ACCEPT" in types else "refused"
+        return f"is of type {raw.get('TrafficType')!s:.20}: it does not tell what was {lacking}"
     if destination not in (S3, LOGS):
         return f"goes to {destination:.60}, which is not read: send it to S3 or CloudWatch Logs"
     options = raw.get("DestinationOptions") or {}

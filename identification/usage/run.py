@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from identification.usage.after_care import KEPT_SUFFIX as AFTER_CARE
+from identification.usage.after_care import TYPES, watch
 from identification.usage.classify import GONE, Admission, Read, UsageCase, WideSources, judge, without_sources
 from identification.usage.evidence import HOUR, Evidence, Interface
 from identification.usage.flow_logs import (
@@ -44,17 +47,18 @@ from identification.usage.records import parquet_is_installed
 from library.aws.conditional_writes import ConflictError
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain
+from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import HammerError
+from library.issues.after_care import NOBODY_WATCHES
 from library.issues.issue import Issue, Status
 from library.issues.times import parse_time
-from library.issues.use import Use
+from library.issues.use import SourceClass, Use
 from library.network.addresses import RFC_1918, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
 from library.security_groups.exposure import Evaluator
 
 if TYPE_CHECKING:
-    from library.aws.issue_table import IssueTable
     from library.aws.session import Sessions
     from library.network.ports import PortSet
     from library.security_groups.exemptions import Exemption
@@ -74,6 +78,7 @@ class UsageSettings:
     Attributes:
         days: how far back is looked.
         limit_mb: megabytes of stored logs that a run may read.
+        after_care_days: days after a change for which refused sources are looked for.
         retention_days: days after its resolution for which an issue keeps its use.
         reader_roles: role ARNs by bucket name or log group's account.
         external_id: with which they are assumed.
@@ -86,6 +91,7 @@ class UsageSettings:
 
     days: int
     limit_mb: int
+    after_care_days: int
     retention_days: int
     reader_roles: Mapping[str, str]
     external_id: str
@@ -162,7 +168,8 @@ class UsageRun:
                 waiting -= 1
             if subjects:
                 self._judge_account(account_id, found, subjects)
-            self._forget_old(account_id)
+            over = self._forget_old(account_id)
+            self._watch(list(filter(takes, [*found, *over])), budget)
 
     def _read_account(self, account_id: str, issues: Sequence[Issue], budget: Budget) -> list[_Subject]:
         """Read for the issues of an account, region by region, and again where the budget was reached."""
@@ -293,6 +300,13 @@ class UsageRun:
                             interface.interface_id
                         )
             subject.gaps += sentences
+            if subject.attached and not any(self._tells_refused(each, flow_logs) for each in subject.attached):
+                subject.gaps.append(NOBODY_WATCHES)
+
+    @staticmethod
+    def _tells_refused(interface: Interface, flow_logs: Sequence[FlowLog]) -> bool:
+        """Whether a flow log tells refused traffic of an interface."""
+        return any(each.traffic_type in TYPES and each.is_alive for each in covering(interface, flow_logs))
 
     def _read_flow_log(
         self,
@@ -461,8 +475,22 @@ class UsageRun:
             return
         self.written.append((issue, use))
 
-    def _forget_old(self, account_id: str) -> None:
-        """Take the use off the issues that were resolved long ago."""
+    def _watch(self, issues: Iterable[Issue], budget: Budget) -> None:
+        """Look whom the changes of the last days cut off."""
+        since = self.now - timedelta(days=self.settings.after_care_days)
+        by_region: dict[str, list[Issue]] = {}
+        for issue in issues:
+            changed = issue.timestamps.remediated
+            if changed is not None and changed >= since and issue.use and issue.use.sources(SourceClass.WORKING):
+                by_region.setdefault(issue.details.region, []).append(issue)
+        readers = self.settings.reader_roles, self.settings.external_id
+        for _, changed_issues in sorted(by_region.items()):
+            self.renew()
+            self.problems += watch(self.sessions, self.table.items, changed_issues, readers, self.now, budget)
+
+    def _forget_old(self, account_id: str) -> list[Issue]:
+        """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs."""
+        kept: list[Issue] = []
         before = self.now - timedelta(days=self.settings.retention_days)
         for status in (Status.RESOLVED, Status.CLOSED):
             for item in self.table.items_with_status(account_id, status):
@@ -470,7 +498,10 @@ class UsageRun:
                     resolved = parse_time(item["timestamps"].get("resolved"))
                 except (AttributeError, KeyError, TypeError, ValueError):
                     continue
-                if "use" in item and resolved and resolved < before:
+                if "use" in item and resolved and resolved >= before:
+                    with suppress(UnreadableIssueError):
+                        kept.append(read_issue(item))
+                elif "use" in item and resolved:
                     try:
                         self.table.items.update(
                             account_id,
@@ -482,6 +513,7 @@ class UsageRun:
                         )
                     except ConflictError:
                         continue  # it was found again
+        return kept
 
 
 def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
@@ -501,6 +533,8 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
     """The evidence of an issue by flow log, that of hours that are read again with the rest."""
     together: dict[str, Evidence] = {}
     for name, kept in kept_of.items():
+        if name.endswith(AFTER_CARE):
+            continue
         flow_log = name.removesuffix(_RECENT)
         if flow_log in together:
             together[flow_log].merge(kept.evidence)

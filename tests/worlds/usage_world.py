@@ -57,7 +57,7 @@ class UsageWorld:
         self.config = {
             "aws": {"main_account_id": MAIN, "region": REGION, "accounts": {MAIN: "main"}, "regions": [REGION]},
             "usage": {"enabled": True, **usage},
-            "secgrp_unrestricted_access": {"ddb.table_name": TABLE, "restricted_ports": [22, 3389]},
+            "secgrp_unrestricted_access": {"ddb.table_name": TABLE, "restricted_ports": [22, 3389], "reporting": True},
         }
         (self.folder / "config.json").write_text(json.dumps(self.config))
 
@@ -160,6 +160,12 @@ class UsageWorld:
         issue = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE).get(MAIN, self.group_id)
         assert issue is not None
         return issue
+
+    def changed(self, hours: float) -> None:
+        """Say that remediation changed the group so many hours ago."""
+        table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
+        when = (self.now - timedelta(hours=hours)).isoformat()
+        table.update(self.issue(), {"timestamps.remediated": when})
 
     def item(self) -> dict[str, Any]:
         """The same as an item."""

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from library.issues.after_care import NOBODY_WATCHES
 from library.issues.use import Use, Verdict
 from tests.worlds.usage_world import (
     BUCKET,
@@ -331,3 +332,76 @@ def test_the_module_is_the_same_job(world: UsageWorld) -> None:
         json.loads((world.folder / "config.json").read_text())["secgrp_unrestricted_access"]["ddb.table_name"] == TABLE
     )
     assert isinstance(world.stored(), Use)
+
+
+def refusals(world: UsageWorld, source: str) -> list[str]:
+    """Three refused attempts in three intervals, in the last whole hour."""
+    return [world.line(source, 1, packets=1, size=40, action="REJECT", second=second) for second in (60, 900, 1800)]
+
+
+def test_whom_a_change_cut_off_is_told_once_a_day(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    world.put([*refusals(world, WORKER), *refusals(world, SCANNER)])
+    assert world.hammer("usage").exit_code == 0
+    told = world.hammer("report")
+    assert told.exit_code == 0, told.output
+    assert f"{WORKER} on tcp/22, 3 times" in told.output
+    assert f"--group {world.group_id} --keep {WORKER}/32" in told.output
+    assert SCANNER not in told.output
+    assert WORKER not in world.hammer("report").output
+
+
+def test_a_resolved_issue_is_still_watched_and_an_old_change_is_not(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    world.ec2.revoke_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    world.put(refusals(world, WORKER))
+    world.configure(after_care_days=0)
+    assert world.hammer("usage").exit_code == 0
+    assert "tcp/22, 3 times" not in world.hammer("report").output
+    world.configure()
+    assert world.hammer("usage").exit_code == 0
+    assert "tcp/22, 3 times" in world.hammer("report").output
+
+
+def test_a_flow_log_without_refused_traffic_watches_nobody(world: UsageWorld) -> None:
+    world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
+    world.flow_log(TrafficType="ACCEPT")
+    assert NOBODY_WATCHES in world.usage().gaps
+
+
+def test_issues_show_use_beside_the_details(world: UsageWorld) -> None:
+    assert json.loads(world.hammer("issues", "--format", "json").stdout)["issues"][0]["use"] is None
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    world.usage()
+    (issue,) = json.loads(world.hammer("issues", "--format", "json").stdout)["issues"]
+    assert (issue["use"]["verdict"], issue["use"]["covered"]) == ("working", 1.0)
+    assert issue["use"]["rules"][0]["sources"][0]["source"] == WORKER
+    shown = " ".join(world.hammer("explain", "--group", world.group_id).stdout.split())
+    assert "1 source worked" in shown
+    assert "use is unknown" not in world.hammer("status").output
+
+
+def test_status_says_where_use_is_unknown(world: UsageWorld) -> None:
+    assert "use is unknown for 1 issue: flow logs were not read yet" in world.hammer("status").output
+    world.s3.delete_bucket(Bucket=BUCKET)
+    world.usage(exit_code=1)
+    assert f"use is unknown for 1 issue: {world.interface_id} has no flow log that" in world.hammer("status").output
+
+
+def test_a_new_occurrence_has_no_use_yet(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    world.usage()
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}
+    world.ec2.revoke_security_group_ingress(**rule)
+    assert world.hammer("identify").exit_code == 0
+    world.ec2.authorize_security_group_ingress(**rule)
+    assert world.hammer("identify").exit_code == 0
+    assert world.issue().status == "open"
+    assert "use" not in world.item()
