@@ -495,7 +495,7 @@ def _with_cell(raw: bytes, cell: Cell) -> bytes:
     if at and int.from_bytes(raw[at - _CELL_SIZE : at - _CELL_SIZE + 4], "little") == cell.hour:
         known = Cell._make(_CELL.unpack_from(raw, at - _CELL_SIZE))
         return raw[: at - _CELL_SIZE] + _CELL.pack(*_added(known, cell)) + raw[at:]
-    return raw[:at] + _CELL.pack(*_bounded(cell)) + raw[at:]
+    return raw[:at] + _CELL.pack(*cell) + raw[at:]
 
 
 def _merged(mine: bytes, theirs: bytes) -> bytes:
@@ -506,33 +506,20 @@ def _merged(mine: bytes, theirs: bytes) -> bytes:
 
 def _added(one: Cell, other: Cell) -> Cell:
     """Two cells of one hour together."""
-    return _bounded(
-        Cell(
-            one.hour,
-            one.connections + other.connections,
-            one.in_packets + other.in_packets,
-            one.in_bytes + other.in_bytes,
-            one.out_packets + other.out_packets,
-            one.out_bytes + other.out_bytes,
-            one.refused + other.refused,
-            min(one.first, other.first),
-            max(one.last, other.last),
-            one.minutes | other.minutes,
-            max(one.busiest, other.busiest),
-            one.flags | other.flags,
-            max(one.grade, other.grade),
-        )
-    )
-
-
-def _bounded(cell: Cell) -> Cell:
-    return cell._replace(
-        connections=min(cell.connections, _MOST_SHORT),
-        in_packets=min(cell.in_packets, _MOST),
-        in_bytes=min(cell.in_bytes, _MOST),
-        out_packets=min(cell.out_packets, _MOST),
-        out_bytes=min(cell.out_bytes, _MOST),
-        refused=min(cell.refused, _MOST_SHORT),
+    return Cell(
+        one.hour,
+        min(one.connections + other.connections, _MOST_SHORT),
+        min(one.in_packets + other.in_packets, _MOST),
+        min(one.in_bytes + other.in_bytes, _MOST),
+        min(one.out_packets + other.out_packets, _MOST),
+        min(one.out_bytes + other.out_bytes, _MOST),
+        min(one.refused + other.refused, _MOST_SHORT),
+        min(one.first, other.first),
+        max(one.last, other.last),
+        one.minutes | other.minutes,
+        max(one.busiest, other.busiest),
+        one.flags | other.flags,
+        max(one.grade, other.grade),
     )
 
 

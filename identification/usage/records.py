@@ -190,7 +190,7 @@ def parse_values(columns: Columns, values: Sequence[str]) -> FlowRecord:
 
 
 def _number(text: str, most: int = 2**63 - 1) -> int:
-    if not text.isdecimal() or not text.isascii() or len(text) > _LONGEST_NUMBER:
+    if len(text) > _LONGEST_NUMBER or not (text.isascii() and text.isdecimal()):
         raise ValueError(f"{text:.20} is no number")
     number = int(text)
     if number > most:
@@ -220,16 +220,13 @@ class Wanted:
     def __init__(self, interface_ids: Collection[str]) -> None:
         self.ids = frozenset(interface_ids)
         self._encoded = sorted(each.encode() for each in self.ids)
-        self._tokens = frozenset(self._encoded)
         self._pattern = re.compile(b"|".join(map(re.escape, self._encoded)))
 
     def lines(self, block: bytes) -> Iterator[bytes]:
-        """The lines of a block that hold one of the ids as a value, in whatever column."""
+        """The lines of a block that hold the text of one of the ids, as a value or as a part of one."""
         for start in sorted(self._line_starts(block)):
             end = block.find(b"\n", start)
-            line = block[start : end if end >= 0 else len(block)]
-            if not self._tokens.isdisjoint(line.split()):
-                yield line
+            yield block[start : end if end >= 0 else len(block)]
 
     def _line_starts(self, block: bytes) -> set[int]:
         found: set[int] = set()
@@ -252,16 +249,19 @@ class Wanted:
 
 
 def parse_line(columns: Columns, line: bytes, wanted: Wanted) -> FlowRecord | None:
-    """Read one line that holds a wanted interface's id.
+    """Read one line that holds the text of a wanted interface's id.
 
     Returns:
-        The record; None where the id is another column's, such as that of a next hop.
+        The record; None where it is about another interface: the id is a next hop's, say, or the beginning of another.
 
     Raises:
         ValueError: the line does not fit.
     """
     values = line.decode("ascii", "replace").split()
-    if len(values) == columns.count and values[columns.needed[0]] not in wanted.ids:
+    if len(values) == columns.count:
+        if values[columns.needed[0]] not in wanted.ids:
+            return None
+    elif wanted.ids.isdisjoint(values):
         return None
     return parse_values(columns, values)
 

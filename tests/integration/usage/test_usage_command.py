@@ -383,7 +383,9 @@ def test_issues_show_use_beside_the_details(world: UsageWorld) -> None:
     (issue,) = json.loads(world.hammer("issues", "--format", "json").stdout)["issues"]
     assert (issue["use"]["verdict"], issue["use"]["covered"]) == ("working", 1.0)
     assert issue["use"]["rules"][0]["sources"][0]["source"] == WORKER
-    shown = " ".join(world.hammer("explain", "--group", world.group_id).stdout.split())
+    result = world.hammer("explain", "--account", MAIN, "--region", REGION, "--group", world.group_id)
+    assert result.exit_code == 0, result.output
+    shown = " ".join(result.stdout.split())
     assert "1 source worked" in shown
     assert "use is unknown" not in world.hammer("status").output
 
