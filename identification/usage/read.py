@@ -343,7 +343,6 @@ class FlowLogReading:
         gaps: what could not be read, a sentence each.
         refused: why the bucket or log group refused; empty: it did not.
         parts_left: how many parts are still to be read.
-        parts_read: how many were read.
     """
 
     flow_log: FlowLog
@@ -353,7 +352,6 @@ class FlowLogReading:
     gaps: list[str] = field(default_factory=list)
     refused: str = ""
     parts_left: int = 0
-    parts_read: int = 0
     limit_reached: bool = False
     _unreadable: dict[str, list[str]] = field(default_factory=dict)
 
@@ -434,7 +432,6 @@ class FlowLogReading:
             kept.evidence.merge(scratch)
             if part.is_settled:
                 kept.mark(part.unit, interface_ids)
-        self.parts_read += 1
         self._bound()
 
     def _bound(self) -> None:

@@ -585,9 +585,3 @@ def _admissions(
         name = rule.prefix_list_id or str(parse_network(rule.cidr))
         if (rule.protocol, rule.from_port, rule.to_port, name) not in closed:
             yield Admission(group.group_id, traffic_of(rule.protocol, rule.from_port, rule.to_port), sources)
-
-
-def _shortest(cidr: str) -> str:
-    from library.network.addresses import parse_network  # noqa: PLC0415
-
-    return str(parse_network(cidr))

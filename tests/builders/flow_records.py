@@ -30,7 +30,6 @@ class Wire:
     peer_port: int = 50_000
     protocol: int = 6
     hours_ago: float = 30
-    with_flags: bool = False
     direction: bool = False
 
 

@@ -30,7 +30,6 @@ LINES: list[dict[str, Any]] = [json.loads(line) for line in (DATA / "lines.jsonl
 # What each line is, where it is not a record of an interface.
 USELESS = {"L16", "L17", "L18", "L19", "L20", "L21", "L22", "L23", "L24", "L25", "L50", "L51", "L52", "L57", "L58"}
 BAD = {"L49", "L54", "L55", "L64"}
-ADDRESS = {4: 4, 6: 16}
 
 
 @pytest.mark.parametrize("line", LINES, ids=[line["id"] for line in LINES])
