@@ -1,4 +1,4 @@
-"""What reading flow logs costs: CPU and memory for objects of a busy VPC, of which few lines are about wanted interfaces.
+"""What reading flow logs costs: CPU and memory for objects of a busy VPC, few lines of which are wanted.
 
 One object is read again and again, as if it were many: what counts is the work for a stored byte.
 """
