@@ -16,14 +16,15 @@ from rich.console import Console
 from hammer.check_config import exemption_warnings
 from hammer.listing.issue import SEVERITIES, ListedIssue, knowledge_of, listed_issue
 from hammer.terminal import Column, console, say, show_table
-from library.aws.coverage_records import CoverageRecords
-from library.aws.event_records import EventRecords
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
+from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock, LockState, this_process
+from library.aws.region_records import CoverageRecords, EventRecords
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.flapping import is_flapping
@@ -83,6 +84,7 @@ class Facts:
         days: the history, the oldest first.
         heard: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
+        deaf: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
         now: the time in UTC.
     """
 
@@ -94,6 +96,7 @@ class Facts:
     dead_letters: dict[str, int] | None = field(default_factory=dict)
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
+    deaf: str = ""
     heard: Sequence[tuple[str, str, datetime, str]] = ()
 
 
@@ -109,6 +112,8 @@ def attention(facts: Facts) -> Iterator[str]:
             yield f"not looked at since {shown_time(scan.started)}: {place}"
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
+    if facts.deaf:
+        yield printable(facts.deaf)
     for queue, messages in sorted((facts.dead_letters or {}).items()):
         if messages:
             yield f"dead letters: {counted(messages, 'message')} in {queue}"
@@ -211,11 +216,7 @@ def event_lines(facts: Facts) -> Iterator[str]:
 def _silent(facts: Facts) -> list[ScanCoverage]:
     """The scanned regions from which no event ever came."""
     sent = {(account_id, region) for account_id, region, _, _ in facts.heard}
-    return [
-        scan
-        for scan in facts.scans
-        if scan.outcome is not Outcome.REGION_OFF and (scan.account_id, scan.region) not in sent
-    ]
+    return [scan for scan in facts.scans if not scan.outcome.is_closed and (scan.account_id, scan.region) not in sent]
 
 
 def trend(days: Iterable[Day]) -> str:
@@ -269,6 +270,7 @@ def command(
     now = datetime.now(UTC)
     table = IssueTable(sessions.client("dynamodb"), table_name)
     accounts = [name for name in configuration.scanned_accounts() if not account or name in account]
+    configuration = with_decided_exemptions(configuration, table)
     refuse_unknown_groups(group, accounts, table)
     facts = read_facts(configuration, sessions, table, accounts, Selection.of(account, region, group), now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
@@ -293,8 +295,11 @@ def read_facts(
         ClientError, BotoCoreError: the table could not be read.
     """
 
-    def chosen(place: str) -> bool:
-        return not selection.regions or place in selection.regions
+    def chosen(account_id: str, region: str) -> bool:
+        """Whether it is asked for, and still scanned: what was seen of other regions is history."""
+        scanned = config.aws.regions_of(account_id)
+        is_asked_for = not selection.regions or region in selection.regions
+        return is_asked_for and (scanned is None or region in scanned)
 
     known = knowledge_of(config, now.date())
     coverage = CoverageRecords(table.items)
@@ -307,9 +312,12 @@ def read_facts(
         for issue in table.with_status(name, *Status, unreadable=unreadable.append)
         if selection.takes(name, issue.details.region, issue.issue_id)
     ]
+    listener = ListenerRecords(table.items, config.aws.main_account_id, lambda: now).read()
+    is_expected = config.decisions.enabled and config.slack.enabled and (listener.connected or listener.expected)
     return Facts(
         now=now,
-        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(scan.region)],
+        deaf=listener.deaf(now) if is_expected else "",
+        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)],
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
         jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
@@ -320,7 +328,7 @@ def read_facts(
             (event.account_id, event.region, event.at, event.name)
             for name in accounts
             for event in EventRecords(table.items).of_account(name)
-            if chosen(event.region)
+            if chosen(name, event.region)
         ],
     )
 

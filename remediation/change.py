@@ -28,6 +28,7 @@ from botocore.exceptions import (
 )
 
 from library.aws.conditional_writes import ConflictError
+from library.aws.decisions import UnreadableExemptionError
 from library.aws.failures import AWS_ERRORS, THROTTLED, error_code, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.errors import HammerError
@@ -192,7 +193,15 @@ def _failed(error: Exception, attempts: _Attempts) -> CallResult:
     return CallResult(ChangeAnswer.REFUSED if refused else ChangeAnswer.LOST, attempts.lost, error=error)
 
 
-COULD_NOT = (*AWS_ERRORS, BackupError, ConflictError, ShapeError, UnreadableIssueError, UnsteadyError)
+COULD_NOT = (
+    *AWS_ERRORS,
+    BackupError,
+    ConflictError,
+    ShapeError,
+    UnreadableExemptionError,
+    UnreadableIssueError,
+    UnsteadyError,
+)
 """What can be in the way of one group's change, and is a failure of that group alone."""
 
 

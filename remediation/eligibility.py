@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from library.config.models import closing_terms
 from library.documents.text import flattened
-from library.issues.flapping import flapping_text, managed_by, reopenings
-from library.issues.issue import ClosingTerms, Issue, Status, has_notice
+from library.issues.decision_record import CloseNow
+from library.issues.flapping import flapping_text, reopenings
+from library.issues.issue import ClosingTerms, Issue, Status, decided_to_close, has_notice
 from library.issues.times import shown_time
 from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluator, OpenStatus
 from library.security_groups.group import SecurityGroup
+from library.source.service import is_made_by_controller, managed_by
 from remediation.journal import ChangeKind, RemediationDetails
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Why(StrEnum):
     SOURCES = "remediation_sources"
     NOT_UNDERSTOOD = "not understood"
     FLAPPING = "opened again and again"
+    SERVICE = "made by a controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Policy:
         sources: what replaces an open source: CIDRs and ids of prefix lists.
         keep: sources that a person keeps beside them, in this run.
         kept_by: who that is.
+        service_groups: remediate groups, too, that a controller made and opens again within minutes.
+        only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
     """
 
     restricted: PortSet
@@ -91,6 +96,8 @@ class Policy:
     sources: tuple[str, ...] = RFC_1918
     keep: tuple[Network, ...] = ()
     kept_by: str = ""
+    service_groups: bool = False
+    only: CloseNow | None = None
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +120,15 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         exemptions=config.exemptions(account_id),
         stop_after=section.remediation_stop_after_reopenings,
         sources=section.remediation_sources,
+        service_groups=section.remediation_service_groups,
     )
+
+
+def policy_for(config: Configuration, issue: Issue, now: datetime) -> Policy:
+    """What a configuration says about one issue: only what was decided on is due where nothing else makes it due."""
+    policy = policy_of(config, issue.account_id)
+    begun = RemediationDetails.of(issue.remediation_details).is_unfinished
+    return replace(policy, only=policy.closing.is_due_by_decision(issue, now, begun=begun))
 
 
 def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
@@ -141,14 +156,19 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
     due = policy.closing.due(issue, begun=policy.begun)
     if due is None:
         return Refusal(Why.NOT_REPORTED, "not reported yet")
-    if now < due:
+    # A decision to close it makes it due at once, whatever the clock of the machine on which it was made.
+    if now < due and decided_to_close(issue) is None:
         waits = policy.closing.is_immediate(issue) and not has_notice(issue)
         before = ", or as soon as people are told that it is closed at once" if waits else ""
         return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}{before}")
     if policy.stop_after and reopenings(issue.history, now) >= policy.stop_after:
-        manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
+        agent = issue.opened_by.user_agent if issue.opened_by else ""
+        manager = managed_by(issue.details.tags, agent, issue.details.name)
         text = flapping_text(issue.history, now, flattened(manager, 160))
         return Refusal(Why.FLAPPING, f"{text}: somebody must decide")
+    if not (policy.begun or policy.service_groups) and is_made_by_controller(issue.details.tags, issue.details.name):
+        manager = flattened(managed_by(issue.details.tags, "", issue.details.name), 160)
+        return Refusal(Why.SERVICE, f"{manager} made it and would open it again: change it there, or decide by hand")
     return None
 
 
@@ -176,7 +196,7 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
         now: the time in UTC.
     """
     due = policy.closing.due_by_retention(issue)
-    if due is None or due <= now or policy.closing.is_immediate_as(issue, status):
+    if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):
         return None
     text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
     return Refusal(Why.NOT_DUE, text)

@@ -198,6 +198,8 @@ def plan_remediation(
     if evaluation.whitelisted:
         return Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed")
     if not (hit := in_scope(evaluation, policy, begun)):
+        if policy.only is not None and in_scope(evaluation, replace(policy, only=None), begun):
+            return Refusal(Why.NOT_DUE, "what was decided to be closed now is not open any more; the rest is not due")
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
@@ -395,7 +397,8 @@ def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] =
     return {
         key
         for exposure in evaluation.exposures
-        if (key := _key_of(exposure)) in begun or exposure.status in policy.scope
+        if (key := _key_of(exposure)) in begun
+        or (exposure.status in policy.scope and (policy.only is None or policy.only.covers(exposure)))
     }
 
 

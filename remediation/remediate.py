@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
+from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted
 from library.issues.issue import Issue
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import COULD_NOT, ChangeFailedError, RuleChanges
-from remediation.eligibility import Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import Refusal, Why, policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_state import Journal, LiveGroup, UnsteadyError, describe_live
 from remediation.journal import (
     AddedRule,
@@ -124,6 +125,8 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         one of COULD_NOT: it could not be read.
     """
     now = context.now()
+    # What people exempted counts as it is at this moment, as the file does, which is read anew for each group.
+    config = with_decided_exemptions(config, context.table, [issue.account_id])
     policy = policy_of(config, issue.account_id)
     details = RemediationDetails.of(issue.remediation_details)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
@@ -138,9 +141,9 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         # Said to be taken away already, and shown: what is not proved to be Hammer's is the group's own.
         view = view_of(evidence.entry(), live.group.ingress, now, context.began, details.added)
     not_due = None if decided else why_not_due(issue, policy, now)
-    planned = not_due or _plan(context, config, issue, live, view)
+    planned = not_due or _plan(context, config, issue, live, view, decided=decided)
     if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
-        planned = _plan(context, config, issue, live, view, begun)
+        planned = _plan(context, config, issue, live, view, begun, decided=decided)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
         closed = evidence.known_to_backups(view.entry.closed) if view.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, config, issue, live, view, closed) or planned
@@ -225,8 +228,11 @@ def _plan(
     live: LiveGroup,
     view: View,
     begun: frozenset[RuleKey] = frozenset(),
+    *,
+    decided: bool,
 ) -> Plan | Refusal:
-    policy = replace(policy_of(config, issue.account_id), keep=context.keep, kept_by=context.who)
+    policy = policy_of(config, issue.account_id) if decided else policy_for(config, issue, context.now())
+    policy = replace(policy, keep=context.keep, kept_by=context.who)
     is_shown = {rule.rule_id for rule in live.group.ingress}
     not_shown = {rule_key(rule) for rule in view.rules if rule.rule_id not in is_shown}
     live = replace(live, group=replace(live.group, ingress=view.rules))

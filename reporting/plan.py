@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.config.models import closing_terms
+from library.issues.decisions import exempt_until
 from library.issues.issue import SECURITY_GROUP, ClosingTerms, Issue, Status, has_notice
 from library.issues.reachability import Severity, severity
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
@@ -90,7 +91,7 @@ class Remediation:
             now: the time, in UTC.
             anew: whether it is reported now even if it was before.
         """
-        if not self._closes(issue):
+        if not self._closes(issue) or exempt_until(issue, now.date()):
             return None
         terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
         if terms.is_immediate(issue) and (reported is None or not has_notice(issue)):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
+from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.text import printable
 from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
@@ -24,11 +25,13 @@ from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.after_care import tell_after_care
 from reporting.context import Filings
+from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, would_do, would_say
 from reporting.plan import Channels, News, Step, announced, plan, told_of
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
+from reporting.sources import SourceReading
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -81,6 +84,7 @@ class Services:
         sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
+        source_sessions: of the role that may read where groups are defined; None: that is not asked.
     """
 
     sessions: Sessions
@@ -91,6 +95,7 @@ class Services:
     sleep: Callable[[float], None]
     renew: Callable[[], None]
     say: Callable[[str], None]
+    source_sessions: Sessions | None = None
 
 
 def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Channels | None:
@@ -118,6 +123,7 @@ class Reporter:
         self._remediation = announced(config)
         self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
+        self._decisions = DecisionRun(config, services, self.summary)
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
@@ -130,7 +136,10 @@ class Reporter:
         Raises:
             LockedError: another run took over.
         """
-        steps = self._plan(selection)
+        if not dry_run:
+            self._decisions.read_labels(selection)
+        self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
+        steps = self._with_sources(self._plan(selection), dry_run=dry_run)
         new = [
             step.issue
             for step in steps
@@ -148,19 +157,32 @@ class Reporter:
                 issues = "1 more issue is" if count == 1 else f"{count} more issues are"
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
+        self._decisions.tell(selection)
         accounts = self._config.scanned_accounts() if self._config.usage.enabled else ()
         tell_after_care(self._config, self._services, accounts, selection, self.summary)
         return self.summary
+
+    def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
+        services = self._services
+        if services.source_sessions is None:
+            return steps
+        reading = SourceReading(
+            self._config, services.source_sessions, services.table, services.now, services.renew, self.summary
+        )
+        return reading.with_sources(steps, dry_run=dry_run)
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
         accounts = self._config.scanned_accounts()
 
         def has_news(issue: Issue) -> bool:
+            self._decisions.note(issue)
             return bool(self._steps([issue]))
 
         for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
-            planned = self._steps(account.with_news)
+            unread = self._decisions.unread
+            issues = [issue for issue in account.with_news if (issue.account_id, issue.issue_id) not in unread]
+            planned = self._steps(issues)
             self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
             steps += planned
         return steps
@@ -239,6 +261,7 @@ class Reporter:
             wanted,
             lambda issue, details: heard(issue, details, all_of_them=True),
             lambda issue, details: heard(issue, details, all_of_them=False),
+            self._decisions,
         )
         self.summary.notes += sent.notes
         for problem in sent.problems:

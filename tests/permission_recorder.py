@@ -37,7 +37,10 @@ _HOST_COMMANDS = (
     "hammer.status",
     "hammer.table_listing",
 )
-_HOST = ("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account")
+_HOST = (
+    *("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account"),
+    "source-in-account",
+)
 
 ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("identification", "main"): (
@@ -50,7 +53,7 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("identification", "slave"): ("identification-in-account", "lookup-events-in-account"),
     ("reporting", "main"): _HOST,
     # The role has remediation's policy, too; its session policy takes that away (library/aws/session.py).
-    ("reporting", "slave"): ("reporting-in-account",),
+    ("reporting", "slave"): ("reporting-in-account", "source-in-account"),
     ("remediation", "main"): _HOST,
     ("remediation", "slave"): ("reporting-in-account", "remediation-in-account"),
     (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main", "flow-logs-in-account"),
@@ -136,7 +139,15 @@ class Recorder:
         package = _calling_package() or account.get("package", "")
         if package not in (*_PACKAGES, _ON_HOST):
             return
-        call = call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION)
+        if model.name == "TransactWriteItems":
+            # IAM asks for the actions of what is written together (DynamoDB Developer Guide, transactions).
+            for item in params["TransactItems"]:
+                ((name, written),) = item.items()
+                self._write(call_of("dynamodb", f"{name}Item", written, ACCOUNT, REGION), package, account)
+            return
+        self._write(call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION), package, account)
+
+    def _write(self, call: Call, package: str, account: Mapping[str, str]) -> None:
         line = json.dumps([package, account.get("where", "main"), call.action, call.resources, dict(call.context)])
         with self._lock:
             if line not in self._seen:

@@ -15,7 +15,7 @@ from hammer.listing.controls import Control, controls_broken, exposed_ports, por
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, closing_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.reconcile import Detection
 from library.issues.times import format_time
@@ -51,6 +51,8 @@ class ListedIssue:
         exempt_reason: why it is exempt and who wrote that, or empty.
         use: what flow logs showed; None: they were not read.
         history: the times before that the group was exposed, the oldest first.
+        file: the plan or template that would make it; empty: it is there.
+        line: where in the file it is defined, from 1; 0: nobody knows.
     """
 
     account_id: str
@@ -70,6 +72,8 @@ class ListedIssue:
     exempt_reason: str = ""
     history: tuple[PastOccurrence, ...] = ()
     use: Use | None = None
+    file: str = ""
+    line: int = 0
 
     @property
     def severity(self) -> Severity:
@@ -84,7 +88,8 @@ class ListedIssue:
     @property
     def is_group(self) -> bool:
         """Whether it is about a security group rather than an Inspector finding."""
-        return kind_of(self.group_id) is SECURITY_GROUP
+        # In a plan or template a group has an address instead of an id.
+        return bool(self.file) or kind_of(self.group_id) is SECURITY_GROUP
 
     @property
     def whitelisted(self) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
 from library.config.errors import Location, show
 from library.config.types import (
@@ -197,6 +197,18 @@ AccountNames = Annotated[
 ]
 
 
+def _regions(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A list for every account, or a section of such lists."""
+    return handler(value) if isinstance(value, dict) else _REGIONS.validate_python(value)
+
+
+_REGIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Regions)
+RegionsByAccount = Annotated[
+    Mapping[AccountOrEvery, Regions],
+    WrapValidator(_regions, json_schema_input_type=Regions | Mapping[AccountOrEvery, Regions]),
+]
+
+
 class Aws(Section):
     """Where Hammer lives, and which accounts it looks at."""
 
@@ -207,8 +219,13 @@ class Aws(Section):
     )
     ignore_accounts: AccountIds = Field((), description="Accounts of the organization to leave out.")
     organizational_units: Texts = Field((), description="Only accounts in these units (ou-…); none: all.")
-    regions: Annotated[tuple[str, ...] | None, ReadAs(Regions)] = Field(
-        None, description="Regions to look at; absent: every one enabled in the main account."
+    configured_regions: Annotated[tuple[str, ...] | Mapping[str, tuple[str, ...]] | None, ReadAs(RegionsByAccount)] = (
+        Field(
+            None,
+            alias="regions",
+            description='Regions to look at, or such a list by account id or "*"; absent: every one enabled in the '
+            "main account.",
+        )
     )
     role_name_identification: RoleName = Field(
         "hammer-cloudsec-crossact-id", description="Role that identification assumes in each account."
@@ -218,6 +235,23 @@ class Aws(Section):
     )
     external_id: ExternalId = Field("", repr=False, description="External id that the roles ask for; empty: none.")
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
+
+    def regions_of(self, account_id: str) -> tuple[str, ...] | None:
+        """The regions to look at in an account; None: every one that is enabled in the main account."""
+        regions = self.configured_regions
+        if isinstance(regions, Mapping):
+            regions = regions.get(account_id, regions.get("*"))
+        return tuple(dict.fromkeys(regions)) if regions else None
+
+    @property
+    def regions(self) -> tuple[str, ...] | None:
+        """The regions to look at in any account; None: every one that is enabled in the main account."""
+        if not isinstance(self.configured_regions, Mapping):
+            return self.regions_of("")
+        lists = [self.regions_of(account_id) for account_id in ("*", *self.configured_regions)]
+        if None in lists:
+            return None
+        return tuple(dict.fromkeys(region for regions in lists for region in regions or ()))
 
 
 class Cronjobs(Section):
@@ -281,6 +315,25 @@ class Jira(Section):
     fields: Mapping[JiraField, Any] = Field(
         {}, description="Further fields of a new ticket by their ids, with values as JIRA's REST API takes them."
     )
+    decisions: Boolean = Field(False, description="Whether labels of tickets are decisions (needs decisions.enabled).")
+    decision_accounts: Texts = Field(
+        (), description='Who may decide by a label: account ids or user names, "assignee"; none: nobody.'
+    )
+
+
+class Decisions(Section):
+    """What people may decide about issues in Slack and JIRA. `hammer decide` always works for who may run it."""
+
+    enabled: Boolean = Field(False, description="Whether people decide in Slack and JIRA.")
+    allow: Texts = Field(
+        ("owner",),
+        description='Who may decide in Slack: user ids, user group ids, "owner" (of the issue, by confirmed e-mail).',
+    )
+    allow_extend: Texts = Field(
+        (), description="Who may exempt an issue a second time: as allow, or whom JIRA or the host's jobs name."
+    )
+    allow_restore: Texts = Field((), description="Who may restore a group: as allow, or whom the host's jobs name.")
+    exempt_days: Days = Field(7, description="How many days an exemption that people decide may last.")
 
 
 class Slack(Section):
@@ -362,6 +415,9 @@ class SecurityGroupsCheck(Section):
     remediation_stop_after_reopenings: Days = Field(
         0, description="Times that a group may be opened again in 7 days before remediation leaves it; 0: any number."
     )
+    remediation_service_groups: Boolean = Field(
+        False, description="Remediate groups, too, that a Kubernetes controller made and would open again."
+    )
     remediation_limit_per_run: Positive = Field(50, description="Groups that one run may change at most.")
     rules_per_security_group_quota: Positive = Field(
         60, description="Ingress rules a group may have, where AWS does not tell."
@@ -384,6 +440,14 @@ class UsageCheck(Section):
     retention_days: Days = Field(90, description="Days for which a resolved issue keeps its use.")
     reader_roles: Mapping[LogHolder, RoleArn] = Field(
         {}, description="ARNs of roles that read logs, by bucket name or by the account of a log group."
+    )
+
+
+class Source(Section):
+    """Where the code of security groups is, for `hammer source` and for tickets."""
+
+    terraform_paths: Texts = Field(
+        (), description="Folders with Terraform files, where the command runs; none: Terraform is not looked at."
     )
 
 
@@ -445,6 +509,8 @@ class ConfigFile(Section):
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
     usage: UsageCheck = Field(default_factory=UsageCheck, description="Reading VPC flow logs; absent: off.")
+    source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
+    decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
     inspector: Inspector = Field(
         default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
     )
@@ -490,7 +556,7 @@ class Configuration(ConfigFile):
         return self._chosen(self.secgrp_unrestricted_access.remediation_accounts)
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
-        """The exemptions of one account, expired ones among them."""
+        """The exemptions of one account in the file `whitelist`, expired ones among them."""
         return self.whitelist.secgrp_unrestricted_access.get(account_id, ())
 
     def _chosen(self, accounts: tuple[str, ...] | None) -> tuple[str, ...]:

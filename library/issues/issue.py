@@ -6,13 +6,14 @@ docs/adding-an-issue-type.md says how to add one.
 
 Who writes which part of an item, so that no job overwrites another's work:
 
-- identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `revision`, `occurrence`,
+- identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `last_seen`, `revision`, `occurrence`,
   `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps`
   anew.
-- reporting: `jira_details`, `slack_details`, `closing_notice`, `timestamps.reported`, `timestamps.closed`, and `status`
-  from `resolved` to `closed`.
+- reporting: `jira_details`, `slack_details`, `closing_notice`, `source`, `timestamps.reported`, `timestamps.closed`,
+  and `status` from `resolved` to `closed`.
 - the job `usage`: `use`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
+- people's decisions: `decisions`, `decision_state`, `decision_version` (`library.issues.decision_record`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, cast, get_args
 
+from library.issues.decision_record import CloseNow, DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
 from library.issues.use import Use
@@ -34,7 +36,7 @@ from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
-OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details"})
+OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details", "source"})
 """What only reporting and remediation write: deployment/policies forbid it to the role of identification.
 
 `jira_details` is not among them: every issue has it from the beginning, so identification makes it, empty.
@@ -272,11 +274,14 @@ class Issue:
         usage: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
+        source: reporting's: where what is open is defined (`library.source.stored`).
+        decided: what people decided about it, and what follows.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
         use: what flow logs showed of this occurrence; None: they were not read.
-        resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
-            read here.
+        last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
+            leaves the issue as it is does not write it: it has its begin in the region's coverage record. Only read
+            here.
     """
 
     account_id: str
@@ -294,8 +299,10 @@ class Issue:
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
     looked_up: int | None = None
-    resolving: int | None = field(default=None, compare=False)
     use: Use | None = field(default=None, compare=False)
+    last_seen: datetime | None = field(default=None, compare=False)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    decided: DecisionState = field(default_factory=DecisionState)
 
     @property
     def kind(self) -> IssueKind:
@@ -326,6 +333,8 @@ class Issue:
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
             **({"use": self.use.to_item()} if self.use else {}),
+            **({"source": dict(self.source)} if self.source else {}),
+            **(self.decided.to_item() if self.decided.version else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -356,8 +365,10 @@ class Issue:
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             looked_up=_number(item.get("looked_up")),
-            resolving=_number(item.get("resolving")),
             use=Use.from_item(item.get("use")),
+            last_seen=parse_time(item.get("last_seen")),
+            source=source if isinstance(source := item.get("source"), Mapping) else {},
+            decided=DecisionState.from_item(item),
         )
 
     def check(self) -> None:
@@ -447,6 +458,20 @@ class ClosingTerms:
             issue: the issue.
             begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
         """
+        due, close_now = self._due_without_decision(issue, begun=begun), decided_to_close(issue)
+        if close_now is None:
+            return due
+        return close_now.at if due is None else min(due, close_now.at)
+
+    def is_due_by_decision(self, issue: Issue, now: datetime, *, begun: bool = False) -> CloseNow | None:
+        """The decision without which an issue would not be due now; None: it is due without one, or not at all.
+
+        Then only what was decided on is due.
+        """
+        due = self._due_without_decision(issue, begun=begun)
+        return None if due is not None and due <= now else decided_to_close(issue)
+
+    def _due_without_decision(self, issue: Issue, *, begun: bool) -> datetime | None:
         reported, notice = issue.timestamps.reported, issue.closing_notice
         if reported is None or (self.reaches_people and on_console_only(issue)):
             return None
@@ -495,6 +520,15 @@ class ClosingTerms:
             return severity(None, None, status) in self.immediate
         sources = reachability.sources.at_most(status) if reachability.sources else None
         return severity(reachability.verdict, sources, status) in self.immediate
+
+
+def decided_to_close(issue: Issue) -> CloseNow | None:
+    """The decision of a person to close an issue at once; None: there is none, or it was carried out."""
+    close_now, remediated = issue.decided.close_now, issue.timestamps.remediated
+    if close_now is None or close_now.occurrence != issue.occurrence:
+        return None
+    # What its owner opens again after it was closed is decided about anew.
+    return None if remediated is not None and remediated >= close_now.at else close_now
 
 
 def has_notice(issue: Issue) -> bool:

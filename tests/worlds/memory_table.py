@@ -10,6 +10,7 @@ from typing import Any
 from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.lock import LockedError, LockState
+from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
 
 
@@ -33,7 +34,9 @@ class MemoryTable:
         *statuses: Status,
         unreadable: Callable[[UnreadableIssueError], None] | None = None,
     ) -> Iterator[Issue]:
-        for (account, _), item in list(self.items.items()):
+        for (account, name), item in list(self.items.items()):
+            if name.startswith(EXEMPTION_PREFIX):
+                continue
             is_odd = unreadable is not None and item["status"] not in set(Status)
             if account == account_id and (is_odd or item["status"] in statuses):
                 try:
@@ -44,6 +47,13 @@ class MemoryTable:
                     unreadable(error)
                 else:
                     yield issue
+
+    def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:
+        return [
+            DecidedExemption.from_item(copy.deepcopy(item))
+            for (account, name), item in self.items.items()
+            if account == account_id and name.startswith(EXEMPTION_PREFIX)
+        ]
 
     def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
         item = self.items.get((issue.account_id, issue.issue_id))

@@ -30,6 +30,12 @@ def test_the_least_that_can_be_configured() -> None:
     assert list(warnings(parse(), TODAY)) == []
 
 
+def test_regions_by_account() -> None:
+    regions = {"210987654321": "eu-west-1", "*": ["eu-west-1", "us-east-1"]}
+    lines = summary(parse(config_with({"aws/regions": regions})), TODAY).splitlines()
+    assert "Regions           210987654321: eu-west-1; other accounts: eu-west-1, us-east-1" in lines
+
+
 def test_everything_on() -> None:
     config = parse(
         config_with(

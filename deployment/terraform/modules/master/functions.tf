@@ -53,7 +53,15 @@ resource "aws_lambda_function" "hammer" {
   kms_key_arn      = local.key_arn
 
   environment {
-    variables = merge(each.value.environment, { HAMMER_CONFIG = "s3://${local.bucket}/config" })
+    variables = merge(
+      each.value.environment,
+      # Not among the others: the queue has its visibility timeout from there. A group of which an event told is
+      # scanned again after five minutes.
+      each.key == "hammer-receive-security-group-events" ? {
+        SCAN_QUEUE_URL = aws_sqs_queue.work["hammer-describe-security-groups"].id
+      } : {},
+      { HAMMER_CONFIG = "s3://${local.bucket}/config" },
+    )
   }
 
   dead_letter_config {

@@ -16,11 +16,20 @@ locals {
   dns_suffix = data.aws_partition.current.dns_suffix
   table      = local.config.secgrp_unrestricted_access["ddb.table_name"]
   bucket     = local.config.aws.s3_backup_bucket
-  # The configuration takes a list as one text, too. No regions: every one that is enabled in the main account.
+  # The configuration takes a list as one text, too, and lists by account. No regions for any account: every one that
+  # is enabled in the main account.
   regions = toset([
     for region in concat(
       [local.region],
-      try(split(",", local.config.aws.regions), tolist(local.config.aws.regions), tolist(data.aws_regions.enabled.names)),
+      try(
+        split(",", local.config.aws.regions),
+        tolist(local.config.aws.regions),
+        flatten([
+          for key in distinct(concat(["*"], keys(local.config.aws.regions))) :
+          try(split(",", local.config.aws.regions[key]), tolist(local.config.aws.regions[key])) if !startswith(key, "__")
+        ]),
+        tolist(data.aws_regions.enabled.names),
+      ),
     ) : trimspace(region)
   ])
 

@@ -44,6 +44,7 @@ resource "aws_iam_role_policy" "identification" {
     ["identification-in-account", "identification-in-main"],
     local.in_organization ? ["organization-in-main"] : [],
     var.allow_lookup_events ? ["lookup-events-in-account"] : [],
+    var.allow_source ? ["source-in-account"] : [],
     var.immediate_remediation ? ["immediate-sender-in-main"] : [],
   ))
 
@@ -78,6 +79,7 @@ resource "aws_iam_role_policy" "host" {
     var.allow_security_hub_import ? ["security-hub-in-account"] : [],
     var.allow_flow_logs ? ["flow-logs-in-account"] : [],
     length(local.reader_roles) > 0 ? ["flow-log-readers-in-main"] : [],
+    var.allow_source ? ["source-in-account"] : [],
     var.immediate_remediation ? ["immediate-receiver-in-main"] : [],
   ))
 

@@ -30,6 +30,7 @@ resource "aws_cloudformation_stack_set" "roles" {
     FlowLogGroup           = var.flow_log_group
     AllowLookupEvents      = tostring(var.allow_lookup_events)
     AllowSecurityHubImport = tostring(var.allow_security_hub_import)
+    AllowSource            = tostring(var.allow_source)
   }
 
   auto_deployment {
