@@ -22,6 +22,7 @@ _JOBS: Mapping[str, str] = {
     "reporting": "reporting.create_security_groups_tickets",
     "remediation": "remediation.clean_security_groups --batch",
     "publishing": "hammer publish",
+    "usage": "hammer usage",
 }
 _IMMEDIATE = "immediate"
 _LISTENER = "listen"

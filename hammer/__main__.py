@@ -28,6 +28,7 @@ _COMMANDS = {
     "report": "reporting.create_security_groups_tickets",
     "remediate": "remediation.clean_security_groups",
     "restore": "remediation.restore_security_groups",
+    "usage": "identification.read_security_group_usage",
     "decide": "hammer.decide",
     "exemptions": "hammer.exemptions",
     "listen": "reporting.listen_for_decisions",

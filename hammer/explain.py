@@ -35,6 +35,7 @@ from library.issues.issue import Issue
 from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
 from library.issues.times import shown_time
+from library.issues.use import use_sentences
 from library.jobs.command_line import (
     ConfigOption,
     Exit,
@@ -176,6 +177,15 @@ def state_section(
         lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
     due = terms.due(issue)
     return [*lines, f"  due {shown_time(due)}" if due else "  not due before it is reported"]
+
+
+def use_section(issue: Issue | None, config: Configuration, now: datetime) -> Lines:
+    """What flow logs showed."""
+    if issue is None or (issue.use is None and not config.usage.enabled):
+        return []
+    if issue.use is None:
+        return ["Use", "  flow logs were not read yet"]
+    return ["Use", *(line for sentence in use_sentences(issue.use, now) for line in _wrapped(sentence))]
 
 
 def people_section(detection: Detection | None, issue: Issue | None, config: Configuration, account_id: str) -> Lines:
@@ -388,6 +398,7 @@ def command(
         rules_section(seen.group, seen.detection, configuration.secgrp_unrestricted_access.restricted_ports),
         paths_section(seen.detection),
         state_section(seen.group, issue, configuration, account, now),
+        use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
         remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
         source_section(_source(sessions, configuration, account, region, seen), issue),
@@ -470,7 +481,7 @@ def _planned(
     """Why remediation would wait, and the plan of its dry run."""
     policy = policy_for(config, issue, now) if issue else policy_of(config, account_id)
     lists = PrefixListReader(sessions.client("ec2", account_id, region))
-    lists.read(policy.evaluator.prefix_lists_named(seen.group))
+    lists.read(policy.prefix_lists_named(seen.group))
     quota = RuleQuota(config.secgrp_unrestricted_access.rules_per_security_group_quota)
     ticket = str(issue.jira_details.get("ticket") or "") if issue else ""
     plan = plan_remediation(seen.group, lists.entries, policy, quota, now, ticket)

@@ -22,6 +22,7 @@ NEEDED_BY: Mapping[str, str] = {
     "report": "host",
     "remediate": "host",
     "restore": "host",
+    "usage": "host",
 }
 """The extra that a command needs. The other commands need none."""
 

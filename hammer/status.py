@@ -32,6 +32,7 @@ from library.issues.history import Day
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import shown_time
+from library.issues.use import unknown_use
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -124,6 +125,17 @@ def attention(facts: Facts) -> Iterator[str]:
             yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {why}"
     for place in facts.unfinished:
         yield f"interrupted, the next remediation run finishes it: {place}"
+
+
+def use_lines(facts: Facts, *, enabled: bool) -> Iterator[str]:
+    """Where it is unknown who uses the rules of open issues, and why, a line for each account and region."""
+    issues = [
+        (issue.account_id, issue.details.region, issue.use)
+        for issue, listed in facts.issues
+        if enabled and issue.status is Status.OPEN and listed.is_group
+    ]
+    for account_id, region, text in unknown_use(issues):
+        yield printable(f"{account_id} {region}: {text}")
 
 
 def job_rows(facts: Facts) -> Iterator[tuple[str, ...]]:
@@ -341,6 +353,8 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
     if due := due_rows(facts):
         headings = [Column(name) for name in ("due", "severity", "account", "region", "group")]
         show_table(to, (*headings, Column("name", wraps=True)), due, "Due next")
+    for line in use_lines(facts, enabled=config.usage.enabled):
+        say(to, line)
     for line in (*event_lines(facts), *waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
         if line:
             say(to, line)

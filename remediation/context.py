@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +27,7 @@ from library.config import Configuration
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError
 from library.jobs.run import operator, renewing_sleep
+from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
 from remediation.group_state import Journal
@@ -98,6 +99,7 @@ class RemediationContext:
         who: who runs the job, for people.
         run: tells this run from every other.
         began: when this run began.
+        keep: sources that the person who runs it keeps beside what replaces a rule.
         notes: what was done otherwise than one may expect, one line each.
     """
 
@@ -109,6 +111,7 @@ class RemediationContext:
     who: str
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    keep: tuple[Network, ...] = ()
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     began: datetime = field(init=False)
     notes: list[str] = field(default_factory=list)
@@ -121,13 +124,16 @@ class RemediationContext:
         """The EC2 client of an issue's account and region."""
         return self.sessions.client("ec2", issue.account_id, issue.details.region)
 
-    def quota(self, group: SecurityGroup, account_id: str, region: str, default: int) -> RuleQuota:
-        """The rule quota of a group."""
+    def quota(
+        self, group: SecurityGroup, account_id: str, region: str, default: int, sources: Sequence[str] = ()
+    ) -> RuleQuota:
+        """The rule quota of a group, whose rules may be replaced by these sources."""
         place = (account_id, region)
         if place not in self._quotas:
             self._quotas[place], note = rule_quota(self.sessions.client("service-quotas", *place), default, place)
             self.notes += [note] if note else []
         lists = {rule.prefix_list_id for rule in group.ingress if rule.prefix_list_id}
+        lists |= {source for source in sources if source.startswith("pl-")}
         return RuleQuota(self._quotas[place], prefix_list_weights(self.sessions.client("ec2", *place), lists))
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:

@@ -16,10 +16,11 @@ from library.issues.decision_record import CloseNow
 from library.issues.flapping import flapping_text, reopenings
 from library.issues.issue import ClosingTerms, Issue, Status, decided_to_close, has_notice
 from library.issues.times import shown_time
-from library.network.addresses import AddressSet
+from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluator, OpenStatus
+from library.security_groups.group import SecurityGroup
 from library.source.service import is_made_by_controller, managed_by
 from remediation.journal import ChangeKind, RemediationDetails
 
@@ -40,6 +41,8 @@ class Why(StrEnum):
     REMEDIATED = "remediated already"
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"
+    KEEP = "cannot be kept"
+    SOURCES = "remediation_sources"
     NOT_UNDERSTOOD = "not understood"
     FLAPPING = "opened again and again"
     SERVICE = "made by a controller"
@@ -59,7 +62,7 @@ class Refusal:
     @property
     def needs_somebody(self) -> bool:
         """Whether the group stays exposed although it is due, so that somebody must look at it."""
-        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD, Why.FLAPPING)
+        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD, Why.FLAPPING, Why.KEEP, Why.SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,9 @@ class Policy:
         exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         begun: whether it is about a group whose change was begun.
+        sources: what replaces an open source: CIDRs and ids of prefix lists.
+        keep: sources that a person keeps beside them, in this run.
+        kept_by: who that is.
         service_groups: remediate groups, too, that a controller made and opens again within minutes.
         only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
     """
@@ -87,12 +93,19 @@ class Policy:
     exemptions: tuple[Exemption, ...] = ()
     stop_after: int = 0
     begun: bool = False
+    sources: tuple[str, ...] = RFC_1918
+    keep: tuple[Network, ...] = ()
+    kept_by: str = ""
     service_groups: bool = False
     only: CloseNow | None = None
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evaluator", Evaluator(self.restricted, self.trusted))
+
+    def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
+        """The prefix lists whose entries a plan for this group needs: those of its rules, and of what replaces them."""
+        return self.evaluator.prefix_lists_named(group) | {name for name in self.sources if name.startswith("pl-")}
 
 
 def policy_of(config: Configuration, account_id: str) -> Policy:
@@ -106,6 +119,7 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         closing=closing_terms(config, account_id),
         exemptions=config.exemptions(account_id),
         stop_after=section.remediation_stop_after_reopenings,
+        sources=section.remediation_sources,
         service_groups=section.remediation_service_groups,
     )
 

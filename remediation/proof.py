@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from library.network.addresses import PUBLIC, AddressSet
 from library.security_groups.group import (
     IngressRule,
     SecurityGroup,
@@ -27,7 +28,7 @@ from library.security_groups.group import (
 )
 from remediation.backups import BackupError
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
-from remediation.plan import DESCRIPTION_PREFIX, REPLACING_SOURCES, rules_to_replace
+from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
 from remediation.rules import RuleKey, lets_in_all_of, rule_key
 
 if TYPE_CHECKING:
@@ -119,7 +120,11 @@ def begun_for(before: GroupBefore, lists: PrefixListReader, policy: Policy, toda
 
 
 def withdrawable(
-    before: GroupBefore, live: Iterable[IngressRule], added: Iterable[AddedRule], begun: Iterable[RuleKey]
+    before: GroupBefore,
+    live: Iterable[IngressRule],
+    added: Iterable[AddedRule],
+    begun: Iterable[RuleKey],
+    trusted: AddressSet | None = None,
 ) -> frozenset[str]:
     """The ids of those rules that were added by Hammer beyond doubt.
 
@@ -128,6 +133,7 @@ def withdrawable(
         live: the rules that EC2 shows, with their ids.
         added: what the journal says that Hammer added.
         begun: what the change was begun for.
+        trusted: addresses that count as not public.
     """
     shown = {rule.rule_id: rule for rule in live}
     wide = [rule for rule in before.first.ingress if rule_key(rule) in set(begun)]
@@ -139,12 +145,14 @@ def withdrawable(
         and rule_key(rule) == one.key
         and rule.description == one.rule.description
         and not before.had(rule)
-        and (_is_stand_in(rule) or _is_remainder(rule, wide, before.planned))
+        and (_is_stand_in(rule, trusted or AddressSet()) or _is_remainder(rule, wide, before.planned))
     )
 
 
-def _is_stand_in(rule: IngressRule) -> bool:
-    return rule.cidr in REPLACING_SOURCES and rule.description.startswith(DESCRIPTION_PREFIX)
+def _is_stand_in(rule: IngressRule, trusted: AddressSet) -> bool:
+    """Whether a rule stands in for others, with any `remediation_sources` of then. What a person kept is public."""
+    is_private = bool(rule.cidr) and not AddressSet.parse(rule.cidr) & (PUBLIC - trusted)
+    return (is_private or bool(rule.prefix_list_id)) and rule.description.startswith(DESCRIPTION_PREFIX)
 
 
 def _is_remainder(rule: IngressRule, wide: Sequence[IngressRule], planned: Iterable[IngressRule]) -> bool:

@@ -192,7 +192,8 @@ class _Evidence:
         if self.journal is None or not (before := self._read()):
             return frozenset()
         added = [*(one for one in self.journal.add if one.state is AddedState.ADDED), *self.journal.withdrawn]
-        return withdrawable(before, self.live.group.ingress, added, self.begun())
+        trusted = policy_of(self.config, self.issue.account_id).trusted
+        return withdrawable(before, self.live.group.ingress, added, self.begun(), trusted)
 
     def entry(self) -> JournalEntry | None:
         """The journal's entry, without what Hammer is not proved to have added; the same if nobody can tell."""
@@ -231,13 +232,14 @@ def _plan(
     decided: bool,
 ) -> Plan | Refusal:
     policy = policy_of(config, issue.account_id) if decided else policy_for(config, issue, context.now())
+    policy = replace(policy, keep=context.keep, kept_by=context.who)
     is_shown = {rule.rule_id for rule in live.group.ingress}
     not_shown = {rule_key(rule) for rule in view.rules if rule.rule_id not in is_shown}
     live = replace(live, group=replace(live.group, ingress=view.rules))
     lists = PrefixListReader(context.ec2(issue))
-    lists.read(policy.evaluator.prefix_lists_named(live.group))
+    lists.read(policy.prefix_lists_named(live.group))
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
-    quota = context.quota(live.group, issue.account_id, issue.details.region, default)
+    quota = context.quota(live.group, issue.account_id, issue.details.region, default, policy.sources)
     ticket = str(issue.jira_details.get("ticket") or "")
     planned = plan_remediation(
         live.group, lists.entries, policy, quota, context.now(), ticket, begun=begun, not_shown=not_shown

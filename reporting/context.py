@@ -64,6 +64,8 @@ class Filings:
                 usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
                 closes_at=step.closes_at,
                 at_once=step.at_once,
+                closes_last=step.closes_last,
+                sources=self._config.secgrp_unrestricted_access.remediation_sources,
                 closes_by=self._remediation.strategy,
                 scope=self._remediation.scope,
                 retention_days=self._remediation.retention.days,

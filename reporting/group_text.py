@@ -22,6 +22,7 @@ from library.issues.issue import Issue
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Verdict
 from library.issues.times import shown_time
+from library.issues.use import CAVEAT, use_sentences, use_summary
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
@@ -223,14 +224,22 @@ def with_exemption(
     return (*said, *document) if exemption else (*document, *said)
 
 
-def closing_words(closes_at: datetime, *, at_once: bool) -> str:
+def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None) -> str:
     """When, as the end of a sentence.
 
     Args:
         closes_at: when remediation closes the group, in UTC.
         at_once: whether that is its next run, by immediate mode.
+        at_the_latest: when it does so although flow logs show somebody at work; None: it does not wait for that.
     """
-    return "at its next run" if at_once else f"on {shown_time(closes_at)} or soon after"
+    if at_once:
+        return "at its next run"
+    when = f"on {shown_time(closes_at)} or soon after"
+    if at_the_latest is None:
+        return when
+    if at_the_latest <= closes_at:
+        return f"{when}: it waits until then because flow logs show somebody at work, and no longer"
+    return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
 
 
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
@@ -276,6 +285,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         head,
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths else ()),
+        *_use(issue),
         Section("What uses the group", _usage(facts.usage)),
         times,
         Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
@@ -343,7 +353,13 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
 
 
 def alert(
-    issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool, at_once: bool = False
+    issue: Issue,
+    restricted: PortSet,
+    closes_at: datetime | None,
+    *,
+    is_reminder: bool,
+    at_once: bool = False,
+    closes_last: datetime | None = None,
 ) -> AlertText:
     """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
 
@@ -353,6 +369,7 @@ def alert(
         closes_at: when remediation will close it, in UTC; None: it will not.
         is_reminder: whether it was told before, and is to be closed soon.
         at_once: whether `closes_at` is remediation's next run, by immediate mode.
+        closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
     """
     perms = issue.details.perms
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
@@ -360,11 +377,14 @@ def alert(
     if said := verdict_words(issue):
         text = f"{said}; {text}"
     if closes_at:
-        text = f"{text}; Hammer will close it {closing_words(closes_at, at_once=at_once)}"
+        when = closing_words(closes_at, at_once=at_once, at_the_latest=closes_last)
+        text = f"{text}; Hammer will close it {when}"
     text = literal(text)
     if is_reminder:
         return AlertText(text)
     details = [f"    {line}" for line in (verdict_line(issue), _opened(issue), _again(issue)) if line]
+    if issue.use is not None:
+        details.append(f"    Use as flow logs show it: {use_summary(issue.use, issue.use.until)}. {CAVEAT}")
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
@@ -391,7 +411,7 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
     if (disputed := dispute_of(issue)) is not None:
         yield paragraph(disputed.text)
     if facts.closes_at:
-        when = closing_words(facts.closes_at, at_once=facts.at_once)
+        when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
         yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it {when}.")
 
 
@@ -425,6 +445,13 @@ def _managed(issue: Issue) -> tuple[Block, ...]:
         return ()
     text = f'CloudFormation stack "{stack}" manages the group: change its template, or an update opens the group again.'
     return (paragraph(text),)
+
+
+def _use(issue: Issue) -> tuple[Section, ...]:
+    """Who worked through the rules. Days are told as of the run that read the flow logs: a text does not age."""
+    if issue.use is None:
+        return ()
+    return (Section("Who works through it", (Bullets(tuple(use_sentences(issue.use, issue.use.until))),)),)
 
 
 def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:
@@ -466,11 +493,17 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     return (
         paragraph(
             f"{since} Hammer will replace {which}, {how}, {closing_words(facts.closes_at, at_once=facts.at_once)}: "
-            f"what they open will then be open from the private ranges {', '.join(RFC_1918)} only. "
+            f"what they open will then be open from {_sources(facts.sources)} only. "
             "The group is saved before. Your security team can restore it on Hammer's host:"
         ),
         Code(f"hammer restore --account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"),
     )
+
+
+def _sources(sources: Sequence[str]) -> str:
+    """What is opened instead; RFC 1918's ranges by what people call them."""
+    kind = "the private ranges " if tuple(sources) == RFC_1918 else ""
+    return f"{kind}{', '.join(sources)}"
 
 
 def _advice() -> tuple[str, ...]:

@@ -72,6 +72,7 @@ class Remediation:
         strategy: how it changes them.
         reminder_days: how many days before to remind, the most first.
         immediate: by account, the severities that it closes at its next run after a notice.
+        wait_in_use: how much longer it waits while flow logs show somebody at work.
     """
 
     accounts: frozenset[str]
@@ -80,6 +81,7 @@ class Remediation:
     strategy: str
     reminder_days: tuple[int, ...] = ()
     immediate: Mapping[str, frozenset[Severity]] = field(default_factory=dict)
+    wait_in_use: timedelta = timedelta()
 
     def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
         """When it would close an issue that is reported now, if it was not before; None: it will not.
@@ -94,7 +96,14 @@ class Remediation:
         terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
         if terms.is_immediate(issue) and (reported is None or not has_notice(issue)):
             return now if reported is None else min(now, reported + self.retention)
-        return (terms.due(issue) if reported else None) or now + self.retention
+        return (terms.due(issue) if reported else None) or now + terms.period(issue)
+
+    def closes_last(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it would close an issue at the latest, if flow logs show somebody at work; None: it does not wait."""
+        terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
+        if not self._closes(issue) or not terms.may_wait(issue):
+            return None
+        return (reported or now) + terms.longest_period(issue)
 
     def closes_at_once(self, issue: Issue) -> bool:
         """Whether it closes an issue at its next run, once people are told so (immediate mode)."""
@@ -106,7 +115,8 @@ class Remediation:
         return due is not None and due <= now
 
     def _terms(self, issue: Issue) -> ClosingTerms:
-        return ClosingTerms(self.retention, self.immediate.get(issue.account_id, frozenset()))
+        immediate = self.immediate.get(issue.account_id, frozenset())
+        return ClosingTerms(self.retention, immediate, wait_in_use=self.wait_in_use)
 
     def _closes(self, issue: Issue) -> bool:
         if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
@@ -125,6 +135,7 @@ def announced(config: Configuration) -> Remediation:
         scope=frozenset(section.remediation_scope),
         retention=timedelta(days=section.remediation_retention_period),
         strategy=section.remediation_strategy,
+        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
         reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
         immediate={account_id: closing_terms(config, account_id).immediate for account_id in accounts},
     )
@@ -196,6 +207,7 @@ class Step:
         reminder: the days, of those that are configured, of which Slack is to be reminded.
         attend: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
+        closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
         at_once: whether that is its next run, by immediate mode.
         closing_is_news: whether its ticket was told otherwise.
         notice: that people are told so is to be recorded once all of that is done.
@@ -227,6 +239,7 @@ class Step:
     exempt_in_part: bool = False
     exemption: Exemption | None = None
     reminder_of_end: str = ""
+    closes_last: datetime | None = None
 
 
 def _no_exemptions(account_id: str) -> Sequence[Exemption]:
@@ -295,6 +308,7 @@ def _step(
         at_once=at_once,
         closing_is_news=closing_is_news,
         notice=at_once and all(knows) and (begins or not has_notice(issue)),
+        closes_last=remediation.closes_last(issue, now, anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and bool(ticket or alert),
     )
     is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend

@@ -23,6 +23,7 @@ from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue,
 from library.issues.times import format_time
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
+from reporting.after_care import tell_after_care
 from reporting.context import Filings
 from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
@@ -157,6 +158,8 @@ class Reporter:
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
         self._decisions.tell(selection)
+        accounts = self._config.scanned_accounts() if self._config.usage.enabled else ()
+        tell_after_care(self._config, self._services, accounts, selection, self.summary)
         return self.summary
 
     def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:

@@ -127,7 +127,14 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     elif step.alert is None or not step.alert.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
         reminder = step.alert is None
-        told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=reminder, at_once=step.at_once)
+        told = text_of(issue).alert(
+            issue,
+            restricted,
+            step.closes_at,
+            is_reminder=reminder,
+            at_once=step.at_once,
+            closes_last=step.closes_last,
+        )
         line = f"{line}: {told.text}"
         details = (f"    {exemption}", *told.details) if exemption else told.details
         if issue.details.reachability:

@@ -29,7 +29,14 @@ POLICIES = ROOT / "deployment" / "policies"
 _PACKAGES = ("identification", "reporting", "remediation")
 _ON_HOST = "host"
 # Commands that run on the host beside the jobs, and what they share.
-_HOST_COMMANDS = ("hammer.issues", "hammer.publish", "hammer.security_hub", "hammer.status", "hammer.table_listing")
+_HOST_COMMANDS = (
+    "identification.read_security_group_usage",
+    "hammer.issues",
+    "hammer.publish",
+    "hammer.security_hub",
+    "hammer.status",
+    "hammer.table_listing",
+)
 _HOST = (
     *("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account"),
     "source-in-account",
@@ -49,8 +56,13 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("reporting", "slave"): ("reporting-in-account", "source-in-account"),
     ("remediation", "main"): _HOST,
     ("remediation", "slave"): ("reporting-in-account", "remediation-in-account"),
-    (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main"),
-    (_ON_HOST, "slave"): ("reporting-in-account", "remediation-in-account", "security-hub-in-account"),
+    (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main", "flow-logs-in-account"),
+    (_ON_HOST, "slave"): (
+        "reporting-in-account",
+        "remediation-in-account",
+        "security-hub-in-account",
+        "flow-logs-in-account",
+    ),
 }
 """The policies that count for a package's calls in an account."""
 
@@ -67,6 +79,7 @@ def policy(name: str) -> dict[str, Any]:
     values = {
         "account_id": ACCOUNT,
         "bucket": "*",
+        "flow_log_group": "*flow*",
         "key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/hammer",
         "partition": "aws",
         "prefix": "hammer",
@@ -149,7 +162,7 @@ def _calling_package() -> str:
     while frame:
         name = str(frame.f_globals.get("__name__", ""))
         top, _, rest = name.partition(".")
-        if name in _HOST_COMMANDS:
+        if name in _HOST_COMMANDS or name.startswith("identification.usage."):
             return _ON_HOST
         if rest and top in (*_PACKAGES, "hammer"):
             return top

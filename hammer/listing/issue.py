@@ -19,6 +19,7 @@ from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.reconcile import Detection
 from library.issues.times import format_time
+from library.issues.use import Use
 from library.network.ports import PortSet
 from library.notifications.owners import Discovered, discover
 from library.security_groups.exemptions import Exemption, deciding
@@ -48,6 +49,7 @@ class ListedIssue:
         restored: who restored it and when, on one line; empty: nobody did.
         exempt_until: the day on which its exemption ends; None: it has none, or one without end.
         exempt_reason: why it is exempt and who wrote that, or empty.
+        use: what flow logs showed; None: they were not read.
         history: the times before that the group was exposed, the oldest first.
         file: the plan or template that would make it; empty: it is there.
         line: where in the file it is defined, from 1; 0: nobody knows.
@@ -69,6 +71,7 @@ class ListedIssue:
     exempt_until: date | None = None
     exempt_reason: str = ""
     history: tuple[PastOccurrence, ...] = ()
+    use: Use | None = None
     file: str = ""
     line: int = 0
 
@@ -124,6 +127,7 @@ class ListedIssue:
             "restored": self.restored,
             "exempt_until": self.exempt_until.isoformat() if self.exempt_until else None,
             "exempt_reason": self.exempt_reason,
+            "use": self.use.to_json() if self.use else None,
         }
 
 
@@ -308,6 +312,7 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         due=known.due(issue),
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
         history=issue.history,
+        use=issue.use,
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.why if exemption else "",
     )

@@ -32,7 +32,7 @@ _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as Dy
 _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
-        *("jira_details", "slack_details", "remediation_details"),
+        *("jira_details", "slack_details", "remediation_details", "use"),
         *("decisions", "decision_state", "decision_version"),
     ),
     leave_out=("issue_details", "reachability", "paths"),
@@ -189,6 +189,8 @@ class IssueTable:
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
         removes = [name for name in ("open_region", "opened_by") if name not in item]
+        # What flow logs showed of the last occurrence says nothing of this one.
+        removes += ["use"] if change.starts_occurrence else []
         conditions = _as_last_seen(before) if change.takes_away else _as_read(before)
         self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, checks=checks, **conditions)
 

@@ -31,10 +31,13 @@ from library.config.types import (
     Expiry,
     ExternalId,
     ListOf,
+    LogHolder,
     Ports,
     Positive,
     ReadAs,
     Region,
+    Replacement,
+    RoleArn,
     RoleName,
     Scope,
     SecretName,
@@ -45,10 +48,11 @@ from library.config.types import (
     matching,
     read_port,
     read_section_or_text,
+    split_list,
 )
 from library.issues.issue import ClosingTerms
 from library.issues.reachability import Severity
-from library.network.addresses import RFC_1918, AddressSet
+from library.network.addresses import PUBLIC, RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
 
@@ -260,6 +264,7 @@ class Cronjobs(Section):
 
     reporting: Cron = Field(None, description="When reporting runs.")
     remediation: Cron = Field(None, description="When automatic remediation runs.")
+    usage: Cron = Field(None, description="When flow logs are read; once an hour.")
     publishing: Cron = Field(None, description="When the HTML report and the day's history are published; once a day.")
 
 
@@ -371,6 +376,12 @@ class OwnerTags(Section):
         return frozenset(key.casefold() for key in (self.owner, self.bu, self.product))
 
 
+def _replacements(entries: Sequence[str]) -> tuple[str, ...]:
+    if not entries:
+        raise ValueError("names no source: whoever has private access would lose it")
+    return tuple(dict.fromkeys(entries))
+
+
 class SecurityGroupsCheck(Section):
     """What counts as an exposed security group, and what is done about one."""
 
@@ -394,6 +405,12 @@ class SecurityGroupsCheck(Section):
     remediation_immediate: Mapping[AccountOrEvery, Annotated[tuple[SeverityName, ...], ListOf(SeverityName)]] = Field(
         {}, description='Severities to remediate at the next run after a notice, by account id or "*"; absent: none.'
     )
+    remediation_sources: Annotated[tuple[str, ...], ListOf(Replacement, _replacements)] = Field(
+        RFC_1918, description="CIDRs and ids of managed prefix lists that replace an open source."
+    )
+    remediation_wait_in_use_days: Days = Field(
+        0, description="Days by which remediation waits longer where flow logs show somebody at work; 0: it does not."
+    )
     remediation_scope: Annotated[tuple[Scope, ...], ListOf(Scope)] = Field(
         ("open_completely",), description="Which issues to remediate."
     )
@@ -402,9 +419,6 @@ class SecurityGroupsCheck(Section):
     )
     remediation_stop_after_reopenings: Days = Field(
         0, description="Times that a group may be opened again in 7 days before remediation leaves it; 0: any number."
-    )
-    remediation_sources: Texts = Field(
-        RFC_1918, description="CIDRs and managed prefix lists (pl-…) that replace an open source."
     )
     remediation_service_groups: Boolean = Field(
         False, description="Remediate groups, too, that a Kubernetes controller made and would open again."
@@ -416,6 +430,21 @@ class SecurityGroupsCheck(Section):
     owner_tags: OwnerTags = Field(default_factory=OwnerTags, description="Keys of the tags that name owners.")
     lookup_events: Boolean = Field(
         False, description="Whether to ask CloudTrail's event history who opened a group where no event told."
+    )
+
+
+class UsageCheck(Section):
+    """Reading VPC flow logs for open issues: who would be cut off."""
+
+    enabled: Boolean = Field(False, description="Whether to read VPC flow logs of the interfaces of open issues.")
+    days: Annotated[int, Field(ge=1, le=90)] = Field(14, description="How many days back to look.")
+    limit_mb: Positive = Field(2000, description="Megabytes (1,000,000) of stored logs that a run reads at most.")
+    after_care_days: Days = Field(
+        7, description="Days after a change for which refused sources that used to work are told."
+    )
+    retention_days: Days = Field(90, description="Days for which a resolved issue keeps its use.")
+    reader_roles: Mapping[LogHolder, RoleArn] = Field(
+        {}, description="ARNs of roles that read logs, by bucket name or by the account of a log group."
     )
 
 
@@ -484,6 +513,7 @@ class ConfigFile(Section):
     publishing: Publishing = Field(default_factory=Publishing, description="The HTML report in the bucket.")
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
+    usage: UsageCheck = Field(default_factory=UsageCheck, description="Reading VPC flow logs; absent: off.")
     source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
     decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
     inspector: Inspector = Field(
@@ -566,7 +596,32 @@ def closing_terms(config: Configuration, account_id: str) -> ClosingTerms:
         timedelta(days=section.remediation_retention_period),
         frozenset(map(Severity, severities)),
         reaches_people=config.jira.enabled or config.slack.enabled,
+        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
     )
+
+
+def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
+    """The CIDRs of `remediation_sources` that would open a group to public addresses, each with what is wrong.
+
+    Args:
+        file: the file as it was read. What else is wrong with it is for the models to say.
+    """
+    section = file.get(_SECTION)
+    if not isinstance(section, Mapping):
+        return
+    try:
+        trusted = AddressSet.parse(*split_list(section.get("trusted_cidrs") or []))
+        sources = split_list(section.get("remediation_sources") or [])
+    except (TypeError, ValueError, AttributeError):
+        return
+    for position, source in enumerate(sources):
+        try:
+            public = AddressSet.parse(str(source)) & (PUBLIC - trusted)
+        except ValueError:
+            continue
+        if public:
+            location: Location = (_SECTION, "remediation_sources", position)
+            yield location, f"{show(source)} has addresses that are public and not in trusted_cidrs"
 
 
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

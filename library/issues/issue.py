@@ -11,6 +11,7 @@ Who writes which part of an item, so that no job overwrites another's work:
   anew.
 - reporting: `jira_details`, `slack_details`, `closing_notice`, `source`, `timestamps.reported`, `timestamps.closed`,
   and `status` from `resolved` to `closed`.
+- the job `usage`: `use`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
 - people's decisions: `decisions`, `decision_state`, `decision_version` (`library.issues.decision_record`).
 """
@@ -29,6 +30,8 @@ from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
+from library.issues.use import Use
+from library.issues.use import Verdict as UseVerdict
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
@@ -275,6 +278,7 @@ class Issue:
         decided: what people decided about it, and what follows.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
+        use: what flow logs showed of this occurrence; None: they were not read.
         last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
             leaves the issue as it is does not write it: it has its begin in the region's coverage record. Only read
             here.
@@ -295,6 +299,7 @@ class Issue:
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
     looked_up: int | None = None
+    use: Use | None = field(default=None, compare=False)
     last_seen: datetime | None = field(default=None, compare=False)
     source: Mapping[str, Any] = field(default_factory=dict)
     decided: DecisionState = field(default_factory=DecisionState)
@@ -327,6 +332,7 @@ class Issue:
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
+            **({"use": self.use.to_item()} if self.use else {}),
             **({"source": dict(self.source)} if self.source else {}),
             **(self.decided.to_item() if self.decided.version else {}),
         }
@@ -359,6 +365,7 @@ class Issue:
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             looked_up=_number(item.get("looked_up")),
+            use=Use.from_item(item.get("use")),
             last_seen=parse_time(item.get("last_seen")),
             source=source if isinstance(source := item.get("source"), Mapping) else {},
             decided=DecisionState.from_item(item),
@@ -432,11 +439,13 @@ class ClosingTerms:
         retention: how long after the report.
         immediate: the severities that it closes at its next run after a notice that says so.
         reaches_people: whether JIRA or Slack is enabled, so that what only the console told counts no longer.
+        wait_in_use: how much longer it waits while flow logs show somebody at work through the rules.
     """
 
     retention: timedelta
     immediate: frozenset[Severity] = frozenset()
     reaches_people: bool = False
+    wait_in_use: timedelta = timedelta()
 
     def is_immediate(self, issue: Issue) -> bool:
         """Whether immediate mode is on for an issue, by its severity when it was last looked at."""
@@ -468,12 +477,33 @@ class ClosingTerms:
             return None
         counts = begun or (self.is_immediate(issue) and has_notice(issue))
         if not counts or notice is None or notice.occurrence != issue.occurrence:
-            return reported + self.retention
+            return reported + self.period(issue, begun=begun)
         return min(reported + self.retention, max(notice.at, reported))
 
     def due_by_retention(self, issue: Issue) -> datetime | None:
         """Whole days of 24 hours after an issue was reported; None: it was not reported yet."""
-        return issue.timestamps.reported + self.retention if issue.timestamps.reported else None
+        return issue.timestamps.reported + self.period(issue) if issue.timestamps.reported else None
+
+    def may_wait(self, issue: Issue) -> bool:
+        """Whether an issue waits if flow logs show somebody at work: not a critical one, and none of immediate mode."""
+        is_urgent = issue.details.severity is Severity.CRITICAL or self.is_immediate(issue)
+        return self.wait_in_use > timedelta() and not is_urgent
+
+    def period(self, issue: Issue, *, begun: bool = False) -> timedelta:
+        """How long after its report an issue is due.
+
+        What is not known of use delays nothing, and a change that was begun is not held up.
+
+        Args:
+            issue: the issue, with its use as flow logs last showed it.
+            begun: whether a change of its group was begun.
+        """
+        works = issue.use is not None and issue.use.verdict is UseVerdict.WORKING
+        return self.retention + (self.wait_in_use if works and not begun and self.may_wait(issue) else timedelta())
+
+    def longest_period(self, issue: Issue) -> timedelta:
+        """How long after its report an issue is due at the latest, whatever flow logs show."""
+        return self.retention + (self.wait_in_use if self.may_wait(issue) else timedelta())
 
     def is_immediate_as(self, issue: Issue, status: OpenStatus) -> bool:
         """Whether immediate mode is on for an issue whose group has another status now.

@@ -223,5 +223,6 @@ def _changed(
         usage=usage or known.usage,
         history=known.history if history is None else history,
         opened_by=known.opened_by if status.is_exposed and occurrence is None else None,
+        use=known.use if occurrence is None else None,
     )
     return Change(event, issue, known)

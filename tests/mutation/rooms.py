@@ -34,6 +34,10 @@ ROOMS: Mapping[str, Room] = {
         _modules("identification/reachability", "network sentences verdict ways"),
         ("tests/unit/reachability",),
     ),
+    "use": Room(
+        _modules("identification/usage", "classify evidence flow_logs keep records"),
+        ("tests/unit/usage",),
+    ),
     "inspector": Room(
         _modules(
             "identification/inspector",

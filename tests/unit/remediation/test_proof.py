@@ -53,10 +53,10 @@ def added(rule: IngressRule, **changed: Any) -> AddedRule:
         ),
         pytest.param(
             [SSH],
-            [TEN._replace(cidr="10.1.0.0/16")],
-            TEN._replace(cidr="10.1.0.0/16"),
+            [TEN._replace(cidr="8.8.8.0/24")],
+            TEN._replace(cidr="8.8.8.0/24"),
             False,
-            id="a source that Hammer never adds",
+            id="a public source, which only a person keeps",
         ),
         pytest.param([WIDE], [REST], REST, True, id="the rest of a carved rule"),
         pytest.param([SSH], [REST], REST, False, id="the rest of no rule"),

@@ -3,12 +3,16 @@ locals {
   policies = "${path.module}/../../../policies"
   # Whoever names a sender in the configuration asks for mail.
   ses_from_address = var.ses_from_address != null ? var.ses_from_address : try(local.config.publishing.email_from, "")
+  # Roles elsewhere that the configuration names as readers of flow logs.
+  reader_roles = distinct(values(try(local.config.usage.reader_roles, {})))
   policy_values = {
     account_id               = local.account_id
     bucket                   = local.bucket
+    flow_log_group           = var.flow_log_group
     key_arn                  = local.key_arn
     partition                = local.partition
     prefix                   = var.prefix
+    reader_roles             = jsonencode(local.reader_roles)
     region                   = local.region
     organization_id          = var.organization_id == null ? "" : var.organization_id
     dns_suffix               = local.dns_suffix
@@ -155,6 +159,8 @@ resource "aws_iam_role_policy" "host" {
     local.in_organization ? ["organization-in-main"] : [],
     local.ses_from_address == "" ? [] : ["ses-in-main"],
     var.allow_security_hub_import ? ["security-hub-in-account"] : [],
+    var.allow_flow_logs ? ["flow-logs-in-account"] : [],
+    length(local.reader_roles) > 0 ? ["flow-log-readers-in-main"] : [],
     var.allow_source ? ["source-in-account"] : [],
     var.immediate_remediation ? ["immediate-receiver-in-main"] : [],
     local.of_every_role,

@@ -206,6 +206,18 @@ variable "backup_retention_days" {
   }
 }
 
+variable "allow_flow_logs" {
+  description = "Allow the host to read VPC flow logs, which tell who works through the rules of open issues."
+  type        = bool
+  default     = false
+}
+
+variable "flow_log_group" {
+  description = "The log groups that allow_flow_logs opens, as IAM writes a name with wildcards."
+  type        = string
+  default     = "*flow*log*"
+}
+
 variable "allow_lookup_events" {
   description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
   type        = bool

@@ -33,6 +33,8 @@ resource "aws_cloudformation_stack_set" "roles" {
     MasterIamPath          = var.master_iam_path
     PermissionsBoundary    = var.permissions_boundary_name == null ? "" : var.permissions_boundary_name
     EventBusArn            = var.event_bus_arn == null ? "" : var.event_bus_arn
+    AllowFlowLogs          = tostring(var.allow_flow_logs)
+    FlowLogGroup           = var.flow_log_group
     AllowLookupEvents      = tostring(var.allow_lookup_events)
     AllowSecurityHubImport = tostring(var.allow_security_hub_import)
     AllowSource            = tostring(var.allow_source)

@@ -6,8 +6,9 @@ locals {
   partition = data.aws_partition.current.partition
   policies  = "${path.module}/../../../policies"
   policy_values = {
-    account_id = data.aws_caller_identity.current.account_id
-    partition  = local.partition
+    account_id     = data.aws_caller_identity.current.account_id
+    flow_log_group = var.flow_log_group
+    partition      = local.partition
   }
   # Each role: the roles in the main account that may assume it, and its policies. Inspector's filter has a role of its own
   # beside the one for identification.
@@ -24,6 +25,7 @@ locals {
       trusts = [var.host_role_arn]
       policies = concat(
         ["reporting-in-account", "remediation-in-account"],
+        var.allow_flow_logs ? ["flow-logs-in-account"] : [],
         var.allow_security_hub_import ? ["security-hub-in-account"] : [],
         var.allow_source ? ["source-in-account"] : [],
       )
