@@ -21,6 +21,7 @@ _COMMANDS = {
     "scan": "hammer.scan",
     "issues": "hammer.issues",
     "explain": "hammer.explain",
+    "source": "hammer.source",
     "check-config": "hammer.check_config",
     "identify": "hammer.identify",
     "bootstrap": "hammer.bootstrap",

@@ -52,6 +52,12 @@ from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator, Exposure, rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
+from library.source.cloudformation import StackReader
+from library.source.find import locate, read_rule_ids
+from library.source.hcl import GrammarMissingError
+from library.source.place import SourceReport
+from library.source.stored import DIFF_LINES, dispute_of
+from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
 from remediation.eligibility import Refusal, policy_for, policy_of, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
@@ -217,6 +223,30 @@ def remediation_section(planned: Planned) -> Lines:
     return lines
 
 
+def source_section(report: SourceReport | None, issue: Issue | None) -> Lines:
+    """Where the group is defined, whether it comes back, and the change that belongs there."""
+    if report is None or not (report.group.where or report.group.evidence or any(r.place.where for r in report.rules)):
+        return []
+    place = report.group
+    lines = ["Source"]
+    lines += _wrapped(f"{place.kind}, {place.where} ({place.confidence})" if place.where else str(place.kind))
+    for sentence in place.evidence:
+        lines += _wrapped(sentence, "    ")
+    for rule in report.rules:
+        where = f"{rule.place.kind}, {rule.place.where}" if rule.place.where else str(rule.place.kind)
+        note = f": {rule.note}" if rule.note else ""
+        lines += _wrapped(f"{rule_text(rule.exposure)}: {where}; {rule.edit}{note}")
+    lines += _wrapped(f"what is closed in EC2 alone comes back: {report.returns}")
+    if issue is not None and (disputed := dispute_of(issue)) is not None:
+        lines += _wrapped(disputed.text)
+    if report.diff:
+        shown = report.diff.removesuffix("\n").split("\n")
+        lines += [f"  {printable(line.expandtabs())}" for line in (*report.before_diff, *shown[:DIFF_LINES])]
+        if len(shown) > DIFF_LINES:
+            lines.append(f"  and {len(shown) - DIFF_LINES} more lines: hammer source --format diff")
+    return lines + [f"  {printable(command_line)}" for command_line in report.commands]
+
+
 def first_port(detection: Detection, restricted: PortSet) -> tuple[str, int] | None:
     """A restricted port that the group exposes, for a question about one; None: only protocols without ports."""
     for perm in detection.details.perms:
@@ -360,6 +390,7 @@ def command(
         state_section(seen.group, issue, configuration, account, now),
         people_section(seen.detection, issue, configuration, account),
         remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
+        source_section(_source(sessions, configuration, account, region, seen), issue),
     ]
     if ask_aws:
         sections.insert(3, _ask(sessions, configuration, account, region, seen, problems))
@@ -367,6 +398,29 @@ def command(
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+
+
+def _source(
+    sessions: Sessions, config: Configuration, account_id: str, region: str, seen: _Seen
+) -> SourceReport | None:
+    """Where the group is defined; None: it exposes nothing."""
+    if seen.detection is None:
+        return None
+    client, exposures = sessions.client("ec2", account_id, region), seen.detection.details.perms
+    try:
+        files = read_folders(config.source.terraform_paths)
+    except GrammarMissingError as error:
+        files = TerraformFiles(unread=[str(error)])
+    return locate(
+        account_id,
+        region,
+        seen.group,
+        exposures,
+        config.secgrp_unrestricted_access.remediation_sources,
+        StackReader(sessions.client("cloudformation", account_id, region), account_id, region),
+        lambda: read_rule_ids(client, seen.group.group_id, exposures),
+        files,
+    )
 
 
 def _look(

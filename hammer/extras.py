@@ -8,8 +8,9 @@ from importlib.util import find_spec
 
 import typer
 
-_HOST = ("jira", "slack_sdk", "watchtower")
-EXTRAS: Mapping[str, tuple[str, ...]] = {"host": _HOST, "demo": (*_HOST, "moto", "flask")}
+_SOURCE = ("tree_sitter", "tree_sitter_hcl")
+_HOST = (*_SOURCE, "jira", "slack_sdk", "watchtower")
+EXTRAS: Mapping[str, tuple[str, ...]] = {"source": _SOURCE, "host": _HOST, "demo": (*_HOST, "moto", "flask")}
 """The packages that each extra of pyproject.toml brings, as they are imported."""
 
 NEEDED_BY: Mapping[str, str] = {

@@ -79,6 +79,24 @@ def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str]
     return _for_configuration(load_configuration(place), accounts, regions, today)
 
 
+def measure(place: str | None, today: date) -> tuple[Evaluator, Knowledge]:
+    """By which measure groups are judged that are not there yet: as the configuration says, or the usual one.
+
+    Args:
+        place: what `--config` says. None: what HAMMER_CONFIG says; without it the usual measure.
+        today: the day in UTC.
+
+    Raises:
+        ConfigurationError: the configuration cannot be read or is wrong.
+    """
+    place = place or os.environ.get("HAMMER_CONFIG")
+    if not place:
+        return Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()), usual_knowledge(today)
+    config = load_configuration(place)
+    section = config.secgrp_unrestricted_access
+    return Evaluator(section.restricted_ports, section.trusted_cidrs), knowledge_of(config, today)
+
+
 def _for_configuration(config: Configuration, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
     aws, section = config.aws, config.secgrp_unrestricted_access
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)

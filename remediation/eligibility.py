@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from library.config.models import closing_terms
 from library.documents.text import flattened
 from library.issues.decision_record import CloseNow
-from library.issues.flapping import flapping_text, managed_by, reopenings
+from library.issues.flapping import flapping_text, reopenings
 from library.issues.issue import ClosingTerms, Issue, Status, decided_to_close, has_notice
 from library.issues.times import shown_time
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluator, OpenStatus
+from library.source.service import is_made_by_controller, managed_by
 from remediation.journal import ChangeKind, RemediationDetails
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Why(StrEnum):
     QUOTA = "quota"
     NOT_UNDERSTOOD = "not understood"
     FLAPPING = "opened again and again"
+    SERVICE = "made by a controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Policy:
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         begun: whether it is about a group whose change was begun.
         only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
+        service_groups: remediate groups, too, that a controller made and opens again within minutes.
     """
 
     restricted: PortSet
@@ -85,6 +88,7 @@ class Policy:
     stop_after: int = 0
     begun: bool = False
     only: CloseNow | None = None
+    service_groups: bool = False
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +106,7 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         closing=closing_terms(config, account_id),
         exemptions=config.exemptions(account_id),
         stop_after=section.remediation_stop_after_reopenings,
+        service_groups=section.remediation_service_groups,
     )
 
 
@@ -143,9 +148,13 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
         before = ", or as soon as people are told that it is closed at once" if waits else ""
         return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}{before}")
     if policy.stop_after and reopenings(issue.history, now) >= policy.stop_after:
-        manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
+        agent = issue.opened_by.user_agent if issue.opened_by else ""
+        manager = managed_by(issue.details.tags, agent, issue.details.name)
         text = flapping_text(issue.history, now, flattened(manager, 160))
         return Refusal(Why.FLAPPING, f"{text}: somebody must decide")
+    if not (policy.begun or policy.service_groups) and is_made_by_controller(issue.details.tags, issue.details.name):
+        manager = flattened(managed_by(issue.details.tags, "", issue.details.name), 160)
+        return Refusal(Why.SERVICE, f"{manager} made it and would open it again: change it there, or decide by hand")
     return None
 
 

@@ -110,6 +110,7 @@ def _services(
         sleep=sleep,
         renew=lease.renew if lease else _nothing,
         say=typer.echo,
+        source_sessions=sessions,
     )
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, flattened, printable
-from library.issues.flapping import flapping_text, is_flapping, managed_by
+from library.issues.flapping import flapping_text, is_flapping
 from library.issues.issue import Issue
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Verdict
@@ -26,6 +26,9 @@ from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.usage import Usage
+from library.source.service import maker_of, managed_by
+from library.source.stored import dispute_of
+from reporting import source_text
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
@@ -263,9 +266,11 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     head = Section("", (*_head(issue, facts), *(paragraph(note) for note in facts.owner_notes)))
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
+    defined = source_text.sections(issue)
+    managed = _managed(issue)
     if _is_unused(issue):
-        delete = Section("What to do", (*delete_command(issue), *_managed(issue), _exemption(issue, facts)))
-        return (head, exposures, delete, times)
+        delete = Section("What to do", (*delete_command(issue), *managed, _exemption(issue, facts)))
+        return (head, exposures, delete, times, *defined)
     paths = path_blocks(issue, facts.usage)
     return (
         head,
@@ -273,7 +278,8 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         *((Section("Who can connect, and over what", paths),) if paths else ()),
         Section("What uses the group", _usage(facts.usage)),
         times,
-        Section("What to do", (Bullets(_advice()), *_managed(issue), _exemption(issue, facts))),
+        Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
+        *defined,
         Section("With the AWS command line", cli_commands(issue), spare=True),
         Section("With Terraform", terraform_blocks(issue), spare=True),
     )
@@ -299,6 +305,7 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
         blocks += [paragraph(text) for text in (verdict_line(issue), _opened(issue), _again(issue)) if text]
         blocks.append(exposure_table(perms))
+        blocks += source_text.dispute(issue)
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
             blocks.append(paragraph(f"Unless it is fixed or exempt before, Hammer will close it in {_days(days)}."))
@@ -381,6 +388,8 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
         yield paragraph(opened)
     if again := _again(issue):
         yield paragraph(again)
+    if (disputed := dispute_of(issue)) is not None:
+        yield paragraph(disputed.text)
     if facts.closes_at:
         when = closing_words(facts.closes_at, at_once=facts.at_once)
         yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it {when}.")
@@ -396,7 +405,7 @@ def _again(issue: Issue) -> str:
     if began is None or not is_flapping(issue.history, began):
         return ""
     agent = issue.opened_by.user_agent if issue.opened_by else ""
-    manager = flattened(managed_by(issue.details.tags, agent), _MANAGER_LIMIT)
+    manager = flattened(managed_by(issue.details.tags, agent, issue.details.name), _MANAGER_LIMIT)
     return f"The group was {flapping_text(issue.history, began, manager)}."
 
 
@@ -406,7 +415,11 @@ def _is_unused(issue: Issue) -> bool:
 
 
 def _managed(issue: Issue) -> tuple[Block, ...]:
-    """Where to change a group that CloudFormation manages: what is changed by hand comes back."""
+    """Where to change a group that something else manages: what is changed by hand comes back."""
+    maker = maker_of(issue.details.tags, issue.details.name, "")
+    if maker is not None:
+        where, advice = flattened(maker.place.where, _MANAGER_LIMIT), flattened(maker.advice, 2 * _MANAGER_LIMIT)
+        return (paragraph(f"{where} made the group, and may open it again: {advice}."),)
     stack = issue.details.tags.get("aws:cloudformation:stack-name", "")
     if not stack:
         return ()

@@ -30,6 +30,7 @@ from reporting.jira import Tickets, would_do, would_say
 from reporting.plan import Channels, News, Step, announced, plan, told_of
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
+from reporting.sources import SourceReading
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -82,6 +83,7 @@ class Services:
         sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
+        source_sessions: of the role that may read where groups are defined; None: that is not asked.
     """
 
     sessions: Sessions
@@ -92,6 +94,7 @@ class Services:
     sleep: Callable[[float], None]
     renew: Callable[[], None]
     say: Callable[[str], None]
+    source_sessions: Sessions | None = None
 
 
 def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Channels | None:
@@ -135,7 +138,7 @@ class Reporter:
         if not dry_run:
             self._decisions.read_labels(selection)
         self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
-        steps = self._plan(selection)
+        steps = self._with_sources(self._plan(selection), dry_run=dry_run)
         new = [
             step.issue
             for step in steps
@@ -155,6 +158,15 @@ class Reporter:
         self._tell_slack(done)
         self._decisions.tell(selection)
         return self.summary
+
+    def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
+        services = self._services
+        if services.source_sessions is None:
+            return steps
+        reading = SourceReading(
+            self._config, services.source_sessions, services.table, services.now, services.renew, self.summary
+        )
+        return reading.with_sources(steps, dry_run=dry_run)
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []

@@ -30,7 +30,10 @@ _PACKAGES = ("identification", "reporting", "remediation")
 _ON_HOST = "host"
 # Commands that run on the host beside the jobs, and what they share.
 _HOST_COMMANDS = ("hammer.issues", "hammer.publish", "hammer.security_hub", "hammer.status", "hammer.table_listing")
-_HOST = ("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account")
+_HOST = (
+    *("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account"),
+    "source-in-account",
+)
 
 ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("identification", "main"): (
@@ -43,7 +46,7 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("identification", "slave"): ("identification-in-account", "lookup-events-in-account"),
     ("reporting", "main"): _HOST,
     # The role has remediation's policy, too; its session policy takes that away (library/aws/session.py).
-    ("reporting", "slave"): ("reporting-in-account",),
+    ("reporting", "slave"): ("reporting-in-account", "source-in-account"),
     ("remediation", "main"): _HOST,
     ("remediation", "slave"): ("reporting-in-account", "remediation-in-account"),
     (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main"),

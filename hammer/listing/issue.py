@@ -49,6 +49,8 @@ class ListedIssue:
         exempt_until: the day on which its exemption ends; None: it has none, or one without end.
         exempt_reason: why it is exempt and who wrote that, or empty.
         history: the times before that the group was exposed, the oldest first.
+        file: the plan or template that would make it; empty: it is there.
+        line: where in the file it is defined, from 1; 0: nobody knows.
     """
 
     account_id: str
@@ -67,6 +69,8 @@ class ListedIssue:
     exempt_until: date | None = None
     exempt_reason: str = ""
     history: tuple[PastOccurrence, ...] = ()
+    file: str = ""
+    line: int = 0
 
     @property
     def severity(self) -> Severity:
@@ -81,7 +85,8 @@ class ListedIssue:
     @property
     def is_group(self) -> bool:
         """Whether it is about a security group rather than an Inspector finding."""
-        return kind_of(self.group_id) is SECURITY_GROUP
+        # In a plan or template a group has an address instead of an id.
+        return bool(self.file) or kind_of(self.group_id) is SECURITY_GROUP
 
     @property
     def whitelisted(self) -> bool:

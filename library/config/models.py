@@ -48,7 +48,7 @@ from library.config.types import (
 )
 from library.issues.issue import ClosingTerms
 from library.issues.reachability import Severity
-from library.network.addresses import AddressSet
+from library.network.addresses import RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
 
@@ -364,6 +364,12 @@ class SecurityGroupsCheck(Section):
     remediation_stop_after_reopenings: Days = Field(
         0, description="Times that a group may be opened again in 7 days before remediation leaves it; 0: any number."
     )
+    remediation_sources: Texts = Field(
+        RFC_1918, description="CIDRs and managed prefix lists (pl-…) that replace an open source."
+    )
+    remediation_service_groups: Boolean = Field(
+        False, description="Remediate groups, too, that a Kubernetes controller made and would open again."
+    )
     remediation_limit_per_run: Positive = Field(50, description="Groups that one run may change at most.")
     rules_per_security_group_quota: Positive = Field(
         60, description="Ingress rules a group may have, where AWS does not tell."
@@ -371,6 +377,14 @@ class SecurityGroupsCheck(Section):
     owner_tags: OwnerTags = Field(default_factory=OwnerTags, description="Keys of the tags that name owners.")
     lookup_events: Boolean = Field(
         False, description="Whether to ask CloudTrail's event history who opened a group where no event told."
+    )
+
+
+class Source(Section):
+    """Where the code of security groups is, for `hammer source` and for tickets."""
+
+    terraform_paths: Texts = Field(
+        (), description="Folders with Terraform files, where the command runs; none: Terraform is not looked at."
     )
 
 
@@ -432,6 +446,7 @@ class ConfigFile(Section):
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
     decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
+    source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
     inspector: Inspector = Field(
         default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
     )

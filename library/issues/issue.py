@@ -9,8 +9,8 @@ Who writes which part of an item, so that no job overwrites another's work:
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `revision`, `occurrence`,
   `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps`
   anew.
-- reporting: `jira_details`, `slack_details`, `closing_notice`, `timestamps.reported`, `timestamps.closed`, and `status`
-  from `resolved` to `closed`.
+- reporting: `jira_details`, `slack_details`, `closing_notice`, `source`, `timestamps.reported`, `timestamps.closed`,
+  and `status` from `resolved` to `closed`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
 - people's decisions: `decisions`, `decision_state`, `decision_version` (`library.issues.decision_record`).
 """
@@ -33,7 +33,7 @@ from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
-OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details"})
+OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details", "source"})
 """What only reporting and remediation write: deployment/policies forbid it to the role of identification.
 
 `jira_details` is not among them: every issue has it from the beginning, so identification makes it, empty.
@@ -272,6 +272,7 @@ class Issue:
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
         decided: what people decided about it, and what follows.
+        source: reporting's: where what is open is defined (`library.source.stored`).
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
         resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
@@ -294,6 +295,7 @@ class Issue:
     closing_notice: ClosingNotice | None = None
     looked_up: int | None = None
     decided: DecisionState = field(default_factory=DecisionState)
+    source: Mapping[str, Any] = field(default_factory=dict)
     resolving: int | None = field(default=None, compare=False)
 
     @property
@@ -325,6 +327,7 @@ class Issue:
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
             **(self.decided.to_item() if self.decided.version else {}),
+            **({"source": dict(self.source)} if self.source else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -356,6 +359,7 @@ class Issue:
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             looked_up=_number(item.get("looked_up")),
             decided=DecisionState.from_item(item),
+            source=source if isinstance(source := item.get("source"), Mapping) else {},
             resolving=_number(item.get("resolving")),
         )
 

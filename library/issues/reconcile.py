@@ -82,7 +82,9 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             return None
         times = replace(known.timestamps, resolved=now)
         principal = known.opened_by.principal if known.opened_by else ""
-        past = PastOccurrence(known.timestamps.identified, now, principal)
+        begun, of_now = known.timestamps, known.source.get("occurrence") == known.occurrence
+        source = str(known.source.get("made_by") or "") if of_now else ""
+        past = PastOccurrence(begun.identified, now, principal, begun.remediated, source)
         history = (*known.history, past)[-KEPT:] if known.status is Status.OPEN else known.history
         return _changed(Event.RESOLVED, known, status=Status.RESOLVED, timestamps=times, history=history)
 

@@ -92,6 +92,9 @@ def _resources(  # noqa: PLR0912 - a table of what there is
     elif service == "sqs" and operation != "ListQueues":
         queue = params.get("QueueName") or params["QueueUrl"].rpartition("/")[2]
         yield f"arn:aws:sqs:{here}:{queue}"
+    elif service == "cloudformation":
+        stack = params.get("StackName", "a-stack/its-id")
+        yield stack if stack.startswith("arn:") else f"arn:aws:cloudformation:{here}:stack/{stack}"
     elif service == "sns":
         yield params["TopicArn"]
     elif (service, operation) == ("sts", "AssumeRole"):

@@ -11,11 +11,12 @@ from hammer.listing.issue import ListedIssue, Listing
 from library.aws.partition import partition_of
 from library.documents.document import Code
 from library.documents.text import counted, flattened, printable
-from library.issues.flapping import WINDOW, is_flapping, managed_by, reopeners, reopenings
+from library.issues.flapping import WINDOW, is_flapping, reopeners, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time
 from library.security_groups.exposure import Exposure, source_text, traffic_text
+from library.source.service import managed_by
 from reporting.exposure_text import cli_commands, share
 
 _SOON = timedelta(days=7)
@@ -209,7 +210,7 @@ def _opened_again(issue: ListedIssue, now: datetime) -> str:
 
 def _manager(issue: ListedIssue) -> str:
     """What manages the group, so that a change by hand will not last; empty: nothing known."""
-    manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
+    manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "", issue.details.name)
     return f"{flattened(manager, _NAME_LIMIT)}: a change by hand will not last" if manager else ""
 
 
@@ -239,7 +240,7 @@ def _controls(issue: ListedIssue) -> str:
 
 
 def _fix(issue: ListedIssue) -> str:
-    if not issue.is_group or not issue.status.is_exposed:
+    if not issue.is_group or not issue.status.is_exposed or issue.file:
         return ""
     blocks: Sequence[object] = cli_commands(
         Issue(issue.account_id, issue.group_id, issue.status, issue.details, issue.timestamps)

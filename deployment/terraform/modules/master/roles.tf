@@ -40,6 +40,7 @@ resource "aws_iam_role_policy" "identification" {
     ["identification-in-account", "identification-in-main"],
     local.in_organization ? ["organization-in-main"] : [],
     var.allow_lookup_events ? ["lookup-events-in-account"] : [],
+    var.allow_source ? ["source-in-account"] : [],
     var.immediate_remediation ? ["immediate-sender-in-main"] : [],
   ))
 
@@ -72,6 +73,7 @@ resource "aws_iam_role_policy" "host" {
     local.in_organization ? ["organization-in-main"] : [],
     local.ses_from_address == "" ? [] : ["ses-in-main"],
     var.allow_security_hub_import ? ["security-hub-in-account"] : [],
+    var.allow_source ? ["source-in-account"] : [],
     var.immediate_remediation ? ["immediate-receiver-in-main"] : [],
   ))
 

@@ -189,6 +189,12 @@ variable "allow_lookup_events" {
   default     = false
 }
 
+variable "allow_source" {
+  description = "Allow reading CloudFormation's stacks and templates, which tell where a group is defined."
+  type        = bool
+  default     = false
+}
+
 variable "allow_security_hub_import" {
   description = "Allow the host to import findings into Security Hub of the main account. The slave modules have a variable of the same name."
   type        = bool

@@ -28,6 +28,7 @@ resource "aws_cloudformation_stack_set" "roles" {
     EventBusArn            = var.event_bus_arn == null ? "" : var.event_bus_arn
     AllowLookupEvents      = tostring(var.allow_lookup_events)
     AllowSecurityHubImport = tostring(var.allow_security_hub_import)
+    AllowSource            = tostring(var.allow_source)
   }
 
   auto_deployment {

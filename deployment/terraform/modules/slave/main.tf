@@ -12,14 +12,19 @@ locals {
   # Each role: the one role in the main account that may assume it, and its policies.
   roles = {
     (var.role_name_identification) = {
-      trusts   = var.identification_role_arn
-      policies = concat(["identification-in-account"], var.allow_lookup_events ? ["lookup-events-in-account"] : [])
+      trusts = var.identification_role_arn
+      policies = concat(
+        ["identification-in-account"],
+        var.allow_lookup_events ? ["lookup-events-in-account"] : [],
+        var.allow_source ? ["source-in-account"] : [],
+      )
     }
     (var.role_name_reporting) = {
       trusts = var.host_role_arn
       policies = concat(
         ["reporting-in-account", "remediation-in-account"],
         var.allow_security_hub_import ? ["security-hub-in-account"] : [],
+        var.allow_source ? ["source-in-account"] : [],
       )
     }
   }

@@ -51,6 +51,12 @@ variable "allow_lookup_events" {
   default     = false
 }
 
+variable "allow_source" {
+  description = "Allow reading CloudFormation's stacks and templates, which tell where a group is defined."
+  type        = bool
+  default     = false
+}
+
 variable "allow_security_hub_import" {
   description = "Allow the role for reporting to import findings into the account's Security Hub."
   type        = bool
