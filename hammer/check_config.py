@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 import typer
 
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
-from library.config.models import EVERY_ACCOUNT
+from library.config.models import EVERY_ACCOUNT, Aws
 from library.documents.text import printable
 from library.jobs.command_line import ConfigOption, Exit, application, run
 from library.network.addresses import INTERNET, AddressSet
@@ -130,13 +130,27 @@ def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:
             yield f"whitelist: in {account} these exemptions {what}: {groups}"
 
 
+def _regions(aws: Aws) -> str:
+    everywhere = "every one that is enabled"
+    if not isinstance(aws.configured_regions, Mapping):
+        return ", ".join(aws.regions or ()) or everywhere
+    named = [account_id for account_id in aws.configured_regions if account_id != "*"]
+    lists = {**{account_id: aws.regions_of(account_id) for account_id in named}, "other accounts": aws.regions_of("*")}
+    return "; ".join(f"{whose}: {', '.join(regions or ()) or everywhere}" for whose, regions in lists.items())
+
+
 def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     check, aws = config.secgrp_unrestricted_access, config.aws
     everywhere = "those of the AWS organization"
+    management = (
+        f"{', '.join(aws.include_accounts)} among them"
+        if aws.include_accounts
+        else "less its management account, unless aws.include_accounts names it"
+    )
     all_accounts = config.needs_organization and check.accounts is None
     yield "Security groups", _switch(check.enabled)
-    yield "Accounts", everywhere if all_accounts else _accounts(config, config.scanned_accounts())
-    yield "Regions", ", ".join(aws.regions or ()) or "every one that is enabled"
+    yield "Accounts", f"{everywhere}, {management}" if all_accounts else _accounts(config, config.scanned_accounts())
+    yield "Regions", _regions(aws)
     yield "Restricted ports", ports_text(check.restricted_ports) or "none"
     yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"
     yield "Exemptions", _exemptions(config, today)

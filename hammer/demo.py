@@ -34,8 +34,8 @@ from hammer import demo_world
 from hammer.bootstrap import TOPICS, bootstrap
 from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
-from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
+from library.aws.region_records import CoverageRecords
 from library.aws.session import Sessions
 from library.config import load_configuration
 from library.documents.text import printable

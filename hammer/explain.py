@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from identification.region_scan import RegionOffError, scan_region
+from identification.scan import DeniedByPolicyError, RegionOffError, scan_region
 from library.aws.decisions import UnreadableExemptionError
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
@@ -439,7 +439,7 @@ def _look(
             [group_id],
             section.owner_tags.keys,
         )
-    except RegionOffError as error:
+    except (DeniedByPolicyError, RegionOffError) as error:
         raise NotThereError(str(error)) from error
     found = [each for page in read_security_groups(client, [group_id]) for each in page.groups]
     if not found:

@@ -1,6 +1,6 @@
 """`hammer scan`: describe and judge from this machine. Nothing is deployed or changed, and nothing stored.
 
-It looks exactly as the identification Lambda does (`identification.region_scan`), at several regions at a time.
+It looks exactly as the identification Lambda does (`identification.scan`), at several regions at a time.
 """
 
 from __future__ import annotations

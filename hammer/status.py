@@ -16,13 +16,12 @@ from rich.console import Console
 from hammer.check_config import exemption_warnings
 from hammer.listing.issue import SEVERITIES, ListedIssue, knowledge_of, listed_issue
 from hammer.terminal import Column, console, say, show_table
-from library.aws.coverage_records import CoverageRecords
-from library.aws.event_records import EventRecords
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock, LockState, this_process
+from library.aws.region_records import CoverageRecords, EventRecords
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
@@ -205,11 +204,7 @@ def event_lines(facts: Facts) -> Iterator[str]:
 def _silent(facts: Facts) -> list[ScanCoverage]:
     """The scanned regions from which no event ever came."""
     sent = {(account_id, region) for account_id, region, _, _ in facts.heard}
-    return [
-        scan
-        for scan in facts.scans
-        if scan.outcome is not Outcome.REGION_OFF and (scan.account_id, scan.region) not in sent
-    ]
+    return [scan for scan in facts.scans if not scan.outcome.is_closed and (scan.account_id, scan.region) not in sent]
 
 
 def trend(days: Iterable[Day]) -> str:
@@ -288,8 +283,11 @@ def read_facts(
         ClientError, BotoCoreError: the table could not be read.
     """
 
-    def chosen(place: str) -> bool:
-        return not selection.regions or place in selection.regions
+    def chosen(account_id: str, region: str) -> bool:
+        """Whether it is asked for, and still scanned: what was seen of other regions is history."""
+        scanned = config.aws.regions_of(account_id)
+        is_asked_for = not selection.regions or region in selection.regions
+        return is_asked_for and (scanned is None or region in scanned)
 
     known = knowledge_of(config, now.date())
     coverage = CoverageRecords(table.items)
@@ -307,7 +305,7 @@ def read_facts(
     return Facts(
         now=now,
         deaf=listener.deaf(now) if is_expected else "",
-        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(scan.region)],
+        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)],
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
         jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
@@ -318,7 +316,7 @@ def read_facts(
             (event.account_id, event.region, event.at, event.name)
             for name in accounts
             for event in EventRecords(table.items).of_account(name)
-            if chosen(event.region)
+            if chosen(name, event.region)
         ],
     )
 

@@ -20,9 +20,9 @@ from hammer.listing.issue import (
     knowledge_of,
     listed_issue,
 )
-from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
+from library.aws.region_records import CoverageRecords
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
@@ -157,7 +157,7 @@ def _coverage(
     for account_id in accounts_of(tables, selection):
         name = tables.config.account_name(account_id)
         for scan in CoverageRecords(tables.table.items).of_account(account_id):
-            if scan.outcome is Outcome.REGION_OFF or (selection.regions and scan.region not in selection.regions):
+            if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
                 continue
             place = (account_id, scan.region)
             scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[place], scan.last_complete))

@@ -10,6 +10,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `UnreadableIssueError` | `library.aws.issue_table` | an item of the issue table is not as an issue should be |
 | `UnknownAccountError` | `identification.errors` | a message is about an account that the configuration does not name |
 | `MalformedEventError` | `identification.errors` | a record is not what the function's event source sends |
+| `MissingVariableError` | `identification.errors` | a variable of a function's environment is missing |
 | `InProgressError` | `identification.filter_inspector_findings` | another invocation claims the same finding |
 | `DescribeError` | `identification.inspector.aws` | Inspector Classic did not describe a finding that it had reported |
 | `LockedError` | `library.aws.lock` | another run holds the lock, or took it over |

@@ -107,7 +107,7 @@ class Backups:
         try:
             raw = json.loads(self._read(key))
         except ClientError as error:
-            if error_code(error) in ("NoSuchKey", "404"):
+            if error_code(error) in ("NoSuchKey", "404") or self._is_missing(key, error):
                 raise BackupError(f"there is no backup s3://{self.bucket}/{key}") from error
             raise
         except (RecursionError, ValueError) as error:
@@ -128,6 +128,20 @@ class Backups:
         if not key.startswith(f"{_folder(account_id, region)}{group_id}_"):
             raise BackupError(f"{key[:200]!r} is not a key of a backup of {group_id} in {account_id}, {region}")
         return self.read(key, group_id)
+
+    def _is_missing(self, key: str, error: ClientError) -> bool:
+        """Whether a refusal to read an object only means that there is none.
+
+        To a caller who may list the bucket under some prefixes alone, S3 answers 403 for a key that does not exist, as
+        GetObject has no prefix (S3 API Reference, GetObject). The host's role is such a caller; its listing tells.
+        """
+        if error_code(error) not in ("AccessDenied", "403"):
+            return False
+        try:
+            listed = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key)
+        except ClientError:
+            return False  # nothing is known: the refusal stands
+        return all(entry["Key"] != key for entry in listed.get("Contents", ()))
 
     def _read(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()

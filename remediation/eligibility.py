@@ -75,8 +75,8 @@ class Policy:
         exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         begun: whether it is about a group whose change was begun.
-        only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
         service_groups: remediate groups, too, that a controller made and opens again within minutes.
+        only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
     """
 
     restricted: PortSet
@@ -87,8 +87,8 @@ class Policy:
     exemptions: tuple[Exemption, ...] = ()
     stop_after: int = 0
     begun: bool = False
-    only: CloseNow | None = None
     service_groups: bool = False
+    only: CloseNow | None = None
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

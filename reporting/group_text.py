@@ -19,7 +19,7 @@ from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, flattened, printable
 from library.issues.flapping import flapping_text, is_flapping
 from library.issues.issue import Issue
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Verdict
 from library.issues.times import shown_time
 from library.network.addresses import RFC_1918

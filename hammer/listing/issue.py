@@ -15,7 +15,7 @@ from hammer.listing.controls import Control, controls_broken, exposed_ports, por
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, closing_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.reconcile import Detection
 from library.issues.times import format_time

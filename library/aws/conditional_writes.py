@@ -231,10 +231,18 @@ class ConflictError(HammerError):
 
 
 @dataclass(frozen=True, slots=True)
-class NextNumber:
-    """As a value to set: the number after the one that an attribute has; 1 if it has none."""
+class Check:
+    """What must hold of another item of the same account, so that an update is made. The two are one transaction.
 
-    attribute: str
+    Attributes:
+        item_id: the range key. An item that does not exist has no attributes.
+        condition: what must hold.
+        values: of the placeholders in it.
+    """
+
+    item_id: str
+    condition: str
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +351,7 @@ class Items:
         condition: str = "",
         values: Mapping[str, Any] | None = None,
         returning: bool = False,
+        checks: Sequence[Check] = (),
     ) -> Item:
         """Change attributes of an item; one that does not exist is made, unless the condition forbids it.
 
@@ -355,28 +364,34 @@ class Items:
             removes: attributes to remove.
             condition: what must hold.
             values: of the placeholders in `condition`.
-            returning: whether to return the whole item after the change.
+            returning: whether to return the whole item after the change. Not possible with `checks`.
+            checks: what must hold of other items.
 
         Returns:
             The item if it was asked for, else an empty map.
 
         Raises:
-            ConflictError: the condition does not hold.
+            ConflictError: the condition or a check does not hold, or another transaction has one of these items.
         """
         expression, all_values = _update_expression(sets, adds or {}, deletes or {}, removes)
         all_values |= values or {}
         arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
         if all_values:
             arguments["ExpressionAttributeValues"] = serialized(all_values)
+        update: Any = {
+            "TableName": self._table_name,
+            "Key": _key(account_id, item_id),
+            "UpdateExpression": expression,
+            **_names(f"{expression} {condition}"),
+            **arguments,
+        }
+        answer: Any = {}
         try:
-            answer = self._client.update_item(
-                TableName=self._table_name,
-                Key=_key(account_id, item_id),
-                UpdateExpression=expression,
-                ReturnValues="ALL_NEW" if returning else "NONE",
-                **_names(f"{expression} {condition}"),
-                **arguments,
-            )
+            if checks:
+                others: Any = [{"ConditionCheck": self._check(account_id, check)} for check in checks]
+                self._client.transact_write_items(TransactItems=[{"Update": update}, *others])
+            else:
+                answer = self._client.update_item(ReturnValues="ALL_NEW" if returning else "NONE", **update)
         except ClientError as error:
             raise _as_conflict(error, item_id) from error
         return _item(answer.get("Attributes", {}))
@@ -427,6 +442,15 @@ class Items:
             "ConditionExpression": condition,
             "ExpressionAttributeValues": serialized(all_values | dict(values)),
             **_names(f"{expression} {condition}"),
+        }
+
+    def _check(self, account_id: str, check: Check) -> dict[str, Any]:
+        return {
+            "TableName": self._table_name,
+            "Key": _key(account_id, check.item_id),
+            "ConditionExpression": check.condition,
+            **({"ExpressionAttributeValues": serialized(check.values)} if check.values else {}),
+            **_names(check.condition),
         }
 
 
@@ -485,9 +509,6 @@ def _update_expression(
     values: dict[str, Any] = {}
 
     def placed(path: str, value: Any) -> tuple[str, str]:
-        if isinstance(value, NextNumber):
-            values.update({":none": 0, ":one": 1})
-            return _path(path), f"if_not_exists({_path(value.attribute)}, :none) + :one"
         placeholder = f":v{len(values)}"
         values[placeholder] = value
         return _path(path), placeholder

@@ -6,9 +6,10 @@ that other tooling wrote lack the indexes' attribute; `backfill_index` adds it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -18,14 +19,12 @@ from library.aws.decisions import exemption_records
 from library.aws.failures import name_missing_table
 from library.errors import HammerError
 from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
-from library.issues.reconcile import Event
 from library.issues.times import format_time
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from types_boto3_dynamodb import DynamoDBClient
 
+    from library.aws.conditional_writes import Check
     from library.issues.decision_record import DecidedExemption, DecisionState
     from library.issues.reconcile import Change
 
@@ -38,6 +37,7 @@ _BRIEF = WantedAttributes(
     ),
     leave_out=("issue_details", "reachability", "paths"),
 )
+_TICK = timedelta(microseconds=1)
 _AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_not_exists(#revision))"
 
 
@@ -156,18 +156,22 @@ class IssueTable:
         found = self.items.get_many(account_id, group_ids)
         return {issue.issue_id: issue for issue in _issues(found, unreadable, check=check)}
 
-    def write(self, change: Change, *, look: int | None = None) -> None:
+    def write(self, change: Change, *, seen: datetime | None = None, checks: Sequence[Check] = ()) -> None:
         """Carry out what identification decided.
 
         Args:
-            change: what was decided. A look that resolves an issue has claimed it.
-            look: the ticket of the look that it was decided by (`library.aws.looks`); None: it has none.
+            change: what was decided. One that takes something away is written only if no scan has seen the group
+                exposed since the issue was read.
+            seen: when the scan that decided it began; None: it was no scan.
+            checks: what must hold of other items, too.
 
         Raises:
-            ConflictError: the issue is no longer as it was when this was decided, or a later look marked or claimed it.
+            ConflictError: the issue is no longer as it was when this was decided, or a check does not hold.
         """
         issue, before = change.issue, change.before
-        item = issue.to_item() | ({} if look is None else {"look": look})
+        item = issue.to_item()
+        if seen and issue.status.is_exposed:
+            item["last_seen"] = _later(seen, before)
         if before is None:
             # The other jobs make these attributes themselves: identification may not write any of them.
             self.items.put_new(
@@ -177,33 +181,25 @@ class IssueTable:
         names = ["status", "issue_details", "revision"]
         names += ["timestamps", "occurrence"] if change.starts_occurrence else []
         names += [
-            name for name in ("open_region", "opened_by", "used_by", "history", "looked_up", "look") if name in item
+            name
+            for name in ("open_region", "opened_by", "used_by", "history", "looked_up", "last_seen")
+            if name in item
         ]
         sets = {name: item[name] for name in names}
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
-        conditions = _as_read(before, look)
-        if look is not None and change.event is Event.RESOLVED:
-            conditions["condition"] += " AND #resolving = :look"
-        removes = ["resolving", *(name for name in ("open_region", "opened_by") if name not in item)]
-        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **conditions)
+        removes = [name for name in ("open_region", "opened_by") if name not in item]
+        conditions = _as_last_seen(before) if change.takes_away else _as_read(before)
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, checks=checks, **conditions)
 
-    def claim(self, issue: Issue, look: int) -> None:
-        """Record that a look is about to resolve an issue, so that a look that begins later marks it even if unchanged.
+    def record_seen(self, issue: Issue, seen: datetime) -> None:
+        """Record that a scan which began then saw the group exposed as the table has it.
 
         Raises:
-            ConflictError: the issue is no longer as it was read, or a later look marked it.
+            ConflictError: the issue is no longer as it was read.
         """
-        self.items.update(issue.account_id, issue.issue_id, {"resolving": look}, **_as_read(issue, look))
-
-    def mark(self, issue: Issue, look: int) -> None:
-        """Record that a look found an issue as the table has it, so that no earlier look may change it any more.
-
-        Raises:
-            ConflictError: the issue is no longer as it was read, or a later look marked it.
-        """
-        sets, removes = {"look": look}, ["resolving"]
-        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **_as_read(issue, look))
+        sets = {"last_seen": _later(seen, issue)}
+        self.items.update(issue.account_id, issue.issue_id, sets, **_as_last_seen(issue))
 
     def adopt(self, issue: Issue) -> None:
         """Make an issue that other tooling wrote known to `exposed`.
@@ -212,7 +208,7 @@ class IssueTable:
             ConflictError: the issue is no longer as it was read.
         """
         sets = {"open_region": issue.details.region, "revision": issue.revision + 1}
-        self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(issue, None))
+        self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(issue))
 
     def close(self, issue: Issue, now: datetime) -> None:
         """Record that the ticket of a resolved issue is closed.
@@ -221,9 +217,7 @@ class IssueTable:
             ConflictError: the issue is no longer as it was read: found again, say.
         """
         sets = {"status": str(Status.CLOSED), "timestamps.closed": format_time(now), "revision": issue.revision + 1}
-        self.items.update(
-            issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED), None)
-        )
+        self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED)))
 
     def decide(self, issue: Issue, state: DecisionState, exemption: Mapping[str, Any] | None = None) -> None:
         """Write what somebody decided about an issue, with the exemption that follows from it, or neither.
@@ -237,7 +231,7 @@ class IssueTable:
             ConflictError: the issue, or what was decided about it, is no longer as it was read.
         """
         sets = replace(state, version=issue.decided.version + 1).to_item()
-        read = _as_read(issue, None)
+        read = _as_read(issue)
         version = issue.decided.version
         condition = f"{read['condition']} AND " + (
             "#decision_version = :decided" if version else "attribute_not_exists(#decision_version)"
@@ -305,21 +299,40 @@ class IssueTable:
 def _of_whole_table(
     items: Items, values: dict[str, Any], index: str, comparison: str, wanted: WantedAttributes | None
 ) -> Iterator[dict[str, Any]]:
-    """What a query of an index would give."""
-    only = f"#status {comparison} :value"
+    """What a query of an index would give.
+
+    The table's own keys, `account_id` and `issue_id`, may be in the key condition alone: DynamoDB refuses a filter that
+    names one (API Reference, Query, FilterExpression).
+    """
+    condition, only = "account_id = :account", f"#status {comparison} :value"
     if index == REGION_INDEX:
-        only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
+        condition += " AND begins_with(issue_id, :sg)"
+        only = "#status IN (:open, :whitelisted) AND #issue_details.#region = :value"
         values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
-    yield from items.query("account_id = :account", values, only=only, wanted=wanted)
+    yield from items.query(condition, values, only=only, wanted=wanted)
 
 
-def _as_read(issue: Issue, look: int | None) -> dict[str, Any]:
-    """The condition that an issue is as it was read, and that no look later than this one marked it."""
-    condition, values = _AS_READ, {":revision_read": issue.revision, ":status_read": str(issue.status)}
-    if look is not None:
-        condition += " AND (attribute_not_exists(#look) OR #look <= :look)"
-        values |= {":look": look}
-    return {"condition": condition, "values": values}
+def _as_read(issue: Issue) -> dict[str, Any]:
+    """The condition that an issue is as it was read."""
+    return {
+        "condition": _AS_READ,
+        "values": {":revision_read": issue.revision, ":status_read": str(issue.status)},
+    }
+
+
+def _as_last_seen(issue: Issue) -> dict[str, Any]:
+    """The condition that an issue is as it was read, and that no scan has seen the group exposed since."""
+    found = _as_read(issue)
+    if issue.last_seen is None:
+        return {**found, "condition": f"{_AS_READ} AND attribute_not_exists(#last_seen)"}
+    values = found["values"] | {":seen_read": format_time(issue.last_seen)}
+    return {"condition": f"{_AS_READ} AND #last_seen = :seen_read", "values": values}
+
+
+def _later(seen: datetime, before: Issue | None) -> str | None:
+    """When a group was last seen: never the same time twice, whatever the clocks of two scans show."""
+    known = before.last_seen if before else None
+    return format_time(seen if known is None else max(seen, known + _TICK))
 
 
 def read_issue(item: Mapping[str, Any], *, check: bool = False) -> Issue:

@@ -417,5 +417,10 @@ def with_organization(config: Configuration, sessions: Sessions) -> Configuratio
         return config
     client: OrganizationsClient = sessions.client("organizations")
     return config.with_accounts(
-        active_accounts(client, config.aws.organizational_units, frozenset(config.aws.ignore_accounts))
+        active_accounts(
+            client,
+            config.aws.organizational_units,
+            ignored=frozenset(config.aws.ignore_accounts),
+            named=config.named_accounts,
+        )
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
 from library.config.errors import Location, show
 from library.config.types import (
@@ -193,6 +193,18 @@ AccountNames = Annotated[
 ]
 
 
+def _regions(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A list for every account, or a section of such lists."""
+    return handler(value) if isinstance(value, dict) else _REGIONS.validate_python(value)
+
+
+_REGIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Regions)
+RegionsByAccount = Annotated[
+    Mapping[AccountOrEvery, Regions],
+    WrapValidator(_regions, json_schema_input_type=Regions | Mapping[AccountOrEvery, Regions]),
+]
+
+
 class Aws(Section):
     """Where Hammer lives, and which accounts it looks at."""
 
@@ -202,9 +214,19 @@ class Aws(Section):
         description='Account ids and names; "organization": every active account of the AWS organization.'
     )
     ignore_accounts: AccountIds = Field((), description="Accounts of the organization to leave out.")
+    include_accounts: AccountIds = Field(
+        (),
+        description="Accounts of the organization that would be left out: its management account, which StackSets do "
+        "not reach.",
+    )
     organizational_units: Texts = Field((), description="Only accounts in these units (ou-…); none: all.")
-    regions: Annotated[tuple[str, ...] | None, ReadAs(Regions)] = Field(
-        None, description="Regions to look at; absent: every one enabled in the main account."
+    configured_regions: Annotated[tuple[str, ...] | Mapping[str, tuple[str, ...]] | None, ReadAs(RegionsByAccount)] = (
+        Field(
+            None,
+            alias="regions",
+            description='Regions to look at, or such a list by account id or "*"; absent: every one enabled in the '
+            "main account.",
+        )
     )
     role_name_identification: RoleName = Field(
         "hammer-cloudsec-crossact-id", description="Role that identification assumes in each account."
@@ -214,6 +236,23 @@ class Aws(Section):
     )
     external_id: ExternalId = Field("", repr=False, description="External id that the roles ask for; empty: none.")
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
+
+    def regions_of(self, account_id: str) -> tuple[str, ...] | None:
+        """The regions to look at in an account; None: every one that is enabled in the main account."""
+        regions = self.configured_regions
+        if isinstance(regions, Mapping):
+            regions = regions.get(account_id, regions.get("*"))
+        return tuple(dict.fromkeys(regions)) if regions else None
+
+    @property
+    def regions(self) -> tuple[str, ...] | None:
+        """The regions to look at in any account; None: every one that is enabled in the main account."""
+        if not isinstance(self.configured_regions, Mapping):
+            return self.regions_of("")
+        lists = [self.regions_of(account_id) for account_id in ("*", *self.configured_regions)]
+        if None in lists:
+            return None
+        return tuple(dict.fromkeys(region for regions in lists for region in regions or ()))
 
 
 class Cronjobs(Section):
@@ -445,8 +484,8 @@ class ConfigFile(Section):
     publishing: Publishing = Field(default_factory=Publishing, description="The HTML report in the bucket.")
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
-    decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
     source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
+    decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
     inspector: Inspector = Field(
         default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
     )
@@ -465,6 +504,13 @@ class Configuration(ConfigFile):
     def needs_organization(self) -> bool:
         """Whether the accounts are those of the AWS organization, still to be given to `with_accounts`."""
         return self.aws.accounts == ORGANIZATION
+
+    @property
+    def named_accounts(self) -> frozenset[str]:
+        """The accounts that the configuration names by their ids, to scan or to change something there."""
+        check = self.secgrp_unrestricted_access
+        chosen = (*(check.accounts or ()), *(check.remediation_accounts or ()))
+        return frozenset((self.aws.main_account_id, *self.aws.include_accounts, *chosen))
 
     def with_accounts(self, accounts: Mapping[str, str]) -> Configuration:
         """The same configuration with these accounts, ids to names, as `aws.accounts`."""

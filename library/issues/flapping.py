@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.times import format_time, parse_time
 
 KEPT = 10

@@ -6,7 +6,7 @@ docs/adding-an-issue-type.md says how to add one.
 
 Who writes which part of an item, so that no job overwrites another's work:
 
-- identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `revision`, `occurrence`,
+- identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `last_seen`, `revision`, `occurrence`,
   `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps`
   anew.
 - reporting: `jira_details`, `slack_details`, `closing_notice`, `source`, `timestamps.reported`, `timestamps.closed`,
@@ -26,7 +26,7 @@ from typing import Any, Self, cast, get_args
 
 from library.issues.decision_record import CloseNow, DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
 from library.network.addresses import parse_network
@@ -271,12 +271,13 @@ class Issue:
         usage: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
-        decided: what people decided about it, and what follows.
         source: reporting's: where what is open is defined (`library.source.stored`).
+        decided: what people decided about it, and what follows.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
-        resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
-            read here.
+        last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
+            leaves the issue as it is does not write it: it has its begin in the region's coverage record. Only read
+            here.
     """
 
     account_id: str
@@ -294,9 +295,9 @@ class Issue:
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
     looked_up: int | None = None
-    decided: DecisionState = field(default_factory=DecisionState)
+    last_seen: datetime | None = field(default=None, compare=False)
     source: Mapping[str, Any] = field(default_factory=dict)
-    resolving: int | None = field(default=None, compare=False)
+    decided: DecisionState = field(default_factory=DecisionState)
 
     @property
     def kind(self) -> IssueKind:
@@ -326,8 +327,8 @@ class Issue:
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
-            **(self.decided.to_item() if self.decided.version else {}),
             **({"source": dict(self.source)} if self.source else {}),
+            **(self.decided.to_item() if self.decided.version else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -358,9 +359,9 @@ class Issue:
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             looked_up=_number(item.get("looked_up")),
-            decided=DecisionState.from_item(item),
+            last_seen=parse_time(item.get("last_seen")),
             source=source if isinstance(source := item.get("source"), Mapping) else {},
-            resolving=_number(item.get("resolving")),
+            decided=DecisionState.from_item(item),
         )
 
     def check(self) -> None:

@@ -427,7 +427,7 @@ class Evaluator:
             )
             for reach, status in statuses.items()
         }
-        return tuple(sorted(exposures, key=_order))
+        return tuple(sorted(exposures, key=exposure_order))
 
     def _openings(self, reaches: tuple[Reach, ...], scopes: tuple[ExemptionScope, ...]) -> tuple[Opening, ...]:
         """Who may send what, stretch by stretch."""
@@ -450,7 +450,8 @@ def _exempt_traffic(exemption: Exemption) -> IntervalSet:
     return ports | exemption.other_traffic if exemption.other_traffic else ports
 
 
-def _order(exposure: Exposure) -> tuple[str, int, int, str, str]:
+def exposure_order(exposure: Exposure) -> tuple[str, int, int, str, str]:
+    """The order in which exposures are listed, so that an unchanged group compares equal."""
     from_port = -1 if exposure.from_port is None else exposure.from_port
     to_port = -1 if exposure.to_port is None else exposure.to_port
     return (exposure.protocol, from_port, to_port, exposure.cidr, exposure.prefix_list_id)

@@ -13,6 +13,8 @@ from typing import Any
 
 # Calls whose action has another name than the operation.
 _ACTIONS = {
+    # A transaction asks for the action of each of its items (DynamoDB, "Using IAM with DynamoDB transactions").
+    ("dynamodb", "TransactWriteItems"): "ConditionCheckItem",
     ("s3", "HeadObject"): "GetObject",
     ("s3", "ListObjectsV2"): "ListBucket",
     ("sns", "PublishBatch"): "Publish",
@@ -86,7 +88,9 @@ def _resources(  # noqa: PLR0912 - a table of what there is
         key = params.get("Key")
         yield f"arn:aws:s3:::{params['Bucket']}" + (f"/{key}" if key else "")
     elif service == "dynamodb":
-        for table in params.get("RequestItems", {params.get("TableName"): None}):
+        items = [each for item in params.get("TransactItems", ()) for each in item.values()]
+        named = params.get("RequestItems") or [each.get("TableName") for each in items or [params]]
+        for table in dict.fromkeys(named):
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             yield f"arn:aws:dynamodb:{here}:table/{table}{index}"
     elif service == "sqs" and operation != "ListQueues":

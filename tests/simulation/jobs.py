@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 import identification.describe_security_groups as describe
-from identification.errors import NotShownYetError
+from identification.messages import ScanTarget
 from identification.runtime import Runtime
-from identification.scan_targets import ScanTarget
 from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
 from library.aws.lock import REPORTING_LOCK_ID, Lock, LockedError
@@ -38,7 +37,6 @@ MAY_RAISE = (
     ClientError,
     BotoCoreError,
     ConflictError,
-    NotShownYetError,
     LockedError,
     JiraError,
     CannotRestoreError,
@@ -85,12 +83,16 @@ def serial() -> Iterator[None]:
 
 
 class _Runtime(Runtime):
-    """A Lambda's surroundings with the world's clock."""
+    """A Lambda's surroundings with the world's clock and sleep."""
 
     clock: Callable[[], Any]
+    wait: Callable[[float], None]
 
     def now(self) -> Any:
         return self.clock()
+
+    def sleep(self, seconds: float) -> None:
+        self.wait(seconds)
 
 
 class Screen:
@@ -110,6 +112,7 @@ def runtime_of(world: World) -> Runtime:
     sessions: Any = world.sessions
     runtime = _Runtime(world.settings.configuration(), sessions, _table(world))
     object.__setattr__(runtime, "clock", world.clock)
+    object.__setattr__(runtime, "wait", world.scheduler.sleep)
     return runtime
 
 

@@ -112,6 +112,7 @@ class World:
 
     Attributes:
         history: what happened, one line each.
+        longest_lag: how late EC2 shows a change at most, in seconds.
         busiest: the group that most is done with; empty: none.
         days: whether groups have changes that are days apart, and people restore older ones.
         services: further services that clients call, by their names: objects with their operations.
@@ -144,6 +145,7 @@ class World:
         # The rules that owners made and did not take away, and the private access that they took away themselves.
         self._added: set[str] = set()
         self.skew = 0.0
+        self.longest_lag = 60.0
         self.busiest = ""
         self.days = False
         self.broken = ""

@@ -31,6 +31,12 @@ def test_the_least_that_can_be_configured() -> None:
     assert list(warnings(parse(), TODAY)) == []
 
 
+def test_regions_by_account() -> None:
+    regions = {"210987654321": "eu-west-1", "*": ["eu-west-1", "us-east-1"]}
+    lines = summary(parse(config_with({"aws/regions": regions})), TODAY).splitlines()
+    assert "Regions           210987654321: eu-west-1; other accounts: eu-west-1, us-east-1" in lines
+
+
 def test_everything_on() -> None:
     config = parse(
         config_with(
@@ -82,7 +88,10 @@ def test_exemptions_that_end_soon_are_named_with_who_wrote_why() -> None:
 def test_the_accounts_of_an_organization() -> None:
     config = parse(config_with({"aws/accounts": "organization", f"{CHECK}/remediation": "true"}))
     lines = summary(config, TODAY).splitlines()
-    assert lines[1] == "Accounts          those of the AWS organization"
+    assert lines[1] == (
+        "Accounts          those of the AWS organization, less its management account, unless aws.include_accounts "
+        "names it"
+    )
     assert lines[8].endswith("in accounts those of the AWS organization")
 
 

@@ -11,7 +11,7 @@ import pytest
 from library.config.models import closing_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import ClosingTerms, Issue, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet

@@ -119,7 +119,7 @@ resource "aws_s3_bucket_policy" "hammer" {
       {
         Sid       = "HammerDeletesNothing"
         Effect    = "Deny"
-        Principal = { AWS = [aws_iam_role.identification.arn, aws_iam_role.host.arn] }
+        Principal = { AWS = concat([for role in aws_iam_role.function : role.arn], [aws_iam_role.host.arn]) }
         Action = [
           "s3:BypassGovernanceRetention",
           "s3:DeleteBucket",

@@ -4,10 +4,9 @@ variable "main_account_id" {
 }
 
 variable "external_id" {
-  description = "aws.external_id of the configuration. Empty: none is asked for."
+  description = "aws.external_id of the configuration. Empty: none is asked for. It is no secret: CloudFormation shows it."
   type        = string
   default     = ""
-  sensitive   = true
 }
 
 variable "role_name_identification" {
@@ -43,6 +42,24 @@ variable "regions" {
   description = "The regions whose events are sent: an output of the master module. Empty: no events are sent, and changes are seen by the next scan."
   type        = set(string)
   default     = []
+}
+
+variable "denied_regions" {
+  description = "Those of the regions that a policy of the organization denies: no rule is put there. Their accounts' scans are recorded as closed."
+  type        = set(string)
+  default     = []
+}
+
+variable "forward_inspector" {
+  description = "Send Amazon Inspector's findings, too. Only where the main account is not Inspector's delegated administrator."
+  type        = bool
+  default     = false
+}
+
+variable "alarm_topic_name" {
+  description = "Name of an SNS topic that there is in each of these accounts and regions: it gets an alarm when a rule cannot send. Null: no alarms."
+  type        = string
+  default     = null
 }
 
 variable "prefix" {
@@ -82,7 +99,7 @@ variable "allow_security_hub_import" {
 }
 
 variable "tags" {
-  description = "Tags of the stack sets, which CloudFormation gives to the roles and rules."
+  description = "More tags of the stack sets than the provider's default_tags. CloudFormation gives both to the roles and rules."
   type        = map(string)
   default     = {}
 }

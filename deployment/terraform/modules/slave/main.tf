@@ -9,10 +9,11 @@ locals {
     account_id = data.aws_caller_identity.current.account_id
     partition  = local.partition
   }
-  # Each role: the one role in the main account that may assume it, and its policies.
+  # Each role: the roles in the main account that may assume it, and its policies. Inspector's filter has a role of its own
+  # beside the one for identification.
   roles = {
     (var.role_name_identification) = {
-      trusts = var.identification_role_arn
+      trusts = distinct([var.identification_role_arn, replace(var.identification_role_arn, "/-master-id$/", "-master-filter")])
       policies = concat(
         ["identification-in-account"],
         var.allow_lookup_events ? ["lookup-events-in-account"] : [],
@@ -20,7 +21,7 @@ locals {
       )
     }
     (var.role_name_reporting) = {
-      trusts = var.host_role_arn
+      trusts = [var.host_role_arn]
       policies = concat(
         ["reporting-in-account", "remediation-in-account"],
         var.allow_security_hub_import ? ["security-hub-in-account"] : [],
@@ -40,20 +41,20 @@ resource "aws_iam_role" "hammer" {
   name                 = basename(each.key)
   path                 = dirname(each.key) == "." ? "/" : "/${dirname(each.key)}/"
   permissions_boundary = var.permissions_boundary_arn
-  description          = "Assumed by ${each.value.trusts}"
+  description          = "Assumed by ${each.value.trusts[0]}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      merge(
-        {
-          Effect    = "Allow"
-          Principal = { AWS = each.value.trusts }
-          Action    = "sts:AssumeRole"
-        },
-        var.external_id == "" ? {} : { Condition = { StringEquals = { "sts:ExternalId" = var.external_id } } },
+    # Not the role itself: IAM would keep its unique id, and refuse a role that was made again under the name.
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { AWS = "arn:${local.partition}:iam::${split(":", each.value.trusts[0])[4]}:root" }
+      Action    = "sts:AssumeRole"
+      Condition = merge(
+        { ArnEquals = { "aws:PrincipalArn" = each.value.trusts } },
+        var.external_id == "" ? {} : { StringEquals = { "sts:ExternalId" = var.external_id } },
       )
-    ]
+    }]
   })
 }
 
@@ -70,6 +71,7 @@ module "events" {
   source = "../events"
   count  = length(var.regions) > 0 ? 1 : 0
 
+  alarm_topic_arns         = var.alarm_topic_arns
   event_bus_arn            = var.event_bus_arn
   forward_inspector        = var.forward_inspector
   iam_path                 = dirname(var.role_name_identification) == "." ? "/" : "/${dirname(var.role_name_identification)}/"
