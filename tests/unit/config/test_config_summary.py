@@ -68,6 +68,7 @@ def test_everything_on() -> None:
         "Reporting         on: JIRA on, Slack off",
         "Remediation       on: 21 days after the report, open_completely, replace_rule, at most 50 groups a run, "
         "in accounts 444444444444",
+        "Decisions         off",
         "Inspector         on: expected ports of 2 kinds of servers",
     ]
     expired = "whitelist: the exemption of sg-2 in 123456789012 expired on 2027-03-01"
