@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,7 +26,7 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError
-from library.jobs.run import operator, renewing_sleep
+from library.jobs.run import Lease, operator, renewing_sleep
 from remediation.backups import Backups
 from remediation.change import GroupChange
 from remediation.group_state import Journal
@@ -97,7 +97,7 @@ class RemediationContext:
     Attributes:
         who: who runs the job, for people.
         run: tells this run from every other.
-        began: when this run began.
+        lease: keeps the lock.
         notes: what was done otherwise than one may expect, one line each.
     """
 
@@ -110,12 +110,12 @@ class RemediationContext:
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    began: datetime = field(init=False)
+    lease: Lease = field(init=False)
     notes: list[str] = field(default_factory=list)
     _quotas: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.began = self.now()
+        self.lease = Lease(self.lock, self.now)
 
     def ec2(self, issue: Issue) -> Any:
         """The EC2 client of an issue's account and region."""
@@ -132,7 +132,8 @@ class RemediationContext:
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""
-        return GroupChange(self.ec2(issue), issue.issue_id, journal, self.lock.renew, self.now)
+        renew, record = self.lease.before_write, self.backups.record_closing
+        return GroupChange(self.ec2(issue), issue.issue_id, journal, renew, self.now, record)
 
     def back_up(
         self,
@@ -159,10 +160,10 @@ class RemediationContext:
             The key.
 
         Raises:
-            one of group_change.COULD_NOT: it could not be stored, or does not read back.
+            one of group_change.GROUP_ERRORS: it could not be stored, or does not read back.
         """
         now = self.now()
-        notes: Mapping[str, Any] = {
+        notes: dict[str, Any] = {
             "kind": str(kind),
             "written": format_time(now),
             "by": self.who,
@@ -175,7 +176,7 @@ class RemediationContext:
         }
         if plan is not None:
             replaces = [{**key._asdict(), "rules": list(ids)} for key, ids in plan.replaces.items()]
-            notes = {**notes, "relied_on": rules_to_item(plan.relied_on), "replaces": replaces}
+            notes |= {"relied_on": rules_to_item(plan.relied_on), "replaces": replaces, "records_closing": True}
         return self.backups.write(issue.account_id, issue.details.region, live.raw, notes, now)
 
     def mark_finished(self, account_id: str, region: str, group_id: str) -> None:
@@ -200,7 +201,7 @@ def build_context(config: Configuration) -> RemediationContext:
         table=IssueTable(dynamodb, table_name),
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
         lock=lock,
-        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, lock.renew)),
+        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, Lease(lock, _now).renew)),
         who=operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
         now=_now,
         sleep=time.sleep,
@@ -216,13 +217,13 @@ def has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-class Person(Protocol):
+class Prompt(Protocol):
     """Who reads along and, by hand, answers."""
 
-    def say(self, text: str | Text) -> None:
+    def show(self, text: str | Text) -> None:
         """Show this."""
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """Ask this; `q` when there is no answer to come."""
 
 
@@ -232,11 +233,11 @@ class Screen:
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
 
-    def say(self, text: str | Text) -> None:
+    def show(self, text: str | Text) -> None:
         """Print a line, or lines."""
         self._console.print(text, markup=False)
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """The answer, in small letters and without white space around it; `q` at the end of the input."""
         self._console.print(question, markup=False, end=" ")
         try:

@@ -29,7 +29,7 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
-from remediation.change import COULD_NOT
+from remediation.change import GROUP_ERRORS
 from remediation.context import RemediationContext, Screen, build_context, has_terminal
 from remediation.group_state import describe_live
 from remediation.restore import RestoreJob
@@ -69,7 +69,7 @@ def command(
         _refuse_unknown_group(context, target)
         if dry_run:
             job.show(backup)
-            screen.say("dry run: nothing changed")
+            screen.show("dry run: nothing changed")
         else:
             records = JobRecords(context.table.items, aws.main_account_id)
             with (
@@ -81,7 +81,7 @@ def command(
                 finally:
                     problems += context.notifier.send()
                     recorded += problems
-    except (CannotRestoreError, *COULD_NOT) as error:
+    except (CannotRestoreError, *GROUP_ERRORS) as error:
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")
     end(problems)
@@ -98,7 +98,7 @@ def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) ->
     """Raise NotThereError if a group has no backup, no issue, and is not in EC2 either: its name is a typing error.
 
     Raises:
-        one of COULD_NOT: it could not be told.
+        one of GROUP_ERRORS: it could not be told.
     """
     if context.backups.list(*target):
         return
