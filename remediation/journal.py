@@ -318,9 +318,12 @@ class RemediationDetails:
             if restored is not None and not isinstance(restored, Mapping):
                 return cls(problem="remediation_details.restored is not a map")
             journal = raw.get("journal")
-            if own_item and journal and "add" not in journal:
-                journal = own_item["journal"]
-            return cls(JournalEntry.from_item(journal) if journal else None, restored or None)
+            entry = JournalEntry.from_item(journal) if journal else None
+            if entry and own_item and "add" not in journal:
+                own = JournalEntry.from_item(own_item["journal"])
+                # The own item is written first. Where the second write failed, the step is not reached yet.
+                entry = replace(own, step=entry.step) if (own.kind, own.backup) == (entry.kind, entry.backup) else entry
+            return cls(entry, restored or None)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             return cls(problem=f"remediation_details cannot be read: {reason}")

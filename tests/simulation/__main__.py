@@ -1,4 +1,4 @@
-"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N]`: run seeds, show the history of one that fails.
+"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N] [--lag S]`: run seeds, show the history of one that fails.
 
 `make soak SEEDS=N` runs it on every core.
 """
@@ -10,13 +10,18 @@ import os
 import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from multiprocessing import Pool
 
 _CHUNK = 25
 
 
-def run(seeds: list[int]) -> tuple[int, float, int, str]:
+def run(seeds: list[int], lag: float) -> tuple[int, float, int, str]:
     """Run seeds until one fails.
+
+    Args:
+        seeds: the seeds.
+        lag: how late EC2 may show a change, in seconds.
 
     Returns:
         How many were run, how many virtual seconds and steps that were, and what failed, else an empty text.
@@ -27,7 +32,7 @@ def run(seeds: list[int]) -> tuple[int, float, int, str]:
     virtual, steps = 0.0, 0
     for number, seed in enumerate(seeds, 1):
         try:
-            world = simulate(seed)
+            world = simulate(seed, longest_lag=lag)
         except InvariantError as error:
             history = "\n".join(getattr(error, "__notes__", ()))
             return number, virtual, steps, f"{history}\n\nseed {seed}: {error}"
@@ -43,13 +48,17 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=400, help="how many seeds to run (default: 400)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--lag", type=float, default=60, help="how late EC2 may show a change, in seconds (default: 60)"
+    )
     options = parser.parse_args()
+    play = partial(run, lag=options.lag)
     seeds = options.seed or list(range(options.first, options.first + options.seeds))
     chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
     begun, done, virtual, steps, failure = time.monotonic(), 0, 0.0, 0, ""
     # The end of the block stops what the other processes are at.
     with Pool(options.workers) if options.workers > 1 else nullcontext() as pool:
-        for number, more, taken, failure in pool.imap_unordered(run, chunks) if pool else map(run, chunks):
+        for number, more, taken, failure in pool.imap_unordered(play, chunks) if pool else map(play, chunks):
             done, virtual, steps = done + number, virtual + more, steps + taken
             if failure:
                 break
