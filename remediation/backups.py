@@ -3,8 +3,8 @@
 An object is what DescribeSecurityGroups gave for the group, with one more key, `hammer`: the group's rules with their
 ids and tags, why it was written, and what was going to be changed, so that a restore needs nothing else.
 
-Beside the backups, in a folder of the group's, is which rules each change may have closed (`record_closing`). The
-journal says so too, but others may be able to write that.
+Beside them, under `closing/`, is which rules each change may have closed (`record_closing`). The journal says so too,
+but others may be able to write that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from library.errors import HammerError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_CLOSING = "closing"  # the folder
+_BACKUPS, _CLOSING = "security_groups/", "closing/"
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
@@ -135,12 +135,12 @@ class Backups:
         Raises:
             ClientError, BotoCoreError: it could not be written.
         """
-        folder, _, name = backup.rpartition("/")
+        folder, _, name = backup.removeprefix(_BACKUPS).rpartition("/")
         group_id, _, time = name.partition("_")
         body = json.dumps({"rules": [*rule_ids]}).encode()
         self._client.put_object(
             Bucket=self.bucket,
-            Key=f"{folder}/{_CLOSING}/{group_id}/{time}",
+            Key=f"{_CLOSING}{folder}/{group_id}/{time}",
             Body=body,
             ContentType="application/json",
         )
@@ -153,7 +153,7 @@ class Backups:
             ClientError, BotoCoreError: it could not be read.
         """
         found: set[str] = set()
-        for stored in self._listed(f"{_folder(account_id, region)}{_CLOSING}/{group_id}/"):
+        for stored in self._listed(f"{_CLOSING}{account_id}/{region}/{group_id}/"):
             if stored.written < backup.written:
                 continue
             try:
@@ -182,7 +182,7 @@ def is_of_hammer(key: str) -> bool:
 
 
 def _folder(account_id: str, region: str) -> str:
-    return f"security_groups/{account_id}/{region}/"
+    return f"{_BACKUPS}{account_id}/{region}/"
 
 
 def written_at(key: str) -> datetime | None:

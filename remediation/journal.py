@@ -219,14 +219,17 @@ class JournalEntry:
         Raises:
             KeyError, TypeError, ValueError: it is no journal.
         """
+        step = JournalStep("revoking" if item["step"] == "undoing" else item["step"])
         texts = {name: str(item.get(name) or "") for name in _TEXTS}
         parse_time(texts["changed"])
+        revoke = tuple(map(_revoked, item.get("revoke", ())))
+        every_id = tuple(revoked.rule.rule_id for revoked in revoke)
         return cls(
             kind=ChangeKind(item["kind"]),
-            step=JournalStep("revoking" if item["step"] == "undoing" else item["step"]),
-            add=tuple(_added(raw) for raw in item.get("add", ()) if raw.get("state") not in _NOT_HAMMERS),
-            revoke=tuple(map(_revoked, item.get("revoke", ()))),
-            withdrawn=tuple(map(_added, item.get("withdrawn", ()))),
+            step=step,
+            add=tuple(_added(raw, every_id) for raw in item.get("add", ()) if raw.get("state") not in _NOT_HAMMERS),
+            revoke=revoke,
+            withdrawn=tuple(_added(raw, ()) for raw in item.get("withdrawn", ())),
             **{**texts, "backup": str(item["backup"])},
         )
 
@@ -248,9 +251,10 @@ def _short_item(rule: IngressRule) -> dict[str, Any]:
     return {name: value for name, value in rule._asdict().items() if value not in ("", None) or name in _PORTS}
 
 
-def _added(raw: Mapping[str, Any]) -> AddedRule:
-    state = AddedState(raw.get("state") or AddedState.SENT)
-    return AddedRule(rule_from_item(raw), state, tuple(map(str, raw.get("replaces", ()))), _time(raw))
+def _added(raw: Mapping[str, Any], every_id: tuple[str, ...]) -> AddedRule:
+    if "state" not in raw:
+        return AddedRule(rule_from_item(raw), AddedState.SENT, every_id)
+    return AddedRule(rule_from_item(raw), AddedState(raw["state"]), tuple(map(str, raw.get("replaces", ()))), _time(raw))
 
 
 def _revoked(raw: Mapping[str, Any]) -> RevokedRule:

@@ -33,7 +33,9 @@ class MemoryTable:
         *statuses: Status,
         unreadable: Callable[[UnreadableIssueError], None] | None = None,
     ) -> Iterator[Issue]:
-        for (account, _), item in list(self.items.items()):
+        for (account, issue_id), item in list(self.items.items()):
+            if not issue_id.startswith("sg-"):
+                continue
             is_odd = unreadable is not None and item["status"] not in set(Status)
             if account == account_id and (is_odd or item["status"] in statuses):
                 try:
@@ -55,6 +57,13 @@ class MemoryTable:
             for parent in parents:
                 place = place[parent]
             place[name] = copy.deepcopy(value)
+
+    def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
+        item = self.items.get((account_id, f"journal#{group_id}"), {})
+        return copy.deepcopy(item.get("remediation_details", {}))
+
+    def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
+        self.items[account_id, f"journal#{group_id}"] = {"remediation_details": copy.deepcopy(dict(details))}
 
     def write(self, change: Any) -> None:
         self.put(change.issue)

@@ -319,8 +319,8 @@ def test_two_rounds_restore_to_the_first_state_and_tell_everything(world: Eventu
     group = world.group(SSH)
     world.ec2.acts = {1: lambda: world.ec2.add(group, RDP)}
     assert run(world) == []
-    first = min(world.bucket.objects)
-    assert len(world.bucket.objects) == 2
+    first = min(world.backups(group))
+    assert len(world.backups(group)) == 2
     ((_, comment),) = world.people.comments
     assert "Revoked: tcp/22 from 0.0.0.0/0 (ssh)" in comment
     assert "Revoked: tcp/3389 from ::/0" in comment
@@ -339,7 +339,7 @@ def test_a_change_over_two_runs_restores_to_the_first_state(world: EventualWorld
     assert run(world) == ["killed"]
     world.ec2.fault = None
     assert run(world) == []
-    assert len(world.bucket.objects) == 2
+    assert len(world.backups(group)) == 2
     world.clock.pass_by(3600)
     assert world.restore(group) == []
     assert sources(world, group) == {("tcp", "0.0.0.0/0")}
