@@ -254,7 +254,9 @@ def _short_item(rule: IngressRule) -> dict[str, Any]:
 def _added(raw: Mapping[str, Any], every_id: tuple[str, ...]) -> AddedRule:
     if "state" not in raw:
         return AddedRule(rule_from_item(raw), AddedState.SENT, every_id)
-    return AddedRule(rule_from_item(raw), AddedState(raw["state"]), tuple(map(str, raw.get("replaces", ()))), _time(raw))
+    return AddedRule(
+        rule_from_item(raw), AddedState(raw["state"]), tuple(map(str, raw.get("replaces", ()))), _time(raw)
+    )
 
 
 def _revoked(raw: Mapping[str, Any]) -> RevokedRule:

@@ -39,7 +39,7 @@ from remediation.journal import (
     unneeded,
 )
 from remediation.notify import release_command, restore_command
-from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
+from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
 from remediation.rules import RuleKey, rule_key, without_reserved
 
@@ -104,6 +104,8 @@ class Look:
         withdraw: rules that Hammer added, that no closed rule needs, and that are proved to be Hammer's.
         held: why nothing of it may be done now; None: it may.
         unproved: why a person must decide, as the backups of the change cannot be read; empty: nobody must.
+        is_left_open: whether the change was begun for something that is still open, and that waits for its date, or for
+            the end of an exemption: then the change is not complete.
     """
 
     live: LiveGroup | None
@@ -113,6 +115,7 @@ class Look:
     withdraw: tuple[AddedRule, ...] = ()
     held: Refusal | None = None
     unproved: str = ""
+    is_left_open: bool = False
 
     @property
     def has_work(self) -> bool:
@@ -163,9 +166,11 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
     if withdraw or (isinstance(planned, Plan) and observed.entry.added):
         withdraw = evidence.withdrawable(withdraw, to_close)
         observed = replace(observed, entry=evidence.entry())
+    waits = isinstance(planned, Refusal) and planned.why in (Why.NOT_DUE, Why.EXEMPT)
+    is_left_open = waits and evidence.is_open_still(observed.rules)
     # Only a describe says that nobody needs these: it counts when it shows all that EC2 acknowledged.
     withdraw = () if observed.pending else withdraw
-    return Look(live, observed, planned, details, withdraw, held, evidence.unread)
+    return Look(live, observed, planned, details, withdraw, held, evidence.unread, is_left_open)
 
 
 @dataclass(slots=True)
@@ -195,6 +200,17 @@ class _Evidence:
                 lists = PrefixListReader(self.context.ec2(self.issue))
                 self._begun = begun_for(before, lists, policy, self.context.now().date())
         return self._begun
+
+    def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
+        """Whether something that the change was begun for exposes the group, exempt by now or not."""
+        policy = replace(policy_of(self.config, self.issue.account_id), exemptions=())
+        group, lists = replace(self.live.group, ingress=tuple(rules)), PrefixListReader(self.context.ec2(self.issue))
+        lists.read(policy.evaluator.prefix_lists_named(group))
+        today = self.context.now().date()
+        exposing = exposing_rules(policy.evaluator.evaluate(group, lists.entries, (), today))
+        if not exposing or not (before := self._read()):
+            return bool(exposing)
+        return not exposing.isdisjoint(begun_for(before, lists, policy, today))
 
     def _proved(self) -> frozenset[str]:
         """The ids of the rules that the change is proved to have added."""
@@ -511,6 +527,8 @@ class GroupRemediation(GroupWork):
         if seen.unproved:
             return self._failed(seen.unproved)
         is_pending = bool(seen.observed.pending) and seen.live is not None
+        if seen.is_left_open:
+            return self._failed(f"what it was begun for is still open: {refusal.text}")
         is_unknown = any(revoked.state is RevokedState.SENT for revoked in entry.revoke)
         if seen.held is not None and (is_pending or is_unknown) and seen.live is not None:
             return self._failed(f"this run may not complete it: {seen.held.text}")

@@ -37,6 +37,7 @@ from remediation.notify import (
     settled_message,
 )
 from remediation.remediate import (
+    PAUSES_S,
     GroupRemediation,
     GroupResult,
     Look,
@@ -44,6 +45,7 @@ from remediation.remediate import (
     interrupted_restore_text,
     is_interrupted_restore,
     look,
+    wait_until_done,
 )
 
 if TYPE_CHECKING:
@@ -192,10 +194,10 @@ def report_outcome(
 ) -> None:
     """Say what became of a group to everybody whom it concerns."""
     issue = result.issue
-    news = _news(context, result)
+    message = _message(context, result)
     undelivered = ""
-    if news is not None:
-        undelivered = notify(context.notifier, context.table, issue, news, repeated=not result.is_done)
+    if message is not None:
+        undelivered = notify(context.notifier, context.table, issue, message, repeated=not result.is_done)
     backup = f"; backup {result.backup}" if result.backup else ""
     prompt.show(f"{issue.place}: {result.kind}: {result.text}{backup}")
     if result.kind is ResultKind.REMEDIATED:
@@ -208,7 +210,7 @@ def report_outcome(
         summary.problems.append(undelivered)
 
 
-def _news(context: RemediationContext, result: GroupResult) -> ChangeMessage | None:
+def _message(context: RemediationContext, result: GroupResult) -> ChangeMessage | None:
     """What people are told; None: nothing."""
     issue, bucket = result.issue, context.backups.bucket
     if result.kind is ResultKind.REMEDIATED and result.entry:
@@ -235,9 +237,6 @@ def stop_at_limit(context: RemediationContext, summary: RemediationSummary, text
     _log.warning(text, extra={"stopped_at_limit": True})  # deployment's alarm counts these
     context.notifier.alert_operators("Remediation stopped", text)
 
-
-PAUSES_S = (1, 2, 4, 8, *(15,) * 7)
-"""The waits of one run for EC2 to show what it acknowledged: two minutes in all, whatever the number of groups."""
 
 Reload = Callable[[], "Configuration"]
 
@@ -279,8 +278,8 @@ class BatchRun:
             self._name_untouchable(found.untouchable)
             issues = due(found.issues, config, self._context.now())
             self.summary.not_due = not_due(found.issues, config, self._context.now())
-            begun = {_name(issue) for issue in found.unfinished}
-            concerned = [*found.unfinished, *(issue for issue in issues if _name(issue) not in begun)]
+            begun = {_id(issue) for issue in found.unfinished}
+            concerned = [*found.unfinished, *(issue for issue in issues if _id(issue) not in begun)]
             if self._too_many(config, concerned):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary
@@ -312,20 +311,17 @@ class BatchRun:
         changing = 0
         for here in _by_place(issues):
             for issue in here:
-                self._context.lock.renew()
+                self._context.lease.renew()
                 try:
                     seen = look(self._context, config, issue)
                     changing += seen.has_work and seen.held is None
                 except GROUP_ERRORS:
                     continue  # said when its turn comes
-        if changing <= limit:
-            return False
-        stop_at_limit(
-            self._context,
-            self.summary,
-            f"{changing} groups are due to be changed, and remediation_limit_per_run is {limit}: nothing was changed",
-        )
-        return True
+                if changing > limit:
+                    text = f"more than {limit} groups are due to be changed, and remediation_limit_per_run is {limit}"
+                    stop_at_limit(self._context, self.summary, f"{text}: nothing was changed")
+                    return True
+        return False
 
     def _begin(self, issues: Sequence[Issue]) -> None:
         """Do for each group what can be done at once."""
@@ -361,7 +357,7 @@ class BatchRun:
 
     def _wait(self) -> None:
         """Look again at what EC2 did not show, until it does or the time is up."""
-        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
+        sleep = renewing_sleep(self._context.sleep, self._context.lease.renew)
         for pause in PAUSES_S:
             if not self._pending:
                 return
@@ -398,7 +394,7 @@ class BatchRun:
         report_outcome(self._context, result, self.summary, self._prompt)
 
 
-def _name(issue: Issue) -> tuple[str, str]:
+def _id(issue: Issue) -> tuple[str, str]:
     return issue.account_id, issue.issue_id
 
 
@@ -445,7 +441,7 @@ class InteractiveRun:
             ask = True
             for number, issue in enumerate(issues, 1):
                 self._prompt.show(f"\n[{number} of {len(issues)}]")
-                answer = self._one(issue, ask=ask)
+                answer = self._offer(issue, ask=ask)
                 if answer == "q":
                     break
                 ask = ask and answer != "a"
@@ -471,7 +467,7 @@ class InteractiveRun:
         known = {issue.place for issue in found.unfinished}
         return [*unfinished, *(issue for issue in chosen if issue.place not in known)]
 
-    def _one(self, issue: Issue, *, ask: bool) -> str:
+    def _offer(self, issue: Issue, *, ask: bool) -> str:
         """Show one issue until it is decided. Returns the answer; `q`: stop."""
         while True:
             config = self._reload()
@@ -514,15 +510,7 @@ class InteractiveRun:
     def _change(self, issue: Issue, seen: Look, config: Configuration) -> bool:
         """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
         group = self._changing = GroupRemediation(self._context, issue, agreed=seen.planned, decided=True)
-        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
-        group.result = group.advance(config)
-        for pause in PAUSES_S:
-            if group.result is not None:
-                break
-            self._prompt.show(f"  waiting: {group.waiting_for}")
-            sleep(pause)
-            group.result = group.advance(config)
-        result = group.result = group.result or group.give_up()
+        result = wait_until_done(self._context, group, config, self._prompt.show)
         if result.kind is ResultKind.CHANGED_MEANWHILE:
             self._changing = None
             self._prompt.show(f"  {result.text}: look again")

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N] [--lag S]`: run seeds, show the history of one that fails.
+"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N] [--lag S]`: run seeds, show the history of a failure.
 
 `make soak SEEDS=N` runs it on every core.
 """
