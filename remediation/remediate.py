@@ -527,11 +527,11 @@ class GroupRemediation(GroupWork):
         if seen.unproved:
             return self._failed(seen.unproved)
         is_pending = bool(seen.observed.pending) and seen.live is not None
+        is_unknown = any(revoked.state is RevokedState.SENT for revoked in entry.revoke)
+        if seen.held is not None and (is_pending or is_unknown or seen.is_left_open) and seen.live is not None:
+            return self._failed(f"this run may not complete it: {seen.held.text}")
         if seen.is_left_open:
             return self._failed(f"what it was begun for is still open: {refusal.text}")
-        is_unknown = any(revoked.state is RevokedState.SENT for revoked in entry.revoke)
-        if seen.held is not None and (is_pending or is_unknown) and seen.live is not None:
-            return self._failed(f"this run may not complete it: {seen.held.text}")
         if is_pending:
             self._waits(seen.observed)
             return None

@@ -40,6 +40,7 @@ class EventualWorld:
     people: People = field(default_factory=People)
     settings: dict[str, Any] = field(default_factory=dict)
     whitelist: dict[str, Any] = field(default_factory=dict)
+    quota: float = 60.0
 
     def __post_init__(self) -> None:
         self.notes: list[str] = []  # of the last batch run
@@ -105,7 +106,7 @@ class EventualWorld:
     def context(self) -> RemediationContext:
         """A run's context."""
         self.ec2.dead = False
-        quotas = SimpleNamespace(get_service_quota=lambda **_: {"Quota": {"Value": 60.0}})
+        quotas = SimpleNamespace(get_service_quota=lambda **_: {"Quota": {"Value": self.quota}})
         sessions = SimpleNamespace(
             client=lambda service, *_: self.ec2 if service == "ec2" else quotas,
             role_arn=lambda account_id: f"arn:aws:iam::{account_id}:role/hammer-ec2",
