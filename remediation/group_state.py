@@ -119,8 +119,8 @@ def read_details(table: IssueTable, issue: Issue) -> RemediationDetails:
         ClientError, BotoCoreError: the journal's item could not be read.
     """
     details = RemediationDetails.of(issue.remediation_details)
-    if details.entry is None or "add" in issue.remediation_details["journal"]:
-        return details  # an older version kept it in the issue
+    if details.entry is None:
+        return details
     own_item = table.journal(issue.account_id, issue.issue_id)
     return RemediationDetails.of(issue.remediation_details, own_item)
 

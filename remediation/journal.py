@@ -204,7 +204,9 @@ class JournalEntry:
 
     def summary(self) -> dict[str, Any]:
         """The map `journal` of `remediation_details` of the issue: how far the change is, without its rules."""
-        return {"kind": str(self.kind), "step": str(self.step), **{name: getattr(self, name) for name in _TEXTS}}
+        texts = {name: getattr(self, name) for name in _TEXTS}
+        # Empty lists: without them, an older version could not read the issue.
+        return {"kind": str(self.kind), "step": str(self.step), **texts, _OWN_ITEM: True, "add": [], "revoke": []}
 
     def to_item(self) -> dict[str, Any]:
         """The map `journal` of the journal's own item. What is empty is left out: its size is limited."""
@@ -234,6 +236,7 @@ class JournalEntry:
         )
 
 
+_OWN_ITEM = "own_item"  # says that the rules are in the journal's own item: an older version kept them in the issue
 _TEXTS = ("backup", "newest_backup", "restored_from", "run", "by", "started", "changed", "problem")
 # Earlier versions kept in the journal what is not Hammer's. The first one wrote no states: then nothing is known to be
 # done, and what may be closed keeps what stands in for it (docs/upgrade.md).
@@ -325,7 +328,7 @@ class RemediationDetails:
                 return cls(problem="remediation_details.restored is not a map")
             journal = raw.get("journal")
             entry = JournalEntry.from_item(journal) if journal else None
-            if entry and own_item and "add" not in journal:
+            if entry and own_item and journal.get(_OWN_ITEM):
                 own = JournalEntry.from_item(own_item["journal"])
                 # The own item is written first. Where the second write failed, the issue's step is not reached yet.
                 entry = replace(own, step=entry.step) if (own.kind, own.backup) == (entry.kind, entry.backup) else entry

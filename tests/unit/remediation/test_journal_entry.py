@@ -60,6 +60,9 @@ SUMMARY = {
     "started": T1,
     "changed": T2,
     "problem": "denied",
+    "own_item": True,
+    "add": [],
+    "revoke": [],
 }
 
 
@@ -84,7 +87,9 @@ def test_the_rules_are_in_the_journal_s_own_item() -> None:
     assert RemediationDetails.of(issue).entry == replace(ENTRY, add=(), revoke=(), withdrawn=())
     assert RemediationDetails.of(issue, own).entry == ENTRY
     # An older version kept them in the issue.
-    assert RemediationDetails.of(own, {}).entry == ENTRY
+    older = {name: value for name, value in ENTRY.to_item().items() if name != "own_item"}
+    other = {"journal": replace(ENTRY, add=()).to_item()}
+    assert RemediationDetails.of({"journal": older}, other).entry == ENTRY
 
 
 @pytest.mark.parametrize(
