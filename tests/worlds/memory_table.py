@@ -41,7 +41,10 @@ class MemoryTable:
     def _check(self, issue_id: str, item: Mapping[str, Any]) -> None:
         copies = 3 if issue_id.startswith("sg-") else 1  # an issue is in two indexes as well
         if (size := size_of(item)) * copies > MOST_BYTES:
-            error = {"Code": "ValidationException", "Message": f"Item size has exceeded the maximum: {size} x {copies}"}
+            error: Any = {
+                "Code": "ValidationException",
+                "Message": f"Item size has exceeded the maximum: {size} x {copies}",
+            }
             raise ClientError({"Error": error}, "UpdateItem")
 
     def put(self, issue: Issue) -> None:

@@ -232,7 +232,13 @@ WHY_NOT: dict[str, Callable[[EventualWorld, str], None]] = {
     "exempt by now": lambda world, group: world.configure(whitelist={ACCOUNT: [group]}),
     "not in remediation_accounts any more": lambda world, _: world.configure(remediation_accounts=["210987654321"]),
     "not due any more": lambda world, _: world.configure(remediation_retention_period=400),
+    "restored by somebody": lambda world, group: flag(world, group, {"by": "ana", "at": "", "backup": ""}),
 }
+
+
+def flag(world: EventualWorld, group: str, restored: dict[str, str] | None) -> None:
+    """Have the group flagged as restored, or not."""
+    world.table.items[ACCOUNT, group]["remediation_details"]["restored"] = restored
 
 
 @pytest.mark.parametrize("change", WHY_NOT.values(), ids=WHY_NOT)
@@ -252,6 +258,7 @@ def test_a_group_that_the_run_may_not_touch_stays_as_it_is_and_is_named(
     assert sources(world, group) == before
     assert len(world.ec2.made) == made
     world.configure(whitelist={}, remediation_retention_period=0, remediation_accounts=[ACCOUNT])
+    flag(world, group, None)
     assert run(world) == []
     assert sources(world, group) == private(SSH)
 
@@ -343,6 +350,44 @@ def test_a_change_over_two_runs_restores_to_the_first_state(world: EventualWorld
     world.clock.pass_by(3600)
     assert world.restore(group) == []
     assert sources(world, group) == {("tcp", "0.0.0.0/0")}
+
+
+def test_the_lock_is_renewed_before_each_change(world: EventualWorld) -> None:
+    world.group(ALL, RDP)
+    renewals: list[int] = []
+    world.ec2.watch = lambda *_: renewals.append(world.lock.renewals)
+    assert run(world) == []
+    assert len(renewals) == 4
+    assert renewals == sorted(set(renewals)), "each change has a renewal of its own before it"
+
+
+def test_a_run_that_is_switched_off_meanwhile_begins_no_group(world: EventualWorld) -> None:
+    first, second = world.group(SSH), world.group(SSH)
+    world.ec2.acts = {1: lambda: world.configure(remediation=False)}
+    run(world)
+    assert not world.exposed(first)
+    assert world.exposed(second)
+
+
+def test_nothing_is_taken_away_while_ec2_does_not_show_all(world: EventualWorld) -> None:
+    """The group went out of scope: its stand-ins are not needed. EC2 shows one call's at first, and then the other's."""
+    world.configure(remediation_scope=EVERYTHING)
+    group = world.group(SSH, SSH._replace(protocol="udp"))
+    world.ec2.acts = {1: lambda: world.clock.pass_by(100)}
+    world.ec2.fault = (1, FAULTS["killed_after"])
+    assert run(world) == ["killed"]
+    added = world.clock.time
+    world.ec2.fault, world.ec2.acts = None, {}
+    world.configure(remediation_scope=["open_partly"])
+    world.ec2.lags = {GROUPS: 150, RULES: 150}
+    world.clock.pass_by(60)
+    taken_away = []
+    world.ec2.watch = lambda operation, *_: taken_away.append((operation, world.clock.time - added))
+    run(world)
+    assert [operation for operation, _ in taken_away] == [REVOKE]
+    assert taken_away[0][1].total_seconds() >= 150
+    assert healthy_runs(world) == []
+    assert sources(world, group) == {("tcp", "0.0.0.0/0"), ("udp", "0.0.0.0/0")}
 
 
 def test_order_of_calls_is_add_before_revoke(world: EventualWorld) -> None:
