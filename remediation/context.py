@@ -1,6 +1,6 @@
 """What both jobs work with: clients, table, backups, lock, people, clock, and how many rules a group may have.
 
-`open_context` is the only place of this package where clients are built and the clock and the environment are read;
+`build_context` is the only place of this package where clients are built and the clock and the environment are read;
 everything else is given what it needs.
 """
 

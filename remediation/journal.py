@@ -328,7 +328,7 @@ class RemediationDetails:
                 return cls(problem="remediation_details.restored is not a map")
             journal = raw.get("journal")
             entry = JournalEntry.from_item(journal) if journal else None
-            if entry and own_item and journal.get(_OWN_ITEM):
+            if entry and journal and own_item and journal.get(_OWN_ITEM):
                 own = JournalEntry.from_item(own_item["journal"])
                 # The own item is written first. Where the second write failed, the step is not reached yet.
                 entry = replace(own, step=entry.step) if (own.kind, own.backup) == (entry.kind, entry.backup) else entry
