@@ -370,7 +370,7 @@ def test_a_run_that_is_switched_off_meanwhile_begins_no_group(world: EventualWor
 
 
 def test_nothing_is_taken_away_while_ec2_does_not_show_all(world: EventualWorld) -> None:
-    """The group went out of scope, so that its stand-ins are not needed; EC2 shows those of one call before the others."""
+    """The group went out of scope: its stand-ins are not needed. EC2 shows those of one call before the others."""
     world.configure(remediation_scope=EVERYTHING)
     group = world.group(SSH, SSH._replace(protocol="udp"))
     world.ec2.acts = {1: lambda: world.clock.pass_by(100)}

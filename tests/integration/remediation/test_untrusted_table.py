@@ -388,7 +388,11 @@ def test_an_owner_s_rule_that_a_row_names_as_added_is_not_revoked_by_a_restore(w
 def test_the_other_half_stays_in_scope_while_it_waits(
     world: EventualWorld, settings: dict[str, Any], back: dict[str, Any]
 ) -> None:
-    group = half_closed(world, HALVES["IPv4"])
+    world.ec2.fault = (SHARES, refused)  # the revoke of the second half
+    group = world.group(*HALVES["IPv4"])
+    assert world.batch().problems != []
+    world.ec2.fault = None
+    world.clock.pass_by(LATER)
     world.configure(**settings)
     for _ in range(2):
         (problem,) = world.batch().problems
