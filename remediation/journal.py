@@ -504,11 +504,6 @@ def differing_keys(
     }
 
 
-def entry_of(issue: Issue) -> JournalEntry | None:
-    """The newest change of an issue's group, without its rules; None: there was none, or it cannot be read."""
-    return RemediationDetails.of(issue.remediation_details).entry
-
-
 def is_unfinished(issue: Issue) -> bool:
     """Whether a change of the group was begun and is not known to be complete."""
     return RemediationDetails.of(issue.remediation_details).is_unfinished

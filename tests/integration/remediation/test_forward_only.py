@@ -17,7 +17,7 @@ from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule
 from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, REGION, EventualWorld
-from tests.worlds.lagging_ec2 import AUTHORIZE, FAULTS, GROUPS, REVOKE, RULES, Fault
+from tests.worlds.lagging_ec2 import AUTHORIZE, FAULTS, GROUPS, REVOKE, RULES, Fault, _error
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh")
 ALL = IngressRule("-1", None, None, cidr="0.0.0.0/0", description="all")
@@ -463,3 +463,37 @@ def test_a_run_says_what_the_quota_made_it_leave_out(world: EventualWorld) -> No
         f"{group} in {ACCOUNT}, {REGION}: the rule quota leaves no room for all new rules. These are not added, "
         "because wider rules of the group let in the same: tcp/22 from 10.0.0.0/8"
     ]
+
+
+def test_one_throttled_renewal_of_the_lock_does_not_end_a_run(
+    world: EventualWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = [world.group(SSH) for _ in range(3)]
+    world.ec2.lags = {GROUPS: 60, RULES: 60}
+    renew, calls = world.lock.renew, iter(range(1000))
+
+    def throttled() -> None:
+        if next(calls) in (3, 7, 11):
+            raise _error("ProvisionedThroughputExceededException", "UpdateItem")
+        renew()
+
+    monkeypatch.setattr(world.lock, "renew", throttled)
+    problems = run(world)
+    assert problems == [] or healthy_runs(world) == []
+    assert not any(map(world.exposed, groups))
+
+
+def test_a_restore_plans_anew_only_so_often(world: EventualWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = world.group(SSH)
+    assert run(world) == []
+    world.clock.pass_by(3600)
+    ports, real = iter(range(5000, 6000)), world.lock.renew
+
+    def somebody_acts() -> None:
+        world.ec2.add(group, IngressRule("tcp", port := next(ports), port, cidr="10.0.0.0/8"))
+        real()
+
+    monkeypatch.setattr(world.lock, "renew", somebody_acts)
+    (problem,) = world.restore(group)
+    assert problem.endswith("somebody changes the group each time that its restore is planned: nothing was changed")
+    assert ("tcp", "0.0.0.0/0") not in sources(world, group)

@@ -388,9 +388,12 @@ def test_an_owner_s_rule_that_a_row_names_as_added_is_not_revoked_by_a_restore(w
 def test_the_other_half_stays_in_scope_while_it_waits(
     world: EventualWorld, settings: dict[str, Any], back: dict[str, Any]
 ) -> None:
-    world.ec2.fault = (SHARES, refused)  # the revoke of the second half
-    group = world.group(*HALVES["IPv4"])
+    # The second half's private rules are the owner's: nothing of Hammer's waits to be taken away.
+    own = [IngressRule("tcp", 20, 25, cidr=cidr, description="theirs") for cidr in RFC_1918]
+    world.ec2.fault = (5, refused)  # one call adds, three ask for the owner's rules, one revokes the first half
+    group = world.group(*HALVES["IPv4"], *own)
     assert world.batch().problems != []
+    assert len(opened_by(world, group, HALVES["IPv4"])) == 1
     world.ec2.fault = None
     world.clock.pass_by(LATER)
     world.configure(**settings)
