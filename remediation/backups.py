@@ -138,12 +138,17 @@ class Backups:
         folder, _, name = backup.removeprefix(_BACKUPS).rpartition("/")
         group_id, _, time = name.partition("_")
         body = json.dumps({"rules": [*rule_ids]}).encode()
-        self._client.put_object(
-            Bucket=self.bucket,
-            Key=f"{_CLOSING}{folder}/{group_id}/{time}",
-            Body=body,
-            ContentType="application/json",
-        )
+        key = f"{_CLOSING}{folder}/{group_id}/{time}"
+        try:
+            self._client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            # A retry of a write that had succeeded unseen, or a correction.
+            if error_code(error) != "PreconditionFailed":
+                raise
+            if self._read(key) != body:
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
 
     def closed_since(self, account_id: str, region: str, backup: Backup, group_id: str) -> frozenset[str]:
         """The ids of the rules of a group that the changes since a backup closed, or may have closed.
