@@ -176,7 +176,8 @@ class JournalEntry:
     @property
     def left_traces(self) -> bool:
         """Whether anything of it is, or may be, in the group."""
-        return bool(self.add or self.sent_to_revoke)
+        # Of a complete change the rules may not be known: its own item is the next change's by now.
+        return self.step is JournalStep.DONE or bool(self.add or self.sent_to_revoke)
 
     def with_added(self, changed: Mapping[RuleKey, AddedRule]) -> JournalEntry:
         """The entry with these in place of those of the same keys; new ones at the end."""

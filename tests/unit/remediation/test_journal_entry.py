@@ -236,3 +236,9 @@ def test_revoked_rules_are_told_apart_by_their_ids() -> None:
         RevokedRule(ALL, RevokedState.SENT, T1),
         RevokedRule(TEN, RevokedState.SENT, T1),
     )
+
+
+def test_a_complete_change_left_traces_also_where_its_rules_are_not_known() -> None:
+    bare = replace(ENTRY, add=(), revoke=(), withdrawn=())
+    assert replace(bare, step=JournalStep.DONE).left_traces
+    assert not replace(bare, step=JournalStep.UNDONE).left_traces
