@@ -19,7 +19,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `JiraError` | `library.notifications.jira_connection` | JIRA did not do what it was asked |
 | `SlackError` | `library.notifications.slack_connection` | Slack did not do what it was asked |
 | `BackupError` | `remediation.backups` | a backup cannot be used, or is not what was written |
-| `UnsteadyError` | `remediation` | EC2's two answers about a group differ |
+| `InconsistentReadError` | `remediation` | EC2's two answers about a group differ |
 | `CannotRestoreError` | `remediation` | there is nothing to go back to, or no group to bring back |
 
 `library.jobs.run.InterruptedRunError`, which a signal raises, is a `KeyboardInterrupt` instead.

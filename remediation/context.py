@@ -1,6 +1,6 @@
 """What both jobs work with: clients, table, backups, lock, people, clock, and how many rules a group may have.
 
-`open_context` is the only place of this package where clients are built and the clock and the environment are read;
+`build_context` is the only place of this package where clients are built and the clock and the environment are read;
 everything else is given what it needs.
 """
 
@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,7 +26,7 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError
-from library.jobs.run import operator, renewing_sleep
+from library.jobs.run import Lease, operator, renewing_sleep
 from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
@@ -98,7 +98,7 @@ class RemediationContext:
     Attributes:
         who: who runs the job, for people.
         run: tells this run from every other.
-        began: when this run began.
+        lease: keeps the lock.
         keep: sources that the person who runs it keeps beside what replaces a rule.
         notes: what was done otherwise than one may expect, one line each.
     """
@@ -113,12 +113,12 @@ class RemediationContext:
     sleep: Callable[[float], None]
     keep: tuple[Network, ...] = ()
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    began: datetime = field(init=False)
+    lease: Lease = field(init=False)
     notes: list[str] = field(default_factory=list)
     _quotas: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.began = self.now()
+        self.lease = Lease(self.lock, self.now)
 
     def ec2(self, issue: Issue) -> Any:
         """The EC2 client of an issue's account and region."""
@@ -138,7 +138,8 @@ class RemediationContext:
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""
-        return GroupChange(self.ec2(issue), issue.issue_id, journal, self.lock.renew, self.now)
+        renew, record = self.lease.before_write, self.backups.record_closing
+        return GroupChange(self.ec2(issue), issue.issue_id, journal, renew, self.now, record)
 
     def back_up(
         self,
@@ -165,10 +166,10 @@ class RemediationContext:
             The key.
 
         Raises:
-            one of group_change.COULD_NOT: it could not be stored, or does not read back.
+            one of group_change.GROUP_ERRORS: it could not be stored, or does not read back.
         """
         now = self.now()
-        notes: Mapping[str, Any] = {
+        notes: dict[str, Any] = {
             "kind": str(kind),
             "written": format_time(now),
             "by": self.who,
@@ -181,7 +182,7 @@ class RemediationContext:
         }
         if plan is not None:
             replaces = [{**key._asdict(), "rules": list(ids)} for key, ids in plan.replaces.items()]
-            notes = {**notes, "relied_on": rules_to_item(plan.relied_on), "replaces": replaces}
+            notes |= {"relied_on": rules_to_item(plan.relied_on), "replaces": replaces, "records_closing": True}
         return self.backups.write(issue.account_id, issue.details.region, live.raw, notes, now)
 
     def mark_finished(self, account_id: str, region: str, group_id: str) -> None:
@@ -206,7 +207,7 @@ def build_context(config: Configuration) -> RemediationContext:
         table=IssueTable(dynamodb, table_name),
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
         lock=lock,
-        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, lock.renew)),
+        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, Lease(lock, _now).renew)),
         who=operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
         now=_now,
         sleep=time.sleep,
@@ -222,13 +223,13 @@ def has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-class Person(Protocol):
+class Prompt(Protocol):
     """Who reads along and, by hand, answers."""
 
-    def say(self, text: str | Text) -> None:
+    def show(self, text: str | Text) -> None:
         """Show this."""
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """Ask this; `q` when there is no answer to come."""
 
 
@@ -238,11 +239,11 @@ class Screen:
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
 
-    def say(self, text: str | Text) -> None:
+    def show(self, text: str | Text) -> None:
         """Print a line, or lines."""
         self._console.print(text, markup=False)
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """The answer, in small letters and without white space around it; `q` at the end of the input."""
         self._console.print(question, markup=False, end=" ")
         try:

@@ -402,6 +402,11 @@ def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] =
     }
 
 
+def exposing_rules(evaluation: Evaluation) -> frozenset[RuleKey]:
+    """The keys of the rules that expose a group."""
+    return frozenset(map(_key_of, evaluation.exposures))
+
+
 def _key_of(exposure: Exposure) -> RuleKey:
     source = exposure.prefix_list_id or exposure.cidr
     return RuleKey(protocol_name(exposure.protocol), exposure.from_port, exposure.to_port, source)

@@ -33,8 +33,8 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
-from remediation.change import COULD_NOT
-from remediation.context import Person, RemediationContext, Screen, build_context, has_terminal
+from remediation.change import GROUP_ERRORS
+from remediation.context import Prompt, RemediationContext, Screen, build_context, has_terminal
 from remediation.group_state import describe_live
 from remediation.journal import RemediationDetails, is_unfinished
 from remediation.restore import RestoreJob
@@ -80,7 +80,7 @@ def command(
         _refuse_unknown_group(context, target)
         if dry_run:
             job.show(backup)
-            screen.say("dry run: nothing changed")
+            screen.show("dry run: nothing changed")
         else:
             records = JobRecords(context.table.items, aws.main_account_id)
             with (
@@ -92,7 +92,7 @@ def command(
                 finally:
                     problems += context.notifier.send()
                     recorded += problems
-    except (CannotRestoreError, *COULD_NOT) as error:
+    except (CannotRestoreError, *GROUP_ERRORS) as error:
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")
     end(problems)
@@ -125,7 +125,7 @@ def carry_out_decided(config: str | None, account_id: str, region: str, group_id
 
 
 def restore_decided(
-    context: RemediationContext, config: Configuration, target: RestoreTarget, person: Person
+    context: RemediationContext, config: Configuration, target: RestoreTarget, prompt: Prompt
 ) -> list[str]:
     """The same with the lock held. Returns what could not be done, one line each."""
     issue = context.table.get(target.account_id, target.group_id)
@@ -144,8 +144,8 @@ def restore_decided(
         return []
     context.who = by
     try:
-        problems = RestoreJob(context, config, target, person).restore("", batch=True)
-    except (CannotRestoreError, *COULD_NOT) as error:
+        problems = RestoreJob(context, config, target, prompt).restore("", batch=True)
+    except (CannotRestoreError, *GROUP_ERRORS) as error:
         problems = [explain(error, context.sessions.role_arn(target.account_id))]
     fresh = context.table.get(target.account_id, target.group_id) or issue
     flag = RemediationDetails.of(fresh.remediation_details).restored
@@ -166,7 +166,7 @@ def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) ->
     """Raise NotThereError if a group has no backup, no issue, and is not in EC2 either: its name is a typing error.
 
     Raises:
-        one of COULD_NOT: it could not be told.
+        one of GROUP_ERRORS: it could not be told.
     """
     if context.backups.list(*target):
         return

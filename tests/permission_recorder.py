@@ -22,7 +22,7 @@ import pytest
 from botocore.session import Session
 
 from library.aws.session import Sessions
-from tests.deployment.iam import IMPLIED, Call, actions_of, call_of, is_allowed
+from tests.deployment.iam import IMPLIED, Call, actions_of, calls_of, is_allowed
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "deployment" / "policies"
@@ -139,21 +139,13 @@ class Recorder:
         package = _calling_package() or account.get("package", "")
         if package not in (*_PACKAGES, _ON_HOST):
             return
-        if model.name == "TransactWriteItems":
-            # IAM asks for the actions of what is written together (DynamoDB Developer Guide, transactions).
-            for item in params["TransactItems"]:
-                ((name, written),) = item.items()
-                self._write(call_of("dynamodb", f"{name}Item", written, ACCOUNT, REGION), package, account)
-            return
-        self._write(call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION), package, account)
-
-    def _write(self, call: Call, package: str, account: Mapping[str, str]) -> None:
-        line = json.dumps([package, account.get("where", "main"), call.action, call.resources, dict(call.context)])
-        with self._lock:
-            if line not in self._seen:
-                self._seen.add(line)
-                with self._file.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+        for call in calls_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION):
+            line = json.dumps([package, account.get("where", "main"), call.action, call.resources, dict(call.context)])
+            with self._lock:
+                if line not in self._seen:
+                    self._seen.add(line)
+                    with self._file.open("a", encoding="utf-8") as file:
+                        file.write(line + "\n")
 
 
 def _calling_package() -> str:

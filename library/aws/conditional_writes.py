@@ -14,8 +14,10 @@ Terraform makes the same table (deployment/terraform); a test compares the two.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Clamped, Context, Decimal, Inexact, Overflow, Rounded, Underflow
@@ -222,8 +224,13 @@ _CONFLICTS = {
     *("ConditionalCheckFailed", "ConditionalCheckFailedException"),
     *("TransactionConflict", "TransactionConflictException", "TransactionInProgressException"),
 }
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # between calls for what was not read; the last one again and again
 
 Item = dict[str, Any]
+
+
+def _pauses() -> Iterator[float]:
+    return itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
 
 
 class ConflictError(HammerError):
@@ -264,10 +271,12 @@ class Items:
     Args:
         client: for DynamoDB, in the main account and region.
         table_name: the table.
+        sleep: waits so many seconds.
     """
 
-    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+    def __init__(self, client: DynamoDBClient, table_name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
+        self._sleep = sleep
         self._table_name = table_name
 
     @cached_property
@@ -284,14 +293,21 @@ class Items:
         """The items with these ids, in no particular order. Those that do not exist are left out."""
         # BatchGetItem refuses a key that is named twice.
         wanted = [_key(account_id, item_id) for item_id in dict.fromkeys(item_ids)]
+        pauses = _pauses()
         while wanted:
             batch, wanted = wanted[:_BATCH_GET_LIMIT], wanted[_BATCH_GET_LIMIT:]
             answer = self._client.batch_get_item(
                 RequestItems={self._table_name: {"Keys": batch, "ConsistentRead": True}}
             )
             yield from map(_item, answer["Responses"].get(self._table_name, ()))
-            # At most 16 MB come at a time (BatchGetItem, UnprocessedKeys): the rest goes to the end of the queue.
-            wanted.extend(answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"])
+            # At most 16 MB come at a time, and less where DynamoDB throttles: the rest goes to the end of the queue,
+            # after a pause that grows while nothing comes (API Reference, BatchGetItem).
+            unprocessed = answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"]
+            wanted.extend(unprocessed)
+            if unprocessed:
+                if len(unprocessed) < len(batch):
+                    pauses = _pauses()
+                self._sleep(next(pauses))
 
     def query(
         self,

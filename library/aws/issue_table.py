@@ -38,6 +38,7 @@ _BRIEF = WantedAttributes(
     leave_out=("issue_details", "reachability", "paths"),
 )
 _TICK = timedelta(microseconds=1)
+JOURNAL_PREFIX = "journal#"
 _AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_not_exists(#revision))"
 
 
@@ -272,6 +273,19 @@ class IssueTable:
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
             condition, values = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
         self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
+
+    def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
+        """The journal of a group's newest change, which remediation keeps in an item of its own; empty: there is none.
+
+        Its attribute has the name of the issue's, so that whoever may not write that one may not write this one either.
+        """
+        item = self.items.get(account_id, f"{JOURNAL_PREFIX}{group_id}") or {}
+        found = item.get("remediation_details")
+        return found if isinstance(found, dict) else {}
+
+    def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
+        """Write the journal's item, with the maximal size of an item for itself: it is in no index."""
+        self.items.update(account_id, f"{JOURNAL_PREFIX}{group_id}", {"remediation_details": dict(details)})
 
     def _query(
         self,

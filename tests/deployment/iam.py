@@ -62,6 +62,18 @@ def call_of(service: str, operation: str, params: Mapping[str, Any], account_id:
     return Call(action, tuple(_resources(service, operation, params, account_id, region)), context)
 
 
+def calls_of(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> list[Call]:
+    """All that IAM is asked: tags that a call gives to what it creates need a permission of their own.
+
+    EC2 User Guide, "Grant permission to tag Amazon EC2 resources during creation".
+    """
+    calls = [call_of(service, operation, params, account_id, region)]
+    for each in params.get("TagSpecifications", ()) if service == "ec2" else ():
+        resource = f"arn:aws:ec2:{region}:{account_id}:{each['ResourceType']}/*"
+        calls.append(Call("ec2:CreateTags", (resource,), {"ec2:CreateAction": operation}))
+    return calls
+
+
 # What an expression of DynamoDB has beside attributes (Developer Guide, expressions).
 _NO_ATTRIBUTES = frozenset(
     (

@@ -15,7 +15,7 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import REPORTING_LOCK_ID, Lock
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
-from tests.deployment.iam import actions_of, call_of, is_allowed
+from tests.deployment.iam import actions_of, call_of, calls_of, is_allowed
 from tests.permission_recorder import ACCOUNT, REGION, policy
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ def _writes() -> Writes:
 @pytest.mark.parametrize(
     "sets",
     [
-        pytest.param({"remediation_details": {}}, id="the journal"),
+        pytest.param({"remediation_details": {}}, id="the journal, in its own item as well"),
         pytest.param({"remediation_details.restored": None}, id="the flag of a restore"),
         pytest.param({"slack_details": {}}, id="what Slack was told"),
         pytest.param({"closing_notice": {}}, id="that owners were warned"),
@@ -62,6 +62,27 @@ def _writes() -> Writes:
 def test_what_functions_may_not_write_and_the_host_may(writes: Writes, sets: Mapping[str, Any]) -> None:
     Items(cast(Any, writes), "issues").update(ACCOUNT, "sg-1", sets)
     assert (writes.allowed(FUNCTIONS), writes.allowed(HOST)) == ([False], [True])
+
+
+def test_functions_may_not_write_the_journal_s_own_item(writes: Writes) -> None:
+    IssueTable(cast(Any, writes), "issues").write_journal(ACCOUNT, "sg-1", {"journal": {}})
+    assert (writes.allowed(FUNCTIONS), writes.allowed(HOST)) == ([False], [True])
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource", "is_allowed_to"),
+    [
+        ("AuthorizeSecurityGroupIngress", "security-group-rule", True),
+        ("RunInstances", "security-group-rule", False),
+        ("AuthorizeSecurityGroupIngress", "instance", False),
+    ],
+)
+def test_remediation_tags_the_rules_that_it_adds_and_nothing_else(
+    operation: str, resource: str, is_allowed_to: bool
+) -> None:
+    params = {"GroupId": "sg-1", "TagSpecifications": [{"ResourceType": resource, "Tags": []}]}
+    (*_, tagging) = calls_of("ec2", operation, params, ACCOUNT, REGION)
+    assert is_allowed(tagging, [policy("remediation-in-account")]) is is_allowed_to
 
 
 def test_what_functions_write(writes: Writes) -> None:
@@ -98,8 +119,14 @@ def test_nobody_may_write_or_delete_a_whole_item() -> None:
         assert written == more | {f"dynamodb:{name}" for name in ("BatchGetItem", "GetItem", "Query", "UpdateItem")}
 
 
-def test_functions_may_not_touch_backups() -> None:
-    key = "security_groups/123456789012/eu-west-1/sg-1_20261122T030000.000000Z.json"
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("security_groups/123456789012/eu-west-1/sg-1_20261122T030000.000000Z.json", id="a backup"),
+        pytest.param("closing/123456789012/eu-west-1/sg-1/20261122T030000.000000Z.json", id="what a change closed"),
+    ],
+)
+def test_functions_may_not_touch_backups(key: str) -> None:
     for operation in ("PutObject", "GetObject"):
         call = call_of("s3", operation, {"Bucket": "b", "Key": key}, ACCOUNT, REGION)
         assert not is_allowed(call, FUNCTIONS)

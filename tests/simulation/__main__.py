@@ -1,4 +1,4 @@
-"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N]`: run seeds, show the history of one that fails.
+"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N] [--lag S]`: run seeds, show the history of a failure.
 
 `--events` runs the histories in which every change has its event (`event_histories.py`), `--lag 280` those of an EC2
 that shows changes so many seconds late at most.
@@ -53,8 +53,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=400, help="how many seeds to run (default: 400)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
     parser.add_argument("--events", action="store_true", help="run histories in which every change has its event")
-    parser.add_argument("--lag", type=float, help="EC2 shows a change so many seconds late at most")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--lag", type=float, default=60, help="how late EC2 may show a change, in seconds (default: 60)"
+    )
     options = parser.parse_args()
     seeds = options.seed or list(range(options.first, options.first + options.seeds))
     chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]

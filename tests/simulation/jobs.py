@@ -19,7 +19,7 @@ from library.aws.lock import REPORTING_LOCK_ID, Lock, LockedError
 from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError
 from remediation.backups import Backups
-from remediation.change import COULD_NOT
+from remediation.change import GROUP_ERRORS
 from remediation.context import RemediationContext
 from remediation.notify import Notifier
 from remediation.restore import RestoreJob
@@ -40,7 +40,7 @@ MAY_RAISE = (
     LockedError,
     JiraError,
     CannotRestoreError,
-    *COULD_NOT,
+    *GROUP_ERRORS,
 )
 """What ends a job, so that it is tried again or runs again later."""
 
@@ -98,10 +98,10 @@ class _Runtime(Runtime):
 class Screen:
     """Somebody who agrees to everything."""
 
-    def say(self, text: object) -> None:
+    def show(self, text: object) -> None:
         """Nobody reads it."""
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """Yes."""
         del question
         return "y"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = {path.stem: path for path in sorted((ROOT / "tests" / "simulation" / "bugs").glob("*.patch"))}
-_COPIED = ("hammer", "identification", "library", "remediation", "reporting", "tests", "pyproject.toml")
+COPIED = ("hammer", "identification", "library", "remediation", "reporting", "tests", "pyproject.toml")
 CROSSING_SCANS = "tests/unit/identification/test_crossing_scans.py"
 _HUNK = re.compile(r"^@@.*$", re.MULTILINE)
 
@@ -51,7 +51,7 @@ def caught(name: str, seeds: int = 1200) -> str:
     """Run seeds on a copy of the code with a bug. Returns the last lines of the output; empty: nothing was noticed."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for each in _COPIED:
+        for each in COPIED:
             copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
             copy(ROOT / each, folder / each)
         apply(BUGS[name].read_text("utf-8"), folder)

@@ -315,10 +315,10 @@ def test_groups_of_ec2(raw: Any) -> None:
 class _Nobody:
     """Nobody reads along."""
 
-    def say(self, text: object) -> None:
+    def show(self, text: object) -> None:
         del text
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         del question
         return "q"
 

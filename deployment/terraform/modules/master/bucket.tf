@@ -1,4 +1,4 @@
-# Three prefixes: config/ (the configuration), host/ (the package of the host), security_groups/ (backups).
+# config/ (the configuration), host/ (the package of the host), security_groups/ (backups), closing/ (what changes closed).
 resource "aws_s3_bucket" "hammer" {
   bucket        = local.bucket
   force_destroy = !var.protect_data
