@@ -34,7 +34,7 @@ class Why(StrEnum):
     RESTORED = "restored"
     EXEMPT = "exempt"
     GONE = "gone"
-    FIXED = "fixed by its owner"
+    FIXED = "safe already"
     REMEDIATED = "remediated already"
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"

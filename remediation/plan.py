@@ -194,7 +194,7 @@ def plan_remediation(
     if evaluation.unreadable:
         return Refusal(Why.NOT_UNDERSTOOD, f"not understood: {'; '.join(evaluation.unreadable)}")
     if not evaluation.exposures:
-        return Refusal(Why.FIXED, "fixed by its owner: no restricted port is public any more")
+        return Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
         return Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed")
     if not (hit := in_scope(evaluation, policy, begun)):

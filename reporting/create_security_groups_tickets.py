@@ -80,7 +80,8 @@ def command(
     if dry_run:
         reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None))
         reporter.run(selection, dry_run=True)
-        _show(reporter.summary, "dry run, nothing was told: ")
+        would = "would tell: " if reporter.summary.told else ""
+        _show(reporter.summary, f"dry run, nothing was told: {would}")
     else:
         records = JobRecords(IssueTable(dynamodb, section.table_name).items, aws.main_account_id)
         with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:

@@ -17,13 +17,14 @@ from library.notifications.broadcast import Sent, broadcast, issue_key, issue_li
 from reporting.group_text import exemption_line
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, told_of
+from reporting.ticket_facts import AlertAdvice, Place
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
 
-TITLE = "Security groups that the Internet reaches"
+TITLE = "Security groups"
 _HEADINGS = {
     None: "Closed automatically soon",
     News.NEW: "New",
@@ -119,12 +120,25 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     elif step.alert is None or not step.alert.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
         reminder = step.alert is None
-        told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=reminder, at_once=step.at_once)
+        told = text_of(issue).alert(
+            issue,
+            restricted,
+            step.closes_at,
+            is_reminder=reminder,
+            at_once=step.at_once,
+            advice=None if jira else _advice(config, issue),
+        )
         line = f"{line}: {told.text}"
         details = (f"    {exemption}", *told.details) if exemption else told.details
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)
+
+
+def _advice(config: Configuration, issue: Issue) -> AlertAdvice:
+    """Where a message without a ticket points its reader."""
+    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    return AlertAdvice(place.console_url(issue.issue_id), config.whitelisting_procedure_url)
 
 
 def _of(step: Step) -> str:

@@ -24,10 +24,10 @@ _NAME_LIMIT = 160
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 _VERDICTS = {
     "": "not judged",
-    Verdict.INTERNET: "from the Internet",
-    Verdict.UNKNOWN: "unknown",
+    Verdict.INTERNET: "can connect now",
+    Verdict.UNKNOWN: "not known",
     Verdict.BLOCKED: "blocked",
-    Verdict.INTERNAL: "internal only",
+    Verdict.INTERNAL: "no public address",
     Verdict.UNUSED: "not in use",
 }
 

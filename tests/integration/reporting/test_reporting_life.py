@@ -16,7 +16,7 @@ TICKET = r"""Anybody on the Internet can reach tcp 22 (SSH), tcp 3389 (Remote De
 
 In the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
 
-Unless it is fixed or exempt before, Hammer will close it on 2026-12-13 03:00 UTC or soon after.
+Unless it is fixed or exempt by then, Hammer will close it on 2026-12-13 03:00 UTC or soon after.
 
 h3. What is open, and to whom
 
@@ -288,7 +288,7 @@ def test_what_is_found_again_while_its_ticket_is_open_gets_a_comment() -> None:
         assert world.report().told == {"found again": 1}
         [ticket] = world.jira.tickets.values()
         assert (ticket.status, len(ticket.said)) == ("To Do", 1)
-        assert "Unless it is fixed or exempt before, Hammer will close it in 21 days." in ticket.said[0]
+        assert "Unless it is fixed or exempt by then, Hammer will close it in 21 days." in ticket.said[0]
 
 
 @pytest.mark.parametrize("lost", ["deleted", "cannot be reopened"])

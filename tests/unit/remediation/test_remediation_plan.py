@@ -534,7 +534,7 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
 @pytest.mark.parametrize(
     ("rules", "case", "quota", "refusal"),
     [
-        ([], Case([]), ROOM, Refusal(Why.FIXED, "fixed by its owner: no restricted port is public any more")),
+        ([], Case([]), ROOM, Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more")),
         (
             [ALL],
             Case([], exemptions=exempt()),
