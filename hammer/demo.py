@@ -278,7 +278,7 @@ class Demo:
         remediated = sum(1 for issue in issues if issue.timestamps.remediated)
         self._console.print(
             f"Found {found} of {self._world.groups} groups open to the Internet, and {count[Status.WHITELISTED]} "
-            f"exempt by the whitelist.\n"
+            f"exempt now.\n"
             f"Reported {found} and, after {self._config.secgrp_unrestricted_access.remediation_retention_period} days, "
             f"remediated {remediated}, each with a backup in S3.\n"
             f"Looked again: {count[Status.OPEN]} are still open, {count[Status.RESOLVED] + count[Status.CLOSED]} "

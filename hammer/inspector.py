@@ -108,7 +108,8 @@ def command(
         typer.echo(f"{shown(decision, plan)}\n")
     for reason in saved.other:
         typer.echo(f"not about a finding: {printable(reason)}\n")
-    typer.echo(", ".join(f"{count} {_would(outcome)}" for outcome, count in counts.items()) or "no findings")
+    counts = Counter({"to publish" if kind == FindingDelivery.PUBLISH else kind: n for kind, n in counts.items()})
+    typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no findings")
     for problem in saved.problems:
         typer.echo(f"hammer: {printable(problem)}", err=True)
     if saved.problems:

@@ -108,7 +108,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
     Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
     """
     if issue.status is Status.WHITELISTED or _exempt_as_a_whole(issue, policy, now.date()):
-        return Refusal(Why.EXEMPT, "exempt by the whitelist")
+        return Refusal(Why.EXEMPT, "exempt now")
     if issue.status is not Status.OPEN:
         return Refusal(Why.NOT_OPEN, f"its issue is {issue.status}")
     details = RemediationDetails.of(issue.remediation_details)

@@ -196,7 +196,7 @@ def plan_remediation(
     if not evaluation.exposures:
         return Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
-        return Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed")
+        return Refusal(Why.EXEMPT, "exempt now: all that is exposed")
     if not (hit := in_scope(evaluation, policy, begun)):
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")

@@ -81,7 +81,7 @@ def reachable(way: Way, reached: Iterable[tuple[IntervalSet, IntervalSet, bool]]
     left = len(clauses) - _CLAUSES_NAMED
     said = ", ".join(clauses[:_CLAUSES_NAMED]) + (f", and others to {left} more sets of ports" if left > 0 else "")
     over = f" over load balancer {_balancer(way.entry)}" if way.forwards is not None else ""
-    return f"{said[0].upper()}{said[1:]} at {way.address.text}{over}."
+    return f"{said[0].upper()}{said[1:]} of {way.interface.resource} at {way.address.text}{over}."
 
 
 def blocked(network: RegionNetwork, way: Way, blocker: Blocker, attempt: Attempt, source: int) -> str:

@@ -280,7 +280,7 @@ def check_the_first_issues(deployed: Deployed, reader: Reader) -> None:
     shown = reader.follow("From nothing to the first issue")
 
     assert [group for _, group in expected if group not in shown] == []
-    assert "all is well: every region was seen whole" in shown
+    assert "Hammer itself works: every region was seen whole" in shown
     assert len(re.findall(r"(?m)^ (?:master|slave[12]) +(?:eu-west-1|us-east-1) +complete ", shown)) == 6
     items = deployed.client("dynamodb").scan(TableName=TABLE)["Items"]
     issues = {

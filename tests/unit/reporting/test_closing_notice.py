@@ -203,8 +203,8 @@ def test_a_ticket_says_the_next_run_in_place_of_a_date() -> None:
 def test_the_comment_on_another_date() -> None:
     [sooner] = plan([issue(jira_details=told(False))], JIRA, ON, NOW)
     assert plain_text(closing_changed(sooner.issue, facts(sooner))) == (
-        "The severity of security group sg-1 is critical. Unless it is fixed or exempt by then, Hammer will close it at "
-        "its next run.\n"
+        "The severity of security group sg-1 is critical. Unless it is fixed or exempt by then, Hammer will close it "
+        "at its next run.\n"
     )
     [later] = plan([issue(Verdict.BLOCKED, jira_details=told(True))], JIRA, ON, NOW)
     assert plain_text(closing_changed(later.issue, facts(later))) == (

@@ -323,7 +323,7 @@ def test_the_program_that_opened_a_group(agent: str, program: str) -> None:
 def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
     unknown = Reachability.of(Verdict.UNKNOWN, None, "open_completely", (), (), ("One.", "Two."))
     assert verdict_line(issue(reachability=unknown)) == (
-        "Open, and it is not known who can connect. Severity: high. One."
+        "Whether somebody on the Internet can connect is not known. One. Severity: high."
     )
 
 

@@ -150,8 +150,7 @@ def test_a_title_names_four_ports_and_counts_the_rest() -> None:
     ports = PortSet.parse(["1", "3", "5", "7", "9"])
     everything = Exposure("tcp", 0, 65535, "8.8.8.8/32", "open_partly")
     assert summary(issue(everything, status="open_partly"), PLACE, ports) == (
-        "Medium: tcp/1, tcp/3, tcp/5, tcp/7 and 1 more open to 8.8.8.8: "
-        '"web", shop (210987654321), eu-west-1, sg-1'
+        'Medium: tcp/1, tcp/3, tcp/5, tcp/7 and 1 more open to 8.8.8.8: "web", shop (210987654321), eu-west-1, sg-1'
     )
 
 

@@ -177,12 +177,7 @@ CHANGED = paragraph("What is open in security group sg-1 has changed.")
         pytest.param(
             issue(reachability=REACHABLE),
             [TOLD],
-            (
-                paragraph(
-                    "Who can connect through security group sg-1 has changed. "
-                    "Sentence 1. Severity: critical."
-                ),
-            ),
+            (paragraph("Who can connect through security group sg-1 has changed. Sentence 1. Severity: critical."),),
             id="it is reachable now",
         ),
         pytest.param(

@@ -55,9 +55,7 @@ def exposure(ports: str, cidr: str, protocol: str = "tcp", prefix_list_id: str =
             "SSH (tcp/22) open to the whole Internet, every other protocol and port to 8.8.8.8",
             id="all traffic from one, a port from everywhere",
         ),
-        pytest.param(
-            [exposure("", "8.8.8.0/24", "50")], "protocol 50 open to 8.8.8.0/24 (256 addresses)", id="ESP"
-        ),
+        pytest.param([exposure("", "8.8.8.0/24", "50")], "protocol 50 open to 8.8.8.0/24 (256 addresses)", id="ESP"),
         pytest.param(
             [exposure("22", "8.8.8.8/32"), exposure("22", "9.9.9.9/32")],
             "SSH (tcp/22) open to 8.8.8.8 and 9.9.9.9",
@@ -71,9 +69,13 @@ def exposure(ports: str, cidr: str, protocol: str = "tcp", prefix_list_id: str =
         pytest.param(
             [exposure("22", "10.0.0.0/7")], "SSH (tcp/22) open to 11.0.0.0/8 (16,777,216 addresses)", id="half private"
         ),
-        pytest.param([exposure("22", "2a00::/16")], "SSH (tcp/22) open to 2a00::/16 (less than 1 % of IPv6)", id="IPv6"),
         pytest.param(
-            [exposure("0-65535", "0.0.0.0/0", "udp")], "udp/22, SNMP (udp/161), Remote Desktop (udp/3389), udp/5432 open to the whole Internet", id="every UDP port"
+            [exposure("22", "2a00::/16")], "SSH (tcp/22) open to 2a00::/16 (less than 1 % of IPv6)", id="IPv6"
+        ),
+        pytest.param(
+            [exposure("0-65535", "0.0.0.0/0", "udp")],
+            "udp/22, SNMP (udp/161), Remote Desktop (udp/3389), udp/5432 open to the whole Internet",
+            id="every UDP port",
         ),
         pytest.param(
             [exposure("8080", "0.0.0.0/0")],
@@ -90,7 +92,9 @@ def test_what_rules_allow(perms: list[Exposure], text: str) -> None:
 
 def test_many_clauses_and_ports_are_counted() -> None:
     perms = [exposure(str(port), f"8.8.{port}.0/24") for port in range(1, 6)]
-    assert allowed_text(clauses(perms, PortSet.parse(["1-9"]))).endswith("tcp/3 to 8.8.3.0/24 (256 addresses), and 2 more")
+    assert allowed_text(clauses(perms, PortSet.parse(["1-9"]))).endswith(
+        "tcp/3 to 8.8.3.0/24 (256 addresses), and 2 more"
+    )
     perms = [exposure(str(port), "0.0.0.0/0") for port in range(1, 12, 2)]
     text = "tcp/1, tcp/3, tcp/5, tcp/7 and 2 more open to the whole Internet"
     assert allowed_text(clauses(perms, PortSet.parse(["1-19"]))) == text
