@@ -43,10 +43,12 @@ SortOption = Annotated[
     Sort | None,
     typer.Option("--sort", help="The order. By default severity for table and html, account for other formats."),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print the issues.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the issues.")]
 OutputOption = Annotated[
     str | None,
-    typer.Option("--output", metavar="FILE", help="Write to this file, or to s3://bucket/key, instead of printing."),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to this file, or to s3://bucket/key; its ending says the format."
+    ),
 ]
 
 

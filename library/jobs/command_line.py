@@ -194,7 +194,7 @@ class Command(TyperCommand):
 def application(command: Callable[..., Any]) -> typer.Typer:
     """A program of one command, run by `run`."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(cls=Command)(command)
+    app.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})(command)
     return app
 
 

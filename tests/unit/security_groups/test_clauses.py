@@ -10,7 +10,7 @@ from library.network.addresses import INTERNET, PUBLIC, AddressSet
 from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, audience_text, clauses
-from library.security_groups.exposure import Evaluator, Exposure
+from library.security_groups.exposure import Evaluator, Exposure, OpenStatus
 from library.security_groups.group import IngressRule, SecurityGroup
 
 RESTRICTED = PortSet.parse([22, 3389, 5432, "udp/161"])
@@ -18,9 +18,9 @@ RESTRICTED = PortSet.parse([22, 3389, 5432, "udp/161"])
 
 def exposure(ports: str, cidr: str, protocol: str = "tcp", prefix_list_id: str = "") -> Exposure:
     first, _, last = ports.partition("-")
-    numbers = (None, None) if not ports else (int(first), int(last or first))
-    status = "open_completely" if cidr in ("0.0.0.0/0", "::/0") else "open_partly"
-    return Exposure(protocol, *numbers, cidr, status, prefix_list_id)  # type: ignore[arg-type]
+    from_port, to_port = (int(first), int(last or first)) if ports else (None, None)
+    status: OpenStatus = "open_completely" if cidr in ("0.0.0.0/0", "::/0") else "open_partly"
+    return Exposure(protocol, from_port, to_port, cidr, status, prefix_list_id)
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,18 @@ SOURCES = (
     *("0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "64.0.0.0/2", "8.8.8.0/24", "8.8.8.8/32", "10.0.0.0/8"),
     *("::/0", "2000::/3", "2a00::/16"),
 )
+PORTS: tuple[tuple[int, int], ...] = ((22, 22), (22, 3389), (0, 65535), (161, 161), (5432, 5432), (80, 80))
+
+
+def rule(protocol: str, ports: tuple[int, int], cidr: str) -> IngressRule:
+    from_port, to_port = (None, None) if protocol in ("-1", "50") else ports
+    return IngressRule(protocol, from_port, to_port, cidr=cidr)
+
+
 RULES = st.builds(
-    lambda protocol, ports, cidr: IngressRule(
-        protocol, *((None, None) if protocol in ("-1", "50") else ports), cidr=cidr
-    ),
+    rule,
     st.sampled_from(("tcp", "udp", "6", "-1", "50", "icmp")),
-    st.sampled_from(((22, 22), (22, 3389), (0, 65535), (161, 161), (5432, 5432), (80, 80))),
+    st.sampled_from(PORTS),
     st.sampled_from(SOURCES),
 )
 
@@ -122,7 +128,7 @@ RULES = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(RULES, min_size=1, max_size=6))
 def test_every_clause_is_what_the_evaluation_found(rules: list[IngressRule]) -> None:
-    group = SecurityGroup("sg-1", "web", "vpc-1", {}, tuple(rules), ())
+    group = SecurityGroup("sg-1", "web", "vpc-1", "", {}, tuple(rules))
     evaluation = Evaluator(RESTRICTED, AddressSet()).evaluate(group, {})
     found = clauses(evaluation.exposures, RESTRICTED)
     said = EMPTY
