@@ -37,9 +37,11 @@ from library.jobs.command_line import (
     ConfigOption,
     Exit,
     NotThereError,
+    WrongUsageError,
+    accounts_named,
     application,
+    place_of_group,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_regions,
     run,
 )
@@ -345,9 +347,14 @@ class _Seen:
 
 
 def command(
-    account: Annotated[str, typer.Option("--account", metavar="ID", help="The group's account.")],
-    region: Annotated[str, typer.Option("--region", metavar="REGION", help="The group's region.")],
-    group: Annotated[str, typer.Option("--group", metavar="ID", help="The security group.")],
+    group_id: Annotated[str, typer.Argument(metavar="[GROUP]", help="The security group.")] = "",
+    account: Annotated[
+        str, typer.Option("--account", metavar="ID", help="The group's account, where the table has no issue of it.")
+    ] = "",
+    region: Annotated[
+        str, typer.Option("--region", metavar="REGION", help="The group's region, where the table has no issue of it.")
+    ] = "",
+    group: Annotated[str, typer.Option("--group", metavar="ID", help="The security group, too.")] = "",
     config: ConfigOption = None,
     ask_aws: Annotated[
         bool,
@@ -359,12 +366,18 @@ def command(
     ] = False,
 ) -> None:
     """Explain one security group: rules, who can connect and how, issue, owners, and what remediation would do."""
+    group = group or group_id
+    if not group or (group_id and group != group_id):
+        raise WrongUsageError("name one group: hammer explain sg-…")
     configuration = read_configuration(config)
     aws = configuration.aws
-    refuse_unknown_regions([region], aws.regions)
+    refuse_unknown_regions([region] if region else (), aws.regions)
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
     configuration = with_organization(configuration, sessions)
-    refuse_unknown_accounts([account], configuration.scanned_accounts())
+    known = configuration.scanned_accounts()
+    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    named = accounts_named([account] if account else (), known)
+    account, region = place_of_group(group, named, [region] if region else (), known, table)
     now = datetime.now(UTC)
     problems: list[str] = []
     restricted = configuration.secgrp_unrestricted_access.restricted_ports

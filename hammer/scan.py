@@ -14,7 +14,6 @@ from typing import Annotated
 
 import typer
 
-from hammer.formats import Format
 from hammer.listing.issue import Listing, at_least, chosen
 from hammer.output import (
     FormatOption,
@@ -24,6 +23,7 @@ from hammer.output import (
     SeverityOption,
     SortOption,
     check_output,
+    chosen_format,
     order,
     wanted,
     write,
@@ -64,7 +64,7 @@ def command(
     port: PortOption = None,
     owner: OwnerOption = None,
     sort: SortOption = None,
-    output_format: FormatOption = Format.TABLE,
+    asked_format: FormatOption = None,
     output: OutputOption = None,
     fail_on: FailOnOption = None,
 ) -> None:
@@ -74,6 +74,7 @@ def command(
     sensitive ports. Exits with 3 when there are issues, 1 when something could not be read, 0 otherwise.
     """
     expect_many_objects()
+    output_format = chosen_format(asked_format, output)
     take, sort = wanted(severity, port, owner), order(sort, output_format)
     check_output(output)
     now = datetime.now(UTC)

@@ -39,9 +39,9 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    accounts_named,
     application,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -284,7 +284,7 @@ def command(
     aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
     sessions = Sessions(aws.main_account_id, aws.region, role_name="")
     configuration = with_organization(configuration, sessions)
-    refuse_unknown_accounts(account, configuration.scanned_accounts())
+    account = accounts_named(account, configuration.scanned_accounts())
     refuse_unknown_regions(region, aws.regions)
     now = datetime.now(UTC)
     table = IssueTable(sessions.client("dynamodb"), table_name)

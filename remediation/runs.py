@@ -498,7 +498,7 @@ class InteractiveRun:
 
     def _answer(self, issue: Issue, seen: Look) -> str:
         while True:
-            answer = self._person.ask("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit):")[:1]
+            answer = self._person.ask("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit), ?:")[:1]
             if answer in ("y", "n", "a", "q"):
                 return answer
             if answer == "d":
@@ -508,6 +508,8 @@ class InteractiveRun:
                     self._person.say(f"  its backups could not be listed: {explain(error)}")
                     backups = []
                 self._person.say(console.details(issue, seen, backups))
+            else:
+                self._person.say(console.HELP)
 
     def _change(self, issue: Issue, seen: Look, config: Configuration) -> bool:
         """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
@@ -526,6 +528,8 @@ class InteractiveRun:
             self._person.say(f"  {result.text}: look again")
             return False
         self._conclude_changing("")
+        if result.kind is ResultKind.REMEDIATED:
+            self._person.say(f"  take it back with: {console.restore_command(issue)}")
         return True
 
     def _conclude_changing(self, reason: str) -> None:

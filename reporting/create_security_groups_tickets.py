@@ -30,9 +30,9 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    accounts_named,
     application,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -71,7 +71,7 @@ def command(
     # The role is remediation's, too: reporting leaves behind what it does not need of it.
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
-    refuse_unknown_accounts(account, configuration.scanned_accounts())
+    account = accounts_named(account, configuration.scanned_accounts())
     dynamodb = sessions.client("dynamodb")
     refuse_unknown_regions(region, aws.regions)
     refuse_unknown_groups(group, account or configuration.scanned_accounts(), IssueTable(dynamodb, section.table_name))
