@@ -19,6 +19,7 @@ _COMMANDS = {
     "scan": "hammer.scan",
     "issues": "hammer.issues",
     "explain": "hammer.explain",
+    "init": "hammer.init",
     "check-config": "hammer.check_config",
     "identify": "hammer.identify",
     "bootstrap": "hammer.bootstrap",
