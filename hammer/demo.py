@@ -52,6 +52,7 @@ _BUCKET = "hammer-demo-backups"
 _QUEUE = "hammer-demo-describe-security-groups"
 _END_OF_THE_BEGINNING = "What is open, and to whom\n"
 _ID = re.compile(r"\b(sg|vpc|i|igw|rtb|acl|eni|subnet)-[0-9a-f]+")  # other in each performance
+_PAGE = re.compile(r"(https://[\w.-]+/)\S+")  # too long for a line
 _ADDRESS = re.compile(r"\b54(?:\.\d+){3}\b")  # the same
 # Only the date on which the shown ticket says that its group will be closed.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
@@ -244,9 +245,8 @@ class Demo:
         shown = next(ticket for ticket in tickets if f'"{demo_world.SHOWN_GROUP}"' in ticket.partition("\n")[0])
         beginning, *_ = shown.partition(_END_OF_THE_BEGINNING)
         for line in _TIME.sub("(21 days from now)", _without_ids(beginning)).rstrip().splitlines():
-            for part in wrap(
-                line, _WIDTH - 4, drop_whitespace=False, break_long_words=False, break_on_hyphens=False
-            ) or [""]:
+            indent = " " * (len(line) - len(line.lstrip(" *")))
+            for part in wrap(line, _WIDTH - 4, subsequent_indent=indent, break_on_hyphens=False) or [""]:
                 self._console.print(f"  | {part}".rstrip(), markup=False)
         self._console.print("\nand goes on with the rules, each path, and commands that fix and restore it.")
 
@@ -303,7 +303,7 @@ class Demo:
         remediated = sum(1 for issue in issues if issue.timestamps.remediated)
         self._console.print(
             f"Found {found} of {self._world.groups} groups open to the Internet, and {count[Status.WHITELISTED]} "
-            f"more that is exempt.\n"
+            f"more that are exempt.\n"
             f"Reported {found} and, after {self._config.secgrp_unrestricted_access.remediation_retention_period} days, "
             f"remediated {remediated}, each with a backup in S3.\n"
             f"Looked again: {count[Status.OPEN]} are still open, {count[Status.RESOLVED] + count[Status.CLOSED]} "
@@ -329,7 +329,7 @@ def _doing(text: str) -> Iterator[None]:
 
 def _without_ids(text: str) -> str:
     """A text without what is another in each performance."""
-    return _ADDRESS.sub("54.…", _ID.sub(r"\1-…", text))
+    return _ADDRESS.sub("54.…", _ID.sub(r"\1-…", _PAGE.sub(r"\1…", text)))
 
 
 def _set_back(table: IssueTable, issue: Issue, reported: datetime) -> None:
