@@ -134,7 +134,7 @@ def many_issues(count: int) -> list[ListedIssue]:
     rdp = Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")
     every = Exposure("tcp", 0, 65535, "0.0.0.0/0", "open_completely")
     rules = ((SSH,), (SSH, LISTED), (EVERYTHING,), (LISTED,), (rdp,), (every, LISTED))
-    accounts = (("123456789012", "master"), ("210987654321", "shop"), ("321098765432", "analytics-production"))
+    accounts = (("123456789012", "main"), ("210987654321", "shop"), ("321098765432", "analytics-production"))
     verdicts = (INTERNET, None, Reachability.of(Verdict.UNUSED, None, "open_partly"))
     made = []
     for number in range(count):

@@ -22,7 +22,7 @@ addEventListener("DOMContentLoaded", () => {
       owner: text(row, 4) || "\uffff", age: row.cells[5].dataset.r, due: row.cells[6].dataset.r,
     },
   }));
-  const filters = ["severity", "status", "account", "port", "owner"]
+  const filters = ["severity", "status", "verdict", "account", "region", "port", "owner"]
     .map((name) => [name, byId("by-" + name)]).filter(([, select]) => select);
   let order = { column: "", step: 1 }, limit = PAGE, found = [];
 
@@ -100,6 +100,13 @@ addEventListener("DOMContentLoaded", () => {
       article.scrollIntoView();
     }
   };
+  document.addEventListener("click", (event) => {
+    if (!event.target.matches?.(".copy")) return;
+    const button = event.target, code = button.nextElementSibling;
+    const told = (text) => { button.textContent = text; setTimeout(() => { button.textContent = "Copy"; }, 2000); };
+    const marked = () => { getSelection().selectAllChildren(code); told("Marked: press Ctrl+C"); };
+    navigator.clipboard ? navigator.clipboard.writeText(code.textContent).then(() => told("Copied"), marked) : marked();
+  });
   // On paper there is nothing to choose: all that is wanted is printed.
   let before = limit;
   addEventListener("beforeprint", () => {
