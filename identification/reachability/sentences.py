@@ -77,9 +77,13 @@ def reachable(way: Way, reached: Iterable[tuple[IntervalSet, IntervalSet, bool]]
         found = AddressSet(sources) if version == 4 else AddressSet(v6=sources)
         who = "anyone on the Internet" if is_all else audience_text(found)
         by_audience.setdefault(who, []).append(traffic)
-    clauses = [f"{who} can connect to {_traffic(traffic)}" for who, traffic in by_audience.items()]
+    verbs = ["can connect to", *["to"] * (len(by_audience) - 1)]
+    clauses = [
+        f"{who} {verb} {_traffic(traffic)}" for verb, (who, traffic) in zip(verbs, by_audience.items(), strict=True)
+    ]
     left = len(clauses) - _CLAUSES_NAMED
-    said = ", ".join(clauses[:_CLAUSES_NAMED]) + (f", and others to {left} more sets of ports" if left > 0 else "")
+    said = ", and ".join(clauses[:_CLAUSES_NAMED]) + (f", and others to {left} more sets of ports" if left > 0 else "")
+    said += "," if len(clauses) > 1 else ""
     over = f" over load balancer {_balancer(way.entry)}" if way.forwards is not None else ""
     return f"{said[0].upper()}{said[1:]} of {way.interface.resource} at {way.address.text}{over}."
 
