@@ -17,6 +17,7 @@ addEventListener("DOMContentLoaded", () => {
   const text = (row, cell) => row.cells[cell].textContent.trim().toLowerCase();
   const rows = [...body.rows].map((row, position) => ({
     row, position, article: articles.get(row.dataset.i), data: row.dataset, text: "",
+    cells: { verdict: row.cells[3].lastElementChild.textContent, region: row.cells[2].lastElementChild.textContent },
     keys: {
       severity: row.dataset.r.padStart(2, "0"), group: text(row, 1), account: text(row, 2),
       owner: text(row, 4) || "\uffff", age: row.cells[5].dataset.r, due: row.cells[6].dataset.r,
@@ -41,7 +42,7 @@ addEventListener("DOMContentLoaded", () => {
     for (const [name, select] of filters) {
       if (select.selectedIndex === 0) continue;
       const wanted = select.value;
-      if (name === "port" ? !data.ports.split(" ").includes(wanted) : data[name] !== wanted) return false;
+      if (name === "port" ? !data.ports.split(" ").includes(wanted) : (data[name] ?? one.cells[name]) !== wanted) return false;
     }
     return true;
   };
@@ -100,6 +101,15 @@ addEventListener("DOMContentLoaded", () => {
       article.scrollIntoView();
     }
   };
+  for (const article of articles.values()) {
+    const code = article.querySelector("pre");
+    if (!code) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    code.before(button);
+  }
   document.addEventListener("click", (event) => {
     if (!event.target.matches?.(".copy")) return;
     const button = event.target, code = button.nextElementSibling;

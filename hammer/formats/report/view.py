@@ -22,6 +22,11 @@ from reporting.exposure_text import cli_commands, share
 _SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
 _NAME_LIMIT = 160
+_SHORT_NAMES = {
+    "AWS Foundational Security Best Practices": "AWS FSBP",
+    "CIS AWS Foundations Benchmark": "CIS AWS",
+    "NIST SP 800-53 Rev. 5": "NIST 800-53 r5",
+}
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 _VERDICTS = {
     "": "not judged",
@@ -263,7 +268,10 @@ def _controls(issue: ListedIssue) -> str:
     """The controls that it breaks, those of versions of a benchmark that number them alike together."""
     by_standard: dict[str, list[str]] = {}
     for control in issue.controls:
-        by_standard.setdefault(control.standard, []).append(control.id)
+        standard = control.standard
+        for long, short in _SHORT_NAMES.items():
+            standard = standard.replace(long, short)
+        by_standard.setdefault(standard, []).append(control.id)
     alike: dict[tuple[str, str], list[str]] = {}
     for standard, ids in by_standard.items():
         name, _, version = standard.rpartition(" v")
