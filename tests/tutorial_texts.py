@@ -97,7 +97,8 @@ def ticket() -> str:
 def slack(config: Configuration) -> str:
     """The message for a channel, and its thread, without the marks of bold text."""
     step = Step(_ISSUE, None, News.NEW, None, _CLOSES_AT, report=True, close=False)
-    alert = slack_text._alert(config, None, step)
+    named = config.with_accounts({_PLACE.account_id: _PLACE.account_name})
+    alert = slack_text._alert(named, None, step)
     blocks = [block for message in compose(slack_text.TITLE, [alert]) for block in message.blocks]
     return wrapped("\n\n".join(block["text"]["text"].replace("*", "") for block in blocks))
 

@@ -178,7 +178,7 @@ def test_only_what_is_selected_is_told(world: World, tmp_path: Path, option: tup
     for group, account in (("sg-1", MAIN), ("sg-2", MAIN), ("sg-3", MEMBER)):
         world.found(group, account_id=account)
     assert run(world, tmp_path, *option).exit_code == 0
-    assert {t.fields["summary"].partition(" ")[0] for t in world.jira.tickets.values()} == told
+    assert {t.fields["summary"].rpartition(" ")[2] for t in world.jira.tickets.values()} == told
 
 
 def test_only_accounts_of_the_section_are_told(world: World, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_only_accounts_of_the_section_are_told(world: World, tmp_path: Path) -> 
     world.found("sg-1")
     world.found("sg-3", account_id=MEMBER)
     run(world, tmp_path)
-    assert [t.fields["summary"].partition(" ")[0] for t in world.jira.tickets.values()] == ["sg-3"]
+    assert [t.fields["summary"].rpartition(" ")[2] for t in world.jira.tickets.values()] == ["sg-3"]
 
 
 def test_an_account_that_is_not_reported_on_is_wrong_usage(world: World, tmp_path: Path) -> None:
