@@ -129,8 +129,9 @@ def _open_to_the_internet(client: EC2Client, vpc_id: str, subnet_id: str) -> Non
     """An internet gateway, and a route to it from a subnet."""
     gateway = client.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     client.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc_id)
-    main = {"Name": "vpc-id", "Values": [vpc_id]}
-    table = client.describe_route_tables(Filters=[main])["RouteTables"][0]["RouteTableId"]
+    table = client.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["RouteTables"][0][
+        "RouteTableId"
+    ]
     client.associate_route_table(RouteTableId=table, SubnetId=subnet_id)
     client.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
 

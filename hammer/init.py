@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,7 +71,8 @@ def command(
     session = sdk_session()
     region = region or session.get_config_variable("region") or "eu-west-1"
     if not account:
-        account = session.create_client("sts", region_name=region).get_caller_identity()["Account"]
+        sts: Any = session.create_client("sts", region_name=region)
+        account = sts.get_caller_identity()["Account"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "config.yaml"

@@ -300,7 +300,8 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         status=issue.status,
         owner=known.owner(account_id, details),
         ports=exposed_ports(details.perms, known.restricted),
-        clauses=clauses(details.perms, known.restricted),
+        # Inspector does not say to whom: what stands in a finding's `perms` is an assumption.
+        clauses=clauses(details.perms, known.restricted) if issue.kind is SECURITY_GROUP else (),
         controls=controls_broken(details),
         timestamps=issue.timestamps,
         opened_by=issue.opened_by,

@@ -135,8 +135,8 @@ def headline(listing: Listing) -> tuple[str, bool]:
     if overdue := sum(issue.due is not None and issue.due <= now for issue in issues):
         text += f"; {overdue:,} overdue"
     ages = [age for issue in issues if (age := issue.age(now)) is not None]
-    if ages and max(ages):
-        text += f"; the oldest was found {counted(max(ages), 'day')} ago"
+    if oldest := max(ages, default=0):
+        text += f"; the oldest was found {counted(oldest, 'day')} ago"
     return f"{text}.", False
 
 
@@ -162,7 +162,7 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         severity=str(issue.severity),
         status="exempt" if issue.whitelisted else str(issue.status),
         verdict=_VERDICTS[issue.verdict],
-        allows=allowed_sentence(issue.clauses),
+        allows=allowed_sentence(issue.clauses) if issue.clauses else "",
         ports=issue.ports,
         owner=owner,
         age="" if days is None else counted(days, "day") if days else "today",
