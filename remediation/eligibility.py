@@ -37,7 +37,7 @@ class Why(StrEnum):
     RESTORED = "restored"
     EXEMPT = "exempt"
     GONE = "gone"
-    FIXED = "fixed by its owner"
+    FIXED = "safe already"
     REMEDIATED = "remediated already"
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"
@@ -137,7 +137,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
     Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
     """
     if issue.status is Status.WHITELISTED or _exempt_as_a_whole(issue, policy, now.date()):
-        return Refusal(Why.EXEMPT, "exempt by the whitelist")
+        return Refusal(Why.EXEMPT, "exempt now")
     if issue.status is not Status.OPEN:
         return Refusal(Why.NOT_OPEN, f"its issue is {issue.status}")
     details = RemediationDetails.of(issue.remediation_details)

@@ -30,9 +30,9 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    accounts_named,
     application,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -71,7 +71,7 @@ def command(
     # The role is remediation's, too: reporting leaves behind what it does not need of it.
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
-    refuse_unknown_accounts(account, configuration.scanned_accounts())
+    account = accounts_named(account, configuration.scanned_accounts())
     dynamodb = sessions.client("dynamodb")
     refuse_unknown_regions(region, aws.regions)
     refuse_unknown_groups(group, account or configuration.scanned_accounts(), IssueTable(dynamodb, section.table_name))
@@ -80,7 +80,8 @@ def command(
     if dry_run:
         reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None))
         reporter.run(selection, dry_run=True)
-        _show(reporter.summary, "dry run, nothing was told: ")
+        would = "would tell: " if reporter.summary.told else ""
+        _show(reporter.summary, f"dry run, nothing was told: {would}")
     else:
         records = JobRecords(IssueTable(dynamodb, section.table_name).items, aws.main_account_id)
         with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:
