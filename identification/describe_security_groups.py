@@ -161,7 +161,7 @@ def _request_remediation(target: ScanTarget, looked: Looked, runtime: Runtime) -
         for group_id, issue in looked.issues.items()
         if issue.details.region == target.region and group_id not in looked.lagging
     ]
-    if wanted := to_remediate_at_once(certain, runtime.config):
+    if wanted := to_remediate_at_once(certain, runtime.config, runtime.now()):
         client: SQSClient = runtime.sessions.client("sqs")
         request_remediation(client, runtime.immediate_queue, wanted)
 

@@ -19,7 +19,8 @@ from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import COULD_NOT, ChangeFailedError, RuleChanges
-from remediation.eligibility import Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.context import assemble_plan
+from remediation.eligibility import Refusal, Why, policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_state import Journal, LiveGroup, UnsteadyError, describe_live
 from remediation.journal import (
     AddedRule,
@@ -41,6 +42,7 @@ from remediation.rules import RuleKey, rule_key
 if TYPE_CHECKING:
     from library.config import Configuration
     from remediation.context import RemediationContext
+    from remediation.eligibility import Policy
 
 _ROUNDS = 3  # of plan and change in one run, while somebody else keeps opening the group, or answers are lost
 
@@ -133,14 +135,15 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         return Look(None, View((), details.entry), plan_remediation(None, {}, policy, RuleQuota(0), now), held=held)
     view = view_of(details.entry, live.group.ingress, now, context.began, details.added)
     is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
-    evidence = _Evidence(context, config, issue, live, view.entry if is_ours_to_complete else None)
+    policy = policy_for(issue, replace(policy, begun=is_ours_to_complete), now, decided=decided)
+    evidence = _Evidence(context, policy, issue, live, view.entry if is_ours_to_complete else None)
     if is_ours_to_complete and view.lingering:
         # Said to be taken away already, and shown: what is not proved to be Hammer's is the group's own.
         view = view_of(evidence.entry(), live.group.ingress, now, context.began, details.added)
-    not_due = None if decided else why_not_due(issue, policy, now)
-    planned = not_due or _plan(context, config, issue, live, view)
+    not_due = None if decided else why_not_due(issue, policy_of(config, issue.account_id), now)
+    planned = not_due or _plan(context, config, policy, issue, live, view)
     if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
-        planned = _plan(context, config, issue, live, view, begun)
+        planned = _plan(context, config, policy, issue, live, view, begun)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
         closed = evidence.known_to_backups(view.entry.closed) if view.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, config, issue, live, view, closed) or planned
@@ -166,7 +169,7 @@ class _Evidence:
     """
 
     context: RemediationContext
-    config: Configuration
+    policy: Policy
     issue: Issue
     live: LiveGroup
     journal: JournalEntry | None
@@ -179,9 +182,8 @@ class _Evidence:
         if self._begun is None:
             self._begun = frozenset()
             if before := self._read():
-                policy = policy_of(self.config, self.issue.account_id)
                 lists = PrefixListReader(self.context.ec2(self.issue))
-                self._begun = begun_for(before, lists, policy, self.context.now().date())
+                self._begun = begun_for(before, lists, self.policy, self.context.now().date())
         return self._begun
 
     def proved(self) -> frozenset[str]:
@@ -220,23 +222,20 @@ class _Evidence:
 def _plan(
     context: RemediationContext,
     config: Configuration,
+    policy: Policy,
     issue: Issue,
     live: LiveGroup,
     view: View,
     begun: frozenset[RuleKey] = frozenset(),
 ) -> Plan | Refusal:
-    policy = policy_of(config, issue.account_id)
     is_shown = {rule.rule_id for rule in live.group.ingress}
     not_shown = {rule_key(rule) for rule in view.rules if rule.rule_id not in is_shown}
     live = replace(live, group=replace(live.group, ingress=view.rules))
-    lists = PrefixListReader(context.ec2(issue))
-    lists.read(policy.evaluator.prefix_lists_named(live.group))
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
     quota = context.quota(live.group, issue.account_id, issue.details.region, default)
     ticket = str(issue.jira_details.get("ticket") or "")
-    planned = plan_remediation(
-        live.group, lists.entries, policy, quota, context.now(), ticket, begun=begun, not_shown=not_shown
-    )
+    client = context.ec2(issue)
+    planned = assemble_plan(client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown)
     if isinstance(planned, Refusal) and planned.why is Why.FIXED and issue.timestamps.remediated:
         return Refusal(Why.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from library.config.models import closing_terms
-from library.issues.issue import SECURITY_GROUP, ClosingTerms, Issue, Status, has_notice
+from library.config.models import remediation_terms
+from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.reachability import Severity, severity
+from library.issues.schedule import (
+    RemediationSchedule,
+    RemediationTerms,
+    Waiting,
+    as_reported,
+    due_by_retention,
+    has_notice,
+    remediation_schedule,
+)
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
 from reporting.exposure_text import told_line
 
@@ -60,6 +69,11 @@ def is_exempt_in_part(issue: Issue, exemptions: Sequence[Exemption], now: dateti
     return bool(applying(exemptions, issue.issue_id, issue.details.vpc_id, issue.details.name, now.date()))
 
 
+def _no_exemptions(account_id: str) -> Sequence[Exemption]:
+    del account_id
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Remediation:
     """What automatic remediation will do.
@@ -71,6 +85,8 @@ class Remediation:
         strategy: how it changes them.
         reminder_days: how many days before to remind, the most first.
         immediate: by account, the severities that it closes at its next run after a notice.
+        exemptions: the exemptions of an account.
+        stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
     """
 
     accounts: frozenset[str]
@@ -79,40 +95,49 @@ class Remediation:
     strategy: str
     reminder_days: tuple[int, ...] = ()
     immediate: Mapping[str, frozenset[Severity]] = field(default_factory=dict)
+    exemptions: Callable[[str], Sequence[Exemption]] = field(default=_no_exemptions, compare=False)
+    stop_after: int = 0
 
-    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
-        """When it would close an issue that is reported now, if it was not before; None: it will not.
+    def schedule(self, issue: Issue, now: datetime, *, anew: bool = False) -> RemediationSchedule:
+        """Whether and when it changes an issue's group, if people are told now of what they were not told before.
 
         Args:
             issue: the issue.
             now: the time, in UTC.
-            anew: whether it is reported now even if it was before.
+            anew: whether the issue is reported now even if it was before.
         """
-        if not self._closes(issue):
-            return None
-        terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
-        if terms.is_immediate(issue) and (reported is None or not has_notice(issue)):
-            return now if reported is None else min(now, reported + self.retention)
-        return (terms.due(issue) if reported else None) or now + self.retention
+        if anew or issue.timestamps.reported is None:
+            return remediation_schedule(as_reported(issue, now), self.terms(issue), now)
+        return remediation_schedule(issue, self.terms(issue), now)
 
-    def closes_at_once(self, issue: Issue) -> bool:
+    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it changes the group for the first time; None: it will not. The arguments are those of `schedule`."""
+        found = self.schedule(issue, now, anew=anew)
+        if found.at_once and (anew or not has_notice(issue)):
+            return min(now, found.due) if found.due else now
+        if found.due is None and found.times is not None and found.waiting:
+            return now + self.retention  # none of it was told yet
+        return found.due
+
+    def closes_at_once(self, issue: Issue, now: datetime) -> bool:
         """Whether it closes an issue at its next run, once people are told so (immediate mode)."""
-        return self._closes(issue) and self._terms(issue).is_immediate(issue)
+        return self.schedule(issue, now).at_once
 
     def is_due_anyway(self, issue: Issue, now: datetime) -> bool:
         """Whether the retention period is over, so that immediate mode changes nothing."""
-        due = self._terms(issue).due_by_retention(issue)
+        due = due_by_retention(issue, self.terms(issue))
         return due is not None and due <= now
 
-    def _terms(self, issue: Issue) -> ClosingTerms:
-        return ClosingTerms(self.retention, self.immediate.get(issue.account_id, frozenset()))
-
-    def _closes(self, issue: Issue) -> bool:
-        if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
-            return False
-        if not issue.kind.is_remediated or issue.remediation_details.get("restored"):
-            return False
-        return bool(self.scope & {perm.status for perm in issue.details.perms})
+    def terms(self, issue: Issue) -> RemediationTerms:
+        """What the configuration says about the time, for an issue."""
+        return RemediationTerms(
+            self.retention,
+            self.immediate.get(issue.account_id, frozenset()),
+            is_on=issue.account_id in self.accounts,
+            scope=self.scope,
+            exemptions=self.exemptions(issue.account_id),
+            stop_after=self.stop_after,
+        )
 
 
 def announced(config: Configuration) -> Remediation:
@@ -125,7 +150,9 @@ def announced(config: Configuration) -> Remediation:
         retention=timedelta(days=section.remediation_retention_period),
         strategy=section.remediation_strategy,
         reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
-        immediate={account_id: closing_terms(config, account_id).immediate for account_id in accounts},
+        immediate={account_id: remediation_terms(config, account_id).immediate for account_id in accounts},
+        exemptions=config.exemptions,
+        stop_after=section.remediation_stop_after_reopenings,
     )
 
 
@@ -208,6 +235,8 @@ class Step:
         reminder_of_end: the end of the exemption and the days before it, of those on which its owner is notified, to
             be remembered as told; empty: it is not near.
         close: to be recorded as closed once all of that is done.
+        told: that people were told of what is open now is to be recorded once all of that is done.
+        waiting: the exposures that remediation closes later than `closes_at`: they are new, and have their own period.
     """
 
     issue: Issue
@@ -226,11 +255,8 @@ class Step:
     exempt_in_part: bool = False
     exemption: Exemption | None = None
     reminder_of_end: str = ""
-
-
-def _no_exemptions(account_id: str) -> Sequence[Exemption]:
-    del account_id
-    return ()
+    told: bool = False
+    waiting: tuple[Waiting, ...] = ()
 
 
 def plan(
@@ -260,7 +286,7 @@ def _step(
     ticket = alert = None
     exemption = exemption_of(issue, exemptions, now)
     end = reminder_of_end(issue, exemption, now)
-    at_once, knows, closing_is_news = remediation.closes_at_once(issue), [], False
+    at_once, knows, closing_is_news = remediation.closes_at_once(issue, now), [], False
     if channels.jira or channels.console:
         memory = ticket_memory(issue, on_paper=channels.console)
         closing_is_news = _was_told_otherwise(issue, memory, remediation, now)
@@ -292,6 +318,8 @@ def _step(
         reminder_of_end=end,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
         at_once=at_once,
+        waiting=() if begins or not is_reported or not closes_at else _waiting(issue, remediation, now),
+        told=is_open and bool(ticket or alert or not is_reported),
         closing_is_news=closing_is_news,
         notice=at_once and all(knows) and (begins or not has_notice(issue)),
         withdraws_notice=is_open and not at_once and has_notice(issue) and bool(ticket or alert),
@@ -300,13 +328,22 @@ def _step(
     return step if is_any or step.notice else None
 
 
+def _waiting(issue: Issue, remediation: Remediation, now: datetime) -> tuple[Waiting, ...]:
+    """The exposures that are closed later than the rest; those that people are told of now with their time."""
+    found = remediation.schedule(issue, now)
+    if found.due is None:
+        return ()
+    told_now = now if found.at_once else now + remediation.retention
+    return tuple(replace(each, due=each.due or told_now) for each in found.waiting)
+
+
 def _was_told_otherwise(issue: Issue, memory: Memory | None, remediation: Remediation, now: datetime) -> bool:
     """Whether a channel says that an issue is closed at the next run and it is not, or the other way round."""
     if memory is None or memory.closed or issue.status is not Status.OPEN:
         return False
     if remediation.closes_at(issue, now) is None or remediation.is_due_anyway(issue, now):
         return False
-    return memory.at_once != remediation.closes_at_once(issue)
+    return memory.at_once != remediation.closes_at_once(issue, now)
 
 
 def _end_is_near(kept: Mapping[str, Any], reminder_of_end: str) -> News | None:

@@ -19,7 +19,9 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import plain_text
 from library.documents.text import printable
 from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
+from library.issues.schedule import times_told
 from library.issues.times import format_time
+from library.issues.told_exposures import recorded
 from library.notifications.broadcast import issue_key
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.context import Filings
@@ -201,7 +203,7 @@ class Reporter:
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
             # Slack is sent it all the same; only then it is neither reported nor closed.
-            return replace(step, report=False, close=False, notice=False)
+            return replace(step, report=False, close=False, notice=False, told=False)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
@@ -247,10 +249,13 @@ class Reporter:
         Returns:
             Whether that could be done.
         """
+        now = self._services.now()
         if last and step.report:
-            sets = {**sets, "timestamps.reported": format_time(self._services.now())}
+            sets = {**sets, "timestamps.reported": format_time(now)}
+        if last and step.told:
+            sets = {**sets, **_told_exposures(step, issue, now)}
         if last and step.notice:
-            notice = ClosingNotice(self._services.now(), issue.occurrence)
+            notice = ClosingNotice(now, issue.occurrence)
             sets = {**sets, "closing_notice": notice.to_item()}
         if not sets and not (last and step.close):
             return True
@@ -304,6 +309,20 @@ class Reporter:
             self.summary.notes,
             self.summary.problems,
         )
+
+
+def _told_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:
+    """What is recorded once every channel has told of what is open: each exposure has a period of its own."""
+    reported = None if step.report else issue.timestamps.reported
+    told = recorded(
+        issue.details.perms,
+        issue.details.perms_total,
+        issue.occurrence,
+        times_told(issue, reported) if reported else None,
+        reported or now,
+        now,
+    )
+    return {} if told == issue.exposures_told else {"exposures_told": told.to_item()}
 
 
 def _taken_back(step: Step) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
         *("jira_details", "slack_details", "remediation_details"),
+        *("closing_notice", "exposures_told", "open_at_report", "history"),
     ),
     leave_out=("issue_details", "reachability", "paths"),
 )
@@ -111,8 +112,8 @@ class IssueTable:
         Args:
             account_id: the account.
             unreadable: called for each item that is not as an issue should be, such as one with an unknown status.
-            in_brief: read of each what tells whether there is something to report: its history, who opened it, what
-                uses the group, and the paths of its reachability are empty. `get_many` reads an issue as a whole.
+            in_brief: read of each what tells whether there is something to report: who opened it, what uses the group,
+                and the paths of its reachability are empty. `get_many` reads an issue as a whole.
         """
         wanted = _BRIEF if in_brief else None
         # "closed" is the first of the statuses in the order of the index: what is before it is none.
@@ -173,16 +174,15 @@ class IssueTable:
             return
         names = ["status", "issue_details", "revision"]
         names += ["timestamps", "occurrence"] if change.starts_occurrence else []
-        names += [
-            name for name in ("open_region", "opened_by", "used_by", "history", "looked_up", "look") if name in item
-        ]
+        optional = ("open_region", "opened_by", "used_by", "history", "looked_up", "look", "open_at_report")
+        names += [name for name in optional if name in item]
         sets = {name: item[name] for name in names}
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
         conditions = _as_read(before, look)
         if look is not None and change.event is Event.RESOLVED:
             conditions["condition"] += " AND #resolving = :look"
-        removes = ["resolving", *(name for name in ("open_region", "opened_by") if name not in item)]
+        removes = ["resolving", *(name for name in ("open_region", "opened_by", "open_at_report") if name not in item)]
         self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **conditions)
 
     def claim(self, issue: Issue, look: int) -> None:

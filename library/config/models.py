@@ -46,8 +46,8 @@ from library.config.types import (
     read_port,
     read_section_or_text,
 )
-from library.issues.issue import ClosingTerms
 from library.issues.reachability import Severity
+from library.issues.schedule import RemediationTerms
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
@@ -473,18 +473,22 @@ _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _SECTION, _KEY = "secgrp_unrestricted_access", "remediation_immediate"
 
 
-def closing_terms(config: Configuration, account_id: str) -> ClosingTerms:
-    """The retention period, and the severities for which immediate mode is on in an account.
+def remediation_terms(config: Configuration, account_id: str) -> RemediationTerms:
+    """When remediation acts by itself in an account: `library.issues.schedule` answers by it.
 
-    An account's own entry counts in place of that of `*`, also if it is empty.
+    An account's own entry of `remediation_immediate` counts in place of that of `*`, also if it is empty.
     """
     section = config.secgrp_unrestricted_access
     named = section.remediation_immediate
     severities = named.get(account_id, named.get(EVERY_ACCOUNT, ()))
-    return ClosingTerms(
+    return RemediationTerms(
         timedelta(days=section.remediation_retention_period),
         frozenset(map(Severity, severities)),
         reaches_people=config.jira.enabled or config.slack.enabled,
+        is_on=section.remediation and account_id in config.remediation_accounts(),
+        scope=frozenset(section.remediation_scope),
+        exemptions=config.exemptions(account_id),
+        stop_after=section.remediation_stop_after_reopenings,
     )
 
 

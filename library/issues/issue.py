@@ -1,16 +1,16 @@
 """An issue: the tracked record of one exposure, such as a security group's, as a value and as a DynamoDB item.
 
 Pure. From the top: the details of each kind (the map `issue_details`), the kinds and all in which they differ, the
-issue itself, and when remediation may act on it. The prefix of an issue's id tells its kind;
+issue itself. When remediation acts on it says `library.issues.schedule`. The prefix of an issue's id tells its kind;
 docs/adding-an-issue-type.md says how to add one.
 
 Who writes which part of an item, so that no job overwrites another's work:
 
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `revision`, `occurrence`,
-  `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps`
-  anew.
-- reporting: `jira_details`, `slack_details`, `closing_notice`, `timestamps.reported`, `timestamps.closed`, and `status`
-  from `resolved` to `closed`.
+  `open_at_report`, `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all
+  of `timestamps` anew.
+- reporting: `jira_details`, `slack_details`, `closing_notice`, `exposures_told`, `timestamps.reported`,
+  `timestamps.closed`, and `status` from `resolved` to `closed`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`.
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, cast, get_args
@@ -27,11 +27,12 @@ from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
+from library.issues.told_exposures import ToldExposures
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
-OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details"})
+OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "exposures_told", "remediation_details"})
 """What only reporting and remediation write: deployment/policies forbid it to the role of identification.
 
 `jira_details` is not among them: every issue has it from the beginning, so identification makes it, empty.
@@ -269,6 +270,9 @@ class Issue:
         usage: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
+        exposures_told: reporting's: which exposures people were told of, and when; None: that was not recorded.
+        open_at_report: what was open when the issue was reported, as `exposure_text` writes it, where a scan found
+            something else before reporting recorded that; None: `details` still say it, or `exposures_told` does.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
         resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
@@ -289,6 +293,8 @@ class Issue:
     usage: Usage | None = None
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
+    exposures_told: ToldExposures | None = None
+    open_at_report: tuple[str, ...] | None = None
     looked_up: int | None = None
     resolving: int | None = field(default=None, compare=False)
 
@@ -319,6 +325,8 @@ class Issue:
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
+            **({"exposures_told": self.exposures_told.to_item()} if self.exposures_told else {}),
+            **({} if self.open_at_report is None else {"open_at_report": list(self.open_at_report)}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
         }
         if self.status.is_exposed:
@@ -349,6 +357,8 @@ class Issue:
             usage=Usage.from_item(item.get("used_by")),
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
+            exposures_told=ToldExposures.from_item(item.get("exposures_told")),
+            open_at_report=_texts(item.get("open_at_report")),
             looked_up=_number(item.get("looked_up")),
             resolving=_number(item.get("resolving")),
         )
@@ -383,6 +393,10 @@ def _number(value: object) -> int | None:
     return int(value) if isinstance(value, (int, Decimal)) else None
 
 
+def _texts(value: object) -> tuple[str, ...] | None:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, (list, tuple)) else None
+
+
 @dataclass(frozen=True, slots=True)
 class ClosingNotice:
     """That people were told that remediation closes an issue at its next run, in every enabled channel.
@@ -411,77 +425,3 @@ class ClosingNotice:
             return cls(at, int(item["occurrence"]), bool(item.get("withdrawn"))) if at else None
         except (KeyError, TypeError, ValueError):
             return None
-
-
-@dataclass(frozen=True, slots=True)
-class ClosingTerms:
-    """When remediation closes the issues of one account.
-
-    Attributes:
-        retention: how long after the report.
-        immediate: the severities that it closes at its next run after a notice that says so.
-        reaches_people: whether JIRA or Slack is enabled, so that what only the console told counts no longer.
-    """
-
-    retention: timedelta
-    immediate: frozenset[Severity] = frozenset()
-    reaches_people: bool = False
-
-    def is_immediate(self, issue: Issue) -> bool:
-        """Whether immediate mode is on for an issue, by its severity when it was last looked at."""
-        return issue.details.severity in self.immediate
-
-    def due(self, issue: Issue, *, begun: bool = False) -> datetime | None:
-        """From which moment on an issue is due; None: it was not reported yet, or to nobody.
-
-        Args:
-            issue: the issue.
-            begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
-        """
-        reported, notice = issue.timestamps.reported, issue.closing_notice
-        if reported is None or (self.reaches_people and on_console_only(issue)):
-            return None
-        counts = begun or (self.is_immediate(issue) and has_notice(issue))
-        if not counts or notice is None or notice.occurrence != issue.occurrence:
-            return reported + self.retention
-        return min(reported + self.retention, max(notice.at, reported))
-
-    def due_by_retention(self, issue: Issue) -> datetime | None:
-        """Whole days of 24 hours after an issue was reported; None: it was not reported yet."""
-        return issue.timestamps.reported + self.retention if issue.timestamps.reported else None
-
-    def is_immediate_as(self, issue: Issue, status: OpenStatus) -> bool:
-        """Whether immediate mode is on for an issue whose group has another status now.
-
-        Who can connect is known from the last look only. A group that is open in part lets nobody's all addresses in,
-        so it is not as severe as one that is open completely.
-
-        Args:
-            issue: the issue.
-            status: of its group now.
-        """
-        reachability = issue.details.reachability
-        if reachability is None:
-            return severity(None, None, status) in self.immediate
-        sources = reachability.sources.at_most(status) if reachability.sources else None
-        return severity(reachability.verdict, sources, status) in self.immediate
-
-
-def has_notice(issue: Issue) -> bool:
-    """Whether the last that people were told of this occurrence is that it is closed at the next run."""
-    notice = issue.closing_notice
-    return notice is not None and notice.occurrence == issue.occurrence and not notice.withdrawn
-
-
-def on_console_only(issue: Issue) -> bool:
-    """Whether the item says that this occurrence was reported on the console and nowhere else.
-
-    That counts as a report only while neither JIRA nor Slack is enabled. The first that is enabled later reports the
-    issue anew, and until it has, nobody knows of it. An item that does not say who was told, as other tooling writes
-    it, is taken as reported.
-    """
-    kept, slack = issue.jira_details, issue.slack_details
-    in_slack = "digest" in slack and slack.get("occurrence") in (None, issue.occurrence)
-    # Hammer 0.1 left on the console what a ticket leaves, without a ticket.
-    on_console = kept.get("console") == issue.occurrence or ("digest" in kept and not kept.get("ticket"))
-    return on_console and not in_slack
