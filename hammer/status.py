@@ -148,7 +148,7 @@ def due_rows(facts: Facts) -> list[tuple[str, ...]]:
     )
     return [
         (
-            "now" if when <= facts.now else shown_time(when),
+            ("now" if when <= facts.now else shown_time(when)) + (", a part later" if listed.waiting else ""),
             str(listed.severity),
             issue.account_id,
             issue.details.region,

@@ -18,9 +18,10 @@ from library.documents.document import Block, Bullets, Code, Document, Link, Par
 from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, flattened, printable
 from library.issues.flapping import flapping_text, is_flapping, managed_by
-from library.issues.issue import Issue
+from library.issues.issue import Issue, Status
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Verdict
+from library.issues.schedule import Waiting
 from library.issues.times import shown_time
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
@@ -179,10 +180,15 @@ def exemption_line(
         was_exempt: whether the reader was last told that the group is exempt.
         in_part: whether an exemption counts for the open group.
     """
-    if exemption is None or news is None:
+    if exemption is None or news in (None, News.CHANGED, News.CLOSING):
         return _of_open_group(news, issue, was_exempt=was_exempt, in_part=in_part)
     reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
     group = f"security group {issue.issue_id}"
+    if news is News.EXEMPTION_ENDS and issue.status is Status.OPEN:
+        return (
+            f"An exemption of a part of {group} ends on {exemption.expires}. From that day on what it covers is open, "
+            f"too, unless it is fixed or the exemption is extended before.{reason}"
+        )
     if news is News.EXEMPTION_ENDS:
         return (
             f"The exemption of {group} ends on {exemption.expires}. From that day on it is an open issue again, unless "
@@ -240,6 +246,38 @@ def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
         text = f"Hammer does not close security group {issue.issue_id} at its next run any more. "
         text += f"{unless} {days} after it was reported."
     return (Section("", (paragraph(text),)),)
+
+
+_WAITING_LIMIT = 20
+
+
+def waiting_lines(waiting: Sequence[Waiting], days: int) -> list[str]:
+    """What has a retention period of its own, because it is new, and when it is closed; a line each, as raw text.
+
+    Args:
+        waiting: the exposures, as in the step.
+        days: from when people are told of one to its change; 0: the next run.
+    """
+    lines = []
+    for each in waiting[:_WAITING_LIMIT]:
+        when = (
+            closing_words(each.due, at_once=False)
+            if each.due
+            else "at its next run"
+            if days == 0
+            else f"in {_days(days)}"
+        )
+        lines.append(f"{told_line(each.exposure)}: Hammer will close it {when}")
+    more = len(waiting) - len(lines)
+    return [*lines, *([f"and {more} more"] if more else [])]
+
+
+def waiting_section(waiting: Sequence[Waiting], days: int) -> Document:
+    """The part of a comment that says when what is new is closed; empty: nothing is. The arguments are the same."""
+    if not waiting:
+        return ()
+    intro = "What was not open before has a retention period of its own. Unless it is fixed or exempt before:"
+    return (Section("", (paragraph(intro), Bullets(tuple(waiting_lines(waiting, days))))),)
 
 
 _PORTS_IN_SUMMARY = 4

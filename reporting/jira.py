@@ -38,7 +38,7 @@ from library.notifications.jira_client import (
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
 from reporting.context import Filing
 from reporting.exposure_text import told_line
-from reporting.group_text import closing_changed, with_exemption
+from reporting.group_text import closing_changed, waiting_section, with_exemption
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, lasting, remembered, told_of
 from reporting.ticket_facts import with_owner_notes
@@ -512,7 +512,8 @@ def _comment_on(step: Step, filing: Filing) -> Document:
     lines = None if told is None else [str(line) for line in told]
     days = (0 if step.at_once else filing.facts.retention_days) if again and step.closes_at else None
     text = text_of(issue).changed(issue, days, lines, again=again)
-    return _with_exemption((*text, *closing), step)
+    new = () if again else waiting_section(step.waiting, step.retention_days)
+    return _with_exemption((*text, *new, *closing), step)
 
 
 def _with_exemption(text: Document, step: Step) -> Document:

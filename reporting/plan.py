@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -55,11 +55,29 @@ def exemption_of(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -
 
 def reminder_of_end(issue: Issue, exemption: Exemption | None, now: datetime) -> str:
     """The end of an exemption and the days before it, as in `Step.reminder_of_end`; empty: it is not near."""
-    if issue.status is not Status.WHITELISTED or exemption is None or exemption.expires is None:
+    if not issue.status.is_exposed or exemption is None or exemption.expires is None:
         return ""
     left = (exemption.expires - now.date()).days
     days = [days for days in REMIND_DAYS if left <= days]
     return f"{exemption.expires}, {min(days)} days" if days else ""
+
+
+def ending_exemption(
+    issue: Issue, exemption: Exemption | None, exemptions: Sequence[Exemption], now: datetime
+) -> Exemption | None:
+    """The exemption whose end opens something: of an exempt issue as `exemption_of` has it, of an open one the first.
+
+    Args:
+        issue: the issue.
+        exemption: of `exemption_of`.
+        exemptions: the account's.
+        now: the time, in UTC.
+    """
+    if issue.status is not Status.OPEN or issue.kind is not SECURITY_GROUP:
+        return exemption
+    counting = applying(exemptions, issue.issue_id, issue.details.vpc_id, issue.details.name, now.date())
+    dated = [each for each in counting if each.expires and not each.is_whole]
+    return min(dated, key=lambda each: each.expires or now.date(), default=None)
 
 
 def is_exempt_in_part(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -> bool:
@@ -237,6 +255,7 @@ class Step:
         close: to be recorded as closed once all of that is done.
         told: that people were told of what is open now is to be recorded once all of that is done.
         waiting: the exposures that remediation closes later than `closes_at`: they are new, and have their own period.
+        retention_days: that period, of those of `waiting` that people are told of now.
     """
 
     issue: Issue
@@ -257,6 +276,7 @@ class Step:
     reminder_of_end: str = ""
     told: bool = False
     waiting: tuple[Waiting, ...] = ()
+    retention_days: int = 0
 
 
 def plan(
@@ -285,7 +305,8 @@ def _step(
 ) -> Step | None:
     ticket = alert = None
     exemption = exemption_of(issue, exemptions, now)
-    end = reminder_of_end(issue, exemption, now)
+    ending = ending_exemption(issue, exemption, exemptions, now)
+    end = reminder_of_end(issue, ending, now)
     at_once, knows, closing_is_news = remediation.closes_at_once(issue, now), [], False
     if channels.jira or channels.console:
         memory = ticket_memory(issue, on_paper=channels.console)
@@ -303,6 +324,8 @@ def _step(
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
     begins = any(news is not None and news.begins for news in (ticket, alert))
     closes_at = remediation.closes_at(issue, now, anew=begins)
+    has_old = is_open and is_reported and not begins and closes_at is not None
+    waiting = remediation.schedule(issue, now).waiting if has_old else ()
     wants_reminder = channels.slack and not alert and not begins and not at_once
     step = Step(
         issue,
@@ -314,11 +337,12 @@ def _step(
         report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
         exempt_in_part=bool(ticket or alert) and is_exempt_in_part(issue, exemptions, now),
-        exemption=exemption if begins or not is_open else None,
+        exemption=exemption if begins or not is_open else ending if News.EXEMPTION_ENDS in (ticket, alert) else None,
         reminder_of_end=end,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
         at_once=at_once,
-        waiting=() if begins or not is_reported or not closes_at else _waiting(issue, remediation, now),
+        waiting=waiting,
+        retention_days=remediation.retention.days if waiting and not at_once else 0,
         told=is_open and bool(ticket or alert or not is_reported),
         closing_is_news=closing_is_news,
         notice=at_once and all(knows) and (begins or not has_notice(issue)),
@@ -326,15 +350,6 @@ def _step(
     )
     is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend
     return step if is_any or step.notice else None
-
-
-def _waiting(issue: Issue, remediation: Remediation, now: datetime) -> tuple[Waiting, ...]:
-    """The exposures that are closed later than the rest; those that people are told of now with their time."""
-    found = remediation.schedule(issue, now)
-    if found.due is None:
-        return ()
-    told_now = now if found.at_once else now + remediation.retention
-    return tuple(replace(each, due=each.due or told_now) for each in found.waiting)
 
 
 def _was_told_otherwise(issue: Issue, memory: Memory | None, remediation: Remediation, now: datetime) -> bool:
@@ -359,7 +374,9 @@ def told_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
         news: what the channel is told.
         kept: what it kept before.
     """
-    ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if step.reminder_of_end else {}
+    # Of an open issue other news does not tell of the end.
+    tells_of_end = step.reminder_of_end and (news is News.EXEMPTION_ENDS or step.issue.status is not Status.OPEN)
+    ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if tells_of_end else {}
     if news is News.EXEMPT:
         ends["exempt"] = True
     if news is News.EXEMPTION_ENDS:

@@ -14,7 +14,7 @@ from library.documents.slack_message import Alert, literal
 from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting.group_text import exemption_line
+from reporting.group_text import exemption_line, waiting_lines
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, told_of
 
@@ -121,7 +121,8 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
         reminder = step.alert is None
         told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=reminder, at_once=step.at_once)
         line = f"{line}: {told.text}"
-        details = (f"    {exemption}", *told.details) if exemption else told.details
+        new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
+        details = (*([f"    {exemption}"] if exemption else []), *new, *told.details)
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)
