@@ -44,6 +44,7 @@ from library.jobs.command_line import (
     Selection,
     WrongUsageError,
     application,
+    known_accounts,
     read_configuration,
     refuse_unknown_accounts,
     refuse_unknown_groups,
@@ -94,7 +95,7 @@ def command(
     take, sort = wanted(severity, port, owner, statuses), order(sort, output_format)
     check_output(output)
     tables = open_tables(read_configuration(config))
-    refuse_unknown_accounts(account, tables.config.scanned_accounts())
+    refuse_unknown_accounts(account, known_accounts(account, tables.config.scanned_accounts(), tables.table))
     refuse_unknown_regions(region, tables.config.aws.regions)
     selection = Selection.of(account, region, group)
     refuse_unknown_groups(group, accounts_of(tables, selection), tables.table)

@@ -6,7 +6,7 @@ Reads the issue table, and how many messages are in the dead-letter queues; then
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
-from library.issues.issue import Issue, Status
+from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import shown_time
 from library.jobs.command_line import (
@@ -38,6 +38,7 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     application,
+    known_accounts,
     read_configuration,
     refuse_unknown_accounts,
     refuse_unknown_groups,
@@ -82,6 +83,7 @@ class Facts:
         days: the history, the oldest first.
         heard: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
+        left: accounts, and regions of accounts, that left the configuration, each with its open issues.
         now: the time in UTC.
     """
 
@@ -94,6 +96,7 @@ class Facts:
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
     heard: Sequence[tuple[str, str, datetime, str]] = ()
+    left: Sequence[tuple[str, int]] = ()
 
 
 def attention(facts: Facts) -> Iterator[str]:
@@ -117,6 +120,8 @@ def attention(facts: Facts) -> Iterator[str]:
         if job.outcome not in ("done", "running") and job.job not in _BY_HAND:
             why = printable("; ".join(job.problems))
             yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {why}"
+    for place, number in facts.left:
+        yield f"not watched any more: {place}, {counted(number, 'open issue')}; the next reporting run ends them"
     for place in facts.unfinished:
         yield f"interrupted, the next remediation run finishes it: {place}"
 
@@ -252,11 +257,13 @@ def command(
     aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
     sessions = Sessions(aws.main_account_id, aws.region, role_name="")
     configuration = with_organization(configuration, sessions)
-    refuse_unknown_accounts(account, configuration.scanned_accounts())
+    table = IssueTable(sessions.client("dynamodb"), table_name)
+    scanned = configuration.scanned_accounts()
+    refuse_unknown_accounts(account, known_accounts(account, scanned, table))
     refuse_unknown_regions(region, aws.regions)
     now = datetime.now(UTC)
-    table = IssueTable(sessions.client("dynamodb"), table_name)
-    accounts = [name for name in configuration.scanned_accounts() if not account or name in account]
+    accounts = [name for name in scanned if not account or name in account]
+    accounts += sorted(set(account or ()) - scanned.keys())
     refuse_unknown_groups(group, accounts, table)
     facts = read_facts(configuration, sessions, table, accounts, Selection.of(account, region, group), now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
@@ -295,8 +302,17 @@ def read_facts(
         for issue in table.with_status(name, *Status, unreadable=unreadable.append)
         if selection.takes(name, issue.details.region, issue.issue_id)
     ]
+    left = Counter(
+        f"account {issue.account_id}, {issue.details.region}"
+        for issue in (*issues, *_of_left_accounts(config, table, records, accounts, unreadable.append))
+        if issue.kind is SECURITY_GROUP
+        and issue.status.is_exposed
+        and selection.takes(issue.account_id, issue.details.region, issue.issue_id)
+        and not config.watches(issue.account_id, issue.details.region)
+    )
     return Facts(
         now=now,
+        left=sorted(left.items()),
         scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(scan.region)],
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
@@ -311,6 +327,18 @@ def read_facts(
             if chosen(event.region)
         ],
     )
+
+
+def _of_left_accounts(
+    config: Configuration,
+    table: IssueTable,
+    records: JobRecords,
+    accounts: Sequence[str],
+    unreadable: Callable[[UnreadableIssueError], None],
+) -> Iterator[Issue]:
+    """The issues of accounts that left the configuration, but for those that are among the accounts already."""
+    for account_id in sorted(records.watched_accounts() - config.scanned_accounts().keys() - set(accounts)):
+        yield from table.with_status(account_id, Status.OPEN, Status.WHITELISTED, unreadable=unreadable)
 
 
 def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> None:

@@ -11,7 +11,7 @@ broke off must write the same text to recognize it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
@@ -301,7 +301,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     head = Section("", (*_head(issue, facts), *(paragraph(note) for note in facts.owner_notes)))
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
-    if _is_unused(issue):
+    if _is_unused(issue) and not _is_default(issue):
         delete = Section("What to do", (*delete_command(issue), *_managed(issue), _exemption(issue, facts)))
         return (head, exposures, delete, times)
     paths = path_blocks(issue, facts.usage)
@@ -309,7 +309,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         head,
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths else ()),
-        Section("What uses the group", _usage(facts.usage)),
+        Section("What uses the group", _usage(issue, facts.usage)),
         times,
         Section("What to do", (Bullets(_advice()), *_managed(issue), _exemption(issue, facts))),
         Section("With the AWS command line", cli_commands(issue), spare=True),
@@ -371,6 +371,20 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
     if times.remediated:
         text += f" Hammer had replaced its rules on {shown_time(times.remediated)}."
     return (Section("", (paragraph(f"{text} If it is exposed again, this ticket is reopened."),)),)
+
+
+def not_watched(issue: Issue) -> Document:
+    """The comment with which a ticket is closed whose account or region left the configuration."""
+    text = (
+        f"Account {issue.account_id}, region {issue.details.region}, is not watched by Hammer any more. So nobody sees "
+        f"whether {issue.issue_id} is still exposed, and nothing is changed there. This ticket is closed for that "
+        "reason alone: if the account is still in use, what is open in it is still open."
+    )
+    journal = issue.remediation_details.get("journal")
+    begun = journal.get("step") if isinstance(journal, Mapping) else None
+    if begun in ("adding", "revoking", "verifying"):
+        text += " A change of the group that Hammer had begun is not complete, and will not be completed."
+    return (Section("", (paragraph(text),)),)
 
 
 def alert(
@@ -462,15 +476,21 @@ def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:
     )
 
 
-def _usage(usage: Usage) -> tuple[Block, ...]:
+def _is_default(issue: Issue) -> bool:
+    """Whether the group is a VPC's default one, which EC2 does not let anybody delete (error CannotDelete)."""
+    return issue.details.name == "default"
+
+
+def _usage(issue: Issue, usage: Usage) -> tuple[Block, ...]:
     if usage.unknown:
         return (paragraph(f"It could not be read what uses the group: {usage.unknown}."),)
     if not usage.users:
-        return (
-            paragraph(
-                "Nothing: no network interface has the group at the moment. If nothing needs it any more, delete it."
-            ),
-        )
+        nothing = "Nothing: no network interface has the group at the moment."
+        if _is_default(issue):
+            rest = "It is the default group of its VPC, which cannot be deleted: take its open rules away."
+        else:
+            rest = "If nothing needs it any more, delete it."
+        return (paragraph(f"{nothing} {rest}"),)
     lines = [
         f"{user.kind} {user.name}"
         + (f", public at {', '.join(user.public_addresses)}" if user.public_addresses else "")

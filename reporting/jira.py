@@ -38,7 +38,7 @@ from library.notifications.jira_client import (
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
 from reporting.context import Filing
 from reporting.exposure_text import told_line
-from reporting.group_text import closing_changed, waiting_section, with_exemption
+from reporting.group_text import closing_changed, not_watched, waiting_section, with_exemption
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, lasting, remembered, told_of
 from reporting.ticket_facts import with_owner_notes
@@ -496,6 +496,8 @@ def would_say(step: Step, filing: Filing) -> Document:
     issue, news = step.issue, step.ticket
     if news is News.EXEMPTION_ENDS:
         return _with_exemption((), step)
+    if news is News.NOT_WATCHED:
+        return not_watched(issue)
     if news and news.ends:
         return _with_exemption(text_of(issue).ended(issue, exempt=news is News.EXEMPT), step)
     if news is News.NEW:

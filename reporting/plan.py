@@ -184,11 +184,12 @@ class News(StrEnum):
     EXEMPT = "exempt"
     EXEMPTION_ENDS = "exemption ends"
     GONE = "gone"
+    NOT_WATCHED = "not watched any more"
 
     @property
     def ends(self) -> bool:
         """Whether the ticket is to be closed."""
-        return self in (News.EXEMPT, News.GONE)
+        return self in (News.EXEMPT, News.GONE, News.NOT_WATCHED)
 
     @property
     def begins(self) -> bool:
@@ -285,6 +286,7 @@ def plan(
     remediation: Remediation,
     now: datetime,
     exemptions: Callable[[str], Sequence[Exemption]] = _no_exemptions,
+    watches: Callable[[Issue], bool] = lambda _: True,
 ) -> list[Step]:
     """What is to be done, in the order of the issues; nothing for an issue of which everything is told.
 
@@ -294,10 +296,28 @@ def plan(
         remediation: what is announced.
         now: the time, in UTC.
         exemptions: the exemptions of an account, expired ones among them.
+        watches: whether the place of an issue is still scanned. An issue that nobody can resolve any more is ended.
     """
     return [
-        step for issue in issues if (step := _step(issue, channels, remediation, now, exemptions(issue.account_id)))
+        step
+        for issue in issues
+        if (
+            step := _step(issue, channels, remediation, now, exemptions(issue.account_id))
+            if issue.status is Status.RESOLVED or watches(issue)
+            else _last_step(issue, channels)
+        )
     ]
+
+
+def _last_step(issue: Issue, channels: Channels) -> Step:
+    """What is to be done about an issue whose account or region is not watched any more."""
+
+    def left(memory: Memory | None) -> News | None:
+        return None if memory is None or memory.closed else News.NOT_WATCHED
+
+    ticket = left(ticket_memory(issue, on_paper=channels.console)) if channels.jira or channels.console else None
+    alert = left(slack_memory(issue)) if channels.slack else None
+    return Step(issue, ticket, alert, reminder=None, closes_at=None, report=False, close=True)
 
 
 def _step(

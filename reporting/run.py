@@ -18,7 +18,7 @@ from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import plain_text
 from library.documents.text import printable
-from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
+from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
 from library.issues.schedule import times_told
 from library.issues.times import format_time
 from library.issues.told_exposures import recorded
@@ -82,6 +82,7 @@ class Services:
         sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
+        left_accounts: accounts that left the configuration, whose issues are to be ended.
     """
 
     sessions: Sessions
@@ -92,6 +93,7 @@ class Services:
     sleep: Callable[[float], None]
     renew: Callable[[], None]
     say: Callable[[str], None]
+    left_accounts: Sequence[str] = ()
 
 
 def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Channels | None:
@@ -153,7 +155,7 @@ class Reporter:
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
-        accounts = self._config.scanned_accounts()
+        accounts = [*self._config.scanned_accounts(), *self._services.left_accounts]
 
         def has_news(issue: Issue) -> bool:
             return bool(self._steps([issue]))
@@ -171,8 +173,12 @@ class Reporter:
             wanted = [issue for issue in issues if issue.kind is kind]
             channels = channels_of(kind, every, self._config) if wanted else None
             if channels:
-                steps += plan(wanted, channels, self._remediation, self._services.now(), self._config.exemptions)
+                now, config = self._services.now(), self._config
+                steps += plan(wanted, channels, self._remediation, now, config.exemptions, self._watches)
         return steps
+
+    def _watches(self, issue: Issue) -> bool:
+        return issue.kind is not SECURITY_GROUP or self._config.watches(issue.account_id, issue.details.region)
 
     def _tell_ticket(self, step: Step) -> Step | None:
         """Bring an issue's ticket up to date, or show it on the console, and record that.
@@ -263,7 +269,10 @@ class Reporter:
             if sets:
                 self._services.table.update(issue, sets)
             if last and step.close:
-                self._services.table.close(issue, self._services.now())
+                if issue.status is Status.RESOLVED:
+                    self._services.table.close(issue, now)
+                else:
+                    self._services.table.end(issue, now)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return False

@@ -33,10 +33,11 @@ _HEADINGS = {
     News.EXEMPT: "Exempt now",
     News.EXEMPTION_ENDS: "Exemption ends soon",
     News.GONE: "No longer exposed",
+    News.NOT_WATCHED: "Not watched any more",
 }
 _ORDER = (
     *(None, News.NEW, News.FOUND_AGAIN, News.CLOSING, News.CHANGED),
-    *(News.EXEMPTION_ENDS, News.EXEMPT, News.GONE),
+    *(News.EXEMPTION_ENDS, News.EXEMPT, News.GONE, News.NOT_WATCHED),
 )
 
 

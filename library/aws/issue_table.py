@@ -222,6 +222,25 @@ class IssueTable:
             issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED), None)
         )
 
+    def end(self, issue: Issue, now: datetime) -> None:
+        """Record that an issue is over whose account or region is not watched any more: nobody will resolve it.
+
+        Raises:
+            ConflictError: the issue is no longer as it was read.
+        """
+        sets = {"status": str(Status.CLOSED), "timestamps.closed": format_time(now), "revision": issue.revision + 1}
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=["open_region"], **_as_read(issue, None))
+
+    def has_issues(self, account_id: str) -> bool:
+        """Whether the table has an issue of an account, of whatever status."""
+        for prefix in ISSUE_ID_PREFIXES:
+            found = self.items.query(
+                "account_id = :account AND begins_with(issue_id, :prefix)", {":account": account_id, ":prefix": prefix}
+            )
+            if next(iter(found), None) is not None:
+                return True
+        return False
+
     def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
         """Set a job's own attributes of an issue, in this occurrence of it.
 

@@ -448,6 +448,17 @@ class Configuration(ConfigFile):
         chosen = self.secgrp_unrestricted_access.accounts
         return {account: self.account_name(account) for account in self._chosen(chosen)}
 
+    def watches(self, account_id: str, region: str) -> bool:
+        """Whether an account and region are scanned for exposed security groups.
+
+        Where the configuration names no regions, all that are enabled are scanned.
+
+        Raises:
+            ValueError: the accounts are those of the organization, which are not known yet.
+        """
+        regions = self.aws.regions
+        return account_id in self.scanned_accounts() and (regions is None or region in regions)
+
     def remediation_accounts(self) -> tuple[str, ...]:
         """The ids of the accounts in which remediation may change groups.
 
