@@ -404,5 +404,7 @@ class RestoreJob:
         return [f"{issue.place}: {reason}", *self._notify(issue, news)]
 
     def _notify(self, issue: Issue, news: ChangeMessage) -> list[str]:
-        problem = notify(self._context.notifier, self._context.table, issue, news, repeated=False)
+        problem = notify(
+            self._context.notifier, self._context.table, issue, news, repeated=False, at=self._context.now()
+        )
         return [problem] if problem else []

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import plain_text
+from library.documents.slack_message import Alert
 from library.documents.text import printable
+from library.issues.change_news import ChangeNews, undelivered
 from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
 from library.issues.schedule import times_told
 from library.issues.times import format_time
 from library.issues.told_exposures import recorded
-from library.notifications.broadcast import issue_key
+from library.notifications.broadcast import broadcast, destinations_of, issue_key
+from library.notifications.change_delivery import comment_body, news_alert, news_document
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.context import Filings
 from reporting.group_text import exemption_line
@@ -121,6 +124,8 @@ class Reporter:
         self._remediation = announced(config)
         self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
+        self._changes: list[tuple[Issue, ChangeNews]] = []  # what remediation did, and a channel was not told
+        self._owed: list[tuple[Issue, ChangeNews]] = []  # what of it is left to be told
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
@@ -134,6 +139,11 @@ class Reporter:
             LockedError: another run took over.
         """
         steps = self._plan(selection)
+        if not dry_run:
+            self._deliver_changes()
+            owing = {issue_key(issue) for issue, _ in self._owed}
+            # Nothing is closed while somebody has to be told what was done.
+            steps = [replace(step, close=False) if issue_key(step.issue) in owing else step for step in steps]
         new = [
             step.issue
             for step in steps
@@ -158,13 +168,71 @@ class Reporter:
         accounts = [*self._config.scanned_accounts(), *self._services.left_accounts]
 
         def has_news(issue: Issue) -> bool:
-            return bool(self._steps([issue]))
+            return bool(self._steps([issue])) or bool(self._undelivered(issue))
 
         for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
             planned = self._steps(account.with_news)
             self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
             steps += planned
+            self._changes += [(issue, news) for issue in account.with_news for news in self._undelivered(issue)]
         return steps
+
+    def _undelivered(self, issue: Issue) -> Sequence[ChangeNews]:
+        jira, slack = self._services.jira, self._services.slack
+        return undelivered(issue.change_news, jira=jira is not None, slack=slack is not None)
+
+    def _deliver_changes(self) -> None:
+        """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
+        self._services.renew()
+        for issue, news in self._changes:
+            if self._services.jira and not news.in_jira:
+                self._comment_on_change(self._services.jira, issue, news)
+        wanted = [(issue, news) for issue, news in self._changes if not news.in_slack]
+        if self._services.slack and wanted:
+            self._alert_of_changes(self._services.slack, wanted)
+        owed = ((issue, self._services.table.get(issue.account_id, issue.issue_id)) for issue, _ in self._changes)
+        self._owed = [(issue, news) for issue, now in owed if now for news in self._undelivered(now)]
+
+    def _comment_on_change(self, jira: JiraClient, issue: Issue, news: ChangeNews) -> None:
+        key = str(issue.jira_details.get("ticket") or "")
+        try:
+            # The run that recorded it may have written the comment before it ended.
+            if key and not jira.has_comment(key, news.key):
+                limit = self._config.jira.text_field_character_limit
+                jira.comment(key, comment_body(news_document(news), limit, news.key))
+        except JiraError as error:
+            self.summary.problem(f"{issue.place}: {news.heading}: no comment on {key}: {error}")
+            if not error.is_refusal:
+                return
+        self._change_told(issue, news, "in_jira")
+
+    def _alert_of_changes(self, slack: SlackClient, wanted: Sequence[tuple[Issue, ChangeNews]]) -> None:
+        waiting: dict[str, list[Alert]] = {}
+        missing: dict[str, set[str]] = {}
+        by_key: dict[str, list[tuple[Issue, ChangeNews]]] = {}
+        for issue, news in wanted:
+            by_key.setdefault(issue_key(issue), []).append((issue, news))
+            for destination in destinations_of(self._config, issue):
+                waiting.setdefault(destination, []).append(news_alert(self._config, self._services.jira, issue, news))
+                missing.setdefault(issue_key(issue), set()).add(destination)
+
+        def arrived(destination: str, keys: frozenset[str]) -> None:
+            for key in keys & missing.keys():
+                missing[key].discard(destination)
+                if not missing[key]:
+                    for issue, news in by_key.pop(key, ()):
+                        self._change_told(issue, news, "in_slack")
+
+        sent = broadcast(slack, self._config.slack.default_channel, "Hammer changed security groups", waiting, arrived)
+        self.summary.notes += sent.notes
+        for problem in sent.problems:
+            self.summary.problem(problem)
+
+    def _change_told(self, issue: Issue, news: ChangeNews, channel: str) -> None:
+        try:
+            self._services.table.update(issue, {f"change_news.{news.key}.{channel}": True})
+        except (ConflictError, *AWS_ERRORS) as error:
+            self._not_recorded(issue, error)
 
     def _steps(self, issues: Sequence[Issue]) -> list[Step]:
         steps: list[Step] = []

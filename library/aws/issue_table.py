@@ -32,7 +32,7 @@ _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
         *("jira_details", "slack_details", "remediation_details"),
-        *("closing_notice", "exposures_told", "open_at_report", "history"),
+        *("closing_notice", "exposures_told", "open_at_report", "change_news", "history"),
     ),
     leave_out=("issue_details", "reachability", "paths"),
 )
@@ -241,12 +241,13 @@ class IssueTable:
                 return True
         return False
 
-    def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
+    def update(self, issue: Issue, sets: Mapping[str, Any], removes: Iterable[str] = ()) -> None:
         """Set a job's own attributes of an issue, in this occurrence of it.
 
         Args:
             issue: the issue as it was read.
             sets: attributes, or paths such as `timestamps.reported`, and their new values.
+            removes: attributes, or paths, to remove.
 
         Raises:
             ConflictError: the issue is gone, or has a new occurrence.
@@ -254,7 +255,7 @@ class IssueTable:
         condition, values = "#occurrence = :occurrence_read", {":occurrence_read": issue.occurrence}
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
             condition, values = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
-        self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, condition=condition, values=values)
 
     def _query(
         self,

@@ -11,7 +11,8 @@ Who writes which part of an item, so that no job overwrites another's work:
   of `timestamps` anew.
 - reporting: `jira_details`, `slack_details`, `closing_notice`, `exposures_told`, `timestamps.reported`,
   `timestamps.closed`, and `status` from `resolved` to `closed`.
-- remediation and restore: `remediation_details`, `timestamps.remediated`.
+- remediation and restore: `remediation_details`, `timestamps.remediated`, and `change_news`, in which reporting notes
+  whom it told.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, cast, get_args
 
+from library.issues.change_news import ChangeNews, news_from_item
 from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.opened_by import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
@@ -32,7 +34,9 @@ from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
-OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "exposures_told", "remediation_details"})
+OTHER_JOBS_ATTRIBUTES = frozenset(
+    {"slack_details", "closing_notice", "exposures_told", "change_news", "remediation_details"}
+)
 """What only reporting and remediation write: deployment/policies forbid it to the role of identification.
 
 `jira_details` is not among them: every issue has it from the beginning, so identification makes it, empty.
@@ -273,6 +277,7 @@ class Issue:
         exposures_told: reporting's: which exposures people were told of, and when; None: that was not recorded.
         open_at_report: what was open when the issue was reported, as `exposure_text` writes it, where a scan found
             something else before reporting recorded that; None: `details` still say it, or `exposures_told` does.
+        change_news: what remediation did, or could not do, the oldest first.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
         resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
@@ -295,6 +300,7 @@ class Issue:
     closing_notice: ClosingNotice | None = None
     exposures_told: ToldExposures | None = None
     open_at_report: tuple[str, ...] | None = None
+    change_news: tuple[ChangeNews, ...] = ()
     looked_up: int | None = None
     resolving: int | None = field(default=None, compare=False)
 
@@ -327,6 +333,7 @@ class Issue:
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
             **({"exposures_told": self.exposures_told.to_item()} if self.exposures_told else {}),
             **({} if self.open_at_report is None else {"open_at_report": list(self.open_at_report)}),
+            **({"change_news": {news.key: news.to_item() for news in self.change_news}} if self.change_news else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
         }
         if self.status.is_exposed:
@@ -359,6 +366,7 @@ class Issue:
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             exposures_told=ToldExposures.from_item(item.get("exposures_told")),
             open_at_report=_texts(item.get("open_at_report")),
+            change_news=news_from_item(item.get("change_news")),
             looked_up=_number(item.get("looked_up")),
             resolving=_number(item.get("resolving")),
         )
