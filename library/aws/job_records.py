@@ -146,11 +146,11 @@ class JobRecords:
 
     def watched_accounts(self) -> frozenset[str]:
         """The accounts that the reporting job ever worked on, those that left the configuration since among them."""
-        item = self._items.get(self._main_account_id, _WATCHED_ID) or {}
+        item = self._items.get(self._account_id, _WATCHED_ID) or {}
         accounts = item.get("accounts")
         return frozenset(map(str, accounts)) if isinstance(accounts, (set, frozenset)) else frozenset()
 
     def watch_accounts(self, account_ids: Iterable[str]) -> None:
         """Note that the reporting job works on these accounts."""
         if new := set(account_ids) - self.watched_accounts():
-            self._items.update(self._main_account_id, _WATCHED_ID, {}, adds={"accounts": new})
+            self._items.update(self._account_id, _WATCHED_ID, {}, adds={"accounts": new})
