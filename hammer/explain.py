@@ -29,6 +29,7 @@ from library.config import Configuration
 from library.config.loader import with_organization
 from library.config.models import remediation_terms
 from library.documents.text import printable
+from library.issues.change_news import not_done
 from library.issues.issue import Issue
 from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
@@ -168,6 +169,8 @@ def state_section(
     terms = remediation_terms(config, account_id)
     if terms.is_immediate(issue):
         lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
+    if news := not_done(issue.change_news, issue.occurrence, times.remediated):
+        lines += _wrapped(f"not remediated, since {shown_time(news.at)}: {news.text}")
     found_schedule = remediation_schedule(issue, replace(terms, is_on=True), now)
     if found_schedule.due is None:
         skipped = found_schedule.skipped

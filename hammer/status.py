@@ -26,6 +26,7 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.loader import with_organization
 from library.documents.text import counted, printable
+from library.issues.change_news import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
 from library.issues.issue import SECURITY_GROUP, Issue, Status
@@ -173,6 +174,10 @@ def waiting(facts: Facts) -> Iterator[str]:
             yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"
         if listed.whitelisted:
             yield _exempt(listed, place, facts.now)
+        if issue.status is Status.OPEN and (
+            news := not_done(issue.change_news, issue.occurrence, issue.timestamps.remediated)
+        ):
+            yield f"not remediated, since {shown_time(news.at)}: {place}: {printable(news.text)}"
         if issue.status is Status.OPEN and is_flapping(issue.history, facts.now):
             yield f"flapping, found {issue.occurrence} times: {place}"
 

@@ -26,7 +26,7 @@ from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
-from library.issues.change_news import ChangeNews, change_news, news_key, superfluous
+from library.issues.change_news import NOT_DONE, ChangeNews, change_news, news_key, superfluous
 from library.issues.issue import Issue
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
 from library.notifications.change_delivery import comment_body, news_document
@@ -115,7 +115,7 @@ def settled_message(text: str) -> ChangeMessage:
 
 def failed_message(reason: str) -> ChangeMessage:
     """A group could not be remediated."""
-    return ChangeMessage("Not remediated", f"Hammer could not close the group and changed nothing: {reason}.")
+    return ChangeMessage(NOT_DONE, f"Hammer could not close the group and changed nothing: {reason}.")
 
 
 def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay: bool) -> Iterable[str]:

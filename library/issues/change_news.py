@@ -111,6 +111,18 @@ def undelivered(news: Sequence[ChangeNews], *, jira: bool, slack: bool) -> tuple
     return tuple(each for each in news if (jira and not each.in_jira) or (slack and not each.in_slack))
 
 
+NOT_DONE = "Not remediated"
+"""The heading of what could not be done."""
+
+
+def not_done(news: Sequence[ChangeNews], occurrence: int, remediated: datetime | None) -> ChangeNews | None:
+    """The last that could not be done about a group in this occurrence; None: nothing, or it was remediated since."""
+    last = next((each for each in reversed(news) if each.occurrence == occurrence), None)
+    if last is None or last.heading != NOT_DONE or (remediated is not None and remediated >= last.at):
+        return None
+    return last
+
+
 def superfluous(news: Sequence[ChangeNews]) -> tuple[str, ...]:
     """The keys of news that there is no room for any more, before one is added: told ones, the oldest first."""
     over = len(news) + 1 - KEPT_LIMIT
