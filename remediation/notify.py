@@ -388,6 +388,8 @@ class Notifier:
         if self._jira is None or not key:
             return ""
         try:
+            if reference and self._jira.has_comment(key, reference):
+                return ""  # by a run that ended before it recorded that
             limit = self._config.jira.text_field_character_limit
             self._jira.comment(key, comment_body(document, limit, reference))
         except JiraError as error:
