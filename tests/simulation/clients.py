@@ -49,6 +49,7 @@ class Client:
     meta = SimpleNamespace(
         events=SimpleNamespace(register=lambda *_, **__: None, unregister=lambda *_, **__: None),
         region_name="eu-west-1",
+        service_model=SimpleNamespace(service_id=SimpleNamespace(hyphenize=lambda: "simulated")),
     )
 
     def __init__(self, world: World, service: str, account_id: str) -> None:
