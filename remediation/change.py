@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
     from types_boto3_ec2.type_defs import IpPermissionTypeDef
 
+_OVER_QUOTA = "RulesPerSecurityGroupLimitExceeded"  # EC2 API Reference, error codes
+
 # The request never reached AWS.
 _NOT_SENT = (
     ConnectTimeoutError,
@@ -202,12 +204,14 @@ class ChangeFailedError(HammerError):
     Attributes:
         entry: the facts so far.
         may_help: whether to try again soon may help: an answer was lost.
+        is_quota: whether the group would have more rules than it may.
     """
 
-    def __init__(self, text: str, entry: JournalEntry, *, may_help: bool = False) -> None:
+    def __init__(self, text: str, entry: JournalEntry, *, may_help: bool = False, is_quota: bool = False) -> None:
         super().__init__(text)
         self.entry = entry
         self.may_help = may_help
+        self.is_quota = is_quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,11 +290,22 @@ class GroupChange:
             entry = self._withdraw(entry, (*changes.lingering, *needless), changes.proved | just_added)
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
         except ChangeFailedError as error:
+            if error.is_quota:
+                error.entry = self._taken_back(error.entry, before)
             self._note(error.entry, str(error))
             raise
         except COULD_NOT as error:
             self._note(entry, explain(error))
             raise ChangeFailedError(explain(error), entry) from error
+
+    def _taken_back(self, entry: JournalEntry, before: JournalEntry) -> JournalEntry:
+        """Take away what this very change added, where the quota has no room for the rest: nothing depends on it."""
+        earlier = {one.rule.rule_id for one in (*before.add, *before.withdrawn)}
+        just_added = {one.rule.rule_id for one in entry.add} - earlier - {""}
+        try:
+            return self._withdraw(entry, (), just_added)
+        except ChangeFailedError as error:
+            return error.entry
 
     def _note(self, entry: JournalEntry, problem: str) -> None:
         """Keep what is known after a failure. If that fails, the next run finds the call as sent, and looks."""
@@ -501,4 +516,5 @@ def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[Ru
 
 def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
     text = explain(result.error) if result.error else "EC2 did not answer"
-    return ChangeFailedError(text, entry, may_help=result.answer is ChangeAnswer.LOST)
+    is_quota = isinstance(result.error, ClientError) and error_code(result.error) == _OVER_QUOTA
+    return ChangeFailedError(text, entry, may_help=result.answer is ChangeAnswer.LOST, is_quota=is_quota)

@@ -140,10 +140,12 @@ class RuleQuota:
         limit: for each of the two families.
         prefix_lists: how much a rule with a prefix list counts in which family: its maximum of entries. One that is
             not here counts as one rule in both families, as a security group does.
+        is_tight: whether EC2 refused a plan that should have had room: the smallest is made.
     """
 
     limit: int
     prefix_lists: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    is_tight: bool = False
 
     def exceeded(self, rules: Iterable[IngressRule]) -> str:
         """In words, by how much these rules are too many; empty: they are not."""
@@ -240,9 +242,9 @@ def _with_room_for(
     rule of the group contains, as EC2 shows it.
     """
     add = missing = not_there(wanted, kept)
-    if quota.exceeded((*before, *add)):
+    if quota.is_tight or quota.exceeded((*before, *add)):
         add = without_contained(add)
-    if quota.exceeded((*before, *add)):
+    if quota.is_tight or quota.exceeded((*before, *add)):
         add = without_contained_in(add, (rule for rule in kept if rule_key(rule) not in not_shown))
     added = set(add)
     return add, tuple(rule for rule in missing if rule not in added)

@@ -112,7 +112,9 @@ class Look:
         return isinstance(self.planned, Plan) or bool(self.withdraw)
 
 
-def look(context: RemediationContext, config: Configuration, issue: Issue, *, decided: bool = False) -> Look:
+def look(
+    context: RemediationContext, config: Configuration, issue: Issue, *, decided: bool = False, is_tight: bool = False
+) -> Look:
     """Describe an issue's group, and plan.
 
     Args:
@@ -120,6 +122,7 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         config: the configuration.
         issue: the issue.
         decided: a person decides, so it does not matter whether the issue is due.
+        is_tight: whether EC2 refused a plan for the quota, so that the smallest is made.
 
     Raises:
         UnsteadyError: EC2's answers differ; to look again later may help.
@@ -141,9 +144,9 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         # Said to be taken away already, and shown: what is not proved to be Hammer's is the group's own.
         view = view_of(evidence.entry(), live.group.ingress, now, context.began, details.added)
     not_due = None if decided else why_not_due(issue, policy_of(config, issue.account_id), now)
-    planned = not_due or _plan(context, config, policy, issue, live, view)
+    planned = not_due or _plan(context, config, policy, issue, live, view, is_tight=is_tight)
     if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
-        planned = _plan(context, config, policy, issue, live, view, begun)
+        planned = _plan(context, config, policy, issue, live, view, begun, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
         closed = evidence.known_to_backups(view.entry.closed) if view.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, config, issue, live, view, closed) or planned
@@ -227,12 +230,15 @@ def _plan(
     live: LiveGroup,
     view: View,
     begun: frozenset[RuleKey] = frozenset(),
+    *,
+    is_tight: bool = False,
 ) -> Plan | Refusal:
     is_shown = {rule.rule_id for rule in live.group.ingress}
     not_shown = {rule_key(rule) for rule in view.rules if rule.rule_id not in is_shown}
     live = replace(live, group=replace(live.group, ingress=view.rules))
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
     quota = context.quota(live.group, issue.account_id, issue.details.region, default)
+    quota = replace(quota, is_tight=is_tight)
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
     planned = assemble_plan(client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown)
@@ -296,6 +302,7 @@ class GroupRemediation:
         self._agreed = agreed
         self._decided = decided
         self._rounds = 0
+        self._is_tight = False
         self.waiting_for = ""
         """What it waits for, after `advance` gave no result."""
         self.result: GroupResult | None = None
@@ -321,7 +328,7 @@ class GroupRemediation:
         """
         while True:
             try:
-                seen = look(self._context, config, self.issue, decided=self._decided)
+                seen = look(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
             except UnsteadyError as error:
                 self.waiting_for = str(error)
                 return None
@@ -334,6 +341,9 @@ class GroupRemediation:
             try:
                 self._change(seen)
             except ChangeFailedError as error:
+                if error.is_quota and not self._is_tight:
+                    self._is_tight = True  # what was added is taken back: try with as few rules as will do
+                    continue
                 if error.may_help and self._rounds < _ROUNDS:
                     self.waiting_for = f"an answer of EC2's was lost: {self._explain(error)}"
                     return None
