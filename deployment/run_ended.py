@@ -2,7 +2,7 @@
 
 systemd runs `python -m deployment.run_ended reporting` after every run of the job (`ExecStopPost=` in
 systemd_timers.py), also after one that crashed or was killed. It tells the outcome in `SERVICE_RESULT` and
-`EXIT_STATUS` (systemd.exec(5)).
+`EXIT_STATUS` (systemd.exec(5)). `timers` is no job but the hourly look at the configuration: the host's sign of life.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def line(job: str, environment: Mapping[str, str]) -> dict[str, str]:
     """What is logged of a run.
 
     Args:
-        job: `reporting` or `remediation`.
+        job: `reporting`, `remediation`, `publishing`, `immediate` or `timers`.
         environment: has what systemd tells.
 
     Returns:

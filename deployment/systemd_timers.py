@@ -1,4 +1,4 @@
-"""The host's systemd timers, from `cronjobs` of the configuration.
+"""The host's systemd timers, from `cronjobs` of the configuration, and the service that listens to Slack.
 
 `on_calendar` and `units` are pure; `main` reads the configuration and writes the files. Run every hour on the host, so
 that a change of `cronjobs` in S3 needs no deployment.
@@ -22,8 +22,10 @@ _JOBS: Mapping[str, str] = {
     "reporting": "reporting.create_security_groups_tickets",
     "remediation": "remediation.clean_security_groups --batch",
     "publishing": "hammer publish",
+    "usage": "hammer usage",
 }
 _IMMEDIATE = "immediate"
+_LISTENER = "listen"
 # It waits 20 s for a request; with the pause, each takes less than a minute.
 _IMMEDIATE_TIMES = "OnBootSec=1min\nOnUnitInactiveSec=20s\nAccuracySec=1s"
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -109,7 +111,27 @@ def units(config: Configuration, home: Path, *, has_queue: bool = False) -> dict
     if has_queue and section.remediation and any(section.remediation_immediate.values()):
         why = "remediation_immediate in the configuration"
         files |= _units_of(_IMMEDIATE, "hammer immediate", why, _IMMEDIATE_TIMES, home)
+    if config.decisions.enabled and config.slack.enabled:
+        files |= _listener(home)
     return files
+
+
+def _listener(home: Path) -> dict[str, str]:
+    """The service that takes decisions from Slack."""
+    return {
+        f"hammer-{_LISTENER}.service": (
+            "# decisions.enabled in the configuration\n"
+            "[Unit]\nDescription=Hammer: decisions from Slack\nWants=network-online.target\n"
+            "After=network-online.target\nStartLimitIntervalSec=0\n\n"
+            f"[Service]\nType=notify\nNotifyAccess=main\nUser=hammer\nEnvironmentFile={home}/environment\n"
+            f"WorkingDirectory={home}\nExecStart={home}/venv/bin/python -m reporting.listen_for_decisions\n"
+            # 1 and 2 say that to start it again would not help: a token that Slack refuses, a configuration.
+            "Restart=always\nRestartSec=15\nRestartPreventExitStatus=1 2\nWatchdogSec=180\nTimeoutStartSec=120\n"
+            f"ExecStopPost={home}/venv/bin/python -m deployment.run_ended {_LISTENER}\n"
+            "NoNewPrivileges=true\nPrivateTmp=true\nProtectSystem=strict\nProtectHome=true\n\n"
+            "[Install]\nWantedBy=multi-user.target\n"
+        )
+    }
 
 
 def _units_of(job: str, command: str, why: str, times: str, home: Path) -> dict[str, str]:
@@ -133,9 +155,11 @@ def write(files: Mapping[str, str], folder: Path) -> tuple[list[str], list[str]]
     """Make the jobs' unit files in a folder these and no others.
 
     Returns:
-        The names of timers that are new or have changed, and of timers that are gone.
+        The names of what is to be started because it is new or has changed, and of what is to be stopped: timers, and
+        the service that listens.
     """
     ours = {folder / f"hammer-{job}{suffix}" for job in (*_JOBS, _IMMEDIATE) for suffix in (".service", ".timer")}
+    ours.add(folder / f"hammer-{_LISTENER}.service")
     changed = []
     for name, text in files.items():
         path = folder / name
@@ -145,7 +169,12 @@ def write(files: Mapping[str, str], folder: Path) -> tuple[list[str], list[str]]
     gone = [path.name for path in sorted(ours) if path.exists() and path.name not in files]
     for name in gone:
         (folder / name).unlink()
-    return [name for name in changed if name.endswith(".timer")], [name for name in gone if name.endswith(".timer")]
+    return [name for name in changed if _is_started(name)], [name for name in gone if _is_started(name)]
+
+
+def _is_started(name: str) -> bool:
+    """Whether a unit is started by itself. The services of jobs are started by their timers."""
+    return name.endswith(".timer") or name == f"hammer-{_LISTENER}.service"
 
 
 def main() -> None:
@@ -154,7 +183,7 @@ def main() -> None:
     parser.add_argument("--config", help="the configuration: a folder or s3://bucket/prefix; else $HAMMER_CONFIG")
     parser.add_argument("--folder", type=Path, required=True, help="where units are, such as /etc/systemd/system")
     parser.add_argument("--home", type=Path, default=Path("/opt/hammer"), help="where Hammer is installed")
-    parser.add_argument("--start", action="store_true", help="start the timers that changed, stop those that are gone")
+    parser.add_argument("--start", action="store_true", help="start what changed, stop what is gone")
     options = parser.parse_args()
     config = load_configuration(configuration_place(options.config, os.environ))
     has_queue = bool(os.environ.get("HAMMER_IMMEDIATE_QUEUE"))

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 import typer
 
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
-from library.config.models import EVERY_ACCOUNT
+from library.config.models import EVERY_ACCOUNT, Aws
 from library.documents.text import printable
 from library.jobs.command_line import ConfigOption, Exit, application, run
 from library.network.addresses import INTERNET, AddressSet
@@ -68,12 +68,26 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
     if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
         yield "remediation_immediate does nothing while reporting or remediation is off: a notice comes first"
+    yield from _decision_warnings(config)
     yield from _account_warnings(config)
     for account, exemptions in config.whitelist.secgrp_unrestricted_access.items():
         if not config.needs_organization and account not in config.scanned_accounts():
             yield f"whitelist: account {account} is not looked at"
             continue
         yield from exemption_warnings(account, review(exemptions, today))
+
+
+def _decision_warnings(config: Configuration) -> Iterator[str]:
+    """Decisions that nobody can make."""
+    jira, decisions = config.jira, config.decisions
+    if jira.decisions and not decisions.enabled:
+        yield "jira.decisions does nothing while decisions.enabled is false"
+    if jira.decisions and not jira.decision_accounts:
+        yield "jira.decisions is true, but jira.decision_accounts names nobody: every label is refused"
+    if decisions.enabled and not (config.slack.enabled or (jira.enabled and jira.decisions)):
+        yield "decisions.enabled is true, but neither slack nor jira.decisions is on: only hammer decide decides"
+    if decisions.enabled and not decisions.exempt_days:
+        yield "decisions.exempt_days is 0: nobody can exempt anything"
 
 
 def _account_warnings(config: Configuration) -> Iterator[str]:
@@ -116,13 +130,27 @@ def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:
             yield f"whitelist: in {account} these exemptions {what}: {groups}"
 
 
+def _regions(aws: Aws) -> str:
+    everywhere = "every one that is enabled"
+    if not isinstance(aws.configured_regions, Mapping):
+        return ", ".join(aws.regions or ()) or everywhere
+    named = [account_id for account_id in aws.configured_regions if account_id != "*"]
+    lists = {**{account_id: aws.regions_of(account_id) for account_id in named}, "other accounts": aws.regions_of("*")}
+    return "; ".join(f"{whose}: {', '.join(regions or ()) or everywhere}" for whose, regions in lists.items())
+
+
 def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     check, aws = config.secgrp_unrestricted_access, config.aws
     everywhere = "those of the AWS organization"
+    management = (
+        f"{', '.join(aws.include_accounts)} among them"
+        if aws.include_accounts
+        else "less its management account, unless aws.include_accounts names it"
+    )
     all_accounts = config.needs_organization and check.accounts is None
     yield "Security groups", _switch(check.enabled)
-    yield "Accounts", everywhere if all_accounts else _accounts(config, config.scanned_accounts())
-    yield "Regions", ", ".join(aws.regions or ()) or "every one that is enabled"
+    yield "Accounts", f"{everywhere}, {management}" if all_accounts else _accounts(config, config.scanned_accounts())
+    yield "Regions", _regions(aws)
     yield "Restricted ports", ports_text(check.restricted_ports) or "none"
     yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"
     yield "Exemptions", _exemptions(config, today)
@@ -143,6 +171,7 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
         ),
     )
     servers = len(config.inspector.allowed_ports.keys() | config.inspector.ephemeral_ports.keys())
+    yield "Decisions", _decisions(config)
     yield "Inspector", _switch(config.inspector.enabled, f"expected ports of {servers} kinds of servers")
 
 
@@ -150,6 +179,19 @@ def _switch(on: bool, details: str = "") -> str:
     if not on:
         return "off"
     return f"on: {details}" if details else "on"
+
+
+def _decisions(config: Configuration) -> str:
+    """Who may decide what, and where."""
+    decisions = config.decisions
+    where = [name for name, on in (("Slack", config.slack.enabled), ("JIRA", config.jira.decisions)) if on]
+    who = ", ".join(decisions.allow) or "nobody"
+    return _switch(
+        decisions.enabled,
+        f"in {' and '.join(where) or 'no channel'}, by {who}; exemptions of {decisions.exempt_days} days at most, "
+        f"extended by {', '.join(decisions.allow_extend) or 'nobody'}; restores by "
+        f"{', '.join(decisions.allow_restore) or 'nobody'}",
+    )
 
 
 def _immediate(named: Mapping[str, Sequence[str]]) -> str:

@@ -34,8 +34,8 @@ from hammer import demo_world
 from hammer.bootstrap import TOPICS, bootstrap
 from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
-from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
+from library.aws.region_records import CoverageRecords
 from library.aws.session import Sessions
 from library.config import load_configuration
 from library.documents.text import printable
@@ -44,7 +44,7 @@ from library.issues.times import format_time
 from library.jobs.command_line import application, run
 from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups
-from remediation.journal import entry_of
+from remediation.group_state import read_details
 from reporting import create_security_groups_tickets
 
 _BUCKET = "hammer-demo-backups"
@@ -237,12 +237,12 @@ class Demo:
         table = _new_table("account", "groups changed", "rules revoked", "rules added", "backups in S3")
         for account_id, name in demo_world.ACCOUNTS.items():
             changed = [i for i in self._table.with_status(account_id, Status.OPEN) if i.timestamps.remediated]
-            entries = [entry for issue in changed if (entry := entry_of(issue))]
+            entries = [entry for issue in changed if (entry := read_details(self._table, issue).entry)]
             table.add_row(
                 f"{account_id} {name}",
                 str(len(changed)),
-                str(sum(len(entry.revoke) for entry in entries)),
-                str(sum(len(entry.add) for entry in entries)),
+                str(sum(len(entry.closed) for entry in entries)),
+                str(sum(len(entry.added) for entry in entries)),
                 str(self._backups(account_id)),
             )
         self._console.print(table)

@@ -20,12 +20,14 @@ from typing import Annotated, Any
 
 import typer
 
-from identification.region_scan import RegionOffError, scan_region
+from identification.scan import DeniedByPolicyError, RegionOffError, scan_region
+from library.aws.decisions import UnreadableExemptionError
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.config.models import remediation_terms
 from library.documents.text import printable
@@ -35,6 +37,7 @@ from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
 from library.issues.schedule import SkipReason, remediation_schedule
 from library.issues.times import shown_time
+from library.issues.use import use_sentences
 from library.jobs.command_line import (
     ConfigOption,
     Exit,
@@ -52,6 +55,12 @@ from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator, Exposure, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
+from library.source.cloudformation import StackReader
+from library.source.find import locate, read_rule_ids
+from library.source.hcl import GrammarMissingError
+from library.source.place import SourceReport
+from library.source.stored import DIFF_LINES, dispute_of
+from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
 from remediation.context import assemble_plan, quota_of, rule_quota
 from remediation.eligibility import Refusal, policy_for, policy_of, why_not_at_once, why_not_due
@@ -187,6 +196,15 @@ def state_section(
     return lines
 
 
+def use_section(issue: Issue | None, config: Configuration, now: datetime) -> Lines:
+    """What flow logs showed."""
+    if issue is None or (issue.use is None and not config.usage.enabled):
+        return []
+    if issue.use is None:
+        return ["Use", "  flow logs were not read yet"]
+    return ["Use", *(line for sentence in use_sentences(issue.use, now) for line in _wrapped(sentence))]
+
+
 def people_section(detection: Detection | None, issue: Issue | None, config: Configuration, account_id: str) -> Lines:
     """Who would be notified."""
     details = detection.details if detection else issue.details if issue else None
@@ -232,6 +250,30 @@ def remediation_section(planned: Planned) -> Lines:
             f"  would leave {len(planned.plan.left)} sources exposed: not due yet, or out of remediation_scope"
         )
     return lines
+
+
+def source_section(report: SourceReport | None, issue: Issue | None) -> Lines:
+    """Where the group is defined, whether it comes back, and the change that belongs there."""
+    if report is None or not (report.group.where or report.group.evidence or any(r.place.where for r in report.rules)):
+        return []
+    place = report.group
+    lines = ["Source"]
+    lines += _wrapped(f"{place.kind}, {place.where} ({place.confidence})" if place.where else str(place.kind))
+    for sentence in place.evidence:
+        lines += _wrapped(sentence, "    ")
+    for rule in report.rules:
+        where = f"{rule.place.kind}, {rule.place.where}" if rule.place.where else str(rule.place.kind)
+        note = f": {rule.note}" if rule.note else ""
+        lines += _wrapped(f"{rule_text(rule.exposure)}: {where}; {rule.edit}{note}")
+    lines += _wrapped(f"what is closed in EC2 alone comes back: {report.returns}")
+    if issue is not None and (disputed := dispute_of(issue)) is not None:
+        lines += _wrapped(disputed.text)
+    if report.diff:
+        shown = report.diff.removesuffix("\n").split("\n")
+        lines += [f"  {printable(line.expandtabs())}" for line in (*report.before_diff, *shown[:DIFF_LINES])]
+        if len(shown) > DIFF_LINES:
+            lines.append(f"  and {len(shown) - DIFF_LINES} more lines: hammer source --format diff")
+    return lines + [f"  {printable(command_line)}" for command_line in report.commands]
 
 
 def first_port(detection: Detection, restricted: PortSet) -> tuple[str, int] | None:
@@ -362,16 +404,23 @@ def command(
     refuse_unknown_accounts([account], configuration.scanned_accounts())
     now = datetime.now(UTC)
     problems: list[str] = []
+    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    try:
+        configuration = with_decided_exemptions(configuration, table, [account])
+    except (UnreadableExemptionError, *AWS_ERRORS) as error:
+        problems.append(f"what people exempted could not be read: {explain(error)}")
     seen = _look(sessions, configuration, account, region, group, now)
     problems += [f"not read: {note}" for note in seen.notes]
-    issue = _issue(sessions, configuration, account, group, problems)
+    issue = _issue(table, account, group, problems)
     sections = [
         heading_section(seen.group, configuration.account_name(account), account, region),
         rules_section(seen.group, seen.detection, configuration.secgrp_unrestricted_access.restricted_ports),
         paths_section(seen.detection),
         state_section(seen.group, issue, configuration, account, now),
+        use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
         remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
+        source_section(_source(sessions, configuration, account, region, seen), issue),
     ]
     if ask_aws:
         sections.insert(3, _ask(sessions, configuration, account, region, seen, problems))
@@ -379,6 +428,29 @@ def command(
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
+
+
+def _source(
+    sessions: Sessions, config: Configuration, account_id: str, region: str, seen: _Seen
+) -> SourceReport | None:
+    """Where the group is defined; None: it exposes nothing."""
+    if seen.detection is None:
+        return None
+    client, exposures = sessions.client("ec2", account_id, region), seen.detection.details.perms
+    try:
+        files = read_folders(config.source.terraform_paths)
+    except GrammarMissingError as error:
+        files = TerraformFiles(unread=[str(error)])
+    return locate(
+        account_id,
+        region,
+        seen.group,
+        exposures,
+        config.secgrp_unrestricted_access.remediation_sources,
+        StackReader(sessions.client("cloudformation", account_id, region), account_id, region),
+        lambda: read_rule_ids(client, seen.group.group_id, exposures),
+        files,
+    )
 
 
 def _look(
@@ -397,7 +469,7 @@ def _look(
             [group_id],
             section.owner_tags.keys,
         )
-    except RegionOffError as error:
+    except (DeniedByPolicyError, RegionOffError) as error:
         raise NotThereError(str(error)) from error
     found = [each for page in read_security_groups(client, [group_id]) for each in page.groups]
     if not found:
@@ -406,10 +478,7 @@ def _look(
     return _Seen(found[0], next(iter(scan.detections), None), (*scan.notes, *unreadable))
 
 
-def _issue(
-    sessions: Sessions, config: Configuration, account_id: str, group_id: str, problems: list[str]
-) -> Issue | None:
-    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+def _issue(table: IssueTable, account_id: str, group_id: str, problems: list[str]) -> Issue | None:
     try:
         return table.get(account_id, group_id)
     except UnreadableIssueError as error:
@@ -436,7 +505,7 @@ def _planned(
     )
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
     limit, note = rule_quota(host, default, (account_id, region))
-    quota = quota_of(client, seen.group, limit)
+    quota = quota_of(client, seen.group, limit, policy.sources)
     ticket = str(issue.jira_details.get("ticket") or "") if issue else ""
     entry = unfinished_remediation(issue) if issue else None
     if issue:

@@ -8,17 +8,21 @@ from importlib.util import find_spec
 
 import typer
 
-_HOST = ("jira", "slack_sdk", "watchtower")
-EXTRAS: Mapping[str, tuple[str, ...]] = {"host": _HOST, "demo": (*_HOST, "moto", "flask")}
+_SOURCE = ("tree_sitter", "tree_sitter_hcl")
+_HOST = (*_SOURCE, "jira", "slack_sdk", "watchtower")
+EXTRAS: Mapping[str, tuple[str, ...]] = {"source": _SOURCE, "host": _HOST, "demo": (*_HOST, "moto", "flask")}
 """The packages that each extra of pyproject.toml brings, as they are imported."""
 
 NEEDED_BY: Mapping[str, str] = {
+    "decide": "host",
     "demo": "demo",
     "immediate": "host",
+    "listen": "host",
     "publish": "host",
     "report": "host",
     "remediate": "host",
     "restore": "host",
+    "usage": "host",
 }
 """The extra that a command needs. The other commands need none."""
 

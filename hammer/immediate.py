@@ -228,7 +228,7 @@ def _carry_out(
 
 def _may_be_remediated(asked: RequestPlace, configuration: Configuration) -> bool:
     """Whether the configuration still has immediate mode on in a request's account, and knows its region."""
-    section, regions = configuration.secgrp_unrestricted_access, configuration.aws.regions
+    section, regions = configuration.secgrp_unrestricted_access, configuration.aws.regions_of(asked.account_id)
     return (
         section.reporting
         and section.remediation

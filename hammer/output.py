@@ -82,6 +82,8 @@ _CONTENT_TYPES = {
     Format.HTML: "text/html; charset=utf-8",
     Format.ASFF: "application/json",
     Format.OCSF: "application/json",
+    Format.MARKDOWN: "text/markdown; charset=utf-8",
+    Format.SARIF: "application/sarif+json",
 }
 
 

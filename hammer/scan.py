@@ -1,17 +1,18 @@
 """`hammer scan`: describe and judge from this machine. Nothing is deployed or changed, and nothing stored.
 
-It looks exactly as the identification Lambda does (`identification.region_scan`), at several regions at a time.
+It looks exactly as the identification Lambda does (`identification.scan`), at several regions at a time.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NoReturn
 
+import boto3
 import typer
 
 from hammer.formats import Format
@@ -28,7 +29,8 @@ from hammer.output import (
     wanted,
     write,
 )
-from hammer.scanner import plan_scan, scan
+from hammer.planned import Judge, scan_plan_file, scan_template_file
+from hammer.scanner import measure, plan_scan, scan
 from library.documents.text import printable
 from library.issues.reachability import Severity
 from library.jobs.collector import expect_many_objects
@@ -37,6 +39,7 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     RegionOption,
+    WrongUsageError,
     application,
     run,
 )
@@ -48,6 +51,17 @@ ScanConfigOption = Annotated[
         metavar="PLACE",
         help="The configuration: a folder or s3://bucket/prefix. Else $HAMMER_CONFIG, else none: your own account.",
     ),
+]
+PlanOption = Annotated[
+    str | None,
+    typer.Option("--plan", metavar="FILE", help="Judge a Terraform plan instead, as `terraform show -json` prints it."),
+]
+TemplateOption = Annotated[
+    str | None, typer.Option("--template", metavar="FILE", help="Judge a CloudFormation template instead.")
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", metavar="NAME=VALUE", help="The value of a parameter of the template. Repeatable."),
 ]
 FailOnOption = Annotated[
     Severity | None,
@@ -67,16 +81,26 @@ def command(
     output_format: FormatOption = Format.TABLE,
     output: OutputOption = None,
     fail_on: FailOnOption = None,
+    plan_file: PlanOption = None,
+    template: TemplateOption = None,
+    parameter: ParameterOption = None,
 ) -> None:
     """Describe and judge security groups from here, read-only. Nothing is stored.
 
     Without --config and HAMMER_CONFIG: the caller's own account, every region that is enabled there, the usual
     sensitive ports. Exits with 3 when there are issues, 1 when something could not be read, 0 otherwise.
+
+    With --plan or --template: judges what a Terraform plan or a CloudFormation template would make. AWS is not asked.
     """
     expect_many_objects()
     take, sort = wanted(severity, port, owner), order(sort, output_format)
     check_output(output)
     now = datetime.now(UTC)
+    if plan_file is not None or template is not None or parameter:
+        if account or region:
+            raise WrongUsageError("a plan or template has no account and region: leave out --account and --region")
+        judged = _judge_file(config, plan_file, template, parameter or (), group or (), now)
+        _show(replace(judged, issues=chosen(judged.issues, take, sort)), output_format, output, fail_on)
     plan = plan_scan(config, account or (), region or (), now.date())
     with _progress(len(plan.targets)) as advance:
         seen = scan(plan, group or (), now, advance)
@@ -112,6 +136,31 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scanning", total=total)
         yield lambda name: progress.update(task, advance=1, description=name)
+
+
+def _judge_file(
+    config: str | None,
+    plan_file: str | None,
+    template: str | None,
+    parameters: Sequence[str],
+    group_ids: Sequence[str],
+    now: datetime,
+) -> Listing:
+    judge = Judge(*measure(config, now.date()))
+    if plan_file is not None and template is None and not parameters:
+        return scan_plan_file(plan_file, judge, group_ids, now)
+    if template is not None and plan_file is None:
+        return scan_template_file(template, parameters, judge, group_ids, now)
+    raise WrongUsageError("give either --plan, or --template with its --parameter")
+
+
+def _show(listing: Listing, output_format: Format, output: str | None, fail_on: Severity | None) -> NoReturn:
+    """Print what a file would make, and exit: issues weigh more than what is not known: a pipeline stops for both."""
+    write(listing, output_format, output, lambda: boto3.Session().client("s3"))
+    for row in listing.failed:
+        print(f"hammer: {printable(row.reason)}", file=sys.stderr)
+    found = exit_code(replace(listing, failed=()), fail_on)
+    raise typer.Exit(found if found is not Exit.DONE else exit_code(listing, fail_on))
 
 
 app = application(command)

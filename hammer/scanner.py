@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from queue import Empty, SimpleQueue
 
 import boto3
@@ -26,7 +27,7 @@ from hammer.listing.issue import (
     listed_detection,
     usual_knowledge,
 )
-from identification.region_scan import RegionOffError, RegionScan, scan_region
+from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, scan_region
 from library.aws.ec2 import enabled_regions, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import Sessions, sdk_session
@@ -79,6 +80,24 @@ def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str]
     return _for_configuration(load_configuration(place), accounts, regions, today)
 
 
+def measure(place: str | None, today: date) -> tuple[Evaluator, Knowledge]:
+    """By which measure groups are judged that are not there yet: as the configuration says, or the usual one.
+
+    Args:
+        place: what `--config` says. None: what HAMMER_CONFIG says; without it the usual measure.
+        today: the day in UTC.
+
+    Raises:
+        ConfigurationError: the configuration cannot be read or is wrong.
+    """
+    place = place or os.environ.get("HAMMER_CONFIG")
+    if not place:
+        return Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()), usual_knowledge(today)
+    config = load_configuration(place)
+    section = config.secgrp_unrestricted_access
+    return Evaluator(section.restricted_ports, section.trusted_cidrs), knowledge_of(config, today)
+
+
 def _for_configuration(config: Configuration, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
     aws, section = config.aws, config.secgrp_unrestricted_access
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
@@ -86,7 +105,8 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
     config = with_organization(config, sessions)
     scanned = config.scanned_accounts()
     refuse_unknown_accounts(accounts, scanned)
-    looked_at = regions or aws.regions or enabled_regions(sessions.client("ec2"))
+    # Only where it is needed: another call.
+    enabled = lru_cache(lambda: enabled_regions(sessions.client("ec2")))
     return ScanPlan(
         sessions,
         Evaluator(section.restricted_ports, section.trusted_cidrs),
@@ -94,7 +114,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
         [
             (account_id, region)
             for account_id in dict.fromkeys(accounts or scanned)
-            for region in dict.fromkeys(looked_at)
+            for region in dict.fromkeys(regions or aws.regions_of(account_id) or enabled())
         ],
         asked_for=bool(regions),
         config=config,
@@ -204,6 +224,10 @@ def _add(seen: _Seen, plan: ScanPlan, account_id: str, region: str, done: Future
     except RegionOffError as error:
         if plan.asked_for:
             seen.failed.append(Failed(account_id, region, str(error)))
+        return
+    except DeniedByPolicyError as error:
+        # Nobody else would name it here: aws.regions can leave it out for this account.
+        seen.failed.append(Failed(account_id, region, str(error)))
         return
     except AWS_ERRORS as error:
         seen.failed.append(Failed(account_id, region, explain(error, plan.sessions.role_arn(account_id))))

@@ -16,14 +16,15 @@ from rich.console import Console
 from hammer.check_config import exemption_warnings
 from hammer.listing.issue import SEVERITIES, ListedIssue, knowledge_of, listed_issue
 from hammer.terminal import Column, console, say, show_table
-from library.aws.coverage_records import CoverageRecords
-from library.aws.event_records import EventRecords
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
+from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock, LockState, this_process
+from library.aws.region_records import CoverageRecords, EventRecords
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.change_news import not_done
@@ -32,6 +33,7 @@ from library.issues.history import Day
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import shown_time
+from library.issues.use import unknown_use
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -85,6 +87,7 @@ class Facts:
         heard: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
         left: accounts, and regions of accounts, that left the configuration, each with its open issues.
+        deaf: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
         now: the time in UTC.
     """
 
@@ -96,6 +99,7 @@ class Facts:
     dead_letters: dict[str, int] | None = field(default_factory=dict)
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
+    deaf: str = ""
     heard: Sequence[tuple[str, str, datetime, str]] = ()
     left: Sequence[tuple[str, int]] = ()
 
@@ -112,6 +116,8 @@ def attention(facts: Facts) -> Iterator[str]:
             yield f"not looked at since {shown_time(scan.started)}: {place}"
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
+    if facts.deaf:
+        yield printable(facts.deaf)
     for queue, messages in sorted((facts.dead_letters or {}).items()):
         if messages:
             yield f"dead letters: {counted(messages, 'message')} in {queue}"
@@ -125,6 +131,17 @@ def attention(facts: Facts) -> Iterator[str]:
         yield f"not watched any more: {place}, {counted(number, 'open issue')}; the next reporting run ends them"
     for place in facts.unfinished:
         yield f"interrupted, the next remediation run finishes it: {place}"
+
+
+def use_lines(facts: Facts, *, enabled: bool) -> Iterator[str]:
+    """Where it is unknown who uses the rules of open issues, and why, a line for each account and region."""
+    issues = [
+        (issue.account_id, issue.details.region, issue.use)
+        for issue, listed in facts.issues
+        if enabled and issue.status is Status.OPEN and listed.is_group
+    ]
+    for account_id, region, text in unknown_use(issues):
+        yield printable(f"{account_id} {region}: {text}")
 
 
 def job_rows(facts: Facts) -> Iterator[tuple[str, ...]]:
@@ -209,11 +226,7 @@ def event_lines(facts: Facts) -> Iterator[str]:
 def _silent(facts: Facts) -> list[ScanCoverage]:
     """The scanned regions from which no event ever came."""
     sent = {(account_id, region) for account_id, region, _, _ in facts.heard}
-    return [
-        scan
-        for scan in facts.scans
-        if scan.outcome is not Outcome.REGION_OFF and (scan.account_id, scan.region) not in sent
-    ]
+    return [scan for scan in facts.scans if not scan.outcome.is_closed and (scan.account_id, scan.region) not in sent]
 
 
 def trend(days: Iterable[Day]) -> str:
@@ -269,6 +282,7 @@ def command(
     now = datetime.now(UTC)
     accounts = [name for name in scanned if not account or name in account]
     accounts += sorted(set(account or ()) - scanned.keys())
+    configuration = with_decided_exemptions(configuration, table)
     refuse_unknown_groups(group, accounts, table)
     facts = read_facts(configuration, sessions, table, accounts, Selection.of(account, region, group), now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
@@ -293,8 +307,11 @@ def read_facts(
         ClientError, BotoCoreError: the table could not be read.
     """
 
-    def chosen(place: str) -> bool:
-        return not selection.regions or place in selection.regions
+    def chosen(account_id: str, region: str) -> bool:
+        """Whether it is asked for, and still scanned: what was seen of other regions is history."""
+        scanned = config.aws.regions_of(account_id)
+        is_asked_for = not selection.regions or region in selection.regions
+        return is_asked_for and (scanned is None or region in scanned)
 
     known = knowledge_of(config, now.date())
     coverage = CoverageRecords(table.items)
@@ -315,10 +332,13 @@ def read_facts(
         and selection.takes(issue.account_id, issue.details.region, issue.issue_id)
         and not config.watches(issue.account_id, issue.details.region)
     )
+    listener = ListenerRecords(table.items, config.aws.main_account_id, lambda: now).read()
+    is_expected = config.decisions.enabled and config.slack.enabled and (listener.connected or listener.expected)
     return Facts(
         now=now,
         left=sorted(left.items()),
-        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(scan.region)],
+        deaf=listener.deaf(now) if is_expected else "",
+        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)],
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
         jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
@@ -329,7 +349,7 @@ def read_facts(
             (event.account_id, event.region, event.at, event.name)
             for name in accounts
             for event in EventRecords(table.items).of_account(name)
-            if chosen(event.region)
+            if chosen(name, event.region)
         ],
     )
 
@@ -366,6 +386,8 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
     if due := due_rows(facts):
         headings = [Column(name) for name in ("due", "severity", "account", "region", "group")]
         show_table(to, (*headings, Column("name", wraps=True)), due, "Due next")
+    for line in use_lines(facts, enabled=config.usage.enabled):
+        say(to, line)
     for line in (*event_lines(facts), *waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
         if line:
             say(to, line)

@@ -20,11 +20,12 @@ from hammer.listing.issue import (
     knowledge_of,
     listed_issue,
 )
-from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
+from library.aws.region_records import CoverageRecords
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.issues.history import Day
 from library.issues.issue import Issue, Status
@@ -65,8 +66,8 @@ def open_tables(config: Configuration) -> TableAccess:
     aws = config.aws
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
     config = with_organization(config, sessions)
-    name = config.secgrp_unrestricted_access.table_name
-    return TableAccess(config, sessions, IssueTable(sessions.client("dynamodb"), name))
+    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+    return TableAccess(with_decided_exemptions(config, table), sessions, table)
 
 
 def accounts_of(tables: TableAccess, selection: Selection) -> list[str]:
@@ -159,7 +160,7 @@ def _coverage(
     for account_id in accounts_of(tables, selection):
         name = tables.config.account_name(account_id)
         for scan in CoverageRecords(tables.table.items).of_account(account_id):
-            if scan.outcome is Outcome.REGION_OFF or (selection.regions and scan.region not in selection.regions):
+            if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
                 continue
             place = (account_id, scan.region)
             scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[place], scan.last_complete))

@@ -1,4 +1,9 @@
-"""Lambda `hammer-describe-security-groups`: look at each scan target it is sent, and bring the issues up to date.
+"""Lambda `hammer-describe-security-groups`: scan each target it is sent, and bring the issues up to date.
+
+1. The records of an event are read as scan targets, and those of one account and region become one.
+2. Each target is scanned (`identification.scan`), several at a time.
+3. What was seen of a region is recorded, and immediate mode asks for a remediation run where it wants one.
+4. A record whose target failed comes again. The others are done.
 
 Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `HAMMER_HOST_ROLE` (the name of the role of
 Hammer's host in the main account), `HAMMER_IMMEDIATE_QUEUE` (URL of the queue for requests of remediation at once;
@@ -8,21 +13,19 @@ absent: none are sent).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from identification.deliveries import Deliveries
-from identification.errors import MalformedEventError, NotShownYetError, UnknownAccountError
+from identification.errors import MalformedEventError, UnknownAccountError
+from identification.event_hints import SHOWN_AFTER
 from identification.immediate import request_remediation, to_remediate_at_once
-from identification.look import Looked, is_whole, look
+from identification.messages import Deliveries, ScanTarget, merge, parse_target
 from identification.openers import look_up_openers
-from identification.redelivery import redeliver_soon
-from identification.region_scan import RegionOffError, RegionScan
 from identification.runtime import Runtime, start
-from identification.scan_targets import ScanTarget, merge, parse_target
-from library.aws.coverage_records import CoverageRecords
+from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, ScanResult, scan
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.region_records import CoverageRecords
 from library.issues.scan_coverage import Outcome, ScanCoverage
 
 if TYPE_CHECKING:
@@ -30,25 +33,17 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_CONCURRENT_LOOKS = 5  # targets of one event: a look waits for AWS most of its time
-
-
-class _Asked(NamedTuple):
-    """A record and the scan target that it asks for."""
-
-    target: ScanTarget
-    record: Any
+_CONCURRENT_SCANS = 5  # targets of one event: a scan waits for AWS most of its time
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Look at every scan target of an event of SNS or SQS.
+    """Scan every target of an event of SNS or SQS.
 
     Returns:
-        Of SNS: `{"changes": N}`, how many issues changed. Of SQS: `{"batchItemFailures": [...]}`; a record is among
-        these also when EC2 does not show yet what an event says was changed.
+        Of SNS: `{"changes": N}`, how many issues changed. Of SQS: `{"batchItemFailures": [...]}`.
 
     Raises:
-        MalformedEventError: a record is not a scan target. The others were looked at.
+        MalformedEventError: a record is not a scan target. The others were scanned.
         UnknownAccountError: a record is about an account that the configuration does not name.
         ExceptionGroup: several targets failed; a single failure is raised as it is.
     """
@@ -58,74 +53,67 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
         return deliveries.answer({"changes": 0})
     targets = _merged(deliveries, runtime)
-    with ThreadPoolExecutor(_CONCURRENT_LOOKS) as pool:
-        looks = [(pool.submit(identify, target, runtime), asked_by) for target, asked_by in targets.items()]
-    for looked, asked_by in looks:
+    with ThreadPoolExecutor(_CONCURRENT_SCANS) as pool:
+        scans = [(pool.submit(identify, target, runtime), records) for target, records in targets.items()]
+    for scanned, records in scans:
         try:
-            changes += looked.result()
-        except NotShownYetError as error:
-            changes += error.changes
-            _wait(error, asked_by, deliveries, runtime)
+            changes += scanned.result()
         except Exception as error:  # noqa: BLE001 - told below, when every other target has had its turn
-            deliveries.fail(error, *[asked.record for asked in asked_by])
+            deliveries.fail(error, *records)
     return deliveries.answer({"changes": changes})
 
 
-def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[_Asked]]:
+def _merged(deliveries: Deliveries, runtime: Runtime) -> dict[ScanTarget, list[Any]]:
     """The scan targets of an event, one for each account and region, and the records that ask for each."""
-    places: dict[tuple[str, str], list[_Asked]] = {}
+    asked: dict[tuple[str, str], list[tuple[ScanTarget, Any]]] = {}
     for record in deliveries.records:
         try:
             target = parse_target(record)
             runtime.check_account(target.account_id)
+            if target.only_interfaces and _was_swept_lately(target, runtime):
+                continue
         except (MalformedEventError, UnknownAccountError, *AWS_ERRORS) as error:
             _log.error("a record failed: %s", explain(error))
             deliveries.fail(error, record)
             continue
-        places.setdefault((target.account_id, target.region), []).append(_Asked(target, record))
-    return {merge([each.target for each in asked]): asked for asked in places.values()}
+        asked.setdefault((target.account_id, target.region), []).append((target, record))
+    return {
+        merge([target for target, _ in together]): [record for _, record in together] for together in asked.values()
+    }
 
 
-def _wait(error: NotShownYetError, asked_by: Sequence[_Asked], deliveries: Deliveries, runtime: Runtime) -> None:
-    """Let the records that told what EC2 must show come again. The others were done.
+def _was_swept_lately(target: ScanTarget, runtime: Runtime) -> bool:
+    """Whether calls that only touch interfaces can wait for their second message.
 
-    An event is a hint, and the call that it tells may have been undone since. So where a record cannot come again by
-    itself, which is so for SNS, the next scan is the net.
+    Accounts with containers make thousands of such calls a day. A sweep of the region's network for each would take
+    from the request buckets of EC2 that the account itself needs.
     """
-    _log.warning("%s", error)
-    if not deliveries.come_again:
-        return
-    # An event may lag behind what another event of the same group told.
-    waiting = [
-        asked.record
-        for asked in asked_by
-        if is_whole(asked.target) or not error.groups.keys().isdisjoint(asked.target.group_ids)
-    ]
-    deliveries.fail(error, *waiting)
-    redeliver_soon(error, waiting, runtime)
+    swept = CoverageRecords(runtime.table.items).state(target.account_id, target.region).swept
+    return swept is not None and runtime.now() - swept < SHOWN_AFTER
 
 
 def identify(target: ScanTarget, runtime: Runtime) -> int:
-    """Look at one scan target, bring its issues up to date, and record what was seen of it.
+    """Scan one target, bring its issues up to date, and record what was seen of it.
 
     Returns:
         How many issues changed.
 
     Raises:
         Exception: the target could not be read, or its issues not be written. No issue of what was not read changes.
-        NotShownYetError: EC2 does not show yet what an event says was changed. What is certain was written.
         NotRequestedError: a remediation run at once could not be asked for. Everything was written.
     """
     started = runtime.now()
-    looked, outcome, reason = Looked(RegionScan(), 0), Outcome.COMPLETE, ""
+    result, outcome, reason = ScanResult(RegionScan(), 0), Outcome.COMPLETE, ""
     try:
-        looked = look(target, runtime)
-        outcome = Outcome.PARTIAL if looked.problem else Outcome.COMPLETE
-        asks = is_whole(target) and runtime.config.secgrp_unrestricted_access.lookup_events
+        result = scan(target, runtime)
+        outcome = Outcome.PARTIAL if result.problem else Outcome.COMPLETE
+        asks = target.is_whole and runtime.config.secgrp_unrestricted_access.lookup_events
         unknown = look_up_openers(target.account_id, target.region, runtime) if asks else ""
-        reason = "; ".join(filter(None, (looked.problem, looked.note, unknown)))
+        reason = "; ".join(filter(None, (result.problem, result.note, unknown)))
     except RegionOffError as error:
         outcome, reason = Outcome.REGION_OFF, str(error)
+    except DeniedByPolicyError as error:
+        outcome, reason = Outcome.DENIED_BY_POLICY, str(error)
     except Exception as error:
         outcome, reason = Outcome.FAILED, explain(error, runtime.sessions.role_arn(target.account_id))
         raise
@@ -136,32 +124,26 @@ def identify(target: ScanTarget, runtime: Runtime) -> int:
             outcome=outcome,
             started=started,
             seconds=(runtime.now() - started).total_seconds(),
-            groups=looked.scan.groups,
+            groups=result.scan.groups,
             reason=reason,
         )
         _log.log(
-            logging.INFO if outcome in (Outcome.COMPLETE, Outcome.REGION_OFF) else logging.ERROR,
+            logging.INFO if outcome is Outcome.COMPLETE or outcome.is_closed else logging.ERROR,
             "scanned",
-            extra={"account_id": target.account_id, **seen.to_item(), "changes": looked.changes},
+            extra={"account_id": target.account_id, **seen.to_item(), "changes": result.changes},
         )
-        if is_whole(target):
+        if target.is_whole:
             _record(seen, runtime)
-    _request_remediation(target, looked, runtime)
-    if looked.lagging:
-        raise NotShownYetError(looked.lagging, looked.changes)
-    return looked.changes
+    _request_remediation(target, result, runtime)
+    return result.changes
 
 
-def _request_remediation(target: ScanTarget, looked: Looked, runtime: Runtime) -> None:
-    """Ask for a run at once where immediate mode wants one, whether this look changed the issue or an earlier one."""
+def _request_remediation(target: ScanTarget, result: ScanResult, runtime: Runtime) -> None:
+    """Ask for a run at once where immediate mode wants one, whether this scan changed the issue or an earlier one."""
     if not runtime.immediate_queue:
         return
-    certain = [
-        issue
-        for group_id, issue in looked.issues.items()
-        if issue.details.region == target.region and group_id not in looked.lagging
-    ]
-    if wanted := to_remediate_at_once(certain, runtime.config, runtime.now()):
+    here = [issue for issue in result.issues.values() if issue.details.region == target.region]
+    if wanted := to_remediate_at_once(here, runtime.config, runtime.now()):
         client: SQSClient = runtime.sessions.client("sqs")
         request_remediation(client, runtime.immediate_queue, wanted)
 

@@ -11,14 +11,11 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from identification.publish import publish
+from identification.messages import publish
 from identification.runtime import Runtime, start
-from library.aws.coverage_records import CoverageRecords
-
-if TYPE_CHECKING:
-    pass
+from library.aws.region_records import CoverageRecords
 
 _log = logging.getLogger(__name__)
 
@@ -43,11 +40,10 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     if not section.enabled:
         _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
         return {"published": 0}
-    regions = runtime.scanned_regions()
     targets = [
         {"account_id": account_id, "account_name": name, "region": region}
         for account_id, name in runtime.scanned_accounts().items()
-        for region in dict.fromkeys(regions)
+        for region in runtime.scanned_regions(account_id)
     ]
     topic_arn = os.environ["SNS_ARN"]
     publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, targets)

@@ -3,32 +3,33 @@
 A scan finds groups that were opened before Hammer was there, or whose events were lost. For each occurrence of such an
 issue the history is asked once. A scan makes a limited number of calls, and the next one goes on with the other issues.
 What the history tells is kept and judged as what events told.
+
+AWS CloudTrail API Reference, LookupEvents: calls of the last 90 days by the resource that they named, 50 a page, the
+newest first; two requests a second for each account and region, and a throttling error beyond that. A call may be in
+the history only 15 minutes after it was made.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from identification.cloudtrail import parse_call
 from identification.errors import MalformedEventError
+from identification.event_hints import EventHintRecords, EventHints
 from identification.events import HintScope, hint_of
 from library.aws.conditional_writes import ConflictError
-from library.aws.event_history import COMPLETE_AFTER, EventHistory
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.looks import Looks
 from library.issues.opening_calls import OpeningCall, opened_by
 from library.issues.reachability import Severity
 from library.issues.reconcile import attribute
-from library.issues.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from identification.runtime import Runtime
     from library.issues.issue import Issue
 
@@ -37,6 +38,11 @@ _log = logging.getLogger(__name__)
 CALLS_A_SCAN = 60
 """After so many calls the next scan goes on: at two calls a second that is half a minute of a function's five."""
 
+COMPLETE_AFTER = timedelta(minutes=15)
+"""How long after a call its event may still be missing."""
+
+_EVENTS_A_PAGE = 50
+_PAUSE_S = 0.5
 _PAGES = 3  # of the calls that named one group: reads are among them
 _PREFIX_LISTS = 3  # of one group
 
@@ -78,8 +84,8 @@ def _ask(issue: Issue, history: EventHistory, runtime: Runtime) -> None:
     asked = replace(issue, looked_up=issue.occurrence)
     with suppress(ConflictError):
         if found:
-            told = {issue.issue_id: Told(found)}
-            known = Looks(runtime.table.items).remember(issue.account_id, told, runtime.now())
+            told = {issue.issue_id: EventHints(found)}
+            known = EventHintRecords(runtime.table.items).add(issue.account_id, told, runtime.now())
             if change := attribute(asked, opened_by(known[issue.issue_id].openings, issue.details.perms)):
                 runtime.table.write(change)
                 _log.info(
@@ -127,3 +133,55 @@ def _opening(name: str, record: Mapping[str, Any], issue: Issue, runtime: Runtim
     is_about = name in hint.group_ids or (hint.scope is HintScope.PREFIX_LIST and hint.prefix_list_id == name)
     if is_about and hint.opening and opened_by([hint.opening], issue.details.perms):
         yield hint.opening
+
+
+class EventHistory:
+    """The history of one account and region.
+
+    Args:
+        client: for CloudTrail, in the account and region.
+        sleep: waits for so many seconds.
+
+    Attributes:
+        calls: how many calls of LookupEvents were made.
+    """
+
+    def __init__(self, client: Any, sleep: Callable[[float], None]) -> None:
+        self._client = client
+        self._sleep = sleep
+        self.calls = 0
+
+    def pages(self, resource: str, at_most: int) -> Iterator[list[Mapping[str, Any]]]:
+        """CloudTrail's records of the calls that named a resource, a page at a time, the newest first.
+
+        A record that is not readable is left out.
+
+        Args:
+            resource: the name of the resource: the id of a security group or prefix list.
+            at_most: so many pages.
+
+        Raises:
+            ClientError, BotoCoreError: the history could not be read, after the SDK's retries.
+        """
+        more: dict[str, str] = {}
+        for _ in range(at_most):
+            self._sleep(_PAUSE_S)  # before the first as well: the last scan may just have ended
+            self.calls += 1
+            page = self._client.lookup_events(
+                LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": resource}],
+                MaxResults=_EVENTS_A_PAGE,
+                **more,
+            )
+            yield [record for event in page.get("Events", ()) if (record := _record(event)) is not None]
+            if not page.get("NextToken"):
+                return
+            more = {"NextToken": page["NextToken"]}
+
+
+def _record(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The record in an event of the history, which has it as text; None: it has none."""
+    try:
+        record = json.loads(event["CloudTrailEvent"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,33 +1,41 @@
-"""Lambda `hammer-receive-security-group-events`: lead CloudTrail's calls to the groups that must be looked at.
+"""Lambda `hammer-receive-security-group-events`: lead CloudTrail's calls to the groups that must be scanned.
+
+1. Each record is read as a call. Calls of accounts and regions that are not scanned, and such that change nothing, are
+   counted and left out.
+2. The calls of one account and region are led to groups together (`identification.events`), so that each group is named
+   once however many calls changed it.
+3. A scan of these groups is asked for at once, on the topic, and again in five minutes, on the queue of the describing
+   function: EC2 may show a change only then.
 
 Environment: `HAMMER_CONFIG` (the configuration's folder or `s3://` place), `SNS_ARN` (the topic of the scan targets),
-`HAMMER_HOST_ROLE` (the name of the role of Hammer's host in the main account).
+`SCAN_QUEUE_URL` (the describing function's queue), `HAMMER_HOST_ROLE` (the name of the role of Hammer's host in the
+main account).
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from identification.cloudtrail import ApiCall, parse_call
-from identification.deliveries import Deliveries, message_of
-from identification.errors import MalformedEventError, UnknownAccountError
-from identification.event_targets import TargetFinder, messages
-from identification.events import Hint, hint_of
-from identification.publish import publish
+from identification.errors import MalformedEventError, MissingVariableError
+from identification.event_hints import SHOWN_AFTER
+from identification.events import Hint, TargetFinder, first_messages, hint_of, second_messages
+from identification.messages import Deliveries, message_of, publish, send_delayed
 from identification.runtime import Runtime, start
-from library.aws.event_records import EventRecords, HeardEvent
 from library.aws.failures import AWS_ERRORS, explain, one_line
+from library.aws.region_records import EventRecords, HeardEvent
 from library.security_groups.exposure import Evaluator
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Place:
+class _RegionCalls:
     """What came from one account and region.
 
     Attributes:
@@ -41,7 +49,7 @@ class _Place:
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Publish a scan target for what the events of one invocation are about, each group once.
+    """Ask for scans of what the events of one invocation are about: each group once now, and once in five minutes.
 
     Args:
         event: an event of EventBridge, or records of SQS with one each.
@@ -51,8 +59,8 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         Of SQS `{"batchItemFailures": [...]}`, else `{"published": N}`.
 
     Raises:
+        MissingVariableError: there is no `SCAN_QUEUE_URL`.
         MalformedEventError: an event is none of CloudTrail. What the others are about was published.
-        UnknownAccountError: an event is from an account that `aws.accounts` does not name.
         PublishError: a message was not accepted.
         ExceptionGroup: several events failed.
     """
@@ -61,35 +69,40 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     if not runtime.config.secgrp_unrestricted_access.enabled:
         _log.info("secgrp_unrestricted_access is not enabled: nothing to do")
         return deliveries.answer({"published": 0})
-    places = _by_place(deliveries, runtime)
-    published = sum(_publish(place, found, deliveries, runtime) for place, found in places.items())
-    _record_heard(places, runtime)
+    queue_url = os.environ.get("SCAN_QUEUE_URL", "")
+    if not queue_url:
+        raise MissingVariableError("SCAN_QUEUE_URL is not set: without the second scan nothing would be resolved")
+    calls = _by_region(deliveries, runtime)
+    published = sum(_publish(place, found, queue_url, deliveries, runtime) for place, found in calls.items())
+    _record_heard(calls, runtime)
     return deliveries.answer({"published": published})
 
 
-def _by_place(deliveries: Deliveries, runtime: Runtime) -> dict[tuple[str, str], _Place]:
-    """What came, by account and region. Events that are not for Hammer are left out."""
+def _by_region(deliveries: Deliveries, runtime: Runtime) -> dict[tuple[str, str], _RegionCalls]:
+    """What came, by account and region. Events that are not for Hammer are counted and left out."""
     own = runtime.own_roles()
-    chosen = runtime.config.secgrp_unrestricted_access.accounts
-    scanned = frozenset(runtime.accounts() if chosen is None else chosen)
-    regions = frozenset(runtime.scanned_regions())
-    places: dict[tuple[str, str], _Place] = {}
+    ignored: Counter[str] = Counter()
+    found: dict[tuple[str, str], _RegionCalls] = {}
     for record in deliveries.records:
         try:
             call = _call_of(record)
-            _check_account(call, runtime)
-        except (MalformedEventError, UnknownAccountError) as error:
+        except MalformedEventError as error:
             _log.error("an event failed: %s", one_line(error))
             deliveries.fail(error, record)
             continue
-        if call.account_id not in scanned or call.region not in regions:
+        if not runtime.is_scanned(call.account_id, call.region):
+            # Whoever may put events on the bus may do so for any account: it is no failure of Hammer's.
+            ignored[f"{call.account_id} {call.region}"] += 1
             continue
-        place = places.setdefault((call.account_id, call.region), _Place())
-        place.last_call = call.name
+        calls = found.setdefault((call.account_id, call.region), _RegionCalls())
+        calls.last_call = call.name
         if call.is_relevant:
-            place.hints.append(hint_of(call, own))
-            place.records.append(record)
-    return places
+            calls.hints.append(hint_of(call, own))
+            calls.records.append(record)
+    if ignored:
+        most = dict(ignored.most_common(20))
+        _log.info("events of what is not scanned", extra={"ignored": ignored.total(), "most": most})
+    return found
 
 
 def _call_of(record: Any) -> ApiCall:
@@ -98,13 +111,10 @@ def _call_of(record: Any) -> ApiCall:
     return parse_call(record)
 
 
-def _check_account(call: ApiCall, runtime: Runtime) -> None:
-    if call.is_relevant and call.account_id not in runtime.accounts():
-        raise UnknownAccountError(f"aws.accounts does not name account {call.account_id}, which an event is from")
-
-
-def _publish(place: tuple[str, str], found: _Place, deliveries: Deliveries, runtime: Runtime) -> int:
-    """Publish what one account's and region's hints ask for. Returns how many messages that took."""
+def _publish(
+    place: tuple[str, str], found: _RegionCalls, queue_url: str, deliveries: Deliveries, runtime: Runtime
+) -> int:
+    """Ask for the scans that one account's and region's hints lead to. Returns how many messages are on the topic."""
     account_id, region = place
     if not found.hints:
         return 0
@@ -115,9 +125,11 @@ def _publish(place: tuple[str, str], found: _Place, deliveries: Deliveries, runt
         targets = TargetFinder(runtime, account_id, region, evaluator).find(found.hints)
         name = runtime.accounts().get(account_id, account_id)
         target = {"account_id": account_id, "account_name": name, "region": region}
-        asked = messages(target, targets)
+        asked = first_messages(target, targets)
         publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, asked)
-    except Exception as error:  # noqa: BLE001 - raised by the caller, when every other place has had its turn
+        again = second_messages(target, targets)
+        send_delayed(runtime.sessions.client("sqs"), queue_url, again, int(SHOWN_AFTER.total_seconds()))
+    except Exception as error:  # noqa: BLE001 - raised by the caller, when every other region has had its turn
         _log.error("hints failed: %s", one_line(error), extra={"account_id": account_id, "region": region})
         deliveries.fail(error, *found.records)
         return 0
@@ -127,7 +139,7 @@ def _publish(place: tuple[str, str], found: _Place, deliveries: Deliveries, runt
             "account_id": account_id,
             "region": region,
             "hints": len(found.hints),
-            "groups": len(targets.groups),
+            "groups": len(targets.group_ids),
             "whole_region": targets.region,
             "messages": len(asked),
         },
@@ -135,10 +147,10 @@ def _publish(place: tuple[str, str], found: _Place, deliveries: Deliveries, runt
     return len(asked)
 
 
-def _record_heard(places: Mapping[tuple[str, str], _Place], runtime: Runtime) -> None:
+def _record_heard(calls: Mapping[tuple[str, str], _RegionCalls], runtime: Runtime) -> None:
     """Keep that events came. That this fails is no reason to handle them again."""
     records, now = EventRecords(runtime.table.items), runtime.now()
-    for (account_id, region), found in places.items():
+    for (account_id, region), found in calls.items():
         try:
             records.record(HeardEvent(account_id, region, now, found.last_call))
         except AWS_ERRORS as error:

@@ -13,8 +13,8 @@ from functools import lru_cache
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from identification.cloudtrail import OwnRoles
 from identification.errors import UnknownAccountError
-from identification.event_openings import OwnRoles
 from library.aws.ec2 import enabled_regions
 from library.aws.issue_table import IssueTable
 from library.aws.organization import active_accounts
@@ -53,13 +53,23 @@ class Runtime:
         """
         return with_organization(self.config, self.sessions).scanned_accounts()
 
-    def scanned_regions(self) -> Sequence[str]:
-        """The regions to look at: those of the configuration, or every one that is enabled in the main account.
+    def scanned_regions(self, account_id: str) -> Sequence[str]:
+        """The regions to look at in an account: those of the configuration, or every one enabled in the main account.
 
         Raises:
             ClientError, BotoCoreError: the regions could not be read.
         """
-        return self.config.aws.regions or _kept_regions(self.sessions, _period())
+        return self.config.aws.regions_of(account_id) or _kept_regions(self.sessions, _period())
+
+    def is_scanned(self, account_id: str, region: str) -> bool:
+        """Whether an account and region are looked at.
+
+        Raises:
+            ClientError, BotoCoreError: the organization or the regions could not be read.
+        """
+        chosen = self.config.secgrp_unrestricted_access.accounts
+        scanned = self.accounts() if chosen is None else chosen
+        return account_id in scanned and region in self.scanned_regions(account_id)
 
     def accounts(self) -> Mapping[str, str]:
         """The accounts that `aws.accounts` names, id to name. Those of an organization are asked for now and then.
@@ -69,7 +79,13 @@ class Runtime:
         """
         aws = self.config.aws
         if isinstance(aws.accounts, str):
-            return _kept_organization(self.sessions, aws.organizational_units, aws.ignore_accounts, _period())
+            return _kept_organization(
+                self.sessions,
+                aws.organizational_units,
+                frozenset(aws.ignore_accounts),
+                self.config.named_accounts,
+                _period(),
+            )
         return aws.accounts
 
     def check_account(self, account_id: str) -> None:
@@ -133,11 +149,11 @@ def _kept_configuration(place: str, period: int) -> Configuration:
 
 @lru_cache(maxsize=1)
 def _kept_organization(
-    sessions: Sessions, units: tuple[str, ...], ignored: tuple[str, ...], period: int
+    sessions: Sessions, units: tuple[str, ...], ignored: frozenset[str], named: frozenset[str], period: int
 ) -> dict[str, str]:
     """The accounts of the organization, asked for once in a period."""
     del period
-    return active_accounts(sessions.client("organizations"), units, frozenset(ignored))
+    return active_accounts(sessions.client("organizations"), units, ignored=ignored, named=named)
 
 
 @lru_cache(maxsize=1)

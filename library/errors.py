@@ -10,6 +10,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `UnreadableIssueError` | `library.aws.issue_table` | an item of the issue table is not as an issue should be |
 | `UnknownAccountError` | `identification.errors` | a message is about an account that the configuration does not name |
 | `MalformedEventError` | `identification.errors` | a record is not what the function's event source sends |
+| `MissingVariableError` | `identification.errors` | a variable of a function's environment is missing |
 | `InProgressError` | `identification.filter_inspector_findings` | another invocation claims the same finding |
 | `DescribeError` | `identification.inspector.aws` | Inspector Classic did not describe a finding that it had reported |
 | `LockedError` | `library.aws.lock` | another run holds the lock, or took it over |
@@ -18,7 +19,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `JiraError` | `library.notifications.jira_connection` | JIRA did not do what it was asked |
 | `SlackError` | `library.notifications.slack_connection` | Slack did not do what it was asked |
 | `BackupError` | `remediation.backups` | a backup cannot be used, or is not what was written |
-| `UnsteadyError` | `remediation` | EC2's two answers about a group differ |
+| `InconsistentReadError` | `remediation` | EC2's two answers about a group differ |
 | `CannotRestoreError` | `remediation` | there is nothing to go back to, or no group to bring back |
 
 `library.jobs.run.InterruptedRunError`, which a signal raises, is a `KeyboardInterrupt` instead.

@@ -1,13 +1,17 @@
 """Backups of security groups in the main account's bucket.
 
 An object is what DescribeSecurityGroups gave for the group, with one more key, `hammer`: the group's rules with their
-ids, why it was written, and what was going to be changed, so that a restore needs nothing else.
+ids and tags, why it was written, and what was going to be changed, so that a restore needs nothing else.
+
+Beside them, under `closing/`, is which rules each change may have closed (`record_closing`). The journal says so too,
+but others may be able to write that.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +24,7 @@ from library.errors import HammerError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+_BACKUPS, _CLOSING = "security_groups/", "closing/"
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
@@ -86,16 +91,7 @@ class Backups:
 
     def list(self, account_id: str, region: str, group_id: str) -> list[Backup]:
         """The backups of a group, the newest first."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{_folder(account_id, region)}{group_id}_"
-        )
-        found = [
-            Backup(_written(entry["Key"]) or entry["LastModified"].astimezone(UTC), entry["Key"])
-            for page in pages
-            for entry in page.get("Contents", ())
-            if entry["Key"].endswith(".json")
-        ]
-        return sorted(found, reverse=True)
+        return [*self._listed(f"{_folder(account_id, region)}{group_id}_")]
 
     def read(self, key: str, group_id: str) -> dict[str, Any]:
         """A backup's object.
@@ -107,7 +103,7 @@ class Backups:
         try:
             raw = json.loads(self._read(key))
         except ClientError as error:
-            if error_code(error) in ("NoSuchKey", "404"):
+            if error_code(error) in ("NoSuchKey", "404") or self._is_missing(key, error):
                 raise BackupError(f"there is no backup s3://{self.bucket}/{key}") from error
             raise
         except (RecursionError, ValueError) as error:
@@ -129,22 +125,88 @@ class Backups:
             raise BackupError(f"{key[:200]!r} is not a key of a backup of {group_id} in {account_id}, {region}")
         return self.read(key, group_id)
 
+    def _is_missing(self, key: str, error: ClientError) -> bool:
+        """Whether a refusal to read an object only means that there is none.
+
+        To a caller who may list the bucket under some prefixes alone, S3 answers 403 for a key that does not exist, as
+        GetObject has no prefix (S3 API Reference, GetObject). The host's role is such a caller; its listing tells.
+        """
+        if error_code(error) not in ("AccessDenied", "403"):
+            return False
+        try:
+            listed = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key)
+        except ClientError:
+            return False  # nothing is known: the refusal stands
+        return all(entry["Key"] != key for entry in listed.get("Contents", ()))
+
+    def record_closing(self, backup: str, rule_ids: Sequence[str]) -> None:
+        """Store which rules a change is about to close, or may have closed; again: instead of what was stored.
+
+        Args:
+            backup: the key of the backup from right before it.
+            rule_ids: the ids of the rules.
+
+        Raises:
+            ClientError, BotoCoreError: it could not be written.
+        """
+        folder, _, name = backup.removeprefix(_BACKUPS).rpartition("/")
+        group_id, _, time = name.partition("_")
+        body = json.dumps({"rules": [*rule_ids]}).encode()
+        key = f"{_CLOSING}{folder}/{group_id}/{time}"
+        try:
+            self._client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            # A retry of a write that had succeeded unseen, or a correction.
+            if error_code(error) != "PreconditionFailed":
+                raise
+            if self._read(key) != body:
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
+
+    def closed_since(self, account_id: str, region: str, backup: Backup, group_id: str) -> frozenset[str]:
+        """The ids of the rules of a group that the changes since a backup closed, or may have closed.
+
+        Raises:
+            BackupError: what is stored is not as Hammer writes it.
+            ClientError, BotoCoreError: it could not be read.
+        """
+        found: set[str] = set()
+        for stored in self._listed(f"{_CLOSING}{account_id}/{region}/{group_id}/"):
+            if stored.written < backup.written:
+                continue
+            try:
+                found.update(map(str, json.loads(self._read(stored.key))["rules"]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise BackupError(f"{stored.key} does not tell which rules were closed") from error
+        return frozenset(found)
+
+    def _listed(self, prefix: str) -> tuple[Backup, ...]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        found = [
+            Backup(written_at(entry["Key"]) or entry["LastModified"].astimezone(UTC), entry["Key"])
+            for page in pages
+            for entry in page.get("Contents", ())
+            if entry["Key"].endswith(".json")
+        ]
+        return tuple(sorted(found, reverse=True))
+
     def _read(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
 
 def is_of_hammer(key: str) -> bool:
     """Whether a key has the form of those that Hammer writes."""
-    return _written(key) is not None
+    return written_at(key) is not None
 
 
 def _folder(account_id: str, region: str) -> str:
-    return f"security_groups/{account_id}/{region}/"
+    return f"{_BACKUPS}{account_id}/{region}/"
 
 
-def _written(key: str) -> datetime | None:
+def written_at(key: str) -> datetime | None:
     """The time in a key; None where other tooling wrote it in a way of its own."""
     try:
-        return datetime.strptime(key.rpartition("_")[2].removesuffix(".json"), _TIME).replace(tzinfo=UTC)
+        return datetime.strptime(re.split("[_/]", key)[-1].removesuffix(".json"), _TIME).replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""Carries out a plan on one group: first all that is added, then all that is revoked, then what nobody needs.
+"""Carries out changes on one group: first all that is added, then all that is revoked, then what nobody needs.
 
 At every moment between, private access that the group gives before and after is there. Each step is in the journal
 before it is done, and what EC2 acknowledged is in it afterwards. Nothing is taken back here: what could not be
@@ -11,9 +11,10 @@ lost, so that "there already" and "not there" may be the call's own doing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -28,20 +29,31 @@ from botocore.exceptions import (
 )
 
 from library.aws.conditional_writes import ConflictError
+from library.aws.decisions import UnreadableExemptionError
 from library.aws.failures import AWS_ERRORS, THROTTLED, error_code, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.errors import HammerError
 from library.issues.times import format_time
 from library.security_groups.group import IngressRule, ShapeError, parse_permission, parse_rule
 from remediation.backups import BackupError
-from remediation.group_state import Journal, UnsteadyError
-from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep, RevokedState, unneeded
+from remediation.group_state import InconsistentReadError, Journal
+from remediation.journal import (
+    CHANGE_TAG,
+    AddedRule,
+    AddedState,
+    ChangeKind,
+    JournalEntry,
+    JournalStep,
+    RevokedState,
+    unneeded,
+)
 from remediation.rules import RuleKey, by_ports, merged, permission_of, rule_key, with_description
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
     from types_boto3_ec2.type_defs import IpPermissionTypeDef
 
+_log = logging.getLogger(__name__)
 _OVER_QUOTA = "RulesPerSecurityGroupLimitExceeded"  # EC2 API Reference, error codes
 
 # The request never reached AWS.
@@ -83,14 +95,34 @@ class CallResult:
     error: Exception | None = None
 
 
-def authorize(client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef]) -> CallResult:
-    """Add rules, all of them or none."""
+def authorize(
+    client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef], tags: Mapping[str, str] | None = None
+) -> CallResult:
+    """Add rules, all of them or none, with these tags: without them where nobody may set them."""
+    arguments: dict[str, Any] = {"GroupId": group_id, "IpPermissions": permissions}
+    if tags:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        arguments["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": listed}]
     with _attempts(client, "AuthorizeSecurityGroupIngress") as attempts:
         try:
-            answer = client.authorize_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
+            answer = client.authorize_security_group_ingress(**arguments)
         except AWS_ERRORS as error:
+            if tags and _refuses_tags(error) and not attempts.lost:
+                _log.warning("rules of %s are added without tags: %s", group_id, explain(error))
+                return authorize(client, group_id, permissions)
             return _failed(error, attempts)
     return CallResult(ChangeAnswer.DONE, rule_ids=_ids(answer))
+
+
+def _refuses_tags(error: Exception) -> bool:
+    """Whether a call was refused for its tags alone: an organization's policy denies them, or these values.
+
+    EC2 names ec2:CreateTags in the message of an UnauthorizedOperation (EC2 API Reference, "Grant permission to tag
+    resources during creation").
+    """
+    code = error_code(error) if isinstance(error, ClientError) else ""
+    is_denied = code in ("UnauthorizedOperation", "AccessDenied") and "CreateTags" in str(error)
+    return is_denied or code.startswith(("TagPolicy", "TagLimit"))
 
 
 def revoke(client: EC2Client, group_id: str, rule_ids: Sequence[str]) -> CallResult:
@@ -194,7 +226,15 @@ def _failed(error: Exception, attempts: _Attempts) -> CallResult:
     return CallResult(ChangeAnswer.REFUSED if refused else ChangeAnswer.LOST, attempts.lost, error=error)
 
 
-COULD_NOT = (*AWS_ERRORS, BackupError, ConflictError, ShapeError, UnreadableIssueError, UnsteadyError)
+GROUP_ERRORS = (
+    *AWS_ERRORS,
+    BackupError,
+    ConflictError,
+    ShapeError,
+    UnreadableExemptionError,
+    UnreadableIssueError,
+    InconsistentReadError,
+)
 """What can be in the way of one group's change, and is a failure of that group alone."""
 
 
@@ -225,31 +265,36 @@ class RuleChanges:
         relied_on: rules that are shown already, with their ids, and that the change depends on. To add them again is
             how EC2 is asked whether they are there: it answers so without delay, unlike a read.
         replaces: the ids of the revoked rules that a rule stands in for, by rule.
-        lingering: rules that were taken away and are shown long after.
+        withdraw: rules of Hammer's that nobody needs, with their ids, proved to be Hammer's (`remediation.proof`).
         permissions: how to add a rule exactly, where the rule alone does not tell.
-        proved: the ids of the rules that Hammer is proved to have added earlier (`remediation.proof`). Beside those
-            that EC2 adds in this very change, only they may be taken away again.
+        tags: the tags that a rule gets, by rule.
     """
 
     add: tuple[IngressRule, ...] = ()
     revoke: tuple[IngressRule, ...] = ()
     describe: tuple[IngressRule, ...] = ()
     relied_on: tuple[IngressRule, ...] = ()
-    replaces: Mapping[RuleKey, tuple[str, ...]] | None = None
-    lingering: tuple[AddedRule, ...] = ()
-    permissions: Mapping[RuleKey, Any] | None = None
-    proved: frozenset[str] = frozenset()
+    replaces: Mapping[RuleKey, tuple[str, ...]] = field(default_factory=dict)
+    withdraw: tuple[AddedRule, ...] = ()
+    permissions: Mapping[RuleKey, Any] = field(default_factory=dict)
+    tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """One group, and what is needed to change it."""
+    """One group, and what is needed to change it.
+
+    Attributes:
+        record_closing: stores, where only remediation can write, which rules a change may have closed: the key of the
+            backup from right before it, and their ids.
+    """
 
     ec2: EC2Client
     group_id: str
     journal: Journal
     renew_lock: Callable[[], None]
     now: Callable[[], datetime]
+    record_closing: Callable[[str, Sequence[str]], None]
 
     def carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> JournalEntry:
         """Carry out changes whose backup is written, up to `JournalStep.VERIFYING`.
@@ -263,47 +308,35 @@ class GroupChange:
             ChangeFailedError: it could not be done, or not all of it.
             LockedError: another run took the lock over.
         """
-        before = known = entry
-        closed_now: set[str] = set()
+        known, closed_now = entry, set[str]()
         entry = _to_be_changed(entry, changes, self._at())
         self.renew_lock()
         try:
             entry = self.journal.write(replace(entry, step=JournalStep.ADDING, problem=""), **details)
-        except COULD_NOT as error:
+        except GROUP_ERRORS as error:
             raise ChangeFailedError(f"the journal could not be written: {explain(error)}", known) from error
         try:
             entry = self._add(entry, changes, known)
             self._describe(changes)
             if changes.revoke:
-                known = entry
-                self.renew_lock()
-                entry = entry.with_revoked(changes.revoke, RevokedState.SENT, self._at())
-                try:
-                    entry = self.journal.write(replace(entry, step=JournalStep.REVOKING))
-                except COULD_NOT:
-                    entry = known
-                    raise
-                entry = self._revoke_all(entry, changes.revoke, known, closed_now)
-            needless = _added_again(before, entry, changes.relied_on, closed_now)
-            earlier = {one.rule.rule_id for one in (*before.add, *before.withdrawn)}
-            just_added = {one.rule.rule_id for one in entry.add} - earlier - {""}
-            entry = self._withdraw(entry, (*changes.lingering, *needless), changes.proved | just_added)
+                entry = self._close(entry, changes.revoke, closed_now)
+            needless = _added_again(known, entry, changes.relied_on, closed_now)
+            entry = self._withdraw(entry, (*changes.withdraw, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
         except ChangeFailedError as error:
             if error.is_quota:
-                error.entry = self._taken_back(error.entry, before)
+                error.entry = self._taken_back(error.entry, known)
             self._note(error.entry, str(error))
             raise
-        except COULD_NOT as error:
+        except GROUP_ERRORS as error:
             self._note(entry, explain(error))
             raise ChangeFailedError(explain(error), entry) from error
 
-    def _taken_back(self, entry: JournalEntry, before: JournalEntry) -> JournalEntry:
+    def _taken_back(self, entry: JournalEntry, known: JournalEntry) -> JournalEntry:
         """Take away what this very change added, where the quota has no room for the rest: nothing depends on it."""
-        earlier = {one.rule.rule_id for one in (*before.add, *before.withdrawn)}
-        just_added = {one.rule.rule_id for one in entry.add} - earlier - {""}
+        earlier = {one.rule.rule_id for one in (*known.add, *known.withdrawn)} | {""}
         try:
-            return self._withdraw(entry, (), just_added)
+            return self._withdraw(entry, [one for one in unneeded(entry, ()) if one.rule.rule_id not in earlier])
         except ChangeFailedError as error:
             return error.entry
 
@@ -312,19 +345,19 @@ class GroupChange:
         step = entry.step if entry.left_traces else JournalStep.UNDONE
         try:
             self.journal.write(replace(entry, step=step, problem=problem))
-        except COULD_NOT:
+        except GROUP_ERRORS:
             return
 
     def _at(self) -> str:
         return format_time(self.now()) or ""
 
     def _add(self, entry: JournalEntry, changes: RuleChanges, known: JournalEntry) -> JournalEntry:
-        batches = [*by_ports(changes.add), *([rule] for rule in changes.relied_on)]
+        batches = [*_by_tags(changes.add, changes.tags), *([rule] for rule in changes.relied_on)]
         for number, batch in enumerate(batches):
             if number:
                 self.renew_lock()
             try:
-                entry = self._add_batch(entry, batch, changes.permissions or {}, known)
+                entry = self._add_batch(entry, batch, changes, known)
             except ChangeFailedError as error:
                 not_sent = [rule_key(rule) for later in batches[number + 1 :] for rule in later]
                 error.entry = _without_attempt(error.entry, known, not_sent)
@@ -335,52 +368,81 @@ class GroupChange:
         self,
         entry: JournalEntry,
         batch: Sequence[IngressRule],
-        permissions: Mapping[RuleKey, Any],
+        changes: RuleChanges,
         known: JournalEntry,
         *,
-        unsure: bool = False,
+        is_unsure: bool = False,
     ) -> JournalEntry:
-        """Add rules of one protocol and port range. `unsure`: an earlier call of this change may have added them."""
-        singles = [permissions.get(rule_key(rule)) or permission_of(rule) for rule in batch]
-        result = authorize(self.ec2, self.group_id, [merged(singles)])
+        """Add rules of one protocol and port range. `is_unsure`: an earlier call of this change may have added them."""
         keys = [rule_key(rule) for rule in batch]
+        tags = dict(changes.tags.get(keys[0], {}))
+        if entry.kind is ChangeKind.REMEDIATION and len(tags) < _MOST_TAGS:
+            tags[CHANGE_TAG] = entry.backup
+        singles = [changes.permissions.get(key) or permission_of(rule) for key, rule in zip(keys, batch, strict=True)]
+        result = authorize(self.ec2, self.group_id, [merged(singles)], tags)
         if result.answer is ChangeAnswer.DONE:
             return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
         if result.answer is ChangeAnswer.THERE_ALREADY and len(batch) == 1:
-            before = {one.key: one for one in known.add}.get(keys[0])
+            before = next((added for added in known.add if added.key == keys[0]), None)
             if before is not None and before.state is AddedState.ADDED:
                 # As the entry has it by now, which says what else the rule stands in for.
-                now = next(one for one in entry.add if one.key == before.key)
+                now = next(added for added in entry.add if added.key == before.key)
                 return entry.with_added({before.key: replace(now, state=before.state, rule=before.rule, at=self._at())})
-            is_unsure = unsure or result.was_lost or (before is not None and before.state is not AddedState.NOT_OURS)
-            state = AddedState.THERE if is_unsure else AddedState.NOT_OURS
-            return _acknowledged(entry, {keys[0]: state}, {}, self._at())
+            return _acknowledged(entry, {keys[0]: AddedState.THERE}, {}, self._at())
         if result.answer is ChangeAnswer.THERE_ALREADY:
-            # Which of them? EC2 adds none then. Emulators add those before it: their descriptions will tell.
+            # Which of them? EC2 adds none then. Emulators add those before it: their tags will tell.
             for number, rule in enumerate(batch):
                 try:
-                    entry = self._add_batch(entry, [rule], permissions, known, unsure=True)
+                    entry = self._add_batch(entry, [rule], changes, known, is_unsure=True)
                 except ChangeFailedError as error:
                     error.entry = _without_attempt(error.entry, known, keys[number + 1 :])
                     raise
             return entry
-        if result.answer is ChangeAnswer.REFUSED and not unsure:
+        if result.answer is ChangeAnswer.REFUSED and not is_unsure:
             entry = _without_attempt(entry, known, keys)
         raise _failure(result, entry)
 
     def _describe(self, changes: RuleChanges) -> None:
         if changes.describe:
-            permissions = changes.permissions or {}
             singles = [
-                with_description(permissions.get(rule_key(rule)) or permission_of(rule), rule.description)
+                with_description(changes.permissions.get(rule_key(rule)) or permission_of(rule), rule.description)
                 for rule in changes.describe
             ]
             set_descriptions(self.ec2, self.group_id, singles)
 
+    def _close(self, entry: JournalEntry, rules: Sequence[IngressRule], closed_now: set[str]) -> JournalEntry:
+        """Revoke rules, recorded before in the journal and beside the backups.
+
+        The ids of those that this closed, and not an earlier call, go to `closed_now`.
+        """
+        known, ids = entry, [rule.rule_id for rule in rules]
+        self.renew_lock()
+        self.record_closing(entry.newest_backup, ids)
+        entry = entry.with_revoked(rules, RevokedState.SENT, self._at())
+        try:
+            entry = self.journal.write(replace(entry, step=JournalStep.REVOKING))
+            entry = self._revoke_all(entry, rules, known, closed_now)
+        except ChangeFailedError as error:
+            self._correct_closing(error.entry, ids)
+            raise
+        except GROUP_ERRORS as error:
+            self._correct_closing(known, ids)
+            raise ChangeFailedError(explain(error), known) from error
+        self._correct_closing(entry, ids)
+        return entry
+
+    def _correct_closing(self, entry: JournalEntry, recorded: Sequence[str]) -> None:
+        """Take those rules out of what may have been closed that were not: nothing needs to stand in for them."""
+        closing = [rule_id for rule_id in recorded if rule_id in entry.sent_to_revoke]
+        if len(closing) < len(recorded):
+            try:
+                self.record_closing(entry.newest_backup, closing)
+            except AWS_ERRORS as error:
+                _log.warning("what was not closed could not be recorded: %s", explain(error))  # then it is kept
+
     def _revoke_all(
         self, entry: JournalEntry, rules: Sequence[IngressRule], known: JournalEntry, closed_now: set[str]
     ) -> JournalEntry:
-        """Revoke rules. The ids of those that this may have closed, and not an earlier call, go to `closed_now`."""
         batches = [rules] if entry.kind is ChangeKind.RESTORE else by_ports(rules)
         for number, batch in enumerate(batches):
             if number:
@@ -413,8 +475,8 @@ class GroupChange:
             entry = entry.with_revoked(found, RevokedState.REVOKED, self._at())
             for rule in (rule for rule in rules if rule not in found):
                 # Gone by an earlier attempt of Hammer's, perhaps: what replaces it stays. Else by somebody else.
-                unsure = result.was_lost or known.state_of(rule.rule_id) in (RevokedState.SENT, RevokedState.REVOKED)
-                state = RevokedState.REVOKED if unsure else RevokedState.GONE
+                is_unsure = result.was_lost or rule.rule_id in known.sent_to_revoke
+                state = RevokedState.REVOKED if is_unsure else RevokedState.GONE
                 entry = entry.with_revoked([rule], state, self._at())
             return entry
         if result.answer is ChangeAnswer.REFUSED:
@@ -425,51 +487,58 @@ class GroupChange:
     def _as_before(self, entry: JournalEntry, rule: IngressRule, known: JournalEntry) -> JournalEntry:
         """The entry with a rule whose revoke was not sent, or was refused."""
         same = (
-            one.state
-            for one in known.revoke
-            if one.rule.rule_id == rule.rule_id and rule_key(one.rule) == rule_key(rule)
+            revoked.state
+            for revoked in known.revoke
+            if revoked.rule.rule_id == rule.rule_id and rule_key(revoked.rule) == rule_key(rule)
         )
         return entry.with_revoked([rule], next(same, RevokedState.PLANNED), self._at())
 
-    def _withdraw(self, entry: JournalEntry, lingering: Sequence[AddedRule], ours: Container[str]) -> JournalEntry:
-        """Take away what stands in for no closed rule. `ours`: the ids of the rules that Hammer has added for sure."""
-        taken_away = tuple(added for added in unneeded(entry, ()) if added.rule.rule_id in ours)
-        lingering = [added for added in lingering if added.rule.rule_id in ours]
-        rules = [added.rule for added in (*taken_away, *lingering)]
-        if not rules:
+    def _withdraw(self, entry: JournalEntry, needless: Sequence[AddedRule]) -> JournalEntry:
+        """Take away rules of Hammer's that stand in for no closed rule."""
+        ids = list(dict.fromkeys(added.rule.rule_id for added in needless))
+        if not ids:
             return entry
         self.renew_lock()
-        for batch in [rules], [[rule] for rule in rules]:
-            results = [revoke(self.ec2, self.group_id, [rule.rule_id for rule in part]) for part in batch]
+        for batch in [ids], [[rule_id] for rule_id in ids]:
+            results = [revoke(self.ec2, self.group_id, part) for part in batch]
             for result in results:
                 if result.answer in (ChangeAnswer.REFUSED, ChangeAnswer.LOST):
                     raise _failure(result, entry)
-            if len(rules) == 1 or all(result.answer is ChangeAnswer.DONE for result in results):
+            if len(ids) == 1 or all(result.answer is ChangeAnswer.DONE for result in results):
                 break
-        return entry.without_added((*taken_away, *lingering), self._at())
+        return entry.without_added(needless, self._at())
+
+
+_MOST_TAGS = 50  # of a resource (EC2 User Guide, "Tag restrictions")
+
+
+def _by_tags(rules: Iterable[IngressRule], tags: Mapping[RuleKey, Mapping[str, str]]) -> list[list[IngressRule]]:
+    """Rules by protocol, port range and tags: each part is one call, since a call gives all its rules the same tags."""
+    parts: dict[tuple[int, tuple[tuple[str, str], ...]], list[IngressRule]] = {}
+    for number, batch in enumerate(by_ports(rules)):
+        for rule in batch:
+            parts.setdefault((number, tuple(tags.get(rule_key(rule), {}).items())), []).append(rule)
+    return list(parts.values())
 
 
 def _to_be_changed(entry: JournalEntry, changes: RuleChanges, at: str) -> JournalEntry:
     """The entry before the calls: what is going to be sent, and what for."""
-    replaces = changes.replaces or {}
-    old = {one.key: one for one in entry.add}
-    added: dict[RuleKey, AddedRule] = {}
+    old = {added.key: added for added in entry.add}
+    sent: dict[RuleKey, AddedRule] = {}
 
     def purposes(key: RuleKey) -> tuple[str, ...]:
         before = old[key].replaces if key in old else ()
-        return tuple(dict.fromkeys((*before, *replaces.get(key, ()))))
+        return tuple(dict.fromkeys((*before, *changes.replaces.get(key, ()))))
 
-    shown = {rule_key(rule): rule.rule_id for rule in changes.relied_on}
     for rule in (*changes.add, *(rule._replace(rule_id="") for rule in changes.relied_on)):
         key = rule_key(rule)
-        is_ours = key in old and old[key].state is AddedState.ADDED
-        before = shown.get(key) or (old[key].before if key in old else "")
-        sent = AddedRule(rule, AddedState.SENT, purposes(key), at, before)
-        added[key] = replace(old[key], replaces=purposes(key)) if is_ours else sent
-    for key in replaces.keys() & old.keys() - added.keys():
-        added[key] = replace(old[key], replaces=purposes(key))
-    entry = entry.with_added(added)
-    unknown = [rule for rule in changes.revoke if entry.state_of(rule.rule_id) in (None, RevokedState.NOT_SHOWN)]
+        is_hammers = key in old and old[key].state is AddedState.ADDED
+        new = AddedRule(rule, AddedState.SENT, purposes(key), at)
+        sent[key] = replace(old[key], replaces=purposes(key)) if is_hammers else new
+    for key in changes.replaces.keys() & old.keys() - sent.keys():
+        sent[key] = replace(old[key], replaces=purposes(key))
+    entry = entry.with_added(sent)
+    unknown = [rule for rule in changes.revoke if entry.state_of(rule.rule_id) is None]
     return entry.with_revoked(unknown, RevokedState.PLANNED, at)
 
 
@@ -483,14 +552,15 @@ def _added_again(
     nothing was left to close, the group stays as whoever took them away left it.
     """
     relied = set(map(rule_key, relied_on))
-    old = {one.key: one for one in before.add if one.state.is_there}
+    old = {added.key: added for added in before.add if added.state is not AddedState.SENT}
     return tuple(
-        one
-        for one in entry.add
-        if one.key in relied & old.keys()
-        and one.state is AddedState.ADDED
-        and (old[one.key].state, old[one.key].rule.rule_id) != (AddedState.ADDED, one.rule.rule_id)
-        and closed_now.isdisjoint(one.replaces)
+        added
+        for added in entry.add
+        if added.key in relied & old.keys()
+        and added.state is AddedState.ADDED
+        and added.rule.rule_id
+        and (old[added.key].state, old[added.key].rule.rule_id) != (AddedState.ADDED, added.rule.rule_id)
+        and closed_now.isdisjoint(added.replaces)
     )
 
 
@@ -500,9 +570,11 @@ def _acknowledged(
     """The entry with what EC2 said about rules that were sent."""
     return entry.with_added(
         {
-            one.key: replace(one, state=states[one.key], rule=one.rule._replace(rule_id=ids.get(one.key, "")), at=at)
-            for one in entry.add
-            if one.key in states
+            added.key: replace(
+                added, state=states[added.key], rule=added.rule._replace(rule_id=ids.get(added.key, "")), at=at
+            )
+            for added in entry.add
+            if added.key in states
         }
     )
 
@@ -510,8 +582,8 @@ def _acknowledged(
 def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[RuleKey]) -> JournalEntry:
     """The entry with these rules as they were known before a call that EC2 refused."""
     refused = set(keys)
-    old = [one for one in known.add if one.key in refused]
-    return replace(entry, add=(*(one for one in entry.add if one.key not in refused), *old))
+    old = [added for added in known.add if added.key in refused]
+    return replace(entry, add=(*(added for added in entry.add if added.key not in refused), *old))
 
 
 def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:

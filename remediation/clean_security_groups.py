@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +32,7 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
+from library.network.addresses import Network, parse_network
 from remediation.context import Screen, build_context, has_terminal
 from remediation.journal import is_unfinished
 from remediation.runs import BatchRun, InteractiveRun, RemediationSummary, due, find, show_all
@@ -46,6 +47,35 @@ IncludeNotDueOption = Annotated[
 ]
 
 
+KeepOption = Annotated[
+    str | None,
+    typer.Option(
+        "--keep",
+        metavar="CIDR[,CIDR…]",
+        help="Keep these sources too, each for the replaced rules that admit all of it. Needs --group.",
+    ),
+]
+
+
+def read_keep(text: str | None, groups: Sequence[str]) -> tuple[Network, ...]:
+    """The sources of `--keep`.
+
+    Raises:
+        WrongUsageError: one is no CIDR, or no group is named.
+    """
+    if text is None:
+        return ()
+    if not groups:
+        raise WrongUsageError("--keep is a choice about one group: name it with --group")
+    try:
+        found = tuple(dict.fromkeys(parse_network(entry.strip()) for entry in text.split(",") if entry.strip()))
+    except ValueError as error:
+        raise WrongUsageError(f"--keep: {error}") from error
+    if not found:
+        raise WrongUsageError("--keep names no CIDR")
+    return found
+
+
 def command(
     config: ConfigOption = None,
     account: AccountOption = None,
@@ -54,18 +84,21 @@ def command(
     batch: BatchOption = False,
     dry_run: DryRunOption = False,
     include_not_due: IncludeNotDueOption = False,
+    keep: KeepOption = None,
 ) -> None:
     """Remediate due issues: replace the rules that expose a group. Asks for each, unless --batch."""
     if batch and include_not_due:
         raise WrongUsageError("what is not due is for a person to decide: --include-not-due is not for --batch")
     if not (batch or dry_run or has_terminal()):
         raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
+    kept = read_keep(keep, group or ())
     configuration = read_configuration(config)
     if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")
         return
     selection = Selection.of(account, region, group)
     context, screen = build_context(configuration), Screen()
+    context.keep = kept
     configuration = with_organization(configuration, context.sessions)
     for account_id in account or ():
         if account_id not in configuration.remediation_accounts():

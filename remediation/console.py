@@ -95,7 +95,7 @@ def planned(seen: Look) -> Text:
     if isinstance(plan, Refusal) and not withdrawn:
         return Text(f"  nothing to do: {printable(plan.text)}\n")
     add, revoke = ((), ()) if isinstance(plan, Refusal) else (plan.add, plan.revoke)
-    text = difference(seen.view.rules, add, (*revoke, *withdrawn))
+    text = difference(seen.observed.rules, add, (*revoke, *withdrawn))
     if withdrawn:
         text.append("  Hammer added some of these for rules that somebody else closed: they are taken away again\n")
     if isinstance(plan, Plan):

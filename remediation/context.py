@@ -1,6 +1,6 @@
 """What both jobs work with: clients, table, backups, lock, people, clock, and how many rules a group may have.
 
-`open_context` is the only place of this package where clients are built and the clock and the environment are read;
+`build_context` is the only place of this package where clients are built and the clock and the environment are read;
 everything else is given what it needs.
 """
 
@@ -12,7 +12,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,7 +28,8 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError
-from library.jobs.run import operator, renewing_sleep
+from library.jobs.run import Lease, operator, renewing_sleep
+from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
 from remediation.group_state import Journal
@@ -122,15 +123,17 @@ def rule_quota(sessions: Sessions, default: int, place: tuple[str, str]) -> tupl
     return int(answer["Quota"]["Value"]), ""
 
 
-def quota_of(client: EC2Client, group: SecurityGroup, limit: int) -> RuleQuota:
+def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Iterable[str] = ()) -> RuleQuota:
     """The rule quota of a group, with what its prefix lists count as.
 
     Args:
         client: for EC2, in the group's account and region.
         group: the group.
         limit: how many ingress rules of a family it may have.
+        sources: what may replace its open sources: CIDRs and ids of prefix lists.
     """
-    return RuleQuota(limit, prefix_list_weights(client, (rule.prefix_list_id for rule in group.ingress)))
+    lists = {rule.prefix_list_id for rule in group.ingress} | {name for name in sources if name.startswith("pl-")}
+    return RuleQuota(limit, prefix_list_weights(client, lists))
 
 
 def assemble_plan(
@@ -160,7 +163,7 @@ def assemble_plan(
         ClientError, BotoCoreError: a prefix list could not be read.
     """
     lists = PrefixListReader(client)
-    lists.read(policy.evaluator.prefix_lists_named(group))
+    lists.read(policy.prefix_lists_named(group))
     return plan_remediation(group, lists.entries, policy, quota, now, ticket, begun=begun, not_shown=not_shown)
 
 
@@ -171,7 +174,8 @@ class RemediationContext:
     Attributes:
         who: who runs the job, for people.
         run: tells this run from every other.
-        began: when this run began.
+        lease: keeps the lock.
+        keep: sources that the person who runs it keeps beside what replaces a rule.
         notes: what was done otherwise than one may expect, one line each.
     """
 
@@ -183,29 +187,33 @@ class RemediationContext:
     who: str
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    keep: tuple[Network, ...] = ()
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    began: datetime = field(init=False)
+    lease: Lease = field(init=False)
     notes: list[str] = field(default_factory=list)
     _quotas: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.began = self.now()
+        self.lease = Lease(self.lock, self.now)
 
     def ec2(self, issue: Issue) -> Any:
         """The EC2 client of an issue's account and region."""
         return self.sessions.client("ec2", issue.account_id, issue.details.region)
 
-    def quota(self, group: SecurityGroup, account_id: str, region: str, default: int) -> RuleQuota:
-        """The rule quota of a group."""
+    def quota(
+        self, group: SecurityGroup, account_id: str, region: str, default: int, sources: Sequence[str] = ()
+    ) -> RuleQuota:
+        """The rule quota of a group, whose rules may be replaced by these sources."""
         place = (account_id, region)
         if place not in self._quotas:
             self._quotas[place], note = rule_quota(self.sessions, default, place)
             self.notes += [note] if note else []
-        return quota_of(self.sessions.client("ec2", *place), group, self._quotas[place])
+        return quota_of(self.sessions.client("ec2", *place), group, self._quotas[place], sources)
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""
-        return GroupChange(self.ec2(issue), issue.issue_id, journal, self.lock.renew, self.now)
+        renew, record = self.lease.before_write, self.backups.record_closing
+        return GroupChange(self.ec2(issue), issue.issue_id, journal, renew, self.now, record)
 
     def back_up(
         self,
@@ -232,10 +240,10 @@ class RemediationContext:
             The key.
 
         Raises:
-            one of group_change.COULD_NOT: it could not be stored, or does not read back.
+            one of group_change.GROUP_ERRORS: it could not be stored, or does not read back.
         """
         now = self.now()
-        notes: Mapping[str, Any] = {
+        notes: dict[str, Any] = {
             "kind": str(kind),
             "written": format_time(now),
             "by": self.who,
@@ -248,7 +256,7 @@ class RemediationContext:
         }
         if plan is not None:
             replaces = [{**key._asdict(), "rules": list(ids)} for key, ids in plan.replaces.items()]
-            notes = {**notes, "relied_on": rules_to_item(plan.relied_on), "replaces": replaces}
+            notes |= {"relied_on": rules_to_item(plan.relied_on), "replaces": replaces, "records_closing": True}
         return self.backups.write(issue.account_id, issue.details.region, live.raw, notes, now)
 
     def mark_finished(self, account_id: str, region: str, group_id: str) -> None:
@@ -273,7 +281,7 @@ def build_context(config: Configuration) -> RemediationContext:
         table=IssueTable(dynamodb, table_name),
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
         lock=lock,
-        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, lock.renew)),
+        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, Lease(lock, _now).renew)),
         who=operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
         now=_now,
         sleep=time.sleep,
@@ -289,13 +297,13 @@ def has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-class Person(Protocol):
+class Prompt(Protocol):
     """Who reads along and, by hand, answers."""
 
-    def say(self, text: str | Text) -> None:
+    def show(self, text: str | Text) -> None:
         """Show this."""
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """Ask this; `q` when there is no answer to come."""
 
 
@@ -305,11 +313,11 @@ class Screen:
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
 
-    def say(self, text: str | Text) -> None:
+    def show(self, text: str | Text) -> None:
         """Print a line, or lines."""
         self._console.print(text, markup=False)
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """The answer, in small letters and without white space around it; `q` at the end of the input."""
         self._console.print(question, markup=False, end=" ")
         try:

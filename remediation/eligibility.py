@@ -16,15 +16,18 @@ from library.issues.schedule import (
     RemediationTerms,
     Skipped,
     SkipReason,
+    decided_to_close,
     due_by_retention,
     exposure_times,
     remediation_schedule,
 )
 from library.issues.times import shown_time
-from library.network.addresses import AddressSet
+from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Evaluator, Exposure, OpenStatus
+from library.security_groups.group import SecurityGroup
+from library.source.service import made_by
 from remediation.journal import ChangeKind, RemediationDetails
 
 if TYPE_CHECKING:
@@ -49,8 +52,7 @@ class DueExposures:
 
     def takes(self, exposure: Exposure) -> bool:
         """Whether one may be closed now."""
-        due = self.times.due(exposure)
-        return due is not None and due <= self.now
+        return self.times.is_due(exposure, self.now)
 
     def when(self, exposure: Exposure) -> str:
         """From when one may be closed, in words."""
@@ -71,6 +73,10 @@ class Policy:
         exemptions: the account's.
         begun: whether it is about a group whose change was begun.
         due: which exposures of the group at hand may be closed now; None: all, as a person decides.
+        sources: what replaces an open source: CIDRs and ids of prefix lists.
+        keep: sources that a person keeps beside them, in this run.
+        kept_by: who that is.
+        service_groups: remediate groups, too, that a controller made and opens again within minutes.
     """
 
     restricted: PortSet
@@ -81,10 +87,18 @@ class Policy:
     exemptions: tuple[Exemption, ...] = ()
     begun: bool = False
     due: DueExposures | None = None
+    sources: tuple[str, ...] = RFC_1918
+    keep: tuple[Network, ...] = ()
+    kept_by: str = ""
+    service_groups: bool = False
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evaluator", Evaluator(self.restricted, self.trusted))
+
+    def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
+        """The prefix lists whose entries a plan for this group needs: those of its rules, and of what replaces them."""
+        return self.evaluator.prefix_lists_named(group) | {name for name in self.sources if name.startswith("pl-")}
 
 
 def policy_of(config: Configuration, account_id: str) -> Policy:
@@ -99,6 +113,8 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         # judged by the group as it is, not by its issue.
         closing=replace(remediation_terms(config, account_id), is_on=True, scope=None),
         exemptions=config.exemptions(account_id),
+        sources=section.remediation_sources,
+        service_groups=section.remediation_service_groups,
     )
 
 
@@ -107,7 +123,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
 
     Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
     """
-    terms = replace(policy.closing, exemptions=policy.exemptions)
+    terms = replace(policy.closing, exemptions=policy.exemptions, service_groups=policy.service_groups, made_by=made_by)
     skipped = remediation_schedule(issue, terms, now, begun=policy.begun).skipped
     if skipped and skipped.why in (SkipReason.OFF, SkipReason.EXEMPT, SkipReason.NOT_OPEN):
         return skipped
@@ -160,7 +176,7 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
         now: the time in UTC.
     """
     due = due_by_retention(issue, policy.closing)
-    if due is None or due <= now or policy.closing.is_immediate_as(issue, status):
+    if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):
         return None
     text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
     return Refusal(Why.NOT_DUE, text)

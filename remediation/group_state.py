@@ -1,7 +1,7 @@
-"""The state of one group, read before each step: as EC2 shows it now, and its journal in the issue's item.
+"""The state of one group, read before each step: as EC2 shows it now, and its journal in the issue table.
 
-EC2 tells the ids of rules in another answer than the group, and each of the two may be old. The journal is written
-before each step, on the condition that nobody else wrote it since.
+EC2 tells the ids and tags of rules in another answer than the group, and each of the two may be old. The journal is
+written before each step: first its own item, which has the rules, then what the issue's item tells of it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from library.errors import HammerError
 from library.issues.issue import Issue
 from library.issues.times import format_time
 from library.security_groups.group import IngressRule, SecurityGroup, parse_rule, parse_security_group
+from remediation.journal import CHANGE_TAG, ChangeKind, JournalEntry, RemediationDetails, differing_keys
 from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
     from library.aws.issue_table import IssueTable
-from remediation.journal import ChangeKind, JournalEntry, RemediationDetails, differing_keys
 
 _ATTEMPTS = 3
 
 
-class UnsteadyError(HammerError):
+class InconsistentReadError(HammerError):
     """EC2's two answers about a group differ, so at least one of them is old. To look again later may help."""
 
 
@@ -46,6 +46,22 @@ class LiveGroup:
     raw_rules: Sequence[Mapping[str, Any]]
     group: SecurityGroup
 
+    @property
+    def tags(self) -> dict[str, dict[str, str]]:
+        """The tags of the rules, by the rules' ids."""
+        return {rule["SecurityGroupRuleId"]: tags_of(rule) for rule in self.raw_rules}
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """Which change of Hammer's added a rule, by the rules' ids, as far as their tags tell."""
+        return {rule_id: tags[CHANGE_TAG] for rule_id, tags in self.tags.items() if tags.get(CHANGE_TAG)}
+
+
+def tags_of(raw_rule: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a rule that DescribeSecurityGroupRules gave. What is none is left out."""
+    tags = raw_rule.get("Tags") or ()
+    return {tag["Key"]: str(tag.get("Value") or "") for tag in tags if isinstance(tag, Mapping) and tag.get("Key")}
+
 
 def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None = None) -> LiveGroup | None:
     """A group with the ids of its rules; None: there is no such group.
@@ -57,7 +73,7 @@ def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None =
 
     Raises:
         ShapeError: EC2's answer is not understood.
-        UnsteadyError: the two answers differ.
+        InconsistentReadError: the two answers differ.
         ClientError, BotoCoreError: it could not be read.
     """
     # The group comes first: rules that are gone by the second call are known to be gone.
@@ -70,7 +86,7 @@ def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None =
     ]
     if not found:
         if raw_rules:
-            raise UnsteadyError(f"EC2 shows rules of {group_id}, and not the group")
+            raise InconsistentReadError(f"EC2 shows rules of {group_id}, and not the group")
         return None
     group = parse_security_group(found[0])
     if group.unreadable:
@@ -78,7 +94,7 @@ def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None =
     listed = [parse_rule(raw) for raw in raw_rules if not raw["IsEgress"]]
     if differing := differing_keys(group.ingress, listed, entry):
         text = ", ".join(f"{_text(key)} only in {call}" for key, call in sorted(differing.items(), key=str))
-        raise UnsteadyError(f"EC2's answers about {group_id} differ, so one of them is old: {text}")
+        raise InconsistentReadError(f"EC2's answers about {group_id} differ, so one of them is old: {text}")
     descriptions = {rule_key(rule): rule.description for rule in group.ingress}
     rules = tuple(
         rule._replace(description=rule.description or descriptions.get(rule_key(rule), "")) for rule in listed
@@ -96,8 +112,21 @@ def by_key(rules: Sequence[IngressRule]) -> dict[RuleKey, IngressRule]:
     return {rule_key(rule): rule for rule in rules}
 
 
+def read_details(table: IssueTable, issue: Issue) -> RemediationDetails:
+    """What `remediation_details` of an issue says, the journal with its rules.
+
+    Raises:
+        ClientError, BotoCoreError: the journal's item could not be read.
+    """
+    details = RemediationDetails.of(issue.remediation_details)
+    if details.entry is None:
+        return details
+    own_item = table.journal(issue.account_id, issue.issue_id)
+    return RemediationDetails.of(issue.remediation_details, own_item)
+
+
 class Journal:
-    """Writes one issue's `remediation_details`.
+    """Writes the journal of one issue's group, and its `remediation_details`.
 
     Args:
         table: the issue table.
@@ -113,8 +142,8 @@ class Journal:
         """The issue as it was read last, with what was written since."""
 
     @property
-    def details(self) -> RemediationDetails:
-        """What `remediation_details` says now."""
+    def summary(self) -> RemediationDetails:
+        """What the issue's item says, without the journal's rules."""
         return RemediationDetails.of(self.issue.remediation_details)
 
     def write(self, entry: JournalEntry, *, remediated: bool = False, **details: Any) -> JournalEntry:
@@ -138,7 +167,8 @@ class Journal:
         entry = replace(entry, changed=now, started=entry.started or now)
         if entry.kind is ChangeKind.REMEDIATION and entry.is_acknowledged:
             details = {"backup": entry.backup, **details}
-        self._write({**details, "journal": entry.to_item()}, remediated=now if remediated else "")
+        self._table.write_journal(self.issue.account_id, self.issue.issue_id, {"journal": entry.to_item()})
+        self._write({**details, "journal": entry.summary()}, remediated=now if remediated else "")
         return entry
 
     def note(self, **details: Any) -> None:

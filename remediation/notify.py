@@ -26,6 +26,7 @@ from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
+from library.issues.after_care import NOBODY_WATCHES
 from library.issues.change_news import NOT_DONE, ChangeNews, change_news, news_key, superfluous
 from library.issues.issue import Issue
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
@@ -85,8 +86,14 @@ def remediated_message(
     return ChangeMessage(
         "Remediated",
         "Hammer closed the group: its rules that exposed restricted ports were replaced.",
-        (*_rules("Revoked", revoke), *_rules("Added", add), *_way_back(issue, bucket, backup)),
+        (*_rules("Revoked", revoke), *_rules("Added", add), *_watched(issue), *_way_back(issue, bucket, backup)),
     )
+
+
+def _watched(issue: Issue) -> Iterable[str]:
+    """That nobody sees whom the change cuts off, where flow logs were looked for."""
+    if issue.use is not None and NOBODY_WATCHES in issue.use.gaps:
+        yield NOBODY_WATCHES
 
 
 def incomplete_message(issue: Issue, bucket: str, entry: JournalEntry, reason: str) -> ChangeMessage:

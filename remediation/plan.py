@@ -17,7 +17,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from library.network.addresses import PUBLIC, RFC_1918, AddressSet, Network, parse_network
+from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet, Span, sweep
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
@@ -25,9 +25,6 @@ from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, 
 from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.eligibility import DueExposures, Policy, Refusal, Why
 from remediation.rules import RuleKey, lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
-
-REPLACING_SOURCES: tuple[str, ...] = tuple(RFC_1918)
-"""What replaces an open source, and the only sources of rules that may be taken away again as Hammer's own."""
 
 _OWN = -1  # in the walk along the ports: the rule itself, among the numbers of the exemptions
 
@@ -85,12 +82,15 @@ def _networks_of(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network,
     return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)
 
 
-def private_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[IngressRule]:
-    """What lets in private sources instead."""
+def replacing_rules(rule: IngressRule, carved: IntervalSet | None, sources: Iterable[str]) -> Iterable[IngressRule]:
+    """What lets in other sources instead: CIDRs and prefix lists, all of them whatever the family of the rule."""
     spans = [(rule.from_port, rule.to_port)] if carved is None else carved.spans
     for first, last in spans:
-        for cidr in REPLACING_SOURCES:
-            yield IngressRule(rule.protocol, first, last, cidr=cidr)
+        for source in sources:
+            if source.startswith("pl-"):
+                yield IngressRule(rule.protocol, first, last, prefix_list_id=source)
+            else:
+                yield IngressRule(rule.protocol, first, last, cidr=source)
 
 
 def remaining_rules(rule: IngressRule, carved: IntervalSet | None) -> Iterable[IngressRule]:
@@ -205,11 +205,10 @@ def plan_remediation(
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
-    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today, begun)
-    if replacement is None:
-        # Only rules that were there can be replaced: what is still exposed came out of the replacements.
-        return Refusal(Why.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
-    wanted = replacement.wanted(today, ticket)
+    replacement = _replacement(group, prefix_lists, policy, hit, today, begun)
+    if isinstance(replacement, Refusal):
+        return replacement
+    wanted = replacement.wanted(today, ticket, policy)
     add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota, not_shown)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Refusal(Why.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
@@ -226,6 +225,22 @@ def plan_remediation(
         relied_on=tuple(rule._replace(rule_id=there[key]) for rule in wanted if (key := rule_key(rule)) in there),
         replaces=replacement.replaced_by((*add, *replacement.kept), left_out),
     )
+
+
+def _replacement(
+    group: SecurityGroup,
+    prefix_lists: PrefixLists,
+    policy: Policy,
+    hit: set[RuleKey],
+    today: date,
+    begun: Container[RuleKey],
+) -> _Replacement | Refusal:
+    """The rules replaced on paper, or why they cannot be, or not by these sources."""
+    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today, begun)
+    if replacement is None:
+        # Only rules that were there can be replaced: what is still exposed came out of the replacements.
+        return Refusal(Why.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
+    return _why_not_these_sources(policy, replacement.revoke, prefix_lists) or replacement
 
 
 def _with_room_for(
@@ -270,10 +285,20 @@ class _Replacement:
     exemptions: tuple[Exemption, ...]
     evaluation: Evaluation
 
-    def wanted(self, day: date, ticket: str) -> tuple[IngressRule, ...]:
+    def wanted(self, day: date, ticket: str, policy: Policy) -> tuple[IngressRule, ...]:
         """The rules that must be there before the replaced ones go, with their descriptions."""
+        kept = frozenset(map(str, policy.keep)) - set(policy.sources)
         described = (
-            new._replace(description=_description([_source(rule) for rule in replaced], day, ticket))
+            new._replace(
+                description=_description(
+                    [_source(rule) for rule in replaced],
+                    day,
+                    ticket,
+                    f"Hammer: kept by {policy.kept_by or 'somebody':.60} of "
+                    if new.cidr in kept
+                    else DESCRIPTION_PREFIX,
+                )
+            )
             for new, replaced in self.private.values()
         )
         return (*(remainder for remainder, _ in self.remainders), *described)
@@ -302,6 +327,28 @@ class _Replacement:
         return found
 
 
+def _lies_in(source: Network, rule: IngressRule, prefix_lists: PrefixLists) -> bool:
+    """Whether a rule admits all of a source."""
+    admitted = AddressSet.of(_networks_of(rule, prefix_lists))
+    return not rule.group_id and admitted.covers(AddressSet.of([source]))
+
+
+def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix_lists: PrefixLists) -> Refusal | None:
+    """Why what is to replace the rules, or what a person keeps of them, may not; None: all of it may."""
+    for name in policy.sources:
+        networks = prefix_lists.get(name, ()) if name.startswith("pl-") else (parse_network(name),)
+        if not networks:
+            text = f"prefix list {name} of remediation_sources is empty, is AWS's, or could not be read"
+            return Refusal(Why.SOURCES, text)
+        if AddressSet.of(networks) & (PUBLIC - policy.trusted):
+            text = f"{name} of remediation_sources has addresses that are public and not in trusted_cidrs"
+            return Refusal(Why.SOURCES, text)
+    lost = [each for each in policy.keep if not any(_lies_in(each, rule, prefix_lists) for rule in revoke)]
+    if lost:
+        return Refusal(Why.KEEP, f"{', '.join(map(str, lost))} cannot be kept: no replaced rule admits all of it")
+    return None
+
+
 def _source(rule: IngressRule) -> str:
     return rule.prefix_list_id or rule_key(rule).source
 
@@ -328,7 +375,8 @@ def _replace_on_paper(
         revoke += replaced
         for rule in replaced:
             carved = carved_ports(rule, prefix_lists, policy.restricted, minded, exemptions) if policy.carve else None
-            for new in private_rules(rule, carved):
+            sources = (*policy.sources, *(str(each) for each in policy.keep if _lies_in(each, rule, prefix_lists)))
+            for new in replacing_rules(rule, carved, sources):
                 private.setdefault(rule_key(new), (new, []))[1].append(rule)
             remainders += [(new, rule) for new in remaining_rules(rule, carved)]
         after = replace(group, ingress=(*kept, *(new for new, _ in remainders)))
@@ -358,6 +406,11 @@ def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] =
         for exposure in evaluation.exposures
         if (key := _key_of(exposure)) in begun or (exposure.status in policy.scope and key not in waiting)
     }
+
+
+def exposing_rules(evaluation: Evaluation) -> frozenset[RuleKey]:
+    """The keys of the rules that expose a group."""
+    return frozenset(map(_key_of, evaluation.exposures))
 
 
 def _waiting(evaluation: Evaluation, policy: Policy) -> list[Exposure]:
@@ -404,13 +457,13 @@ def rules_to_replace(
     return frozenset(map(rule_key, replacement.revoke) if replacement else hit)
 
 
-def _description(sources: Sequence[str], day: date, ticket: str) -> str:
+def _description(sources: Sequence[str], day: date, ticket: str, prefix: str = DESCRIPTION_PREFIX) -> str:
     """What an added rule says: what it replaces, when, and for which ticket."""
     tail = f" on {day.isoformat()}" + (f", {ticket}" if ticket else "")
     unique = list(dict.fromkeys(sources))
     for shown in range(len(unique), 0, -1):
         more = f" and {len(unique) - shown} more" if shown < len(unique) else ""
-        text = _NOT_IN_A_DESCRIPTION.sub("_", f"{DESCRIPTION_PREFIX}{', '.join(unique[:shown])}{more}{tail}")
+        text = _NOT_IN_A_DESCRIPTION.sub("_", f"{prefix}{', '.join(unique[:shown])}{more}{tail}")
         if len(text) <= LONGEST_DESCRIPTION:
             return text
     return text[:LONGEST_DESCRIPTION]
@@ -435,8 +488,14 @@ def _not_due_note(after: Evaluation, policy: Policy) -> Iterable[str]:
 def _notes(
     revoked: Sequence[IngressRule], prefix_lists: PrefixLists, policy: Policy, exemptions: Sequence[Exemption]
 ) -> Iterable[str]:
-    """Who loses access although nobody minds that they have it."""
-    private = AddressSet.parse(*RFC_1918)
+    """What a person keeps, and who loses access although nobody minds that they have it."""
+    if policy.keep:
+        yield f"{policy.kept_by or 'somebody'} keeps {', '.join(map(str, policy.keep))}: they stay exposed"
+    private = AddressSet.of(
+        network
+        for source in policy.sources
+        for network in (prefix_lists.get(source, ()) if source.startswith("pl-") else (parse_network(source),))
+    )
     minded = PUBLIC - policy.trusted
     for exemption in exemptions:
         if exemption.sources is not None:

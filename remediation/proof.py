@@ -1,11 +1,12 @@
-"""What the backups of a change prove: how the group was before it, and which rules Hammer has added since.
+"""What the backups of a change prove: how the group was before it, and what Hammer has added and closed since.
 
 The journal is kept in the issue table, which others than remediation can write to. So it says where to look, and no
-more. What counts is the group as EC2 shows it now, and the backups, which only the host can write:
+more. What counts is the group as EC2 shows it now, and the bucket, where only the host can write:
 
 - a rule was added by Hammer if the first backup does not have it, neither by its id nor by its content, and it is
   exactly what Hammer writes: a rule from a source that replaces others, with Hammer's description; or, after
   `carve_ports`, what was to be left of an open rule of the backup;
+- it is needed while a rule that it stands in for, by the backups, may have been closed by Hammer since;
 - a change was begun for a rule that exposes the group now if a backup has it, and it was in scope there, judged with
   the configuration as it is.
 
@@ -14,10 +15,12 @@ Only `read_group_before` and `begun_for` read anything; all else is pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from library.network.addresses import PUBLIC, AddressSet
 from library.security_groups.group import (
     IngressRule,
     SecurityGroup,
@@ -25,10 +28,10 @@ from library.security_groups.group import (
     parse_rule,
     parse_security_group,
 )
-from remediation.backups import BackupError
+from remediation.backups import Backup, BackupError, is_of_hammer, written_at
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
-from remediation.plan import DESCRIPTION_PREFIX, REPLACING_SOURCES, rules_to_replace
-from remediation.rules import RuleKey, lets_in_all_of, rule_key
+from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
+from remediation.rules import RuleKey, lets_in_all_of, purposes_from_item, rule_key
 
 if TYPE_CHECKING:
     from datetime import date
@@ -40,15 +43,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GroupBefore:
-    """A group before a change, by the change's backups.
+    """A group before a change, by the change's backups and what was stored since.
 
     Attributes:
-        groups: the group as the first backup has it, and as the newest one has it, ingress rules with their ids.
-        planned: what those two say that Hammer was going to add.
+        groups: the group as the backups of the change have it, the first one first, ingress rules with their ids.
+        planned: what these say that Hammer was going to add.
+        replaces: the ids of the rules that a rule stands in for, by rule: of this change, and of later ones.
+        closed: the ids of the rules that Hammer closed since, or may have closed.
     """
 
     groups: tuple[SecurityGroup, ...]
     planned: tuple[IngressRule, ...] = ()
+    replaces: Mapping[RuleKey, frozenset[str]] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
 
     @property
     def first(self) -> SecurityGroup:
@@ -59,11 +66,16 @@ class GroupBefore:
         """Whether the group had a rule before the change: this very one, or one with the same content."""
         return any(rule.rule_id == other.rule_id or rule_key(rule) == rule_key(other) for other in self.first.ingress)
 
+    def is_needed(self, rule: IngressRule, to_close: Container[str]) -> bool:
+        """Whether a rule stands in for one that Hammer closed, may have closed or is to close, or for nothing known."""
+        purposes = self.replaces.get(rule_key(rule), ())
+        return not purposes or any(rule_id in self.closed or rule_id in to_close for rule_id in purposes)
+
 
 def read_group_before(
     backups: Backups, account_id: str, region: str, group: SecurityGroup, entry: JournalEntry
 ) -> GroupBefore:
-    """Read the backups that a journal's entry names.
+    """Read the backups of the change that a journal's entry names, and what was stored since.
 
     Args:
         backups: the bucket.
@@ -73,23 +85,61 @@ def read_group_before(
         entry: the journal's entry.
 
     Raises:
-        BackupError: one is none, or none of a remediation of this group.
+        BackupError: the first is none, or none of a remediation of this group; or one of Hammer's is not understood.
         ClientError, BotoCoreError: one could not be read.
     """
-    keys = dict.fromkeys((entry.backup, entry.newest_backup or entry.backup))
-    read = [_parsed(key, backups.read_own(account_id, region, group.group_id, key), group) for key in keys]
-    return GroupBefore(tuple(before for before, _ in read), tuple(rule for _, planned in read for rule in planned))
-
-
-def _parsed(key: str, raw: Mapping[str, Any], group: SecurityGroup) -> tuple[SecurityGroup, tuple[IngressRule, ...]]:
-    """A backup's group, and what Hammer was going to add. Raises BackupError on what Hammer would not write."""
-    notes = raw.get("hammer")
-    if not isinstance(notes, Mapping) or notes.get("kind") != ChangeKind.REMEDIATION:
+    key = entry.backup
+    first = _parsed(key, backups.read_own(account_id, region, group.group_id, key), group)
+    if first.kind is not ChangeKind.REMEDIATION:
         raise BackupError(f"{key} is no backup of a remediation")
+    listed = backups.list(account_id, region, group.group_id)
+    begun = next((backup for backup in listed if backup.key == key), None)
+    if begun is None or written_at(key) is None:
+        # Of another form than Hammer's: when it was written is not known for sure, so everything counts.
+        begun = Backup(min((backup.written for backup in listed), default=_NEVER), key)
+    later = [
+        _parsed(other.key, backups.read_own(account_id, region, group.group_id, other.key), group)
+        for other in reversed(listed)
+        if other.key != key and other.written >= begun.written and is_of_hammer(other.key)
+    ]
+    same = [first, *(other for other in later if other.first == key)]
+    replaces: dict[RuleKey, frozenset[str]] = {}
+    for other in (first, *later):
+        for rule, ids in other.replaces.items():
+            replaces[rule] = replaces.get(rule, frozenset()) | frozenset(ids)
+    return GroupBefore(
+        tuple(other.group for other in same),
+        tuple(rule for other in same for rule in other.add),
+        replaces,
+        backups.closed_since(account_id, region, begun, group.group_id),
+    )
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A backup: of what kind of change, the group, the change's first backup, what was to be added, and what for."""
+
+    kind: ChangeKind
+    group: SecurityGroup
+    first: str
+    add: tuple[IngressRule, ...]
+    replaces: Mapping[RuleKey, tuple[str, ...]]
+
+
+def _parsed(key: str, raw: Mapping[str, Any], group: SecurityGroup) -> _Parsed:
+    """Read a backup. Raises BackupError on what Hammer would not write."""
+    notes = raw.get("hammer")
+    if not isinstance(notes, Mapping) or notes.get("kind") not in set(ChangeKind):
+        raise BackupError(f"{key} is no backup of a change by Hammer")
     try:
         before = parse_security_group(raw)
         rules = tuple(parse_rule(rule) for rule in notes["rules"] if not rule["IsEgress"])
         planned = rules_from_item(notes.get("add", ()))
+        # What an older version wrote does not tell what it closed: then all of its rules count as needed.
+        replaces = purposes_from_item(notes["replaces"]) if notes.get("records_closing") else {}
     except (AttributeError, KeyError, ShapeError, TypeError, ValueError) as error:
         raise BackupError(f"{key} does not tell the group's rules and their ids") from error
     if before.owner_id != group.owner_id or before.vpc_id != group.vpc_id:
@@ -98,7 +148,8 @@ def _parsed(key: str, raw: Mapping[str, Any], group: SecurityGroup) -> tuple[Sec
         raise BackupError(f"{key} is not understood: {before.unreadable[0]}")
     # The two answers in it may differ by what Hammer had just changed itself: what either of them shows was there.
     known = set(map(rule_key, rules))
-    return replace(before, ingress=(*rules, *(rule for rule in before.ingress if rule_key(rule) not in known))), planned
+    before = replace(before, ingress=(*rules, *(rule for rule in before.ingress if rule_key(rule) not in known)))
+    return _Parsed(ChangeKind(notes["kind"]), before, str(notes.get("first") or key), planned, replaces)
 
 
 def begun_for(before: GroupBefore, lists: PrefixListReader, policy: Policy, today: date) -> frozenset[RuleKey]:
@@ -118,8 +169,12 @@ def begun_for(before: GroupBefore, lists: PrefixListReader, policy: Policy, toda
     return frozenset[RuleKey]().union(*found)
 
 
-def withdrawable(
-    before: GroupBefore, live: Iterable[IngressRule], added: Iterable[AddedRule], begun: Iterable[RuleKey]
+def proved_hammers(
+    before: GroupBefore,
+    live: Iterable[IngressRule],
+    added: Iterable[AddedRule],
+    begun: Iterable[RuleKey],
+    trusted: AddressSet | None = None,
 ) -> frozenset[str]:
     """The ids of those rules that were added by Hammer beyond doubt.
 
@@ -128,23 +183,26 @@ def withdrawable(
         live: the rules that EC2 shows, with their ids.
         added: what the journal says that Hammer added.
         begun: what the change was begun for.
+        trusted: addresses that count as not public.
     """
     shown = {rule.rule_id: rule for rule in live}
     wide = [rule for rule in before.first.ingress if rule_key(rule) in set(begun)]
     return frozenset(
         rule_id
-        for one in added
-        if (rule_id := one.rule.rule_id)
+        for claimed in added
+        if (rule_id := claimed.rule.rule_id)
         and (rule := shown.get(rule_id))
-        and rule_key(rule) == one.key
-        and rule.description == one.rule.description
+        and rule_key(rule) == claimed.key
+        and rule.description == claimed.rule.description
         and not before.had(rule)
-        and (_is_stand_in(rule) or _is_remainder(rule, wide, before.planned))
+        and (_is_stand_in(rule, trusted or AddressSet()) or _is_remainder(rule, wide, before.planned))
     )
 
 
-def _is_stand_in(rule: IngressRule) -> bool:
-    return rule.cidr in REPLACING_SOURCES and rule.description.startswith(DESCRIPTION_PREFIX)
+def _is_stand_in(rule: IngressRule, trusted: AddressSet) -> bool:
+    """Whether a rule stands in for others, with any `remediation_sources` of then. What a person kept is public."""
+    is_private = bool(rule.cidr) and not AddressSet.parse(rule.cidr) & (PUBLIC - trusted)
+    return (is_private or bool(rule.prefix_list_id)) and rule.description.startswith(DESCRIPTION_PREFIX)
 
 
 def _is_remainder(rule: IngressRule, wide: Sequence[IngressRule], planned: Iterable[IngressRule]) -> bool:
@@ -158,16 +216,11 @@ def _is_remainder(rule: IngressRule, wide: Sequence[IngressRule], planned: Itera
 
 
 def without_unproved(entry: JournalEntry, live: Iterable[IngressRule], proved: frozenset[str]) -> JournalEntry:
-    """The entry in which the rules that are shown, and that Hammer is not proved to have added, are not Hammer's."""
+    """The entry without those rules that are shown, and that Hammer is not proved to have added: they are others'."""
     shown = {rule.rule_id for rule in live}
 
-    def is_unproved(one: AddedRule) -> bool:
-        return one.rule.rule_id in shown and one.rule.rule_id not in proved
+    def is_proved(added: AddedRule) -> bool:
+        rule_id = added.rule.rule_id
+        return added.state is not AddedState.ADDED or rule_id not in shown or rule_id in proved
 
-    others = {
-        one.key: replace(one, state=AddedState.NOT_OURS)
-        for one in entry.add
-        if one.state is AddedState.ADDED and is_unproved(one)
-    }
-    withdrawn = tuple(one for one in entry.withdrawn if not is_unproved(one))
-    return replace(entry.with_added(others), withdrawn=withdrawn)
+    return replace(entry, add=tuple(filter(is_proved, entry.add)), withdrawn=tuple(filter(is_proved, entry.withdrawn)))

@@ -1,48 +1,58 @@
-"""Remediates one group, or completes what an earlier run left in it: look, plan, back up, change, look again, record.
+"""Remediates one group, or completes what an earlier run left in it: describe, plan, back up, change, verify, record.
 
-Nothing here waits, asks a person or prints: `GroupRemediation.advance` does what can be done now, and is called again
-while EC2 does not show a change yet.
+From the top: what is to be done about a group as it is now (`look`), which a dry run shows; the engine that brings a
+group to a goal (`GroupWork`), of which a restore is the other one (`remediation.restore`); and the remediation.
+
+Nothing here asks a person or prints: `GroupWork.advance` does what can be done now, and is called again while EC2 does
+not show a change yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
+from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted
 from library.issues.issue import Issue
+from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
-from remediation.change import COULD_NOT, ChangeFailedError, RuleChanges
+from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
 from remediation.context import assemble_plan
 from remediation.eligibility import Refusal, Why, policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
-from remediation.group_state import Journal, LiveGroup, UnsteadyError, describe_live
+from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
 from remediation.journal import (
     AddedRule,
     AddedState,
     ChangeKind,
     JournalEntry,
     JournalStep,
+    ObservedGroup,
     RemediationDetails,
     RevokedState,
-    View,
+    observe,
     unneeded,
-    view_of,
 )
 from remediation.notify import release_command, restore_command
-from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
-from remediation.proof import GroupBefore, begun_for, read_group_before, withdrawable, without_unproved
-from remediation.rules import RuleKey, rule_key
+from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
+from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
+from remediation.rules import RuleKey, rule_key, without_reserved
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from remediation.context import RemediationContext
     from remediation.eligibility import Policy
+
+PAUSES_S = (1, 2, 4, 8, *(15,) * 7)
+"""The waits of one run for EC2 to show what it acknowledged: two minutes in all, whatever the number of groups. What it
+does not show by then is left to the next run."""
 
 _ROUNDS = 3  # of plan and change in one run, while somebody else keeps opening the group, or answers are lost
 
@@ -51,6 +61,7 @@ class ResultKind(StrEnum):
     """What became of a group."""
 
     REMEDIATED = "remediated"
+    RESTORED = "restored"
     SETTLED = "an earlier change is completed"
     LEFT = "left as it is"
     INCOMPLETE = "not complete yet"
@@ -81,7 +92,7 @@ class GroupResult:
         """Whether nobody needs to look at it."""
         if self.kind is ResultKind.LEFT:
             return self.refusal is None or not self.refusal.needs_somebody
-        return self.kind in (ResultKind.REMEDIATED, ResultKind.SETTLED)
+        return self.kind in (ResultKind.REMEDIATED, ResultKind.RESTORED, ResultKind.SETTLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +101,34 @@ class Look:
 
     Attributes:
         live: as EC2 shows it; None: it does not exist.
-        view: the same, corrected by what is known better.
+        observed: the same, corrected by what EC2 acknowledged.
         planned: what to close, or why nothing.
-        withdraw: rules that Hammer added and that no closed rule needs.
+        details: what the table says of the group, the journal with its rules.
+        withdraw: rules that Hammer added, that no closed rule needs, and that are proved to be Hammer's.
         held: why nothing of it may be done now; None: it may.
-        proved: the ids of the rules that earlier runs are proved to have added.
         unproved: why a person must decide, as the backups of the change cannot be read; empty: nobody must.
+        is_left_open: whether the change was begun for something that is still open, and that waits for its date, or for
+            the end of an exemption: then the change is not complete.
     """
 
     live: LiveGroup | None
-    view: View
+    observed: ObservedGroup
     planned: Plan | Refusal
+    details: RemediationDetails
     withdraw: tuple[AddedRule, ...] = ()
     held: Refusal | None = None
-    proved: frozenset[str] = frozenset()
     unproved: str = ""
+    is_left_open: bool = False
 
     @property
     def has_work(self) -> bool:
         """Whether something is to be changed."""
         return isinstance(self.planned, Plan) or bool(self.withdraw)
+
+    @property
+    def unfinished(self) -> JournalEntry | None:
+        """The change that an earlier run, or an earlier round of this one, left to complete; None: there is none."""
+        return self.observed.entry if self.details.is_unfinished else None
 
 
 def look(
@@ -125,41 +144,44 @@ def look(
         is_tight: whether EC2 refused a plan for the quota, so that the smallest is made.
 
     Raises:
-        UnsteadyError: EC2's answers differ; to look again later may help.
-        one of COULD_NOT: it could not be read.
+        InconsistentReadError: EC2's answers differ; to look again later may help.
+        one of GROUP_ERRORS: it could not be read.
     """
     now = context.now()
+    # What people exempted counts as it is at this moment, as the file does, which is read anew for each group.
+    config = with_decided_exemptions(config, context.table, [issue.account_id])
     policy = policy_of(config, issue.account_id)
-    details = RemediationDetails.of(issue.remediation_details)
+    details = read_details(context.table, issue)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
     # Read after the group, so that nothing counts as old before its time.
     held = None if decided else why_not_touched(issue, policy, now)
     if live is None:
-        return Look(None, View((), details.entry), plan_remediation(None, {}, policy, RuleQuota(0), now), held=held)
-    view = view_of(details.entry, live.group.ingress, now, context.began, details.added)
+        gone = plan_remediation(None, {}, policy, RuleQuota(0), now)
+        return Look(None, ObservedGroup((), details.entry), gone, details, held=held)
+    observed = observe(details.entry, live.group.ingress, live.changes, now)
     is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
     policy = policy_for(issue, replace(policy, begun=is_ours_to_complete), now, decided=decided)
-    evidence = _Evidence(context, policy, issue, live, view.entry if is_ours_to_complete else None)
-    if is_ours_to_complete and view.lingering:
-        # Said to be taken away already, and shown: what is not proved to be Hammer's is the group's own.
-        view = view_of(evidence.entry(), live.group.ingress, now, context.began, details.added)
+    policy = replace(policy, keep=context.keep, kept_by=context.who)
+    evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
     not_due = None if decided else why_not_due(issue, policy_of(config, issue.account_id), now)
-    planned = not_due or _plan(context, config, policy, issue, live, view, is_tight=is_tight)
+    planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
     if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
-        planned = _plan(context, config, policy, issue, live, view, begun, is_tight=is_tight)
+        planned = _plan(context, config, policy, issue, live, observed, begun, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
-        closed = evidence.known_to_backups(view.entry.closed) if view.entry and details.is_unfinished else ()
-        planned = _why_not_at_once(context, config, issue, live, view, closed) or planned
-    if not is_ours_to_complete or view.entry is None:
-        return Look(live, view, planned, held=held)
+        closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
+        planned = _why_not_at_once(context, config, issue, live, observed, closed) or planned
+    if not is_ours_to_complete or observed.entry is None:
+        return Look(live, observed, planned, details, held=held)
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
-    withdraw = (*unneeded(view.entry, to_close), *view.lingering)
-    if withdraw or (isinstance(planned, Plan) and view.entry.added):
-        proved = evidence.proved()
-        view = replace(view, entry=evidence.entry())
-        withdraw = tuple(one for one in withdraw if one.rule.rule_id in proved)
-        return Look(live, view, planned, withdraw, held, proved, evidence.unread)
-    return Look(live, view, planned, held=held, unproved=evidence.unread)
+    withdraw = unneeded(observed.entry, to_close)
+    if withdraw or (isinstance(planned, Plan) and observed.entry.added):
+        withdraw = evidence.withdrawable(withdraw, to_close)
+        observed = replace(observed, entry=evidence.entry())
+    waits = isinstance(planned, Refusal) and planned.why in (Why.NOT_DUE, Why.EXEMPT)
+    is_left_open = waits and evidence.is_open_still(observed.rules)
+    # Only a describe says that nobody needs these: it counts when it shows all that EC2 acknowledged.
+    withdraw = () if observed.pending else withdraw
+    return Look(live, observed, planned, details, withdraw, held, evidence.unread, is_left_open)
 
 
 @dataclass(slots=True)
@@ -189,18 +211,38 @@ class _Evidence:
                 self._begun = begun_for(before, lists, self.policy, self.context.now().date())
         return self._begun
 
-    def proved(self) -> frozenset[str]:
+    def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
+        """Whether something that the change was begun for exposes the group, exempt by now or not."""
+        policy = replace(self.policy, exemptions=())
+        group, lists = replace(self.live.group, ingress=tuple(rules)), PrefixListReader(self.context.ec2(self.issue))
+        lists.read(policy.evaluator.prefix_lists_named(group))
+        today = self.context.now().date()
+        exposing = exposing_rules(policy.evaluator.evaluate(group, lists.entries, (), today))
+        if not exposing or not (before := self._read()):
+            return bool(exposing)
+        return not exposing.isdisjoint(begun_for(before, lists, policy, today))
+
+    def _proved(self) -> frozenset[str]:
         """The ids of the rules that the change is proved to have added."""
         if self.journal is None or not (before := self._read()):
             return frozenset()
-        added = [*(one for one in self.journal.add if one.state is AddedState.ADDED), *self.journal.withdrawn]
-        return withdrawable(before, self.live.group.ingress, added, self.begun())
+        added = [added for added in self.journal.add if added.state is AddedState.ADDED]
+        return proved_hammers(before, self.live.group.ingress, added, self.begun(), self.policy.trusted)
+
+    def withdrawable(self, unneeded: Iterable[AddedRule], to_close: Container[str]) -> tuple[AddedRule, ...]:
+        """Those rules that are proved to be Hammer's, and to be needed for nothing."""
+        before, proved = self._read(), self._proved()
+        return tuple(
+            added
+            for added in unneeded
+            if before and added.rule.rule_id in proved and not before.is_needed(added.rule, to_close)
+        )
 
     def entry(self) -> JournalEntry | None:
         """The journal's entry, without what Hammer is not proved to have added; the same if nobody can tell."""
         if self.journal is None or not self._read():
             return self.journal
-        return without_unproved(self.journal, self.live.group.ingress, self.proved())
+        return without_unproved(self.journal, self.live.group.ingress, self._proved())
 
     def known_to_backups(self, rules: Sequence[IngressRule]) -> Sequence[IngressRule]:
         """Those rules that the group had, by the backups."""
@@ -228,16 +270,16 @@ def _plan(
     policy: Policy,
     issue: Issue,
     live: LiveGroup,
-    view: View,
+    observed: ObservedGroup,
     begun: frozenset[RuleKey] = frozenset(),
     *,
     is_tight: bool = False,
 ) -> Plan | Refusal:
     is_shown = {rule.rule_id for rule in live.group.ingress}
-    not_shown = {rule_key(rule) for rule in view.rules if rule.rule_id not in is_shown}
-    live = replace(live, group=replace(live.group, ingress=view.rules))
+    not_shown = {rule_key(rule) for rule in observed.rules if rule.rule_id not in is_shown}
+    live = replace(live, group=replace(live.group, ingress=observed.rules))
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
-    quota = context.quota(live.group, issue.account_id, issue.details.region, default)
+    quota = context.quota(live.group, issue.account_id, issue.details.region, default, policy.sources)
     quota = replace(quota, is_tight=is_tight)
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
@@ -252,12 +294,12 @@ def _why_not_at_once(
     config: Configuration,
     issue: Issue,
     live: LiveGroup,
-    view: View,
+    observed: ObservedGroup,
     closed: Sequence[IngressRule],
 ) -> Refusal | None:
     """Why immediate mode leaves a group as it is now; with the rules that this change has closed, it is as it was."""
     policy, lists = policy_of(config, issue.account_id), PrefixListReader(context.ec2(issue))
-    group = replace(live.group, ingress=(*view.rules, *closed))
+    group = replace(live.group, ingress=(*observed.rules, *closed))
     lists.read(policy.evaluator.prefix_lists_named(group))
     now = context.now()
     evaluation = policy.evaluator.evaluate(group, lists.entries, policy.exemptions, now.date())
@@ -284,23 +326,20 @@ def interrupted_restore_text(issue: Issue) -> str:
     )
 
 
-class GroupRemediation:
-    """The remediation of one group in one run.
+class GroupWork(ABC):
+    """One group in one run, on its way to a goal: remediated, or restored.
+
+    The engine of both: describe and plan, back up, change, describe again, record. A goal says what is planned, whether
+    it may be done, and what it means when nothing is left to do.
 
     Args:
         context: what the job works with.
         issue: the group's issue, as it was just read.
-        agreed: what a person agreed to. If it is not the plan any more, nothing is changed. None: whatever is planned.
-        decided: a person decides, so it does not matter whether the issue is due.
     """
 
-    def __init__(
-        self, context: RemediationContext, issue: Issue, *, agreed: Plan | Refusal | None = None, decided: bool = False
-    ) -> None:
+    def __init__(self, context: RemediationContext, issue: Issue) -> None:
         self._context = context
         self._journal = Journal(context.table, issue, context.now)
-        self._agreed = agreed
-        self._decided = decided
         self._rounds = 0
         self._is_tight = False
         self.waiting_for = ""
@@ -328,11 +367,11 @@ class GroupRemediation:
         """
         while True:
             try:
-                seen = look(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
-            except UnsteadyError as error:
+                seen = self._look(config)
+            except InconsistentReadError as error:
                 self.waiting_for = str(error)
                 return None
-            except COULD_NOT as error:
+            except GROUP_ERRORS as error:
                 return self._failed(f"could not be read: {self._explain(error)}")
             if not seen.has_work:
                 return self._conclude(seen)
@@ -348,7 +387,7 @@ class GroupRemediation:
                     self.waiting_for = f"an answer of EC2's was lost: {self._explain(error)}"
                     return None
                 return self._failed(self._explain(error))
-            except COULD_NOT as error:
+            except GROUP_ERRORS as error:
                 return self._failed(self._explain(error))
 
     def give_up(self, reason: str = "") -> GroupResult:
@@ -358,6 +397,95 @@ class GroupRemediation:
             reason: why not; empty: EC2 took too long.
         """
         return self._failed(reason or self.waiting_for)
+
+    @abstractmethod
+    def _look(self, config: Configuration) -> Any:
+        """Describe the group, and plan: a `Look`, or one that has as much."""
+
+    @abstractmethod
+    def _why_not_changed(self, seen: Any) -> GroupResult | None:
+        """Why what is planned is not done after all; None: it is."""
+
+    @abstractmethod
+    def _change(self, seen: Any) -> None:
+        """Back the group up and change it. Raises ChangeFailedError, LockedError, or one of GROUP_ERRORS."""
+
+    @abstractmethod
+    def _conclude(self, seen: Any) -> GroupResult | None:
+        """What it means that there is nothing to be done; None: EC2 does not show everything yet."""
+
+    def _carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> None:
+        """Change the group, whose backup is written."""
+        issue = self.issue
+        self._context.lock.mark_unfinished(issue.account_id, issue.details.region, issue.issue_id)
+        self._rounds += 1
+        self._context.change_of(issue, self._journal).carry_out(entry, changes, **details)
+
+    def _waits(self, observed: ObservedGroup) -> None:
+        shown = ", ".join(dict.fromkeys(map(rule_text, observed.pending)))
+        self.waiting_for = f"EC2 does not show the change of these rules yet: {shown}"
+
+    def _finish(self, entry: JournalEntry, *, remediated: bool = False) -> JournalEntry:
+        """Write that the change is complete. Raises one of GROUP_ERRORS."""
+        step = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE
+        entry = self._journal.write(replace(entry, step=step, problem=""), remediated=remediated)
+        issue = self.issue
+        self._context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
+        return entry
+
+    def _failed(self, text: str) -> GroupResult:
+        """A result that somebody has to know of: whether the group was changed tells the journal."""
+        details = self._journal.summary
+        if details.is_unfinished and details.entry:
+            return GroupResult(self.issue, ResultKind.INCOMPLETE, text, details.entry.backup, self._rules_of(details))
+        return GroupResult(self.issue, ResultKind.FAILED, text, details.entry.backup if details.entry else "")
+
+    def _rules_of(self, summary: RemediationDetails) -> JournalEntry | None:
+        """The journal with its rules, for people; without them where it cannot be read now."""
+        try:
+            return read_details(self._context.table, self.issue).entry or summary.entry
+        except AWS_ERRORS:
+            return summary.entry
+
+    def _explain(self, error: Exception) -> str:
+        return explain(error, self._context.sessions.role_arn(self.issue.account_id))
+
+
+def wait_until_done(
+    context: RemediationContext, work: GroupWork, config: Configuration, say: Callable[[str], None]
+) -> GroupResult:
+    """Advance one group until it is done, or the time for EC2 to show it is up. `say`: is told what it waits for."""
+    sleep = renewing_sleep(context.sleep, context.lease.renew)
+    work.result = work.advance(config)
+    for pause in PAUSES_S:
+        if work.result is not None:
+            break
+        say(f"  waiting: {work.waiting_for}")
+        sleep(pause)
+        work.result = work.advance(config)
+    work.result = work.result or work.give_up()
+    return work.result
+
+
+class GroupRemediation(GroupWork):
+    """The remediation of one group in one run.
+
+    Args:
+        context: what the job works with.
+        issue: the group's issue, as it was just read.
+        agreed: what a person agreed to. If it is not the plan any more, nothing is changed. None: whatever is planned.
+        decided: a person decides, so it does not matter whether the issue is due.
+    """
+
+    def __init__(
+        self, context: RemediationContext, issue: Issue, *, agreed: Plan | Refusal | None = None, decided: bool = False
+    ) -> None:
+        super().__init__(context, issue)
+        self._agreed = agreed
+        self._decided = decided
+
+    def _look(self, config: Configuration) -> Look:
+        return look(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
 
     def _why_not_changed(self, seen: Look) -> GroupResult | None:
         if seen.held is not None:
@@ -369,41 +497,39 @@ class GroupRemediation:
         return None
 
     def _change(self, seen: Look) -> None:
-        """Back the group up and change it. Raises ChangeFailedError, LockedError, or one of COULD_NOT."""
         context, issue = self._context, self.issue
         assert seen.live is not None  # noqa: S101 - a group that is gone has no plan
         plan = seen.planned if isinstance(seen.planned, Plan) else Plan((), ())
-        known = seen.view.entry if self._journal.details.is_unfinished else None
-        if _is_restore(known):
-            known = None
-        first = known.backup if known else ""
+        known = None if _is_restore(seen.unfinished) else seen.unfinished
         gone = [added.rule for added in seen.withdraw]
         try:
             newest = context.back_up(
-                issue, seen.live, ChangeKind.REMEDIATION, first, plan.add, [*plan.revoke, *gone], plan
+                issue,
+                seen.live,
+                ChangeKind.REMEDIATION,
+                known.backup if known else "",
+                plan.add,
+                [*plan.revoke, *gone],
+                plan,
             )
-        except COULD_NOT as error:
+        except GROUP_ERRORS as error:
             entry = known or JournalEntry(ChangeKind.REMEDIATION, JournalStep.UNDONE, "")
             raise ChangeFailedError(f"could not be backed up: {explain(error)}", entry) from error
         entry = known or JournalEntry(ChangeKind.REMEDIATION, JournalStep.ADDING, newest)
-        entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
         changes = RuleChanges(
             add=plan.add,
             revoke=plan.revoke,
             relied_on=plan.relied_on,
             replaces=plan.replaces,
-            lingering=seen.view.lingering,
-            proved=seen.proved,
+            withdraw=seen.withdraw,
+            tags=tags_of_remainders(plan, seen.live.tags),
         )
-        told = (f"{issue.place}: {note}" for note in plan.notes)
-        context.notes += [note for note in told if note not in context.notes]
-        context.lock.mark_unfinished(issue.account_id, issue.details.region, issue.issue_id)
-        self._rounds += 1
-        context.change_of(issue, self._journal).carry_out(entry, changes, restored=None)
+        notes = (f"{issue.place}: {note}" for note in plan.notes)
+        context.notes += [note for note in notes if note not in context.notes]
+        self._carry_out(replace(entry, newest_backup=newest, run=context.run, by=context.who), changes, restored=None)
 
     def _conclude(self, seen: Look) -> GroupResult | None:
-        """What a look means that shows nothing to be done."""
-        entry = seen.view.entry if self._journal.details.is_unfinished else None
+        entry = seen.unfinished
         assert isinstance(seen.planned, Refusal)  # noqa: S101 - a plan is work
         refusal = seen.planned
         if entry is None:
@@ -414,45 +540,44 @@ class GroupRemediation:
             return self._failed(refusal.text)
         if seen.unproved:
             return self._failed(seen.unproved)
-        is_unknown = any(one.state is RevokedState.SENT for one in entry.revoke)
-        if seen.held is not None and (seen.view.not_shown or is_unknown) and seen.live is not None:
+        is_pending = bool(seen.observed.pending) and seen.live is not None
+        is_unknown = any(revoked.state is RevokedState.SENT for revoked in entry.revoke)
+        if seen.held is not None and (is_pending or is_unknown or seen.is_left_open) and seen.live is not None:
             return self._failed(f"this run may not complete it: {seen.held.text}")
-        if seen.view.not_shown and seen.live is not None:
-            shown = ", ".join(dict.fromkeys(map(rule_text, seen.view.not_shown)))
-            self.waiting_for = f"EC2 does not show the change of these rules yet: {shown}"
+        if seen.is_left_open:
+            return self._failed(f"what it was begun for is still open: {refusal.text}")
+        if is_pending:
+            self._waits(seen.observed)
             return None
         # Less severe by now, what is left waits for the retention period.
         is_judged = seen.held is None and refusal.why not in (Why.NOT_OPEN, Why.NOT_DUE)
-        return self._record(entry, seen, remediated=bool(entry.closed) and is_judged)
+        return self._record(entry, remediated=bool(entry.closed) and is_judged)
 
-    def _record(self, entry: JournalEntry, seen: Look, *, remediated: bool) -> GroupResult:
-        """Write that the change is complete."""
-        there = {rule.rule_id for rule in seen.view.rules}
-        added = {rule.rule_id: rule for rule in (*self._journal.details.added, *entry.added) if rule.rule_id in there}
-        step = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE
+    def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:
         try:
-            entry = self._journal.write(
-                replace(entry, step=step, problem=""),
-                remediated=remediated,
-                added=[rule._asdict() for rule in added.values()],
-            )
-        except COULD_NOT as error:
+            entry = self._finish(entry, remediated=remediated)
+        except GROUP_ERRORS as error:
             return self._failed(f"changed, but it could not be recorded: {explain(error)}")
-        issue = self.issue
-        self._context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
         if entry.closed:
             text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
-            return GroupResult(issue, ResultKind.REMEDIATED, text, entry.backup, entry)
+            return GroupResult(self.issue, ResultKind.REMEDIATED, text, entry.backup, entry)
         taken = len(entry.withdrawn)
         text = f"{taken} rules that Hammer had added were taken away again" if taken else "nothing of it was left"
-        return GroupResult(issue, ResultKind.SETTLED, text, entry.backup, entry)
+        return GroupResult(self.issue, ResultKind.SETTLED, text, entry.backup, entry)
 
-    def _failed(self, text: str) -> GroupResult:
-        """A result that somebody has to know of: whether the group was changed tells the journal."""
-        details = self._journal.details
-        if details.is_unfinished and details.entry:
-            return GroupResult(self.issue, ResultKind.INCOMPLETE, text, details.entry.backup, details.entry)
-        return GroupResult(self.issue, ResultKind.FAILED, text, details.entry.backup if details.entry else "")
 
-    def _explain(self, error: Exception) -> str:
-        return explain(error, self._context.sessions.role_arn(self.issue.account_id))
+def tags_of_remainders(plan: Plan, tags: Mapping[str, Mapping[str, str]]) -> dict[RuleKey, Mapping[str, str]]:
+    """The tags of the rules that are left of a carved rule: those of that rule.
+
+    Args:
+        plan: the plan.
+        tags: the tags of the group's rules, by their ids.
+    """
+    replaced = {rule.rule_id: rule for rule in plan.revoke}
+    found: dict[RuleKey, Mapping[str, str]] = {}
+    for key, rule_ids in plan.replaces.items():
+        for rule_id in rule_ids:
+            # What lets in private sources instead has another source.
+            if rule_id in replaced and rule_key(replaced[rule_id]).source == key.source and tags.get(rule_id):
+                found.setdefault(key, without_reserved(tags[rule_id]))
+    return found

@@ -1,28 +1,33 @@
-"""One restore: plan, back up, flag, change, look again, record; and as a person sees it.
+"""A restore: the second goal of the engine that changes a group (`remediation.remediate`); and as a person sees it.
 
 The flag that keeps automatic remediation away is written before the first change. Only the run in which somebody
-asked for a restore adds rules: one that was interrupted is completed by asking again. `Restorer` does it;
+asked for a restore adds rules: one that was interrupted is completed by asking again. `GroupRestore` does it;
 `RestoreJob` shows the group's backups and the difference, asks, and says what became of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from library.aws.failures import explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
 from library.issues.times import format_time
-from library.jobs.run import renewing_sleep
-from library.security_groups.exposure import rule_text
 from library.security_groups.group import parse_security_group
 from remediation import console
-from remediation.change import COULD_NOT, ChangeFailedError, RuleChanges
-from remediation.group_state import Journal, LiveGroup, UnsteadyError, describe_live
-from remediation.journal import ChangeKind, JournalEntry, JournalStep, RemediationDetails, View, view_of
+from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
+from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
+from remediation.journal import (
+    ChangeKind,
+    JournalEntry,
+    JournalStep,
+    ObservedGroup,
+    RemediationDetails,
+    observe,
+)
 from remediation.notify import (
     not_restored_message,
     notify,
@@ -32,261 +37,202 @@ from remediation.notify import (
     restored_message,
     stand_ins_text,
 )
+from remediation.remediate import PAUSES_S, GroupResult, GroupWork, ResultKind, wait_until_done
 from remediation.restore_plan import RestorePlan, plan_restore
 from remediation.restore_source import CannotRestoreError, Observation, RestoreSource, RestoreTarget, read_source
-from remediation.runs import PAUSES_S
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from remediation.context import Person, RemediationContext
+    from remediation.context import Prompt, RemediationContext
     from remediation.notify import ChangeMessage
 
-_ROUNDS = 3  # of changing, while answers are lost
+_ATTEMPTS = 5
+"""How often a restore is planned anew without a question because the group has become another one meanwhile."""
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreLook:
-    """A group as it was just described, and its way back."""
-
-    live: LiveGroup
-    view: View
-    planned: RestorePlan
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What a restore came to.
+    """A group as it was just described, and its way back.
 
     Attributes:
-        issue: the group's issue.
-        backup: the key of the backup from before; empty: the group was already as it was to be.
-        not_shown: why it is not complete yet; empty: it is.
+        details: what the table says of the group, the journal with its rules.
+        is_carried_out: whether this run has changed the group as was asked for. What others do since is theirs.
     """
 
-    issue: Issue
-    backup: str
-    not_shown: str = ""
+    live: LiveGroup
+    observed: ObservedGroup
+    planned: RestorePlan
+    details: RemediationDetails
+    is_carried_out: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something is to be changed."""
+        return not (self.planned.is_empty or self.is_carried_out)
 
 
-class Restorer:
-    """The restore of one group.
+def look_for_restore(
+    context: RemediationContext,
+    config: Configuration,
+    target: RestoreTarget,
+    source: RestoreSource,
+    details: RemediationDetails,
+    *,
+    exact: bool,
+) -> RestoreLook:
+    """Describe a group and plan its way back.
 
     Args:
         context: what the job works with.
         config: the configuration.
         target: the group.
+        source: the backup to go back to.
+        details: what the table says of the group.
         exact: revoke also what others made since the backup.
+
+    Raises:
+        CannotRestoreError: the group is gone, or there is no room for its rules.
+        one of GROUP_ERRORS: it could not be read.
+    """
+    now = context.now()
+    live = describe_live(
+        context.sessions.client("ec2", target.account_id, target.region), target.group_id, details.entry
+    )
+    if live is None:
+        raise CannotRestoreError("the group does not exist any more")
+    if live.group.unreadable:
+        raise CannotRestoreError(f"not understood: {'; '.join(live.group.unreadable)}")
+    observed = observe(details.entry, live.group.ingress, live.changes, now)
+    default = config.secgrp_unrestricted_access.rules_per_security_group_quota
+    planned = plan_restore(
+        [rule for rule, _ in source.permissions.values()],
+        observed.rules,
+        source.since,
+        context.quota(live.group, target.account_id, target.region, default),
+        exact=exact,
+        ids=live.changes,
+        is_known=not source.unknown,
+    )
+    if planned.problem:
+        raise CannotRestoreError(planned.problem)
+    return RestoreLook(live, observed, planned, details)
+
+
+class GroupRestore(GroupWork):
+    """The restore of one group in one run.
+
+    Args:
+        context: what the job works with.
+        issue: the group's issue, as it was just read.
+        source: the backup to go back to.
+        agreed: what somebody asked for. If it is not the plan any more, nothing is changed.
+        exact: revoke also what others made since the backup.
+
+    Attributes:
+        backup: the key of the backup from before; empty: the group was already as it was to be.
     """
 
     def __init__(
-        self, context: RemediationContext, config: Configuration, target: RestoreTarget, *, exact: bool
+        self,
+        context: RemediationContext,
+        issue: Issue,
+        source: RestoreSource,
+        agreed: RestorePlan,
+        *,
+        exact: bool,
     ) -> None:
-        self._context = context
-        self._config = config
-        self._target = target
+        super().__init__(context, issue)
+        self._source = source
+        self._agreed = agreed
         self._exact = exact
+        self._flag_before = self._journal.summary.restored
+        self.backup = ""
+        self.is_carried_out = False
+        """Whether all calls of a change were made, so that only EC2 has to show it."""
 
-    def observe(self) -> Observation | None:
-        """The group's rules as EC2 shows them; None: it does not exist. Waits while EC2's answers differ.
+    def _look(self, config: Configuration) -> RestoreLook:
+        issue = self.issue
+        target = RestoreTarget(issue.account_id, issue.details.region, issue.issue_id)
+        details = read_details(self._context.table, issue)
+        seen = look_for_restore(self._context, config, target, self._source, details, exact=self._exact)
+        return replace(seen, is_carried_out=self.is_carried_out)
 
-        Raises:
-            one of COULD_NOT: it could not be read.
-        """
-        target = self._target
-        client = self._context.sessions.client("ec2", target.account_id, target.region)
-        live = self._patiently(lambda: describe_live(client, target.group_id, self._details().entry))
-        return Observation(self._context.now(), live.group.ingress) if live else None
+    def _why_not_changed(self, seen: RestoreLook) -> GroupResult | None:
+        if self._rounds == 0 and seen.planned != self._agreed:
+            return GroupResult(self.issue, ResultKind.CHANGED_MEANWHILE, "the group has changed meanwhile")
+        return None
 
-    def recorded(self) -> Mapping[str, Any]:
-        """`remediation_details` of the group's issue; empty: there are none, or its item cannot be understood.
-
-        Raises:
-            ClientError, BotoCoreError: it could not be read.
-        """
-        try:
-            issue = self._context.table.get(self._target.account_id, self._target.group_id)
-        except UnreadableIssueError:
-            return {}  # the bucket decides; that nothing can be recorded, `issue` says
-        return issue.remediation_details if issue else {}
-
-    def _details(self) -> RemediationDetails:
-        return RemediationDetails.of(self.recorded())
-
-    def look(self, source: RestoreSource) -> RestoreLook:
-        """Describe the group and plan its way back; wait while EC2's answers differ.
-
-        Raises:
-            CannotRestoreError: the group is gone, or there is no room for its rules.
-            one of COULD_NOT: it could not be read.
-        """
-        return self._patiently(lambda: self._look(source))
-
-    def _look(self, source: RestoreSource) -> RestoreLook:
-        target = self._target
-        details = self._details()
-        client = self._context.sessions.client("ec2", target.account_id, target.region)
-        live = describe_live(client, target.group_id, details.entry)
-        if live is None:
-            raise CannotRestoreError("the group does not exist any more")
-        if live.group.unreadable:
-            raise CannotRestoreError(f"not understood: {'; '.join(live.group.unreadable)}")
-        view = view_of(details.entry, live.group.ingress, self._context.now(), self._context.began, details.added)
-        planned = plan_restore(
-            [rule for rule, _ in source.permissions.values()],
-            view.rules,
-            source.since,
-            self._context.quota(
-                live.group,
-                target.account_id,
-                target.region,
-                self._config.secgrp_unrestricted_access.rules_per_security_group_quota,
-            ),
-            exact=self._exact,
-            ids=_ids_of_added(view, details),
-            is_known=not source.unknown,
-        )
-        if planned.problem:
-            raise CannotRestoreError(planned.problem)
-        return RestoreLook(live, view, planned)
-
-    def issue(self, source: RestoreSource) -> Issue:
-        """The group's issue, which holds the journal; one that is closed is made where the table has none.
-
-        Raises:
-            UnreadableIssueError: it cannot be read.
-            ConflictError, ClientError, BotoCoreError: it could not be read or made.
-        """
-        target = self._target
-        issue = self._context.table.get(target.account_id, target.group_id)
-        if issue is None:
-            group = parse_security_group(source.raw)
-            details = IssueDetails(group.name, target.region, group.vpc_id, "open_partly", group.tags, ())
-            issue = Issue(target.account_id, target.group_id, Status.CLOSED, details, Timestamps())
-            self._context.table.write(Change(Event.FOUND, issue, None))
-        return issue
-
-    def restore(self, issue: Issue, source: RestoreSource, agreed: RestorePlan) -> Restored | None:
-        """Bring the group back, flag its issue, and look whether EC2 shows it.
-
-        Args:
-            issue: the group's issue.
-            source: the backup to go back to.
-            agreed: what somebody asked for.
-
-        Returns:
-            What it came to; None: nothing was done, because what was agreed to is not the plan any more.
-
-        Raises:
-            CannotRestoreError, ChangeFailedError, or one of COULD_NOT: it could not be done, or not completely.
-            LockedError: another run took the lock over.
-        """
-        self._context.lock.renew()
-        seen = self.look(source)
-        if seen.planned != agreed:
-            return None
-        journal = Journal(self._context.table, issue, self._context.now)
-        before = journal.details
-        known = before.entry if before.entry and before.is_unfinished else None
-        if known is not None and known.kind is not ChangeKind.RESTORE:
-            known = None
-        if seen.planned.is_empty and known is None:
-            journal.note(restored=self._flag(source))
-            return Restored(journal.issue, "")
-        backup = self._context.back_up(issue, seen.live, ChangeKind.RESTORE, "", seen.planned.add, seen.planned.revoke)
-        entry = known or JournalEntry(ChangeKind.RESTORE, JournalStep.ADDING, backup)
-        entry = replace(
-            entry, newest_backup=backup, restored_from=source.key, run=self._context.run, by=self._context.who
-        )
-        self._context.lock.mark_unfinished(*self._target)
-        try:
-            self._carry_out(journal, entry, source, seen)
-        except ChangeFailedError as error:
-            if not error.entry.left_traces:
-                _take_back(journal, before)
-            raise
-        return Restored(journal.issue, backup, self._verified(journal, source))
-
-    def _carry_out(self, journal: Journal, entry: JournalEntry, source: RestoreSource, seen: RestoreLook) -> None:
-        """Change the group. Plans anew where an answer was lost: what was asked for is this run's to add."""
-        planned, left = seen.planned, seen.view.entry
+    def _change(self, seen: RestoreLook) -> None:
+        planned, left = seen.planned, seen.observed.entry
+        self.backup = self._context.back_up(self.issue, seen.live, ChangeKind.RESTORE, "", planned.add, planned.revoke)
         # The journal of an unfinished remediation makes way for the restore's: which backup it began with stays known.
         is_known = left is not None and left.kind is ChangeKind.REMEDIATION and left.left_traces
-        begun = {"backup": left.backup} if left is not None and is_known and journal.details.is_unfinished else {}
-        permissions = {key: permission for key, (_, permission) in source.permissions.items()}
-        change = self._context.change_of(journal.issue, journal)
-        for attempt in range(1, _ROUNDS + 1):
-            changes = RuleChanges(
-                add=planned.add, revoke=planned.revoke, describe=planned.describe, permissions=permissions
-            )
-            try:
-                change.carry_out(entry, changes, restored=self._flag(source), **begun)
-            except ChangeFailedError as error:
-                if not error.may_help or attempt == _ROUNDS:
-                    raise
-                seen = self.look(source)
-                entry, planned = seen.view.entry or error.entry, seen.planned
-            else:
-                return
+        begun = {"backup": left.backup} if left is not None and is_known and seen.details.is_unfinished else {}
+        entry = self._known(seen) or JournalEntry(ChangeKind.RESTORE, JournalStep.ADDING, self.backup)
+        entry = replace(
+            entry,
+            newest_backup=self.backup,
+            restored_from=self._source.key,
+            run=self._context.run,
+            by=self._context.who,
+        )
+        changes = RuleChanges(
+            add=planned.add,
+            revoke=planned.revoke,
+            describe=planned.describe,
+            permissions={key: permission for key, (_, permission) in self._source.permissions.items()},
+            tags=self._source.tags,
+        )
+        try:
+            self._carry_out(entry, changes, restored=self._flag(), **begun)
+        except ChangeFailedError as error:
+            if not error.entry.left_traces:
+                self._take_flag_back()
+            raise
+        self.is_carried_out = True
 
-    def _verified(self, journal: Journal, source: RestoreSource) -> str:
-        """Look until EC2 shows the change, and record it. Returns what is not shown when the time is up."""
-        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
-        not_shown = ""
-        for pause in (0, *PAUSES_S):
-            sleep(pause)
-            try:
-                seen = self._look(source)
-            except UnsteadyError as error:
-                not_shown = str(error)
-                continue
-            if not seen.view.not_shown and seen.view.entry:
-                there = {rule.rule_id for rule in seen.view.rules}
-                added = [rule._asdict() for rule in journal.details.added if rule.rule_id in there]
-                journal.write(replace(seen.view.entry, step=JournalStep.DONE, problem=""), added=added)
-                self._context.mark_finished(*self._target)
-                return ""
-            rules = ", ".join(dict.fromkeys(map(rule_text, seen.view.not_shown)))
-            not_shown = f"EC2 does not show the change of these rules yet: {rules}"
-        return not_shown
+    def _conclude(self, seen: RestoreLook) -> GroupResult | None:
+        entry = self._known(seen)
+        try:
+            if entry is None:  # it is as the backup says already
+                self._journal.note(restored=self._flag())
+                return GroupResult(self.issue, ResultKind.RESTORED, "")
+            if seen.observed.pending:
+                self._waits(seen.observed)
+                return None
+            if not self.has_changed:
+                self._journal.note(restored=self._flag())
+            entry = self._finish(replace(entry, restored_from=self._source.key))
+        except GROUP_ERRORS as error:
+            return self._failed(f"it could not be recorded: {explain(error)}")
+        return GroupResult(self.issue, ResultKind.RESTORED, "", self.backup, entry)
 
-    def _flag(self, source: RestoreSource) -> dict[str, str]:
+    def _known(self, seen: RestoreLook) -> JournalEntry | None:
+        """The restore that this run, or an earlier one, began."""
+        entry = seen.observed.entry if seen.details.is_unfinished else None
+        return entry if entry is not None and entry.kind is ChangeKind.RESTORE else None
+
+    def _flag(self) -> dict[str, str]:
         """What says that somebody restored the group: automatic remediation leaves it alone while it is there."""
-        return {"at": format_time(self._context.now()) or "", "by": self._context.who, "backup": source.key}
+        return {"at": format_time(self._context.now()) or "", "by": self._context.who, "backup": self._source.key}
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        sleep = renewing_sleep(self._context.sleep, lambda: None)
-        for pause in PAUSES_S:
-            try:
-                return attempt()
-            except UnsteadyError:
-                sleep(pause)
-        return attempt()
-
-
-def _ids_of_added(view: View, details: RemediationDetails) -> set[str]:
-    """The ids of the rules that Hammer added, as the table has them."""
-    ids = {rule.rule_id for rule in details.added}
-    if details.entry is not None and details.entry.kind is ChangeKind.REMEDIATION:
-        ids |= {rule.rule_id for rule in (view.entry or details.entry).added}
-    return ids - {""}
-
-
-def _take_back(journal: Journal, before: RemediationDetails) -> None:
-    """Take the flag of a restore away that changed nothing."""
-    try:
-        journal.note(restored=dict(before.restored) if before.restored else None)
-    except COULD_NOT:
-        return  # the group is left alone until somebody decides, which does no harm
+    def _take_flag_back(self) -> None:
+        """Take the flag of a restore away that changed nothing."""
+        try:
+            self._journal.note(restored=dict(self._flag_before) if self._flag_before else None)
+        except GROUP_ERRORS:
+            return  # the group is left alone until somebody decides, which does no harm
 
 
 def release(context: RemediationContext, issue: Issue) -> bool:
     """Give a restored group back to automatic remediation. Returns whether it was restored, or being restored.
 
     Raises:
-        one of COULD_NOT: it could not be recorded.
+        one of GROUP_ERRORS: it could not be recorded.
     """
-    details = RemediationDetails.of(issue.remediation_details)
+    details = read_details(context.table, issue)
     entry = details.entry if details.is_unfinished else None
     if entry is not None and entry.kind is ChangeKind.RESTORE:
         entry = replace(entry, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
@@ -306,7 +252,7 @@ class RestoreJob:
         context: what the job works with.
         config: the configuration.
         target: the group.
-        person: who is shown the group, and asked.
+        prompt: who is shown the group, and asked.
         exact: revoke also what others made since the backup.
     """
 
@@ -315,14 +261,15 @@ class RestoreJob:
         context: RemediationContext,
         config: Configuration,
         target: RestoreTarget,
-        person: Person,
+        prompt: Prompt,
         *,
         exact: bool = False,
     ) -> None:
         self._context = context
+        self._config = config
         self._target = target
-        self._person = person
-        self._restorer = Restorer(context, config, target, exact=exact)
+        self._prompt = prompt
+        self._exact = exact
 
     def show(self, wanted: str) -> tuple[RestoreSource, RestorePlan]:
         """Show the group's backups and its way back.
@@ -332,16 +279,20 @@ class RestoreJob:
 
         Raises:
             CannotRestoreError: there is nothing to go back to, or no group to bring back.
-            one of COULD_NOT: the group or the backup could not be read.
+            one of GROUP_ERRORS: the group or the backup could not be read.
         """
         backups = self._context.backups
         key = wanted.removeprefix(f"s3://{backups.bucket}/")
-        recorded = self._restorer.recorded()
-        source = read_source(backups, self._target, key, self._person, recorded, self._restorer.observe)
-        seen = self._restorer.look(source)
-        group = seen.live.group
-        self._person.say(console.heading_of(self._target.account_id, self._target.region, group))
-        self._person.say(console.restore_difference(seen.view.rules, seen.planned, source.unknown))
+        issue = self._issue()
+        recorded = issue.remediation_details if issue else {}
+        own_item = self._context.table.journal(self._target.account_id, self._target.group_id)
+        source = read_source(backups, self._target, key, self._prompt, recorded, self._observe, own_item)
+        details = read_details(self._context.table, issue) if issue else RemediationDetails()
+        seen = self._patiently(
+            lambda: look_for_restore(self._context, self._config, self._target, source, details, exact=self._exact)
+        )
+        self._prompt.show(console.heading_of(self._target.account_id, self._target.region, seen.live.group))
+        self._prompt.show(console.restore_difference(seen.observed.rules, seen.planned, source.unknown))
         return source, seen.planned
 
     def restore(self, wanted: str, *, batch: bool) -> list[str]:
@@ -353,58 +304,111 @@ class RestoreJob:
         Raises:
             CannotRestoreError: there is nothing to go back to, or no group to bring back.
             LockedError: another run took the lock over.
-            one of COULD_NOT: something could not be read before anything was changed.
+            one of GROUP_ERRORS: something could not be read before anything was changed.
         """
-        while True:
+        for _ in range(_ATTEMPTS):
             source, planned = self.show(wanted)
-            if not batch and self._person.ask("Restore it? y(es), n(o):")[:1] != "y":
-                self._person.say("nothing changed")
+            if not batch and self._prompt.confirm("Restore it? y(es), n(o):")[:1] != "y":
+                self._prompt.show("nothing changed")
                 return []
-            issue = self._restorer.issue(source)
+            issue = self._issue_to_flag(source)
+            work = GroupRestore(self._context, issue, source, planned, exact=self._exact)
             try:
-                done = self._restorer.restore(issue, source, planned)
-            except (*COULD_NOT, ChangeFailedError) as error:
-                return self._not_restored(issue, source, error)
-            if done is None:
-                self._person.say("the group has changed meanwhile: look again")
-                continue
-            issue = done.issue
-            notes = list(stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
-            news = self._restored(issue, source, done.backup, notes)
-            if done.not_shown:
-                again = restore_command(issue, source.key)
-                text = (
-                    f"not complete yet: {done.not_shown}. It is flagged as restored; to complete it, run again: {again}"
-                )
-                return [f"{issue.place}: {text}", *self._notify(issue, news)]
-            self._person.say(
-                f"{issue.place}: restored from {source.key}; "
-                + (f"backup from before {done.backup}" if done.backup else "it was as that says already")
-            )
-            for note in notes:
-                self._person.say(f"{issue.place}: {note}")
-            self._person.say(f"automatic remediation leaves it alone until: {release_command(issue)}")
-            return self._notify(issue, news)
+                self._context.lease.before_write()
+                result = wait_until_done(self._context, work, self._config, self._prompt.show)
+            except (*GROUP_ERRORS, CannotRestoreError) as error:
+                return self._not_restored(work.issue, source, self._explain(error))
+            if result.kind is not ResultKind.CHANGED_MEANWHILE:
+                return self._report_outcome(work, source, planned, result)
+            self._prompt.show("the group has changed meanwhile: look again")
+        place = f"{self._target.group_id} in {self._target.account_id}, {self._target.region}"
+        return [f"{place}: somebody changes the group each time that its restore is planned: nothing was changed"]
+
+    def _report_outcome(
+        self, work: GroupRestore, source: RestoreSource, planned: RestorePlan, result: GroupResult
+    ) -> list[str]:
+        """Say what became of a restore. Returns what could not be done, one line each."""
+        issue, notes = work.issue, list(stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
+        if result.kind is ResultKind.FAILED or (result.kind is ResultKind.INCOMPLETE and not work.is_carried_out):
+            return self._not_restored(issue, source, result.text)
+        message = self._restored(issue, source, work.backup, notes)
+        if result.kind is ResultKind.INCOMPLETE:
+            again = restore_command(issue, source.key)
+            text = f"not complete yet: {result.text}. It is flagged as restored; to complete it, run again: {again}"
+            return [f"{issue.place}: {text}", *self._notify(issue, message)]
+        self._prompt.show(
+            f"{issue.place}: restored from {source.key}; "
+            + (f"backup from before {work.backup}" if work.backup else "it was as that says already")
+        )
+        for note in notes:
+            self._prompt.show(f"{issue.place}: {note}")
+        self._prompt.show(f"automatic remediation leaves it alone until: {release_command(issue)}")
+        return self._notify(issue, message)
 
     def release(self) -> list[str]:
-        """Give the group back to automatic remediation. Returns what could not be done; raises one of COULD_NOT."""
+        """Give the group back to automatic remediation. Returns what could not be done; raises one of GROUP_ERRORS."""
         issue = self._context.table.get(self._target.account_id, self._target.group_id)
         if issue is None or not release(self._context, issue):
-            self._person.say("the group is not waiting for a decision: nothing changed")
+            self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []
-        self._person.say(f"{issue.place}: automatic remediation may change it again")
+        self._prompt.show(f"{issue.place}: automatic remediation may change it again")
         return self._notify(issue, released_message(self._context.who))
+
+    def _issue(self) -> Issue | None:
+        """The group's issue; None: there is none, or its item cannot be understood, so that the bucket decides."""
+        try:
+            return self._context.table.get(self._target.account_id, self._target.group_id)
+        except UnreadableIssueError:
+            return None
+
+    def _issue_to_flag(self, source: RestoreSource) -> Issue:
+        """The group's issue, whose group is restored; one that is closed is made where the table has none.
+
+        Raises:
+            UnreadableIssueError: it cannot be read.
+            ConflictError, ClientError, BotoCoreError: it could not be read or made.
+        """
+        target = self._target
+        issue = self._context.table.get(target.account_id, target.group_id)
+        if issue is None:
+            group = parse_security_group(source.raw)
+            details = IssueDetails(group.name, target.region, group.vpc_id, "open_partly", group.tags, ())
+            issue = Issue(target.account_id, target.group_id, Status.CLOSED, details, Timestamps())
+            self._context.table.write(Change(Event.FOUND, issue, None))
+        return issue
+
+    def _observe(self) -> Observation | None:
+        """The group's rules as EC2 shows them; None: it does not exist. Waits while EC2's answers differ.
+
+        Raises:
+            one of GROUP_ERRORS: it could not be read.
+        """
+        target, issue = self._target, self._issue()
+        details = read_details(self._context.table, issue) if issue else RemediationDetails()
+        client = self._context.sessions.client("ec2", target.account_id, target.region)
+        live = self._patiently(lambda: describe_live(client, target.group_id, details.entry))
+        return Observation(self._context.now(), live.group.ingress) if live else None
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        for pause in PAUSES_S:
+            try:
+                return attempt()
+            except InconsistentReadError:
+                self._context.sleep(pause)
+        return attempt()
+
+    def _explain(self, error: Exception) -> str:
+        return explain(error, self._context.sessions.role_arn(self._target.account_id))
 
     def _restored(self, issue: Issue, source: RestoreSource, backup: str, notes: Sequence[str]) -> ChangeMessage:
         return restored_message(issue, self._context.backups.bucket, source.key, backup, self._context.who, notes)
 
-    def _not_restored(self, issue: Issue, source: RestoreSource, error: Exception) -> list[str]:
-        reason = explain(error, self._context.sessions.role_arn(self._target.account_id))
-        news = not_restored_message(issue, self._context.backups.bucket, source.key, reason)
-        return [f"{issue.place}: {reason}", *self._notify(issue, news)]
+    def _not_restored(self, issue: Issue, source: RestoreSource, reason: str) -> list[str]:
+        message = not_restored_message(issue, self._context.backups.bucket, source.key, reason)
+        return [f"{issue.place}: {reason}", *self._notify(issue, message)]
 
-    def _notify(self, issue: Issue, news: ChangeMessage) -> list[str]:
+    def _notify(self, issue: Issue, message: ChangeMessage) -> list[str]:
         problem = notify(
-            self._context.notifier, self._context.table, issue, news, repeated=False, at=self._context.now()
+            self._context.notifier, self._context.table, issue, message, repeated=False, at=self._context.now()
         )
         return [problem] if problem else []

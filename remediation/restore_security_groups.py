@@ -10,9 +10,13 @@ from typing import Annotated
 
 import typer
 
+from library.aws.decisions import Decisions
 from library.aws.failures import explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.job_records import JobRecords
+from library.config import Configuration
+from library.issues.decisions import change_id
+from library.issues.times import format_time
 from library.jobs.command_line import (
     AccountOption,
     BatchOption,
@@ -29,9 +33,10 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import end, hold_lock
-from remediation.change import COULD_NOT
-from remediation.context import RemediationContext, Screen, build_context, has_terminal
+from remediation.change import GROUP_ERRORS
+from remediation.context import Prompt, RemediationContext, Screen, build_context, has_terminal
 from remediation.group_state import describe_live
+from remediation.journal import RemediationDetails, is_unfinished
 from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
 
@@ -52,9 +57,15 @@ def command(
     ] = False,
     batch: BatchOption = False,
     dry_run: DryRunOption = False,
+    decided: Annotated[
+        bool, typer.Option("--decided", help="Carry out the restore that somebody decided (hammer decide, Slack).")
+    ] = False,
 ) -> None:
     """Restore one group's ingress rules from a backup. Asks first, unless --batch."""
     target = _target(account, region, group)
+    if decided:
+        end(carry_out_decided(config, *target))
+        return
     if not (batch or dry_run or release_ or has_terminal()):
         raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
@@ -69,7 +80,7 @@ def command(
         _refuse_unknown_group(context, target)
         if dry_run:
             job.show(backup)
-            screen.say("dry run: nothing changed")
+            screen.show("dry run: nothing changed")
         else:
             records = JobRecords(context.table.items, aws.main_account_id)
             with (
@@ -81,10 +92,67 @@ def command(
                 finally:
                     problems += context.notifier.send()
                     recorded += problems
-    except (CannotRestoreError, *COULD_NOT) as error:
+    except (CannotRestoreError, *GROUP_ERRORS) as error:
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")
     end(problems)
+
+
+def carry_out_decided(config: str | None, account_id: str, region: str, group_id: str) -> list[str]:
+    """Carry out the restore that somebody decided about one issue, with all its checks, and record how it ended.
+
+    What was decided is taken back if the group was changed since. If another run holds the lock, the decision waits.
+
+    Returns:
+        What could not be done, one line each.
+    """
+    configuration = read_configuration(config)
+    context, screen = build_context(configuration), Screen()
+    target = RestoreTarget(account_id, region, group_id)
+    problems: list[str] = []
+    with (
+        hold_lock(context.lock, LOG_STREAM, configuration.aws.region),
+        JobRecords(context.table.items, configuration.aws.main_account_id).recorded(
+            "restore", context.who, context.now
+        ) as recorded,
+    ):
+        try:
+            problems += restore_decided(context, configuration, target, screen)
+        finally:
+            problems += context.notifier.send()
+            recorded += problems
+    return problems
+
+
+def restore_decided(
+    context: RemediationContext, config: Configuration, target: RestoreTarget, prompt: Prompt
+) -> list[str]:
+    """The same with the lock held. Returns what could not be done, one line each."""
+    issue = context.table.get(target.account_id, target.group_id)
+    request = issue.decided.restore if issue else None
+    if issue is None or request is None:
+        return []
+    decisions, by = Decisions(context.table, context.now), request.decision.by
+    flag = RemediationDetails.of(issue.remediation_details).restored
+    if flag and flag.get("by") == by and str(flag.get("at")) >= (format_time(request.decision.at) or ""):
+        # The process that carried it out ended before it could record that; what is incomplete is begun anew.
+        if not is_unfinished(issue):
+            decisions.finish_restore(issue, "")
+            return []
+    elif change_id(issue) != request.change:
+        decisions.finish_restore(issue, "Hammer has changed the group again, or it was restored, since")
+        return []
+    context.who = by
+    try:
+        problems = RestoreJob(context, config, target, prompt).restore("", batch=True)
+    except (CannotRestoreError, *GROUP_ERRORS) as error:
+        problems = [explain(error, context.sessions.role_arn(target.account_id))]
+    fresh = context.table.get(target.account_id, target.group_id) or issue
+    flag = RemediationDetails.of(fresh.remediation_details).restored
+    # What could not be told, or is not shown by EC2 yet, does not make it a restore that was not done.
+    is_restored = flag is not None and flag.get("by") == by
+    decisions.finish_restore(issue, "" if is_restored else "; ".join(problems) or "nothing was changed")
+    return problems
 
 
 def _target(account: Sequence[str] | None, region: Sequence[str] | None, group: Sequence[str] | None) -> RestoreTarget:
@@ -98,7 +166,7 @@ def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) ->
     """Raise NotThereError if a group has no backup, no issue, and is not in EC2 either: its name is a typing error.
 
     Raises:
-        one of COULD_NOT: it could not be told.
+        one of GROUP_ERRORS: it could not be told.
     """
     if context.backups.list(*target):
         return

@@ -25,13 +25,14 @@ from library.documents.text import printable
 from library.errors import HammerError
 from library.security_groups.group import IngressRule, ShapeError, parse_rule
 from remediation.backups import Backup, BackupError, is_of_hammer
+from remediation.group_state import tags_of
 from remediation.journal import ChangeKind, RemediationDetails, rules_from_item
 from remediation.restore_plan import ChangeSince
-from remediation.rules import RuleKey, rule_key, single_permissions
+from remediation.rules import RuleKey, purposes_from_item, rule_key, single_permissions, without_reserved
 
 if TYPE_CHECKING:
     from remediation.backups import Backups
-    from remediation.context import Person
+    from remediation.context import Prompt
 
 SETTLED_AFTER = timedelta(minutes=10)
 """How long after a change EC2 shows it for sure: it may need up to five minutes, and clocks of hosts differ."""
@@ -59,6 +60,7 @@ class RestoreSource:
         permissions: its rules, and how to add each again exactly.
         since: Hammer's changes since then, the oldest first.
         unknown: the keys of backups since then that are not understood: what was changed then is not known.
+        tags: of its rules, by rule, as far as anybody may set them.
     """
 
     key: str
@@ -66,6 +68,7 @@ class RestoreSource:
     permissions: Mapping[RuleKey, tuple[IngressRule, Any]]
     since: tuple[ChangeSince, ...] = ()
     unknown: tuple[str, ...] = ()
+    tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class BackupNotes:
         revoke: what was going to be revoked, with ids.
         replaces: the ids of the revoked rules that a rule stands in for, by rule; None: not noted.
         shown: the rules that the group had, by their ids; None: not noted.
+        tags: the tags of these, by rule.
     """
 
     kind: str = ""
@@ -91,13 +95,16 @@ class BackupNotes:
     revoke: tuple[IngressRule, ...] = field(default=())
     replaces: Mapping[RuleKey, tuple[str, ...]] | None = None
     shown: tuple[IngressRule, ...] | None = None
+    tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> BackupNotes:
         """Read the key `hammer` of a backup. Raises BackupError on what is not as Hammer writes it."""
         notes = raw.get("hammer") or {}
         try:
-            replaces, rules = notes.get("replaces"), notes.get("rules")
+            replaces, listed = notes.get("replaces"), notes.get("rules")
+            ingress = [rule for rule in listed or () if not rule["IsEgress"]]
+            rules = [(parse_rule(raw), without_reserved(tags_of(raw))) for raw in ingress]
             return cls(
                 kind=str(notes.get("kind", "")),
                 run=str(notes.get("run", "")),
@@ -105,8 +112,9 @@ class BackupNotes:
                 add=rules_from_item(notes.get("add", ())),
                 relied_on=rules_from_item(notes.get("relied_on", ())),
                 revoke=rules_from_item(notes.get("revoke", ())),
-                replaces=None if replaces is None else dict(map(_purpose, replaces)),
-                shown=None if rules is None else tuple(parse_rule(rule) for rule in rules if not rule["IsEgress"]),
+                replaces=None if replaces is None else purposes_from_item(replaces),
+                shown=None if listed is None else tuple(rule for rule, _ in rules),
+                tags={rule_key(rule): tags for rule, tags in rules if tags},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BackupError(f"what Hammer noted in it cannot be read: {error}") from error
@@ -122,12 +130,6 @@ class BackupNotes:
         is_restore = self.kind == ChangeKind.RESTORE
         keys = frozenset(map(rule_key, had))
         return ChangeSince(is_restore, keys, (*self.add, *self.relied_on), self.revoke, replaces)
-
-
-def _purpose(item: Mapping[str, Any]) -> tuple[RuleKey, tuple[str, ...]]:
-    first, last = (None if item[name] is None else int(item[name]) for name in ("from_port", "to_port"))
-    key = RuleKey(str(item["protocol"]), first, last, str(item["source"]))
-    return key, tuple(map(str, item["rules"]))
 
 
 class Observation(NamedTuple):
@@ -269,9 +271,10 @@ def read_source(
     backups: Backups,
     target: RestoreTarget,
     wanted: str,
-    person: Person,
+    prompt: Prompt,
     details: Mapping[str, Any],
     live: Callable[[], Observation | None],
+    own_item: Mapping[str, Any] | None = None,
 ) -> RestoreSource:
     """List a group's backups, choose one and read it.
 
@@ -279,9 +282,10 @@ def read_source(
         backups: the bucket.
         target: the group.
         wanted: the key of the one to go back to; empty: see `choose`.
-        person: who is shown the list.
+        prompt: who is shown the list.
         details: `remediation_details` of the group's issue; empty: there are none that can be read.
         live: describes the group; None: it does not exist.
+        own_item: the journal's own item; None: it was not read, or there is none.
 
     Raises:
         CannotRestoreError: there is none, or not this one; or that one, or a newer one, cannot be read now.
@@ -289,10 +293,10 @@ def read_source(
         ClientError, BotoCoreError: the backups, or that one, could not be read.
     """
     found = _read_all(backups, target)
-    key = wanted or _chosen(found, details, live, person)
+    key = wanted or _chosen(found, details, RemediationDetails.of(details, own_item), live, prompt)
     if key not in {backup.key for backup in found.listed}:
         raise CannotRestoreError(f"{printable(key)} is not a backup of this group")
-    _show(found, key, person)
+    _show(found, key, prompt)
     if key not in found.raw or (key not in found.notes and not wanted):
         raise {**found.failed, **found.none}[key]
     unknown = []
@@ -313,10 +317,17 @@ def read_source(
     except ShapeError as error:
         raise BackupError(f"the backup {key} cannot be understood: {error}") from error
     permissions = {rule_key(rule): (rule, permission) for rule, permission in singles}
-    return RestoreSource(key, found.raw[key], permissions, tuple(since), tuple(unknown))
+    tags = found.notes[key].tags if key in found.notes else {}
+    return RestoreSource(key, found.raw[key], permissions, tuple(since), tuple(unknown), tags)
 
 
-def _chosen(found: _Read, details: Mapping[str, Any], live: Callable[[], Observation | None], person: Person) -> str:
+def _chosen(
+    found: _Read,
+    details: Mapping[str, Any],
+    recorded: RemediationDetails,
+    live: Callable[[], Observation | None],
+    prompt: Prompt,
+) -> str:
     """The key of the backup to go back to if nobody named one. Raises CannotRestoreError."""
     if not found.listed:
         raise CannotRestoreError("there is no backup of this group")
@@ -324,13 +335,13 @@ def _chosen(found: _Read, details: Mapping[str, Any], live: Callable[[], Observa
     named = details.get("backup")
     named = named if isinstance(named, str) else ""
     if named and named not in listed:
-        person.say(f" ! the issue table names {printable(named)}, which is no backup of this group: it does not count")
+        prompt.show(f" ! the issue table names {printable(named)}, which is no backup of this group: it does not count")
         named = ""
     known = found.known()
     changes = changes_of(known)
     seen = [Observation(backup.written, notes.shown) for backup, notes in known if notes.shown is not None]
     shown = live() if changes else None
-    key = choose(changes, RemediationDetails.of(details), named, [*seen, shown] if shown else seen)
+    key = choose(changes, recorded, named, [*seen, shown] if shown else seen)
     if named in {**found.failed, **found.none}:
         key = named
     _refuse_unread(found, key, named)
@@ -367,11 +378,11 @@ def _refuse_unread(found: _Read, key: str, named: str) -> None:
             ) from error
 
 
-def _show(found: _Read, key: str, person: Person) -> None:
-    """Show a person the backups, the chosen one marked."""
+def _show(found: _Read, key: str, prompt: Prompt) -> None:
+    """Show a prompt the backups, the chosen one marked."""
     for backup in found.listed:
         if error := {**found.none, **found.failed}.get(backup.key):
-            person.say(f" ! {backup.key}  cannot be read: {explain(error)}")
+            prompt.show(f" ! {backup.key}  cannot be read: {explain(error)}")
         else:
             mark = "->" if backup.key == key else "  "
-            person.say(f"{mark} {backup.key}  before a {found.notes[backup.key].kind or 'change'}")
+            prompt.show(f"{mark} {backup.key}  before a {found.notes[backup.key].kind or 'change'}")

@@ -112,6 +112,25 @@ class RuleKey(NamedTuple):
     source: str
 
 
+def without_reserved(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that somebody may set: those that begin with `aws:` are AWS's (EC2 User Guide, "Tag restrictions")."""
+    return {key: value for key, value in tags.items() if not key.lower().startswith("aws:")}
+
+
+def purposes_from_item(items: Iterable[Mapping[str, Any]]) -> dict[RuleKey, tuple[str, ...]]:
+    """What rules stand in for, as a backup has it: the ids of the replaced rules, by rule.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: it is not as Hammer writes it.
+    """
+    found = {}
+    for item in items:
+        first, last = (None if item[name] is None else int(item[name]) for name in ("from_port", "to_port"))
+        key = RuleKey(str(item["protocol"]), first, last, str(item["source"]))
+        found[key] = tuple(map(str, item["rules"]))
+    return found
+
+
 @lru_cache(maxsize=8192)
 def rule_key(rule: IngressRule) -> RuleKey:
     """The key of a rule. A source that is no CIDR is taken as it is written."""

@@ -24,7 +24,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, Status
 from library.jobs.run import renewing_sleep
 from remediation import console
-from remediation.change import COULD_NOT
+from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_due
 from remediation.journal import ChangeKind, RemediationDetails, is_unfinished
 from remediation.notify import (
@@ -38,6 +38,7 @@ from remediation.notify import (
     settled_message,
 )
 from remediation.remediate import (
+    PAUSES_S,
     GroupRemediation,
     GroupResult,
     Look,
@@ -45,12 +46,13 @@ from remediation.remediate import (
     interrupted_restore_text,
     is_interrupted_restore,
     look,
+    wait_until_done,
 )
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.jobs.command_line import Selection
-    from remediation.context import Person, RemediationContext
+    from remediation.context import Prompt, RemediationContext
 
 
 @dataclass(slots=True)
@@ -192,18 +194,20 @@ class RemediationSummary:
         return f"{self.remediated} remediated, {self.left} left as they are{skipped}"
 
 
-def conclude(context: RemediationContext, result: GroupResult, summary: RemediationSummary, person: Person) -> None:
+def report_outcome(
+    context: RemediationContext, result: GroupResult, summary: RemediationSummary, prompt: Prompt
+) -> None:
     """Say what became of a group to everybody whom it concerns."""
     issue = result.issue
-    news = _news(context, result)
+    message = _message(context, result)
     undelivered = ""
-    was_told = news is not None and is_known(issue, news)
-    if news is not None:
+    was_told = message is not None and is_known(issue, message)
+    if message is not None:
         undelivered = notify(
-            context.notifier, context.table, issue, news, repeated=not result.is_done, at=context.now()
+            context.notifier, context.table, issue, message, repeated=not result.is_done, at=context.now()
         )
     backup = f"; backup {result.backup}" if result.backup else ""
-    person.say(f"{issue.place}: {result.kind}: {result.text}{backup}")
+    prompt.show(f"{issue.place}: {result.kind}: {result.text}{backup}")
     if result.kind is ResultKind.REMEDIATED:
         summary.remediated += 1
     elif result.is_done or (result.kind is not ResultKind.INCOMPLETE and was_told):
@@ -215,7 +219,7 @@ def conclude(context: RemediationContext, result: GroupResult, summary: Remediat
         summary.problems.append(undelivered)
 
 
-def _news(context: RemediationContext, result: GroupResult) -> ChangeMessage | None:
+def _message(context: RemediationContext, result: GroupResult) -> ChangeMessage | None:
     """What people are told; None: nothing."""
     issue, bucket = result.issue, context.backups.bucket
     if result.kind is ResultKind.REMEDIATED and result.entry:
@@ -243,9 +247,6 @@ def stop_at_limit(context: RemediationContext, summary: RemediationSummary, text
     context.notifier.alert_operators("Remediation stopped", text)
 
 
-PAUSES_S = (1, 2, 4, 8, *(15,) * 7)
-"""The waits of one run for EC2 to show what it acknowledged: two minutes in all, whatever the number of groups."""
-
 Reload = Callable[[], "Configuration"]
 
 
@@ -256,14 +257,14 @@ class BatchRun:
         context: what the job works with.
         reload: reads the configuration anew.
         selection: the groups that the run may touch.
-        person: who reads along.
+        prompt: who reads along.
     """
 
-    def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, person: Person) -> None:
+    def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, prompt: Prompt) -> None:
         self._context = context
         self._reload = reload
         self._selection = selection
-        self._person = person
+        self._prompt = prompt
         self._pending: list[GroupRemediation] = []
         self._not_begun = 0
         self.summary = RemediationSummary()
@@ -286,8 +287,8 @@ class BatchRun:
             self._name_untouchable(found.untouchable)
             issues = due(found.issues, config, self._context.now())
             self.summary.not_due = not_due(found.issues, config, self._context.now())
-            begun = {_name(issue) for issue in found.unfinished}
-            concerned = [*found.unfinished, *(issue for issue in issues if _name(issue) not in begun)]
+            begun = {_id(issue) for issue in found.unfinished}
+            concerned = [*found.unfinished, *(issue for issue in issues if _id(issue) not in begun)]
             if self._too_many(config, concerned):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary
@@ -319,20 +320,17 @@ class BatchRun:
         changing = 0
         for here in _by_place(issues):
             for issue in here:
-                self._context.lock.renew()
+                self._context.lease.renew()
                 try:
                     seen = look(self._context, config, issue)
                     changing += seen.has_work and seen.held is None
-                except COULD_NOT:
+                except GROUP_ERRORS:
                     continue  # said when its turn comes
-        if changing <= limit:
-            return False
-        stop_at_limit(
-            self._context,
-            self.summary,
-            f"{changing} groups are due to be changed, and remediation_limit_per_run is {limit}: nothing was changed",
-        )
-        return True
+                if changing > limit:
+                    text = f"more than {limit} groups are due to be changed, and remediation_limit_per_run is {limit}"
+                    stop_at_limit(self._context, self.summary, f"{text}: nothing was changed")
+                    return True
+        return False
 
     def _begin(self, issues: Sequence[Issue]) -> None:
         """Do for each group what can be done at once."""
@@ -341,7 +339,7 @@ class BatchRun:
             for issue in here:
                 config = self._reload()
                 if not config.secgrp_unrestricted_access.remediation:
-                    self._person.say(
+                    self._prompt.show(
                         "remediation was switched off meanwhile (secgrp_unrestricted_access.remediation): stopped"
                     )
                     return
@@ -368,7 +366,7 @@ class BatchRun:
 
     def _wait(self) -> None:
         """Look again at what EC2 did not show, until it does or the time is up."""
-        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
+        sleep = renewing_sleep(self._context.sleep, self._context.lease.renew)
         for pause in PAUSES_S:
             if not self._pending:
                 return
@@ -402,10 +400,10 @@ class BatchRun:
         self._not_begun = 0
 
     def _conclude(self, result: GroupResult) -> None:
-        conclude(self._context, result, self.summary, self._person)
+        report_outcome(self._context, result, self.summary, self._prompt)
 
 
-def _name(issue: Issue) -> tuple[str, str]:
+def _id(issue: Issue) -> tuple[str, str]:
     return issue.account_id, issue.issue_id
 
 
@@ -426,14 +424,14 @@ class InteractiveRun:
         context: what the job works with.
         reload: reads the configuration anew.
         selection: the groups that the run is about.
-        person: who is shown the groups, and asked.
+        prompt: who is shown the groups, and asked.
     """
 
-    def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, person: Person) -> None:
+    def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, prompt: Prompt) -> None:
         self._context = context
         self._reload = reload
         self._selection = selection
-        self._person = person
+        self._prompt = prompt
         self._changing: GroupRemediation | None = None
         self.summary = RemediationSummary()
 
@@ -451,8 +449,8 @@ class InteractiveRun:
             issues = self._issues(self._reload(), include_not_due=include_not_due)
             ask = True
             for number, issue in enumerate(issues, 1):
-                self._person.say(f"\n[{number} of {len(issues)}]")
-                answer = self._one(issue, ask=ask)
+                self._prompt.show(f"\n[{number} of {len(issues)}]")
+                answer = self._offer(issue, ask=ask)
                 if answer == "q":
                     break
                 ask = ask and answer != "a"
@@ -478,13 +476,13 @@ class InteractiveRun:
         known = {issue.place for issue in found.unfinished}
         return [*unfinished, *(issue for issue in chosen if issue.place not in known)]
 
-    def _one(self, issue: Issue, *, ask: bool) -> str:
+    def _offer(self, issue: Issue, *, ask: bool) -> str:
         """Show one issue until it is decided. Returns the answer; `q`: stop."""
         while True:
             config = self._reload()
             if is_unfinished(issue):
-                self._person.say(_INCOMPLETE)
-            seen = show(self._context, config, issue, self._person, self.summary)
+                self._prompt.show(_INCOMPLETE)
+            seen = show(self._context, config, issue, self._prompt, self.summary)
             if seen is None or not seen.has_work:
                 self.summary.left += seen is not None
                 if seen is not None and is_unfinished(issue):
@@ -492,7 +490,7 @@ class InteractiveRun:
                 return "n"
             answer = self._answer(issue, seen) if ask else "y"
             if answer == "q":
-                self._person.say("stopped")
+                self._prompt.show("stopped")
                 return "q"
             if answer == "n":
                 self.summary.left += 1
@@ -507,32 +505,24 @@ class InteractiveRun:
 
     def _answer(self, issue: Issue, seen: Look) -> str:
         while True:
-            answer = self._person.ask("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit):")[:1]
+            answer = self._prompt.confirm("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit):")[:1]
             if answer in ("y", "n", "a", "q"):
                 return answer
             if answer == "d":
                 try:
                     backups = self._context.backups.list(issue.account_id, issue.details.region, issue.issue_id)
                 except AWS_ERRORS as error:
-                    self._person.say(f"  its backups could not be listed: {explain(error)}")
+                    self._prompt.show(f"  its backups could not be listed: {explain(error)}")
                     backups = []
-                self._person.say(console.details(issue, seen, backups))
+                self._prompt.show(console.details(issue, seen, backups))
 
     def _change(self, issue: Issue, seen: Look, config: Configuration) -> bool:
         """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
         group = self._changing = GroupRemediation(self._context, issue, agreed=seen.planned, decided=True)
-        sleep = renewing_sleep(self._context.sleep, self._context.lock.renew)
-        group.result = group.advance(config)
-        for pause in PAUSES_S:
-            if group.result is not None:
-                break
-            self._person.say(f"  waiting: {group.waiting_for}")
-            sleep(pause)
-            group.result = group.advance(config)
-        result = group.result = group.result or group.give_up()
+        result = wait_until_done(self._context, group, config, self._prompt.show)
         if result.kind is ResultKind.CHANGED_MEANWHILE:
             self._changing = None
-            self._person.say(f"  {result.text}: look again")
+            self._prompt.show(f"  {result.text}: look again")
             return False
         self._conclude_changing("")
         return True
@@ -540,7 +530,7 @@ class InteractiveRun:
     def _conclude_changing(self, reason: str) -> None:
         if group := self._changing:
             result = group.result or group.give_up(reason)
-            conclude(self._context, result, self.summary, self._person)
+            report_outcome(self._context, result, self.summary, self._prompt)
             self._changing = None
 
 
@@ -548,34 +538,34 @@ def show_all(
     context: RemediationContext,
     config: Configuration,
     issues: Sequence[Issue],
-    person: Person,
+    prompt: Prompt,
     summary: RemediationSummary,
 ) -> None:
     """Show what would be done about these issues, and change nothing."""
     for issue in issues:
         if is_unfinished(issue):
-            person.say(_INCOMPLETE)
-        show(context, config, issue, person, summary)
+            prompt.show(_INCOMPLETE)
+        show(context, config, issue, prompt, summary)
 
 
 def show(
-    context: RemediationContext, config: Configuration, issue: Issue, person: Person, summary: RemediationSummary
+    context: RemediationContext, config: Configuration, issue: Issue, prompt: Prompt, summary: RemediationSummary
 ) -> Look | None:
     """Show an issue and what would be done; None: its group could not be read, which is said."""
-    person.say(console.heading(issue, config.account_name(issue.account_id)))
-    person.say(f"  {console.since(issue)}")
+    prompt.show(console.heading(issue, config.account_name(issue.account_id)))
+    prompt.show(f"  {console.since(issue)}")
     if refusal := why_not_due(issue, policy_of(config, issue.account_id), context.now()):
-        person.say(f"  {refusal.text}")
+        prompt.show(f"  {refusal.text}")
     try:
         seen = look(context, config, issue, decided=True)
-    except COULD_NOT as error:
+    except GROUP_ERRORS as error:
         text = f"could not be read: {explain(error, context.sessions.role_arn(issue.account_id))}"
-        person.say(f"  {text}")
+        prompt.show(f"  {text}")
         summary.problems.append(f"{issue.place}: {text}")
         return None
     if seen.live:
-        person.say(console.usage(issue.usage or usage_of(context.ec2(issue), issue.issue_id)))
-    person.say(console.planned(seen))
+        prompt.show(console.usage(issue.usage or usage_of(context.ec2(issue), issue.issue_id)))
+    prompt.show(console.planned(seen))
     if isinstance(seen.planned, Refusal) and seen.planned.needs_somebody:
         summary.problems.append(f"{issue.place}: {seen.planned.text}")
     return seen

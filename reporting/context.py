@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from library.issues.issue import Issue
@@ -11,12 +12,14 @@ from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.usage import Usage
 from reporting.issue_text import text_of
-from reporting.plan import Remediation, Step
+from reporting.plan import News, Remediation, Step
 from reporting.ticket_facts import Place, TicketFacts
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.config.models import Owners
+
+_SLACK_USER = re.compile(r"[UW][A-Z0-9]{8,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Filings:
                 usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
                 closes_at=step.closes_at,
                 at_once=step.at_once,
+                closes_last=step.closes_last,
+                sources=self._config.secgrp_unrestricted_access.remediation_sources,
                 closes_by=self._remediation.strategy,
                 scope=self._remediation.scope,
                 retention_days=self._remediation.retention.days,
@@ -71,8 +76,9 @@ class Filings:
     def destinations(self, step: Step) -> tuple[str, ...]:
         """Where a step is sent in Slack."""
         issue = step.issue
-        if step.alert is None or not step.alert.begins:
-            return destinations_of(self._config, issue)
+        if step.alert is None or not step.alert.begins or issue.decided.owner:
+            told = destinations_of(self._config, issue)
+            return tuple(dict.fromkeys((*told, *_author_in_slack(step))))
         found = self._discovered(issue)
         owners = self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
         slack = self._config.slack
@@ -100,4 +106,14 @@ class Filings:
     def _discovered(self, issue: Issue) -> Discovered:
         keys = self._config.secgrp_unrestricted_access.owner_tags
         users = self._usage.get(issue_key(issue), Usage()).tags
-        return discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
+        found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
+        # Whom somebody named in a decision owns it, whatever the tags say.
+        return replace(found, owner=issue.decided.owner) if issue.decided.owner else found
+
+
+def _author_in_slack(step: Step) -> tuple[str, ...]:
+    """Who decided in Slack on the exemption that ends soon: the author is reminded beside the owner."""
+    exemption = step.exemption
+    if step.alert is not News.EXEMPTION_ENDS or exemption is None or not exemption.decided:
+        return ()
+    return (exemption.author,) if _SLACK_USER.fullmatch(exemption.author) else ()

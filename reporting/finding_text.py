@@ -70,10 +70,16 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
 
 
 def alert(
-    issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool, at_once: bool = False
+    issue: Issue,
+    restricted: PortSet,
+    closes_at: datetime | None,
+    *,
+    is_reminder: bool,
+    at_once: bool = False,
+    closes_last: datetime | None = None,
 ) -> AlertText:
     """What a message in Slack says after the server's name, and the lines of its thread, both in `mrkdwn`."""
-    del restricted, closes_at, is_reminder, at_once
+    del restricted, closes_at, is_reminder, at_once, closes_last
     details = _details(issue)
     lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
     text = f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it"

@@ -17,16 +17,20 @@ from datetime import datetime
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, flattened, printable
-from library.issues.flapping import flapping_text, is_flapping, managed_by
+from library.issues.flapping import flapping_text, is_flapping
 from library.issues.issue import Issue, Status
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Verdict
 from library.issues.schedule import Waiting
 from library.issues.times import shown_time
+from library.issues.use import CAVEAT, use_sentences, use_summary
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.usage import Usage
+from library.source.service import maker_of, managed_by
+from library.source.stored import dispute_of
+from reporting import source_text
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
@@ -226,14 +230,22 @@ def with_exemption(
     return (*said, *document) if exemption else (*document, *said)
 
 
-def closing_words(closes_at: datetime, *, at_once: bool) -> str:
+def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None) -> str:
     """When, as the end of a sentence.
 
     Args:
         closes_at: when remediation closes the group, in UTC.
         at_once: whether that is its next run, by immediate mode.
+        at_the_latest: when it does so although flow logs show somebody at work; None: it does not wait for that.
     """
-    return "at its next run" if at_once else f"on {shown_time(closes_at)} or soon after"
+    if at_once:
+        return "at its next run"
+    when = f"on {shown_time(closes_at)} or soon after"
+    if at_the_latest is None:
+        return when
+    if at_the_latest <= closes_at:
+        return f"{when}: it waits until then because flow logs show somebody at work, and no longer"
+    return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
 
 
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
@@ -301,17 +313,21 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     head = Section("", (*_head(issue, facts), *(paragraph(note) for note in facts.owner_notes)))
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
+    defined = source_text.sections(issue)
+    managed = _managed(issue)
     if _is_unused(issue) and not _is_default(issue):
-        delete = Section("What to do", (*delete_command(issue), *_managed(issue), _exemption(issue, facts)))
-        return (head, exposures, delete, times)
+        delete = Section("What to do", (*delete_command(issue), *managed, _exemption(issue, facts)))
+        return (head, exposures, delete, times, *defined)
     paths = path_blocks(issue, facts.usage)
     return (
         head,
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths else ()),
+        *_use(issue),
         Section("What uses the group", _usage(issue, facts.usage)),
         times,
-        Section("What to do", (Bullets(_advice()), *_managed(issue), _exemption(issue, facts))),
+        Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
+        *defined,
         Section("With the AWS command line", cli_commands(issue), spare=True),
         Section("With Terraform", terraform_blocks(issue), spare=True),
     )
@@ -337,6 +353,7 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
         blocks += [paragraph(text) for text in (verdict_line(issue), _opened(issue), _again(issue)) if text]
         blocks.append(exposure_table(perms))
+        blocks += source_text.dispute(issue)
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
             blocks.append(paragraph(f"Unless it is fixed or exempt before, Hammer will close it in {_days(days)}."))
@@ -388,7 +405,13 @@ def not_watched(issue: Issue) -> Document:
 
 
 def alert(
-    issue: Issue, restricted: PortSet, closes_at: datetime | None, *, is_reminder: bool, at_once: bool = False
+    issue: Issue,
+    restricted: PortSet,
+    closes_at: datetime | None,
+    *,
+    is_reminder: bool,
+    at_once: bool = False,
+    closes_last: datetime | None = None,
 ) -> AlertText:
     """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
 
@@ -398,6 +421,7 @@ def alert(
         closes_at: when remediation will close it, in UTC; None: it will not.
         is_reminder: whether it was told before, and is to be closed soon.
         at_once: whether `closes_at` is remediation's next run, by immediate mode.
+        closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
     """
     perms = issue.details.perms
     who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
@@ -405,11 +429,14 @@ def alert(
     if said := verdict_words(issue):
         text = f"{said}; {text}"
     if closes_at:
-        text = f"{text}; Hammer will close it {closing_words(closes_at, at_once=at_once)}"
+        when = closing_words(closes_at, at_once=at_once, at_the_latest=closes_last)
+        text = f"{text}; Hammer will close it {when}"
     text = literal(text)
     if is_reminder:
         return AlertText(text)
     details = [f"    {line}" for line in (verdict_line(issue), _opened(issue), _again(issue)) if line]
+    if issue.use is not None:
+        details.append(f"    Use as flow logs show it: {use_summary(issue.use, issue.use.until)}. {CAVEAT}")
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
@@ -433,8 +460,10 @@ def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
         yield paragraph(opened)
     if again := _again(issue):
         yield paragraph(again)
+    if (disputed := dispute_of(issue)) is not None:
+        yield paragraph(disputed.text)
     if facts.closes_at:
-        when = closing_words(facts.closes_at, at_once=facts.at_once)
+        when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
         yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it {when}.")
 
 
@@ -448,7 +477,7 @@ def _again(issue: Issue) -> str:
     if began is None or not is_flapping(issue.history, began):
         return ""
     agent = issue.opened_by.user_agent if issue.opened_by else ""
-    manager = flattened(managed_by(issue.details.tags, agent), _MANAGER_LIMIT)
+    manager = flattened(managed_by(issue.details.tags, agent, issue.details.name), _MANAGER_LIMIT)
     return f"The group was {flapping_text(issue.history, began, manager)}."
 
 
@@ -458,12 +487,23 @@ def _is_unused(issue: Issue) -> bool:
 
 
 def _managed(issue: Issue) -> tuple[Block, ...]:
-    """Where to change a group that CloudFormation manages: what is changed by hand comes back."""
+    """Where to change a group that something else manages: what is changed by hand comes back."""
+    maker = maker_of(issue.details.tags, issue.details.name, "")
+    if maker is not None:
+        where, advice = flattened(maker.place.where, _MANAGER_LIMIT), flattened(maker.advice, 2 * _MANAGER_LIMIT)
+        return (paragraph(f"{where} made the group, and may open it again: {advice}."),)
     stack = issue.details.tags.get("aws:cloudformation:stack-name", "")
     if not stack:
         return ()
     text = f'CloudFormation stack "{stack}" manages the group: change its template, or an update opens the group again.'
     return (paragraph(text),)
+
+
+def _use(issue: Issue) -> tuple[Section, ...]:
+    """Who worked through the rules. Days are told as of the run that read the flow logs: a text does not age."""
+    if issue.use is None:
+        return ()
+    return (Section("Who works through it", (Bullets(tuple(use_sentences(issue.use, issue.use.until))),)),)
 
 
 def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:
@@ -511,11 +551,17 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     return (
         paragraph(
             f"{since} Hammer will replace {which}, {how}, {closing_words(facts.closes_at, at_once=facts.at_once)}: "
-            f"what they open will then be open from the private ranges {', '.join(RFC_1918)} only. "
+            f"what they open will then be open from {_sources(facts.sources)} only. "
             "The group is saved before. Your security team can restore it on Hammer's host:"
         ),
         Code(f"hammer restore --account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"),
     )
+
+
+def _sources(sources: Sequence[str]) -> str:
+    """What is opened instead; RFC 1918's ranges by what people call them."""
+    kind = "the private ranges " if tuple(sources) == RFC_1918 else ""
+    return f"{kind}{', '.join(sources)}"
 
 
 def _advice() -> tuple[str, ...]:

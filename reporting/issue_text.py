@@ -39,6 +39,7 @@ class IssueText(Protocol):
         *,
         is_reminder: bool,
         at_once: bool = False,
+        closes_last: datetime | None = None,
     ) -> AlertText:
         """What Slack is told."""
 

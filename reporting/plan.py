@@ -15,18 +15,23 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.config.models import remediation_terms
+from library.issues.decisions import exempt_until
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.reachability import Severity, severity
 from library.issues.schedule import (
     RemediationSchedule,
     RemediationTerms,
+    Skipped,
+    SkipReason,
     Waiting,
     as_reported,
     due_by_retention,
     has_notice,
+    may_wait,
     remediation_schedule,
 )
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
+from library.source.service import made_by
 from reporting.exposure_text import told_line
 
 if TYPE_CHECKING:
@@ -105,6 +110,8 @@ class Remediation:
         immediate: by account, the severities that it closes at its next run after a notice.
         exemptions: the exemptions of an account.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
+        wait_in_use: how much longer it waits while flow logs show somebody at work.
+        service_groups: whether it changes groups that a controller made.
     """
 
     accounts: frozenset[str]
@@ -115,6 +122,8 @@ class Remediation:
     immediate: Mapping[str, frozenset[Severity]] = field(default_factory=dict)
     exemptions: Callable[[str], Sequence[Exemption]] = field(default=_no_exemptions, compare=False)
     stop_after: int = 0
+    wait_in_use: timedelta = timedelta()
+    service_groups: bool = False
 
     def schedule(self, issue: Issue, now: datetime, *, anew: bool = False) -> RemediationSchedule:
         """Whether and when it changes an issue's group, if people are told now of what they were not told before.
@@ -125,8 +134,18 @@ class Remediation:
             anew: whether the issue is reported now even if it was before.
         """
         if anew or issue.timestamps.reported is None:
-            return remediation_schedule(as_reported(issue, now), self.terms(issue), now)
+            issue = as_reported(issue, now)
+        if exempt_until(issue, now.date()):
+            return RemediationSchedule(None, Skipped(SkipReason.EXEMPT, "exempt by a decision"))
         return remediation_schedule(issue, self.terms(issue), now)
+
+    def closes_last(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it changes the group at the latest, if flow logs show somebody at work; None: it does not wait."""
+        closes_at = self.closes_at(issue, now, anew=anew)
+        if closes_at is None or not may_wait(issue, self.terms(issue)):
+            return None
+        reported = None if anew else issue.timestamps.reported
+        return max(closes_at, (reported or now) + self.retention + self.wait_in_use)
 
     def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
         """When it changes the group for the first time; None: it will not. The arguments are those of `schedule`."""
@@ -155,6 +174,9 @@ class Remediation:
             scope=self.scope,
             exemptions=self.exemptions(issue.account_id),
             stop_after=self.stop_after,
+            wait_in_use=self.wait_in_use,
+            service_groups=self.service_groups,
+            made_by=made_by,
         )
 
 
@@ -167,6 +189,8 @@ def announced(config: Configuration) -> Remediation:
         scope=frozenset(section.remediation_scope),
         retention=timedelta(days=section.remediation_retention_period),
         strategy=section.remediation_strategy,
+        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
+        service_groups=section.remediation_service_groups,
         reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
         immediate={account_id: remediation_terms(config, account_id).immediate for account_id in accounts},
         exemptions=config.exemptions,
@@ -241,6 +265,7 @@ class Step:
         reminder: the days, of those that are configured, of which Slack is to be reminded.
         attend: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
+        closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
         at_once: whether that is its next run, by immediate mode.
         closing_is_news: whether its ticket was told otherwise.
         notice: that people are told so is to be recorded once all of that is done.
@@ -278,6 +303,7 @@ class Step:
     told: bool = False
     waiting: tuple[Waiting, ...] = ()
     retention_days: int = 0
+    closes_last: datetime | None = None
 
 
 def plan(
@@ -366,6 +392,7 @@ def _step(
         told=is_open and bool(ticket or alert or not is_reported),
         closing_is_news=closing_is_news,
         notice=at_once and all(knows) and (begins or not has_notice(issue)),
+        closes_last=remediation.closes_last(issue, now, anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and bool(ticket or alert),
     )
     is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
+from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.slack_message import Alert
 from library.documents.text import printable
@@ -27,12 +28,15 @@ from library.issues.told_exposures import recorded
 from library.notifications.broadcast import broadcast, destinations_of, issue_key
 from library.notifications.change_delivery import comment_body, news_alert, news_document
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
+from reporting.after_care import tell_after_care
 from reporting.context import Filings
+from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, would_do, would_say
 from reporting.plan import Channels, News, Step, announced, plan, told_of
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
+from reporting.sources import SourceReading
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -86,6 +90,7 @@ class Services:
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
         left_accounts: accounts that left the configuration, whose issues are to be ended.
+        source_sessions: of the role that may read where groups are defined; None: that is not asked.
     """
 
     sessions: Sessions
@@ -97,6 +102,7 @@ class Services:
     renew: Callable[[], None]
     say: Callable[[str], None]
     left_accounts: Sequence[str] = ()
+    source_sessions: Sessions | None = None
 
 
 def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Channels | None:
@@ -126,6 +132,7 @@ class Reporter:
         self._filings = Filings(config, self._remediation, {})
         self._changes: list[tuple[Issue, ChangeNews]] = []  # what remediation did, and a channel was not told
         self._owed: list[tuple[Issue, ChangeNews]] = []  # what of it is left to be told
+        self._decisions = DecisionRun(config, services, self.summary)
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
@@ -138,12 +145,18 @@ class Reporter:
         Raises:
             LockedError: another run took over.
         """
+        if not dry_run:
+            self._decisions.read_labels(selection)
+        self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
+        self._remediation = announced(self._config)
+        self._filings = Filings(self._config, self._remediation, {})
         steps = self._plan(selection)
         if not dry_run:
             self._deliver_changes()
             owing = {issue_key(issue) for issue, _ in self._owed}
             # Nothing is closed while somebody has to be told what was done.
             steps = [replace(step, close=False) if issue_key(step.issue) in owing else step for step in steps]
+        steps = self._with_sources(steps, dry_run=dry_run)
         new = [
             step.issue
             for step in steps
@@ -161,17 +174,32 @@ class Reporter:
                 issues = "1 more issue is" if count == 1 else f"{count} more issues are"
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._tell_slack(done)
+        self._decisions.tell(selection)
+        accounts = self._config.scanned_accounts() if self._config.usage.enabled else ()
+        tell_after_care(self._config, self._services, accounts, selection, self.summary)
         return self.summary
+
+    def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
+        services = self._services
+        if services.source_sessions is None:
+            return steps
+        reading = SourceReading(
+            self._config, services.source_sessions, services.table, services.now, services.renew, self.summary
+        )
+        return reading.with_sources(steps, dry_run=dry_run)
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
         accounts = [*self._config.scanned_accounts(), *self._services.left_accounts]
 
         def has_news(issue: Issue) -> bool:
+            self._decisions.note(issue)
             return bool(self._steps([issue])) or bool(self._undelivered(issue))
 
         for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
-            planned = self._steps(account.with_news)
+            unread = self._decisions.unread
+            issues = [issue for issue in account.with_news if (issue.account_id, issue.issue_id) not in unread]
+            planned = self._steps(issues)
             self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
             steps += planned
             self._changes += [(issue, news) for issue in account.with_news for news in self._undelivered(issue)]
@@ -312,6 +340,7 @@ class Reporter:
             wanted,
             lambda issue, details: heard(issue, details, all_of_them=True),
             lambda issue, details: heard(issue, details, all_of_them=False),
+            self._decisions,
         )
         self.summary.notes += sent.notes
         for problem in sent.problems:

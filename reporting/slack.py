@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
+    from reporting.decision_run import DecisionRun
 
 TITLE = "Security groups that the Internet reaches"
 _HEADINGS = {
@@ -61,6 +62,7 @@ def send_alerts(
     wanted: Sequence[WantedAlert],
     heard_all: Callable[[Issue, dict[str, Any]], None],
     heard_some: Callable[[Issue, dict[str, Any]], None],
+    decisions: DecisionRun,
 ) -> Sent:
     """Send what is wanted.
 
@@ -71,13 +73,15 @@ def send_alerts(
         wanted: what and where. The issues carry the tickets that they have by now.
         heard_all: called with an issue and its new `slack_details` when all of its destinations heard.
         heard_some: the same, when others have still to hear.
+        decisions: gives messages their buttons, and keeps where they are.
     """
     ordered = sorted(wanted, key=_urgency)
     issues = {issue_key(want.step.issue): want for want in ordered}
     heard = {key: _heard(want.step) for key, want in issues.items()}
     waiting: dict[str, list[Alert]] = {}
     for key, want in issues.items():
-        alert = _alert(config, jira, want.step)
+        sent = [sum(bool(each.actions) for each in waiting.get(one, ())) for one in want.destinations]
+        alert = decisions.with_buttons(_alert(config, jira, want.step), want.step.issue, max(sent, default=0))
         for destination in want.destinations:
             if destination not in heard[key]:
                 waiting.setdefault(destination, []).append(alert)
@@ -99,7 +103,11 @@ def send_alerts(
     for key, want in issues.items():
         if heard[key] >= set(want.destinations):  # the last run ended before it recorded as much
             heard_all(want.step.issue, _told(want))
-    return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered, doubtful)
+
+    def posted(alert: Alert, channel: str, ts: str) -> None:
+        decisions.posted(issues[alert.key].step.issue, channel, ts)
+
+    return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered, doubtful, posted)
 
 
 def _urgency(want: WantedAlert) -> tuple[bool, int, int]:
@@ -120,7 +128,14 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     elif step.alert is None or not step.alert.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
         reminder = step.alert is None
-        told = text_of(issue).alert(issue, restricted, step.closes_at, is_reminder=reminder, at_once=step.at_once)
+        told = text_of(issue).alert(
+            issue,
+            restricted,
+            step.closes_at,
+            is_reminder=reminder,
+            at_once=step.at_once,
+            closes_last=step.closes_last,
+        )
         line = f"{line}: {told.text}"
         new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
         details = (*([f"    {exemption}"] if exemption else []), *new, *told.details)

@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from library.aws.partition import partition_of
+from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.usage import Usage
 
@@ -63,6 +64,8 @@ class TicketFacts:
         procedure_url: the page that tells how to ask for an exemption; empty: none.
         owner_notes: what is to be said of owners that could not be used.
         at_once: whether `closes_at` is remediation's next run, by immediate mode.
+        sources: what remediation opens instead: CIDRs and ids of prefix lists.
+        closes_last: when remediation closes it although flow logs show somebody at work; None: it does not wait.
     """
 
     place: Place
@@ -75,6 +78,8 @@ class TicketFacts:
     procedure_url: str
     owner_notes: tuple[str, ...] = ()
     at_once: bool = False
+    closes_last: datetime | None = None
+    sources: tuple[str, ...] = RFC_1918
 
 
 @dataclass(frozen=True, slots=True)

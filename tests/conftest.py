@@ -13,7 +13,7 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("soak", derandomize=False, deadline=None)
 settings.load_profile("soak" if "FUZZ_EXAMPLES" in os.environ else "repeatable")
 
-pytest_plugins = ["tests.permission_recorder"]
+pytest_plugins = ["tests.permission_recorder", "tests.second_table"]
 
 for _name in list(os.environ):
     if _name.startswith(("AWS_", "HAMMER_")) and _name != "AWS_CA_BUNDLE":

@@ -22,15 +22,25 @@ import pytest
 from botocore.session import Session
 
 from library.aws.session import Sessions
-from tests.deployment.iam import IMPLIED, Call, actions_of, call_of, is_allowed
+from tests.deployment.iam import IMPLIED, Call, actions_of, calls_of, is_allowed
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ROOT / "deployment" / "policies"
 _PACKAGES = ("identification", "reporting", "remediation")
 _ON_HOST = "host"
 # Commands that run on the host beside the jobs, and what they share.
-_HOST_COMMANDS = ("hammer.issues", "hammer.publish", "hammer.security_hub", "hammer.status", "hammer.table_listing")
-_HOST = ("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account")
+_HOST_COMMANDS = (
+    "identification.read_security_group_usage",
+    "hammer.issues",
+    "hammer.publish",
+    "hammer.security_hub",
+    "hammer.status",
+    "hammer.table_listing",
+)
+_HOST = (
+    *("host-in-main", "secrets-in-main", "organization-in-main", "reporting-in-account", "remediation-in-account"),
+    "source-in-account",
+)
 
 ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("identification", "main"): (
@@ -43,11 +53,16 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("identification", "slave"): ("identification-in-account", "lookup-events-in-account"),
     ("reporting", "main"): _HOST,
     # The role has remediation's policy, too; its session policy takes that away (library/aws/session.py).
-    ("reporting", "slave"): ("reporting-in-account",),
+    ("reporting", "slave"): ("reporting-in-account", "source-in-account"),
     ("remediation", "main"): _HOST,
     ("remediation", "slave"): ("reporting-in-account", "remediation-in-account"),
-    (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main"),
-    (_ON_HOST, "slave"): ("reporting-in-account", "remediation-in-account", "security-hub-in-account"),
+    (_ON_HOST, "main"): (*_HOST, "security-hub-in-account", "ses-in-main", "flow-logs-in-account"),
+    (_ON_HOST, "slave"): (
+        "reporting-in-account",
+        "remediation-in-account",
+        "security-hub-in-account",
+        "flow-logs-in-account",
+    ),
 }
 """The policies that count for a package's calls in an account."""
 
@@ -64,6 +79,7 @@ def policy(name: str) -> dict[str, Any]:
     values = {
         "account_id": ACCOUNT,
         "bucket": "*",
+        "flow_log_group": "*flow*",
         "key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/hammer",
         "partition": "aws",
         "prefix": "hammer",
@@ -123,13 +139,13 @@ class Recorder:
         package = _calling_package() or account.get("package", "")
         if package not in (*_PACKAGES, _ON_HOST):
             return
-        call = call_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION)
-        line = json.dumps([package, account.get("where", "main"), call.action, call.resources, dict(call.context)])
-        with self._lock:
-            if line not in self._seen:
-                self._seen.add(line)
-                with self._file.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+        for call in calls_of(model.service_model.service_name, model.name, params, ACCOUNT, REGION):
+            line = json.dumps([package, account.get("where", "main"), call.action, call.resources, dict(call.context)])
+            with self._lock:
+                if line not in self._seen:
+                    self._seen.add(line)
+                    with self._file.open("a", encoding="utf-8") as file:
+                        file.write(line + "\n")
 
 
 def _calling_package() -> str:
@@ -138,7 +154,7 @@ def _calling_package() -> str:
     while frame:
         name = str(frame.f_globals.get("__name__", ""))
         top, _, rest = name.partition(".")
-        if name in _HOST_COMMANDS:
+        if name in _HOST_COMMANDS or name.startswith("identification.usage."):
             return _ON_HOST
         if rest and top in (*_PACKAGES, "hammer"):
             return top

@@ -9,7 +9,7 @@ from library.config import Configuration
 from library.documents.document import plain_text
 from library.documents.slack_message import compose
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure

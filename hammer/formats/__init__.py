@@ -20,6 +20,8 @@ class Format(StrEnum):
     HTML = "html"
     ASFF = "asff"
     OCSF = "ocsf"
+    MARKDOWN = "markdown"
+    SARIF = "sarif"
 
 
 def pieces(output_format: Format, listing: Listing) -> Iterator[str]:

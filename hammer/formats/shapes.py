@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from library.issues.issue import Status
 from library.issues.reachability import Severity, Sources, Verdict
+from library.issues.use import Verdict as UseVerdict
 
 _EXACT = ConfigDict(extra="forbid")
 _Exposure = Literal["open_completely", "open_partly"]
@@ -52,6 +53,51 @@ class ReachabilityShape(TypedDict):
     unread: list[str]
 
 
+_UseSource = TypedDict(
+    "_UseSource",
+    {
+        "source": str,
+        "class": Literal["working", "talked"],
+        "port": int | None,
+        "first": str,
+        "last": str,
+        "connections": int,
+        "packets": int,
+        "bytes": int,
+        "also_admitted_by": NotRequired[list[str]],
+    },
+)
+
+
+@with_config(_EXACT)
+class UseRuleShape(TypedDict):
+    """What came through one rule; `counts` has sources by class."""
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    cidr: str
+    prefix_list_id: NotRequired[str]
+    counts: dict[str, int]
+    sources: list[_UseSource]
+
+
+_Use = TypedDict(
+    "_Use",
+    {
+        "from": str,
+        "until": str,
+        "covered": float,
+        "verdict": UseVerdict,
+        "reason": str,
+        "rules": list[UseRuleShape],
+        "keep": list[str],
+        "keep_note": str,
+        "gaps": list[str],
+    },
+)
+
+
 @with_config(_EXACT)
 class ScanIssue(TypedDict):
     """An issue as `hammer scan --format json` prints it."""
@@ -86,6 +132,7 @@ class FullIssue(ScanIssue):
     restored: str
     exempt_until: str | None
     exempt_reason: str
+    use: _Use | None
 
 
 @with_config(_EXACT)

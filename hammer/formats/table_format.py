@@ -54,8 +54,10 @@ def summary(listing: Listing) -> str:
     groups = sum(row.groups for row in listing.scanned)
     regions = {row.region for row in listing.scanned}
     accounts = {row.account_id for row in listing.scanned}
-    text = f"{counted(groups, 'group')} in {counted(len(regions), 'region')}"
-    text += f" of {counted(len(accounts), 'account')}: {len(listing.open_issues):,} with issues"
+    text = counted(groups, "group")
+    if accounts != {""}:  # a plan or template has none
+        text += f" in {counted(len(regions), 'region')} of {counted(len(accounts), 'account')}"
+    text += f": {len(listing.open_issues):,} with issues"
     if listing.whitelisted:
         text += f", {listing.whitelisted:,} more {'is' if listing.whitelisted == 1 else 'are'} whitelisted"
     return text

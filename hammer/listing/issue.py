@@ -15,11 +15,12 @@ from hammer.listing.controls import Control, controls_broken, exposed_ports, por
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, remediation_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.reconcile import Detection
 from library.issues.schedule import RemediationSchedule, Waiting, remediation_schedule
 from library.issues.times import format_time
+from library.issues.use import Use
 from library.network.ports import PortSet
 from library.notifications.owners import Discovered, discover
 from library.security_groups.exemptions import Exemption, deciding
@@ -50,7 +51,10 @@ class ListedIssue:
         restored: who restored it and when, on one line; empty: nobody did.
         exempt_until: the day on which its exemption ends; None: it has none, or one without end.
         exempt_reason: why it is exempt and who wrote that, or empty.
+        use: what flow logs showed; None: they were not read.
         history: the times before that the group was exposed, the oldest first.
+        file: the plan or template that would make it; empty: it is there.
+        line: where in the file it is defined, from 1; 0: nobody knows.
     """
 
     account_id: str
@@ -70,6 +74,9 @@ class ListedIssue:
     exempt_until: date | None = None
     exempt_reason: str = ""
     history: tuple[PastOccurrence, ...] = ()
+    use: Use | None = None
+    file: str = ""
+    line: int = 0
 
     @property
     def severity(self) -> Severity:
@@ -84,7 +91,8 @@ class ListedIssue:
     @property
     def is_group(self) -> bool:
         """Whether it is about a security group rather than an Inspector finding."""
-        return kind_of(self.group_id) is SECURITY_GROUP
+        # In a plan or template a group has an address instead of an id.
+        return bool(self.file) or kind_of(self.group_id) is SECURITY_GROUP
 
     @property
     def whitelisted(self) -> bool:
@@ -123,6 +131,7 @@ class ListedIssue:
             "restored": self.restored,
             "exempt_until": self.exempt_until.isoformat() if self.exempt_until else None,
             "exempt_reason": self.exempt_reason,
+            "use": self.use.to_json() if self.use else None,
         }
 
 
@@ -315,6 +324,7 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         waiting=schedule.waiting if schedule.due else (),
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
         history=issue.history,
+        use=issue.use,
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.why if exemption else "",
     )

@@ -14,8 +14,10 @@ Terraform makes the same table (deployment/terraform); a test compares the two.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Clamped, Context, Decimal, Inexact, Overflow, Rounded, Underflow
@@ -218,8 +220,17 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 
 
 _BATCH_GET_LIMIT = 100
+_CONFLICTS = {
+    *("ConditionalCheckFailed", "ConditionalCheckFailedException"),
+    *("TransactionConflict", "TransactionConflictException", "TransactionInProgressException"),
+}
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # between calls for what was not read; the last one again and again
 
 Item = dict[str, Any]
+
+
+def _pauses() -> Iterator[float]:
+    return itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
 
 
 class ConflictError(HammerError):
@@ -227,10 +238,18 @@ class ConflictError(HammerError):
 
 
 @dataclass(frozen=True, slots=True)
-class NextNumber:
-    """As a value to set: the number after the one that an attribute has; 1 if it has none."""
+class Check:
+    """What must hold of another item of the same account, so that an update is made. The two are one transaction.
 
-    attribute: str
+    Attributes:
+        item_id: the range key. An item that does not exist has no attributes.
+        condition: what must hold.
+        values: of the placeholders in it.
+    """
+
+    item_id: str
+    condition: str
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +271,12 @@ class Items:
     Args:
         client: for DynamoDB, in the main account and region.
         table_name: the table.
+        sleep: waits so many seconds.
     """
 
-    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+    def __init__(self, client: DynamoDBClient, table_name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
+        self._sleep = sleep
         self._table_name = table_name
 
     @cached_property
@@ -272,14 +293,21 @@ class Items:
         """The items with these ids, in no particular order. Those that do not exist are left out."""
         # BatchGetItem refuses a key that is named twice.
         wanted = [_key(account_id, item_id) for item_id in dict.fromkeys(item_ids)]
+        pauses = _pauses()
         while wanted:
             batch, wanted = wanted[:_BATCH_GET_LIMIT], wanted[_BATCH_GET_LIMIT:]
             answer = self._client.batch_get_item(
                 RequestItems={self._table_name: {"Keys": batch, "ConsistentRead": True}}
             )
             yield from map(_item, answer["Responses"].get(self._table_name, ()))
-            # At most 16 MB come at a time (BatchGetItem, UnprocessedKeys): the rest goes to the end of the queue.
-            wanted.extend(answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"])
+            # At most 16 MB come at a time, and less where DynamoDB throttles: the rest goes to the end of the queue,
+            # after a pause that grows while nothing comes (API Reference, BatchGetItem).
+            unprocessed = answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"]
+            wanted.extend(unprocessed)
+            if unprocessed:
+                if len(unprocessed) < len(batch):
+                    pauses = _pauses()
+                self._sleep(next(pauses))
 
     def query(
         self,
@@ -339,6 +367,7 @@ class Items:
         condition: str = "",
         values: Mapping[str, Any] | None = None,
         returning: bool = False,
+        checks: Sequence[Check] = (),
     ) -> Item:
         """Change attributes of an item; one that does not exist is made, unless the condition forbids it.
 
@@ -351,31 +380,94 @@ class Items:
             removes: attributes to remove.
             condition: what must hold.
             values: of the placeholders in `condition`.
-            returning: whether to return the whole item after the change.
+            returning: whether to return the whole item after the change. Not possible with `checks`.
+            checks: what must hold of other items.
 
         Returns:
             The item if it was asked for, else an empty map.
 
         Raises:
-            ConflictError: the condition does not hold.
+            ConflictError: the condition or a check does not hold, or another transaction has one of these items.
         """
         expression, all_values = _update_expression(sets, adds or {}, deletes or {}, removes)
         all_values |= values or {}
         arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
         if all_values:
             arguments["ExpressionAttributeValues"] = serialized(all_values)
+        update: Any = {
+            "TableName": self._table_name,
+            "Key": _key(account_id, item_id),
+            "UpdateExpression": expression,
+            **_names(f"{expression} {condition}"),
+            **arguments,
+        }
+        answer: Any = {}
         try:
-            answer = self._client.update_item(
-                TableName=self._table_name,
-                Key=_key(account_id, item_id),
-                UpdateExpression=expression,
-                ReturnValues="ALL_NEW" if returning else "NONE",
-                **_names(f"{expression} {condition}"),
-                **arguments,
-            )
+            if checks:
+                others: Any = [{"ConditionCheck": self._check(account_id, check)} for check in checks]
+                self._client.transact_write_items(TransactItems=[{"Update": update}, *others])
+            else:
+                answer = self._client.update_item(ReturnValues="ALL_NEW" if returning else "NONE", **update)
         except ClientError as error:
             raise _as_conflict(error, item_id) from error
         return _item(answer.get("Attributes", {}))
+
+    def update_together(
+        self,
+        account_id: str,
+        item_id: str,
+        sets: Mapping[str, Any],
+        item: Mapping[str, Any],
+        *,
+        condition: str,
+        values: Mapping[str, Any],
+        only_if: str,
+    ) -> None:
+        """Change attributes of two items, or of neither (TransactWriteItems). The other one is made if it is not there.
+
+        Args:
+            account_id: the hash key of the first item.
+            item_id: its range key.
+            sets: its attributes and their new values.
+            item: the other item, with its keys, and the values of its attributes.
+            condition: what must hold of the first item.
+            values: of the placeholders in `condition`.
+            only_if: what must hold of the other item.
+
+        Raises:
+            ConflictError: a condition does not hold, or another transaction is writing one of the items.
+        """
+        keys = ("account_id", "issue_id")
+        other_sets = {name: value for name, value in item.items() if name not in keys}
+        first = self._update(account_id, item_id, sets, condition, values)
+        other = self._update(str(item["account_id"]), str(item["issue_id"]), other_sets, only_if, {})
+        try:
+            self._client.transact_write_items(TransactItems=[{"Update": first}, {"Update": other}])
+        except ClientError as error:
+            raise _as_conflict(error, item_id) from error
+
+    def _update(
+        self, account_id: str, item_id: str, sets: Mapping[str, Any], condition: str, values: Mapping[str, Any]
+    ) -> Any:
+        """One of the updates of a transaction."""
+        expression, all_values = _update_expression(sets, {}, {}, ())
+        return {
+            "TableName": self._table_name,
+            "Key": _key(account_id, item_id),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": serialized(all_values | dict(values)),
+            **_names(f"{expression} {condition}"),
+        }
+
+    def _check(self, account_id: str, check: Check) -> dict[str, Any]:
+        return {
+            "TableName": self._table_name,
+            "Key": _key(account_id, check.item_id),
+            "ConditionExpression": check.condition,
+            **({"ExpressionAttributeValues": serialized(check.values)} if check.values else {}),
+            **_names(check.condition),
+        }
 
 
 class _Read(list[Item]):
@@ -413,7 +505,12 @@ def _key(account_id: str, item_id: str) -> dict[str, Any]:
 
 
 def _as_conflict(error: ClientError, item_id: str) -> Exception:
-    return ConflictError(item_id) if error_code(error) == "ConditionalCheckFailedException" else error
+    if error_code(error) == "TransactionCanceledException":
+        # Any other reason, such as a limit of the table, is no conflict.
+        reasons: Any = error.response.get("CancellationReasons") or ()
+        codes = {str(reason.get("Code")) for reason in reasons} - {"None"}
+        return ConflictError(item_id) if codes and codes <= _CONFLICTS else error
+    return ConflictError(item_id) if error_code(error) in _CONFLICTS else error
 
 
 def _names(expression: str) -> dict[str, Any]:
@@ -428,9 +525,6 @@ def _update_expression(
     values: dict[str, Any] = {}
 
     def placed(path: str, value: Any) -> tuple[str, str]:
-        if isinstance(value, NextNumber):
-            values.update({":none": 0, ":one": 1})
-            return _path(path), f"if_not_exists({_path(value.attribute)}, :none) + :one"
         placeholder = f":v{len(values)}"
         values[placeholder] = value
         return _path(path), placeholder

@@ -7,7 +7,6 @@ the description that the service gave it (Amazon EC2 User Guide, "Requester-mana
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,13 @@ from library.aws.answers import reading_answers
 from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
-from library.security_groups.group import GroupPage, IngressRule, ShapeError, parse_page, parse_rule
+from library.security_groups.group import GroupPage, parse_page
 from library.security_groups.usage import Usage, User, instance_id_of, resource_of
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
 GROUPS_A_PAGE = 1000  # DescribeSecurityGroups, MaxResults
-RULES_A_PAGE = 1000  # DescribeSecurityGroupRules, MaxResults
 VALUES_A_FILTER = 200  # EC2 API Reference, "Filter": values of all filters of a request
 _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
 
@@ -97,33 +95,6 @@ def _doubted(page: GroupPage, unknown: Sequence[str]) -> GroupPage:
     )
 
 
-def read_rules(client: EC2Client, group_ids: Sequence[str]) -> dict[str, dict[str, IngressRule | None]]:
-    """The rules of groups by their ids, which DescribeSecurityGroups does not tell.
-
-    Args:
-        client: for the account and region.
-        group_ids: the groups.
-
-    Returns:
-        By group id and rule id the ingress rules; None in place of an egress rule, and of one of an unknown shape.
-    """
-    found: dict[str, dict[str, IngressRule | None]] = {group_id: {} for group_id in group_ids}
-    for ids in chunks(group_ids, VALUES_A_FILTER):
-        for page in client.get_paginator("describe_security_group_rules").paginate(
-            Filters=[{"Name": "group-id", "Values": list(ids)}], PaginationConfig={"PageSize": RULES_A_PAGE}
-        ):
-            for raw in page.get("SecurityGroupRules", ()):
-                if raw.get("GroupId") in found and raw.get("SecurityGroupRuleId"):
-                    found[raw["GroupId"]][raw["SecurityGroupRuleId"]] = _ingress(raw)
-    return found
-
-
-def _ingress(raw: Mapping[str, Any]) -> IngressRule | None:
-    with suppress(ShapeError):
-        return None if raw.get("IsEgress") else parse_rule(raw)
-    return None
-
-
 def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, str]:
     """The groups with these names in the default VPC, name to id. EC2 means those where a call gives a name alone.
 
@@ -157,8 +128,6 @@ class PrefixListReader:
         self._client = client
         self.entries: dict[str, tuple[Network, ...]] = {}
         """The entries of each list that could be read; none for a list that AWS owns, which does not count."""
-        self.versions: dict[str, int] = {}
-        """The version of each list that could be read; 0 while it is being changed, and its entries may be old."""
         self._missing: set[str] = set()
 
     def read(self, prefix_list_ids: Iterable[str]) -> None:
@@ -180,8 +149,6 @@ class PrefixListReader:
         for page in paginator.paginate(Filters=[{"Name": "prefix-list-id", "Values": list(ids)}]):
             for listed in page["PrefixLists"]:
                 owners[listed["PrefixListId"]] = listed["OwnerId"]
-                is_changing = listed.get("State", "").endswith("-in-progress")
-                self.versions[listed["PrefixListId"]] = 0 if is_changing else listed.get("Version", 0)
         return owners
 
     def _entries(self, prefix_list_id: str) -> tuple[Network, ...]:

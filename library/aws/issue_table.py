@@ -6,36 +6,40 @@ that other tooling wrote lack the indexes' attribute; `backfill_index` adds it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, ConflictError, Items, WantedAttributes
+from library.aws.decisions import exemption_records
 from library.aws.failures import name_missing_table
 from library.errors import HammerError
 from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
-from library.issues.reconcile import Event
 from library.issues.times import format_time
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from types_boto3_dynamodb import DynamoDBClient
 
+    from library.aws.conditional_writes import Check
+    from library.issues.decision_record import DecidedExemption, DecisionState
     from library.issues.reconcile import Change
 
 _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as DynamoDB and as emulators say it
 _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
-        *("jira_details", "slack_details", "remediation_details"),
+        *("jira_details", "slack_details", "remediation_details", "use"),
         *("closing_notice", "exposures_told", "open_at_report", "change_news", "history"),
+        *("decisions", "decision_state", "decision_version"),
     ),
     leave_out=("issue_details", "reachability", "paths"),
 )
+_TICK = timedelta(microseconds=1)
+JOURNAL_PREFIX = "journal#"
 _AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_not_exists(#revision))"
 
 
@@ -154,18 +158,22 @@ class IssueTable:
         found = self.items.get_many(account_id, group_ids)
         return {issue.issue_id: issue for issue in _issues(found, unreadable, check=check)}
 
-    def write(self, change: Change, *, look: int | None = None) -> None:
+    def write(self, change: Change, *, seen: datetime | None = None, checks: Sequence[Check] = ()) -> None:
         """Carry out what identification decided.
 
         Args:
-            change: what was decided. A look that resolves an issue has claimed it.
-            look: the ticket of the look that it was decided by (`library.aws.looks`); None: it has none.
+            change: what was decided. One that takes something away is written only if no scan has seen the group
+                exposed since the issue was read.
+            seen: when the scan that decided it began; None: it was no scan.
+            checks: what must hold of other items, too.
 
         Raises:
-            ConflictError: the issue is no longer as it was when this was decided, or a later look marked or claimed it.
+            ConflictError: the issue is no longer as it was when this was decided, or a check does not hold.
         """
         issue, before = change.issue, change.before
-        item = issue.to_item() | ({} if look is None else {"look": look})
+        item = issue.to_item()
+        if seen and issue.status.is_exposed:
+            item["last_seen"] = _later(seen, before)
         if before is None:
             # The other jobs make these attributes themselves: identification may not write any of them.
             self.items.put_new(
@@ -174,33 +182,25 @@ class IssueTable:
             return
         names = ["status", "issue_details", "revision"]
         names += ["timestamps", "occurrence"] if change.starts_occurrence else []
-        optional = ("open_region", "opened_by", "used_by", "history", "looked_up", "look", "open_at_report")
+        optional = ("open_region", "opened_by", "used_by", "history", "looked_up", "last_seen", "open_at_report")
         names += [name for name in optional if name in item]
         sets = {name: item[name] for name in names}
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
-        conditions = _as_read(before, look)
-        if look is not None and change.event is Event.RESOLVED:
-            conditions["condition"] += " AND #resolving = :look"
-        removes = ["resolving", *(name for name in ("open_region", "opened_by", "open_at_report") if name not in item)]
-        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **conditions)
+        removes = [name for name in ("open_region", "opened_by", "open_at_report") if name not in item]
+        # What flow logs showed of the last occurrence says nothing of this one.
+        removes += ["use"] if change.starts_occurrence else []
+        conditions = _as_last_seen(before) if change.takes_away else _as_read(before)
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, checks=checks, **conditions)
 
-    def claim(self, issue: Issue, look: int) -> None:
-        """Record that a look is about to resolve an issue, so that a look that begins later marks it even if unchanged.
-
-        Raises:
-            ConflictError: the issue is no longer as it was read, or a later look marked it.
-        """
-        self.items.update(issue.account_id, issue.issue_id, {"resolving": look}, **_as_read(issue, look))
-
-    def mark(self, issue: Issue, look: int) -> None:
-        """Record that a look found an issue as the table has it, so that no earlier look may change it any more.
+    def record_seen(self, issue: Issue, seen: datetime) -> None:
+        """Record that a scan which began then saw the group exposed as the table has it.
 
         Raises:
-            ConflictError: the issue is no longer as it was read, or a later look marked it.
+            ConflictError: the issue is no longer as it was read.
         """
-        sets, removes = {"look": look}, ["resolving"]
-        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, **_as_read(issue, look))
+        sets = {"last_seen": _later(seen, issue)}
+        self.items.update(issue.account_id, issue.issue_id, sets, **_as_last_seen(issue))
 
     def adopt(self, issue: Issue) -> None:
         """Make an issue that other tooling wrote known to `exposed`.
@@ -209,7 +209,7 @@ class IssueTable:
             ConflictError: the issue is no longer as it was read.
         """
         sets = {"open_region": issue.details.region, "revision": issue.revision + 1}
-        self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(issue, None))
+        self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(issue))
 
     def close(self, issue: Issue, now: datetime) -> None:
         """Record that the ticket of a resolved issue is closed.
@@ -218,9 +218,44 @@ class IssueTable:
             ConflictError: the issue is no longer as it was read: found again, say.
         """
         sets = {"status": str(Status.CLOSED), "timestamps.closed": format_time(now), "revision": issue.revision + 1}
-        self.items.update(
-            issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED), None)
+        self.items.update(issue.account_id, issue.issue_id, sets, **_as_read(replace(issue, status=Status.RESOLVED)))
+
+    def decide(self, issue: Issue, state: DecisionState, exemption: Mapping[str, Any] | None = None) -> None:
+        """Write what somebody decided about an issue, with the exemption that follows from it, or neither.
+
+        Args:
+            issue: the issue as it was read when this was decided.
+            state: what its item says about decisions from now on; its version is the one that was read.
+            exemption: the item of a new exemption, or of one that ends; None: there is none.
+
+        Raises:
+            ConflictError: the issue, or what was decided about it, is no longer as it was read.
+        """
+        sets = replace(state, version=issue.decided.version + 1).to_item()
+        read = _as_read(issue)
+        version = issue.decided.version
+        condition = f"{read['condition']} AND " + (
+            "#decision_version = :decided" if version else "attribute_not_exists(#decision_version)"
         )
+        values = {**read["values"], **({":decided": version} if version else {})}
+        if exemption is None:
+            self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
+            return
+        # One that ends is there already; its own end is what nobody else may have written.
+        only_if = "attribute_exists(issue_id)" if exemption.get("ended") else "attribute_not_exists(issue_id)"
+        only_if += " AND attribute_not_exists(#ended)"
+        self.items.update_together(
+            issue.account_id, issue.issue_id, sets, exemption, condition=condition, values=values, only_if=only_if
+        )
+
+    def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:
+        """The exemptions that people decided in an account, those that are over among them.
+
+        Raises:
+            UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
+            ClientError, BotoCoreError: they could not be read.
+        """
+        return list(exemption_records(self.items, account_id))
 
     def end(self, issue: Issue, now: datetime) -> None:
         """Record that an issue is over whose account or region is not watched any more: nobody will resolve it.
@@ -229,7 +264,7 @@ class IssueTable:
             ConflictError: the issue is no longer as it was read.
         """
         sets = {"status": str(Status.CLOSED), "timestamps.closed": format_time(now), "revision": issue.revision + 1}
-        self.items.update(issue.account_id, issue.issue_id, sets, removes=["open_region"], **_as_read(issue, None))
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=["open_region"], **_as_read(issue))
 
     def has_issues(self, account_id: str) -> bool:
         """Whether the table has an issue of an account, of whatever status."""
@@ -256,6 +291,19 @@ class IssueTable:
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
             condition, values = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
         self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, condition=condition, values=values)
+
+    def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
+        """The journal of a group's newest change, which remediation keeps in an item of its own; empty: there is none.
+
+        Its attribute has the name of the issue's, so that whoever may not write that one may not write this one either.
+        """
+        item = self.items.get(account_id, f"{JOURNAL_PREFIX}{group_id}") or {}
+        found = item.get("remediation_details")
+        return found if isinstance(found, dict) else {}
+
+    def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
+        """Write the journal's item, with the maximal size of an item for itself: it is in no index."""
+        self.items.update(account_id, f"{JOURNAL_PREFIX}{group_id}", {"remediation_details": dict(details)})
 
     def _query(
         self,
@@ -285,21 +333,40 @@ class IssueTable:
 def _of_whole_table(
     items: Items, values: dict[str, Any], index: str, comparison: str, wanted: WantedAttributes | None
 ) -> Iterator[dict[str, Any]]:
-    """What a query of an index would give."""
-    only = f"#status {comparison} :value"
+    """What a query of an index would give.
+
+    The table's own keys, `account_id` and `issue_id`, may be in the key condition alone: DynamoDB refuses a filter that
+    names one (API Reference, Query, FilterExpression).
+    """
+    condition, only = "account_id = :account", f"#status {comparison} :value"
     if index == REGION_INDEX:
-        only = "#status IN (:open, :whitelisted) AND begins_with(issue_id, :sg) AND #issue_details.#region = :value"
+        condition += " AND begins_with(issue_id, :sg)"
+        only = "#status IN (:open, :whitelisted) AND #issue_details.#region = :value"
         values = values | {":open": "open", ":whitelisted": "whitelisted", ":sg": "sg-"}
-    yield from items.query("account_id = :account", values, only=only, wanted=wanted)
+    yield from items.query(condition, values, only=only, wanted=wanted)
 
 
-def _as_read(issue: Issue, look: int | None) -> dict[str, Any]:
-    """The condition that an issue is as it was read, and that no look later than this one marked it."""
-    condition, values = _AS_READ, {":revision_read": issue.revision, ":status_read": str(issue.status)}
-    if look is not None:
-        condition += " AND (attribute_not_exists(#look) OR #look <= :look)"
-        values |= {":look": look}
-    return {"condition": condition, "values": values}
+def _as_read(issue: Issue) -> dict[str, Any]:
+    """The condition that an issue is as it was read."""
+    return {
+        "condition": _AS_READ,
+        "values": {":revision_read": issue.revision, ":status_read": str(issue.status)},
+    }
+
+
+def _as_last_seen(issue: Issue) -> dict[str, Any]:
+    """The condition that an issue is as it was read, and that no scan has seen the group exposed since."""
+    found = _as_read(issue)
+    if issue.last_seen is None:
+        return {**found, "condition": f"{_AS_READ} AND attribute_not_exists(#last_seen)"}
+    values = found["values"] | {":seen_read": format_time(issue.last_seen)}
+    return {"condition": f"{_AS_READ} AND #last_seen = :seen_read", "values": values}
+
+
+def _later(seen: datetime, before: Issue | None) -> str | None:
+    """When a group was last seen: never the same time twice, whatever the clocks of two scans show."""
+    known = before.last_seen if before else None
+    return format_time(seen if known is None else max(seen, known + _TICK))
 
 
 def read_issue(item: Mapping[str, Any], *, check: bool = False) -> Issue:

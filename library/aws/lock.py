@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOCK_ID = "lock#remediation"
 REPORTING_LOCK_ID = "lock#reporting"  # its own: two reports at once would file two tickets
+USAGE_LOCK_ID = "lock#usage"  # its own: two would read the same logs
 # Longer than any one call of AWS can take with all its retries (library.aws.session: 6 attempts of 70 s): the holder
 # renews between calls.
 LEASE = timedelta(minutes=8)

@@ -2,6 +2,9 @@
 
 Asked of AWS Organizations with the main account's own credentials: that must be the management account or a delegated
 administrator of any service (Organizations API Reference, ListAccounts).
+
+The management account is left out unless it is named: StackSets put no stack there, whatever their targets are
+(CloudFormation API Reference, DeploymentTargets), so that Hammer's roles are missing until somebody makes them by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def active_accounts(
-    client: OrganizationsClient, units: Iterable[str] = (), ignored: frozenset[str] = frozenset()
+    client: OrganizationsClient,
+    units: Iterable[str] = (),
+    *,
+    ignored: frozenset[str] = frozenset(),
+    named: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
     """Active accounts, ids to names, sorted by id.
 
@@ -23,11 +30,14 @@ def active_accounts(
         client: for AWS Organizations.
         units: only accounts in these units (`ou-…`, or the root `r-…`), or in units within them; empty: all.
         ignored: ids to leave out.
+        named: ids not to leave out because they are the management account's.
     """
     wanted = list(units)
     listed = _in_units(client, wanted) if wanted else _everywhere(client)
     names = {account["Id"]: account["Name"] for account in listed if _is_active(account)}
-    return {account_id: names[account_id] for account_id in sorted(names.keys() - ignored)}
+    management = client.describe_organization()["Organization"]["MasterAccountId"]
+    left_out = ignored | ({management} - named)
+    return {account_id: names[account_id] for account_id in sorted(names.keys() - left_out)}
 
 
 def _is_active(account: AccountTypeDef) -> bool:

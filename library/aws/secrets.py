@@ -35,9 +35,14 @@ class JiraSecret:
 
 @dataclass(frozen=True, slots=True)
 class SlackSecret:
-    """How to log in to Slack."""
+    """How to log in to Slack.
+
+    Attributes:
+        app_token: the app-level token for Socket Mode (`xapp-…`), which decisions need; empty: there is none.
+    """
 
     api_token: str = field(repr=False)
+    app_token: str = field(default="", repr=False)
 
 
 class SecretReader:
@@ -68,7 +73,7 @@ class SecretReader:
         values, where = self._read(name, SLACK_VARIABLE)
         if not values.get("api_token"):
             raise SecretError(f'{where} must be {{"api_token": …}}')
-        return SlackSecret(values["api_token"])
+        return SlackSecret(values["api_token"], values.get("app_token", ""))
 
     def _read(self, name: str, variable: str) -> tuple[dict[str, str], str]:
         """A secret's texts, and where it was found."""

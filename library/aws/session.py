@@ -33,7 +33,7 @@ from botocore.parsers import ResponseParserError
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
-    from botocore.model import OperationModel
+    from botocore.model import OperationModel, ServiceModel
     from botocore.session import Session as BotocoreSession
 
 
@@ -85,11 +85,20 @@ def _reject(**told: Any) -> None:
     if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
         return
     beginning = body[:_BEGINNING]
-    protocol = operation_model.service_model.resolved_protocol
+    protocol = _protocol(operation_model.service_model)
     is_foreign_json = protocol == _JSON and beginning.strip() and not beginning.lstrip().startswith(b"{")
     is_foreign_xml = protocol in _XML and not _XML_ANSWER.match(beginning)
     if _PAGE.match(beginning) or is_foreign_json or is_foreign_xml:
         raise ResponseParserError(f"the answer to {operation_model.name} is a page, or none of AWS's: {body[:200]!r}")
+
+
+def _protocol(service: ServiceModel) -> str:
+    """Which protocol botocore speaks with a service.
+
+    A service may have several, of which botocore resolves one. Before 1.38.46 it spoke the one that its model names.
+    """
+    resolved = getattr(service, "resolved_protocol", None)
+    return str(resolved or service.metadata["protocol"])
 
 
 # The SDK's own default of 3 attempts gives up within a second of throttling. AWS_MAX_ATTEMPTS and AWS_RETRY_MODE, the
@@ -100,7 +109,9 @@ _READ_TIMEOUT_S = 60
 _CONNECTIONS = 16  # of a client that all accounts share: at least as many as there are threads
 # A session may do what both its role's policies and this allow (STS API Reference, AssumeRole, Policy).
 _READ_EC2 = (
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*"],"Resource":"*"}]}'
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:Get*",'
+    '"cloudformation:DescribeStackResources","cloudformation:DescribeStacks","cloudformation:GetTemplate"],'
+    '"Resource":"*"}]}'
 )
 
 

@@ -23,7 +23,14 @@ from pydantic import ValidationError
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.organization import active_accounts
 from library.config.errors import ConfigurationError, Location, Problem, explained, kind, path_text
-from library.config.models import ConfigFile, Configuration, TicketOwners, Whitelist, unknown_accounts
+from library.config.models import (
+    ConfigFile,
+    Configuration,
+    TicketOwners,
+    Whitelist,
+    public_replacements,
+    unknown_accounts,
+)
 from library.config.types import Section
 from library.documents.text import printable, shortened
 
@@ -175,7 +182,7 @@ def _parsed(name: str, content: bytes, model: type[Section]) -> tuple[Section | 
         return None, [((), f"must be a section with keys at its top, not {kind(data)}")]
     data.pop(_SCHEMA_KEY, None)
     if model is ConfigFile:
-        mistakes += unknown_accounts(data)
+        mistakes += [*unknown_accounts(data), *public_replacements(data)]
     try:
         return model.model_validate(data), mistakes
     except ValidationError as error:
@@ -417,5 +424,10 @@ def with_organization(config: Configuration, sessions: Sessions) -> Configuratio
         return config
     client: OrganizationsClient = sessions.client("organizations")
     return config.with_accounts(
-        active_accounts(client, config.aws.organizational_units, frozenset(config.aws.ignore_accounts))
+        active_accounts(
+            client,
+            config.aws.organizational_units,
+            ignored=frozenset(config.aws.ignore_accounts),
+            named=config.named_accounts,
+        )
     )

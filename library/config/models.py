@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
 from library.config.errors import Location, show
 from library.config.types import (
@@ -31,10 +31,13 @@ from library.config.types import (
     Expiry,
     ExternalId,
     ListOf,
+    LogHolder,
     Ports,
     Positive,
     ReadAs,
     Region,
+    Replacement,
+    RoleArn,
     RoleName,
     Scope,
     SecretName,
@@ -45,12 +48,14 @@ from library.config.types import (
     matching,
     read_port,
     read_section_or_text,
+    split_list,
 )
 from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms
-from library.network.addresses import AddressSet
+from library.network.addresses import PUBLIC, RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
+from library.source.service import made_by
 
 _GROUP = r"sg-[0-9A-Za-z-]+|vpc-[0-9A-Za-z-]+:.+"
 
@@ -193,6 +198,18 @@ AccountNames = Annotated[
 ]
 
 
+def _regions(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A list for every account, or a section of such lists."""
+    return handler(value) if isinstance(value, dict) else _REGIONS.validate_python(value)
+
+
+_REGIONS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Regions)
+RegionsByAccount = Annotated[
+    Mapping[AccountOrEvery, Regions],
+    WrapValidator(_regions, json_schema_input_type=Regions | Mapping[AccountOrEvery, Regions]),
+]
+
+
 class Aws(Section):
     """Where Hammer lives, and which accounts it looks at."""
 
@@ -202,9 +219,19 @@ class Aws(Section):
         description='Account ids and names; "organization": every active account of the AWS organization.'
     )
     ignore_accounts: AccountIds = Field((), description="Accounts of the organization to leave out.")
+    include_accounts: AccountIds = Field(
+        (),
+        description="Accounts of the organization that would be left out: its management account, which StackSets do "
+        "not reach.",
+    )
     organizational_units: Texts = Field((), description="Only accounts in these units (ou-…); none: all.")
-    regions: Annotated[tuple[str, ...] | None, ReadAs(Regions)] = Field(
-        None, description="Regions to look at; absent: every one enabled in the main account."
+    configured_regions: Annotated[tuple[str, ...] | Mapping[str, tuple[str, ...]] | None, ReadAs(RegionsByAccount)] = (
+        Field(
+            None,
+            alias="regions",
+            description='Regions to look at, or such a list by account id or "*"; absent: every one enabled in the '
+            "main account.",
+        )
     )
     role_name_identification: RoleName = Field(
         "hammer-cloudsec-crossact-id", description="Role that identification assumes in each account."
@@ -215,12 +242,30 @@ class Aws(Section):
     external_id: ExternalId = Field("", repr=False, description="External id that the roles ask for; empty: none.")
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
 
+    def regions_of(self, account_id: str) -> tuple[str, ...] | None:
+        """The regions to look at in an account; None: every one that is enabled in the main account."""
+        regions = self.configured_regions
+        if isinstance(regions, Mapping):
+            regions = regions.get(account_id, regions.get("*"))
+        return tuple(dict.fromkeys(regions)) if regions else None
+
+    @property
+    def regions(self) -> tuple[str, ...] | None:
+        """The regions to look at in any account; None: every one that is enabled in the main account."""
+        if not isinstance(self.configured_regions, Mapping):
+            return self.regions_of("")
+        lists = [self.regions_of(account_id) for account_id in ("*", *self.configured_regions)]
+        if None in lists:
+            return None
+        return tuple(dict.fromkeys(region for regions in lists for region in regions or ()))
+
 
 class Cronjobs(Section):
     """When the host runs its jobs, as cron expressions in UTC; None: never by itself."""
 
     reporting: Cron = Field(None, description="When reporting runs.")
     remediation: Cron = Field(None, description="When automatic remediation runs.")
+    usage: Cron = Field(None, description="When flow logs are read; once an hour.")
     publishing: Cron = Field(None, description="When the HTML report and the day's history are published; once a day.")
 
 
@@ -276,6 +321,25 @@ class Jira(Section):
     fields: Mapping[JiraField, Any] = Field(
         {}, description="Further fields of a new ticket by their ids, with values as JIRA's REST API takes them."
     )
+    decisions: Boolean = Field(False, description="Whether labels of tickets are decisions (needs decisions.enabled).")
+    decision_accounts: Texts = Field(
+        (), description='Who may decide by a label: account ids or user names, "assignee"; none: nobody.'
+    )
+
+
+class Decisions(Section):
+    """What people may decide about issues in Slack and JIRA. `hammer decide` always works for who may run it."""
+
+    enabled: Boolean = Field(False, description="Whether people decide in Slack and JIRA.")
+    allow: Texts = Field(
+        ("owner",),
+        description='Who may decide in Slack: user ids, user group ids, "owner" (of the issue, by confirmed e-mail).',
+    )
+    allow_extend: Texts = Field(
+        (), description="Who may exempt an issue a second time: as allow, or whom JIRA or the host's jobs name."
+    )
+    allow_restore: Texts = Field((), description="Who may restore a group: as allow, or whom the host's jobs name.")
+    exempt_days: Days = Field(7, description="How many days an exemption that people decide may last.")
 
 
 class Slack(Section):
@@ -313,6 +377,12 @@ class OwnerTags(Section):
         return frozenset(key.casefold() for key in (self.owner, self.bu, self.product))
 
 
+def _replacements(entries: Sequence[str]) -> tuple[str, ...]:
+    if not entries:
+        raise ValueError("names no source: whoever has private access would lose it")
+    return tuple(dict.fromkeys(entries))
+
+
 class SecurityGroupsCheck(Section):
     """What counts as an exposed security group, and what is done about one."""
 
@@ -336,6 +406,12 @@ class SecurityGroupsCheck(Section):
     remediation_immediate: Mapping[AccountOrEvery, Annotated[tuple[SeverityName, ...], ListOf(SeverityName)]] = Field(
         {}, description='Severities to remediate at the next run after a notice, by account id or "*"; absent: none.'
     )
+    remediation_sources: Annotated[tuple[str, ...], ListOf(Replacement, _replacements)] = Field(
+        RFC_1918, description="CIDRs and ids of managed prefix lists that replace an open source."
+    )
+    remediation_wait_in_use_days: Days = Field(
+        0, description="Days by which remediation waits longer where flow logs show somebody at work; 0: it does not."
+    )
     remediation_scope: Annotated[tuple[Scope, ...], ListOf(Scope)] = Field(
         ("open_completely",), description="Which issues to remediate."
     )
@@ -345,6 +421,9 @@ class SecurityGroupsCheck(Section):
     remediation_stop_after_reopenings: Days = Field(
         0, description="Times that a group may be opened again in 7 days before remediation leaves it; 0: any number."
     )
+    remediation_service_groups: Boolean = Field(
+        False, description="Remediate groups, too, that a Kubernetes controller made and would open again."
+    )
     remediation_limit_per_run: Positive = Field(50, description="Groups that one run may change at most.")
     rules_per_security_group_quota: Positive = Field(
         60, description="Ingress rules a group may have, where AWS does not tell."
@@ -352,6 +431,29 @@ class SecurityGroupsCheck(Section):
     owner_tags: OwnerTags = Field(default_factory=OwnerTags, description="Keys of the tags that name owners.")
     lookup_events: Boolean = Field(
         False, description="Whether to ask CloudTrail's event history who opened a group where no event told."
+    )
+
+
+class UsageCheck(Section):
+    """Reading VPC flow logs for open issues: who would be cut off."""
+
+    enabled: Boolean = Field(False, description="Whether to read VPC flow logs of the interfaces of open issues.")
+    days: Annotated[int, Field(ge=1, le=90)] = Field(14, description="How many days back to look.")
+    limit_mb: Positive = Field(2000, description="Megabytes (1,000,000) of stored logs that a run reads at most.")
+    after_care_days: Days = Field(
+        7, description="Days after a change for which refused sources that used to work are told."
+    )
+    retention_days: Days = Field(90, description="Days for which a resolved issue keeps its use.")
+    reader_roles: Mapping[LogHolder, RoleArn] = Field(
+        {}, description="ARNs of roles that read logs, by bucket name or by the account of a log group."
+    )
+
+
+class Source(Section):
+    """Where the code of security groups is, for `hammer source` and for tickets."""
+
+    terraform_paths: Texts = Field(
+        (), description="Folders with Terraform files, where the command runs; none: Terraform is not looked at."
     )
 
 
@@ -412,6 +514,9 @@ class ConfigFile(Section):
     publishing: Publishing = Field(default_factory=Publishing, description="The HTML report in the bucket.")
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
+    usage: UsageCheck = Field(default_factory=UsageCheck, description="Reading VPC flow logs; absent: off.")
+    source: Source = Field(default_factory=Source, description="Where the code of security groups is.")
+    decisions: Decisions = Field(default_factory=Decisions, description="What people decide; absent: off.")
     inspector: Inspector = Field(
         default_factory=_inspector_off, description="Amazon Inspector's findings; absent: off."
     )
@@ -430,6 +535,13 @@ class Configuration(ConfigFile):
     def needs_organization(self) -> bool:
         """Whether the accounts are those of the AWS organization, still to be given to `with_accounts`."""
         return self.aws.accounts == ORGANIZATION
+
+    @property
+    def named_accounts(self) -> frozenset[str]:
+        """The accounts that the configuration names by their ids, to scan or to change something there."""
+        check = self.secgrp_unrestricted_access
+        chosen = (*(check.accounts or ()), *(check.remediation_accounts or ()))
+        return frozenset((self.aws.main_account_id, *self.aws.include_accounts, *chosen))
 
     def with_accounts(self, accounts: Mapping[str, str]) -> Configuration:
         """The same configuration with these accounts, ids to names, as `aws.accounts`."""
@@ -468,7 +580,7 @@ class Configuration(ConfigFile):
         return self._chosen(self.secgrp_unrestricted_access.remediation_accounts)
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
-        """The exemptions of one account, expired ones among them."""
+        """The exemptions of one account in the file `whitelist`, expired ones among them."""
         return self.whitelist.secgrp_unrestricted_access.get(account_id, ())
 
     def _chosen(self, accounts: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -500,7 +612,34 @@ def remediation_terms(config: Configuration, account_id: str) -> RemediationTerm
         scope=frozenset(section.remediation_scope),
         exemptions=config.exemptions(account_id),
         stop_after=section.remediation_stop_after_reopenings,
+        wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
+        service_groups=section.remediation_service_groups,
+        made_by=made_by,
     )
+
+
+def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
+    """The CIDRs of `remediation_sources` that would open a group to public addresses, each with what is wrong.
+
+    Args:
+        file: the file as it was read. What else is wrong with it is for the models to say.
+    """
+    section = file.get(_SECTION)
+    if not isinstance(section, Mapping):
+        return
+    try:
+        trusted = AddressSet.parse(*split_list(section.get("trusted_cidrs") or []))
+        sources = split_list(section.get("remediation_sources") or [])
+    except (TypeError, ValueError, AttributeError):
+        return
+    for position, source in enumerate(sources):
+        try:
+            public = AddressSet.parse(str(source)) & (PUBLIC - trusted)
+        except ValueError:
+            continue
+        if public:
+            location: Location = (_SECTION, "remediation_sources", position)
+            yield location, f"{show(source)} has addresses that are public and not in trusted_cidrs"
 
 
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

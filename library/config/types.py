@@ -259,6 +259,28 @@ ExternalId = Annotated[
     ),
 ]
 BucketName = Annotated[str, matching(r"([\w.-]{3,255})?", "is not a bucket's name: write the name alone")]
+RoleArn = Annotated[
+    str,
+    matching(
+        r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+",
+        "is not the ARN of a role: write arn:aws:iam::<account>:role/<name>",
+    ),
+]
+LogHolder = Annotated[str, matching(r"[\w.-]{3,255}", "is neither a bucket's name nor an account id")]
+
+
+def read_replacement(value: object) -> str:
+    """A CIDR in its shortest form, or the id of a managed prefix list."""
+    text = value if isinstance(value, str) else ""
+    if re.fullmatch(r"pl-[0-9a-z]+", text):
+        return text
+    try:
+        return str(parse_network(text))
+    except ValueError:
+        raise ValueError(f'{show(value)} is neither a CIDR nor the id of a prefix list: write "10.0.0.0/8"') from None
+
+
+Replacement = Annotated[str, PlainValidator(read_replacement), WithJsonSchema({"type": "string"})]
 TableName = Annotated[str, matching(r"[\w.-]{3,255}", "is not a table's name: 3 to 255 letters, digits, _ . -")]
 SecretName = Annotated[
     str,

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from library.documents.text import ascii_only, cut_utf16, printable, utf16_size
@@ -73,6 +73,7 @@ class Alert:
         subject: what it is about, in a few words.
         line: the same and what is to be said, on one line.
         details: what is said in the thread, one line each.
+        actions: the block of buttons; None: there are none. An alert with buttons has a message of its own.
     """
 
     key: str
@@ -80,6 +81,7 @@ class Alert:
     subject: str
     line: str
     details: tuple[str, ...] = ()
+    actions: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ def compose(title: str, alerts: Sequence[Alert], notes: Sequence[str] = ()) -> l
     counted = Counter(alert.heading for alert in alerts)
     title = f"{title}: " + ", ".join(f"{count} {heading.lower()}" for heading, count in counted.items())
     head = _head(title, alerts, notes)
-    return [head, *replies(title, alerts, head.keys)]
+    buttons = tuple(dict(alert.actions) for alert in alerts if alert.actions) if len(alerts) == 1 else ()
+    return [replace(head, blocks=(*head.blocks, *buttons)), *replies(title, alerts, head.keys)]
 
 
 def plain(title: str, alert: Alert) -> Message:

@@ -5,13 +5,11 @@ Pure. Texts are hostile.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.times import format_time, parse_time
 
 KEPT = 10
@@ -19,9 +17,6 @@ KEPT = 10
 
 WINDOW = timedelta(days=7)
 """How far back a re-opening counts."""
-
-_STACK_TAG = "aws:cloudformation:stack-name"
-_TOOLS = (("Terraform", re.compile("terraform", re.IGNORECASE)), ("CloudFormation", re.compile("cloudformation")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +27,15 @@ class PastOccurrence:
         identified: when that was seen, in UTC; None: it is not known.
         resolved: when it was seen to be over, in UTC.
         principal: who opened it; empty: nobody knows.
+        remediated: when Hammer closed it, in UTC; None: somebody else did.
+        source: what defined what was open, as `library.source.stored` has it; empty: nobody knows.
     """
 
     identified: datetime | None
     resolved: datetime
     principal: str = ""
+    remediated: datetime | None = None
+    source: str = ""
 
     def to_item(self) -> dict[str, str | None]:
         """As a member of the issue's `history`."""
@@ -44,6 +43,8 @@ class PastOccurrence:
             "identified": format_time(self.identified),
             "resolved": format_time(self.resolved),
             "principal": self.principal,
+            **({"remediated": format_time(self.remediated)} if self.remediated else {}),
+            **({"source": self.source} if self.source else {}),
         }
 
 
@@ -54,7 +55,9 @@ def history_from_item(item: object) -> tuple[PastOccurrence, ...]:
         try:
             resolved = parse_time(past["resolved"])
             if resolved:
-                found.append(PastOccurrence(parse_time(past["identified"]), resolved, str(past["principal"])))
+                remediated, source = parse_time(past.get("remediated")), str(past.get("source") or "")
+                begun = parse_time(past["identified"])
+                found.append(PastOccurrence(begun, resolved, str(past["principal"]), remediated, source))
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
     return tuple(found)
@@ -84,20 +87,6 @@ FLAPS = 2
 def is_flapping(history: Sequence[PastOccurrence], now: datetime) -> bool:
     """Whether an issue that is open now was opened again so often lately that somebody must find out why."""
     return reopenings(history, now) >= FLAPS
-
-
-def managed_by(tags: Mapping[str, Any], user_agent: str) -> str:
-    """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
-
-    Hostile text.
-
-    Args:
-        tags: the group's.
-        user_agent: of the call that opened it; empty: it is not known.
-    """
-    if stack := tags.get(_STACK_TAG):
-        return f"CloudFormation stack {stack!s}"
-    return next((name for name, pattern in _TOOLS if pattern.search(user_agent)), "")
 
 
 def flapping_text(history: Sequence[PastOccurrence], now: datetime, manager: str) -> str:

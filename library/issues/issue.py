@@ -6,13 +6,15 @@ docs/adding-an-issue-type.md says how to add one.
 
 Who writes which part of an item, so that no job overwrites another's work:
 
-- identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `revision`, `occurrence`,
+- identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `last_seen`, `revision`, `occurrence`,
   `open_at_report`, `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all
   of `timestamps` anew.
-- reporting: `jira_details`, `slack_details`, `closing_notice`, `exposures_told`, `timestamps.reported`,
+- reporting: `jira_details`, `slack_details`, `closing_notice`, `exposures_told`, `source`, `timestamps.reported`,
   `timestamps.closed`, and `status` from `resolved` to `closed`.
+- the job `usage`: `use`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`, and `change_news`, in which reporting notes
   whom it told.
+- people's decisions: `decisions`, `decision_state`, `decision_version` (`library.issues.decision_record`).
 """
 
 from __future__ import annotations
@@ -25,17 +27,19 @@ from enum import StrEnum
 from typing import Any, Self, cast, get_args
 
 from library.issues.change_news import ChangeNews, news_from_item
+from library.issues.decision_record import DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
 from library.issues.told_exposures import ToldExposures
+from library.issues.use import Use
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
 OTHER_JOBS_ATTRIBUTES = frozenset(
-    {"slack_details", "closing_notice", "exposures_told", "change_news", "remediation_details"}
+    {"slack_details", "closing_notice", "exposures_told", "change_news", "remediation_details", "source"}
 )
 """What only reporting and remediation write: deployment/policies forbid it to the role of identification.
 
@@ -278,10 +282,14 @@ class Issue:
         open_at_report: what was open when the issue was reported, as `exposure_text` writes it, where a scan found
             something else before reporting recorded that; None: `details` still say it, or `exposures_told` does.
         change_news: what remediation did, or could not do, the oldest first.
+        source: reporting's: where what is open is defined (`library.source.stored`).
+        decided: what people decided about it, and what follows.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
             not asked.
-        resolving: the ticket of a look that is about to resolve the issue (`library.aws.looks`); None: none is. Only
-            read here.
+        use: what flow logs showed of this occurrence; None: they were not read.
+        last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
+            leaves the issue as it is does not write it: it has its begin in the region's coverage record. Only read
+            here.
     """
 
     account_id: str
@@ -302,7 +310,10 @@ class Issue:
     open_at_report: tuple[str, ...] | None = None
     change_news: tuple[ChangeNews, ...] = ()
     looked_up: int | None = None
-    resolving: int | None = field(default=None, compare=False)
+    use: Use | None = field(default=None, compare=False)
+    last_seen: datetime | None = field(default=None, compare=False)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    decided: DecisionState = field(default_factory=DecisionState)
 
     @property
     def kind(self) -> IssueKind:
@@ -335,6 +346,9 @@ class Issue:
             **({} if self.open_at_report is None else {"open_at_report": list(self.open_at_report)}),
             **({"change_news": {news.key: news.to_item() for news in self.change_news}} if self.change_news else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
+            **({"use": self.use.to_item()} if self.use else {}),
+            **({"source": dict(self.source)} if self.source else {}),
+            **(self.decided.to_item() if self.decided.version else {}),
         }
         if self.status.is_exposed:
             # The key of a sparse index: closed and resolved issues are not in it.
@@ -368,7 +382,10 @@ class Issue:
             open_at_report=_texts(item.get("open_at_report")),
             change_news=news_from_item(item.get("change_news")),
             looked_up=_number(item.get("looked_up")),
-            resolving=_number(item.get("resolving")),
+            use=Use.from_item(item.get("use")),
+            last_seen=parse_time(item.get("last_seen")),
+            source=source if isinstance(source := item.get("source"), Mapping) else {},
+            decided=DecisionState.from_item(item),
         )
 
     def check(self) -> None:

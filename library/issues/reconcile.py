@@ -1,7 +1,8 @@
-"""What a look at a group means for its issue: the life of an issue.
+"""What a scan of a group means for its issue: the life of an issue.
 
 Pure. `reconcile` compares what was found with what the table knew and returns the change, or nothing, so that an
-unchanged group costs no write.
+unchanged group costs no write. `reconcile_additions` does so where the answer may be older than the group's newest
+change.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from enum import StrEnum
 
 from library.issues.flapping import KEPT, PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
-from library.issues.opened_by import OpenedBy
-from library.issues.opening_calls import OpeningCall, opened_by
+from library.issues.opening_calls import OpenedBy, OpeningCall, opened_by
+from library.issues.reachability import Severity
 from library.issues.told_exposures import exposure_texts
-from library.security_groups.exposure import Exposure
+from library.security_groups.exposure import Exposure, exposure_order
 from library.security_groups.usage import Usage
 
 
@@ -66,6 +67,14 @@ class Change:
         """Whether everything that was done about the issue before is history."""
         return self.before is not None and self.issue.occurrence != self.before.occurrence
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether the issue is resolved, or loses an exposure: an answer of EC2 that is too old must not do that."""
+        if self.before is None or not self.before.status.is_exposed:
+            return False
+        left = {_rule(perm) for perm in self.issue.details.perms} if self.issue.status.is_exposed else set()
+        return not left.issuperset(_rule(perm) for perm in self.before.details.perms)
+
 
 def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -> Change | None:
     """Decide what becomes of one group's issue.
@@ -83,7 +92,9 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             return None
         times = replace(known.timestamps, resolved=now)
         principal = known.opened_by.principal if known.opened_by else ""
-        past = PastOccurrence(known.timestamps.identified, now, principal)
+        begun, of_now = known.timestamps, known.source.get("occurrence") == known.occurrence
+        source = str(known.source.get("made_by") or "") if of_now else ""
+        past = PastOccurrence(begun.identified, now, principal, begun.remediated, source)
         history = (*known.history, past)[-KEPT:] if known.status is Status.OPEN else known.history
         return _changed(Event.RESOLVED, known, status=Status.RESOLVED, timestamps=times, history=history)
 
@@ -114,6 +125,31 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
         timestamps=times,
         usage=detection.usage,
     )
+
+
+def reconcile_additions(known: Issue | None, detection: Detection | None, now: datetime) -> Change | None:
+    """What becomes of an issue while EC2 may not show the group's newest change yet: nothing is taken from it.
+
+    Exposures that are new are added. Those that the issue has and EC2 does not show stay, and so does the worse of the
+    two verdicts on who can connect.
+    """
+    change = reconcile(known, detection, now)
+    if change is None or known is None or detection is None or not change.takes_away:
+        return None if change and change.takes_away else change
+    if detection.whitelisted and known.status is Status.OPEN:
+        return None  # exempt is only what is left
+    shown = {_rule(perm) for perm in detection.details.perms}
+    kept = [perm for perm in known.details.perms if _rule(perm) not in shown]
+    perms = tuple(sorted((*detection.details.perms, *kept), key=exposure_order))
+    verdicts = [details.reachability for details in (known.details, detection.details) if details.reachability]
+    details = replace(
+        detection.details,
+        perms=perms,
+        status=min(perm.status for perm in perms),  # "open_completely" comes before "open_partly"
+        reachability=min(verdicts, key=lambda verdict: list(Severity).index(verdict.severity), default=None),
+        perms_total=0,
+    )
+    return reconcile(known, replace(detection, details=details), now)
 
 
 def _is_about_the_same(known: Issue, status: Status, detection: Detection) -> bool:
@@ -190,6 +226,7 @@ def _changed(
         history=known.history if history is None else history,
         open_at_report=_open_at_report(known, details) if is_same_occurrence else None,
         opened_by=known.opened_by if status.is_exposed and occurrence is None else None,
+        use=known.use if occurrence is None else None,
     )
     return Change(event, issue, known)
 

@@ -22,7 +22,13 @@ class Outcome(StrEnum):
     COMPLETE = "complete"
     PARTIAL = "partial"  # some groups could not be understood; the others were judged
     REGION_OFF = "region off"
+    DENIED_BY_POLICY = "denied by policy"  # a service control policy of the organization closes the region
     FAILED = "failed"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is to be seen there because the account, or its organization, does not use the region."""
+        return self in (Outcome.REGION_OFF, Outcome.DENIED_BY_POLICY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,18 @@ the first of its exposures that is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from library.issues.flapping import flapping_text, managed_by, reopenings
+from library.issues.decision_record import CloseNow
+from library.issues.flapping import flapping_text, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Severity, severity
 from library.issues.times import shown_time
 from library.issues.told_exposures import ToldTimes, exposure_texts, told_times
+from library.issues.use import Verdict as UseVerdict
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Exposure, OpenStatus
 
@@ -38,8 +40,16 @@ class SkipReason(StrEnum):
     REMEDIATED = "remediated already"
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"
+    KEEP = "cannot be kept"
+    SOURCES = "remediation_sources"
     NOT_UNDERSTOOD = "not understood"
     FLAPPING = "opened again and again"
+    SERVICE = "made by a controller"
+
+
+_NEED_SOMEBODY = frozenset(
+    {SkipReason.QUOTA, SkipReason.NOT_UNDERSTOOD, SkipReason.FLAPPING, SkipReason.KEEP, SkipReason.SOURCES}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,25 @@ class Skipped:
     @property
     def needs_somebody(self) -> bool:
         """Whether the group stays exposed although it is due, so that somebody must look at it."""
-        return self.why in (SkipReason.QUOTA, SkipReason.NOT_UNDERSTOOD, SkipReason.FLAPPING)
+        return self.why in _NEED_SOMEBODY
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """What manages a group (`library.source.service.made_by` finds it).
+
+    Attributes:
+        manager: its name, on one line and short; empty: nothing is known. May hold untrusted input.
+        is_controller: whether it opens again within minutes what is closed in EC2 alone.
+    """
+
+    manager: str = ""
+    is_controller: bool = False
+
+
+def _made_by_nobody(issue: Issue) -> MadeBy:
+    del issue
+    return MadeBy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +99,9 @@ class RemediationTerms:
         scope: the statuses that it changes; None: the group is judged again before anything is done.
         exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
+        wait_in_use: how much longer it waits while flow logs show somebody at work through the rules.
+        service_groups: whether groups that a controller made, and opens again within minutes, are changed too.
+        made_by: tells what manages an issue's group.
     """
 
     retention: timedelta
@@ -80,6 +111,9 @@ class RemediationTerms:
     scope: frozenset[str] | None = None
     exemptions: Sequence[Exemption] = ()
     stop_after: int = 0
+    wait_in_use: timedelta = timedelta()
+    service_groups: bool = False
+    made_by: Callable[[Issue], MadeBy] = field(default=_made_by_nobody, compare=False)
 
     def is_immediate(self, issue: Issue) -> bool:
         """Whether immediate mode is on for an issue, by its severity when it was last described."""
@@ -110,25 +144,42 @@ class ExposureTimes:
         told: when people were told of what.
         retention: how long after that.
         notice: when they were told that it is closed at the next run; None: they were not, or it counts no longer.
+        not_before: until when all of it waits, since somebody works through the rules; None: it does not wait.
+        close_now: that somebody decided to close some of it now; None: nobody did.
     """
 
     told: ToldTimes
     retention: timedelta
     notice: datetime | None = None
+    not_before: datetime | None = None
+    close_now: CloseNow | None = None
 
     def due(self, exposure: Exposure) -> datetime | None:
         """From when, in UTC; None: people were not told of it yet."""
         told = self.told.at(exposure)
-        return None if told is None else self._after(told)
+        due = None if told is None else self._after(told)
+        if self.close_now is None or not self.close_now.covers(exposure):
+            return due
+        return self.close_now.at if due is None else min(due, self.close_now.at)
+
+    def is_due(self, exposure: Exposure, now: datetime) -> bool:
+        """Whether it may be closed now. What somebody decided on may, whatever the clock of their machine said."""
+        if self.close_now is not None and self.close_now.covers(exposure):
+            return True
+        due = self.due(exposure)
+        return due is not None and due <= now
 
     def due_at_best(self) -> datetime | None:
-        """When the first exposure is due that people were told of, whichever are open."""
+        """When the first exposure is due that people were told of, or that was decided on, whichever are open."""
         times = [when for when, extents in self.told.told if extents]
-        first = min((*times, *([self.told.otherwise] if self.told.otherwise else ())), default=None)
-        return None if first is None else self._after(first)
+        times += [self.told.otherwise] if self.told.otherwise else []
+        dues = [self._after(when) for when in times] + ([self.close_now.at] if self.close_now else [])
+        return min(dues, default=None)
 
     def _after(self, told: datetime) -> datetime:
         by_retention = told + self.retention
+        if self.not_before is not None:
+            by_retention = max(by_retention, self.not_before)
         return by_retention if self.notice is None else min(by_retention, max(self.notice, told))
 
 
@@ -194,14 +245,17 @@ def remediation_schedule(
         text = "nothing of what is open now was reported yet"
         return RemediationSchedule(None, Skipped(SkipReason.NOT_REPORTED, text), at_once, times, waiting)
     skipped = None
-    if now < due:
+    is_decided = times.close_now is not None and (not perms or any(map(times.close_now.covers, perms)))
+    if now < due and not is_decided:
         waits = at_once and not has_notice(issue)
         before = ", or as soon as people are told that it is closed at once" if waits else ""
         skipped = Skipped(SkipReason.NOT_DUE, f"due at {shown_time(due)}{before}")
     if terms.stop_after and reopenings(issue.history, max(now, due)) >= terms.stop_after:
-        manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
-        text = f"{flapping_text(issue.history, max(now, due), manager)}: somebody must decide"
+        text = f"{flapping_text(issue.history, max(now, due), terms.made_by(issue).manager)}: somebody must decide"
         return RemediationSchedule(None, skipped or Skipped(SkipReason.FLAPPING, text), at_once, times, waiting)
+    if not (begun or terms.service_groups) and (made_by := terms.made_by(issue)).is_controller:
+        text = f"{made_by.manager} made it and would open it again: change it there, or decide by hand"
+        return RemediationSchedule(None, skipped or Skipped(SkipReason.SERVICE, text), at_once, times, waiting)
     return RemediationSchedule(due, skipped, at_once, times, waiting)
 
 
@@ -235,12 +289,46 @@ def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False
         terms: the configuration's, for its account.
         begun: whether a change of its group was begun.
     """
-    reported, notice = issue.timestamps.reported, issue.closing_notice
+    reported, notice, close_now = issue.timestamps.reported, issue.closing_notice, decided_to_close(issue)
     if reported is None or (terms.reaches_people and on_console_only(issue)):
-        return None
+        return ExposureTimes(ToldTimes(()), terms.retention, close_now=close_now) if close_now else None
     counts = begun or (terms.is_immediate(issue) and has_notice(issue))
     is_told = counts and notice is not None and notice.occurrence == issue.occurrence
-    return ExposureTimes(times_told(issue, reported), terms.retention, notice.at if notice and is_told else None)
+    return ExposureTimes(
+        times_told(issue, reported),
+        terms.retention,
+        notice.at if notice and is_told else None,
+        None if begun else _end_of_wait(issue, terms),
+        close_now,
+    )
+
+
+def may_wait(issue: Issue, terms: RemediationTerms) -> bool:
+    """Whether an issue waits if flow logs show somebody at work: not a critical one, and none of immediate mode."""
+    is_urgent = issue.details.severity is Severity.CRITICAL or terms.is_immediate(issue)
+    return terms.wait_in_use > timedelta() and not is_urgent
+
+
+def _end_of_wait(issue: Issue, terms: RemediationTerms) -> datetime | None:
+    """Until when an issue waits because somebody works through its rules; None: it does not.
+
+    It waits once in an occurrence, from the first report on, whatever is opened later. What is not known of use delays
+    nothing.
+    """
+    works = issue.use is not None and issue.use.verdict is UseVerdict.WORKING
+    reported = issue.timestamps.reported
+    if reported is None or not works or not may_wait(issue, terms):
+        return None
+    return reported + terms.retention + terms.wait_in_use
+
+
+def decided_to_close(issue: Issue) -> CloseNow | None:
+    """The decision of a person to close an issue at once; None: there is none, or it was carried out."""
+    close_now, remediated = issue.decided.close_now, issue.timestamps.remediated
+    if close_now is None or close_now.occurrence != issue.occurrence:
+        return None
+    # What its owner opens again after it was closed is decided about anew.
+    return None if remediated is not None and remediated >= close_now.at else close_now
 
 
 def times_told(issue: Issue, reported: datetime) -> ToldTimes:
@@ -259,7 +347,8 @@ def due_by_retention(issue: Issue, terms: RemediationTerms) -> datetime | None:
     reported = issue.timestamps.reported
     if reported is None:
         return None
-    return ExposureTimes(times_told(issue, reported), terms.retention).due_at_best()
+    times = times_told(issue, reported)
+    return ExposureTimes(times, terms.retention, not_before=_end_of_wait(issue, terms)).due_at_best()
 
 
 def as_reported(issue: Issue, now: datetime) -> Issue:

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 def format_time(time: datetime | None) -> str | None:
     """ISO 8601 in UTC. What happens within one second is still told apart: fractions are kept where there are any.
 
+    The texts sort as the times do, so that conditions of DynamoDB compare them: "+", where one has no fraction, comes
+    before ".".
+
     >>> format_time(datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
     '2026-11-22T03:00:00+00:00'
     """

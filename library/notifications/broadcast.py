@@ -40,6 +40,10 @@ Delivered = Callable[[str, frozenset[str]], None]
 """Called with a destination and the keys of the alerts that were just sent to it."""
 
 
+Posted = Callable[[Alert, str, str], None]
+"""Called with an alert that has buttons, and the channel's id and the time of the message that was sent of it."""
+
+
 def nobody(destination: str, keys: frozenset[str]) -> None:
     """Takes no notice of what may have been sent."""
 
@@ -57,6 +61,7 @@ class Delivery:
         doubtful: called like `delivered` after each message that may have arrived and may not.
         last_resort: whether nobody else can be sent what this channel refuses: it is given up later than others.
         refusing: what Slack said of channels that were given up: who is told the same is given up at once.
+        posted: called after each message that has buttons.
 
     Attributes:
         refusals: by key, why an alert could not be sent at all.
@@ -75,6 +80,7 @@ class Delivery:
         *,
         last_resort: bool = False,
         refusing: Container[str] = (),
+        posted: Posted | None = None,
     ) -> None:
         self._slack = slack
         self._channel = channel
@@ -89,6 +95,7 @@ class Delivery:
         self._patience = _PATIENCE * (2 if last_resort else 1)
         self._most_refusals = _MOST_REFUSALS * (2 if last_resort else 1)
         self._refusing = refusing
+        self._posted = posted
         self._refused = 0
         self._refused_in_thread = 0
         self._last_refusal = SlackMessageRefusedError("")
@@ -103,7 +110,12 @@ class Delivery:
             SlackDestinationError: the channel cannot get messages. What is not delivered is in `unsent`.
             SlackError: Slack could not be asked. What was sent until then is delivered.
         """
-        self._send(self._alerts(), self._notes)
+        alerts = self._alerts()
+        together = [alert for alert in alerts if not alert.actions]
+        messages = [together] if together else []
+        messages += [[alert] for alert in alerts if alert.actions]
+        for number, message in enumerate(messages):
+            self._send(message, () if number else self._notes)
 
     def not_told(self, who: str, *, surely: bool) -> list[str]:
         """What was refused, one line for each reason: all, or the alerts by their keys.
@@ -169,6 +181,8 @@ class Delivery:
         """Send a message and its thread. Raises SlackMessageRefusedError if the message was refused."""
         head, *thread = compose(self._title, alerts, notes)
         sent = self._post(head)
+        if len(alerts) == 1 and alerts[0].actions and self._posted and sent[1]:
+            self._posted(alerts[0], *sent)
         self._deliver(head)
         refused: set[str] = set()
         for reply in thread:
@@ -294,6 +308,15 @@ def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> 
 def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
     """Where an issue is told in Slack: who was told before, else whom its tags and `ticket_owners` name."""
     told = issue.slack_details.get("destinations")
+    if issue.decided.owner:
+        # Whom somebody named in a decision is told from then on.
+        owners = config.ticket_owners.resolve(issue.account_id)
+        return destinations(
+            owners.slack_owner,
+            issue.decided.owner,
+            config.slack.default_channel,
+            tell_configured=config.slack.notify_default_owner,
+        )
     if told:
         return tuple(str(destination) for destination in told)
     keys = config.secgrp_unrestricted_access.owner_tags
@@ -314,6 +337,7 @@ def broadcast(
     waiting: Mapping[str, Sequence[Alert]],
     delivered: Delivered,
     doubtful: Delivered = nobody,
+    posted: Posted | None = None,
 ) -> Sent:
     """Send each destination one message, with a thread, of all its alerts.
 
@@ -328,8 +352,9 @@ def broadcast(
         waiting: the alerts for each destination.
         delivered: called after each message, for each destination that it was meant for.
         doubtful: called like `delivered` after each message that may have arrived and may not.
+        posted: called after each message that has buttons.
     """
-    run = _Broadcast(slack, default_channel, title, delivered, doubtful)
+    run = _Broadcast(slack, default_channel, title, delivered, doubtful, posted)
     for channel, wanted in run.channels_of(waiting).items():
         run.send(channel, wanted)
     run.send_default(waiting.get(default_channel, ()))
@@ -353,6 +378,7 @@ class _Broadcast:
     title: str
     delivered: Delivered
     doubtful: Delivered
+    posted: Posted | None = None
     moved: dict[str, list[Alert]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -380,6 +406,7 @@ class _Broadcast:
             *(self.slack, channel, self.title, wanted, self.delivered),
             doubtful=self.doubtful,
             refusing=self.refusing,
+            posted=self.posted,
         )
         who = ", ".join(wanted)
         try:
@@ -410,6 +437,7 @@ class _Broadcast:
         delivery = Delivery(
             *(self.slack, channel, self.title, wanted, self.delivered, said, self.doubtful),
             last_resort=True,
+            posted=self.posted,
         )
         try:
             delivery.send()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -285,7 +285,13 @@ class JiraClient:
 
     def find(self, label: str) -> list[Ticket]:
         """The tickets with a label, the newest first. JIRA Cloud may take seconds until it finds a new ticket."""
-        jql = f'labels = "{label}" ORDER BY created DESC'
+        return self._found(f'labels = "{label}" ORDER BY created DESC')
+
+    def with_keys(self, keys: Sequence[str]) -> list[Ticket]:
+        """Those of these tickets that there are, at most 50. JIRA refuses the search where one of them is gone."""
+        return self._found(f"key in ({', '.join(keys)})")
+
+    def _found(self, jql: str) -> list[Ticket]:
         searches = [self._search] if self._search else _SEARCHES[self._connection.is_cloud]
         for version, path in searches:
             params = {"jql": jql, "fields": "status,labels", "maxResults": _TICKETS_A_SEARCH}
@@ -307,6 +313,42 @@ class JiraClient:
             if error.status == 404:
                 return None
             raise
+
+    def with_history(self, key: str) -> dict[str, Any] | None:
+        """A ticket as JIRA gives it, with its whole history; None: there is none any more."""
+        try:
+            ticket: dict[str, Any] = self._connection.read(
+                lambda client: dict(client.ask(f"issue/{key}", fields="status,labels,assignee", expand="changelog"))
+            )
+        except JiraError as error:
+            if error.status == 404:
+                return None
+            raise
+        log = ticket.get("changelog") or {}
+        histories = list(log.get("histories") or ())
+        # JIRA Cloud gives the first hundred entries with the ticket, and all of them a page at a time.
+        while len(histories) < int(log.get("total") or 0):
+            page = self._connection.read(_history_page(key, len(histories)))
+            if not page:
+                break
+            histories += page
+        return {**ticket, "changelog": {"histories": histories}}
+
+    def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:
+        """The text of the newest comment that somebody wrote; empty: there is none.
+
+        Args:
+            key: the ticket's.
+            author_ids: the author's account id, or name and key.
+        """
+        texts: list[tuple[str, str]] = []
+        start = 0
+        while True:
+            page = self._connection.read(_written_comments(key, start))
+            texts += [(created, body) for created, body, ids in page if ids & {*author_ids}]
+            start += len(page)
+            if len(page) < _COMMENTS_A_PAGE:
+                return max(texts, default=("", ""))[1]
 
     def create(self, ticket: NewTicket) -> CreatedTicket:
         """File a ticket. Fields that the project's screen lacks are left out.
@@ -362,6 +404,16 @@ class JiraClient:
         """Have JIRA notify a user of what happens to a ticket."""
         self._connection.write(lambda client: client.add_watcher(key, user.user_id))
 
+    def assign(self, key: str, user: JiraUser) -> None:
+        """Assign a ticket. To do it twice does no harm."""
+        whom = {"accountId" if self._connection.is_cloud else "name": user.user_id}
+        try:
+            self._connection.write(lambda client: client.assign(key, whom))
+        except JiraError as error:
+            if error.status not in NOT_OFFERED:
+                raise
+            self._connection.write(lambda client: client.edit_fields(key, {"assignee": whom}))
+
     def link(self, key: str, parent: str) -> None:
         """Link a ticket to another. JIRA takes the same link twice for one."""
         self._connection.write(lambda client: client.link(key, parent))
@@ -404,6 +456,29 @@ def _comments(key: str, start: int) -> Callable[[Any], _Comments]:
         return _Comments(bodies, int(found.get("total", 0)))
 
     return ask
+
+
+def _history_page(key: str, start: int) -> Callable[[Any], list[Any]]:
+    return lambda client: list(client.ask(f"issue/{key}/changelog", startAt=start, maxResults=100)["values"])
+
+
+def _written_comments(key: str, start: int) -> Callable[[Any], list[tuple[str, str, set[str]]]]:
+    """A page of a ticket's comments: when each was written, its text, and the ids of who wrote it."""
+    params = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "-created"}
+
+    def ask(client: Any) -> list[tuple[str, str, set[str]]]:
+        comments = client.ask(f"issue/{key}/comment", **params)["comments"]
+        return [
+            (str(comment.get("created") or ""), str(comment["body"]), _user_ids(comment.get("author")))
+            for comment in comments
+        ]
+
+    return ask
+
+
+def _user_ids(user: Any) -> set[str]:
+    found = user if isinstance(user, Mapping) else {}
+    return {str(found[name]) for name in ("accountId", "name", "key") if found.get(name)}
 
 
 def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:

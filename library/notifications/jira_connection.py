@@ -101,6 +101,12 @@ class _Client(JIRA):
     def edit_labels(self, key: str, changes: Sequence[Mapping[str, str]]) -> None:
         self._session.put(self._get_url(f"issue/{key}"), data=json.dumps({"update": {"labels": changes}}))
 
+    def edit_fields(self, key: str, fields: Mapping[str, Any]) -> None:
+        self._session.put(self._get_url(f"issue/{key}"), data=json.dumps({"fields": dict(fields)}))
+
+    def assign(self, key: str, user: Mapping[str, str]) -> None:
+        self._session.put(self._get_url(f"issue/{key}/assignee"), data=json.dumps(dict(user)))
+
     def link(self, inward: str, outward: str) -> None:
         data = {"type": {"name": _LINK_TYPE}, "inwardIssue": {"key": inward}, "outwardIssue": {"key": outward}}
         self._session.post(self._get_url("issueLink"), data=json.dumps(data))

@@ -35,8 +35,11 @@ _NO_JSON = "Received a response in a non-JSON format"  # slack_sdk's word for an
 _UNUSABLE = frozenset(
     {
         "cannot_dm_bot",
+        "cant_update_message",
         "channel_not_found",
+        "edit_window_closed",
         "is_archived",
+        "message_not_found",
         "messages_tab_disabled",
         "not_in_channel",
         "team_access_not_granted",
@@ -125,6 +128,17 @@ class SlackConnection:
         self._before_write = before_write
         self._caller = RetryingCaller(sleep, SlackUnavailableError, now)
         self._client: WebClient | None = None
+        self._has_app_token: bool | None = None
+
+    @property
+    def has_app_token(self) -> bool:
+        """Whether the secret has an app-level token. False also where it cannot be read."""
+        if self._has_app_token is None:
+            try:
+                self._has_app_token = bool(self._secret().app_token)
+            except SecretError:
+                self._has_app_token = False
+        return self._has_app_token
 
     def read(self, call: Callable[[WebClient], SlackResponse]) -> SlackResponse:
         """Look something up, more than once if needed.
@@ -262,6 +276,11 @@ class SlackClient:
         self._members: dict[str, str] | None = None
         self._channels: dict[str, str] = {}
 
+    @property
+    def has_app_token(self) -> bool:
+        """Whether the secret has what the service needs that takes decisions. False also where it cannot be read."""
+        return self._connection.has_app_token
+
     def channel(self, destination: str) -> str:
         """What Slack takes for a destination: a channel's name as it is, a user's id.
 
@@ -312,6 +331,36 @@ class SlackClient:
             arguments["thread_ts"] = thread[1]
         sent = self._connection.write(lambda client: client.chat_postMessage(**arguments))
         return str(sent.get("channel") or channel), str(sent.get("ts") or "")
+
+    def update(self, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
+        """Rewrite a message of Hammer's own. To do it twice does no harm.
+
+        Raises:
+            SlackDestinationError: there is no such message any more, or it cannot be rewritten.
+            SlackError: it was not rewritten, or nobody knows whether it was.
+        """
+        arguments: dict[str, Any] = {"channel": channel, "ts": ts, "text": text, "parse": "none", "link_names": False}
+        arguments["blocks"] = list(blocks)
+        self._connection.write(lambda client: client.chat_update(**arguments))
+
+    def post_ephemeral(self, channel: str, user: str, text: str) -> None:
+        """Tell one person something that nobody else sees; where that cannot be, in a direct message.
+
+        Raises:
+            SlackError: it was not told, or nobody knows whether it was.
+        """
+        arguments: dict[str, Any] = {"user": user, "text": text, "parse": "none", "link_names": False}
+        try:
+            if channel:
+                self._connection.write(lambda client: client.chat_postEphemeral(channel=channel, **arguments))
+                return
+        except (SlackDestinationError, SlackMessageRefusedError):
+            pass
+        self.post(user, text, ())
+
+    def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> None:
+        """Open a view for the person who pressed, within 3 seconds of that. Raises SlackError."""
+        self._connection.write(lambda client: client.views_open(trigger_id=trigger_id, view=dict(view)))
 
     def _user_or_id(self, destination: str) -> str:
         try:

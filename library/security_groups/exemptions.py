@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from library.network.addresses import AddressSet
+from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import PortSet
 
 
@@ -25,6 +26,8 @@ class Exemption:
         expires: the first day, in UTC, on which it no longer counts; None: it always counts.
         reason: why, for people; hostile text.
         author: who wrote the reason, such as a name or an address; hostile text, or empty.
+        other_traffic: with `ports`, what it exempts of protocols without ports, on the axis of traffic.
+        decided: the id of the decision of a person that it follows from; empty: the file `whitelist` has it.
     """
 
     group: str
@@ -33,6 +36,8 @@ class Exemption:
     expires: date | None = None
     reason: str = ""
     author: str = ""
+    other_traffic: IntervalSet = EMPTY
+    decided: str = ""
 
     @property
     def why(self) -> str:

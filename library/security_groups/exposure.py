@@ -386,7 +386,7 @@ class Evaluator:
         if not found:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(
-            ExemptionScope(_exempt_traffic(exemption.ports), exemption.sources)
+            ExemptionScope(_exempt_traffic(exemption), exemption.sources)
             for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
         )
         left = self._judge(tuple(reaches), scopes) if scopes else found
@@ -427,7 +427,7 @@ class Evaluator:
             )
             for reach, status in statuses.items()
         }
-        return tuple(sorted(exposures, key=_order))
+        return tuple(sorted(exposures, key=exposure_order))
 
     def _openings(self, reaches: tuple[Reach, ...], scopes: tuple[ExemptionScope, ...]) -> tuple[Opening, ...]:
         """Who may send what, stretch by stretch."""
@@ -442,12 +442,16 @@ class Evaluator:
         return places(reaches, scopes, self._restricted, self._public, self._internet)
 
 
-def _exempt_traffic(ports: PortSet | None) -> IntervalSet:
-    """The traffic that an exemption of these ports is about, on the axis."""
-    return EVERYTHING if ports is None else traffic_of_ports(ports)
+def _exempt_traffic(exemption: Exemption) -> IntervalSet:
+    """The traffic that an exemption is about, on the axis."""
+    if exemption.ports is None:
+        return EVERYTHING
+    ports = traffic_of_ports(exemption.ports)
+    return ports | exemption.other_traffic if exemption.other_traffic else ports
 
 
-def _order(exposure: Exposure) -> tuple[str, int, int, str, str]:
+def exposure_order(exposure: Exposure) -> tuple[str, int, int, str, str]:
+    """The order in which exposures are listed, so that an unchanged group compares equal."""
     from_port = -1 if exposure.from_port is None else exposure.from_port
     to_port = -1 if exposure.to_port is None else exposure.to_port
     return (exposure.protocol, from_port, to_port, exposure.cidr, exposure.prefix_list_id)

@@ -14,8 +14,9 @@ from tests.bench.host import host
 from tests.bench.measure import Report
 from tests.bench.reachability import reachability
 from tests.bench.scans import one_region, organization
+from tests.bench.usage import usage
 
-PARTS = ("scan", "organization", "function", "evaluation", "host", "reachability")
+PARTS = ("scan", "organization", "function", "evaluation", "host", "reachability", "usage")
 
 
 def main() -> None:
@@ -38,6 +39,8 @@ def main() -> None:
         host(report)
     if "reachability" in parts:
         reachability(report)
+    if "usage" in parts:
+        usage(report)
     raise SystemExit(report.exceeded)
 
 

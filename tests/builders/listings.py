@@ -10,7 +10,7 @@ from hammer.listing.controls import controls_broken, exposed_ports
 from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned
 from library.config import DEFAULT_RESTRICTED_PORTS
 from library.issues.issue import IssueDetails, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.security_groups.exposure import Exposure
 

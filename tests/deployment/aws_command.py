@@ -21,14 +21,16 @@ from tests.deployment.deployed import Deployed
 _make_client: Any = boto3.client  # its types want the service's name as a literal
 
 
-def given_to(service: str, operation: str, *arguments: str) -> tuple[str, dict[str, str]]:
+def given_to(service: str, operation: str, *arguments: str) -> tuple[str, dict[str, Any]]:
     """The method of the SDK, and its parameters, of a command. Raises KeyError where the SDK knows it not."""
     model = botocore.session.get_session().get_service_model(service)
     names = {xform_name(name, "-"): name for name in model.operation_names}
     shape = model.operation_model(names[operation]).input_shape
     options = {f"--{xform_name(name, '-')}": name for name in (shape.members if shape else ())}
     given = zip(arguments[::2], arguments[1::2], strict=True)
-    return xform_name(names[operation]), {options[option]: value for option, value in given}
+    lists = {name for name, member in shape.members.items() if member.type_name == "list"} if shape else set()
+    named = ((options[option], value) for option, value in given)
+    return xform_name(names[operation]), {name: [value] if name in lists else value for name, value in named}
 
 
 def call(service: str, operation: str, *arguments: str) -> Any:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -129,6 +131,44 @@ def _keep_what_events_tell_of_their_origin() -> None:
     rule.send_to_targets = sent
 
 
+def _tell_what_a_launch_template_is() -> None:
+    """Keep the tags of a launch template itself out of what it launches; moto 5.2 tells them there."""
+    from moto.ec2.models.launch_templates import LaunchTemplateVersion
+
+    make = LaunchTemplateVersion.__init__
+
+    def made(self: Any, template: Any, number: int, data: dict[str, Any], description: str) -> None:
+        tags = [each for each in data.get("TagSpecifications", []) if each["ResourceType"] != "launch-template"]
+        make(self, template, number, {**data, "TagSpecifications": tags}, description)
+
+    LaunchTemplateVersion.__init__ = made  # type: ignore[method-assign]
+
+
+def _keep_what_a_stack_set_is_told() -> None:
+    """Tell of a stack set what it was made with, which moto 5.2 forgets, and NoEcho parameters as AWS does, as ****."""
+    from moto.cloudformation.responses import CloudFormationResponse
+
+    create, describe = CloudFormationResponse.create_stack_set, CloudFormationResponse.describe_stack_set
+    hidden = re.compile(r"(?m)^  (\w+):\n(?:    .*\n)*?    NoEcho: true")
+    kept: dict[str, tuple[Any, Any]] = {}
+
+    def created(self: Any) -> Any:
+        kept[self._get_param("StackSetName")] = (self._get_param("AutoDeployment"), self._get_param("Capabilities"))
+        return create(self)
+
+    def described(self: Any) -> Any:
+        answer: Any = describe(self)
+        found = copy.copy(answer._result["StackSet"])
+        names = set(hidden.findall(found.template))
+        found.parameters = {name: "****" if name in names else value for name, value in found.parameters.items()}
+        found.auto_deployment, found.capabilities = kept[found.name]
+        answer._result["StackSet"] = found
+        return answer
+
+    CloudFormationResponse.create_stack_set = created  # type: ignore[method-assign]
+    CloudFormationResponse.describe_stack_set = described  # type: ignore[method-assign]
+
+
 def main() -> None:
     from moto.awslambda.utils import get_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -138,6 +178,8 @@ def main() -> None:
     _tell_dead_letter_queues()
     _leave_messages_in_queues()
     _keep_what_events_tell_of_their_origin()
+    _tell_what_a_launch_template_is()
+    _keep_what_a_stack_set_is_told()
     aws = DomainDispatcherApplication(create_backend_app)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

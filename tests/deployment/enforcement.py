@@ -64,15 +64,15 @@ class Enforcement:
     def _judge(self, model: Any, request_signer: Any, context: Mapping[str, Any], **_: Any) -> Any:
         role, session_policy = self._identities[request_signer._credentials.access_key]
         service, region = model.service_model.service_name, request_signer.region_name
-        call = _iam.call_of(service, model.name, context["given"], role.split(":")[4], region)
-        allowed = _iam.is_allowed(call, self._policies[role]) and (
-            session_policy is None or _iam.is_allowed(call, [session_policy])
-        )
+        calls = _iam.calls_of(service, model.name, context["given"], role.split(":")[4], region)
+        policies = [self._policies[role], *([] if session_policy is None else [[session_policy]])]
+        denied = [call for call in calls if not all(_iam.is_allowed(call, each) for each in policies)]
+        allowed = not denied
         line = {"role": role, "service": service, "operation": model.name, "region": region, "allowed": allowed}
         self._write({**line, "params": context["given"]})
         if allowed:
             return None
-        message = f"{role} is not authorized to perform {call.action} on {', '.join(call.resources)}"
+        message = f"{role} is not authorized to perform {denied[0].action} on {', '.join(denied[0].resources)}"
         error = {"Error": {"Code": CODE, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 403}}
         return SimpleNamespace(status_code=403, headers={}, content=b""), error
 

@@ -13,6 +13,8 @@ from typing import Any
 
 # Calls whose action has another name than the operation.
 _ACTIONS = {
+    # A transaction asks for the action of each of its items (DynamoDB, "Using IAM with DynamoDB transactions").
+    ("dynamodb", "TransactWriteItems"): "ConditionCheckItem",
     ("s3", "HeadObject"): "GetObject",
     ("s3", "ListObjectsV2"): "ListBucket",
     ("sns", "PublishBatch"): "Publish",
@@ -60,6 +62,18 @@ def call_of(service: str, operation: str, params: Mapping[str, Any], account_id:
     return Call(action, tuple(_resources(service, operation, params, account_id, region)), context)
 
 
+def calls_of(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> list[Call]:
+    """All that IAM is asked: tags that a call gives to what it creates need a permission of their own.
+
+    EC2 User Guide, "Grant permission to tag Amazon EC2 resources during creation".
+    """
+    calls = [call_of(service, operation, params, account_id, region)]
+    for each in params.get("TagSpecifications", ()) if service == "ec2" else ():
+        resource = f"arn:aws:ec2:{region}:{account_id}:{each['ResourceType']}/*"
+        calls.append(Call("ec2:CreateTags", (resource,), {"ec2:CreateAction": operation}))
+    return calls
+
+
 # What an expression of DynamoDB has beside attributes (Developer Guide, expressions).
 _NO_ATTRIBUTES = frozenset(
     (
@@ -86,12 +100,17 @@ def _resources(  # noqa: PLR0912 - a table of what there is
         key = params.get("Key")
         yield f"arn:aws:s3:::{params['Bucket']}" + (f"/{key}" if key else "")
     elif service == "dynamodb":
-        for table in params.get("RequestItems", {params.get("TableName"): None}):
+        items = [each for item in params.get("TransactItems", ()) for each in item.values()]
+        named = params.get("RequestItems") or [each.get("TableName") for each in items or [params]]
+        for table in dict.fromkeys(named):
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             yield f"arn:aws:dynamodb:{here}:table/{table}{index}"
     elif service == "sqs" and operation != "ListQueues":
         queue = params.get("QueueName") or params["QueueUrl"].rpartition("/")[2]
         yield f"arn:aws:sqs:{here}:{queue}"
+    elif service == "cloudformation":
+        stack = params.get("StackName", "a-stack/its-id")
+        yield stack if stack.startswith("arn:") else f"arn:aws:cloudformation:{here}:stack/{stack}"
     elif service == "sns":
         yield params["TopicArn"]
     elif (service, operation) == ("sts", "AssumeRole"):

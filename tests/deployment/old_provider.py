@@ -72,6 +72,7 @@ class NoBlock:
 
 SWAPS: tuple[Text | NoResource | NoArgument | NoBlock, ...] = (
     Text('version = "~> 6.0"', f'version = "{PROVIDER_VERSION}"', "the version that there is"),
+    Text('version = "~> 6.62"', f'version = "{PROVIDER_VERSION}"', "the version that there is"),
     Text('runtime          = "python3.13"', 'runtime          = "python3.8"', "it knows no newer runtime"),
     NoArgument("aws_lambda_function", "architectures", "came with 3.61"),
     Text("aws_s3_object", "aws_s3_bucket_object", "the name before 4.0"),
@@ -120,17 +121,26 @@ SWAPS: tuple[Text | NoResource | NoArgument | NoBlock, ...] = (
     ),
     Text("BucketOwnerEnforced", "BucketOwnerPreferred", "the value came with 3.68"),
     NoArgument("aws_dynamodb_table", "deletion_protection_enabled", "came with 4.58"),
-    NoArgument("aws_instance", "user_data_replace_on_change", "came with 4.0; before it, a change always replaced"),
-    NoArgument("aws_instance", "monitoring", "moto 5.2 has no MonitorInstances"),
-    NoArgument("aws_instance", "vpc_security_group_ids", "moto 5.2 does not tell them of an instance"),
+    NoArgument("aws_cloudwatch_metric_alarm", "region", "came with 6.0"),
+    NoArgument("aws_autoscaling_group", "max_instance_lifetime", "moto 5.2 forgets it"),
+    NoResource("aws_sqs_queue_redrive_allow_policy", "3.39 lacks it"),
     NoResource("aws_vpc_security_group_ingress_rule", "came with 4.56; the test opens no port"),
     NoResource("aws_vpc_security_group_egress_rule", "came with 4.56; traffic is not emulated"),
     Text("data.aws_region.current.region", "data.aws_region.current.name", "the name before 6.0"),
     NoBlock("operation_preferences", "came with 4.0"),
     NoBlock("deployment_targets", "came with 4.0"),
-    NoArgument("aws_cloudformation_stack_set_instance", "stack_set_instance_region", "came with 6.0"),
+    NoBlock("managed_execution", "3.39 lacks it"),
+    Text("stack_set_instance_region", "region", "the name before 6.0"),
     NoArgument("aws_cloudformation_stack_set", "call_as", "came with 3.64"),
+    NoArgument("aws_cloudformation_stack_set", "depends_on_stack_sets", "3.39 lacks it"),
     NoArgument("aws_cloudformation_stack_set_instance", "call_as", "came with 3.64"),
+)
+
+# What today's code has no more, and version 0.1.0 had.
+SWAPS_OF_0_1_0: tuple[NoArgument, ...] = (
+    NoArgument("aws_instance", "user_data_replace_on_change", "came with 4.0; before it, a change always replaced"),
+    NoArgument("aws_instance", "monitoring", "moto 5.2 has no MonitorInstances"),
+    NoArgument("aws_instance", "vpc_security_group_ids", "moto 5.2 does not tell them of an instance"),
 )
 
 
@@ -147,7 +157,7 @@ def swapped(source: Path, target: Path, *, all_of_them: bool = True) -> None:
     """
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
     files = sorted(target.rglob("*.tf"))
-    for swap in SWAPS:
+    for swap in SWAPS if all_of_them else (*SWAPS, *SWAPS_OF_0_1_0):
         if not _applied(swap, files) and all_of_them:
             raise SwapError(f"nothing to swap: {swap}")
 

@@ -17,7 +17,17 @@ from tests.deployment.old_provider import PROVIDER_VERSION
 
 TERRAFORM_CODE = Path(__file__).resolve().parents[2] / "deployment" / "terraform"
 _SERVICES = (
-    *("cloudformation", "cloudwatch", "cloudwatchevents", "cloudwatchlogs", "dynamodb", "ec2", "iam", "kms"),
+    *(
+        "autoscaling",
+        "cloudformation",
+        "cloudwatch",
+        "cloudwatchevents",
+        "cloudwatchlogs",
+        "dynamodb",
+        "ec2",
+        "iam",
+        "kms",
+    ),
     *("lambda", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"),
 )
 

@@ -29,6 +29,7 @@ def test_there_is_a_pattern_for_each_metric() -> None:
         ("run_ended", r"= \"remediation\""),
         ("run_ended", r"= \"publishing\""),
         ("run_ended", r"= \"immediate\""),
+        ("run_ended", r"= \"timers\""),
         ("outcome", r"= \"partial\""),
         ("outcome", r"= \"failed\""),
     ]

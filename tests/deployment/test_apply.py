@@ -9,17 +9,19 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from deployment import package
+from deployment import cost, package
 from library.aws.conditional_writes import TABLE_DEFINITION
 from tests.deployment.deployed import ACCOUNT, BUCKET, REGION, SLAVES, Deployed
 from tests.deployment.emulator import emulated_aws
 from tests.deployment.old_provider import swapped
+from tests.deployment.service_requests import ServiceRequest, admits
 from tests.deployment.terraform import (
     TERRAFORM_CODE,
     Terraform,
@@ -38,6 +40,7 @@ FINDINGS = f"arn:aws:sns:{REGION}:{ACCOUNT}:hammer-inspector-findings"
 # The host may write to its log group, not make one (library/jobs/host_logs.py).
 MAY_BE_REFUSED = {("logs", "CreateLogGroup")}
 RELEASE_0_1_0 = Path(__file__).parents[1] / "data" / "terraform-0.1.0"
+BUSES = ("default", "hammer-events")
 INSPECTOR_EVENT = Path(__file__).parents[1] / "data" / "inspector2-event.json"
 
 
@@ -146,7 +149,7 @@ def kept_by_an_upgrade(deployed: Deployed) -> dict[str, Any]:
             (account, role["RoleName"]): role["RoleId"]
             for account in (ACCOUNT, *SLAVES)
             for role in deployed.client("iam", account).list_roles()["Roles"]
-            if not role["RoleName"].endswith("-events")
+            if not role["RoleName"].endswith(("-events", "-initiate", "-filter"))
         },
         "topics": sorted(topic["TopicArn"] for topic in deployed.client("sns").list_topics()["Topics"]),
         "logs": [
@@ -208,6 +211,10 @@ def test_the_readme_leads_from_a_clone_to_a_restored_group_and_back_to_nothing(
         check_the_table(deployed)
     with subtests.test("the roles of the slaves"):
         check_whom_the_slaves_trust(deployed)
+    with subtests.test("every queue, function and rule has an alarm"):
+        check_the_alarms(deployed)
+    with subtests.test("services may send what they send, and nobody else"):
+        check_what_services_may(deployed)
     with subtests.test("the README's first scan finds the open groups of every account"):
         check_the_first_issues(deployed, reader)
     with subtests.test("an event in a slave leads to an issue and its end"):
@@ -246,6 +253,73 @@ def install(reader: Reader) -> None:
 def check_that_a_second_plan_changes_nothing(terraform: Terraform) -> None:
     code, out = terraform.run("plan", "-detailed-exitcode", "-no-color", accepted=(0, 2))
     assert code == 0, out
+
+
+def check_the_alarms(deployed: Deployed) -> None:
+    alarms = deployed.client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
+
+    def watched(metric: str, dimension: str) -> set[str]:
+        found = [each for each in alarms if each.get("MetricName") == metric]
+        return {each["Value"] for alarm in found for each in alarm["Dimensions"] if each["Name"] == dimension}
+
+    queues = {url.rpartition("/")[2] for url in deployed.client("sqs").list_queues()["QueueUrls"]}
+    dead_letters = {name for name in queues if name.endswith("-dead-letters")}
+    assert watched("ApproximateNumberOfMessagesVisible", "QueueName") == dead_letters
+    assert watched("ApproximateAgeOfOldestMessage", "QueueName") == queues - dead_letters
+    functions = {each["FunctionName"] for each in deployed.client("lambda").list_functions()["Functions"]}
+    assert watched("Errors", "FunctionName") == functions
+    events = deployed.client("events")
+    rules = {(bus, rule["Name"]) for bus in BUSES for rule in events.list_rules(EventBusName=bus)["Rules"]}
+    assert watched("FailedInvocations", "RuleName") == {name for _, name in rules}
+    with_dead_letters = {
+        rule
+        for bus, rule in rules
+        for target in events.list_targets_by_rule(Rule=rule, EventBusName=bus)["Targets"]
+        if "DeadLetterConfig" in target
+    }
+    assert watched("InvocationsFailedToBeSentToDLQ", "RuleName") == with_dead_letters
+    # What is paid for: an alarm, or each metric of one's metric math. Two are for the queues of immediate mode, whose
+    # severities the configuration does not have yet.
+    billed = sum(len([query for query in alarm.get("Metrics", []) if "MetricStat" in query]) or 1 for alarm in alarms)
+    assert billed == sum(cost.ALARM_METRICS.values()) + 2
+    assert len(deployed.client("cloudwatch").list_dashboards()["DashboardEntries"]) == 1
+
+
+def check_what_services_may(deployed: Deployed) -> None:
+    """The policies of queues and of the key, with what each service is documented to tell of a request."""
+    sqs, kms = deployed.client("sqs"), deployed.client("kms")
+    (key,) = [alias["TargetKeyId"] for alias in kms.list_aliases()["Aliases"] if alias["AliasName"] == "alias/hammer"]
+    written = re.search(r"(?ms)^```json\n(.*?)^```$", README.read_text("utf-8"))
+    assert written
+    documented = json.loads(written[1].replace("<account>", ACCOUNT).replace("<region>", REGION))
+    of_key = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    assert of_key["Statement"][1:] == documented
+    rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/hammer-events/hammer-receive-security-group-events"
+    foreign = f"arn:aws:events:{REGION}:{SLAVES[0]}:rule/anything"
+    for sender, queue, source in (
+        ("sns", "hammer-describe-security-groups", SCANS),
+        ("sns", "hammer-describe-security-groups-dead-letters", SCANS),
+        ("events", "hammer-receive-security-group-events", rule),
+        ("events", "hammer-receive-security-group-events-dead-letters", rule),
+        ("events", "hammer-initiate-security-groups-dead-letters", rule),
+    ):
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+        request = ServiceRequest(sender, "sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}", source)
+        assert admits(json.loads(asked), request), (sender, queue)
+        assert not admits(json.loads(asked), replace(request, source=foreign)), (sender, queue)
+        for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+            assert admits(of_key, replace(request, action=action, resource=key)), (sender, action)
+    alarm = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:hammer-not-scanned"
+    assert admits(of_key, ServiceRequest("cloudwatch", "kms:GenerateDataKey", key, alarm))
+    assert not admits(
+        of_key, ServiceRequest("cloudwatch", "kms:GenerateDataKey", key, alarm.replace(ACCOUNT, SLAVES[0]))
+    )
+    logs = ServiceRequest(
+        "logs.eu-west-1", "kms:GenerateDataKey", key, f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/x"
+    )
+    assert admits(of_key, logs)
+    assert not admits(of_key, replace(logs, source=logs.source.replace("/aws/x", "/others")))
 
 
 def check_the_table(deployed: Deployed) -> None:
@@ -406,7 +480,7 @@ def check_from_the_first_ticket_to_the_restore(
         return item
 
     look()
-    assert "host_instance_id" in reader.follow("By hand on the host")
+    assert '"InstanceId": "i-' in reader.follow("By hand on the host")
     assert f"s3://{BUCKET}/config is valid." in reader.follow("By hand on the host")
     write_configuration(terraform, jira.url)
     assert "Apply complete" in reader.follow("The first ticket")
@@ -466,19 +540,20 @@ def check_whom_a_slave_trusts(deployed: Deployed, account: str) -> None:
         for role in roles
         if role["RoleName"] != "hammer-cloudsec-crossact-events"
     }
+    main = f"arn:aws:iam::{ACCOUNT}"
     asks = {"StringEquals": {"sts:ExternalId": "change-this-shared-secret"}}
     assert trust == {
         name: [
             {
                 "Effect": "Allow",
                 "Action": "sts:AssumeRole",
-                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/{trusted}"},
-                "Condition": asks,
+                "Principal": {"AWS": f"{main}:root"},
+                "Condition": {"ArnEquals": {"aws:PrincipalArn": [f"{main}:role/{each}" for each in trusted]}, **asks},
             }
         ]
         for name, trusted in {
-            "hammer-cloudsec-crossact-id": "hammer-cloudsec-master-id",
-            "hammer-cloudsec-crossact-ec2": "hammer-cloudsec-master-ec2",
+            "hammer-cloudsec-crossact-id": ["hammer-cloudsec-master-id", "hammer-cloudsec-master-filter"],
+            "hammer-cloudsec-crossact-ec2": ["hammer-cloudsec-master-ec2"],
         }.items()
     }
 
@@ -519,7 +594,7 @@ def check_a_second_hammer(aws: str, terraform: Terraform) -> None:
     assert len(names) > 30
     assert [name for name in names if "second-" not in name and name != "second"] == []
     roles = [each["values"] for each in planned if each["type"] == "aws_iam_role"]
-    assert len(roles) == 3
+    assert len(roles) == 5
     assert {(role["path"], role["permissions_boundary"]) for role in roles} == {
         ("/security/", "arn:aws:iam::123456789012:policy/boundary")
     }

@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from deployment.cost import BATCH, LOOK_WAIT, LOOKS_AT_ONCE, Estate, batch_seconds, immediate, monthly, table
+from deployment.cost import (
+    ALARM_METRICS,
+    BATCH,
+    LOOK_WAIT,
+    LOOKS_AT_ONCE,
+    WORK_QUEUES,
+    Estate,
+    batch_seconds,
+    immediate,
+    monthly,
+    table,
+    way_out,
+)
 
-README = Path(__file__).parents[2] / "deployment" / "README.md"
+DEPLOYMENT = Path(__file__).parents[2] / "deployment"
+README = DEPLOYMENT / "README.md"
+MODULES = DEPLOYMENT / "terraform" / "modules"
 
 
 def test_the_readme_shows_the_table() -> None:
     text = README.read_text("utf-8")
     assert table() in text
     assert f"`immediate_remediation` adds {immediate():.2f}" in text
+    assert way_out() in text
+
+
+def _rows(text: str, name: str) -> int:
+    """How many entries a map of `locals` has."""
+    start = re.search(rf"(?m)^  {name} += {{\n", text)
+    assert start
+    body = text[start.end() : text.index("\n  }\n", start.end())]
+    return len(re.findall(r'^    ["(].* = {', body, re.MULTILINE))
+
+
+def test_the_alarms_and_queues_that_are_paid_for_are_those_that_terraform_makes() -> None:
+    text = "\n".join(file.read_text("utf-8") for file in sorted((MODULES / "master").glob("*.tf")))
+    functions, queues, rules = (_rows(text, name) for name in ("functions", "queues", "rules"))
+    patterns = 2  # of the main account's own rules, CloudTrail's and Inspector's, in the main region
+    assert "forward_inspector         = true" in text
+    jobs, alarms = 2, (MODULES / "master" / "alarms.tf").read_text("utf-8").partition("  alarms = merge(")[2]
+    made = {
+        "dead-letters": functions,
+        "errors": functions,
+        "waiting": queues,
+        "failed-invocations": rules + patterns,
+        "lost-invocations": rules,
+        "not-scanned": 1,
+        "never-scanned": 1,
+        "remediation-limit": 1,
+        "missing": 2 * jobs,
+        "run": 2,
+        "host": 3,
+    }
+    assert queues == WORK_QUEUES
+    assert made == ALARM_METRICS
+    kinds = re.findall(r'"([a-z-]+)/\$\{', alarms) + re.findall(r'"(run|host)/', alarms)
+    kinds += re.findall(r'(?m)^      "([a-z-]+)" = \{', alarms)
+    assert set(kinds) == made.keys()
 
 
 def test_what_is_per_scan_grows_with_the_accounts_and_the_rest_does_not() -> None:

@@ -68,10 +68,13 @@ class Host:
 def host(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
     """What the user data makes of an instance."""
     root = tmp_path_factory.mktemp("host")
-    for folder in ("opt", "etc/profile.d", "etc/systemd/system", "stand-ins"):
+    for folder in ("opt", "etc/dnf", "etc/profile.d", "etc/systemd/system", "stand-ins"):
         (root / folder).mkdir(parents=True)
     stand_ins = {
-        "aws": f'echo aws "$@" >>"{root}/commands"; cp "{bundle}" "${{@: -1}}"',
+        # The first answer is lost.
+        "aws": f'echo aws "$@" >>"{root}/commands"; test -e {root}/asked || {{ touch {root}/asked; exit 1; }}; '
+        f'cp "{bundle}" "${{@: -1}}"',
+        "sleep": f'echo sleep "$@" >>"{root}/commands"',
         "dnf": f'echo dnf "$@" >>"{root}/commands"; ln -s "{sys.executable}" "{root}/stand-ins/python3.11"',
         "systemctl": f'echo systemctl "$@" >>"{root}/commands"',
         "useradd": f'echo useradd "$@" >>"{root}/commands"',
@@ -84,6 +87,7 @@ def host(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
         "bucket": "a-bucket",
         "bundle": "host/abc/hammer-host-arm64.zip",
         "bundle_sha256": hashlib.sha256(bundle.read_bytes()).hexdigest(),
+        "environment": "AWS_USE_FIPS_ENDPOINT=true",
         "https_proxy": "http://proxy.example.com:3128",
         "no_proxy": "169.254.169.254",
         "log_group": "/aws/ec2/hammer-reporting-remediation",
@@ -134,6 +138,7 @@ def test_timers_come_from_the_configuration(host: Host) -> None:
         "HAMMER_LOG_GROUP=/aws/ec2/hammer-reporting-remediation\n"
         "HAMMER_IMMEDIATE_QUEUE=https://sqs.eu-west-1.amazonaws.com/123456789012/hammer-immediate-remediation\n"
         "HTTPS_PROXY=http://proxy.example.com:3128\nNO_PROXY=169.254.169.254\n"
+        "AWS_USE_FIPS_ENDPOINT=true\n"
     )
     assert (
         "ExecStart=/opt/hammer/venv/bin/python -m deployment.systemd_timers --folder /etc/systemd/system --start"
@@ -143,12 +148,36 @@ def test_timers_come_from_the_configuration(host: Host) -> None:
 
 def test_no_package_index_is_asked(host: Host) -> None:
     commands = host.text("/commands").splitlines()
+    copy = "aws s3 cp --only-show-errors s3://a-bucket/host/abc/hammer-host-arm64.zip /opt/hammer/bundle.zip"
     assert commands == [
+        "systemctl daemon-reload",
+        "systemctl restart amazon-ssm-agent",
         "dnf install --assumeyes python3.11",
-        "aws s3 cp --only-show-errors s3://a-bucket/host/abc/hammer-host-arm64.zip /opt/hammer/bundle.zip",
+        *(copy, "sleep 15", copy),
         "useradd --system --no-create-home --home-dir /opt/hammer --shell /sbin/nologin hammer",
         "systemctl daemon-reload",
         "systemctl enable --now hammer-timers.timer",
         "systemctl start hammer-timers.service",
     ]
     assert "pip" not in os.listdir(host.root / "opt/hammer/venv/bin")  # noqa: PTH208
+
+
+def test_the_agent_that_lets_people_in_has_the_proxy_and_so_has_dnf(host: Host) -> None:
+    proxy = "http://proxy.example.com:3128"
+    assert host.text("/etc/systemd/system/amazon-ssm-agent.service.d/override.conf") == (
+        f'[Service]\nEnvironment="http_proxy={proxy}"\nEnvironment="https_proxy={proxy}"\n'
+        'Environment="no_proxy=169.254.169.254"\n'
+    )
+    assert host.text("/etc/dnf/dnf.conf") == f"proxy={proxy}\n"
+
+
+def test_the_host_shows_each_hour_that_it_lives(host: Host) -> None:
+    service = host.text("/etc/systemd/system/hammer-timers.service")
+    assert "ExecStopPost=/opt/hammer/venv/bin/python -m deployment.run_ended timers\n" in service
+
+
+def test_a_login_shell_has_the_environment_of_the_jobs(host: Host) -> None:
+    profile = host.root / "etc/profile.d/hammer.sh"
+    told = f'. {profile}; echo "$HAMMER_CONFIG $AWS_USE_FIPS_ENDPOINT"'
+    done = subprocess.run(["bash", "-c", told], env=host.environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "s3://a-bucket/config true\n", done.stderr

@@ -59,11 +59,18 @@ def test_what_systemd_cannot_say_is_an_error(cron: str) -> None:
 
 
 def configured(
-    folder: Path, section: dict[str, Any] | None = None, *, has_queue: bool = False, **cronjobs: str
+    folder: Path,
+    section: dict[str, Any] | None = None,
+    *,
+    has_queue: bool = False,
+    decisions: dict[str, Any] | None = None,
+    slack: dict[str, Any] | None = None,
+    **cronjobs: str,
 ) -> dict[str, str]:
     aws = {"main_account_id": "123456789012", "region": "eu-west-1", "accounts": {"123456789012": "master"}}
     check = {"ddb.table_name": "issues", **(section or {})}
     config = {"aws": aws, "cronjobs": cronjobs, "secgrp_unrestricted_access": check}
+    config |= {"decisions": decisions or {}, "slack": slack or {}}
     files = {"config": ("config.json", json.dumps(config).encode())}
     return units(parse_configuration(files), folder, has_queue=has_queue)
 
@@ -110,6 +117,23 @@ def test_nothing_is_looked_for_where_nothing_is_asked_for(
     tmp_path: Path, section: dict[str, Any], has_queue: bool
 ) -> None:
     assert configured(tmp_path, section, has_queue=has_queue) == {}
+
+
+def test_who_listens_to_slack_is_a_service_that_is_watched(tmp_path: Path) -> None:
+    files = configured(tmp_path, decisions={"enabled": True}, slack={"enabled": True})
+    assert list(files) == ["hammer-listen.service"]
+    text = files["hammer-listen.service"]
+    assert f"ExecStart={tmp_path}/venv/bin/python -m reporting.listen_for_decisions\n" in text
+    for line in ("Type=notify", "WatchdogSec=180", "Restart=always", "RestartPreventExitStatus=1 2"):
+        assert f"{line}\n" in text
+    assert write(files, tmp_path) == (["hammer-listen.service"], [])
+    assert write(files, tmp_path) == ([], [])
+    assert write(configured(tmp_path), tmp_path) == ([], ["hammer-listen.service"])
+
+
+@pytest.mark.parametrize("sections", [{"decisions": {"enabled": True}}, {"slack": {"enabled": True}}])
+def test_nobody_listens_where_decisions_or_slack_are_off(tmp_path: Path, sections: dict[str, Any]) -> None:
+    assert configured(tmp_path, **sections) == {}
 
 
 def test_units_follow_the_configuration(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import REPORTING_LOCK_ID, Lock
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.reconcile import Change, Event
-from tests.deployment.iam import actions_of, call_of, is_allowed
+from tests.deployment.iam import actions_of, call_of, calls_of, is_allowed
 from tests.permission_recorder import ACCOUNT, REGION, policy
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ def _writes() -> Writes:
 @pytest.mark.parametrize(
     "sets",
     [
-        pytest.param({"remediation_details": {}}, id="the journal"),
+        pytest.param({"remediation_details": {}}, id="the journal, in its own item as well"),
         pytest.param({"remediation_details.restored": None}, id="the flag of a restore"),
         pytest.param({"slack_details": {}}, id="what Slack was told"),
         pytest.param({"closing_notice": {}}, id="that owners were warned"),
@@ -64,15 +64,35 @@ def test_what_functions_may_not_write_and_the_host_may(writes: Writes, sets: Map
     assert (writes.allowed(FUNCTIONS), writes.allowed(HOST)) == ([False], [True])
 
 
+def test_functions_may_not_write_the_journal_s_own_item(writes: Writes) -> None:
+    IssueTable(cast(Any, writes), "issues").write_journal(ACCOUNT, "sg-1", {"journal": {}})
+    assert (writes.allowed(FUNCTIONS), writes.allowed(HOST)) == ([False], [True])
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource", "is_allowed_to"),
+    [
+        ("AuthorizeSecurityGroupIngress", "security-group-rule", True),
+        ("RunInstances", "security-group-rule", False),
+        ("AuthorizeSecurityGroupIngress", "instance", False),
+    ],
+)
+def test_remediation_tags_the_rules_that_it_adds_and_nothing_else(
+    operation: str, resource: str, is_allowed_to: bool
+) -> None:
+    params = {"GroupId": "sg-1", "TagSpecifications": [{"ResourceType": resource, "Tags": []}]}
+    (*_, tagging) = calls_of("ec2", operation, params, ACCOUNT, REGION)
+    assert is_allowed(tagging, [policy("remediation-in-account")]) is is_allowed_to
+
+
 def test_what_functions_write(writes: Writes) -> None:
     table = IssueTable(cast(Any, writes), "issues")
     again = replace(ISSUE, occurrence=2, remediation_details={"restored": {}}, slack_details={"told": "them"})
-    table.write(Change(Event.FOUND, ISSUE, None), look=1)
-    table.write(Change(Event.FOUND_AGAIN, again, ISSUE), look=2)
-    table.claim(ISSUE, 3)
-    table.mark(ISSUE, 3)
+    table.write(Change(Event.FOUND, ISSUE, None), seen=NOW)
+    table.write(Change(Event.FOUND_AGAIN, again, ISSUE), seen=NOW)
+    table.record_seen(ISSUE, NOW)
     table.update(ISSUE, {"looked_up": 1})
-    assert writes.allowed(FUNCTIONS) == [True] * 5
+    assert writes.allowed(FUNCTIONS) == [True] * 4
     assert writes.calls[0][1]["ConditionExpression"] == "attribute_not_exists(issue_id)"
     assert "jira_details" in writes.calls[0][1]["ExpressionAttributeNames"].values()  # every issue has it
 
@@ -94,13 +114,19 @@ def test_functions_do_not_take_a_lock_or_let_go_of_one(writes: Writes, lock_id: 
 
 def test_nobody_may_write_or_delete_a_whole_item() -> None:
     """PutItem takes the attributes away that it does not name, whatever a condition says of those that it does."""
-    for policies in (FUNCTIONS, HOST):
+    for policies, more in ((FUNCTIONS, {"dynamodb:ConditionCheckItem"}), (HOST, set[str]())):
         written = {action for action in actions_of(policies) if action.startswith("dynamodb:")}
-        assert written == {f"dynamodb:{name}" for name in ("BatchGetItem", "GetItem", "Query", "UpdateItem")}
+        assert written == more | {f"dynamodb:{name}" for name in ("BatchGetItem", "GetItem", "Query", "UpdateItem")}
 
 
-def test_functions_may_not_touch_backups() -> None:
-    key = "security_groups/123456789012/eu-west-1/sg-1_20261122T030000.000000Z.json"
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("security_groups/123456789012/eu-west-1/sg-1_20261122T030000.000000Z.json", id="a backup"),
+        pytest.param("closing/123456789012/eu-west-1/sg-1/20261122T030000.000000Z.json", id="what a change closed"),
+    ],
+)
+def test_functions_may_not_touch_backups(key: str) -> None:
     for operation in ("PutObject", "GetObject"):
         call = call_of("s3", operation, {"Bucket": "b", "Key": key}, ACCOUNT, REGION)
         assert not is_allowed(call, FUNCTIONS)

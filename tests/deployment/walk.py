@@ -21,7 +21,7 @@ from tests.deployment.terraform import TERRAFORM_PROGRAM
 README = ROOT / "deployment" / "README.md"
 NOT_RUN = {
     "make package": "the package for this machine's processor is built once for all tests",
-    "aws ssm start-session --target <host_instance_id>": "no instance boots; test_host_bundle.py runs its user data",
+    "aws ssm start-session --target <instance_id>": "no instance boots; test_host_bundle.py runs its user data",
     "sudo su -": "the host is a process of this machine, with the environment that the user data gives",
     "cd /hammer-correlation-engine": "as above: the sources are those of the repository",
     "terraform -chdir=deployment/terraform/accounts/sample providers lock -platform=linux_amd64 "
@@ -55,7 +55,9 @@ def blocks_of(text: str) -> list[Block]:
     found = []
     for section in re.split(r"(?m)^## ", text)[1:]:
         heading = section.partition("\n")[0]
-        for block in re.findall(r"(?ms)^ *```\n(.*?)^ *```$", section):
+        for language, block in re.findall(r"(?ms)^ *```(\w*)\n(.*?)^ *```$", section):
+            if language:  # a document to copy, not commands
+                continue
             found.append(Block(heading, tuple(textwrap.dedent(block).strip().splitlines())))
     return found
 

@@ -44,6 +44,7 @@ CONFIG = {
 STANDS_FOR = {"<folder>": "config", "<id>": SHOP, "FILE": "event.json", "…": "config"}
 _GROUP = "--account 210987654321 --region eu-west-1 --group $GROUP"
 NAMED_IN_PASSING = {
+    "decide": f"decide not-mine {_GROUP} --owner jane@example.com",
     "explain": f"explain {_GROUP}",
     "inspector": "inspector --replay FILE",
     "restore": f"restore {_GROUP}",
@@ -53,13 +54,17 @@ NAMED_IN_PASSING = {
 NOT_RUN = {
     "demo": "tests/integration/documents runs it, and compares what it prints with README.md",
     "explain --ask-aws": "the emulated AWS has no Reachability Analyzer; tests/integration/reachability has a stand-in",
+    'exemptions --end 210987654321/sg-7c228307/1 --reason "not needed any more"': (
+        "tests/integration/hammer/test_decide.py ends one"
+    ),
+    "listen": "runs until it is stopped; tests/integration/reporting/test_listen.py runs it",
     "immediate": "waits for the host's queue; tests/integration/hammer/test_immediate.py runs it",
     "--install-completion": "writes to the startup file of the user's shell",
     "report needs the extra 'host', which is not installed": "is the beginning of a message",
 }
 """Each with its reason."""
 # What each of these needs, those before have made.
-ORDER = ("bootstrap", "identify", "report", "publish", "remediate", "restore --account", "restore --release")
+ORDER = ("bootstrap", "identify", "report", "publish", "remediate", "restore --account", "restore --release", "decide")
 ISSUES_FOUND = 3
 
 

@@ -34,6 +34,10 @@ ROOMS: Mapping[str, Room] = {
         _modules("identification/reachability", "network sentences verdict ways"),
         ("tests/unit/reachability",),
     ),
+    "use": Room(
+        _modules("identification/usage", "classify evidence flow_logs keep records"),
+        ("tests/unit/usage",),
+    ),
     "inspector": Room(
         _modules(
             "identification/inspector",
@@ -42,15 +46,12 @@ ROOMS: Mapping[str, Room] = {
         ("tests/unit/inspector",),
     ),
     "events": Room(
-        _modules(
-            "identification", "cloudtrail deliveries event_openings events events_told expected_changes scan_targets"
-        ),
+        _modules("identification", "cloudtrail events messages"),
         (
             "tests/unit/identification/test_deliveries.py",
-            "tests/unit/identification/test_event_openings.py",
+            "tests/unit/identification/test_cloudtrail.py",
             "tests/unit/identification/test_events.py",
-            "tests/unit/identification/test_expected_changes.py",
-            "tests/unit/identification/test_scan_targets.py",
+            "tests/unit/identification/test_messages.py",
         ),
     ),
     "reporting": Room(

@@ -1,4 +1,7 @@
-"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N]`: run seeds, show the history of one that fails.
+"""`python -m tests.simulation [SEED ...] [--seeds N] [--first N] [--lag S]`: run seeds, show the history of a failure.
+
+`--events` runs the histories in which every change has its event (`event_histories.py`), `--lag 280` those of an EC2
+that shows changes so many seconds late at most.
 
 `make soak SEEDS=N` runs it on every core.
 """
@@ -10,27 +13,34 @@ import os
 import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from multiprocessing import Pool
 
 _CHUNK = 25
 
 
-def run(seeds: list[int]) -> tuple[int, float, int, str]:
+def run(seeds: list[int], *, events: bool = False, lag: float | None = None) -> tuple[int, float, int, str]:
     """Run seeds until one fails.
+
+    Args:
+        seeds: the seeds.
+        events: whether to run histories of events.
+        lag: how late EC2 shows a change at most, in seconds; None: as late as usual.
 
     Returns:
         How many were run, how many virtual seconds and steps that were, and what failed, else an empty text.
     """
-    from tests.simulation.run import simulate
+    from tests.simulation.event_histories import history
+    from tests.simulation.run import LONGEST_LAG_S, simulate
     from tests.simulation.world import InvariantError
 
     virtual, steps = 0.0, 0
     for number, seed in enumerate(seeds, 1):
         try:
-            world = simulate(seed)
+            world = history(seed) if events else simulate(seed, longest_lag=LONGEST_LAG_S if lag is None else lag)
         except InvariantError as error:
-            history = "\n".join(getattr(error, "__notes__", ()))
-            return number, virtual, steps, f"{history}\n\nseed {seed}: {error}"
+            notes = "\n".join(getattr(error, "__notes__", ()))
+            return number, virtual, steps, f"{notes}\n\nseed {seed}: {error}"
         virtual += world.now
         steps += world.scheduler.steps
     return len(seeds), virtual, steps, ""
@@ -42,14 +52,19 @@ def main() -> int:
     parser.add_argument("seed", nargs="*", type=int, help="run these seeds only")
     parser.add_argument("--seeds", type=int, default=400, help="how many seeds to run (default: 400)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
+    parser.add_argument("--events", action="store_true", help="run histories in which every change has its event")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--lag", type=float, default=60, help="how late EC2 may show a change, in seconds (default: 60)"
+    )
     options = parser.parse_args()
     seeds = options.seed or list(range(options.first, options.first + options.seeds))
     chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
+    work = partial(run, events=options.events, lag=options.lag)
     begun, done, virtual, steps, failure = time.monotonic(), 0, 0.0, 0, ""
     # The end of the block stops what the other processes are at.
     with Pool(options.workers) if options.workers > 1 else nullcontext() as pool:
-        for number, more, taken, failure in pool.imap_unordered(run, chunks) if pool else map(run, chunks):
+        for number, more, taken, failure in pool.imap_unordered(work, chunks) if pool else map(work, chunks):
             done, virtual, steps = done + number, virtual + more, steps + taken
             if failure:
                 break

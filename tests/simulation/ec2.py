@@ -41,6 +41,7 @@ class Rule:
     source: str
     description: str = field(default="", compare=False)
     rule_id: str = field(default="", compare=False)
+    tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         ports = "" if self.from_port is None else f" {self.from_port}-{self.to_port}"
@@ -93,6 +94,7 @@ class Ec2:
         flickers: whether each read is late on its own, so that an answer may be older than the one before.
         quota: how many rules a group may have, IPv4 and IPv6 counted apart.
         refuses: whether nobody may add a rule.
+        denies_tags: whether an organization's policy denies tags of rules.
         is_used: whether each group has a network interface, without a public address.
     """
 
@@ -102,6 +104,7 @@ class Ec2:
         self.flickers = False
         self.quota = QUOTA
         self.refuses = False
+        self.denies_tags = False
         self.is_used = False
         self._now = now
         self._random = random
@@ -187,17 +190,26 @@ class Ec2:
 
     # Writes.
 
-    def authorize_security_group_ingress(self, GroupId: str, IpPermissions: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def authorize_security_group_ingress(
+        self,
+        GroupId: str,  # noqa: N803
+        IpPermissions: Any,  # noqa: N803
+        TagSpecifications: Any = (),  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
         group = self._existing(GroupId)
         if self.refuses:
             raise client_error("UnauthorizedOperation")
+        if TagSpecifications and self.denies_tags:
+            raise client_error("UnauthorizedOperation", "not authorized to perform: ec2:CreateTags")
+        tags = tuple((tag["Key"], tag["Value"]) for each in TagSpecifications for tag in each["Tags"])
         rules = [rule for permission in IpPermissions for rule in parse(permission)]
         for rule in rules:
             if rule in group.rules or rules.count(rule) > 1:
                 raise client_error("InvalidPermission.Duplicate", f"the specified rule already exists: {rule}")
         if used(*group.rules, *rules) > self.quota:
             raise client_error("RulesPerSecurityGroupLimitExceeded")
-        added = tuple(replace(rule, rule_id=self._next_id()) for rule in rules)
+        added = tuple(replace(rule, rule_id=self._next_id(), tags=tags) for rule in rules)
         self._change("AuthorizeSecurityGroupIngress", GroupId, replace(group, rules=(*group.rules, *added)))
         return {"Return": True, "SecurityGroupRules": [self._described_rule(GroupId, rule) for rule in added]}
 
@@ -224,7 +236,8 @@ class Ec2:
         group = self._existing(group_id)
         if rule in group.rules:
             raise client_error("InvalidPermission.Duplicate", f"the specified rule already exists: {rule}")
-        edited = replace(rule, rule_id=rule_id)
+        (old,) = (each for each in group.rules if each.rule_id == rule_id)
+        edited = replace(rule, rule_id=rule_id, tags=old.tags)
         rules = tuple(edited if each.rule_id == rule_id else each for each in group.rules)
         if used(*rules) > self.quota:
             raise client_error("RulesPerSecurityGroupLimitExceeded")
@@ -310,7 +323,7 @@ class Ec2:
             "IpProtocol": rule.protocol,
             "FromPort": -1 if rule.from_port is None else rule.from_port,
             "ToPort": -1 if rule.to_port is None else rule.to_port,
-            "Tags": [],
+            "Tags": [{"Key": key, "Value": value} for key, value in rule.tags],
             **sources[rule.kind],
             **({"Description": rule.description} if rule.description else {}),
         }

@@ -20,3 +20,11 @@ def client_error(code: str, message: str = "", operation: str = "Simulated") -> 
     """An error of AWS with this code."""
     response: Any = {"Error": {"Code": code, "Message": message or code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return error_class(code)(response, operation)
+
+
+def transaction_error(reason: str) -> ClientError:
+    """How DynamoDB says why a transaction was not done: a reason for each item (TransactWriteItems)."""
+    error = client_error("TransactionCanceledException", operation="TransactWriteItems")
+    response: Any = error.response
+    response["CancellationReasons"] = [{"Code": "None"}, {"Code": reason}]
+    return error

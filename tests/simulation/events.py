@@ -1,7 +1,8 @@
 """The way of events: every change of a group is a CloudTrail event, and the deployed functions lead it to the table.
 
 An event comes late, more than once, in any order, or not at all. The queue hands events to the receive function in
-batches; what that publishes comes to the describe function, again and again until it is done, as SQS does it.
+batches; what that publishes, at once and with a delay, comes to the describe function, some of it together, and again
+and again until it is done, as SQS does it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _VISIBILITY_S = 120.0
-_QUEUE = f"arn:aws:sqs:{REGION}:{MAIN}:hammer-describe-security-groups"
+_NAME = "hammer-describe-security-groups"
+_ENVIRONMENT = {
+    "SNS_ARN": f"arn:aws:sns:{REGION}:{MAIN}:{_NAME}",
+    "SCAN_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{MAIN}/{_NAME}",
+}
 _SOURCES = {"IpRanges": "cidrIpv4", "Ipv6Ranges": "cidrIpv6", "PrefixListIds": "prefixListId"}
 _LISTS = {
     "IpRanges": ("ipRanges", "cidrIp"),
@@ -52,34 +57,42 @@ class Events:
         self._random = Random(seed)  # noqa: S311 - a simulation, not a secret
         self._lost, self._latest = lost, latest
         self._queue: list[Any] = []
+        self._targets: list[str] = []
         self._number = 0
         world.watchers.append(self.record)
         world.services |= {"sns": self, "sqs": self}
-        self._visible: dict[str, float] = {}
 
     @contextmanager
     def handled(self) -> Iterator[None]:
         """Have the handlers work on this world."""
         modules: Any = (receive, describe)
-        starts, topic = [module.start for module in modules], os.environ.get("SNS_ARN")
+        starts = [module.start for module in modules]
+        before = {name: os.environ.get(name) for name in _ENVIRONMENT}
         for module in modules:
             module.start = lambda _: jobs.runtime_of(self._world)
-        os.environ["SNS_ARN"] = f"arn:aws:sns:{REGION}:{MAIN}:hammer-describe-security-groups"
+        os.environ |= _ENVIRONMENT
         try:
             yield
         finally:
             for module, start in zip(modules, starts, strict=True):
                 module.start = start
-            del os.environ["SNS_ARN"]
-            os.environ |= {} if topic is None else {"SNS_ARN": topic}
+            for name, value in before.items():
+                del os.environ[name]
+                os.environ |= {} if value is None else {name: value}
 
     def record(
         self, account_id: str, operation: str, group_id: str, added: tuple[Rule, ...], removed: tuple[Rule, ...]
     ) -> None:
         """A call changed a group: send its event, unless it is lost; sometimes twice."""
         call = self._call(operation, group_id, added, removed)
-        if call is None or self._random.random() < self._lost:
-            return
+        if call is not None and self._random.random() >= self._lost:
+            self._send(account_id, operation, call)
+
+    def touch_interfaces(self, account_id: str) -> None:
+        """A call touched network interfaces, and no group: containers come and go."""
+        self._send(account_id, "CreateNetworkInterface", {"requestParameters": {"subnetId": "subnet-1"}})
+
+    def _send(self, account_id: str, operation: str, call: Mapping[str, Any]) -> None:
         self._number += 1
         time = EPOCH + timedelta(seconds=self._world.now)
         detail = {
@@ -142,24 +155,31 @@ class Events:
             self.ask(entry["Message"], self._world.now + self._random.uniform(0, 3))
         return {"Successful": [], "Failed": []}
 
+    def send_message_batch(self, QueueUrl: str, Entries: Any) -> dict[str, Any]:  # noqa: N803
+        del QueueUrl
+        for entry in Entries:
+            self.ask(entry["MessageBody"], self._world.now + entry["DelaySeconds"])
+        return {"Successful": [], "Failed": []}
+
     def ask(self, message: str, at: float) -> None:
         """Have the describe function get a message at a time."""
         self._number += 1
-        name = f"target {self._number}"
-        self._later(at, name, lambda: self._describe(message, name, 1))
+        self._later(at, f"target {self._number}", lambda: self._offer(message))
 
-    def get_queue_url(self, **_: Any) -> dict[str, str]:
-        return {"QueueUrl": _QUEUE}
+    def _offer(self, message: str) -> None:
+        self._targets.append(message)
+        if self._random.random() < 0.5:  # else it waits for the batch window
+            self._world.scheduler.sleep(self._random.uniform(0, 2))
+        if batch := self._targets[:]:
+            self._targets.clear()
+            self._describe(batch, 1)
 
-    def change_message_visibility(self, ReceiptHandle: str, VisibilityTimeout: int, **_: Any) -> dict[str, Any]:  # noqa: N803
-        self._visible[ReceiptHandle] = VisibilityTimeout
-        return {}
-
-    def _describe(self, message: str, name: str, count: int) -> None:
-        self._visible.pop(name, None)
-        if self._handle(describe.lambda_handler, [_record(name, message, count)]):
-            at = self._world.now + self._visible.get(name, _VISIBILITY_S)
-            self._later(at, name, lambda: self._describe(message, name, count + 1))
+    def _describe(self, batch: list[str], count: int) -> None:
+        records = [_record(f"t-{number}", message, count) for number, message in enumerate(batch)]
+        failed = self._handle(describe.lambda_handler, records)
+        again = [message for number, message in enumerate(batch) if f"t-{number}" in failed]
+        if again:
+            self._later(self._world.now + _VISIBILITY_S, "described again", lambda: self._describe(again, count + 1))
 
     def _handle(self, handler: Callable[[Mapping[str, Any], object], dict[str, Any]], records: list[Any]) -> set[str]:
         """Call a handler. Returns the ids of the messages that come again."""
@@ -192,7 +212,7 @@ def _record(name: str, body: str, count: int) -> dict[str, Any]:
     return {
         "messageId": name,
         "eventSource": "aws:sqs",
-        "eventSourceARN": _QUEUE,
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{MAIN}:{_NAME}",
         "receiptHandle": name,
         "attributes": {"ApproximateReceiveCount": str(count)},
         "body": body,

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 import identification.describe_security_groups as describe
-from identification.errors import NotShownYetError
+from identification.messages import ScanTarget
 from identification.runtime import Runtime
-from identification.scan_targets import ScanTarget
 from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
 from library.aws.lock import REPORTING_LOCK_ID, Lock, LockedError
 from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError
 from remediation.backups import Backups
-from remediation.change import COULD_NOT
+from remediation.change import GROUP_ERRORS
 from remediation.context import RemediationContext
 from remediation.notify import Notifier
 from remediation.restore import RestoreJob
@@ -38,11 +37,10 @@ MAY_RAISE = (
     ClientError,
     BotoCoreError,
     ConflictError,
-    NotShownYetError,
     LockedError,
     JiraError,
     CannotRestoreError,
-    *COULD_NOT,
+    *GROUP_ERRORS,
 )
 """What ends a job, so that it is tried again or runs again later."""
 
@@ -85,21 +83,25 @@ def serial() -> Iterator[None]:
 
 
 class _Runtime(Runtime):
-    """A Lambda's surroundings with the world's clock."""
+    """A Lambda's surroundings with the world's clock and sleep."""
 
     clock: Callable[[], Any]
+    wait: Callable[[float], None]
 
     def now(self) -> Any:
         return self.clock()
+
+    def sleep(self, seconds: float) -> None:
+        self.wait(seconds)
 
 
 class Screen:
     """Somebody who agrees to everything."""
 
-    def say(self, text: object) -> None:
+    def show(self, text: object) -> None:
         """Nobody reads it."""
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         """Yes."""
         del question
         return "y"
@@ -110,6 +112,7 @@ def runtime_of(world: World) -> Runtime:
     sessions: Any = world.sessions
     runtime = _Runtime(world.settings.configuration(), sessions, _table(world))
     object.__setattr__(runtime, "clock", world.clock)
+    object.__setattr__(runtime, "wait", world.scheduler.sleep)
     return runtime
 
 

@@ -1,6 +1,9 @@
 """Applies one of the seeded bugs (`bugs/*.patch`) to a copy of the code, to show that the simulation catches it.
 
 python -m tests.simulation.seeded_bugs NAME
+
+A bug whose name begins with `events-` is looked for in histories of events. One whose name begins with `scans-` shows
+only while scans cross, and is gone at rest: the unit tests of that catch it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = {path.stem: path for path in sorted((ROOT / "tests" / "simulation" / "bugs").glob("*.patch"))}
-_COPIED = ("hammer", "identification", "library", "remediation", "reporting", "tests", "pyproject.toml")
+COPIED = ("hammer", "identification", "library", "remediation", "reporting", "tests", "pyproject.toml")
+CROSSING_SCANS = "tests/unit/identification/test_crossing_scans.py"
 _HUNK = re.compile(r"^@@.*$", re.MULTILINE)
 
 
@@ -47,13 +51,27 @@ def caught(name: str, seeds: int = 1200) -> str:
     """Run seeds on a copy of the code with a bug. Returns the last lines of the output; empty: nothing was noticed."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for each in _COPIED:
+        for each in COPIED:
             copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
             copy(ROOT / each, folder / each)
         apply(BUGS[name].read_text("utf-8"), folder)
         # Not the installed package: the copy, which is where this is run.
         environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
         command = [sys.executable, "-m", "tests.simulation", "--workers", "1", "--seeds", str(seeds)]
+        command += ["--events"] if name.startswith("events-") else []
+        if name.startswith("scans-"):
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-x",
+                "-n",
+                "0",
+                "-k",
+                "held or TestEvents",
+                CROSSING_SCANS,
+            ]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else (done.stdout + done.stderr)[-500:]
 

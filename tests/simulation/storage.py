@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
-from tests.simulation.errors import client_error
+from tests.simulation.errors import client_error, error_class, transaction_error
 from tests.simulation.expressions import InvalidPathError, Item, holds, resolve, updated
 
 EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -51,6 +51,17 @@ class Table:
             raise client_error("ValidationException", f"document path invalid for update: {error}") from error
         self.items[_key(Key)] = item
         return {"Attributes": item}
+
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        """An update with conditions on other items: all hold, or nothing is done."""
+        (update,) = (each["Update"] for each in TransactItems if "Update" in each)
+        checks = [each["ConditionCheck"] for each in TransactItems if "ConditionCheck" in each]
+        try:
+            for each in (*checks, update):
+                self._check(self.items.get(_key(each["Key"]), {}), each)
+        except error_class("ConditionalCheckFailedException") as error:
+            raise transaction_error("ConditionalCheckFailed") from error
+        return self.update_item(**{name: value for name, value in update.items() if name != "TableName"})
 
     def query(self, KeyConditionExpression: str, **arguments: Any) -> dict[str, Any]:  # noqa: N803
         names, values = _placeholders(arguments)

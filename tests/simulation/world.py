@@ -24,6 +24,7 @@ from tests.simulation.storage import EPOCH, Bucket, Table
 
 MAIN, MEMBER, REGION = "123456789012", "210987654321", "eu-west-1"
 _REPORTED = re.compile(r"\u2022 (?:\*\w+\* )?(sg-\w+)")
+_DENIES_TAGS = 0.25
 _AUTHORIZE = "authorize_security_group_ingress"
 _READS = ("get", "describe", "batch_get", "query", "list", "read")
 
@@ -112,7 +113,9 @@ class World:
 
     Attributes:
         history: what happened, one line each.
+        longest_lag: how late EC2 shows a change at most, in seconds.
         busiest: the group that most is done with; empty: none.
+        longest_lag: how late EC2 may show a change, in seconds.
         days: whether groups have changes that are days apart, and people restore older ones.
         services: further services that clients call, by their names: objects with their operations.
         watchers: each is told of every change of a group: account, operation, group id, added and removed rules.
@@ -143,8 +146,13 @@ class World:
         }
         # The rules that owners made and did not take away, and the private access that they took away themselves.
         self._added: set[str] = set()
+        apart = Random(f"tags {seed}")  # noqa: S311 - drawn apart, so that histories stay as they are
+        for ec2 in self.ec2.values():
+            ec2.denies_tags = apart.random() < _DENIES_TAGS
         self.skew = 0.0
+        self.longest_lag = 60.0
         self.busiest = ""
+        self.longest_lag = 0.0
         self.days = False
         self.broken = ""
         self.trace: BaseException | None = None

@@ -39,6 +39,20 @@ class Ticket:
     watchers: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     indexed: bool = True
+    history: list[dict[str, Any]] = field(default_factory=list)
+    written: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def say(self, author: dict[str, Any], text: str, created: str) -> None:
+        """Somebody comments."""
+        self.written[len(self.comments)] = {"author": author, "created": created}
+        self.comments.append(text)
+
+    def label(self, name: str, created: str, **entry: Any) -> None:
+        """Somebody sets a label: `author`, and what else the history's entry has."""
+        before = " ".join(self.labels)
+        self.fields["labels"].append(name)
+        item = {"field": "labels", "fieldtype": "jira", "fromString": before, "toString": " ".join(self.labels)}
+        self.history.append({"id": str(100 + len(self.history)), "created": created, "items": [item], **entry})
 
     archived: bool = False
 
@@ -136,6 +150,11 @@ class JiraStandIn(StandIn):
     def _search(self, request: Request) -> Answer:
         if self.cloud != request.path.endswith("/jql"):
             return Answer({"errorMessages": ["The requested API has been removed."]}, 410 if self.cloud else 404)
+        if keys := re.fullmatch(r"key in \((.+)\)", request.query["jql"]):
+            named = keys[1].split(", ")
+            if set(named) - self.tickets.keys():
+                return Answer({"errorMessages": ["An issue with this key does not exist"]}, 400)
+            return Answer({"issues": [self._shown(self.tickets[key]) for key in named], "isLast": True})
         wanted = re.fullmatch(r'labels = "([^"]+)" ORDER BY created DESC', request.query["jql"])
         if not wanted:
             return Answer({"errorMessages": ["Error in the JQL Query"]}, 400)
@@ -196,7 +215,15 @@ class JiraStandIn(StandIn):
             return Answer({"errorMessages": ["You can't edit this issue because it is archived."], "errors": {}}, 400)
         match request.method, part:
             case "GET", "":
-                return Answer(self._shown(ticket))
+                log = {"histories": ticket.history[:100], "total": len(ticket.history)}
+                expanded = {"changelog": log} if request.query.get("expand") == "changelog" else {}
+                return Answer({**self._shown(ticket), **expanded})
+            case "GET", "changelog":
+                start = int(request.query["startAt"])
+                return Answer({"values": ticket.history[start : start + 100], "total": len(ticket.history)})
+            case "PUT", "assignee":
+                ticket.fields["assignee"] = request.body
+                return Answer(status=204)
             case "PUT", "" if self.locks_closed and ticket.status == "Done":
                 return Answer({"errors": {"labels": "Field 'labels' cannot be set."}}, 400)
             case "PUT", "":
@@ -239,7 +266,10 @@ class JiraStandIn(StandIn):
         listed = ticket.comments[start : start + _COMMENTS_A_PAGE]
         if self.renders:
             listed = [" ".join(re.sub(r"[\\*]", "", body).split()) + "\r\n" for body in listed]
-        comments = [{"id": str(number), "body": body} for number, body in enumerate(listed, start)]
+        comments = [
+            {"id": str(number), "body": body, **ticket.written.get(number, {})}
+            for number, body in enumerate(listed, start)
+        ]
         return {"comments": comments, "startAt": start, "total": len(ticket.comments)}
 
     def _ways(self, ticket: Ticket) -> list[tuple[str, str, str]]:
@@ -261,7 +291,7 @@ class JiraStandIn(StandIn):
             "id": ticket.key,
             "key": ticket.key,
             "self": f"{self.url}/rest/api/2/issue/{ticket.key}",
-            "fields": {"status": status, "labels": ticket.labels},
+            "fields": {"status": status, "labels": ticket.labels, "assignee": ticket.fields.get("assignee")},
         }
 
     def _transition(self, number: str, name: str, to: str) -> dict[str, Any]:

@@ -17,10 +17,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from identification.cloudtrail import parse_call
-from identification.deliveries import Deliveries
+from identification.cloudtrail import OwnRoles, parse_call
 from identification.errors import MalformedEventError
-from identification.event_openings import OwnRoles
 from identification.events import hint_of
 from identification.inspector.delivery import (
     FindingRecord,
@@ -35,7 +33,7 @@ from identification.inspector.events import read_record, records
 from identification.inspector.expected_ports import decide
 from identification.inspector.finding import Finding, parse_classic
 from identification.inspector.notification import compose
-from identification.scan_targets import parse_target
+from identification.messages import Deliveries, parse_target
 from library.config import ConfigurationError, parse_configuration
 from library.issues.issue import Issue
 from library.issues.reconcile import reconcile
@@ -201,9 +199,8 @@ def test_events_of_cloudtrail(event: Any) -> None:
     with suppress(MalformedEventError):
         call = parse_call(event)
         if call.is_relevant:
-            hint = hint_of(call, OWN)
-            assert hint.account_id == event["account"]
-            json.dumps(hint.group_ids)
+            assert call.account_id == event["account"]
+            json.dumps(hint_of(call, OWN).group_ids)
 
 
 CONFIGURATION = {
@@ -318,10 +315,10 @@ def test_groups_of_ec2(raw: Any) -> None:
 class _Nobody:
     """Nobody reads along."""
 
-    def say(self, text: object) -> None:
+    def show(self, text: object) -> None:
         del text
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         del question
         return "q"
 

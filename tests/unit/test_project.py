@@ -91,6 +91,7 @@ def test_there_is_a_lock_for_each_place() -> None:
         "host",
         "lambda",
         "mutants",
+        "policies",
         "site",
     }
 

@@ -18,7 +18,8 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.backups import Backups
 from remediation.context import RemediationContext
 from remediation.eligibility import policy_of
-from remediation.journal import JournalEntry, entry_of
+from remediation.group_state import read_details
+from remediation.journal import JournalEntry
 from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
 from remediation.rules import lets_in_all_of
@@ -39,7 +40,7 @@ class EventualWorld:
     people: People = field(default_factory=People)
     settings: dict[str, Any] = field(default_factory=dict)
     whitelist: dict[str, Any] = field(default_factory=dict)
-    forgotten: list[tuple[str, ...]] = field(default_factory=list)
+    quota: float = 60.0
 
     def __post_init__(self) -> None:
         self.notes: list[str] = []  # of the last batch run
@@ -105,10 +106,9 @@ class EventualWorld:
     def context(self) -> RemediationContext:
         """A run's context."""
         self.ec2.dead = False
-        quotas = SimpleNamespace(get_service_quota=lambda **_: {"Quota": {"Value": 60.0}})
+        quotas = SimpleNamespace(get_service_quota=lambda **_: {"Quota": {"Value": self.quota}})
         sessions = SimpleNamespace(
             client=lambda service, *_: self.ec2 if service == "ec2" else quotas,
-            forget=lambda *place: self.forgotten.append(place),
             role_arn=lambda account_id: f"arn:aws:iam::{account_id}:role/hammer-ec2",
         )
         return RemediationContext(
@@ -127,8 +127,12 @@ class EventualWorld:
         assert issue is not None
         return issue
 
+    def backups(self, group_id: str) -> list[str]:
+        """The keys of a group's backups, the oldest first."""
+        return sorted(key for key in self.bucket.objects if key.startswith("security_groups/") and group_id in key)
+
     def entry(self, group_id: str) -> JournalEntry | None:
-        return entry_of(self.stored(group_id))
+        return read_details(cast(Any, self.table), self.stored(group_id)).entry
 
     def exposed(self, group_id: str) -> bool:
         """Whether the group exposes anything in scope, truly."""

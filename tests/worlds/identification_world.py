@@ -15,8 +15,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from identification import describe_security_groups
 from library.aws.conditional_writes import TABLE_DEFINITION
-from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
+from library.aws.region_records import CoverageRecords
 from tests.builders.rules import permission
 from tests.worlds.emulated_aws import EmulatedAws
 
@@ -56,7 +56,7 @@ class World:
         return _main_client("dynamodb", self.aws.endpoint)
 
     def configure(self, **section: Any) -> None:
-        """Write the file `config`, with these values in its section."""
+        """Write the file `config`, with these values in its section; `regions` are those of its section `aws`."""
         self.section |= section
         regions = self.section.pop("regions", [IRELAND, VIRGINIA])
         config: dict[str, Any] = {
@@ -142,12 +142,18 @@ class World:
 
     def written_issues(self) -> list[str]:
         """The ids of the groups whose issues were written since the calls were forgotten, one for each write."""
-        keys = [
-            (call.parameters.get("Key") or call.parameters["Item"])["issue_id"]["S"]
-            for call in self.aws.calls
-            if call.operation in ("PutItem", "UpdateItem", "DeleteItem")
+        written = [
+            call.parameters for call in self.aws.calls if call.operation in ("PutItem", "UpdateItem", "DeleteItem")
         ]
-        assert not {"BatchWriteItem", "TransactWriteItems"} & set(self.aws.operations("dynamodb"))
+        written += [
+            each["Update"]
+            for call in self.aws.calls
+            if call.operation == "TransactWriteItems"
+            for each in call.parameters["TransactItems"]
+            if "Update" in each
+        ]
+        keys = [(each.get("Key") or each["Item"])["issue_id"]["S"] for each in written]
+        assert "BatchWriteItem" not in self.aws.operations("dynamodb")
         return sorted(key for key in keys if key.startswith("sg-"))
 
     def items_read(self) -> int:

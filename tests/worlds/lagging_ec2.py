@@ -103,6 +103,8 @@ class LaggingEc2:
         fault: instead of the call with this number; numbers count the writes only.
         acts: done before the write of this number: what somebody else does.
         made: the writes, in order.
+        denies_tags: whether an organization's policy denies tags of rules.
+        tags: of rules that were added with tags, by their ids.
         is_default_vpc: whether EC2 revokes what it finds and names the rest, rather than revoke nothing.
         watch: called after each write with the operation, and the rules of each group right before and after it.
     """
@@ -118,6 +120,8 @@ class LaggingEc2:
     _history: dict[str, list[tuple[datetime, dict[str, IngressRule]]]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     dead: bool = False
+    denies_tags: bool = False
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
 
     # What people do, and what is true.
 
@@ -221,16 +225,25 @@ class LaggingEc2:
         (group_id,) = Filters[0]["Values"]
         if group_id not in self._history:
             return {"SecurityGroupRules": []}
-        return {"SecurityGroupRules": [_listed(group_id, rule) for rule in self._shown(group_id, RULES).values()]}
+        return {"SecurityGroupRules": [self._listed(group_id, rule) for rule in self._shown(group_id, RULES).values()]}
 
-    def _authorize(self, GroupId: str, IpPermissions: Sequence[Mapping[str, Any]]) -> Any:  # noqa: N803
+    def _authorize(
+        self,
+        GroupId: str,  # noqa: N803
+        IpPermissions: Sequence[Mapping[str, Any]],  # noqa: N803
+        TagSpecifications: Sequence[Mapping[str, Any]] = (),  # noqa: N803
+    ) -> Any:
+        if TagSpecifications and self.denies_tags:
+            raise _error("UnauthorizedOperation", AUTHORIZE, 403, "no policy allows the ec2:CreateTags action")
         new = [rule for permission in IpPermissions for rule in parse_permission(permission)]
         there = self.rules(GroupId)
         if any(rule_key(rule) in there for rule in new):
             raise _error("InvalidPermission.Duplicate", AUTHORIZE)
         made = {rule_id: rule._replace(rule_id=rule_id) for rule in new for rule_id in [self._new_id()]}
+        tags = {tag["Key"]: tag["Value"] for each in TagSpecifications for tag in each["Tags"]}
+        self.tags |= dict.fromkeys(made, tags)
         self._change(GroupId, {**self._now(GroupId), **made})
-        return {"Return": True, "SecurityGroupRules": [_listed(GroupId, rule) for rule in made.values()]}
+        return {"Return": True, "SecurityGroupRules": [self._listed(GroupId, rule) for rule in made.values()]}
 
     def _revoke(
         self,
@@ -257,6 +270,10 @@ class LaggingEc2:
                 changed[rule_id] = rule._replace(rule_id=rule_id)
         self._change(GroupId, changed)
         return {"Return": True}
+
+    def _listed(self, group_id: str, rule: IngressRule) -> dict[str, Any]:
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.get(rule.rule_id, {}).items()]
+        return _listed(group_id, rule) | {"Tags": tags}
 
     def _state(self) -> State:
         return {group_id: tuple(history[-1][1].values()) for group_id, history in self._history.items()}
@@ -299,9 +316,9 @@ def _listed(group_id: str, rule: IngressRule) -> dict[str, Any]:
     }
 
 
-def _error(code: str, operation: str, status: int = 400) -> ClientError:
+def _error(code: str, operation: str, status: int = 400, message: str = "injected") -> ClientError:
     return ClientError(
-        {"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
         operation,
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from library.aws.conditional_writes import ConflictError, NextNumber, WantedAttributes
+from library.aws.conditional_writes import Check, ConflictError, WantedAttributes
 
 Item = dict[str, Any]
 
@@ -69,11 +69,16 @@ class MemoryItems:
         condition: str = "",
         values: Mapping[str, Any] | None = None,
         returning: bool = False,
+        checks: Sequence[Check] = (),
     ) -> Item:
-        self.before("update")
+        self.before("transact" if checks else "update")
         key = (account_id, item_id)
         before = self.items.get(key, {})
         if condition and not _holds(condition, before, values or {}):
+            raise ConflictError(item_id)
+        if not all(
+            _holds(each.condition, self.items.get((account_id, each.item_id), {}), each.values) for each in checks
+        ):
             raise ConflictError(item_id)
         after = copy.deepcopy(before) | {"account_id": account_id, "issue_id": item_id}
         for path, value in sets.items():
@@ -81,7 +86,7 @@ class MemoryItems:
             place = after
             for parent in parents:
                 place = place[parent]
-            place[name] = before.get(value.attribute, 0) + 1 if isinstance(value, NextNumber) else copy.deepcopy(value)
+            place[name] = copy.deepcopy(value)
         for name, members in (adds or {}).items():
             after[name] = after.get(name, set()) | members
         for name, members in (deletes or {}).items():
@@ -90,6 +95,25 @@ class MemoryItems:
             after.pop(name, None)
         self.items[key] = after
         return copy.deepcopy(after) if returning else {}
+
+    def update_together(
+        self,
+        account_id: str,
+        item_id: str,
+        sets: Mapping[str, Any],
+        item: Mapping[str, Any],
+        *,
+        condition: str,
+        values: Mapping[str, Any],
+        only_if: str,
+    ) -> None:
+        self.before("update_together")
+        key = (item["account_id"], item["issue_id"])
+        is_met = _holds(condition, self.items.get((account_id, item_id), {}), values)
+        if not is_met or not _holds(only_if, self.items.get(key, {}), {}):
+            raise ConflictError(item_id)
+        self.items[account_id, item_id] = copy.deepcopy({**self.items[account_id, item_id], **sets})
+        self.items[key] = copy.deepcopy({**self.items.get(key, {}), **item})
 
 
 class _Missing:

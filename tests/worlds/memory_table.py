@@ -7,17 +7,46 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.lock import LockedError, LockState
+from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
+
+MOST_BYTES = 400 * 1024
+"""Of an item with its copies in indexes (DynamoDB Developer Guide, "Quotas": 400 KB)."""
+
+
+def size_of(item: Any) -> int:
+    """How much an attribute counts (Developer Guide, "DynamoDB Item sizes and formats"), with the names in a map."""
+    match item:
+        case str():
+            return len(item.encode())
+        case Mapping():
+            return 3 + sum(1 + len(name.encode()) + size_of(value) for name, value in item.items())
+        case list() | tuple():
+            return 3 + sum(1 + size_of(value) for value in item)
+        case bool() | None:
+            return 1
+    return 2 + len(str(item)) // 2
 
 
 class MemoryTable:
-    """Issues by account and id."""
+    """Issues by account and id. What is too large for DynamoDB is refused."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def _check(self, issue_id: str, item: Mapping[str, Any]) -> None:
+        copies = 3 if issue_id.startswith("sg-") else 1  # an issue is in two indexes as well
+        if (size := size_of(item)) * copies > MOST_BYTES:
+            error: Any = {
+                "Code": "ValidationException",
+                "Message": f"Item size has exceeded the maximum: {size} x {copies}",
+            }
+            raise ClientError({"Error": error}, "UpdateItem")
 
     def put(self, issue: Issue) -> None:
         """Have this issue."""
@@ -33,7 +62,9 @@ class MemoryTable:
         *statuses: Status,
         unreadable: Callable[[UnreadableIssueError], None] | None = None,
     ) -> Iterator[Issue]:
-        for (account, _), item in list(self.items.items()):
+        for (account, issue_id), item in list(self.items.items()):
+            if not issue_id.startswith("sg-"):
+                continue
             is_odd = unreadable is not None and item["status"] not in set(Status)
             if account == account_id and (is_odd or item["status"] in statuses):
                 try:
@@ -44,6 +75,13 @@ class MemoryTable:
                     unreadable(error)
                 else:
                     yield issue
+
+    def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:
+        return [
+            DecidedExemption.from_item(copy.deepcopy(item))
+            for (account, name), item in self.items.items()
+            if account == account_id and name.startswith(EXEMPTION_PREFIX)
+        ]
 
     def update(self, issue: Issue, sets: Mapping[str, Any], removes: Iterable[str] = ()) -> None:
         item = self.items.get((issue.account_id, issue.issue_id))
@@ -58,6 +96,16 @@ class MemoryTable:
         for path in removes:
             name, _, key = path.partition(".")
             item.get(name, {}).pop(key, None)
+        self._check(issue.issue_id, item)
+
+    def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
+        item = self.items.get((account_id, f"journal#{group_id}"), {})
+        return copy.deepcopy(item.get("remediation_details", {}))
+
+    def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
+        item = {"remediation_details": copy.deepcopy(dict(details))}
+        self._check(f"journal#{group_id}", item)
+        self.items[account_id, f"journal#{group_id}"] = item
 
     def write(self, change: Any) -> None:
         self.put(change.issue)

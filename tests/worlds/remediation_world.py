@@ -73,10 +73,10 @@ class People:
     alerts: list[tuple[str, str]] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
 
-    def say(self, text: object) -> None:
+    def show(self, text: object) -> None:
         self.said.append(str(text))
 
-    def ask(self, question: str) -> str:
+    def confirm(self, question: str) -> str:
         self.said.append(question)
         return self.answers.pop(0) if self.answers else "q"
 

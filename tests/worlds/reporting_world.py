@@ -90,6 +90,7 @@ class World:
             },
             "jira": {"enabled": True, "server": self.jira.url, **self.sections.get("jira", {})},
             "slack": {"enabled": True, "base_url": f"{self.slack.url}/api/", **self.sections.get("slack", {})},
+            "decisions": self.sections.get("decisions", {}),
             "whitelisting_procedure_url": "https://wiki.example.com/exemptions",
             "secgrp_unrestricted_access": {
                 "ddb.table_name": TABLE,

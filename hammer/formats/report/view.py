@@ -11,13 +11,16 @@ from hammer.listing.issue import ListedIssue, Listing
 from library.aws.partition import partition_of
 from library.documents.document import Code
 from library.documents.text import counted, flattened, printable
-from library.issues.flapping import WINDOW, is_flapping, managed_by, reopeners, reopenings
+from library.issues.flapping import WINDOW, is_flapping, reopeners, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time
+from library.issues.use import SourceClass, use_sentences
 from library.security_groups.exposure import Exposure, source_text, traffic_text
+from library.source.service import managed_by
 from reporting.exposure_text import cli_commands, share
 
+_WORKERS_SHOWN = 5
 _SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
 _NAME_LIMIT = 160
@@ -178,6 +181,9 @@ def _life(issue: ListedIssue) -> Iterator[tuple[str, str]]:
         ("ticket closed", times.closed),
     )
     yield from ((shown_time(time), what) for what, time in named if time)
+    if issue.use:
+        for source in list(issue.use.sources(SourceClass.WORKING).values())[:_WORKERS_SHOWN]:
+            yield shown_time(source.last), f"{source.source} worked through it last"
     if issue.due:
         yield shown_time(issue.due), "Hammer may close it from then on"
 
@@ -191,6 +197,7 @@ def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:
         ("Ticket", issue.ticket),
         ("Opened with", f"{opened.event_name} from {opened.source_ip}, {opened.user_agent}" if opened else ""),
         ("Restored", issue.restored),
+        ("Use", " ".join(use_sentences(issue.use, now)) if issue.use else ""),
         ("Exempt until", issue.exempt_until.isoformat() if issue.exempt_until else ""),
         ("Exempt because", issue.exempt_reason),
         ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(issue.details.tags.items()))),
@@ -209,7 +216,7 @@ def _opened_again(issue: ListedIssue, now: datetime) -> str:
 
 def _manager(issue: ListedIssue) -> str:
     """What manages the group, so that a change by hand will not last; empty: nothing known."""
-    manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "")
+    manager = managed_by(issue.details.tags, issue.opened_by.user_agent if issue.opened_by else "", issue.details.name)
     return f"{flattened(manager, _NAME_LIMIT)}: a change by hand will not last" if manager else ""
 
 
@@ -239,7 +246,7 @@ def _controls(issue: ListedIssue) -> str:
 
 
 def _fix(issue: ListedIssue) -> str:
-    if not issue.is_group or not issue.status.is_exposed:
+    if not issue.is_group or not issue.status.is_exposed or issue.file:
         return ""
     blocks: Sequence[object] = cli_commands(
         Issue(issue.account_id, issue.group_id, issue.status, issue.details, issue.timestamps)

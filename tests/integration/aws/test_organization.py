@@ -49,7 +49,29 @@ def test_every_active_account_is_there_by_id_and_name(organizations: Any) -> Non
     suspended = make_account(organizations, "suspended")
     organizations.close_account(AccountId=suspended)
 
-    assert active_accounts(organizations) == dict(sorted({MAIN: "master", one: "one", two: "two"}.items()))
+    assert active_accounts(organizations) == dict(sorted({one: "one", two: "two"}.items()))
+
+
+def test_the_management_account_is_there_if_it_is_named(organizations: Any) -> None:
+    one = make_account(organizations, "one")
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    for units in ([], [root]):
+        assert active_accounts(organizations, units) == {one: "one"}
+        named = active_accounts(organizations, units, named=frozenset({MAIN}))
+        assert named == dict(sorted({MAIN: "master", one: "one"}.items()))
+
+
+def test_a_configuration_names_it_in_several_places() -> None:
+    def named(**more: Any) -> frozenset[str]:
+        aws = {"main_account_id": MAIN, "region": "eu-west-1", "accounts": "organization", **more.pop("aws", {})}
+        text = json.dumps({"aws": aws, "secgrp_unrestricted_access": {"ddb.table_name": "issues", **more}})
+        return parse_configuration({"config": ("config.json", text.encode())}).named_accounts
+
+    other = "210987654321"
+    assert named() == {MAIN}
+    assert named(aws={"include_accounts": [other]}) == {MAIN, other}
+    assert named(accounts=[other]) == {MAIN, other}
+    assert named(remediation_accounts=[other]) == {MAIN, other}
 
 
 def test_only_accounts_of_the_units_and_of_units_within_them(organizations: Any) -> None:

@@ -250,7 +250,7 @@ def test_a_region_named_twice_is_scanned_once(tmp_path: Path) -> None:
 def test_a_region_that_is_off_is_a_failure_only_if_it_was_asked_for(
     tmp_path: Path, on_call: Callable[[str, Answer], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("identification.region_scan.region_is_enabled", lambda _client, region: region != "us-east-1")
+    monkeypatch.setattr("identification.scan.region_is_enabled", lambda _client, region: region != "us-east-1")
     on_call("ec2.DescribeSecurityGroups", refusal(401, "AuthFailure", only="us-east-1"))
     place = write_config(tmp_path, accounts=[MAIN])
     result = hammer("scan", "--config", place, "--format", "json")

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from hammer import status
 from library.aws.conditional_writes import serialized
-from library.aws.coverage_records import CoverageRecords
 from library.aws.issue_table import IssueTable
+from library.aws.region_records import CoverageRecords
 from library.issues.issue import Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world
@@ -46,7 +46,7 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         flag = f"restored, waits for a decision: sg-2 in {MAIN}, {REGION}, by ana\\x1b[0m at then"
         assert flag in shown.output
         assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
-        assert "groups are being changed by bo@host, process 7, lease until 2026-11-22 03:15 UTC" in shown.output
+        assert "groups are being changed by bo@host, process 7, lease until 2026-11-22 03:08 UTC" in shown.output
         assert shown.output.count("no event was ever heard from 1 of 1 scanned region") == 1
         assert "Last events" not in shown.output
         assert "dead letters: 1 message in hammer-immediate-remediation-dead-letters" in shown.output

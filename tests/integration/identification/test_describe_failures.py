@@ -12,11 +12,12 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from identification import runtime
+from identification import describe_security_groups, runtime
 from identification.errors import UnknownAccountError
 from library.aws.conditional_writes import ConflictError, serialized
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
+from tests.builders.api_calls import in_sqs
 from tests.integration.identification.test_describe_security_groups import paged
 from tests.worlds.emulated_aws import Call, Refusal
 from tests.worlds.identification_world import (
@@ -162,6 +163,32 @@ def off(call: Call, text: str) -> str:
     if call.operation != "DescribeRegions":
         return text
     return re.sub(r"<optInStatus>[^<]*</optInStatus>", "<optInStatus>not-opted-in</optInStatus>", text)
+
+
+@pytest.mark.parametrize("names", [None, ["sg-0a"]], ids=["a region", "groups"])
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"])
+def test_a_region_that_a_policy_of_the_organization_closes_is_no_failure(
+    world: World, known: dict[str, Any], code: str, names: list[str] | None
+) -> None:
+    success = world.coverage().started
+    policy = "arn:aws:organizations::123456789012:policy/o-1/service_control_policy/p-guard"
+    said = f"You are not authorized to perform this, with an explicit deny in a service control policy: {policy}"
+    world.aws.refuse("DescribeSecurityGroups", Refusal(code, 403, said))
+    world.later()
+    for _ in range(2):
+        record = in_sqs(target(group_ids=names))
+        assert describe_security_groups.lambda_handler(record, None) == {"batchItemFailures": []}
+        assert world.items() == known
+    scan = world.coverage()
+    if names is None:
+        assert (scan.outcome, scan.last_complete) == (Outcome.DENIED_BY_POLICY, success)
+        assert scan.reason.startswith("a service control policy of the organization denies it: ")
+        assert policy in scan.reason
+    # What the role itself may not do is a failure.
+    world.aws.hooks.clear()
+    world.aws.refuse("DescribeSecurityGroups", Refusal(code, 403, "no identity-based policy allows it"))
+    with pytest.raises(ClientError):
+        world.describe()
 
 
 @pytest.mark.parametrize("code", ["AuthFailure", "OptInRequired", "UnrecognizedClientException"])
@@ -365,8 +392,7 @@ def test_a_table_that_cannot_be_written_does_not_hide_why_the_scan_failed(world:
     world.describe()
     world.aws.refuse("DescribeSecurityGroups", DENIED)
     refusal = Refusal("AccessDeniedException", 400)
-    coverage = {"S": "scan-coverage#eu-west-1"}
-    world.aws.hooks.append(lambda call: refusal if call.parameters.get("Key", {}).get("issue_id") == coverage else None)
+    world.aws.hooks.append(lambda call: refusal if "outcome" in str(call.parameters.get("UpdateExpression")) else None)
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         world.describe()
 
@@ -412,7 +438,7 @@ def test_an_older_scan_never_replaces_a_newer_ones_coverage(world: World) -> Non
 def test_coverage_is_not_an_issue(world: World) -> None:
     world.group("tcp/22 from 0.0.0.0/0")
     world.describe()
-    assert set(world.items(other=True)) == {"adopted#issues", "looks#eu-west-1", "scan-coverage#eu-west-1"}
+    assert set(world.items(other=True)) == {"adopted#issues", "scan-coverage#eu-west-1"}
     table = world.issue_table()
     assert len(table.exposed(SLAVE, IRELAND)) == len(list(table.with_status(SLAVE, *Status))) == 1
 

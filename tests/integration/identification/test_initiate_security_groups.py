@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from identification.initiate_security_groups import lambda_handler
-from identification.publish import PublishError
+from identification.messages import PublishError
 from tests.worlds.emulated_aws import Call, Refusal
 from tests.worlds.identification_world import IRELAND, MAIN, OTHER, SLAVE, VIRGINIA, World
 
@@ -107,6 +107,16 @@ def test_the_sections_accounts_are_the_ones_to_look_at(world: World, topic: Any)
     assert topic() == [
         {"account_id": SLAVE, "account_name": "slave1", "region": IRELAND},
         {"account_id": OTHER, "account_name": OTHER, "region": IRELAND},
+    ]
+
+
+def test_an_account_may_have_regions_of_its_own(world: World, topic: Any) -> None:
+    world.configure(regions={SLAVE: IRELAND, "*": [IRELAND, VIRGINIA]})
+    lambda_handler({}, None)
+    assert [(message["account_id"], message["region"]) for message in topic()] == [
+        (MAIN, IRELAND),
+        (MAIN, VIRGINIA),
+        (SLAVE, IRELAND),
     ]
 
 

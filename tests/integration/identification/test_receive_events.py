@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from identification.errors import MalformedEventError, UnknownAccountError
-from identification.publish import PublishError
+from identification.errors import MalformedEventError, MissingVariableError
+from identification.messages import PublishError
 from identification.receive_security_group_events import lambda_handler
-from library.aws.event_records import EventRecords
+from library.aws.region_records import EventRecords
 from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
 from tests.integration.identification.conftest import Received
 from tests.worlds.emulated_aws import Refusal
@@ -25,29 +25,31 @@ def test_an_event_leads_to_the_group(world: World, published: Received) -> None:
     assert lambda_handler(authorized("sg-0a"), None) == {"published": 1}
     [message] = published()
     assert message.pop("opened")
-    assert message.pop("expected")
+    assert message.pop("events") == [["2026-11-22T02:59:00+00:00", ["sg-0a"]]]
     assert message == {"account_id": SLAVE, "account_name": "slave1", "region": IRELAND, "group_ids": ["sg-0a"]}
 
 
-def test_a_thousand_events_of_one_group_are_one_message_and_one_look(world: World, published: Received) -> None:
+def test_a_thousand_events_of_one_group_are_one_message_now_and_one_later(
+    world: World, published: Received, delayed: Received
+) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
     assert lambda_handler(in_sqs(*[authorized(group_id) for _ in range(1000)]), None) == {"batchItemFailures": []}
     messages = published()
-    assert groups_of(messages) == [group_id]
+    assert groups_of(messages) == groups_of(delayed()) == [group_id]
     world.aws.calls.clear()
     world.describe(*messages)
     assert world.aws.operations("ec2").count("DescribeSecurityGroups") == 1
     assert world.items()[group_id]["status"] == "open"
 
 
+@pytest.mark.moto_table("many groups")
 def test_a_thousand_groups_cost_no_more_calls_than_a_scan_of_the_region(world: World, published: Received) -> None:
     ids = [world.group(name=f"g{number}") for number in range(30)]
     made_up = [f"sg-{number:017x}" for number in range(970)]
     world.aws.calls.clear()
     world.describe()
     scan = world.aws.operations("ec2")
-    # Made up, so never shown: their events must be old enough for that to count.
-    lambda_handler(in_sqs(*[authorized(group_id, time="2026-11-22T02:50:00Z") for group_id in ids + made_up]), None)
+    lambda_handler(in_sqs(*[authorized(group_id) for group_id in ids + made_up]), None)
     messages = published()
     assert sorted(groups_of(messages)) == sorted(ids + made_up)
     world.aws.calls.clear()
@@ -70,7 +72,42 @@ def test_accounts_and_regions_have_messages_of_their_own(world: World, published
     ]
 
 
-def test_what_is_not_for_hammer_is_ignored(world: World, published: Received) -> None:
+@pytest.mark.parametrize("variable", [None, ""])
+def test_without_the_queue_of_the_second_message_the_handler_raises(
+    world: World, published: Received, variable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCAN_QUEUE_URL", "") if variable == "" else monkeypatch.delenv("SCAN_QUEUE_URL")
+    with pytest.raises(MissingVariableError, match="SCAN_QUEUE_URL"):
+        lambda_handler(in_sqs(authorized("sg-0a")), None)
+    assert published() == []
+
+
+def test_each_region_has_a_second_message_of_its_own_that_names_each_group_once(
+    world: World, published: Received, delayed: Received
+) -> None:
+    exposed = world.group("tcp/22 from 0.0.0.0/0", name="exposed")
+    world.describe()
+    events = [
+        *(authorized("sg-0a"), revoked("sg-0a"), authorized("sg-0b"), api_call("AssociateAddress", {})),
+        *(authorized("sg-0a", region=VIRGINIA), api_call("RevokeSecurityGroupIngress", None, account_id=MAIN)),
+    ]
+    lambda_handler(in_sqs(*events), None)
+    assert delayed() == [
+        {"account_id": SLAVE, "account_name": "slave1", "region": IRELAND, "group_ids": ["sg-0a", "sg-0b", exposed]},
+        {"account_id": SLAVE, "account_name": "slave1", "region": VIRGINIA, "group_ids": ["sg-0a"]},
+        {"account_id": MAIN, "account_name": "master", "region": IRELAND},
+    ]
+    assert sorted(groups_of(published())) == sorted(["sg-0a", "sg-0b", exposed, "sg-0a"])
+
+
+def test_a_second_message_that_cannot_be_sent_fails_its_records(world: World, published: Received) -> None:
+    world.aws.refuse("SendMessageBatch", Refusal("InternalError", 400))
+    answer = lambda_handler(in_sqs(api_call("DescribeRegions"), authorized("sg-0a"), authorized("sg-0b")), None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-2"}]}
+    assert groups_of(published()) == ["sg-0a", "sg-0b"], "to publish them again does no harm"
+
+
+def test_what_is_not_for_hammer_is_ignored(world: World, published: Received, delayed: Received) -> None:
     world.configure(accounts=[SLAVE])
     events = [
         authorized("sg-0a", errorCode="Client.UnauthorizedOperation"),
@@ -80,15 +117,26 @@ def test_what_is_not_for_hammer_is_ignored(world: World, published: Received) ->
         authorized("sg-0a", region="ap-southeast-2"),
     ]
     assert lambda_handler(in_sqs(*events), None) == {"batchItemFailures": []}
-    assert published() == []
+    assert published() == delayed() == []
 
 
-def test_an_unknown_account_is_an_error_and_the_others_are_published(world: World, published: Received) -> None:
-    answer = lambda_handler(in_sqs(authorized("sg-0a", account_id=OTHER), authorized("sg-0b")), None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+def test_an_account_that_nobody_configured_is_counted_and_ignored(
+    world: World, published: Received, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    events = [authorized("sg-0a", account_id=OTHER), authorized("sg-0b"), authorized("sg-0c", account_id=OTHER)]
+    assert lambda_handler(in_sqs(*events), None) == {"batchItemFailures": []}
     assert groups_of(published()) == ["sg-0b"]
-    with pytest.raises(UnknownAccountError, match=OTHER):
-        lambda_handler(authorized("sg-0a", account_id=OTHER), None)
+    [counted] = [vars(record) for record in caplog.records if record.message == "events of what is not scanned"]
+    assert (counted["ignored"], counted["most"]) == (2, {f"{OTHER} {IRELAND}": 2})
+    assert lambda_handler(authorized("sg-0a", account_id=OTHER), None) == {"published": 0}
+
+
+def test_each_account_has_the_regions_that_the_configuration_gives_it(world: World, published: Received) -> None:
+    world.configure(regions={SLAVE: [IRELAND], "*": [IRELAND, VIRGINIA]})
+    events = [authorized("sg-0a", account_id=account, region=VIRGINIA) for account in (SLAVE, MAIN)]
+    lambda_handler(in_sqs(*events), None)
+    assert [message["account_id"] for message in published()] == [MAIN]
 
 
 @pytest.mark.parametrize("body", ["", "{", "null", "[]", "{}", json.dumps(authorized("sg-0a", account_id=""))])
@@ -187,12 +235,15 @@ def test_what_changes_reachability_leads_to_the_groups_that_the_table_has_as_exp
     assert published() == []
 
 
-def test_a_fixed_group_is_resolved_at_once(world: World, published: Received) -> None:
+def test_a_fixed_group_is_resolved_by_the_second_scan(world: World, published: Received, delayed: Received) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
     world.describe()
     world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
     lambda_handler(revoked(group_id), None)
     world.describe(*published())
+    assert world.items()[group_id]["status"] == "open"
+    world.later(minutes=5)
+    world.describe(*delayed())
     assert world.items()[group_id]["status"] == "resolved"
 
 
@@ -258,7 +309,7 @@ def test_who_opened_it_is_the_latest_call_whose_rule_is_exposed_whatever_comes_f
     handle(world, published, early)
     assert opener(world, group_id) == "late"
     world.revoke(group_id, "tcp/3389 from 8.8.8.0/24")
-    handle(world, published, revoked(group_id))
+    handle(world, published, revoked(group_id, time="2026-11-22T02:50:00Z"))
     assert opener(world, group_id) == "early", "the rule of the later call is no longer exposed"
 
 
@@ -276,6 +327,7 @@ def test_who_opened_it_stays_named_however_many_calls_open_and_close_something_e
     assert opener(world, group_id) == "opened"
 
 
+@pytest.mark.moto_table("many groups")
 def test_thousands_of_calls_about_one_group_are_one_look_whose_record_the_table_takes(
     world: World, published: Received
 ) -> None:
@@ -317,10 +369,13 @@ def test_a_resolved_issue_names_nobody(world: World, published: Received) -> Non
     handle(world, published, authorized(group_id))
     world.revoke(group_id, "tcp/22 from 0.0.0.0/0")
     handle(world, published, revoked(group_id))
+    world.later(minutes=5)
+    world.describe()
     item = world.items()[group_id]
     assert (item["status"], "opened_by" in item) == ("resolved", False)
 
 
+@pytest.mark.moto_table("many groups")
 def test_hostile_texts_of_many_groups_stay_below_what_sns_takes(world: World, published: Received) -> None:
     events = [
         authorized(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from identification.region_scan import RegionScan, scan_region
+from identification.scan import RegionScan, scan_region
 from library.aws.ec2 import PrefixListReader, enabled_regions, region_is_enabled, security_group_pages
 from library.aws.session import Sessions
 from library.network.addresses import AddressSet

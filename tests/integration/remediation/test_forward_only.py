@@ -17,7 +17,7 @@ from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule
 from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, REGION, EventualWorld
-from tests.worlds.lagging_ec2 import AUTHORIZE, FAULTS, GROUPS, REVOKE, RULES, Fault
+from tests.worlds.lagging_ec2 import AUTHORIZE, FAULTS, GROUPS, REVOKE, RULES, Fault, _error
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh")
 ALL = IngressRule("-1", None, None, cidr="0.0.0.0/0", description="all")
@@ -232,7 +232,13 @@ WHY_NOT: dict[str, Callable[[EventualWorld, str], None]] = {
     "exempt by now": lambda world, group: world.configure(whitelist={ACCOUNT: [group]}),
     "not in remediation_accounts any more": lambda world, _: world.configure(remediation_accounts=["210987654321"]),
     "not due any more": lambda world, _: world.configure(remediation_retention_period=400),
+    "restored by somebody": lambda world, group: flag(world, group, {"by": "ana", "at": "", "backup": ""}),
 }
+
+
+def flag(world: EventualWorld, group: str, restored: dict[str, str] | None) -> None:
+    """Have the group flagged as restored, or not."""
+    world.table.items[ACCOUNT, group]["remediation_details"]["restored"] = restored
 
 
 @pytest.mark.parametrize("change", WHY_NOT.values(), ids=WHY_NOT)
@@ -252,6 +258,7 @@ def test_a_group_that_the_run_may_not_touch_stays_as_it_is_and_is_named(
     assert sources(world, group) == before
     assert len(world.ec2.made) == made
     world.configure(whitelist={}, remediation_retention_period=0, remediation_accounts=[ACCOUNT])
+    flag(world, group, None)
     assert run(world) == []
     assert sources(world, group) == private(SSH)
 
@@ -319,8 +326,8 @@ def test_two_rounds_restore_to_the_first_state_and_tell_everything(world: Eventu
     group = world.group(SSH)
     world.ec2.acts = {1: lambda: world.ec2.add(group, RDP)}
     assert run(world) == []
-    first = min(world.bucket.objects)
-    assert len(world.bucket.objects) == 2
+    first = min(world.backups(group))
+    assert len(world.backups(group)) == 2
     ((_, comment),) = world.people.comments
     assert "Revoked: tcp/22 from 0.0.0.0/0 (ssh)" in comment
     assert "Revoked: tcp/3389 from ::/0" in comment
@@ -339,10 +346,48 @@ def test_a_change_over_two_runs_restores_to_the_first_state(world: EventualWorld
     assert run(world) == ["killed"]
     world.ec2.fault = None
     assert run(world) == []
-    assert len(world.bucket.objects) == 2
+    assert len(world.backups(group)) == 2
     world.clock.pass_by(3600)
     assert world.restore(group) == []
     assert sources(world, group) == {("tcp", "0.0.0.0/0")}
+
+
+def test_the_lock_is_renewed_before_each_change(world: EventualWorld) -> None:
+    world.group(ALL, RDP)
+    renewals: list[int] = []
+    world.ec2.watch = lambda *_: renewals.append(world.lock.renewals)
+    assert run(world) == []
+    assert len(renewals) == 4
+    assert renewals == sorted(set(renewals)), "each change has a renewal of its own before it"
+
+
+def test_a_run_that_is_switched_off_meanwhile_begins_no_group(world: EventualWorld) -> None:
+    first, second = world.group(SSH), world.group(SSH)
+    world.ec2.acts = {1: lambda: world.configure(remediation=False)}
+    run(world)
+    assert not world.exposed(first)
+    assert world.exposed(second)
+
+
+def test_nothing_is_taken_away_while_ec2_does_not_show_all(world: EventualWorld) -> None:
+    """The group went out of scope: its stand-ins are not needed. EC2 shows those of one call before the others."""
+    world.configure(remediation_scope=EVERYTHING)
+    group = world.group(SSH, SSH._replace(protocol="udp"))
+    world.ec2.acts = {1: lambda: world.clock.pass_by(100)}
+    world.ec2.fault = (1, FAULTS["killed_after"])
+    assert run(world) == ["killed"]
+    added = world.clock.time
+    world.ec2.fault, world.ec2.acts = None, {}
+    world.configure(remediation_scope=["open_partly"])
+    world.ec2.lags = {GROUPS: 150, RULES: 150}
+    world.clock.pass_by(60)
+    taken_away = []
+    world.ec2.watch = lambda operation, *_: taken_away.append((operation, world.clock.time - added))
+    run(world)
+    assert [operation for operation, _ in taken_away] == [REVOKE]
+    assert taken_away[0][1].total_seconds() >= 150
+    assert healthy_runs(world) == []
+    assert sources(world, group) == {("tcp", "0.0.0.0/0"), ("udp", "0.0.0.0/0")}
 
 
 def test_order_of_calls_is_add_before_revoke(world: EventualWorld) -> None:
@@ -418,3 +463,37 @@ def test_a_run_says_what_the_quota_made_it_leave_out(world: EventualWorld) -> No
         f"{group} in {ACCOUNT}, {REGION}: the rule quota leaves no room for all new rules. These are not added, "
         "because wider rules of the group let in the same: tcp/22 from 10.0.0.0/8"
     ]
+
+
+def test_one_throttled_renewal_of_the_lock_does_not_end_a_run(
+    world: EventualWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = [world.group(SSH) for _ in range(3)]
+    world.ec2.lags = {GROUPS: 60, RULES: 60}
+    renew, calls = world.lock.renew, iter(range(1000))
+
+    def throttled() -> None:
+        if next(calls) in (3, 7, 11):
+            raise _error("ProvisionedThroughputExceededException", "UpdateItem")
+        renew()
+
+    monkeypatch.setattr(world.lock, "renew", throttled)
+    problems = run(world)
+    assert problems == [] or healthy_runs(world) == []
+    assert not any(map(world.exposed, groups))
+
+
+def test_a_restore_plans_anew_only_so_often(world: EventualWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = world.group(SSH)
+    assert run(world) == []
+    world.clock.pass_by(3600)
+    ports, real = iter(range(5000, 6000)), world.lock.renew
+
+    def somebody_acts() -> None:
+        world.ec2.add(group, IngressRule("tcp", port := next(ports), port, cidr="10.0.0.0/8"))
+        real()
+
+    monkeypatch.setattr(world.lock, "renew", somebody_acts)
+    (problem,) = world.restore(group)
+    assert problem.endswith("somebody changes the group each time that its restore is planned: nothing was changed")
+    assert ("tcp", "0.0.0.0/0") not in sources(world, group)

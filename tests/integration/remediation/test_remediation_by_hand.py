@@ -81,7 +81,7 @@ def test_a_group_that_changed_while_somebody_thought_is_shown_again(
             )
         return "y" if len(asked) < 3 else "q"
 
-    monkeypatch.setattr(world.people, "ask", ask)
+    monkeypatch.setattr(world.people, "confirm", ask)
     assert world.by_hand().remediated == 1
     assert len(asked) == 2
     assert any("look again" in line for line in world.people.said)

@@ -11,7 +11,7 @@ import pytest
 
 from library.aws.failures import AWS_ERRORS
 from library.aws.lock import LEASE, LockedError
-from remediation.journal import entry_of, is_unfinished
+from remediation.journal import RemediationDetails, is_unfinished
 from tests.worlds.aws_faults import (
     FAULTS,
     ONLY_AT_WRITES,
@@ -96,7 +96,7 @@ def test_a_fault_at_every_call_of_a_run(world: World, fault: Fault) -> None:
             break
         where = f"{fault.__name__} at call {at}, {made[at]}"
         issue = world.stored(group)
-        state, entry = states(world, group, before), entry_of(issue)
+        state, entry = states(world, group, before), RemediationDetails.of(issue.remediation_details).entry
         if not is_unfinished(issue):
             assert state == ("after" if entry and entry.step == "done" else "before"), where
         assert (state == "after" and issue.timestamps.remediated is not None) or told or is_unfinished(issue), where
@@ -156,7 +156,7 @@ def test_each_step_is_in_the_journal_before_it_is_done(world: World) -> None:
 
     def note(operation: str) -> None:
         if operation in CHANGES:
-            entry = entry_of(world.stored(group))
+            entry = RemediationDetails.of(world.stored(group).remediation_details).entry
             assert entry is not None
             assert entry.backup == world.backups.list(MAIN, "eu-west-1", group)[0].key
             assert world.lock().read().unfinished == {(MAIN, "eu-west-1", group)}

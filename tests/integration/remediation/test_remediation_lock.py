@@ -29,6 +29,7 @@ def lock_of(world: World, holder: str, now: datetime = NOW) -> Lock:
 ANA, BO = "ana@host, process 7", "bo@host, process 8"
 
 
+@pytest.mark.moto_table("about processes and logs")
 @pytest.mark.parametrize("job", ["remediate", "restore"])
 def test_the_second_of_two_runs_names_the_first_and_exits_with_1(world: World, job: str) -> None:
     group = world.group(SSH)
@@ -43,6 +44,7 @@ def test_the_second_of_two_runs_names_the_first_and_exits_with_1(world: World, j
     assert world.remediate("--batch").exit_code == 0
 
 
+@pytest.mark.moto_table("about processes and logs")
 def test_each_job_logs_to_a_stream_of_the_hosts_log_group_that_has_its_modules_name(world: World) -> None:
     group = world.group(SSH)
     world.issue(group)

@@ -157,8 +157,8 @@ def test_a_rule_that_is_opened_while_a_late_change_is_verified(tmp_path: Path) -
     late.ec2.catch_up()
     late.clock.pass_by(3600)
     assert late.batch().problems == []
-    assert len(late.bucket.objects) == 2
-    assert late.stored(group).remediation_details["backup"] == min(late.bucket.objects)
+    assert len(late.backups(group)) == 2
+    assert late.stored(group).remediation_details["backup"] == min(late.backups(group))
     late.clock.pass_by(3600)
     assert late.restore(group) == []
     found = {(rule.protocol, rule.cidr) for rule in late.ec2.rules(group).values()}

@@ -57,6 +57,13 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         ("aws/region", 5, "aws.region: must be text, not a number"),
         ("aws/regions", None, "aws.regions: must be a list or a comma-separated text, not null"),
         ("aws/regions", [None], "aws.regions[0]: must be text, not null"),
+        (
+            "aws/regions",
+            {"*": "eu west"},
+            "aws.regions[\"*\"][0]: 'eu west' is not a region: write one such as eu-west-1",
+        ),
+        ("aws/regions", {"*": None}, 'aws.regions["*"]: must be a list or a comma-separated text, not null'),
+        ("aws/regions", {"slave": []}, "aws.regions.slave: 'slave' is neither an account id (12 digits) nor \"*\""),
         ("aws/accounts/210987654321", 5, "aws.accounts.210987654321: must be text, not a number"),
         (f"{CHECK}/enabled", 1, f"{CHECK}.enabled: must be true or false, not 1"),
         (f"{CHECK}/reporting", "yes", f"{CHECK}.reporting: must be true or false, not 'yes'"),

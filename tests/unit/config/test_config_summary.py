@@ -25,9 +25,16 @@ def test_the_least_that_can_be_configured() -> None:
         "Issues            table hammer-issues in 123456789012, eu-west-1",
         "Reporting         off",
         "Remediation       off",
+        "Decisions         off",
         "Inspector         off",
     ]
     assert list(warnings(parse(), TODAY)) == []
+
+
+def test_regions_by_account() -> None:
+    regions = {"210987654321": "eu-west-1", "*": ["eu-west-1", "us-east-1"]}
+    lines = summary(parse(config_with({"aws/regions": regions})), TODAY).splitlines()
+    assert "Regions           210987654321: eu-west-1; other accounts: eu-west-1, us-east-1" in lines
 
 
 def test_everything_on() -> None:
@@ -61,6 +68,7 @@ def test_everything_on() -> None:
         "Reporting         on: JIRA on, Slack off",
         "Remediation       on: 21 days after the report, open_completely, replace_rule, at most 50 groups a run, "
         "in accounts 444444444444",
+        "Decisions         off",
         "Inspector         on: expected ports of 2 kinds of servers",
     ]
     expired = "whitelist: the exemption of sg-2 in 123456789012 expired on 2027-03-01"
@@ -80,7 +88,10 @@ def test_exemptions_that_end_soon_are_named_with_who_wrote_why() -> None:
 def test_the_accounts_of_an_organization() -> None:
     config = parse(config_with({"aws/accounts": "organization", f"{CHECK}/remediation": "true"}))
     lines = summary(config, TODAY).splitlines()
-    assert lines[1] == "Accounts          those of the AWS organization"
+    assert lines[1] == (
+        "Accounts          those of the AWS organization, less its management account, unless aws.include_accounts "
+        "names it"
+    )
     assert lines[8].endswith("in accounts those of the AWS organization")
 
 

@@ -86,6 +86,27 @@ def test_a_section_that_is_there_and_empty_is_as_the_sample_shows_it(path: str, 
     assert _attribute(parse(config_with({section: {}})), path) == expected
 
 
+@pytest.mark.parametrize(
+    ("regions", "of_slave", "of_others", "of_any"),
+    [
+        pytest.param([], None, None, None, id="none: every one that is enabled"),
+        pytest.param(["a-1", "b-1", "a-1"], ("a-1", "b-1"), ("a-1", "b-1"), ("a-1", "b-1"), id="a list: everywhere"),
+        pytest.param(
+            {"210987654321": "a-1", "*": ["b-1", "a-1"]}, ("a-1",), ("b-1", "a-1"), ("b-1", "a-1"), id="by account"
+        ),
+        pytest.param({"*": ["a-1"], "__note": "no account"}, ("a-1",), ("a-1",), ("a-1",), id="* stands for all"),
+        pytest.param({"210987654321": ["a-1"]}, ("a-1",), None, None, id="others: every one that is enabled"),
+    ],
+)
+def test_regions_may_differ_by_account(regions: object, of_slave: object, of_others: object, of_any: object) -> None:
+    aws = parse(config_with({"aws/regions": regions})).aws
+    assert (aws.regions_of("210987654321"), aws.regions_of("123456789012"), aws.regions) == (
+        of_slave,
+        of_others,
+        of_any,
+    )
+
+
 def test_the_default_ports_can_be_had_without_a_configuration() -> None:
     assert parse().secgrp_unrestricted_access.restricted_ports == DEFAULT_RESTRICTED_PORTS
 

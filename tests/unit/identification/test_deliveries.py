@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from identification.deliveries import Deliveries, message_of
 from identification.errors import MalformedEventError
+from identification.messages import Deliveries, message_of
 
 SNS: dict[str, Any] = {"EventSource": "aws:sns", "Sns": {"Message": "{}"}}
 SQS: dict[str, Any] = {"messageId": "m-1", "eventSource": "aws:sqs", "body": "{}"}

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from identification.cloudtrail import GROUP_CALLS, PREFIX_LIST_CALLS, REACHABILITY_CALLS, parse_call
+from identification.cloudtrail import (
+    GROUP_CALLS,
+    INTERFACE_CALLS,
+    PREFIX_LIST_CALLS,
+    REACHABILITY_CALLS,
+    OwnRoles,
+    parse_call,
+)
 from identification.errors import MalformedEventError
-from identification.event_openings import OwnRoles
-from identification.events import Hint, HintScope, hint_of
-from identification.expected_changes import ExpectedChange
+from identification.events import (
+    MESSAGE_BYTES,
+    Hint,
+    HintScope,
+    Targets,
+    first_messages,
+    hint_of,
+    second_messages,
+)
 from library.issues.opening_calls import OpenedRule
 
 ACCOUNT, REGION = "210987654321", "eu-west-1"
@@ -54,7 +66,6 @@ def shown(rule: OpenedRule) -> str:
 def test_the_corpus(case: dict[str, Any]) -> None:
     found = hint(case["detail"])
     wanted = {"group_ids": [], "group_name": "", "prefix_list_id": "", **case["hint"]}
-    assert (found.account_id, found.region) == (ACCOUNT, REGION)
     assert {
         "scope": str(found.scope),
         "group_ids": list(found.group_ids),
@@ -85,86 +96,127 @@ def test_who_where_and_when() -> None:
 
 
 RAW = {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "cidrIp": "0.0.0.0/0"}
-SSH = OpenedRule("tcp", 22, 22, "0.0.0.0/0")
-ENTRY = OpenedRule("", None, None, "8.8.8.0/24", "pl-1")
 RULES = {"items": [RAW | {"groupId": "sg-1"}, {"groupId": "sg-1"}, {"groupId": "none"}]}
+TIME = datetime(2026, 11, 22, 14, 2, 11, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("name", "request_", "response", "rule", "wanted"),
+    ("name", "request_", "response", "wanted"),
     [
         pytest.param(
             "RevokeSecurityGroupIngress",
             RAW | {"groupId": "sg-1"},
             None,
-            SSH,
-            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            Hint(HintScope.GROUPS, TIME, ("sg-1",)),
             id="a group by its id",
         ),
         pytest.param(
             "RevokeSecurityGroupIngress",
             RAW | {"groupName": "web"},
             None,
-            SSH,
-            Hint(ACCOUNT, REGION, HintScope.GROUPS, group_name="web"),
+            Hint(HintScope.GROUPS, TIME, group_name="web"),
             id="a group by its name",
         ),
         pytest.param(
             "RevokeSecurityGroupIngress",
             {"groupName": "web"},
             {"securityGroupRuleSet": RULES},
-            SSH,
-            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            Hint(HintScope.GROUPS, TIME, ("sg-1",)),
             id="a group that only the rules in the response name",
         ),
         pytest.param(
             "RevokeSecurityGroupIngress",
             {"groupName": "web"},
             {"revokedSecurityGroupRuleSet": RULES},
-            SSH,
-            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            Hint(HintScope.GROUPS, TIME, ("sg-1",)),
             id="a group that only the revoked rules name",
         ),
         pytest.param(
             "ModifyManagedPrefixList",
             {"prefixListId": "pl-1", "removeEntry": {"cidr": "8.8.8.0/24"}},
             None,
-            ENTRY,
-            Hint(ACCOUNT, REGION, HintScope.PREFIX_LIST, prefix_list_id="pl-1"),
+            Hint(HintScope.PREFIX_LIST, TIME, prefix_list_id="pl-1"),
             id="a prefix list",
+        ),
+        pytest.param(
+            "ModifyManagedPrefixList",
+            {"prefixListId": "none"},
+            None,
+            Hint(HintScope.REGION, TIME),
+            id="a prefix list that is not told",
         ),
         pytest.param(
             "CreateSecurityGroup",
             {"groupName": "web"},
             None,
-            None,
-            Hint(ACCOUNT, REGION, HintScope.REGION),
+            Hint(HintScope.REGION, TIME),
             id="a new group whose id is not told",
         ),
         pytest.param(
             "CreateSecurityGroup",
             {"groupName": "web"},
             {"groupId": "sg-1"},
-            None,
-            Hint(ACCOUNT, REGION, HintScope.GROUPS, ("sg-1",)),
+            Hint(HintScope.GROUPS, TIME, ("sg-1",)),
             id="a new group",
         ),
     ],
 )
-def test_a_hint_tells_what_must_be_shown(
-    name: str, request_: dict[str, Any], response: Any, rule: OpenedRule | None, wanted: Hint
-) -> None:
-    time = datetime(2026, 11, 22, 14, 2, 11, tzinfo=UTC)
-    expected = (ExpectedChange(time, False, rule),) if rule else ()
-    told = hint(AUTHORIZE | {"eventName": name, "requestParameters": request_, "responseElements": response})
-    assert told == replace(wanted, expected=expected)
+def test_a_hint_tells_where_to_look(name: str, request_: dict[str, Any], response: Any, wanted: Hint) -> None:
+    assert hint(AUTHORIZE | {"eventName": name, "requestParameters": request_, "responseElements": response}) == wanted
 
 
 def test_account_and_region_are_the_events_own() -> None:
     """A service has no account of its own, and another bus has another."""
     stranger = AUTHORIZE | {"userIdentity": {"accountId": "999999999999", "arn": "arn:aws:iam::999999999999:root"}}
-    found = hint(stranger | {"awsRegion": "us-east-1"}, account="333333333333", region="eu-central-1")
+    found = parse_call(event(stranger | {"awsRegion": "us-east-1"}, account="333333333333", region="eu-central-1"))
     assert (found.account_id, found.region) == ("333333333333", "eu-central-1")
+
+
+TARGET = {"account_id": ACCOUNT, "account_name": "slave1", "region": REGION}
+LATER = TIME + timedelta(seconds=1)
+
+
+def targets(**reached: Any) -> Targets:
+    """Two calls about one group, one about another."""
+    found = Targets(**reached)
+    found.add(["sg-1"], LATER, None)
+    found.add(["sg-1", "sg-2"], TIME, None)
+    return found
+
+
+def test_the_first_message_tells_the_newest_event_of_each_group() -> None:
+    events = [["2026-11-22T14:02:12+00:00", ["sg-1"]], ["2026-11-22T14:02:11+00:00", ["sg-2"]]]
+    assert first_messages(TARGET, targets()) == [TARGET | {"group_ids": ["sg-1", "sg-2"], "events": events}]
+
+
+def test_calls_about_who_can_connect_ask_for_other_groups_apart_and_take_nothing_away_for_five_minutes() -> None:
+    reached = targets(reached={"sg-2": None, "sg-3": None}, reached_newest=LATER, only_interfaces=False)
+    assert first_messages(TARGET, reached)[1:] == [
+        TARGET | {"group_ids": ["sg-3"], "takes_away_from": "2026-11-22T14:07:12+00:00"}
+    ]
+    reached.only_interfaces = True
+    assert first_messages(TARGET, reached)[1]["only_interfaces"] is True
+
+
+@pytest.mark.parametrize("region", [False, True])
+def test_the_second_message_names_each_group_once_and_nothing_else(region: bool) -> None:
+    reached = targets(reached={"sg-2": None, "sg-3": None}, reached_newest=LATER, region=region)
+    assert second_messages(TARGET, reached) == [TARGET] * region + [TARGET | {"group_ids": ["sg-1", "sg-2", "sg-3"]}]
+
+
+def test_of_nothing_there_is_no_message() -> None:
+    assert first_messages(TARGET, Targets()) == second_messages(TARGET, Targets()) == []
+    assert first_messages(TARGET, Targets(region=True)) == second_messages(TARGET, Targets(region=True)) == [TARGET]
+
+
+def test_many_groups_are_several_messages_each_small_enough() -> None:
+    ids = [f"sg-{number:017x}" for number in range(30_000)]
+    many = Targets(reached=dict.fromkeys(ids), reached_newest=TIME)
+    many.add(ids[:15_000], TIME, None)
+    for messages in (first_messages(TARGET, many), second_messages(TARGET, many)):
+        assert len(messages) > 1
+        assert max(len(json.dumps(message)) for message in messages) <= MESSAGE_BYTES
+        assert [group_id for message in messages for group_id in message["group_ids"]] == ids
 
 
 def session(account_id: str, role: str, **issuer: Any) -> dict[str, Any]:
@@ -223,16 +275,22 @@ def test_the_calls_are_the_contract_s() -> None:
     } == GROUP_CALLS
     assert {"ModifyManagedPrefixList", "RestoreManagedPrefixListVersion"} == PREFIX_LIST_CALLS
     assert {
-        *("RunInstances", "CreateNetworkInterface", "ModifyNetworkInterfaceAttribute"),
+        *("RunInstances", "StartInstances", "ModifyInstanceAttribute", "CreateNetworkInterface"),
+        *("AttachNetworkInterface", "ModifyNetworkInterfaceAttribute", "AssignIpv6Addresses"),
         *("AssociateAddress", "DisassociateAddress", "CreateRoute", "ReplaceRoute", "DeleteRoute"),
+        *("AssociateRouteTable", "ReplaceRouteTableAssociation", "AttachInternetGateway"),
         *("ReplaceNetworkAclEntry", "CreateNetworkAclEntry", "DeleteNetworkAclEntry"),
-        *("ModifyVpcBlockPublicAccessOptions", "AssociateSecurityGroupVpc"),
+        *("ReplaceNetworkAclAssociation", "ModifyVpcBlockPublicAccessOptions"),
+        *("CreateVpcBlockPublicAccessExclusion", "ModifyVpcBlockPublicAccessExclusion"),
+        *("DeleteVpcBlockPublicAccessExclusion", "AssociateSecurityGroupVpc"),
     } == REACHABILITY_CALLS
+    assert INTERFACE_CALLS < REACHABILITY_CALLS
 
 
 @pytest.mark.parametrize("name", sorted(REACHABILITY_CALLS))
 def test_calls_that_change_who_can_connect_are_about_every_exposed_group(name: str) -> None:
-    assert hint({"eventName": name, "eventSource": "ec2.amazonaws.com"}).scope is HintScope.EXPOSED_GROUPS
+    found = hint({"eventName": name, "eventSource": "ec2.amazonaws.com"})
+    assert found == Hint(HintScope.EXPOSED_GROUPS, None, only_interfaces=name in INTERFACE_CALLS)
 
 
 ODD: dict[str, dict[str, Any]] = {

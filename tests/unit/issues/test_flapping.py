@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from library.issues.flapping import KEPT, PastOccurrence, flapping_text, is_flapping, managed_by, reopeners, reopenings
+from library.issues.flapping import KEPT, PastOccurrence, flapping_text, is_flapping, reopeners, reopenings
 from library.issues.issue import Issue
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reconcile import reconcile
+from library.source.service import managed_by
 from tests.builders.issues import NOW, a_detection, an_issue
 
 DAY = timedelta(days=1)

@@ -14,7 +14,7 @@ import pytest
 
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import ClosingNotice, FindingDetails, Issue, IssueDetails, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import format_time, parse_time, shown_day, shown_time
 from library.security_groups.exposure import Exposure

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from library.issues.issue import Issue, IssueDetails, Status
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reconcile import Detection, reconcile
 from tests.builders.issues import NOW, an_issue
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from library.issues.opened_by import OpenedBy
 from library.issues.opening_calls import (
     KEPT_BYTES,
+    OpenedBy,
     OpenedRule,
     OpeningCall,
     needed,

@@ -10,8 +10,7 @@ import pytest
 
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
-from library.issues.opened_by import OpenedBy
-from library.issues.opening_calls import OpenedRule, OpeningCall, opened_by
+from library.issues.opening_calls import OpenedBy, OpenedRule, OpeningCall, opened_by
 from library.issues.reachability import Reachability, Sources, Verdict
 from library.issues.reconcile import Change, Detection, Event, attribute, reconcile, still_opened_by
 from library.security_groups.exposure import Exposure

@@ -11,7 +11,7 @@ import pytest
 from library.config.models import remediation_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms
 from library.network.addresses import AddressSet
@@ -160,3 +160,18 @@ def test_what_a_configuration_says(strategy: str, carve: bool) -> None:
         exemptions=config.exemptions("210987654321"),
     )
     assert [exemption.group for exemption in policy_of(config, "210987654321").exemptions] == ["sg-1"]
+
+
+CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/web"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({}, Why.SERVICE), ({"service_groups": True}, None), ({"begun": True}, None)],
+    ids=["left to a person", "remediation_service_groups", "a change that was begun"],
+)
+def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], why: Why | None) -> None:
+    issue = replace(DUE, details=replace(DUE.details, tags=CONTROLLED))
+    refusal = why_not_due(issue, replace(POLICY, **changes), NOW)
+    assert (refusal.why if refusal else None) == why
+    assert not refusal or "AWS Load Balancer Controller, cluster prod" in refusal.text

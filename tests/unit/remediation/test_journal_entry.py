@@ -31,10 +31,9 @@ ENTRY = JournalEntry(
     ChangeKind.RESTORE,
     JournalStep.REVOKING,
     "first",
-    add=(AddedRule(TEN, AddedState.ADDED, ("sgr-1", "sgr-2"), T1, "sgr-0"), AddedRule(OTHER, AddedState.SENT)),
+    add=(AddedRule(TEN, AddedState.ADDED, ("sgr-1", "sgr-2"), T1), AddedRule(OTHER, AddedState.SENT)),
     revoke=(RevokedRule(SSH, RevokedState.REVOKED, T2), RevokedRule(ALL, RevokedState.PLANNED)),
     withdrawn=(AddedRule(TEN._replace(rule_id="sgr-9"), AddedState.ADDED, ("sgr-1",), T2),),
-    describe=(SSH,),
     newest_backup="last",
     restored_from="old",
     run="run-1",
@@ -50,38 +49,74 @@ def raw(rule: IngressRule, **more: Any) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in names} | more
 
 
+SUMMARY = {
+    "kind": "restore",
+    "step": "revoking",
+    "backup": "first",
+    "newest_backup": "last",
+    "restored_from": "old",
+    "run": "run-1",
+    "by": "ana",
+    "started": T1,
+    "changed": T2,
+    "problem": "denied",
+    "own_item": True,
+    "add": [],
+    "revoke": [],
+}
+
+
+def short(rule: IngressRule, **more: Any) -> dict[str, Any]:
+    return {name: value for name, value in raw(rule).items() if value != ""} | more
+
+
 def test_the_item() -> None:
-    assert ENTRY.to_item() == {
-        "kind": "restore",
-        "step": "revoking",
-        "backup": "first",
-        "newest_backup": "last",
+    assert ENTRY.summary() == SUMMARY
+    assert ENTRY.to_item() == SUMMARY | {
         "add": [
-            raw(TEN, state="added", replaces=["sgr-1", "sgr-2"], at=T1, before="sgr-0"),
-            raw(OTHER, state="sent", replaces=[], at="", before=""),
+            short(TEN, state="added", replaces=["sgr-1", "sgr-2"], at=T1),
+            short(OTHER, state="sent", at=""),
         ],
-        "revoke": [raw(SSH, state="revoked", at=T2), raw(ALL, state="planned", at="")],
-        "withdrawn": [raw(TEN._replace(rule_id="sgr-9"), state="added", replaces=["sgr-1"], at=T2, before="")],
-        "describe": [raw(SSH)],
-        "restored_from": "old",
-        "run": "run-1",
-        "by": "ana",
-        "started": T1,
-        "changed": T2,
-        "problem": "denied",
+        "revoke": [short(SSH, state="revoked", at=T2), short(ALL, state="planned", at="")],
+        "withdrawn": [short(TEN._replace(rule_id="sgr-9"), state="added", replaces=["sgr-1"], at=T2)],
     }
+
+
+def test_the_rules_are_in_the_journal_s_own_item() -> None:
+    issue, own = {"journal": ENTRY.summary()}, {"journal": ENTRY.to_item()}
+    assert RemediationDetails.of(issue).entry == replace(ENTRY, add=(), revoke=(), withdrawn=())
+    assert RemediationDetails.of(issue, own).entry == ENTRY
+    # An older version kept them in the issue.
+    older = {name: value for name, value in ENTRY.to_item().items() if name != "own_item"}
+    other = {"journal": replace(ENTRY, add=()).to_item()}
+    assert RemediationDetails.of({"journal": older}, other).entry == ENTRY
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        pytest.param(replace(ENTRY, step=JournalStep.DONE), ENTRY, id="the issue's item was not written after it"),
+        pytest.param(
+            replace(ENTRY, backup="later"),
+            replace(ENTRY, add=(), revoke=(), withdrawn=()),
+            id="a new change, of which nothing was sent",
+        ),
+    ],
+)
+def test_the_own_item_is_written_first(own: JournalEntry, expected: JournalEntry) -> None:
+    assert RemediationDetails.of({"journal": ENTRY.summary()}, {"journal": own.to_item()}).entry == expected
 
 
 def test_an_entry_reads_back() -> None:
     assert JournalEntry.from_item(ENTRY.to_item()) == ENTRY
 
 
-def test_an_entry_that_does_not_say_what_was_there_before_reads_back() -> None:
+def test_states_of_earlier_versions() -> None:
     item = ENTRY.to_item()
-    for added in item["add"]:
-        del added["before"]
-    first, second = ENTRY.add
-    assert JournalEntry.from_item(item).add == (replace(first, before=""), second)
+    item["add"] = [raw(TEN, state=state, replaces=[], at=T1, before="") for state in ("not ours", "missing")]
+    item["revoke"] = [raw(SSH, state="not shown", at="")]
+    read = JournalEntry.from_item(item)
+    assert (read.add, read.revoke) == ((), (RevokedRule(SSH, RevokedState.PLANNED),))
 
 
 def test_numbers_of_the_table_and_what_is_left_out() -> None:
@@ -90,26 +125,16 @@ def test_numbers_of_the_table_and_what_is_left_out() -> None:
     assert rules_to_item([SSH]) == [raw(SSH)]
 
 
-@pytest.mark.parametrize(
-    ("step", "added", "revoked"),
-    [
-        ("adding", AddedState.SENT, RevokedState.PLANNED),
-        ("revoking", AddedState.SENT, RevokedState.SENT),
-        ("verifying", AddedState.SENT, RevokedState.REVOKED),
-        ("undoing", AddedState.SENT, RevokedState.SENT),
-        ("done", AddedState.ADDED, RevokedState.REVOKED),
-        ("undone", None, RevokedState.PLANNED),
-    ],
-)
-def test_what_the_first_version_wrote(step: str, added: AddedState | None, revoked: RevokedState) -> None:
-    """It wrote no states and no times; each rule that it added replaced all that it revoked."""
+@pytest.mark.parametrize("step", ["adding", "revoking", "verifying", "undoing", "done", "undone"])
+def test_what_the_first_version_wrote(step: str) -> None:
+    """It wrote no states: what may be closed keeps what stands in for it."""
     item = {"kind": "remediation", "step": step, "backup": "first", "add": [raw(TEN)], "revoke": [raw(SSH), raw(ALL)]}
     assert JournalEntry.from_item(item) == JournalEntry(
         ChangeKind.REMEDIATION,
-        JournalStep(step),
+        JournalStep("revoking" if step == "undoing" else step),
         "first",
-        add=() if added is None else (AddedRule(TEN, added, ("sgr-1", "sgr-2")),),
-        revoke=(RevokedRule(SSH, revoked), RevokedRule(ALL, revoked)),
+        add=(AddedRule(TEN, AddedState.SENT, ("sgr-1", "sgr-2")),),
+        revoke=(RevokedRule(SSH, RevokedState.SENT), RevokedRule(ALL, RevokedState.SENT)),
     )
 
 
@@ -139,10 +164,10 @@ def test_what_is_no_journal_says_why(change: dict[str, Any], problem: str) -> No
 
 def test_remediation_details() -> None:
     flag = {"by": "ana", "at": T1}
-    whole = RemediationDetails.of({"journal": ENTRY.to_item(), "restored": flag, "added": [raw(TEN)]})
-    assert whole == RemediationDetails(ENTRY, flag, (TEN,))
+    whole = RemediationDetails.of({"journal": ENTRY.to_item(), "restored": flag})
+    assert whole == RemediationDetails(ENTRY, flag)
     assert RemediationDetails.of({}) == RemediationDetails()
-    assert RemediationDetails.of({"journal": {}, "restored": {}, "added": None}) == RemediationDetails()
+    assert RemediationDetails.of({"journal": {}, "restored": {}}) == RemediationDetails()
     assert RemediationDetails.of({"restored": "yes"}).problem == "remediation_details.restored is not a map"
     item = ENTRY.to_item()
     del item["backup"]
@@ -173,16 +198,14 @@ def test_what_hammer_added_and_revoked() -> None:
         (AddedState.SENT, None, True),
         (AddedState.THERE, None, True),
         (AddedState.ADDED, None, True),
-        (AddedState.NOT_OURS, None, False),
-        (AddedState.MISSING, RevokedState.PLANNED, False),
+        (None, RevokedState.PLANNED, False),
         (None, RevokedState.SENT, True),
         (None, RevokedState.REVOKED, True),
         (None, RevokedState.GONE, False),
-        (None, RevokedState.NOT_SHOWN, False),
     ],
 )
 def test_what_may_be_in_the_group(added: AddedState | None, revoked: RevokedState | None, traces: bool) -> None:
-    add = () if added is None else (AddedRule(OTHER, AddedState.MISSING), AddedRule(TEN, added))
+    add = () if added is None else (AddedRule(TEN, added),)
     revoke = () if revoked is None else (RevokedRule(ALL, RevokedState.PLANNED), RevokedRule(SSH, revoked))
     assert replace(ENTRY, add=add, revoke=revoke).left_traces is traces
 
@@ -215,6 +238,7 @@ def test_revoked_rules_are_told_apart_by_their_ids() -> None:
     )
 
 
-@pytest.mark.parametrize("state", AddedState)
-def test_which_rules_ec2_said_are_there(state: AddedState) -> None:
-    assert state.is_there is (state in (AddedState.THERE, AddedState.ADDED, AddedState.NOT_OURS))
+def test_a_complete_change_left_traces_also_where_its_rules_are_not_known() -> None:
+    bare = replace(ENTRY, add=(), revoke=(), withdrawn=())
+    assert replace(bare, step=JournalStep.DONE).left_traces
+    assert not replace(bare, step=JournalStep.UNDONE).left_traces

@@ -15,7 +15,7 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.eligibility import Policy
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep
 from remediation.plan import Plan, RuleQuota, plan_remediation, rules_to_replace
-from remediation.proof import GroupBefore, withdrawable, without_unproved
+from remediation.proof import GroupBefore, proved_hammers, without_unproved
 from remediation.rules import rule_key
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh", rule_id="sgr-1")
@@ -53,10 +53,10 @@ def added(rule: IngressRule, **changed: Any) -> AddedRule:
         ),
         pytest.param(
             [SSH],
-            [TEN._replace(cidr="10.1.0.0/16")],
-            TEN._replace(cidr="10.1.0.0/16"),
+            [TEN._replace(cidr="8.8.8.0/24")],
+            TEN._replace(cidr="8.8.8.0/24"),
             False,
-            id="a source that Hammer never adds",
+            id="a public source, which only a person keeps",
         ),
         pytest.param([WIDE], [REST], REST, True, id="the rest of a carved rule"),
         pytest.param([SSH], [REST], REST, False, id="the rest of no rule"),
@@ -68,13 +68,13 @@ def test_what_was_added_by_hammer(
 ) -> None:
     shown = GroupBefore((group(*before),), (REST._replace(rule_id=""),))
     begun = [rule_key(rule) for rule in before if rule.cidr == "0.0.0.0/0"]
-    assert withdrawable(shown, live, [added(claimed)], begun) == ({claimed.rule_id} if proved else set())
+    assert proved_hammers(shown, live, [added(claimed)], begun) == ({claimed.rule_id} if proved else set())
 
 
 def test_a_rest_that_was_not_planned_or_not_of_what_the_change_is_for() -> None:
     planned = (REST._replace(rule_id=""),)
-    assert withdrawable(GroupBefore((group(WIDE),)), [REST], [added(REST)], [rule_key(WIDE)]) == set()
-    assert withdrawable(GroupBefore((group(WIDE),), planned), [REST], [added(REST)], []) == set()
+    assert proved_hammers(GroupBefore((group(WIDE),)), [REST], [added(REST)], [rule_key(WIDE)]) == set()
+    assert proved_hammers(GroupBefore((group(WIDE),), planned), [REST], [added(REST)], []) == set()
 
 
 def test_what_is_not_proved_is_its_owner_s() -> None:
@@ -84,7 +84,24 @@ def test_what_is_not_proved_is_its_owner_s() -> None:
         ChangeKind.REMEDIATION, JournalStep.VERIFYING, "key", add=(added(TEN), other, unseen), withdrawn=(other,)
     )
     after = without_unproved(entry, [TEN, other.rule], frozenset({"sgr-2"}))
-    assert after == replace(entry, add=(added(TEN), replace(other, state=AddedState.NOT_OURS), unseen), withdrawn=())
+    assert after == replace(entry, add=(added(TEN), unseen), withdrawn=())
+
+
+@pytest.mark.parametrize(
+    ("replaces", "closed", "to_close", "is_needed"),
+    [
+        pytest.param(["sgr-1"], [], [], False, id="what it stands in for was never closed"),
+        pytest.param(["sgr-1"], ["sgr-1"], [], True, id="it may have been closed"),
+        pytest.param(["sgr-1"], [], ["sgr-1"], True, id="it is going to be closed"),
+        pytest.param(["sgr-1", "sgr-9"], ["sgr-9"], [], True, id="one of two was closed"),
+        pytest.param([], [], [], True, id="what it stands in for is not known"),
+    ],
+)
+def test_what_is_needed_by_the_backups(
+    replaces: list[str], closed: list[str], to_close: list[str], *, is_needed: bool
+) -> None:
+    before = GroupBefore((group(SSH),), replaces={rule_key(TEN): frozenset(replaces)}, closed=frozenset(closed))
+    assert before.is_needed(TEN, to_close) is is_needed
 
 
 LISTS = {"pl-1": (parse_network("0.0.0.0/1"),), "pl-2": (parse_network("128.0.0.0/1"),)}

@@ -11,7 +11,7 @@ import pytest
 from library.documents.document import Section, paragraph
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption

@@ -10,7 +10,7 @@ import pytest
 from library.documents.document import Link, Paragraph, Section, plain_text
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure

@@ -11,7 +11,7 @@ import pytest
 
 from library.documents.document import Bullets, Section, paragraph, plain_text
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
-from library.issues.opened_by import OpenedBy
+from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure

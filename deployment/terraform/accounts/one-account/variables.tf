@@ -28,21 +28,11 @@ variable "protect_data" {
   default     = true
 }
 
+# Every attribute is the master module's, which says what it takes: any, so that they are not repeated here.
 variable "host" {
   description = "The reporting and remediation host: its VPC, subnet and, if wanted, more. Null: none."
-  type = object({
-    vpc_id        = string
-    subnet_id     = string
-    instance_type = optional(string, "t4g.micro")
-    ssh_cidrs     = optional(list(string), [])
-    key_name      = optional(string)
-    ami           = optional(string)
-    architecture  = optional(string)
-    egress_ports  = optional(list(number), [443])
-    https_proxy   = optional(string, "")
-    no_proxy      = optional(string, "169.254.169.254")
-  })
-  default = null
+  type        = any
+  default     = null
 }
 
 variable "tags" {

@@ -38,7 +38,7 @@ module "slaves" {
   call_as                  = var.call_as
   event_bus_arn            = module.master.event_bus_arn
   regions                  = module.master.regions
-  tags                     = local.tags
+  denied_regions           = var.denied_regions
 }
 
 output "master" {

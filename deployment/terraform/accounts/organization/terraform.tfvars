@@ -1,5 +1,6 @@
 organization_id         = "o-exampleorgid"
 organizational_unit_ids = ["r-exam"]
+# denied_regions        = ["ap-south-1"]
 
 # alarm_emails    = ["security@example.com"]
 # findings_emails = ["security@example.com"]

@@ -1,4 +1,6 @@
 # In one account: the rules, in every region, that send CloudTrail's calls about security groups to Hammer's bus.
+data "aws_caller_identity" "current" {}
+
 locals {
   # One list with the StackSets' template and Hammer's code; tests hold them together.
   calls = jsondecode(file("${path.module}/../../../events/calls.json"))
@@ -32,6 +34,7 @@ resource "aws_iam_role" "events" {
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
     }]
   })
 }
@@ -68,4 +71,23 @@ resource "aws_cloudwatch_event_target" "events" {
   target_id = "hammer"
   arn       = var.event_bus_arn
   role_arn  = aws_iam_role.events.arn
+}
+
+# An alarm tells a topic of its own region alone.
+resource "aws_cloudwatch_metric_alarm" "failed_invocations" {
+  for_each = { for key, rule in local.rules : key => rule if contains(keys(var.alarm_topic_arns), rule.region) }
+
+  region              = each.value.region
+  alarm_name          = "${aws_cloudwatch_event_rule.events[each.key].name}-failed-invocations"
+  alarm_description   = "EventBridge cannot send to Hammer's bus. The next scan sees what this rule does not tell."
+  namespace           = "AWS/Events"
+  metric_name         = "FailedInvocations"
+  dimensions          = { RuleName = aws_cloudwatch_event_rule.events[each.key].name }
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.alarm_topic_arns[each.value.region]]
 }

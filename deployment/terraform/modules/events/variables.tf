@@ -47,3 +47,9 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
 }
+
+variable "alarm_topic_arns" {
+  description = "Region → SNS topic there that gets an alarm when a rule of the region cannot send. Regions without one have no alarm."
+  type        = map(string)
+  default     = {}
+}

@@ -60,6 +60,12 @@ locals {
       pattern   = "{ $.run_ended = \"immediate\" }"
       value     = "1"
     }
+    # Of hammer-timers, which runs at boot and every hour.
+    TimerRuns = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.run_ended = \"timers\" }"
+      value     = "1"
+    }
     PartialRuns = {
       log_group = aws_cloudwatch_log_group.host.name
       pattern   = "{ $.outcome = \"partial\" }"
@@ -77,16 +83,6 @@ locals {
     remediation = "RemediationRuns"
     reporting   = "ReportingRuns"
   }
-  run_alarms = {
-    partial = {
-      metric      = "PartialRuns"
-      description = "A job of the host did not do all of its work: the log group of the host names what was left."
-    }
-    failed = {
-      metric      = "FailedRuns"
-      description = "A job of the host failed: its configuration is wrong, it crashed, or it was killed."
-    }
-  }
 }
 
 resource "aws_cloudwatch_log_metric_filter" "hammer" {
@@ -103,166 +99,238 @@ resource "aws_cloudwatch_log_metric_filter" "hammer" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each = merge(
-    {
-      for function in keys(local.functions) : function => {
-        queue       = aws_sqs_queue.dead_letters[function].name
-        description = "Something could not be done after every retry: read the queue and the function's log, mend the cause, redrive."
-      }
-    },
-    {
-      for immediate in keys(local.immediate) : immediate => {
-        queue       = aws_sqs_queue.immediate_dead_letters[immediate].name
-        description = "A group was not remediated at once, after an hour of attempts: the log group of the host says why. See the runbook."
-      }
-    },
+# Every alarm is a row: what it watches, and from what on it goes off. What a row leaves out is as in alarm_defaults.
+locals {
+  alarm_defaults = {
+    namespace  = local.namespace
+    dimensions = {}
+    statistic  = "Sum"
+    comparison = "GreaterThanThreshold"
+    threshold  = 0
+    period     = 300
+    periods    = 1
+    missing    = "notBreaching"
+    # Whether it says when it is over, and whether it says that there is no data.
+    says_over    = false
+    says_missing = false
+    # In place of one metric: what one host and its runs must be, as metric math.
+    runs_metric = null
+  }
+  dead_letter_queues = merge(
+    { for function in keys(local.functions) : function => aws_sqs_queue.dead_letters[function].name },
+    { for immediate in keys(local.immediate) : immediate => aws_sqs_queue.immediate_dead_letters[immediate].name },
   )
-
-  alarm_name          = each.value.queue
-  alarm_description   = each.value.description
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = each.value.queue }
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "errors" {
-  for_each = local.functions
-
-  alarm_name          = "${local.names[each.key]}-errors"
-  alarm_description   = "The function failed: its log says at what, account and region among it."
-  namespace           = "AWS/Lambda"
-  metric_name         = "Errors"
-  dimensions          = { FunctionName = local.names[each.key] }
-  statistic           = "Sum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-}
-
-# Initiation counts, at every run, the accounts and regions whose last scan is older than three intervals. No
-# count in two intervals means that initiation itself does not run.
-resource "aws_cloudwatch_metric_alarm" "stale" {
-  alarm_name          = "${var.prefix}-not-scanned"
-  alarm_description   = "An account or region was not scanned for three intervals, or initiation does not run. The log of hammer-initiate-security-groups names them."
-  namespace           = local.namespace
-  metric_name         = "StaleScanTargets"
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = var.scan_interval_minutes * 60 * 2
-  evaluation_periods  = 1
-  treat_missing_data  = "breaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-}
-
-# Three runs in a row: an account that was added just now has had no time.
-resource "aws_cloudwatch_metric_alarm" "never_scanned" {
-  alarm_name          = "${var.prefix}-never-scanned"
-  alarm_description   = "For three intervals there has been an account or region that was never scanned. The log of hammer-initiate-security-groups names it."
-  namespace           = local.namespace
-  metric_name         = "NeverScannedTargets"
-  statistic           = "Minimum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = var.scan_interval_minutes * 60
-  evaluation_periods  = min(3, floor(1440 / var.scan_interval_minutes))
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "remediation_limit" {
-  alarm_name          = "${var.prefix}-remediation-limit"
-  alarm_description   = "A remediation run stopped at remediation_limit_per_run: look at what it was about to change before the next run goes on."
-  namespace           = local.namespace
-  metric_name         = "RemediationStoppedAtLimit"
-  statistic           = "Sum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-}
-
-# Scan targets must be done before the next scan; an event is worth little when it is old.
-resource "aws_cloudwatch_metric_alarm" "waiting" {
-  for_each = merge(
+  waiting_queues = merge(
     {
       for function in keys(local.queues) : function => {
-        queue       = aws_sqs_queue.work[function].name
+        name        = aws_sqs_queue.work[function].name
         seconds     = function == "hammer-receive-security-group-events" ? 600 : var.scan_interval_minutes * 60
         description = "The oldest message has waited for long: the function fails, is throttled, or has more to do than scan_concurrency allows."
       }
     },
     {
       for immediate in keys(local.immediate) : immediate => {
-        queue       = aws_sqs_queue.immediate[immediate].name
+        name        = aws_sqs_queue.immediate[immediate].name
         seconds     = 1800
         description = "A group has waited for half an hour to be remediated at once: the host is away, or its runs fail."
       }
     },
   )
+  # Rules of a bus of one's own have metrics by its name, too (EventBridge User Guide, "Monitoring").
+  rules = {
+    (local.names["hammer-initiate-security-groups"]) = { RuleName = aws_cloudwatch_event_rule.scan.name }
+    (local.names["hammer-receive-security-group-events"]) = {
+      EventBusName = aws_cloudwatch_event_bus.hammer.name
+      RuleName     = aws_cloudwatch_event_rule.security_group_events.name
+    }
+    (local.names["hammer-filter-inspector-findings"]) = {
+      EventBusName = aws_cloudwatch_event_bus.hammer.name
+      RuleName     = aws_cloudwatch_event_rule.inspector.name
+    }
+  }
+  autoscaling_group = "${var.prefix}-reporting-remediation"
 
-  alarm_name          = "${each.value.queue}-waiting"
-  alarm_description   = each.value.description
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = each.value.queue }
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.seconds
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
+  alarms = merge(
+    {
+      for key, queue in local.dead_letter_queues : "dead-letters/${key}" => {
+        name        = queue
+        description = key == "immediate" ? "A group was not remediated at once, after an hour of attempts: the log group of the host says why. See the runbook." : "Something could not be done after every retry: read the queue and the function's log, mend the cause, redrive."
+        namespace   = "AWS/SQS"
+        metric      = "ApproximateNumberOfMessagesVisible"
+        dimensions  = { QueueName = queue }
+        statistic   = "Maximum"
+        says_over   = true
+      }
+    },
+    # Scan targets must be done before the next scan; an event is worth little when it is old.
+    {
+      for key, queue in local.waiting_queues : "waiting/${key}" => {
+        name        = "${queue.name}-waiting"
+        description = queue.description
+        namespace   = "AWS/SQS"
+        metric      = "ApproximateAgeOfOldestMessage"
+        dimensions  = { QueueName = queue.name }
+        statistic   = "Maximum"
+        threshold   = queue.seconds
+        says_over   = true
+      }
+    },
+    {
+      for function, name in local.names : "errors/${function}" => {
+        name        = "${name}-errors"
+        description = "The function failed: its log says at what, account and region among it."
+        namespace   = "AWS/Lambda"
+        metric      = "Errors"
+        dimensions  = { FunctionName = name }
+      }
+    },
+    {
+      for name, dimensions in local.rules : "failed-invocations/${name}" => {
+        name        = "${name}-failed-invocations"
+        description = "EventBridge cannot deliver what this rule matches: the target, its policy or its key refuses."
+        namespace   = "AWS/Events"
+        metric      = "FailedInvocations"
+        dimensions  = dimensions
+      }
+    },
+    {
+      for name, dimensions in local.rules : "lost-invocations/${name}" => {
+        name        = "${name}-lost-invocations"
+        description = "EventBridge could not even hand to the dead-letter queue what it could not deliver: the queue's policy or its key refuses."
+        namespace   = "AWS/Events"
+        metric      = "InvocationsFailedToBeSentToDLQ"
+        dimensions  = dimensions
+      }
+    },
+    {
+      # Initiation counts, at every run, the accounts and regions whose last scan is older than three intervals. No count
+      # means that initiation itself does not run. Until the first run that is a state, and no message.
+      "not-scanned" = {
+        name         = "${var.prefix}-not-scanned"
+        description  = "An account or region was not scanned for three intervals, or (insufficient data) initiation does not run. The log of hammer-initiate-security-groups names them."
+        metric       = "StaleScanTargets"
+        statistic    = "Maximum"
+        period       = var.scan_interval_minutes * 60 * 2
+        missing      = "missing"
+        says_over    = true
+        says_missing = true
+      }
+      # Three runs in a row: an account that was added just now has had no time.
+      "never-scanned" = {
+        name        = "${var.prefix}-never-scanned"
+        description = "For three intervals there has been an account or region that was never scanned. The log of hammer-initiate-security-groups names it."
+        metric      = "NeverScannedTargets"
+        statistic   = "Minimum"
+        period      = var.scan_interval_minutes * 60
+        periods     = min(3, floor(1440 / var.scan_interval_minutes))
+        says_over   = true
+      }
+      "remediation-limit" = {
+        name        = "${var.prefix}-remediation-limit"
+        description = "A remediation run stopped at remediation_limit_per_run: look at what it was about to change before the next run goes on."
+        metric      = "RemediationStoppedAtLimit"
+      }
+    },
+    {
+      for job, hours in local.host_jobs : "missing/${job}" => {
+        name        = "${var.prefix}-${job}-missing"
+        description = "No run of this job has ended for ${hours} hours: the host is away, or its timer does not start it."
+        runs_metric = local.run_metrics[job]
+        period      = 3600
+        periods     = hours
+        missing     = "breaching"
+        says_over   = true
+      }
+    },
+    # `for` in place of a condition, whose two sides must be of one type.
+    { for alarm in var.host == null ? [] : ["host"] : "run/partial" => {
+      name        = "${var.prefix}-run-partial"
+      description = "A job of the host did not do all of its work: the log group of the host names what was left."
+      metric      = "PartialRuns"
+    } },
+    { for alarm in var.host == null ? [] : ["host"] : "run/failed" => {
+      name        = "${var.prefix}-run-failed"
+      description = "A job of the host failed: its configuration is wrong, it crashed, or it was killed."
+      metric      = "FailedRuns"
+    } },
+    { for alarm in var.host == null ? [] : ["host"] : "host/not-booted" => {
+      name        = "${var.prefix}-host-not-booted"
+      description = "For two hours the host has not set its timers, which it does at boot and every hour: it did not start, or has no way to the bucket or to CloudWatch Logs."
+      runs_metric = "TimerRuns"
+      period      = 3600
+      periods     = 2
+      missing     = "breaching"
+      says_over   = true
+    } },
+    { for alarm in var.host == null ? [] : ["host"] : "host/status-check" => {
+      name        = "${var.prefix}-host-status-check"
+      description = "EC2's status checks of the host fail. Its auto scaling group puts another in its place."
+      namespace   = "AWS/EC2"
+      metric      = "StatusCheckFailed"
+      dimensions  = { AutoScalingGroupName = local.autoscaling_group }
+      statistic   = "Maximum"
+      periods     = 3
+      says_over   = true
+    } },
+  )
 }
 
-resource "aws_cloudwatch_metric_alarm" "missing_run" {
-  for_each = local.host_jobs
+resource "aws_cloudwatch_metric_alarm" "hammer" {
+  for_each = { for key, alarm in local.alarms : key => merge(local.alarm_defaults, alarm) }
 
-  alarm_name          = "${var.prefix}-${each.key}-missing"
-  alarm_description   = "No run of this job has ended for ${each.value} hours: the host is away, or its timer does not start it."
-  namespace           = local.namespace
-  metric_name         = local.run_metrics[each.key]
-  statistic           = "Sum"
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  period              = 3600
-  evaluation_periods  = each.value
-  treat_missing_data  = "breaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-}
+  alarm_name                = each.value.name
+  alarm_description         = each.value.description
+  comparison_operator       = each.value.comparison
+  threshold                 = each.value.threshold
+  evaluation_periods        = each.value.periods
+  treat_missing_data        = each.value.missing
+  alarm_actions             = [aws_sns_topic.alarms.arn]
+  ok_actions                = each.value.says_over ? [aws_sns_topic.alarms.arn] : []
+  insufficient_data_actions = each.value.says_missing ? [aws_sns_topic.alarms.arn] : []
 
-resource "aws_cloudwatch_metric_alarm" "run" {
-  for_each = var.host == null ? {} : local.run_alarms
+  namespace   = each.value.runs_metric == null ? each.value.namespace : null
+  metric_name = each.value.runs_metric == null ? each.value.metric : null
+  dimensions  = each.value.runs_metric == null ? each.value.dimensions : null
+  statistic   = each.value.runs_metric == null ? each.value.statistic : null
+  period      = each.value.runs_metric == null ? each.value.period : null
 
-  alarm_name          = "${var.prefix}-run-${each.key}"
-  alarm_description   = each.value.description
-  namespace           = local.namespace
-  metric_name         = each.value.metric
-  statistic           = "Sum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
+  # An hour without a run counts only if there was to be a host: before the first deployment there was none.
+  dynamic "metric_query" {
+    for_each = each.value.runs_metric == null ? [] : ["IF(FILL(hosts, 0) > 0 AND FILL(runs, 0) < 1, 1, 0)"]
+    content {
+      id          = "missing"
+      label       = "An hour without a run"
+      expression  = metric_query.value
+      return_data = true
+    }
+  }
+
+  dynamic "metric_query" {
+    for_each = each.value.runs_metric == null ? [] : [each.value.runs_metric]
+    content {
+      id = "runs"
+      metric {
+        namespace   = local.namespace
+        metric_name = metric_query.value
+        stat        = "Sum"
+        period      = each.value.period
+      }
+    }
+  }
+
+  dynamic "metric_query" {
+    for_each = each.value.runs_metric == null ? [] : [local.autoscaling_group]
+    content {
+      id = "hosts"
+      metric {
+        namespace   = "AWS/AutoScaling"
+        metric_name = "GroupDesiredCapacity"
+        dimensions  = { AutoScalingGroupName = metric_query.value }
+        stat        = "Minimum"
+        period      = each.value.period
+      }
+    }
+  }
 }
 
 resource "aws_cloudwatch_dashboard" "hammer" {

@@ -1,4 +1,4 @@
-# Three prefixes: config/ (the configuration), host/ (the package of the host), security_groups/ (backups).
+# config/ (the configuration), host/ (the package of the host), security_groups/ (backups), closing/ (what changes closed).
 resource "aws_s3_bucket" "hammer" {
   bucket        = local.bucket
   force_destroy = !var.protect_data
@@ -119,7 +119,7 @@ resource "aws_s3_bucket_policy" "hammer" {
       {
         Sid       = "HammerDeletesNothing"
         Effect    = "Deny"
-        Principal = { AWS = [aws_iam_role.identification.arn, aws_iam_role.host.arn] }
+        Principal = { AWS = concat([for role in aws_iam_role.function : role.arn], [aws_iam_role.host.arn]) }
         Action = [
           "s3:BypassGovernanceRetention",
           "s3:DeleteBucket",

@@ -4,7 +4,9 @@ resource "aws_cloudwatch_event_bus" "hammer" {
 }
 
 locals {
-  in_list = local.in_organization ? [] : [for account in keys(local.config.aws.accounts) : account if account != local.account_id]
+  # The policy of a bus holds 10 KB: some 250 accounts (EventBridge quotas).
+  accounts_in_policy = 200
+  in_list            = local.in_organization ? [] : [for account in keys(local.config.aws.accounts) : account if account != local.account_id]
   senders = {
     for name, statement in {
       TheAccountItself = { Principal = { AWS = "arn:${local.partition}:iam::${local.account_id}:root" } }
@@ -14,7 +16,11 @@ locals {
         Condition = { StringEquals = { "aws:PrincipalOrgID" = var.organization_id } }
       }
     } : name => statement
-    if name == "TheAccountItself" || (name == "Accounts" && length(local.in_list) > 0) || (name == "Organization" && var.organization_id != null)
+    if anytrue([
+      name == "TheAccountItself",
+      name == "Accounts" && length(local.in_list) > 0 && length(local.in_list) <= local.accounts_in_policy,
+      name == "Organization" && var.organization_id != null,
+    ])
   }
 }
 
@@ -29,18 +35,26 @@ resource "aws_cloudwatch_event_bus_policy" "hammer" {
       )
     ]
   })
+
+  lifecycle {
+    precondition {
+      condition     = length(local.in_list) <= local.accounts_in_policy || var.organization_id != null
+      error_message = "The policy of a bus does not hold so many accounts: set organization_id."
+    }
+  }
 }
 
 # The main account's own events, those of Inspector among them: it may be Inspector's delegated administrator.
 module "own_events" {
   source = "../events"
 
+  alarm_topic_arns          = { (local.region) = aws_sns_topic.alarms.arn }
   event_bus_arn             = aws_cloudwatch_event_bus.hammer.arn
   forward_inspector         = true
   iam_path                  = var.iam_path
   permissions_boundary_arn  = var.permissions_boundary_arn
   prefix                    = var.prefix
-  regions                   = local.regions
+  regions                   = local.own_regions
   role_name                 = "${var.prefix}-cloudsec-master-events"
   inspector_finding_pattern = local.inspector_pattern
 }

@@ -2,6 +2,7 @@ locals {
   # Keys are the names of the zips, and of the functions where the prefix is "hammer".
   functions = {
     "hammer-initiate-security-groups" = {
+      role    = "initiate"
       module  = "identification.initiate_security_groups"
       timeout = 300
       memory  = 512
@@ -11,6 +12,7 @@ locals {
       }
     }
     "hammer-describe-security-groups" = {
+      role    = "identification"
       module  = "identification.describe_security_groups"
       timeout = 300
       memory  = 1024
@@ -20,6 +22,7 @@ locals {
       )
     }
     "hammer-receive-security-group-events" = {
+      role    = "identification"
       module  = "identification.receive_security_group_events"
       timeout = 120
       memory  = 512
@@ -29,6 +32,7 @@ locals {
       }
     }
     "hammer-filter-inspector-findings" = {
+      role        = "filter"
       module      = "identification.filter_inspector_findings"
       timeout     = 120
       memory      = 512
@@ -42,7 +46,7 @@ resource "aws_lambda_function" "hammer" {
   for_each = local.functions
 
   function_name    = local.names[each.key]
-  role             = aws_iam_role.identification.arn
+  role             = aws_iam_role.function[each.value.role].arn
   handler          = "${each.value.module}.lambda_handler"
   runtime          = "python3.13"
   architectures    = [var.architecture]
@@ -52,17 +56,38 @@ resource "aws_lambda_function" "hammer" {
   memory_size      = each.value.memory
   kms_key_arn      = local.key_arn
 
+  reserved_concurrent_executions = lookup(var.reserved_concurrency, each.key, -1)
+  code_signing_config_arn        = var.code_signing_config_arn
+
   environment {
-    variables = merge(each.value.environment, { HAMMER_CONFIG = "s3://${local.bucket}/config" })
+    variables = merge(
+      var.environment,
+      each.value.environment,
+      # Not among the others: the queue has its visibility timeout from there. A group of which an event told is
+      # scanned again after five minutes.
+      each.key == "hammer-receive-security-group-events" ? {
+        SCAN_QUEUE_URL = aws_sqs_queue.work["hammer-describe-security-groups"].id
+      } : {},
+      { HAMMER_CONFIG = "s3://${local.bucket}/config" },
+    )
   }
 
   dead_letter_config {
     target_arn = aws_sqs_queue.dead_letters[each.key].arn
   }
 
+  dynamic "vpc_config" {
+    for_each = var.vpc_config == null ? [] : [var.vpc_config]
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
   depends_on = [
     aws_cloudwatch_log_group.function,
-    aws_iam_role_policy.identification,
+    aws_iam_role_policy.function,
+    aws_iam_role_policy_attachment.function_in_vpc,
     aws_s3_object.config,
   ]
 }
@@ -82,6 +107,17 @@ resource "aws_sqs_queue" "dead_letters" {
   name                      = "${local.names[each.key]}-dead-letters"
   message_retention_seconds = 1209600
   kms_master_key_id         = local.key_arn
+}
+
+# What queues hand over comes from the function's own queue; topics, rules and functions need no such leave.
+resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
+  for_each = local.functions
+
+  queue_url = aws_sqs_queue.dead_letters[each.key].id
+  redrive_allow_policy = jsonencode(merge(
+    { redrivePermission = contains(keys(local.queues), each.key) ? "byQueue" : "denyAll" },
+    contains(keys(local.queues), each.key) ? { sourceQueueArns = [aws_sqs_queue.work[each.key].arn] } : {},
+  ))
 }
 
 resource "aws_sqs_queue_policy" "dead_letters" {

@@ -31,13 +31,6 @@ resource "aws_s3_object" "package" {
   ]
 }
 
-# The newest Amazon Linux 2023, as AWS publishes it, unless an image of one's own is given.
-data "aws_ssm_parameter" "amazon_linux" {
-  for_each = { for name, host in local.hosts : name => host if host.ami == null }
-
-  name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${local.host_architecture}"
-}
-
 resource "aws_security_group" "host" {
   for_each = local.hosts
 
@@ -46,21 +39,34 @@ resource "aws_security_group" "host" {
   vpc_id      = each.value.vpc_id
 }
 
+# Security groups do not filter the resolver that AWS provides, but they do filter others, such as a directory's.
+locals {
+  egress_rules = var.host == null ? [] : var.host.egress_rules != null ? var.host.egress_rules : concat(
+    [for port in var.host.egress_ports : { protocol = "tcp", from_port = port, to_port = port, cidr_ipv4 = "0.0.0.0/0", cidr_ipv6 = null, prefix_list_id = null }],
+    [for protocol in ["tcp", "udp"] : { protocol = protocol, from_port = 53, to_port = 53, cidr_ipv4 = "0.0.0.0/0", cidr_ipv6 = null, prefix_list_id = null }],
+  )
+}
+
 resource "aws_vpc_security_group_egress_rule" "host" {
-  for_each = var.host == null ? [] : toset([for port in var.host.egress_ports : tostring(port)])
+  for_each = {
+    for rule in local.egress_rules :
+    "${rule.protocol} ${rule.from_port}-${rule.to_port} ${coalesce(rule.cidr_ipv4, rule.cidr_ipv6, rule.prefix_list_id)}" => rule
+  }
 
   security_group_id = aws_security_group.host["host"].id
   description       = "To AWS, JIRA and Slack"
-  ip_protocol       = "tcp"
-  from_port         = each.value
-  to_port           = each.value
-  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = each.value.protocol
+  from_port         = each.value.from_port
+  to_port           = each.value.to_port
+  cidr_ipv4         = each.value.cidr_ipv4
+  cidr_ipv6         = each.value.cidr_ipv6
+  prefix_list_id    = each.value.prefix_list_id
 }
 
-# Version 0.1.0 had this rule alone.
+# Version 0.1.0 had one rule.
 moved {
   from = aws_vpc_security_group_egress_rule.host["host"]
-  to   = aws_vpc_security_group_egress_rule.host["443"]
+  to   = aws_vpc_security_group_egress_rule.host["tcp 443-443 0.0.0.0/0"]
 }
 
 resource "aws_vpc_security_group_ingress_rule" "ssh" {
@@ -74,28 +80,36 @@ resource "aws_vpc_security_group_ingress_rule" "ssh" {
   cidr_ipv4         = each.value
 }
 
-resource "aws_instance" "host" {
+# Every instance begins with the newest Amazon Linux 2023 as AWS publishes it, which Auto Scaling looks up at each launch, unless
+# an image of one's own is given.
+resource "aws_launch_template" "host" {
   for_each = local.hosts
 
-  ami                         = each.value.ami != null ? each.value.ami : data.aws_ssm_parameter.amazon_linux[each.key].value
-  instance_type               = each.value.instance_type
-  subnet_id                   = each.value.subnet_id
-  vpc_security_group_ids      = [aws_security_group.host[each.key].id]
-  iam_instance_profile        = aws_iam_instance_profile.host.name
-  key_name                    = each.value.key_name
-  monitoring                  = true
-  ebs_optimized               = true
-  user_data_replace_on_change = true
-  user_data = templatefile("${path.module}/user_data.sh.tftpl", {
+  name                   = "${var.prefix}-reporting-remediation"
+  update_default_version = true
+  image_id               = each.value.ami != null ? each.value.ami : "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${local.host_architecture}"
+  instance_type          = each.value.instance_type
+  key_name               = each.value.key_name
+  ebs_optimized          = true
+  user_data = base64encode(templatefile("${path.module}/user_data.sh.tftpl", {
     bucket        = local.bucket
     bundle        = aws_s3_object.package[local.bundle].key
     bundle_sha256 = local.bundle_hash
+    environment   = join("\n", [for name, value in var.environment : "${name}=${value}"])
     https_proxy   = each.value.https_proxy
     log_group     = local.host_log_group
     no_proxy      = each.value.no_proxy
     queue         = local.immediate_queue
     region        = local.region
-  })
+  }))
+
+  iam_instance_profile {
+    name = aws_iam_instance_profile.host.name
+  }
+
+  monitoring {
+    enabled = true
+  }
 
   metadata_options {
     http_endpoint               = "enabled"
@@ -103,20 +117,75 @@ resource "aws_instance" "host" {
     http_put_response_hop_limit = 1
   }
 
-  root_block_device {
-    encrypted   = true
-    volume_type = "gp3"
-    volume_size = 8
-    # Tags that the provider gives to everything do not reach volumes.
-    tags = var.tags
+  network_interfaces {
+    associate_public_ip_address = false
+    delete_on_termination       = true
+    security_groups             = [aws_security_group.host[each.key].id]
   }
 
-  tags = { Name = "${var.prefix}-reporting-remediation" }
+  # EC2 refuses a volume that is smaller than the image's: without a size it has the image's own.
+  block_device_mappings {
+    device_name = each.value.root_device
+    ebs {
+      encrypted             = true
+      kms_key_id            = each.value.volume_kms_key_arn
+      volume_type           = "gp3"
+      volume_size           = each.value.volume_size
+      delete_on_termination = true
+    }
+  }
 
-  # A new image is no reason to replace the host: patch it, or replace it by name.
-  lifecycle {
-    ignore_changes = [ami]
+  # Tags that the provider gives to everything do not reach what Auto Scaling launches.
+  dynamic "tag_specifications" {
+    for_each = ["instance", "volume"]
+    content {
+      resource_type = tag_specifications.value
+      tags          = merge(var.tags, { Name = "${var.prefix}-reporting-remediation" })
+    }
   }
 
   depends_on = [aws_iam_role_policy.host, aws_s3_object.config]
+}
+
+# One host, that comes back: after a failed status check, in another subnet if its zone is away, and every host.max_age_days days
+# with what AWS has patched since. A job that is running then ends as at a reboot; the next run completes what it began.
+resource "aws_autoscaling_group" "host" {
+  for_each = local.hosts
+
+  name                      = local.autoscaling_group
+  min_size                  = 1
+  max_size                  = 1
+  desired_capacity          = 1
+  vpc_zone_identifier       = distinct(concat([each.value.subnet_id], each.value.more_subnet_ids))
+  health_check_type         = "EC2"
+  health_check_grace_period = 300
+  max_instance_lifetime     = each.value.max_age_days * 86400
+  enabled_metrics           = ["GroupDesiredCapacity"]
+  wait_for_capacity_timeout = "0"
+
+  launch_template {
+    id      = aws_launch_template.host[each.key].id
+    version = aws_launch_template.host[each.key].latest_version
+  }
+
+  # A new bundle is a new version of the template, and replaces the host.
+  instance_refresh {
+    strategy = "Rolling"
+    preferences {
+      min_healthy_percentage = 0
+    }
+  }
+
+  dynamic "tag" {
+    for_each = merge(var.tags, { Name = "${var.prefix}-reporting-remediation" })
+    content {
+      key                 = tag.key
+      value               = tag.value
+      propagate_at_launch = false
+    }
+  }
+
+  depends_on = [
+    aws_vpc_security_group_egress_rule.host,
+  ]
 }

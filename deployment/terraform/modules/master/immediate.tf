@@ -28,6 +28,13 @@ resource "aws_sqs_queue" "immediate_dead_letters" {
   kms_master_key_id         = local.key_arn
 }
 
+resource "aws_sqs_queue_redrive_allow_policy" "immediate" {
+  for_each = local.immediate
+
+  queue_url            = aws_sqs_queue.immediate_dead_letters[each.key].id
+  redrive_allow_policy = jsonencode({ redrivePermission = "byQueue", sourceQueueArns = [aws_sqs_queue.immediate[each.key].arn] })
+}
+
 resource "aws_sqs_queue_policy" "immediate" {
   for_each = { for queue in concat(values(aws_sqs_queue.immediate), values(aws_sqs_queue.immediate_dead_letters)) : queue.name => queue }
 

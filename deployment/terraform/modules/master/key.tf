@@ -1,18 +1,25 @@
 # What one key encrypts: topics, queues, logs, the bucket, secrets, the functions' environment. The table has
-# the key that AWS keeps for DynamoDB, which asks no further permission of whoever may read the table.
+# the key that AWS keeps for DynamoDB, which asks no further permission of whoever may read the table, or table_kms_key_arn.
 locals {
   key_arn = var.kms_key_arn == null ? aws_kms_key.hammer[0].arn : var.kms_key_arn
   # What the policy of a key needs beside the usual statement for its account.
   key_statements = [
     {
-      Sid    = "ServicesThatSendToQueuesAndTopics"
-      Effect = "Allow"
-      Principal = {
-        Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"]
-      }
+      Sid       = "AlarmsAndTopics"
+      Effect    = "Allow"
+      Principal = { Service = ["cloudwatch.amazonaws.com", "sns.amazonaws.com"] }
       Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
       Resource  = "*"
       Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+    },
+    # EventBridge sends no aws:SourceAccount to KMS (SNS Developer Guide, "Enabling compatibility between event sources"): with
+    # that condition no event would arrive, and no dead letter either. The queues' policies name the rules.
+    {
+      Sid       = "RulesThatSendToQueues"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      Resource  = "*"
     },
     {
       Sid       = "LogGroups"

@@ -7,22 +7,34 @@ locals {
   config_file = one([
     for name in fileset(var.config_folder, "config.*") : name if can(regex("^config\\.(json|yaml|yml)$", name))
   ])
-  config = yamldecode(file("${var.config_folder}/${local.config_file}"))
+  # To Terraform an account id with a leading zero is a number, unless it is quoted; to Hammer it is a text.
+  config = yamldecode(replace(
+    file("${var.config_folder}/${local.config_file}"),
+    "/(?m)^(\\s*(?:[\\w.-]+:[ \\t]+|-[ \\t]+)?)(0[0-9]+)([ \\t]*(?:[:#].*)?\\r?)$/",
+    "$1'$2'$3",
+  ))
 
-  account_id = local.config.aws.main_account_id
+  # Anything else stops Terraform here.
+  account_id = regex("^[0-9]{12}$", local.config.aws.main_account_id)
   region     = local.config.aws.region
   partition  = data.aws_partition.current.partition
   # Service principals of EC2 and CloudWatch Logs end in it: amazonaws.com.cn in China.
   dns_suffix = data.aws_partition.current.dns_suffix
   table      = local.config.secgrp_unrestricted_access["ddb.table_name"]
   bucket     = local.config.aws.s3_backup_bucket
-  # The configuration takes a list as one text, too. No regions: every one that is enabled in the main account.
-  regions = toset([
-    for region in concat(
-      [local.region],
-      try(split(",", local.config.aws.regions), tolist(local.config.aws.regions), tolist(data.aws_regions.enabled.names)),
-    ) : trimspace(region)
-  ])
+  # The configuration takes a list as one text, too, and a map from account ids, or "*", to lists. No regions: every one that
+  # is enabled in the main account.
+  given_regions = try(local.config.aws.regions, local.enabled_regions)
+  regions_of = try({
+    for account in keys(local.given_regions) :
+    account => try(split(",", local.given_regions[account]), tolist(local.given_regions[account])) if !startswith(account, "__")
+  }, {})
+  listed_regions = try(split(",", local.given_regions), tolist(local.given_regions), flatten(values(local.regions_of)))
+  listed_own     = try(local.regions_of[local.account_id], local.regions_of["*"], local.listed_regions)
+  # Of all accounts, and of the main account.
+  regions         = toset([for region in concat([local.region], local.listed_regions) : trimspace(region)])
+  own_regions     = toset([for region in concat([local.region], local.listed_own) : trimspace(region)])
+  enabled_regions = tolist(data.aws_regions.enabled.names)
 
   in_organization = try(local.config.aws.accounts == "organization", false)
   # The configuration takes booleans as text, too.
@@ -72,7 +84,8 @@ resource "aws_dynamodb_table" "issues" {
   }
 
   server_side_encryption {
-    enabled = true
+    enabled     = true
+    kms_key_arn = var.table_kms_key_arn
   }
 }
 

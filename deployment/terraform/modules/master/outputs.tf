@@ -1,6 +1,6 @@
 output "identification_role_arn" {
   description = "What slave accounts trust to look."
-  value       = aws_iam_role.identification.arn
+  value       = aws_iam_role.function["identification"].arn
 }
 
 output "host_role_arn" {
@@ -18,9 +18,9 @@ output "findings_topic_arn" {
   value       = aws_sns_topic.findings.arn
 }
 
-output "host_instance_id" {
-  description = "For `aws ssm start-session --target`. Null: there is no host."
-  value       = one([for host in aws_instance.host : host.id])
+output "host_autoscaling_group" {
+  description = "The auto scaling group of the host: deployment/README.md asks it for the instance. Null: there is no host."
+  value       = one([for group in aws_autoscaling_group.host : group.name])
 }
 
 output "event_bus_arn" {
@@ -41,5 +41,5 @@ output "key_statements" {
 output "main_account_id" {
   description = "The account that Hammer runs in. Whoever needs it gets it after the roles that slaves trust are there."
   value       = local.account_id
-  depends_on  = [aws_iam_role.host, aws_iam_role.identification]
+  depends_on  = [aws_iam_role.host, aws_iam_role.function]
 }

@@ -68,18 +68,41 @@ variable "protect_data" {
 variable "host" {
   description = "The reporting and remediation host. Null: none; run the jobs elsewhere."
   type = object({
-    vpc_id        = string
-    subnet_id     = string
-    instance_type = optional(string, "t4g.micro")
-    ssh_cidrs     = optional(list(string), [])
-    key_name      = optional(string)
-    ami           = optional(string)                    # an image with Amazon Linux 2023's tools; without: the newest of Amazon Linux 2023
-    architecture  = optional(string)                    # arm64 or x86_64; without: as the instance type has it
-    egress_ports  = optional(list(number), [443])       # what it may connect to, such as those of a proxy or of JIRA
-    https_proxy   = optional(string, "")                # http://proxy.example.com:3128; its port belongs into egress_ports
-    no_proxy      = optional(string, "169.254.169.254") # what is reached without it: the instance metadata, endpoints of the VPC
+    vpc_id             = string
+    subnet_id          = string
+    more_subnet_ids    = optional(list(string), []) # of other zones, where it may come back
+    instance_type      = optional(string, "t4g.micro")
+    ssh_cidrs          = optional(list(string), [])
+    key_name           = optional(string)
+    ami                = optional(string)                    # an image with Amazon Linux 2023's tools; without: the newest of Amazon Linux 2023
+    root_device        = optional(string, "/dev/xvda")       # of the image
+    volume_size        = optional(number)                    # of the root volume, in GB; without: the image's own
+    volume_kms_key_arn = optional(string)                    # its key must let Auto Scaling's service-linked role use it; without: the account's default
+    max_age_days       = optional(number, 14)                # after so many days another takes its place, patched; 0: never
+    architecture       = optional(string)                    # arm64 or x86_64; without: as the instance type has it
+    egress_ports       = optional(list(number), [443])       # TCP ports that it may connect to, such as those of a proxy or of JIRA; and port 53
+    https_proxy        = optional(string, "")                # http://proxy.example.com:3128, without a password; its port belongs into egress_ports
+    no_proxy           = optional(string, "169.254.169.254") # what is reached without it: the instance metadata, endpoints of the VPC
+    egress_rules = optional(list(object({                    # in place of egress_ports: what it may connect to, DNS included
+      protocol       = string
+      from_port      = number
+      to_port        = number
+      cidr_ipv4      = optional(string)
+      cidr_ipv6      = optional(string)
+      prefix_list_id = optional(string)
+    })))
   })
   default = null
+
+  validation {
+    condition     = var.host == null || try(var.host.max_age_days == 0 || (var.host.max_age_days >= 1 && var.host.max_age_days <= 365), false)
+    error_message = "Write 1 to 365 days, or 0, as max_age_days."
+  }
+
+  validation {
+    condition     = !can(regex("//[^/]*@", var.host.https_proxy))
+    error_message = "Write https_proxy without user and password: user data and state show it."
+  }
 }
 
 variable "missing_after_hours" {
@@ -183,8 +206,26 @@ variable "backup_retention_days" {
   }
 }
 
+variable "allow_flow_logs" {
+  description = "Allow the host to read VPC flow logs, which tell who works through the rules of open issues."
+  type        = bool
+  default     = false
+}
+
+variable "flow_log_group" {
+  description = "The log groups that allow_flow_logs opens, as IAM writes a name with wildcards."
+  type        = string
+  default     = "*flow*log*"
+}
+
 variable "allow_lookup_events" {
   description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
+  type        = bool
+  default     = false
+}
+
+variable "allow_source" {
+  description = "Allow reading CloudFormation's stacks and templates, which tell where a group is defined."
   type        = bool
   default     = false
 }
@@ -205,4 +246,39 @@ variable "ses_from_address" {
   description = "Allow the host to send mail by SES from this address. Null: publishing.email_from of the configuration; empty: it may not."
   type        = string
   default     = null
+}
+
+variable "vpc_config" {
+  description = "Subnets and security groups of the functions. They need a way to the APIs of every region that is scanned. Null: no VPC."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}
+
+variable "reserved_concurrency" {
+  description = "Reserved concurrency of functions, by their names with the prefix \"hammer\". A function that is not named has none."
+  type        = map(number)
+  default     = {}
+}
+
+variable "code_signing_config_arn" {
+  description = "Code signing configuration of the functions; `make package` does not sign. Null: none."
+  type        = string
+  default     = null
+}
+
+variable "table_kms_key_arn" {
+  description = "A KMS key of your own for the table. Whoever reads the table needs it, too. Null: the key that AWS keeps for DynamoDB."
+  type        = string
+  default     = null
+}
+
+variable "environment" {
+  description = "More environment variables of the functions and the host's jobs, such as { AWS_USE_FIPS_ENDPOINT = \"true\" }."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name, value in var.environment : can(regex("^[A-Z][A-Z0-9_]*$", name)) && can(regex("^[A-Za-z0-9_.,:/@%+=-]*$", value))])
+    error_message = "Write names in capitals, and values without blanks and quotes."
+  }
 }

@@ -4,10 +4,9 @@ variable "main_account_id" {
 }
 
 variable "external_id" {
-  description = "aws.external_id of the configuration. Empty: none is asked for."
+  description = "aws.external_id of the configuration. Empty: none is asked for. It is no secret: CloudFormation shows it."
   type        = string
   default     = ""
-  sensitive   = true
 }
 
 variable "role_name_identification" {
@@ -45,6 +44,24 @@ variable "regions" {
   default     = []
 }
 
+variable "denied_regions" {
+  description = "Those of the regions that a policy of the organization denies: no rule is put there. Their accounts' scans are recorded as closed."
+  type        = set(string)
+  default     = []
+}
+
+variable "forward_inspector" {
+  description = "Send Amazon Inspector's findings, too. Only where the main account is not Inspector's delegated administrator."
+  type        = bool
+  default     = false
+}
+
+variable "alarm_topic_name" {
+  description = "Name of an SNS topic that there is in each of these accounts and regions: it gets an alarm when a rule cannot send. Null: no alarms."
+  type        = string
+  default     = null
+}
+
 variable "prefix" {
   description = "As the master module's: another one for each Hammer."
   type        = string
@@ -63,8 +80,26 @@ variable "permissions_boundary_name" {
   default     = null
 }
 
+variable "allow_flow_logs" {
+  description = "Allow the role for reporting to read VPC flow logs, which tell who works through the rules of open issues."
+  type        = bool
+  default     = false
+}
+
+variable "flow_log_group" {
+  description = "The log groups that allow_flow_logs opens, as IAM writes a name with wildcards."
+  type        = string
+  default     = "*flow*log*"
+}
+
 variable "allow_lookup_events" {
   description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
+  type        = bool
+  default     = false
+}
+
+variable "allow_source" {
+  description = "Allow reading CloudFormation's stacks and templates, which tell where a group is defined."
   type        = bool
   default     = false
 }
@@ -76,7 +111,7 @@ variable "allow_security_hub_import" {
 }
 
 variable "tags" {
-  description = "Tags of the stack sets, which CloudFormation gives to the roles and rules."
+  description = "More tags of the stack sets than the provider's default_tags. CloudFormation gives both to the roles and rules."
   type        = map(string)
   default     = {}
 }

@@ -3,8 +3,9 @@ terraform {
 
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = "~> 6.0"
+      source = "hashicorp/aws"
+      # The oldest that is known to have depends_on_stack_sets.
+      version = "~> 6.62"
     }
   }
 }

@@ -6,20 +6,28 @@ locals {
   partition = data.aws_partition.current.partition
   policies  = "${path.module}/../../../policies"
   policy_values = {
-    account_id = data.aws_caller_identity.current.account_id
-    partition  = local.partition
+    account_id     = data.aws_caller_identity.current.account_id
+    flow_log_group = var.flow_log_group
+    partition      = local.partition
   }
-  # Each role: the one role in the main account that may assume it, and its policies.
+  # Each role: the roles in the main account that may assume it, and its policies. Inspector's filter has a role of its own
+  # beside the one for identification.
   roles = {
     (var.role_name_identification) = {
-      trusts   = var.identification_role_arn
-      policies = concat(["identification-in-account"], var.allow_lookup_events ? ["lookup-events-in-account"] : [])
+      trusts = distinct([var.identification_role_arn, replace(var.identification_role_arn, "/-master-id$/", "-master-filter")])
+      policies = concat(
+        ["identification-in-account"],
+        var.allow_lookup_events ? ["lookup-events-in-account"] : [],
+        var.allow_source ? ["source-in-account"] : [],
+      )
     }
     (var.role_name_reporting) = {
-      trusts = var.host_role_arn
+      trusts = [var.host_role_arn]
       policies = concat(
         ["reporting-in-account", "remediation-in-account"],
+        var.allow_flow_logs ? ["flow-logs-in-account"] : [],
         var.allow_security_hub_import ? ["security-hub-in-account"] : [],
+        var.allow_source ? ["source-in-account"] : [],
       )
     }
   }
@@ -35,20 +43,20 @@ resource "aws_iam_role" "hammer" {
   name                 = basename(each.key)
   path                 = dirname(each.key) == "." ? "/" : "/${dirname(each.key)}/"
   permissions_boundary = var.permissions_boundary_arn
-  description          = "Assumed by ${each.value.trusts}"
+  description          = "Assumed by ${each.value.trusts[0]}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      merge(
-        {
-          Effect    = "Allow"
-          Principal = { AWS = each.value.trusts }
-          Action    = "sts:AssumeRole"
-        },
-        var.external_id == "" ? {} : { Condition = { StringEquals = { "sts:ExternalId" = var.external_id } } },
+    # Not the role itself: IAM would keep its unique id, and refuse a role that was made again under the name.
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { AWS = "arn:${local.partition}:iam::${split(":", each.value.trusts[0])[4]}:root" }
+      Action    = "sts:AssumeRole"
+      Condition = merge(
+        { ArnEquals = { "aws:PrincipalArn" = each.value.trusts } },
+        var.external_id == "" ? {} : { StringEquals = { "sts:ExternalId" = var.external_id } },
       )
-    ]
+    }]
   })
 }
 
@@ -65,6 +73,7 @@ module "events" {
   source = "../events"
   count  = length(var.regions) > 0 ? 1 : 0
 
+  alarm_topic_arns         = var.alarm_topic_arns
   event_bus_arn            = var.event_bus_arn
   forward_inspector        = var.forward_inspector
   iam_path                 = dirname(var.role_name_identification) == "." ? "/" : "/${dirname(var.role_name_identification)}/"

@@ -1,5 +1,5 @@
 variable "identification_role_arn" {
-  description = "The one role that may assume the role for identification: an output of the master module."
+  description = "The role that may assume the role for identification, with Inspector's filter's: an output of the master module."
   type        = string
 }
 
@@ -9,10 +9,9 @@ variable "host_role_arn" {
 }
 
 variable "external_id" {
-  description = "aws.external_id of the configuration. Empty: none is asked for."
+  description = "aws.external_id of the configuration. Empty: none is asked for. It is no secret."
   type        = string
   default     = ""
-  sensitive   = true
 }
 
 variable "role_name_identification" {
@@ -34,7 +33,7 @@ variable "event_bus_arn" {
 }
 
 variable "regions" {
-  description = "The regions whose events are sent: an output of the master module. Empty: no events are sent, and changes are seen by the next scan."
+  description = "The regions whose events are sent: an output of the master module, less those that a policy denies this account. Empty: no events are sent, and changes are seen by the next scan."
   type        = set(string)
   default     = []
 }
@@ -45,8 +44,26 @@ variable "forward_inspector" {
   default     = false
 }
 
+variable "allow_flow_logs" {
+  description = "Allow the role for reporting to read VPC flow logs, which tell who works through the rules of open issues."
+  type        = bool
+  default     = false
+}
+
+variable "flow_log_group" {
+  description = "The log groups that allow_flow_logs opens, as IAM writes a name with wildcards."
+  type        = string
+  default     = "*flow*log*"
+}
+
 variable "allow_lookup_events" {
   description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
+  type        = bool
+  default     = false
+}
+
+variable "allow_source" {
+  description = "Allow reading CloudFormation's stacks and templates, which tell where a group is defined."
   type        = bool
   default     = false
 }
@@ -67,4 +84,10 @@ variable "permissions_boundary_arn" {
   description = "Permissions boundary of the roles. Null: none."
   type        = string
   default     = null
+}
+
+variable "alarm_topic_arns" {
+  description = "Region → SNS topic there that gets an alarm when a rule of the region cannot send. Regions without one have no alarm."
+  type        = map(string)
+  default     = {}
 }

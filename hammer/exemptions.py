@@ -1,0 +1,302 @@
+"""`hammer exemptions`: the exemptions of the whitelist and of the table, with who, why and until when; ends one.
+
+The register that auditors ask for. By default it lists what counts today; `--all` lists also what is over, and says
+when each was decided and how it ended.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from io import StringIO
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hammer.decide import account_named, tell
+from hammer.formats.csv_format import safe_cell
+from hammer.output import check_output
+from hammer.terminal import Column, console, show_table
+from library.aws.decisions import Decisions, exemption_of_id, exemption_records
+from library.aws.issue_table import IssueTable
+from library.aws.lock import login_name
+from library.aws.session import Sessions
+from library.config.loader import with_organization
+from library.documents.text import printable
+from library.issues.times import format_time
+from library.jobs.command_line import (
+    AccountOption,
+    ConfigOption,
+    Exit,
+    GroupOption,
+    NotThereError,
+    application,
+    read_configuration,
+    run,
+)
+from library.jobs.run import operator
+from library.network.ports import WITHOUT_PORTS, traffic_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from library.config import Configuration
+    from library.issues.decision_record import DecidedExemption
+    from library.security_groups.exemptions import Exemption
+
+_FILE = "whitelist"
+_FIELDS = ("id", "account_id", "group", "ports", "cidrs", "until", "reason", "by", "source")
+_MORE_FIELDS = ("at", "ended")
+
+
+class RegisterFormat(StrEnum):
+    """How the exemptions are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+FormatOption = Annotated[RegisterFormat | None, typer.Option("--format", help="How to write them.")]
+EndOption = Annotated[str | None, typer.Option("--end", metavar="ID", help="End one that people decided.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Also those that are over, with when and how they ended.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="With --end: why.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One exemption in the register: of these sources, this traffic. Texts of people are untrusted input.
+
+    Attributes:
+        ports: none: every one.
+        cidrs: none: every source.
+        until: the first day, in UTC, on which it no longer counts; None: it always counts.
+        at: when it was decided, in UTC; empty: the file does not tell.
+        ended: who ended it before, or that its day came; empty: it counts.
+    """
+
+    id: str
+    account_id: str
+    group: str
+    ports: tuple[str, ...]
+    cidrs: tuple[str, ...]
+    until: date | None
+    reason: str
+    by: str
+    source: str
+    at: str = ""
+    ended: str = ""
+
+    def to_json(self, *, more: bool) -> dict[str, Any]:
+        """The entry of the list."""
+        until = self.until.isoformat() if self.until else None
+        texts = {"reason": self.reason, "by": self.by, "source": self.source}
+        entry: dict[str, Any] = {"id": self.id, "account_id": self.account_id, "group": self.group}
+        entry |= {"ports": list(self.ports), "cidrs": list(self.cidrs), "until": until, **texts}
+        return entry | ({"at": self.at, "ended": self.ended} if more else {})
+
+
+def command(
+    config: ConfigOption = None,
+    account: AccountOption = None,
+    group: GroupOption = None,
+    output_format: FormatOption = None,
+    output: Annotated[str | None, typer.Option("--output", metavar="FILE", help="Write there.")] = None,
+    end: EndOption = None,
+    reason: ReasonOption = "",
+    everything: AllOption = False,
+) -> None:
+    """List the exemptions of the whitelist and of people's decisions: who, why, until when. Or end one (--end).
+
+    Exits with 1 when --end is refused, and 2 when there is no such exemption.
+    """
+    check_output(output)
+    configuration = read_configuration(config)
+    aws = configuration.aws
+    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
+    configuration = with_organization(configuration, sessions)
+    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    if end is not None:
+        _end(configuration, sessions, table, end, reason)
+        return
+    wanted = {account_named(configuration, name) for name in account or ()}
+    accounts = _accounts(configuration, wanted)
+    today = datetime.now(UTC).date()
+    rows = [
+        row
+        for account_id in accounts
+        for row in (
+            *from_file(account_id, configuration.whitelist.secgrp_unrestricted_access.get(account_id, ()), today),
+            *from_table(exemption_records(table.items, account_id), today),
+        )
+        if (everything or not row.ended) and (not group or row.group in group)
+    ]
+    _write(rows, _format(output_format, output), output, more=everything)
+
+
+def _accounts(config: Configuration, wanted: set[str]) -> list[str]:
+    """The accounts that are scanned, and others of which the whitelist has exemptions."""
+    every = dict.fromkeys((*config.scanned_accounts(), *config.whitelist.secgrp_unrestricted_access))
+    return [account_id for account_id in every if not wanted or account_id in wanted]
+
+
+def from_file(account_id: str, exemptions: Iterable[Exemption], today: date) -> Iterator[Row]:
+    """The exemptions of the file, which have no ids of their own: by their place in it."""
+    for number, exemption in enumerate(exemptions, 1):
+        yield Row(
+            id=f"{_FILE}/{account_id}/{number}",
+            account_id=account_id,
+            group=exemption.group,
+            ports=_ports(exemption),
+            cidrs=_cidrs(exemption),
+            until=exemption.expires,
+            reason=exemption.reason,
+            by=exemption.author,
+            source=_FILE,
+            ended="" if exemption.counts_on(today) else f"its day came: {exemption.expires}",
+        )
+
+
+def from_table(records: Iterable[DecidedExemption], today: date) -> Iterator[Row]:
+    """The exemptions that people decided. One of several sources on different ports has several rows."""
+    for record in records:
+        ended = record.ended or ("" if record.counts_on(today) else f"its day came: {record.until}")
+        for exemption in record.exemptions():
+            yield Row(
+                id=record.id,
+                account_id=record.account_id,
+                group=record.group_id,
+                ports=_ports(exemption),
+                cidrs=_cidrs(exemption),
+                until=record.until,
+                reason=record.reason,
+                by=record.by,
+                source="decision",
+                at=format_time(record.at) or "",
+                ended=ended,
+            )
+
+
+def _ports(exemption: Exemption) -> tuple[str, ...]:
+    if exemption.ports is None:
+        return ()
+    named = tuple(part for part in str(exemption.ports).split(", ") if part)
+    spans = exemption.other_traffic.spans
+    others = tuple(
+        f"{traffic_name(first)} to {traffic_name(last)}" if first != last else traffic_name(first)
+        for first, last in spans
+    )
+    everything = bool(spans) and spans[0][0] == WITHOUT_PORTS and len(spans) == 1 and spans[0][1] > WITHOUT_PORTS + 255
+    return (*named, "every protocol without ports") if everything else (*named, *others)
+
+
+def _cidrs(exemption: Exemption) -> tuple[str, ...]:
+    if exemption.sources is None:
+        return ()
+    v4 = [
+        network
+        for first, last in exemption.sources.v4.spans
+        for network in summarize_address_range(IPv4Address(first), IPv4Address(last))
+    ]
+    v6 = [
+        network
+        for first, last in exemption.sources.v6.spans
+        for network in summarize_address_range(IPv6Address(first), IPv6Address(last))
+    ]
+    return tuple(map(str, (*v4, *v6)))
+
+
+def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption_id: str, reason: str) -> None:
+    """End an exemption that people decided."""
+    if exemption_id.startswith(f"{_FILE}/"):
+        listed = config.whitelist.secgrp_unrestricted_access.items()
+        rows = [row.id for account_id, exemptions in listed for row in from_file(account_id, exemptions, date.min)]
+        if exemption_id not in rows:
+            raise NotThereError(f"there is no exemption {printable(exemption_id)}")
+        typer.echo(f"hammer: {printable(exemption_id)} is one of the file whitelist: take it out there", err=True)
+        raise typer.Exit(Exit.INCOMPLETE)
+    record = exemption_of_id(table.items, exemption_id)
+    if record is None:
+        raise NotThereError(f"there is no exemption {printable(exemption_id)}: hammer exemptions lists them")
+    today = datetime.now(UTC).date()
+    who = operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
+    decisions = Decisions(table, lambda: datetime.now(UTC))
+    outcome = decisions.end_exemption(record, who, reason) if record.counts_on(today) else None
+    if outcome is None:
+        fresh = exemption_of_id(table.items, exemption_id) or record
+        how = f"{fresh.ended} ended it" if fresh.ended else f"its day came on {fresh.until}"
+        typer.echo(f"hammer: {printable(exemption_id)} is over already: {printable(how)}", err=True)
+        raise typer.Exit(Exit.INCOMPLETE)
+    tell(config, sessions, table, outcome.issue)
+    typer.echo(f"{exemption_id} is ended: the next scan finds {record.group_id} exposed, unless it is fixed by then")
+
+
+def _format(wanted: RegisterFormat | None, output: str | None) -> RegisterFormat:
+    """The format: the one that is asked for, else that of the file's ending, else a table."""
+    if wanted is not None or output is None:
+        return wanted or RegisterFormat.TABLE
+    endings = {".json": RegisterFormat.JSON, ".csv": RegisterFormat.CSV}
+    return endings.get(Path(output).suffix.lower(), RegisterFormat.TABLE)
+
+
+def _write(rows: Sequence[Row], output_format: RegisterFormat, output: str | None, *, more: bool) -> None:
+    if output is None:
+        if output_format is RegisterFormat.TABLE:
+            _show(console(), rows, more=more)
+        else:
+            sys.stdout.write(_text(rows, output_format, more=more))
+        return
+    Path(output).write_text(_text(rows, output_format, more=more), encoding="utf-8", newline="")
+    typer.echo(f"written to {printable(output)}", err=True)
+
+
+def _show(to: Console, rows: Sequence[Row], *, more: bool) -> None:
+    if not rows:
+        to.print("no exemption")
+        return
+    headings = ("id", "group", "ports", "sources", "until", "by", "source")
+    added = [Column("decided"), Column("ended", wraps=True)] if more else []
+    lines = []
+    for row in rows:
+        what = (row.id, row.group, ", ".join(row.ports) or "all", ", ".join(row.cidrs) or "all")
+        who = (str(row.until or "never ends"), row.by, row.source, row.reason)
+        lines.append((*what, *who, *((row.at, row.ended) if more else ())))
+    show_table(to, [*map(Column, headings), Column("reason", wraps=True), *added], lines, "Exemptions")
+
+
+def _text(rows: Sequence[Row], output_format: RegisterFormat, *, more: bool) -> str:
+    text = StringIO()
+    listed = [row.to_json(more=more) for row in rows]
+    if output_format is RegisterFormat.TABLE:
+        _show(console(text), rows, more=more)
+    elif output_format is RegisterFormat.JSON:
+        text.write(f"{json.dumps(listed, indent=2, ensure_ascii=False)}\n")
+    else:
+        writer = csv.writer(text, lineterminator="\r\n")
+        writer.writerow([*_FIELDS, *(_MORE_FIELDS if more else ())])
+        writer.writerows([safe_cell(_cell(value)) for value in entry.values()] for entry in listed)
+    return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+app = application(command)
+
+
+def main() -> None:
+    """Run the command."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""`hammer source`: where a group and its exposing rules are defined, the change that belongs there, if it comes back.
+
+It describes and judges the group as `hammer explain` does, and asks `library.source` for the rest. It changes no stack,
+file, branch or state.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from library.aws.ec2 import PrefixListReader, read_security_groups
+from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.session import Sessions
+from library.config import Configuration
+from library.config.loader import with_organization
+from library.documents.text import printable
+from library.jobs.command_line import (
+    ConfigOption,
+    Exit,
+    NotThereError,
+    WrongUsageError,
+    application,
+    read_configuration,
+    refuse_unknown_regions,
+    run,
+)
+from library.security_groups.exposure import Evaluation, Evaluator, rule_text
+from library.security_groups.group import SecurityGroup
+from library.source.cloudformation import StackReader
+from library.source.find import locate, read_rule_ids
+from library.source.hcl import GrammarMissingError
+from library.source.place import Place, SourceReport
+from library.source.terraform_folder import read_folders
+
+
+class SourceFormat(StrEnum):
+    """How to print it."""
+
+    TEXT = "text"
+    JSON = "json"
+    DIFF = "diff"
+
+
+def command(
+    group: Annotated[str, typer.Option("--group", metavar="ID", help="The security group.")],
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="The group's account. Else as the table tells.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="REGION", help="The group's region. Else as the table tells.")
+    ] = None,
+    terraform: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--terraform",
+            metavar="DIR",
+            help="Look into the Terraform files below this folder, too, beside source.terraform_paths. Repeatable.",
+        ),
+    ] = None,
+    output_format: Annotated[SourceFormat, typer.Option("--format", help="How to print it.")] = SourceFormat.TEXT,
+    config: ConfigOption = None,
+) -> None:
+    """Where a security group and its exposing rules are defined, the change that belongs there, and if it comes back.
+
+    Changes nothing. Exits with 0 when every exposing rule has a place, with 1 when one has none.
+    """
+    configuration = read_configuration(config)
+    aws = configuration.aws
+    if region:
+        refuse_unknown_regions([region], aws.regions)
+    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
+    configuration = with_organization(configuration, sessions)
+    try:
+        files = read_folders([*configuration.source.terraform_paths, *(terraform or ())])
+    except GrammarMissingError as error:
+        raise WrongUsageError(str(error)) from error
+    account, region = _where(sessions, configuration, account, region, group)
+    described, evaluation = _judged(sessions, configuration, account, region, group)
+    client = sessions.client("ec2", account, region)
+    report = locate(
+        account,
+        region,
+        described,
+        evaluation.exposures,
+        configuration.secgrp_unrestricted_access.remediation_sources,
+        StackReader(sessions.client("cloudformation", account, region), account, region),
+        lambda: read_rule_ids(client, group, evaluation.exposures),
+        files,
+    )
+    _print(report, output_format)
+    problems = [*report.problems, *(f"a rule was not judged: {reason}" for reason in evaluation.unreadable)]
+    for problem in problems:
+        print(f"hammer: {printable(problem)}", file=sys.stderr)
+    raise typer.Exit(Exit.DONE if report.complete and not evaluation.unreadable else Exit.INCOMPLETE)
+
+
+def _where(
+    sessions: Sessions, config: Configuration, account: str | None, region: str | None, group_id: str
+) -> tuple[str, str]:
+    """The account and region of the group: as named, else as the table has its issue.
+
+    Raises:
+        NotThereError: the account is not there, or the table does not know the group.
+    """
+    accounts = config.scanned_accounts()
+    if account is not None and account not in accounts:
+        named = [account_id for account_id, name in accounts.items() if name == account]
+        if len(named) != 1:
+            raise NotThereError(f"not among the accounts of the configuration: {account}")
+        account = named[0]
+    if account is not None and region is not None:
+        return account, region
+    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+    for account_id in [account] if account is not None else accounts:
+        try:
+            issue = table.get(account_id, group_id)
+        except UnreadableIssueError as error:
+            raise NotThereError(f"{error}: name --account and --region") from error
+        if issue is not None and region in (None, issue.details.region):
+            return account_id, issue.details.region
+    raise NotThereError(f"the table has no issue of {group_id}: name --account and --region")
+
+
+def _judged(
+    sessions: Sessions, config: Configuration, account_id: str, region: str, group_id: str
+) -> tuple[SecurityGroup, Evaluation]:
+    client = sessions.client("ec2", account_id, region)
+    section = config.secgrp_unrestricted_access
+    found = [each for page in read_security_groups(client, [group_id]) for each in page.groups]
+    if not found:
+        raise NotThereError(f"there is no security group {group_id} in {account_id}, {region}")
+    evaluator = Evaluator(section.restricted_ports, section.trusted_cidrs)
+    lists = PrefixListReader(client)
+    lists.read(evaluator.prefix_lists_named(found[0]))
+    today = datetime.now(UTC).date()
+    return found[0], evaluator.evaluate(found[0], lists.entries, config.exemptions(account_id), today)
+
+
+def _print(report: SourceReport, output_format: SourceFormat) -> None:
+    if output_format is SourceFormat.JSON:
+        text = json.dumps(report.to_item(), indent=2) + "\n"
+    elif output_format is SourceFormat.DIFF:
+        # `git apply` passes over what comes before the first file.
+        text = "".join(f"# {printable(line)}\n" for line in report.before_diff) + report.diff if report.diff else ""
+    else:
+        text = "\n".join(report_lines(report)) + "\n"
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(text)
+        return
+    buffer.write(text.encode("utf-8"))  # bytes: line ends stay as the files have them
+    buffer.flush()
+
+
+def report_lines(report: SourceReport) -> Iterator[str]:
+    """The text for people, a line at a time, with nothing in it that a terminal would obey."""
+    yield f"{report.group_id} in {report.account_id}, {report.region}: {_place_text(report.group)}"
+    yield from (f"  {printable(sentence)}" for sentence in report.group.evidence)
+    if not report.rules:
+        yield "It exposes nothing."
+    for rule in report.rules:
+        yield ""
+        yield f"{rule_text(rule.exposure)}: {_place_text(rule.place)}"
+        yield from (f"  {printable(sentence)}" for sentence in rule.place.evidence)
+        yield f"  edit: {rule.edit}" + (f": {printable(rule.note)}" if rule.note else "")
+    yield ""
+    yield f"What is closed in EC2 alone comes back: {report.returns}"
+    if report.before_diff or report.diff:
+        yield ""
+        yield from (printable(line) for line in report.before_diff)
+        yield from (_shown(line) for line in report.diff.removesuffix("\n").split("\n"))
+    for command_line in report.commands:
+        yield ""
+        yield printable(command_line)
+
+
+def _place_text(place: Place) -> str:
+    return f"{place.kind}, {printable(place.where)} ({place.confidence})" if place.where else str(place.kind)
+
+
+def _shown(line: str) -> str:
+    """A line of a diff for a terminal: `--format diff` prints the bytes."""
+    return "\t".join(printable(part) if part.strip() else part for part in line.removesuffix("\r").split("\t"))
+
+
+app = application(command)
+
+
+if __name__ == "__main__":
+    run(app)

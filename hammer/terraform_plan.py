@@ -1,0 +1,412 @@
+"""The security groups that a Terraform plan would leave, from the output of `terraform show -json`. Pure.
+
+A plan is read as the state after it (`planned_values`), unchanged resources included. What Terraform does not know yet
+(`after_unknown`) is told as that, unless it cannot matter: ids, references to groups, and an `ingress` that the
+configuration does not set. Format: "JSON Output Format" of the Terraform documentation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from library.errors import HammerError
+from library.network.addresses import Network, parse_network
+from library.security_groups.group import IngressRule, ShapeError, port_range
+
+_GROUPS = ("aws_security_group", "aws_default_security_group")
+_RULE = "aws_security_group_rule"
+_SINGLE = "aws_vpc_security_group_ingress_rule"
+_LIST = "aws_ec2_managed_prefix_list"
+_ENTRY = "aws_ec2_managed_prefix_list_entry"
+_INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
+_DEEPEST = 12
+
+Traffic = tuple[str, int | None, int | None]
+
+
+class NotAPlanError(HammerError, ValueError):
+    """A document that is no plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSource:
+    """A source that is not known yet.
+
+    Attributes:
+        traffic: None: the ports are not known either.
+        cidr: the source where only the ports are not known; empty: it is not known.
+    """
+
+    reason: str
+    traffic: Traffic | None = None
+    cidr: str = ""
+
+
+@dataclass(slots=True)
+class PlannedGroup:
+    """A group as it will be.
+
+    Attributes:
+        address: in the plan; of a group that the plan does not have, its id, else the address of the first rule.
+    """
+
+    address: str
+    name: str = ""
+    description: str = ""
+    vpc_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    rules: list[IngressRule] = field(default_factory=list)
+    unknown: list[UnknownSource] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PlannedGroups:
+    """What a plan says of security groups.
+
+    Attributes:
+        prefix_lists: the entries of the lists that the plan defines, by address and by id where that is known; None:
+            they are not known yet.
+        unknown: what of the whole plan is not known, one reason each.
+    """
+
+    groups: dict[str, PlannedGroup] = field(default_factory=dict)
+    prefix_lists: dict[str, tuple[Network, ...] | None] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    address: str
+    kind: str
+    values: Mapping[str, Any]
+    unknown: Mapping[str, Any]
+    expressions: Mapping[str, Any]
+    index: Any = None
+
+    @property
+    def module(self) -> str:
+        """The address of the module that it is in, with a dot at its end; empty: the root."""
+        bare = self.address
+        name = f"{self.kind}."
+        return bare[: bare.rindex(name)] if name in bare else ""
+
+
+def read_plan(plan: Any) -> PlannedGroups:
+    """The security groups that a plan would leave.
+
+    Args:
+        plan: the document that `terraform show -json` printed.
+
+    Raises:
+        NotAPlanError: it is none, as a state or any other document is.
+    """
+    if not isinstance(plan, dict) or "format_version" not in plan or not isinstance(plan.get("planned_values"), dict):
+        raise NotAPlanError("it is no plan: `terraform plan -out=FILE`, then `terraform show -json FILE` print one")
+    try:
+        return _Plan(plan).groups()
+    except (AttributeError, KeyError, TypeError) as error:
+        raise NotAPlanError(f"it is no plan that this version understands: {type(error).__name__} {error}") from error
+
+
+class _Plan:
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        self._configuration = (plan.get("configuration") or {}).get("root_module") or {}
+        changes = {
+            change["address"]: change["change"] for change in plan.get("resource_changes") or () if change.get("change")
+        }
+        planned = plan["planned_values"].get("root_module") or {}
+        self._resources = [self._resource(raw, changes) for raw in _resources(planned) if raw.get("mode") != "data"]
+        prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
+        self._data = [raw for raw in _resources(prior) if raw.get("mode") == "data"]
+        self._found = PlannedGroups()
+        if plan.get("errored"):
+            self._found.unknown.append("the plan ended with an error: what it would do is not all known")
+        for deferred in plan.get("deferred_changes") or ():
+            address = (deferred.get("resource_change") or {}).get("address", "a resource")
+            if any(kind in address for kind in (*_GROUPS, _RULE, _SINGLE, _LIST)):
+                self._found.unknown.append(f"{address} is deferred to a later plan")
+
+    def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> _Resource:
+        address = raw["address"]
+        unknown = (changes.get(address) or {}).get("after_unknown") or {}
+        expressions = self._configured(address).get("expressions") or {}
+        known = raw.get("values") or {}
+        return _Resource(
+            address, raw["type"], known, unknown if isinstance(unknown, dict) else {}, expressions, raw.get("index")
+        )
+
+    def groups(self) -> PlannedGroups:
+        """All of them."""
+        found = self._found
+        for kind in (_LIST, _ENTRY):
+            for resource in self._resources:
+                if resource.kind == kind:
+                    self._read_list(resource)
+        for raw in self._data:
+            if raw.get("type") == _LIST:
+                self._read_data(raw.get("values") or {})
+        for resource in self._resources:
+            if resource.kind in _GROUPS:
+                values = resource.values
+                found.groups[resource.address] = PlannedGroup(
+                    resource.address,
+                    _text(values.get("name")) or _text(values.get("name_prefix")),
+                    _text(values.get("description")),
+                    _text(values.get("vpc_id")),
+                    _tags(values),
+                )
+                self._read_inline(found.groups[resource.address], resource)
+        for resource in self._resources:
+            if resource.kind == _SINGLE or (
+                resource.kind == _RULE and (resource.values.get("type") == "ingress" or resource.unknown.get("type"))
+            ):
+                self._read_rule(resource)
+        return found
+
+    # Prefix lists
+
+    def _read_list(self, resource: _Resource) -> None:
+        values, lists = resource.values, self._found.prefix_lists
+        if resource.kind == _LIST:
+            names = [resource.address, _text(values.get("id"))]
+            entries = None if _any_unknown(resource.unknown.get("entry"), "cidr") else _networks(values.get("entry"))
+        else:
+            target = _text(values.get("prefix_list_id"))
+            names = [target] if target else self._referenced(resource, "prefix_list_id", (_LIST,))
+            entries = None if resource.unknown.get("cidr") else _networks([values])
+        for name in filter(None, names):
+            # An entry alone does not tell what else is in a list that is elsewhere.
+            known = lists.get(name, () if resource.kind == _LIST else None)
+            lists[name] = None if entries is None or known is None else (*known, *entries)
+
+    def _read_data(self, values: Mapping[str, Any]) -> None:
+        name = _text(values.get("id"))
+        if name and name not in self._found.prefix_lists:
+            # A list that AWS owns does not count.
+            entries = () if values.get("owner_id") == "AWS" else _networks(values.get("entries"))
+            self._found.prefix_lists[name] = entries
+
+    # Rules
+
+    def _read_inline(self, group: PlannedGroup, resource: _Resource) -> None:
+        unknown = resource.unknown.get("ingress")
+        is_set = "ingress" in resource.expressions
+        if unknown is True:
+            if is_set:
+                group.unknown.append(UnknownSource(f"{group.address}: its ingress is known after apply"))
+            return
+        rules = resource.values.get("ingress") or ()
+        for position, rule in enumerate(rules):
+            mark = unknown[position] if isinstance(unknown, list) and position < len(unknown) else {}
+            if mark is True:
+                group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
+                continue
+            self._read_sources(group, resource, rule, mark or {}, "ingress")
+        if isinstance(unknown, list) and len(unknown) > len(rules) and is_set:
+            group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
+
+    def _read_rule(self, resource: _Resource) -> None:
+        group = self._group_of(resource)
+        self._read_sources(group, resource, resource.values, resource.unknown, "")
+
+    def _read_sources(
+        self, group: PlannedGroup, resource: _Resource, rule: Mapping[str, Any], unknown: Mapping[str, Any], within: str
+    ) -> None:
+        traffic, problem = _traffic(rule, unknown)
+        label = f"{resource.address}: "
+        for key in ("cidr_blocks", "ipv6_cidr_blocks", "cidr_ipv4", "cidr_ipv6"):
+            if _any_unknown(unknown.get(key)):
+                group.unknown.append(UnknownSource(f"{label}{key} is known after apply", traffic))
+            for cidr in _texts(rule.get(key)):
+                if traffic is None:
+                    group.unknown.append(UnknownSource(label + problem, None, cidr))
+                else:
+                    group.rules.append(IngressRule(*traffic, cidr=cidr))
+        for key in ("prefix_list_ids", "prefix_list_id"):
+            named = list(_texts(rule.get(key)))
+            if _any_unknown(unknown.get(key)):
+                referenced = self._referenced(resource, key, (_LIST,), within)
+                if not referenced:
+                    group.unknown.append(UnknownSource(f"{label}{key} is known after apply", traffic))
+                named += referenced
+            for each in dict.fromkeys(named):
+                if traffic is None:
+                    group.unknown.append(UnknownSource(label + problem))
+                else:
+                    group.rules.append(IngressRule(*traffic, prefix_list_id=each))
+
+    def _group_of(self, resource: _Resource) -> PlannedGroup:
+        groups = self._found.groups
+        group_id = _text(resource.values.get("security_group_id"))
+        if group_id:
+            for other in self._resources:
+                if other.kind in _GROUPS and other.values.get("id") == group_id:
+                    return groups[other.address]
+            address = group_id
+        else:
+            referenced = self._referenced(resource, "security_group_id", _GROUPS)
+            if referenced:
+                return groups[referenced[0]]
+            address = resource.address
+        return groups.setdefault(address, PlannedGroup(address))
+
+    # The configuration: which resource an expression refers to
+
+    def _configured(self, address: str) -> Mapping[str, Any]:
+        """The resource of the configuration that an address of the plan is an instance of."""
+        module, path = self._configuration, _INDEX.sub("", address).split(".")
+        while len(path) > 2 and path[0] == "module":
+            module = ((module.get("module_calls") or {}).get(path[1]) or {}).get("module") or {}
+            path = path[2:]
+        wanted = ".".join(path)
+        return next((each for each in module.get("resources") or () if each.get("address") == wanted), {})
+
+    def _module(self, prefix: str) -> Mapping[str, Any]:
+        """The configuration of a module, by its address with a dot at its end."""
+        module, path = self._configuration, _INDEX.sub("", prefix).strip(".").split(".")
+        while len(path) >= 2 and path[0] == "module":
+            module = ((module.get("module_calls") or {}).get(path[1]) or {}).get("module") or {}
+            path = path[2:]
+        return module
+
+    def _referenced(self, resource: _Resource, key: str, kinds: Sequence[str], within: str = "") -> list[str]:
+        """The addresses of the resources of some kinds that an argument refers to, in its own instance if it can be."""
+        expressions = resource.expressions
+        blocks = expressions.get(within) if within else [expressions]
+        found: dict[str, None] = {}
+        for block in blocks if isinstance(blocks, list) else [{key: blocks}]:
+            for reference in _references(block.get(key)):
+                found |= dict.fromkeys(self._targets(reference, resource.module, kinds, resource.index, 0))
+        return list(found)
+
+    def _targets(self, reference: str, prefix: str, kinds: Sequence[str], index: Any, depth: int) -> Iterator[str]:
+        parts = _split(reference)
+        if depth > _DEEPEST or len(parts) < 2:
+            return
+        name = _INDEX.sub("", parts[1])
+        if parts[0] in kinds:
+            yield from self._instances(prefix, parts[0], parts[1], index)
+        elif parts[0] == "var" and prefix:
+            parent, call = _parent(prefix)
+            given = ((self._module(parent).get("module_calls") or {}).get(call) or {}).get("expressions") or {}
+            for inner in _references(given.get(name)):
+                yield from self._targets(inner, parent, kinds, index, depth + 1)
+        elif parts[0] == "module" and len(parts) > 2:
+            child = f"{prefix}module.{parts[1]}."
+            output = (self._module(child).get("outputs") or {}).get(_INDEX.sub("", parts[2])) or {}
+            for inner in _references(output.get("expression")):
+                yield from self._targets(inner, child, kinds, index, depth + 1)
+        elif parts[-1] == "default_security_group_id":
+            for resource in self._resources:
+                if (
+                    resource.kind == "aws_default_security_group"
+                    and resource.module == prefix
+                    and resource.kind in kinds
+                ):
+                    yield resource.address
+
+    def _instances(self, prefix: str, kind: str, named: str, index: Any) -> Iterator[str]:
+        """The instances of a resource that a reference can mean: the one it names, the one with the same index, all."""
+        bare = _INDEX.sub("", f"{prefix}{kind}.{named}")
+        there = [each for each in self._resources if _INDEX.sub("", each.address) == bare]
+        here = [each for each in there if each.module == prefix]
+        exact = [each for each in here if each.address == f"{prefix}{kind}.{named}"]
+        same = [each for each in here if index is not None and each.index == index]
+        yield from (each.address for each in exact or same or here or there)
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    modules = [module]
+    while modules:
+        each = modules.pop(0)
+        yield from each.get("resources") or ()
+        modules += each.get("child_modules") or ()
+
+
+def _references(expression: Any) -> list[str]:
+    """The references of an expression, the most precise first, as Terraform writes them."""
+    if isinstance(expression, list):
+        return [reference for each in expression for reference in _references(each)]
+    if not isinstance(expression, dict):
+        return []
+    found = expression.get("references")
+    if isinstance(found, list):
+        return [each for each in found if isinstance(each, str)]
+    return [reference for each in expression.values() for reference in _references(each)]
+
+
+def _split(reference: str) -> list[str]:
+    """A reference by its dots, with each index left with its name."""
+    parts, inside = [""], ""
+    for char in reference:
+        if char == "." and not inside:
+            parts.append("")
+            continue
+        if char == "[":
+            inside += "["
+        elif char == "]":
+            inside = inside[:-1]
+        parts[-1] += char
+    return parts
+
+
+def _parent(prefix: str) -> tuple[str, str]:
+    """The address of the module above one, with a dot at its end, and the name of the call."""
+    parts = _split(prefix.removesuffix("."))
+    above = ".".join(parts[:-2])
+    return (f"{above}." if above else ""), _INDEX.sub("", parts[-1])
+
+
+def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traffic | None, str]:
+    key = "ip_protocol" if "ip_protocol" in rule or "ip_protocol" in unknown else "protocol"
+    for name in (key, "from_port", "to_port"):
+        if unknown.get(name) is True and (name == key or rule.get(key) not in ("-1", -1, "all")):
+            return None, f"{name} is known after apply"
+    protocol = str(rule.get(key) if rule.get(key) is not None else "").lower()
+    if not protocol:
+        return None, "it has no protocol"
+    first, last = (_port(rule.get(name)) for name in ("from_port", "to_port"))
+    try:
+        protocol = "-1" if protocol == "all" else protocol
+        return (protocol, *port_range(protocol, first, last)), ""
+    except ShapeError as error:
+        return None, str(error)
+
+
+def _port(value: Any) -> Any:
+    return int(value) if isinstance(value, (float, str)) and re.fullmatch(r"-?\d+(\.0+)?", str(value)) else value
+
+
+def _any_unknown(mark: Any, key: str = "") -> bool:
+    """Whether anything within a part of `after_unknown` is; with a key, whether that of any member is."""
+    if isinstance(mark, list):
+        return any(_any_unknown(each, key) for each in mark)
+    if isinstance(mark, dict):
+        return any(_any_unknown(each) for name, each in mark.items() if not key or name == key)
+    return mark is True
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str) and each:
+            yield each
+
+
+def _tags(values: Mapping[str, Any]) -> dict[str, str]:
+    tags = values.get("tags_all") or values.get("tags") or {}
+    return {str(key): _text(value) for key, value in tags.items()} if isinstance(tags, dict) else {}
+
+
+def _networks(entries: Any) -> tuple[Network, ...] | None:
+    """The networks of a list's entries; None: one is none."""
+    try:
+        return tuple(parse_network(entry["cidr"]) for entry in entries or ())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None

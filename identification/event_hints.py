@@ -1,0 +1,124 @@
+"""What events told about each group, kept beside the issues in their table: the calls that opened it, and the newest.
+
+Events come in any order, late and more than once, and each leads to a scan of its own. So what one told is kept for the
+scans that follow:
+
+- The calls that added something, of which `opened_by` names the latest that is still exposed.
+- When the newest event of the group was. EC2 may show a change only after five minutes. A scan that began before they
+  were over may have an answer from before the change, so it takes nothing away from an issue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check, ConflictError
+from library.issues.opening_calls import OpeningCall, needed, surplus
+from library.issues.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from library.aws.conditional_writes import Item, Items
+
+SHOWN_AFTER = timedelta(minutes=5)
+"""So long after a call EC2 shows its change.
+
+Amazon EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API": repeat a describe after a change, with waits
+that grow up to five minutes.
+"""
+
+CLOCK_MARGIN = timedelta(seconds=5)
+"""How far the clocks of two machines may be apart. AWS keeps those of Lambda and EC2 within milliseconds (Amazon Time
+Sync Service); this leaves room for a machine whose clock is being corrected."""
+
+_KEPT = timedelta(days=90)  # as long as CloudTrail's own event history
+_CONCURRENT_WRITES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EventHints:
+    """What events told about one group.
+
+    Attributes:
+        openings: the calls that opened something in it.
+        newest: when the newest call about it was made, in UTC; None: not known.
+    """
+
+    openings: Sequence[OpeningCall] = ()
+    newest: datetime | None = None
+
+    @property
+    def shown_from(self) -> datetime | None:
+        """When EC2 shows the newest call at the latest; None: no call is known."""
+        return None if self.newest is None else self.newest + SHOWN_AFTER
+
+    def are_shown_to(self, begun: datetime) -> bool:
+        """Whether a scan that began then has seen the group as the newest call left it, or as it was changed since."""
+        return self.shown_from is None or begun >= self.shown_from
+
+
+class EventHintRecords:
+    """The hints in one table (`look#<group>`).
+
+    Args:
+        items: the issue table.
+    """
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    def of_groups(self, account_id: str, group_ids: Iterable[str]) -> dict[str, EventHints]:
+        """What is kept about these groups; those about which nothing is are left out."""
+        ids = {_item_id(group_id): group_id for group_id in group_ids}
+        return {ids[item["issue_id"]]: _hints(item) for item in self._items.get_many(account_id, ids)} if ids else {}
+
+    def add(self, account_id: str, new: Mapping[str, EventHints], now: datetime) -> dict[str, EventHints]:
+        """Keep what events told about groups. Returns all that is kept about these."""
+        with ThreadPoolExecutor(_CONCURRENT_WRITES) as pool:
+            added = {
+                group_id: pool.submit(self._add, account_id, group_id, hints, now) for group_id, hints in new.items()
+            }
+        return {group_id: each.result() for group_id, each in added.items()}
+
+    def check_shown(self, group_id: str, begun: datetime) -> Check:
+        """The condition that EC2 had shown each call about a group when a scan began."""
+        latest = format_time(begun - SHOWN_AFTER)
+        condition = "attribute_not_exists(#newest_event) OR #newest_event <= :latest"
+        return Check(_item_id(group_id), condition, {":latest": latest})
+
+    def _add(self, account_id: str, group_id: str, new: EventHints, now: datetime) -> EventHints:
+        sets: dict[str, object] = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT).timestamp())}
+        # Limited before they are added: an item that is too big, even for a moment, is refused.
+        openings = {opening.to_text() for opening in needed(new.openings)}
+        adds = {"openings": openings} if openings else {}
+        # Not from the future: nothing would be resolved until then.
+        newest = format_time(min(new.newest, now + CLOCK_MARGIN)) if new.newest else None
+        try:
+            item = self._items.update(
+                account_id,
+                _item_id(group_id),
+                sets | ({"newest_event": newest} if newest else {}),
+                adds=adds,
+                returning=True,
+                condition="attribute_not_exists(#newest_event) OR #newest_event < :newest" if newest else "",
+                values={":newest": newest} if newest else None,
+            )
+        except ConflictError:  # a newer one is known
+            item = self._items.update(account_id, _item_id(group_id), sets, adds=adds, returning=True)
+        found = _hints(item)
+        if more := surplus(found.openings):
+            deletes = {"openings": {opening.to_text() for opening in more}}
+            self._items.update(account_id, _item_id(group_id), {}, deletes=deletes)
+        return found
+
+
+def _hints(item: Item) -> EventHints:
+    read = map(OpeningCall.from_text, sorted(item.get("openings") or ()))
+    return EventHints([opening for opening in read if opening], parse_time(item.get("newest_event")))
+
+
+def _item_id(group_id: str) -> str:
+    return f"look#{group_id}"

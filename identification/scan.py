@@ -1,0 +1,559 @@
+"""The scan of one account and region: describe, judge, and bring the issues of the table up to date.
+
+`scan_region` reads and judges: the groups a page at a time, then, if any is exposed, who can connect to it. `hammer
+scan` uses it, too.
+
+`scan` is what the describing function does with a target. It
+
+1. records that it begins: the whole region in its coverage record, or what events told about the groups it is to scan;
+2. reads the issues of the table, and only then describes the groups: who writes in between makes its writes fail;
+3. decides with `library.issues.reconcile` what changed, and writes that;
+4. scans a group again where somebody else was faster.
+
+Scans of the same group cross: a slow one of the region, and those that events caused. And EC2 may show a change only
+five minutes after its call. So what is opened and what is taken away is treated differently:
+
+- What a scan sees exposed becomes an issue at once. If its answer was too old, a scan that comes later mends that.
+- An issue is resolved, or loses an exposure, in one conditional write (a transaction of DynamoDB) that fails where
+
+  - a scan has seen the group exposed since the issue was read (`last_seen`), or changed the issue;
+  - a scan of the whole region has begun since: it does not write what it leaves as it is;
+  - the group's newest event is less than five minutes older than the begin of this scan.
+
+The times are compared with what was read before EC2 was asked, not with the clock of this machine, so it does not
+matter that clocks differ. Only events are compared with a clock (`CLOCK_MARGIN`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import ClientError
+
+from identification.event_hints import CLOCK_MARGIN, EventHintRecords, EventHints
+from identification.reachability.attach import with_reachability
+from identification.stored_size import truncate_to_item_limit
+from library.aws.conditional_writes import ConflictError
+from library.aws.decisions import with_decided
+from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
+from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, one_line
+from library.aws.issue_table import adopt
+from library.aws.region_records import CoverageRecords, RegionState
+from library.errors import HammerError
+from library.issues.issue import IssueDetails
+from library.issues.opening_calls import OpeningCall
+from library.issues.reconcile import (
+    Change,
+    Detection,
+    attribute,
+    reconcile,
+    reconcile_additions,
+    still_opened_by,
+    with_opener,
+)
+from library.security_groups.exposure import Evaluator
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+
+    from identification.messages import ScanTarget
+    from identification.runtime import Runtime
+    from library.aws.conditional_writes import Check
+    from library.aws.issue_table import UnreadableIssueError
+    from library.aws.session import Sessions
+    from library.issues.issue import Issue
+    from library.security_groups.exemptions import Exemption
+    from library.security_groups.exposure import Opening
+    from library.security_groups.group import GroupPage
+
+_log = logging.getLogger(__name__)
+
+_PROBLEMS_NAMED = 20  # an item of the table has room for 400 KB, a person for less
+_CONCURRENT_WRITES = 8
+_ATTEMPTS = 5  # at groups that others keep changing meanwhile
+_DENIED_BY_POLICY = "explicit deny in a service control policy"  # as AWS words it in every service's message
+
+T = TypeVar("T")
+
+
+class RegionOffError(HammerError):
+    """The account has not enabled the region: there is nothing to scan."""
+
+
+class DeniedByPolicyError(HammerError):
+    """A service control policy of the organization denies what a scan reads: nobody uses the region, or may look."""
+
+
+@dataclass(slots=True)
+class RegionScan:
+    """What was read of an account and region.
+
+    Attributes:
+        groups: how many groups were read.
+        detections: the exposed ones.
+        unreadable: of groups with rules that could not be understood, the reasons, by group id. Whether these
+            are fixed cannot be told.
+        notes: what of the network and of what uses the groups could not be read, one line each. The groups themselves
+            were.
+        nameless: of groups that came without an id, the reasons. Each could be any group.
+        incomplete: why the answer cannot be all that there is; empty: it can.
+    """
+
+    groups: int = 0
+    detections: list[Detection] = field(default_factory=list)
+    unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    nameless: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    incomplete: str = ""
+
+    @property
+    def problem(self) -> str:
+        """What was not understood, on one line; empty: everything was. Of many groups, the first few."""
+        reasons = self.nameless + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
+        return "; ".join(_first_few(reasons))
+
+    @property
+    def swept(self) -> bool:
+        """Whether the region's network was read, all of it."""
+        return bool(self.detections) and not self.notes
+
+    def tells_about(self, group_id: str) -> bool:
+        """Whether a group that is not among the detections is known to expose nothing, or to be gone."""
+        return group_id not in self.unreadable and not self.nameless and not self.incomplete
+
+
+def _first_few(reasons: Sequence[str]) -> list[str]:
+    """As many reasons as one line has room for, and how many more there are."""
+    more = [f"and {len(reasons) - _PROBLEMS_NAMED} more"] if len(reasons) > _PROBLEMS_NAMED else []
+    return [*reasons[:_PROBLEMS_NAMED], *more]
+
+
+def scan_region(
+    sessions: Sessions,
+    account_id: str,
+    region: str,
+    evaluator: Evaluator,
+    exemptions: Sequence[Exemption],
+    today: date,
+    group_ids: Sequence[str] = (),
+    owner_keys: frozenset[str] | None = None,
+) -> RegionScan:
+    """Describe the groups of an account and region and judge them, a page at a time; then who can connect to them.
+
+    Args:
+        sessions: where the clients come from.
+        account_id: the account.
+        region: the region.
+        evaluator: judges a group.
+        exemptions: the account's.
+        today: the day in UTC, for exemptions that expire.
+        group_ids: scan these only; empty: all.
+        owner_keys: the keys of tags that tell an owner, in lower case; None: what uses the groups is not read.
+
+    Raises:
+        RegionOffError: the account has not enabled the region.
+        DeniedByPolicyError: a service control policy of the organization denies it.
+        ClientError, BotoCoreError: anything else that could not be read, after the SDK's retries.
+    """
+    client: EC2Client = sessions.client("ec2", account_id, region)
+    scan = RegionScan()
+    prefix_lists = PrefixListReader(client)
+    openings: dict[str, Sequence[Opening]] = {}
+    try:
+        for page in read_security_groups(client, group_ids):
+            openings |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
+            del page  # it is let go before the next one is read
+    except ClientError as error:
+        if error_code(error) in ACCESS_DENIED and _DENIED_BY_POLICY in str(error):
+            message = f"a service control policy of the organization denies it: {one_line(error)}"
+            raise DeniedByPolicyError(message) from error
+        # Without the region being asked about elsewhere, a region that is off looks like wrong credentials.
+        if error_code(error) in REGION_MAY_BE_OFF and not region_is_enabled(sessions.client("ec2", account_id), region):
+            raise RegionOffError(f"region {region} is not enabled in account {account_id}") from error
+        raise
+    scan.detections, scan.notes = with_reachability(
+        scan.detections,
+        openings,
+        lambda service: sessions.client(service, account_id, region),
+        prefix_lists,
+        whole_region=not group_ids,
+        owner_keys=owner_keys,
+    )
+    return scan
+
+
+def _judge_page(
+    scan: RegionScan,
+    page: GroupPage,
+    evaluator: Evaluator,
+    exemptions: Sequence[Exemption],
+    today: date,
+    prefix_lists: PrefixListReader,
+    account_id: str,
+    region: str,
+) -> dict[str, Sequence[Opening]]:
+    """Add the groups of a page to a scan. Returns what the exposed ones open, by group id."""
+    openings: dict[str, Sequence[Opening]] = {}
+    scan.groups += len(page.groups) + len(page.nameless)
+    scan.nameless += page.nameless
+    for group in page.groups:
+        if group.owner_id not in ("", account_id):
+            # Shared by another account (AWS RAM): its rules are that account's, and so is the issue.
+            continue
+        prefix_lists.read(evaluator.prefix_lists_named(group))
+        evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
+        if evaluation.unreadable:
+            scan.unreadable[group.group_id] = evaluation.unreadable
+        if evaluation.exposures:
+            details = IssueDetails(
+                name=group.name,
+                region=region,
+                vpc_id=group.vpc_id,
+                status=evaluation.status,
+                tags=group.tags,
+                perms=evaluation.exposures,
+            )
+            scan.detections.append(Detection(account_id, group.group_id, details, evaluation.whitelisted))
+            openings[group.group_id] = evaluation.openings
+    return openings
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What became of the scan of a target.
+
+    Attributes:
+        scan: what was read at first.
+        changes: how many issues changed.
+        issues: those of the groups that were scanned, as the table has them now.
+        odd_rows: of issues whose item in the table could not be read, what is wrong. They were left as they are.
+    """
+
+    scan: RegionScan
+    changes: int
+    odd_rows: Sequence[str] = ()
+    issues: Mapping[str, Issue] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> str:
+        """Why the scan was not complete, on one line; empty: it was."""
+        understood = f"not understood: {self.scan.problem}" if self.scan.problem else ""
+        return "; ".join(filter(None, [self.scan.incomplete, understood, *_first_few(self.odd_rows)]))
+
+    @property
+    def note(self) -> str:
+        """What of the network could not be read, on one line; empty: everything was. The groups themselves were."""
+        return f"who can connect is not known: {'; '.join(self.scan.notes)}" if self.scan.notes else ""
+
+
+def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
+    """Scan a target and bring its issues up to date.
+
+    Raises:
+        ConflictError: somebody else kept changing an issue meanwhile. The message must be handled again.
+        Exception: it could not be read, or its issues not be written. No issue of what was not read changes.
+    """
+    if target.is_whole:
+        adopt(runtime.table, target.account_id)
+    group_ids: Sequence[str] = () if target.is_whole else target.group_ids
+    first: RegionScan | None = None
+    odd_rows: dict[str, str] = {}
+    issues: dict[str, Issue] = {}
+    changes, may_wait = 0, True
+    for _ in range(_ATTEMPTS):
+        attempt = _Attempt(target, runtime, group_ids, may_wait=may_wait)
+        again = attempt.run()
+        may_wait = may_wait and not attempt.waited
+        first, changes = first or attempt.scan, changes + attempt.changes
+        odd_rows |= attempt.odd
+        issues |= attempt.issues
+        if not again:
+            return ScanResult(first, changes, [odd_rows[group_id] for group_id in sorted(odd_rows)], issues)
+        group_ids = sorted(again)
+    raise ConflictError(f"issues that kept changing while they were written: {', '.join(group_ids)}")
+
+
+class _Attempt:
+    """One attempt at a target: it describes, decides and writes once.
+
+    Args:
+        target: the account and region, and what events told.
+        runtime: what to work with.
+        group_ids: the groups to scan; empty: the whole region.
+        may_wait: whether to let a moment pass where EC2 shows a group's newest change only then.
+
+    Attributes:
+        waited: whether it did.
+        scan: what was read.
+        changes: how many issues changed.
+        issues: those of the groups, by id, as the table has them.
+        odd: of the issues that cannot be read, what is wrong, by group id. Nothing is decided about these groups.
+    """
+
+    def __init__(self, target: ScanTarget, runtime: Runtime, group_ids: Sequence[str], *, may_wait: bool) -> None:
+        self._target = target
+        self._account_id, self._region = target.account_id, target.region
+        self._runtime = runtime
+        self._group_ids = group_ids
+        self._coverage = CoverageRecords(runtime.table.items)
+        self._hint_records = EventHintRecords(runtime.table.items)
+        self._hints: dict[str, EventHints] = {}
+        self._begun = runtime.now()
+        self._state = RegionState()
+        self._may_wait = may_wait
+        self.waited = False
+        self.scan = RegionScan()
+        self.changes = 0
+        self.issues: dict[str, Issue] = {}
+        self.odd: dict[str, str] = {}
+
+    def run(self) -> set[str]:
+        """Describe, decide and write. Returns the groups that must be scanned again."""
+        self._begin()
+        self._read_issues()
+        self.scan = self._describe()
+        if not self._group_ids:
+            self._read_more([detection.group_id for detection in self.scan.detections])
+        if self.scan.swept:
+            self._coverage.record_sweep(self._account_id, self._region, self._begun)
+        detections = {
+            detection.group_id: replace(detection, details=truncate_to_item_limit(detection.details))
+            for detection in self.scan.detections
+        }
+        again = self._resolved_meanwhile(detections)
+        decided = self._decide({group_id: each for group_id, each in detections.items() if group_id not in again})
+        again |= self._almost_shown(decided)
+        decided = self._without_what_is_not_shown(decided, detections)
+        changes = {group_id: self._with_opener(change) for group_id, change in decided.items()}
+        changes |= self._attributions(changes)
+        conflicts = self._write(changes)
+        written = {group_id: change for group_id, change in changes.items() if group_id not in conflicts}
+        self.changes = len(written)
+        self.issues |= {group_id: change.issue for group_id, change in written.items()}
+        conflicts |= self._record_seen(detections.keys() - changes.keys())
+        return again | conflicts | self._overtaken(written.values())
+
+    def _begin(self) -> None:
+        """Record the begin, and what events told; learn what the table knows of other scans and events."""
+        target = self._target
+        openings: dict[str, list[OpeningCall]] = {}
+        for group_id, opening in target.openings:
+            openings.setdefault(group_id, []).append(opening)
+        newest: dict[str, datetime] = {}
+        for group_id, time in target.events:
+            newest[group_id] = max(time, newest.get(group_id, time))
+        told = {
+            group_id: EventHints(openings.get(group_id, ()), newest.get(group_id))
+            for group_id in sorted(openings.keys() | newest.keys())
+        }
+        self._hints = self._hint_records.add(self._account_id, told, self._begun)
+        if self._group_ids:
+            self._learn(group_id for group_id in self._group_ids if group_id not in told)
+            self._state = self._coverage.state(self._account_id, self._region)
+        else:
+            self._state = self._coverage.begin(self._account_id, self._region, self._begun)
+
+    def _learn(self, group_ids: Iterable[str]) -> None:
+        self._hints |= self._hint_records.of_groups(self._account_id, group_ids)
+
+    def _read_issues(self) -> None:
+        if self._group_ids:
+            self._read_more(self._group_ids)
+        else:
+            self.issues = self._runtime.table.exposed(self._account_id, self._region, unreadable=self._skip)
+
+    def _read_more(self, group_ids: Iterable[str]) -> None:
+        missing = [group_id for group_id in group_ids if group_id not in self.issues]
+        self.issues |= self._runtime.table.get_many(self._account_id, missing, unreadable=self._skip)
+
+    def _skip(self, error: UnreadableIssueError) -> None:
+        self.odd[error.issue_id] = str(error)
+
+    def _describe(self) -> RegionScan:
+        config, section = self._runtime.config, self._runtime.config.secgrp_unrestricted_access
+        found = scan_region(
+            self._runtime.sessions,
+            self._account_id,
+            self._region,
+            Evaluator(section.restricted_ports, section.trusted_cidrs),
+            # Read after the issues: a decision to exempt one comes either before both, or after what is written.
+            with_decided(config.exemptions(self._account_id), self._runtime.table.decided_exemptions(self._account_id)),
+            self._runtime.now().date(),
+            self._group_ids,
+            section.owner_tags.keys,
+        )
+        if not found.groups and not self._group_ids and (last := self._state.last_groups):
+            # Every VPC has a default group: where there were groups, an empty answer is an error of whatever answered.
+            found.incomplete = f"EC2 listed no security group at all; the last complete scan read {last}"
+        return found
+
+    def _resolved_meanwhile(self, group_ids: Iterable[str]) -> set[str]:
+        """Groups that a scan of the region saw exposed, and a later scan resolved before this one read their issues."""
+        if self._group_ids:
+            return set()
+        known = {group_id: self.issues[group_id] for group_id in group_ids if group_id in self.issues}
+        return {
+            group_id
+            for group_id, issue in known.items()
+            if not issue.status.is_exposed and issue.timestamps.resolved and issue.timestamps.resolved > self._begun
+        }
+
+    def _decide(self, detections: Mapping[str, Detection]) -> dict[str, Change]:
+        """What the scan means for the issues, by group id. What was not understood is not fixed."""
+        now = self._runtime.now()
+        gone = {
+            group_id
+            for group_id, issue in self.issues.items()
+            if group_id not in detections and self._is_here(issue) and self.scan.tells_about(group_id)
+        }
+        return {
+            group_id: change
+            for group_id in sorted((detections.keys() | gone) - self.odd.keys())
+            if (change := reconcile(self.issues.get(group_id), detections.get(group_id), now))
+        }
+
+    def _almost_shown(self, decided: Mapping[str, Change]) -> set[str]:
+        """Groups whose newest event this scan, by the clock of its machine, missed by a moment. Lets it pass.
+
+        The message that comes five minutes after an event is the last one about it. Were its scan too early because a
+        clock is behind, nothing would resolve the issue until the next scan of the region.
+        """
+        is_last = not (self._target.events or self._target.takes_away_from)
+        if not (self._may_wait and self._group_ids and is_last):
+            return set()
+        missed = {
+            group_id: shown_from - self._begun
+            for group_id, change in decided.items()
+            if change.takes_away
+            and (shown_from := self._hints.get(group_id, EventHints()).shown_from)
+            and timedelta() < shown_from - self._begun <= CLOCK_MARGIN
+        }
+        if missed:
+            self.waited = True
+            self._runtime.sleep(max(missed.values()).total_seconds())
+        return set(missed)
+
+    def _without_what_is_not_shown(
+        self, decided: Mapping[str, Change], detections: Mapping[str, Detection]
+    ) -> dict[str, Change]:
+        """The changes without what EC2 may only seem to have taken away, because it does not show a call yet."""
+        self._learn(decided.keys() - self._hints.keys())
+        now, target = self._runtime.now(), self._target
+        found: dict[str, Change] = {}
+        for group_id, change in decided.items():
+            hints = self._hints.get(group_id, EventHints())
+            is_shown = hints.are_shown_to(self._begun)
+            is_asked_too_early = target.takes_away_from is not None and self._begun < target.takes_away_from
+            if not change.takes_away or (is_shown and not is_asked_too_early):
+                found[group_id] = change
+                continue
+            kept = reconcile_additions(self.issues.get(group_id), detections.get(group_id), now)
+            # What the table has no room for waits for the scan that may take something away.
+            if kept and kept.issue.details == truncate_to_item_limit(kept.issue.details):
+                found[group_id] = kept
+        return found
+
+    def _with_opener(self, change: Change) -> Change:
+        """A change that names who opened the group, as far as events told."""
+        hints = self._hints.get(change.issue.issue_id)
+        return with_opener(change, hints.openings if hints else ())
+
+    def _attributions(self, changes: Collection[str]) -> dict[str, Change]:
+        """Changes of issues that stay as they are, but for who opened them."""
+        found: dict[str, Change] = {}
+        for group_id, hints in self._hints.items():
+            issue = self.issues.get(group_id)
+            if issue is None or not hints.openings or group_id in changes or not issue.status.is_exposed:
+                continue
+            if self._is_here(issue):
+                named = still_opened_by(hints.openings, issue.details.perms, issue)
+                if change := attribute(issue, named):
+                    found[group_id] = change
+        return found
+
+    def _is_here(self, issue: Issue) -> bool:
+        """Whether an issue is of this region: a message may name a group and a region that it is not in."""
+        return issue.details.region == self._region
+
+    def _write(self, changes: Mapping[str, Change]) -> set[str]:
+        """Write changes. Returns the ids of the groups whose issue had changed meanwhile."""
+
+        def write(change: Change) -> None:
+            self._runtime.table.write(change, seen=self._begun, checks=self._checks(change))
+            _log.info(
+                str(change.event),
+                extra={
+                    "account_id": change.issue.account_id,
+                    "group_id": change.issue.issue_id,
+                    "region": change.issue.details.region,
+                    "status": str(change.issue.status),
+                    "exposure": change.issue.details.status,
+                },
+            )
+
+        taking = {group_id: change for group_id, change in changes.items() if change.takes_away}
+        others = {group_id: change for group_id, change in changes.items() if group_id not in taking}
+        # One after the other: transactions that check the same item at the same time cancel each other.
+        return _conflicts(write, others) | _conflicts(write, taking, concurrent=1)
+
+    def _checks(self, change: Change) -> Sequence[Check]:
+        """What must hold, beside the issue itself, for a change to be written."""
+        if not change.takes_away:
+            return ()
+        return (
+            self._coverage.check_begun(self._region, self._state),
+            self._hint_records.check_shown(change.issue.issue_id, self._begun),
+        )
+
+    def _record_seen(self, group_ids: Iterable[str]) -> set[str]:
+        """Record of exposed groups that stay as they are that they were seen, so that no older answer resolves them.
+
+        A scan of a region does not: it has recorded its begin once for all of them.
+        """
+        seen = {group_id: self.issues[group_id] for group_id in group_ids if group_id in self.issues}
+        if not self._group_ids:
+            return set()
+        return _conflicts(lambda issue: self._runtime.table.record_seen(issue, self._begun), seen)
+
+    def _overtaken(self, written: Iterable[Change]) -> set[str]:
+        """Of the groups with something new, those that are to be scanned again: this answer may be an old one.
+
+        It was, if a scan of the region has begun since, which did not see what was written now. And it may be, if by
+        now the second scan after an event may have been here, which saw nothing to resolve.
+        """
+        opened = {change.issue.issue_id for change in written if change.issue.status.is_exposed}
+        if not opened:
+            return set()
+        if self._coverage.state(self._account_id, self._region).begun != self._state.begun:
+            return opened
+        now = self._runtime.now()
+        return {
+            group_id
+            for group_id, hints in self._hint_records.of_groups(self._account_id, opened).items()
+            if hints.shown_from and self._begun < hints.shown_from <= now + CLOCK_MARGIN
+        }
+
+
+def _conflicts(write: Callable[[T], None], values: Mapping[str, T], concurrent: int = _CONCURRENT_WRITES) -> set[str]:
+    """Write values, several at a time. Returns the keys of those that were in conflict.
+
+    Raises:
+        Exception: a write failed otherwise. The others were tried.
+    """
+
+    def in_conflict(value: T) -> bool:
+        try:
+            write(value)
+        except ConflictError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(concurrent) as pool:
+        # Not pool.map: its first error cancels what has not begun.
+        tried = {key: pool.submit(in_conflict, value) for key, value in values.items()}
+    return {key for key, each in tried.items() if each.result()}

@@ -1,0 +1,1 @@
+"""Use: what VPC flow logs show of the interfaces behind open issues."""

@@ -1,0 +1,192 @@
+"""After-care: who worked through a rule and is refused since remediation closed it.
+
+For `usage.after_care_days` after a change the refused records of the group's interfaces are read, by a flow log of type
+ALL or REJECT, and kept apart from those of open issues. `refused_workers` is pure; `watch` reads and stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from identification.usage.evidence import HOUR, Interface, RefusedPort, axis_of
+from identification.usage.flow_logs import S3, FlowLog, covering, in_order, parse_flow_log, same_streams
+from identification.usage.kept import Kept, KeptEvidence
+from identification.usage.read import (
+    Access,
+    Budget,
+    FlowLogReading,
+    IssueReading,
+    LogsParts,
+    RefusedError,
+    S3Parts,
+    flow_logs_of,
+    interfaces_of,
+)
+from identification.usage.records import packed_address, parquet_is_installed
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
+from library.aws.failures import AWS_ERRORS, explain
+from library.issues.after_care import ITEM_PREFIX, AfterCare, RefusedSource
+from library.issues.use import SourceClass
+from library.network.intervals import IntervalSet
+from library.network.ports import traffic_name, traffic_of
+
+if TYPE_CHECKING:
+    from library.aws.conditional_writes import Items
+    from library.aws.session import Sessions
+    from library.issues.issue import Issue
+    from library.issues.use import Use
+
+KEPT_SUFFIX = "+after"  # beside a flow log's evidence for open issues
+TYPES = ("ALL", "REJECT")
+_RECORDS = 3  # without TCP flags: so many, in so many intervals, are attempts and no late packets
+_INTERVALS = 2
+_TCP = 6
+_KEPT_LONGER = timedelta(days=30)
+
+
+def refused_workers(
+    use: Use, ports: Iterable[RefusedPort], interval: int, *, has_tcp_flags: bool
+) -> tuple[RefusedSource, ...]:
+    """The sources that were working and are refused on ports of the rules that they worked through, the latest first.
+
+    Args:
+        use: the use of the issue when it was changed.
+        ports: what was refused since.
+        interval: the aggregation interval, in seconds.
+        has_tcp_flags: whether the flow log tells TCP flags: then only SYN without ACK counts.
+    """
+    workers: dict[bytes, list[IntervalSet]] = {}
+    for rule in use.rules:
+        traffic = traffic_of(rule.protocol, rule.from_port, rule.to_port)
+        for source in rule.sources:
+            if source.source_class is SourceClass.WORKING:
+                workers.setdefault(packed_address(source.source), []).append(traffic)
+    found: dict[tuple[bytes, int], RefusedSource] = {}
+    for port in ports:
+        axis = axis_of(port.protocol, port.port)
+        if not any(axis in traffic for traffic in workers.get(port.source, ())):
+            continue
+        by_flags = has_tcp_flags and port.protocol == _TCP
+        slots = {minute * 60 // max(interval, 60) for minute in port.minutes}
+        if not (port.with_syn if by_flags else port.records >= _RECORDS and len(slots) >= _INTERVALS):
+            continue
+        refused = RefusedSource(
+            str(ip_address(port.source)),
+            traffic_name(axis),
+            port.with_syn if by_flags else port.records,
+            datetime.fromtimestamp(port.first, UTC),
+            datetime.fromtimestamp(port.last, UTC),
+        )
+        known = found.get((port.source, axis))
+        if known is not None:  # on another interface
+            refused = RefusedSource(
+                refused.source,
+                refused.port,
+                refused.records + known.records,
+                min(refused.first, known.first),
+                max(refused.last, known.last),
+            )
+        found[port.source, axis] = refused
+    return tuple(sorted(found.values(), key=lambda each: (each.last, each.source), reverse=True))
+
+
+def watch(
+    sessions: Sessions,
+    items: Items,
+    issues: Sequence[Issue],
+    readers: tuple[Mapping[str, str], str],
+    now: datetime,
+    budget: Budget,
+) -> list[str]:
+    """Read what is refused since remediation changed the groups of these issues, and keep whom it cut off.
+
+    Args:
+        sessions: where clients come from.
+        items: the issue table.
+        issues: of one account and region, changed lately, each with its use and `timestamps.remediated`.
+        readers: reader roles, and the external id that they are assumed with.
+        now: the time in UTC.
+        budget: what may be read.
+
+    Returns:
+        What could not be read, one line each.
+    """
+    account_id, region = issues[0].account_id, issues[0].details.region
+    client = sessions.client("ec2", account_id, region)
+    try:
+        interfaces = list(interfaces_of(client, [issue.issue_id for issue in issues]))
+        resources = {name for each in interfaces for name in (each.interface_id, each.subnet_id, each.vpc_id) if name}
+        has_parquet = parquet_is_installed()
+        flow_logs = [
+            parse_flow_log(raw, has_parquet=has_parquet, types=TYPES)
+            for raw in (flow_logs_of(client, resources) if resources else ())
+        ]
+    except AWS_ERRORS as error:
+        return [f"{account_id} {region}: {explain(error, sessions.role_arn(account_id))}"]
+    access = Access(sessions, account_id, region, *readers)
+    problems: list[str] = []
+    for issue in issues:
+        own = [each for each in interfaces if issue.issue_id in each.group_ids]
+        by_flow_log: dict[FlowLog, list[Interface]] = {}
+        for interface in own:
+            for flow_log in in_order(covering(interface, flow_logs))[:1]:
+                by_flow_log.setdefault(flow_log, []).append(interface)
+        refused: list[RefusedSource] = []
+        for flow_log, wanted in by_flow_log.items():
+            try:
+                refused += _read(access, items, issue, flow_log, flow_logs, wanted, now, budget)
+            except RefusedError as error:
+                problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {error}")
+        if refused and issue.timestamps.remediated:
+            care = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
+            lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT_LONGER).timestamp())}
+            items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", care.to_item() | lasting)
+    return list(dict.fromkeys(problems))
+
+
+def _read(
+    access: Access,
+    items: Items,
+    issue: Issue,
+    flow_log: FlowLog,
+    flow_logs: Sequence[FlowLog],
+    interfaces: Sequence[Interface],
+    now: datetime,
+    budget: Budget,
+) -> tuple[RefusedSource, ...]:
+    changed, use = issue.timestamps.remediated, issue.use
+    if changed is None or use is None:
+        return ()
+    store, name = KeptEvidence(items), f"{flow_log.flow_log_id}{KEPT_SUFFIX}"
+    scope = _traffic_of_rules(use)
+    kept = store.of_issue(access.account_id, issue.issue_id).get(name)
+    first_hour = int(changed.timestamp()) // HOUR
+    if kept is None or not kept.evidence.scope.covers(scope):
+        kept = Kept.empty(scope)
+    kept.evidence.prune(first_hour)
+    recent = Kept.empty(kept.evidence.scope)
+    floor = -int(-changed.timestamp() // 1)
+    reading = IssueReading(issue.issue_id, {each.interface_id: each for each in interfaces}, floor, kept, recent)
+    over = [each for interface in interfaces for each in covering(interface, flow_logs)]
+    source = (
+        S3Parts(access, flow_log)
+        if flow_log.destination == S3
+        else LogsParts(access, flow_log, same_streams(flow_log, over), now)
+    )
+    run = FlowLogReading(flow_log, source, [reading], budget)
+    run.run(changed, now)
+    store.save(access.account_id, issue.issue_id, name, kept, now + _KEPT_LONGER)
+    together = kept.evidence
+    together.merge(recent.evidence)
+    if run.refused:
+        raise RefusedError(run.refused)
+    ports = together.refused_ports(first_hour, int(now.timestamp()) // HOUR)
+    return refused_workers(use, ports, flow_log.interval, has_tcp_flags="tcp-flags" in flow_log.names)
+
+
+def _traffic_of_rules(use: Use) -> IntervalSet:
+    """The traffic of all rules of a use."""
+    return IntervalSet.union(traffic_of(rule.protocol, rule.from_port, rule.to_port) for rule in use.rules)

@@ -1,0 +1,571 @@
+"""What is kept of flow-log records: totals by connection and hour, which can be added in any order.
+
+Pure. Records themselves are never kept. A cell holds what one connection showed in one UTC hour (a record belongs to
+the hour in which it starts): sums, the earliest and the latest time, and flags. Cells are added by sums, minima, maxima
+and unions, so nothing depends on how records came: in which files, in how many runs, in which order. A period is a
+range of hours.
+
+Kinds of entries, each with its cells by hour:
+
+- connection: accepted traffic of one interface, protocol, local port, peer and peer's port;
+- folded: what is left of connections when there are more than `CONNECTIONS_KEPT`: those that were idle longest are
+  added up by interface, protocol, local port and peer, and keep the class that they had;
+- refused: refused traffic of a peer to one port of an interface.
+
+Entries are bytes, since there may be very many of them: a key of 7 bytes and the peer's address, and 70 bytes a cell.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import NamedTuple
+
+from identification.usage.records import FlowRecord
+from library.network.intervals import EMPTY, IntervalSet
+from library.network.ports import UDP, WITHOUT_PORTS
+
+HOUR = 3600
+CONNECTIONS_KEPT = 40_000
+FOLDED_KEPT = 20_000
+REFUSED_KEPT = 40_000
+PORTS_OUTSIDE_KEPT = 8  # three make a source noise
+PAYLOAD_ABOVE = {4: 60, 16: 80}  # bytes a packet, by the length of an address: headers and TCP options
+WORKING_ABOVE = 51  # packets each way: the upper end of what password guessing shows (SSHCure)
+TALKED_FROM = 3
+
+_CONNECTION, _FOLDED, _REFUSED = 0, 1, 2
+_KEY = struct.Struct(">BHBHHB")  # kind, interface, protocol, local port, peer's port, length of the address
+_CELL = struct.Struct("<IIQQQQIIIQQBB")
+_KEY_SIZE, _CELL_SIZE = _KEY.size, _CELL.size
+_MOST, _MOST_SHORT = 2**63 - 1, 2**32 - 1
+_VERSION = 1
+_ICMP = (1, 58)
+_TCP, _UDP = 6, 17
+_SYN, _ACK = 2, 16
+
+THEY_CALLED, WE_CALLED, HIDDEN = 1, 2, 4
+RECORDED, SKIPPED = 1, 2
+SEEN, ANSWERED, TALKED, WORKING = 1, 2, 3, 4
+
+
+class Cell(NamedTuple):
+    """What an entry showed in one hour.
+
+    Attributes:
+        hour: hours since 1970.
+        connections: of a folded entry how many it stands for; of a refused one how many records had SYN alone.
+        in_packets: accepted ones that came in; so for the next three.
+        refused: records that were refused.
+        first: the earliest start, in seconds since 1970.
+        last: the latest end.
+        minutes: of a refused entry, bit by bit in which minutes of the hour its records start.
+        busiest: of a folded entry, the packets of the largest connection.
+        flags: who called, and whether the address was another one in the packet.
+        grade: of a folded entry, the best that a connection was.
+    """
+
+    hour: int
+    connections: int
+    in_packets: int
+    in_bytes: int
+    out_packets: int
+    out_bytes: int
+    refused: int
+    first: int
+    last: int
+    minutes: int
+    busiest: int
+    flags: int
+    grade: int
+
+
+class Contact(NamedTuple):
+    """What one peer did on one port of an interface, within a period, where it called.
+
+    Attributes:
+        source: its address, packed.
+        port: the local port; 0 where the protocol has none.
+        axis: the traffic as a number (`library.network.ports`).
+        grade: the best of its connections; 0: refused only.
+        refused: whether a record was refused.
+        busiest: packets of its largest connection.
+        hidden: whether the packets named another address.
+    """
+
+    interface_id: str
+    source: bytes
+    protocol: int
+    port: int
+    axis: int
+    grade: int
+    refused: bool
+    connections: int
+    packets: int
+    bytes: int
+    first: int
+    last: int
+    busiest: int
+    hidden: bool
+
+
+class RefusedPort(NamedTuple):
+    """Refused attempts of one source on one port of an interface.
+
+    Attributes:
+        records: how many.
+        with_syn: how many of them had SYN and no ACK.
+        minutes: the minutes since 1970 in which they start.
+        first: the earliest start; `last`: the latest end.
+    """
+
+    interface_id: str
+    source: bytes
+    protocol: int
+    port: int
+    records: int
+    with_syn: int
+    minutes: frozenset[int]
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface that is looked at.
+
+    Attributes:
+        addresses: its own, packed, by which a record's direction is known.
+        group_ids: the groups that it has.
+        attached_at: when it was attached, in seconds since 1970; 0: unknown.
+    """
+
+    interface_id: str
+    subnet_id: str = ""
+    vpc_id: str = ""
+    addresses: frozenset[bytes] = frozenset()
+    group_ids: tuple[str, ...] = ()
+    attached_at: int = 0
+
+
+def axis_of(protocol: int, port: int) -> int:
+    """The place of traffic on the axis of `library.network.ports`."""
+    if protocol == _TCP:
+        return port
+    return UDP + port if protocol == _UDP else WITHOUT_PORTS + protocol
+
+
+def grade_of(protocol: int, address_size: int, in_packets: int, in_bytes: int, out_packets: int, out_bytes: int) -> int:
+    """How far a connection came, by its totals."""
+    above = PAYLOAD_ABOVE[address_size]
+    has_payload = in_bytes > above * in_packets or out_bytes > above * out_packets
+    least = min(in_packets, out_packets)
+    if has_payload and least > WORKING_ABOVE and protocol == _TCP:
+        return WORKING
+    if has_payload and least >= TALKED_FROM:
+        return TALKED
+    return ANSWERED if out_packets else SEEN
+
+
+def called_us(flags: int, local_port: int, peer_port: int) -> bool:
+    """Whether the peer opened a connection: by SYN, else by the ports."""
+    if flags & THEY_CALLED:
+        return True
+    return not flags & WE_CALLED and (peer_port >= 1024 or local_port < 1024)
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The totals of some interfaces by one flow log.
+
+    Attributes:
+        scope: the traffic of which connections are kept (`library.network.ports`).
+        interfaces: their ids, in the order of their numbers in the keys.
+        entries: cells by key, of the hours in ascending order.
+        coverage: by interface's number and hour, four times the number of lines, and whether one was a record and one
+            said that records were skipped.
+        bad_lines: lines that do not fit, by hour.
+        lost: entries that were dropped because there were too many, by their last hour.
+    """
+
+    scope: IntervalSet = EMPTY
+    interfaces: list[str] = field(default_factory=list)
+    entries: dict[bytes, bytes] = field(default_factory=dict)
+    coverage: dict[tuple[int, int], int] = field(default_factory=dict)
+    bad_lines: dict[int, int] = field(default_factory=dict)
+    lost: dict[int, int] = field(default_factory=dict)
+
+    def blank(self) -> Evidence:
+        """Empty evidence of the same scope, in which interfaces have the same numbers."""
+        return Evidence(self.scope, self.interfaces)
+
+    def number(self, interface_id: str) -> int:
+        """An interface's number in the keys; a new one where it has none."""
+        try:
+            return self.interfaces.index(interface_id)
+        except ValueError:
+            self.interfaces.append(interface_id)
+            return len(self.interfaces) - 1
+
+    def add(self, record: FlowRecord, interface: Interface, number: int) -> None:
+        """Add a record of an interface, whose number is `number`."""
+        hour = record.start // HOUR
+        status = SKIPPED if record.log_status == "SKIPDATA" else RECORDED
+        self.coverage[number, hour] = (self.coverage.get((number, hour), 0) | status) + 4
+        if record.log_status != "OK" or record.protocol in _ICMP:
+            return
+        is_in = _is_ingress(record, interface)
+        if is_in is None:
+            return
+        if is_in:
+            peer, in_packet = record.srcaddr, record.pkt_srcaddr
+            local_port, peer_port = record.dstport, record.srcport
+        else:
+            peer, in_packet = record.dstaddr, record.pkt_dstaddr
+            local_port, peer_port = record.srcport, record.dstport
+        flags = HIDDEN if in_packet and in_packet != peer else 0
+        if record.tcp_flags & _SYN:
+            flags |= THEY_CALLED if is_in != bool(record.tcp_flags & _ACK) else WE_CALLED
+        if record.action == "ACCEPT":
+            if axis_of(record.protocol, local_port) in self.scope:
+                key = _key(_CONNECTION, number, record.protocol, local_port, peer_port, peer)
+                counts = (record.packets, record.bytes, 0, 0) if is_in else (0, 0, record.packets, record.bytes)
+                cell = Cell(hour, 0, *counts, 0, record.start, record.end, 0, 0, flags, 0)
+                self.entries[key] = _with_cell(self.entries.get(key, b""), cell)
+        elif is_in and called_us(flags, local_port, peer_port):
+            key = _key(_REFUSED, number, record.protocol, local_port, 0, peer)
+            minute = 1 << record.start % HOUR // 60
+            has_syn = int(bool(flags & THEY_CALLED))
+            cell = Cell(hour, has_syn, 0, 0, 0, 0, 1, record.start, record.end, minute, 0, flags, 0)
+            self.entries[key] = _with_cell(self.entries.get(key, b""), cell)
+        if len(self.entries) > 2 * (CONNECTIONS_KEPT + FOLDED_KEPT + REFUSED_KEPT):
+            self.fold()
+
+    def add_bad_line(self, hour: int) -> None:
+        """Count a line about one of the interfaces that does not fit."""
+        self.bad_lines[hour] = self.bad_lines.get(hour, 0) + 1
+
+    def merge(self, other: Evidence) -> None:
+        """Add all of other evidence of the same flow log."""
+        numbers = [self.number(interface_id) for interface_id in other.interfaces]
+        same = numbers == list(range(len(numbers)))
+        for key, cells in other.entries.items():
+            mine = key if same else _renumbered(key, numbers)
+            known = self.entries.get(mine)
+            self.entries[mine] = cells if known is None else _merged(known, cells)
+        for (number, hour), value in other.coverage.items():
+            at = numbers[number], hour
+            known_value = self.coverage.get(at, 0)
+            self.coverage[at] = (known_value | value & 3) + (value & ~3)
+        for mine_by_hour, theirs in ((self.bad_lines, other.bad_lines), (self.lost, other.lost)):
+            for hour, count in theirs.items():
+                mine_by_hour[hour] = mine_by_hour.get(hour, 0) + count
+
+    def part(self, interface_ids: Collection[str]) -> Evidence:
+        """The evidence of some of the interfaces, with the counts of lines that do not fit left out."""
+        numbers = {number for number, each in enumerate(self.interfaces) if each in interface_ids}
+        return Evidence(
+            self.scope,
+            list(self.interfaces),
+            {key: cells for key, cells in self.entries.items() if _KEY.unpack_from(key)[1] in numbers},
+            {at: value for at, value in self.coverage.items() if at[0] in numbers},
+        )
+
+    def prune(self, first_hour: int) -> None:
+        """Take out what is before an hour."""
+        for key in list(self.entries):
+            cells = self.entries[key]
+            at = 0
+            while at < len(cells) and int.from_bytes(cells[at : at + 4], "little") < first_hour:
+                at += _CELL_SIZE
+            if at == len(cells):
+                del self.entries[key]
+            elif at:
+                self.entries[key] = cells[at:]
+        self.coverage = {at: value for at, value in self.coverage.items() if at[1] >= first_hour}
+        for counts in (self.bad_lines, self.lost):
+            for hour in [hour for hour in counts if hour < first_hour]:
+                del counts[hour]
+
+    def fold(self, share: float = 1.0) -> None:
+        """Bring the number of entries within the bounds; `share` of them where that is still too large to be stored."""
+        kinds: tuple[list[tuple[int, bytes]], ...] = ([], [], [])
+        for key, cells in self.entries.items():
+            kinds[key[0]].append((_last_hour(cells), key))
+        self._drop_ports_outside([key for _, key in kinds[_REFUSED]])
+        over = len(kinds[_CONNECTION]) - int(CONNECTIONS_KEPT * share)
+        if over > 0:
+            # A tenth more, so that this is not done for each further connection.
+            for _, key in nsmallest(over + CONNECTIONS_KEPT // 10, kinds[_CONNECTION]):
+                self._fold_connection(key)
+        folded = [(self._grade(key), _last_hour(cells), key) for key, cells in self.entries.items() if key[0] == 1]
+        for _, hour, key in nsmallest(len(folded) - int(FOLDED_KEPT * share), folded):
+            self._drop(key, hour)
+        refused = [(_last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _REFUSED]
+        for hour, key in nsmallest(len(refused) - int(REFUSED_KEPT * share), refused):
+            self._drop(key, hour)
+
+    def _fold_connection(self, key: bytes) -> None:
+        cells = list(_cells(self.entries.pop(key)))
+        _, number, protocol, local_port, peer_port, size = _KEY.unpack_from(key)
+        flags = 0
+        for cell in cells:
+            flags |= cell.flags
+        if not called_us(flags, local_port, peer_port):
+            return
+        sums = [sum(column) for column in list(zip(*cells, strict=True))[2:6]]
+        grade, packets = grade_of(protocol, size, *sums), min(sums[0] + sums[2], _MOST)
+        folded = _key(_FOLDED, number, protocol, local_port, 0, key[_KEY_SIZE:])
+        known = self.entries.get(folded, b"")
+        for cell in cells:
+            is_last = cell is cells[-1]
+            known = _with_cell(
+                known,
+                cell._replace(connections=int(is_last), grade=grade * is_last, busiest=packets * is_last),
+            )
+        self.entries[folded] = known
+
+    def _grade(self, key: bytes) -> int:
+        return max(cell.grade for cell in _cells(self.entries[key]))
+
+    def _drop(self, key: bytes, hour: int) -> None:
+        del self.entries[key]
+        self.lost[hour] = self.lost.get(hour, 0) + 1
+
+    def _drop_ports_outside(self, refused: Iterable[bytes]) -> None:
+        """Keep of the refused ports outside the scope a few for each interface and source: those refused last."""
+        outside: dict[tuple[int, bytes], list[tuple[int, bytes]]] = {}
+        for key in refused:
+            _, number, protocol, local_port, _, _ = _KEY.unpack_from(key)
+            if axis_of(protocol, local_port) not in self.scope:
+                ports = outside.setdefault((number, key[_KEY_SIZE:]), [])
+                ports.append((-_last_hour(self.entries[key]), key))
+        for ports in outside.values():
+            for _, key in sorted(ports)[PORTS_OUTSIDE_KEPT:]:
+                del self.entries[key]
+
+    def contacts(self, first_hour: int, last_hour: int) -> Iterator[Contact]:
+        """What each peer that called did on each port, within these hours, both included."""
+        found: dict[tuple[int, int, int, bytes], Contact] = {}
+        for key, raw in self.entries.items():
+            kind, number, protocol, local_port, peer_port, size = _KEY.unpack_from(key)
+            cells = [cell for cell in _cells(raw) if first_hour <= cell.hour <= last_hour]
+            if not cells:
+                continue
+            flags = 0
+            for cell in cells:
+                flags |= cell.flags
+            if kind == _CONNECTION and not called_us(flags, local_port, peer_port):
+                continue
+            at = number, protocol, local_port, key[_KEY_SIZE:]
+            contact = _contact(self.interfaces[number], key, cells, kind, size)
+            found[at] = _together(found[at], contact) if at in found else contact
+        yield from found.values()
+
+    def refused_ports(self, first_hour: int, last_hour: int) -> Iterator[RefusedPort]:
+        """What was refused within these hours, both included."""
+        for key, raw in self.entries.items():
+            kind, number, protocol, local_port, _, _ = _KEY.unpack_from(key)
+            if kind != _REFUSED:
+                continue
+            cells = [cell for cell in _cells(raw) if first_hour <= cell.hour <= last_hour]
+            if cells:
+                yield RefusedPort(
+                    self.interfaces[number],
+                    key[_KEY_SIZE:],
+                    protocol,
+                    local_port,
+                    sum(cell.refused for cell in cells),
+                    sum(cell.connections for cell in cells),
+                    frozenset(
+                        cell.hour * 60 + minute for cell in cells for minute in range(60) if cell.minutes >> minute & 1
+                    ),
+                    min(cell.first for cell in cells),
+                    max(cell.last for cell in cells),
+                )
+
+    def covered_hours(self, interface_id: str) -> set[int]:
+        """The hours in which an interface has a record, and none that says that records were skipped."""
+        if interface_id not in self.interfaces:
+            return set()
+        number = self.interfaces.index(interface_id)
+        return {hour for (each, hour), value in self.coverage.items() if each == number and value & 3 == RECORDED}
+
+    def lines(self, first_hour: int, last_hour: int) -> tuple[int, int]:
+        """How many lines were about the interfaces in these hours, and how many of them did not fit."""
+        good = sum(value >> 2 for (_, hour), value in self.coverage.items() if first_hour <= hour <= last_hour)
+        bad = sum(count for hour, count in self.bad_lines.items() if first_hour <= hour <= last_hour)
+        return good + bad, bad
+
+    def lost_in(self, first_hour: int, last_hour: int) -> int:
+        """How many entries were dropped that belong to these hours."""
+        return sum(count for hour, count in self.lost.items() if first_hour <= hour <= last_hour)
+
+    def to_bytes(self) -> bytes:
+        """The evidence as bytes, compressed; the same evidence always gives the same bytes."""
+        head = {
+            "version": _VERSION,
+            "scope": self.scope.spans,
+            "interfaces": self.interfaces,
+            "coverage": [[*at, value] for at, value in sorted(self.coverage.items())],
+            "bad_lines": sorted(self.bad_lines.items()),
+            "lost": sorted(self.lost.items()),
+        }
+        text = json.dumps(head, separators=(",", ":")).encode()
+        parts = [struct.pack("<I", len(text)), text]
+        for key in sorted(self.entries):
+            cells = self.entries[key]
+            parts += [struct.pack("<H", len(cells) // _CELL_SIZE), key, cells]
+        return zlib.compress(b"".join(parts), 6)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Evidence:
+        """Read what `to_bytes` gave.
+
+        Raises:
+            ValueError: it is not that, or of another version.
+        """
+        try:
+            return cls._read(zlib.decompressobj().decompress(data, 1 << 29))
+        except (zlib.error, struct.error, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+            raise ValueError(f"kept evidence cannot be read: {error}") from error
+
+    @classmethod
+    def _read(cls, text: bytes) -> Evidence:
+        (size,) = struct.unpack_from("<I", text)
+        head = json.loads(text[4 : 4 + size])
+        if head["version"] != _VERSION:
+            raise ValueError(f"kept evidence is of version {head['version']}")
+        evidence = cls(
+            IntervalSet.of((int(first), int(last)) for first, last in head["scope"]),
+            [str(each) for each in head["interfaces"]],
+            coverage={(int(number), int(hour)): int(value) for number, hour, value in head["coverage"]},
+            bad_lines={int(hour): int(count) for hour, count in head["bad_lines"]},
+            lost={int(hour): int(count) for hour, count in head["lost"]},
+        )
+        at = 4 + size
+        while at < len(text):
+            (count,) = struct.unpack_from("<H", text, at)
+            kind, number, _, _, _, address_size = _KEY.unpack_from(text, at + 2)
+            cells_at = at + 2 + _KEY_SIZE + address_size
+            end = cells_at + count * _CELL_SIZE
+            is_known = kind <= _REFUSED and number < len(evidence.interfaces) and address_size in PAYLOAD_ABOVE
+            if not is_known or not count or end > len(text):
+                raise ValueError("kept evidence is damaged")
+            evidence.entries[text[at + 2 : cells_at]] = text[cells_at:end]
+            at = end
+        return evidence
+
+
+def _is_ingress(record: FlowRecord, interface: Interface) -> bool | None:
+    """A record's direction; None: it is not known."""
+    if record.flow_direction:
+        return record.flow_direction == "ingress"
+    if record.dstaddr in interface.addresses:
+        return True
+    return False if record.srcaddr in interface.addresses else None
+
+
+def _key(kind: int, number: int, protocol: int, local_port: int, peer_port: int, peer: bytes) -> bytes:
+    return _KEY.pack(kind, number, protocol, local_port, peer_port, len(peer)) + peer
+
+
+def _renumbered(key: bytes, numbers: list[int]) -> bytes:
+    kind, number, *rest = _KEY.unpack_from(key)
+    return _KEY.pack(kind, numbers[number], *rest) + key[_KEY_SIZE:]
+
+
+def _cells(raw: bytes) -> Iterator[Cell]:
+    return map(Cell._make, _CELL.iter_unpack(raw))
+
+
+def _last_hour(cells: bytes) -> int:
+    return int.from_bytes(cells[-_CELL_SIZE : 4 - _CELL_SIZE], "little")
+
+
+def _with_cell(raw: bytes, cell: Cell) -> bytes:
+    """Cells with one more. Most records are of the newest hour, or of a new one."""
+    at = len(raw)
+    while at and int.from_bytes(raw[at - _CELL_SIZE : at - _CELL_SIZE + 4], "little") > cell.hour:
+        at -= _CELL_SIZE
+    if at and int.from_bytes(raw[at - _CELL_SIZE : at - _CELL_SIZE + 4], "little") == cell.hour:
+        known = Cell._make(_CELL.unpack_from(raw, at - _CELL_SIZE))
+        return raw[: at - _CELL_SIZE] + _CELL.pack(*_added(known, cell)) + raw[at:]
+    return raw[:at] + _CELL.pack(*cell) + raw[at:]
+
+
+def _merged(mine: bytes, theirs: bytes) -> bytes:
+    for cell in _cells(theirs):
+        mine = _with_cell(mine, cell)
+    return mine
+
+
+def _added(one: Cell, other: Cell) -> Cell:
+    """Two cells of one hour together."""
+    return Cell(
+        one.hour,
+        min(one.connections + other.connections, _MOST_SHORT),
+        min(one.in_packets + other.in_packets, _MOST),
+        min(one.in_bytes + other.in_bytes, _MOST),
+        min(one.out_packets + other.out_packets, _MOST),
+        min(one.out_bytes + other.out_bytes, _MOST),
+        min(one.refused + other.refused, _MOST_SHORT),
+        min(one.first, other.first),
+        max(one.last, other.last),
+        one.minutes | other.minutes,
+        max(one.busiest, other.busiest),
+        one.flags | other.flags,
+        max(one.grade, other.grade),
+    )
+
+
+def _contact(interface_id: str, key: bytes, cells: list[Cell], kind: int, size: int) -> Contact:
+    _, _, protocol, local_port, _, _ = _KEY.unpack_from(key)
+    in_packets = sum(cell.in_packets for cell in cells)
+    in_bytes = sum(cell.in_bytes for cell in cells)
+    out_packets = sum(cell.out_packets for cell in cells)
+    out_bytes = sum(cell.out_bytes for cell in cells)
+    grade, connections, busiest = 0, 0, 0
+    if kind == _CONNECTION:
+        grade, connections = grade_of(protocol, size, in_packets, in_bytes, out_packets, out_bytes), 1
+        busiest = in_packets + out_packets
+    elif kind == _FOLDED:
+        grade = max(cell.grade for cell in cells) or SEEN
+        connections = sum(cell.connections for cell in cells)
+        busiest = max(cell.busiest for cell in cells)
+    return Contact(
+        interface_id,
+        key[_KEY_SIZE:],
+        protocol,
+        local_port,
+        axis_of(protocol, local_port),
+        grade,
+        kind == _REFUSED,
+        connections,
+        in_packets + out_packets,
+        in_bytes + out_bytes,
+        min(cell.first for cell in cells),
+        max(cell.last for cell in cells),
+        busiest,
+        any(cell.flags & HIDDEN for cell in cells),
+    )
+
+
+def _together(one: Contact, other: Contact) -> Contact:
+    """Two contacts of one peer on one port. Times are those of accepted traffic, where there is any."""
+    accepted = [each for each in (one, other) if each.grade] or [one, other]
+    return one._replace(
+        grade=max(one.grade, other.grade),
+        refused=one.refused or other.refused,
+        connections=one.connections + other.connections,
+        packets=one.packets + other.packets,
+        bytes=one.bytes + other.bytes,
+        first=min(each.first for each in accepted),
+        last=max(each.last for each in accepted),
+        busiest=max(one.busiest, other.busiest),
+        hidden=one.hidden or other.hidden,
+    )

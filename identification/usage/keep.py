@@ -1,0 +1,131 @@
+"""Which working sources a person may want to keep when the rules that expose a group are replaced.
+
+Pure. Single addresses first: four or more in one block of 16 (IPv6: one /64) become that block, if no other source in
+it has any record. More than 20, or more than the group has room for, is no proposal but a note why. Nothing is ever
+kept that nobody chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from library.documents.text import counted
+from library.network.addresses import Network, parse_network
+from library.security_groups.exposure import Exposure
+from library.security_groups.group import IngressRule
+
+MOST_KEPT = 20
+_SOURCES_FOR_A_BLOCK = 4
+_BLOCK_HOST_BITS = {4: 4, 6: 64}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """What a remediation would make of a group's rules, as far as their number is concerned.
+
+    Attributes:
+        rules: the ingress rules that the group has; None: they could not be read.
+        replaced: the exposures that would be replaced.
+        replacements: the CIDRs, or ids of prefix lists, that would come in place of each.
+        prefix_list_sizes: family (4 or 6) and number of entries of the prefix lists that are known.
+        quota: how many ingress rules of a family a group may have.
+    """
+
+    rules: tuple[IngressRule, ...] | None = None
+    replaced: tuple[Exposure, ...] = ()
+    replacements: tuple[str, ...] = ()
+    prefix_list_sizes: Mapping[str, tuple[int, int]] | None = None
+    quota: int = 60
+
+
+def propose(
+    working: Mapping[Network, Collection[Exposure]], seen: Collection[Network], change: GroupChange
+) -> tuple[tuple[str, ...], str]:
+    """The sources to propose.
+
+    Args:
+        working: the working sources, as single addresses, each with the rules that it worked through.
+        seen: all sources that have any record, as single addresses.
+        change: what would become of the group's rules.
+
+    Returns:
+        CIDRs in order of address, and a note for people; no CIDRs where the note says why.
+    """
+    if not working:
+        return (), ""
+    kept = _with_blocks(working, frozenset(seen) - working.keys())
+    if len(kept) > MOST_KEPT:
+        return (), (
+            f"{len(working):,} sources worked, more than the {MOST_KEPT} that can be proposed to keep: this is a "
+            "public service. Exempt it, or put it behind a load balancer or a VPN."
+        )
+    for family in sorted({network.version for network in kept}):
+        number = _rules_after(kept, family, change)
+        if number is not None and number > change.quota:
+            return (), (
+                f"Keeping the {counted(len(kept), 'working source')} would make {number:,} IPv{family} rules, and a "
+                f"group may have {change.quota:,}: none is proposed."
+            )
+    addresses = sum(network.size for network in kept)
+    note = f"They admit {counted(addresses, 'address', 'addresses')}, {len(working):,} of them seen working."
+    return tuple(str(network) for network in kept), note
+
+
+def _with_blocks(working: Mapping[Network, Collection[Exposure]], others: Collection[Network]) -> list[Network]:
+    blocks: dict[Network, list[Network]] = {}
+    for source in working:
+        blocks.setdefault(_block(source), []).append(source)
+    spoiled = {_block(other) for other in others}
+    kept: list[Network] = []
+    for block, sources in blocks.items():
+        rules = [rule for source in sources for rule in working[source]]
+        is_block = len(sources) >= _SOURCES_FOR_A_BLOCK and block not in spoiled and _lies_in(block, rules)
+        kept += [block] if is_block else sources
+    return sorted(kept)
+
+
+def _block(source: Network) -> Network:
+    bits = _BLOCK_HOST_BITS[source.version]
+    first = source.first >> bits << bits
+    return Network(source.version, first, first + (1 << bits) - 1)
+
+
+def _lies_in(block: Network, rules: Iterable[Exposure]) -> bool:
+    """Whether a block lies wholly in one of the rules: what is kept must not admit more than the group did."""
+    return any(_contains(parse_network(rule.cidr), block) for rule in rules)
+
+
+def _contains(outer: Network, inner: Network) -> bool:
+    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last
+
+
+def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> int | None:
+    """How many rules of a family the group would have; None: its rules are not known."""
+    if change.rules is None:
+        return None
+    sizes = change.prefix_list_sizes or {}
+    gone = {_name(exposure) for exposure in change.replaced}
+    after = {_name(rule) for rule in change.rules} - gone
+    for exposure in change.replaced:
+        ports = exposure.protocol, exposure.from_port, exposure.to_port
+        after |= {(*ports, replacement) for replacement in change.replacements}
+        source = parse_network(exposure.cidr)
+        after |= {(*ports, str(network)) for network in kept if _contains(source, network)}
+    return sum(_weight(name[3], family, sizes) for name in after)
+
+
+def _name(rule: IngressRule | Exposure) -> tuple[str, int | None, int | None, str]:
+    group_id = rule.group_id if isinstance(rule, IngressRule) else ""
+    source = rule.prefix_list_id or group_id or str(parse_network(rule.cidr))
+    return rule.protocol, rule.from_port, rule.to_port, source
+
+
+def _weight(source: str, family: int, sizes: Mapping[str, tuple[int, int]]) -> int:
+    """What a rule counts as (Amazon VPC User Guide, "Amazon VPC quotas", security groups)."""
+    if source.startswith("pl-"):
+        version, entries = sizes.get(source, (family, 1))
+        return max(entries, 1) if version == family else 0
+    if source.startswith("sg-"):
+        return 1
+    return int(parse_network(source).version == family)

@@ -1,0 +1,524 @@
+"""Reading flow logs: objects in S3 and streams in CloudWatch Logs, as parts that are each read once.
+
+A part is an object, or one hour of a log group's streams. `S3Parts` and `LogsParts` list the parts of a flow log in a
+period, the newest first, and read one: only lines of the wanted interfaces become records. `FlowLogReading` goes
+through the parts for all issues that need them, within the run's budget; a part that could not be read as a whole adds
+nothing, is named, and is tried again by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from identification.usage.evidence import HOUR, Evidence, Interface
+from identification.usage.flow_logs import S3, FlowLog, day_prefixes, days_of, parse_key
+from identification.usage.kept import Kept, unit_of
+from identification.usage.records import (
+    Columns,
+    FlowRecord,
+    FormatError,
+    OnBadLine,
+    OnRecord,
+    Wanted,
+    packed_address,
+    parse_line,
+    read_parquet_object,
+    read_text_object,
+)
+from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, chunks, error_code, explain
+from library.aws.session import Sessions
+from library.documents.text import counted
+from library.errors import HammerError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+MEGABYTE = 1_000_000
+_OBJECTS_LISTED = 50_000  # of one flow log in one run; the newest
+_PARQUET_OBJECT = 200 * MEGABYTE  # it is in memory at once; AWS closes a file at 75 MB
+_STREAMS_A_CALL = 100  # FilterLogEvents, logStreamNames
+_CHUNK = 1 << 18
+_SETTLED_AFTER = 24  # hours: until then an hour of a log group may still get events
+_BEFORE_CLOSING = 15 * 60  # an object holds what ended in five minutes, and that began up to ten minutes earlier
+_ENTRIES_IN_MEMORY = 150_000
+_DENIED = ACCESS_DENIED | {"403", "AllAccessDisabled", "InvalidObjectState"}
+
+T = TypeVar("T")
+
+
+class RefusedError(HammerError):
+    """A bucket or log group refused, or is not there. Its text names it and says why."""
+
+
+class LimitReachedError(HammerError):
+    """The run has read as much as `usage.limit_mb` allows."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many stored bytes the run may still read."""
+
+    left: int
+
+    def take(self, size: int) -> None:
+        """Count bytes that are read. Raises LimitReachedError, and counts nothing, if there are not as many left."""
+        if size > self.left:
+            raise LimitReachedError("usage.limit_mb is reached")
+        self.left -= size
+
+
+class Access:
+    """Clients that read the logs of an account: its own credentials first, then a reader role.
+
+    Args:
+        sessions: for the account's own credentials.
+        account_id: the account.
+        region: the region.
+        reader_roles: role ARNs by bucket name or log group's account.
+        external_id: with which a reader role is assumed; empty: none.
+    """
+
+    def __init__(
+        self, sessions: Sessions, account_id: str, region: str, reader_roles: Mapping[str, str], external_id: str
+    ) -> None:
+        self._sessions = sessions
+        self.account_id, self.region = account_id, region
+        self._roles = reader_roles
+        self._external_id = external_id
+        self._with_role: dict[str, Sessions] = {}
+
+    def call(self, service: str, holder: str, work: Callable[[Any], T]) -> T:
+        """Do something with a client that is allowed to.
+
+        Args:
+            service: `s3` or `logs`.
+            holder: the bucket, or the log group's account.
+            work: it is given a client, and again another one if the first is refused.
+
+        Raises:
+            ClientError, BotoCoreError: what the last client met.
+        """
+        try:
+            return work(self._sessions.client(service, self.account_id, self.region))
+        except ClientError as error:
+            if holder not in self._roles or error_code(error) not in _DENIED | {"ResourceNotFoundException"}:
+                raise
+        return work(self._reader(holder).client(service, self._roles[holder].split(":")[4], self.region))
+
+    def _reader(self, holder: str) -> Sessions:
+        role = self._roles[holder]
+        if role not in self._with_role:
+            name = role.partition(":role/")[2]
+            # No account counts as the main one here: the role is assumed also where it is the main account's.
+            self._with_role[role] = Sessions("", self.region, name, self._external_id)
+        return self._with_role[role]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An object, or an hour of a log group.
+
+    Attributes:
+        unit: the number by which it is remembered.
+        at: when it ends, in seconds since 1970.
+        size: its stored bytes; 0: they are counted as they are read.
+        key: the object's key.
+        is_settled: whether nothing can be added to it any more.
+    """
+
+    unit: int
+    at: int
+    size: int = 0
+    key: str = ""
+    is_parquet: bool = False
+    is_settled: bool = True
+
+    @property
+    def hours(self) -> range:
+        """The hours in which records of it may start."""
+        if not self.key:
+            return range(self.unit, self.unit + 1)
+        return range((self.at - _BEFORE_CLOSING) // HOUR, max(self.at - 1, 0) // HOUR + 1)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return (
+            self.key.rpartition("/")[2]
+            if self.key
+            else f"{datetime.fromtimestamp(self.unit * HOUR, UTC):%Y-%m-%d %H:00}"
+        )
+
+
+class S3Parts:
+    """The objects of a flow log.
+
+    Args:
+        access: clients.
+        flow_log: the flow log.
+    """
+
+    def __init__(self, access: Access, flow_log: FlowLog) -> None:
+        self._access, self._flow_log = access, flow_log
+        self.note = ""
+
+    def listed(self, since: datetime, until: datetime, interface_ids: Collection[str]) -> list[Part]:
+        """The objects of a period, the newest first.
+
+        Raises:
+            RefusedError: the bucket refuses, or is not there.
+        """
+        del interface_ids  # an object is about all interfaces of the flow log
+        parts: dict[str, Part] = {}
+        floor = int(since.timestamp()) // HOUR * HOUR
+        for day in days_of(since, until):
+            if len(parts) > _OBJECTS_LISTED:
+                self.note = f"There are more than {_OBJECTS_LISTED:,} objects of flow log {self._flow_log.flow_log_id}."
+                break
+            for prefix in day_prefixes(self._flow_log, self._access.account_id, self._access.region, day):
+                for key, size in self._keys(prefix):
+                    name = parse_key(key, self._flow_log.flow_log_id, self._access.account_id, self._access.region)
+                    if name and (closed := int(name.closed.timestamp())) >= floor:
+                        parts[key] = Part(unit_of(key), closed, size, key, name.is_parquet)
+        return sorted(parts.values(), key=lambda part: (part.at, part.key), reverse=True)
+
+    def _keys(self, prefix: str) -> list[tuple[str, int]]:
+        bucket = self._flow_log.bucket
+
+        def keys(client: Any) -> list[tuple[str, int]]:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [(found["Key"], int(found["Size"])) for page in pages for found in page.get("Contents", ())]
+
+        try:
+            return self._access.call("s3", bucket, keys)
+        except AWS_ERRORS as error:
+            raise RefusedError(f"bucket {bucket} cannot be listed: {explain(error)}") from error
+
+    def read(self, part: Part, wanted: Wanted, budget: Budget, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
+        """Read an object.
+
+        Raises:
+            RefusedError: the bucket refuses.
+            LimitReachedError: the budget is used up.
+            FormatError: the object cannot be read, or not as a whole.
+        """
+        bucket = self._flow_log.bucket
+        budget.take(part.size)
+        try:
+            answer = self._access.call("s3", bucket, lambda client: client.get_object(Bucket=bucket, Key=part.key))
+            if part.is_parquet:
+                if part.size > _PARQUET_OBJECT:
+                    raise FormatError(f"it has more than {_PARQUET_OBJECT // MEGABYTE} MB of Parquet")
+                read_parquet_object(answer["Body"].read(), wanted, on_record, on_bad_line)
+            else:
+                read_text_object(answer["Body"].iter_chunks(_CHUNK), wanted, on_record, on_bad_line)
+        except ClientError as error:
+            if error_code(error) in _DENIED:
+                raise RefusedError(f"bucket {bucket} refuses its objects: {explain(error)}") from error
+            raise FormatError(explain(error)) from error
+        except AWS_ERRORS as error:
+            raise FormatError(f"it could not be read as a whole: {explain(error)}") from error
+
+
+class LogsParts:
+    """The hours of a flow log's streams in CloudWatch Logs.
+
+    Args:
+        access: clients.
+        flow_log: the flow log.
+        others: flow logs that write into the same streams.
+        now: the time in UTC.
+    """
+
+    def __init__(self, access: Access, flow_log: FlowLog, others: Sequence[FlowLog], now: datetime) -> None:
+        self._access, self._flow_log = access, flow_log
+        self._holder = flow_log.log_group_account or access.account_id
+        self._columns = Columns.of(flow_log.names)
+        # Lines of another flow log in the same stream are told by how many values they have.
+        self._other_lengths = {len(other.names) for other in others} - {len(flow_log.names)}
+        self._streams: list[str] = []
+        self._now = now
+        self.note = ""
+
+    def listed(self, since: datetime, until: datetime, interface_ids: Collection[str]) -> list[Part]:
+        """The hours of a period, the newest first, where there is a stream of the interfaces.
+
+        Raises:
+            RefusedError: the log group refuses, or is not there.
+        """
+        self._streams = [stream for each in sorted(interface_ids) for stream in self._streams_of(each)]
+        first, last = int(since.timestamp()) // HOUR, int(until.timestamp()) // HOUR
+        settled = int(self._now.timestamp()) // HOUR - _SETTLED_AFTER
+        return [Part(hour, (hour + 1) * HOUR, is_settled=hour < settled) for hour in range(last, first - 1, -1)]
+
+    def _streams_of(self, interface_id: str) -> list[str]:
+        group, suffix = self._flow_log.log_group, f"-{self._flow_log.traffic_type.lower()}"
+
+        def names(client: Any) -> list[str]:
+            pages = client.get_paginator("describe_log_streams").paginate(
+                logGroupName=group, logStreamNamePrefix=interface_id
+            )
+            return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+
+        try:
+            found = self._access.call("logs", self._holder, names)
+        except AWS_ERRORS as error:
+            raise RefusedError(f"log group {group} cannot be read: {explain(error)}") from error
+        own = [name for name in found if name == interface_id or name.startswith(f"{interface_id}-")]
+        return [name for name in own if name.endswith(suffix)] or own
+
+    def read(self, part: Part, wanted: Wanted, budget: Budget, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
+        """Read an hour. Raises as `S3Parts.read` does."""
+        streams = [name for name in self._streams if any(name.startswith(each) for each in wanted.ids)]
+
+        def hour(client: Any, some: Sequence[str]) -> None:
+            for page in client.get_paginator("filter_log_events").paginate(
+                logGroupName=self._flow_log.log_group,
+                logStreamNames=list(some),
+                startTime=part.unit * HOUR * 1000,
+                endTime=(part.unit + 1) * HOUR * 1000 - 1,
+            ):
+                messages = [event["message"] for event in page.get("events", ())]
+                budget.take(sum(len(message.encode()) for message in messages))
+                for message in messages:
+                    self._read_message(message, wanted, on_record, on_bad_line)
+
+        try:
+            for some in chunks(streams, _STREAMS_A_CALL):
+                self._access.call("logs", self._holder, partial(hour, some=some))
+        except AWS_ERRORS as error:
+            if error_code(error) in _DENIED:
+                raise RefusedError(f"log group {self._flow_log.log_group} refuses: {explain(error)}") from error
+            raise FormatError(explain(error)) from error
+
+    def _read_message(self, message: str, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
+        values = message.split()
+        if len(values) != self._columns.count and len(values) in self._other_lengths:
+            return
+        try:
+            record = parse_line(self._columns, message.encode(), wanted)
+        except ValueError:
+            on_bad_line(values)
+            return
+        if record is not None:
+            on_record(record)
+
+
+@dataclass(slots=True)
+class IssueReading:
+    """What one issue needs of a flow log, and what it got.
+
+    Attributes:
+        interfaces: by id, those whose records are wanted.
+        floor: records that start earlier are not of the period, in seconds since 1970.
+        kept: what is kept of the flow log.
+        recent: what the hours showed that are read again, because they may not be whole yet.
+        left: by interface, the hours of which something is still to be read.
+    """
+
+    issue_id: str
+    interfaces: Mapping[str, Interface]
+    floor: int
+    kept: Kept
+    recent: Kept
+    left: dict[str, set[int]] = field(default_factory=dict)
+
+    def leave(self, part: Part, interface_ids: Iterable[str]) -> None:
+        """Record that a part is still to be read."""
+        for interface_id in interface_ids:
+            self.left.setdefault(interface_id, set()).update(part.hours)
+
+
+@dataclass(slots=True)
+class FlowLogReading:
+    """Reads one flow log for all issues that need it.
+
+    Attributes:
+        gaps: what could not be read, a sentence each.
+        refused: why the bucket or log group refused; empty: it did not.
+        parts_left: how many parts are still to be read.
+    """
+
+    flow_log: FlowLog
+    source: S3Parts | LogsParts
+    readings: Sequence[IssueReading]
+    budget: Budget
+    gaps: list[str] = field(default_factory=list)
+    refused: str = ""
+    parts_left: int = 0
+    limit_reached: bool = False
+    _unreadable: dict[str, list[str]] = field(default_factory=dict)
+
+    def run(self, since: datetime, until: datetime) -> None:
+        """Read what is new in a period, the newest first.
+
+        Raises:
+            RefusedError: the flow log's parts cannot even be listed.
+        """
+        wanted = {interface_id for reading in self.readings for interface_id in reading.interfaces}
+        parts = self.source.listed(since, until, wanted)
+        units = {part.unit for part in parts}
+        limit = self.budget.left
+        for reading in self.readings:
+            reading.kept.keep_units(units)
+        for part in parts:
+            needed = self._needed(part)
+            if not needed:
+                continue
+            if self.limit_reached or self.refused:
+                self._leave(part, needed)
+                continue
+            try:
+                self._read(part, needed)
+            except LimitReachedError:
+                # A single object above all that a run may read is left alone; the older ones are still read.
+                self.limit_reached = not part.size or part.size <= limit
+                self._leave(part, needed)
+            except RefusedError as error:
+                self.refused = str(error)
+                self._leave(part, needed)
+            except FormatError as error:
+                self._unreadable.setdefault(str(error), []).append(part.name)
+                for reading, interface_ids in needed:
+                    reading.leave(part, interface_ids)
+        self._name_what_is_left()
+
+    def _needed(self, part: Part) -> list[tuple[IssueReading, list[str]]]:
+        needed = []
+        for reading in self.readings:
+            if part.at < reading.floor // HOUR * HOUR:
+                continue
+            unread = reading.kept.unread(part.unit, reading.interfaces)
+            if part.unit in reading.kept.units:
+                # It was read for others already: an interface that was attached later is not in it.
+                late = [each for each in unread if reading.interfaces[each].attached_at > part.at]
+                reading.kept.mark(part.unit, late)
+                unread = [each for each in unread if each not in late]
+            if unread:
+                needed.append((reading, unread))
+        return needed
+
+    def _read(self, part: Part, needed: Sequence[tuple[IssueReading, list[str]]]) -> None:
+        targets: dict[str, list[tuple[Evidence, Interface, int, int]]] = {}
+        scratches: list[tuple[IssueReading, list[str], Evidence]] = []
+        for reading, interface_ids in needed:
+            kept = reading.kept if part.is_settled else reading.recent
+            scratch = kept.evidence.blank()
+            scratches.append((reading, interface_ids, scratch))
+            for each in interface_ids:
+                targets.setdefault(each, []).append(
+                    (scratch, reading.interfaces[each], scratch.number(each), reading.floor)
+                )
+
+        def on_record(record: FlowRecord) -> None:
+            for evidence, interface, number, floor in targets[record.interface_id]:
+                if record.start >= floor:
+                    evidence.add(record, interface, number)
+
+        def on_bad_line(values: Sequence[str]) -> None:
+            for each in targets.keys() & set(values):
+                for evidence, _, _, _ in targets[each]:
+                    evidence.add_bad_line(part.hours[-1])
+
+        self.source.read(part, Wanted(targets.keys()), self.budget, on_record, on_bad_line)
+        for reading, interface_ids, scratch in scratches:
+            kept = reading.kept if part.is_settled else reading.recent
+            kept.evidence.merge(scratch)
+            if part.is_settled:
+                kept.mark(part.unit, interface_ids)
+        self._bound()
+
+    def _bound(self) -> None:
+        """Keep memory bounded: all issues of the flow log are in it at once."""
+        entries = sum(len(reading.kept.evidence.entries) for reading in self.readings)
+        if entries > _ENTRIES_IN_MEMORY:
+            for reading in self.readings:
+                reading.kept.evidence.fold(min(1.0, 1.5 / len(self.readings)))
+
+    def _leave(self, part: Part, needed: Sequence[tuple[IssueReading, list[str]]]) -> None:
+        self.parts_left += 1
+        for reading, interface_ids in needed:
+            reading.leave(part, interface_ids)
+
+    def _name_what_is_left(self) -> None:
+        if self.source.note:
+            self.gaps.append(self.source.note)
+        for reason, names in self._unreadable.items():
+            more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+            self.gaps.append(f"{names[0]}{more} of flow log {self.flow_log.flow_log_id} could not be read: {reason}.")
+        if self.parts_left and not self.refused:
+            noun = "object" if self.flow_log.destination == S3 else "hour"
+            self.gaps.append(
+                f"{counted(self.parts_left, noun)} of flow log {self.flow_log.flow_log_id} "
+                f"{'is' if self.parts_left == 1 else 'are'} left for the next run: usage.limit_mb is reached."
+            )
+
+
+def interfaces_of(client: Any, group_ids: Sequence[str]) -> Iterator[Interface]:
+    """The attached network interfaces that have one of the groups.
+
+    Args:
+        client: for EC2, in the account and region.
+        group_ids: the groups.
+
+    Raises:
+        ClientError, BotoCoreError: they could not be read.
+    """
+    seen: set[str] = set()
+    for some in chunks(group_ids, 200):
+        for page in client.get_paginator("describe_network_interfaces").paginate(
+            Filters=[{"Name": "group-id", "Values": list(some)}]
+        ):
+            for raw in page["NetworkInterfaces"]:
+                interface = parse_interface(raw)
+                if interface is not None and interface.interface_id not in seen:
+                    seen.add(interface.interface_id)
+                    yield interface
+
+
+def parse_interface(raw: Mapping[str, Any]) -> Interface | None:
+    """Read an element of DescribeNetworkInterfaces' answer; None: it is not attached."""
+    attachment = raw.get("Attachment")
+    if not attachment or attachment.get("Status") == "detached":
+        return None
+    texts = [raw.get("PrivateIpAddress")]
+    texts += [each.get("PrivateIpAddress") for each in raw.get("PrivateIpAddresses", ())]
+    texts += [each.get("Ipv6Address") for each in raw.get("Ipv6Addresses", ())]
+    addresses = set()
+    for text in filter(None, texts):
+        try:
+            addresses.add(packed_address(text))
+        except ValueError:
+            continue
+    attached_at = attachment.get("AttachTime")
+    return Interface(
+        raw["NetworkInterfaceId"],
+        raw.get("SubnetId", ""),
+        raw.get("VpcId", ""),
+        frozenset(addresses),
+        tuple(group["GroupId"] for group in raw.get("Groups", ())),
+        int(attached_at.timestamp()) if isinstance(attached_at, datetime) else 0,
+    )
+
+
+def flow_logs_of(client: Any, resource_ids: Collection[str]) -> Iterator[Mapping[str, Any]]:
+    """The flow logs of interfaces, subnets and VPCs, as DescribeFlowLogs tells them.
+
+    Args:
+        client: for EC2, in the account and region.
+        resource_ids: the interfaces, subnets and VPCs.
+
+    Raises:
+        ClientError, BotoCoreError: they could not be read.
+    """
+    for some in chunks(sorted(resource_ids), 200):
+        for page in client.get_paginator("describe_flow_logs").paginate(
+            Filter=[{"Name": "resource-id", "Values": list(some)}]
+        ):
+            yield from page["FlowLogs"]

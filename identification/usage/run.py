@@ -1,0 +1,587 @@
+"""One run of the job `usage`: reads flow logs for open issues and stores what they show.
+
+Account by account: in each region the interfaces of the groups of open issues, the flow logs that cover them, and what
+is new in each flow log (`identification.usage.read`); then, with what all regions of the account showed, the use of
+each issue (`identification.usage.classify`), which is written on its occurrence alone. What could not be read is named
+and stops nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from identification.usage.after_care import KEPT_SUFFIX as AFTER_CARE
+from identification.usage.after_care import TYPES, watch
+from identification.usage.classify import GONE, Admission, Read, UsageCase, WideSources, judge, without_sources
+from identification.usage.evidence import HOUR, Evidence, Interface
+from identification.usage.flow_logs import (
+    LOGS,
+    S3,
+    FlowLog,
+    covering,
+    in_order,
+    not_used,
+    parse_flow_log,
+    same_streams,
+)
+from identification.usage.keep import GroupChange
+from identification.usage.kept import Kept, KeptEvidence
+from identification.usage.read import (
+    MEGABYTE,
+    Access,
+    Budget,
+    FlowLogReading,
+    IssueReading,
+    LogsParts,
+    RefusedError,
+    S3Parts,
+    flow_logs_of,
+    interfaces_of,
+)
+from identification.usage.records import parquet_is_installed
+from library.aws.conditional_writes import ConflictError
+from library.aws.ec2 import PrefixListReader, read_security_groups
+from library.aws.failures import AWS_ERRORS, error_code, explain
+from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
+from library.errors import HammerError
+from library.issues.after_care import NOBODY_WATCHES
+from library.issues.issue import Issue, Status
+from library.issues.times import parse_time
+from library.issues.use import SourceClass, Use
+from library.network.addresses import RFC_1918, AddressSet, Network, parse_network
+from library.network.intervals import IntervalSet
+from library.network.ports import traffic_of
+from library.security_groups.exposure import Evaluator
+
+if TYPE_CHECKING:
+    from library.aws.session import Sessions
+    from library.network.ports import PortSet
+    from library.security_groups.exemptions import Exemption
+    from library.security_groups.exposure import Exposure
+    from library.security_groups.group import SecurityGroup
+
+_log = logging.getLogger(__name__)
+_RECENT = "+recent"  # beside a flow log's evidence: that of hours that are read again
+_KEPT_LONGER = timedelta(days=2)
+_ITEM_TOO_LARGE = "ValidationException"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSettings:
+    """What the configuration says about use.
+
+    Attributes:
+        days: how far back is looked.
+        limit_mb: megabytes of stored logs that a run may read.
+        after_care_days: days after a change for which refused sources are looked for.
+        retention_days: days after its resolution for which an issue keeps its use.
+        reader_roles: role ARNs by bucket name or log group's account.
+        external_id: with which they are assumed.
+        restricted: the restricted ports.
+        trusted: addresses that count as not public.
+        scope: the statuses that remediation replaces.
+        replacements: what comes in place of a replaced rule.
+        quota: ingress rules that a group may have.
+    """
+
+    days: int
+    limit_mb: int
+    after_care_days: int
+    retention_days: int
+    reader_roles: Mapping[str, str]
+    external_id: str
+    restricted: PortSet
+    trusted: AddressSet
+    scope: frozenset[str]
+    replacements: tuple[str, ...] = RFC_1918
+    quota: int = 60
+
+
+@dataclass(slots=True)
+class _Subject:
+    """One open issue, and what the run found out for it."""
+
+    issue: Issue
+    since: datetime
+    attached: tuple[Interface, ...] = ()
+    used: dict[str, set[str]] = field(default_factory=dict)  # interfaces by the flow log that tells of them
+    left: dict[str, set[int]] = field(default_factory=dict)
+    staying: dict[str, tuple[Admission, ...]] = field(default_factory=dict)
+    change: GroupChange = field(default_factory=GroupChange)
+    unusable: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    is_left: bool = False  # usage.limit_mb was reached
+
+    @property
+    def scope(self) -> IntervalSet:
+        perms = self.issue.details.perms
+        return IntervalSet.union(traffic_of(perm.protocol, perm.from_port, perm.to_port) for perm in perms)
+
+    @property
+    def floor(self) -> int:
+        return int(self.since.timestamp())
+
+
+@dataclass(slots=True)
+class UsageRun:
+    """A run.
+
+    Attributes:
+        problems: what could not be done, one line each.
+        written: the issues whose use was written, with it.
+        without_flow_log: by region, the interfaces that no flow log covers.
+    """
+
+    sessions: Sessions
+    table: IssueTable
+    settings: UsageSettings
+    exemptions: Callable[[str], Sequence[Exemption]]
+    now: datetime
+    renew: Callable[[], None]
+    problems: list[str] = field(default_factory=list)
+    written: list[tuple[Issue, Use]] = field(default_factory=list)
+    without_flow_log: dict[str, set[str]] = field(default_factory=dict)
+
+    def run(self, accounts: Sequence[str], takes: Callable[[Issue], bool]) -> None:
+        """Read flow logs for the open issues of these accounts that are selected, and store their use.
+
+        Args:
+            accounts: the accounts.
+            takes: whether an issue is selected.
+        """
+        budget = Budget(self.settings.limit_mb * MEGABYTE)
+        issues = {account_id: self._open_issues(account_id) for account_id in accounts}
+        waiting = sum(any(map(takes, found)) for found in issues.values())
+        for account_id, found in issues.items():
+            subjects: list[_Subject] = []
+            if any(map(takes, found)):
+                # What an account does not need of its share is for those after it.
+                share = Budget(budget.left // waiting)
+                budget.left -= share.left
+                subjects = self._read_account(account_id, list(filter(takes, found)), share)
+                budget.left += share.left
+                waiting -= 1
+            if subjects:
+                self._judge_account(account_id, found, subjects)
+            over = self._forget_old(account_id)
+            self._watch(list(filter(takes, [*found, *over])), budget)
+
+    def _read_account(self, account_id: str, issues: Sequence[Issue], budget: Budget) -> list[_Subject]:
+        """Read for the issues of an account, region by region, and again where the budget was reached."""
+        by_region: dict[str, list[Issue]] = {}
+        for issue in issues:
+            by_region.setdefault(issue.details.region, []).append(issue)
+        read: dict[str, list[_Subject]] = {}
+        for position, region in enumerate(sorted(by_region)):
+            share = Budget(budget.left // (len(by_region) - position))
+            budget.left -= share.left
+            read[region] = self._read_region(account_id, region, by_region[region], share)
+            budget.left += share.left
+        for region, subjects in read.items():
+            if len(read) > 1 and any(subject.is_left for subject in subjects):
+                read[region] = self._read_region(account_id, region, by_region[region], budget)
+        return [subject for subjects in read.values() for subject in subjects]
+
+    def _open_issues(self, account_id: str) -> list[Issue]:
+        def unreadable(error: HammerError) -> None:
+            self.problems.append(str(error))
+
+        found = self.table.with_status(account_id, Status.OPEN, unreadable=unreadable)
+        return [issue for issue in found if issue.issue_id.startswith("sg-")]
+
+    def _since(self, issue: Issue, flow_logs: Iterable[FlowLog]) -> datetime:
+        """When the period of an issue begins: days ago, the creation of its flow logs, or the call that opened it."""
+        starts = [self.now - timedelta(days=self.settings.days)]
+        starts += [flow_log.created for flow_log in flow_logs if flow_log.created]
+        starts += [issue.opened_by.event_time] if issue.opened_by else []
+        return min(max(starts), self.now)
+
+    def _read_region(self, account_id: str, region: str, issues: Sequence[Issue], budget: Budget) -> list[_Subject]:
+        """Read what is new for the issues of an account and region, and keep it."""
+        self.renew()
+        subjects = [_Subject(issue, self._since(issue, ())) for issue in issues]
+        client = self.sessions.client("ec2", account_id, region)
+        try:
+            by_group: dict[str, list[Interface]] = {}
+            for interface in interfaces_of(client, [each.issue.issue_id for each in subjects]):
+                for group_id in interface.group_ids:
+                    by_group.setdefault(group_id, []).append(interface)
+            for subject in subjects:
+                subject.attached = tuple(by_group.get(subject.issue.issue_id, ()))
+            resources = {
+                resource
+                for subject in subjects
+                for each in subject.attached
+                for resource in (each.interface_id, each.subnet_id, each.vpc_id)
+                if resource
+            }
+            has_parquet = parquet_is_installed()
+            raw = list(flow_logs_of(client, resources)) if resources else []
+            flow_logs = [parse_flow_log(each, has_parquet=has_parquet) for each in raw]
+        except AWS_ERRORS as error:
+            reason = explain(error, self.sessions.role_arn(account_id))
+            self.problems.append(f"{account_id} {region}: {reason}")
+            for subject in subjects:
+                subject.unusable.append(f"Interfaces and flow logs could not be read: {reason}.")
+            return subjects
+        self._read_flow_logs(account_id, region, subjects, flow_logs, budget)
+        self._describe_rules(account_id, region, subjects)
+        return subjects
+
+    def _read_flow_logs(
+        self,
+        account_id: str,
+        region: str,
+        subjects: Sequence[_Subject],
+        flow_logs: Sequence[FlowLog],
+        budget: Budget,
+    ) -> None:
+        """Read each flow log that is used; where one refuses, the next one of the same interfaces."""
+        access = Access(self.sessions, account_id, region, self.settings.reader_roles, self.settings.external_id)
+        refused: dict[str, str] = {}
+        read: set[str] = set()
+        while True:
+            chosen = self._choose(subjects, flow_logs, refused)
+            waiting = [each for each in chosen if each.flow_log_id not in read]
+            if not waiting:
+                break
+            for flow_log in waiting:
+                self.renew()
+                read.add(flow_log.flow_log_id)
+                reason = self._read_flow_log(access, flow_log, flow_logs, subjects, budget)
+                if reason:
+                    refused[flow_log.flow_log_id] = reason
+                    self.problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {reason}")
+        self._name_flow_logs(subjects, flow_logs, refused)
+
+    def _choose(
+        self, subjects: Sequence[_Subject], flow_logs: Sequence[FlowLog], refused: Mapping[str, str]
+    ) -> list[FlowLog]:
+        """Set which flow log tells of each interface, and when each period begins; returns the flow logs in use."""
+        used: dict[str, FlowLog] = {}
+        for subject in subjects:
+            subject.used = {}
+            in_use: list[FlowLog] = []
+            for interface in subject.attached:
+                over = covering(interface, flow_logs)
+                for flow_log in in_order(over, refused):
+                    if any(len(other.names) == len(flow_log.names) for other in same_streams(flow_log, over)):
+                        continue  # two formats that cannot be told apart
+                    subject.used.setdefault(flow_log.flow_log_id, set()).add(interface.interface_id)
+                    used[flow_log.flow_log_id] = flow_log
+                    in_use.append(flow_log)
+                    break
+            subject.since = self._since(subject.issue, in_use)
+        return [used[flow_log_id] for flow_log_id in sorted(used)]
+
+    def _name_flow_logs(
+        self, subjects: Sequence[_Subject], flow_logs: Sequence[FlowLog], refused: Mapping[str, str]
+    ) -> None:
+        by_id = {flow_log.flow_log_id: flow_log for flow_log in flow_logs}
+        for subject in subjects:
+            telling = {each: by_id[name] for name, interfaces in subject.used.items() for each in interfaces}
+            sentences: dict[str, None] = {}
+            for interface in subject.attached:
+                over = covering(interface, flow_logs)
+                chosen = telling.get(interface.interface_id)
+                sentences |= dict.fromkeys(not_used([each for each in over if each.flow_log_id not in refused], chosen))
+                for flow_log in over:
+                    if flow_log.flow_log_id in refused:
+                        sentences[f"Flow log {flow_log.flow_log_id}: {refused[flow_log.flow_log_id]}."] = None
+                if chosen is None:
+                    subject.unusable.append(_without_flow_log(interface, over, refused))
+                    if not over:
+                        self.without_flow_log.setdefault(subject.issue.details.region, set()).add(
+                            interface.interface_id
+                        )
+            subject.gaps += sentences
+            if subject.attached and not any(self._tells_refused(each, flow_logs) for each in subject.attached):
+                subject.gaps.append(NOBODY_WATCHES)
+
+    @staticmethod
+    def _tells_refused(interface: Interface, flow_logs: Sequence[FlowLog]) -> bool:
+        """Whether a flow log tells refused traffic of an interface."""
+        return any(each.traffic_type in TYPES and each.is_alive for each in covering(interface, flow_logs))
+
+    def _read_flow_log(
+        self,
+        access: Access,
+        flow_log: FlowLog,
+        flow_logs: Sequence[FlowLog],
+        subjects: Sequence[_Subject],
+        budget: Budget,
+    ) -> str:
+        """Read one flow log for all issues that need it. Returns why its bucket or log group refused, or nothing."""
+        store = KeptEvidence(self.table.items)
+        using = [subject for subject in subjects if flow_log.flow_log_id in subject.used]
+        readings = [self._reading(store, access.account_id, flow_log, subject) for subject in using]
+        source: S3Parts | LogsParts
+        if flow_log.destination == S3:
+            source = S3Parts(access, flow_log)
+        else:
+            over = [
+                each for subject in using for interface in subject.attached for each in covering(interface, flow_logs)
+            ]
+            source = LogsParts(access, flow_log, same_streams(flow_log, over), self.now)
+        reading = FlowLogReading(flow_log, source, readings, budget)
+        try:
+            reading.run(min(subject.since for subject in using), self.now)
+        except RefusedError as error:
+            return str(error)
+        for subject, one in zip(using, readings, strict=True):
+            subject.gaps += reading.gaps
+            subject.is_left |= reading.limit_reached
+            for interface_id, hours in one.left.items():
+                subject.left.setdefault(interface_id, set()).update(hours)
+            self._keep(store, access.account_id, flow_log, subject, one)
+        return reading.refused
+
+    def _reading(self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject) -> IssueReading:
+        kept_of = store.of_issue(account_id, subject.issue.issue_id)
+        scope, first_hour = subject.scope, subject.floor // HOUR
+        kept = kept_of.get(flow_log.flow_log_id)
+        if kept is None or not kept.evidence.scope.covers(scope):
+            # The group exposes more than what was looked for: all of it is read again.
+            kept = Kept.empty(scope)
+        kept.evidence.prune(first_hour)
+        recent = Kept.empty(kept.evidence.scope)
+        interfaces = {
+            each.interface_id: each
+            for each in subject.attached
+            if each.interface_id in subject.used[flow_log.flow_log_id]
+        }
+        former = kept_of.get(f"{flow_log.flow_log_id}{_RECENT}")
+        if former is not None:
+            recent.slot = former.slot
+            former.evidence.prune(first_hour)
+            # Of interfaces that are gone nothing is read again: what was seen of them last is kept.
+            gone = set(former.evidence.interfaces) - interfaces.keys()
+            kept.evidence.merge(former.evidence.part(gone))
+        return IssueReading(
+            subject.issue.issue_id, interfaces, _first_second(subject, self.settings, self.now), kept, recent
+        )
+
+    def _keep(
+        self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject, reading: IssueReading
+    ) -> None:
+        expires = self.now + timedelta(days=self.settings.days) + _KEPT_LONGER
+        reading.kept.compact(reading.interfaces.keys())
+        name = flow_log.flow_log_id
+        stored = store.save(account_id, subject.issue.issue_id, name, reading.kept, expires)
+        if flow_log.destination == LOGS:
+            stored &= store.save(account_id, subject.issue.issue_id, f"{name}{_RECENT}", reading.recent, expires)
+        if not stored:
+            subject.unusable.append(f"What flow log {name} shows is more than can be kept.")
+
+    def _describe_rules(self, account_id: str, region: str, subjects: Sequence[_Subject]) -> None:
+        """Find what the rules that stay admit, and what a change would make of each group."""
+        client = self.sessions.client("ec2", account_id, region)
+        wanted = {subject.issue.issue_id for subject in subjects}
+        wanted |= {group_id for subject in subjects for each in subject.attached for group_id in each.group_ids}
+        evaluator = Evaluator(self.settings.restricted, self.settings.trusted)
+        prefix_lists = PrefixListReader(client)
+        try:
+            groups = {
+                group.group_id: group for page in read_security_groups(client, sorted(wanted)) for group in page.groups
+            }
+            prefix_lists.read(
+                rule.prefix_list_id for group in groups.values() for rule in group.ingress if rule.prefix_list_id
+            )
+        except AWS_ERRORS as error:
+            reason = explain(error)
+            self.problems.append(f"{account_id} {region}: rules could not be read: {reason}")
+            for subject in subjects:
+                subject.gaps.append(f"Whether other rules admit the same sources could not be read: {reason}.")
+            return
+        exemptions, today = self.exemptions(account_id), self.now.date()
+        closed: dict[str, frozenset[tuple[object, ...]]] = {}
+        admits: dict[str, tuple[Admission, ...]] = {}
+        for group in groups.values():
+            evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
+            replaced = [
+                e for e in evaluation.exposures if not evaluation.whitelisted and e.status in self.settings.scope
+            ]
+            closed[group.group_id] = frozenset(map(_rule_of, replaced))
+            admits[group.group_id] = tuple(_admissions(group, closed[group.group_id], prefix_lists.entries))
+        for subject in subjects:
+            for interface in subject.attached:
+                subject.staying[interface.interface_id] = tuple(
+                    admission for group_id in interface.group_ids for admission in admits.get(group_id, ())
+                )
+            subject.staying[GONE] = admits.get(subject.issue.issue_id, ())
+            own = groups.get(subject.issue.issue_id)
+            subject.change = GroupChange(
+                rules=own.ingress if own is not None else None,
+                replaced=tuple(p for p in subject.issue.details.perms if p.status in self.settings.scope),
+                replacements=self.settings.replacements,
+                prefix_list_sizes={
+                    name: (entries[0].version, len(entries))
+                    for name, entries in prefix_lists.entries.items()
+                    if entries
+                },
+                quota=self.settings.quota,
+            )
+
+    def _judge_account(self, account_id: str, issues: Sequence[Issue], subjects: Sequence[_Subject]) -> None:
+        """Judge and store the use of an account's selected issues, with what all its issues' interfaces met."""
+        store = KeptEvidence(self.table.items)
+        wide = WideSources()
+        last_hour = int(self.now.timestamp()) // HOUR
+        first_hour = int((self.now - timedelta(days=self.settings.days)).timestamp()) // HOUR
+        for issue in issues:
+            for evidence in _by_flow_log(store.of_issue(account_id, issue.issue_id)).values():
+                wide.add(evidence.contacts(first_hour, last_hour))
+        noise = wide.noise()
+        for subject in subjects:
+            self.renew()
+            kept_of = store.of_issue(account_id, subject.issue.issue_id)
+            self._write(subject.issue, judge(self._case(subject, kept_of, noise)))
+
+    def _case(self, subject: _Subject, kept_of: Mapping[str, Kept], noise: frozenset[bytes]) -> UsageCase:
+        return UsageCase(
+            since=subject.since,
+            until=self.now,
+            perms=subject.issue.details.perms,
+            attached=subject.attached,
+            reads=tuple(_reads(subject, kept_of)),
+            left={interface_id: frozenset(hours) for interface_id, hours in subject.left.items()},
+            trusted=self.settings.trusted,
+            wide=noise,
+            staying=subject.staying,
+            unusable=tuple(dict.fromkeys(subject.unusable)),
+            gaps=tuple(dict.fromkeys(subject.gaps)),
+            change=subject.change,
+        )
+
+    def _write(self, issue: Issue, use: Use) -> None:
+        try:
+            try:
+                self.table.update(issue, {"use": use.to_item()})
+            except AWS_ERRORS as error:
+                if error_code(error) != _ITEM_TOO_LARGE:
+                    raise
+                use = without_sources(use)
+                self.table.update(issue, {"use": use.to_item()})
+        except ConflictError:
+            _log.info("%s was found anew while its flow logs were read: the next run reads them", issue.issue_id)
+            return
+        except AWS_ERRORS as error:
+            self.problems.append(f"{issue.place}: its use could not be stored: {explain(error)}")
+            return
+        self.written.append((issue, use))
+
+    def _watch(self, issues: Iterable[Issue], budget: Budget) -> None:
+        """Look whom the changes of the last days cut off."""
+        since = self.now - timedelta(days=self.settings.after_care_days)
+        by_region: dict[str, list[Issue]] = {}
+        for issue in issues:
+            changed = issue.timestamps.remediated
+            if changed is not None and changed >= since and issue.use and issue.use.sources(SourceClass.WORKING):
+                by_region.setdefault(issue.details.region, []).append(issue)
+        readers = self.settings.reader_roles, self.settings.external_id
+        for _, changed_issues in sorted(by_region.items()):
+            self.renew()
+            self.problems += watch(self.sessions, self.table.items, changed_issues, readers, self.now, budget)
+
+    def _forget_old(self, account_id: str) -> list[Issue]:
+        """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs."""
+        kept: list[Issue] = []
+        before = self.now - timedelta(days=self.settings.retention_days)
+        for status in (Status.RESOLVED, Status.CLOSED):
+            for item in self.table.items_with_status(account_id, status):
+                try:
+                    resolved = parse_time(item["timestamps"].get("resolved"))
+                except (AttributeError, KeyError, TypeError, ValueError):
+                    continue
+                if "use" in item and resolved and resolved >= before:
+                    with suppress(UnreadableIssueError):
+                        kept.append(read_issue(item))
+                elif "use" in item and resolved:
+                    try:
+                        self.table.items.update(
+                            account_id,
+                            item["issue_id"],
+                            {},
+                            removes=["use"],
+                            condition="#status = :status",
+                            values={":status": str(status)},
+                        )
+                    except ConflictError:
+                        continue  # it was found again
+        return kept
+
+
+def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
+    """The evidence of an issue's flow logs, each for the interfaces of which it tells, and for those that are gone."""
+    attached = {each.interface_id for each in subject.attached}
+    together = _by_flow_log(kept_of)
+    # Of an interface that is gone the flow log that is still used tells, else the one that saw most of it.
+    order = sorted(together, key=lambda each: (each not in subject.used, -len(together[each].coverage), each))
+    told: set[str] = set()
+    for flow_log in order:
+        gone = set(together[flow_log].interfaces) - attached - told
+        told |= gone
+        yield Read(flow_log, together[flow_log], frozenset(gone | subject.used.get(flow_log, set())))
+
+
+def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
+    """The evidence of an issue by flow log, that of hours that are read again with the rest."""
+    together: dict[str, Evidence] = {}
+    for name, kept in kept_of.items():
+        if name.endswith(AFTER_CARE):
+            continue
+        flow_log = name.removesuffix(_RECENT)
+        if flow_log in together:
+            together[flow_log].merge(kept.evidence)
+        else:
+            together[flow_log] = kept.evidence
+    return together
+
+
+def _first_second(subject: _Subject, settings: UsageSettings, now: datetime) -> int:
+    """The earliest start of a record that counts.
+
+    The hour in which the last `days` begin counts as a whole, so that it does not matter in which run it was read.
+    """
+    days_ago = int((now - timedelta(days=settings.days)).timestamp())
+    return days_ago // HOUR * HOUR if subject.floor <= days_ago else -int(-subject.since.timestamp() // 1)
+
+
+def _without_flow_log(interface: Interface, over: Sequence[FlowLog], refused: Mapping[str, str]) -> str:
+    name = interface.interface_id
+    if not over:
+        return f"No flow log covers {name}."
+    for flow_log in over:
+        if flow_log.flow_log_id in refused:
+            return f"{name} has no flow log that can be read: {refused[flow_log.flow_log_id]}."
+    for flow_log in over:
+        if flow_log.problem:
+            return f"{name} has no flow log that can be read: {flow_log.flow_log_id} {flow_log.problem}."
+    return f"{name} has flow logs of two formats in the same streams of {over[0].place}, which cannot be told apart."
+
+
+def _rule_of(exposure: Exposure) -> tuple[object, ...]:
+    return exposure.protocol, exposure.from_port, exposure.to_port, exposure.prefix_list_id or exposure.cidr
+
+
+def _admissions(
+    group: SecurityGroup, closed: frozenset[tuple[object, ...]], prefix_lists: Mapping[str, tuple[Network, ...]]
+) -> Iterator[Admission]:
+    """What a group's rules admit that a remediation would leave as they are."""
+    for rule in group.ingress:
+        if rule.group_id:
+            continue  # members have private addresses
+        try:
+            sources = (
+                AddressSet.of(prefix_lists[rule.prefix_list_id]) if rule.prefix_list_id else AddressSet.parse(rule.cidr)
+            )
+        except (KeyError, ValueError):
+            continue
+        name = rule.prefix_list_id or str(parse_network(rule.cidr))
+        if (rule.protocol, rule.from_port, rule.to_port, name) not in closed:
+            yield Admission(group.group_id, traffic_of(rule.protocol, rule.from_port, rule.to_port), sources)

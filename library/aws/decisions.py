@@ -1,0 +1,309 @@
+"""People's decisions in the issue table: carrying one out, the exemptions that follow, and what is still to be told.
+
+Whatever brings a decision, `Decisions.carry_out` is the one place where it becomes true: the issue is read, the pure
+`library.issues.decisions.decide` says what becomes of the request, and one conditional write makes it so. Where
+somebody else was first, the issue is read and judged again, so the second person is told who was first. A process that
+dies before that write has done nothing; one that dies after it leaves in the item what is still to be told
+(`DecisionState.outbox`), and any other process goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from library.aws.conditional_writes import ConflictError
+from library.errors import HammerError
+from library.issues.decision_record import (
+    EXEMPTION_PREFIX,
+    DecidedExemption,
+    Decision,
+    DecisionState,
+    Untold,
+)
+from library.issues.decisions import Limits, Request, Ruling, decide, ended, restored
+from library.security_groups.exemptions import Exemption, Exemptions
+
+if TYPE_CHECKING:
+    from library.aws.conditional_writes import Items
+    from library.aws.issue_table import IssueTable
+    from library.issues.issue import Issue
+
+_log = logging.getLogger(__name__)
+
+_ATTEMPTS = 20  # each lost to somebody else's write
+CLAIMED_FOR = timedelta(minutes=10)
+"""How long nobody else tells what a process has claimed: longer than JIRA and Slack take with all retries."""
+
+
+class UnreadableExemptionError(HammerError):
+    """An exemption's item is not as it should be. Nobody knows what is exempt, so nothing is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        issue: the issue after it.
+        decision: the decision as it is listed. Of a restore, as it will be.
+        repeated: whether the request was carried out or refused before: it came twice.
+        pending: whether it is a restore that is still to be carried out.
+        exemption: the exemption that was written with it; None: none, or not by this call.
+    """
+
+    issue: Issue
+    decision: Decision
+    repeated: bool = False
+    pending: bool = False
+    exemption: DecidedExemption | None = None
+
+    @property
+    def refusal(self) -> str:
+        """Why it is refused; empty: it is not."""
+        return self.decision.refusal
+
+
+class Decisions:
+    """Decisions about the issues of one table.
+
+    Args:
+        table: the table.
+        now: the clock, in UTC.
+    """
+
+    def __init__(self, table: IssueTable, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._now = now
+
+    def carry_out(self, account_id: str, group_id: str, request: Request, limits: Limits) -> Outcome | None:
+        """Carry a request out, or refuse it, and record that.
+
+        Args:
+            account_id: the issue's account.
+            group_id: its group.
+            request: what somebody wants. Its `key` must not be empty: it tells an answer that was lost from another
+                request.
+            limits: the configuration's, for the account.
+
+        Returns:
+            What became of it; None: there is no such issue.
+
+        Raises:
+            ConflictError: others kept changing the issue.
+            UnreadableIssueError: its item is not as it should be.
+            ClientError, BotoCoreError: the table could not be read or written. Nothing is decided, or nobody knows.
+        """
+        for _ in range(_ATTEMPTS):
+            issue = self._table.get(account_id, group_id)
+            if issue is None:
+                return None
+            ruling = decide(issue, request, limits, self._now())
+            if ruling.decision is None:
+                return _repeated(issue, request)
+            if issue.decided.problem:
+                return Outcome(issue, ruling.decision)
+            try:
+                self._table.decide(issue, ruling.state, ruling.exemption.to_item() if ruling.exemption else None)
+            except ConflictError:
+                continue
+            return self._done(issue, ruling, ruling.decision)
+        raise ConflictError(
+            f"{group_id} in {account_id} kept changing while a decision about it was written: try again"
+        )
+
+    def _done(self, issue: Issue, ruling: Ruling, decision: Decision) -> Outcome:
+        if ruling.restore is None:
+            log_decision(issue, decision)
+        return Outcome(
+            _with(issue, ruling.state),
+            decision,
+            pending=ruling.restore is not None,
+            exemption=ruling.exemption,
+        )
+
+    def finish_restore(self, issue: Issue, problem: str) -> Outcome | None:
+        """Record that the restore that was decided is over.
+
+        Args:
+            issue: the issue, with the request.
+            problem: why the group could not be restored; empty: it was.
+
+        Returns:
+            What became of it; None: another process recorded it.
+        """
+        request = issue.decided.restore
+        if request is None:
+            return None
+        for _ in range(_ATTEMPTS):
+            fresh = self._table.get(issue.account_id, issue.issue_id)
+            if fresh is None or fresh.decided.restore != request:
+                return None
+            state = restored(fresh, problem)
+            try:
+                self._table.decide(fresh, state)
+            except ConflictError:
+                continue
+            decision = state.decisions[-1]
+            log_decision(fresh, decision)
+            return Outcome(_with(fresh, state), decision)
+        raise ConflictError(f"{issue.place} kept changing while its restore was recorded")
+
+    def end_exemption(self, exemption: DecidedExemption, by: str, reason: str = "") -> Outcome | None:
+        """End an exemption that a decision made.
+
+        Returns:
+            What became of it; None: it had ended, or its issue is gone.
+        """
+        for _ in range(_ATTEMPTS):
+            now = self._now()
+            issue = self._table.get(exemption.account_id, exemption.group_id)
+            if issue is None:
+                return None
+            state = replace(ended(issue, exemption, by, now, reason), exempted="")
+            over = replace(exemption, ended=f"{by} at {now.isoformat()}")
+            try:
+                self._table.decide(issue, state, over.to_item())
+            except ConflictError:
+                fresh = exemption_of_id(self._table.items, exemption.id)
+                if fresh is None or fresh.ended:
+                    return None
+                continue
+            decision = state.decisions[-1]
+            log_decision(issue, decision)
+            return Outcome(_with(issue, state), decision)
+        raise ConflictError(f"{exemption.id} could not be ended: its issue kept changing")
+
+    def claim_untold(self, issue: Issue) -> tuple[Issue, tuple[Untold, ...]]:
+        """Say that this process tells what is still to be told of an issue, so that no other does at the same time.
+
+        Returns:
+            The issue as it is now, and what to tell: without what a living process has claimed.
+        """
+        for _ in range(_ATTEMPTS):
+            now, outbox = self._now(), issue.decided.outbox
+            mine = tuple(one for one in outbox if one.claimed is None or now - one.claimed >= CLAIMED_FOR)
+            if not mine:
+                return issue, ()
+            claimed = tuple(replace(one, claimed=now) if one in mine else one for one in outbox)
+            state = replace(issue.decided, outbox=claimed)
+            try:
+                self._table.decide(issue, state)
+            except ConflictError:
+                fresh = self._table.get(issue.account_id, issue.issue_id)
+                if fresh is None:
+                    return issue, ()
+                issue = fresh
+            else:
+                return _with(issue, state), mine
+        raise ConflictError(f"{issue.place} kept changing while its decisions were told")
+
+    def told(self, issue: Issue, left: Sequence[Untold], taken: Sequence[Untold]) -> Issue:
+        """Record what was told.
+
+        Args:
+            issue: the issue.
+            left: what is still to be told, of what was claimed: another run does.
+            taken: all that was claimed.
+
+        Returns:
+            The issue as it is now.
+        """
+        still = {one.number: replace(one, claimed=None) for one in left if one.ticket or one.slack}
+        numbers = {one.number for one in taken}
+        for _ in range(_ATTEMPTS):
+            outbox = tuple(
+                still.get(one.number, one)
+                for one in issue.decided.outbox
+                if one.number not in numbers or one.number in still
+            )
+            state = replace(issue.decided, outbox=outbox)
+            if state == issue.decided:
+                return issue
+            try:
+                self._table.decide(issue, state)
+            except ConflictError:
+                fresh = self._table.get(issue.account_id, issue.issue_id)
+                if fresh is None:
+                    return issue
+                issue = fresh
+            else:
+                return _with(issue, state)
+        raise ConflictError(f"{issue.place} kept changing while it was recorded who was told")
+
+
+def _with(issue: Issue, state: DecisionState) -> Issue:
+    """An issue after a state was written."""
+    return replace(issue, decided=replace(state, version=issue.decided.version + 1))
+
+
+def _repeated(issue: Issue, request: Request) -> Outcome:
+    """The outcome of a request that was here before."""
+    pending = issue.decided.restore
+    if pending and pending.key == request.key:
+        return Outcome(issue, pending.decision, repeated=True, pending=True)
+    for decision in reversed(issue.decided.decisions):
+        if decision.kind is request.kind and decision.by == request.by and decision.at == request.at:
+            return Outcome(issue, decision, repeated=True)
+    # It is so long ago that the list does not have it any more.
+    forgotten = Decision(request.kind, request.by, request.via, request.at, issue.occurrence)
+    return Outcome(issue, forgotten.refused("it was decided before"), repeated=True)
+
+
+def log_decision(issue: Issue, decision: Decision) -> None:
+    """Write a decision into the log."""
+    _log.log(
+        logging.INFO if decision.is_done else logging.WARNING,
+        "decision",
+        extra={
+            "account_id": issue.account_id,
+            "region": issue.details.region,
+            "group_id": issue.issue_id,
+            "decision": decision.to_item(),
+        },
+    )
+
+
+def exemption_records(items: Items, account_id: str) -> Iterator[DecidedExemption]:
+    """The exemptions that people decided in an account, those that are over among them.
+
+    Raises:
+        UnreadableExemptionError: an item is not as it should be.
+        ClientError, BotoCoreError: they could not be read.
+    """
+    condition = "account_id = :account AND begins_with(issue_id, :prefix)"
+    for item in items.query(condition, {":account": account_id, ":prefix": EXEMPTION_PREFIX}):
+        yield _read(item)
+
+
+def exemption_of_id(items: Items, exemption_id: str) -> DecidedExemption | None:
+    """The exemption that people name so; None: there is none."""
+    account_id, _, rest = exemption_id.partition("/")
+    group_id, _, number = rest.partition("/")
+    if not account_id or not group_id or not (number.isascii() and number.isdecimal()):
+        return None
+    item = items.get(account_id, f"{EXEMPTION_PREFIX}{group_id}#{int(number):06}")
+    return _read(item) if item else None
+
+
+def _read(item: dict[str, object]) -> DecidedExemption:
+    try:
+        return DecidedExemption.from_item(item)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise UnreadableExemptionError(
+            f"{item.get('issue_id')} in {item.get('account_id')}: the exemption cannot be read: {reason}"
+        ) from error
+
+
+def with_decided(listed: Sequence[Exemption], decided: Iterable[DecidedExemption]) -> Exemptions:
+    """An account's exemptions: those of the file, and those that people decided and nobody ended.
+
+    Args:
+        listed: those of the file `whitelist`.
+        decided: those of the table. One that is over by its date stays among them, as one of the file does.
+    """
+    return Exemptions((*listed, *(value for record in decided if not record.ended for value in record.exemptions())))

@@ -1,0 +1,156 @@
+"""What is kept about each account and region beside the issues in their table: the last scan, and the last event.
+
+The coverage record (`scan-coverage#<region>`) has how the last scan of the region ended, and when one last *began*: a
+scan that began earlier must not take away what a later one saw and, because it had not changed, did not write.
+
+The record of events (`events#<region>`) has when one last came: a missing trail, rule or bus permission makes no error
+anywhere, events just stay away. There it can be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from library.aws.conditional_writes import Check, ConflictError
+from library.issues.scan_coverage import ITEM_PREFIX, Outcome, ScanCoverage
+from library.issues.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from library.aws.conditional_writes import Item, Items
+
+_EVENTS_PREFIX = "events#"
+_OF_ACCOUNT = "account_id = :account AND begins_with(issue_id, :prefix)"
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionState:
+    """What scans of an account and region left, as a scan finds it.
+
+    Attributes:
+        begun: when the last scan of the whole region began, in UTC; None: there was none.
+        swept: when the last scan that read the region's whole network began, in UTC; None: there was none.
+        last_groups: how many groups the last complete scan of the region read; 0: there was none.
+    """
+
+    begun: datetime | None = None
+    swept: datetime | None = None
+    last_groups: int = 0
+
+
+class CoverageRecords:
+    """Scan coverage in one table.
+
+    Args:
+        items: the issue table.
+    """
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    def state(self, account_id: str, region: str) -> RegionState:
+        """What scans of an account and region left."""
+        item = self._items.get(account_id, ITEM_PREFIX + region) or {}
+        return RegionState(parse_time(item.get("begun")), parse_time(item.get("swept")), _last_groups(item))
+
+    def begin(self, account_id: str, region: str, begun: datetime) -> RegionState:
+        """Record that a scan of a whole region begins.
+
+        Returns:
+            The state with this scan as the last one. Its `begun` is no other scan's, whatever the clocks show.
+        """
+        before = self.state(account_id, region)
+        begun = begun if before.begun is None else max(begun, before.begun + _TICK)
+        self._items.update(account_id, ITEM_PREFIX + region, {"region": region, "begun": format_time(begun)})
+        return RegionState(begun, before.swept, before.last_groups)
+
+    def check_begun(self, region: str, state: RegionState) -> Check:
+        """The condition that no scan of the whole region has begun since its state was read."""
+        if state.begun is None:
+            return Check(ITEM_PREFIX + region, "attribute_not_exists(#begun)", {})
+        return Check(ITEM_PREFIX + region, "#begun = :begun_read", {":begun_read": format_time(state.begun)})
+
+    def record_sweep(self, account_id: str, region: str, begun: datetime) -> None:
+        """Record that a scan which began then read the region's whole network."""
+        self._items.update(account_id, ITEM_PREFIX + region, {"region": region, "swept": format_time(begun)})
+
+    def record(self, scan: ScanCoverage) -> None:
+        """Keep what a scan saw, unless a scan that began later is kept already.
+
+        What the last complete scan saw stays if this one is not complete.
+        """
+        sets = scan.to_item()
+        if scan.outcome is Outcome.COMPLETE:
+            sets |= {"last_complete": sets["started"], "last_groups": sets["groups"]}
+        # Two scans of a region overlap when one is slow: the slow one knows less.
+        with suppress(ConflictError):
+            self._items.update(
+                scan.account_id,
+                ITEM_PREFIX + scan.region,
+                sets,
+                condition="attribute_not_exists(#started) OR #started <= :started",
+                values={":started": sets["started"]},
+            )
+
+    def of_account(self, account_id: str) -> Iterator[ScanCoverage]:
+        """The newest scan of each region of an account. A region whose first scan has only begun is left out."""
+        for item in self._items.query(_OF_ACCOUNT, {":account": account_id, ":prefix": ITEM_PREFIX}):
+            if "started" in item:
+                yield ScanCoverage.from_item(item)
+
+
+def _last_groups(item: Item) -> int:
+    if "last_groups" in item:
+        return int(item["last_groups"])
+    # Written by a version that did not keep this number.
+    return int(item["groups"]) if item.get("outcome") == str(Outcome.COMPLETE) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeardEvent:
+    """The last event that came from an account and region.
+
+    Attributes:
+        at: when it came, in UTC.
+        name: the call that it was about.
+    """
+
+    account_id: str
+    region: str
+    at: datetime
+    name: str
+
+
+class EventRecords:
+    """When events last came, in one table.
+
+    Args:
+        items: the issue table.
+    """
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    def record(self, heard: HeardEvent) -> None:
+        """Keep that an event came, unless a later one is kept already."""
+        at = format_time(heard.at)
+        sets: dict[str, Any] = {"region": heard.region, "heard": at, "event_name": heard.name}
+        with suppress(ConflictError):
+            self._items.update(
+                heard.account_id,
+                _EVENTS_PREFIX + heard.region,
+                sets,
+                condition="attribute_not_exists(#heard) OR #heard < :heard",
+                values={":heard": at},
+            )
+
+    def of_account(self, account_id: str) -> Iterator[HeardEvent]:
+        """The last event of each region of an account."""
+        for item in self._items.query(_OF_ACCOUNT, {":account": account_id, ":prefix": _EVENTS_PREFIX}):
+            at = parse_time(item.get("heard"))
+            if at:
+                yield HeardEvent(account_id, str(item["region"]), at, str(item.get("event_name", "")))

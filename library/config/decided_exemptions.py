@@ -1,0 +1,39 @@
+"""The exemptions that people decided, read from the issue table and put beside those of the file `whitelist`.
+
+Whoever judges a group, or tells people about one, works with a configuration that went through
+`with_decided_exemptions`: from then on an exemption of the table is one of the whitelist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from library.aws.decisions import with_decided
+
+if TYPE_CHECKING:
+    from library.aws.issue_table import IssueTable
+    from library.config.models import Configuration
+
+
+def with_decided_exemptions(
+    config: Configuration, table: IssueTable, accounts: Iterable[str] | None = None
+) -> Configuration:
+    """The same configuration with the exemptions of the table.
+
+    Args:
+        config: the configuration as the files have it, with its accounts known.
+        table: the issue table.
+        accounts: whose exemptions are needed; None: every account that is scanned or remediated.
+
+    Raises:
+        UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
+        ClientError, BotoCoreError: they could not be read.
+    """
+    wanted = accounts if accounts is not None else (*config.scanned_accounts(), *config.remediation_accounts())
+    listed = dict(config.whitelist.secgrp_unrestricted_access)
+    for account_id in dict.fromkeys(wanted):
+        if decided := table.decided_exemptions(account_id):
+            listed[account_id] = with_decided(listed.get(account_id, ()), decided)
+    whitelist = config.whitelist.model_copy(update={"secgrp_unrestricted_access": listed})
+    return config.model_copy(update={"whitelist": whitelist})

@@ -1,0 +1,140 @@
+"""After-care: sources that worked through a rule and are refused since the rule was closed.
+
+Pure. The job `usage` finds them in flow logs and keeps them beside the issues, under an id of their own; reporting
+tells people, in the ticket, closed or not, and the owner, once a day at most. Nothing is restored by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from library.issues.times import format_time, parse_time, shown_time
+
+if TYPE_CHECKING:
+    from library.issues.issue import Issue
+
+ITEM_PREFIX = "use-refused#"
+_SOURCES_KEPT = 100
+_SOURCES_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedSource:
+    """A source that worked and is refused now.
+
+    Attributes:
+        source: its address.
+        port: the port, with its protocol, such as `tcp/22`.
+        records: how many records show that it was refused.
+        first: the earliest, in UTC; `last`: the latest.
+    """
+
+    source: str
+    port: str
+    records: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AfterCare:
+    """What is kept about one issue after a change.
+
+    Attributes:
+        changed: when its group was changed, in UTC.
+        sources: the latest first.
+        told_ticket: when the ticket was told last; None: never.
+        told_owner: when the owner was told last.
+    """
+
+    issue_id: str
+    changed: datetime
+    sources: tuple[RefusedSource, ...]
+    told_ticket: datetime | None = None
+    told_owner: datetime | None = None
+
+    def to_item(self) -> dict[str, Any]:
+        """The attributes that the job `usage` writes."""
+        return {
+            "changed": format_time(self.changed),
+            "sources": [
+                {
+                    "source": each.source,
+                    "port": each.port,
+                    "records": each.records,
+                    "first": format_time(each.first),
+                    "last": format_time(each.last),
+                }
+                for each in self.sources[:_SOURCES_KEPT]
+            ],
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> AfterCare | None:
+        """The value of an item; None where it is none."""
+        try:
+            sources = tuple(
+                RefusedSource(
+                    str(each["source"]),
+                    str(each["port"]),
+                    int(each["records"]),
+                    _time(each["first"]),
+                    _time(each["last"]),
+                )
+                for each in item["sources"]
+            )
+            return cls(
+                str(item["issue_id"]).removeprefix(ITEM_PREFIX),
+                _time(item["changed"]),
+                sources,
+                parse_time(item.get("told_ticket")),
+                parse_time(item.get("told_owner")),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+
+    def is_news(self, told: datetime | None, now: datetime) -> bool:
+        """Whether there is something to tell somebody who was told last at a time: once a day at most."""
+        if told is None or told < self.changed:
+            return bool(self.sources)
+        is_another_day = told.date() < now.date()
+        return is_another_day and any(source.last > told for source in self.sources)
+
+
+def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
+    """What people are told, a sentence each, with the commands to restore and to keep."""
+    place = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
+    addresses = list(dict.fromkeys(f"{each.source}/{128 if ':' in each.source else 32}" for each in care.sources))
+    lines = [
+        f"Since the rules of {issue.issue_id} were replaced on {shown_time(care.changed)}, sources that had worked "
+        "through them are refused:"
+    ]
+    lines += [
+        f"{each.source} on {each.port}, {each.records} times, last {shown_time(each.last)}"
+        for each in care.sources[:_SOURCES_TOLD]
+    ]
+    if len(care.sources) > _SOURCES_TOLD:
+        lines.append(f"and {len(care.sources) - _SOURCES_TOLD} more")
+    return [
+        *lines,
+        f"To bring the group back to what it was: hammer restore {place}",
+        "To close it again after that and keep them: hammer remediate --include-not-due "
+        f"{place} --keep {','.join(addresses[:_SOURCES_TOLD])}",
+        "Nothing is restored by itself. A stolen password looks the same as an employee at work.",
+    ]
+
+
+NOBODY_WATCHES = (
+    "No flow log tells refused traffic of these interfaces (type ALL or REJECT): nobody watches whom a change cuts off."
+)
+"""Among the gaps of a use: the notice of the change repeats it."""
+
+
+def _time(text: object) -> datetime:
+    time = parse_time(text) if isinstance(text, str) else None
+    if time is None:
+        raise ValueError(f"{text!r:.40} is no time")
+    return time

@@ -1,0 +1,270 @@
+"""Where a group and its exposing rules are defined: every place asked in turn, and put together.
+
+First what AWS itself knows: tags of services and controllers, then CloudFormation, by the group's tags or physical id
+and by the ids of rules that the template lacks. What is left is looked for in Terraform files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.network.addresses import parse_network
+from library.network.ports import protocol_name
+from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup, parse_rule
+from library.source.cloudformation import StackReader, StackReadError, StackResource
+from library.source.place import (
+    Confidence,
+    Edit,
+    Found,
+    Kind,
+    Place,
+    Returns,
+    RulePlace,
+    SourceReport,
+)
+from library.source.service import hints_of, maker_of, other_maker_of
+from library.source.template_source import find_in_template
+from library.source.template_text import TemplateError
+from library.source.terraform_folder import TerraformFiles
+from library.source.terraform_source import GroupFacts, find_in_terraform
+from library.source.text_edit import Patch, unified_diff
+
+STACKS_NOT_ASKED = "CloudFormation could not be asked"
+"""What a problem begins with that concerns every group of the account and region."""
+
+_RULES_ASKED = 50
+_NAMED = 20
+
+_RETURNS = {Kind.TERRAFORM: Returns.APPLY, Kind.CLOUDFORMATION: Returns.TEMPLATE}
+
+RuleIds = Callable[[], Mapping[Exposure, str]]
+"""The ids (`sgr-…`) of the rules that expose, by exposure. Raises what EC2's client raises."""
+
+
+@dataclass(slots=True)
+class _Search:
+    group: SecurityGroup
+    exposures: Sequence[Exposure]
+    replacements: Sequence[str]
+    place: Place | None = None
+    returns: Returns | None = None
+    rules: dict[Exposure, RulePlace] = field(default_factory=dict)
+    patches: dict[str, Patch] = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)
+    before_diff: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)  # of a group that nobody knows
+
+    @property
+    def missing(self) -> list[Exposure]:
+        """The exposures that have no place yet."""
+        return [
+            each for each in self.exposures if each not in self.rules or self.rules[each].place.kind is Kind.UNKNOWN
+        ]
+
+    def add(self, found: Found, *, of_group: bool) -> None:
+        """Take what one place says."""
+        for exposure, rule in found.rules.items():
+            if found.before_diff and rule.edit in (Edit.PATCH, Edit.PARAMETER):
+                rule = replace(rule, note="; ".join([*filter(None, [rule.note]), *found.before_diff]))
+            known = self.rules.get(exposure)
+            if known is None or known.place.kind is Kind.UNKNOWN:
+                self.rules[exposure] = rule
+        self.patches |= found.patches
+        self.commands += found.commands
+        self.before_diff += found.before_diff
+        self.problems += found.problems
+        if of_group and found.group is not None:
+            if found.group.kind is Kind.UNKNOWN:
+                self.evidence += found.group.evidence
+            elif self.place is None:
+                self.place = found.group
+                self.returns = found.returns
+
+
+def locate(
+    account_id: str,
+    region: str,
+    group: SecurityGroup,
+    exposures: Sequence[Exposure],
+    replacements: Sequence[str],
+    stacks: StackReader,
+    rule_ids: RuleIds,
+    terraform: TerraformFiles,
+) -> SourceReport:
+    """Where a group and its exposures are defined, and what is to be changed there.
+
+    Args:
+        account_id: the group's account.
+        region: the group's region.
+        group: the group as EC2 described it.
+        exposures: what of it the Internet reaches.
+        replacements: what an open source becomes: CIDRs and prefix lists.
+        stacks: CloudFormation of the account and region.
+        rule_ids: the ids of the rules.
+        terraform: the Terraform files that were read; without any, Terraform is not looked at.
+    """
+    search = _Search(group, exposures, replacements)
+    search.problems += terraform.unread[:_NAMED]
+    if not _made_by_service(search):
+        _ask_stack_of_group(search, stacks)
+        if search.missing:
+            _ask_stacks_of_rules(search, stacks, rule_ids)
+        if search.missing or search.place is None:
+            _look_into_terraform(search, terraform)
+    place = search.place or other_maker_of(group.tags) or Place(evidence=tuple(search.evidence))
+    told = [*place.evidence, *hints_of(group.tags), *(f"not read: {each}" for each in search.problems)]
+    place = Place(place.kind, place.confidence, place.where, tuple(dict.fromkeys(told)))
+    rules = tuple(search.rules.get(each) or _nowhere(each) for each in exposures)
+    return SourceReport(
+        account_id,
+        region,
+        group.group_id,
+        place,
+        rules,
+        search.returns or _returns(place, rules),
+        unified_diff(search.patches),
+        tuple(dict.fromkeys(search.commands)),
+        tuple(dict.fromkeys(search.before_diff)),
+        tuple(dict.fromkeys(search.problems)),
+    )
+
+
+def _nowhere(exposure: Exposure) -> RulePlace:
+    note = f"an entry of prefix list {exposure.prefix_list_id}" if exposure.prefix_list_id else ""
+    return RulePlace(exposure, Place(evidence=("no stack and no file that was read defines it",)), Edit.NONE, note)
+
+
+def _returns(place: Place, rules: Sequence[RulePlace]) -> Returns:
+    """When what was closed in EC2 alone is opened again: the group's place decides, if it has one."""
+    kinds = [place.kind] if place.kind is not Kind.UNKNOWN else list({rule.place.kind for rule in rules})
+    if len(kinds) != 1:
+        return Returns.UNKNOWN
+    if kinds[0] is Kind.OTHER:
+        is_stack = any("stack" in sentence for sentence in place.evidence) and "Pulumi" not in " ".join(place.evidence)
+        return Returns.TEMPLATE if is_stack else Returns.UNKNOWN
+    return _RETURNS.get(kinds[0], Returns.UNKNOWN)
+
+
+def _made_by_service(search: _Search) -> bool:
+    group = search.group
+    maker = maker_of(group.tags, group.name, group.description)
+    if maker is None:
+        return False
+    search.place, search.returns = maker.place, maker.returns
+    for exposure in search.exposures:
+        listed = f"an entry of prefix list {exposure.prefix_list_id}; " if exposure.prefix_list_id else ""
+        search.rules[exposure] = RulePlace(exposure, maker.place, Edit.POINTER, listed + maker.advice)
+    return True
+
+
+def _ask_stack_of_group(search: _Search, stacks: StackReader) -> None:
+    group = search.group
+    try:
+        how = f"the tags of {group.group_id} name the stack"
+        resource = stacks.tagged(group.tags)
+        if resource is None:
+            how = f"CloudFormation names the stack of {group.group_id}"
+            resource = stacks.resource_of(group.group_id)
+    except StackReadError as error:
+        search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
+        return
+    if resource is not None:
+        _read_template(search, stacks, resource, search.exposures, how, of_group=True)
+
+
+def _ask_stacks_of_rules(search: _Search, stacks: StackReader, rule_ids: RuleIds) -> None:
+    """Ask for each rule that the group's template lacks: another stack may have added it."""
+    try:
+        ids = rule_ids()
+    except AWS_ERRORS as error:
+        search.problems.append(f"the ids of its rules could not be read: {explain(error)}")
+        return
+    found: dict[StackResource, list[Exposure]] = {}
+    for exposure in search.missing[:_RULES_ASKED]:
+        rule_id = ids.get(exposure)
+        if not rule_id:
+            continue
+        try:
+            resource = stacks.resource_of(rule_id)
+        except StackReadError as error:
+            search.problems.append(f"{STACKS_NOT_ASKED}: {error}")
+            return
+        if resource is not None:
+            found.setdefault(resource, []).append(exposure)
+    for resource, exposures in found.items():
+        how = f"CloudFormation names the stack of the rule {ids[exposures[0]]}"
+        _read_template(search, stacks, resource, exposures, how, of_group=False)
+
+
+def _read_template(
+    search: _Search,
+    stacks: StackReader,
+    resource: StackResource,
+    exposures: Sequence[Exposure],
+    how: str,
+    *,
+    of_group: bool,
+) -> None:
+    where = f"{resource.stack_name}/{resource.logical_id}"
+    known = Place(Kind.CLOUDFORMATION, Confidence.EXACT, where, (how,))
+    try:
+        read = stacks.read(resource)
+        found = find_in_template(
+            read.stack, read.text, resource.logical_id, exposures, search.replacements, (how, *read.notes)
+        )
+    except (StackReadError, TemplateError) as error:
+        search.problems.append(f"the template of stack {resource.stack_name} could not be read: {error}")
+        if of_group:
+            search.place = known
+        else:
+            note = "its template could not be read"
+            search.add(
+                Found(rules={each: RulePlace(each, known, Edit.NONE, note) for each in exposures}), of_group=False
+            )
+        return
+    search.add(found, of_group=of_group)
+
+
+def _look_into_terraform(search: _Search, terraform: TerraformFiles) -> None:
+    group = search.group
+    facts = GroupFacts(group.group_id, group.name, group.description, group.tags)
+    found = find_in_terraform(terraform.files, facts, search.missing, search.replacements)
+    search.add(found, of_group=search.place is None)
+
+
+def read_rule_ids(client: Any, group_id: str, exposures: Iterable[Exposure]) -> dict[Exposure, str]:
+    """The ids of the rules that expose.
+
+    Args:
+        client: EC2's, for the account and region.
+        group_id: the group.
+        exposures: its exposures.
+
+    Raises:
+        ClientError, BotoCoreError: EC2 did not tell.
+    """
+    ids: dict[tuple[Any, ...], str] = {}
+    pages = client.get_paginator("describe_security_group_rules").paginate(
+        Filters=[{"Name": "group-id", "Values": [group_id]}]
+    )
+    for page in pages:
+        for raw in page["SecurityGroupRules"]:
+            if raw.get("IsEgress"):
+                continue
+            try:
+                rule = parse_rule(raw)
+                source = rule.prefix_list_id or (str(parse_network(rule.cidr)) if rule.cidr else "")
+            except ValueError:
+                continue  # such a rule is named where the group is judged
+            ids[protocol_name(rule.protocol), rule.from_port, rule.to_port, source] = rule.rule_id
+    return {
+        each: ids[key]
+        for each in exposures
+        if (key := (protocol_name(each.protocol), each.from_port, each.to_port, each.prefix_list_id or each.cidr))
+        in ids
+    }

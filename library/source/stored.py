@@ -1,0 +1,157 @@
+"""What an issue keeps of its source, and what that says: the map in the table, the dispute, the text for people. Pure.
+
+The map never holds a parameter's value that is hidden, nor more of a template than its diff shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from library.issues.flapping import PastOccurrence
+from library.issues.issue import Issue
+from library.issues.times import format_time, parse_time, shown_time
+from library.source.place import Kind, Place, RulePlace, SourceReport
+
+KEPT_FOR = timedelta(days=1)
+"""How long a source that was read counts: each issue's is read once a day at most."""
+
+DIFF_LINES = 40
+"""Lines of a diff that an issue keeps and a ticket shows."""
+
+_RULES = 20
+_TEXT = 500
+
+
+def stored_source(report: SourceReport, issue: Issue, now: datetime) -> dict[str, Any]:
+    """The map that an issue keeps as `source`.
+
+    Args:
+        report: what was found.
+        issue: the issue that it is of.
+        now: when it was read, in UTC.
+    """
+    lines = report.diff.split("\n")
+    return {
+        "at": format_time(now),
+        "occurrence": issue.occurrence,
+        "exposures": _digest(issue),
+        "made_by": made_by(report.group, report.rules),
+        "group": _cut(report.group.to_item()),
+        "rules": [_cut({**rule.place.to_item(), **_rule(rule)}) for rule in report.rules[:_RULES]],
+        "diff": "\n".join(lines[:DIFF_LINES]),
+        "diff_lines": len(lines) - 1 if report.diff else 0,
+        "before_diff": list(report.before_diff),
+        "commands": [command for command in report.commands if len(command) <= 4 * _TEXT],
+        "returns": str(report.returns),
+    }
+
+
+def _rule(rule: RulePlace) -> dict[str, Any]:
+    perm = rule.exposure
+    return {
+        "protocol": perm.protocol,
+        "from_port": perm.from_port,
+        "to_port": perm.to_port,
+        "cidr": perm.cidr,
+        "edit": str(rule.edit),
+        "note": rule.note,
+    }
+
+
+def _cut(item: dict[str, Any]) -> dict[str, Any]:
+    """A place without what would make an item of the table too large."""
+    cut: dict[str, Any] = {key: value[:_TEXT] if isinstance(value, str) else value for key, value in item.items()}
+    cut["evidence"] = [sentence[:_TEXT] for sentence in item.get("evidence", ())[:5]]
+    return cut
+
+
+def made_by(group: Place, rules: Sequence[RulePlace]) -> str:
+    """What opens a group, to compare one occurrence with another: kind and place; empty: nobody knows."""
+    places = [group, *(rule.place for rule in rules)]
+    known = next((place for place in places if place.kind is not Kind.UNKNOWN), None)
+    return f"{known.kind} {known.where}"[:_TEXT] if known else ""
+
+
+def is_fresh(issue: Issue, now: datetime) -> bool:
+    """Whether what an issue keeps of its source still counts."""
+    source = issue.source
+    try:
+        at = parse_time(source.get("at"))
+    except (TypeError, ValueError):
+        return False
+    return (
+        at is not None
+        and now - at < KEPT_FOR
+        and source.get("occurrence") == issue.occurrence
+        and source.get("exposures") == _digest(issue)
+    )
+
+
+def _digest(issue: Issue) -> str:
+    perms = [tuple(perm)[:4] for perm in issue.details.perms]
+    return hashlib.sha256(repr(sorted(map(str, perms))).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """That one source opened a group again after Hammer had closed it.
+
+    Attributes:
+        source: kind and place; untrusted text.
+        times: when Hammer closed it and when it was open again, in UTC, the oldest first.
+    """
+
+    source: str
+    times: tuple[tuple[datetime, datetime | None], ...]
+
+    @property
+    def text(self) -> str:
+        """One sentence for people."""
+        told = ", ".join(
+            f"closed {shown_time(closed)}" + (f", open again {shown_time(opened)}" if opened else "")
+            for closed, opened in self.times
+        )
+        count = "once" if len(self.times) == 1 else f"{len(self.times)} times"
+        return f"In dispute: {self.source} opened this group again {count} after Hammer had closed it ({told})."
+
+
+def dispute_of(issue: Issue) -> Dispute | None:
+    """The dispute about a group; None: there is none, or nobody knows its source."""
+    source = str(issue.source.get("made_by") or "")
+    if not source:
+        return None
+    history: list[PastOccurrence] = list(issue.history)
+    opened = [*(past.identified for past in history), issue.timestamps.identified][1:]
+    times = tuple(
+        (past.remediated, again)
+        for past, again in zip(history, opened, strict=True)
+        if past.remediated is not None and past.source == source
+    )
+    return Dispute(source, times) if times else None
+
+
+def source_lines(issue: Issue) -> tuple[str, ...]:
+    """Where a group is defined and whether it comes back, a sentence each; none: nobody knows. Untrusted text."""
+    source = issue.source
+    group: Mapping[str, Any] = source.get("group") or {}
+    lines: list[str] = []
+    if group.get("kind") not in (None, str(Kind.UNKNOWN)):
+        lines.append(f"The group: {group['kind']}, {group.get('where')} ({group.get('confidence')}).")
+    for rule in source.get("rules") or ():
+        if rule.get("kind") in (None, str(Kind.UNKNOWN)):
+            continue
+        note = f": {rule['note']}" if rule.get("note") else ""
+        ports = "all ports" if rule.get("from_port") is None else f"port {_ports(rule)}"
+        lines.append(f"{ports} from {rule.get('cidr')}: {rule['kind']}, {rule.get('where')}; {rule.get('edit')}{note}.")
+    if lines:
+        lines.append(f"What is closed in EC2 alone comes back: {source.get('returns')}.")
+    return tuple(lines)
+
+
+def _ports(rule: Mapping[str, Any]) -> str:
+    first, last = int(rule["from_port"]), int(rule["to_port"])
+    return str(first) if first == last else f"{first}-{last}"

@@ -1,0 +1,382 @@
+"""What a stack's template says of a group's exposures: the place of each, its edit, the patch, the command. Pure.
+
+The story is `find_in_template`: match each exposure with the rules of the template, decide by how the source is written
+(a literal is patched, a parameter becomes a command, anything else is pointed at), and patch all literals at once.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from library.network.addresses import parse_network
+from library.network.ports import protocol_name
+from library.security_groups.exposure import Exposure, traffic_text
+from library.source.place import Confidence, Edit, Found, Kind, Place, RulePlace
+from library.source.template_patch import RuleKey, TemplatePatch, is_literal, patch_template, rule_key
+from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups
+from library.source.template_text import Tree, parse_template
+from library.source.template_values import TemplateValues, UnknownValueError, function_of
+from library.source.text_edit import line_of
+
+_SAM = "AWS::Serverless-2016-10-31"
+_SSM = "AWS::SSM::Parameter::Value"
+_REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,)")
+_LONGEST_PATTERN = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What CloudFormation tells of a stack.
+
+    Attributes:
+        parameters: their values now; of a parameter that names one of Systems Manager, the value of that.
+        hidden: parameters whose values are not known or must not be shown, with the reason.
+        chain: of a nested stack, the names of those above it, the root first.
+        given_at: of a nested stack, by parameter where its parent gives it.
+        stack_set: the name of the set that it is an instance of; empty: none.
+        capabilities: those that an update has to acknowledge.
+    """
+
+    name: str
+    region: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    chain: tuple[str, ...] = ()
+    given_at: Mapping[str, str] = field(default_factory=dict)
+    stack_set: str = ""
+    capabilities: tuple[str, ...] = ()
+    pseudo: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The stack with those above it."""
+        return " > ".join([*self.chain, self.name])
+
+    def values(self, template: Tree) -> TemplateValues:
+        """A template of the stack with its parameters."""
+        return TemplateValues(template, self.parameters, self.pseudo, self.hidden)
+
+
+@dataclass(slots=True)
+class _Context:
+    stack: Stack
+    text: str
+    template: Tree
+    values: TemplateValues
+    replacements: Sequence[str]
+    decided: dict[str, str] = field(default_factory=dict)  # parameters to change, with their new values
+
+    def line(self, tree: Tree) -> int:
+        return line_of(self.text, tree.start)
+
+
+def find_in_template(
+    stack: Stack,
+    text: str,
+    logical_id: str,
+    exposures: Iterable[Exposure],
+    replacements: Sequence[str],
+    how: tuple[str, ...],
+) -> Found:
+    """Where a template defines a group, or a rule, and its exposures.
+
+    Args:
+        stack: the stack.
+        text: its template, as it was given to CloudFormation.
+        logical_id: of the group, or of a rule's resource.
+        exposures: those that are looked for.
+        replacements: what an open source becomes: CIDRs and prefix lists.
+        how: how the stack was found, as evidence.
+
+    Raises:
+        TemplateError: the text is no template.
+    """
+    template = parse_template(text)
+    context = _Context(stack, text, template, stack.values(template), replacements)
+    groups = read_groups(context.values)
+    group_place = _place(context, logical_id, how)
+    matched: dict[Exposure, list[TemplateRule]] = {}
+    places: dict[Exposure, RulePlace] = {}
+    candidates = list(_rules_of(groups, logical_id))
+    for exposure in exposures:
+        known = [rule for rule in candidates if _is(rule, exposure)]
+        possible = known or [rule for rule in candidates if _may_be(rule, exposure)]
+        if known or len(possible) == 1:
+            matched[exposure] = possible
+        elif possible:
+            lines = ", ".join(str(context.line(rule.source)) for rule in possible)
+            evidence = (*how, f"several rules of the template of {stack.path} may be it, at lines {lines}")
+            places[exposure] = RulePlace(exposure, Place(evidence=evidence), Edit.NONE)
+    literals = {rule_key(rule) for rules in matched.values() if all(map(is_literal, rules)) for rule in rules}
+    patched = patch_template(text, literals, replacements, stack.values)
+    for exposure, rules in matched.items():
+        places[exposure] = _rule_place(context, groups, exposure, rules, patched, how)
+    return Found(
+        group=group_place,
+        rules=places,
+        patches={stack.name: patched.patch} if patched.patch else {},
+        commands=_commands(context),
+        before_diff=_before_diff(context, bool(patched.patch)),
+    )
+
+
+def _rules_of(groups: TemplateGroups, logical_id: str) -> Iterable[TemplateRule]:
+    group: TemplateGroup | None = groups.groups.get(logical_id)
+    if group is not None and group.properties is not None:
+        return group.rules
+    return [rule for each in groups.groups.values() for rule in each.rules if rule.logical_id == logical_id]
+
+
+def _is(rule: TemplateRule, exposure: Exposure) -> bool:
+    """Whether a rule of the template is the one that exposes."""
+    if rule.rule is None or not _same_traffic(rule, exposure):
+        return False
+    if exposure.prefix_list_id:
+        # A list of the template itself is known by its logical id only.
+        return bool(rule.rule.prefix_list_id) and (
+            rule.rule.prefix_list_id == exposure.prefix_list_id or not rule.rule.prefix_list_id.startswith("pl-")
+        )
+    return bool(rule.rule.cidr) and str(parse_network(rule.rule.cidr)) == exposure.cidr
+
+
+def _may_be(rule: TemplateRule, exposure: Exposure) -> bool:
+    """Whether a rule whose source the template does not tell may be the one that exposes."""
+    if rule.rule is not None or not rule.unknown or (rule.traffic and not _same_traffic(rule, exposure)):
+        return False
+    keys = {"SourcePrefixListId"} if exposure.prefix_list_id else {"CidrIpv6" if ":" in exposure.cidr else "CidrIp"}
+    return rule.key in keys
+
+
+def _same_traffic(rule: TemplateRule, exposure: Exposure) -> bool:
+    if rule.traffic is None:
+        return False
+    protocol, *ports = rule.traffic
+    return protocol_name(protocol) == protocol_name(exposure.protocol) and ports == [
+        exposure.from_port,
+        exposure.to_port,
+    ]
+
+
+def _place(context: _Context, logical_id: str, how: tuple[str, ...]) -> Place:
+    stack = context.stack
+    evidence = list(how)
+    if stack.chain:
+        evidence.append(f"stack {stack.name} is nested: {stack.path}")
+    if stack.stack_set:
+        evidence.append(f"stack {stack.name} is an instance of the stack set {stack.stack_set}: change the set")
+    resource = context.values.section("Resources").get(logical_id)
+    metadata = resource.get("Metadata") if resource is not None else None
+    construct = metadata.text("aws:cdk:path") if metadata is not None else ""
+    if construct:
+        evidence.append(f"it is made by CDK, from construct {construct} of stack {stack.path}, logical id {logical_id}")
+        return Place(Kind.OTHER, Confidence.EXACT, construct, tuple(evidence))
+    where = f"{stack.path}/{logical_id}"
+    if _is_sam(context.template):
+        evidence.append(f"stack {stack.path} is made by SAM (transform {_SAM})")
+        return Place(Kind.OTHER, Confidence.EXACT, where, tuple(evidence))
+    return Place(Kind.CLOUDFORMATION, Confidence.EXACT, where, tuple(evidence))
+
+
+def _is_sam(template: Tree) -> bool:
+    transform = template.get("Transform")
+    return transform is not None and _SAM in [transform.value, *(each.value for each in transform.items)]
+
+
+def _rule_place(
+    context: _Context,
+    groups: TemplateGroups,
+    exposure: Exposure,
+    rules: Sequence[TemplateRule],
+    patched: TemplatePatch,
+    how: tuple[str, ...],
+) -> RulePlace:
+    place = _place(context, rules[0].logical_id, how)
+    lines = tuple(f"the rule is at line {context.line(rule.source)} of the template" for rule in rules)
+    sure = Confidence.EXACT if all(rule.rule for rule in rules) else Confidence.LIKELY
+    place = Place(place.kind, sure, place.where, (*place.evidence, *lines))
+    notes: list[str] = []
+    if exposure.prefix_list_id:
+        notes.append(f"{exposure.cidr} is an entry of prefix list {exposure.prefix_list_id}")
+    edits = {_edit_of(context, groups, exposure, rule, patched, notes) for rule in rules}
+    # One of several that is not patched leaves the exposure open.
+    edit = edits.pop() if len(edits) == 1 else Edit.POINTER
+    if place.kind is Kind.OTHER and edit in (Edit.PATCH, Edit.PARAMETER):
+        made_by = "CDK" if "made by CDK" in " ".join(place.evidence) else "SAM"
+        notes.append(f"the change belongs into the {made_by} code: the next deployment takes it back otherwise")
+    return RulePlace(exposure, place, edit, "; ".join(dict.fromkeys(notes)))
+
+
+def _edit_of(
+    context: _Context,
+    groups: TemplateGroups,
+    exposure: Exposure,
+    rule: TemplateRule,
+    patched: TemplatePatch,
+    notes: list[str],
+) -> Edit:
+    key: RuleKey = rule_key(rule)
+    if key in patched.done:
+        return Edit.PATCH
+    where = f"line {context.line(rule.source)}"
+    if key in patched.refused:
+        notes.append(f"{where}: {patched.refused[key]}")
+        return Edit.POINTER
+    called = function_of(rule.source)
+    if rule.conditions and called is None:
+        notes.append(f"{where}: the rule is within Fn::If, condition {', '.join(rule.conditions)} decides it")
+        return Edit.POINTER
+    if called and called[0] == "Ref" and called[1].value in context.values.section("Parameters"):
+        return _parameter(context, groups, exposure, rule, called[1].value, notes)
+    if exposure.prefix_list_id:
+        notes.append(f"{where}: change the list, or name another one")
+    else:
+        notes.append(f"{where}: {_decider(context, rule.source)}")
+    return Edit.POINTER
+
+
+def _decider(context: _Context, source: Tree) -> str:
+    """What decides a source that is neither a literal nor a parameter."""
+    called = function_of(source)
+    if called is None:
+        found = re.search(r"\{\{resolve:([^}]*)\}\}", source.value)
+        return f"the dynamic reference {found[1]} decides it" if found else "it is written in a way that is not patched"
+    name, argument = called
+    if name == "Fn::If" and argument.items:
+        condition = argument.items[0].value
+        literals = [part for part in argument.items[1:] if function_of(part) is None and part.value]
+        texts = "".join(f", {part.value} at line {context.line(part)}" for part in literals)
+        return f"Fn::If with condition {condition} decides it{texts}"
+    if name == "Fn::FindInMap" and argument.items:
+        mapping = argument.items[0].value
+        entry = _map_entry(context, argument)
+        return f"mapping {mapping} decides it" + (f", at line {context.line(entry)}" if entry is not None else "")
+    if name == "Fn::ImportValue":
+        exported = argument.value if argument.kind == "scalar" else ""
+        return f"Fn::ImportValue {exported} decides it: the stack that exports it".replace("  ", " ")
+    target = argument.value if argument.kind == "scalar" else ""
+    return f"{name} {target} decides it".replace("  ", " ")
+
+
+def _map_entry(context: _Context, argument: Tree) -> Tree | None:
+    tree = context.template.get("Mappings")
+    try:
+        for part in argument.items:
+            name = context.values.value(part)
+            tree = tree.get(name) if tree is not None and isinstance(name, str) else None
+    except UnknownValueError:
+        return None
+    return tree
+
+
+def _parameter(
+    context: _Context,
+    groups: TemplateGroups,
+    exposure: Exposure,
+    rule: TemplateRule,
+    name: str,
+    notes: list[str],
+) -> Edit:
+    stack = context.stack
+    definition = context.values.section("Parameters")[name]
+    notes.append(f"parameter {name}, at line {context.line(definition)}, decides it")
+    if others := _also_decided(context, groups, rule, name):
+        notes.append(f"it decides also {', '.join(others)}")
+    if exposure.prefix_list_id:
+        notes.append("change the list, or name another one")
+        return Edit.POINTER
+    if stack.chain:
+        given = stack.given_at.get(name, f"stack {stack.chain[-1]} gives it to the nested stack {stack.name}")
+        notes.append(f"it is given by the parent: {given}")
+        return Edit.POINTER
+    if definition.text("Type").startswith(_SSM):
+        notes.append("its value is that of a parameter of Systems Manager: change that one")
+        return Edit.POINTER
+    family = 6 if ":" in exposure.cidr else 4
+    fitting = [each for each in context.replacements if not each.startswith("pl-") and (":" in each) == (family == 6)]
+    if not fitting:
+        notes.append(f"no replacement of IPv{family} is configured, and the parameter can hold no other")
+        return Edit.POINTER
+    new, rest = fitting[0], [each for each in context.replacements if each != fitting[0]]
+    now = context.values.given.get(name, "")
+    is_secret = definition.text("NoEcho").casefold() == "true" or name in context.values.hidden
+    notes.append(f"its value now is {'hidden (NoEcho)' if is_secret else now}, the new one {new}")
+    if rest:
+        notes.append(f"{', '.join(rest)} need rules of their own")
+    notes += _refusals(definition, new)
+    context.decided[name] = new
+    return Edit.PARAMETER
+
+
+def _refusals(definition: Tree, new: str) -> list[str]:
+    """Why the template does not allow a parameter's new value."""
+    found: list[str] = []
+    allowed = definition.get("AllowedValues")
+    if allowed is not None and new not in [each.value for each in allowed.items]:
+        found.append(f"AllowedValues refuses {new}: change the template first")
+    pattern = definition.text("AllowedPattern")
+    if pattern and (len(pattern) > _LONGEST_PATTERN or _REPEATED_GROUP.search(pattern)):
+        # A pattern comes from a template, and one with nested repetitions may be tried without end.
+        found.append(f"whether AllowedPattern takes {new} was not tried")
+    elif pattern:
+        try:
+            matches = re.fullmatch(pattern, new) is not None
+        except re.error:
+            found.append(f"whether AllowedPattern takes {new} is not known")
+        else:
+            found += [] if matches else [f"AllowedPattern refuses {new}: change the template first"]
+    longest = definition.text("MaxLength")
+    if longest.isdecimal() and len(new) > int(longest):
+        found.append(f"MaxLength refuses {new}: change the template first")
+    return found
+
+
+def _also_decided(context: _Context, groups: TemplateGroups, rule: TemplateRule, name: str) -> list[str]:
+    """The other rules of the template whose source a parameter decides."""
+    found = []
+    for group in groups.groups.values():
+        for other in group.rules:
+            if other.source is not rule.source and _refers_to(other.source, name):
+                traffic = traffic_text(*other.traffic) if other.traffic else "a rule"
+                found.append(f"{traffic} of {other.logical_id} at line {context.line(other.source)}")
+    return found
+
+
+def _refers_to(tree: Tree, name: str) -> bool:
+    called = function_of(tree)
+    if called and called[0] == "Ref" and called[1].value == name:
+        return True
+    if called and called[0] == "Fn::Sub" and f"${{{name}}}" in called[1].value:
+        return True
+    return any(_refers_to(each, name) for each in [*tree.items, *(value for _, value in tree.pairs)])
+
+
+def _commands(context: _Context) -> list[str]:
+    """The command that changes the parameters which decide sources, and keeps every other."""
+    if not context.decided:
+        return []
+    stack = context.stack
+    written = []
+    for name in context.values.section("Parameters"):
+        if name in context.decided:
+            written.append(f"ParameterKey={name},ParameterValue={context.decided[name]}")
+        else:
+            # A parameter that is left out gets its default again.
+            written.append(f"ParameterKey={name},UsePreviousValue=true")
+    if stack.stack_set:
+        words = ["aws", "cloudformation", "update-stack-set", "--stack-set-name", stack.stack_set]
+    else:
+        words = ["aws", "cloudformation", "create-change-set", "--stack-name", stack.name]
+        words += ["--change-set-name", "hammer-narrow-sources"]
+    words += ["--region", stack.region, "--use-previous-template", "--parameters", *written]
+    words += ["--capabilities", *stack.capabilities] if stack.capabilities else []
+    return [shlex.join(words)]
+
+
+def _before_diff(context: _Context, patched: bool) -> list[str]:
+    stack = context.stack
+    if not stack.stack_set or not (patched or context.decided):
+        return []
+    return [f"The stack set {stack.stack_set} makes a group in each of its accounts and regions: this changes all."]

@@ -1,0 +1,412 @@
+"""The security groups and ingress rules of Terraform files, as far as literals and calls of local modules tell. Pure.
+
+Terraform is not run: what an expression comes to is known where it is a literal, a variable that a local module's call
+gives, or a variable's default or a local of the same folder. Arguments and resources: the documentation of the AWS
+provider (hashicorp/aws).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from library.network.ports import protocol_name
+from library.security_groups.group import ShapeError, port_range
+from library.source.hcl import Hcl, TerraformFile
+from library.source.text_edit import line_of
+
+GROUP_TYPES = ("aws_security_group", "aws_default_security_group")
+LIST_KEYS = ("cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids")
+SINGLE_KEYS = ("cidr_ipv4", "cidr_ipv6", "prefix_list_id")
+
+_DEEPEST = 8  # calls of modules within calls
+_MOST_CONTEXTS = 1_000
+_INTEGER = re.compile(r"-?\d+")
+_REGISTRY_SOURCES = ("ingress_cidr_blocks", "ingress_ipv6_cidr_blocks")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """One use of a folder: by itself, or by a call of a local module.
+
+    Attributes:
+        call: the `module` block and its file; None: nobody in these files calls the folder.
+    """
+
+    folder: str
+    call: tuple[TerraformFile, Hcl] | None = None
+    parent: Context | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What an expression comes to.
+
+    Attributes:
+        node: a literal, a list or an object; None: it is not known.
+        file: where that stands.
+        steps: how it was found: `call`, `default` or `local`, with the file and line.
+        unknown: the text of what is not known; empty: all is.
+        expression: what is not known, where it stands in `file`.
+    """
+
+    node: Hcl | None
+    file: TerraformFile
+    context: Context
+    steps: tuple[tuple[str, str], ...] = ()
+    unknown: str = ""
+    expression: Hcl | None = None
+
+    @property
+    def patchable(self) -> bool:
+        """Whether it stands where it is used, or in a call that gives it."""
+        return self.node is not None and all(step == "call" for step, _ in self.steps)
+
+
+@dataclass(slots=True, eq=False)
+class SourceList:
+    """The sources of a rule that one attribute holds.
+
+    Attributes:
+        key: the attribute's name.
+        attribute: None: the source comes from elsewhere than the rule.
+        value: what it comes to.
+    """
+
+    key: str
+    attribute: Hcl | None
+    value: Resolved
+
+
+@dataclass(slots=True, eq=False)
+class TerraformRule:
+    """One ingress rule, with all its sources.
+
+    Attributes:
+        shape: `block` (an ingress block), `object` (a member of a list of rules), `rule` (aws_security_group_rule),
+            `single` (aws_vpc_security_group_ingress_rule), `module` (an object in a registry module's call), `dynamic`.
+        node: the block or object.
+        resource: the resource's or module's block that it stands in.
+        traffic: protocol and ports; None: they are not known.
+        peers: whether other things than CIDRs and lists have access by it, such as groups.
+    """
+
+    shape: str
+    node: Hcl
+    resource: Hcl
+    file: TerraformFile
+    context: Context
+    traffic: tuple[str, int | None, int | None] | None
+    sources: list[SourceList]
+    peers: bool = False
+
+    @property
+    def where(self) -> str:
+        """Path and line."""
+        return f"{self.file.path}:{line_of(self.file.text, self.node.start)}"
+
+    @property
+    def address(self) -> str:
+        """The resource's or module's address, without the module that it is in."""
+        return address_of(self.resource)
+
+
+@dataclass(slots=True, eq=False)
+class TerraformGroup:
+    """One security group: a resource, or a call of a module from a registry that makes one."""
+
+    block: Hcl
+    file: TerraformFile
+    context: Context
+    rules: list[TerraformRule] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        """Path and line."""
+        return f"{self.file.path}:{line_of(self.file.text, self.block.start)}"
+
+    @property
+    def address(self) -> str:
+        """The resource's or module's address, without the module that it is in."""
+        return address_of(self.block)
+
+    @property
+    def ignores_ingress(self) -> bool:
+        """Whether Terraform leaves the ingress rules as somebody else made them."""
+        return _ignores(self.block, ("ingress",))
+
+
+def address_of(block: Hcl) -> str:
+    """A block's address in its own module."""
+    return ".".join(block.labels) if block.name == "resource" else ".".join([block.name, *block.labels])
+
+
+def rule_ignores_changes(rule: TerraformRule) -> bool:
+    """Whether Terraform leaves the sources of a rule's own resource as somebody else made them."""
+    return rule.shape in ("rule", "single") and _ignores(rule.resource, (*LIST_KEYS, *SINGLE_KEYS))
+
+
+def _ignores(block: Hcl, names: Sequence[str]) -> bool:
+    for lifecycle in block.blocks("lifecycle"):
+        ignored = lifecycle.get("ignore_changes")
+        if ignored is None:
+            continue
+        tokens = ignored.tokens or tuple(token for item in ignored.items for token in (*item.tokens, item.value))
+        if "all" in tokens or any(name in tokens for name in names):
+            return True
+    return False
+
+
+class Configurations:
+    """The files of all folders, and every use of each folder."""
+
+    def __init__(self, files: Iterable[TerraformFile]) -> None:
+        self.files: dict[str, list[TerraformFile]] = {}
+        for file in files:
+            self.files.setdefault(file.folder, []).append(file)
+        self.contexts = self._all_contexts()
+
+    def blocks(self, folder: str, name: str) -> Iterator[tuple[TerraformFile, Hcl]]:
+        """The blocks of one type of a folder."""
+        for file in self.files.get(folder, ()):
+            for block in file.tree.blocks(name):
+                yield file, block
+
+    def called_folder(self, folder: str, block: Hcl) -> str:
+        """The folder of a local module that a call uses; empty: it is from elsewhere."""
+        source = block.text("source")
+        if not source.startswith(("./", "../")):
+            return ""
+        target = posixpath.normpath(posixpath.join(folder, source))
+        return target if target in self.files else ""
+
+    def _all_contexts(self) -> list[Context]:
+        called = {
+            target
+            for folder in self.files
+            for _, block in self.blocks(folder, "module")
+            if (target := self.called_folder(folder, block)) and target != folder
+        }
+        roots = [Context(folder) for folder in self.files if folder not in called]
+        found = list(roots)
+        level = roots
+        for _ in range(_DEEPEST):
+            level = [
+                Context(target, (file, block), parent)
+                for parent in level
+                for file, block in self.blocks(parent.folder, "module")
+                if (target := self.called_folder(parent.folder, block))
+            ][:_MOST_CONTEXTS]
+            found += level
+        used = {context.folder for context in found}
+        found += [Context(folder) for folder in self.files if folder not in used]  # modules that call each other
+        return found[:_MOST_CONTEXTS]
+
+    def resolve(self, node: Hcl, file: TerraformFile, context: Context, depth: int = 0) -> Resolved:
+        """What an expression comes to."""
+        if node.kind != "expression":
+            return Resolved(node, file, context)
+        tokens = node.tokens
+        name = tokens[2] if len(tokens) == 3 and tokens[1] == "." else ""
+        if name and tokens[0] == "var" and depth < _DEEPEST:
+            return self._variable(name, node, file, context, depth)
+        if name and tokens[0] == "local" and depth < _DEEPEST:
+            for other, block in self.blocks(context.folder, "locals"):
+                attribute = block.attribute(name)
+                if attribute is not None:
+                    at = f"local.{name} is defined at {other.path}:{line_of(other.text, attribute.start)}"
+                    return _with_step("local", at, self.resolve(attribute.items[0], other, context, depth + 1))
+        text = "".join(tokens)
+        return Resolved(None, file, context, unknown=text if len(text) <= 80 else f"{text[:80]}…", expression=node)
+
+    def _variable(self, name: str, node: Hcl, file: TerraformFile, context: Context, depth: int) -> Resolved:
+        definition = next(
+            ((other, block) for other, block in self.blocks(context.folder, "variable") if block.labels == (name,)),
+            None,
+        )
+        if context.call is not None and context.parent is not None:
+            caller, block = context.call
+            attribute = block.attribute(name)
+            if attribute is not None:
+                at = f"var.{name} is given at {caller.path}:{line_of(caller.text, attribute.start)}"
+                return _with_step("call", at, self.resolve(attribute.items[0], caller, context.parent, depth + 1))
+        if definition is None:
+            return Resolved(None, file, context, unknown=f"var.{name}", expression=node)
+        other, block = definition
+        at = f"var.{name} is defined at {other.path}:{line_of(other.text, block.start)}"
+        default = block.get("default")
+        if default is None:
+            return Resolved(None, file, context, (("default", at),), f"var.{name}", node)
+        return _with_step("default", at, self.resolve(default, other, context, depth + 1))
+
+    def text(self, node: Hcl | None, file: TerraformFile, context: Context) -> str | None:
+        """What an expression comes to, if that is a string or number; None: it is not known, or not there."""
+        if node is None:
+            return None
+        found = self.resolve(node, file, context).node
+        return found.value if found is not None and found.kind in ("string", "literal") else None
+
+    def groups(self) -> list[TerraformGroup]:
+        """Every group, once for each use of its folder, with the rules that stand in it or refer to it."""
+        found: list[TerraformGroup] = []
+        for context in self.contexts:
+            for file, block in self.blocks(context.folder, "resource"):
+                if block.labels[:1] and block.labels[0] in GROUP_TYPES:
+                    group = TerraformGroup(block, file, context)
+                    group.rules += self._inline(group)
+                    found.append(group)
+            for file, block in self.blocks(context.folder, "module"):
+                if not self.called_folder(context.folder, block):
+                    group = TerraformGroup(block, file, context)
+                    group.rules += self._registry(group)
+                    found.append(group)
+        return found
+
+    def rule_resources(self) -> Iterator[TerraformRule]:
+        """The rules that are resources of their own, once for each use of their folder."""
+        for context in self.contexts:
+            for file, block in self.blocks(context.folder, "resource"):
+                kind = block.labels[0] if block.labels else ""
+                if kind == "aws_security_group_rule" and self._is_ingress(block, file, context):
+                    yield self._rule("rule", block, block, file, context, "protocol", LIST_KEYS)
+                elif kind == "aws_vpc_security_group_ingress_rule":
+                    yield self._rule("single", block, block, file, context, "ip_protocol", SINGLE_KEYS)
+
+    def _is_ingress(self, block: Hcl, file: TerraformFile, context: Context) -> bool:
+        kind = self.text(block.get("type"), file, context)
+        return kind is None or kind == "ingress"
+
+    def _inline(self, group: TerraformGroup) -> Iterator[TerraformRule]:
+        file, context, block = group.file, group.context, group.block
+        for inner in block.blocks("ingress"):
+            yield self._rule("block", inner, block, file, context, "protocol", LIST_KEYS)
+        for inner in block.blocks("dynamic"):
+            if inner.labels == ("ingress",):
+                for content in inner.blocks("content"):
+                    yield self._rule("dynamic", content, block, file, context, "protocol", LIST_KEYS)
+        value = block.get("ingress")
+        if value is None:
+            return
+        resolved = self.resolve(value, file, context)
+        if resolved.node is None or resolved.node.kind != "list":
+            empty = TerraformRule("dynamic", value, block, file, context, None, [])
+            empty.sources = [SourceList("cidr_blocks", None, resolved)]
+            yield empty
+            return
+        for item in resolved.node.items:
+            if item.kind == "object":
+                shape = "object" if resolved.patchable else "dynamic"
+                yield self._rule(shape, item, block, resolved.file, resolved.context, "protocol", LIST_KEYS)
+
+    def _registry(self, group: TerraformGroup) -> Iterator[TerraformRule]:
+        """Objects with literal ports in the arguments of a call, as the modules for security groups take them."""
+        file, context, block = group.file, group.context, group.block
+        for attribute in block.members():
+            if attribute.kind != "attribute" or "egress" in attribute.name or attribute.name == "source":
+                continue
+            for item in _objects(attribute.items[0]):
+                has_ports = item.get("from_port") is not None or item.get("ip_protocol") is not None
+                if not has_ports or item.text("type") == "egress":
+                    continue
+                name = "ip_protocol" if item.get("ip_protocol") is not None else "protocol"
+                rule = self._rule("module", item, block, file, context, name, (*LIST_KEYS, *SINGLE_KEYS))
+                if not rule.sources and not rule.peers and attribute.name.startswith("ingress_with"):
+                    self._common_sources(rule, block)
+                yield rule
+        yield from self._of_arguments(group)
+        if block.get("ingress_rules") is not None:
+            named = TerraformRule("dynamic", block, block, file, context, None, [])
+            self._common_sources(named, block)
+            yield named
+
+    def _of_arguments(self, group: TerraformGroup) -> Iterator[TerraformRule]:
+        """A rule whose port and sources are arguments of a module's call themselves."""
+        file, context, block = group.file, group.context, group.block
+        first = self.text(block.get("from_port") or block.get("port"), file, context)
+        last = self.text(block.get("to_port") or block.get("port"), file, context)
+        if first is None or last is None or not first.isdecimal() or not last.isdecimal():
+            return
+        protocol = self.text(block.get("protocol"), file, context) or "tcp"
+        rule = TerraformRule("module", block, block, file, context, (protocol, int(first), int(last)), [])
+        for attribute in block.members():
+            if attribute.kind == "attribute" and "cidr" in attribute.name and "egress" not in attribute.name:
+                key = "ipv6_cidr_blocks" if "ipv6" in attribute.name else "cidr_blocks"
+                value = self.resolve(attribute.items[0], file, context)
+                if value.node is None or value.node.kind == "list":
+                    rule.sources.append(SourceList(key, attribute, value))
+        yield rule
+
+    def _common_sources(self, rule: TerraformRule, block: Hcl) -> None:
+        for key in _REGISTRY_SOURCES:
+            attribute = block.attribute(key)
+            if attribute is not None:
+                value = self.resolve(attribute.items[0], rule.file, rule.context)
+                rule.sources.append(SourceList(key.removeprefix("ingress_"), attribute, value))
+
+    def _rule(
+        self,
+        shape: str,
+        node: Hcl,
+        resource: Hcl,
+        file: TerraformFile,
+        context: Context,
+        protocol: str,
+        keys: Sequence[str],
+    ) -> TerraformRule:
+        rule = TerraformRule(shape, node, resource, file, context, self._traffic(node, file, context, protocol), [])
+        for key in keys:
+            attribute = node.attribute(key)
+            if attribute is not None:
+                value = self.resolve(attribute.items[0], file, context)
+                if value.node is None or value.node.value != "null" or value.node.kind != "literal":
+                    rule.sources.append(SourceList(key, attribute, value))
+        groups = ("security_groups", "source_security_group_id", "referenced_security_group_id", "self")
+        rule.peers = any(_is_given(node.get(key)) for key in groups)
+        return rule
+
+    def _traffic(
+        self, node: Hcl, file: TerraformFile, context: Context, protocol_key: str
+    ) -> tuple[str, int | None, int | None] | None:
+        protocol = self.text(node.get(protocol_key), file, context)
+        if protocol is None:
+            return None
+        protocol = {"all": "-1", "icmpv6": "icmpv6"}.get(protocol.casefold(), protocol.casefold())
+        if protocol_name(protocol) == "-1":
+            return protocol, None, None
+        ports: list[int | None] = []
+        for key in ("from_port", "to_port"):
+            value = node.get(key)
+            text = self.text(value, file, context)
+            if value is not None and (text is None or not _INTEGER.fullmatch(text)):
+                return None
+            ports.append(int(text) if text is not None else None)
+        try:
+            return (protocol, *port_range(protocol, *ports))
+        except ShapeError:
+            return None
+
+
+def _with_step(kind: str, text: str, found: Resolved) -> Resolved:
+    return replace(found, steps=((kind, text), *found.steps))
+
+
+def _is_given(value: Hcl | None) -> bool:
+    if value is None:
+        return False
+    if value.kind == "list":
+        return bool(value.items)
+    return not (value.kind == "literal" and value.value in ("null", "false"))
+
+
+def _objects(value: Hcl) -> Iterator[Hcl]:
+    """The objects in a list, or that are the values of a map: modules take rules either way."""
+    if value.kind == "list":
+        for item in value.items:
+            if item.kind == "object":
+                yield item
+    elif value.kind == "object":
+        for pair in value.items:
+            if pair.items[0].kind == "object":
+                yield pair.items[0]

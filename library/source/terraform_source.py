@@ -1,0 +1,562 @@
+"""What Terraform files say of a group's exposures: the place of each, its edit, the patch. Pure.
+
+The story is `find_in_terraform`: choose the one place that can be the group, match each exposure with its rules, patch
+the literals, point at everything else. Names and descriptions are no proof, so several candidates are listed and none
+is patched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from library.network.addresses import parse_network
+from library.network.ports import protocol_name
+from library.security_groups.exposure import Exposure, traffic_text
+from library.source.hcl import Hcl, TerraformFile
+from library.source.place import Confidence, Edit, Found, Kind, Place, Returns, RulePlace
+from library.source.terraform_patch import Narrowing, TerraformPatch, covers, patch_terraform
+from library.source.terraform_rules import (
+    Configurations,
+    Context,
+    SourceList,
+    TerraformGroup,
+    TerraformRule,
+    rule_ignores_changes,
+)
+from library.source.text_edit import line_of
+
+_NO_DESCRIPTION = "Managed by Terraform"  # the provider's own
+_MADE_NAME = "terraform-"  # the provider's prefix where the configuration names no group
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """What EC2 tells of a group. Name, description and tags are untrusted."""
+
+    group_id: str
+    name: str
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidate:
+    group: TerraformGroup
+    exact: bool
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Match:
+    """A rule that may be an exposure's.
+
+    Attributes:
+        source: what of it has the source; None: nothing that is known.
+        items: the literals; empty: the source, or the ports, are not known.
+        sure: whether protocol and ports are known to be the exposure's.
+    """
+
+    rule: TerraformRule
+    source: SourceList | None
+    items: tuple[Hcl, ...]
+    pieces: tuple[str, ...]
+    sure: bool
+
+    @property
+    def rank(self) -> int:
+        return 2 if self.items and self.sure else 1 if self.sure else 0
+
+    @property
+    def where(self) -> str:
+        """Where the rule is defined: the call that gives its source, if one does."""
+        if self.source is not None and any(step == "call" for step, _ in self.source.value.steps) and self.items:
+            file = self.source.value.file
+            return f"{file.path}:{line_of(file.text, self.items[0].start)}"
+        return self.rule.where
+
+
+@dataclass(slots=True)
+class _Search:
+    configurations: Configurations
+    facts: GroupFacts
+    replacements: Sequence[str]
+    groups: list[TerraformGroup]
+    rules: list[TerraformRule] = field(default_factory=list)  # resources whose group is not in the files
+    hits: dict[tuple[str, int], set[Exposure]] = field(default_factory=dict)
+
+
+def find_in_terraform(
+    files: Iterable[TerraformFile], facts: GroupFacts, exposures: Sequence[Exposure], replacements: Sequence[str]
+) -> Found:
+    """Where Terraform files define a group and its exposures.
+
+    Args:
+        files: the files.
+        facts: the group as it is.
+        exposures: those that are looked for.
+        replacements: what an open source becomes: CIDRs and prefix lists.
+    """
+    configurations = Configurations(files)
+    search = _Search(configurations, facts, replacements, configurations.groups())
+    _attach_rules(search)
+    candidates = list(_candidates(search))
+    chosen = _choose(candidates, exposures)
+    if not chosen and candidates:
+        listed = tuple(sorted({f"{c.group.address} at {c.group.where} may be it" for c in candidates}))
+        places = {each: RulePlace(each, Place(evidence=listed)) for each in exposures}
+        return Found(group=Place(evidence=listed), rules=places)
+    groups = [candidate.group for candidate in chosen]
+    rules = [rule for group in groups for rule in group.rules] or search.rules
+    matches = {exposure: _matches(configurations, rules, exposure) for exposure in exposures}
+    frozen = any(group.ignores_ingress for group in groups)
+    patch, narrowed = _patch(search, groups, matches, frozen)
+    places = {
+        exposure: place
+        for exposure, found in matches.items()
+        if (place := _rule_place(search, exposure, found, chosen, narrowed, patch, frozen)) is not None
+    }
+    return Found(
+        group=_group_place(chosen, any(place.place.kind is Kind.TERRAFORM for place in places.values())),
+        rules=places,
+        patches=patch.patches,
+        before_diff=_several(search, groups, narrowed) if patch.patches else [],
+        returns=Returns.UNKNOWN if frozen else None,
+    )
+
+
+# The group
+
+
+def _attach_rules(search: _Search) -> None:
+    """Give each rule that is a resource of its own to the group that it refers to."""
+    for rule in search.configurations.rule_resources():
+        node = rule.resource.get("security_group_id")
+        if node is None:
+            continue
+        found = search.configurations.resolve(node, rule.file, rule.context)
+        if found.node is not None:
+            if found.node.value == search.facts.group_id:
+                search.rules.append(rule)
+            continue
+        expression = found.expression or node
+        expression, context = _through_outputs(search.configurations, expression, found.context)
+        group = next((each for each in search.groups if _refers(expression, context, each)), None)
+        if group is not None:
+            group.rules.append(rule)
+        elif _refers_to_data(search, expression, context):
+            search.rules.append(rule)
+
+
+def _through_outputs(configurations: Configurations, expression: Hcl, context: Context) -> tuple[Hcl, Context]:
+    """What an output of a local module stands for, with the use of the module; else the expression itself."""
+    for _ in range(8):  # modules within modules
+        tokens = expression.tokens
+        inner = next((each for each in configurations.contexts if _is_call(each, context, tokens)), None)
+        if inner is None or len(tokens) < 5:
+            return expression, context
+        outputs = configurations.blocks(inner.folder, "output")
+        value = next((block.get("value") for _, block in outputs if block.labels == (tokens[-1],)), None)
+        if value is None or value.kind != "expression":
+            return expression, context
+        expression, context = value, inner
+    return expression, context
+
+
+def _is_call(inner: Context, outer: Context, tokens: tuple[str, ...]) -> bool:
+    return (
+        inner.call is not None
+        and inner.parent is outer
+        and tokens[:2] == ("module", ".")
+        and inner.call[1].labels == tokens[2:3]
+    )
+
+
+def _refers(expression: Hcl, context: Context, group: TerraformGroup) -> bool:
+    tokens = expression.tokens
+    if len(tokens) < 3 or tokens[1] != ".":
+        return False
+    if tokens[0] == "module":
+        called = group.context.call
+        if called is not None and group.context.parent is context and called[1].labels == (tokens[2],):
+            return group.block.name == "resource"
+        return group.context is context and group.block.name == "module" and group.block.labels == (tokens[2],)
+    if group.context is not context:
+        return False
+    if tokens[-1] == "default_security_group_id":
+        return group.block.labels[:1] == ("aws_default_security_group",)
+    return group.block.labels == (tokens[0], tokens[2])
+
+
+def _refers_to_data(search: _Search, expression: Hcl, context: Context) -> bool:
+    tokens = expression.tokens
+    if tokens[:3] != ("data", ".", "aws_security_group") or len(tokens) < 5:
+        return False
+    for file, block in search.configurations.blocks(context.folder, "data"):
+        if block.labels == ("aws_security_group", tokens[4]):
+            texts = [search.configurations.text(block.get(key), file, context) for key in ("name", "id")]
+            return search.facts.name in texts or search.facts.group_id in texts
+    return False
+
+
+def _candidates(search: _Search) -> Iterable[_Candidate]:
+    facts, configurations = search.facts, search.configurations
+    tag = facts.tags.get("git_file", "")
+    for group in search.groups:
+        file, context, block = group.file, group.context, group.block
+        evidence: list[str] = []
+        name = _name_agrees(configurations, group, facts.name)
+        text = configurations.text(block.get("description"), file, context)
+        if name is False or _other_description(group, text, facts.description):
+            continue
+        if name:
+            evidence.append(f"its name is that of {group.address} at {group.where}")
+        if text and text == facts.description and text != _NO_DESCRIPTION:
+            evidence.append(f"its description is that of {group.address} at {group.where}")
+        if not evidence:
+            continue
+        exact = bool(tag) and _same_file(file.path, tag)
+        if exact:
+            evidence.append(f"its tag git_file names {tag}")
+        yield _Candidate(group, exact, tuple(evidence))
+
+
+def _same_file(path: str, tag: str) -> bool:
+    one, other = path.replace("\\", "/").strip("/"), tag.removeprefix("./").strip("/")
+    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+
+
+def _other_description(group: TerraformGroup, text: str | None, described: str) -> bool:
+    """Whether the configuration gives another description than the group has: a description never changes."""
+    if group.block.labels[:1] == ("aws_default_security_group",) or group.block.name == "module":
+        return False
+    if group.block.get("description") is None:
+        return described != _NO_DESCRIPTION
+    return text is not None and text != described
+
+
+def _name_agrees(configurations: Configurations, group: TerraformGroup, name: str) -> bool | None:
+    """Whether the configuration names the group so; None: it does not tell."""
+    file, context, block = group.file, group.context, group.block
+    if block.labels[:1] == ("aws_default_security_group",):
+        return name == "default"
+    if (node := block.get("name")) is not None:
+        given = configurations.text(node, file, context)
+        if given is None:
+            return None
+        # A module may add a suffix of its own, as the provider does after a prefix: 26 characters.
+        return given == name or (block.name == "module" and _has_prefix(name, f"{given}-"))
+    if (node := block.get("name_prefix")) is not None:
+        given = configurations.text(node, file, context)
+        return None if given is None else _has_prefix(name, given)
+    if block.name == "module":
+        return None
+    return None if name.startswith(_MADE_NAME) else False
+
+
+def _has_prefix(name: str, prefix: str) -> bool:
+    return bool(prefix) and name.startswith(prefix) and len(name) - len(prefix) == 26
+
+
+def _choose(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> list[_Candidate]:
+    """The candidates that are all in one place; none: nobody can tell which of several places it is."""
+    exact = [each for each in candidates if each.exact]
+    for some in (exact, candidates):
+        for chosen in (some, [each for each in some if _has_ports(each, exposures)]):
+            places = {(each.group.file.path, each.group.block.start) for each in chosen}
+            if len(places) == 1:
+                return list(chosen)
+    return []
+
+
+def _has_ports(candidate: _Candidate, exposures: Sequence[Exposure]) -> bool:
+    return any(
+        rule.traffic is not None and _same_traffic(rule, exposure)
+        for rule in candidate.group.rules
+        for exposure in exposures
+    )
+
+
+def _group_place(chosen: Sequence[_Candidate], has_rules: bool) -> Place | None:
+    if not chosen:
+        return None
+    first = chosen[0]
+    sure = Confidence.EXACT if first.exact else Confidence.LIKELY if has_rules else Confidence.HINT
+    return Place(Kind.TERRAFORM, sure, first.group.where, first.evidence)
+
+
+# Its rules
+
+
+def _same_traffic(rule: TerraformRule, exposure: Exposure) -> bool:
+    if rule.traffic is None:
+        return False
+    protocol, *ports = rule.traffic
+    return protocol_name(protocol) == protocol_name(exposure.protocol) and ports == [
+        exposure.from_port,
+        exposure.to_port,
+    ]
+
+
+def _matches(configurations: Configurations, rules: Iterable[TerraformRule], exposure: Exposure) -> list[_Match]:
+    """The rules that can be an exposure's: the most certain only, each place once."""
+    found: dict[tuple[str, int], _Match] = {}
+    for rule in rules:
+        if rule.traffic is not None and not _same_traffic(rule, exposure):
+            continue
+        for match in _of_rule(configurations, rule, exposure):
+            node = match.items[0] if match.items else rule.node
+            file = match.source.value.file if match.source is not None and match.items else rule.file
+            found.setdefault((file.path, node.start), match)
+    best = max((match.rank for match in found.values()), default=0)
+    return [match for match in found.values() if match.rank == best]
+
+
+def _of_rule(configurations: Configurations, rule: TerraformRule, exposure: Exposure) -> Iterable[_Match]:
+    sure = rule.traffic is not None
+    kind = 2 if exposure.prefix_list_id else 1 if ":" in exposure.cidr else 0
+    names = (("cidr_blocks", "cidr_ipv4"), ("ipv6_cidr_blocks", "cidr_ipv6"), ("prefix_list_ids", "prefix_list_id"))
+    sources = [source for source in rule.sources if source.key in names[kind]]
+    for source in sources:
+        items, pieces, unknown = _hits(configurations, source, exposure)
+        if items:
+            yield _Match(rule, source, items, pieces, sure)
+        elif unknown:
+            yield _Match(rule, source, (), (), sure)
+    if not rule.sources and not rule.peers and rule.shape in ("dynamic", "module"):
+        yield _Match(rule, None, (), (), sure)
+
+
+def _hits(
+    configurations: Configurations, source: SourceList, exposure: Exposure
+) -> tuple[tuple[Hcl, ...], tuple[str, ...], bool]:
+    """The literals that are an exposure's source, the pieces of a string that are, and if anything is not known."""
+    node = source.value.node
+    if node is None:
+        return (), (), True
+    if node.kind == "string":
+        pieces = tuple(piece.strip() for piece in node.value.split(",") if _is_source(piece.strip(), exposure))
+        return ((node,) if pieces else ()), pieces, False
+    items, unknown = [], False
+    for item in node.items:
+        if item.kind == "string":
+            items += [item] if _is_source(item.value, exposure) else []
+        elif item.kind == "expression":
+            told = configurations.resolve(item, source.value.file, source.value.context).node
+            # A literal that an expression leads to is pointed at.
+            unknown = unknown or told is None or (told.kind == "string" and _is_source(told.value, exposure))
+    return tuple(items), (), unknown
+
+
+def _is_source(text: str, exposure: Exposure) -> bool:
+    if exposure.prefix_list_id:
+        return text == exposure.prefix_list_id
+    try:
+        return str(parse_network(text)) == exposure.cidr
+    except ValueError:
+        return False
+
+
+# The patch
+
+
+def _patch(
+    search: _Search,
+    groups: Sequence[TerraformGroup],
+    matches: Mapping[Exposure, Sequence[_Match]],
+    frozen: bool,
+) -> tuple[TerraformPatch, dict[Exposure, Narrowing]]:
+    """Patch every literal source that is in one place alone."""
+    together: dict[tuple[int, int], tuple[_Match, dict[int, Hcl], set[str], list[Exposure]]] = {}
+    for exposure, found in matches.items():
+        if len(found) != 1 or frozen or exposure.prefix_list_id:
+            continue
+        match = found[0]
+        if _why_not(search.configurations, match) or match.source is None:
+            continue
+        key = (id(match.rule), id(match.source))
+        entry = together.setdefault(key, (match, {}, set(), []))
+        entry[1].update({item.start: item for item in match.items})
+        entry[2].update(match.pieces)
+        entry[3].append(exposure)
+    narrowed: dict[Exposure, Narrowing] = {}
+    for match, items, pieces, exposures in together.values():
+        if match.source is not None and not _shared(search, match, items, matches):
+            narrowing = Narrowing(match.rule, match.source, tuple(items.values()), tuple(sorted(pieces)))
+            narrowed |= dict.fromkeys(exposures, narrowing)
+    ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
+    hit = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
+    rules = [rule for group in groups for rule in group.rules] or search.rules
+
+    def admits(rule: TerraformRule, replacement: str) -> bool:
+        return any(
+            other is not rule and other.traffic == rule.traffic and _stays(other, replacement, hit) for other in rules
+        )
+
+    def taken(rule: TerraformRule) -> set[str]:
+        blocks = search.configurations.blocks(rule.context.folder, "resource")
+        return {block.labels[-1] for _, block in blocks if block.labels}
+
+    return patch_terraform(ordered, search.replacements, admits, taken), narrowed
+
+
+def _stays(rule: TerraformRule, replacement: str, hit: set[tuple[str, int]]) -> bool:
+    """Whether a rule that is always there admits a replacement by a literal that is not taken away."""
+    if rule.shape == "dynamic" or rule.resource.get("count") is not None or rule.resource.get("for_each") is not None:
+        return False
+    for source in rule.sources:
+        node = source.value.node
+        for item in [] if node is None else node.items or [node]:
+            if item.kind != "string" or (source.value.file.path, item.start) in hit:
+                continue
+            if any(covers(piece.strip(), replacement) for piece in item.value.split(",")):
+                return True
+    return False
+
+
+def _why_not(configurations: Configurations, match: _Match) -> str:
+    """Why a match is pointed at; empty: its literals can be patched."""
+    rule, source = match.rule, match.source
+    if rule_ignores_changes(rule):
+        return "lifecycle.ignore_changes: Terraform leaves this source as it is in EC2"
+    if rule.shape == "dynamic":
+        return _dynamic_decider(configurations, rule, source)
+    if source is None or not match.sure:
+        return f"its ports are not literal, at {rule.where}"
+    if not match.items or not source.value.patchable:
+        told = [text for _, text in source.value.steps]
+        unknown = [source.value.unknown] if source.value.unknown else []
+        each = rule.resource.get("for_each")
+        if source.value.unknown.startswith("each.") and each is not None:
+            place = configurations.resolve(each, rule.file, rule.context)
+            unknown.append(f"for_each at {rule.file.path}:{line_of(rule.file.text, each.start)}")
+            told += [text for _, text in place.steps]
+        return f"{', '.join([*unknown, *told]) or 'an expression'} decides it, used at {rule.where}"
+    return ""
+
+
+def _dynamic_decider(configurations: Configurations, rule: TerraformRule, source: SourceList | None) -> str:
+    """What decides a rule that an expression makes: what it is made for each of, or the argument with its sources."""
+    found: list[str] = []
+    for dynamic in rule.resource.blocks("dynamic"):
+        value = dynamic.get("for_each")
+        if value is not None and any(content is rule.node for content in dynamic.blocks("content")):
+            at = f"{rule.file.path}:{line_of(rule.file.text, value.start)}"
+            told = configurations.resolve(value, rule.file, rule.context)
+            found.append(f"dynamic block for each of {''.join(value.tokens) or 'a literal'} at {at}")
+            found += [text for _, text in told.steps]
+    if source is not None and source.attribute is not None and not found:
+        name = source.attribute.name
+        found.append(f"{name} at {rule.file.path}:{line_of(rule.file.text, source.attribute.start)}, with named rules,")
+    if source is not None:
+        found += [text for _, text in source.value.steps]
+        found += [source.value.unknown] if source.value.unknown else []
+    return f"{', '.join(found) or 'an expression'} decides it, used at {rule.where}"
+
+
+def _shared(
+    search: _Search, match: _Match, items: Iterable[int], matches: Mapping[Exposure, Sequence[_Match]]
+) -> list[str]:
+    """The rules that the same literals decide, and that do not expose."""
+    source = match.source
+    if source is None:
+        return []
+    starts = set(items)
+    exposing = {id(found.rule.node) for each in matches.values() for found in each if found.items}
+    shared: dict[str, None] = {}
+    everything = [*(rule for group in search.groups for rule in group.rules), *search.rules]
+    for rule in everything:
+        if id(rule.node) in exposing:
+            continue
+        for other in rule.sources:
+            node = other.value.node
+            if node is None or other.value.file.path != source.value.file.path:
+                continue
+            if starts & {item.start for item in (node.items or [node])}:
+                shared[f"{traffic_text(*rule.traffic) if rule.traffic else 'a rule'} at {rule.where}"] = None
+    return list(shared)
+
+
+def _rule_place(
+    search: _Search,
+    exposure: Exposure,
+    found: Sequence[_Match],
+    chosen: Sequence[_Candidate],
+    narrowed: Mapping[Exposure, Narrowing],
+    patch: TerraformPatch,
+    frozen: bool,
+) -> RulePlace | None:
+    if not found:
+        return None
+    listed = f"{exposure.cidr} is an entry of prefix list {exposure.prefix_list_id}" if exposure.prefix_list_id else ""
+    if len(found) > 1:
+        evidence = tuple(f"{match.rule.address} at {match.where} may be it" for match in found)
+        return RulePlace(exposure, Place(evidence=evidence), Edit.NONE, listed)
+    match = found[0]
+    exact = bool(chosen) and chosen[0].exact and match.rank == 2
+    sure = Confidence.EXACT if exact else Confidence.LIKELY if match.sure else Confidence.HINT
+    evidence = (
+        *(chosen[0].evidence if chosen else (f"{match.rule.address} names the group",)),
+        f"its ports{' and source are' if match.items else ' are'} those of the rule at {match.rule.where}"
+        if match.sure
+        else f"the rule at {match.rule.where} may have its ports",
+    )
+    steps = tuple(text for _, text in match.source.value.steps) if match.source else ()
+    place = Place(Kind.TERRAFORM, sure, match.where, (*evidence, *steps))
+    notes = [listed] if listed else []
+    narrowing = narrowed.get(exposure)
+    if narrowing is not None and narrowing not in patch.refused:
+        if rest := patch.rest.get(narrowing, ()):
+            notes.append(f"{', '.join(rest)} do not fit into it and need rules of their own")
+        return RulePlace(exposure, place, Edit.PATCH, "; ".join(notes))
+    if narrowing is not None:
+        notes.append(f"{match.where}: {patch.refused[narrowing]}")
+    elif frozen:
+        notes.append("lifecycle.ignore_changes: Terraform leaves the ingress rules as they are in EC2")
+    elif why := _why_not(search.configurations, match):
+        notes.append(why)
+    elif exposure.prefix_list_id:
+        notes.append(f"change the list, or take it out at {match.rule.where}")
+    else:
+        starts = [item.start for item in match.items]
+        notes.append(f"it decides also {', '.join(_shared(search, match, starts, {exposure: [match]}))}")
+    return RulePlace(exposure, place, Edit.POINTER, "; ".join(notes))
+
+
+def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mapping[Exposure, Narrowing]) -> list[str]:
+    """What makes several groups, or rules, of one place."""
+    found: dict[str, None] = {}
+    for narrowing in narrowed.values():
+        if (uses := _uses(search, narrowing)) > 1:
+            rule = narrowing.rule
+            text = f"{rule.address} at {rule.where} makes {uses} groups: its module is used {uses} times."
+            found[text] = None
+    blocks = [(group.block, group.file, group.context) for group in groups]
+    blocks += [(n.rule.resource, n.rule.file, n.rule.context) for n in narrowed.values()]
+    for block, file, context in blocks:
+        lineage: list[tuple[Hcl, TerraformFile]] = [(block, file)]
+        above: Context | None = context
+        while above is not None and above.call is not None:
+            lineage.append((above.call[1], above.call[0]))
+            above = above.parent
+        for each, where in lineage:
+            for key in ("count", "for_each"):
+                attribute = each.attribute(key)
+                if attribute is not None:
+                    at = f"{where.path}:{line_of(where.text, attribute.start)}"
+                    found[f"{key} at {at} makes several of it: this changes all of them."] = None
+    return list(found)
+
+
+def _uses(search: _Search, narrowing: Narrowing) -> int:
+    """In how many uses of a folder the same literal counts."""
+    path, start = narrowing.source.value.file.path, narrowing.items[0].start
+    contexts = set()
+    for rule in [*(rule for group in search.groups for rule in group.rules), *search.rules]:
+        for source in rule.sources:
+            node = source.value.node
+            if node is None or source.value.file.path != path:
+                continue
+            if start in [item.start for item in (node.items or [node])]:
+                contexts.add(id(rule.context))
+    return len(contexts)

@@ -1,0 +1,138 @@
+"""After-care: people are told whom a change cut off.
+
+What the job `usage` kept (`library.issues.after_care`) goes to the ticket, closed or not, and to the owner in Slack,
+each once a day at most. With neither JIRA nor Slack the console shows it. What was told is recorded at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import UnreadableIssueError
+from library.documents.document import Bullets, Document, Section, fitted, paragraph, plain_text
+from library.documents.jira_markup import jira_markup
+from library.documents.slack_message import Alert, literal
+from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences
+from library.issues.issue import Issue
+from library.issues.times import format_time
+from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
+from library.notifications.jira_connection import JiraError
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+    from library.jobs.command_line import Selection
+    from reporting.read import ReportSummary
+    from reporting.run import Services
+
+HEADING = "Cut off"
+TITLE = "Hammer sees whom a change cut off"
+
+
+def tell_after_care(
+    config: Configuration, services: Services, accounts: Iterable[str], selection: Selection, summary: ReportSummary
+) -> None:
+    """Tell what there is to tell of the issues that are selected.
+
+    Args:
+        config: the configuration.
+        services: what the run works with.
+        accounts: the accounts.
+        selection: the issues that are selected.
+        summary: gets what was told, and what could not be.
+    """
+    now = services.now()
+    waiting: dict[str, list[Alert]] = {}
+    to_owner: dict[str, tuple[Issue, AfterCare]] = {}
+    for account_id in accounts:
+        for care in _kept(services, account_id):
+            services.renew()
+            issue = _issue(services, account_id, care, selection, summary)
+            if issue is None:
+                continue
+            if care.is_news(care.told_ticket, now):
+                _tell_ticket(config, services, issue, care, now, summary)
+            if services.slack is not None and care.is_news(care.told_owner, now):
+                to_owner[issue_key(issue)] = (issue, care)
+                alert = _alert(config, services, issue, care)
+                for destination in destinations_of(config, issue):
+                    waiting.setdefault(destination, []).append(alert)
+    if services.slack is None or not waiting:
+        return
+
+    def delivered(_: str, keys: frozenset[str]) -> None:
+        for key in keys & to_owner.keys():
+            _record(services, *to_owner[key], "told_owner", now, summary)
+
+    sent = broadcast(services.slack, config.slack.default_channel, TITLE, waiting, delivered)
+    summary.notes += sent.notes
+    for problem in sent.problems:
+        summary.problem(problem)
+
+
+def document_of(issue: Issue, care: AfterCare) -> Document:
+    """What a ticket's comment says."""
+    first, *rest = after_care_sentences(issue, care)
+    return (Section("", (paragraph(first), Bullets(tuple(rest)))),)
+
+
+def _kept(services: Services, account_id: str) -> Iterable[AfterCare]:
+    condition = "account_id = :account AND begins_with(issue_id, :prefix)"
+    for item in services.table.items.query(condition, {":account": account_id, ":prefix": ITEM_PREFIX}):
+        if (care := AfterCare.from_item(item)) is not None:
+            yield care
+
+
+def _issue(
+    services: Services, account_id: str, care: AfterCare, selection: Selection, summary: ReportSummary
+) -> Issue | None:
+    try:
+        issue = services.table.get(account_id, care.issue_id)
+    except UnreadableIssueError as error:
+        summary.problem(str(error))
+        return None
+    # A group that was restored, or opened and changed again since, is no longer about this change.
+    if issue is None or issue.timestamps.remediated != care.changed:
+        return None
+    return issue if selection.takes(account_id, issue.details.region, issue.issue_id) else None
+
+
+def _tell_ticket(
+    config: Configuration, services: Services, issue: Issue, care: AfterCare, now: datetime, summary: ReportSummary
+) -> None:
+    document = document_of(issue, care)
+    ticket = str(issue.jira_details.get("ticket") or "")
+    if services.jira is not None and ticket:
+        try:
+            services.jira.comment(ticket, fitted(document, jira_markup, config.jira.text_field_character_limit))
+        except JiraError as error:
+            summary.problem(f"{issue.issue_id}: no comment on {ticket}: {error}")
+            return
+    elif services.jira is None and services.slack is None:
+        services.say(plain_text(document))
+    else:
+        return
+    summary.count("cut off")
+    _record(services, issue, care, "told_ticket", now, summary)
+
+
+def _alert(config: Configuration, services: Services, issue: Issue, care: AfterCare) -> Alert:
+    first, *rest = after_care_sentences(issue, care)
+    line = f"{issue_line(config, services.jira, issue)}: {literal(first)}"
+    return Alert(issue_key(issue), HEADING, issue_subject(issue), line, tuple(literal(each) for each in rest))
+
+
+def _record(
+    services: Services, issue: Issue, care: AfterCare, attribute: str, now: datetime, summary: ReportSummary
+) -> None:
+    try:
+        services.table.items.update(
+            issue.account_id,
+            f"{ITEM_PREFIX}{care.issue_id}",
+            {attribute: format_time(now)},
+            condition="attribute_exists(issue_id)",
+        )
+    except AWS_ERRORS as error:
+        summary.problem(f"{issue.issue_id}: what was told could not be recorded: {explain(error)}")

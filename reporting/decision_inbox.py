@@ -1,0 +1,281 @@
+"""What happens when somebody presses a button in Slack, or sends a view: from the payload to the decision.
+
+Only the button's value, the fields of the view and the user's id decide. Where the message is, and what it says, only
+tells where to answer. A refusal is told to that person alone; a decision is shown by every message of the issue.
+
+Slack wants an answer within 3 seconds, and nothing may be changed before it: `acknowledgement` is pure and says what
+the answer carries; `handle` does the rest, after the answer was sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from library.aws.conditional_writes import ConflictError
+from library.aws.decision_messages import ButtonMessage
+from library.aws.decisions import Decisions, Outcome
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import UnreadableIssueError
+from library.config.decisions import limits_of
+from library.documents.slack_message import cut, literal
+from library.documents.text import printable
+from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
+from library.issues.decisions import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
+from library.notifications.slack_connection import SlackError
+from library.notifications.slack_people import Presser, SlackPeople
+from reporting.decision_news import DecisionNews
+from reporting.decisions import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
+
+if TYPE_CHECKING:
+    from library.aws.issue_table import IssueTable
+    from library.config import Configuration
+    from library.issues.issue import Issue
+    from library.notifications.jira_client import JiraClient
+    from library.notifications.slack_connection import SlackClient, SlackConnection
+
+_log = logging.getLogger(__name__)
+
+_ANSWER_LIMIT = 3000
+_TABLE_ERRORS = (ConflictError, UnreadableIssueError, *AWS_ERRORS)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What somebody wants, read from a payload of Slack's. Texts are untrusted input.
+
+    Attributes:
+        value: the button's value, read.
+        raw_value: the same, as the button carries it.
+        presser: who.
+        key: tells this press from every other, also where Slack sends it twice.
+        trigger_id: opens a view, within 3 seconds; empty: it opens none.
+        place: channel and time of the message; empty: unknown.
+        until: as a view has it, or empty.
+        submitted: whether a view was sent.
+    """
+
+    kind: DecisionKind
+    value: ButtonValue
+    raw_value: str
+    presser: Presser
+    key: str
+    trigger_id: str = ""
+    place: tuple[str, str] = ("", "")
+    until: str = ""
+    reason: str = ""
+    owner: str = ""
+    submitted: bool = False
+
+    @property
+    def until_date(self) -> date | None:
+        """The day that the view names; None: none, or something that is no day."""
+        try:
+            return date.fromisoformat(self.until) if _DATE.fullmatch(self.until) else None
+        except ValueError:
+            return None
+
+
+def read_press(payload: Mapping[str, Any], app_id: str) -> Press | None:
+    """Read a payload; None: it is none of Hammer's.
+
+    Args:
+        payload: of an envelope.
+        app_id: the app's own id; empty: unknown.
+    """
+    if app_id and payload.get("api_app_id") not in (None, app_id):
+        return None
+    try:
+        if payload.get("type") == "block_actions":
+            return _read_button_press(payload)
+        if payload.get("type") == "view_submission":
+            return _read_view(payload)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        _log.warning("a payload of Slack's is not understood: %s", error)
+    return None
+
+
+def _read_button_press(payload: Mapping[str, Any]) -> Press | None:
+    for action in payload["actions"]:
+        kind = KINDS.get(str(action.get("action_id")))
+        value = read_button(action.get("value"))
+        if kind is None or value is None:
+            continue
+        presser, container = Presser.of(payload), payload.get("container") or {}
+        channel = payload.get("channel") or {}
+        place = (str(container.get("channel_id") or channel.get("id") or ""), str(container.get("message_ts") or ""))
+        told_apart = (presser.user_id, str(action.get("action_ts") or payload.get("trigger_id")), ACTIONS[kind])
+        return Press(
+            kind=kind,
+            value=value,
+            raw_value=str(action["value"]),
+            presser=presser,
+            key=_key("press", *told_apart),
+            trigger_id=str(payload.get("trigger_id") or ""),
+            place=place,
+        )
+    return None
+
+
+def _read_view(payload: Mapping[str, Any]) -> Press | None:
+    view = payload["view"]
+    kind = KINDS.get(str(view.get("callback_id")))
+    raw_value, place = _read_metadata(view.get("private_metadata"))
+    value = read_button(raw_value)
+    if kind is None or kind not in WITH_VIEW or value is None:
+        return None
+    presser = Presser.of(payload)
+    fields = {name: field_of(view, name) for name in ("until", "reason", "owner")}
+    view_id = str(view.get("id") or json.dumps([raw_value, fields], sort_keys=True))
+    key = _key("view", presser.user_id, view_id, *(() if view.get("id") else (str(payload.get("trigger_id")),)))
+    return Press(kind, value, raw_value, presser, key, place=place, submitted=True, **fields)
+
+
+def _read_metadata(text: object) -> tuple[str, tuple[str, str]]:
+    """The button's value, and where its message is."""
+    if not isinstance(text, str):
+        return "", ("", "")
+    try:
+        metadata = json.loads(text)
+    except ValueError:
+        return text, ("", "")
+    if not isinstance(metadata, dict):
+        return "", ("", "")
+    return str(metadata.get("value")), (str(metadata.get("channel") or ""), str(metadata.get("ts") or ""))
+
+
+def _key(*parts: str) -> str:
+    return f"slack:{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}"
+
+
+def acknowledgement(press: Press | None, config: Configuration, today: date) -> dict[str, Any] | None:
+    """What the answer to an envelope carries: what is wrong with a view's fields; None: nothing.
+
+    Args:
+        press: what was read of the envelope.
+        config: the configuration.
+        today: the day in UTC.
+    """
+    if press is None or not press.submitted:
+        return None
+    limits = limits_of(config, press.value.account_id)
+    wrong = wrong_fields(press.kind, limits, today, until=press.until_date, reason=press.reason, owner=press.owner)
+    return {"response_action": "errors", "errors": wrong} if wrong else None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Carries out what people press.
+
+    Attributes:
+        config: gives the configuration as it is now.
+        table: the issues.
+        connect: makes a connection to Slack; `True`: one that does not wait long for an answer.
+        slack: makes Slack of a connection.
+        jira: makes JIRA of a configuration; None: it is off.
+        restore: carries out the restore that is decided in an issue, if it can be now.
+        now: the clock, in UTC.
+    """
+
+    config: Callable[[], Configuration]
+    table: IssueTable
+    connect: Callable[[bool], SlackConnection]
+    slack: Callable[[SlackConnection], SlackClient]
+    jira: Callable[[Configuration], JiraClient | None]
+    restore: Callable[[Issue], None]
+    now: Callable[[], datetime]
+
+    def handle(self, press: Press) -> None:
+        """Do what somebody wants, or say why not. What goes wrong is logged, and told to that person."""
+        quick = self.connect(True)
+        try:
+            config = self.config()
+            issue = self.table.get(press.value.account_id, press.value.group_id)
+        except _TABLE_ERRORS as error:
+            self._answer(quick, press, f"It could not be read what the issue is now: {explain(error)}. Try again.")
+            return
+        if issue is None or issue.details.region != press.value.region:
+            self._answer(quick, press, "There is no such issue any more.")
+            return
+        request = self._request(press, SlackPeople(quick).rights(config, issue, press.presser))
+        if press.kind in WITH_VIEW and not press.submitted:
+            limits = limits_of(config, issue.account_id)
+            if not why_not(issue, request, limits, self.now(), fields=False):
+                self._open_view(quick, press, issue, config)
+                return
+        self._decide(quick, press, request, config)
+
+    def _request(self, press: Press, rights: Rights) -> Request:
+        return Request(
+            kind=press.kind,
+            by=press.presser.user_id,
+            via=Via.SLACK,
+            at=self.now(),
+            seen=press.value.seen,
+            rights=rights,
+            reason=press.reason[:TEXT_LIMIT],
+            until=press.until_date,
+            owner=press.owner,
+            key=press.key,
+        )
+
+    def _open_view(self, quick: SlackConnection, press: Press, issue: Issue, config: Configuration) -> None:
+        today, days = self.now().date(), config.decisions.exempt_days
+        view = view_of(press.kind, press.raw_value, press.place, issue, days, today)
+        try:
+            self.slack(quick).open_view(press.trigger_id, view)
+        except SlackError as error:
+            _log.warning("no view was opened: %s", error)
+            self._answer(quick, press, f"The form could not be opened ({error}). Press again.")
+
+    def _decide(self, quick: SlackConnection, press: Press, request: Request, config: Configuration) -> None:
+        limits = limits_of(config, press.value.account_id)
+        try:
+            outcome = Decisions(self.table, self.now).carry_out(
+                press.value.account_id, press.value.group_id, request, limits
+            )
+        except _TABLE_ERRORS as error:
+            self._answer(quick, press, f"Nobody knows whether it was recorded: {explain(error)}. Look again.")
+            return
+        if outcome is None:
+            self._answer(quick, press, "There is no such issue any more.")
+            return
+        if outcome.refusal and not outcome.repeated:
+            self._answer(quick, press, f"Not done: {outcome.refusal}.")
+        self.follow_up(outcome, press.place, config)
+
+    def follow_up(self, outcome: Outcome, place: tuple[str, str], config: Configuration) -> None:
+        """Do what follows from a decision: a restore, the ticket's comment, the messages."""
+        issue = outcome.issue
+        if outcome.pending:
+            self.restore(issue)
+        try:
+            # The message that was pressed may be one of which nobody could record that it was sent.
+            if all(place):
+                self.news(config).messages.add(issue.account_id, issue.issue_id, ButtonMessage(*place))
+            issue = self.table.get(issue.account_id, issue.issue_id) or issue
+        except _TABLE_ERRORS as error:
+            _log.error("%s: its messages are not rewritten yet: %s", issue.place, explain(error))
+            return
+        for problem in self.news(config).tell(issue):
+            _log.warning("%s", printable(problem))
+
+    def news(self, config: Configuration) -> DecisionNews:
+        """The ways to reach people."""
+        return DecisionNews(config, self.table, self.jira(config), self.slack(self.connect(False)), self.now)
+
+    def _answer(self, quick: SlackConnection, press: Press, text: str) -> None:
+        """Tell the person who pressed, and nobody else."""
+        channel, ts = press.place
+        shown = cut(literal(text), _ANSWER_LIMIT)
+        try:
+            self.slack(quick).post_ephemeral(channel, press.presser.user_id, shown)
+        except SlackError as error:
+            _log.warning("%s could not be told (%s %s): %s", press.presser.user_id, channel, ts, error)

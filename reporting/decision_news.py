@@ -1,0 +1,232 @@
+"""Tells people what was decided: a comment on the ticket, its assignee, the new owner in Slack, rewritten messages.
+
+Whichever process comes next does this: the one that carried the decision out, the service that listens to Slack, or the
+next reporting run. What is still to be told is in the issue's item; a process claims it before it tells it, and looks
+for its own comment before it writes one, so a process that dies leaves nothing untold and nothing is told twice.
+
+`DecisionNews.tell` does not raise because JIRA or Slack cannot be reached: it returns what could not be done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from library.aws.conditional_writes import ConflictError
+from library.aws.decision_messages import ButtonMessage, DecisionMessages
+from library.aws.decisions import Decisions
+from library.aws.failures import AWS_ERRORS, explain
+from library.documents.document import fitted
+from library.documents.jira_markup import jira_markup
+from library.documents.text import printable
+from library.issues.decision_record import Decision, DecisionKind, Untold
+from library.notifications.broadcast import issue_line
+from library.notifications.jira_connection import JiraError
+from library.notifications.slack_connection import SlackDestinationError, SlackError
+from reporting.decisions import IssueMessage, comment, issue_message
+
+if TYPE_CHECKING:
+    from library.aws.issue_table import IssueTable
+    from library.config import Configuration
+    from library.issues.issue import Issue
+    from library.notifications.jira_client import JiraClient
+    from library.notifications.slack_connection import SlackClient
+
+_REWRITES = 5  # of one message, while its issue keeps changing
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionNews:
+    """Ways to reach people.
+
+    Attributes:
+        config: the configuration.
+        table: the issues.
+        jira: JIRA; None: off.
+        slack: Slack; None: off.
+        now: the clock, in UTC.
+    """
+
+    config: Configuration
+    table: IssueTable
+    jira: JiraClient | None
+    slack: SlackClient | None
+    now: Callable[[], datetime]
+
+    @property
+    def messages(self) -> DecisionMessages:
+        """The messages with buttons."""
+        return DecisionMessages(self.table.items, self.now)
+
+    def tell(self, issue: Issue) -> list[str]:
+        """Tell what is still to be told of an issue, and rewrite its messages that show something else.
+
+        Returns:
+            What could not be told, one line each. Another run tries again.
+        """
+        problems: list[str] = []
+        try:
+            issue, taken = Decisions(self.table, self.now).claim_untold(issue)
+            if taken:
+                left = [self._tell_one(issue, untold, problems) for untold in taken]
+                issue = Decisions(self.table, self.now).told(issue, left, taken)
+            self.rewrite(issue, problems)
+        except (ConflictError, *AWS_ERRORS) as error:
+            problems.append(f"{issue.place}: what was decided could not be told: {explain(error)}")
+        return problems
+
+    def _tell_one(self, issue: Issue, untold: Untold, problems: list[str]) -> Untold:
+        """Tell one decision. Returns what is left to tell of it."""
+        if untold.ticket and self._ticket_told(issue, untold, problems):
+            untold = replace(untold, ticket=False)
+        if untold.slack and self._new_owner_told(issue, untold.decision, problems):
+            untold = replace(untold, slack=False)
+        return untold
+
+    def _ticket_told(self, issue: Issue, untold: Untold, problems: list[str]) -> bool:
+        """Comment on the ticket, assign it, and take the label off. Returns whether nothing is left to do."""
+        if self.jira is None:
+            return True
+        key = str(issue.jira_details.get("ticket") or "")
+        if not key:
+            return not issue.status.is_exposed  # the ticket that is filed later gets it
+        decision = untold.decision
+        try:
+            self._comment(issue, key, untold, problems)
+            if decision.kind is DecisionKind.NOT_MINE and decision.is_done:
+                self._assign(key, decision.owner, problems)
+            if untold.label:
+                self.jira.edit_labels(key, remove=[untold.label])
+        except JiraError as error:
+            problems.append(f"{issue.place}: what was decided is not in {key} yet: {error}")
+            return error.status == 404
+        return True
+
+    def _comment(self, issue: Issue, key: str, untold: Untold, problems: list[str]) -> None:
+        if self.jira is None:
+            return
+        # JIRA Cloud gives back another text than it was given: the comment is known again by its marker.
+        text = f"{issue.account_id} {issue.issue_id} {untold.number}"
+        marker = f"decision {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        limit = self.config.jira.text_field_character_limit - len(marker) - 20
+        body = fitted(comment(untold.decision), jira_markup, limit)
+        if not self.jira.has_comment(key, marker):
+            try:
+                self.jira.comment(key, f"{body.rstrip()}\n\nReference: {marker}\n")
+            except JiraError as error:
+                if not error.refuses_text:
+                    raise
+                problems.append(f"{key} takes no comment on what was decided: {error}")
+
+    def _assign(self, key: str, owner: str, problems: list[str]) -> None:
+        if self.jira is None or owner.startswith("#"):
+            return  # a channel is Slack's business
+        try:
+            user = self.jira.users.assignable(key.rpartition("-")[0], owner)
+            if user is None:
+                problems.append(f"{key} is not assigned to {printable(owner)}: JIRA knows no such user, or several")
+                return
+            self.jira.assign(key, user)
+        except JiraError as error:
+            if error.may_pass:
+                raise
+            problems.append(f"{key} is not assigned to {printable(owner)}: {error}")
+
+    def _new_owner_told(self, issue: Issue, decision: Decision, problems: list[str]) -> bool:
+        if self.slack is None:
+            return True
+        try:
+            self.post(issue, self.slack.channel(decision.owner))
+        except SlackDestinationError as error:
+            default = self.config.slack.default_channel
+            problems.append(f"{printable(decision.owner)}: {error}; {default} is told instead")
+            try:
+                self.post(issue, default)
+            except SlackError as failed:
+                problems.append(f"{issue.place}: {default} was not told who owns it: {failed}")
+                return failed.may_have_arrived
+        except SlackError as error:
+            problems.append(f"{issue.place}: the new owner was not told: {error}")
+            return error.may_have_arrived
+        return True
+
+    def post(self, issue: Issue, channel: str) -> None:
+        """Send the message of an issue, with its buttons where somebody listens. Raises SlackError."""
+        if self.slack is None:
+            return
+        message = self.message(issue)
+        # Without buttons at first: where this process dies before it could keep the message, nobody can press them.
+        where, ts = self.slack.post(channel, message.text, message.blocks[:1])
+        if self.has_buttons and ts:
+            self.messages.add(issue.account_id, issue.issue_id, ButtonMessage(where, ts))
+
+    @property
+    def has_buttons(self) -> bool:
+        """Whether messages have buttons: somebody may listen to them."""
+        return self.slack is not None and self.config.decisions.enabled and self.slack.has_app_token
+
+    def message(self, issue: Issue) -> IssueMessage:
+        """The message of an issue as it is now."""
+        line = issue_line(self.config, self.jira, issue)
+        return issue_message(self.config, issue, line, self.now().date())
+
+    def rewrite(self, issue: Issue, problems: list[str]) -> None:
+        """Rewrite the messages of an issue that show something else than it is.
+
+        Raises:
+            ConflictError, ClientError, BotoCoreError: the table could not be read or written.
+        """
+        if self.slack is None:
+            return
+        found = self.messages.of_issue(issue.account_id, issue.issue_id)
+        for message in found.messages:
+            if message.claims or message.shown != self.message(issue).digest:
+                issue = self._rewrite(issue, message, problems)
+
+    def _rewrite(self, issue: Issue, kept: ButtonMessage, problems: list[str]) -> Issue:
+        """Rewrite one message until it shows the issue as it is. Returns the issue as it is."""
+        messages, place = self.messages, (issue.account_id, issue.issue_id)
+        for _ in range(_REWRITES):
+            claim = messages.claim(*place, kept.key)
+            # Read after the claim: what changes after this read is seen below, or by whoever sees the claim.
+            issue = self.table.get(*place) or issue
+            message = self.message(issue)
+            keep = True
+            try:
+                self._update(kept, message)
+            except SlackDestinationError:
+                keep = False  # the message is gone, or it cannot be rewritten any more
+            except SlackError as error:
+                problems.append(f"{issue.place}: a message in Slack still shows what was before: {error}")
+                messages.rewritten(*place, kept.key, claim, "", keep=True)
+                return issue
+            fresh = self.table.get(*place)
+            messages.rewritten(*place, kept.key, claim, message.digest, keep=keep)
+            if fresh is None or not keep or self.message(fresh).digest == message.digest:
+                return issue
+        return issue
+
+    def _update(self, kept: ButtonMessage, message: IssueMessage) -> None:
+        if self.slack is not None:
+            self.slack.update(kept.channel, kept.ts, message.text, message.blocks)
+
+    def tell_all(self, account_id: str) -> list[str]:
+        """Rewrite every message of an account that shows something else than its issue is, and tell what is untold.
+
+        Raises:
+            ConflictError, ClientError, BotoCoreError: the table could not be read.
+        """
+        found = list(self.messages.of_account(account_id))
+        issues = self.table.get_many(account_id, [each.group_id for each in found], unreadable=lambda _: None)
+        problems: list[str] = []
+        for each in found:
+            issue = issues.get(each.group_id)
+            if issue is None:
+                continue
+            shown = self.message(issue).digest
+            if issue.decided.outbox or any(kept.claims or kept.shown != shown for kept in each.messages):
+                problems += self.tell(issue)
+        return problems

@@ -1,0 +1,346 @@
+"""The service that takes decisions from Slack: `python -m reporting.listen_for_decisions`, or `hammer listen`.
+
+It holds a Socket Mode connection (`reporting.slack_socket`), acknowledges what comes, and then does what somebody
+pressed (`reporting.decision_inbox`). It runs until it is told to stop by SIGTERM or SIGINT, and ends
+
+- with 2 where decisions or Slack are off, or the secret has no `app_token`;
+- with 1 where Slack refuses the token or Socket Mode is switched off: to connect again would not help.
+
+More than one may run; Slack gives each press to one of them. All state is in the issue table.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import IssueTable
+from library.aws.listener_records import ListenerRecords
+from library.aws.lock import this_process
+from library.aws.secrets import SecretError, SecretReader
+from library.aws.session import Sessions
+from library.config import Configuration, ConfigurationError
+from library.config.loader import with_organization
+from library.issues.issue import Issue, Status
+from library.jobs.command_line import ConfigOption, Exit, WrongUsageError, application, read_configuration, run
+from library.jobs.host_logs import host_logging, logs_client
+from library.notifications.clients import open_jira
+from library.notifications.slack_connection import SlackClient, SlackConnection
+from reporting.decision_inbox import Inbox, Press, acknowledgement, read_press
+from reporting.slack_socket import Hello, Listening, SlackSession, SocketStoppedError
+
+if TYPE_CHECKING:
+    from library.aws.secrets import SlackSecret
+
+STREAM = "reporting.listen_for_decisions"
+_log = logging.getLogger(__name__)
+
+_RELOAD_EVERY = timedelta(minutes=1)
+_WORKERS = 4
+_QUICK_WAIT_S = 0.2  # a person waits for the answer
+_RESTORE_TIMEOUT_S = 3600
+
+
+def command(config: ConfigOption = None) -> None:
+    """Take decisions about issues from Slack (Socket Mode). Runs until it is stopped."""
+    configuration = read_configuration(config)
+    if reason := why_not_listening(configuration):
+        raise WrongUsageError(reason)
+    aws = configuration.aws
+    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
+    secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
+    try:
+        secret = secrets.slack(configuration.slack.secret)
+    except SecretError as error:
+        raise WrongUsageError(str(error)) from error
+    if not secret.app_token:
+        raise WrongUsageError(
+            "the secret of Slack has no app_token: decisions in Slack need an app-level token (xapp-…) with the scope "
+            "connections:write"
+        )
+    configuration = with_organization(configuration, sessions)
+    with host_logging(STREAM, lambda: logs_client(aws.region)):
+        service = Service(configuration, config, sessions, secrets, secret)
+        try:
+            service.run()
+        except SocketStoppedError as error:
+            service.note(str(error))
+            _log.error("%s", error)
+            typer.echo(f"hammer: {error}", err=True)
+            raise typer.Exit(Exit.INCOMPLETE) from None
+        except WrongUsageError as error:
+            service.note(error.message)
+            raise
+
+
+def why_not_listening(config: Configuration) -> str:
+    """Why a configuration has nothing to listen to; empty: it has."""
+    if not config.decisions.enabled:
+        return "decisions are off (decisions.enabled): nobody decides in Slack"
+    if not config.slack.enabled:
+        return "Slack is off (slack.enabled): nobody decides in Slack"
+    return ""
+
+
+@dataclass(slots=True)
+class Service:
+    """The service, in one process.
+
+    Attributes:
+        config: as it was read last.
+        place: where it is read from; None: where the environment says.
+        sessions: give the clients.
+        secrets: give the login of JIRA.
+        secret: the login of Slack.
+    """
+
+    config: Configuration
+    place: str | None
+    sessions: Sessions
+    secrets: SecretReader
+    secret: SlackSecret
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _app_id: str = ""
+    _table: IssueTable = field(init=False)
+    _records: ListenerRecords = field(init=False)
+    _inbox: Inbox = field(init=False)
+    _workers: ThreadPoolExecutor = field(init=False)
+    _reloaded: datetime = field(init=False)
+    _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
+    _restoring: threading.Lock = field(default_factory=threading.Lock)
+    _begun: set[Future[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._table = IssueTable(self.sessions.client("dynamodb"), self.config.secgrp_unrestricted_access.table_name)
+        self._records = ListenerRecords(self._table.items, self.config.aws.main_account_id, _now)
+        self._workers = ThreadPoolExecutor(_WORKERS)
+        self._reloaded = _now()
+        self._inbox = Inbox(
+            config=self._fresh_config,
+            table=self._table,
+            connect=lambda quick: SlackConnection(
+                self.config.slack, lambda: self.secret, _quick_sleep if quick else time.sleep
+            ),
+            slack=SlackClient,
+            jira=lambda config: open_jira(config, self.secrets, time.sleep),
+            restore=self._restore,
+            now=_now,
+        )
+
+    def run(self) -> None:
+        """Listen until a signal stops it.
+
+        Raises:
+            SocketStoppedError: no further connection makes sense.
+            WrongUsageError: decisions were switched off meanwhile.
+        """
+        listening = Listening(
+            open_session=lambda: SlackSession(
+                self.config.slack.base_url, self.secret.app_token, self._answer, self._acknowledged
+            ),
+            wait=self._wait,
+            now=_now,
+            connected=self._connected,
+            failed=self._failed,
+            tick=self._tick,
+            stopping=self.stopping,
+        )
+        with _stopped_by_signals(self.stopping), self._workers:
+            notify_systemd("READY=1")
+            self._begin(self._catch_up)
+            try:
+                listening.run()
+            finally:
+                notify_systemd("STOPPING=1")
+
+    def drain(self) -> None:
+        """Wait until everything that was pressed so far is done."""
+        while self._begun:
+            for each in list(self._begun):
+                each.result()
+                self._begun.discard(each)
+
+    def _begin(self, work: Callable[..., None], *arguments: object) -> None:
+        """Have a worker do something."""
+        begun = self._workers.submit(work, *arguments)
+        self._begun.add(begun)
+        begun.add_done_callback(self._begun.discard)
+
+    def note(self, problem: str) -> None:
+        """Record why the service is not connected."""
+        try:
+            self._records.failed(problem)
+        except AWS_ERRORS as error:
+            _log.warning("could not be recorded: %s", explain(error))
+
+    def _answer(self, kind: str, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if kind != "interactive":
+            return None
+        return acknowledgement(read_press(payload, self._app_id), self.config, _now().date())
+
+    def _acknowledged(self, kind: str, payload: Mapping[str, Any]) -> None:
+        press = read_press(payload, self._app_id) if kind == "interactive" else None
+        if press is not None:
+            self._begin(self._handle, press)
+
+    def _handle(self, press: Press) -> None:
+        try:
+            self._inbox.handle(press)
+        except Exception:  # noqa: BLE001
+            # One press must not keep the next from being handled; what the table says is true all the same.
+            _log.exception("a press was not handled to its end")
+
+    def _connected(self, hello: Hello) -> None:
+        self._app_id = hello.app_id or self._app_id
+        if hello.connections > 1:
+            _log.warning(
+                "the app has %d connections to Slack: another host, or a laptop, gets a part of what people press",
+                hello.connections,
+            )
+        try:
+            self._records.connected(this_process(), hello.connections)
+        except AWS_ERRORS as error:
+            _log.warning("that it is connected could not be recorded: %s", explain(error))
+
+    def _failed(self, reason: str) -> None:
+        _log.warning("not connected to Slack: %s", reason)
+        self.note(reason)
+
+    def _wait(self, seconds: float) -> None:
+        self.stopping.wait(seconds)
+
+    def _tick(self) -> None:
+        notify_systemd("WATCHDOG=1")
+        if _now() - self._reloaded < _RELOAD_EVERY:
+            return
+        self._reloaded = _now()
+        self._begin(self._restore_waiting)
+        if reason := why_not_listening(self._fresh_config()):
+            raise WrongUsageError(reason)
+
+    def _fresh_config(self) -> Configuration:
+        """The configuration as it is now; as it was last, where it cannot be read."""
+        try:
+            fresh = read_configuration(self.place)
+            if fresh.needs_organization:
+                fresh = fresh.with_accounts(self.config.aws.accounts)  # type: ignore[arg-type]
+            self.config = fresh
+        except (ConfigurationError, *AWS_ERRORS) as error:
+            _log.warning("the configuration cannot be read, and stays as it was: %s", explain(error))
+        return self.config
+
+    def _catch_up(self) -> None:
+        """Do what a process that died left: restores, comments, messages."""
+        try:
+            news = self._inbox.news(self.config)
+            for account_id in self.config.scanned_accounts():
+                for issue in self._table.with_status(account_id, *Status, unreadable=lambda _: None):
+                    if issue.decided.restore:
+                        self._restore(issue)
+                    if issue.decided.outbox:
+                        news.tell(issue)
+                news.tell_all(account_id)
+        except Exception:  # noqa: BLE001 - it goes on listening; the next reporting run does it
+            _log.exception("what an earlier process left is not done yet")
+
+    def _restore(self, issue: Issue) -> None:
+        """Carry out the restore that is decided in an issue, in a process of its own, with the lock of remediation."""
+        key = (issue.account_id, issue.issue_id)
+        self._waiting[key] = None
+        with self._restoring:
+            module = ("-m", "remediation.restore_security_groups", "--decided")
+            group = ("--account", issue.account_id, "--region", issue.details.region, "--group", issue.issue_id)
+            place = ("--config", self.place) if self.place else ()
+            done = subprocess.run(
+                [sys.executable, *module, *place, *group],
+                check=False,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                timeout=_RESTORE_TIMEOUT_S,
+            )
+            _log.info("restore of %s ended with %d", issue.place, done.returncode)
+        fresh = self._table.get(*key)
+        if fresh is None or fresh.decided.restore is None:
+            self._waiting.pop(key, None)
+
+    def _restore_waiting(self) -> None:
+        """Try the restores again that another run of remediation kept from being carried out."""
+        for account_id, group_id in list(self._waiting):
+            try:
+                issue = self._table.get(account_id, group_id)
+                if issue is None or issue.decided.restore is None:
+                    self._waiting.pop((account_id, group_id), None)
+                    continue
+                self._restore(issue)
+                self._inbox.news(self.config).tell(self._table.get(account_id, group_id) or issue)
+            except Exception:  # noqa: BLE001 - it is tried again in a minute
+                _log.exception("a restore that was decided is not carried out yet")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _quick_sleep(seconds: float) -> None:
+    time.sleep(min(seconds, _QUICK_WAIT_S))
+
+
+class _stopped_by_signals:  # noqa: N801 - used as a function is
+    """Have SIGTERM and SIGINT stop the service in the block, after what is being done is done."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._stopping.set()
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def notify_systemd(state: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Tell systemd how the service is (sd_notify(3)); without systemd nobody is told."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to_systemd:
+            to_systemd.sendto(state.encode(), address)
+    except OSError as error:
+        _log.warning("systemd could not be told %s: %s", state, error.strerror)
+
+
+app = application(command)
+
+
+def main() -> None:
+    """Run the service."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+resource "aws_security_group" "web" {
+  name        = "web"
+  description = "Web servers"
+  ingress {
+    description = "p22"
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}

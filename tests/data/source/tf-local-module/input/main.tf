@@ -1,0 +1,11 @@
+module "web" {
+  source = "./sg"
+  name   = "web"
+  cidrs  = ["0.0.0.0/0"]
+}
+
+module "db" {
+  source = "./sg"
+  name   = "db"
+  cidrs  = ["0.0.0.0/0"]
+}

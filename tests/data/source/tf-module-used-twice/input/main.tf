@@ -1,0 +1,9 @@
+module "web" {
+  source = "./sg"
+  name   = "web"
+}
+
+module "db" {
+  source = "./sg"
+  name   = "db"
+}

@@ -1,0 +1,3 @@
+variable "open" {
+  default = ["0.0.0.0/0"]
+}

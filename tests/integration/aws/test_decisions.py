@@ -1,0 +1,200 @@
+"""Decisions in a real table: one conditional write each, with the exemption that follows, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto import mock_aws
+
+from library.aws.conditional_writes import TABLE_DEFINITION, ConflictError
+from library.aws.decisions import Decisions, UnreadableExemptionError, exemption_of_id, exemption_records, with_decided
+from library.aws.issue_table import IssueTable
+from library.issues.decision_record import DecisionKind, Via
+from library.issues.decisions import Limits, Request, Rights, seen_now
+from library.issues.issue import Issue
+from library.network.ports import PortSet
+from tests.builders.issues import NOW, an_issue
+
+ACCOUNT, GROUP = "210987654321", "sg-1"
+LIMITS = Limits(remediation=True, remediated=True, exempt_days=7, restricted=PortSet.parse([22]))
+ALL = Rights(decides=True, extends=True, restores=True)
+
+
+@pytest.fixture
+def table() -> Iterator[IssueTable]:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="eu-west-1")
+        client.create_table(TableName="issues", **TABLE_DEFINITION)
+        made = IssueTable(client, "issues")
+        made.items.put_new(an_issue().to_item())
+        yield made
+
+
+def asked(kind: DecisionKind, key: str, by: str = "U1", **other: Any) -> Request:
+    fields: dict[str, Any] = {}
+    if kind is DecisionKind.EXEMPT:
+        fields = {"until": (NOW + timedelta(days=7)).date(), "reason": "migration until Friday"}
+    if kind is DecisionKind.NOT_MINE:
+        fields = {"owner": "jane@example.com"}
+    return Request(kind, by, Via.SLACK, NOW, seen_now(an_issue()), ALL, key=key, **{**fields, **other})
+
+
+def now_in(table: IssueTable) -> Issue:
+    issue = table.get(ACCOUNT, GROUP)
+    assert issue is not None
+    return issue
+
+
+def test_a_decision_is_in_the_table(table: IssueTable) -> None:
+    outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.CLOSE_NOW, "k"), LIMITS)
+    assert outcome is not None
+    item = table.items.get(ACCOUNT, GROUP)
+    assert item is not None
+    assert [(each["kind"], each["by"], each["result"]) for each in item["decisions"]] == [("close-now", "U1", "done")]
+    assert now_in(table) == outcome.issue
+    assert now_in(table).decided.close_now is not None
+
+
+def test_an_exemption_is_a_record_of_its_own(table: IssueTable) -> None:
+    outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, "k"), LIMITS)
+    assert outcome is not None
+    (record,) = exemption_records(table.items, ACCOUNT)
+    assert record == outcome.exemption
+    assert exemption_of_id(table.items, record.id) == record
+    # It is no issue, whatever index is read.
+    assert list(table.exposed(ACCOUNT, "eu-west-1")) == [GROUP]
+    assert [issue.issue_id for issue in table.not_closed(ACCOUNT, lambda _: None)] == [GROUP]
+    assert [exemption.decided for exemption in with_decided((), [record])] == [record.id]
+
+
+def test_neither_is_written_where_the_issue_changed(table: IssueTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, calls = table.get, list[int]()
+
+    def get(account_id: str, group_id: str) -> Issue | None:
+        found = read(account_id, group_id)
+        if not calls:
+            calls.append(1)
+            table.items.update(ACCOUNT, GROUP, {"revision": 99})
+        return found
+
+    monkeypatch.setattr(table, "get", get)
+    outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, "k"), LIMITS)
+    assert outcome is not None
+    assert len(list(exemption_records(table.items, ACCOUNT))) == 1
+    assert len(now_in(table).decided.decisions) == 1
+
+
+def test_of_two_at_the_same_moment_the_second_is_told_who_was_first(
+    table: IssueTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, first = table.get, list[int]()
+    decisions = Decisions(table, lambda: NOW)
+
+    def get(account_id: str, group_id: str) -> Issue | None:
+        found = read(account_id, group_id)
+        if not first:
+            first.append(1)
+            decisions.carry_out(ACCOUNT, GROUP, asked(DecisionKind.CLOSE_NOW, "1", "U1"), LIMITS)
+        return found
+
+    monkeypatch.setattr(table, "get", get)
+    outcome = decisions.carry_out(ACCOUNT, GROUP, asked(DecisionKind.CLOSE_NOW, "2", "U2"), LIMITS)
+    assert outcome is not None
+    assert outcome.refusal == "U1 decided that already, at 2026-11-22 03:00 UTC"
+    assert [decision.is_done for decision in now_in(table).decided.decisions] == [True, False]
+
+
+def test_an_answer_that_was_lost_is_no_second_decision(table: IssueTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    update, lost = table.items.update, list[int]()
+
+    def lossy(*arguments: Any, **options: Any) -> Any:
+        answer = update(*arguments, **options)
+        if not lost:
+            lost.append(1)
+            raise ConflictError(GROUP)  # what the SDK's own second attempt gets
+        return answer
+
+    monkeypatch.setattr(table.items, "update", lossy)
+    outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.NOT_MINE, "k"), LIMITS)
+    assert outcome is not None
+    assert outcome.repeated
+    assert outcome.decision.is_done
+    assert len(now_in(table).decided.decisions) == 1
+
+
+@pytest.mark.parametrize("error", [ReadTimeoutError(endpoint_url="x"), ClientError({"Error": {"Code": "X"}}, "y")])
+def test_what_is_no_conflict_travels_up(table: IssueTable, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(table.items._client, "transact_write_items", broken)
+    with pytest.raises(type(error)):
+        Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, "k"), LIMITS)
+    assert now_in(table).decided.version == 0
+
+
+def test_an_exemption_is_ended_once(table: IssueTable) -> None:
+    decisions = Decisions(table, lambda: NOW)
+    outcome = decisions.carry_out(ACCOUNT, GROUP, asked(DecisionKind.EXEMPT, "k"), LIMITS)
+    assert outcome is not None
+    assert outcome.exemption is not None
+    over = decisions.end_exemption(outcome.exemption, "bob", "not needed")
+    assert over is not None
+    assert (over.decision.kind, over.decision.by) == (DecisionKind.END, "bob")
+    assert decisions.end_exemption(outcome.exemption, "eve") is None
+    (record,) = exemption_records(table.items, ACCOUNT)
+    assert record.ended == f"bob at {NOW.isoformat()}"
+    assert with_decided((), [record]) == ()
+
+
+def test_one_that_cannot_be_read_is_named_and_never_left_out(table: IssueTable) -> None:
+    table.items.put_new({"account_id": ACCOUNT, "issue_id": "exemption#sg-1#000001", "until": "tomorrow"})
+    with pytest.raises(UnreadableExemptionError, match="exemption#sg-1#000001 in 210987654321"):
+        list(exemption_records(table.items, ACCOUNT))
+
+
+@pytest.mark.parametrize("name", ["", "x", f"{ACCOUNT}/{GROUP}", f"{ACCOUNT}/{GROUP}/x", f"{ACCOUNT}/{GROUP}/9"])
+def test_no_other_name_is_an_exemption(table: IssueTable, name: str) -> None:
+    assert exemption_of_id(table.items, name) is None
+
+
+def test_what_is_told_is_claimed_by_one_process(table: IssueTable) -> None:
+    clock = [NOW]
+    decisions = Decisions(table, lambda: clock[0])
+    outcome = decisions.carry_out(ACCOUNT, GROUP, asked(DecisionKind.NOT_MINE, "k"), LIMITS)
+    assert outcome is not None
+    issue, taken = decisions.claim_untold(outcome.issue)
+    assert len(taken) == 1
+    assert decisions.claim_untold(outcome.issue)[1] == ()
+    clock[0] += timedelta(minutes=10)  # the process died
+    issue, taken = decisions.claim_untold(issue)
+    assert len(taken) == 1
+    left = [replace(one, ticket=False) for one in taken]
+    issue = decisions.told(issue, left, taken)
+    assert [(one.ticket, one.slack) for one in issue.decided.outbox] == [(False, True)]
+    issue, taken = decisions.claim_untold(issue)
+    issue = decisions.told(issue, [replace(one, slack=False) for one in taken], taken)
+    assert issue.decided.outbox == ()
+    assert now_in(table).decided.outbox == ()
+
+
+def test_there_is_no_decision_without_an_issue(table: IssueTable) -> None:
+    decisions = Decisions(table, lambda: NOW)
+    assert decisions.carry_out(ACCOUNT, "sg-2", asked(DecisionKind.CLOSE_NOW, "k"), LIMITS) is None
+
+
+def test_an_issue_that_other_tooling_wrote_can_be_decided_about(table: IssueTable) -> None:
+    item = {name: value for name, value in an_issue().to_item().items() if name not in ("revision", "occurrence")}
+    table.items.put_new({**item, "issue_id": "sg-9"})
+    issue = table.get(ACCOUNT, "sg-9")
+    assert issue is not None
+    request = replace(asked(DecisionKind.CLOSE_NOW, "k"), seen=seen_now(issue))
+    outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, "sg-9", request, LIMITS)
+    assert outcome is not None
+    assert outcome.refusal == ""

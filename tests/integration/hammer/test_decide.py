@@ -1,0 +1,338 @@
+"""`hammer decide` and `hammer exemptions` from the command line, and what remediation and scans make of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hammer import decide, exemptions, status
+from library.aws.lock import Lock
+from library.issues.issue import Issue
+from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
+
+SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), "8.8.8.0/24")
+REASON = "migration until Friday"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("SUDO_USER", "jane")
+    with world(tmp_path) as made:
+        made.clock = datetime.now(UTC)
+        yield made
+
+
+def run(command: Any, *arguments: str) -> Result:
+    return CliRunner().invoke(command.app, list(arguments), catch_exceptions=False)
+
+
+def decided(here: World, kind: str, group: str, *options: str, account: str = MAIN) -> Result:
+    place = ("--account", account, "--region", REGION, "--group", group)
+    return run(decide, kind, "--config", str(here.folder), *place, *options)
+
+
+def section(here: World, **decisions: Any) -> None:
+    path = here.folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "decisions": decisions}))
+
+
+def an_issue(
+    here: World, *permissions: dict[str, Any], days: float | None = 0, account: str = MAIN, **more: Any
+) -> str:
+    """An issue of a new group, reported so many days ago, not due yet unless it says so."""
+    group = here.group(*(permissions or (SSH,)), account=account)
+    here.issue(group, account, reported_days=None)
+    issue = here.stored(group, account)
+    details = replace(issue.details, perms=here.exposures(group, account))
+    reported = None if days is None else here.clock - timedelta(days=days)
+    times = replace(issue.timestamps, reported=reported)
+    here.sessions.client("dynamodb").delete_item(
+        TableName=TABLE, Key={"account_id": {"S": account}, "issue_id": {"S": group}}
+    )
+    made = replace(issue, details=details, timestamps=times, revision=1, occurrence=1, jira_details={}, **more)
+    here.table.items.put_new(made.to_item())
+    return group
+
+
+def results(issue: Issue) -> list[tuple[str, str, str, str]]:
+    return [(str(one.kind), one.by, str(one.via), one.result) for one in issue.decided.decisions]
+
+
+def test_close_now_makes_due_what_was_decided_on(here: World) -> None:
+    here.configure(remediation_retention_period=21)
+    group, other = an_issue(here), an_issue(here)
+    done = decided(here, "close-now", group)
+    assert done.exit_code == 0, done.output
+    assert "jane decided that remediation closes it at its next run" in done.output
+    assert results(here.stored(group)) == [("close-now", "jane", "cli", "done")]
+    here.batch()
+    assert here.exposed(group) == set()
+    assert here.exposed(other) != set()
+
+
+def test_what_was_opened_since_keeps_its_own_date(here: World) -> None:
+    here.configure(remediation_retention_period=21, remediation_scope=["open_completely", "open_partly"])
+    group = an_issue(here)
+    assert decided(here, "close-now", group).exit_code == 0
+    here.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[RDP])
+    here.batch()
+    assert here.exposed(group) == {("8.8.8.0/24", "open_partly")}
+    here.batch()
+    assert here.exposed(group) == {("8.8.8.0/24", "open_partly")}
+
+
+def test_what_is_opened_again_is_not_closed_by_the_old_decision(here: World) -> None:
+    here.configure(remediation_retention_period=21)
+    group = an_issue(here)
+    assert decided(here, "close-now", group).exit_code == 0
+    here.clock += timedelta(hours=1)
+    here.batch()
+    assert here.exposed(group) == set()
+    here.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[SSH])
+    here.batch()
+    assert here.exposed(group) != set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"remediation": False}, "remediation is off"),
+        ({"remediation_accounts": [MEMBER]}, f"account {MAIN} is not one of remediation_accounts"),
+    ],
+)
+def test_where_nothing_is_remediated_it_is_refused_with_the_reason(
+    here: World, settings: dict[str, Any], reason: str
+) -> None:
+    here.configure(**settings)
+    group = an_issue(here)
+    refused = decided(here, "close-now", group)
+    assert refused.exit_code == 1
+    assert reason in refused.output
+    assert results(here.stored(group))[0][3].startswith("refused: ")
+
+
+def test_an_exemption_holds_at_the_moment_of_change(here: World) -> None:
+    group = an_issue(here, SSH, RDP)
+    done = decided(here, "exempt", group, "--days", "7", "--reason", REASON)
+    assert done.exit_code == 0, done.output
+    here.batch()
+    assert len(here.rules(group)) == 2
+    here.ec2().authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[permission("tcp", (3389, 3389), ANYWHERE)]
+    )
+    here.batch()
+    assert {source for *_, source in here.rules(group)} >= {ANYWHERE, "8.8.8.0/24"}
+    assert ("tcp", 3389, 3389, ANYWHERE) not in here.rules(group)
+    assert ("tcp", 22, 22, ANYWHERE) in here.rules(group)
+
+
+def test_an_exemption_ends_on_its_day(here: World) -> None:
+    group = an_issue(here)
+    until = here.clock.date() + timedelta(days=1)
+    assert decided(here, "exempt", group, "--until", until.isoformat(), "--reason", REASON).exit_code == 0
+    here.batch()
+    assert here.exposed(group) != set()
+    here.clock = datetime(until.year, until.month, until.day, tzinfo=UTC)
+    here.batch()
+    assert here.exposed(group) == set()
+
+
+def test_not_mine_is_recorded_with_the_owner(here: World) -> None:
+    group = an_issue(here)
+    done = decided(here, "not-mine", group, "--owner", "bob@example.com", "--reason", "moved")
+    assert done.exit_code == 0, done.output
+    (one,) = here.stored(group).to_item()["decisions"]
+    assert (one["owner"], one["reason"], one["result"]) == ("bob@example.com", "moved", "done")
+
+
+def test_restore_is_carried_out_for_whom_allow_restore_names(here: World) -> None:
+    group = an_issue(here)
+    before = here.described(group)
+    here.batch()
+    assert here.described(group) != before
+    refused = decided(here, "restore", group)
+    assert (refused.exit_code, "decisions.allow_restore" in refused.output) == (1, True)
+    section(here, allow_restore=["jane"])
+    done = decided(here, "restore", group)
+    assert done.exit_code == 0, done.output
+    assert here.described(group) == before
+    issue = here.stored(group)
+    assert results(issue)[-1] == ("restore", "jane", "cli", "done")
+    assert issue.remediation_details["restored"]["by"] == "jane"
+    again = decided(here, "restore", group)
+    assert (again.exit_code, "was restored by jane" in again.output) == (1, True)
+
+
+def test_a_restore_waits_for_no_other_run(here: World) -> None:
+    section(here, allow_restore=["jane"])
+    group = an_issue(here)
+    here.batch()
+    lock = Lock(here.sessions.client("dynamodb"), TABLE, MAIN, "another run", lambda: datetime.now(UTC))
+    lock.acquire()
+    refused = decided(here, "restore", group)
+    assert refused.exit_code == 1
+    assert "another run was changing groups" in refused.output
+    lock.release()
+    assert decided(here, "restore", group).exit_code == 0
+    assert [result for *_, result in results(here.stored(group))] == [
+        "refused: another run was changing groups",
+        "done",
+    ]
+
+
+def test_a_restore_that_was_interrupted_after_the_decision_is_carried_out(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section(here, allow_restore=["jane"])
+    group = an_issue(here)
+    before = here.described(group)
+    here.batch()
+    with monkeypatch.context() as patched:
+        patched.setattr(decide, "_restore", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        decided(here, "restore", group)
+    assert here.stored(group).decided.restore is not None
+    monkeypatch.setenv("SUDO_USER", "eve")
+    section(here, allow_restore=["jane"])
+    decided(here, "restore", group)
+    assert here.described(group) == before
+    assert results(here.stored(group))[0] == ("restore", "jane", "cli", "done")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("keep",),
+        ("end",),
+        ("exempt",),
+        ("exempt", "--reason", REASON),
+        ("exempt", "--days", "3"),
+        ("exempt", "--days", "3", "--reason", "short"),
+        ("exempt", "--days", "3", "--reason", "x" * 501),
+        ("exempt", "--days", "0", "--reason", REASON),
+        ("exempt", "--days", "8", "--reason", REASON),
+        ("exempt", "--days", "999999999", "--reason", REASON),
+        ("exempt", "--until", "soon", "--reason", REASON),
+        ("exempt", "--until", "2020-01-01", "--reason", REASON),
+        ("exempt", "--until", "2099-01-01", "--days", "3", "--reason", REASON),
+        ("not-mine",),
+        ("not-mine", "--owner", " "),
+        ("close-now", "--owner", "bob"),
+        ("close-now", "--days", "3"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_fields_end_with_2_and_leave_no_record(here: World, options: tuple[str, ...]) -> None:
+    group = an_issue(here)
+    wrong = decided(here, options[0], group, *options[1:])
+    assert wrong.exit_code == 2, wrong.output
+    assert results(here.stored(group)) == []
+
+
+def test_what_is_not_there_ends_with_2(here: World) -> None:
+    group = an_issue(here)
+    assert decided(here, "close-now", "sg-0000").exit_code == 2
+    assert decided(here, "close-now", group, account="999999999999").exit_code == 2
+    place = ("--account", MAIN, "--region", "us-east-1", "--group", group)
+    assert run(decide, "close-now", "--config", str(here.folder), *place).exit_code == 2
+    assert decided(here, "close-now", group, account="main").exit_code == 0
+
+
+def test_a_second_exemption_needs_somebody_of_allow_extend(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    section(here, allow_extend=["jane", "bob"])
+    group = an_issue(here)
+    exempt = ("exempt", group, "--days", "7", "--reason", REASON)
+    assert decided(here, *exempt).exit_code == 0
+    assert decided(here, *exempt).exit_code == 1  # the author
+    monkeypatch.setenv("SUDO_USER", "eve")
+    assert decided(here, *exempt).exit_code == 1
+    monkeypatch.setenv("SUDO_USER", "bob")
+    assert decided(here, *exempt).exit_code == 0
+
+
+def listed(here: World, *options: str) -> Any:
+    done = run(exemptions, "--config", str(here.folder), "--format", "json", *options)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_exemptions_lists_those_of_the_file_and_of_the_table(here: World) -> None:
+    here.configure(
+        whitelist={
+            MAIN: [
+                "sg-whole",
+                {"group": "vpc-1:default", "ports": ["tcp/22"], "cidrs": ["8.8.8.0/24"], "reason": "=1+1"},
+                {"group": "sg-old", "expires": "2020-01-01"},
+            ]
+        }
+    )
+    group = an_issue(here, SSH, RDP)
+    until = here.clock.date() + timedelta(days=7)
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON).exit_code == 0
+    found = listed(here)
+    assert found[0] == {
+        "id": f"whitelist/{MAIN}/1",
+        "account_id": MAIN,
+        "group": "sg-whole",
+        "ports": [],
+        "cidrs": [],
+        "until": None,
+        "reason": "",
+        "by": "",
+        "source": "whitelist",
+    }
+    assert (found[1]["ports"], found[1]["cidrs"]) == (["tcp/22"], ["8.8.8.0/24"])
+    ours = [entry for entry in found if entry["source"] == "decision"]
+    assert {(*entry["ports"], *entry["cidrs"]) for entry in ours} == {
+        ("tcp/22", ANYWHERE),
+        ("tcp/3389", "8.8.8.0/24"),
+    }
+    assert {entry["id"] for entry in ours} == {f"{MAIN}/{group}/1"}
+    assert {(entry["by"], entry["until"], entry["reason"]) for entry in ours} == {("jane", until.isoformat(), REASON)}
+    assert "sg-old" not in {entry["group"] for entry in found}
+    assert "sg-old" in {entry["group"] for entry in listed(here, "--all")}
+    as_csv = run(exemptions, "--config", str(here.folder), "--format", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(as_csv)))
+    assert len(rows) == len(found)
+    assert rows[1]["reason"] == "'=1+1"
+    table = run(exemptions, "--config", str(here.folder)).stdout
+    assert f"{MAIN}/{group}/1" in table
+
+
+def test_an_exemption_that_people_decided_is_ended_by_a_decision(here: World) -> None:
+    group = an_issue(here)
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON).exit_code == 0
+    (entry,) = listed(here)
+    done = run(exemptions, "--config", str(here.folder), "--end", entry["id"], "--reason", "not needed")
+    assert done.exit_code == 0, done.output
+    assert listed(here) == []
+    assert listed(here, "--all")[0]["ended"].startswith("jane at ")
+    assert [kind for kind, *_ in results(here.stored(group))] == ["exempt", "end"]
+    again = run(exemptions, "--config", str(here.folder), "--end", entry["id"])
+    assert (again.exit_code, "is over already" in again.output) == (1, True)
+    here.batch()
+    assert here.exposed(group) == set()
+
+
+def test_one_of_the_file_is_not_ended(here: World) -> None:
+    here.configure(whitelist={MAIN: ["sg-whole"]})
+    refused = run(exemptions, "--config", str(here.folder), "--end", f"whitelist/{MAIN}/1")
+    assert (refused.exit_code, "take it out there" in refused.output) == (1, True)
+    for name in ("whitelist/1/1", f"{MAIN}/sg-1/1", "x"):
+        assert run(exemptions, "--config", str(here.folder), "--end", name).exit_code == 2
+
+
+def test_status_warns_of_an_exemption_that_ends_soon(here: World) -> None:
+    group = an_issue(here)
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON).exit_code == 0
+    said = run(status, "--config", str(here.folder)).stdout
+    until: date = here.clock.date() + timedelta(days=7)
+    assert f"the exemption of {group} in {MAIN} ends on {until}: {REASON} (jane)" in said

@@ -1,0 +1,188 @@
+"""EC2 may show a change five minutes after its event: a first scan opens and adds, a second one resolves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from identification.describe_security_groups import lambda_handler
+from identification.receive_security_group_events import lambda_handler as receive
+from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
+from tests.integration.identification.conftest import Received
+from tests.worlds.identification_world import World, sns_event, target
+
+SSH = "tcp/22 from 0.0.0.0/0"
+RDP = "tcp/3389 from 8.8.8.0/24"
+
+
+@pytest.fixture(autouse=True)
+def _with_the_queue(published: Received) -> None:
+    """The functions' environment has the topic and the queue."""
+
+
+def scan(messages: list[dict[str, Any]]) -> None:
+    """The describing function gets messages together from its queue, and none comes again."""
+    assert lambda_handler(in_sqs(*messages), None) == {"batchItemFailures": []}
+
+
+def test_a_rule_that_is_shown_at_once_is_an_issue_at_once(world: World, published: Received) -> None:
+    group_id = world.group(SSH)
+    receive(in_sqs(authorized(group_id)), None)
+    scan(published())
+    item = world.items()[group_id]
+    assert (item["status"], item["opened_by"]["event_name"]) == ("open", "AuthorizeSecurityGroupIngress")
+
+
+def test_a_rule_that_is_shown_late_is_found_without_another_event(
+    world: World, published: Received, delayed: Received
+) -> None:
+    group_id = world.group()
+    receive(in_sqs(authorized(group_id)), None)
+    scan(published())
+    assert world.items() == {}
+    world.allow(group_id, SSH)
+    world.later(minutes=5)
+    scan(delayed())
+    item = world.items()[group_id]
+    assert (item["status"], item["opened_by"]["event_name"]) == ("open", "AuthorizeSecurityGroupIngress")
+
+
+@pytest.mark.parametrize("deletes", [False, True], ids=["a rule", "the group"])
+def test_what_is_gone_late_is_resolved_without_another_event(
+    world: World, published: Received, delayed: Received, deletes: bool
+) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    event = api_call("DeleteSecurityGroup", {"groupId": group_id}) if deletes else revoked(group_id)
+    receive(in_sqs(event), None)
+    scan(published())
+    if deletes:
+        world.ec2().delete_security_group(GroupId=group_id)
+    else:
+        world.revoke(group_id, SSH)
+    scan([target(), target(group_ids=[group_id])])
+    assert world.items()[group_id]["status"] == "open", "a scan that is too early is no failure"
+    world.later(minutes=5)
+    scan(delayed())
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_until_then_exposures_are_added_and_none_is_taken_away(
+    world: World, published: Received, delayed: Received
+) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    world.revoke(group_id, SSH)
+    world.allow(group_id, RDP)
+    receive(in_sqs(revoked(group_id), authorized(group_id, RDP)), None)
+    scan(published())
+    details = world.items()[group_id]["issue_details"]
+    assert [(perm["cidr"], perm["status"]) for perm in details["perms"]] == [
+        ("0.0.0.0/0", "open_completely"),
+        ("8.8.8.0/24", "open_partly"),
+    ]
+    assert details["status"] == "open_completely"
+    world.later(minutes=5)
+    scan(delayed())
+    after = world.items()[group_id]
+    assert [perm["cidr"] for perm in after["issue_details"]["perms"]] == ["8.8.8.0/24"]
+    assert (after["status"], after["occurrence"], after["issue_details"]["status"]) == ("open", 1, "open_partly")
+
+
+def test_the_scan_of_an_old_event_may_resolve(world: World, published: Received) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    world.revoke(group_id, SSH)
+    receive(in_sqs(revoked(group_id, time="2026-11-22T02:55:00Z")), None)
+    scan(published())
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_what_a_stale_scan_opens_the_second_one_resolves(world: World, published: Received, delayed: Received) -> None:
+    group_id = world.group(SSH)
+    receive(in_sqs(revoked(group_id)), None)
+    scan(published())
+    assert world.items()[group_id]["status"] == "open"
+    world.revoke(group_id, SSH)
+    world.later(minutes=5)
+    scan(delayed())
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_an_event_that_leads_to_a_region_is_an_event_of_no_group(
+    world: World, published: Received, delayed: Received
+) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    world.revoke(group_id, SSH)
+    receive(in_sqs(api_call("RevokeSecurityGroupIngress", None)), None)
+    assert delayed() == [{"account_id": target()["account_id"], "account_name": "slave1", "region": "eu-west-1"}]
+    scan(published())
+    assert world.items()[group_id]["status"] == "resolved"
+
+
+def test_a_call_about_who_can_connect_takes_nothing_away_before_its_second_message(
+    world: World, published: Received, delayed: Received
+) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    world.revoke(group_id, SSH)
+    receive(in_sqs(api_call("AssociateAddress", {})), None)
+    scan(published())
+    assert world.items()[group_id]["status"] == "open"
+    scan(delayed())
+    assert world.items()[group_id]["status"] == "resolved", "it was no event of the group"
+
+
+def sweeps(world: World) -> int:
+    """How often the network was read since the calls were forgotten."""
+    return world.aws.operations("ec2").count("DescribeNetworkInterfaces")
+
+
+def test_calls_that_only_touch_interfaces_leave_the_sweep_to_the_second_message(
+    world: World, published: Received, delayed: Received
+) -> None:
+    world.group(SSH)
+    world.describe()
+    world.aws.calls.clear()
+    world.later(minutes=1)
+    receive(in_sqs(api_call("RunInstances", {}), api_call("CreateNetworkInterface", {})), None)
+    first, second = published(), delayed()
+    scan(first)
+    assert world.aws.operations("ec2") == [], "the region was swept a minute ago"
+    scan(second)
+    assert sweeps(world) == 1
+    world.later(minutes=5)
+    scan(first)
+    assert sweeps(world) == 2, "the region was not swept for five minutes"
+
+
+@pytest.mark.parametrize("other", ["AssociateAddress", "AuthorizeSecurityGroupIngress"])
+def test_other_calls_are_not_left_to_it(world: World, published: Received, other: str) -> None:
+    group_id = world.group(SSH)
+    world.describe()
+    world.aws.calls.clear()
+    receive(in_sqs(api_call("RunInstances", {}), api_call(other, {"groupId": group_id})), None)
+    scan(published())
+    assert sweeps(world) == 1
+
+
+def test_messages_of_one_region_that_arrive_together_are_one_scan(world: World, published: Received) -> None:
+    ids = [world.group(SSH, name=f"g{number}") for number in range(5)]
+    for group_id in ids:
+        receive(in_sqs(authorized(group_id)), None)
+    world.aws.calls.clear()
+    scan(published())
+    assert world.items().keys() == set(ids)
+    assert (world.aws.operations("ec2").count("DescribeSecurityGroups"), sweeps(world)) == (1, 1)
+
+
+def test_messages_of_the_version_before_are_understood(world: World) -> None:
+    """They are in the queue while the functions are replaced."""
+    group_id = world.group(SSH)
+    expected = [["2026-11-22T02:59:00+00:00", False, ["tcp", 22, 22, "0.0.0.0/0", ""], [group_id]]]
+    message = target(group_ids=[group_id]) | {"expected": expected}
+    assert lambda_handler(sns_event(json.dumps(message)), None) == {"changes": 1}
+    assert world.items()[group_id]["status"] == "open"

@@ -1,0 +1,234 @@
+"""Decisions by labels of tickets: who set them, what the ticket said, what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from library.aws.decisions import exemption_records
+from tests.standins.jira import Ticket
+from tests.standins.server import Answer, Fault
+from tests.worlds.reporting_world import MAIN, RDP, SSH, World, reporting_world
+
+ANA = "5b10a2844c20165700ede21g"
+SEC = "5b10ac8d82e05b22cc7d4ef5"
+AT = "2026-11-22T03:30:00.000+0000"
+PERSON = {"author": {"accountId": ANA, "accountType": "atlassian", "displayName": "Ana Lima", "active": True}}
+
+
+@pytest.fixture(params=[True, False], ids=["Cloud", "Data Center"])
+def here(request: pytest.FixtureRequest) -> Iterator[World]:
+    with reporting_world(cloud=request.param) as world:
+        world.sections["jira"] = {"decisions": True, "decision_accounts": [ANA, "ana"]}
+        world.sections["decisions"] = {"enabled": True}
+        world.found()
+        world.report()
+        world.passes(hours=1)
+        yield world
+
+
+def person(here: World, **other: Any) -> dict[str, Any]:
+    """The history's entry of a person who may decide."""
+    author = PERSON["author"] if here.jira.cloud else {"name": "ana", "key": "JIRAUSER1", "active": True}
+    return {"author": {**author, **other}}
+
+
+def ticket(here: World) -> Ticket:
+    return here.jira.tickets["SEC-1"]
+
+
+def results(here: World) -> list[tuple[str, str]]:
+    return [(str(one.kind), one.result) for one in here.issue().decided.decisions]
+
+
+def test_close_now_is_decided_answered_and_taken_off(here: World) -> None:
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    (decision,) = here.issue().decided.decisions
+    assert (decision.by, str(decision.via), decision.at.isoformat()) == (
+        ANA if here.jira.cloud else "ana",
+        "jira",
+        "2026-11-22T03:30:00+00:00",
+    )
+    assert decision.is_done
+    assert here.issue().decided.close_now is not None
+    assert "hammer-close-now" not in ticket(here).labels
+    (answer,) = [comment for comment in ticket(here).comments if "(in JIRA, 2026-11-22 03:30 UTC)" in comment]
+    assert "decided that remediation closes it at its next run" in answer
+    here.report()
+    assert len(here.issue().decided.decisions) == 1
+
+
+def test_an_exemption_has_the_authors_newest_comment_as_its_reason(here: World) -> None:
+    author = person(here)["author"]
+    ticket(here).say(author, "an old comment of mine", "2026-11-22T03:10:00.000+0000")
+    ticket(here).say(author, "migration until Friday " + "x" * 600, "2026-11-22T03:20:00.000+0000")
+    ticket(here).say({"accountId": SEC, "name": "sec"}, "somebody else's words", "2026-11-22T03:25:00.000+0000")
+    ticket(here).label("hammer-exempt-3d", AT, **person(here))
+    here.report()
+    (record,) = exemption_records(here.table.items, MAIN)
+    assert record.until.isoformat() == "2026-11-25"
+    assert record.reason == ("migration until Friday " + "x" * 600)[:500]
+    assert "hammer-exempt-3d" not in ticket(here).labels
+
+
+@pytest.mark.parametrize(
+    ("label", "comment", "said"),
+    [
+        ("hammer-exempt-3d", "", "comment on the ticket why"),
+        ("hammer-exempt-3d", "short", "comment on the ticket why"),
+        ("hammer-exempt-8d", "migration until Friday", "The exemption ends tomorrow"),
+        ("hammer-exempt-0d", "migration until Friday", "The exemption ends tomorrow"),
+        ("hammer-exempt-99999d", "migration until Friday", "The exemption ends tomorrow"),
+    ],
+)
+def test_wrong_fields_are_a_refused_decision(here: World, label: str, comment: str, said: str) -> None:
+    if comment:
+        ticket(here).say(person(here)["author"], comment, AT)
+    ticket(here).label(label, AT, **person(here))
+    here.report()
+    ((kind, result),) = results(here)
+    assert (kind, said in result) == ("exempt", True)
+    assert label not in ticket(here).labels
+    assert [text for text in ticket(here).comments if "It was refused" in text] != []
+    assert list(exemption_records(here.table.items, MAIN)) == []
+
+
+@pytest.mark.parametrize(
+    ("comment", "assigned"),
+    [("Security Team", True), ("[~accountid:5b10ac8d82e05b22cc7d4ef5]", True), ("not mine, ask somebody else", False)],
+    ids=["by name", "a mention", "a sentence"],
+)
+def test_not_mine_goes_to_whom_the_comment_names_else_to_ticket_owners(
+    here: World, comment: str, assigned: bool
+) -> None:
+    if not here.jira.cloud:
+        comment = comment.replace("accountid:5b10ac8d82e05b22cc7d4ef5", "sec")
+    here.ticket_owners["jira_owner"] = "Ana Lima"
+    ticket(here).say(person(here)["author"], comment, AT)
+    ticket(here).label("hammer-not-mine", AT, **person(here))
+    here.report()
+    assert results(here) == [("not-mine", "done")]
+    wanted = (SEC if here.jira.cloud else "sec") if assigned else (ANA if here.jira.cloud else "ana")
+    assert ticket(here).fields["assignee"] == {("accountId" if here.jira.cloud else "name"): wanted}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"author": {"accountId": ANA, "name": "ana", "accountType": "app"}}, "apps and customers"),
+        ({"author": {"accountId": ANA, "name": "ana", "accountType": "customer"}}, "apps and customers"),
+        ({"author": {"accountId": ANA, "name": "ana"}, "historyMetadata": {"type": "automation"}}, "automations"),
+        ({"author": {"accountId": ANA, "name": "ana", "active": False}}, "deactivated"),
+        ({"author": {"accountId": "else", "name": "else"}}, "jira.decision_accounts"),
+        ({"author": {"accountId": "else", "name": "else", "displayName": "ana"}}, "jira.decision_accounts"),
+        ({"author": None}, "does not say who"),
+        ({}, "does not say who"),
+    ],
+    ids=["app", "customer", "automation", "left", "stranger", "by display name", "no author", "nothing"],
+)
+def test_only_people_who_are_named_decide(here: World, entry: dict[str, Any], said: str) -> None:
+    ticket(here).label("hammer-close-now", AT, **entry)
+    here.report()
+    ((_, result),) = results(here)
+    assert said in result
+    assert here.issue().decided.close_now is None
+    assert "hammer-close-now" not in ticket(here).labels
+
+
+def test_a_label_without_history_is_nobodys(here: World) -> None:
+    ticket(here).fields["labels"].append("hammer-close-now")
+    here.report()
+    assert "does not say who set the label" in results(here)[0][1]
+
+
+def test_the_assignee_may_decide_where_that_is_said(here: World) -> None:
+    here.sections["jira"] = {"decisions": True, "decision_accounts": ["assignee"]}
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    ids = {"accountId": ANA} if here.jira.cloud else {"name": "ana"}
+    ticket(here).fields["assignee"] = ids
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    assert [result == "done" for _, result in results(here)] == [False, True]
+
+
+def test_what_the_ticket_did_not_say_yet_is_refused(here: World) -> None:
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.found("sg-1", SSH, RDP)
+    here.report()
+    assert "exposes something else by now" in results(here)[0][1]
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    assert results(here)[1] == ("close-now", "done")
+
+
+def test_the_ticket_is_not_written_to_while_its_labels_cannot_be_read(here: World) -> None:
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.found("sg-1", SSH, RDP)
+    here.jira.faults.append(Fault("GET issue/SEC-1", Answer({}, 503), times=5))
+    summary = here.report()
+    assert any("the labels of SEC-1 could not be read" in problem for problem in summary.problems)
+    assert ticket(here).comments == []
+    assert results(here) == []
+
+
+def test_a_label_that_a_dead_run_left_is_taken_off_and_decides_nothing_more(here: World) -> None:
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.jira.faults.append(Fault("PUT issue/SEC-1", Answer({}, 503), times=2))
+    here.report()
+    assert "hammer-close-now" in ticket(here).labels
+    here.passes(hours=1)
+    here.report()
+    assert "hammer-close-now" not in ticket(here).labels
+    assert results(here) == [("close-now", "done")]
+    assert len([text for text in ticket(here).comments if "in JIRA" in text]) == 1
+
+
+def test_a_long_history_is_read_to_its_end(here: World) -> None:
+    for number in range(150):
+        ticket(here).label(f"other-{number}", "2026-11-22T03:15:00.000+0000", author={"accountId": "x", "name": "x"})
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    assert results(here) == [("close-now", "done")]
+
+
+def test_of_many_tickets_the_labels_are_searched_for(here: World) -> None:
+    for number in range(2, 60):
+        here.found(f"sg-{number}")
+    here.report()
+    here.passes(hours=1)
+    here.jira.tickets["SEC-40"].label("hammer-close-now", AT, **person(here))
+    before = len(here.jira.requests)
+    here.report()
+    asked = [request.path for request in here.jira.requests[before:] if request.method == "GET"]
+    assert len([path for path in asked if "/issue/SEC-" in path and "comment" not in path]) == 1
+    done = [name for name in here.groups if here.issue(name).decided.decisions]
+    assert len(done) == 1
+
+
+@pytest.mark.parametrize("section", ["jira", "decisions"])
+def test_labels_mean_nothing_where_decisions_are_off(here: World, section: str) -> None:
+    here.sections[section] = {}
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    assert results(here) == []
+    assert "hammer-close-now" in ticket(here).labels
+
+
+def test_a_second_exemption_needs_somebody_else_here_too(here: World) -> None:
+    author = person(here)["author"]
+    ticket(here).say(author, "migration until Friday", AT)
+    for _ in range(2):
+        ticket(here).label("hammer-exempt-3d", AT, **person(here))
+        here.report()
+    here.sections["decisions"] = {"enabled": True, "allow_extend": [SEC, "sec"]}
+    other = {"accountId": SEC, "accountType": "atlassian"} if here.jira.cloud else {"name": "sec"}
+    ticket(here).say(other, "it takes longer than we thought", AT)
+    here.clock += timedelta(days=1)
+    ticket(here).label("hammer-exempt-5d", AT, author=other)
+    here.report()
+    assert [result == "done" for _, result in results(here)] == [True, False, True]

@@ -1,0 +1,407 @@
+"""`hammer listen` with slack_sdk's real client, over a real WebSocket: what is pressed, by whom, and what is seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from library.aws.decisions import exemption_records
+from library.issues.issue import Status
+from reporting.slack_socket import SocketStoppedError
+from tests.standins.server import Answer, Fault
+from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
+from tests.worlds.reporting_world import MAIN, RDP, SSH
+
+SAMPLES = Path(__file__).parents[2] / "data" / "slack"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[ListeningWorld]:
+    with listening_world(tmp_path) as made:
+        yield made
+
+
+def results(here: ListeningWorld, group_id: str = "sg-1") -> list[tuple[str, str, str]]:
+    return [(str(one.kind), one.by, one.result) for one in here.world.issue(group_id).decided.decisions]
+
+
+def test_a_press_is_acknowledged_decided_and_shown(here: ListeningWorld) -> None:
+    message = here.posted()
+    assert list(message.buttons) == ["hammer_close_now", "hammer_exempt", "hammer_not_mine"]
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now"))
+    assert results(here) == [("close-now", JANE, "done")]
+    assert list(message.buttons) == ["hammer_exempt", "hammer_not_mine"]
+    assert (
+        f"<@{JANE}> decided that remediation closes it at its next run (in Slack, 2026-11-22 03:00 UTC)."
+        in message.shown
+    )
+    assert here.world.slack.ephemeral == []
+
+
+def test_it_is_acknowledged_before_anything_is_changed(here: ListeningWorld) -> None:
+    message = here.posted()
+    at_the_time: list[int] = []
+    here.world.slack.socket.on_acknowledged = lambda _: at_the_time.append(here.world.issue().decided.version)
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now"))
+    assert at_the_time == [0]
+    assert here.world.issue().decided.version > 0
+
+
+def test_an_exemption_is_asked_for_in_a_view(here: ListeningWorld) -> None:
+    message = here.posted()
+    with here.listening():
+        here.send(here.press(message, "hammer_exempt"))
+        ((trigger, view),) = here.world.slack.views
+        assert trigger.startswith("trigger-")
+        assert [block.get("block_id") for block in view["blocks"]] == [None, "until", "reason"]
+        assert results(here) == []
+        carried = here.send(
+            here.submitted(fields={"until": "2026-11-25", "reason": "migration until <!channel> &amp; Friday"})
+        )
+    assert carried is None
+    (record,) = exemption_records(here.world.table.items, MAIN)
+    assert (record.until.isoformat(), record.by) == ("2026-11-25", JANE)
+    assert record.reason == "migration until <!channel> &amp; Friday"
+    assert "Exempt until 2026-11-25." in message.shown
+    assert "&lt;!channel&gt; &amp;amp; Friday" in message.shown
+    assert list(message.buttons) == ["hammer_exempt", "hammer_not_mine"]
+    extend = message.blocks[-1]["elements"][0]["text"]["text"]
+    assert extend == "Extend the exemption …"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"until": "2026-11-22", "reason": "migration until Friday"}, ["until"]),
+        ({"until": "2026-11-30", "reason": "migration until Friday"}, ["until"]),
+        ({"until": "2026-11-25", "reason": "short"}, ["reason"]),
+        ({"until": "soon", "reason": "x" * 501}, ["reason", "until"]),
+        ({}, ["reason", "until"]),
+    ],
+    ids=["today", "too late", "no reason", "nothing is right", "nothing at all"],
+)
+def test_wrong_fields_are_answered_in_the_view(here: ListeningWorld, fields: dict[str, str], wrong: list[str]) -> None:
+    message = here.posted()
+    with here.listening():
+        here.send(here.press(message, "hammer_exempt"))
+        carried = here.send(here.submitted(fields=fields))
+    assert carried["response_action"] == "errors"
+    assert sorted(carried["errors"]) == wrong
+    assert results(here) == []
+    assert list(exemption_records(here.world.table.items, MAIN)) == []
+
+
+def test_who_owns_it_is_told_and_the_ticket_is_assigned(here: ListeningWorld) -> None:
+    here.world.report()
+    message = here.posted()
+    with here.listening():
+        here.send(here.press(message, "hammer_not_mine"))
+        here.send(here.submitted(fields={"owner": "ana@example.com"}))
+    assert results(here) == [("not-mine", JANE, "done")]
+    ticket = here.world.jira.tickets["SEC-1"]
+    assert ticket.fields["assignee"] == {"accountId": "5b10a2844c20165700ede21g"}
+    assert "handed it on to ana@example.com" in ticket.comments[-1]
+    assert [told.buttons.keys() for told in here.world.slack.to("ana")] == [message.buttons.keys()]
+    assert here.world.issue().decided.outbox == ()
+
+
+def test_restore_is_carried_out_for_those_who_may(here: ListeningWorld) -> None:
+    here.world.sections["decisions"] = {"allow": [], "allow_restore": [BOB]}
+    change = {"kind": "remediation", "step": "done", "backup": "key", "started": "2026-11-20T00:00:00+00:00"}
+    here.world.table.update(here.world.issue(), {"remediation_details": {"journal": change}})
+    here.world.fixed()
+    message = here.posted()
+    assert list(message.buttons) == ["hammer_restore"]
+    with here.listening():
+        here.send(here.press(message, "hammer_restore"))
+        assert here.restored == []
+        here.send(here.press(message, "hammer_restore", BOB))
+    assert [issue.decided.restore.decision.by for issue in here.restored if issue.decided.restore] == [BOB]
+    assert [by for _, by, result in results(here)] == [JANE]
+
+
+@pytest.mark.parametrize(
+    ("user", "refusal"),
+    [
+        (None, "Slack could not be asked who you are"),
+        ({"deleted": True}, "your Slack account is deactivated"),
+        ({"is_bot": True}, "bots decide nothing"),
+        ({"is_restricted": True}, "guests decide nothing"),
+        ({"is_restricted": True, "is_ultra_restricted": True}, "guests decide nothing"),
+        ({"is_stranger": True}, "people of other workspaces decide nothing"),
+        ({"team_id": "T0OTHER"}, "people of other workspaces decide nothing"),
+        ({"id": "U0SOMEBODY"}, "Slack does not say who you are"),
+        ({}, "only people whom decisions.allow names may decide this"),
+    ],
+    ids=["unknown", "deleted", "bot", "guest", "single-channel guest", "stranger", "other team", "other id", "member"],
+)
+def test_who_may_not_is_refused_and_told_alone(here: ListeningWorld, user: dict[str, Any] | None, refusal: str) -> None:
+    message, shown = here.posted(), here.posted().shown
+    here.world.slack.users = {EVE: user} if user is not None else {}
+    if user is None:
+        del here.world.slack.people[EVE]
+    here.world.sections["decisions"] = {"allow": [EVE] if user else [JANE]}
+    with here.listening():
+        for action in message.buttons:
+            here.send(here.press(message, action, EVE))
+    assert len(here.world.slack.ephemeral) == len(results(here)) == 3
+    for channel, who, text in here.world.slack.ephemeral:
+        assert (channel, who) == (CHANNEL, EVE)
+        assert refusal in text.replace("\u200b", "")
+    assert here.world.slack.views == []
+    assert all(by == EVE and refusal in result for _, by, result in results(here))
+    assert message.shown == shown
+
+
+def test_everybody_is_refused_while_slack_cannot_be_asked(here: ListeningWorld) -> None:
+    message = here.posted()
+    here.world.slack.faults.append(Fault("POST users.info", Answer({"ok": False, "error": "internal_error"}), times=99))
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now"))
+    assert "Slack could not be asked who you are" in results(here)[0][2]
+    assert here.world.issue().decided.close_now is None
+
+
+@pytest.mark.parametrize(
+    ("team", "user_team", "allowed"),
+    [("T0G9PQBBK", "T0G9PQBBK", True), ("T0G9PQBBK", "T0OTHER", False)],
+    ids=["own", "by Slack Connect"],
+)
+@pytest.mark.parametrize("has_auth_test", [True, False])
+def test_only_the_own_workspace_decides(
+    here: ListeningWorld, team: str, user_team: str, allowed: bool, has_auth_test: bool
+) -> None:
+    here.world.slack.has_auth_test = has_auth_test
+    message = here.posted()
+    payload = here.press(message, "hammer_close_now", user={"id": JANE, "team_id": user_team}, team={"id": team})
+    with here.listening():
+        here.send(payload)
+    assert (results(here)[0][2] == "done") == allowed
+
+
+def test_a_user_group_may_decide(here: ListeningWorld) -> None:
+    here.world.sections["decisions"] = {"allow": ["S0SECURITY"]}
+    here.world.slack.groups = {"S0SECURITY": [JANE]}
+    message = here.posted()
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", EVE))
+        here.send(here.press(message, "hammer_close_now", JANE))
+    assert [result == "done" for _, _, result in results(here)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("tags", "user", "allowed"),
+    [
+        ({"owner": "jane@example.com"}, {}, True),
+        ({"owner": "Jane@Example.com"}, {}, True),
+        ({"owner": "jane@example.com"}, {"is_email_confirmed": False}, False),
+        ({"owner": "jane@example.com"}, {"profile": {}}, False),
+        ({"owner": "jane"}, {}, False),
+        ({"owner": "bob@example.com"}, {}, False),
+        ({}, {}, False),
+    ],
+    ids=["by address", "in other letters", "unconfirmed", "no address", "by name", "somebody else", "nobody"],
+)
+def test_the_owner_decides_by_a_confirmed_address(
+    here: ListeningWorld, tags: dict[str, str], user: dict[str, Any], allowed: bool
+) -> None:
+    here.world.sections["decisions"] = {"allow": ["owner"]}
+    here.world.slack.users = {JANE: user}
+    here.world.found("sg-2", tags=tags)
+    message = here.posted("sg-2")
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now"))
+    assert (results(here, "sg-2")[0][2] == "done") == allowed
+
+
+def test_the_same_envelope_twice_is_one_decision(here: ListeningWorld) -> None:
+    message = here.posted()
+    payload = here.press(message, "hammer_close_now")
+    with here.listening():
+        here.send(payload, times=2, envelope_id="e")
+    with here.listening():  # and once more to another process
+        here.send(payload, envelope_id="f")
+    assert results(here) == [("close-now", JANE, "done")]
+    assert here.world.slack.ephemeral == []
+
+
+def test_two_processes_carry_out_one_decision_each(here: ListeningWorld) -> None:
+    message = here.posted()
+    with here.listening(), here.listening():
+        first, second = here.world.slack.socket.live()
+        payload = here.press(message, "hammer_close_now")
+        for connection in (first, second):
+            connection.send({"envelope_id": str(id(connection)), "type": "interactive", "payload": payload})
+        socket = here.world.slack.socket
+        assert socket.wait(lambda: len(socket.acknowledged) == 2)
+        here.settle()
+        here.send(here.press(message, "hammer_exempt", BOB))
+    assert results(here) == [("close-now", JANE, "done")]
+
+
+def test_the_second_person_is_told_who_was_first(here: ListeningWorld) -> None:
+    message = here.posted()
+    stale = replace(message, blocks=list(message.blocks))
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", JANE))
+        here.send(here.press(stale, "hammer_close_now", BOB))
+    assert [text for _, who, text in here.world.slack.ephemeral if who == BOB] == [
+        f"Not done: {JANE} decided that already, at 2026-11-22 03:00 UTC."
+    ]
+
+
+def test_what_changed_since_is_refused_shown_and_rewritten(here: ListeningWorld) -> None:
+    message = here.posted()
+    old = replace(message, blocks=list(message.blocks))
+    here.world.found("sg-1", SSH, RDP)
+    with here.listening():
+        here.send(here.press(old, "hammer_exempt"))
+    assert here.world.slack.views == []
+    assert (
+        "exposes something else by now: tcp/22 from 0.0.0.0/0, tcp/3389 from 8.8.8.0/24"
+        in (here.world.slack.ephemeral[0][2])
+    )
+    assert "tcp/3389 from 8.8.8.0/24" in message.shown
+    here.world.fixed()
+    with here.listening():
+        here.send(here.press(old, "hammer_close_now"))
+    assert "the issue is over" in here.world.slack.ephemeral[-1][2]
+    assert message.buttons == {}
+
+
+def test_every_message_of_the_issue_is_rewritten(here: ListeningWorld) -> None:
+    messages = [here.posted() for _ in range(3)]
+    with here.listening():
+        here.send(here.press(messages[1], "hammer_close_now"))
+    assert len({message.shown for message in messages}) == 1
+    assert all("hammer_close_now" not in message.buttons for message in messages)
+
+
+def test_a_message_that_nobody_recorded_is_rewritten_when_it_is_pressed(here: ListeningWorld) -> None:
+    message = here.posted()
+    here.world.table.items.update(MAIN, "decision-messages#sg-1", {"messages": []})
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now"))
+    assert "hammer_close_now" not in message.buttons
+
+
+def test_what_a_process_left_that_died_is_done_by_the_next(here: ListeningWorld) -> None:
+    here.world.report()
+    message = here.posted()
+    with here.listening():
+        here.world.slack.faults.append(Fault("POST chat.update", times=99))
+        here.world.jira.faults.append(Fault("POST comment", Answer({}, 503), times=99))
+        here.send(here.press(message, "hammer_close_now"))
+    assert "hammer_close_now" in message.buttons
+    here.world.slack.faults.clear()
+    here.world.jira.faults.clear()
+    here.world.passes(minutes=11)
+    with here.listening():
+        here.settle()
+    assert "hammer_close_now" not in message.buttons
+    comments = here.world.jira.tickets["SEC-1"].comments
+    assert [comment for comment in comments if "at its next run" in comment] != []
+    assert here.world.issue().decided.outbox == ()
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(SAMPLES.glob("*_*.json")) if "actions" in path.stem])
+def test_what_is_not_hammers_is_acknowledged_and_ignored(here: ListeningWorld, name: str) -> None:
+    payload = json.loads((SAMPLES / f"{name}.json").read_text())
+    requests = len(here.world.slack.requests)
+    with here.listening():
+        here.send(payload)
+        here.send({"type": "view_submission", "user": {"id": JANE}, "view": {"callback_id": "other"}})
+        here.send({"type": "block_actions", "user": None, "actions": [{}]})
+    assert [request.path for request in here.world.slack.requests[requests:]] == ["/api/apps.connections.open"]
+
+
+def test_another_apps_button_is_ignored(here: ListeningWorld) -> None:
+    message = here.posted()
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now", api_app_id="A999"))
+    assert results(here) == []
+    assert here.world.slack.ephemeral == []
+
+
+def test_the_text_of_a_message_decides_nothing(here: ListeningWorld) -> None:
+    here.world.found("sg-2")
+    message, other = here.posted("sg-1"), here.posted("sg-2")
+    payload = here.press(message, "hammer_close_now")
+    payload["message"] = {"text": "sg-2", "blocks": other.blocks, "ts": other.ts}
+    with here.listening():
+        here.send(payload)
+    assert results(here, "sg-2") == []
+    assert results(here, "sg-1") == [("close-now", JANE, "done")]
+
+
+def test_garbage_does_not_end_it(here: ListeningWorld) -> None:
+    message = here.posted()
+    with here.listening():
+        connection = here.world.slack.socket.live()[-1]
+        for text in (
+            "nonsense",
+            "[1]",
+            '{"type": "unknown"}',
+            '{"envelope_id": "x", "type": "interactive", "payload": {}}',
+        ):
+            connection.send(text)
+        here.send(here.press(message, "hammer_close_now"))
+    assert results(here) == [("close-now", JANE, "done")]
+
+
+@pytest.mark.parametrize("reason", ["warning", "refresh_requested", ""])
+def test_a_connection_that_ends_is_renewed(here: ListeningWorld, reason: str) -> None:
+    message, socket = here.posted(), here.world.slack.socket
+    with here.listening():
+        if reason:
+            socket.live()[-1].send({"type": "disconnect", "reason": reason})
+        else:
+            socket.live()[-1].close()
+        assert socket.wait(lambda: len(socket.connections) == 2)
+        here.send(here.press(message, "hammer_close_now"))
+    assert results(here) == [("close-now", JANE, "done")]
+
+
+def test_what_no_waiting_mends_stops_it(here: ListeningWorld) -> None:
+    socket = here.world.slack.socket
+    sample = json.loads((SAMPLES / "socket-disconnect-link_disabled.json").read_text())
+    with pytest.raises(SocketStoppedError, match="link_disabled"), here.listening():  # noqa: PT012
+        socket.live()[-1].send(sample)
+        assert socket.wait(lambda: not socket.live())
+    assert len(socket.connections) == 1
+
+
+def test_it_records_when_it_was_connected(here: ListeningWorld) -> None:
+    assert "never was" in here.records.read().deaf(here.world.clock)
+    with here.listening():
+        here.send({"type": "other"})
+        here.send({"type": "other"})
+        assert here.records.read().connected == here.world.clock
+    state = here.records.read()
+    assert state.deaf(here.world.clock + timedelta(minutes=14)) == ""
+    assert "since 2026-11-22 03:00 UTC" in state.deaf(here.world.clock + timedelta(minutes=15))
+
+
+def test_more_than_one_connection_is_warned_of(here: ListeningWorld, caplog: pytest.LogCaptureFixture) -> None:
+    here.world.slack.socket.hello = {"type": "hello", "num_connections": 2}
+    with caplog.at_level("WARNING"), here.listening():
+        here.send({"type": "other"})
+    assert "the app has 2 connections to Slack" in caplog.text
+    assert here.records.read().connections == 2
+
+
+def test_a_decision_about_an_issue_that_is_gone_is_answered(here: ListeningWorld) -> None:
+    message = here.posted()
+    message.blocks = json.loads(json.dumps(message.blocks).replace("|sg-1|", "|sg-9|"))
+    with here.listening():
+        here.send(here.press(message, "hammer_close_now"))
+    assert here.world.slack.ephemeral[0][2] == "There is no such issue any more."
+    assert here.world.issue().status is Status.OPEN

@@ -1,0 +1,409 @@
+"""`hammer usage` against an embedded AWS: flow logs in S3 and CloudWatch Logs, from the issue to its use."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from library.issues.after_care import NOBODY_WATCHES
+from library.issues.use import Use, Verdict
+from tests.worlds.usage_world import (
+    BUCKET,
+    HEADER,
+    MAIN,
+    REGION,
+    SCANNER,
+    TABLE,
+    WORKER,
+    UsageWorld,
+    counts,
+    usage_world,
+)
+
+ALL_HOURS = range(14 * 24 + 1)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageWorld]:
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    monkeypatch.setenv("HAMMER_CONFIG", "unset again afterwards")
+    with usage_world(tmp_path) as made:
+        yield made
+
+
+def test_a_worker_is_named_with_what_to_keep(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30), *world.both_ways(SCANNER, 20, packets=2)])
+    use = world.usage()
+    assert (use.verdict, use.covered, use.reason) == (Verdict.WORKING, Decimal(1), "")
+    assert counts(use) == {"working": 1, "answered": 1}
+    assert use.keep == (f"{WORKER}/32",)
+    (source,) = use.rules[0].sources
+    assert (source.source, source.port, source.connections, source.packets) == (WORKER, 22, 1, 1800)
+    assert use.until - use.since == timedelta(days=14)
+    assert "1 source worked" in world.output
+    assert world.item()["use"]["rules"][0]["counts"] == {"working": 1, "answered": 1}
+
+
+def test_silence_that_was_watched_is_none_and_silence_that_was_not_is_unknown(world: UsageWorld) -> None:
+    use = world.usage()
+    assert (use.verdict, use.covered) == (Verdict.UNKNOWN, Decimal(0))
+    world.put(world.no_data(ALL_HOURS))
+    use = world.usage()
+    assert (use.verdict, use.covered, use.reason) == (Verdict.NONE, Decimal(1), "")
+
+
+def test_each_object_is_read_once_and_late_ones_are_added(world: UsageWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put([*world.no_data(ALL_HOURS), world.line(WORKER, 50)])
+    first = world.usage()
+    assert counts(first) == {"seen": 1}
+    got: list[str] = []
+    world.put([world.line(WORKER, 50, incoming=False)], 1)
+    from identification.usage.read import S3Parts
+
+    reads = S3Parts.read
+
+    def counted(self: S3Parts, part: Any, *rest: Any) -> None:
+        got.append(part.key)
+        reads(self, part, *rest)
+
+    monkeypatch.setattr(S3Parts, "read", counted)
+    second = world.usage()
+    assert len(got) == 1
+    assert counts(second) == {"working": 1}
+    assert counts(world.usage()) == {"working": 1}
+    assert len(got) == 1
+
+
+@pytest.mark.parametrize("layout", [{"hive": True}, {}], ids=["hive, hourly", "daily"])
+def test_layouts(world: UsageWorld, layout: dict[str, Any]) -> None:
+    world.put(world.both_ways(WORKER, 30), 29, **layout)
+    assert counts(world.usage()) == {"working": 1}
+
+
+def test_what_is_not_of_the_flow_log_is_not_read(world: UsageWorld) -> None:
+    for key in (
+        f"vpc/AWSLogs/{MAIN}/CloudTrail/{REGION}/{world.now:%Y/%m/%d}/x.json.gz",
+        f"vpc/AWSLogs/{MAIN}/vpcflowlogs/{REGION}/{world.now:%Y/%m/%d}/notes.txt",
+    ):
+        world.s3.put_object(Bucket=BUCKET, Key=key, Body=b"not a flow log")
+    world.put(world.both_ways(SCANNER, 5), 5, flow_log="fl-0000000000000other")
+    world.put(world.both_ways(SCANNER, 5), 5, prefix="elsewhere/")
+    use = world.usage()
+    assert (counts(use), use.gaps) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (gzip.compress(b"\n".join([HEADER.encode(), b"x" * 100]))[:-12], "not whole"),
+        (b"no gzip", "no gzip file"),
+        (b"", "it is empty"),
+        (gzip.compress(b""), "needed fields are missing"),
+        (gzip.compress(b"0" * (1 << 24)), "longer than any"),
+        (gzip.compress(f"{HEADER}\n".encode() + b"0" * (1 << 24)), "longer than any"),
+        (gzip.compress(b"srcaddr dstaddr\n1.1.1.1 2.2.2.2\n"), "needed fields are missing: interface-id"),
+        (gzip.compress(b"2 123 eni-1 1.1.1.1 2.2.2.2 1 2 6 1 40 1 2 ACCEPT OK\n"), "needed fields are missing"),
+    ],
+    ids=["half", "text", "empty", "empty text", "bomb", "bomb with a header", "few fields", "no header"],
+)
+def test_a_broken_object_is_a_named_gap_and_the_others_are_read(world: UsageWorld, body: bytes, reason: str) -> None:
+    world.put([], 10, body=body or b"\0")
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    use = world.usage()
+    assert use.verdict is Verdict.WORKING
+    assert use.covered < 1
+    if body:
+        assert any(reason in gap for gap in use.gaps), use.gaps
+
+
+def test_an_object_with_a_header_alone_is_no_gap(world: UsageWorld) -> None:
+    world.put([])
+    assert world.usage().gaps == ()
+
+
+def test_the_limit_leaves_the_oldest_for_the_next_run(world: UsageWorld) -> None:
+    world.configure(limit_mb=1)
+    noise = gzip.compress  # random enough not to shrink
+    for hours in (100, 50, 1):
+        rows = [*world.no_data(range(hours, hours + 20)), *world.both_ways(f"9.9.9.{hours}", hours)]
+        body = noise("\n".join([HEADER, *rows, ""]).encode())
+        world.put([], hours, body=body + b"\0" * (600_000 - len(body)))
+    first = world.usage()
+    assert counts(first) == {"working": 1}
+    assert [source.source for source in first.rules[0].sources] == ["9.9.9.1"]
+    assert any("2 objects" in gap and "limit_mb" in gap for gap in first.gaps)
+    second = world.usage()
+    assert [source.source for source in second.rules[0].sources] == ["9.9.9.1", "9.9.9.50"]
+    third = world.usage()
+    assert counts(third) == {"working": 3}
+    assert third.gaps == ()
+
+
+def test_a_bucket_that_refuses_is_named_and_ends_with_1(world: UsageWorld) -> None:
+    world.s3.delete_bucket(Bucket=BUCKET)
+    use = world.usage(exit_code=1)
+    assert use.verdict is Verdict.UNKNOWN
+    assert f"bucket {BUCKET} cannot be listed" in use.reason
+    assert f"bucket {BUCKET} cannot be listed" in world.output
+
+
+def test_of_two_flow_logs_the_one_that_refuses_comes_after_the_other(world: UsageWorld) -> None:
+    world.flow_log(world.interface_id, destination="arn:aws:s3:::gone", days=40)
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    use = world.usage(exit_code=1)
+    assert use.verdict is Verdict.WORKING
+    assert any("bucket gone cannot be listed" in gap for gap in use.gaps)
+
+
+def test_records_of_two_flow_logs_are_never_added(world: UsageWorld) -> None:
+    other = world.flow_log(world.interface_id, days=20)
+    for flow_log in (world.flow_log_id, other):
+        world.put(world.both_ways(WORKER, 30, packets=40), flow_log=flow_log)
+    use = world.usage()
+    assert counts(use) == {"talked": 1}
+    assert use.rules[0].sources[0].packets == 80
+    assert any(f"{other} is not used" in gap for gap in use.gaps)
+
+
+def test_the_period_begins_with_the_flow_log(world: UsageWorld) -> None:
+    world.made(world.flow_log_id, 2)
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 60), *world.both_ways(SCANNER, 20)])
+    use = world.usage()
+    assert [source.source for source in use.rules[0].sources] == [SCANNER]
+    assert use.until - use.since < timedelta(days=2, minutes=1)
+    assert use.covered == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"TrafficType": "REJECT"}, "is of type REJECT"),
+        ({"LogDestinationType": "kinesis-data-firehose", "destination": "arn:aws:firehose:x"}, "firehose"),
+        ({"LogFormat": "${srcaddr} ${dstaddr}"}, "needed fields are missing"),
+    ],
+    ids=["rejects", "firehose", "fields"],
+)
+def test_a_flow_log_that_cannot_be_used_is_named(world: UsageWorld, other: dict[str, Any], reason: str) -> None:
+    world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
+    world.flow_log_id = world.flow_log(**other)
+    use = world.usage()
+    assert use.verdict is Verdict.UNKNOWN
+    assert reason in use.reason
+    assert any(reason in gap for gap in use.gaps)
+
+
+def test_no_flow_log_and_no_interface(world: UsageWorld) -> None:
+    world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
+    assert world.usage().reason == f"No flow log covers {world.interface_id}"
+    world.ec2.modify_network_interface_attribute(
+        NetworkInterfaceId=world.interface_id, Groups=[world.group("tcp", 443, "10.0.0.0/8", "other")]
+    )
+    assert world.usage().reason == "no attached network interface has the group"
+
+
+def test_interfaces_that_were_replaced_still_tell(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    assert counts(world.usage()) == {"working": 1}
+    world.ec2.modify_network_interface_attribute(
+        NetworkInterfaceId=world.interface_id, Groups=[world.group("tcp", 443, "10.0.0.0/8", "other")]
+    )
+    world.interface_id, world.address = world.interface(world.group_id)
+    world.put([*world.no_data(range(10)), *world.both_ways(SCANNER, 2)])
+    use = world.usage()
+    assert counts(use) == {"working": 2}
+    assert use.covered < 1
+
+
+def test_a_rule_that_stays_admits_the_same(world: UsageWorld) -> None:
+    other = world.group("tcp", 22, f"{WORKER}/32", "office")
+    world.ec2.modify_network_interface_attribute(NetworkInterfaceId=world.interface_id, Groups=[world.group_id, other])
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    use = world.usage()
+    assert (use.verdict, use.keep) == (Verdict.NONE, ())
+    assert use.rules[0].sources[0].also_admitted_by == (other,)
+
+
+def test_a_group_that_exposes_more_is_read_again(world: UsageWorld) -> None:
+    world.put([*world.both_ways(WORKER, 30), *world.both_ways(SCANNER, 30, port=3389)])
+    assert counts(world.usage()) == {"working": 1}
+    world.ec2.authorize_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=3389, ToPort=3389, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    assert counts(world.usage()) == {"working": 2}
+
+
+def logs_world(world: UsageWorld) -> Any:
+    """The same with a flow log to CloudWatch Logs."""
+    world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
+    logs = boto3.client("logs", region_name=REGION)
+    logs.create_log_group(logGroupName="flows")
+    world.flow_log_id = world.flow_log(
+        LogDestinationType="cloud-watch-logs",
+        LogDestination=f"arn:aws:logs:{REGION}:{MAIN}:log-group:flows",
+        LogGroupName="flows",
+        DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/x",
+    )
+    logs.create_log_stream(logGroupName="flows", logStreamName=f"{world.interface_id}-all")
+    return logs
+
+
+def send(world: UsageWorld, logs: Any, lines: list[str]) -> None:
+    events: list[dict[str, Any]] = [{"timestamp": int(line.split()[10]) * 1000, "message": line} for line in lines]
+    events.sort(key=lambda event: event["timestamp"])
+    logs.put_log_events(logGroupName="flows", logStreamName=f"{world.interface_id}-all", logEvents=events)
+
+
+def test_cloudwatch_logs(world: UsageWorld) -> None:
+    logs = logs_world(world)
+    send(world, logs, [*world.no_data(range(1, 14 * 24)), *world.both_ways(WORKER, 30)])
+    use = world.usage()
+    assert (counts(use), use.verdict) == ({"working": 1}, Verdict.WORKING)
+    assert use.covered > Decimal("0.99")
+    # What comes late to hours that are not old yet is added, and nothing is counted twice.
+    send(world, logs, world.both_ways(SCANNER, 3))
+    for _ in range(2):
+        use = world.usage()
+        assert counts(use) == {"working": 2}
+        assert [source.packets for source in use.rules[0].sources] == [1800, 1800]
+
+
+def test_a_log_group_that_is_gone(world: UsageWorld) -> None:
+    logs_world(world).delete_log_group(logGroupName="flows")
+    use = world.usage(exit_code=1)
+    assert "log group flows cannot be read" in use.reason
+
+
+def test_off_is_off(world: UsageWorld) -> None:
+    world.configure(enabled=False)
+    result = world.hammer("usage")
+    assert (result.exit_code, result.output) == (0, "usage is off (usage.enabled): nothing to do\n")
+    assert world.stored() is None
+
+
+def test_unknown_names_are_wrong_usage(world: UsageWorld) -> None:
+    for option, value in (("--group", "sg-404"), ("--account", "000000000000"), ("--region", "mars-1")):
+        assert world.hammer("usage", option, value).exit_code == 2
+
+
+def test_use_goes_after_the_retention(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    world.usage()
+    world.ec2.revoke_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    assert world.hammer("usage").exit_code == 0
+    assert world.stored() is not None
+    world.configure(retention_days=0)
+    assert world.hammer("usage").exit_code == 0
+    assert "use" not in world.item()
+
+
+def test_what_is_stored_is_what_the_contract_says(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    world.usage()
+    use = world.item()["use"]
+    assert list(use) == sorted(
+        ["from", "until", "covered", "verdict", "reason", "rules", "keep", "keep_note", "gaps"], key=list(use).index
+    )
+    assert set(use["rules"][0]) == {"protocol", "from_port", "to_port", "cidr", "counts", "sources"}
+    assert set(use["rules"][0]["sources"][0]) == {
+        *("source", "class", "port", "first", "last", "connections", "packets", "bytes")
+    }
+
+
+def test_the_module_is_the_same_job(world: UsageWorld) -> None:
+    from typer.testing import CliRunner
+
+    from identification import read_security_group_usage
+
+    result = CliRunner().invoke(read_security_group_usage.app, ["--config", str(world.folder)])
+    assert (result.exit_code, "use of 1 issue read" in result.output) == (0, True)
+    assert (
+        json.loads((world.folder / "config.json").read_text())["secgrp_unrestricted_access"]["ddb.table_name"] == TABLE
+    )
+    assert isinstance(world.stored(), Use)
+
+
+def refusals(world: UsageWorld, source: str) -> list[str]:
+    """Three refused attempts in three intervals, in the last whole hour."""
+    return [world.line(source, 1, packets=1, size=40, action="REJECT", second=second) for second in (60, 900, 1800)]
+
+
+def test_whom_a_change_cut_off_is_told_once_a_day(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    world.put([*refusals(world, WORKER), *refusals(world, SCANNER)])
+    assert world.hammer("usage").exit_code == 0
+    told = world.hammer("report")
+    assert told.exit_code == 0, told.output
+    assert f"{WORKER} on tcp/22, 3 times" in told.output
+    assert f"--group {world.group_id} --keep {WORKER}/32" in told.output
+    assert SCANNER not in told.output
+    assert WORKER not in world.hammer("report").output
+
+
+def test_a_resolved_issue_is_still_watched_and_an_old_change_is_not(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    world.ec2.revoke_security_group_ingress(
+        GroupId=world.group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
+    assert world.hammer("identify").exit_code == 0
+    world.put(refusals(world, WORKER))
+    world.configure(after_care_days=0)
+    assert world.hammer("usage").exit_code == 0
+    assert "tcp/22, 3 times" not in world.hammer("report").output
+    world.configure()
+    assert world.hammer("usage").exit_code == 0
+    assert "tcp/22, 3 times" in world.hammer("report").output
+
+
+def test_a_flow_log_without_refused_traffic_watches_nobody(world: UsageWorld) -> None:
+    world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
+    world.flow_log(TrafficType="ACCEPT")
+    assert NOBODY_WATCHES in world.usage().gaps
+
+
+def test_issues_show_use_beside_the_details(world: UsageWorld) -> None:
+    assert json.loads(world.hammer("issues", "--format", "json").stdout)["issues"][0]["use"] is None
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    world.usage()
+    (issue,) = json.loads(world.hammer("issues", "--format", "json").stdout)["issues"]
+    assert (issue["use"]["verdict"], issue["use"]["covered"]) == ("working", 1.0)
+    assert issue["use"]["rules"][0]["sources"][0]["source"] == WORKER
+    result = world.hammer("explain", "--account", MAIN, "--region", REGION, "--group", world.group_id)
+    assert result.exit_code == 0, result.output
+    shown = " ".join(result.stdout.split())
+    assert "1 source worked" in shown
+    assert "use is unknown" not in world.hammer("status").output
+
+
+def test_status_says_where_use_is_unknown(world: UsageWorld) -> None:
+    assert "use is unknown for 1 issue: flow logs were not read yet" in world.hammer("status").output
+    world.s3.delete_bucket(Bucket=BUCKET)
+    world.usage(exit_code=1)
+    assert f"use is unknown for 1 issue: {world.interface_id} has no flow log that" in world.hammer("status").output
+
+
+def test_a_new_occurrence_has_no_use_yet(world: UsageWorld) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    world.usage()
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}
+    world.ec2.revoke_security_group_ingress(**rule)
+    assert world.hammer("identify").exit_code == 0
+    world.ec2.authorize_security_group_ingress(**rule)
+    assert world.hammer("identify").exit_code == 0
+    assert world.issue().status == "open"
+    assert "use" not in world.item()

@@ -1,0 +1,176 @@
+"""What a CloudFormation template would make, judged before it exists, and the formats for pipelines."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hammer.formats import Format, render
+from hammer.formats.markdown_format import code
+from hammer.listing.issue import Listing, usual_knowledge
+from hammer.planned import Judge, scan_template_file
+from library.jobs.command_line import WrongUsageError
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+HEAD = """\
+Parameters:
+  From: {Type: String, Default: 192.168.1.0/0}
+  Many: {Type: CommaDelimitedList, Default: "10.0.0.0/8, 8.8.8.0/24"}
+  Secret: {Type: String, NoEcho: true, Default: 0.0.0.0/0}
+  Stored: {Type: "AWS::SSM::Parameter::Value<String>", Default: /net/open}
+Conditions:
+  IsOpen: !Equals [!Ref From, 192.168.1.0/0]
+  IsClosed: !Not [!Condition IsOpen]
+  InEurope: !Equals [!Ref "AWS::Region", eu-west-1]
+Mappings:
+  Net: {any: {cidr: 0.0.0.0/0}}
+Resources:
+  List:
+    Type: AWS::EC2::PrefixList
+    Properties: {Entries: [{Cidr: 8.8.8.0/24}]}
+  Web:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: web
+      SecurityGroupIngress:
+        - {IpProtocol: tcp, FromPort: %s, ToPort: 22, %s}
+"""
+
+
+def judged(folder: Path, text: str, *parameters: str) -> Listing:
+    path = folder / "template.yaml"
+    path.write_text(text)
+    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), usual_knowledge(date(2026, 11, 29)))
+    return scan_template_file(str(path), parameters, judge, (), NOW)
+
+
+def exposed(listing: Listing) -> list[str]:
+    return [perm.cidr for issue in listing.issues for perm in issue.details.perms]
+
+
+@pytest.mark.parametrize(
+    ("source", "cidrs"),
+    [
+        ("CidrIp: !Ref From", ["0.0.0.0/0"]),
+        ('CidrIp: !Sub "${From}"', ["0.0.0.0/0"]),
+        ("CidrIp: !Select [1, !Ref Many]", ["8.8.8.0/24"]),
+        ('CidrIp: !Select [0, !Split ["|", "8.8.4.0/24|x"]]', ["8.8.4.0/24"]),
+        ('CidrIp: !Join ["/", [8.8.8.0, 24]]', ["8.8.8.0/24"]),
+        ("CidrIp: !FindInMap [Net, any, cidr]", ["0.0.0.0/0"]),
+        ("CidrIp: !If [IsOpen, 0.0.0.0/0, 10.0.0.0/8]", ["0.0.0.0/0"]),
+        ("CidrIp: !If [IsClosed, 0.0.0.0/0, 10.0.0.0/8]", []),
+        ('CidrIp: !If [IsClosed, 0.0.0.0/0, !Ref "AWS::NoValue"]', []),
+        ('CidrIpv6: "0000:0000:0000:0000:0000:0000:0000:0000/0"', ["::/0"]),
+        ("SourcePrefixListId: !Ref List", ["8.8.8.0/24"]),
+        ("SourceSecurityGroupId: !ImportValue other", []),
+    ],
+)
+def test_what_the_template_tells_is_judged(tmp_path: Path, source: str, cidrs: list[str]) -> None:
+    listing = judged(tmp_path, HEAD % (22, source))
+    assert exposed(listing) == cidrs
+    assert listing.failed == ()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "CidrIp: !ImportValue open",
+        'CidrIp: "{{resolve:ssm:/net/open}}"',
+        "CidrIp: !Ref Stored",
+        "CidrIp: !Ref Secret",
+        "CidrIp: !If [InEurope, 0.0.0.0/0, 10.0.0.0/8]",
+        "SourcePrefixListId: pl-1",
+        "CidrIp: !Select [!Ref From, [a]]",
+    ],
+)
+def test_what_it_does_not_tell_is_a_failure_unless_the_port_is_harmless(tmp_path: Path, source: str) -> None:
+    listing = judged(tmp_path, HEAD % (22, source))
+    assert exposed(listing) == []
+    assert len(listing.failed) == 1
+    harmless = judged(tmp_path, (HEAD % (443, source)).replace("ToPort: 22", "ToPort: 443"))
+    assert harmless.failed == ()
+
+
+def test_parameters_are_given_or_wrong(tmp_path: Path) -> None:
+    text = HEAD % (22, "CidrIp: !Ref From")
+    assert exposed(judged(tmp_path, text, "From=10.0.0.0/8")) == []
+    for wrong in ("From", "Other=1"):
+        with pytest.raises(WrongUsageError):
+            judged(tmp_path, text, wrong)
+    with pytest.raises(WrongUsageError, match="From"):
+        judged(tmp_path, text.replace("Type: String, Default: 192.168.1.0/0", "Type: String"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a: b", "{", "a: 1\n---\nResources: {}\n", "Resources: 1"])
+def test_other_documents_are_no_template(tmp_path: Path, text: str) -> None:
+    with pytest.raises(WrongUsageError, match="no template"):
+        judged(tmp_path, text)
+
+
+def test_anchors_that_stand_for_billions_are_refused(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    with pytest.raises(WrongUsageError, match="no template"):
+        judged(tmp_path, "\n".join([*lines, "Resources: {}"]))
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ("Transform: MyMacro\n", "the macro MyMacro may change the template"),
+        (
+            "  Child: {Type: AWS::CloudFormation::Stack}\n",
+            "Child is a nested stack, whose template is another: judge that by itself",
+        ),
+        ("  Mod: {Type: My::Own::Thing::MODULE}\n", "Mod is a module, whose resources are elsewhere"),
+        ("  Fn::ForEach::All: [x, [a], {}]\n", "Fn::ForEach::All makes resources that cannot be evaluated here"),
+    ],
+)
+def test_what_makes_resources_elsewhere_is_named(tmp_path: Path, part: str, reason: str) -> None:
+    text = HEAD % (22, "CidrIp: 10.0.0.0/8")
+    text = part + text if part.startswith("Transform") else text + part
+    assert [row.reason for row in judged(tmp_path, text).failed] == [reason]
+
+
+def test_a_secret_s_value_is_in_no_format(tmp_path: Path) -> None:
+    text = (HEAD % (22, "CidrIp: !Ref Secret")).replace("Default: 0.0.0.0/0}", "Default: 8.8.4.0/24}")
+    listing = judged(tmp_path, text)
+    for output_format in Format:
+        if output_format is not Format.TABLE:
+            assert "8.8.4" not in render(output_format, listing)
+
+
+def test_sarif_has_file_and_line(tmp_path: Path) -> None:
+    document: Any = json.loads(render(Format.SARIF, judged(tmp_path, HEAD % (22, "CidrIp: !Ref From"))))
+    (run,) = document["runs"]
+    (result,) = run["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"].endswith("template.yaml")
+    assert place["region"] == {"startLine": 16}
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    assert run["invocations"][0]["executionSuccessful"] is True
+
+
+def test_a_comment_names_what_is_open_and_what_was_not_judged(tmp_path: Path) -> None:
+    text = (HEAD % (22, "CidrIp: !Ref From")) + (
+        "        - {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: !ImportValue open}\n"
+    )
+    comment = render(Format.MARKDOWN, judged(tmp_path, text))
+    assert comment.startswith("### Hammer: 1 security group exposes restricted ports\n")
+    assert "`tcp/22 from 0.0.0.0/0`" in comment
+    assert "Not judged, and so not known to be safe:\n\n- `Web: the CidrIp of a rule of Web" in comment
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("a|b", "`a\\|b`"), ("x`y", "`` x`y ``"), ("@team <b>\nx", "`@team <b> x`"), ("", "` `")],
+)
+def test_names_stand_in_code_spans(text: str, span: str) -> None:
+    assert code(text) == span

@@ -1,0 +1,222 @@
+"""What a Terraform plan would make: groups, rules of their own, prefix lists, modules, and what is not known yet."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hammer.listing.issue import Listing, usual_knowledge
+from hammer.planned import Judge, scan_plan_file
+from library.jobs.command_line import NotThereError, WrongUsageError
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def judged(folder: Path, plan: Any, *groups: str) -> Listing:
+    path = folder / "plan.json"
+    path.write_text(json.dumps(plan))
+    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), usual_knowledge(date(2026, 11, 29)))
+    return scan_plan_file(str(path), judge, groups, NOW)
+
+
+def group(address: str = "aws_security_group.web", ingress: Any = (), unknown: Any = None, **values: Any) -> Any:
+    return resource(address, {"name": "web", "ingress": list(ingress), **values}, unknown)
+
+
+def resource(address: str, values: Any, unknown: Any = None, index: Any = None) -> Any:
+    kind = next(part for part in address.split(".") if part.startswith("aws_"))
+    found = {"address": address, "mode": "managed", "type": kind, "values": values, "unknown": unknown or {}}
+    return found if index is None else {**found, "index": index}
+
+
+def rule(cidrs: Any = ("0.0.0.0/0",), port: int = 22, **values: Any) -> Any:
+    return {"protocol": "tcp", "from_port": port, "to_port": port, "cidr_blocks": list(cidrs), **values}
+
+
+def plan(*resources: Any, configuration: Any = None, child: Any = None) -> Any:
+    changes = [
+        {"address": each["address"], "change": {"actions": ["create"], "after_unknown": each.pop("unknown")}}
+        for each in [*resources, *(child or ())]
+    ]
+    root: dict[str, Any] = {"resources": list(resources)}
+    if child:
+        root["child_modules"] = [{"address": "module.net", "resources": list(child)}]
+    return {
+        "format_version": "1.2",
+        "planned_values": {"root_module": root},
+        "resource_changes": changes,
+        "configuration": {"root_module": configuration or {}},
+    }
+
+
+def found(listing: Listing) -> dict[str, tuple[str, list[str]]]:
+    return {
+        issue.group_id: (issue.details.status, [perm.cidr for perm in issue.details.perms]) for issue in listing.issues
+    }
+
+
+def reasons(listing: Listing) -> list[str]:
+    return [row.reason for row in listing.failed]
+
+
+def config_of(address: str, **references: Any) -> Any:
+    return {"address": address, "expressions": {key: {"references": value} for key, value in references.items()}}
+
+
+def test_inline_rules(tmp_path: Path) -> None:
+    listing = judged(tmp_path, plan(group(ingress=[rule(["192.168.1.0/0"]), rule(port=443)])))
+    assert found(listing) == {"aws_security_group.web": ("open_completely", ["0.0.0.0/0"])}
+    assert listing.scanned[0].item() == {"account_id": "", "region": "", "groups": 1, "whitelisted": 0}
+    assert reasons(listing) == []
+
+
+def test_halves_in_rule_resources_make_the_internet(tmp_path: Path) -> None:
+    rules = [
+        resource(
+            f"aws_vpc_security_group_ingress_rule.{name}",
+            {"ip_protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_ipv4": cidr},
+            {"security_group_id": True, "id": True},
+        )
+        for name, cidr in (("low", "0.0.0.0/1"), ("high", "128.0.0.0/1"))
+    ]
+    configuration = {
+        "resources": [
+            config_of(each["address"], security_group_id=["aws_security_group.web.id", "aws_security_group.web"])
+            for each in rules
+        ]
+    }
+    listing = judged(tmp_path, plan(group(unknown={"ingress": True, "id": True}), *rules, configuration=configuration))
+    assert found(listing) == {"aws_security_group.web": ("open_completely", ["0.0.0.0/1", "128.0.0.0/1"])}
+    assert reasons(listing) == []
+
+
+def test_a_rule_finds_its_group_through_variables_and_outputs_of_modules(tmp_path: Path) -> None:
+    child = [
+        group("module.net.aws_security_group.this[0]", unknown={"ingress": True}, name="net") | {"index": 0},
+        resource("module.net.aws_security_group_rule.own[0]", rule(type="ingress"), {"security_group_id": True}, 0),
+    ]
+    outside = resource(
+        "aws_security_group_rule.more", rule(["8.8.8.0/24"], type="ingress"), {"security_group_id": True}
+    )
+    egress = resource("aws_security_group_rule.out", rule(type="egress"), {"security_group_id": True})
+    configuration = {
+        "resources": [config_of("aws_security_group_rule.more", security_group_id=["module.net.id", "module.net"])],
+        "module_calls": {
+            "net": {
+                "module": {
+                    "outputs": {
+                        "id": {
+                            "expression": {"references": ["aws_security_group.this[0].id", "aws_security_group.this"]}
+                        }
+                    },
+                    "resources": [
+                        config_of("aws_security_group_rule.own", security_group_id=["aws_security_group.this[0].id"])
+                    ],
+                }
+            }
+        },
+    }
+    listing = judged(tmp_path, plan(outside, egress, child=child, configuration=configuration))
+    address = "module.net.aws_security_group.this[0]"
+    assert found(listing) == {address: ("open_completely", ["0.0.0.0/0", "8.8.8.0/24"])}
+
+
+def test_instances_of_for_each_have_their_own_rules(tmp_path: Path) -> None:
+    groups = [group(f'aws_security_group.web["{key}"]', unknown={"ingress": True}) | {"index": key} for key in "ab"]
+    rules = [
+        resource(
+            f'aws_security_group_rule.ssh["{key}"]', rule([cidr], type="ingress"), {"security_group_id": True}, key
+        )
+        for key, cidr in (("a", "0.0.0.0/0"), ("b", "10.0.0.0/8"))
+    ]
+    references = ["aws_security_group.web", "each.key"]
+    configuration = {"resources": [config_of("aws_security_group_rule.ssh", security_group_id=references)]}
+    listing = judged(tmp_path, plan(*groups, *rules, configuration=configuration))
+    assert found(listing) == {'aws_security_group.web["a"]': ("open_completely", ["0.0.0.0/0"])}
+
+
+def test_prefix_lists_of_the_plan_count_as_their_entries(tmp_path: Path) -> None:
+    made = resource("aws_ec2_managed_prefix_list.office", {"entry": [{"cidr": "8.8.8.0/24"}]}, {"id": True})
+    web = group(ingress=[rule([], prefix_list_ids=[])], unknown={"ingress": [{"prefix_list_ids": [True]}]})
+    references = ["aws_ec2_managed_prefix_list.office.id", "aws_ec2_managed_prefix_list.office"]
+    expressions = {"ingress": {"references": references}}
+    configuration = {"resources": [{"address": "aws_security_group.web", "expressions": expressions}]}
+    listing = judged(tmp_path, plan(made, web, configuration=configuration))
+    assert found(listing) == {"aws_security_group.web": ("open_partly", ["8.8.8.0/24"])}
+    assert listing.issues[0].details.perms[0].prefix_list_id == "aws_ec2_managed_prefix_list.office"
+    assert reasons(listing) == []
+
+
+@pytest.mark.parametrize(
+    ("ingress", "unknown", "reason"),
+    [
+        ([rule([])], {"ingress": [{"cidr_blocks": True}]}, "aws_security_group.web: cidr_blocks is known after apply"),
+        ([rule()], {"ingress": [{"from_port": True}]}, "aws_security_group.web: from_port is known after apply"),
+        ([rule([], prefix_list_ids=["pl-1"])], {}, "aws_security_group.web: prefix list pl-1: it is not defined here, "
+         "and AWS is not asked"),
+        ([], {"ingress": True}, "aws_security_group.web: its ingress is known after apply"),
+        ([rule(["nonsense"])], {}, "aws_security_group.web: a tcp rule with source 'nonsense'"),
+    ],
+    ids=["source", "port", "prefix-list", "whole-ingress", "no-cidr"],
+)  # fmt: skip
+def test_what_is_not_known_yet_is_named(tmp_path: Path, ingress: Any, unknown: Any, reason: str) -> None:
+    expressions = {"ingress": {"references": ["var.rules"]}}
+    configuration = {"resources": [{"address": "aws_security_group.web", "expressions": expressions}]}
+    listing = judged(tmp_path, plan(group(ingress=ingress, unknown=unknown), configuration=configuration))
+    assert found(listing) == {}
+    assert reasons(listing) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("ingress", "unknown"),
+    [
+        ([rule([], port=443)], {"ingress": [{"cidr_blocks": True}]}),
+        ([rule(["10.0.0.0/8"])], {"ingress": [{"from_port": True}]}),
+        ([rule([])], {"ingress": [{"security_groups": True}], "id": True, "vpc_id": True}),
+        ([], {"ingress": True}),
+    ],
+    ids=["port-not-restricted", "private-source", "ids-and-groups", "ingress-not-set"],
+)
+def test_what_cannot_matter_is_not_named(tmp_path: Path, ingress: Any, unknown: Any) -> None:
+    listing = judged(tmp_path, plan(group(ingress=ingress, unknown=unknown)))
+    assert (found(listing), reasons(listing)) == ({}, [])
+
+
+def test_unchanged_resources_count(tmp_path: Path) -> None:
+    document: dict[str, Any] = plan(group(ingress=[rule()]))
+    document["resource_changes"] = []
+    assert list(found(judged(tmp_path, document))) == ["aws_security_group.web"]
+
+
+def test_a_rule_of_a_group_that_is_not_in_the_plan(tmp_path: Path) -> None:
+    values = {"ip_protocol": "-1", "cidr_ipv6": "::/0", "security_group_id": "sg-1"}
+    listing = judged(tmp_path, plan(resource("aws_vpc_security_group_ingress_rule.all", values)))
+    assert found(listing) == {"sg-1": ("open_completely", ["::/0"])}
+
+
+def test_other_documents_are_no_plan(tmp_path: Path) -> None:
+    others: list[Any] = [{}, [], {"format_version": "1.0", "values": {"root_module": {}}}, "plan"]
+    for document in others:
+        with pytest.raises(WrongUsageError, match="no plan"):
+            judged(tmp_path, document)
+    with pytest.raises(WrongUsageError, match="cannot be read"):
+        scan_plan_file(str(tmp_path / "absent"), Judge(None, None), (), NOW)  # type: ignore[arg-type]
+
+
+def test_a_group_that_is_not_in_the_plan_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotThereError):
+        judged(tmp_path, plan(group()), "aws_security_group.other")
+
+
+def test_a_plan_from_a_shell_that_writes_utf_16_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_bytes(json.dumps(plan(group(ingress=[rule()]))).encode("utf-16"))
+    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), usual_knowledge(date(2026, 11, 29)))
+    assert len(scan_plan_file(str(path), judge, (), NOW).issues) == 1

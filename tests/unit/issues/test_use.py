@@ -1,0 +1,171 @@
+"""Use as a value, in sentences, and what it means for when an issue is due."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from library.issues.issue import ClosingNotice
+from library.issues.reachability import Severity
+from library.issues.schedule import RemediationTerms, due_by_retention, exposure_times, remediation_schedule
+from library.issues.times import format_time
+from library.issues.told_exposures import ToldExposures, exposure_texts
+from library.issues.use import (
+    CAVEAT,
+    SourceClass,
+    Use,
+    UseRule,
+    UseSource,
+    Verdict,
+    unknown_use,
+    use_sentences,
+    use_summary,
+)
+from tests.builders.issues import DETAILS, an_issue
+
+NOW = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
+YESTERDAY = datetime(2026, 11, 23, 18, 2, tzinfo=UTC)
+
+
+def source(name: str, source_class: SourceClass, **other: Any) -> UseSource:
+    given: dict[str, Any] = {"port": 22, "first": NOW - timedelta(days=9), "last": YESTERDAY} | other
+    return UseSource(name, source_class, connections=3, packets=1200, bytes=90_000, **given)
+
+
+def use(verdict: Verdict = Verdict.WORKING, **other: Any) -> Use:
+    counts = {"working": 2, "talked": 3, "seen": 2000, "answered": 100, "refused": 14}
+    sources = (
+        source("9.9.9.7", SourceClass.WORKING),
+        source("9.9.9.8", SourceClass.WORKING, last=NOW - timedelta(days=3)),
+        *(source(f"8.8.8.{n}", SourceClass.TALKED) for n in range(3)),
+    )
+    rule = UseRule("tcp", 22, 22, "0.0.0.0/0", counts=counts, sources=sources)
+    given: dict[str, Any] = {"covered": Decimal("0.974"), "rules": (rule,)} | other
+    return Use(NOW - timedelta(days=14), NOW, verdict=verdict, **given)
+
+
+def talked_rules() -> tuple[UseRule, ...]:
+    return (UseRule("tcp", 22, 22, "::/0", counts={"talked": 1}, sources=(source("8.8.8.8", SourceClass.TALKED),)),)
+
+
+def test_the_summary_of_a_busy_group() -> None:
+    assert use_summary(use(), NOW) == (
+        "14 days, 97 % covered: 2 sources worked, last yesterday 18:02; 3 more talked: ask them; 2,114 only knocked"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (use(Verdict.NONE, rules=(), covered=Decimal(1)), "14 days, 100 % covered: no source was seen"),
+        (
+            use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1"),
+            "14 days, 97 % covered: use is unknown: No flow log covers eni-1",
+        ),
+        (
+            use(
+                Verdict.TALKED,
+                rules=talked_rules(),
+            ),
+            "14 days, 97 % covered: 1 source talked: ask them",
+        ),
+        (
+            use(Verdict.NONE, rules=(UseRule("tcp", 22, 22, "::/0", counts={"noise": 4, "inside": 1, "hidden": 2}),)),
+            "14 days, 97 % covered: 4 scanned; 1 came from inside; 2 hid behind another address",
+        ),
+    ],
+    ids=["nothing", "unknown", "talked", "others"],
+)
+def test_summaries(found: Use, text: str) -> None:
+    assert use_summary(found, NOW) == text
+
+
+def test_the_sentences_say_what_flow_logs_cannot_tell_and_never_that_a_rule_is_needless() -> None:
+    for verdict in Verdict:
+        found = use(verdict, reason="why", keep=("9.9.9.7/32",), keep_note="They admit 1 address.", gaps=("A gap.",))
+        text = " ".join(use_sentences(found, NOW))
+        assert CAVEAT in text
+        assert "password" in text
+        assert "unused" not in text.lower()
+        assert "safe" not in text.lower()
+        assert "9.9.9.7 worked through tcp/22 from 0.0.0.0/0 on port 22: 3 connections, 1,200 packets" in text
+        assert "A gap." in text
+
+
+def test_it_is_stored_as_it_is_and_bounded() -> None:
+    assert Use.from_item(use().to_item()) == use()
+    assert use().to_json()["covered"] == 0.974
+    rule = use().rules[0]
+    large = use(rules=(rule,) * 500, gaps=tuple(f"gap {n} \x1b " + "x" * 900 for n in range(500)))
+    item = large.to_item()
+    assert len(str(item)) < 200_000
+    assert (len(item["rules"]), len(item["gaps"])) == (200, 20)
+    assert item["gaps"][0] == "300 more rules are left out here."
+    assert sum(len(each["sources"]) for each in item["rules"]) == 400
+
+
+@pytest.mark.parametrize("item", [None, "x", {}, {**use().to_item(), "from": "then"}, {**use().to_item(), "rules": 5}])
+def test_what_is_none_is_none(item: object) -> None:
+    assert Use.from_item(item) is None
+
+
+def test_where_use_is_unknown_is_told_once_for_each_account_and_region() -> None:
+    unknown = use(Verdict.UNKNOWN, reason="bucket b refuses")
+    issues = [("1", "eu", unknown), ("1", "eu", unknown), ("1", "eu", None), ("1", "us", use()), ("2", "eu", unknown)]
+    assert list(unknown_use(issues)) == [
+        ("1", "eu", "use is unknown for 3 issues: bucket b refuses (2); flow logs were not read yet (1)"),
+        ("2", "eu", "use is unknown for 1 issue: bucket b refuses"),
+    ]
+
+
+TERMS = RemediationTerms(timedelta(days=21), wait_in_use=timedelta(days=10))
+REPORTED = NOW - timedelta(days=25)
+HIGH = replace(DETAILS, reachability=None)
+
+
+@pytest.mark.parametrize(
+    ("found", "terms", "days"),
+    [
+        (use(), TERMS, 31),
+        (use(Verdict.TALKED), TERMS, 21),
+        (use(Verdict.NONE), TERMS, 21),
+        (use(Verdict.UNKNOWN), TERMS, 21),
+        (None, TERMS, 21),
+        (use(), replace(TERMS, wait_in_use=timedelta()), 21),
+        (use(), replace(TERMS, immediate=frozenset({Severity.HIGH})), 21),
+    ],
+    ids=["working", "talked", "none", "unknown", "not read", "no wait", "immediate"],
+)
+def test_an_issue_through_which_somebody_works_is_due_later_counted_from_its_report(
+    found: Use | None, terms: RemediationTerms, days: int
+) -> None:
+    issue = an_issue(details=HIGH, use=found)
+    issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED))
+    assert issue.details.severity is Severity.HIGH
+    assert remediation_schedule(issue, terms, NOW).due == REPORTED + timedelta(days=days)
+    assert due_by_retention(issue, terms) == REPORTED + timedelta(days=days)
+    # What was begun is completed, whoever works.
+    assert remediation_schedule(issue, terms, NOW, begun=True).due == REPORTED + timedelta(days=21)
+
+
+def test_what_is_opened_later_waits_once_for_those_who_work() -> None:
+    """The wait is counted from the issue's report alone: it is over when the newer exposure's own period ends."""
+    issue = an_issue(details=HIGH, use=use())
+    issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED))
+    later = REPORTED + timedelta(days=15)
+    told = ToldExposures(issue.occurrence, (), {str(format_time(later)): exposure_texts(HIGH.perms)})
+    times = exposure_times(replace(issue, exposures_told=told), TERMS)
+    assert times is not None
+    assert [times.due(perm) for perm in HIGH.perms] == [later + timedelta(days=21)] * len(HIGH.perms)
+
+
+def test_a_notice_of_immediate_mode_counts_whoever_works() -> None:
+    terms = replace(TERMS, immediate=frozenset({Severity.HIGH}))
+    issue = an_issue(details=HIGH, use=use())
+    notice = ClosingNotice(NOW, issue.occurrence)
+    issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED), closing_notice=notice)
+    assert remediation_schedule(issue, terms, NOW).due == REPORTED + timedelta(days=21)

@@ -1,0 +1,191 @@
+"""Evidence is the same however records come, is bounded, and is stored as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identification.usage import evidence as module
+from identification.usage.classify import Read
+from identification.usage.evidence import Evidence
+from identification.usage.kept import Kept
+from identification.usage.records import FlowRecord
+from tests.builders.flow_records import (
+    ENI,
+    EVERYTHING,
+    NOW,
+    SSH,
+    an_interface,
+    at,
+    evidence_of,
+    quiet,
+    record,
+    refused,
+    talk,
+    use_of,
+)
+
+HOURS = st.integers(0, 40)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> FlowRecord:
+    source = draw(st.sampled_from(["9.9.9.7", "8.8.8.8", "10.0.0.9", "2a01:db8::7"]))
+    return record(
+        source,
+        draw(st.sampled_from([1, 2, 3, 26, 52, 100])),
+        draw(st.sampled_from([40, 60, 61, 90])),
+        incoming=draw(st.booleans()),
+        action=draw(st.sampled_from(["ACCEPT", "ACCEPT", "REJECT"])),
+        flags=draw(st.sampled_from([0, 2, 18, 3])),
+        through=draw(st.sampled_from(["", "", source])),
+        interface=draw(st.sampled_from([ENI, "eni-0bb"])),
+        port=draw(st.sampled_from([22, 23, 80, 445, 3389])),
+        peer_port=draw(st.sampled_from([50_000, 50_001, 443])),
+        protocol=draw(st.sampled_from([6, 6, 17, 1])),
+        hours_ago=draw(HOURS),
+    )
+
+
+def split(found: list[FlowRecord], cuts: list[int]) -> list[Evidence]:
+    """The evidence of the records in parts."""
+    edges = [0, *sorted(cut % (len(found) + 1) for cut in cuts), len(found)]
+    return [evidence_of(found[a:b], (EVERYTHING,)) for a, b in pairwise(edges)]
+
+
+@given(st.lists(records(), max_size=25), st.lists(st.integers(0, 100), max_size=5), st.randoms(use_true_random=False))
+def test_what_is_told_does_not_depend_on_files_runs_and_order(
+    found: list[FlowRecord], cuts: list[int], random: Any
+) -> None:
+    found += quiet(hours=range(5))
+    whole = evidence_of(found, (EVERYTHING,))
+    shuffled = found[:]
+    random.shuffle(shuffled)
+    together = Evidence(whole.scope)
+    parts = split(shuffled, cuts)
+    random.shuffle(parts)
+    for part in parts:
+        # Each is stored and read again, as between two runs.
+        together.merge(part)
+        together = Kept.from_bytes(Kept(together).to_bytes()).evidence
+    interfaces = frozenset({ENI, "eni-0bb"})
+    told = [
+        use_of(
+            [],
+            SSH,
+            EVERYTHING,
+            reads=(Read("fl-1", each, interfaces),),
+            attached=(an_interface(), an_interface("eni-0bb")),
+        )
+        for each in (whole, together)
+    ]
+    assert told[0] == told[1]
+
+
+@given(st.lists(records(), max_size=12), st.lists(st.integers(1, 59), max_size=12))
+def test_what_is_told_does_not_depend_on_how_intervals_cut_a_connection(
+    found: list[FlowRecord], cuts: list[int]
+) -> None:
+    cut: list[FlowRecord] = []
+    for each, at_second in zip(found, cuts, strict=False):
+        size = each.bytes // each.packets
+        half = each.packets // 2
+        if half and each.action == "ACCEPT":
+            cut.append(each._replace(packets=half, bytes=half * size, end=each.start + at_second))
+            rest = each.packets - half
+            cut.append(each._replace(packets=rest, bytes=rest * size, start=each.start))
+        else:
+            cut.append(each)
+    same = found[: len(cuts)]
+    told = [use_of(each, SSH, EVERYTHING) for each in (same, cut)]
+    assert told[0] == told[1]
+
+
+@given(st.lists(records(), max_size=25), HOURS)
+def test_a_period_shows_the_same_whether_older_hours_were_pruned_or_never_read(
+    found: list[FlowRecord], first: int
+) -> None:
+    hour = at(first) // 3600
+    pruned = evidence_of(found, (EVERYTHING,))
+    pruned.prune(hour)
+    never = evidence_of([each for each in found if each.start // 3600 >= hour], (EVERYTHING,))
+    last = int(NOW.timestamp()) // 3600
+    assert sorted(pruned.contacts(hour, last)) == sorted(never.contacts(hour, last))
+    for interface_id in (ENI, "eni-0bb"):
+        assert pruned.covered_hours(interface_id) == never.covered_hours(interface_id)
+
+
+def test_stored_evidence_is_the_same() -> None:
+    kept = Kept(evidence_of([*talk("9.9.9.7", 60, 60), *refused("8.8.8.8", 1, 2), *quiet()], (SSH,)))
+    kept.evidence.add_bad_line(7)
+    kept.mark(123_456, [ENI])
+    kept.mark(99, ["eni-0bb"])
+    again = Kept.from_bytes(kept.to_bytes())
+    assert again == replace(kept, slot="b")
+    assert again.to_bytes() == kept.to_bytes()
+    assert (again.unread(123_456, [ENI, "eni-0bb"]), again.unread(5, [ENI])) == (["eni-0bb"], [ENI])
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\0\0\0\0", b"\xff" * 50])
+def test_what_is_no_stored_evidence_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"cannot be read|damaged|version|Expecting"):
+        Kept.from_bytes(data)
+
+
+def test_interfaces_that_showed_nothing_and_are_gone_are_forgotten() -> None:
+    kept = Kept(evidence_of(talk("9.9.9.7", 60, 60, interface="eni-3"), (SSH,)))
+    kept.evidence.interfaces.insert(0, "eni-1")
+    kept.evidence.interfaces.insert(0, "eni-0")
+    kept = Kept(evidence_of([], (SSH,)))
+    for name in ("eni-0", "eni-1", "eni-2", "eni-3"):
+        kept.evidence.number(name)
+    for each in talk("9.9.9.7", 60, 60, interface="eni-3"):
+        kept.evidence.add(each, an_interface("eni-3"), kept.evidence.number("eni-3"))
+    kept.mark(5, ["eni-1", "eni-2"])
+    before = list(kept.evidence.contacts(0, 2**31))
+    kept.compact({"eni-2"})
+    assert kept.evidence.interfaces == ["eni-2", "eni-3"]
+    assert list(kept.evidence.contacts(0, 2**31)) == before
+    assert kept.units == {5: 0b01}
+
+
+def test_more_connections_than_are_kept_are_added_up_and_lose_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECTIONS_KEPT", 10)
+    found = [each for n in range(100) for each in talk("9.9.9.7", 24, 22, peer_port=50_000 + n, hours_ago=n % 30)]
+    found += talk("8.8.8.8", 60, 60, hours_ago=35)
+    whole, folded = (evidence_of(found, (SSH,)) for _ in range(2))
+    folded.fold()
+    assert len(folded.entries) < 20
+    told = [use_of([], reads=(Read("fl-1", each, frozenset({ENI})),)) for each in (whole, folded)]
+    assert told[0].rules == told[1].rules
+    assert (told[0].verdict, told[0].keep) == (told[1].verdict, told[1].keep)
+
+
+def test_what_is_dropped_makes_none_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECTIONS_KEPT", 10)
+    monkeypatch.setattr(module, "FOLDED_KEPT", 5)
+    found = [each for n in range(50) for each in talk(f"9.9.9.{n}", 1, 1, hours_ago=n % 30)]
+    evidence = evidence_of([*found, *quiet()], (SSH,))
+    evidence.fold()
+    use = use_of([], reads=(Read("fl-1", evidence, frozenset({ENI})),))
+    assert (use.verdict, use.reason) == ("unknown", "there were more sources than are kept")
+    assert any("too many to be kept" in gap for gap in use.gaps)
+
+
+def test_refused_ports_outside_the_scope_are_bounded_and_still_make_noise() -> None:
+    found = [*talk("9.9.9.7", 60, 60), *refused("9.9.9.7", *range(1000, 3000))]
+    evidence = evidence_of(found, (SSH,))
+    evidence.fold()
+    assert len(evidence.entries) == 1 + module.PORTS_OUTSIDE_KEPT
+    assert use_of([], reads=(Read("fl-1", evidence, frozenset({ENI})),)).rules[0].counts == {"noise": 1}
+
+
+def test_refused_attempts_are_kept_for_after_care() -> None:
+    found = [*refused("9.9.9.7", 22, flags=2), *refused("9.9.9.7", 22, hours_ago=30.5)]
+    (refusal,) = evidence_of(found, (SSH,)).refused_ports(0, 2**31)
+    assert (refusal.port, refusal.records, refusal.with_syn, len(refusal.minutes)) == (22, 2, 1, 2)
