@@ -152,8 +152,9 @@ class Remediation:
         found = self.schedule(issue, now, anew=anew)
         if found.at_once and (anew or not has_notice(issue)):
             return min(now, found.due) if found.due else now
-        if found.due is None and found.times is not None and found.waiting:
-            return now + self.retention  # none of it was told yet
+        if found.due is None and found.times is not None and found.waiting and found.is_untold:
+            # None of what is open was told yet: it is now.
+            return max(now + self.retention, found.times.not_before or now)
         return found.due
 
     def closes_at_once(self, issue: Issue, now: datetime) -> bool:

@@ -213,6 +213,11 @@ class RemediationSchedule:
     times: ExposureTimes | None = None
     waiting: tuple[Waiting, ...] = ()
 
+    @property
+    def is_untold(self) -> bool:
+        """Whether it waits only until people are told of what is open."""
+        return self.skipped is not None and self.skipped.why is SkipReason.NOT_REPORTED
+
 
 def remediation_schedule(
     issue: Issue, terms: RemediationTerms, now: datetime, *, begun: bool = False
@@ -255,7 +260,7 @@ def remediation_schedule(
         return RemediationSchedule(None, skipped or Skipped(SkipReason.FLAPPING, text), at_once, times, waiting)
     if not (begun or terms.service_groups) and (made_by := terms.made_by(issue)).is_controller:
         text = f"{made_by.manager} made it and would open it again: change it there, or decide by hand"
-        return RemediationSchedule(None, skipped or Skipped(SkipReason.SERVICE, text), at_once, times, waiting)
+        return RemediationSchedule(None, skipped or Skipped(SkipReason.SERVICE, text), False, times, waiting)
     return RemediationSchedule(due, skipped, at_once, times, waiting)
 
 
