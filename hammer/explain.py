@@ -14,7 +14,7 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -29,11 +29,13 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
-from library.config.models import closing_terms
+from library.config.models import remediation_terms
 from library.documents.text import printable
+from library.issues.change_news import not_done
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
+from library.issues.schedule import SkipReason, remediation_schedule
 from library.issues.times import shown_time
 from library.issues.use import use_sentences
 from library.jobs.command_line import (
@@ -53,7 +55,7 @@ from library.network.ports import ALL_WITHOUT_PORTS, PortSet, protocol_name, tra
 from library.notifications.owners import destinations, discover
 from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exemptions import applying
-from library.security_groups.exposure import Evaluator, Exposure, rule_text
+from library.security_groups.exposure import Evaluator, Exposure, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
 from library.source.cloudformation import StackReader
@@ -63,9 +65,10 @@ from library.source.place import SourceReport
 from library.source.stored import DIFF_LINES, dispute_of
 from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
+from remediation.context import assemble_plan, quota_of, rule_quota
 from remediation.eligibility import Refusal, policy_for, policy_of, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
-from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation
+from remediation.plan import Plan, leaves_exposures
 from remediation.proof import begun_for, read_group_before
 from reporting.exposure_text import revoke_commands, share
 from reporting.group_text import verdict_words
@@ -198,11 +201,25 @@ def state_section(
         lines += _wrapped(f"ticket {ticket}")
     if issue.opened_by:
         lines += _wrapped(f"opened by {issue.opened_by.principal}")
-    terms = closing_terms(config, account_id)
+    terms = remediation_terms(config, account_id)
     if terms.is_immediate(issue):
         lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
-    due = terms.due(issue)
-    return [*lines, f"  due {shown_time(due)}" if due else "  not due before it is reported"]
+    if news := not_done(issue.change_news, issue.occurrence, times.remediated):
+        lines += _wrapped(f"not remediated, since {shown_time(news.at)}: {news.text}")
+    found_schedule = remediation_schedule(issue, replace(terms, is_on=True), now)
+    if found_schedule.due is None:
+        skipped = found_schedule.skipped
+        if skipped is None or skipped.why is SkipReason.NOT_REPORTED:
+            return [*lines, "  not due before it is reported"]
+        return lines + _wrapped(f"not due: {skipped.text}")
+    lines.append(f"  due {shown_time(found_schedule.due)}")
+    for each in found_schedule.waiting:
+        perm = each.exposure
+        ports, when = traffic_text(perm.protocol, perm.from_port, perm.to_port), shown_time(each.due)
+        lines += _wrapped(
+            f"new: {ports} from {perm.cidr} is {f'due {when}' if when else 'not due before it is reported'}"
+        )
+    return lines
 
 
 def use_section(issue: Issue | None, config: Configuration, now: datetime) -> Lines:
@@ -255,7 +272,9 @@ def remediation_section(planned: Planned) -> Lines:
     lines += [line for rule in planned.plan.add for line in _wrapped(f"would add {rule_text(rule)}")]
     lines += [line for note in planned.plan.notes for line in _wrapped(note)]
     if planned.plan.left:
-        lines.append(f"  would leave {len(planned.plan.left)} sources exposed, out of remediation_scope")
+        lines.append(
+            f"  would leave {len(planned.plan.left)} sources exposed: not due yet, or out of remediation_scope"
+        )
     return lines
 
 
@@ -519,19 +538,26 @@ def _planned(
     now: datetime,
 ) -> Planned:
     """Why remediation would wait, and the plan of its dry run."""
-    policy = policy_for(config, issue, now) if issue else policy_of(config, account_id)
-    lists = PrefixListReader(sessions.client("ec2", account_id, region))
-    lists.read(policy.prefix_lists_named(seen.group))
-    quota = RuleQuota(config.secgrp_unrestricted_access.rules_per_security_group_quota)
+    policy, client = policy_of(config, account_id), sessions.client("ec2", account_id, region)
+    # The role of the host's jobs may read the quota.
+    host = Sessions(
+        config.aws.main_account_id, config.aws.region, config.aws.role_name_reporting, config.aws.external_id
+    )
+    default = config.secgrp_unrestricted_access.rules_per_security_group_quota
+    limit, note = rule_quota(host, default, (account_id, region))
+    quota = quota_of(client, seen.group, limit, policy.sources)
     ticket = str(issue.jira_details.get("ticket") or "") if issue else ""
-    plan = plan_remediation(seen.group, lists.entries, policy, quota, now, ticket)
-    waits = []
-    if leaves_exposures(plan) and issue and (entry := unfinished_remediation(issue)):
+    entry = unfinished_remediation(issue) if issue else None
+    if issue:
+        policy = policy_for(issue, replace(policy, begun=entry is not None), now, decided=True)
+    plan = assemble_plan(client, quota, policy, seen.group, now, ticket)
+    waits = [note] if note else []
+    if leaves_exposures(plan) and entry:
         backups = Backups(sessions.client("s3"), config.aws.s3_backup_bucket)
         try:
             before = read_group_before(backups, account_id, region, seen.group, entry)
-            begun = begun_for(before, lists, policy, now.date())
-            plan = plan_remediation(seen.group, lists.entries, policy, quota, now, ticket, begun=begun)
+            begun = begun_for(before, PrefixListReader(client), policy, now.date())
+            plan = assemble_plan(client, quota, policy, seen.group, now, ticket, begun=begun)
             waits.append("a change of the group is not complete: what it was begun for is in scope until it is closed")
         except (BackupError, *AWS_ERRORS) as error:
             waits.append(f"a change of the group is not complete, and its backup cannot be used: {explain(error)}")

@@ -26,7 +26,7 @@ from library.aws.lock import this_process
 from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError
 from library.config.loader import with_organization
-from library.config.models import closing_terms
+from library.config.models import remediation_terms
 from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import ConfigOption, Exit, application, read_configuration, run
@@ -234,7 +234,7 @@ def _may_be_remediated(asked: RequestPlace, configuration: Configuration) -> boo
         and section.remediation
         and asked.account_id in configuration.remediation_accounts()
         and asked.account_id in configuration.scanned_accounts()
-        and bool(closing_terms(configuration, asked.account_id).immediate)
+        and bool(remediation_terms(configuration, asked.account_id).immediate)
         and (regions is None or asked.region in regions)
     )
 

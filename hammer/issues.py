@@ -44,9 +44,11 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     WrongUsageError,
-    accounts_named,
+    account_ids,
     application,
+    known_accounts,
     read_configuration,
+    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -96,7 +98,8 @@ def command(
     take, sort = wanted(severity, port, owner, statuses), order(sort, output_format)
     check_output(output)
     tables = open_tables(read_configuration(config))
-    account = accounts_named(account, tables.config.scanned_accounts())
+    account = account_ids(account, tables.config.scanned_accounts())
+    refuse_unknown_accounts(account, known_accounts(account, tables.config.scanned_accounts(), tables.table))
     refuse_unknown_regions(region, tables.config.aws.regions)
     selection = Selection.of(account, region, group)
     refuse_unknown_groups(group, accounts_of(tables, selection), tables.table)

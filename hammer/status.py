@@ -6,7 +6,7 @@ Reads the issue table, and how many messages are in the dead-letter queues; then
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,9 +28,10 @@ from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.documents.text import counted, printable
+from library.issues.change_news import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
-from library.issues.issue import Issue, Status
+from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.reachability import Severity
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import parse_time, shown_time
@@ -41,9 +42,11 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
-    accounts_named,
+    account_ids,
     application,
+    known_accounts,
     read_configuration,
+    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -87,6 +90,7 @@ class Facts:
         days: the history, the oldest first.
         heard: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
+        left: accounts, and regions of accounts, that left the configuration, each with its open issues.
         deaf: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
         now: the time in UTC.
     """
@@ -101,6 +105,7 @@ class Facts:
     unfinished: Sequence[str] = ()
     deaf: str = ""
     heard: Sequence[tuple[str, str, datetime, str]] = ()
+    left: Sequence[tuple[str, int]] = ()
 
 
 def headline(facts: Facts) -> tuple[str, str]:
@@ -142,6 +147,8 @@ def attention(facts: Facts) -> Iterator[str]:
         if job.outcome not in ("done", "running") and job.job not in _BY_HAND:
             why = printable("; ".join(job.problems))
             yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {why}"
+    for place, number in facts.left:
+        yield f"not watched any more: {place}, {counted(number, 'open issue')}; the next reporting run ends them"
     for place in facts.unfinished:
         yield f"interrupted, the next remediation run finishes it: {place}"
 
@@ -189,7 +196,7 @@ def due_rows(facts: Facts) -> list[Row]:
     )
     return [
         (
-            "now" if when <= facts.now else shown_time(when),
+            ("now" if when <= facts.now else shown_time(when)) + (", a part later" if listed.waiting else ""),
             severity_cell(str(listed.severity)),
             issue.account_id,
             issue.details.region,
@@ -209,6 +216,10 @@ def waiting(facts: Facts) -> Iterator[str]:
             yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"
         if listed.whitelisted:
             yield _exempt(listed, place, facts.now)
+        if issue.status is Status.OPEN and (
+            news := not_done(issue.change_news, issue.occurrence, issue.timestamps.remediated)
+        ):
+            yield f"not remediated, since {shown_time(news.at)}: {place}: {printable(news.text)}"
         if issue.status is Status.OPEN and is_flapping(issue.history, facts.now):
             yield f"flapping, found {issue.occurrence} times: {place}"
 
@@ -297,11 +308,14 @@ def command(
     aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
     sessions = Sessions(aws.main_account_id, aws.region, role_name="")
     configuration = with_organization(configuration, sessions)
-    account = accounts_named(account, configuration.scanned_accounts())
+    table = IssueTable(sessions.client("dynamodb"), table_name)
+    scanned = configuration.scanned_accounts()
+    account = account_ids(account, scanned)
+    refuse_unknown_accounts(account, known_accounts(account, scanned, table))
     refuse_unknown_regions(region, aws.regions)
     now = datetime.now(UTC)
-    table = IssueTable(sessions.client("dynamodb"), table_name)
-    accounts = [name for name in configuration.scanned_accounts() if not account or name in account]
+    accounts = [name for name in scanned if not account or name in account]
+    accounts += sorted(set(account or ()) - scanned.keys())
     configuration = with_decided_exemptions(configuration, table)
     refuse_unknown_groups(group, accounts, table)
     facts = read_facts(configuration, sessions, table, accounts, Selection.of(account, region, group), now)
@@ -344,10 +358,19 @@ def read_facts(
         for issue in table.with_status(name, *Status, unreadable=unreadable.append)
         if selection.takes(name, issue.details.region, issue.issue_id)
     ]
+    left = Counter(
+        f"account {issue.account_id}, {issue.details.region}"
+        for issue in (*issues, *_of_left_accounts(config, table, records, accounts, unreadable.append))
+        if issue.kind is SECURITY_GROUP
+        and issue.status.is_exposed
+        and selection.takes(issue.account_id, issue.details.region, issue.issue_id)
+        and not config.watches(issue.account_id, issue.details.region)
+    )
     listener = ListenerRecords(table.items, config.aws.main_account_id, lambda: now).read()
     is_expected = config.decisions.enabled and config.slack.enabled and (listener.connected or listener.expected)
     return Facts(
         now=now,
+        left=sorted(left.items()),
         deaf=listener.deaf(now) if is_expected else "",
         scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)],
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
@@ -363,6 +386,18 @@ def read_facts(
             if chosen(name, event.region)
         ],
     )
+
+
+def _of_left_accounts(
+    config: Configuration,
+    table: IssueTable,
+    records: JobRecords,
+    accounts: Sequence[str],
+    unreadable: Callable[[UnreadableIssueError], None],
+) -> Iterator[Issue]:
+    """The issues of accounts that left the configuration, but for those that are among the accounts already."""
+    for account_id in sorted(records.watched_accounts() - config.scanned_accounts().keys() - set(accounts)):
+        yield from table.with_status(account_id, Status.OPEN, Status.WHITELISTED, unreadable=unreadable)
 
 
 def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> None:

@@ -71,8 +71,11 @@ def open_tables(config: Configuration) -> TableAccess:
 
 
 def accounts_of(tables: TableAccess, selection: Selection) -> list[str]:
-    """The accounts that are selected."""
-    return [name for name in tables.config.scanned_accounts() if not selection.accounts or name in selection.accounts]
+    """The accounts that are selected, those that left the configuration among them if they are named."""
+    scanned = tables.config.scanned_accounts()
+    wanted = [name for name in scanned if not selection.accounts or name in selection.accounts]
+    # Of an account that left the configuration the table may still have issues.
+    return [*wanted, *sorted(selection.accounts - scanned.keys())]
 
 
 def read_issues(tables: TableAccess, selection: Selection, statuses: Iterable[Status]) -> Found:

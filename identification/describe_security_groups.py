@@ -143,7 +143,7 @@ def _request_remediation(target: ScanTarget, result: ScanResult, runtime: Runtim
     if not runtime.immediate_queue:
         return
     here = [issue for issue in result.issues.values() if issue.details.region == target.region]
-    if wanted := to_remediate_at_once(here, runtime.config):
+    if wanted := to_remediate_at_once(here, runtime.config, runtime.now()):
         client: SQSClient = runtime.sessions.client("sqs")
         request_remediation(client, runtime.immediate_queue, wanted)
 

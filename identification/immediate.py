@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from identification.errors import NotRequestedError
 from library.aws.failures import chunks
-from library.config.models import closing_terms
-from library.issues.issue import Issue, Status
+from library.config.models import remediation_terms
+from library.issues.issue import Issue
+from library.issues.schedule import remediation_schedule
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -26,21 +28,15 @@ _log = logging.getLogger(__name__)
 _BATCH_SIZE = 10  # SendMessageBatch
 
 
-def to_remediate_at_once(issues: Iterable[Issue], config: Configuration) -> list[Issue]:
+def to_remediate_at_once(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[Issue]:
     """The issues for which the configuration wants a run at once, by group. Pure."""
     section = config.secgrp_unrestricted_access
     if not (section.reporting and section.remediation and section.remediation_immediate):
         return []
-    chosen = section.remediation_accounts
     return [
         issue
         for issue in sorted(issues, key=lambda issue: issue.issue_id)
-        if issue.status is Status.OPEN
-        and issue.kind.is_remediated
-        and (chosen is None or issue.account_id in chosen)
-        and closing_terms(config, issue.account_id).is_immediate(issue)
-        and any(perm.status in section.remediation_scope for perm in issue.details.perms)
-        and not issue.remediation_details.get("restored")
+        if remediation_schedule(issue, remediation_terms(config, issue.account_id), now).at_once
     ]
 
 

@@ -37,7 +37,16 @@ from library.issues.times import format_time
 from library.security_groups.group import IngressRule, ShapeError, parse_permission, parse_rule
 from remediation.backups import BackupError
 from remediation.group_state import InconsistentReadError, Journal
-from remediation.journal import CHANGE_TAG, AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep, RevokedState
+from remediation.journal import (
+    CHANGE_TAG,
+    AddedRule,
+    AddedState,
+    ChangeKind,
+    JournalEntry,
+    JournalStep,
+    RevokedState,
+    unneeded,
+)
 from remediation.rules import RuleKey, by_ports, merged, permission_of, rule_key, with_description
 
 if TYPE_CHECKING:
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpPermissionTypeDef
 
 _log = logging.getLogger(__name__)
+_OVER_QUOTA = "RulesPerSecurityGroupLimitExceeded"  # EC2 API Reference, error codes
 
 # The request never reached AWS.
 _NOT_SENT = (
@@ -234,12 +244,14 @@ class ChangeFailedError(HammerError):
     Attributes:
         entry: the facts so far.
         may_help: whether to try again soon may help: an answer was lost.
+        is_quota: whether the group would have more rules than it may.
     """
 
-    def __init__(self, text: str, entry: JournalEntry, *, may_help: bool = False) -> None:
+    def __init__(self, text: str, entry: JournalEntry, *, may_help: bool = False, is_quota: bool = False) -> None:
         super().__init__(text)
         self.entry = entry
         self.may_help = may_help
+        self.is_quota = is_quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +324,21 @@ class GroupChange:
             entry = self._withdraw(entry, (*changes.withdraw, *needless))
             return self.journal.write(replace(entry, step=JournalStep.VERIFYING))
         except ChangeFailedError as error:
+            if error.is_quota:
+                error.entry = self._taken_back(error.entry, known)
             self._note(error.entry, str(error))
             raise
         except GROUP_ERRORS as error:
             self._note(entry, explain(error))
             raise ChangeFailedError(explain(error), entry) from error
+
+    def _taken_back(self, entry: JournalEntry, known: JournalEntry) -> JournalEntry:
+        """Take away what this very change added, where the quota has no room for the rest: nothing depends on it."""
+        earlier = {one.rule.rule_id for one in (*known.add, *known.withdrawn)} | {""}
+        try:
+            return self._withdraw(entry, [one for one in unneeded(entry, ()) if one.rule.rule_id not in earlier])
+        except ChangeFailedError as error:
+            return error.entry
 
     def _note(self, entry: JournalEntry, problem: str) -> None:
         """Keep what is known after a failure. If that fails, the next run finds the call as sent, and looks."""
@@ -566,4 +588,5 @@ def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[Ru
 
 def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
     text = explain(result.error) if result.error else "EC2 did not answer"
-    return ChangeFailedError(text, entry, may_help=result.answer is ChangeAnswer.LOST)
+    is_quota = isinstance(result.error, ClientError) and error_code(result.error) == _OVER_QUOTA
+    return ChangeFailedError(text, entry, may_help=result.answer is ChangeAnswer.LOST, is_quota=is_quota)

@@ -6,63 +6,58 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from library.config.models import closing_terms
-from library.documents.text import flattened
-from library.issues.decision_record import CloseNow
-from library.issues.flapping import flapping_text, reopenings
-from library.issues.issue import ClosingTerms, Issue, Status, decided_to_close, has_notice
+from library.config.models import remediation_terms
+from library.issues.issue import Issue, Status
+from library.issues.schedule import (
+    ExposureTimes,
+    RemediationTerms,
+    Skipped,
+    SkipReason,
+    decided_to_close,
+    due_by_retention,
+    exposure_times,
+    remediation_schedule,
+)
 from library.issues.times import shown_time
 from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.ports import PortSet
-from library.security_groups.exemptions import Exemption, applying
-from library.security_groups.exposure import Evaluator, OpenStatus
+from library.security_groups.exemptions import Exemption
+from library.security_groups.exposure import Evaluator, Exposure, OpenStatus
 from library.security_groups.group import SecurityGroup
-from library.source.service import is_made_by_controller, managed_by
+from library.source.service import made_by
 from remediation.journal import ChangeKind, RemediationDetails
 
 if TYPE_CHECKING:
     from library.config import Configuration
 
 
-class Why(StrEnum):
-    """Why a group is left as it is."""
-
-    NOT_OPEN = "not open"
-    NOT_REPORTED = "not reported"
-    NOT_DUE = "not due"
-    RESTORED = "restored"
-    EXEMPT = "exempt"
-    GONE = "gone"
-    FIXED = "safe already"
-    REMEDIATED = "remediated already"
-    OUT_OF_SCOPE = "out of remediation_scope"
-    QUOTA = "quota"
-    KEEP = "cannot be kept"
-    SOURCES = "remediation_sources"
-    NOT_UNDERSTOOD = "not understood"
-    FLAPPING = "opened again and again"
-    SERVICE = "made by a controller"
+Why = SkipReason
+Refusal = Skipped
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Nothing is to be changed.
+class DueExposures:
+    """Which of the exposures that a group has now may be closed now.
 
     Attributes:
-        text: the reason in full, for a person.
+        times: from when each may be closed.
+        now: the time in UTC.
     """
 
-    why: Why
-    text: str
+    times: ExposureTimes
+    now: datetime
 
-    @property
-    def needs_somebody(self) -> bool:
-        """Whether the group stays exposed although it is due, so that somebody must look at it."""
-        return self.why in (Why.QUOTA, Why.NOT_UNDERSTOOD, Why.FLAPPING, Why.KEEP, Why.SOURCES)
+    def takes(self, exposure: Exposure) -> bool:
+        """Whether one may be closed now."""
+        return self.times.is_due(exposure, self.now)
+
+    def when(self, exposure: Exposure) -> str:
+        """From when one may be closed, in words."""
+        due = self.times.due(exposure)
+        return f"due at {shown_time(due)}" if due else "not reported yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +71,26 @@ class Policy:
         carve: replace only the restricted ports of a rule.
         closing: when an issue becomes due.
         exemptions: the account's.
-        stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         begun: whether it is about a group whose change was begun.
+        due: which exposures of the group at hand may be closed now; None: all, as a person decides.
         sources: what replaces an open source: CIDRs and ids of prefix lists.
         keep: sources that a person keeps beside them, in this run.
         kept_by: who that is.
         service_groups: remediate groups, too, that a controller made and opens again within minutes.
-        only: the decision by which alone an issue is due: nothing else is closed; None: all is due.
     """
 
     restricted: PortSet
     trusted: AddressSet
     scope: frozenset[OpenStatus]
     carve: bool
-    closing: ClosingTerms
+    closing: RemediationTerms
     exemptions: tuple[Exemption, ...] = ()
-    stop_after: int = 0
     begun: bool = False
+    due: DueExposures | None = None
     sources: tuple[str, ...] = RFC_1918
     keep: tuple[Network, ...] = ()
     kept_by: str = ""
     service_groups: bool = False
-    only: CloseNow | None = None
     evaluator: Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -116,60 +109,47 @@ def policy_of(config: Configuration, account_id: str) -> Policy:
         trusted=section.trusted_cidrs,
         scope=frozenset(section.remediation_scope),
         carve=section.remediation_strategy == "carve_ports",
-        closing=closing_terms(config, account_id),
+        # Whether remediation runs at all, a run asks when it begins: by hand it runs also where it is off. The scope is
+        # judged by the group as it is, not by its issue.
+        closing=replace(remediation_terms(config, account_id), is_on=True, scope=None),
         exemptions=config.exemptions(account_id),
-        stop_after=section.remediation_stop_after_reopenings,
         sources=section.remediation_sources,
         service_groups=section.remediation_service_groups,
     )
 
 
-def policy_for(config: Configuration, issue: Issue, now: datetime) -> Policy:
-    """What a configuration says about one issue: only what was decided on is due where nothing else makes it due."""
-    policy = policy_of(config, issue.account_id)
-    begun = RemediationDetails.of(issue.remediation_details).is_unfinished
-    return replace(policy, only=policy.closing.is_due_by_decision(issue, now, begun=begun))
-
-
-def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
+def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     """Why an issue is not due, or None: it is.
 
     Whether its group is exempt in part, or fixed, is known only when it is described again: see `plan_remediation`.
     """
-    if issue.status is Status.WHITELISTED or _exempt_as_a_whole(issue, policy, now.date()):
-        return Refusal(Why.EXEMPT, "exempt now")
-    if issue.status is not Status.OPEN:
-        return Refusal(Why.NOT_OPEN, f"its issue is {issue.status}")
+    terms = replace(policy.closing, exemptions=policy.exemptions, service_groups=policy.service_groups, made_by=made_by)
+    skipped = remediation_schedule(issue, terms, now, begun=policy.begun).skipped
+    if skipped and skipped.why in (SkipReason.OFF, SkipReason.EXEMPT, SkipReason.NOT_OPEN):
+        return skipped
     details = RemediationDetails.of(issue.remediation_details)
     if details.problem:
-        return Refusal(Why.NOT_UNDERSTOOD, details.problem)
-    if details.restored:
-        return Refusal(
-            Why.RESTORED,
-            f"restored by {details.restored.get('by', 'somebody')} at {details.restored.get('at', 'some time')}: "
-            "left alone until somebody decides",
-        )
-    if details.is_unfinished and details.entry and details.entry.kind is ChangeKind.RESTORE:
-        return Refusal(
-            Why.RESTORED, f"being restored by {details.entry.by or 'somebody'} since {details.entry.started}"
-        )
-    due = policy.closing.due(issue, begun=policy.begun)
-    if due is None:
-        return Refusal(Why.NOT_REPORTED, "not reported yet")
-    # A decision to close it makes it due at once, whatever the clock of the machine on which it was made.
-    if now < due and decided_to_close(issue) is None:
-        waits = policy.closing.is_immediate(issue) and not has_notice(issue)
-        before = ", or as soon as people are told that it is closed at once" if waits else ""
-        return Refusal(Why.NOT_DUE, f"due at {shown_time(due)}{before}")
-    if policy.stop_after and reopenings(issue.history, now) >= policy.stop_after:
-        agent = issue.opened_by.user_agent if issue.opened_by else ""
-        manager = managed_by(issue.details.tags, agent, issue.details.name)
-        text = flapping_text(issue.history, now, flattened(manager, 160))
-        return Refusal(Why.FLAPPING, f"{text}: somebody must decide")
-    if not (policy.begun or policy.service_groups) and is_made_by_controller(issue.details.tags, issue.details.name):
-        manager = flattened(managed_by(issue.details.tags, "", issue.details.name), 160)
-        return Refusal(Why.SERVICE, f"{manager} made it and would open it again: change it there, or decide by hand")
-    return None
+        return Skipped(SkipReason.NOT_UNDERSTOOD, details.problem)
+    is_restoring = details.is_unfinished and details.entry and details.entry.kind is ChangeKind.RESTORE
+    if details.entry and is_restoring and not details.restored:
+        text = f"being restored by {details.entry.by or 'somebody'} since {details.entry.started}"
+        return Skipped(SkipReason.RESTORED, text)
+    return skipped
+
+
+def policy_for(issue: Issue, policy: Policy, now: datetime, *, decided: bool = False) -> Policy:
+    """The policy for one issue: with the exposures that people were told of long enough ago to be closed now.
+
+    Args:
+        issue: the issue.
+        policy: the configuration's, for its account.
+        now: the time in UTC.
+        decided: a person decides. Where the issue is not due, all that is open may be closed.
+    """
+    if decided and why_not_due(issue, policy, now) is not None:
+        return policy
+    times = exposure_times(issue, policy.closing, begun=policy.begun)
+    return replace(policy, due=DueExposures(times, now) if times else None)
 
 
 def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
@@ -180,7 +160,7 @@ def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Refusal | No
     """
     is_over = issue.status in (Status.RESOLVED, Status.CLOSED)
     # What was begun is completed however often the group was opened again, and also if it is less severe by now.
-    policy = replace(policy, stop_after=0, begun=True)
+    policy = replace(policy, closing=replace(policy.closing, stop_after=0), begun=True)
     return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
 
 
@@ -195,14 +175,8 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
         status: what the group is open to now, or was when its change began.
         now: the time in UTC.
     """
-    due = policy.closing.due_by_retention(issue)
+    due = due_by_retention(issue, policy.closing)
     if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):
         return None
     text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
     return Refusal(Why.NOT_DUE, text)
-
-
-def _exempt_as_a_whole(issue: Issue, policy: Policy, today: date) -> bool:
-    details = issue.details
-    applies = applying(policy.exemptions, issue.issue_id, details.vpc_id, details.name, today)
-    return any(exemption.is_whole for exemption in applies)

@@ -16,19 +16,21 @@ import logging
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.secrets import SecretReader
-from library.documents.document import Document, Section, fitted, paragraph
-from library.documents.jira_markup import jira_markup
+from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
 from library.issues.after_care import NOBODY_WATCHES
+from library.issues.change_news import NOT_DONE, ChangeNews, change_news, news_key, superfluous
 from library.issues.issue import Issue
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
+from library.notifications.change_delivery import comment_body, news_document
 from library.notifications.clients import open_jira, open_slack
 from library.notifications.jira_connection import JiraError
 from library.security_groups.exposure import rule_text
@@ -120,7 +122,7 @@ def settled_message(text: str) -> ChangeMessage:
 
 def failed_message(reason: str) -> ChangeMessage:
     """A group could not be remediated."""
-    return ChangeMessage("Not remediated", f"Hammer could not close the group and changed nothing: {reason}.")
+    return ChangeMessage(NOT_DONE, f"Hammer could not close the group and changed nothing: {reason}.")
 
 
 def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay: bool) -> Iterable[str]:
@@ -233,11 +235,13 @@ _log = logging.getLogger(__name__)
 class ChangeNotifier(Protocol):
     """Ways to reach people: `Notifier` is one."""
 
-    def comment(self, issue: Issue, document: Document) -> str:
+    def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
         """Comment on the issue's ticket. Returns why it could not be done, else an empty text."""
 
-    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
-        """Have the issue's owners told by `send`."""
+    def alert(
+        self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivered: Callable[[], None]
+    ) -> None:
+        """Have the issue's owners told by `send`, which calls `delivered` once all of them were."""
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`."""
@@ -246,18 +250,24 @@ class ChangeNotifier(Protocol):
         """Send the alerts. Returns what could not be told, one line each."""
 
 
-def notify(notifier: ChangeNotifier, table: IssueTable, issue: Issue, message: ChangeMessage, *, repeated: bool) -> str:
+def notify(
+    notifier: ChangeNotifier, table: IssueTable, issue: Issue, message: ChangeMessage, *, repeated: bool, at: datetime
+) -> str:
     """Notify people of one thing that happened to a group.
+
+    It is recorded before anybody is told, so that the reporting job tells whom this run cannot tell. What was recorded
+    before, because every run finds it again, is not told again.
 
     Args:
         notifier: the ways to reach people.
-        table: remembers what the ticket was told last.
+        table: keeps the record.
         issue: the group's issue.
         message: what happened.
-        repeated: whether every run may find the same: the ticket then hears of it once, until it changes.
+        repeated: whether every run may find the same.
+        at: when, in UTC.
 
     Returns:
-        What could not be told, one line, else an empty text.
+        What could not be told or recorded, one line, else an empty text.
     """
     _log.log(
         logging.WARNING if repeated else logging.INFO,
@@ -266,23 +276,58 @@ def notify(notifier: ChangeNotifier, table: IssueTable, issue: Issue, message: C
         message.text,
         extra={"account_id": issue.account_id, "region": issue.details.region, "group_id": issue.issue_id},
     )
-    notifier.alert(issue, message.heading, message.text, message.details)
-    if repeated and issue.remediation_details.get("told") == message.text:
-        return ""
-    if problem := notifier.comment(issue, note(message.text, *message.details)):
-        return problem
+    news, problem = change_news(issue.occurrence, at, message.heading, message.text, message.details), ""
     try:
-        fresh = table.get(issue.account_id, issue.issue_id)
-        told = message.text if repeated else None
-        if fresh and fresh.remediation_details.get("told") != told:
-            # Only this key: the rest is the journal's, perhaps of another run by now.
-            known = bool(fresh.remediation_details)
-            table.update(
-                fresh, {"remediation_details.told": told} if known else {"remediation_details": {"told": told}}
-            )
+        news = _recorded(table, issue, news)
     except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
-        return f"{issue.issue_id}: that its ticket was told could not be recorded: {explain(error)}"
-    return ""
+        # Told all the same: twice is better than never.
+        problem = f"{issue.issue_id}: what was done could not be recorded: {explain(error)}"
+
+    def told(channel: str) -> None:
+        if problem:
+            return
+        try:
+            table.update(issue, {f"change_news.{news.key}.{channel}": True})
+        except (*AWS_ERRORS, ConflictError) as error:
+            _log.warning("%s: that %s was told is not recorded: %s", issue.place, channel, explain(error))
+
+    if not news.in_slack:
+        notifier.alert(issue, message.heading, message.text, message.details, delivered=lambda: told("in_slack"))
+    if not news.in_jira:
+        failed = notifier.comment(issue, news_document(news), reference=news.key)
+        if failed:
+            return failed
+        told("in_jira")
+    return problem
+
+
+def is_known(issue: Issue, message: ChangeMessage) -> bool:
+    """Whether people were told of this by an earlier run, in this occurrence of the issue."""
+    key = news_key(issue.occurrence, message.heading, message.text, message.details)
+    return any(news.key == key and news.in_jira and news.in_slack for news in issue.change_news)
+
+
+def _recorded(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:
+    """Record news. Returns it, with whom it was told already.
+
+    Raises:
+        ConflictError: the issue is gone, or has a new occurrence.
+        UnreadableIssueError, ClientError, BotoCoreError: the issue could not be read, or written.
+    """
+    fresh = table.get(issue.account_id, issue.issue_id)
+    if fresh is None:
+        raise ConflictError(issue.issue_id)
+    for known in fresh.change_news:
+        if known.key == news.key:
+            return known
+    # A path needs its map. Only this run adds to it: it holds the lock.
+    sets = (
+        {f"change_news.{news.key}": news.to_item()}
+        if fresh.change_news
+        else {"change_news": {news.key: news.to_item()}}
+    )
+    table.update(issue, sets, removes=[f"change_news.{key}" for key in superfluous(fresh.change_news)])
+    return news
 
 
 def open_notifier(
@@ -300,6 +345,25 @@ def open_notifier(
     return Notifier(config, open_jira(config, secrets, sleep), open_slack(config, secrets, sleep))
 
 
+def _nothing() -> None:
+    """Takes no notice of what arrived."""
+
+
+@dataclass(slots=True)
+class _Expected:
+    """An alert that is to arrive.
+
+    Attributes:
+        key: of its issue.
+        missing: the destinations that were not told yet.
+        delivered: called once none is left.
+    """
+
+    key: str
+    missing: set[str]
+    delivered: Callable[[], None]
+
+
 class Notifier:
     """Tells people what was done about issues.
 
@@ -314,9 +378,15 @@ class Notifier:
         self._jira = jira
         self._slack = slack
         self._waiting: dict[str, list[Alert]] = {}
+        self._expected: list[_Expected] = []
 
-    def comment(self, issue: Issue, document: Document) -> str:
+    def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
         """Comment on an issue's ticket, if it has one.
+
+        Args:
+            issue: the issue.
+            document: the comment.
+            reference: by which the comment is known again; empty: by nothing.
 
         Returns:
             Why it could not be done; empty: it was, or there is nothing to comment on.
@@ -325,27 +395,41 @@ class Notifier:
         if self._jira is None or not key:
             return ""
         try:
-            self._jira.comment(key, fitted(document, jira_markup, self._config.jira.text_field_character_limit))
+            if reference and self._jira.has_comment(key, reference):
+                return ""  # by a run that ended before it recorded that
+            limit = self._config.jira.text_field_character_limit
+            self._jira.comment(key, comment_body(document, limit, reference))
         except JiraError as error:
             return f"{issue.issue_id}: no comment on {key}: {error}"
         return ""
 
-    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
+    def alert(
+        self,
+        issue: Issue,
+        heading: str,
+        text: str,
+        details: Sequence[str] = (),
+        *,
+        delivered: Callable[[], None] = _nothing,
+    ) -> None:
         """Have an issue's owners told in Slack, by `send`.
 
         Args:
             issue: the issue.
             heading: what it is listed under, in words of our own, such as "Remediated".
-            text: one line; may hold hostile text.
-            details: lines for the thread; may hold hostile text.
+            text: one line; may hold untrusted input.
+            details: lines for the thread; may hold untrusted input.
+            delivered: called once all of them were told; at once where Slack is off.
         """
         if self._slack is None:
+            delivered()
             return
         line = f"{issue_line(self._config, self._jira, issue)}: {literal(text)}"
-        lines = tuple(literal(detail) for detail in details)
-        told = Alert(issue_key(issue), heading, issue_subject(issue), line, lines)
-        for destination in destinations_of(self._config, issue):
+        told = Alert(issue_key(issue), heading, issue_subject(issue), line, tuple(map(literal, details)))
+        wanted = destinations_of(self._config, issue)
+        for destination in wanted:
             self._waiting.setdefault(destination, []).append(told)
+        self._expected.append(_Expected(issue_key(issue), set(wanted), delivered))
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
@@ -365,9 +449,19 @@ class Notifier:
             What could not be told, one line each.
         """
         waiting, self._waiting = self._waiting, {}
+        expected, self._expected = self._expected, []
         if self._slack is None:
             return []
-        sent = broadcast(self._slack, self._config.slack.default_channel, title, waiting, lambda *_: None)
+
+        def arrived(destination: str, keys: frozenset[str]) -> None:
+            # A message has all of an issue's alerts for a destination.
+            for each in expected:
+                if each.key in keys and destination in each.missing:
+                    each.missing.discard(destination)
+                    if not each.missing:
+                        each.delivered()
+
+        sent = broadcast(self._slack, self._config.slack.default_channel, title, waiting, arrived)
         return [*sent.notes, *sent.problems]
 
 

@@ -23,7 +23,7 @@ from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.eligibility import Policy, Refusal, Why
+from remediation.eligibility import DueExposures, Policy, Refusal, Why
 from remediation.rules import RuleKey, lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
 
 _OWN = -1  # in the walk along the ports: the rule itself, among the numbers of the exemptions
@@ -140,10 +140,12 @@ class RuleQuota:
         limit: for each of the two families.
         prefix_lists: how much a rule with a prefix list counts in which family: its maximum of entries. One that is
             not here counts as one rule in both families, as a security group does.
+        is_tight: whether EC2 refused a plan that should have had room: the smallest is made.
     """
 
     limit: int
     prefix_lists: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    is_tight: bool = False
 
     def exceeded(self, rules: Iterable[IngressRule]) -> str:
         """In words, by how much these rules are too many; empty: they are not."""
@@ -198,8 +200,8 @@ def plan_remediation(
     if evaluation.whitelisted:
         return Refusal(Why.EXEMPT, "exempt now: all that is exposed")
     if not (hit := in_scope(evaluation, policy, begun)):
-        if policy.only is not None and in_scope(evaluation, replace(policy, only=None), begun):
-            return Refusal(Why.NOT_DUE, "what was decided to be closed now is not open any more; the rest is not due")
+        if policy.due and (waiting := _waiting(evaluation, policy)):
+            return Refusal(Why.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
@@ -214,7 +216,11 @@ def plan_remediation(
     return Plan(
         add=add,
         revoke=replacement.revoke,
-        notes=(*_notes(replacement.revoke, prefix_lists, policy, replacement.exemptions), *_no_room_note(left_out)),
+        notes=(
+            *_notes(replacement.revoke, prefix_lists, policy, replacement.exemptions),
+            *_no_room_note(left_out),
+            *_not_due_note(replacement.evaluation, policy),
+        ),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
         relied_on=tuple(rule._replace(rule_id=there[key]) for rule in wanted if (key := rule_key(rule)) in there),
         replaces=replacement.replaced_by((*add, *replacement.kept), left_out),
@@ -251,9 +257,9 @@ def _with_room_for(
     rule of the group contains, as EC2 shows it.
     """
     add = missing = not_there(wanted, kept)
-    if quota.exceeded((*before, *add)):
+    if quota.is_tight or quota.exceeded((*before, *add)):
         add = without_contained(add)
-    if quota.exceeded((*before, *add)):
+    if quota.is_tight or quota.exceeded((*before, *add)):
         add = without_contained_in(add, (rule for rule in kept if rule_key(rule) not in not_shown))
     added = set(add)
     return add, tuple(rule for rule in missing if rule not in added)
@@ -394,17 +400,38 @@ def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] =
     """
     if evaluation.whitelisted:
         return set()
+    waiting = {_key_of(each) for each in _waiting(evaluation, policy)}
     return {
         key
         for exposure in evaluation.exposures
-        if (key := _key_of(exposure)) in begun
-        or (exposure.status in policy.scope and (policy.only is None or policy.only.covers(exposure)))
+        if (key := _key_of(exposure)) in begun or (exposure.status in policy.scope and key not in waiting)
     }
 
 
 def exposing_rules(evaluation: Evaluation) -> frozenset[RuleKey]:
     """The keys of the rules that expose a group."""
     return frozenset(map(_key_of, evaluation.exposures))
+
+
+def _waiting(evaluation: Evaluation, policy: Policy) -> list[Exposure]:
+    """What is in scope and not due yet. A rule waits as a whole: its prefix list may have a new entry."""
+    due = policy.due
+    if due is None:
+        return []
+    return [each for each in evaluation.exposures if each.status in policy.scope and not due.takes(each)]
+
+
+_LISTED_LIMIT = 10
+
+
+def _listed(waiting: Sequence[Exposure], due: DueExposures) -> str:
+    """Exposures that are not due yet, and when they are."""
+    texts = [
+        f"{traffic_text(each.protocol, each.from_port, each.to_port)} from {each.cidr} ({due.when(each)})"
+        for each in waiting
+    ]
+    more = f" and {len(texts) - _LISTED_LIMIT} more" if len(texts) > _LISTED_LIMIT else ""
+    return ", ".join(texts[:_LISTED_LIMIT]) + more
 
 
 def _key_of(exposure: Exposure) -> RuleKey:
@@ -450,6 +477,12 @@ def _no_room_note(left_out: Sequence[IngressRule]) -> Iterable[str]:
             "the rule quota leaves no room for all new rules. These are not added, because wider rules of the group "
             f"let in the same: {rules}"
         )
+
+
+def _not_due_note(after: Evaluation, policy: Policy) -> Iterable[str]:
+    """That a part of what is in scope is left, because people were told of it later."""
+    if policy.due and not after.whitelisted and (waiting := _waiting(after, policy)):
+        yield f"left as it is, with a retention period of its own: {_listed(waiting, policy.due)}"
 
 
 def _notes(

@@ -25,6 +25,7 @@ from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
+from remediation.context import assemble_plan
 from remediation.eligibility import Refusal, Why, policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
 from remediation.journal import (
@@ -47,6 +48,7 @@ from remediation.rules import RuleKey, rule_key, without_reserved
 if TYPE_CHECKING:
     from library.config import Configuration
     from remediation.context import RemediationContext
+    from remediation.eligibility import Policy
 
 PAUSES_S = (1, 2, 4, 8, *(15,) * 7)
 """The waits of one run for EC2 to show what it acknowledged: two minutes in all, whatever the number of groups. What it
@@ -129,7 +131,9 @@ class Look:
         return self.observed.entry if self.details.is_unfinished else None
 
 
-def look(context: RemediationContext, config: Configuration, issue: Issue, *, decided: bool = False) -> Look:
+def look(
+    context: RemediationContext, config: Configuration, issue: Issue, *, decided: bool = False, is_tight: bool = False
+) -> Look:
     """Describe an issue's group, and plan.
 
     Args:
@@ -137,6 +141,7 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         config: the configuration.
         issue: the issue.
         decided: a person decides, so it does not matter whether the issue is due.
+        is_tight: whether EC2 refused a plan for the quota, so that the smallest is made.
 
     Raises:
         InconsistentReadError: EC2's answers differ; to look again later may help.
@@ -155,11 +160,13 @@ def look(context: RemediationContext, config: Configuration, issue: Issue, *, de
         return Look(None, ObservedGroup((), details.entry), gone, details, held=held)
     observed = observe(details.entry, live.group.ingress, live.changes, now)
     is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
-    evidence = _Evidence(context, config, issue, live, observed.entry if is_ours_to_complete else None)
-    not_due = None if decided else why_not_due(issue, policy, now)
-    planned = not_due or _plan(context, config, issue, live, observed, decided=decided)
+    policy = policy_for(issue, replace(policy, begun=is_ours_to_complete), now, decided=decided)
+    policy = replace(policy, keep=context.keep, kept_by=context.who)
+    evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
+    not_due = None if decided else why_not_due(issue, policy_of(config, issue.account_id), now)
+    planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
     if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
-        planned = _plan(context, config, issue, live, observed, begun, decided=decided)
+        planned = _plan(context, config, policy, issue, live, observed, begun, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, config, issue, live, observed, closed) or planned
@@ -187,7 +194,7 @@ class _Evidence:
     """
 
     context: RemediationContext
-    config: Configuration
+    policy: Policy
     issue: Issue
     live: LiveGroup
     journal: JournalEntry | None
@@ -200,14 +207,13 @@ class _Evidence:
         if self._begun is None:
             self._begun = frozenset()
             if before := self._read():
-                policy = policy_of(self.config, self.issue.account_id)
                 lists = PrefixListReader(self.context.ec2(self.issue))
-                self._begun = begun_for(before, lists, policy, self.context.now().date())
+                self._begun = begun_for(before, lists, self.policy, self.context.now().date())
         return self._begun
 
     def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
         """Whether something that the change was begun for exposes the group, exempt by now or not."""
-        policy = replace(policy_of(self.config, self.issue.account_id), exemptions=())
+        policy = replace(self.policy, exemptions=())
         group, lists = replace(self.live.group, ingress=tuple(rules)), PrefixListReader(self.context.ec2(self.issue))
         lists.read(policy.evaluator.prefix_lists_named(group))
         today = self.context.now().date()
@@ -221,8 +227,7 @@ class _Evidence:
         if self.journal is None or not (before := self._read()):
             return frozenset()
         added = [added for added in self.journal.add if added.state is AddedState.ADDED]
-        trusted = policy_of(self.config, self.issue.account_id).trusted
-        return proved_hammers(before, self.live.group.ingress, added, self.begun(), trusted)
+        return proved_hammers(before, self.live.group.ingress, added, self.begun(), self.policy.trusted)
 
     def withdrawable(self, unneeded: Iterable[AddedRule], to_close: Container[str]) -> tuple[AddedRule, ...]:
         """Those rules that are proved to be Hammer's, and to be needed for nothing."""
@@ -262,26 +267,23 @@ class _Evidence:
 def _plan(
     context: RemediationContext,
     config: Configuration,
+    policy: Policy,
     issue: Issue,
     live: LiveGroup,
     observed: ObservedGroup,
     begun: frozenset[RuleKey] = frozenset(),
     *,
-    decided: bool,
+    is_tight: bool = False,
 ) -> Plan | Refusal:
-    policy = policy_of(config, issue.account_id) if decided else policy_for(config, issue, context.now())
-    policy = replace(policy, keep=context.keep, kept_by=context.who)
     is_shown = {rule.rule_id for rule in live.group.ingress}
     not_shown = {rule_key(rule) for rule in observed.rules if rule.rule_id not in is_shown}
     live = replace(live, group=replace(live.group, ingress=observed.rules))
-    lists = PrefixListReader(context.ec2(issue))
-    lists.read(policy.prefix_lists_named(live.group))
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
     quota = context.quota(live.group, issue.account_id, issue.details.region, default, policy.sources)
+    quota = replace(quota, is_tight=is_tight)
     ticket = str(issue.jira_details.get("ticket") or "")
-    planned = plan_remediation(
-        live.group, lists.entries, policy, quota, context.now(), ticket, begun=begun, not_shown=not_shown
-    )
+    client = context.ec2(issue)
+    planned = assemble_plan(client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown)
     if isinstance(planned, Refusal) and planned.why is Why.FIXED and issue.timestamps.remediated:
         return Refusal(Why.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned
@@ -339,6 +341,7 @@ class GroupWork(ABC):
         self._context = context
         self._journal = Journal(context.table, issue, context.now)
         self._rounds = 0
+        self._is_tight = False
         self.waiting_for = ""
         """What it waits for, after `advance` gave no result."""
         self.result: GroupResult | None = None
@@ -377,6 +380,9 @@ class GroupWork(ABC):
             try:
                 self._change(seen)
             except ChangeFailedError as error:
+                if error.is_quota and not self._is_tight:
+                    self._is_tight = True  # what was added is taken back: try with as few rules as will do
+                    continue
                 if error.may_help and self._rounds < _ROUNDS:
                     self.waiting_for = f"an answer of EC2's was lost: {self._explain(error)}"
                     return None
@@ -479,7 +485,7 @@ class GroupRemediation(GroupWork):
         self._decided = decided
 
     def _look(self, config: Configuration) -> Look:
-        return look(self._context, config, self.issue, decided=self._decided)
+        return look(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
 
     def _why_not_changed(self, seen: Look) -> GroupResult | None:
         if seen.held is not None:

@@ -408,5 +408,7 @@ class RestoreJob:
         return [f"{issue.place}: {reason}", *self._notify(issue, message)]
 
     def _notify(self, issue: Issue, message: ChangeMessage) -> list[str]:
-        problem = notify(self._context.notifier, self._context.table, issue, message, repeated=False)
+        problem = notify(
+            self._context.notifier, self._context.table, issue, message, repeated=False, at=self._context.now()
+        )
         return [problem] if problem else []

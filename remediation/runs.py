@@ -31,6 +31,7 @@ from remediation.notify import (
     ChangeMessage,
     failed_message,
     incomplete_message,
+    is_known,
     notify,
     remediated_message,
     restore_interrupted_message,
@@ -88,7 +89,9 @@ def find(context: RemediationContext, config: Configuration, selection: Selectio
                 for issue in context.table.with_status(
                     account_id, Status.OPEN, Status.WHITELISTED, unreadable=unreadable
                 )
-                if issue.kind.is_remediated and selection.takes(account_id, issue.details.region, issue.issue_id)
+                if issue.kind.is_remediated
+                and selection.takes(account_id, issue.details.region, issue.issue_id)
+                and config.watches(account_id, issue.details.region)
             ]
         except AWS_ERRORS as error:
             found.problems.append(f"account {account_id}: its issues could not be read: {explain(error)}")
@@ -127,6 +130,8 @@ def find_unfinished(
             found.problems += [problem] if problem not in found.problems else []
         elif account_id not in config.remediation_accounts():
             found.untouchable.append((issue, f"account {account_id} is not one of remediation_accounts"))
+        elif not config.watches(account_id, region):
+            found.untouchable.append((issue, "its account or region is not among those that are scanned any more"))
         elif not selection.takes(account_id, region, group_id):
             found.untouchable.append((issue, "it is not among the groups that --account, --region and --group select"))
         else:
@@ -196,13 +201,17 @@ def report_outcome(
     issue = result.issue
     message = _message(context, result)
     undelivered = ""
+    was_told = message is not None and is_known(issue, message)
     if message is not None:
-        undelivered = notify(context.notifier, context.table, issue, message, repeated=not result.is_done)
+        undelivered = notify(
+            context.notifier, context.table, issue, message, repeated=not result.is_done, at=context.now()
+        )
     backup = f"; backup {result.backup}" if result.backup else ""
     prompt.show(f"{issue.place}: {result.kind}: {result.text}{backup}")
     if result.kind is ResultKind.REMEDIATED:
         summary.remediated += 1
-    elif result.is_done:
+    elif result.is_done or (result.kind is not ResultKind.INCOMPLETE and was_told):
+        # What could not be done, and was told, is no news each day: `status` and `explain` show it.
         summary.left += 1
     else:
         summary.problems.append(f"{issue.place}: {_problem(result)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,11 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
-    accounts_named,
+    account_ids,
     application,
+    known_accounts,
     read_configuration,
+    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -71,21 +74,25 @@ def command(
     # The role is remediation's, too: reporting leaves behind what it does not need of it.
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
-    account = accounts_named(account, configuration.scanned_accounts())
+    account = account_ids(account, configuration.scanned_accounts())
     dynamodb = sessions.client("dynamodb")
+    table = IssueTable(dynamodb, section.table_name)
+    refuse_unknown_accounts(account, known_accounts(account, configuration.scanned_accounts(), table))
     refuse_unknown_regions(region, aws.regions)
-    refuse_unknown_groups(group, account or configuration.scanned_accounts(), IssueTable(dynamodb, section.table_name))
+    refuse_unknown_groups(group, account or configuration.scanned_accounts(), table)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)
     selection = Selection.of(account, region, group)
+    records = JobRecords(table.items, aws.main_account_id)
+    left = sorted(records.watched_accounts() - configuration.scanned_accounts().keys())
     if dry_run:
-        reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None))
+        reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None, left))
         reporter.run(selection, dry_run=True)
         would = "would tell: " if reporter.summary.told else ""
         _show(reporter.summary, f"dry run, nothing was told: {would}")
     else:
-        records = JobRecords(IssueTable(dynamodb, section.table_name).items, aws.main_account_id)
         with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:
-            reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, _now)))
+            records.watch_accounts(configuration.scanned_accounts())
+            reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, _now), left))
             try:
                 reporter.run(selection, dry_run=False)
             finally:
@@ -96,7 +103,11 @@ def command(
 
 
 def _services(
-    configuration: Configuration, sessions: Sessions, dynamodb: DynamoDBClient, lease: Lease | None
+    configuration: Configuration,
+    sessions: Sessions,
+    dynamodb: DynamoDBClient,
+    lease: Lease | None,
+    left_accounts: Sequence[str],
 ) -> Services:
     """What a run works with. `lease`: None for a dry run, which holds no lock and writes nothing."""
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
@@ -111,6 +122,7 @@ def _services(
         sleep=sleep,
         renew=lease.renew if lease else _nothing,
         say=typer.echo,
+        left_accounts=left_accounts,
         source_sessions=sessions,
     )
 

@@ -57,6 +57,15 @@ def delete_command(issue: Issue) -> tuple[Block, ...]:
     return (
         paragraph("If nothing needs the group any more, delete it; else narrow its sources:"),
         Code(f"aws ec2 delete-security-group --region {issue.details.region} --group-id {issue.issue_id}"),
+        # EC2 API Reference, DeleteSecurityGroup: DependencyViolation.
+        paragraph(
+            "EC2 refuses that while a rule of another group names this one as its source. These are the groups to "
+            "change first:"
+        ),
+        Code(
+            f"aws ec2 describe-security-groups --region {issue.details.region} "
+            f"--filters Name=ip-permission.group-id,Values={issue.issue_id} --query 'SecurityGroups[].GroupId'"
+        ),
     )
 
 

@@ -11,16 +11,17 @@ broke off must write the same text to recognize it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
 from library.documents.slack_message import link, literal
 from library.documents.text import cut_utf16, flattened, printable, shortened, utf16_size
 from library.issues.flapping import flapping_text, is_flapping
-from library.issues.issue import Issue, IssueDetails
+from library.issues.issue import Issue, IssueDetails, Status
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
+from library.issues.schedule import Waiting
 from library.issues.times import shown_time
 from library.issues.use import CAVEAT, use_sentences, use_summary
 from library.network.addresses import RFC_1918
@@ -204,10 +205,15 @@ def exemption_line(
         was_exempt: whether the reader was last told that the group is exempt.
         in_part: whether an exemption counts for the open group.
     """
-    if exemption is None or news is None:
+    if exemption is None or news in (None, News.CHANGED, News.CLOSING):
         return _of_open_group(news, issue, was_exempt=was_exempt, in_part=in_part)
     reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
     group = f"security group {issue.issue_id}"
+    if news is News.EXEMPTION_ENDS and issue.status is Status.OPEN:
+        return (
+            f"An exemption of a part of {group} ends on {exemption.expires}. From that day on what it covers is open, "
+            f"too, unless it is fixed or the exemption is extended before.{reason}"
+        )
     if news is News.EXEMPTION_ENDS:
         return (
             f"The exemption of {group} ends on {exemption.expires}. From that day on it is an open issue again, unless "
@@ -275,6 +281,38 @@ def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
     return (Section("", (paragraph(text),)),)
 
 
+_WAITING_LIMIT = 20
+
+
+def waiting_lines(waiting: Sequence[Waiting], days: int) -> list[str]:
+    """What has a retention period of its own, because it is new, and when it is closed; a line each, as raw text.
+
+    Args:
+        waiting: the exposures, as in the step.
+        days: from when people are told of one to its change; 0: the next run.
+    """
+    lines = []
+    for each in waiting[:_WAITING_LIMIT]:
+        when = (
+            closing_words(each.due, at_once=False)
+            if each.due
+            else "at its next run"
+            if days == 0
+            else f"in {_days(days)}"
+        )
+        lines.append(f"{told_line(each.exposure)}: Hammer will close it {when}")
+    more = len(waiting) - len(lines)
+    return [*lines, *([f"and {more} more"] if more else [])]
+
+
+def waiting_section(waiting: Sequence[Waiting], days: int) -> Document:
+    """The part of a comment that says when what is new is closed; empty: nothing is. The arguments are the same."""
+    if not waiting:
+        return ()
+    intro = "What was not open before has a retention period of its own. Unless it is fixed or exempt before:"
+    return (Section("", (paragraph(intro), Bullets(tuple(waiting_lines(waiting, days))))),)
+
+
 _NAME_IN_SUMMARY = 60
 _RULES_IN_ALERT = 15
 _COMMANDS_IN_ALERT = 3
@@ -307,7 +345,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     times = Section("Since when, and until when", _times(issue, facts))
     defined = source_text.sections(issue)
     managed = _managed(issue)
-    if _is_unused(issue):
+    if _is_unused(issue) and not _is_default(issue):
         delete = Section("What to do", (*delete_command(issue), *managed, _exemption(issue, facts)))
         return (head, delete, exposures, times, *defined)
     paths = path_blocks(issue, facts.usage)
@@ -317,7 +355,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths else ()),
         *_use(issue),
-        Section("What uses the group", _usage(facts.usage)),
+        Section("What uses the group", _usage(issue, facts.usage)),
         times,
         *defined,
         Section("With the AWS command line", cli_commands(issue), spare=True),
@@ -380,6 +418,20 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
     if times.remediated:
         text += f" Hammer had replaced its rules on {shown_time(times.remediated)}."
     return (Section("", (paragraph(f"{text} If it is exposed again, this ticket is reopened."),)),)
+
+
+def not_watched(issue: Issue) -> Document:
+    """The comment with which a ticket is closed whose account or region left the configuration."""
+    text = (
+        f"Account {issue.account_id}, region {issue.details.region}, is not watched by Hammer any more. So nobody sees "
+        f"whether {issue.issue_id} is still exposed, and nothing is changed there. This ticket is closed for that "
+        "reason alone: if the account is still in use, what is open in it is still open."
+    )
+    journal = issue.remediation_details.get("journal")
+    begun = journal.get("step") if isinstance(journal, Mapping) else None
+    if begun in ("adding", "revoking", "verifying"):
+        text += " A change of the group that Hammer had begun is not complete, and will not be completed."
+    return (Section("", (paragraph(text),)),)
 
 
 def alert(
@@ -517,15 +569,21 @@ def _risk(issue: Issue) -> str:
             return "Whoever attaches the group to a machine opens that machine, and may not notice."
 
 
-def _usage(usage: Usage) -> tuple[Block, ...]:
+def _is_default(issue: Issue) -> bool:
+    """Whether the group is a VPC's default one, which EC2 does not let anybody delete (error CannotDelete)."""
+    return issue.details.name == "default"
+
+
+def _usage(issue: Issue, usage: Usage) -> tuple[Block, ...]:
     if usage.unknown:
         return (paragraph(f"It could not be read what uses the group: {usage.unknown}."),)
     if not usage.users:
-        return (
-            paragraph(
-                "Nothing: no network interface has the group at the moment. If nothing needs it any more, delete it."
-            ),
-        )
+        nothing = "Nothing: no network interface has the group at the moment."
+        if _is_default(issue):
+            rest = "It is the default group of its VPC, which cannot be deleted: take its open rules away."
+        else:
+            rest = "If nothing needs it any more, delete it."
+        return (paragraph(f"{nothing} {rest}"),)
     lines = [
         f"{user.kind} {user.name}"
         + (f", public at {', '.join(user.public_addresses)}" if user.public_addresses else "")

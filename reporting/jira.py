@@ -38,7 +38,7 @@ from library.notifications.jira_client import (
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
 from reporting.context import Filing
 from reporting.exposure_text import told_line
-from reporting.group_text import closing_changed, with_exemption
+from reporting.group_text import closing_changed, not_watched, waiting_section, with_exemption
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, lasting, remembered, told_of
 from reporting.ticket_facts import with_owner_notes
@@ -496,6 +496,8 @@ def would_say(step: Step, filing: Filing) -> Document:
     issue, news = step.issue, step.ticket
     if news is News.EXEMPTION_ENDS:
         return _with_exemption((), step)
+    if news is News.NOT_WATCHED:
+        return not_watched(issue)
     if news and news.ends:
         return _with_exemption(text_of(issue).ended(issue, exempt=news is News.EXEMPT), step)
     if news is News.NEW:
@@ -512,7 +514,8 @@ def _comment_on(step: Step, filing: Filing) -> Document:
     lines = None if told is None else [str(line) for line in told]
     days = (0 if step.at_once else filing.facts.retention_days) if again and step.closes_at else None
     text = text_of(issue).changed(issue, days, lines, again=again)
-    return _with_exemption((*text, *closing), step)
+    new = () if again else waiting_section(step.waiting, step.retention_days)
+    return _with_exemption((*text, *new, *closing), step)
 
 
 def _with_exemption(text: Document, step: Step) -> Document:

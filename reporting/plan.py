@@ -14,11 +14,24 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from library.config.models import closing_terms
+from library.config.models import remediation_terms
 from library.issues.decisions import exempt_until
-from library.issues.issue import SECURITY_GROUP, ClosingTerms, Issue, Status, has_notice
+from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.reachability import Severity, severity
+from library.issues.schedule import (
+    RemediationSchedule,
+    RemediationTerms,
+    Skipped,
+    SkipReason,
+    Waiting,
+    as_reported,
+    due_by_retention,
+    has_notice,
+    may_wait,
+    remediation_schedule,
+)
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
+from library.source.service import made_by
 from reporting.exposure_text import told_line
 
 if TYPE_CHECKING:
@@ -47,11 +60,29 @@ def exemption_of(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -
 
 def reminder_of_end(issue: Issue, exemption: Exemption | None, now: datetime) -> str:
     """The end of an exemption and the days before it, as in `Step.reminder_of_end`; empty: it is not near."""
-    if issue.status is not Status.WHITELISTED or exemption is None or exemption.expires is None:
+    if not issue.status.is_exposed or exemption is None or exemption.expires is None:
         return ""
     left = (exemption.expires - now.date()).days
     days = [days for days in REMIND_DAYS if left <= days]
     return f"{exemption.expires}, {min(days)} days" if days else ""
+
+
+def ending_exemption(
+    issue: Issue, exemption: Exemption | None, exemptions: Sequence[Exemption], now: datetime
+) -> Exemption | None:
+    """The exemption whose end opens something: of an exempt issue as `exemption_of` has it, of an open one the first.
+
+    Args:
+        issue: the issue.
+        exemption: of `exemption_of`.
+        exemptions: the account's.
+        now: the time, in UTC.
+    """
+    if issue.status is not Status.OPEN or issue.kind is not SECURITY_GROUP:
+        return exemption
+    counting = applying(exemptions, issue.issue_id, issue.details.vpc_id, issue.details.name, now.date())
+    dated = [each for each in counting if each.expires and not each.is_whole]
+    return min(dated, key=lambda each: each.expires or now.date(), default=None)
 
 
 def is_exempt_in_part(issue: Issue, exemptions: Sequence[Exemption], now: datetime) -> bool:
@@ -59,6 +90,11 @@ def is_exempt_in_part(issue: Issue, exemptions: Sequence[Exemption], now: dateti
     if issue.kind is not SECURITY_GROUP or issue.status is not Status.OPEN:
         return False
     return bool(applying(exemptions, issue.issue_id, issue.details.vpc_id, issue.details.name, now.date()))
+
+
+def _no_exemptions(account_id: str) -> Sequence[Exemption]:
+    del account_id
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +108,10 @@ class Remediation:
         strategy: how it changes them.
         reminder_days: how many days before to remind, the most first.
         immediate: by account, the severities that it closes at its next run after a notice.
+        exemptions: the exemptions of an account.
+        stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         wait_in_use: how much longer it waits while flow logs show somebody at work.
+        service_groups: whether it changes groups that a controller made.
     """
 
     accounts: frozenset[str]
@@ -81,49 +120,65 @@ class Remediation:
     strategy: str
     reminder_days: tuple[int, ...] = ()
     immediate: Mapping[str, frozenset[Severity]] = field(default_factory=dict)
+    exemptions: Callable[[str], Sequence[Exemption]] = field(default=_no_exemptions, compare=False)
+    stop_after: int = 0
     wait_in_use: timedelta = timedelta()
+    service_groups: bool = False
 
-    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
-        """When it would close an issue that is reported now, if it was not before; None: it will not.
+    def schedule(self, issue: Issue, now: datetime, *, anew: bool = False) -> RemediationSchedule:
+        """Whether and when it changes an issue's group, if people are told now of what they were not told before.
 
         Args:
             issue: the issue.
             now: the time, in UTC.
-            anew: whether it is reported now even if it was before.
+            anew: whether the issue is reported now even if it was before.
         """
-        if not self._closes(issue) or exempt_until(issue, now.date()):
-            return None
-        terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
-        if terms.is_immediate(issue) and (reported is None or not has_notice(issue)):
-            return now if reported is None else min(now, reported + self.retention)
-        return (terms.due(issue) if reported else None) or now + terms.period(issue)
+        if anew or issue.timestamps.reported is None:
+            issue = as_reported(issue, now)
+        if exempt_until(issue, now.date()):
+            return RemediationSchedule(None, Skipped(SkipReason.EXEMPT, "exempt by a decision"))
+        return remediation_schedule(issue, self.terms(issue), now)
 
     def closes_last(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
-        """When it would close an issue at the latest, if flow logs show somebody at work; None: it does not wait."""
-        terms, reported = self._terms(issue), None if anew else issue.timestamps.reported
-        if not self._closes(issue) or not terms.may_wait(issue):
+        """When it changes the group at the latest, if flow logs show somebody at work; None: it does not wait."""
+        closes_at = self.closes_at(issue, now, anew=anew)
+        if closes_at is None or not may_wait(issue, self.terms(issue)):
             return None
-        return (reported or now) + terms.longest_period(issue)
+        reported = None if anew else issue.timestamps.reported
+        return max(closes_at, (reported or now) + self.retention + self.wait_in_use)
 
-    def closes_at_once(self, issue: Issue) -> bool:
+    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
+        """When it changes the group for the first time; None: it will not. The arguments are those of `schedule`."""
+        found = self.schedule(issue, now, anew=anew)
+        if found.at_once and (anew or not has_notice(issue)):
+            return min(now, found.due) if found.due else now
+        if found.due is None and found.times is not None and found.waiting and found.is_untold:
+            # None of what is open was told yet: it is now.
+            return max(now + self.retention, found.times.not_before or now)
+        return found.due
+
+    def closes_at_once(self, issue: Issue, now: datetime) -> bool:
         """Whether it closes an issue at its next run, once people are told so (immediate mode)."""
-        return self._closes(issue) and self._terms(issue).is_immediate(issue)
+        return self.schedule(issue, now).at_once
 
     def is_due_anyway(self, issue: Issue, now: datetime) -> bool:
         """Whether the retention period is over, so that immediate mode changes nothing."""
-        due = self._terms(issue).due_by_retention(issue)
+        due = due_by_retention(issue, self.terms(issue))
         return due is not None and due <= now
 
-    def _terms(self, issue: Issue) -> ClosingTerms:
-        immediate = self.immediate.get(issue.account_id, frozenset())
-        return ClosingTerms(self.retention, immediate, wait_in_use=self.wait_in_use)
-
-    def _closes(self, issue: Issue) -> bool:
-        if issue.account_id not in self.accounts or issue.status is not Status.OPEN:
-            return False
-        if not issue.kind.is_remediated or issue.remediation_details.get("restored"):
-            return False
-        return bool(self.scope & {perm.status for perm in issue.details.perms})
+    def terms(self, issue: Issue) -> RemediationTerms:
+        """What the configuration says about the time, for an issue."""
+        return RemediationTerms(
+            self.retention,
+            self.immediate.get(issue.account_id, frozenset()),
+            is_on=issue.account_id in self.accounts,
+            scope=self.scope,
+            exemptions=self.exemptions(issue.account_id),
+            stop_after=self.stop_after,
+            wait_in_use=self.wait_in_use,
+            service_groups=self.service_groups,
+            made_by=made_by,
+        )
 
 
 def announced(config: Configuration) -> Remediation:
@@ -136,8 +191,11 @@ def announced(config: Configuration) -> Remediation:
         retention=timedelta(days=section.remediation_retention_period),
         strategy=section.remediation_strategy,
         wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
+        service_groups=section.remediation_service_groups,
         reminder_days=tuple(sorted(config.slack.reminder_days, reverse=True)),
-        immediate={account_id: closing_terms(config, account_id).immediate for account_id in accounts},
+        immediate={account_id: remediation_terms(config, account_id).immediate for account_id in accounts},
+        exemptions=config.exemptions,
+        stop_after=section.remediation_stop_after_reopenings,
     )
 
 
@@ -151,11 +209,12 @@ class News(StrEnum):
     EXEMPT = "exempt"
     EXEMPTION_ENDS = "exemption ends"
     GONE = "gone"
+    NOT_WATCHED = "not watched any more"
 
     @property
     def ends(self) -> bool:
         """Whether the ticket is to be closed."""
-        return self in (News.EXEMPT, News.GONE)
+        return self in (News.EXEMPT, News.GONE, News.NOT_WATCHED)
 
     @property
     def begins(self) -> bool:
@@ -221,6 +280,9 @@ class Step:
         reminder_of_end: the end of the exemption and the days before it, of those on which its owner is notified, to
             be remembered as told; empty: it is not near.
         close: to be recorded as closed once all of that is done.
+        told: that people were told of what is open now is to be recorded once all of that is done.
+        waiting: the exposures that remediation closes later than `closes_at`: they are new, and have their own period.
+        retention_days: that period, of those of `waiting` that people are told of now.
     """
 
     issue: Issue
@@ -239,12 +301,10 @@ class Step:
     exempt_in_part: bool = False
     exemption: Exemption | None = None
     reminder_of_end: str = ""
+    told: bool = False
+    waiting: tuple[Waiting, ...] = ()
+    retention_days: int = 0
     closes_last: datetime | None = None
-
-
-def _no_exemptions(account_id: str) -> Sequence[Exemption]:
-    del account_id
-    return ()
 
 
 def plan(
@@ -253,6 +313,7 @@ def plan(
     remediation: Remediation,
     now: datetime,
     exemptions: Callable[[str], Sequence[Exemption]] = _no_exemptions,
+    watches: Callable[[Issue], bool] = lambda _: True,
 ) -> list[Step]:
     """What is to be done, in the order of the issues; nothing for an issue of which everything is told.
 
@@ -262,10 +323,28 @@ def plan(
         remediation: what is announced.
         now: the time, in UTC.
         exemptions: the exemptions of an account, expired ones among them.
+        watches: whether the place of an issue is still scanned. An issue that nobody can resolve any more is ended.
     """
     return [
-        step for issue in issues if (step := _step(issue, channels, remediation, now, exemptions(issue.account_id)))
+        step
+        for issue in issues
+        if (
+            step := _step(issue, channels, remediation, now, exemptions(issue.account_id))
+            if issue.status is Status.RESOLVED or watches(issue)
+            else _last_step(issue, channels)
+        )
     ]
+
+
+def _last_step(issue: Issue, channels: Channels) -> Step:
+    """What is to be done about an issue whose account or region is not watched any more."""
+
+    def left(memory: Memory | None) -> News | None:
+        return None if memory is None or memory.closed else News.NOT_WATCHED
+
+    ticket = left(ticket_memory(issue, on_paper=channels.console)) if channels.jira or channels.console else None
+    alert = left(slack_memory(issue)) if channels.slack else None
+    return Step(issue, ticket, alert, reminder=None, closes_at=None, report=False, close=True)
 
 
 def _step(
@@ -273,8 +352,9 @@ def _step(
 ) -> Step | None:
     ticket = alert = None
     exemption = exemption_of(issue, exemptions, now)
-    end = reminder_of_end(issue, exemption, now)
-    at_once, knows, closing_is_news = remediation.closes_at_once(issue), [], False
+    ending = ending_exemption(issue, exemption, exemptions, now)
+    end = reminder_of_end(issue, ending, now)
+    at_once, knows, closing_is_news = remediation.closes_at_once(issue, now), [], False
     if channels.jira or channels.console:
         memory = ticket_memory(issue, on_paper=channels.console)
         closing_is_news = _was_told_otherwise(issue, memory, remediation, now)
@@ -291,6 +371,8 @@ def _step(
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
     begins = any(news is not None and news.begins for news in (ticket, alert))
     closes_at = remediation.closes_at(issue, now, anew=begins)
+    has_old = is_open and is_reported and not begins and closes_at is not None
+    waiting = remediation.schedule(issue, now).waiting if has_old else ()
     wants_reminder = channels.slack and not alert and not begins and not at_once
     step = Step(
         issue,
@@ -302,10 +384,13 @@ def _step(
         report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
         exempt_in_part=bool(ticket or alert) and is_exempt_in_part(issue, exemptions, now),
-        exemption=exemption if begins or not is_open else None,
+        exemption=exemption if begins or not is_open else ending if News.EXEMPTION_ENDS in (ticket, alert) else None,
         reminder_of_end=end,
         attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
         at_once=at_once,
+        waiting=waiting,
+        retention_days=remediation.retention.days if waiting and not at_once else 0,
+        told=is_open and bool(ticket or alert or not is_reported),
         closing_is_news=closing_is_news,
         notice=at_once and all(knows) and (begins or not has_notice(issue)),
         closes_last=remediation.closes_last(issue, now, anew=begins),
@@ -321,7 +406,7 @@ def _was_told_otherwise(issue: Issue, memory: Memory | None, remediation: Remedi
         return False
     if remediation.closes_at(issue, now) is None or remediation.is_due_anyway(issue, now):
         return False
-    return memory.at_once != remediation.closes_at_once(issue)
+    return memory.at_once != remediation.closes_at_once(issue, now)
 
 
 def _end_is_near(kept: Mapping[str, Any], reminder_of_end: str) -> News | None:
@@ -337,7 +422,9 @@ def told_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
         news: what the channel is told.
         kept: what it kept before.
     """
-    ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if step.reminder_of_end else {}
+    # Of an open issue other news does not tell of the end.
+    tells_of_end = step.reminder_of_end and (news is News.EXEMPTION_ENDS or step.issue.status is not Status.OPEN)
+    ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if tells_of_end else {}
     if news is News.EXEMPT:
         ends["exempt"] = True
     if news is News.EXEMPTION_ENDS:

@@ -18,10 +18,15 @@ from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
+from library.documents.slack_message import Alert
 from library.documents.text import printable
-from library.issues.issue import INSPECTOR_FINDING, KINDS, ClosingNotice, Issue, IssueKind
+from library.issues.change_news import ChangeNews, undelivered
+from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
+from library.issues.schedule import times_told
 from library.issues.times import format_time
-from library.notifications.broadcast import issue_key
+from library.issues.told_exposures import recorded
+from library.notifications.broadcast import broadcast, destinations_of, issue_key
+from library.notifications.change_delivery import comment_body, news_alert, news_document
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.after_care import tell_after_care
 from reporting.context import Filings
@@ -84,6 +89,7 @@ class Services:
         sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
+        left_accounts: accounts that left the configuration, whose issues are to be ended.
         source_sessions: of the role that may read where groups are defined; None: that is not asked.
     """
 
@@ -95,6 +101,7 @@ class Services:
     sleep: Callable[[float], None]
     renew: Callable[[], None]
     say: Callable[[str], None]
+    left_accounts: Sequence[str] = ()
     source_sessions: Sessions | None = None
 
 
@@ -123,6 +130,8 @@ class Reporter:
         self._remediation = announced(config)
         self.summary = ReportSummary()
         self._filings = Filings(config, self._remediation, {})
+        self._changes: list[tuple[Issue, ChangeNews]] = []  # what remediation did, and a channel was not told
+        self._owed: list[tuple[Issue, ChangeNews]] = []  # what of it is left to be told
         self._decisions = DecisionRun(config, services, self.summary)
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
@@ -139,7 +148,15 @@ class Reporter:
         if not dry_run:
             self._decisions.read_labels(selection)
         self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
-        steps = self._with_sources(self._plan(selection), dry_run=dry_run)
+        self._remediation = announced(self._config)
+        self._filings = Filings(self._config, self._remediation, {})
+        steps = self._plan(selection)
+        if not dry_run:
+            self._deliver_changes()
+            owing = {issue_key(issue) for issue, _ in self._owed}
+            # Nothing is closed while somebody has to be told what was done.
+            steps = [replace(step, close=False) if issue_key(step.issue) in owing else step for step in steps]
+        steps = self._with_sources(steps, dry_run=dry_run)
         new = [
             step.issue
             for step in steps
@@ -176,11 +193,11 @@ class Reporter:
 
     def _plan(self, selection: Selection) -> list[Step]:
         steps: list[Step] = []
-        accounts = self._config.scanned_accounts()
+        accounts = [*self._config.scanned_accounts(), *self._services.left_accounts]
 
         def has_news(issue: Issue) -> bool:
             self._decisions.note(issue)
-            return bool(self._steps([issue]))
+            return bool(self._steps([issue])) or bool(self._undelivered(issue))
 
         for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
             unread = self._decisions.unread
@@ -188,7 +205,65 @@ class Reporter:
             planned = self._steps(issues)
             self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
             steps += planned
+            self._changes += [(issue, news) for issue in account.with_news for news in self._undelivered(issue)]
         return steps
+
+    def _undelivered(self, issue: Issue) -> Sequence[ChangeNews]:
+        jira, slack = self._services.jira, self._services.slack
+        return undelivered(issue.change_news, jira=jira is not None, slack=slack is not None)
+
+    def _deliver_changes(self) -> None:
+        """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
+        self._services.renew()
+        for issue, news in self._changes:
+            if self._services.jira and not news.in_jira:
+                self._comment_on_change(self._services.jira, issue, news)
+        wanted = [(issue, news) for issue, news in self._changes if not news.in_slack]
+        if self._services.slack and wanted:
+            self._alert_of_changes(self._services.slack, wanted)
+        owed = ((issue, self._services.table.get(issue.account_id, issue.issue_id)) for issue, _ in self._changes)
+        self._owed = [(issue, news) for issue, now in owed if now for news in self._undelivered(now)]
+
+    def _comment_on_change(self, jira: JiraClient, issue: Issue, news: ChangeNews) -> None:
+        key = str(issue.jira_details.get("ticket") or "")
+        try:
+            # The run that recorded it may have written the comment before it ended.
+            if key and not jira.has_comment(key, news.key):
+                limit = self._config.jira.text_field_character_limit
+                jira.comment(key, comment_body(news_document(news), limit, news.key))
+        except JiraError as error:
+            self.summary.problem(f"{issue.place}: {news.heading}: no comment on {key}: {error}")
+            if not error.is_refusal:
+                return
+        self._change_told(issue, news, "in_jira")
+
+    def _alert_of_changes(self, slack: SlackClient, wanted: Sequence[tuple[Issue, ChangeNews]]) -> None:
+        waiting: dict[str, list[Alert]] = {}
+        missing: dict[str, set[str]] = {}
+        by_key: dict[str, list[tuple[Issue, ChangeNews]]] = {}
+        for issue, news in wanted:
+            by_key.setdefault(issue_key(issue), []).append((issue, news))
+            for destination in destinations_of(self._config, issue):
+                waiting.setdefault(destination, []).append(news_alert(self._config, self._services.jira, issue, news))
+                missing.setdefault(issue_key(issue), set()).add(destination)
+
+        def arrived(destination: str, keys: frozenset[str]) -> None:
+            for key in keys & missing.keys():
+                missing[key].discard(destination)
+                if not missing[key]:
+                    for issue, news in by_key.pop(key, ()):
+                        self._change_told(issue, news, "in_slack")
+
+        sent = broadcast(slack, self._config.slack.default_channel, "Hammer changed security groups", waiting, arrived)
+        self.summary.notes += sent.notes
+        for problem in sent.problems:
+            self.summary.problem(problem)
+
+    def _change_told(self, issue: Issue, news: ChangeNews, channel: str) -> None:
+        try:
+            self._services.table.update(issue, {f"change_news.{news.key}.{channel}": True})
+        except (ConflictError, *AWS_ERRORS) as error:
+            self._not_recorded(issue, error)
 
     def _steps(self, issues: Sequence[Issue]) -> list[Step]:
         steps: list[Step] = []
@@ -197,8 +272,12 @@ class Reporter:
             wanted = [issue for issue in issues if issue.kind is kind]
             channels = channels_of(kind, every, self._config) if wanted else None
             if channels:
-                steps += plan(wanted, channels, self._remediation, self._services.now(), self._config.exemptions)
+                now, config = self._services.now(), self._config
+                steps += plan(wanted, channels, self._remediation, now, config.exemptions, self._watches)
         return steps
+
+    def _watches(self, issue: Issue) -> bool:
+        return issue.kind is not SECURITY_GROUP or self._config.watches(issue.account_id, issue.details.region)
 
     def _tell_ticket(self, step: Step) -> Step | None:
         """Bring an issue's ticket up to date, or show it on the console, and record that.
@@ -229,7 +308,7 @@ class Reporter:
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
             # Slack is sent it all the same; only then it is neither reported nor closed.
-            return replace(step, report=False, close=False, notice=False)
+            return replace(step, report=False, close=False, notice=False, told=False)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
@@ -276,10 +355,13 @@ class Reporter:
         Returns:
             Whether that could be done.
         """
+        now = self._services.now()
         if last and step.report:
-            sets = {**sets, "timestamps.reported": format_time(self._services.now())}
+            sets = {**sets, "timestamps.reported": format_time(now)}
+        if last and step.told:
+            sets = {**sets, **_told_exposures(step, issue, now)}
         if last and step.notice:
-            notice = ClosingNotice(self._services.now(), issue.occurrence)
+            notice = ClosingNotice(now, issue.occurrence)
             sets = {**sets, "closing_notice": notice.to_item()}
         if not sets and not (last and step.close):
             return True
@@ -287,7 +369,10 @@ class Reporter:
             if sets:
                 self._services.table.update(issue, sets)
             if last and step.close:
-                self._services.table.close(issue, self._services.now())
+                if issue.status is Status.RESOLVED:
+                    self._services.table.close(issue, now)
+                else:
+                    self._services.table.end(issue, now)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return False
@@ -333,6 +418,20 @@ class Reporter:
             self.summary.notes,
             self.summary.problems,
         )
+
+
+def _told_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:
+    """What is recorded once every channel has told of what is open: each exposure has a period of its own."""
+    reported = None if step.report else issue.timestamps.reported
+    told = recorded(
+        issue.details.perms,
+        issue.details.perms_total,
+        issue.occurrence,
+        times_told(issue, reported) if reported else None,
+        reported or now,
+        now,
+    )
+    return {} if told == issue.exposures_told else {"exposures_told": told.to_item()}
 
 
 def _taken_back(step: Step) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from library.documents.slack_message import Alert, literal
 from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting.group_text import exemption_line
+from reporting.group_text import exemption_line, waiting_lines
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, told_of
 from reporting.ticket_facts import AlertAdvice, Place
@@ -35,10 +35,11 @@ _HEADINGS = {
     News.EXEMPT: "Exempt now",
     News.EXEMPTION_ENDS: "Exemption ends soon",
     News.GONE: "No longer exposed",
+    News.NOT_WATCHED: "Not watched any more",
 }
 _ORDER = (
     *(None, News.NEW, News.FOUND_AGAIN, News.CLOSING, News.CHANGED),
-    *(News.EXEMPTION_ENDS, News.EXEMPT, News.GONE),
+    *(News.EXEMPTION_ENDS, News.EXEMPT, News.GONE, News.NOT_WATCHED),
 )
 
 
@@ -138,7 +139,8 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
             advice=None if jira else _advice(config, issue),
         )
         line = f"{line}: {told.text}"
-        details = (f"    {exemption}", *told.details) if exemption else told.details
+        new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
+        details = (*([f"    {exemption}"] if exemption else []), *new, *told.details)
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Any
 
 from hammer.listing.controls import Control, controls_broken, exposed_ports, ports_of
-from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, closing_terms
+from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, remediation_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.reconcile import Detection
+from library.issues.schedule import RemediationSchedule, Waiting, remediation_schedule
 from library.issues.times import format_time
 from library.issues.use import Use
 from library.network.ports import PortSet
@@ -48,6 +49,7 @@ class ListedIssue:
         timestamps: of the table; empty in a scan.
         ticket: the key of its JIRA ticket, or empty.
         due: when remediation may close it, in UTC; None: it does not, or nobody knows.
+        waiting: the exposures that are new, and due later than the issue.
         restored: who restored it and when, on one line; empty: nobody did.
         exempt_until: the day on which its exemption ends; None: it has none, or one without end.
         exempt_reason: why it is exempt and who wrote that, or empty.
@@ -70,6 +72,7 @@ class ListedIssue:
     opened_by: OpenedBy | None = None
     ticket: str = ""
     due: datetime | None = None
+    waiting: tuple[Waiting, ...] = ()
     restored: str = ""
     exempt_until: date | None = None
     exempt_reason: str = ""
@@ -127,11 +130,24 @@ class ListedIssue:
             "opened_by": self.opened_by.to_item() if self.opened_by else None,
             "ticket": self.ticket,
             "due": format_time(self.due),
+            **({"not_due_yet": [_waiting_item(each) for each in self.waiting]} if self.waiting else {}),
             "restored": self.restored,
             "exempt_until": self.exempt_until.isoformat() if self.exempt_until else None,
             "exempt_reason": self.exempt_reason,
             "use": self.use.to_json() if self.use else None,
         }
+
+
+def _waiting_item(waiting: Waiting) -> dict[str, Any]:
+    """An exposure that has a retention period of its own, and from when it may be closed; null: nobody was told yet."""
+    perm = waiting.exposure
+    return {
+        "protocol": perm.protocol,
+        "from_port": perm.from_port,
+        "to_port": perm.to_port,
+        "cidr": perm.cidr,
+        "due": format_time(waiting.due),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +244,7 @@ class Knowledge:
         account_name: an account's name, or its id again.
         owner: whom the tags or the configuration name, of an account's group; empty: nobody.
         exemptions: an account's.
-        due: when remediation may close an issue; None: it does not.
+        schedule: whether and when remediation changes an issue's group.
         today: the day in UTC, for exemptions that expire.
     """
 
@@ -236,7 +252,7 @@ class Knowledge:
     account_name: Callable[[str], str]
     owner: Callable[[str, IssueDetails], str]
     exemptions: Callable[[str], Sequence[Exemption]]
-    due: Callable[[Issue], datetime | None]
+    schedule: Callable[[Issue], RemediationSchedule]
     today: date
 
 
@@ -247,13 +263,13 @@ def usual_knowledge(today: date) -> Knowledge:
         account_name=lambda account_id: account_id,
         owner=lambda _, details: discover(details.tags, (), "owner", "bu", "product").owner,
         exemptions=lambda _: (),
-        due=lambda _: None,
+        schedule=lambda _: RemediationSchedule(None, None),
         today=today,
     )
 
 
 def knowledge_of(config: Configuration, today: date) -> Knowledge:
-    """What a configuration tells."""
+    """What a configuration tells, on a day in UTC."""
     section = config.secgrp_unrestricted_access
     keys = section.owner_tags
 
@@ -262,18 +278,12 @@ def knowledge_of(config: Configuration, today: date) -> Knowledge:
         owners = config.ticket_owners.resolve(account_id, found.bu, found.product)
         return found.owner or next(iter(owners.slack_owner), "") or owners.jira_owner
 
-    def due(issue: Issue) -> datetime | None:
-        closes = (
-            section.remediation
-            and issue.status is Status.OPEN
-            and kind_of(issue.issue_id).is_remediated
-            and not issue.remediation_details.get("restored")
-            and issue.account_id in config.remediation_accounts()
-            and any(perm.status in section.remediation_scope for perm in issue.details.perms)
-        )
-        return closing_terms(config, issue.account_id).due(issue) if closes else None
+    now = datetime.combine(today, time(), UTC)
 
-    return Knowledge(section.restricted_ports, config.account_name, owner, config.exemptions, due, today)
+    def schedule(issue: Issue) -> RemediationSchedule:
+        return remediation_schedule(issue, remediation_terms(config, issue.account_id), now)
+
+    return Knowledge(section.restricted_ports, config.account_name, owner, config.exemptions, schedule, today)
 
 
 def listed_detection(detection: Detection, known: Knowledge) -> ListedIssue:
@@ -301,6 +311,7 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
     exempt = issue.status is Status.WHITELISTED
     exemption = _exemption(account_id, issue.issue_id, details, known) if exempt else None
     flag = issue.remediation_details.get("restored")
+    schedule = known.schedule(issue)
     return ListedIssue(
         account_id=account_id,
         account_name=known.account_name(account_id),
@@ -315,7 +326,8 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         timestamps=issue.timestamps,
         opened_by=issue.opened_by,
         ticket=str(issue.jira_details.get("ticket") or ""),
-        due=known.due(issue),
+        due=schedule.due,
+        waiting=schedule.waiting if schedule.due else (),
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
         history=issue.history,
         use=issue.use,

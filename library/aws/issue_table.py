@@ -33,6 +33,7 @@ _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
         *("jira_details", "slack_details", "remediation_details", "use"),
+        *("closing_notice", "exposures_told", "open_at_report", "change_news", "history"),
         *("decisions", "decision_state", "decision_version"),
     ),
     leave_out=("issue_details", "reachability", "paths"),
@@ -115,8 +116,8 @@ class IssueTable:
         Args:
             account_id: the account.
             unreadable: called for each item that is not as an issue should be, such as one with an unknown status.
-            in_brief: read of each what tells whether there is something to report: its history, who opened it, what
-                uses the group, and the paths of its reachability are empty. `get_many` reads an issue as a whole.
+            in_brief: read of each what tells whether there is something to report: who opened it, what uses the group,
+                and the paths of its reachability are empty. `get_many` reads an issue as a whole.
         """
         wanted = _BRIEF if in_brief else None
         # "closed" is the first of the statuses in the order of the index: what is before it is none.
@@ -181,15 +182,12 @@ class IssueTable:
             return
         names = ["status", "issue_details", "revision"]
         names += ["timestamps", "occurrence"] if change.starts_occurrence else []
-        names += [
-            name
-            for name in ("open_region", "opened_by", "used_by", "history", "looked_up", "last_seen")
-            if name in item
-        ]
+        optional = ("open_region", "opened_by", "used_by", "history", "looked_up", "last_seen", "open_at_report")
+        names += [name for name in optional if name in item]
         sets = {name: item[name] for name in names}
         if not change.starts_occurrence:
             sets |= {f"timestamps.{name}": item["timestamps"][name] for name in ("updated", "resolved")}
-        removes = [name for name in ("open_region", "opened_by") if name not in item]
+        removes = [name for name in ("open_region", "opened_by", "open_at_report") if name not in item]
         # What flow logs showed of the last occurrence says nothing of this one.
         removes += ["use"] if change.starts_occurrence else []
         conditions = _as_last_seen(before) if change.takes_away else _as_read(before)
@@ -259,12 +257,32 @@ class IssueTable:
         """
         return list(exemption_records(self.items, account_id))
 
-    def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
+    def end(self, issue: Issue, now: datetime) -> None:
+        """Record that an issue is over whose account or region is not watched any more: nobody will resolve it.
+
+        Raises:
+            ConflictError: the issue is no longer as it was read.
+        """
+        sets = {"status": str(Status.CLOSED), "timestamps.closed": format_time(now), "revision": issue.revision + 1}
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=["open_region"], **_as_read(issue))
+
+    def has_issues(self, account_id: str) -> bool:
+        """Whether the table has an issue of an account, of whatever status."""
+        for prefix in ISSUE_ID_PREFIXES:
+            found = self.items.query(
+                "account_id = :account AND begins_with(issue_id, :prefix)", {":account": account_id, ":prefix": prefix}
+            )
+            if next(iter(found), None) is not None:
+                return True
+        return False
+
+    def update(self, issue: Issue, sets: Mapping[str, Any], removes: Iterable[str] = ()) -> None:
         """Set a job's own attributes of an issue, in this occurrence of it.
 
         Args:
             issue: the issue as it was read.
             sets: attributes, or paths such as `timestamps.reported`, and their new values.
+            removes: attributes, or paths, to remove.
 
         Raises:
             ConflictError: the issue is gone, or has a new occurrence.
@@ -272,7 +290,7 @@ class IssueTable:
         condition, values = "#occurrence = :occurrence_read", {":occurrence_read": issue.occurrence}
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
             condition, values = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
-        self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, condition=condition, values=values)
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
         """The journal of a group's newest change, which remediation keeps in an item of its own; empty: there is none.

@@ -16,13 +16,14 @@ from library.issues import history
 from library.issues.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from library.aws.conditional_writes import Item, Items
 
 _log = logging.getLogger(__name__)
 
 _RUN_PREFIX = "job-run#"
+_WATCHED_ID = "watched#accounts"  # the id of the item that names every account whose issues were ever reported
 _PROBLEMS_KEPT = 5
 _PROBLEM_LIMIT = 300
 _HISTORY_KEPT = timedelta(days=400)
@@ -142,3 +143,14 @@ class JobRecords:
                 "problems": problems,
             },
         )
+
+    def watched_accounts(self) -> frozenset[str]:
+        """The accounts that the reporting job ever worked on, those that left the configuration since among them."""
+        item = self._items.get(self._account_id, _WATCHED_ID) or {}
+        accounts = item.get("accounts")
+        return frozenset(map(str, accounts)) if isinstance(accounts, (set, frozenset)) else frozenset()
+
+    def watch_accounts(self, account_ids: Iterable[str]) -> None:
+        """Note that the reporting job works on these accounts."""
+        if new := set(account_ids) - self.watched_accounts():
+            self._items.update(self._account_id, _WATCHED_ID, {}, adds={"accounts": new})

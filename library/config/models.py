@@ -50,11 +50,12 @@ from library.config.types import (
     read_section_or_text,
     split_list,
 )
-from library.issues.issue import ClosingTerms
 from library.issues.reachability import Severity
+from library.issues.schedule import RemediationTerms
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption, Exemptions
+from library.source.service import made_by
 
 _GROUP = r"sg-[0-9A-Za-z-]+|vpc-[0-9A-Za-z-]+:.+"
 
@@ -559,6 +560,17 @@ class Configuration(ConfigFile):
         chosen = self.secgrp_unrestricted_access.accounts
         return {account: self.account_name(account) for account in self._chosen(chosen)}
 
+    def watches(self, account_id: str, region: str) -> bool:
+        """Whether an account and region are scanned for exposed security groups.
+
+        Where the configuration names no regions, all that are enabled are scanned.
+
+        Raises:
+            ValueError: the accounts are those of the organization, which are not known yet.
+        """
+        regions = self.aws.regions
+        return account_id in self.scanned_accounts() and (regions is None or region in regions)
+
     def remediation_accounts(self) -> tuple[str, ...]:
         """The ids of the accounts in which remediation may change groups.
 
@@ -584,19 +596,25 @@ _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _SECTION, _KEY = "secgrp_unrestricted_access", "remediation_immediate"
 
 
-def closing_terms(config: Configuration, account_id: str) -> ClosingTerms:
-    """The retention period, and the severities for which immediate mode is on in an account.
+def remediation_terms(config: Configuration, account_id: str) -> RemediationTerms:
+    """When remediation acts by itself in an account: `library.issues.schedule` answers by it.
 
-    An account's own entry counts in place of that of `*`, also if it is empty.
+    An account's own entry of `remediation_immediate` counts in place of that of `*`, also if it is empty.
     """
     section = config.secgrp_unrestricted_access
     named = section.remediation_immediate
     severities = named.get(account_id, named.get(EVERY_ACCOUNT, ()))
-    return ClosingTerms(
+    return RemediationTerms(
         timedelta(days=section.remediation_retention_period),
         frozenset(map(Severity, severities)),
         reaches_people=config.jira.enabled or config.slack.enabled,
+        is_on=section.remediation and account_id in config.remediation_accounts(),
+        scope=frozenset(section.remediation_scope),
+        exemptions=config.exemptions(account_id),
+        stop_after=section.remediation_stop_after_reopenings,
         wait_in_use=timedelta(days=section.remediation_wait_in_use_days),
+        service_groups=section.remediation_service_groups,
+        made_by=made_by,
     )
 
 

@@ -1,18 +1,19 @@
 """An issue: the tracked record of one exposure, such as a security group's, as a value and as a DynamoDB item.
 
 Pure. From the top: the details of each kind (the map `issue_details`), the kinds and all in which they differ, the
-issue itself, and when remediation may act on it. The prefix of an issue's id tells its kind;
+issue itself. When remediation acts on it says `library.issues.schedule`. The prefix of an issue's id tells its kind;
 docs/adding-an-issue-type.md says how to add one.
 
 Who writes which part of an item, so that no job overwrites another's work:
 
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `last_seen`, `revision`, `occurrence`,
-  `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all of `timestamps`
-  anew.
-- reporting: `jira_details`, `slack_details`, `closing_notice`, `source`, `timestamps.reported`, `timestamps.closed`,
-  and `status` from `resolved` to `closed`.
+  `open_at_report`, `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all
+  of `timestamps` anew.
+- reporting: `jira_details`, `slack_details`, `closing_notice`, `exposures_told`, `source`, `timestamps.reported`,
+  `timestamps.closed`, and `status` from `resolved` to `closed`.
 - the job `usage`: `use`.
-- remediation and restore: `remediation_details`, `timestamps.remediated`.
+- remediation and restore: `remediation_details`, `timestamps.remediated`, and `change_news`, in which reporting notes
+  whom it told.
 - people's decisions: `decisions`, `decision_state`, `decision_version` (`library.issues.decision_record`).
 """
 
@@ -20,23 +21,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, cast, get_args
 
-from library.issues.decision_record import CloseNow, DecisionState
+from library.issues.change_news import ChangeNews, news_from_item
+from library.issues.decision_record import DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
+from library.issues.told_exposures import ToldExposures
 from library.issues.use import Use
-from library.issues.use import Verdict as UseVerdict
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
-OTHER_JOBS_ATTRIBUTES = frozenset({"slack_details", "closing_notice", "remediation_details", "source"})
+OTHER_JOBS_ATTRIBUTES = frozenset(
+    {"slack_details", "closing_notice", "exposures_told", "change_news", "remediation_details", "source"}
+)
 """What only reporting and remediation write: deployment/policies forbid it to the role of identification.
 
 `jira_details` is not among them: every issue has it from the beginning, so identification makes it, empty.
@@ -274,6 +278,10 @@ class Issue:
         usage: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
+        exposures_told: reporting's: which exposures people were told of, and when; None: that was not recorded.
+        open_at_report: what was open when the issue was reported, as `exposure_text` writes it, where a scan found
+            something else before reporting recorded that; None: `details` still say it, or `exposures_told` does.
+        change_news: what remediation did, or could not do, the oldest first.
         source: reporting's: where what is open is defined (`library.source.stored`).
         decided: what people decided about it, and what follows.
         looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
@@ -298,6 +306,9 @@ class Issue:
     usage: Usage | None = None
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
+    exposures_told: ToldExposures | None = None
+    open_at_report: tuple[str, ...] | None = None
+    change_news: tuple[ChangeNews, ...] = ()
     looked_up: int | None = None
     use: Use | None = field(default=None, compare=False)
     last_seen: datetime | None = field(default=None, compare=False)
@@ -331,6 +342,9 @@ class Issue:
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
+            **({"exposures_told": self.exposures_told.to_item()} if self.exposures_told else {}),
+            **({} if self.open_at_report is None else {"open_at_report": list(self.open_at_report)}),
+            **({"change_news": {news.key: news.to_item() for news in self.change_news}} if self.change_news else {}),
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
             **({"use": self.use.to_item()} if self.use else {}),
             **({"source": dict(self.source)} if self.source else {}),
@@ -364,6 +378,9 @@ class Issue:
             usage=Usage.from_item(item.get("used_by")),
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
+            exposures_told=ToldExposures.from_item(item.get("exposures_told")),
+            open_at_report=_texts(item.get("open_at_report")),
+            change_news=news_from_item(item.get("change_news")),
             looked_up=_number(item.get("looked_up")),
             use=Use.from_item(item.get("use")),
             last_seen=parse_time(item.get("last_seen")),
@@ -401,6 +418,10 @@ def _number(value: object) -> int | None:
     return int(value) if isinstance(value, (int, Decimal)) else None
 
 
+def _texts(value: object) -> tuple[str, ...] | None:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, (list, tuple)) else None
+
+
 @dataclass(frozen=True, slots=True)
 class ClosingNotice:
     """That people were told that remediation closes an issue at its next run, in every enabled channel.
@@ -429,123 +450,3 @@ class ClosingNotice:
             return cls(at, int(item["occurrence"]), bool(item.get("withdrawn"))) if at else None
         except (KeyError, TypeError, ValueError):
             return None
-
-
-@dataclass(frozen=True, slots=True)
-class ClosingTerms:
-    """When remediation closes the issues of one account.
-
-    Attributes:
-        retention: how long after the report.
-        immediate: the severities that it closes at its next run after a notice that says so.
-        reaches_people: whether JIRA or Slack is enabled, so that what only the console told counts no longer.
-        wait_in_use: how much longer it waits while flow logs show somebody at work through the rules.
-    """
-
-    retention: timedelta
-    immediate: frozenset[Severity] = frozenset()
-    reaches_people: bool = False
-    wait_in_use: timedelta = timedelta()
-
-    def is_immediate(self, issue: Issue) -> bool:
-        """Whether immediate mode is on for an issue, by its severity when it was last looked at."""
-        return issue.details.severity in self.immediate
-
-    def due(self, issue: Issue, *, begun: bool = False) -> datetime | None:
-        """From which moment on an issue is due; None: it was not reported yet, or to nobody.
-
-        Args:
-            issue: the issue.
-            begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
-        """
-        due, close_now = self._due_without_decision(issue, begun=begun), decided_to_close(issue)
-        if close_now is None:
-            return due
-        return close_now.at if due is None else min(due, close_now.at)
-
-    def is_due_by_decision(self, issue: Issue, now: datetime, *, begun: bool = False) -> CloseNow | None:
-        """The decision without which an issue would not be due now; None: it is due without one, or not at all.
-
-        Then only what was decided on is due.
-        """
-        due = self._due_without_decision(issue, begun=begun)
-        return None if due is not None and due <= now else decided_to_close(issue)
-
-    def _due_without_decision(self, issue: Issue, *, begun: bool) -> datetime | None:
-        reported, notice = issue.timestamps.reported, issue.closing_notice
-        if reported is None or (self.reaches_people and on_console_only(issue)):
-            return None
-        counts = begun or (self.is_immediate(issue) and has_notice(issue))
-        if not counts or notice is None or notice.occurrence != issue.occurrence:
-            return reported + self.period(issue, begun=begun)
-        return min(reported + self.retention, max(notice.at, reported))
-
-    def due_by_retention(self, issue: Issue) -> datetime | None:
-        """Whole days of 24 hours after an issue was reported; None: it was not reported yet."""
-        return issue.timestamps.reported + self.period(issue) if issue.timestamps.reported else None
-
-    def may_wait(self, issue: Issue) -> bool:
-        """Whether an issue waits if flow logs show somebody at work: not a critical one, and none of immediate mode."""
-        is_urgent = issue.details.severity is Severity.CRITICAL or self.is_immediate(issue)
-        return self.wait_in_use > timedelta() and not is_urgent
-
-    def period(self, issue: Issue, *, begun: bool = False) -> timedelta:
-        """How long after its report an issue is due.
-
-        What is not known of use delays nothing, and a change that was begun is not held up.
-
-        Args:
-            issue: the issue, with its use as flow logs last showed it.
-            begun: whether a change of its group was begun.
-        """
-        works = issue.use is not None and issue.use.verdict is UseVerdict.WORKING
-        return self.retention + (self.wait_in_use if works and not begun and self.may_wait(issue) else timedelta())
-
-    def longest_period(self, issue: Issue) -> timedelta:
-        """How long after its report an issue is due at the latest, whatever flow logs show."""
-        return self.retention + (self.wait_in_use if self.may_wait(issue) else timedelta())
-
-    def is_immediate_as(self, issue: Issue, status: OpenStatus) -> bool:
-        """Whether immediate mode is on for an issue whose group has another status now.
-
-        Who can connect is known from the last look only. A group that is open in part lets nobody's all addresses in,
-        so it is not as severe as one that is open completely.
-
-        Args:
-            issue: the issue.
-            status: of its group now.
-        """
-        reachability = issue.details.reachability
-        if reachability is None:
-            return severity(None, None, status) in self.immediate
-        sources = reachability.sources.at_most(status) if reachability.sources else None
-        return severity(reachability.verdict, sources, status) in self.immediate
-
-
-def decided_to_close(issue: Issue) -> CloseNow | None:
-    """The decision of a person to close an issue at once; None: there is none, or it was carried out."""
-    close_now, remediated = issue.decided.close_now, issue.timestamps.remediated
-    if close_now is None or close_now.occurrence != issue.occurrence:
-        return None
-    # What its owner opens again after it was closed is decided about anew.
-    return None if remediated is not None and remediated >= close_now.at else close_now
-
-
-def has_notice(issue: Issue) -> bool:
-    """Whether the last that people were told of this occurrence is that it is closed at the next run."""
-    notice = issue.closing_notice
-    return notice is not None and notice.occurrence == issue.occurrence and not notice.withdrawn
-
-
-def on_console_only(issue: Issue) -> bool:
-    """Whether the item says that this occurrence was reported on the console and nowhere else.
-
-    That counts as a report only while neither JIRA nor Slack is enabled. The first that is enabled later reports the
-    issue anew, and until it has, nobody knows of it. An item that does not say who was told, as other tooling writes
-    it, is taken as reported.
-    """
-    kept, slack = issue.jira_details, issue.slack_details
-    in_slack = "digest" in slack and slack.get("occurrence") in (None, issue.occurrence)
-    # Hammer 0.1 left on the console what a ticket leaves, without a ticket.
-    on_console = kept.get("console") == issue.occurrence or ("digest" in kept and not kept.get("ticket"))
-    return on_console and not in_slack

@@ -16,6 +16,7 @@ from library.issues.flapping import KEPT, PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy, OpeningCall, opened_by
 from library.issues.reachability import Severity
+from library.issues.told_exposures import exposure_texts
 from library.security_groups.exposure import Exposure, exposure_order
 from library.security_groups.usage import Usage
 
@@ -213,6 +214,7 @@ def _changed(
     usage: Usage | None = None,
     history: tuple[PastOccurrence, ...] | None = None,
 ) -> Change:
+    is_same_occurrence = occurrence is None
     issue = replace(
         known,
         status=status,
@@ -222,7 +224,23 @@ def _changed(
         revision=known.revision + 1,
         usage=usage or known.usage,
         history=known.history if history is None else history,
+        open_at_report=_open_at_report(known, details) if is_same_occurrence else None,
         opened_by=known.opened_by if status.is_exposed and occurrence is None else None,
         use=known.use if occurrence is None else None,
     )
     return Change(event, issue, known)
+
+
+def _open_at_report(known: Issue, details: IssueDetails | None) -> tuple[str, ...] | None:
+    """What was open when an issue was reported, kept where nobody recorded it and something else is open now.
+
+    Reporting records what people were told (`library.issues.told_exposures`). An older version, or another tool, did
+    not: then what the table has before the first change after the report is what they were told.
+    """
+    told = known.exposures_told
+    is_recorded = told is not None and told.occurrence == known.occurrence
+    if is_recorded or known.open_at_report is not None or known.timestamps.reported is None or details is None:
+        return known.open_at_report
+    if known.details.perms == details.perms or known.details.perms_total:
+        return None
+    return exposure_texts(known.details.perms)

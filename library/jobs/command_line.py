@@ -218,6 +218,16 @@ def place_of_group(
     raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
 
 
+def known_accounts(asked_for: Iterable[str] | None, configured: Iterable[str], table: IssueTable) -> set[str]:
+    """The configuration's accounts, and those asked for that left it, and of which the table has issues.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
+    """
+    known = set(configured)
+    return known | {account for account in set(asked_for or ()) - known if table.has_issues(account)}
+
+
 def read_configuration(option: str | None) -> Configuration:
     """The configuration that `--config`, else the environment, names.
 

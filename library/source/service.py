@@ -12,6 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from library.documents.text import flattened
+from library.issues.issue import Issue
+from library.issues.schedule import MadeBy
 from library.source.place import Confidence, Kind, Place, Returns
 
 
@@ -53,6 +56,9 @@ def maker_of(tags: Tags, name: str, description: str) -> Maker | None:
     return None
 
 
+_MANAGER_LIMIT = 160  # characters of the name of what manages a group
+
+
 def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
     """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
 
@@ -74,6 +80,13 @@ def is_made_by_controller(tags: Tags, name: str) -> bool:
     """Whether a controller made a group, which opens again within minutes what is closed in EC2 alone."""
     maker = maker_of(tags, name, "")
     return maker is not None and maker.returns is Returns.CONTROLLER
+
+
+def made_by(issue: Issue) -> MadeBy:
+    """What manages an issue's group, as far as its tags, its name and who opened it tell."""
+    tags, name = issue.details.tags, issue.details.name
+    agent = issue.opened_by.user_agent if issue.opened_by else ""
+    return MadeBy(flattened(managed_by(tags, agent, name), _MANAGER_LIMIT), is_made_by_controller(tags, name))
 
 
 def other_maker_of(tags: Tags) -> Place | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from library.issues.issue import ClosingTerms
+from library.issues.schedule import RemediationTerms
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, protocol_name
@@ -146,7 +146,7 @@ def policies(draw: st.DrawFn) -> Policy:
         trusted=draw(st.sampled_from([AddressSet(), AddressSet.parse("8.8.8.0/24")])),
         scope=draw(st.sampled_from(scopes)),
         carve=draw(st.booleans()),
-        closing=ClosingTerms(timedelta()),
+        closing=RemediationTerms(timedelta()),
         exemptions=tuple(draw(st.lists(_EXEMPTION, max_size=2))),
     )
 

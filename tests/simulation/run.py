@@ -228,6 +228,7 @@ def _at_rest(world: World) -> None:
     for account_id, ec2 in world.ec2.items():
         groups = ec2.groups()
         _journals_are_done(world, account_id)
+        _changes_are_told(world, account_id)
         for issue_id in _issue_ids(world, account_id):
             if issue_id not in groups:
                 status = world.table.attribute(account_id, issue_id, "status")["S"]
@@ -235,6 +236,19 @@ def _at_rest(world: World) -> None:
         for group_id, group in sorted(groups.items()):
             _group_at_rest(world, account_id, group_id, cells(group.rules))
             _nothing_due_is_exposed(world, account_id, group)
+
+
+def _changes_are_told(world: World, account_id: str) -> None:
+    """What remediation did was told in both channels, and in the ticket once."""
+    for issue_id in _issue_ids(world, account_id):
+        comments = [text for kept in world.tickets.values() if issue_id in kept.title for text in kept.comments]
+        item = world.table.items[account_id, issue_id]
+        status = item["status"]["S"]
+        for key, news in item.get("change_news", {"M": {}})["M"].items():
+            times = sum(f"Reference: {key}" in text for text in comments)
+            world.check(times <= 1, f"the ticket of {issue_id} was told {times} times of the same change")
+            is_told = all(news["M"][channel]["BOOL"] for channel in ("in_jira", "in_slack"))
+            world.check(is_told or status == "closed", f"{issue_id}: a change was not told: {news['M']['text']['S']}")
 
 
 def _issue_ids(world: World, account_id: str) -> list[str]:

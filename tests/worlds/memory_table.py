@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -83,7 +83,7 @@ class MemoryTable:
             if account == account_id and name.startswith(EXEMPTION_PREFIX)
         ]
 
-    def update(self, issue: Issue, sets: Mapping[str, Any]) -> None:
+    def update(self, issue: Issue, sets: Mapping[str, Any], removes: Iterable[str] = ()) -> None:
         item = self.items.get((issue.account_id, issue.issue_id))
         if item is None or item["occurrence"] != issue.occurrence:
             raise ConflictError(issue.issue_id)
@@ -93,6 +93,9 @@ class MemoryTable:
             for parent in parents:
                 place = place[parent]
             place[name] = copy.deepcopy(value)
+        for path in removes:
+            name, _, key = path.partition(".")
+            item.get(name, {}).pop(key, None)
         self._check(issue.issue_id, item)
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:

@@ -80,11 +80,15 @@ class People:
         self.said.append(question)
         return self.answers.pop(0) if self.answers else "q"
 
-    def comment(self, issue: Issue, document: Document) -> str:
+    def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
+        del reference
         self.comments.append((issue.issue_id, plain_text(document)))
         return ""
 
-    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = ()) -> None:
+    def alert(
+        self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivered: Callable[[], None]
+    ) -> None:
+        delivered()
         self.alerts.append((heading, "\n".join((issue.issue_id, text, *details))))
 
     def alert_operators(self, heading: str, text: str) -> None:

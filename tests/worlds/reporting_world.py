@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -51,6 +51,7 @@ class World:
         more_accounts: ids and names, beyond those that are always there.
         groups: the ids of all groups that were found exposed.
         sections: of the file `config`, beyond what is always there.
+        aws_sections: of its section `aws`.
         ticket_owners: the file.
         exemptions: the main account's, of the file `whitelist`.
     """
@@ -61,6 +62,7 @@ class World:
     clock: datetime = START
     slept: list[float] = field(default_factory=list)
     sections: dict[str, Any] = field(default_factory=dict)
+    aws_sections: dict[str, Any] = field(default_factory=dict)
     ticket_owners: dict[str, Any] = field(default_factory=lambda: {"jira_project": "SEC"})
     exemptions: list[Any] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class World:
                 "region": REGION,
                 "accounts": {MAIN: "master", MEMBER: "shop", **self.more_accounts},
                 "s3_backup_bucket": "hammer-backup-bucket",
+                **self.aws_sections,
             },
             "jira": {"enabled": True, "server": self.jira.url, **self.sections.get("jira", {})},
             "slack": {"enabled": True, "base_url": f"{self.slack.url}/api/", **self.sections.get("slack", {})},
@@ -111,9 +114,22 @@ class World:
         return Lock(client, TABLE, MAIN, who, lambda: self.clock, REPORTING_LOCK_ID)
 
     def report(
-        self, *groups: str, dry_run: bool = False, said: list[str] | None = None, lock: Lock | None = None
+        self,
+        *groups: str,
+        dry_run: bool = False,
+        said: list[str] | None = None,
+        lock: Lock | None = None,
+        left: Sequence[str] = (),
     ) -> ReportSummary:
-        """Run the job once, as a new process would. `lock`: one that is held, and is to be kept."""
+        """Run the job once, as a new process would.
+
+        Args:
+            groups: the groups that are selected.
+            dry_run: whether nothing is sent.
+            said: gets what is shown.
+            lock: one that is held, and is to be kept.
+            left: the accounts that left the configuration.
+        """
         config = self.configuration()
         secrets = SecretReader(
             lambda: kept_sessions().client("secretsmanager"),
@@ -135,6 +151,7 @@ class World:
             sleep=sleep,
             renew=lease.renew if lease else _nothing,
             say=(said if said is not None else []).append,
+            left_accounts=left,
         )
         return Reporter(config, services).run(Selection(groups=frozenset(groups)), dry_run=dry_run)
 

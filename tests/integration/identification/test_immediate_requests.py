@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -57,7 +58,7 @@ CRITICAL = replace(DETAILS, reachability=Reachability.of(Verdict.INTERNET, Sourc
 )
 def test_for_which_issues_a_run_is_asked_for(issue: Issue, settings: dict[str, Any], asks: bool) -> None:
     config: Configuration = parse(config_with(ON | {f"{CHECK}/{name}": value for name, value in settings.items()}))
-    assert to_remediate_at_once([issue], config) == ([issue] if asks else [])
+    assert to_remediate_at_once([issue], config, datetime(2026, 11, 22, 3, tzinfo=UTC)) == ([issue] if asks else [])
 
 
 @pytest.fixture

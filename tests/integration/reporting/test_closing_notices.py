@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from library.issues.issue import has_notice
 from library.issues.reachability import Reachability, Sources, Verdict
+from library.issues.schedule import has_notice
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, reporting_world
 

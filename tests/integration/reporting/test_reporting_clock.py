@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from library.issues.issue import on_console_only
+from library.issues.schedule import on_console_only
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 

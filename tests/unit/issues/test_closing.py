@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
-from library.issues.issue import ClosingNotice, ClosingTerms, Issue, Timestamps, has_notice, on_console_only
+from library.issues.issue import ClosingNotice, Issue, Timestamps
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.issues.schedule import (
+    RemediationTerms,
+    due_by_retention,
+    has_notice,
+    on_console_only,
+    remediation_schedule,
+)
 from library.security_groups.exposure import OpenStatus
 from tests.builders.issues import DETAILS, an_issue
 
@@ -18,13 +25,17 @@ NOTICE = REPORTED + timedelta(hours=2)
 LATER = REPORTED + timedelta(days=21)
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
 HIGH = Reachability.of(Verdict.INTERNET, Sources.SOME, "open_completely")
-TERMS = ClosingTerms(timedelta(days=21), frozenset({Severity.CRITICAL}))
+TERMS = RemediationTerms(timedelta(days=21), frozenset({Severity.CRITICAL}))
 TOLD = ClosingNotice(NOTICE, occurrence=3)
 
 
 def issue(reachability: Reachability | None = CRITICAL, notice: ClosingNotice | None = TOLD, **other: Any) -> Issue:
     details = replace(DETAILS, reachability=reachability)
     return an_issue(details=details, **{"timestamps": Timestamps(reported=REPORTED), "closing_notice": notice, **other})
+
+
+def due_of(given: Issue, terms: RemediationTerms) -> datetime | None:
+    return remediation_schedule(given, terms, REPORTED).due
 
 
 @pytest.mark.parametrize(
@@ -43,8 +54,8 @@ def issue(reachability: Reachability | None = CRITICAL, notice: ClosingNotice | 
         pytest.param(issue(), replace(TERMS, retention=timedelta()), REPORTED, id="due before the notice"),
     ],
 )
-def test_when_it_is_due(given: Issue, terms: ClosingTerms, due: datetime | None) -> None:
-    assert terms.due(given) == due
+def test_when_it_is_due(given: Issue, terms: RemediationTerms, due: datetime | None) -> None:
+    assert due_of(given, terms) == due
 
 
 SHOWN = {"ticket": None, "digest": "d", "occurrence": 3, "console": 3}
@@ -72,8 +83,8 @@ def test_what_only_the_console_told_counts_until_a_channel_is_enabled(
 ) -> None:
     given = issue(notice=None, jira_details=jira_details, slack_details=slack_details)
     assert on_console_only(given) is only
-    assert TERMS.due(given) == LATER
-    assert replace(TERMS, reaches_people=True).due(given) == (None if only else LATER)
+    assert due_of(given, TERMS) == LATER
+    assert due_of(given, replace(TERMS, reaches_people=True)) == (None if only else LATER)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +98,7 @@ def test_what_only_the_console_told_counts_until_a_channel_is_enabled(
     ],
 )
 def test_a_change_that_was_begun_after_a_notice_may_be_completed(given: Issue, due: datetime | None) -> None:
-    assert TERMS.due(given, begun=True) == due
+    assert remediation_schedule(given, TERMS, REPORTED, begun=True).due == due
 
 
 @pytest.mark.parametrize(
@@ -109,8 +120,8 @@ def test_what_is_open_now_is_judged_again(
 
 
 def test_the_retention_period_alone() -> None:
-    assert TERMS.due_by_retention(issue()) == LATER
-    assert TERMS.due_by_retention(issue(timestamps=Timestamps())) is None
+    assert due_by_retention(issue(), TERMS) == LATER
+    assert due_by_retention(issue(timestamps=Timestamps()), TERMS) is None
 
 
 @pytest.mark.parametrize("status", ["open_completely", "open_partly"])

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from library.issues.issue import ClosingNotice, ClosingTerms
+from library.issues.issue import ClosingNotice
 from library.issues.reachability import Severity
+from library.issues.schedule import RemediationTerms, due_by_retention, exposure_times, remediation_schedule
+from library.issues.times import format_time
+from library.issues.told_exposures import ToldExposures, exposure_texts
 from library.issues.use import (
     CAVEAT,
     SourceClass,
@@ -119,7 +122,7 @@ def test_where_use_is_unknown_is_told_once_for_each_account_and_region() -> None
     ]
 
 
-TERMS = ClosingTerms(timedelta(days=21), wait_in_use=timedelta(days=10))
+TERMS = RemediationTerms(timedelta(days=21), wait_in_use=timedelta(days=10))
 REPORTED = NOW - timedelta(days=25)
 HIGH = replace(DETAILS, reachability=None)
 
@@ -138,15 +141,26 @@ HIGH = replace(DETAILS, reachability=None)
     ids=["working", "talked", "none", "unknown", "not read", "no wait", "immediate"],
 )
 def test_an_issue_through_which_somebody_works_is_due_later_counted_from_its_report(
-    found: Use | None, terms: ClosingTerms, days: int
+    found: Use | None, terms: RemediationTerms, days: int
 ) -> None:
     issue = an_issue(details=HIGH, use=found)
     issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED))
     assert issue.details.severity is Severity.HIGH
-    assert terms.due(issue) == REPORTED + timedelta(days=days)
-    assert terms.due_by_retention(issue) == terms.due(issue)
+    assert remediation_schedule(issue, terms, NOW).due == REPORTED + timedelta(days=days)
+    assert due_by_retention(issue, terms) == REPORTED + timedelta(days=days)
     # What was begun is completed, whoever works.
-    assert terms.due(issue, begun=True) == REPORTED + timedelta(days=21)
+    assert remediation_schedule(issue, terms, NOW, begun=True).due == REPORTED + timedelta(days=21)
+
+
+def test_what_is_opened_later_waits_once_for_those_who_work() -> None:
+    """The wait is counted from the issue's report alone: it is over when the newer exposure's own period ends."""
+    issue = an_issue(details=HIGH, use=use())
+    issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED))
+    later = REPORTED + timedelta(days=15)
+    told = ToldExposures(issue.occurrence, (), {str(format_time(later)): exposure_texts(HIGH.perms)})
+    times = exposure_times(replace(issue, exposures_told=told), TERMS)
+    assert times is not None
+    assert [times.due(perm) for perm in HIGH.perms] == [later + timedelta(days=21)] * len(HIGH.perms)
 
 
 def test_a_notice_of_immediate_mode_counts_whoever_works() -> None:
@@ -154,4 +168,4 @@ def test_a_notice_of_immediate_mode_counts_whoever_works() -> None:
     issue = an_issue(details=HIGH, use=use())
     notice = ClosingNotice(NOW, issue.occurrence)
     issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED), closing_notice=notice)
-    assert terms.due(issue) == REPORTED + timedelta(days=21)
+    assert remediation_schedule(issue, terms, NOW).due == REPORTED + timedelta(days=21)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from library.config.models import closing_terms
+from library.config.models import remediation_terms
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import ClosingTerms, Issue, Status, Timestamps
+from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
+from library.issues.schedule import RemediationTerms
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
@@ -22,7 +23,11 @@ from tests.builders.issues import an_issue
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 POLICY = Policy(
-    PortSet.parse([22]), AddressSet(), frozenset({"open_completely"}), carve=False, closing=ClosingTerms(timedelta())
+    PortSet.parse([22]),
+    AddressSet(),
+    frozenset({"open_completely"}),
+    carve=False,
+    closing=RemediationTerms(timedelta()),
 )
 DUE = an_issue(timestamps=Timestamps(reported=NOW), remediation_details={}, history=())
 BY = OpenedBy("ana", "203.0.113.7", "Terraform/1.9", "AuthorizeSecurityGroupIngress", NOW, "e-1")
@@ -65,12 +70,12 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ({"timestamps": Timestamps()}, {}, Refusal(Why.NOT_REPORTED, "not reported yet")),
         (
             {},
-            {"closing": ClosingTerms(timedelta(days=1))},
+            {"closing": RemediationTerms(timedelta(days=1))},
             Refusal(Why.NOT_DUE, "due at 2026-11-23 03:00 UTC"),
         ),
         (
             {},
-            {"closing": ClosingTerms(timedelta(days=1), frozenset(Severity))},
+            {"closing": RemediationTerms(timedelta(days=1), frozenset(Severity))},
             Refusal(
                 Why.NOT_DUE,
                 "due at 2026-11-23 03:00 UTC, or as soon as people are told that it is closed at once",
@@ -78,7 +83,7 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ),
         (
             {"history": OFTEN, "opened_by": BY},
-            {"stop_after": 3},
+            {"closing": RemediationTerms(timedelta(), stop_after=3)},
             Refusal(
                 Why.FLAPPING,
                 "opened again 3 times in 7 days; it is managed by Terraform, which may open it again: "
@@ -87,10 +92,10 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ),
         (
             {"history": OFTEN},
-            {"stop_after": 3},
+            {"closing": RemediationTerms(timedelta(), stop_after=3)},
             Refusal(Why.FLAPPING, "opened again 3 times in 7 days: somebody must decide"),
         ),
-        ({"history": OFTEN}, {"stop_after": 4}, None),
+        ({"history": OFTEN}, {"closing": RemediationTerms(timedelta(), stop_after=4)}, None),
     ],
 )
 def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any], refusal: Refusal | None) -> None:
@@ -109,7 +114,7 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
     ],
 )
 def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Refusal | None) -> None:
-    assert why_not_touched(issue, replace(POLICY, stop_after=1), NOW) == refusal
+    assert why_not_touched(issue, replace(POLICY, closing=replace(POLICY.closing, stop_after=1)), NOW) == refusal
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Refusal | No
 def test_why_it_is_not_closed_at_once_after_all(
     retention: timedelta, immediate: frozenset[Severity], refusal: Refusal | None
 ) -> None:
-    policy = replace(POLICY, closing=ClosingTerms(retention, immediate))
+    policy = replace(POLICY, closing=RemediationTerms(retention, immediate))
     assert why_not_at_once(DUE, policy, "open_completely", NOW) == refusal
     assert why_not_at_once(replace(DUE, timestamps=Timestamps()), policy, "open_completely", NOW) is None
 
@@ -151,9 +156,8 @@ def test_what_a_configuration_says(strategy: str, carve: bool) -> None:
         trusted=AddressSet.parse("8.8.8.0/24"),
         scope=frozenset({"open_partly"}),
         carve=carve,
-        closing=closing_terms(config, "210987654321"),
+        closing=replace(remediation_terms(config, "210987654321"), is_on=True, scope=None),
         exemptions=config.exemptions("210987654321"),
-        stop_after=4,
     )
     assert [exemption.group for exemption in policy_of(config, "210987654321").exemptions] == ["sg-1"]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from library.issues.issue import ClosingNotice, ClosingTerms, Issue, Timestamps
+from library.issues.issue import ClosingNotice, Issue, Timestamps
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.issues.schedule import RemediationTerms
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from remediation.eligibility import Policy, why_not_at_once, why_not_due, why_not_touched
@@ -23,7 +24,7 @@ POLICY = Policy(
     trusted=AddressSet(),
     scope=frozenset({"open_completely", "open_partly"}),
     carve=False,
-    closing=ClosingTerms(timedelta(days=21), frozenset({Severity.CRITICAL})),
+    closing=RemediationTerms(timedelta(days=21), frozenset({Severity.CRITICAL})),
 )
 
 

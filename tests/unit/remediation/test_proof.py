@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.issue import ClosingTerms
+from library.issues.schedule import RemediationTerms
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.group import IngressRule, SecurityGroup
@@ -108,7 +108,9 @@ LISTS = {"pl-1": (parse_network("0.0.0.0/1"),), "pl-2": (parse_network("128.0.0.
 LOW, HIGH = (IngressRule("tcp", 22, 22, prefix_list_id=name, rule_id=f"sgr-{name}") for name in LISTS)
 HALF = IngressRule("tcp", 22, 22, cidr="128.0.0.0/1", rule_id="sgr-3")
 SIX = tuple(IngressRule("tcp", 22, 22, cidr=cidr, rule_id=f"sgr-{cidr}") for cidr in ("2000::/4", "3000::/4"))
-SCOPE = Policy(PortSet.parse(["22"]), AddressSet(), frozenset({"open_completely"}), False, ClosingTerms(timedelta(0)))
+SCOPE = Policy(
+    PortSet.parse(["22"]), AddressSet(), frozenset({"open_completely"}), False, RemediationTerms(timedelta(0))
+)
 
 
 @pytest.mark.parametrize(

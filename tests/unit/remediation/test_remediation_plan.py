@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from library.issues.flapping import PastOccurrence
-from library.issues.issue import ClosingTerms, Issue, IssueDetails, Status, Timestamps
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.issues.schedule import RemediationTerms, remediation_schedule
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
@@ -288,7 +289,7 @@ def policy_of(case: Case) -> Policy:
         trusted=AddressSet.parse(*case.trusted),
         scope=case.scope,
         carve=case.carve,
-        closing=ClosingTerms(timedelta(days=21)),
+        closing=RemediationTerms(timedelta(days=21)),
         exemptions=case.exemptions,
     )
 
@@ -416,8 +417,8 @@ def test_due(known: Issue, case: Case, why: str) -> None:
 
 def test_due_at_once() -> None:
     known = issue(timestamps=Timestamps(reported=NOW))
-    assert why_not_due(known, replace(policy_of(Case([])), closing=ClosingTerms(timedelta())), NOW) is None
-    assert ClosingTerms(timedelta(days=1)).due(known) == NOW + timedelta(days=1)
+    assert why_not_due(known, replace(policy_of(Case([])), closing=RemediationTerms(timedelta())), NOW) is None
+    assert remediation_schedule(known, RemediationTerms(timedelta(days=1)), NOW).due == NOW + timedelta(days=1)
 
 
 WIDER: dict[str, tuple[str, str, bool]] = {
@@ -450,10 +451,10 @@ def test_which_rule_contains_which(wide: str, narrow: str, *, contains: bool) ->
 def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_configured() -> None:
     history = tuple(PastOccurrence(None, NOW - timedelta(days=days)) for days in (30, 6, 2))
     known = issue(history=history)
-    policy = replace(policy_of(Case([])), closing=ClosingTerms(timedelta()))
+    policy = replace(policy_of(Case([])), closing=RemediationTerms(timedelta()))
     assert why_not_due(known, policy, NOW) is None
-    assert why_not_due(known, replace(policy, stop_after=3), NOW) is None
-    refusal = why_not_due(known, replace(policy, stop_after=2), NOW)
+    assert why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=3)), NOW) is None
+    refusal = why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=2)), NOW)
     assert refusal == Refusal(Why.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
     assert refusal.needs_somebody
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import typer
 
-from library.issues.issue import ClosingTerms
+from library.issues.schedule import RemediationTerms
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.group import SecurityGroup
@@ -24,7 +24,7 @@ LISTS = {
     "pl-aws": (),
 }
 POLICY = Policy(
-    PortSet.parse([22, 3389]), AddressSet(), frozenset({"open_completely"}), False, ClosingTerms(timedelta())
+    PortSet.parse([22, 3389]), AddressSet(), frozenset({"open_completely"}), False, RemediationTerms(timedelta())
 )
 
 

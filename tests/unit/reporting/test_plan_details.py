@@ -64,26 +64,26 @@ def step_of(given: Issue, channels: Channels = JIRA, remediation: Remediation = 
 def test_a_new_issue() -> None:
     given = issue()
     assert step_of(given, BOTH, ON) == Step(
-        given, News.NEW, News.NEW, None, NOW + timedelta(days=21), report=True, close=False
+        given, News.NEW, News.NEW, None, NOW + timedelta(days=21), report=True, close=False, told=True
     )
 
 
 def test_what_was_reported_and_is_told_for_the_first_time_is_reported_anew() -> None:
     given = issue(timestamps=REPORTED)
     assert step_of(given, JIRA, ON) == Step(
-        given, News.NEW, None, None, NOW + timedelta(days=21), report=True, close=False, report_anew=True
+        given, News.NEW, None, None, NOW + timedelta(days=21), report=True, close=False, report_anew=True, told=True
     )
 
 
 def test_what_was_told_and_not_reported_is_reported() -> None:
     given = issue(jira_details={**TOLD, "ticket": "SEC-1"})
-    assert step_of(given) == Step(given, None, None, None, None, report=True, close=False)
+    assert step_of(given) == Step(given, None, None, None, None, report=True, close=False, told=True)
 
 
 def test_what_changed_is_not_reported_anew() -> None:
     given = issue(timestamps=REPORTED, jira_details={**TOLD, "ticket": "SEC-1", "digest": "another"})
     assert step_of(given, JIRA, ON) == Step(
-        given, News.CHANGED, None, None, BEFORE + timedelta(days=21), report=False, close=False
+        given, News.CHANGED, None, None, BEFORE + timedelta(days=21), report=False, close=False, told=True
     )
 
 

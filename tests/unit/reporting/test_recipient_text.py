@@ -155,6 +155,20 @@ def test_a_group_that_nothing_uses_gets_a_short_ticket() -> None:
     assert "aws ec2 delete-security-group --region eu-west-1 --group-id sg-1\n" in plain_text(document)
 
 
+def test_nobody_is_told_to_delete_a_default_group() -> None:
+    given = issue(Verdict.UNUSED)
+    given = replace(given, details=replace(given.details, name="default"))
+    text = plain_text(group_text.ticket(given, replace(FACTS, usage=Usage())))
+    assert "delete-security-group" not in text
+    assert "cannot be deleted" in text
+    assert "aws ec2 revoke-security-group-ingress" in text
+
+
+def test_a_group_that_others_name_cannot_be_deleted_at_once() -> None:
+    text = plain_text(group_text.ticket(issue(Verdict.UNUSED), FACTS))
+    assert "--filters Name=ip-permission.group-id,Values=sg-1" in text
+
+
 def test_a_group_of_a_stack_is_to_be_changed_there() -> None:
     given = issue(Verdict.INTERNET, OPEN)
     given = replace(given, details=replace(given.details, tags={"aws:cloudformation:stack-name": "web"}))

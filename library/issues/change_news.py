@@ -1,0 +1,130 @@
+"""What remediation did to a group, or could not do, as it is recorded in the issue until every channel was told.
+
+Pure. Remediation records it before it tells anybody, and tells the channels that answer at that moment. What is left
+is delivered by the next reporting run. So each is told once to each channel, whatever ends a run.
+
+What every run finds again, such as a quota, has the same key each time, and is not told again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from library.issues.times import format_time, parse_time
+
+KEPT_LIMIT = 20
+"""How much news of an issue is kept. The oldest goes first that was told."""
+
+_TEXT_LIMIT = 2_000
+_DETAILS_LIMIT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeNews:
+    """One thing that happened to a group.
+
+    Attributes:
+        occurrence: of the issue.
+        at: when, in UTC.
+        heading: what an alert is listed under.
+        text: one sentence or two; may hold untrusted input.
+        details: more, a sentence each; may hold untrusted input.
+        in_jira: whether the ticket was told, or has nobody to tell.
+        in_slack: whether Slack was told, or is off.
+    """
+
+    occurrence: int
+    at: datetime
+    heading: str
+    text: str
+    details: tuple[str, ...] = ()
+    in_jira: bool = False
+    in_slack: bool = False
+
+    @property
+    def key(self) -> str:
+        """Tells it from all other news of the issue; the same for what every run finds again."""
+        return news_key(self.occurrence, self.heading, self.text, self.details)
+
+    def to_item(self) -> dict[str, Any]:
+        """An entry of the map `change_news` of the table."""
+        return {
+            "occurrence": self.occurrence,
+            "at": format_time(self.at),
+            "heading": self.heading,
+            "text": self.text,
+            "details": list(self.details),
+            "in_jira": self.in_jira,
+            "in_slack": self.in_slack,
+        }
+
+
+def news_key(occurrence: int, heading: str, text: str, details: Sequence[str]) -> str:
+    """The key of news that says this."""
+    kept = tuple(detail[:_TEXT_LIMIT] for detail in details[:_DETAILS_LIMIT])
+    return hashlib.sha256(repr((occurrence, heading, text[:_TEXT_LIMIT], kept)).encode()).hexdigest()[:16]
+
+
+def change_news(occurrence: int, at: datetime, heading: str, text: str, details: Sequence[str]) -> ChangeNews:
+    """News that nobody was told yet, cut to what the table has room for."""
+    kept = tuple(detail[:_TEXT_LIMIT] for detail in details[:_DETAILS_LIMIT])
+    return ChangeNews(occurrence, at, heading, text[:_TEXT_LIMIT], kept)
+
+
+def news_from_item(item: object) -> tuple[ChangeNews, ...]:
+    """The news of an issue, the oldest first. What is not as it should be is left out."""
+    found = []
+    for key, entry in item.items() if isinstance(item, Mapping) else ():
+        try:
+            at = parse_time(entry["at"])
+            texts = (entry["heading"], entry["text"], *entry["details"])
+            if at is None or not all(isinstance(text, str) for text in texts):
+                continue
+            news = ChangeNews(
+                int(entry["occurrence"]),
+                at,
+                entry["heading"],
+                entry["text"],
+                tuple(entry["details"]),
+                entry.get("in_jira") is True,
+                entry.get("in_slack") is True,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue
+        if news.key == key:
+            found.append(news)
+    return tuple(sorted(found, key=lambda news: news.at))
+
+
+def undelivered(news: Sequence[ChangeNews], *, jira: bool, slack: bool) -> tuple[ChangeNews, ...]:
+    """What is left to be told, the oldest first.
+
+    Args:
+        news: of an issue.
+        jira: whether JIRA is enabled.
+        slack: whether Slack is enabled.
+    """
+    return tuple(each for each in news if (jira and not each.in_jira) or (slack and not each.in_slack))
+
+
+NOT_DONE = "Not remediated"
+"""The heading of what could not be done."""
+
+
+def not_done(news: Sequence[ChangeNews], occurrence: int, remediated: datetime | None) -> ChangeNews | None:
+    """The last that could not be done about a group in this occurrence; None: nothing, or it was remediated since."""
+    last = next((each for each in reversed(news) if each.occurrence == occurrence), None)
+    if last is None or last.heading != NOT_DONE or (remediated is not None and remediated >= last.at):
+        return None
+    return last
+
+
+def superfluous(news: Sequence[ChangeNews]) -> tuple[str, ...]:
+    """The keys of news that there is no room for any more, before one is added: told ones, the oldest first."""
+    over = len(news) + 1 - KEPT_LIMIT
+    told = [each.key for each in news if each.in_jira and each.in_slack]
+    return tuple(told[: max(over, 0)])

@@ -1,0 +1,70 @@
+"""Only what people were told of for long enough is closed; what is new in an old issue is left until its own date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from library.issues.issue import IssueDetails
+from library.issues.told_exposures import ToldExposures, exposure_texts
+from library.security_groups.exposure import Exposure
+from tests.worlds.remediation_world import ANYWHERE, NOW, REGION, World, permission, world
+
+SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), ANYWHERE)
+SSH_OPEN = Exposure("tcp", 22, 22, ANYWHERE, "open_completely")
+RDP_OPEN = Exposure("tcp", 3389, 3389, ANYWHERE, "open_completely")
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, remediation_retention_period=21) as made:
+        yield made
+
+
+def issue(world: World, group: str, *perms: Exposure, **more: Any) -> None:
+    details = IssueDetails(group, REGION, "vpc-1", "open_completely", {}, perms).to_item()
+    world.issue(group, issue_details=details, occurrence=1, **more)
+
+
+def open_ports(world: World, group: str) -> set[int | None]:
+    return {first for _, first, _, source in world.rules(group) if source == ANYWHERE}
+
+
+def test_what_no_scan_has_seen_yet_is_left(world: World) -> None:
+    group = world.group(SSH, RDP)
+    issue(world, group, SSH_OPEN)
+    summary = world.batch()
+    assert (summary.remediated, summary.problems) == (1, [])
+    assert open_ports(world, group) == {3389}
+    assert world.batch().problems == []
+    assert open_ports(world, group) == {3389}
+
+
+@pytest.mark.parametrize(("days", "left"), [(20, {3389}), (21, set())])
+def test_what_was_told_later_is_closed_at_its_own_date(world: World, days: int, left: set[int]) -> None:
+    group = world.group(SSH, RDP)
+    since = (NOW - timedelta(days=days)).isoformat()
+    told = ToldExposures(1, exposure_texts([SSH_OPEN]), {since: exposure_texts([RDP_OPEN])})
+    issue(world, group, SSH_OPEN, RDP_OPEN, exposures_told=told.to_item())
+    assert world.batch().problems == []
+    assert open_ports(world, group) == left
+
+
+def test_a_prefix_list_waits_for_its_newest_entry(world: World) -> None:
+    listed = world.prefix_list("0.0.0.0/1", "128.0.0.0/1")
+    group = world.group(permission("tcp", (22, 22), listed))
+    issue(world, group, Exposure("tcp", 22, 22, "0.0.0.0/1", "open_completely", listed))
+    before = world.rules(group)
+    assert world.batch().problems == []
+    assert world.rules(group) == before
+
+
+def test_a_dry_run_says_what_waits(world: World) -> None:
+    group = world.group(SSH, RDP)
+    issue(world, group, SSH_OPEN)
+    shown = world.remediate("--dry-run").output
+    assert "with a retention period of its own: tcp/3389 from 0.0.0.0/0 (not reported yet)" in " ".join(shown.split())

@@ -1,0 +1,97 @@
+"""What EC2 refuses for the quota is taken back, and the plan with as few rules as will do is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from remediation import change
+from remediation.change import CallResult, ChangeAnswer
+from remediation.context import aws_weight, prefix_list_weights
+from tests.worlds.remediation_world import ANYWHERE, World, permission, world
+
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), ANYWHERE)
+
+
+@pytest.fixture(name="world")
+def _world(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        yield made
+
+
+def full_at(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    """Have EC2 hold less than it says, as where a prefix list counts as more than is known."""
+    real = change.authorize
+
+    def authorize(client: Any, group_id: str, permissions: Sequence[Any]) -> CallResult:
+        (raw,) = client.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+        there = sum(len(each["IpRanges"]) for each in raw["IpPermissions"])
+        if there + sum(len(each["IpRanges"]) for each in permissions) > limit:
+            answer: Any = {"Error": {"Code": "RulesPerSecurityGroupLimitExceeded", "Message": "full"}}
+            error = ClientError(answer, "AuthorizeSecurityGroupIngress")
+            return CallResult(ChangeAnswer.REFUSED, error=error)
+        return real(client, group_id, permissions)
+
+    monkeypatch.setattr(change, "authorize", authorize)
+
+
+def test_what_the_run_added_is_taken_back_and_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = world.group(SSH, RDP)
+    world.issue(group)
+    before = world.rules(group)
+    full_at(monkeypatch, 5)
+    (problem,) = world.batch().problems
+    assert "RulesPerSecurityGroupLimitExceeded" in problem
+    assert world.rules(group) == before
+    assert world.stored(group).remediation_details["journal"]["step"] == "undone"
+    assert [heading for heading, _ in world.people.alerts] == ["Not remediated"]
+    world.batch()
+    assert world.rules(group) == before
+    assert len(world.people.alerts) == 1, "told once"
+
+
+def test_the_smaller_plan_is_tried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = world.group(SSH, RDP, permission("-1", None, *PRIVATE))
+    world.issue(group)
+    full_at(monkeypatch, 8)
+    assert world.batch().problems == []
+    assert world.rules(group) == {("-1", None, None, cidr) for cidr in PRIVATE}
+
+
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [
+        ("com.amazonaws.global.cloudfront.origin-facing", 55),
+        ("com.amazonaws.global.ipv6.cloudfront.origin-facing", 55),
+        ("com.amazonaws.eu-west-1.vpc-lattice", 10),
+        ("com.amazonaws.eu-west-1.ipv6.route53-healthchecks", 25),
+        ("com.amazonaws.eu-west-1.s3", 1),
+        ("com.amazonaws.eu-west-1.something-new", 0),
+        ("ours.cloudfront.origin-facing", 0),
+    ],
+)
+def test_what_a_prefix_list_of_aws_counts_as(name: str, weight: int) -> None:
+    assert aws_weight(name) == weight
+
+
+def test_prefix_lists_of_aws_have_no_maximum_in_the_answer() -> None:
+    lists = [
+        {"PrefixListId": "pl-1", "PrefixListName": "com.amazonaws.global.cloudfront.origin-facing", "OwnerId": "AWS"},
+        {"PrefixListId": "pl-2", "PrefixListName": "ours", "AddressFamily": "IPv6", "MaxEntries": 7},
+        {"PrefixListId": "pl-3", "PrefixListName": "com.amazonaws.eu-west-1.new", "OwnerId": "AWS"},
+    ]
+
+    class Pages:
+        def get_paginator(self, _: str) -> Pages:
+            return self
+
+        def paginate(self, **_: Any) -> list[Any]:
+            return [{"PrefixLists": lists}]
+
+    client: Any = Pages()
+    assert prefix_list_weights(client, ["pl-1", "pl-2", "pl-3"]) == {"pl-1": (4, 55), "pl-2": (6, 7)}
