@@ -26,7 +26,7 @@ MODULES = frozenset(
     {
         *("aws/test_issue_table", "aws/test_job_records"),
         *("identification/test_describe_security_groups", "identification/test_foreign_issues"),
-        *("identification/test_late_changes", "identification/test_openers", "identification/test_receive_events"),
+        *("identification/test_openers", "identification/test_receive_events"),
         *("identification/test_region_scan", "identification/test_stale_targets"),
         *("remediation/test_immediate_mode", "remediation/test_remediation_by_hand"),
         *("remediation/test_remediation_lock", "remediation/test_remediation_restore"),

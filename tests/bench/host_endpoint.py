@@ -121,6 +121,8 @@ class World:
     def ec2(self, asked: Mapping[str, str]) -> str:
         """The answer of EC2."""
         action = asked["Action"]
+        if action == "DescribeStackResources":
+            return "<DescribeStackResourcesResult><StackResources/></DescribeStackResourcesResult>"
         group_id = asked.get("GroupId") or asked.get("Filter.1.Value.1", "")
         rules = self._rules.setdefault(group_id, {"sgr-0": ("tcp", "22", "22", "0.0.0.0/0")})
         if action == "AuthorizeSecurityGroupIngress":

@@ -217,6 +217,7 @@ def test_in_a_slave_only_remediation_can_change_anything_and_only_ingress_rules(
     assert changes("reporting-in-account") == set()
     assert changes("remediation-in-account") == {
         "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:CreateTags",  # of rules that are being authorized, and no others
         "ec2:RevokeSecurityGroupIngress",
         "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
     }

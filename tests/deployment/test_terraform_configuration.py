@@ -26,13 +26,13 @@ BASE: dict[str, Any] = {
 }
 LEADING_ZEROS = f"""\
 aws:
-  main_account_id: {MAIN}  # unquoted
+  main_account_id: "{MAIN}"
   region: eu-west-1
   regions: eu-west-1, us-east-1
   accounts:
-    {MAIN}: main
+    "{MAIN}": main
     210987654321: slave
-  external_id: 0123456789
+  external_id: "0123456789"
   s3_backup_bucket: a-bucket
 secgrp_unrestricted_access:
   ddb.table_name: issues
