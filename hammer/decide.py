@@ -37,7 +37,7 @@ from library.jobs.command_line import (
     read_configuration,
     run,
 )
-from library.jobs.run import operator
+from library.jobs.run import run_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def command(
     if decided is DecisionKind.RESTORE and issue.decided.restore:
         # The process that was to carry it out died.
         issue = _restore(config, table, Outcome(issue, issue.decided.restore.decision, pending=True)).issue
-    who = operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
+    who = run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
     request = Request(
         kind=decided,
         by=who,

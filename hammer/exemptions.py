@@ -42,7 +42,7 @@ from library.jobs.command_line import (
     read_configuration,
     run,
 )
-from library.jobs.run import operator
+from library.jobs.run import run_by
 from library.network.ports import WITHOUT_PORTS, traffic_name
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption
     if record is None:
         raise NotThereError(f"there is no exemption {printable(exemption_id)}: hammer exemptions lists them")
     today = datetime.now(UTC).date()
-    who = operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
+    who = run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
     decisions = Decisions(table, lambda: datetime.now(UTC))
     outcome = decisions.end_exemption(record, who, reason) if record.counts_on(today) else None
     if outcome is None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hammer.listing.issue import Failed, Knowledge, ListedIssue, Listing, ListingSource, Scanned, listed_detection
+from hammer.listing.issue import Failed, ListedIssue, Listing, ListingContext, ListingSource, Scanned, listed_detection
 from hammer.terraform_plan import NotAPlanError, PlannedGroup, PlannedGroups, UnknownSource, read_plan
 from library.issues.issue import IssueDetails
 from library.issues.reconcile import Detection
@@ -38,7 +38,7 @@ class Judge:
     """
 
     evaluator: Evaluator
-    known: Knowledge
+    known: ListingContext
 
 
 def scan_plan_file(path: str, judge: Judge, group_ids: Sequence[str], now: datetime) -> Listing:

@@ -18,14 +18,14 @@ import boto3
 
 from hammer.listing.issue import (
     Failed,
-    Knowledge,
     ListedIssue,
     Listing,
+    ListingContext,
     ListingSource,
     Scanned,
-    knowledge_of,
+    context_of,
+    default_context,
     listed_detection,
-    usual_knowledge,
 )
 from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, scan_region
 from library.aws.ec2 import enabled_regions, security_group_pages
@@ -53,7 +53,7 @@ class ScanPlan:
 
     sessions: Sessions
     evaluator: Evaluator
-    known: Knowledge
+    known: ListingContext
     targets: Sequence[tuple[str, str]]
     asked_for: bool
     config: Configuration | None = None
@@ -80,7 +80,7 @@ def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str]
     return _for_configuration(load_configuration(place), accounts, regions, today)
 
 
-def measure(place: str | None, today: date) -> tuple[Evaluator, Knowledge]:
+def measure(place: str | None, today: date) -> tuple[Evaluator, ListingContext]:
     """By which measure groups are judged that are not there yet: as the configuration says, or the usual one.
 
     Args:
@@ -92,10 +92,10 @@ def measure(place: str | None, today: date) -> tuple[Evaluator, Knowledge]:
     """
     place = place or os.environ.get("HAMMER_CONFIG")
     if not place:
-        return Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()), usual_knowledge(today)
+        return Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()), default_context(today)
     config = load_configuration(place)
     section = config.secgrp_unrestricted_access
-    return Evaluator(section.restricted_ports, section.trusted_cidrs), knowledge_of(config, today)
+    return Evaluator(section.restricted_ports, section.trusted_cidrs), context_of(config, today)
 
 
 def _for_configuration(config: Configuration, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
@@ -110,7 +110,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
     return ScanPlan(
         sessions,
         Evaluator(section.restricted_ports, section.trusted_cidrs),
-        knowledge_of(config, today),
+        context_of(config, today),
         [
             (account_id, region)
             for account_id in dict.fromkeys(accounts or scanned)
@@ -135,7 +135,7 @@ def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) ->
     return ScanPlan(
         sessions,
         Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()),
-        usual_knowledge(today),
+        default_context(today),
         [(caller, region) for region in dict.fromkeys(looked_at)],
         asked_for=bool(regions),
     )

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hammer.check_config import exemption_warnings
 from hammer.formats.table_format import severity_cell
-from hammer.listing.issue import SEVERITIES, ListedIssue, knowledge_of, listed_issue
+from hammer.listing.issue import SEVERITIES, ListedIssue, context_of, listed_issue
 from hammer.terminal import Column, Row, console, say, show_table
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -347,7 +347,7 @@ def read_facts(
         is_asked_for = not selection.regions or region in selection.regions
         return is_asked_for and (scanned is None or region in scanned)
 
-    known = knowledge_of(config, now.date())
+    known = context_of(config, now.date())
     coverage = CoverageRecords(table.items)
     records = JobRecords(table.items, config.aws.main_account_id)
     # A restored group that is not exposed any more still is left alone when it opens again.

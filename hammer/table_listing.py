@@ -17,7 +17,7 @@ from hammer.listing.issue import (
     Sort,
     Wanted,
     chosen,
-    knowledge_of,
+    context_of,
     listed_issue,
 )
 from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -108,7 +108,7 @@ def list_issues(
     Raises:
         ClientError, BotoCoreError: the coverage could not be read.
     """
-    known = knowledge_of(tables.config, now.date())
+    known = context_of(tables.config, now.date())
     issues: list[ListedIssue] = [listed_issue(issue, known) for issue in found.issues]
     exempt = Counter((issue.account_id, issue.details.region) for issue in issues if issue.whitelisted)
     scanned, unseen = _coverage(tables, selection, exempt)

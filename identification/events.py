@@ -235,7 +235,7 @@ class TargetFinder:
                     for hint in by_list[prefix_list_id]:
                         targets.add([group.group_id], self._time(hint), self._exposing(hint.opening))
             # A group that was not understood may name the list, too.
-            targets.region |= bool(page.nameless) or any(group.unreadable for group in page.groups)
+            targets.region |= bool(page.without_id) or any(group.unreadable for group in page.groups)
 
     def _client(self) -> Any:
         return self._runtime.sessions.client("ec2", self._account_id, self._region)

@@ -42,7 +42,7 @@ from library.aws.conditional_writes import ConflictError
 from library.aws.decisions import with_decided
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, one_line
-from library.aws.issue_table import adopt
+from library.aws.issue_table import backfill_index
 from library.aws.region_records import CoverageRecords, RegionState
 from library.errors import HammerError
 from library.issues.issue import IssueDetails
@@ -107,14 +107,14 @@ class RegionScan:
     groups: int = 0
     detections: list[Detection] = field(default_factory=list)
     unreadable: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    nameless: list[str] = field(default_factory=list)
+    without_id: list[str] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     incomplete: str = ""
 
     @property
     def problem(self) -> str:
         """What was not understood, on one line; empty: everything was. Of many groups, the first few."""
-        reasons = self.nameless + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
+        reasons = self.without_id + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
         return "; ".join(_first_few(reasons))
 
     @property
@@ -124,7 +124,7 @@ class RegionScan:
 
     def tells_about(self, group_id: str) -> bool:
         """Whether a group that is not among the detections is known to expose nothing, or to be gone."""
-        return group_id not in self.unreadable and not self.nameless and not self.incomplete
+        return group_id not in self.unreadable and not self.without_id and not self.incomplete
 
 
 def _first_few(reasons: Sequence[str]) -> list[str]:
@@ -199,8 +199,8 @@ def _judge_page(
 ) -> dict[str, Sequence[Opening]]:
     """Add the groups of a page to a scan. Returns what the exposed ones open, by group id."""
     openings: dict[str, Sequence[Opening]] = {}
-    scan.groups += len(page.groups) + len(page.nameless)
-    scan.nameless += page.nameless
+    scan.groups += len(page.groups) + len(page.without_id)
+    scan.without_id += page.without_id
     for group in page.groups:
         if group.owner_id not in ("", account_id):
             # Shared by another account (AWS RAM): its rules are that account's, and so is the issue.
@@ -259,7 +259,7 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
         Exception: it could not be read, or its issues not be written. No issue of what was not read changes.
     """
     if target.is_whole:
-        adopt(runtime.table, target.account_id)
+        backfill_index(runtime.table, target.account_id)
     group_ids: Sequence[str] = () if target.is_whole else target.group_ids
     first: RegionScan | None = None
     odd_rows: dict[str, str] = {}

@@ -28,7 +28,7 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.issues.times import format_time
 from library.jobs.command_line import WrongUsageError
-from library.jobs.run import Lease, operator, renewing_sleep
+from library.jobs.run import Lease, renewing_sleep, run_by
 from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
@@ -282,7 +282,7 @@ def build_context(config: Configuration) -> RemediationContext:
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
         lock=lock,
         notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, Lease(lock, _now).renew)),
-        who=operator(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
+        who=run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
         now=_now,
         sleep=time.sleep,
     )

@@ -33,7 +33,7 @@ def carved_ports(
     rule: IngressRule,
     prefix_lists: PrefixLists,
     restricted_ports: PortSet,
-    minded: AddressSet,
+    public_sources: AddressSet,
     exemptions: Sequence[Exemption],
 ) -> IntervalSet | None:
     """The ports that `carve_ports` takes from a rule; None: all, or it has none.
@@ -44,7 +44,7 @@ def carved_ports(
         rule: the rule.
         prefix_lists: the entries of the one that it may name.
         restricted_ports: the restricted ports.
-        minded: the public addresses, without the trusted ones.
+        public_sources: the public addresses, without the trusted ones.
         exemptions: those that apply to the group.
     """
     name = protocol_name(rule.protocol)
@@ -52,7 +52,7 @@ def carved_ports(
         return None
     own = _ports_of(rule)
     restricted = restricted_ports.protocol(name) & own
-    public = AddressSet.of(_networks_of(rule, prefix_lists)) & minded
+    public = AddressSet.of(_networks_of(rule, prefix_lists)) & public_sources
     scopes = [
         (own if exemption.ports is None else exemption.ports.protocol(name), exemption.sources)
         for exemption in exemptions
@@ -199,13 +199,13 @@ def plan_remediation(
         return Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
         return Refusal(Why.EXEMPT, "exempt now: all that is exposed")
-    if not (hit := in_scope(evaluation, policy, begun)):
+    if not (rules_hit := in_scope(evaluation, policy, begun)):
         if policy.due and (waiting := _waiting(evaluation, policy)):
             return Refusal(Why.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
         scope = ", ".join(sorted(policy.scope)) or "nothing"
         return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
-    replacement = _replacement(group, prefix_lists, policy, hit, today, begun)
+    replacement = _replacement(group, prefix_lists, policy, rules_hit, today, begun)
     if isinstance(replacement, Refusal):
         return replacement
     wanted = replacement.wanted(today, ticket, policy)
@@ -231,12 +231,12 @@ def _replacement(
     group: SecurityGroup,
     prefix_lists: PrefixLists,
     policy: Policy,
-    hit: set[RuleKey],
+    rules_hit: set[RuleKey],
     today: date,
     begun: Container[RuleKey],
 ) -> _Replacement | Refusal:
     """The rules replaced on paper, or why they cannot be, or not by these sources."""
-    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today, begun)
+    replacement = _replace_on_paper(group, prefix_lists, policy, rules_hit, today, begun)
     if replacement is None:
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
         return Refusal(Why.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
@@ -357,31 +357,35 @@ def _replace_on_paper(
     group: SecurityGroup,
     prefix_lists: PrefixLists,
     policy: Policy,
-    hit: set[RuleKey],
+    rules_hit: set[RuleKey],
     today: date,
     begun: Container[RuleKey] = (),
 ) -> _Replacement | None:
     """Replace rules, and those that this lays open, until nothing in scope is left; None: that cannot be done."""
     exemptions = applying(policy.exemptions, group.group_id, group.vpc_id, group.name, today)
-    minded = PUBLIC - policy.trusted
+    public_sources = PUBLIC - policy.trusted
     kept, revoke = list(group.ingress), list[IngressRule]()
     private: dict[RuleKey, tuple[IngressRule, list[IngressRule]]] = {}
     remainders: list[tuple[IngressRule, IngressRule]] = []
     while True:
-        replaced = [rule for rule in kept if rule_key(rule) in hit]
+        replaced = [rule for rule in kept if rule_key(rule) in rules_hit]
         if not replaced:
             return None
-        kept = [rule for rule in kept if rule_key(rule) not in hit]
+        kept = [rule for rule in kept if rule_key(rule) not in rules_hit]
         revoke += replaced
         for rule in replaced:
-            carved = carved_ports(rule, prefix_lists, policy.restricted, minded, exemptions) if policy.carve else None
+            carved = (
+                carved_ports(rule, prefix_lists, policy.restricted, public_sources, exemptions)
+                if policy.carve
+                else None
+            )
             sources = (*policy.sources, *(str(each) for each in policy.keep if _lies_in(each, rule, prefix_lists)))
             for new in replacing_rules(rule, carved, sources):
                 private.setdefault(rule_key(new), (new, []))[1].append(rule)
             remainders += [(new, rule) for new in remaining_rules(rule, carved)]
         after = replace(group, ingress=(*kept, *(new for new, _ in remainders)))
         evaluation = policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
-        if not (hit := in_scope(evaluation, policy, begun)):
+        if not (rules_hit := in_scope(evaluation, policy, begun)):
             return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
@@ -451,10 +455,10 @@ def rules_to_replace(
         today: the day in UTC.
     """
     evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
-    if not (hit := in_scope(evaluation, policy)):
+    if not (rules_hit := in_scope(evaluation, policy)):
         return frozenset()
-    replacement = _replace_on_paper(group, prefix_lists, policy, hit, today)
-    return frozenset(map(rule_key, replacement.revoke) if replacement else hit)
+    replacement = _replace_on_paper(group, prefix_lists, policy, rules_hit, today)
+    return frozenset(map(rule_key, replacement.revoke) if replacement else rules_hit)
 
 
 def _description(sources: Sequence[str], day: date, ticket: str, prefix: str = DESCRIPTION_PREFIX) -> str:
@@ -496,17 +500,17 @@ def _notes(
         for source in policy.sources
         for network in (prefix_lists.get(source, ()) if source.startswith("pl-") else (parse_network(source),))
     )
-    minded = PUBLIC - policy.trusted
+    public_sources = PUBLIC - policy.trusted
     for exemption in exemptions:
         if exemption.sources is not None:
-            minded -= exemption.sources
+            public_sources -= exemption.sources
     for rule in revoked:
         if not rule.prefix_list_id:
             continue
         lost = [
             str(network)
             for network in prefix_lists[rule.prefix_list_id]
-            if not AddressSet.of([network]) & minded and not private.covers(AddressSet.of([network]))
+            if not AddressSet.of([network]) & public_sources and not private.covers(AddressSet.of([network]))
         ]
         if lost:
             ports = traffic_text(rule.protocol, rule.from_port, rule.to_port)

@@ -23,7 +23,7 @@ _SLACK_USER = re.compile(r"[UW][A-Z0-9]{8,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Filing:
+class TicketContext:
     """What a new ticket needs to know beside its step.
 
     Attributes:
@@ -37,7 +37,7 @@ class Filing:
     facts: TicketFacts
 
 
-class Filings:
+class TicketContexts:
     """Looks up what steps need, in the configuration and in what was read of AWS.
 
     Args:
@@ -51,11 +51,11 @@ class Filings:
         self._remediation = remediation
         self._usage = usage
 
-    def filing(self, step: Step) -> Filing:
+    def filing(self, step: Step) -> TicketContext:
         """What a step's ticket is made from."""
         issue = step.issue
         found = self._discovered(issue)
-        return Filing(
+        return TicketContext(
             owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
             discovered=found.owner,
             facts=TicketFacts(
@@ -91,7 +91,7 @@ class Filings:
         news = step.ticket or step.alert or ("reminder" if step.reminder is not None else "")
         what = news or (
             "watcher and link, which the last run could not set"
-            if step.attend
+            if step.follow_up
             else "to be recorded as closed"
             if step.close
             else "to be recorded as reported"

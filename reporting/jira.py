@@ -36,11 +36,11 @@ from library.notifications.jira_client import (
     Ticket,
 )
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
-from reporting.context import Filing
+from reporting.context import TicketContext
 from reporting.exposure_text import told_line
 from reporting.group_text import closing_changed, not_watched, waiting_section, with_exemption
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, lasting, remembered, told_of
+from reporting.plan import News, Step, digest, lasting, state_after, state_of
 from reporting.ticket_facts import with_owner_notes
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ class TicketWriter:
 _WATCH, _LINK = "watch", "link"
 
 
-def choose_assignee(jira: JiraClient, filing: Filing, note: Callable[[str], None]) -> tuple[JiraUser | None, list[str]]:
+def choose_assignee(
+    jira: JiraClient, filing: TicketContext, note: Callable[[str], None]
+) -> tuple[JiraUser | None, list[str]]:
     """Who is assigned, and what the ticket says of those who could not be."""
     project = filing.owners.jira_project
     said: list[str] = []
@@ -143,7 +145,7 @@ def choose_assignee(jira: JiraClient, filing: Filing, note: Callable[[str], None
     return None, said
 
 
-def attend(
+def follow_up(
     jira: JiraClient,
     key: str,
     wanted: Mapping[str, str],
@@ -175,7 +177,7 @@ def attend(
     return left
 
 
-def attendance(filing: Filing) -> dict[str, str]:
+def pending_followups(filing: TicketContext) -> dict[str, str]:
     """Who is to watch a new ticket, and what it is to be linked to."""
     wanted = {_WATCH: filing.owners.jira_owner, _LINK: filing.owners.jira_parent_ticket}
     return {what: whom for what, whom in wanted.items() if whom}
@@ -224,7 +226,7 @@ class Tickets:
     unknown_since: datetime | None = None
     files: bool = False
 
-    def tell(self, step: Step, filing: Filing) -> dict[str, Any]:
+    def tell(self, step: Step, filing: TicketContext) -> dict[str, Any]:
         """Bring an issue's ticket up to date.
 
         Returns:
@@ -265,26 +267,26 @@ class Tickets:
             raise
 
     def _brought_up_to_date(
-        self, step: Step, filing: Filing, kept: dict[str, Any], left_over: Mapping[str, Any], *, resumed: bool
+        self, step: Step, filing: TicketContext, kept: dict[str, Any], left_over: Mapping[str, Any], *, resumed: bool
     ) -> dict[str, Any]:
         news, issue = step.ticket, step.issue
         known = str(kept.get("ticket") or "")
         ticket = self.jira.get(known) if known else self._lost(issue, left_over)
         if news is News.EXEMPTION_ENDS:
             if ticket is not None:
-                self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
-            return told_of(step, news, kept)
+                self._comment_if_possible(issue, ticket.key, render_text(step, filing), resumed=resumed)
+            return state_of(step, news, kept)
         if news is not None and news.ends:
-            return told_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
+            return state_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
         told = {
-            **remembered(issue, closed=False, at_once=step.at_once),
+            **state_after(issue, closed=False, at_once=step.at_once),
             "told": [told_line(perm) for perm in issue.details.perms],
         }
         key, still = "", dict(issue.jira_details.get("still") or {})
         if ticket is not None:
             key, filed = self._go_on(step, ticket, filing, resumed=resumed)
             if filed:
-                still = attendance(filing)
+                still = pending_followups(filing)
             still = (
                 self._attend(key, still, choose_assignee(self.jira, filing, self._note)[0] if filed else None)
                 if key
@@ -293,12 +295,12 @@ class Tickets:
         if not key:
             other = self._lost(issue, left_over, known) if known and self.unknown_since else None
             key, assignee = (other.key, None) if other else self._file(step, filing)
-            still = self._attend(key, attendance(filing), assignee)
+            still = self._attend(key, pending_followups(filing), assignee)
             if self.unknown_since:
                 still = {**still, _DUPLICATE: str(format_time(self.now()))}
         return lasting(kept) | told | {"ticket": key} | ({"still": still} if still else {})
 
-    def attend(self, issue: Issue) -> dict[str, Any]:
+    def follow_up(self, issue: Issue) -> dict[str, Any]:
         """Do what the last run could not do beside the ticket itself.
 
         Returns:
@@ -357,7 +359,7 @@ class Tickets:
             except JiraError as error:
                 self.problems.append(f"{ticket.key} is a duplicate of {kept} and could not be closed: {error}")
 
-    def _go_on(self, step: Step, ticket: Ticket, filing: Filing, *, resumed: bool) -> tuple[str, bool]:
+    def _go_on(self, step: Step, ticket: Ticket, filing: TicketContext, *, resumed: bool) -> tuple[str, bool]:
         """Tell a ticket that there is.
 
         Returns:
@@ -415,7 +417,7 @@ class Tickets:
                 raise
             self.notes.append(f"{key}: its labels are left as they are: {error}")
 
-    def _file(self, step: Step, filing: Filing) -> tuple[str, JiraUser | None]:
+    def _file(self, step: Step, filing: TicketContext) -> tuple[str, JiraUser | None]:
         """File a new ticket. Returns its key and who was meant to get it."""
         issue = step.issue
         project = filing.owners.jira_project
@@ -439,7 +441,7 @@ class Tickets:
         return created.key, assignee
 
     def _attend(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
-        return attend(self.jira, key, wanted, assignee, self._note, self.problems.append)
+        return follow_up(self.jira, key, wanted, assignee, self._note, self.problems.append)
 
     def _writer(self) -> TicketWriter:
         return TicketWriter(self.jira, self.limit, self._note, plain=self.plain)
@@ -448,17 +450,17 @@ class Tickets:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _end(self, step: Step, filing: Filing, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
+    def _end(self, step: Step, filing: TicketContext, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
         """Close a ticket. One that is gone or closed already needs no more."""
         issue = step.issue
         if ticket is None:
-            return remembered(issue, closed=True)
+            return state_after(issue, closed=True)
         if step.ticket is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            took = self._comment_if_possible(issue, ticket.key, would_say(step, filing), resumed=resumed)
+            took = self._comment_if_possible(issue, ticket.key, render_text(step, filing), resumed=resumed)
             self._close(issue, ticket.key, took_comment=took)
-        return {**remembered(issue, closed=True), "ticket": ticket.key}
+        return {**state_after(issue, closed=True), "ticket": ticket.key}
 
 
 def _marker(step: Step, news: News) -> str:
@@ -473,7 +475,7 @@ def label_of(issue: Issue) -> str:
     return f"{LABEL}-{issue.account_id}-{issue.issue_id}"
 
 
-def would_do(step: Step, filing: Filing) -> str:
+def describe_action(step: Step, filing: TicketContext) -> str:
     """What telling a step comes to in JIRA, on one line, for a dry run."""
     key, owners = printable(str(step.issue.jira_details.get("ticket") or "")), filing.owners
     if step.ticket and step.ticket.ends:
@@ -491,7 +493,7 @@ def would_do(step: Step, filing: Filing) -> str:
     return f"a new ticket in {owners.jira_project}, assigned to {assignees or 'nobody'}"
 
 
-def would_say(step: Step, filing: Filing) -> Document:
+def render_text(step: Step, filing: TicketContext) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
     issue, news = step.issue, step.ticket
     if news is News.EXEMPTION_ENDS:
@@ -505,7 +507,7 @@ def would_say(step: Step, filing: Filing) -> Document:
     return _comment_on(step, filing)
 
 
-def _comment_on(step: Step, filing: Filing) -> Document:
+def _comment_on(step: Step, filing: TicketContext) -> Document:
     issue, again = step.issue, step.ticket not in (News.CHANGED, News.CLOSING)
     closing = closing_changed(issue, filing.facts) if step.closing_is_news and not again else ()
     if step.ticket is News.CLOSING:

@@ -223,7 +223,7 @@ class News(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ChannelState:
     """What a channel was last told of an issue.
 
     Attributes:
@@ -264,7 +264,7 @@ class Step:
         ticket: what its ticket, or the console, has to hear.
         alert: what Slack has to hear.
         reminder: the days, of those that are configured, of which Slack is to be reminded.
-        attend: whether a watcher or link that the last run could not set is to be tried again.
+        follow_up: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
         closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
         at_once: whether that is its next run, by immediate mode.
@@ -293,7 +293,7 @@ class Step:
     report: bool
     close: bool
     report_anew: bool = False
-    attend: bool = False
+    follow_up: bool = False
     at_once: bool = False
     closing_is_news: bool = False
     notice: bool = False
@@ -339,7 +339,7 @@ def plan(
 def _last_step(issue: Issue, channels: Channels) -> Step:
     """What is to be done about an issue whose account or region is not watched any more."""
 
-    def left(memory: Memory | None) -> News | None:
+    def left(memory: ChannelState | None) -> News | None:
         return None if memory is None or memory.closed else News.NOT_WATCHED
 
     ticket = left(ticket_memory(issue, on_paper=channels.console)) if channels.jira or channels.console else None
@@ -386,7 +386,10 @@ def _step(
         exempt_in_part=bool(ticket or alert) and is_exempt_in_part(issue, exemptions, now),
         exemption=exemption if begins or not is_open else ending if News.EXEMPTION_ENDS in (ticket, alert) else None,
         reminder_of_end=end,
-        attend=channels.jira and not ticket and issue.status is Status.OPEN and bool(issue.jira_details.get("still")),
+        follow_up=channels.jira
+        and not ticket
+        and issue.status is Status.OPEN
+        and bool(issue.jira_details.get("still")),
         at_once=at_once,
         waiting=waiting,
         retention_days=remediation.retention.days if waiting and not at_once else 0,
@@ -396,11 +399,11 @@ def _step(
         closes_last=remediation.closes_last(issue, now, anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and bool(ticket or alert),
     )
-    is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.attend
+    is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.follow_up
     return step if is_any or step.notice else None
 
 
-def _was_told_otherwise(issue: Issue, memory: Memory | None, remediation: Remediation, now: datetime) -> bool:
+def _was_told_otherwise(issue: Issue, memory: ChannelState | None, remediation: Remediation, now: datetime) -> bool:
     """Whether a channel says that an issue is closed at the next run and it is not, or the other way round."""
     if memory is None or memory.closed or issue.status is not Status.OPEN:
         return False
@@ -414,7 +417,7 @@ def _end_is_near(kept: Mapping[str, Any], reminder_of_end: str) -> News | None:
     return None if is_told else News.EXEMPTION_ENDS
 
 
-def told_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
+def state_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a channel keeps of an issue, once it is told of a step.
 
     Args:
@@ -429,7 +432,7 @@ def told_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
         ends["exempt"] = True
     if news is News.EXEMPTION_ENDS:
         return {**kept, **ends}
-    return {**lasting(kept), **remembered(step.issue, closed=news.ends, at_once=step.at_once), **ends}
+    return {**lasting(kept), **state_after(step.issue, closed=news.ends, at_once=step.at_once), **ends}
 
 
 def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -437,7 +440,7 @@ def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if name not in ("at_once", "exempt")}
 
 
-def news(issue: Issue, memory: Memory | None) -> News | None:
+def news(issue: Issue, memory: ChannelState | None) -> News | None:
     """What a channel has to hear of an issue.
 
     Args:
@@ -458,7 +461,7 @@ def news(issue: Issue, memory: Memory | None) -> News | None:
     return News.CHANGED if reported and updated and updated > reported else None
 
 
-def ticket_memory(issue: Issue, *, on_paper: bool = False) -> Memory | None:
+def ticket_memory(issue: Issue, *, on_paper: bool = False) -> ChannelState | None:
     """What the issue's ticket says; None: it has none.
 
     Args:
@@ -467,28 +470,28 @@ def ticket_memory(issue: Issue, *, on_paper: bool = False) -> Memory | None:
     """
     kept = issue.jira_details
     if not on_paper and kept.get("ticket") and kept.get("console") == issue.occurrence:
-        return Memory(closed=True)  # the ticket is about an occurrence before, and is closed
+        return ChannelState(closed=True)  # the ticket is about an occurrence before, and is closed
     # A run that ended while it filed or reopened a ticket may have done so: there may be one to close.
     broke_off = {} if issue.status is Status.OPEN else kept.get("intent") or {}
     if broke_off and (not kept.get("ticket") or broke_off.get("news") in (News.NEW, News.FOUND_AGAIN)):
-        return Memory(issue.occurrence)
+        return ChannelState(issue.occurrence)
     has_one = kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported))
     return _memory(kept) if has_one else None
 
 
-def slack_memory(issue: Issue) -> Memory | None:
+def slack_memory(issue: Issue) -> ChannelState | None:
     """What Slack was told of the issue; None: nothing."""
     kept = issue.slack_details
     told = str((kept.get("heard") or {}).get("news") or "")
     if issue.status is not Status.OPEN and told.startswith((News.NEW, News.FOUND_AGAIN)):
         # A part of its destinations was told, or may have been: they are also told when it is over.
-        return Memory(issue.occurrence)
+        return ChannelState(issue.occurrence)
     return _memory(kept) if "digest" in kept else None
 
 
-def _memory(kept: Mapping[str, Any]) -> Memory:
+def _memory(kept: Mapping[str, Any]) -> ChannelState:
     occurrence = kept.get("occurrence")
-    return Memory(
+    return ChannelState(
         occurrence=None if occurrence is None else int(occurrence),
         closed=bool(kept.get("closed")),
         digest=str(kept.get("digest") or ""),
@@ -498,7 +501,7 @@ def _memory(kept: Mapping[str, Any]) -> Memory:
     )
 
 
-def remembered(issue: Issue, *, closed: bool, at_once: bool = False) -> dict[str, Any]:
+def state_after(issue: Issue, *, closed: bool, at_once: bool = False) -> dict[str, Any]:
     """What a channel keeps of an issue that it was just told of."""
     memory = {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
     memory |= {"verdict": _verdict(issue), "severity": str(issue.details.severity)}
@@ -516,7 +519,7 @@ def _verdict(issue: Issue) -> str:
     return str(reachability.verdict) if reachability else ""
 
 
-def _reach_changed(issue: Issue, memory: Memory) -> bool:
+def _reach_changed(issue: Issue, memory: ChannelState) -> bool:
     """Whether the verdict or the severity is another than when the channel was last used."""
     # Before reachability was judged, the severity followed from the status alone. That is no change by itself.
     was = memory.severity or severity(None, None, issue.details.status)

@@ -29,11 +29,11 @@ from library.notifications.broadcast import broadcast, destinations_of, issue_ke
 from library.notifications.change_delivery import comment_body, news_alert, news_document
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.after_care import tell_after_care
-from reporting.context import Filings
+from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
-from reporting.jira import Tickets, would_do, would_say
-from reporting.plan import Channels, News, Step, announced, plan, told_of
+from reporting.jira import Tickets, describe_action, render_text
+from reporting.plan import Channels, News, Step, announced, plan, state_of
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
 from reporting.sources import SourceReading
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _TEXTS = 10
 
 
-def preview(steps: Sequence[Step], filings: Filings, *, jira: bool) -> Iterator[str]:
+def preview(steps: Sequence[Step], filings: TicketContexts, *, jira: bool) -> Iterator[str]:
     """One text for each step, and one that counts the tickets whose text is not shown.
 
     Args:
@@ -62,13 +62,13 @@ def preview(steps: Sequence[Step], filings: Filings, *, jira: bool) -> Iterator[
         shown = [f"would tell: {filings.headline(step)}"]
         filing = filings.filing(step)
         if step.ticket and jira:
-            shown.append(f"    JIRA: {would_do(step, filing)}")
+            shown.append(f"    JIRA: {describe_action(step, filing)}")
         if step.alert or step.reminder is not None:
             shown.append(f"    Slack: {', '.join(printable(found) for found in filings.destinations(step))}")
         if step.ticket:
             texts += 1
             if texts <= _TEXTS:
-                shown += ["", indent(plain_text(would_say(step, filing)), "    ")]
+                shown += ["", indent(plain_text(render_text(step, filing)), "    ")]
         yield "\n".join(shown)
     if texts > _TEXTS:
         yield f"the texts of {texts - _TEXTS} more are not shown: choose with --group\n"
@@ -129,7 +129,7 @@ class Reporter:
         self._services = services
         self._remediation = announced(config)
         self.summary = ReportSummary()
-        self._filings = Filings(config, self._remediation, {})
+        self._filings = TicketContexts(config, self._remediation, {})
         self._changes: list[tuple[Issue, ChangeNews]] = []  # what remediation did, and a channel was not told
         self._owed: list[tuple[Issue, ChangeNews]] = []  # what of it is left to be told
         self._decisions = DecisionRun(config, services, self.summary)
@@ -149,7 +149,7 @@ class Reporter:
             self._decisions.read_labels(selection)
         self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
         self._remediation = announced(self._config)
-        self._filings = Filings(self._config, self._remediation, {})
+        self._filings = TicketContexts(self._config, self._remediation, {})
         steps = self._plan(selection)
         if not dry_run:
             self._deliver_changes()
@@ -163,7 +163,7 @@ class Reporter:
             if step.issue.kind.has_users and any(news and news.begins for news in (step.ticket, step.alert))
         ]
         users = read_users(self._services.sessions, new, self._services.renew, self.summary)
-        self._filings = Filings(self._config, self._remediation, users)
+        self._filings = TicketContexts(self._config, self._remediation, users)
         if dry_run:
             for text in preview(steps, self._filings, jira=self._services.jira is not None):
                 self._services.say(text)
@@ -293,11 +293,11 @@ class Reporter:
                 self._services.table.update(issue, sets)
             if step.ticket and self._services.jira:
                 told = self._tickets(self._services.jira).tell(step, self._filings.filing(step))
-            elif step.attend and self._services.jira:
-                told = self._tickets(self._services.jira).attend(issue)
+            elif step.follow_up and self._services.jira:
+                told = self._tickets(self._services.jira).follow_up(issue)
             elif step.ticket:
                 self._show(step)
-                told = told_of(step, step.ticket, {"ticket": None, **issue.jira_details})
+                told = state_of(step, step.ticket, {"ticket": None, **issue.jira_details})
                 # So that the first channel that is enabled later is known to be the first that reports it.
                 told |= {"console": issue.occurrence} if step.ticket.begins else {}
         except JiraError as error:
@@ -403,7 +403,7 @@ class Reporter:
         if step.ticket and not step.ticket.ends:
             # There is no ticket to comment on: what changed is shown as a whole.
             shown = step if step.ticket is News.EXEMPTION_ENDS else replace(step, ticket=News.NEW)
-            text += f"\n\n{plain_text(would_say(shown, self._filings.filing(step)))}"
+            text += f"\n\n{plain_text(render_text(shown, self._filings.filing(step)))}"
         elif line := exemption_line(step.ticket, step.issue, step.exemption):
             text += f"\n\n{printable(line)}"
         self._services.say(text)

@@ -16,7 +16,7 @@ from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting.group_text import exemption_line, waiting_lines
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, told_of
+from reporting.plan import News, Step, digest, state_of
 from reporting.ticket_facts import AlertAdvice, Place
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def send_alerts(
             else:
                 heard_some(want.step.issue, _partly_told(want, heard[key]))
 
-    def doubtful(destination: str, keys: frozenset[str]) -> None:
+    def unconfirmed(destination: str, keys: frozenset[str]) -> None:
         # It is sent there again. If the issue is over before, there may be people who were told of it.
         for key in sorted(keys):
             heard_some(issues[key].step.issue, _partly_told(issues[key], heard[key] - {destination}))
@@ -108,7 +108,7 @@ def send_alerts(
     def posted(alert: Alert, channel: str, ts: str) -> None:
         decisions.posted(issues[alert.key].step.issue, channel, ts)
 
-    return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered, doubtful, posted)
+    return broadcast(slack, config.slack.default_channel, TITLE, waiting, delivered, unconfirmed, posted)
 
 
 def _urgency(want: WantedAlert) -> tuple[bool, int, int]:
@@ -173,7 +173,7 @@ def _told(want: WantedAlert) -> dict[str, Any]:
         return {**kept, "reminded": step.reminder}
     if step.alert not in (News.CHANGED, News.CLOSING):
         kept.pop("reminded", None)
-    return {**told_of(step, step.alert, kept), "destinations": list(want.destinations)}
+    return {**state_of(step, step.alert, kept), "destinations": list(want.destinations)}
 
 
 def _partly_told(want: WantedAlert, heard: set[str]) -> dict[str, Any]:

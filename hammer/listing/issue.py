@@ -236,7 +236,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class ListingContext:
     """What the configuration tells of any group; without one, what is usual.
 
     Attributes:
@@ -256,9 +256,9 @@ class Knowledge:
     today: date
 
 
-def usual_knowledge(today: date) -> Knowledge:
+def default_context(today: date) -> ListingContext:
     """What is known without a configuration."""
-    return Knowledge(
+    return ListingContext(
         restricted=DEFAULT_RESTRICTED_PORTS,
         account_name=lambda account_id: account_id,
         owner=lambda _, details: discover(details.tags, (), "owner", "bu", "product").owner,
@@ -268,7 +268,7 @@ def usual_knowledge(today: date) -> Knowledge:
     )
 
 
-def knowledge_of(config: Configuration, today: date) -> Knowledge:
+def context_of(config: Configuration, today: date) -> ListingContext:
     """What a configuration tells, on a day in UTC."""
     section = config.secgrp_unrestricted_access
     keys = section.owner_tags
@@ -283,10 +283,10 @@ def knowledge_of(config: Configuration, today: date) -> Knowledge:
     def schedule(issue: Issue) -> RemediationSchedule:
         return remediation_schedule(issue, remediation_terms(config, issue.account_id), now)
 
-    return Knowledge(section.restricted_ports, config.account_name, owner, config.exemptions, schedule, today)
+    return ListingContext(section.restricted_ports, config.account_name, owner, config.exemptions, schedule, today)
 
 
-def listed_detection(detection: Detection, known: Knowledge) -> ListedIssue:
+def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue:
     """What a scan found in one group."""
     details, account_id = detection.details, detection.account_id
     exemption = _exemption(account_id, detection.group_id, details, known) if detection.whitelisted else None
@@ -305,7 +305,7 @@ def listed_detection(detection: Detection, known: Knowledge) -> ListedIssue:
     )
 
 
-def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
+def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
     """One issue of the table."""
     details, account_id = issue.details, issue.account_id
     exempt = issue.status is Status.WHITELISTED
@@ -336,7 +336,7 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
     )
 
 
-def _exemption(account_id: str, group_id: str, details: IssueDetails, known: Knowledge) -> Exemption | None:
+def _exemption(account_id: str, group_id: str, details: IssueDetails, known: ListingContext) -> Exemption | None:
     """The exemption whose end exposes a group again."""
     return deciding(known.exemptions(account_id), group_id, details.vpc_id, details.name, known.today)
 

@@ -202,7 +202,7 @@ class IssueTable:
         sets = {"last_seen": _later(seen, issue)}
         self.items.update(issue.account_id, issue.issue_id, sets, **_as_last_seen(issue))
 
-    def adopt(self, issue: Issue) -> None:
+    def backfill_index(self, issue: Issue) -> None:
         """Make an issue that other tooling wrote known to `exposed`.
 
         Raises:
@@ -405,7 +405,7 @@ def _issues(
 _ADOPTED = "adopted#issues"  # the id of the item that says that this was done for an account
 
 
-def adopt(table: IssueTable, account_id: str) -> None:
+def backfill_index(table: IssueTable, account_id: str) -> None:
     """Give an account's open issues that other tooling wrote the key of the index. Done once for each account.
 
     One that cannot be read is left as it is: the jobs name it.
@@ -417,6 +417,6 @@ def adopt(table: IssueTable, account_id: str) -> None:
             if "open_region" in item or not str(item["issue_id"]).startswith("sg-"):
                 continue
             with suppress(ConflictError, UnreadableIssueError):
-                table.adopt(read_issue(item, check=True))
+                table.backfill_index(read_issue(item, check=True))
     with suppress(ConflictError):
         table.items.put_new({"account_id": account_id, "issue_id": _ADOPTED, "adopted": True})

@@ -34,7 +34,7 @@ from library.jobs.host_logs import host_logging, logs_client
 _SHARED = frozenset({"root", "hammer", "ec2-user", "ssm-user", "ubuntu", "admin", "debian", "centos", "nobody"})
 
 
-def operator(environment: Mapping[str, str], login: str, caller: Callable[[], str]) -> str:
+def run_by(environment: Mapping[str, str], login: str, caller: Callable[[], str]) -> str:
     """The person, or else the AWS identity, that runs this process.
 
     Args:

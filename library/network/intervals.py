@@ -138,7 +138,7 @@ EMPTY = IntervalSet()
 T = TypeVar("T", bound=Hashable)
 
 
-class Stretch(NamedTuple, Generic[T]):
+class Segment(NamedTuple, Generic[T]):
     """A part of the axis within which nothing begins or ends.
 
     Attributes:
@@ -154,7 +154,7 @@ class Stretch(NamedTuple, Generic[T]):
     ended: list[T]
 
 
-def sweep(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Stretch[T]]:
+def sweep(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Segment[T]]:
     """The stretches from the first place where an item is to the last, in order.
 
     Args:
@@ -168,4 +168,4 @@ def sweep(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Stretch[T]]:
             ends.setdefault(last + 1, []).append(item)
     edges = sorted(begins.keys() | ends.keys())
     for index, first in enumerate(edges[:-1]):
-        yield Stretch(first, edges[index + 1] - 1, begins.get(first, []), ends.get(first, []))
+        yield Segment(first, edges[index + 1] - 1, begins.get(first, []), ends.get(first, []))

@@ -58,7 +58,7 @@ class Delivery:
         wanted: the alerts for each name under which the channel is known.
         delivered: called after each message, for each of those names.
         notes: what is to be said of the message itself.
-        doubtful: called like `delivered` after each message that may have arrived and may not.
+        unconfirmed: called like `delivered` after each message that may have arrived and may not.
         last_resort: whether nobody else can be sent what this channel refuses: it is given up later than others.
         refusing: what Slack said of channels that were given up: who is told the same is given up at once.
         posted: called after each message that has buttons.
@@ -76,7 +76,7 @@ class Delivery:
         wanted: Mapping[str, Sequence[Alert]],
         delivered: Delivered,
         notes: Sequence[str] = (),
-        doubtful: Delivered = nobody,
+        unconfirmed: Delivered = nobody,
         *,
         last_resort: bool = False,
         refusing: Container[str] = (),
@@ -89,7 +89,7 @@ class Delivery:
         self._meant = {name: frozenset(alert.key for alert in alerts) for name, alerts in wanted.items()}
         self._delivered = delivered
         self._notes = notes
-        self._doubtful = doubtful
+        self._doubtful = unconfirmed
         self._doubted: set[str] = set()
         self._sent: set[str] = set()
         self._patience = _PATIENCE * (2 if last_resort else 1)
@@ -117,16 +117,16 @@ class Delivery:
         for number, message in enumerate(messages):
             self._send(message, () if number else self._notes)
 
-    def not_told(self, who: str, *, surely: bool) -> list[str]:
+    def not_told(self, who: str, *, certain: bool) -> list[str]:
         """What was refused, one line for each reason: all, or the alerts by their keys.
 
         Args:
             who: whom the channel stands for.
-            surely: of what surely did not arrive, or else of what may have.
+            certain: of what surely did not arrive, or else of what may have.
         """
         by_reason: dict[str, list[str]] = {}
         for key, error in self.refusals.items():
-            if error.may_have_arrived is not surely:
+            if error.may_have_arrived is not certain:
                 by_reason.setdefault(str(error), []).append(key)
         if len(by_reason) == 1 and not self._sent:
             return [f"{who} was not told: {reason}" for reason in by_reason]
@@ -336,7 +336,7 @@ def broadcast(
     title: str,
     waiting: Mapping[str, Sequence[Alert]],
     delivered: Delivered,
-    doubtful: Delivered = nobody,
+    unconfirmed: Delivered = nobody,
     posted: Posted | None = None,
 ) -> Sent:
     """Send each destination one message, with a thread, of all its alerts.
@@ -351,10 +351,10 @@ def broadcast(
         title: what each message begins with.
         waiting: the alerts for each destination.
         delivered: called after each message, for each destination that it was meant for.
-        doubtful: called like `delivered` after each message that may have arrived and may not.
+        unconfirmed: called like `delivered` after each message that may have arrived and may not.
         posted: called after each message that has buttons.
     """
-    run = _Broadcast(slack, default_channel, title, delivered, doubtful, posted)
+    run = _Broadcast(slack, default_channel, title, delivered, unconfirmed, posted)
     for channel, wanted in run.channels_of(waiting).items():
         run.send(channel, wanted)
     run.send_default(waiting.get(default_channel, ()))
@@ -377,7 +377,7 @@ class _Broadcast:
     default_channel: str
     title: str
     delivered: Delivered
-    doubtful: Delivered
+    unconfirmed: Delivered
     posted: Posted | None = None
     moved: dict[str, list[Alert]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -404,7 +404,7 @@ class _Broadcast:
         """Send a channel what is wanted."""
         delivery = Delivery(
             *(self.slack, channel, self.title, wanted, self.delivered),
-            doubtful=self.doubtful,
+            unconfirmed=self.unconfirmed,
             refusing=self.refusing,
             posted=self.posted,
         )
@@ -419,8 +419,8 @@ class _Broadcast:
         if delivery.is_given_up and delivery.refusal:
             self.refusing.add(delivery.refusal)
         self._move(delivery.for_others())
-        self.notes += delivery.not_told(who, surely=True)
-        self.problems += [*delivery.not_told(who, surely=False), *delivery.problems]
+        self.notes += delivery.not_told(who, certain=True)
+        self.problems += [*delivery.not_told(who, certain=False), *delivery.problems]
 
     def send_default(self, alerts: Sequence[Alert]) -> None:
         """Send the default channel its own alerts, and what others cannot get."""
@@ -435,7 +435,7 @@ class _Broadcast:
             self._not_told(who, error)
             return
         delivery = Delivery(
-            *(self.slack, channel, self.title, wanted, self.delivered, said, self.doubtful),
+            *(self.slack, channel, self.title, wanted, self.delivered, said, self.unconfirmed),
             last_resort=True,
             posted=self.posted,
         )
@@ -443,8 +443,8 @@ class _Broadcast:
             delivery.send()
         except SlackError as error:
             self._not_told(who, error)
-        for surely in (True, False):
-            self.problems += delivery.not_told(who, surely=surely)
+        for certain in (True, False):
+            self.problems += delivery.not_told(who, certain=certain)
         self.problems += delivery.problems
 
     def sent(self) -> Sent:

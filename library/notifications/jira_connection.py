@@ -22,7 +22,7 @@ from urllib3.exceptions import NewConnectionError
 from library.aws.secrets import SecretError
 from library.documents.text import flattened
 from library.errors import HammerError
-from library.notifications.retry import SOON, Failure, RetryingCaller
+from library.notifications.retry import NETWORK_LIMIT, Failure, RetryingCaller
 
 if TYPE_CHECKING:
     from library.aws.secrets import JiraSecret
@@ -241,7 +241,7 @@ class JiraConnection:
             JiraError(reason, status, _field_errors(error)),
             may_repeat=turned_away or status >= 500,
             wait_s=wait_s if turned_away or status >= 500 else None,
-            down_after=SOON if status >= 500 or status == 429 else 0,
+            down_after=NETWORK_LIMIT if status >= 500 or status == 429 else 0,
         )
 
     def _unreachable(self, error: RequestException, *, writes: bool) -> Failure:
@@ -249,14 +249,14 @@ class JiraConnection:
         if isinstance(error, SSLError):
             advice = "not even by jira.ca_bundle" if self.settings.ca_bundle else "set jira.ca_bundle"
             down = f"JIRA at {server} could not be reached: its certificate is not trusted, {advice}"
-            return Failure(JiraUnavailableError(down), down_after=SOON, down=down)
+            return Failure(JiraUnavailableError(down), down_after=NETWORK_LIMIT, down=down)
         unsent = isinstance(error, ConnectTimeout) or _never_connected(error)
         # The exception's own text is not shown: the request's headers carry the login.
         what = "no connection" if unsent else "the connection broke or took too long"
         reason = f"JIRA at {server} could not be reached: {what}"
         if writes and not unsent:
-            return Failure(JiraOutcomeUnknownError(reason), down_after=SOON)
-        return Failure(JiraUnavailableError(reason), may_repeat=True, down_after=SOON, down=reason)
+            return Failure(JiraOutcomeUnknownError(reason), down_after=NETWORK_LIMIT)
+        return Failure(JiraUnavailableError(reason), may_repeat=True, down_after=NETWORK_LIMIT, down=reason)
 
 
 def _field_errors(error: JIRAError) -> dict[str, str]:

@@ -23,7 +23,7 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 300.0
 """The longest that a run waits for a service. One that asks for more is not asked again in that run: a request before
 its time is over is refused, and may make the time longer (Atlassian, "Rate limiting")."""
-SOON, LATE = 3, 20
+NETWORK_LIMIT, CONTENT_LIMIT = 3, 20
 """After how many failures in a row a service counts as down: if each costs time; if they may be about what was sent."""
 
 
@@ -35,7 +35,8 @@ class Failure:
         error: what the caller gets if the call is not sent again.
         may_repeat: whether it is safe to send the call again, and may help.
         wait_s: how many seconds the service asks to wait; None: it does not say.
-        down_after: `SOON` or `LATE`: how many such failures in a row show that the service is down; 0: it is no sign.
+        down_after: `NETWORK_LIMIT` or `CONTENT_LIMIT`: how many such failures in a row show that the service is
+            down; 0: it is no sign.
         is_answer: whether the service answered as one that works: earlier failures are no sign any more.
         down: why the service cannot be used at all in this run; empty: it may be.
     """
@@ -66,7 +67,7 @@ class RetryingCaller:
         self._sleep = sleep
         self._now = now
         self._unavailable = unavailable
-        self._failures = {SOON: 0, LATE: 0}
+        self._failures = {NETWORK_LIMIT: 0, CONTENT_LIMIT: 0}
         self._down = ""
 
     def check(self) -> None:
@@ -102,7 +103,7 @@ class RetryingCaller:
             except errors as error:
                 failure = failure_of(error)
             else:
-                self._failures = {SOON: 0, LATE: 0}
+                self._failures = {NETWORK_LIMIT: 0, CONTENT_LIMIT: 0}
                 return answer
             if failure.wait_s is not None and failure.wait_s > LONGEST_WAIT_S:
                 raise self._too_long(failure.error, failure.wait_s) from None
@@ -111,7 +112,7 @@ class RetryingCaller:
             wait_s = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.wait_s is None else failure.wait_s
             self._sleep(wait_s)
         if failure.is_answer:
-            self._failures = {SOON: 0, LATE: 0}
+            self._failures = {NETWORK_LIMIT: 0, CONTENT_LIMIT: 0}
         elif failure.down_after:
             self._failures[failure.down_after] += 1
         if failure.down:

@@ -20,7 +20,7 @@ from slack_sdk.web import SlackResponse
 from library.aws.secrets import SecretError
 from library.documents.text import flattened
 from library.errors import HammerError
-from library.notifications.retry import LATE, SOON, Failure, RetryingCaller
+from library.notifications.retry import CONTENT_LIMIT, NETWORK_LIMIT, Failure, RetryingCaller
 
 if TYPE_CHECKING:
     from library.aws.secrets import SlackSecret
@@ -197,7 +197,12 @@ class SlackConnection:
         reason = f"Slack answered {code or status}"
         if status == 429 or code in _RATE:
             wait_s = self._caller.wait_s(_retry_after(error))
-            return Failure(SlackError(reason), may_repeat=True, wait_s=wait_s, down_after=SOON if status == 429 else 0)
+            return Failure(
+                SlackError(reason),
+                may_repeat=True,
+                wait_s=wait_s,
+                down_after=NETWORK_LIMIT if status == 429 else 0,
+            )
         if not writes and (code in _NO_LOOKUP or (not code and status in (403, 404, 405))):
             return Failure(SlackUserLookupError(f"Slack does not let users be looked up ({code or status})"))
         if code in _NO_LOGIN or status == 401 or (status == 403 and not writes):
@@ -210,9 +215,9 @@ class SlackConnection:
             # Also a server error, or a proxy's 403, may be about what this message says: others are still to be sent.
             may_have_arrived = is_down or (not code and status < 400)
             refused = SlackMessageRefusedError(reason, may_have_arrived=may_have_arrived)
-            return Failure(refused, down_after=LATE if is_down else 0, is_answer=not is_down)
+            return Failure(refused, down_after=CONTENT_LIMIT if is_down else 0, is_answer=not is_down)
         if is_down:
-            return Failure(SlackError(reason), may_repeat=status >= 500, down_after=SOON)
+            return Failure(SlackError(reason), may_repeat=status >= 500, down_after=NETWORK_LIMIT)
         return Failure(SlackDestinationError(reason), is_answer=True)
 
     def _unreachable(self, error: Exception, *, writes: bool) -> Failure:
@@ -224,8 +229,8 @@ class SlackConnection:
         what = "no connection" if unsent or not writes else "the connection broke or took too long"
         reason = f"Slack at {base_url} could not be reached: {what}"
         if unsent or not writes:
-            return Failure(SlackUnavailableError(reason), may_repeat=True, down_after=SOON, down=reason)
-        return Failure(SlackError(reason, may_have_arrived=True), down_after=SOON)
+            return Failure(SlackUnavailableError(reason), may_repeat=True, down_after=NETWORK_LIMIT, down=reason)
+        return Failure(SlackError(reason, may_have_arrived=True), down_after=NETWORK_LIMIT)
 
 
 def _status(error: SlackApiError) -> int:

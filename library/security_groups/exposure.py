@@ -74,7 +74,7 @@ def rule_text(rule: IngressRule | Exposure) -> str:
     return f"{traffic} from {source_text(rule.cidr, rule.prefix_list_id, group_id)}"
 
 
-class Reach(NamedTuple):
+class RuleSource(NamedTuple):
     """One rule and one of its sources.
 
     Attributes:
@@ -104,7 +104,7 @@ class _Left(NamedTuple):
     internet_size: Mapping[int, int]
 
 
-class TrafficPlace:
+class SweepState:
     """Where on the axis the walk is: a stretch within which all traffic is treated alike.
 
     Args:
@@ -121,10 +121,12 @@ class TrafficPlace:
         self._admitted = {4: _Family(), 6: _Family()}
         self._exempting: dict[ExemptionScope, None] = {}
         self.restricted = EMPTY
-        self.undecided: dict[Reach, None] = {}
+        self.undecided: dict[RuleSource, None] = {}
         self._left: _Left | None = None
 
-    def change(self, ended: Iterable[Reach | ExemptionScope], begun: Iterable[Reach | ExemptionScope]) -> None:
+    def change(
+        self, ended: Iterable[RuleSource | ExemptionScope], begun: Iterable[RuleSource | ExemptionScope]
+    ) -> None:
         """Go on to the next stretch, where these are not any more, and these begin to be."""
         scopes = False
         for item in ended:
@@ -163,12 +165,12 @@ class TrafficPlace:
             self._left = _Left(self._all_public - exempt, internet, sizes)
         return self._left
 
-    def exposes(self, reach: Reach) -> bool:
+    def exposes(self, reach: RuleSource) -> bool:
         """Whether a source has a public address."""
         source = reach.source
         return self.public.family(source.version).meets(source.first, source.last)
 
-    def completing(self) -> list[Reach]:
+    def completing(self) -> list[RuleSource]:
         """The sources that have a part in admitting the whole Internet."""
         left = self._not_exempt()
         return [
@@ -184,12 +186,12 @@ class TrafficPlace:
 
 
 def places(
-    reaches: Iterable[Reach],
+    reaches: Iterable[RuleSource],
     scopes: Iterable[ExemptionScope],
     restricted: IntervalSet,
     public: AddressSet,
     internet: AddressSet,
-) -> Iterator[TrafficPlace]:
+) -> Iterator[SweepState]:
     """The places of restricted traffic, in order: one object, which changes with every step.
 
     Args:
@@ -199,8 +201,8 @@ def places(
         public: the addresses that count as public.
         internet: those of them that must be admitted, in one family, to be the whole Internet.
     """
-    place = TrafficPlace(public, internet)
-    items: list[Reach | ExemptionScope] = [*dict.fromkeys(reaches), *dict.fromkeys(scopes)]
+    place = SweepState(public, internet)
+    items: list[RuleSource | ExemptionScope] = [*dict.fromkeys(reaches), *dict.fromkeys(scopes)]
     for stretch in sweep((item, item.traffic) for item in items):
         place.restricted = restricted.within(stretch.first, stretch.last)
         place.change(stretch.ended, stretch.begun)
@@ -217,16 +219,16 @@ class _Family:
 
     def __init__(self) -> None:
         self.addresses = 0
-        self._by_size: dict[int, dict[Network, dict[Reach, None]]] = {}
+        self._by_size: dict[int, dict[Network, dict[RuleSource, None]]] = {}
 
-    def add(self, reach: Reach) -> None:
+    def add(self, reach: RuleSource) -> None:
         networks = self._by_size.setdefault(reach.source.size, {})
         if reach.source not in networks:
             networks[reach.source] = {}
             self.addresses += reach.source.size
         networks[reach.source][reach] = None
 
-    def remove(self, reach: Reach) -> None:
+    def remove(self, reach: RuleSource) -> None:
         networks = self._by_size[reach.source.size]
         del networks[reach.source][reach]
         if not networks[reach.source]:
@@ -237,12 +239,12 @@ class _Family:
         for networks in self._by_size.values():
             yield from networks
 
-    def completing(self, public: IntervalSet, internet: IntervalSet) -> list[Reach]:
+    def completing(self, public: IntervalSet, internet: IntervalSet) -> list[RuleSource]:
         """Those that have a part in admitting the whole Internet.
 
         One has none if all of its public addresses are in sources that are each larger than it.
         """
-        parts: list[Reach] = []
+        parts: list[RuleSource] = []
         larger = EMPTY
         for size in sorted(self._by_size, reverse=True):
             networks = self._by_size[size]
@@ -363,7 +365,7 @@ class Evaluator:
             today: the day in UTC, for exemptions that expire.
         """
         unreadable = list(group.unreadable)
-        reaches: list[Reach] = []
+        reaches: list[RuleSource] = []
         for rule in group.ingress:
             traffic = self._traffic(rule.protocol, rule.from_port, rule.to_port)
             if not traffic.spans or rule.group_id:
@@ -378,7 +380,7 @@ class Evaluator:
                 unreadable.append(f"a {rule.protocol} rule with source {rule.cidr!r:.200}")
                 continue
             reaches.extend(
-                Reach(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id, network, traffic)
+                RuleSource(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id, network, traffic)
                 for network in networks
                 if network is not None
             )
@@ -407,9 +409,9 @@ class Evaluator:
         network = parse_network(cidr)
         return network if self._public.family(network.version).meets(network.first, network.last) else None
 
-    def _judge(self, reaches: tuple[Reach, ...], scopes: tuple[ExemptionScope, ...] = ()) -> tuple[Exposure, ...]:
+    def _judge(self, reaches: tuple[RuleSource, ...], scopes: tuple[ExemptionScope, ...] = ()) -> tuple[Exposure, ...]:
         """The exposures of a group's rules, sorted, with what is exempt taken out."""
-        statuses: dict[Reach, OpenStatus] = {}
+        statuses: dict[RuleSource, OpenStatus] = {}
         for place in self._places(reaches, scopes):
             for reach in [reach for reach in place.undecided if place.exposes(reach)]:
                 statuses.setdefault(reach, "open_partly")
@@ -429,7 +431,7 @@ class Evaluator:
         }
         return tuple(sorted(exposures, key=exposure_order))
 
-    def _openings(self, reaches: tuple[Reach, ...], scopes: tuple[ExemptionScope, ...]) -> tuple[Opening, ...]:
+    def _openings(self, reaches: tuple[RuleSource, ...], scopes: tuple[ExemptionScope, ...]) -> tuple[Opening, ...]:
         """Who may send what, stretch by stretch."""
         return tuple(
             Opening(IntervalSet((span,)), sources, place.internet)
@@ -438,7 +440,7 @@ class Evaluator:
             for span in place.restricted.spans
         )
 
-    def _places(self, reaches: Iterable[Reach], scopes: Iterable[ExemptionScope]) -> Iterator[TrafficPlace]:
+    def _places(self, reaches: Iterable[RuleSource], scopes: Iterable[ExemptionScope]) -> Iterator[SweepState]:
         return places(reaches, scopes, self._restricted, self._public, self._internet)
 
 

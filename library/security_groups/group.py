@@ -69,7 +69,7 @@ class GroupPage(NamedTuple):
     """
 
     groups: tuple[SecurityGroup, ...]
-    nameless: tuple[str, ...] = ()
+    without_id: tuple[str, ...] = ()
 
 
 class ShapeError(HammerError, ValueError):
@@ -79,13 +79,13 @@ class ShapeError(HammerError, ValueError):
 def parse_page(described: Iterable[Mapping[str, Any]]) -> GroupPage:
     """Read `SecurityGroups` of DescribeSecurityGroups' answer."""
     groups: list[SecurityGroup] = []
-    nameless: list[str] = []
+    without_id: list[str] = []
     for raw in described:
         try:
             groups.append(parse_security_group(raw))
         except ShapeError as error:
-            nameless.append(str(error))
-    return GroupPage(tuple(groups), tuple(nameless))
+            without_id.append(str(error))
+    return GroupPage(tuple(groups), tuple(without_id))
 
 
 def parse_security_group(raw: Mapping[str, Any]) -> SecurityGroup:

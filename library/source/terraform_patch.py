@@ -200,10 +200,10 @@ class _Attempt:
             if other is narrowing.source:
                 continue
             node = other.value.node
-            hit = next((each for each in self.narrowings if each.source is other), None)
-            if node is None or (node.items and (hit is None or len(hit.items) < len(node.items))):
+            rules_hit = next((each for each in self.narrowings if each.source is other), None)
+            if node is None or (node.items and (rules_hit is None or len(rules_hit.items) < len(node.items))):
                 return True
-            if hit is not None and any(
+            if rules_hit is not None and any(
                 kind_of_source(each) == LIST_KEYS.index(other.key) for each in self.replacements
             ):
                 return True

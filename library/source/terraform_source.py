@@ -385,12 +385,13 @@ def _patch(
             narrowing = Narrowing(match.rule, match.source, tuple(items.values()), tuple(sorted(pieces)))
             narrowed |= dict.fromkeys(exposures, narrowing)
     ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
-    hit = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
+    rules_hit = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
     rules = [rule for group in groups for rule in group.rules] or search.rules
 
     def admits(rule: TerraformRule, replacement: str) -> bool:
         return any(
-            other is not rule and other.traffic == rule.traffic and _stays(other, replacement, hit) for other in rules
+            other is not rule and other.traffic == rule.traffic and _stays(other, replacement, rules_hit)
+            for other in rules
         )
 
     def taken(rule: TerraformRule) -> set[str]:
@@ -400,14 +401,14 @@ def _patch(
     return patch_terraform(ordered, search.replacements, admits, taken), narrowed
 
 
-def _stays(rule: TerraformRule, replacement: str, hit: set[tuple[str, int]]) -> bool:
+def _stays(rule: TerraformRule, replacement: str, rules_hit: set[tuple[str, int]]) -> bool:
     """Whether a rule that is always there admits a replacement by a literal that is not taken away."""
     if rule.shape == "dynamic" or rule.resource.get("count") is not None or rule.resource.get("for_each") is not None:
         return False
     for source in rule.sources:
         node = source.value.node
         for item in [] if node is None else node.items or [node]:
-            if item.kind != "string" or (source.value.file.path, item.start) in hit:
+            if item.kind != "string" or (source.value.file.path, item.start) in rules_hit:
                 continue
             if any(covers(piece.strip(), replacement) for piece in item.value.split(",")):
                 return True

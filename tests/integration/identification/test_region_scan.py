@@ -115,8 +115,8 @@ def test_regions(aws: EmulatedAws, world: World, here: Any) -> None:
         ),
     ],
 )
-def test_what_was_not_understood(unreadable: dict[str, tuple[str, ...]], nameless: list[str], problem: str) -> None:
-    scan = RegionScan(unreadable=unreadable, nameless=nameless)
+def test_what_was_not_understood(unreadable: dict[str, tuple[str, ...]], without_id: list[str], problem: str) -> None:
+    scan = RegionScan(unreadable=unreadable, without_id=without_id)
     assert scan.problem == problem
-    assert scan.tells_about("sg-99") == (not nameless)
+    assert scan.tells_about("sg-99") == (not without_id)
     assert not unreadable or not scan.tells_about("sg-1")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hammer.listing.controls import controls_broken, exposed_ports
-from hammer.listing.issue import knowledge_of, listed_detection, listed_issue, usual_knowledge
+from hammer.listing.issue import context_of, default_context, listed_detection, listed_issue
 from library.issues.issue import Status, Timestamps
 from library.network.ports import PortSet
 from tests.builders.config_files import config_with, parse
@@ -22,7 +22,7 @@ EXEMPTION = {"group": "sg-1", "expires": "2027-01-01", "reason": "a test", "auth
 
 
 def known(settings: dict[str, Any] | None = None, **files: Any) -> Any:
-    return knowledge_of(parse(config_with(settings or {}), **files), TODAY)
+    return context_of(parse(config_with(settings or {}), **files), TODAY)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_a_detection_is_listed_so_too(whitelisted: bool) -> None:
 
 
 def test_without_a_configuration() -> None:
-    listed = listed_issue(an_issue(details=DETAILS), usual_knowledge(TODAY))
+    listed = listed_issue(an_issue(details=DETAILS), default_context(TODAY))
     assert (listed.account_name, listed.owner, listed.ports, listed.due) == (ACCOUNT, "", ("tcp/22",), None)
-    assert listed_detection(a_detection(tags={"owner": "ana"}), usual_knowledge(TODAY)).owner == "ana"
-    assert listed_detection(a_detection(whitelisted=True), usual_knowledge(TODAY)).exempt_until is None
+    assert listed_detection(a_detection(tags={"owner": "ana"}), default_context(TODAY)).owner == "ana"
+    assert listed_detection(a_detection(whitelisted=True), default_context(TODAY)).exempt_until is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from hammer.formats import Format, render
 from hammer.formats.markdown_format import code
-from hammer.listing.issue import Listing, usual_knowledge
+from hammer.listing.issue import Listing, default_context
 from hammer.planned import Judge, scan_template_file
 from library.jobs.command_line import WrongUsageError
 from library.network.addresses import AddressSet
@@ -47,7 +47,7 @@ Resources:
 def judged(folder: Path, text: str, *parameters: str) -> Listing:
     path = folder / "template.yaml"
     path.write_text(text)
-    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), usual_knowledge(date(2026, 11, 29)))
+    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), default_context(date(2026, 11, 29)))
     return scan_template_file(str(path), parameters, judge, (), NOW)
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from hammer.formats.table_format import severity_cell
-from hammer.listing.issue import listed_issue, usual_knowledge
+from hammer.listing.issue import default_context, listed_issue
 from hammer.status import (
     Facts,
     JobState,
@@ -29,7 +29,7 @@ from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.builders.issues import NOW, an_issue
 
 SEEN = ScanCoverage("1", "eu-west-1", Outcome.COMPLETE, NOW, 1.0, 7, last_complete=NOW)
-KNOWN = usual_knowledge(NOW.date())
+KNOWN = default_context(NOW.date())
 
 
 def facts(*issues: Issue, **other: object) -> Facts:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hammer.listing.issue import Listing, usual_knowledge
+from hammer.listing.issue import Listing, default_context
 from hammer.planned import Judge, scan_plan_file
 from library.jobs.command_line import NotThereError, WrongUsageError
 from library.network.addresses import AddressSet
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 def judged(folder: Path, plan: Any, *groups: str) -> Listing:
     path = folder / "plan.json"
     path.write_text(json.dumps(plan))
-    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), usual_knowledge(date(2026, 11, 29)))
+    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), default_context(date(2026, 11, 29)))
     return scan_plan_file(str(path), judge, groups, NOW)
 
 
@@ -218,5 +218,5 @@ def test_a_group_that_is_not_in_the_plan_is_not_there(tmp_path: Path) -> None:
 def test_a_plan_from_a_shell_that_writes_utf_16_is_read(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_bytes(json.dumps(plan(group(ingress=[rule()]))).encode("utf-16"))
-    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), usual_knowledge(date(2026, 11, 29)))
+    judge = Judge(Evaluator(PortSet.parse([22]), AddressSet()), default_context(date(2026, 11, 29)))
     assert len(scan_plan_file(str(path), judge, (), NOW).issues) == 1

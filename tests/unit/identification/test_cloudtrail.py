@@ -101,8 +101,8 @@ def test_whether_hammer_itself_made_a_call(identity: dict[str, Any], is_own: boo
 
 
 def test_a_host_without_a_role_has_no_session_that_is_its_own() -> None:
-    nameless = OwnRoles(frozenset(), "", "")
-    assert opening_of(parse_call(authorize(SHORT, userIdentity={"type": "Root"})), nameless) is not None
+    without_id = OwnRoles(frozenset(), "", "")
+    assert opening_of(parse_call(authorize(SHORT, userIdentity={"type": "Root"})), without_id) is not None
 
 
 def listed(*rules: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage
 from reporting import group_text
 from reporting.group_text import closing_changed
-from reporting.plan import Channels, News, Remediation, Step, plan, remembered, told_of
+from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of
 from reporting.ticket_facts import Place, TicketFacts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -42,7 +42,7 @@ def issue(verdict: Verdict = Verdict.INTERNET, **other: Any) -> Issue:
 
 def told(at_once: bool, verdict: Verdict = Verdict.INTERNET) -> dict[str, Any]:
     """What a channel keeps that was told of the issue, with or without the promise."""
-    return {"ticket": "SEC-1", **remembered(issue(verdict), closed=False, at_once=at_once)}
+    return {"ticket": "SEC-1", **state_after(issue(verdict), closed=False, at_once=at_once)}
 
 
 NEW = issue(timestamps=Timestamps(BEFORE, BEFORE))
@@ -165,10 +165,10 @@ def test_a_notice_is_taken_back_before_another_date_is_told(
 
 def test_what_was_told_is_kept_only_as_long_as_it_is_true() -> None:
     [step] = plan([NEW], JIRA, ON, NOW)
-    kept = told_of(step, News.NEW, {"ticket": "SEC-1"})
+    kept = state_of(step, News.NEW, {"ticket": "SEC-1"})
     assert kept["at_once"] is True
     [later] = plan([issue(Verdict.BLOCKED, jira_details=kept)], JIRA, ON, NOW)
-    assert "at_once" not in told_of(later, News.CHANGED, kept)
+    assert "at_once" not in state_of(later, News.CHANGED, kept)
 
 
 def test_nobody_is_reminded_of_what_is_closed_at_the_next_run() -> None:

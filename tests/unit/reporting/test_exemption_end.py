@@ -14,7 +14,7 @@ from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from reporting.group_text import exemption_line, with_exemption
-from reporting.plan import Channels, News, Remediation, Step, plan, remembered, told_of
+from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of
 
 END = date(2027, 3, 1)
 MIDNIGHT = datetime(2027, 3, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def test_when_the_end_is_told(days: int, told: str, reminder: str | None) -> Non
 def test_where_the_end_is_told(
     channels: Channels, ticket: bool, expected: tuple[News | None, News | None] | None
 ) -> None:
-    kept = {**remembered(issue(), closed=True), "ticket": "SEC-1"} if ticket else {}
+    kept = {**state_after(issue(), closed=True), "ticket": "SEC-1"} if ticket else {}
     found = steps(issue(jira_details=kept), MIDNIGHT - timedelta(days=3), channels)
     assert [(step.ticket, step.alert) for step in found] == ([] if expected is None else [expected])
 
@@ -93,25 +93,25 @@ def test_the_end_that_counts(exemptions: tuple[Exemption, ...], expires: date | 
     ],
 )
 def test_a_new_occurrence_names_the_exemption_that_ended(identified: datetime, is_named: bool) -> None:
-    kept = remembered(issue(), closed=True)
+    kept = state_after(issue(), closed=True)
     [step] = steps(issue(Status.OPEN, identified, occurrence=2, slack_details=kept), MIDNIGHT + timedelta(days=8))
     assert (step.alert, step.exemption) == (News.FOUND_AGAIN, EXEMPTION if is_named else None)
 
 
 def test_what_is_remembered_of_an_end_keeps_what_was_known() -> None:
-    kept = {**remembered(issue(), closed=True), "ticket": "SEC-1"}
+    kept = {**state_after(issue(), closed=True), "ticket": "SEC-1"}
     given = issue(jira_details=kept)
     [step] = steps(given, MIDNIGHT - timedelta(days=3), BOTH)
-    told = told_of(step, News.EXEMPTION_ENDS, kept)
+    told = state_of(step, News.EXEMPTION_ENDS, kept)
     assert told == {**kept, "exemption_told": "2027-03-01, 3 days"}
     assert steps(replace(given, jira_details=told, slack_details=told), MIDNIGHT - timedelta(days=3), BOTH) == []
 
 
 def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it() -> None:
-    given = issue(slack_details=remembered(issue(Status.OPEN), closed=False))
+    given = issue(slack_details=state_after(issue(Status.OPEN), closed=False))
     [step] = steps(given, MIDNIGHT - timedelta(days=3))
     assert step.alert is News.EXEMPT
-    told = told_of(step, News.EXEMPT, given.slack_details)
+    told = state_of(step, News.EXEMPT, given.slack_details)
     assert steps(replace(given, slack_details=told), MIDNIGHT - timedelta(days=3)) == []
 
 
@@ -188,13 +188,15 @@ def test_an_open_group_is_exempt_in_part_while_an_exemption_counts() -> None:
 
 
 def test_a_channel_keeps_that_a_group_is_exempt_until_it_is_told_otherwise() -> None:
-    told = told_of(
-        steps(issue(slack_details=remembered(issue(), closed=False)), MIDNIGHT - timedelta(days=30))[0], News.EXEMPT, {}
+    told = state_of(
+        steps(issue(slack_details=state_after(issue(), closed=False)), MIDNIGHT - timedelta(days=30))[0],
+        News.EXEMPT,
+        {},
     )
     assert told["exempt"] is True
     [step] = steps(issue(Status.OPEN, slack_details=told), MIDNIGHT)
     assert step.alert is News.FOUND_AGAIN
-    assert "exempt" not in told_of(step, News.FOUND_AGAIN, told)
+    assert "exempt" not in state_of(step, News.FOUND_AGAIN, told)
 
 
 def test_a_hostile_reason_stays_on_its_line() -> None:

@@ -21,17 +21,17 @@ from reporting.exposure_text import ports_cell, share, told_line
 from reporting.group_text import closing_changed, opened_by_text, ticket, verdict_line, with_exemption
 from reporting.plan import (
     Channels,
-    Memory,
+    ChannelState,
     News,
     Remediation,
     Step,
     announced,
     news,
     plan,
-    remembered,
     slack_memory,
+    state_after,
+    state_of,
     ticket_memory,
-    told_of,
 )
 from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.config_files import config_with, parse
@@ -51,7 +51,7 @@ def issue(status: Status = Status.OPEN, reachability: Reachability | None = None
     return replace(Issue("1", "sg-1", status, details, Timestamps(BEFORE, BEFORE)), **changes)
 
 
-TOLD = remembered(issue(), closed=False)
+TOLD = state_after(issue(), closed=False)
 REPORTED = Timestamps(BEFORE, BEFORE, BEFORE)
 EXEMPTION = Exemption("sg-1", expires=BEFORE.date())
 
@@ -103,13 +103,13 @@ def test_what_is_gone_is_closed() -> None:
 def test_what_a_ticket_still_needs(status: Status, still: dict[str, str], channels: Channels, attends: bool) -> None:
     kept = {**TOLD, "ticket": "SEC-1", "still": still}
     given = issue(status, timestamps=REPORTED, jira_details=kept, slack_details=TOLD)
-    assert [step.attend for step in plan([given], channels, OFF, NOW)] == ([True] if attends else [])
+    assert [step.follow_up for step in plan([given], channels, OFF, NOW)] == ([True] if attends else [])
 
 
 def test_a_closed_ticket_and_one_that_is_told_something_needs_nothing_besides() -> None:
     kept = {**TOLD, "ticket": "SEC-1", "still": {"watcher": "ana"}}
-    assert not step_of(issue(Status.RESOLVED, jira_details=kept)).attend
-    assert not step_of(issue(jira_details={**kept, "digest": "another"}, timestamps=REPORTED)).attend
+    assert not step_of(issue(Status.RESOLVED, jira_details=kept)).follow_up
+    assert not step_of(issue(jira_details={**kept, "digest": "another"}, timestamps=REPORTED)).follow_up
 
 
 def test_an_exemption_that_ended_is_named_where_the_occurrence_is_reported_first() -> None:
@@ -121,7 +121,7 @@ def test_an_exemption_that_ended_is_named_where_the_occurrence_is_reported_first
 
 def test_that_a_ticket_was_told_otherwise_is_said_of_it() -> None:
     given = issue(reachability=JUDGED, timestamps=REPORTED)
-    given = replace(given, jira_details={**remembered(given, closed=False), "ticket": "SEC-1"})
+    given = replace(given, jira_details={**state_after(given, closed=False), "ticket": "SEC-1"})
     step = step_of(given, JIRA, AT_ONCE)
     assert (step.ticket, step.closing_is_news, step.at_once, step.notice) == (News.CLOSING, True, True, True)
     assert not step_of(issue(reachability=JUDGED), JIRA, AT_ONCE).closing_is_news
@@ -138,12 +138,12 @@ def test_what_slack_alone_hears_is_no_news_for_a_ticket() -> None:
     ("kept", "on_paper", "memory"),
     [
         pytest.param({}, False, None, id="nothing"),
-        pytest.param({"ticket": "SEC-1"}, False, Memory(), id="a ticket of other tooling"),
-        pytest.param({"ticket": "SEC-1", "console": 1}, False, Memory(closed=True), id="a ticket before the console"),
-        pytest.param({"ticket": "SEC-1", "console": 2}, False, Memory(), id="the console before the ticket"),
-        pytest.param({"ticket": "SEC-1", "console": 1}, True, Memory(), id="the console is asked"),
+        pytest.param({"ticket": "SEC-1"}, False, ChannelState(), id="a ticket of other tooling"),
+        pytest.param({"ticket": "SEC-1", "console": 1}, False, ChannelState(closed=True), id="a ticket before it"),
+        pytest.param({"ticket": "SEC-1", "console": 2}, False, ChannelState(), id="the console before the ticket"),
+        pytest.param({"ticket": "SEC-1", "console": 1}, True, ChannelState(), id="the console is asked"),
         pytest.param({"console": 1}, False, None, id="the console alone"),
-        pytest.param({"digest": "d"}, True, Memory(digest="d"), id="told on the console"),
+        pytest.param({"digest": "d"}, True, ChannelState(digest="d"), id="told on the console"),
         pytest.param({"digest": "d"}, False, None, id="told on the console, and tickets are asked"),
         pytest.param({"intent": {}}, False, None, id="no intent"),
         pytest.param({"intent": {"news": "new"}}, False, None, id="an intent for an open issue"),
@@ -151,26 +151,26 @@ def test_what_slack_alone_hears_is_no_news_for_a_ticket() -> None:
             {"ticket": "SEC-1", "occurrence": 3, "closed": True, "digest": "d", "verdict": "blocked",
              "severity": "low", "at_once": True},
             False,
-            Memory(3, True, "d", "blocked", "low", True),
+            ChannelState(3, True, "d", "blocked", "low", True),
             id="all of it",
         ),
     ],
 )  # fmt: skip
-def test_what_a_ticket_says(kept: dict[str, Any], on_paper: bool, memory: Memory | None) -> None:
+def test_what_a_ticket_says(kept: dict[str, Any], on_paper: bool, memory: ChannelState | None) -> None:
     assert ticket_memory(issue(jira_details=kept), on_paper=on_paper) == memory
 
 
 def test_a_run_that_was_killed_may_have_filed_a_ticket_that_is_to_be_closed() -> None:
     given = issue(Status.RESOLVED, jira_details={"intent": {"news": "new"}}, occurrence=4)
-    assert ticket_memory(given) == Memory(4)
-    assert ticket_memory(issue(timestamps=REPORTED), on_paper=True) == Memory()
-    assert slack_memory(issue(slack_details={"digest": "d", "verdict": ""})) == Memory(digest="d", verdict="")
+    assert ticket_memory(given) == ChannelState(4)
+    assert ticket_memory(issue(timestamps=REPORTED), on_paper=True) == ChannelState()
+    assert slack_memory(issue(slack_details={"digest": "d", "verdict": ""})) == ChannelState(digest="d", verdict="")
     assert slack_memory(issue(slack_details={"occurrence": 1})) is None
 
 
 def test_what_is_remembered() -> None:
     two = replace(issue(reachability=JUDGED).details, perms=(SSH, SSH._replace(cidr="::/0")))
-    assert remembered(issue(reachability=JUDGED, details=two), closed=True, at_once=True) == {
+    assert state_after(issue(reachability=JUDGED, details=two), closed=True, at_once=True) == {
         "occurrence": 1,
         "closed": True,
         "digest": "862c17503a2ae3c5",
@@ -178,7 +178,7 @@ def test_what_is_remembered() -> None:
         "severity": "critical",
         "at_once": True,
     }
-    assert remembered(issue(), closed=False) == {
+    assert state_after(issue(), closed=False) == {
         "occurrence": 1,
         "closed": False,
         "digest": TOLD["digest"],
@@ -190,18 +190,18 @@ def test_what_is_remembered() -> None:
 @pytest.mark.parametrize(
     ("reachability", "memory", "is_news"),
     [
-        pytest.param(None, Memory(verdict="", severity="high"), False, id="as it was"),
-        pytest.param(None, Memory(), False, id="nobody knew the severity, which follows from the status"),
-        pytest.param(None, Memory(severity="low"), True, id="another severity"),
-        pytest.param(JUDGED, Memory(verdict="internet", severity="critical"), False, id="the same verdict"),
-        pytest.param(JUDGED, Memory(verdict="blocked", severity="critical"), True, id="another verdict alone"),
-        pytest.param(JUDGED, Memory(verdict="", severity="critical"), False, id="judged for the first time"),
-        pytest.param(JUDGED, Memory(verdict="internet", severity="high"), True, id="another severity alone"),
-        pytest.param(JUDGED, Memory(), True, id="judged, and worse than the status tells"),
-        pytest.param(None, Memory(verdict="internet", severity="high"), True, id="not judged any more"),
+        pytest.param(None, ChannelState(verdict="", severity="high"), False, id="as it was"),
+        pytest.param(None, ChannelState(), False, id="nobody knew the severity, which follows from the status"),
+        pytest.param(None, ChannelState(severity="low"), True, id="another severity"),
+        pytest.param(JUDGED, ChannelState(verdict="internet", severity="critical"), False, id="the same verdict"),
+        pytest.param(JUDGED, ChannelState(verdict="blocked", severity="critical"), True, id="another verdict alone"),
+        pytest.param(JUDGED, ChannelState(verdict="", severity="critical"), False, id="judged for the first time"),
+        pytest.param(JUDGED, ChannelState(verdict="internet", severity="high"), True, id="another severity alone"),
+        pytest.param(JUDGED, ChannelState(), True, id="judged, and worse than the status tells"),
+        pytest.param(None, ChannelState(verdict="internet", severity="high"), True, id="not judged any more"),
     ],
 )
-def test_whether_reachability_is_news(reachability: Reachability | None, memory: Memory, is_news: bool) -> None:
+def test_whether_reachability_is_news(reachability: Reachability | None, memory: ChannelState, is_news: bool) -> None:
     given = issue(reachability=reachability)
     known = replace(memory, digest=TOLD["digest"], occurrence=1)
     assert news(given, known) == (News.CHANGED if is_news else None)
@@ -338,7 +338,7 @@ def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
 def test_what_is_told_of_an_end_keeps_the_memory_of_one_told_before() -> None:
     given = issue()
     kept = {"exemption_told": "2026-01-01, 3 days"}
-    assert told_of(step_of(given), News.NEW, kept) == {**kept, **remembered(given, closed=False)}
+    assert state_of(step_of(given), News.NEW, kept) == {**kept, **state_after(given, closed=False)}
 
 
 def test_a_group_that_is_opened_again_and_again_and_nobody_knows_by_whom() -> None:

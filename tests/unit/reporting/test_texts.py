@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hammer.explain import summary_section
 from hammer.formats.asff_format import title
-from hammer.listing.issue import listed_issue, usual_knowledge
+from hammer.listing.issue import default_context, listed_issue
 from identification.reachability.verdict import Judge
 from library.documents.document import plain_text
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
@@ -74,7 +74,7 @@ def texts(issue: Issue) -> dict[str, str]:
         "ticket": "\n\n".join(plain_text(ticket(issue, facts)).split("\n\n")[:4]),
         "slack": "\n".join((said.text, *said.details)),
         "explain": " ".join(" ".join(summary_section(detection, PORTS)).split()),
-        "asff": title(listed_issue(issue, usual_knowledge(NOW.date()))),
+        "asff": title(listed_issue(issue, default_context(NOW.date()))),
         "paths": " ".join(path.text for path in issue.details.reachability.paths) if issue.details.reachability else "",
     }
 

@@ -8,7 +8,7 @@ import pytest
 
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exposure import Exposure
-from reporting.plan import Channels, News, Remediation, plan, remembered
+from reporting.plan import Channels, News, Remediation, plan, state_after
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
@@ -23,8 +23,8 @@ def issue(status: Status = Status.OPEN, *perms: Exposure, **changes: Any) -> Iss
     return replace(Issue("1", "sg-1", status, details, Timestamps(NOW, NOW)), **changes)
 
 
-TOLD = remembered(issue(), closed=False)
-OVER = remembered(issue(), closed=True)
+TOLD = state_after(issue(), closed=False)
+OVER = state_after(issue(), closed=True)
 TICKET = {**TOLD, "ticket": "SEC-1"}
 CLOSED = {**OVER, "ticket": "SEC-1"}
 REPORTED = Timestamps(NOW, NOW, NOW)

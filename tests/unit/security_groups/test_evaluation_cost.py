@@ -38,9 +38,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, counting)
 
     for owner, name in (
-        (exposure.TrafficPlace, "change"),
-        (exposure.TrafficPlace, "exposes"),
-        (exposure.TrafficPlace, "completing"),
+        (exposure.SweepState, "change"),
+        (exposure.SweepState, "exposes"),
+        (exposure.SweepState, "completing"),
         (IntervalSet, "covers"),
         (IntervalSet, "__or__"),
         (IntervalSet, "__sub__"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from library.jobs.run import operator
+from library.jobs.run import run_by
 
 ARN = "arn:aws:sts::123456789012:assumed-role/Security/ana@example.com"
 
@@ -27,14 +27,14 @@ PEOPLE: dict[str, tuple[Mapping[str, str], str, str]] = {
 
 @pytest.mark.parametrize(("environment", "login", "who"), PEOPLE.values(), ids=PEOPLE)
 def test_a_person_or_else_whose_credentials_they_are(environment: Mapping[str, str], login: str, who: str) -> None:
-    assert operator(environment, login, lambda: ARN) == who
+    assert run_by(environment, login, lambda: ARN) == who
 
 
 def test_aws_is_asked_only_where_no_person_is_known() -> None:
     def caller() -> str:
         raise AssertionError
 
-    assert operator({}, "bo", caller) == "bo"
+    assert run_by({}, "bo", caller) == "bo"
 
 
 @pytest.mark.parametrize(("login", "who"), [("root", "root"), ("", "somebody")])
@@ -42,4 +42,4 @@ def test_the_account_and_the_machine_where_aws_does_not_tell(login: str, who: st
     def caller() -> str:
         raise NoCredentialsError
 
-    assert operator({}, login, caller) == f"{who}@{socket.gethostname()}"
+    assert run_by({}, login, caller) == f"{who}@{socket.gethostname()}"
