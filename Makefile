@@ -4,7 +4,7 @@
 .POSIX:
 .SUFFIXES:
 .PHONY: help demo soak test check check-deployment check-policies check-oldest-sdk format docs site mutants bench lock package clean venv venv-browser \
-	venv-deployment venv-dynalite
+	venv-deployment venv-dynalite pictures
 
 PYTHON = python3
 VENV = .venv
@@ -50,6 +50,7 @@ help:
 	@echo 'make check    lint, format, types, import contracts, dead code, dependencies'
 	@echo 'make format   format the code, and mend what the linter can mend'
 	@echo 'make docs     write the generated parts of the documents and the JSON Schemas anew'
+	@echo 'make pictures  the pictures in the documents, taken of the pages with Chromium'
 	@echo 'make site     the documentation site, in site/ (its links are checked)'
 	@echo 'make mutants  changes in the pure modules that no test notices (options: MUTANTS_OPTIONS="--diff network issues")'
 	@echo 'make check-deployment  checkov over the Terraform and CloudFormation code (250 MB the first time)'
@@ -89,6 +90,9 @@ docs: $(STAMP)
 	$(BIN)/python -m library.config.schema
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.terraform_readme
+
+pictures: $(STAMP)
+	@$(BIN)/python -m tests.pictures
 
 site: $(SITE_VENV)/.stamp
 	@NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/mkdocs build --strict --quiet

@@ -70,7 +70,7 @@ def build_wheel(folder: Path) -> Path:
     )
     if done.returncode:
         raise PackageError(f"the wheel could not be built:\n{done.stderr.strip()}")
-    (wheel,) = folder.glob("hammer-*.whl")
+    (wheel,) = folder.glob("hammer_security_groups-*.whl")
     return wheel
 
 

@@ -1,19 +1,17 @@
-"""`hammer`: one door to every job. A job is imported only when it is run."""
+"""`hammer`: one door to every job. A job is imported only when it is run.
+
+Next to nothing is imported before `main` runs: Ctrl-C may come at any time, and is answered with one line.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from inspect import getdoc
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
-
-import hammer._private_packages  # noqa: F401 - first: it makes `library` importable
-from hammer import __version__
-from hammer.extras import ANY_ARGUMENTS, missing_extra, not_installed
-from library.jobs.command_line import Command, run
+if TYPE_CHECKING:
+    import typer
 
 # Each module has `command`, which `python -m` of that module runs as well.
 _COMMANDS = {
@@ -22,6 +20,7 @@ _COMMANDS = {
     "issues": "hammer.issues",
     "explain": "hammer.explain",
     "source": "hammer.source",
+    "init": "hammer.init",
     "check-config": "hammer.check_config",
     "identify": "hammer.identify",
     "bootstrap": "hammer.bootstrap",
@@ -39,52 +38,22 @@ _COMMANDS = {
 }
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"hammer {__version__}")
-        raise typer.Exit
-
-
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    pass
-
-
-def _first_paragraph(command: Callable[..., None]) -> str:
-    """What the list of commands says of one: without this, the first sentence, cut to what fits on a line."""
-    return (getdoc(command) or "").partition("\n\n")[0].replace("\n", " ")
-
-
 def application(arguments: Sequence[str]) -> typer.Typer:
     """The program with the commands that these arguments name, or with all of them where they name none."""
-    app = typer.Typer(
-        help="Finds security groups that let the Internet reach restricted ports, reports them and closes them.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-    # With a callback typer keeps the command's name as an argument even where there is only one command.
-    app.callback()(_options)
-    for name in [name for name in _COMMANDS if name in arguments] or _COMMANDS:
-        if extra := missing_extra(name):
-            app.command(name, context_settings=ANY_ARGUMENTS)(not_installed(name, extra))
-        else:
-            command = import_module(_COMMANDS[name]).command
-            app.command(name, cls=Command, short_help=_first_paragraph(command))(command)
-    return app
+    from hammer.application import build
+
+    return build(_COMMANDS, arguments)
 
 
 def main() -> None:
     """Run the command line."""
+    try:
+        from hammer.application import start
 
-    def program() -> None:
-        application(sys.argv[1:])()
-
-    # Ctrl-C may come while the commands are imported, too.
-    run(program)
+        start(_COMMANDS, sys.argv[1:])
+    except KeyboardInterrupt:  # while something is imported: whatever runs a command answers it itself
+        print("hammer: interrupted", file=sys.stderr)
+        os._exit(130)
 
 
 if __name__ == "__main__":

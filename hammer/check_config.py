@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from typing import Any
 
 import typer
 
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
 from library.config.models import EVERY_ACCOUNT, Aws
 from library.documents.text import printable
-from library.jobs.command_line import ConfigOption, Exit, application, run
+from library.jobs.command_line import ConfigOption, Exit, application, aws_regions, run
 from library.network.addresses import INTERNET, AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, port_range
@@ -53,6 +55,9 @@ def summary(config: Configuration, today: date) -> str:
     return "\n".join(f"{label:{_LABEL_WIDTH}}{printable(text)}" for label, text in _rows(config, today))
 
 
+_CHANNEL = re.compile(r"#|[CG][A-Z0-9]{8,}\Z")  # by its name, or by its id
+
+
 def warnings(config: Configuration, today: date) -> Iterator[str]:
     """What is allowed, but hardly meant."""
     check = config.secgrp_unrestricted_access
@@ -64,6 +69,15 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "jira is enabled, but jira.server is empty"
     elif config.jira.enabled and (accounts := _without_project(config)):
         yield f"jira is enabled, but ticket_owners names no jira_project for {accounts}: no ticket can be filed there"
+    if config.slack.enabled and not _CHANNEL.match(config.slack.default_channel):
+        channel = printable(config.slack.default_channel)
+        yield f'slack.default_channel "{channel}" is taken for a person: a channel is written "#{channel}"'
+    if bool(config.publishing.email_from) != bool(config.publishing.email_to):
+        yield "publishing.email_from and publishing.email_to belong together: with one alone no e-mail is sent"
+    known = aws_regions()
+    for region in _regions_named(config):
+        if region not in known:
+            yield f"{region} is no region that this version of the AWS SDK knows"
     if check.remediation and not config.aws.s3_backup_bucket:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
     if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
@@ -88,6 +102,13 @@ def _decision_warnings(config: Configuration) -> Iterator[str]:
         yield "decisions.enabled is true, but neither slack nor jira.decisions is on: only hammer decide decides"
     if decisions.enabled and not decisions.exempt_days:
         yield "decisions.exempt_days is 0: nobody can exempt anything"
+
+
+def _regions_named(config: Configuration) -> list[str]:
+    """Every region that the configuration names, once. `aws.regions` may be one list, or a list for each account."""
+    regions: Any = config.aws.regions or ()
+    lists = regions.values() if isinstance(regions, Mapping) else [regions]
+    return list(dict.fromkeys((config.aws.region, *(region for each in lists for region in each))))
 
 
 def _account_warnings(config: Configuration) -> Iterator[str]:

@@ -46,14 +46,17 @@ from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups
 from remediation.group_state import read_details
 from reporting import create_security_groups_tickets
+from reporting.group_text import verdict_words
 
 _BUCKET = "hammer-demo-backups"
 _QUEUE = "hammer-demo-describe-security-groups"
-_END_OF_THE_BEGINNING = "What to do\n"
-_ID = re.compile(r"\b(sg|vpc)-[0-9a-f]+")  # other in each performance
+_END_OF_THE_BEGINNING = "What is open, and to whom\n"
+_ID = re.compile(r"\b(sg|vpc|i|igw|rtb|acl|eni|subnet)-[0-9a-f]+")  # other in each performance
+_PAGE = re.compile(r"(https://[\w.-]+/)\S+")  # too long for a line
+_ADDRESS = re.compile(r"\b54(?:\.\d+){3}\b")  # the same
 # Only the date on which the shown ticket says that its group will be closed.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
-_WIDTH = 110  # of the tables, so that they look alike everywhere
+_WIDTH = 80  # as terminals begin, so that it looks alike everywhere
 
 
 def command(
@@ -111,23 +114,31 @@ class Demo:
 
     def play(self) -> None:
         """Set the scene and go through the pipeline's steps, each with a table of what came of it."""
-        self._set_the_scene()
-        self._heading("Find: the schedule starts one Lambda, which sends the other to every account and region")
+        with _doing("starting an embedded AWS and making its accounts' security groups"):
+            self._set_the_scene()
+        self._tell_the_scene()
+        self._heading("Find: one Lambda sends another to every account and region")
         self._identify()
         self._show_found()
-        self._heading("Report: each new issue once, as its ticket would be filed (JIRA and Slack are off)")
-        self._show_reported(self._run_job(create_security_groups_tickets.command))
+        self._heading("Who can connect: rules allow; the network decides")
+        self._show_verdicts()
+        self._heading("Report: each new issue once, as its ticket would be filed")
+        with _doing("writing the tickets"):
+            printed = self._run_job(create_security_groups_tickets.command)
+        self._show_reported(printed)
         self._heading("Nobody acts, and the retention period passes")
         before = self._shown_rules()
         self._let_time_pass()
-        self._heading("Remediate: what is due is backed up, replaced by RFC 1918 ranges, and looked at again")
-        self._run_job(lambda: clean_security_groups.command(batch=True))
+        self._heading("Remediate: back up what is due, close it, look again")
+        with _doing("saving and changing each group, and looking at it again"):
+            self._run_job(lambda: clean_security_groups.command(batch=True))
         self._show_remediated()
         self._heading(f"One of them: the rules of {demo_world.SHOWN_GROUP} before and after")
         self._show_rules(before, self._shown_rules())
         self._heading("Find again, and report again")
         self._identify()
-        self._run_job(create_security_groups_tickets.command)
+        with _doing("closing the tickets"):
+            self._run_job(create_security_groups_tickets.command)
         self._summarize()
 
     def open_again(self) -> None:
@@ -158,14 +169,21 @@ class Demo:
         sns.subscribe(
             TopicArn=topic_arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{aws.region}:{aws.main_account_id}:{_QUEUE}"
         )
+
+    def _tell_the_scene(self) -> None:
         self._console.print(
-            f"An embedded AWS with {len(demo_world.ACCOUNTS)} accounts, {len(demo_world.REGIONS)} regions, "
-            f"{self._world.groups} security groups with {self._world.rules} ingress rules:\n"
-            f"{self._world.templates} groups from public CloudFormation templates, and {self._world.traps} traps; "
-            "besides, every VPC's default group."
+            f"An embedded AWS: {len(demo_world.ACCOUNTS)} accounts, {len(demo_world.REGIONS)} regions, "
+            f"{self._world.groups} security groups with {self._world.rules}\n"
+            f"ingress rules. {self._world.templates} groups are from public CloudFormation templates, and "
+            f"{self._world.traps} are\ntraps. Every VPC has its default group, too."
         )
 
     def _identify(self) -> None:
+        targets = len(demo_world.ACCOUNTS) * len(demo_world.REGIONS)
+        with _doing(f"reading and judging {targets} regions of {len(demo_world.ACCOUNTS)} accounts"):
+            self._scan()
+
+    def _scan(self) -> None:
         """The schedule's tick, and SNS handing every message on."""
         initiate_security_groups.lambda_handler({"source": "aws.events"}, None)
         sqs = self._sessions.client("sqs")
@@ -190,7 +208,7 @@ class Demo:
         ]
 
     def _show_found(self) -> None:
-        table = _new_table("account", "region", "groups", "open completely", "open partly", "whitelisted")
+        table = _new_table("account", "region", "groups", "open completely", "open partly", "exempt")
         issues = self._issues()
         for account_id, name in demo_world.ACCOUNTS.items():
             for seen in sorted(
@@ -199,11 +217,21 @@ class Demo:
                 here = [i for i in issues if (i.account_id, i.details.region) == (account_id, seen.region)]
                 count = Counter(i.status if i.status is Status.WHITELISTED else i.details.status for i in here)
                 table.add_row(
-                    f"{account_id} {name}",
+                    name,
                     seen.region,
                     str(seen.groups),
                     *(str(count[kind] or "-") for kind in ("open_completely", "open_partly", Status.WHITELISTED)),
                 )
+        self._console.print(table)
+
+    def _show_verdicts(self) -> None:
+        table = _new_table("group", "severity", "what Hammer sees")
+        issues = {issue.details.name: issue for issue in self._issues(Status.OPEN)}
+        for name in demo_world.VERDICTS_SHOWN:
+            details = issues[name].details
+            path = next(iter(details.reachability.paths), None) if details.reachability else None
+            way = f"\nInternet > {' > '.join(path.through)}" if path and path.through else ""
+            table.add_row(name, str(details.severity), _without_ids(f"{verdict_words(details)}{way}"))
         self._console.print(table)
 
     def _show_reported(self, printed: str) -> None:
@@ -213,17 +241,14 @@ class Demo:
             table.add_row(owner, str(count))
         self._console.print(table)
         self._console.print("One of the tickets begins like this:\n")
-        tickets = printed.split("\nnew: ")
-        shown = next(ticket for ticket in tickets if demo_world.SHOWN_GROUP in ticket.splitlines()[0])
+        tickets = f"\n{printed}".split("\nnew: ")
+        shown = next(ticket for ticket in tickets if f'"{demo_world.SHOWN_GROUP}"' in ticket.partition("\n")[0])
         beginning, *_ = shown.partition(_END_OF_THE_BEGINNING)
-        for line in _TIME.sub("(21 days from now)", _ID.sub(r"\1-…", beginning)).rstrip().splitlines():
-            for part in wrap(
-                line, _WIDTH - 4, drop_whitespace=False, break_long_words=False, break_on_hyphens=False
-            ) or [""]:
+        for line in _TIME.sub("(21 days from now)", _without_ids(beginning)).rstrip().splitlines():
+            indent = " " * (len(line) - len(line.lstrip(" *")))
+            for part in wrap(line, _WIDTH - 4, subsequent_indent=indent, break_on_hyphens=False) or [""]:
                 self._console.print(f"  | {part}".rstrip(), markup=False)
-        self._console.print(
-            "\nand goes on with how to fix it, how to ask for an exemption, and how to restore the group."
-        )
+        self._console.print("\nand goes on with the rules, each path, and commands that fix and restore it.")
 
     def _let_time_pass(self) -> None:
         days = self._config.secgrp_unrestricted_access.remediation_retention_period
@@ -231,7 +256,7 @@ class Demo:
         reported = [issue for issue in self._issues(Status.OPEN) if issue.timestamps.reported]
         for issue in reported:
             _set_back(self._table, issue, then)
-        self._console.print(f"{len(reported)} issues were reported {days} days ago, says the table now.")
+        self._console.print(f"{len(reported)} issues: the table now says that they were reported {days} days ago.")
 
     def _show_remediated(self) -> None:
         table = _new_table("account", "groups changed", "rules revoked", "rules added", "backups in S3")
@@ -239,7 +264,7 @@ class Demo:
             changed = [i for i in self._table.with_status(account_id, Status.OPEN) if i.timestamps.remediated]
             entries = [entry for issue in changed if (entry := read_details(self._table, issue).entry)]
             table.add_row(
-                f"{account_id} {name}",
+                name,
                 str(len(changed)),
                 str(sum(len(entry.closed) for entry in entries)),
                 str(sum(len(entry.added) for entry in entries)),
@@ -278,17 +303,33 @@ class Demo:
         remediated = sum(1 for issue in issues if issue.timestamps.remediated)
         self._console.print(
             f"Found {found} of {self._world.groups} groups open to the Internet, and {count[Status.WHITELISTED]} "
-            f"exempt by the whitelist.\n"
+            f"more that are exempt.\n"
             f"Reported {found} and, after {self._config.secgrp_unrestricted_access.remediation_retention_period} days, "
             f"remediated {remediated}, each with a backup in S3.\n"
             f"Looked again: {count[Status.OPEN]} are still open, {count[Status.RESOLVED] + count[Status.CLOSED]} "
-            f"resolved, {count[Status.CLOSED]} of their tickets closed.\n"
+            f"are safe.\n"
         )
-        self._console.print("Where to go from here: `hammer scan` looks at your own account, and changes nothing.")
+        self._console.print("Next: `hammer scan` looks at your own account, and changes nothing.")
 
     def _heading(self, text: str) -> None:
         self._step += 1
         self._console.print(f"\n[bold]{self._step}. {text}[/]\n")
+
+
+@contextmanager
+def _doing(text: str) -> Iterator[None]:
+    """Say on standard error what takes a while, and on a terminal that it goes on."""
+    if not sys.stderr.isatty():
+        print(f"… {text}", file=sys.stderr)
+        yield
+        return
+    with Console(stderr=True).status(f"{text} …"):
+        yield
+
+
+def _without_ids(text: str) -> str:
+    """A text without what is another in each performance."""
+    return _ADDRESS.sub("54.…", _ID.sub(r"\1-…", _PAGE.sub(r"\1…", text)))
 
 
 def _set_back(table: IssueTable, issue: Issue, reported: datetime) -> None:
@@ -300,13 +341,17 @@ def _set_back(table: IssueTable, issue: Issue, reported: datetime) -> None:
 def _new_table(*headings: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        number = heading.startswith(("groups", "open", "white", "new", "rules", "backups"))
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        number = heading.startswith(("groups", "open", "exempt", "new", "rules", "backups"))
+        wraps = heading in ("description", "what Hammer sees")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=not wraps)
     return table
 
 
 def _how_to_use(aws: EmbeddedAws, folder: Path) -> str:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in aws.environment(demo_world.REGIONS[0]).items()]
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        lines.insert(0, f"export PATH={shlex.quote(programs)}:$PATH")
     return "\n".join(
         [
             "Meanwhile somebody opened three groups again, and one of them is due.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from library.aws.session import Sessions
 
 MAIN_ACCOUNT = "123456789012"  # the account that moto gives to whoever has not assumed a role
-ACCOUNTS = {MAIN_ACCOUNT: "master", "210987654321": "shop", "321098765432": "data"}
+ACCOUNTS = {MAIN_ACCOUNT: "main", "210987654321": "shop", "321098765432": "data"}
 REGIONS = ("eu-west-1", "us-east-1")
 SHOWN_GROUP = "bastion"  # the trap whose rules the demo shows before and after
+VERDICTS_SHOWN = ("bastion", "every-port", "by-prefix-list", "ipv6-only")
+"""The traps of which the demo shows who can connect: public, behind a network ACL, internal, unused."""
+
 
 GROUPS_FILE = Path(__file__).parent / "data" / "security-groups.jsonl"
 
@@ -102,9 +105,14 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
             prefix_list_id = _prefix_list(client)
             groups += [(name, permissions, "ana") for name, permissions in _traps(prefix_list_id).items()]
         ids = {name: _create_group(client, vpc_id, name, permissions, owner) for name, permissions, owner in groups}
-        client.run_instances(
-            ImageId=_IMAGE, MinCount=1, MaxCount=1, SubnetId=subnet_id, SecurityGroupIds=list(ids.values())[:2]
-        )
+        _run_instance(client, subnet_id, list(ids.values())[:2], "app")
+        if with_traps:
+            _open_to_the_internet(client, vpc_id, subnet_id)
+            guarded = client.create_subnet(VpcId=vpc_id, CidrBlock="10.20.1.0/24")["Subnet"]["SubnetId"]
+            _guard(client, vpc_id, guarded)
+            _run_instance(client, subnet_id, [ids["bastion"]], "bastion-1", public=True)
+            _run_instance(client, guarded, [ids["every-port"]], "batch-1", public=True)
+            _run_instance(client, subnet_id, [ids["by-prefix-list"]], "database-1")
         rules = sum(_count(permissions) for _, permissions, _ in groups)
         return rules, whitelist(vpc_id, ids[_EXEMPT[0]]) if with_traps else None
 
@@ -115,6 +123,61 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
         groups=len(templates) + traps, templates=len(templates), traps=traps, rules=sum(rules for rules, _ in made)
     )
     return world, next(exempt for _, exempt in made if exempt)
+
+
+def _open_to_the_internet(client: EC2Client, vpc_id: str, subnet_id: str) -> None:
+    """An internet gateway, and a route to it from a subnet."""
+    gateway = client.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    client.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc_id)
+    table = client.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["RouteTables"][0][
+        "RouteTableId"
+    ]
+    client.associate_route_table(RouteTableId=table, SubnetId=subnet_id)
+    client.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+
+
+def _guard(client: EC2Client, vpc_id: str, subnet_id: str) -> None:
+    """A network ACL for a subnet that lets private addresses in only."""
+    acl_id = client.create_network_acl(VpcId=vpc_id)["NetworkAcl"]["NetworkAclId"]
+    for number, action, cidr, egress in (
+        (100, "allow", "10.0.0.0/8", False),
+        (200, "deny", "0.0.0.0/0", False),
+        (100, "allow", "0.0.0.0/0", True),
+    ):
+        client.create_network_acl_entry(
+            NetworkAclId=acl_id,
+            RuleNumber=number,
+            Protocol="-1",
+            RuleAction=action,  # type: ignore[arg-type]
+            Egress=egress,
+            CidrBlock=cidr,
+        )
+    found = client.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [subnet_id]}])
+    association = next(
+        each["NetworkAclAssociationId"]
+        for each in found["NetworkAcls"][0]["Associations"]
+        if each["SubnetId"] == subnet_id
+    )
+    client.replace_network_acl_association(AssociationId=association, NetworkAclId=acl_id)
+
+
+def _run_instance(
+    client: EC2Client, subnet_id: str, group_ids: Sequence[str], name: str, *, public: bool = False
+) -> None:
+    client.run_instances(
+        ImageId=_IMAGE,
+        MinCount=1,
+        MaxCount=1,
+        NetworkInterfaces=[
+            {
+                "DeviceIndex": 0,
+                "SubnetId": subnet_id,
+                "Groups": list(group_ids),
+                "AssociatePublicIpAddress": public,
+            }
+        ],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
+    )
 
 
 def open_again(sessions: Sessions) -> None:

@@ -32,7 +32,7 @@ from library.config.loader import with_organization
 from library.config.models import remediation_terms
 from library.documents.text import printable
 from library.issues.change_news import not_done
-from library.issues.issue import Issue
+from library.issues.issue import Issue, Status, Timestamps
 from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
 from library.issues.schedule import SkipReason, remediation_schedule
@@ -42,15 +42,18 @@ from library.jobs.command_line import (
     ConfigOption,
     Exit,
     NotThereError,
+    WrongUsageError,
+    accounts_named,
     application,
+    place_of_group,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_regions,
     run,
 )
 from library.network.addresses import parse_network
-from library.network.ports import PortSet, protocol_name
+from library.network.ports import ALL_WITHOUT_PORTS, PortSet, protocol_name, traffic_of, traffic_of_ports
 from library.notifications.owners import destinations, discover
+from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator, Exposure, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
@@ -67,9 +70,11 @@ from remediation.eligibility import Refusal, policy_for, policy_of, why_not_at_o
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
 from remediation.proof import begun_for, read_group_before
-from reporting.exposure_text import restricted_ports, share
+from reporting.exposure_text import revoke_commands, share
+from reporting.group_text import verdict_words
 
 WIDTH = 80
+_PORTS_NAMED = 100
 Lines = list[str]
 
 
@@ -87,6 +92,25 @@ def heading_section(group: SecurityGroup, account_name: str, account_id: str, re
     return _wrapped(f"{group.group_id} {group.name!r} in {account}, {region}, {group.vpc_id}", "")
 
 
+def summary_section(detection: Detection | None, restricted: PortSet) -> Lines:
+    """How bad it is, what the rules allow, and whether somebody can connect."""
+    if detection is None:
+        return []
+    details = detection.details
+    allows = f"The rules allow {allowed_sentence(clauses(details.perms, restricted))}."
+    words = verdict_words(details) or "whether somebody can connect was not judged"
+    exempt = " Exempt." if detection.whitelisted else ""
+    return _wrapped(f"{details.severity}: {words}.{exempt} {allows}", "")
+
+
+def fix_section(group_id: str, detection: Detection | None) -> Lines:
+    """The commands that close it, a line each, so that they can be pasted."""
+    if detection is None or detection.whitelisted:
+        return []
+    issue = Issue(detection.account_id, group_id, Status.OPEN, detection.details, Timestamps())
+    return ["Fix, with the AWS command line", *(f"  {command}" for command in revoke_commands(issue))]
+
+
 def rules_section(group: SecurityGroup, detection: Detection | None, restricted: PortSet) -> Lines:
     """Each rule, what it exposes and to how much of the Internet."""
     lines = ["Rules"]
@@ -95,12 +119,12 @@ def rules_section(group: SecurityGroup, detection: Detection | None, restricted:
         lines += _wrapped(rule_text(rule))
         exposed = [each for each in exposures if _is_of(each, rule)]
         for each in exposed:
-            ports = ", ".join(restricted_ports([each], restricted)) or "every protocol"
+            ports = ", ".join(clause.named_ports(_PORTS_NAMED) for clause in clauses([each], restricted))
             source = f" ({each.cidr})" if rule.prefix_list_id else ""
             status = each.status.replace("_", " ")
             lines += _wrapped(f"exposes {ports} to {share(each.cidr)}{source}: {status}", "    ")
         if not exposed:
-            lines += _wrapped(_why_not(rule), "    ")
+            lines += _wrapped(_why_not(rule, restricted), "    ")
     return lines if group.ingress else [*lines, "  none: nobody can connect"]
 
 
@@ -111,12 +135,15 @@ def _is_of(exposure: Exposure, rule: IngressRule) -> bool:
     return same and not rule.group_id and exposure.cidr == str(parse_network(rule.cidr))
 
 
-def _why_not(rule: IngressRule) -> str:
+def _why_not(rule: IngressRule, restricted: PortSet) -> str:
     if rule.group_id:
         return "exposes nothing: its source is a security group"
     if protocol_name(rule.protocol) in ("icmp", "icmpv6"):
         return "exposes nothing: ICMP never does"
-    return "exposes nothing: no restricted port from a public address, or exempt"
+    judged = traffic_of_ports(restricted) | ALL_WITHOUT_PORTS
+    if not traffic_of(rule.protocol, rule.from_port, rule.to_port) & judged:
+        return "exposes nothing: no restricted port is in it"
+    return "exposes nothing: its source has no public address, or is trusted or exempt"
 
 
 def paths_section(detection: Detection | None) -> Lines:
@@ -126,8 +153,7 @@ def paths_section(detection: Detection | None) -> Lines:
     found = detection.details.reachability
     if found is None:
         return []
-    sources = {"all": ", from everywhere", "some": ", from some addresses"}.get(str(found.sources or ""), "")
-    lines = ["Reachability", f"  {found.verdict}{sources}; severity {found.severity}"]
+    lines = ["Reachability", *_wrapped(f"{found.verdict}: {verdict_words(detection.details)}")]
     for path in found.paths:
         lines += _path(path)
     if found.paths_total > len(found.paths):
@@ -165,7 +191,7 @@ def state_section(
         what = "the whole group" if exemption.is_whole else "a part of it"
         until = f" until {exemption.expires}" if exemption.expires else ""
         why = f": {exemption.why}" if exemption.why else ""
-        lines += _wrapped(f"the whitelist exempts {what}{until}{why}")
+        lines += _wrapped(f"an exemption covers {what}{until}{why}")
     if issue is None:
         return [*lines, "  none in the table"]
     times = issue.timestamps
@@ -382,9 +408,14 @@ class _Seen:
 
 
 def command(
-    account: Annotated[str, typer.Option("--account", metavar="ID", help="The group's account.")],
-    region: Annotated[str, typer.Option("--region", metavar="REGION", help="The group's region.")],
-    group: Annotated[str, typer.Option("--group", metavar="ID", help="The security group.")],
+    group_id: Annotated[str, typer.Argument(metavar="[GROUP]", help="The security group.")] = "",
+    account: Annotated[
+        str, typer.Option("--account", metavar="ID", help="The group's account, where the table has no issue of it.")
+    ] = "",
+    region: Annotated[
+        str, typer.Option("--region", metavar="REGION", help="The group's region, where the table has no issue of it.")
+    ] = "",
+    group: Annotated[str, typer.Option("--group", metavar="ID", help="The security group, too.")] = "",
     config: ConfigOption = None,
     ask_aws: Annotated[
         bool,
@@ -396,14 +427,21 @@ def command(
     ] = False,
 ) -> None:
     """Explain one security group: rules, who can connect and how, issue, owners, and what remediation would do."""
+    group = group or group_id
+    if not group or (group_id and group != group_id):
+        raise WrongUsageError("name one group: hammer explain sg-…")
     configuration = read_configuration(config)
     aws = configuration.aws
-    refuse_unknown_regions([region], aws.regions)
+    refuse_unknown_regions([region] if region else (), aws.regions)
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
     configuration = with_organization(configuration, sessions)
-    refuse_unknown_accounts([account], configuration.scanned_accounts())
+    known = configuration.scanned_accounts()
+    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    named = accounts_named([account] if account else (), known)
+    account, region = place_of_group(group, named, [region] if region else (), known, table)
     now = datetime.now(UTC)
     problems: list[str] = []
+    restricted = configuration.secgrp_unrestricted_access.restricted_ports
     table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     try:
         configuration = with_decided_exemptions(configuration, table, [account])
@@ -414,16 +452,18 @@ def command(
     issue = _issue(table, account, group, problems)
     sections = [
         heading_section(seen.group, configuration.account_name(account), account, region),
-        rules_section(seen.group, seen.detection, configuration.secgrp_unrestricted_access.restricted_ports),
+        summary_section(seen.detection, restricted),
+        rules_section(seen.group, seen.detection, restricted),
         paths_section(seen.detection),
         state_section(seen.group, issue, configuration, account, now),
         use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
         remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
         source_section(_source(sessions, configuration, account, region, seen), issue),
+        fix_section(group, seen.detection),
     ]
     if ask_aws:
-        sections.insert(3, _ask(sessions, configuration, account, region, seen, problems))
+        sections.insert(4, _ask(sessions, configuration, account, region, seen, problems))
     print("\n\n".join("\n".join(lines) for lines in sections if lines))
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)

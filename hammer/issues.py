@@ -19,6 +19,7 @@ from hammer.output import (
     SeverityOption,
     SortOption,
     check_output,
+    chosen_format,
     order,
     wanted,
     write,
@@ -43,10 +44,10 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     WrongUsageError,
+    accounts_named,
     application,
     known_accounts,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -80,7 +81,7 @@ def command(
     owner: OwnerOption = None,
     status: StatusOption = None,
     sort: SortOption = None,
-    output_format: FormatOption = Format.TABLE,
+    asked_format: FormatOption = None,
     output: OutputOption = None,
     to_security_hub: SecurityHubOption = False,
 ) -> None:
@@ -88,14 +89,15 @@ def command(
 
     Exits with 1 when an item of the table could not be read, or a region was not seen whole, 0 otherwise.
     """
-    if to_security_hub and (status or output or output_format is not Format.TABLE):
+    if to_security_hub and (status or output or asked_format not in (None, Format.TABLE)):
         raise WrongUsageError("--to-security-hub sends every status and prints no list: leave the others out")
     # A group that is named is wanted whatever became of it.
     statuses = status or (tuple(Status) if group or to_security_hub else _EXPOSED)
+    output_format = chosen_format(asked_format, output)
     take, sort = wanted(severity, port, owner, statuses), order(sort, output_format)
     check_output(output)
     tables = open_tables(read_configuration(config))
-    refuse_unknown_accounts(account, known_accounts(account, tables.config.scanned_accounts(), tables.table))
+    account = accounts_named(account, known_accounts(account, tables.config.scanned_accounts(), tables.table))
     refuse_unknown_regions(region, tables.config.aws.regions)
     selection = Selection.of(account, region, group)
     refuse_unknown_groups(group, accounts_of(tables, selection), tables.table)

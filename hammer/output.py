@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,10 +43,17 @@ SortOption = Annotated[
     Sort | None,
     typer.Option("--sort", help="The order. By default severity for table and html, account for other formats."),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print the issues.")]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format", "-f", help="How to print the issues. By default as the ending of --output says, else as a table."
+    ),
+]
 OutputOption = Annotated[
     str | None,
-    typer.Option("--output", metavar="FILE", help="Write to this file, or to s3://bucket/key, instead of printing."),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to this file, or to s3://bucket/key; its ending says the format."
+    ),
 ]
 
 
@@ -71,6 +78,27 @@ def wanted(
 def order(sort: Sort | None, output_format: Format) -> Sort:
     """The order that is asked for, or the format's own."""
     return sort or (Sort.SEVERITY if output_format in (Format.TABLE, Format.HTML) else Sort.ACCOUNT)
+
+
+_ENDINGS = {
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".csv": Format.CSV,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".md": Format.MARKDOWN,
+    ".sarif": Format.SARIF,
+}
+
+
+def chosen_format(asked: Format | None, output: str | None) -> Format:
+    """The format that is asked for, else the one that the ending of a place names, else a table.
+
+    >>> chosen_format(None, "report.html").value, chosen_format(None, "s3://bucket/a.CSV").value
+    ('html', 'csv')
+    """
+    return asked or _ENDINGS.get(PurePath(output or "").suffix.lower(), Format.TABLE)
 
 
 _S3 = "s3://"
@@ -143,6 +171,8 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
         except OSError as error:
             print(f"hammer: {printable(output)} could not be written: {error.strerror}", file=sys.stderr)
             raise typer.Exit(Exit.INCOMPLETE) from error
+    if output is not None:
+        print(f"wrote {printable(output)} ({output_format}): {len(listing.open_issues):,} open", file=sys.stderr)
 
 
 def _pieces(listing: Listing, output_format: Format) -> Iterator[str]:

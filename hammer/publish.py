@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from urllib.parse import quote
 import typer
 
 from hammer.formats import Format, render
-from hammer.formats.report.view import totals
+from hammer.formats.report.view import headline, totals
 from hammer.listing.issue import Listing, Sort, Wanted
 from hammer.table_listing import TableAccess, change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
@@ -27,9 +28,10 @@ from library.aws.lock import this_process
 from library.aws.partition import partition_of
 from library.aws.secrets import SecretError, SecretReader
 from library.documents.slack_message import link
-from library.documents.text import printable
+from library.documents.text import printable, shortened
 from library.issues.history import summarize_day
 from library.issues.issue import Status
+from library.issues.reachability import Severity
 from library.jobs.command_line import (
     ConfigOption,
     Exit,
@@ -41,7 +43,13 @@ from library.jobs.command_line import (
 )
 from library.notifications.clients import open_slack
 from library.notifications.slack_connection import SlackError
+from library.security_groups.clauses import allowed_text
+from reporting.group_text import verdict_words
 
+_NAMED_IN_MAIL = 5
+_NAME_LIMIT = 60
+_MOST_ATTACHED = 10_000_000
+"""Bytes. Amazon SES takes messages of 40 MB with their attachments encoded, many mail servers 25 MB and less."""
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 
@@ -89,16 +97,17 @@ def publish(tables: TableAccess, now: datetime, sleep: Callable[[float], None]) 
         trend=tuple((day.day, day.open_total) for day in (*days, today)),
     )
     key = f"{config.publishing.prefix}{now:%Y-%m-%d}.html"
+    page = render(Format.HTML, listing).encode("utf-8")
     tables.sessions.client("s3").put_object(
         Bucket=config.aws.s3_backup_bucket,
         Key=key,
-        Body=render(Format.HTML, listing).encode("utf-8"),
+        Body=page,
         ContentType="text/html; charset=utf-8",
     )
     address = object_address(config.aws.s3_backup_bucket, key, config.aws.region)
     print(f"published {address}")
     text = summary(listing)
-    return [*_send_to_slack(tables, text, address, sleep), *_send_mail(tables, text, address)]
+    return [*_send_to_slack(tables, text, address, sleep), *_send_mail(tables, listing, address, page)]
 
 
 def object_address(bucket: str, key: str, region: str) -> str:
@@ -134,16 +143,55 @@ def _send_to_slack(tables: TableAccess, text: str, address: str, sleep: Callable
     return []
 
 
-def _send_mail(tables: TableAccess, text: str, address: str) -> list[str]:
+def mail_subject(listing: Listing) -> str:
+    """The numbers that decide whether the mail is opened, so that no two days look alike."""
+    issues, now = listing.open_issues, listing.generated
+    counts = Counter(issue.severity for issue in issues)
+    found = ", ".join(f"{counts[each]:,} {each}" for each in Severity if counts[each])
+    overdue = sum(issue.due is not None and issue.due <= now for issue in issues)
+    return f"Security groups, {now:%Y-%m-%d}: {found or 'none open'}{f', {overdue:,} overdue' if overdue else ''}"
+
+
+def mail_text(listing: Listing, address: str, *, attached: bool) -> str:
+    """The mail: the report in a sentence, its worst issues by name, and where the rest is.
+
+    Args:
+        listing: what the report is about.
+        address: the report's page in the AWS console.
+        attached: whether the report is attached.
+    """
+    lines = [headline(listing)[0], ""]
+    for issue in listing.open_issues[:_NAMED_IN_MAIL]:
+        where = f'"{shortened(issue.details.name, _NAME_LIMIT)}", {issue.account_name}, {issue.details.region}'
+        words = allowed_text(issue.clauses) if issue.is_group else f"Amazon Inspector: {', '.join(issue.ports)}"
+        words = "; ".join(filter(None, (words, verdict_words(issue.details))))
+        owner = f"; owner {issue.owner}" if issue.owner else ""
+        lines.append(printable(f"{issue.severity}: {where}, {issue.group_id}: {words}{owner}"))
+    if more := len(listing.open_issues) - _NAMED_IN_MAIL:
+        lines += [f"and {more:,} more"] if more > 0 else []
+    where = "The whole report is attached, and at" if attached else "The whole report, for who may sign in to AWS:"
+    return "\n".join([*lines, "", f"{where} {address}", ""])
+
+
+def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes) -> list[str]:
     publishing = tables.config.publishing
     if not publishing.email_from or not publishing.email_to:
         return []
-    message: dict[str, Any] = {
-        "Simple": {
-            "Subject": {"Data": text.partition(":")[0], "Charset": "UTF-8"},
-            "Body": {"Text": {"Data": f"{text}\n\n{address}\n", "Charset": "UTF-8"}},
-        }
+    attached = len(page) <= _MOST_ATTACHED
+    simple: dict[str, Any] = {
+        "Subject": {"Data": mail_subject(listing), "Charset": "UTF-8"},
+        "Body": {"Text": {"Data": mail_text(listing, address, attached=attached), "Charset": "UTF-8"}},
     }
+    if attached:
+        simple["Attachments"] = [
+            {
+                "RawContent": page,
+                "ContentDisposition": "ATTACHMENT",
+                "ContentType": "text/html",
+                "FileName": f"security-groups-{listing.generated:%Y-%m-%d}.html",
+            }
+        ]
+    message: dict[str, Any] = {"Simple": simple}
     try:
         tables.sessions.client("sesv2").send_email(
             FromEmailAddress=publishing.email_from,

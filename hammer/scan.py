@@ -25,6 +25,7 @@ from hammer.output import (
     SeverityOption,
     SortOption,
     check_output,
+    chosen_format,
     order,
     wanted,
     write,
@@ -78,7 +79,7 @@ def command(
     port: PortOption = None,
     owner: OwnerOption = None,
     sort: SortOption = None,
-    output_format: FormatOption = Format.TABLE,
+    asked_format: FormatOption = None,
     output: OutputOption = None,
     fail_on: FailOnOption = None,
     plan_file: PlanOption = None,
@@ -93,6 +94,7 @@ def command(
     With --plan or --template: judges what a Terraform plan or a CloudFormation template would make. AWS is not asked.
     """
     expect_many_objects()
+    output_format = chosen_format(asked_format, output)
     take, sort = wanted(severity, port, owner), order(sort, output_format)
     check_output(output)
     now = datetime.now(UTC)

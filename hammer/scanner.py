@@ -33,7 +33,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import Sessions, sdk_session
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, load_configuration
 from library.config.loader import with_organization
-from library.jobs.command_line import NotThereError, refuse_unknown_accounts, refuse_unknown_regions
+from library.jobs.command_line import NotThereError, accounts_named, refuse_unknown_regions
 from library.network.addresses import AddressSet
 from library.security_groups.exposure import Evaluator
 
@@ -104,7 +104,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
     refuse_unknown_regions(regions, aws.regions)
     config = with_organization(config, sessions)
     scanned = config.scanned_accounts()
-    refuse_unknown_accounts(accounts, scanned)
+    accounts = accounts_named(accounts, scanned)
     # Only where it is needed: another call.
     enabled = lru_cache(lambda: enabled_regions(sessions.client("ec2")))
     return ScanPlan(

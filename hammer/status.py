@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from hammer.check_config import exemption_warnings
+from hammer.formats.table_format import severity_cell
 from hammer.listing.issue import SEVERITIES, ListedIssue, knowledge_of, listed_issue
-from hammer.terminal import Column, console, say, show_table
+from hammer.terminal import Column, Row, console, say, show_table
 from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
@@ -31,8 +32,9 @@ from library.issues.change_news import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
 from library.issues.issue import SECURITY_GROUP, Issue, Status
+from library.issues.reachability import Severity
 from library.issues.scan_coverage import Outcome, ScanCoverage
-from library.issues.times import shown_time
+from library.issues.times import parse_time, shown_time
 from library.issues.use import unknown_use
 from library.jobs.command_line import (
     AccountOption,
@@ -40,10 +42,10 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    accounts_named,
     application,
     known_accounts,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _STALE = timedelta(hours=3)  # scans are hourly: one may be late, not two
+_DUE_SOON = timedelta(days=7)
 _EXPIRES_SOON = timedelta(days=30)
 _SHOWN = 10
 _BY_HAND = frozenset({"restore"})  # whoever ran it was told how it ended
@@ -104,8 +107,24 @@ class Facts:
     left: Sequence[tuple[str, int]] = ()
 
 
+def headline(facts: Facts) -> tuple[str, str]:
+    """The first line, what is open and what of it is due, and its colour."""
+    open_issues = [listed for issue, listed in facts.issues if issue.status is Status.OPEN]
+    counts = Counter(listed.severity for listed in open_issues)
+    found = ", ".join(f"{counts[severity]:,} {severity}" for severity in SEVERITIES if counts[severity])
+    text = f"open: {found}" if found else "no open issue is known"
+    dues = [listed.due for listed in open_issues if listed.due is not None]
+    now = sum(due <= facts.now for due in dues)
+    soon = sum(facts.now < due <= facts.now + _DUE_SOON for due in dues)
+    text += f"; {now:,} due now" if now else ""
+    text += f"; {soon:,} due within {_DUE_SOON.days} days" if soon else ""
+    urgent = now or counts[Severity.CRITICAL] or counts[Severity.HIGH]
+    # Without a whole scan, that nothing is open is no good news.
+    return text, "bold red" if urgent else "yellow" if open_issues or not facts.scans else "green"
+
+
 def attention(facts: Facts) -> Iterator[str]:
-    """What is wrong now, the worst first, a line each; nothing: all is well."""
+    """What is wrong with Hammer itself, the worst first, a line each; nothing: it works."""
     yield from (printable(line) for line in facts.unreadable)
     for scan in facts.scans:
         place = f"{scan.account_id} {scan.region}"
@@ -151,7 +170,7 @@ def job_rows(facts: Facts) -> Iterator[tuple[str, ...]]:
         yield job.job, shown_time(job.started), took, job.outcome
 
 
-def age_rows(facts: Facts) -> Iterator[tuple[str, ...]]:
+def age_rows(facts: Facts) -> Iterator[Row]:
     """A row for each severity: how many open issues there are, by age."""
     ages: dict[str, Counter[str]] = {str(severity): Counter() for severity in SEVERITIES}
     for issue, listed in facts.issues:
@@ -160,19 +179,24 @@ def age_rows(facts: Facts) -> Iterator[tuple[str, ...]]:
             group = _OLDER if days is None else next((name for limit, name in _AGES if days < limit), _OLDER)
             ages[str(listed.severity)][group] += 1
     for severity, counts in ages.items():
-        yield severity, str(counts.total()), *(str(counts[name]) for name in AGE_HEADINGS)
+        yield severity_cell(severity), str(counts.total()), *(str(counts[name]) for name in AGE_HEADINGS)
 
 
-def due_rows(facts: Facts) -> list[tuple[str, ...]]:
-    """The issues that remediation may close next, the first first."""
+def due_rows(facts: Facts) -> list[Row]:
+    """The issues that remediation may close next, the first first, and of those that are due alike the worst."""
     due = sorted(
         ((listed.due, issue, listed) for issue, listed in facts.issues if listed.due is not None),
-        key=lambda row: (row[0], row[1].account_id, row[1].issue_id),
+        key=lambda row: (
+            max(row[0], facts.now),
+            SEVERITIES.index(row[2].severity),
+            row[1].account_id,
+            row[1].issue_id,
+        ),
     )
     return [
         (
             ("now" if when <= facts.now else shown_time(when)) + (", a part later" if listed.waiting else ""),
-            str(listed.severity),
+            severity_cell(str(listed.severity)),
             issue.account_id,
             issue.details.region,
             issue.issue_id,
@@ -187,7 +211,7 @@ def waiting(facts: Facts) -> Iterator[str]:
     for issue, listed in facts.issues:
         place = f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
         if flag := issue.remediation_details.get("restored"):
-            who, when = printable(str(flag.get("by"))), printable(str(flag.get("at")))
+            who, when = printable(str(flag.get("by"))), _day_and_time(flag.get("at"))
             yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"
         if listed.whitelisted:
             yield _exempt(listed, place, facts.now)
@@ -197,6 +221,14 @@ def waiting(facts: Facts) -> Iterator[str]:
             yield f"not remediated, since {shown_time(news.at)}: {place}: {printable(news.text)}"
         if issue.status is Status.OPEN and is_flapping(issue.history, facts.now):
             yield f"flapping, found {issue.occurrence} times: {place}"
+
+
+def _day_and_time(at: object) -> str:
+    """A time that remediation recorded, as times are shown; what is none, as it is."""
+    try:
+        return shown_time(parse_time(str(at))) or "unknown"
+    except ValueError:
+        return printable(str(at))
 
 
 def event_rows(facts: Facts) -> list[tuple[str, ...]]:
@@ -218,9 +250,9 @@ def event_lines(facts: Facts) -> Iterator[str]:
     """When an event was last heard of, or that none ever was; which regions are silent, `event_rows` shows."""
     if facts.heard:
         account_id, region, when, call = max(facts.heard, key=lambda event: event[2])
-        yield f"last event heard: {printable(call)} in {account_id}, {region}, at {shown_time(when)}"
+        yield f"last event: {printable(call)} in {account_id}, {region}, at {shown_time(when)}"
     elif silent := _silent(facts):
-        yield f"no event was ever heard from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
+        yield f"no event ever came from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
 
 
 def _silent(facts: Facts) -> list[ScanCoverage]:
@@ -236,10 +268,10 @@ def trend(days: Iterable[Day]) -> str:
         return ""
     resolved = sum(day.resolved for day in shown)
     hours = [day.hours_to_fix for day in shown if day.hours_to_fix is not None]
-    text = f"open since {shown[0].day}: {' '.join(str(day.open_total) for day in shown)}"
+    text = f"open each day since {shown[0].day}: {' '.join(str(day.open_total) for day in shown)}"
     text += f"; {resolved:,} resolved, {sum(day.remediated for day in shown):,} remediated, "
     text += f"{sum(day.restored for day in shown):,} restored"
-    return text + (f"; {round(sum(hours) / len(hours)):,} hours from found to fixed" if hours else "")
+    return text + (f"; {round(sum(hours) / len(hours)):,} hours on average from found to fixed" if hours else "")
 
 
 def _exempt(listed: ListedIssue, place: str, now: datetime) -> str:
@@ -277,7 +309,7 @@ def command(
     configuration = with_organization(configuration, sessions)
     table = IssueTable(sessions.client("dynamodb"), table_name)
     scanned = configuration.scanned_accounts()
-    refuse_unknown_accounts(account, known_accounts(account, scanned, table))
+    account = accounts_named(account, known_accounts(account, scanned, table))
     refuse_unknown_regions(region, aws.regions)
     now = datetime.now(UTC)
     accounts = [name for name in scanned if not account or name in account]
@@ -367,12 +399,13 @@ def _of_left_accounts(
 
 
 def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> None:
-    """Print it, what is wrong first."""
+    """Print it: what is open and due, then whether Hammer itself works, then the rest."""
+    say(to, *headline(facts))
     wrong = list(attention(facts))
     for line in wrong:
         say(to, line, "bold red")
     if not wrong:
-        say(to, "all is well: every region was seen whole, no job failed, no message is left", "green")
+        say(to, "Hammer itself works: every region was seen whole, no job failed, no message is left", "green")
     _show_scans(to, facts.scans, config)
     if facts.jobs:
         columns = (Column("job"), Column("last run"), Column("took", justify="right"), Column("outcome"))

@@ -25,6 +25,7 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     WrongUsageError,
+    account_ids,
     application,
     read_configuration,
     refuse_unknown_groups,
@@ -96,11 +97,14 @@ def command(
     if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")
         return
-    selection = Selection.of(account, region, group)
     context, screen = build_context(configuration), Screen()
     context.keep = kept
     configuration = with_organization(configuration, context.sessions)
-    for account_id in account or ():
+    account = account_ids(
+        account, {each: configuration.account_name(each) for each in configuration.remediation_accounts()}
+    )
+    selection = Selection.of(account, region, group)
+    for account_id in account:
         if account_id not in configuration.remediation_accounts():
             raise NotThereError(f"account {account_id} is not one of remediation_accounts")
     refuse_unknown_regions(region, configuration.aws.regions)

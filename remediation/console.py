@@ -57,10 +57,27 @@ def heading_of(account_id: str, region: str, group: SecurityGroup) -> str:
 
 
 def since(issue: Issue) -> str:
-    """Since when an issue is known, and its ticket."""
+    """How bad an issue is, whether somebody can connect, since when it is known, and its ticket."""
     ticket = printable(str(issue.jira_details.get("ticket") or "no ticket"))
     found, reported = shown_time(issue.timestamps.identified), shown_time(issue.timestamps.reported)
-    return f"{issue.details.status}, found {found or 'unknown'}, reported {reported or 'not yet'}, {ticket}"
+    severity, verdict = str(issue.details.severity), issue.details.reachability
+    judged = f"who can connect: {verdict.verdict}" if verdict else "who can connect was not judged"
+    times = f"found {found or 'unknown'}, reported {reported or 'not yet'}"
+    return f"{severity}, {judged}, {issue.details.status}, {times}, {ticket}"
+
+
+HELP = """  y  change this group as shown: it is saved before, and can be restored
+  n  leave this group as it is, and go on
+  d  show tags, ids of the rules, what is exposed, and the backups
+  a  change this group and all that follow, without asking again
+  q  stop; what was changed stays changed"""
+"""What the answers to the question mean."""
+
+
+def restore_command(issue: Issue) -> str:
+    """The command that takes a change of a group back. Ids only."""
+    target = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
+    return f"hammer restore {target}"
 
 
 def details(issue: Issue, seen: Look, backups: Sequence[Backup]) -> str:

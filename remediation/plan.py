@@ -196,9 +196,9 @@ def plan_remediation(
     if evaluation.unreadable:
         return Refusal(Why.NOT_UNDERSTOOD, f"not understood: {'; '.join(evaluation.unreadable)}")
     if not evaluation.exposures:
-        return Refusal(Why.FIXED, "fixed by its owner: no restricted port is public any more")
+        return Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
-        return Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed")
+        return Refusal(Why.EXEMPT, "exempt now: all that is exposed")
     if not (hit := in_scope(evaluation, policy, begun)):
         if policy.due and (waiting := _waiting(evaluation, policy)):
             return Refusal(Why.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")

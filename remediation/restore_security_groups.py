@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -26,9 +26,10 @@ from library.jobs.command_line import (
     NotThereError,
     RegionOption,
     WrongUsageError,
+    accounts_named,
     application,
+    place_of_group,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_regions,
     run,
 )
@@ -62,18 +63,27 @@ def command(
     ] = False,
 ) -> None:
     """Restore one group's ingress rules from a backup. Asks first, unless --batch."""
-    target = _target(account, region, group)
+    if len(group or ()) != 1 or len(account or ()) > 1 or len(region or ()) > 1:
+        raise WrongUsageError(
+            "name exactly one group: --group; --account and --region where the table has no issue of it"
+        )
     if decided:
-        end(carry_out_decided(config, *target))
+        if not account or not region:
+            raise WrongUsageError("--decided needs --account, --region and --group, once each")
+        end(carry_out_decided(config, account[0], region[0], (group or [""])[0]))
         return
     if not (batch or dry_run or release_ or has_terminal()):
         raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
     aws = configuration.aws
+    known: Mapping[str, str] = {}
     if not isinstance(aws.accounts, str):  # the organization's are not asked for: an account may have left it
-        refuse_unknown_accounts(account, {*aws.accounts, aws.main_account_id})
+        known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
+        account = accounts_named(account, known)
     refuse_unknown_regions(region, None)
     context, screen = build_context(configuration), Screen()
+    group_id = (group or [""])[0]
+    target = RestoreTarget(*place_of_group(group_id, account or (), region or (), known, context.table), group_id)
     job = RestoreJob(context, configuration, target, screen, exact=exact)
     problems: list[str] = []
     try:
@@ -153,13 +163,6 @@ def restore_decided(
     is_restored = flag is not None and flag.get("by") == by
     decisions.finish_restore(issue, "" if is_restored else "; ".join(problems) or "nothing was changed")
     return problems
-
-
-def _target(account: Sequence[str] | None, region: Sequence[str] | None, group: Sequence[str] | None) -> RestoreTarget:
-    named = [account or (), region or (), group or ()]
-    if any(len(values) != 1 for values in named):
-        raise WrongUsageError("name exactly one group: --account, --region and --group, once each")
-    return RestoreTarget(*(values[0] for values in named))
 
 
 def _refuse_unknown_group(context: RemediationContext, target: RestoreTarget) -> None:

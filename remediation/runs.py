@@ -505,7 +505,7 @@ class InteractiveRun:
 
     def _answer(self, issue: Issue, seen: Look) -> str:
         while True:
-            answer = self._prompt.confirm("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit):")[:1]
+            answer = self._prompt.confirm("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit), ?:")[:1]
             if answer in ("y", "n", "a", "q"):
                 return answer
             if answer == "d":
@@ -515,6 +515,8 @@ class InteractiveRun:
                     self._prompt.show(f"  its backups could not be listed: {explain(error)}")
                     backups = []
                 self._prompt.show(console.details(issue, seen, backups))
+            else:
+                self._prompt.show(console.HELP)
 
     def _change(self, issue: Issue, seen: Look, config: Configuration) -> bool:
         """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
@@ -525,6 +527,8 @@ class InteractiveRun:
             self._prompt.show(f"  {result.text}: look again")
             return False
         self._conclude_changing("")
+        if result.kind is ResultKind.REMEDIATED:
+            self._prompt.show(f"  take it back with: {console.restore_command(issue)}")
         return True
 
     def _conclude_changing(self, reason: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from library.issues.issue import Issue
+from library.issues.issue import Issue, Status
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.usage import Usage
@@ -96,8 +96,11 @@ class Filings:
             if step.close
             else "to be recorded as reported"
         )
+        place, text = self.place(step.issue), text_of(step.issue)
+        if step.issue.status is not Status.OPEN:  # what is over, or exempt, is not said to be open
+            return f"{what}: {text.subject(step.issue, place)}"
         restricted = self._config.secgrp_unrestricted_access.restricted_ports
-        return f"{what}: {text_of(step.issue).summary(step.issue, self.place(step.issue), restricted)}"
+        return f"{what}: {text.summary(step.issue, place, restricted)}"
 
     def place(self, issue: Issue) -> Place:
         """Where an issue is, in words."""

@@ -31,10 +31,10 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    accounts_named,
     application,
     known_accounts,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -75,7 +75,7 @@ def command(
     configuration = with_organization(configuration, sessions)
     dynamodb = sessions.client("dynamodb")
     table = IssueTable(dynamodb, section.table_name)
-    refuse_unknown_accounts(account, known_accounts(account, configuration.scanned_accounts(), table))
+    account = accounts_named(account, known_accounts(account, configuration.scanned_accounts(), table))
     refuse_unknown_regions(region, aws.regions)
     refuse_unknown_groups(group, account or configuration.scanned_accounts(), table)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)
@@ -85,7 +85,8 @@ def command(
     if dry_run:
         reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None, left))
         reporter.run(selection, dry_run=True)
-        _show(reporter.summary, "dry run, nothing was told: ")
+        would = "would tell: " if reporter.summary.told else ""
+        _show(reporter.summary, f"dry run, nothing was told: {would}")
     else:
         with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:
             records.watch_accounts(configuration.scanned_accounts())

@@ -14,18 +14,30 @@ from library.documents.document import Block, Code, Table, paragraph
 from library.issues.issue import Issue
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
 from library.network.intervals import IntervalSet
-from library.network.ports import HIGHEST_PORT, PortSet, port_range, protocol_name
+from library.network.ports import HIGHEST_PORT, port_range, protocol_name
 from library.security_groups.exposure import Exposure
+
+
+def revoke_commands(issue: Issue) -> list[str]:
+    """A command of the AWS command line for each rule that exposes something, each on one line."""
+    # A command for each rule: one of them that is gone already does not keep the others open.
+    return [
+        f"aws ec2 revoke-security-group-ingress {_target(issue)} --ip-permissions "
+        f"'{_permission(perm, [_source(perm)])}'"
+        for perm in _rules(issue.details.perms)
+    ]
+
+
+def _target(issue: Issue) -> str:
+    return f"--region {issue.details.region} --group-id {issue.issue_id}"
 
 
 def cli_commands(issue: Issue) -> tuple[Block, ...]:
     """Commands of the AWS command line that revoke the rules of a group's exposures."""
-    target = f"--region {issue.details.region} --group-id {issue.issue_id}"
+    target = _target(issue)
     rules = _rules(issue.details.perms)
-    # A line for each rule: one of them that is gone already does not keep the others open.
     revoke = "\n".join(
-        f"aws ec2 revoke-security-group-ingress {target} \\\n  --ip-permissions '{_permission(perm, [_source(perm)])}'"
-        for perm in rules
+        command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in revoke_commands(issue)
     )
     private = [("IpRanges", {"CidrIp": cidr}) for cidr in RFC_1918]
     allow = "\n".join(
@@ -43,7 +55,7 @@ def cli_commands(issue: Issue) -> tuple[Block, ...]:
 def delete_command(issue: Issue) -> tuple[Block, ...]:
     """How to get rid of a group that nothing uses."""
     return (
-        paragraph("Nothing uses the group. If nothing needs it any more, delete it; else narrow its sources:"),
+        paragraph("If nothing needs the group any more, delete it; else narrow its sources:"),
         Code(f"aws ec2 delete-security-group --region {issue.details.region} --group-id {issue.issue_id}"),
         # EC2 API Reference, DeleteSecurityGroup: DependencyViolation.
         paragraph(
@@ -66,7 +78,7 @@ def terraform_blocks(issue: Issue) -> tuple[Block, ...]:
             "two ways, the one that the group is written in already: with both, each apply undoes the other."
         ),
         paragraph(
-            "If its rules are `ingress` blocks of aws_security_group, take the sources above out of these blocks. If "
+            "If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If "
             "private networks need the ports, write these blocks instead:"
         ),
         Code("\n\n".join(map(_ingress_block, kinds))),
@@ -141,44 +153,6 @@ def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]
     return json.dumps([permission])
 
 
-_SERVICES = {
-    20: "FTP",
-    21: "FTP",
-    22: "SSH",
-    23: "Telnet",
-    25: "SMTP",
-    53: "DNS",
-    110: "POP3",
-    111: "RPC",
-    135: "Windows RPC",
-    137: "NetBIOS",
-    138: "NetBIOS",
-    139: "NetBIOS",
-    143: "IMAP",
-    161: "SNMP",
-    389: "LDAP",
-    445: "SMB",
-    1433: "SQL Server",
-    1434: "SQL Server",
-    1521: "Oracle",
-    2049: "NFS",
-    2375: "Docker",
-    2376: "Docker",
-    3306: "MySQL",
-    3389: "Remote Desktop",
-    5432: "PostgreSQL",
-    5601: "Kibana",
-    5900: "VNC",
-    5985: "WinRM",
-    5986: "WinRM",
-    6379: "Redis",
-    9200: "Elasticsearch",
-    9300: "Elasticsearch",
-    11211: "Memcached",
-    27017: "MongoDB",
-}
-
-
 @lru_cache(maxsize=1024)
 def told_line(perm: Exposure) -> str:
     """One exposure on one line: how a ticket's item remembers what it was told.
@@ -205,30 +179,6 @@ def exposure_table(perms: Iterable[Exposure]) -> Table:
             for perm in perms
         ),
     )
-
-
-def restricted_ports(perms: Iterable[Exposure], restricted: PortSet) -> list[str]:
-    """The restricted ports that rules expose, with the service that is usually there.
-
-    >>> restricted_ports([Exposure("tcp", 0, 1024, "0.0.0.0/0", "open_completely")], PortSet.parse([22, "udp/53"]))
-    ['tcp 22 (SSH)']
-    """
-    reached: dict[str, IntervalSet] = {}
-    names: set[str] = set()
-    for perm in perms:
-        protocol = protocol_name(perm.protocol)
-        if protocol in ("tcp", "udp"):
-            first, last = perm.from_port or 0, HIGHEST_PORT if perm.to_port is None else perm.to_port
-            ports = restricted.protocol(protocol) & IntervalSet(((first, last),))
-            reached[protocol] = reached.get(protocol, IntervalSet()) | ports
-        else:
-            names.add("every protocol and port" if protocol == "-1" else f"protocol {protocol}")
-    listed = []
-    for protocol in sorted(reached):
-        for first, last in reached[protocol].spans:
-            service = f" ({_SERVICES[first]})" if first == last and first in _SERVICES else ""
-            listed.append(f"{protocol} {port_range(first, last)}{service}")
-    return sorted(names) + listed
 
 
 def share(cidr: str) -> str:

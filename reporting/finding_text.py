@@ -1,6 +1,6 @@
 """What tickets and alerts say of an Inspector finding that is kept as an issue.
 
-Pure. Names, tags and titles are hostile text; they go into documents as literal text only.
+Pure. Names, tags and titles are untrusted input; they go into documents as literal text only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, printable
 from library.issues.issue import FindingDetails, Issue
 from library.network.ports import PortSet, port_range
-from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
 
 
 def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
@@ -24,6 +24,11 @@ def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
         f"{printable(place.account)}, {place.region}"
     )
     return cut_utf16(text, SUMMARY_LIMIT)
+
+
+def subject(issue: Issue, place: Place) -> str:
+    """The server and where it is, on one line."""
+    return f"{printable(_server(issue))}, {printable(place.account)}, {place.region}"
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
@@ -77,9 +82,10 @@ def alert(
     is_reminder: bool,
     at_once: bool = False,
     closes_last: datetime | None = None,
+    advice: AlertAdvice | None = None,
 ) -> AlertText:
     """What a message in Slack says after the server's name, and the lines of its thread, both in `mrkdwn`."""
-    del restricted, closes_at, is_reminder, at_once, closes_last
+    del restricted, closes_at, is_reminder, at_once, closes_last, advice
     details = _details(issue)
     lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
     text = f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it"

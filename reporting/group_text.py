@@ -15,17 +15,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Section, paragraph
-from library.documents.slack_message import literal
-from library.documents.text import cut_utf16, flattened, printable
+from library.documents.slack_message import link, literal
+from library.documents.text import cut_utf16, flattened, printable, shortened, utf16_size
 from library.issues.flapping import flapping_text, is_flapping
-from library.issues.issue import Issue, Status
+from library.issues.issue import Issue, IssueDetails, Status
 from library.issues.opening_calls import OpenedBy
-from library.issues.reachability import Blocker, Path, Reachability, Verdict
+from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.issues.schedule import Waiting
 from library.issues.times import shown_time
 from library.issues.use import CAVEAT, use_sentences, use_summary
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
+from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
 from library.security_groups.exemptions import Exemption
 from library.security_groups.usage import Usage
 from library.source.service import maker_of, managed_by
@@ -35,48 +36,68 @@ from reporting.exposure_text import (
     cli_commands,
     delete_command,
     exposure_table,
-    restricted_ports,
+    revoke_commands,
     share,
     terraform_blocks,
     told_line,
 )
 from reporting.plan import News
-from reporting.ticket_facts import SUMMARY_LIMIT, AlertText, Place, TicketFacts
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
 
 _PATHS = 10
 _RULE_OF_ACL = re.compile(r"\b(acl-\w+ rule (?:\d+|\*)) denies")
 _ROUTE_TABLE = re.compile(r"\b(route table rtb-\w+)")
 
 
-def verdict_words(issue: Issue) -> str:
-    """In a few words, such as `reachable from the Internet now`; empty where it was not judged."""
-    reachability = issue.details.reachability
+def verdict_words(details: IssueDetails) -> str:
+    """Whether somebody can connect, in a few words; empty where it was not judged."""
+    reachability = details.reachability
     if reachability is None:
         return ""
     match reachability.verdict:
         case Verdict.INTERNET:
-            return "reachable from the Internet now"
+            who = "anybody" if reachability.sources is Sources.ALL else "some addresses"
+            return f"{who} on the Internet can connect now"
         case Verdict.BLOCKED:
-            return f"open, but blocked by {_what_blocks(reachability)}"
+            return f"nobody on the Internet can connect now: blocked by {_what_blocks(reachability)}"
         case Verdict.INTERNAL:
-            return "open, but what uses it has no public address"
+            return f"nobody on the Internet can connect now: what uses it has no public {_family(details)}address"
         case Verdict.UNUSED:
-            return "open, but nothing uses it"
+            return "nothing uses it now"
         case Verdict.UNKNOWN:
-            return "open, and it is not known who can connect"
+            return "whether somebody can connect is not known"
 
 
 def verdict_line(issue: Issue) -> str:
-    """The first line of a ticket: severity, whether it is reachable, and the worst path; empty: not judged."""
+    """Whether somebody can connect, in sentences, and the severity; empty: not judged."""
+    said = _can_connect(issue)
+    return f"{said} Severity: {issue.details.severity}." if said else ""
+
+
+def _can_connect(issue: Issue) -> str:
+    """One text for each verdict. What the rules allow is another question: `allowed_sentence` answers it."""
     reachability = issue.details.reachability
     if reachability is None:
         return ""
-    text = verdict_words(issue)
-    line = f"{text[0].upper()}{text[1:]}. Severity: {reachability.severity}."
-    said = [path.text for path in reachability.paths[:1] if path.text]
-    if reachability.verdict is Verdict.UNKNOWN:
-        said = list(reachability.unread[:1]) or said
-    return " ".join([line, *said])
+    evidence = next((path.text for path in reachability.paths if path.verdict is reachability.verdict), "")
+    words = verdict_words(issue.details)
+    match reachability.verdict:
+        case Verdict.INTERNET:
+            return evidence or f"{words[0].upper()}{words[1:]}."
+        case Verdict.UNUSED:
+            return "Nothing uses the group now, so nobody can connect; that ends as soon as something public uses it."
+        case Verdict.UNKNOWN:
+            why = next(iter(reachability.unread), evidence)
+            return f"Whether somebody on the Internet can connect is not known. {why}".rstrip()
+        case Verdict.BLOCKED | Verdict.INTERNAL:
+            why = evidence if reachability.verdict is Verdict.BLOCKED else ""
+            return f"As far as Hammer can see, {words}. {why}".rstrip()
+
+
+def _family(details: IssueDetails) -> str:
+    """`IPv4 ` or `IPv6 ` where a group admits one family only, of which alone the verdict `internal` speaks."""
+    families = {6 if ":" in perm.cidr else 4 for perm in details.perms}
+    return f"IPv{families.pop()} " if len(families) == 1 else ""
 
 
 def path_blocks(issue: Issue, usage: Usage) -> tuple[Block, ...]:
@@ -250,7 +271,7 @@ def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime
 
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
     """The comment on a ticket that told another date: later than its group will be closed, or sooner."""
-    unless = "Unless it is fixed or exempt before, Hammer will close it"
+    unless = "Unless it is fixed or exempt by then, Hammer will close it"
     if facts.at_once:
         text = f"The severity of security group {issue.issue_id} is {issue.details.severity}. {unless} at its next run."
     else:
@@ -292,41 +313,50 @@ def waiting_section(waiting: Sequence[Waiting], days: int) -> Document:
     return (Section("", (paragraph(intro), Bullets(tuple(waiting_lines(waiting, days))))),)
 
 
-_PORTS_IN_SUMMARY = 4
-_PORTS_IN_TEXT = 100
+_NAME_IN_SUMMARY = 60
 _RULES_IN_ALERT = 15
+_COMMANDS_IN_ALERT = 3
 _MANAGER_LIMIT = 160
+_WHO_HAMMER_IS = (
+    "This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. It is "
+    "closed by itself when the group is safe."
+)
 
 
 def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
-    """The ticket's title, on one line."""
-    who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
-    text = (
-        f"{issue.issue_id} lets {who} reach {_ports(issue, restricted)}: security group "
-        f'"{printable(issue.details.name)}", {printable(place.account)}, {place.region}'
-    )
-    return cut_utf16(text, SUMMARY_LIMIT)
+    """The ticket's title, on one line: severity, what is open to whom, where, and the id."""
+    severity = str(issue.details.severity).capitalize()
+    where = subject(issue, place)
+    allowed = allowed_text(clauses(issue.details.perms, restricted))
+    room = max(SUMMARY_LIMIT - utf16_size(where) - len(severity) - 4, 40)
+    return cut_utf16(f"{severity}: {cut_utf16(allowed, room)}: {where}", SUMMARY_LIMIT)
+
+
+def subject(issue: Issue, place: Place) -> str:
+    """The group and where it is, on one line."""
+    name, account = (shortened(text, _NAME_IN_SUMMARY) for text in (issue.details.name, place.account))
+    return f'"{printable(name)}", {printable(account)}, {place.region}, {issue.issue_id}'
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
-    """The body of a new ticket."""
-    head = Section("", (*_head(issue, facts), *(paragraph(note) for note in facts.owner_notes)))
+    """The body of a new ticket: what is wrong and what to do, then the evidence."""
+    head = Section("", tuple(_head(issue, facts)))
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     defined = source_text.sections(issue)
     managed = _managed(issue)
     if _is_unused(issue) and not _is_default(issue):
         delete = Section("What to do", (*delete_command(issue), *managed, _exemption(issue, facts)))
-        return (head, exposures, delete, times, *defined)
+        return (head, delete, exposures, times, *defined)
     paths = path_blocks(issue, facts.usage)
     return (
         head,
+        Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths else ()),
         *_use(issue),
         Section("What uses the group", _usage(issue, facts.usage)),
         times,
-        Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
         *defined,
         Section("With the AWS command line", cli_commands(issue), spare=True),
         Section("With Terraform", terraform_blocks(issue), spare=True),
@@ -356,12 +386,12 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         blocks += source_text.dispute(issue)
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
-            blocks.append(paragraph(f"Unless it is fixed or exempt before, Hammer will close it in {_days(days)}."))
+            blocks.append(paragraph(f"Unless it is fixed or exempt by then, Hammer will close it in {_days(days)}."))
         return (Section("", tuple(blocks)),)
     if told is not None and not opened and not closed:
         # Nothing but the reachability is another: otherwise there would be no news.
         first = verdict_line(issue) or f"Severity: {issue.details.severity}."
-        text = f"Who can connect to what security group {issue.issue_id} opens has changed. {first}"
+        text = f"Who can connect through security group {issue.issue_id} has changed. {first}"
         return (Section("", (paragraph(text),)),)
     blocks = [paragraph(f"What is open in security group {issue.issue_id} has changed.")]
     if told is not None and opened:
@@ -380,7 +410,7 @@ def _days(days: int) -> str:
 def ended(issue: Issue, *, exempt: bool) -> Document:
     """The comment with which a ticket is closed."""
     if exempt:
-        text = f"Security group {issue.issue_id} is exempt now: the whitelist covers all that is open in it."
+        text = f"Security group {issue.issue_id} is exempt now: an exemption covers all that is open in it."
         return (Section("", (paragraph(f"{text} It comes back if the exemption ends."),)),)
     times = issue.timestamps
     text = f"Security group {issue.issue_id} exposes nothing any more"
@@ -412,6 +442,7 @@ def alert(
     is_reminder: bool,
     at_once: bool = False,
     closes_last: datetime | None = None,
+    advice: AlertAdvice | None = None,
 ) -> AlertText:
     """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
 
@@ -422,49 +453,64 @@ def alert(
         is_reminder: whether it was told before, and is to be closed soon.
         at_once: whether `closes_at` is remediation's next run, by immediate mode.
         closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
+        advice: what the thread says of what to do; None: a ticket says it.
     """
     perms = issue.details.perms
-    who = "the whole Internet" if issue.details.status == "open_completely" else "some public addresses"
-    text = f"{who} can reach {_ports(issue, restricted)}"
-    if said := verdict_words(issue):
-        text = f"{said}; {text}"
+    text = "; ".join(filter(None, (allowed_text(clauses(perms, restricted)), verdict_words(issue.details))))
     if closes_at:
         when = closing_words(closes_at, at_once=at_once, at_the_latest=closes_last)
         text = f"{text}; Hammer will close it {when}"
     text = literal(text)
     if is_reminder:
-        return AlertText(text)
+        return AlertText(text, tuple(_advice_lines(issue, closes_at, advice)))
     details = [f"    {line}" for line in (verdict_line(issue), _opened(issue), _again(issue)) if line]
     if issue.use is not None:
         details.append(f"    Use as flow logs show it: {use_summary(issue.use, issue.use.until)}. {CAVEAT}")
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
-    return AlertText(text, tuple(literal(line) for line in details))
+    return AlertText(text, (*map(literal, details), *_advice_lines(issue, closes_at, advice)))
 
 
-def _ports(issue: Issue, restricted: PortSet) -> str:
-    ports = restricted_ports(issue.details.perms, restricted) or ["restricted ports"]
-    more = f" and {len(ports) - _PORTS_IN_SUMMARY} more" if len(ports) > _PORTS_IN_SUMMARY else ""
-    return f"{', '.join(ports[:_PORTS_IN_SUMMARY])}{more}"
+def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice | None) -> Iterator[str]:
+    """What to do, for a message beside which there is no ticket, in `mrkdwn`."""
+    if advice is None:
+        return
+    if advice.console_url:
+        yield f"    Look at it: {link(advice.console_url, 'the group in the AWS console')}"
+    commands = [] if _is_unused(issue) else revoke_commands(issue)
+    if _is_unused(issue):
+        command = f"aws ec2 delete-security-group --region {issue.details.region} --group-id {issue.issue_id}"
+        yield f"    If nothing needs it any more, delete it: `{command}`"
+    for command in commands[:_COMMANDS_IN_ALERT]:
+        yield f"    Close it: `{command}`"
+    if len(commands) > _COMMANDS_IN_ALERT:
+        yield f"    and {len(commands) - _COMMANDS_IN_ALERT} more such commands, one for each rule above"
+    if advice.procedure_url:
+        yield f"    If it must stay open: {link(advice.procedure_url, 'ask for an exemption')}"
+    else:
+        yield "    If it must stay open, ask your security team for an exemption."
+    if closes_at:
+        target = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
+        yield f"    Hammer saves the group before it changes it; to take a change back: `hammer restore {target}`"
 
 
-def _head(issue: Issue, facts: TicketFacts) -> Iterator[Paragraph]:
-    """What decides whether somebody acts: how bad it is, where it is, who opened it, and until when."""
-    if first := verdict_line(issue):
-        yield paragraph(first)
-    yield _risk(issue, facts)
-    if url := facts.place.console_url(issue.issue_id):
-        yield paragraph("In the AWS console: ", Link(url))
-    if opened := _opened(issue):
-        yield paragraph(opened)
-    if again := _again(issue):
-        yield paragraph(again)
-    if (disputed := dispute_of(issue)) is not None:
-        yield paragraph(disputed.text)
+def _head(issue: Issue, facts: TicketFacts) -> Iterator[Block]:
+    """What a reader knows after ten seconds: what is open to whom, who can connect now, when it ends, what to do."""
+    allows = allowed_sentence(clauses(issue.details.perms, facts.restricted))
+    first = f'Security group {issue.issue_id} "{issue.details.name}" in {facts.place}, allows {allows}.'
+    yield paragraph(f"{first} {verdict_line(issue) or f'Severity: {issue.details.severity}.'}")
+    yield paragraph(_risk(issue))
     if facts.closes_at:
         when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
-        yield paragraph(f"Unless it is fixed or exempt before, Hammer will close it {when}.")
+        yield paragraph(f"Unless it is fixed or exempt by then, Hammer will close it {when}.")
+    if url := facts.place.console_url(issue.issue_id):
+        yield paragraph("Fix it in the AWS console: ", Link(url))
+    disputed = dispute_of(issue)
+    dispute = disputed.text if disputed is not None else ""
+    for text in (_opened(issue), _again(issue), dispute, *facts.owner_notes, _WHO_HAMMER_IS):
+        if text:
+            yield paragraph(text)
 
 
 def _opened(issue: Issue) -> str:
@@ -506,14 +552,21 @@ def _use(issue: Issue) -> tuple[Section, ...]:
     return (Section("Who works through it", (Bullets(tuple(use_sentences(issue.use, issue.use.until))),)),)
 
 
-def _risk(issue: Issue, facts: TicketFacts) -> Paragraph:
-    who = "Anybody on the Internet" if issue.details.status == "open_completely" else "Some public addresses"
-    ports = ", ".join(restricted_ports(issue.details.perms, facts.restricted)[:_PORTS_IN_TEXT]) or "restricted ports"
-    return paragraph(
-        f'{who} can reach {ports} on whatever uses security group {issue.issue_id}, named "{issue.details.name}", in '
-        f"{facts.place}, VPC {issue.details.vpc_id}. Such ports are scanned all the time, from everywhere: a weak "
-        "password or one known flaw behind them is enough to take over the machine and what it can reach."
-    )
+def _risk(issue: Issue) -> str:
+    """Why it matters, by who can connect."""
+    reachability = issue.details.reachability
+    flaw = "a weak password or one known flaw behind such a port is enough to take over the machine"
+    match reachability.verdict if reachability else None:
+        case Verdict.INTERNET:
+            return f"Such ports are scanned all the time, from everywhere: {flaw} and what it can reach."
+        case Verdict.UNKNOWN | None:
+            return f"If somebody can connect, {flaw} and what it can reach."
+        case Verdict.BLOCKED:
+            return "The rules are the last line: one change to the network lets in whom they allow."
+        case Verdict.INTERNAL:
+            return "The rules are the last line: a public address is enough to let in whom they allow."
+        case Verdict.UNUSED:
+            return "Whoever attaches the group to a machine opens that machine, and may not notice."
 
 
 def _is_default(issue: Issue) -> bool:
@@ -569,7 +622,6 @@ def _advice() -> tuple[str, ...]:
         "Find out who must reach these ports, and from where; often it is nobody.",
         "Narrow each source to those addresses, or to another security group; for logins use AWS Systems Manager "
         "Session Manager or a VPN, for databases a private subnet.",
-        "This ticket is closed by itself when the group is safe.",
     )
 
 

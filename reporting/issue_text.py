@@ -13,7 +13,7 @@ from library.documents.document import Document
 from library.issues.issue import INSPECTOR_FINDING, SECURITY_GROUP, Issue, IssueKind
 from library.network.ports import PortSet
 from reporting import finding_text, group_text
-from reporting.ticket_facts import AlertText, Place, TicketFacts
+from reporting.ticket_facts import AlertAdvice, AlertText, Place, TicketFacts
 
 
 class IssueText(Protocol):
@@ -21,6 +21,9 @@ class IssueText(Protocol):
 
     def summary(self, issue: Issue, place: Place, restricted: PortSet) -> str:
         """A ticket's title."""
+
+    def subject(self, issue: Issue, place: Place) -> str:
+        """What it is about and where that is, on one line."""
 
     def ticket(self, issue: Issue, facts: TicketFacts) -> Document:
         """The body of a new ticket."""
@@ -40,6 +43,7 @@ class IssueText(Protocol):
         is_reminder: bool,
         at_once: bool = False,
         closes_last: datetime | None = None,
+        advice: AlertAdvice | None = None,
     ) -> AlertText:
         """What Slack is told."""
 

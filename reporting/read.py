@@ -47,7 +47,7 @@ class ReportSummary:
 
     @property
     def text(self) -> str:
-        """The run in one line."""
+        """The run in one line; of a dry run, what it would tell."""
         nothing = "nothing could be reported" if self.problems else "nothing new"
         told = ", ".join(f"{count} {news}" for news, count in self.told.items()) or nothing
         number = len(self.problems)

@@ -167,6 +167,9 @@ class Reporter:
         if dry_run:
             for text in preview(steps, self._filings, jira=self._services.jira is not None):
                 self._services.say(text)
+            for step in steps:
+                if news := step.ticket or step.alert or ("reminded" if step.reminder is not None else None):
+                    self.summary.count(news)
             return self.summary
         done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
         for count in self._left_out.values():

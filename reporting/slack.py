@@ -17,6 +17,7 @@ from library.notifications.broadcast import Sent, broadcast, issue_key, issue_li
 from reporting.group_text import exemption_line, waiting_lines
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, told_of
+from reporting.ticket_facts import AlertAdvice, Place
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from library.notifications.slack_connection import SlackClient
     from reporting.decision_run import DecisionRun
 
-TITLE = "Security groups that the Internet reaches"
+TITLE = "Security groups"
 _HEADINGS = {
     None: "Closed automatically soon",
     News.NEW: "New",
@@ -135,6 +136,7 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
             is_reminder=reminder,
             at_once=step.at_once,
             closes_last=step.closes_last,
+            advice=None if jira else _advice(config, issue),
         )
         line = f"{line}: {told.text}"
         new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
@@ -142,6 +144,12 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)
+
+
+def _advice(config: Configuration, issue: Issue) -> AlertAdvice:
+    """Where a message without a ticket points its reader."""
+    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    return AlertAdvice(place.console_url(issue.issue_id), config.whitelisting_procedure_url)
 
 
 def _of(step: Step) -> str:

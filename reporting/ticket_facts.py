@@ -83,6 +83,19 @@ class TicketFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertAdvice:
+    """Where a message points its reader, where no ticket does.
+
+    Attributes:
+        console_url: the group's page in the AWS console; empty: not known.
+        procedure_url: the page that tells how to ask for an exemption; empty: none.
+    """
+
+    console_url: str
+    procedure_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlertText:
     """What Slack is told of an issue, in `mrkdwn`.
 

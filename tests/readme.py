@@ -93,7 +93,8 @@ def _commands() -> list[CommandInfo]:
 
 
 def _first_sentence(function: Callable[..., object] | None) -> str:
-    return ((function.__doc__ if function else None) or "").strip().splitlines()[0].removesuffix(".")
+    text = ((function.__doc__ if function else None) or "").strip().splitlines()[0]
+    return text.partition(". ")[0].removesuffix(".")
 
 
 def _help(name: str) -> str:

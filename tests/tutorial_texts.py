@@ -5,19 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from textwrap import fill
 
+from identification.reachability.verdict import Judge
 from library.config import Configuration
 from library.documents.document import plain_text
 from library.documents.slack_message import compose
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
-from library.issues.reachability import Path, Reachability, Sources, Verdict
+from library.issues.reachability import Reachability
+from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from library.security_groups.exposure import Exposure
+from library.security_groups.exposure import Evaluator, Exposure
+from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage, User
 from reporting import group_text
 from reporting import slack as slack_text
 from reporting.plan import News, Step
 from reporting.ticket_facts import Place, TicketFacts
+from tests.builders.networks import Answers, acl, interface, route_table, subnet, vpc
 
 _NOW = datetime(2026, 11, 24, 14, 2, tzinfo=UTC)
 _RETENTION = 21
@@ -26,9 +30,39 @@ _WIDTH = 120
 _PORTS = PortSet.parse([22])
 _PLACE = Place("shop", "210987654321", "eu-west-1")
 _USER = User("instance", "i-0a1b2c3d4e5f60718 (bastion)", ("203.0.113.10",))
+_GROUP_ID = "sg-0123456789abcdef0"
+_INTERFACE = interface(
+    "eni-0123456789abcdef0",
+    subnet="subnet-0123456789abcdef0",
+    vpc="vpc-0123456789abcdef0",
+    groups=[_GROUP_ID],
+    public=_USER.public_addresses[0],
+    instance="i-0a1b2c3d4e5f60718",
+)
+
+
+def _reachability(perm: Exposure) -> Reachability:
+    """The verdict as a scan comes to it, on a public instance in a subnet that is open to the Internet."""
+    vpc_id, subnet_id = _INTERFACE["VpcId"], _INTERFACE["SubnetId"]
+    answers = Answers(
+        interfaces=[_INTERFACE],
+        subnets=[subnet(subnet_id, vpc_id)],
+        vpcs=[vpc(vpc_id)],
+        route_tables=[
+            route_table("rtb-0123456789abcdef0", ("172.31.0.0/16 local", "0.0.0.0/0 igw-0123456789abcdef0"), vpc_id)
+        ],
+        acls=[acl("acl-0123456789abcdef0", subnets=[subnet_id])],
+    )
+    rule = IngressRule(perm.protocol, perm.from_port, perm.to_port, cidr=perm.cidr)
+    group = SecurityGroup(_GROUP_ID, "bastion", vpc_id, "", {}, (rule,))
+    found = Evaluator(_PORTS, AddressSet()).evaluate(group, {})
+    return Judge(answers.network()).judge(_GROUP_ID, found.openings, found.status)
+
+
+_SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 _ISSUE = Issue(
     "210987654321",
-    "sg-0123456789abcdef0",
+    _GROUP_ID,
     Status.OPEN,
     IssueDetails(
         "bastion",
@@ -36,24 +70,8 @@ _ISSUE = Issue(
         "vpc-0123456789abcdef0",
         "open_completely",
         {"owner": "ana"},
-        (Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely"),),
-        Reachability.of(
-            Verdict.INTERNET,
-            Sources.ALL,
-            "open_completely",
-            [
-                Path(
-                    "eni-0123456789abcdef0",
-                    "instance i-0a1b2c3d4e5f60718",
-                    "203.0.113.10",
-                    Verdict.INTERNET,
-                    ("igw-0123456789abcdef0", "acl-0123456789abcdef0", "eni-0123456789abcdef0"),
-                    "",
-                    "Anyone on the Internet can connect to tcp 22 at 203.0.113.10 of instance i-0a1b2c3d4e5f60718.",
-                )
-            ],
-            [],
-        ),
+        (_SSH,),
+        _reachability(_SSH),
     ),
     Timestamps(_NOW, _NOW),
     opened_by=OpenedBy(
@@ -79,7 +97,8 @@ def ticket() -> str:
 def slack(config: Configuration) -> str:
     """The message for a channel, and its thread, without the marks of bold text."""
     step = Step(_ISSUE, None, News.NEW, None, _CLOSES_AT, report=True, close=False)
-    alert = slack_text._alert(config, None, step)
+    named = config.with_accounts({_PLACE.account_id: _PLACE.account_name})
+    alert = slack_text._alert(named, None, step)
     blocks = [block for message in compose(slack_text.TITLE, [alert]) for block in message.blocks]
     return wrapped("\n\n".join(block["text"]["text"].replace("*", "") for block in blocks))
 

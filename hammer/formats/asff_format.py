@@ -17,9 +17,11 @@ from library.documents.text import printable, shortened
 from library.issues.issue import Status
 from library.issues.reachability import Severity
 from library.network.ports import protocol_name
+from library.security_groups.clauses import allowed_sentence
 from library.security_groups.exposure import Exposure, rule_text
 
 _TITLE_LIMIT = 256
+_NAME_IN_TITLE = 60
 _DESCRIPTION_LIMIT = 1024
 _TEXT_LIMIT = 512
 _FIELD_LIMIT = 2048
@@ -89,10 +91,10 @@ ADVICE = (
 
 
 def title(issue: ListedIssue) -> str:
-    """What is wrong, on one line. The group's name in it is made printable."""
-    who = "the whole Internet" if issue.details.status == "open_completely" else "public addresses"
-    ports = ", ".join(issue.ports) or "restricted ports"
-    return f"Security group {issue.group_id} ({printable(issue.details.name)}) lets {who} reach {ports}"
+    """What the rules allow, on one line. The group's name in it is made printable."""
+    verb = "allows" if issue.status.is_exposed else "allowed"
+    name = printable(shortened(issue.details.name, _NAME_IN_TITLE))
+    return f"Security group {issue.group_id} ({name}) {verb} {allowed_sentence(issue.clauses)}"
 
 
 def description(issue: ListedIssue) -> str:

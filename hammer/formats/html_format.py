@@ -14,7 +14,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hammer.formats.report.charts import charts, trend
-from hammer.formats.report.view import totals, view
+from hammer.formats.report.view import headline, totals, view
 from hammer.listing.issue import Listing
 from library.documents.text import printable
 from library.issues.times import shown_time
@@ -38,11 +38,14 @@ def pieces(listing: Listing) -> Iterator[str]:
             generated=shown_time(listing.generated),
             issues=issues,
             totals=totals(listing),
+            headline=headline(listing),
             charts=charts(listing.open_issues, listing.generated),
             trend=trend(listing.trend),
             accounts=sorted({issue.account for issue in issues}),
             owners=sorted({issue.owner for issue in issues}),
             ports=sorted({port for issue in issues for port in issue.ports}),
+            regions=sorted({issue.region for issue in issues}),
+            verdicts=sorted({issue.verdict for issue in issues}),
             statuses=sorted({issue.status for issue in issues}),
         )
     )

@@ -84,7 +84,7 @@ def event(issue: ListedIssue, now: datetime) -> dict[str, Any]:
         },
         "finding_info": _finding_info(issue, times.identified or now, times.updated or now),
         "compliance": {
-            "control": "Security groups must not let the Internet reach restricted ports",
+            "control": "Security groups must not allow the Internet to restricted ports",
             "standards": list(dict.fromkeys(control.standard for control in issue.controls)),
             "requirements": [control.name for control in issue.controls],
             "status_id": compliance_id,

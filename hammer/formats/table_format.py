@@ -59,14 +59,19 @@ def summary(listing: Listing) -> str:
         text += f" in {counted(len(regions), 'region')} of {counted(len(accounts), 'account')}"
     text += f": {len(listing.open_issues):,} with issues"
     if listing.whitelisted:
-        text += f", {listing.whitelisted:,} more {'is' if listing.whitelisted == 1 else 'are'} whitelisted"
+        text += f", {listing.whitelisted:,} more {'is' if listing.whitelisted == 1 else 'are'} exempt"
     return text
+
+
+def severity_cell(severity: str) -> Cell:
+    """A severity in its colour."""
+    return Cell(severity, SEVERITY_STYLES[Severity(severity)])
 
 
 def _row(issue: ListedIssue, from_table: bool) -> Row:
     details = issue.details
     cells = [
-        Cell(str(issue.severity), SEVERITY_STYLES[issue.severity]),
+        severity_cell(str(issue.severity)),
         Cell(issue.account_id),
         Cell(details.region),
         Cell(issue.group_id),

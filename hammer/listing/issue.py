@@ -23,6 +23,7 @@ from library.issues.times import format_time
 from library.issues.use import Use
 from library.network.ports import PortSet
 from library.notifications.owners import Discovered, discover
+from library.security_groups.clauses import Clause, clauses
 from library.security_groups.exemptions import Exemption, deciding
 
 
@@ -43,6 +44,7 @@ class ListedIssue:
         status: in a scan `open` or `whitelisted`.
         owner: whom the group's tags name, else whom the configuration names; empty: nobody.
         ports: the restricted ports that it exposes, as `tcp/22`; `all` for traffic without ports.
+        clauses: what its rules allow, each port with those whom they let in to it.
         controls: what it breaks.
         timestamps: of the table; empty in a scan.
         ticket: the key of its JIRA ticket, or empty.
@@ -64,6 +66,7 @@ class ListedIssue:
     status: Status
     owner: str = ""
     ports: tuple[str, ...] = ()
+    clauses: tuple[Clause, ...] = ()
     controls: tuple[Control, ...] = ()
     timestamps: Timestamps = field(default_factory=Timestamps)
     opened_by: OpenedBy | None = None
@@ -295,6 +298,7 @@ def listed_detection(detection: Detection, known: Knowledge) -> ListedIssue:
         status=Status.WHITELISTED if detection.whitelisted else Status.OPEN,
         owner=known.owner(account_id, details),
         ports=exposed_ports(details.perms, known.restricted),
+        clauses=clauses(details.perms, known.restricted),
         controls=controls_broken(details),
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.why if exemption else "",
@@ -316,6 +320,8 @@ def listed_issue(issue: Issue, known: Knowledge) -> ListedIssue:
         status=issue.status,
         owner=known.owner(account_id, details),
         ports=exposed_ports(details.perms, known.restricted),
+        # Inspector does not say to whom: what stands in a finding's `perms` is an assumption.
+        clauses=clauses(details.perms, known.restricted) if issue.kind is SECURITY_GROUP else (),
         controls=controls_broken(details),
         timestamps=issue.timestamps,
         opened_by=issue.opened_by,

@@ -1,20 +1,22 @@
 """The words of a verdict: one sentence for each path that a person can check, assumptions, and what was not read.
 
-Pure. Ids, addresses and load balancers' names only: descriptions and tags are hostile text and stay out.
+Pure. Ids, addresses and load balancers' names only: descriptions and tags are untrusted input and stay out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from identification.reachability.network import Interface, RegionNetwork
 from identification.reachability.ways import KNOWN_MODES, Attempt, Way, acl_passing, denying_entry
 from library.issues.reachability import Blocker, Verdict
-from library.network.addresses import Network
+from library.network.addresses import AddressSet, Network
 from library.network.intervals import IntervalSet
 from library.network.ports import UDP, WITHOUT_PORTS, port_range, traffic_name
+from library.security_groups.clauses import audience_text
 
 _STRETCHES_NAMED = 5
+_CLAUSES_NAMED = 3
 _LAST_RULES = (32767, 32768)  # EC2's numbers for the entries `*` of IPv4 and IPv6, which deny what no other matches
 
 STOPPED_INSTANCES = "A stopped instance counts as attached: it can be reached as soon as it runs."
@@ -61,11 +63,29 @@ def _named(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(filter(None, ids))
 
 
-def reachable(way: Way, traffic: Sequence[IntervalSet], is_all: bool) -> str:
-    """Of a way that is open."""
+def reachable(way: Way, reached: Iterable[tuple[IntervalSet, IntervalSet, bool]]) -> str:
+    """Of a way that is open: to which ports who can connect.
+
+    Args:
+        way: the way.
+        reached: traffic, the sources of the way's family that can send it, and whether those are all that
+            `open_completely` asks for.
+    """
+    version = way.address.version
+    by_audience: dict[str, list[IntervalSet]] = {}
+    for traffic, sources, is_all in sorted(reached, key=lambda each: not each[2]):
+        found = AddressSet(sources) if version == 4 else AddressSet(v6=sources)
+        who = "anyone on the Internet" if is_all else audience_text(found)
+        by_audience.setdefault(who, []).append(traffic)
+    verbs = ["can connect to", *["to"] * (len(by_audience) - 1)]
+    clauses = [
+        f"{who} {verb} {_traffic(traffic)}" for verb, (who, traffic) in zip(verbs, by_audience.items(), strict=True)
+    ]
+    left = len(clauses) - _CLAUSES_NAMED
+    said = ", and ".join(clauses[:_CLAUSES_NAMED]) + (f", and others to {left} more sets of ports" if left > 0 else "")
+    said += "," if len(clauses) > 1 else ""
     over = f" over load balancer {_balancer(way.entry)}" if way.forwards is not None else ""
-    who = "Anyone on the Internet" if is_all else "Some addresses on the Internet"
-    return f"{who} can connect to {_traffic(traffic)} at {way.address.text}{over}."
+    return f"{said[0].upper()}{said[1:]} of {way.interface.resource} at {way.address.text}{over}."
 
 
 def blocked(network: RegionNetwork, way: Way, blocker: Blocker, attempt: Attempt, source: int) -> str:
@@ -114,9 +134,10 @@ def unknown(way: Way, reasons: Sequence[str]) -> str:
     return " ".join([f"Whether the Internet can connect at {way.address.text} is not known.", *reasons[:1]])
 
 
-def no_address(interface: Interface) -> str:
-    """Of an interface to which no public address leads."""
-    return f"{interface.interface_id} has no public address of a family that the group lets in."
+def no_address(interface: Interface, versions: Collection[int]) -> str:
+    """Of an interface to which no public address of these families leads: those that the group's rules let in."""
+    family = f"IPv{next(iter(versions))} " if len(versions) == 1 else ""
+    return f"{interface.interface_id} has no public {family}address."
 
 
 def accelerator(interface_id: str, vpc_id: str) -> str:

@@ -6,7 +6,7 @@ sources that pass it. Who passes all checks of an attempt can connect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from identification.reachability import sentences
@@ -26,13 +26,13 @@ class PathOutcome:
     Attributes:
         verdict: `internet`, `unknown` or `blocked`.
         reached: who can connect for sure, by the stretch's place.
-        is_all: whether, to one stretch, everybody can whom `open_completely` asks for.
+        everyone: the places to which everybody can whom `open_completely` asks for.
         stopped: of a closed way, what is in the way, an attempt that it stops, and a source of that.
     """
 
     verdict: Verdict
     reached: Mapping[int, IntervalSet]
-    is_all: bool = False
+    everyone: frozenset[int] = frozenset()
     stopped: tuple[Blocker, Attempt, int] | None = None
 
 
@@ -67,7 +67,7 @@ class Judge:
                 if way.kind not in outcomes:
                     outcomes[way.kind] = self._outcome(way, stretches)
                 judged.append(self._path(way, outcomes[way.kind], stretches))
-            for path, reasons in judged or [self._pathless(user)]:
+            for path, reasons in judged or [self._pathless(user, versions)]:
                 if path.verdict in (Verdict.BLOCKED, Verdict.INTERNAL):
                     path, reasons = self._with_other_ways(path, user, versions)
                 paths.append(path)
@@ -76,7 +76,7 @@ class Judge:
         sources = None
         if verdict is Verdict.INTERNET:
             together = [(way, outcomes[way.kind].reached) for each in ways.values() for way in each]
-            is_all = any(each.is_all for each in outcomes.values()) or self._is_all(together, stretches)
+            is_all = any(each.everyone for each in outcomes.values()) or bool(self._everyone(together, stretches))
             sources = Sources.ALL if is_all else Sources.SOME
         assumptions = sentences.assumptions(verdict, users)
         return Reachability.of(verdict, sources, status, paths, assumptions, sorted(unread_of))
@@ -93,15 +93,17 @@ class Judge:
                 reached[attempt.stretch.place] = reached.get(attempt.stretch.place, EMPTY) | found
             possible |= bool(passing.maybe & attempt.sources)
         if reached:
-            return PathOutcome(Verdict.INTERNET, reached, self._is_all([(way, reached)], stretches))
+            return PathOutcome(Verdict.INTERNET, reached, self._everyone([(way, reached)], stretches))
         return (
             PathOutcome(Verdict.UNKNOWN, {})
             if possible
             else PathOutcome(Verdict.BLOCKED, {}, stopped=stopped(attempts))
         )
 
-    def _is_all(self, ways: Iterable[tuple[Way, Mapping[int, IntervalSet]]], stretches: Iterable[PortStretch]) -> bool:
-        """Whether these ways together let in, to one stretch, everybody whom `open_completely` asks for.
+    def _everyone(
+        self, ways: Iterable[tuple[Way, Mapping[int, IntervalSet]]], stretches: Iterable[PortStretch]
+    ) -> frozenset[int]:
+        """The places to which these ways together let in everybody whom `open_completely` asks for, in one family.
 
         Addresses in the local routes of the VPCs do not count: they are no way from the Internet.
         """
@@ -110,13 +112,14 @@ class Judge:
             version, local = way.address.version, self._network.local.get(way.entry.vpc_id)
             for place, found in reached.items():
                 together.setdefault((place, version), set()).update((found, local.family(version) if local else EMPTY))
+        complete: set[int] = set()
         for stretch in stretches:
             for version in _VERSIONS:
                 if sets := together.get((stretch.place, version)):
                     union = IntervalSet.of(span for each in sets for span in each.spans)
                     if union.covers(stretch.opening.internet.family(version)):
-                        return True
-        return False
+                        complete.add(stretch.place)
+        return frozenset(complete)
 
     def _path(self, way: Way, outcome: PathOutcome, stretches: Sequence[PortStretch]) -> Judged:
         blocker = outcome.stopped[0] if outcome.stopped else None
@@ -128,15 +131,22 @@ class Judge:
         elif outcome.stopped:
             text = sentences.blocked(self._network, way, *outcome.stopped)
         else:
-            traffic = [stretch.traffic for stretch in stretches if stretch.place in outcome.reached]
-            text = sentences.reachable(way, traffic, outcome.is_all)
+            text = sentences.reachable(
+                way,
+                (
+                    (stretch.traffic, outcome.reached[stretch.place], stretch.place in outcome.everyone)
+                    for stretch in stretches
+                    if stretch.place in outcome.reached
+                ),
+            )
         user, address = way.interface, way.address.text
         path = Path(user.interface_id, user.resource, address, outcome.verdict, through, blocker or "", text)
         return path, reasons
 
-    def _pathless(self, user: Interface) -> Judged:
-        """The path of an interface to which no public address leads."""
-        return Path(user.interface_id, user.resource, "", Verdict.INTERNAL, text=sentences.no_address(user)), ()
+    def _pathless(self, user: Interface, versions: Collection[int]) -> Judged:
+        """The path of an interface to which no public address of these families leads."""
+        text = sentences.no_address(user, versions)
+        return Path(user.interface_id, user.resource, "", Verdict.INTERNAL, text=text), ()
 
     def _with_other_ways(self, path: Path, user: Interface, versions: Iterable[int]) -> Judged:
         """A path that is closed, but where it is not known whether another way to the interface is open."""

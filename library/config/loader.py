@@ -86,11 +86,14 @@ def parse_configuration(files: Files) -> Configuration:
     return _validated(files, [], "")
 
 
+NO_FOLDER = "there is no such folder: name yours with --config, or let `hammer init` write a first one"
+
+
 def _files_in_folder(place: str, problems: list[Problem]) -> Files:
     try:
         paths = {path.name: path for path in Path(place).iterdir()}
     except FileNotFoundError:
-        raise ConfigurationError([Problem(place, "", "there is no such folder")]) from None
+        raise ConfigurationError([Problem(place, "", NO_FOLDER)]) from None
     except NotADirectoryError:
         raise ConfigurationError([Problem(place, "", "is not a folder: name the one that has it")]) from None
     except (OSError, ValueError) as error:

@@ -247,7 +247,7 @@ Expiry = Annotated[date | None, PlainValidator(read_date), WithJsonSchema(_DATE_
 Cron = Annotated[str | None, PlainValidator(read_cron), WithJsonSchema({"type": "string"})]
 Url = Annotated[str, AfterValidator(check_url)]
 EncryptedUrl = Annotated[str, AfterValidator(check_encrypted_url)]
-Region = Annotated[str, matching("[a-z0-9-]+", "is not a region: write one such as eu-west-1")]
+Region = Annotated[str, matching("[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", "is not a region: write one such as eu-west-1")]
 RoleName = Annotated[str, matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")]
 # AWS STS API Reference, AssumeRole, ExternalId.
 ExternalId = Annotated[
@@ -258,7 +258,13 @@ ExternalId = Annotated[
         quote=False,
     ),
 ]
-BucketName = Annotated[str, matching(r"([\w.-]{3,255})?", "is not a bucket's name: write the name alone")]
+BucketName = Annotated[
+    str,
+    matching(
+        r"([a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9])?",
+        "is not a bucket's name: write the name alone, 3 to 63 small letters, digits, dots and hyphens",
+    ),
+]
 RoleArn = Annotated[
     str,
     matching(

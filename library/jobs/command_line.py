@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -106,7 +106,7 @@ ConfigOption = Annotated[
     ),
 ]
 AccountOption = Annotated[
-    list[str] | None, typer.Option("--account", metavar="ID", help="Only this account. Repeatable.")
+    list[str] | None, typer.Option("--account", metavar="ID", help="Only this account, by id or name. Repeatable.")
 ]
 RegionOption = Annotated[
     list[str] | None, typer.Option("--region", metavar="REGION", help="Only this region. Repeatable.")
@@ -160,14 +160,74 @@ def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[st
         raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
 
 
-def known_accounts(asked_for: Iterable[str] | None, configured: Iterable[str], table: IssueTable) -> set[str]:
-    """The configuration's accounts, and those asked for that left it, and of which the table has issues.
+def known_accounts(
+    asked_for: Iterable[str] | None, configured: Mapping[str, str], table: IssueTable
+) -> Mapping[str, str]:
+    """The configuration's accounts, and those asked for that left it, and of which the table has issues: ids to names.
 
     Raises:
         ClientError, BotoCoreError: the table could not be read.
     """
-    known = set(configured)
-    return known | {account for account in set(asked_for or ()) - known if table.has_issues(account)}
+    unknown = set(account_ids(asked_for, configured)) - configured.keys()
+    return {**configured, **{account: account for account in sorted(unknown) if table.has_issues(account)}}
+
+
+def accounts_named(asked_for: Iterable[str] | None, known: Mapping[str, str]) -> list[str]:
+    """The ids of the accounts that `--account` names, as `account_ids` has them.
+
+    Raises:
+        NotThereError: an account is not there, or several have that name.
+    """
+    found = account_ids(asked_for, known)
+    refuse_unknown_accounts(found, known)
+    return found
+
+
+def account_ids(asked_for: Iterable[str] | None, known: Mapping[str, str]) -> list[str]:
+    """The ids of the accounts that `--account` names, each by its id or its name; what is unknown as it is.
+
+    Args:
+        asked_for: the option's values.
+        known: the accounts that are there, ids to names.
+
+    Raises:
+        NotThereError: several accounts have that name.
+    """
+    found: list[str] = []
+    for asked in dict.fromkeys(asked_for or ()):
+        ids = [asked] if asked in known else sorted(each for each, name in known.items() if name == asked)
+        if len(ids) > 1:
+            raise NotThereError(f"several accounts are named {asked}: {', '.join(ids)}")
+        found += ids or [asked]
+    return list(dict.fromkeys(found))
+
+
+def place_of_group(
+    group_id: str, accounts: Sequence[str], regions: Sequence[str], known: Iterable[str], table: IssueTable
+) -> tuple[str, str]:
+    """The account and region of a group of which a command was told no more than the id, by the issue table.
+
+    Args:
+        group_id: the group.
+        accounts: what `--account` names.
+        regions: what `--region` names.
+        known: the accounts to look through.
+        table: the issues.
+
+    Raises:
+        NotThereError: the table does not tell.
+        ClientError, BotoCoreError: the table could not be read.
+    """
+    if accounts and regions:
+        return accounts[0], regions[0]
+    for account_id in accounts or known:
+        try:
+            issue = table.get(account_id, group_id)
+        except UnreadableIssueError:
+            continue
+        if issue is not None and (not regions or issue.details.region in regions):
+            return account_id, issue.details.region
+    raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
 
 
 def read_configuration(option: str | None) -> Configuration:
@@ -204,7 +264,7 @@ class Command(TyperCommand):
 def application(command: Callable[..., Any]) -> typer.Typer:
     """A program of one command, run by `run`."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(cls=Command)(command)
+    app.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})(command)
     return app
 
 

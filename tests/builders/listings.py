@@ -12,6 +12,7 @@ from library.config import DEFAULT_RESTRICTED_PORTS
 from library.issues.issue import IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
+from library.security_groups.clauses import clauses
 from library.security_groups.exposure import Exposure
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -74,6 +75,7 @@ def a_listed_issue(*perms: Exposure, status: Status = Status.OPEN, name: str = "
         status=status,
         owner="ana",
         ports=exposed_ports(perms, DEFAULT_RESTRICTED_PORTS),
+        clauses=clauses(perms, DEFAULT_RESTRICTED_PORTS),
         controls=controls_broken(details),
         timestamps=Timestamps(identified=found, updated=found, reported=found + timedelta(hours=1), resolved=ended),
     )
@@ -132,7 +134,7 @@ def many_issues(count: int) -> list[ListedIssue]:
     rdp = Exposure("tcp", 3389, 3389, "0.0.0.0/0", "open_completely")
     every = Exposure("tcp", 0, 65535, "0.0.0.0/0", "open_completely")
     rules = ((SSH,), (SSH, LISTED), (EVERYTHING,), (LISTED,), (rdp,), (every, LISTED))
-    accounts = (("123456789012", "master"), ("210987654321", "shop"), ("321098765432", "analytics-production"))
+    accounts = (("123456789012", "main"), ("210987654321", "shop"), ("321098765432", "analytics-production"))
     verdicts = (INTERNET, None, Reachability.of(Verdict.UNUSED, None, "open_partly"))
     made = []
     for number in range(count):

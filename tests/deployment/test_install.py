@@ -31,6 +31,7 @@ class Installed:
     place: Path
     folder: Path
     endpoint: str
+    wheel: Path
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -69,7 +70,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     work = folder / "work"
     work.mkdir()
     with emulated_aws() as aws:
-        yield Installed(place, work, aws.endpoint)
+        yield Installed(place, work, aws.endpoint, wheel)
 
 
 def test_nothing_but_hammer_is_importable(installed: Installed) -> None:
@@ -84,7 +85,7 @@ def test_nothing_but_hammer_is_importable(installed: Installed) -> None:
 
 
 def test_the_license_is_named(installed: Installed) -> None:
-    program = "from importlib.metadata import metadata; print(metadata('hammer')['License-Expression'])"
+    program = "from importlib.metadata import metadata; print(metadata('hammer-security-groups')['License-Expression'])"
     assert installed.run("python", "-c", program).stdout == "Apache-2.0\n"
 
 
@@ -93,7 +94,7 @@ def test_every_command_is_listed_with_what_it_needs(installed: Installed) -> Non
     assert done.returncode == 0, done.stderr
     for name in ("scan", "check-config", "status", "report", "demo"):
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
-    assert "pip install 'hammer[host]'" in done.stdout
+    assert "(Not installed: it needs the extra 'host'" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("command", NEEDED_BY)
@@ -103,7 +104,8 @@ def test_a_command_whose_extra_is_missing_says_so_in_one_line(installed: Install
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
         "",
-        f"hammer {command} needs the extra '{extra}', which is not installed: pip install 'hammer[{extra}]'\n",
+        f"hammer {command} needs the extra '{extra}', which is not installed: {installed.place}/bin/python -m pip "
+        f"install 'hammer-security-groups[{extra}] @ {installed.wheel.as_uri()}'\n",
     )
 
 
@@ -173,7 +175,8 @@ def test_the_shell_completes(installed: Installed) -> None:
 def test_extras_bring_what_the_commands_are_told_to_look_for() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     declared = {
-        name: {re.split(r"[\[>=]", requirement)[0] for requirement in extras[name]} - {"hammer"} for name in EXTRAS
+        name: {re.split(r"[\[>=]", requirement)[0] for requirement in extras[name]} - {"hammer-security-groups"}
+        for name in EXTRAS
     }
     assert set(EXTRAS["host"]) == declared["host"]
     # `moto[server]` brings flask.

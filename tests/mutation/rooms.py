@@ -21,7 +21,7 @@ def _modules(package: str, names: str) -> tuple[str, ...]:
 ROOMS: Mapping[str, Room] = {
     "network": Room(("library/network/*.py",), ("tests/unit/network",)),
     "security_groups": Room(
-        _modules("library/security_groups", "exemptions exposure group usage"),
+        _modules("library/security_groups", "clauses exemptions exposure group usage"),
         ("tests/unit/security_groups",),
     ),
     "answers": Room(

@@ -17,12 +17,13 @@ addEventListener("DOMContentLoaded", () => {
   const text = (row, cell) => row.cells[cell].textContent.trim().toLowerCase();
   const rows = [...body.rows].map((row, position) => ({
     row, position, article: articles.get(row.dataset.i), data: row.dataset, text: "",
+    cells: { verdict: row.cells[3].lastElementChild.textContent, region: row.cells[2].lastElementChild.textContent },
     keys: {
       severity: row.dataset.r.padStart(2, "0"), group: text(row, 1), account: text(row, 2),
       owner: text(row, 4) || "\uffff", age: row.cells[5].dataset.r, due: row.cells[6].dataset.r,
     },
   }));
-  const filters = ["severity", "status", "account", "port", "owner"]
+  const filters = ["severity", "status", "verdict", "account", "region", "port", "owner"]
     .map((name) => [name, byId("by-" + name)]).filter(([, select]) => select);
   let order = { column: "", step: 1 }, limit = PAGE, found = [];
 
@@ -41,7 +42,7 @@ addEventListener("DOMContentLoaded", () => {
     for (const [name, select] of filters) {
       if (select.selectedIndex === 0) continue;
       const wanted = select.value;
-      if (name === "port" ? !data.ports.split(" ").includes(wanted) : data[name] !== wanted) return false;
+      if (name === "port" ? !data.ports.split(" ").includes(wanted) : (data[name] ?? one.cells[name]) !== wanted) return false;
     }
     return true;
   };
@@ -100,6 +101,22 @@ addEventListener("DOMContentLoaded", () => {
       article.scrollIntoView();
     }
   };
+  for (const article of articles.values()) {
+    const code = article.querySelector("pre");
+    if (!code) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    code.before(button);
+  }
+  document.addEventListener("click", (event) => {
+    if (!event.target.matches?.(".copy")) return;
+    const button = event.target, code = button.nextElementSibling;
+    const told = (text) => { button.textContent = text; setTimeout(() => { button.textContent = "Copy"; }, 2000); };
+    const marked = () => { getSelection().selectAllChildren(code); told("Marked: press Ctrl+C"); };
+    navigator.clipboard ? navigator.clipboard.writeText(code.textContent).then(() => told("Copied"), marked) : marked();
+  });
   // On paper there is nothing to choose: all that is wanted is printed.
   let before = limit;
   addEventListener("beforeprint", () => {

@@ -16,6 +16,7 @@ from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time
 from library.issues.use import SourceClass, use_sentences
+from library.security_groups.clauses import allowed_sentence
 from library.security_groups.exposure import Exposure, source_text, traffic_text
 from library.source.service import managed_by
 from reporting.exposure_text import cli_commands, share
@@ -24,13 +25,18 @@ _WORKERS_SHOWN = 5
 _SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
 _NAME_LIMIT = 160
+_SHORT_NAMES = {
+    "AWS Foundational Security Best Practices": "AWS FSBP",
+    "CIS AWS Foundations Benchmark": "CIS AWS",
+    "NIST SP 800-53 Rev. 5": "NIST 800-53 r5",
+}
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 _VERDICTS = {
     "": "not judged",
-    Verdict.INTERNET: "from the Internet",
-    Verdict.UNKNOWN: "unknown",
+    Verdict.INTERNET: "somebody can connect",
+    Verdict.UNKNOWN: "not known",
     Verdict.BLOCKED: "blocked",
-    Verdict.INTERNAL: "internal only",
+    Verdict.INTERNAL: "no public address",
     Verdict.UNUSED: "not in use",
 }
 
@@ -51,6 +57,8 @@ class IssueView:
 
     Attributes:
         anchor: the id of its section.
+        allows: what its rules allow, port by port.
+        overdue: whether remediation might have closed it already.
         ranks: what the columns are sorted by.
         life: what happened to it, each with its time.
         paths: the ways in, and what they rest on, in sentences.
@@ -68,10 +76,12 @@ class IssueView:
     severity: str
     status: str
     verdict: str
+    allows: str
     ports: tuple[str, ...]
     owner: str
     age: str
     due: str
+    overdue: bool
     ranks: dict[str, str]
     rules: tuple[Rule, ...]
     life: tuple[tuple[str, str], ...]
@@ -102,11 +112,35 @@ def totals(listing: Listing) -> tuple[Total, ...]:
             for severity in (Severity.CRITICAL, Severity.HIGH)
             for number in (severities.count(severity),)
         ),
-        Total(sum(issue.verdict == Verdict.INTERNET for issue in issues), "reachable from the Internet now"),
+        Total(_reachable(listing), "reachable from the Internet now"),
         Total(sum(issue.due is not None and issue.due <= now + _SOON for issue in issues), "due within 7 days"),
         Total(listing.whitelisted, "exempt"),
-        Total(len(listing.failed), "not seen whole", "high" if listing.failed else ""),
+        Total(len(listing.failed), "could not be read", "high" if listing.failed else ""),
     )
+
+
+def _reachable(listing: Listing) -> int:
+    return sum(issue.verdict == Verdict.INTERNET for issue in listing.open_issues)
+
+
+def headline(listing: Listing) -> tuple[str, bool]:
+    """The page in one sentence, and whether that is good news."""
+    issues, now = listing.open_issues, listing.generated
+    if not issues:
+        if listing.failed or not listing.scanned:
+            return "No open issue is known, but not everything could be read.", False
+        return "No security group is open to the Internet.", True
+    reachable = _reachable(listing)
+    are = "is" if len(issues) == 1 else "are"
+    text = (
+        f"{counted(len(issues), 'group')} {are} open to the Internet; somebody can connect to {reachable:,} of them now"
+    )
+    if overdue := sum(issue.due is not None and issue.due <= now for issue in issues):
+        text += f"; {overdue:,} overdue"
+    ages = [age for issue in issues if (age := issue.age(now)) is not None]
+    if oldest := max(ages, default=0):
+        text += f"; the oldest was found {counted(oldest, 'day')} ago"
+    return f"{text}.", False
 
 
 def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
@@ -120,6 +154,7 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
     details, days = issue.details, issue.age(now)
     name, account, owner = printable(details.name), printable(issue.account_name), printable(issue.owner)
     rules = tuple(_rule(perm) for perm in details.perms)
+    overdue = issue.status is Status.OPEN and issue.due is not None and issue.due <= now
     return IssueView(
         anchor=f"i{number}",
         group_id=printable(issue.group_id),
@@ -128,14 +163,19 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         account_id=issue.account_id,
         region=printable(details.region),
         severity=str(issue.severity),
-        status=str(issue.status),
+        status="exempt" if issue.whitelisted else str(issue.status),
         verdict=_VERDICTS[issue.verdict],
+        allows=allowed_sentence(issue.clauses) if issue.clauses else "",
         ports=issue.ports,
         owner=owner,
         age="" if days is None else counted(days, "day") if days else "today",
         due=shown_day(issue.due),
+        overdue=overdue,
         ranks={
-            "severity": str(list(Severity).index(issue.severity) + 10 * (issue.status is not Status.OPEN)),
+            # The worst first, and of those that are alike what is overdue.
+            "severity": str(
+                2 * list(Severity).index(issue.severity) + (not overdue) + 20 * (issue.status is not Status.OPEN)
+            ),
             "age": f"{days or 0:06}",
             "due": shown_time(issue.due) or "9",
         },
@@ -224,7 +264,8 @@ def _paths(reachability: Reachability | None) -> Iterator[str]:
     if reachability is None:
         return
     for path in reachability.paths[:_PATHS_SHOWN]:
-        yield printable(path.text)
+        way = f" Internet → {' → '.join(path.through)}." if path.through else ""
+        yield printable(f"{path.resource or path.interface}: {path.text}{way}")
     if reachability.paths_total > _PATHS_SHOWN:
         yield f"{reachability.paths_total - _PATHS_SHOWN:,} more, in the table"
     yield from (printable(sentence) for sentence in (*reachability.assumptions, *reachability.unread))
@@ -234,7 +275,10 @@ def _controls(issue: ListedIssue) -> str:
     """The controls that it breaks, those of versions of a benchmark that number them alike together."""
     by_standard: dict[str, list[str]] = {}
     for control in issue.controls:
-        by_standard.setdefault(control.standard, []).append(control.id)
+        standard = control.standard
+        for long, short in _SHORT_NAMES.items():
+            standard = standard.replace(long, short)
+        by_standard.setdefault(standard, []).append(control.id)
     alike: dict[tuple[str, str], list[str]] = {}
     for standard, ids in by_standard.items():
         name, _, version = standard.rpartition(" v")

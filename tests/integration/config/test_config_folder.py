@@ -12,6 +12,7 @@ import pytest
 
 from hammer.check_config import check_config
 from library.config import ConfigurationError, load_configuration
+from library.config.loader import NO_FOLDER
 from tests.builders.config_files import MINIMAL, config_with
 
 SAMPLE = str(Path(__file__).parents[3] / "config")
@@ -77,7 +78,7 @@ def test_other_files_of_the_formats_are_named_and_copies_of_editors_are_not(
 
 def test_there_is_no_such_folder(tmp_path: Path) -> None:
     place = tmp_path / "nowhere"
-    assert _lines(place) == [f"{place}: there is no such folder"]
+    assert _lines(place) == [f"{place}: {NO_FOLDER}"]
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

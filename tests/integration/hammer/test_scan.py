@@ -201,7 +201,7 @@ def test_whitelisted_groups_are_counted_but_no_issues(tmp_path: Path) -> None:
     place = write_config(tmp_path)
     (tmp_path / "whitelist.json").write_text(json.dumps({"secgrp_unrestricted_access": {MAIN: [group_id]}}))
     result = hammer("scan", "--config", place)
-    assert result.stdout == "5 groups in 2 regions of 2 accounts: 0 with issues, 1 more is whitelisted\n"
+    assert result.stdout == "5 groups in 2 regions of 2 accounts: 0 with issues, 1 more is exempt\n"
     assert result.exit_code == 0
 
 

@@ -65,7 +65,7 @@ def test_shows_each_finding_and_why(folder: Path) -> None:
     ]
     result = replay(folder, saved)
     assert result.output == (
-        "published: tcp/442-443 on webapps (Prod) (i-12345678901234567), 123456789012, eu-central-1\n"
+        "would publish: tcp/442-443 on webapps (Prod) (i-12345678901234567), 123456789012, eu-central-1\n"
         "  not expected: tcp/442\n"
         '  held back tcp/443: allowed_ports "webapps (Prod)"\n'
         f"  {V2_ARN}\n"
@@ -79,7 +79,7 @@ def test_shows_each_finding_and_why(folder: Path) -> None:
         '  held back tcp/80: allowed_ports "webapps (Prod)"\n'
         f"  {V2_ARN.replace('FINDING_ID', '2')}\n"
         "\n"
-        "published: no ports on x\\x1b[2J (i-12345678901234567), 123456789012, eu-central-1\n"
+        "would publish: no ports on x\\x1b[2J (i-12345678901234567), 123456789012, eu-central-1\n"
         "  not filtered, because it was not understood: its protocol is not TCP or UDP: 'ALL'\n"
         f"  {V2_ARN.replace('FINDING_ID', '3')}\n"
         "\n"
@@ -89,7 +89,7 @@ def test_shows_each_finding_and_why(folder: Path) -> None:
         "\n"
         "not about a finding: ASSESSMENT_RUN_STARTED is no finding\n"
         "\n"
-        "2 published, 1 told already, 1 held back, 1 ignored\n"
+        "2 to publish, 1 told already, 1 held back, 1 ignored\n"
     )
     assert result.exit_code == 0
 
@@ -97,7 +97,7 @@ def test_shows_each_finding_and_why(folder: Path) -> None:
 def test_an_older_end_changes_nothing(folder: Path) -> None:
     closed = v2_event(status="CLOSED", updatedAt="Wed Sep 04 00:00:00 UTC 2024")
     assert replay(folder, [v2_event(), closed, v2_event()]).stdout == (
-        "published: tcp/22 on web (i-12345678901234567), 123456789012, eu-central-1\n"
+        "would publish: tcp/22 on web (i-12345678901234567), 123456789012, eu-central-1\n"
         "  not expected: tcp/22\n"
         f"  {V2_ARN}\n"
         "\n"
@@ -110,7 +110,7 @@ def test_an_older_end_changes_nothing(folder: Path) -> None:
         "  not expected: tcp/22\n"
         f"  {V2_ARN}\n"
         "\n"
-        "1 published, 1 ignored, 1 told already\n"
+        "1 to publish, 1 ignored, 1 told already\n"
     )
 
 
@@ -129,19 +129,19 @@ def test_an_older_end_changes_nothing(folder: Path) -> None:
 )
 def test_reads_what_people_save(folder: Path, saved: object) -> None:
     result = replay(folder, saved, "--offline")
-    assert result.stdout.startswith("published: tcp/22 on ")
-    assert result.stdout.endswith("\n1 published\n")
+    assert result.stdout.startswith("would publish: tcp/22 on ")
+    assert result.stdout.endswith("\n1 to publish\n")
     assert result.exit_code == 0
 
 
 def test_lines(folder: Path) -> None:
     lines = "\n".join(json.dumps(v2_event(finding_id=name)) for name in "abc")
-    assert replay(folder, lines).stdout.endswith("\n3 published\n")
+    assert replay(folder, lines).stdout.endswith("\n3 to publish\n")
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_shown(folder: Path) -> None:
     result = replay(folder, [sns("not JSON"), {"x": 1}, v2_event(), classic_notification()], "--offline")
-    assert result.stdout.endswith("\n1 published\n")
+    assert result.stdout.endswith("\n1 to publish\n")
     assert result.exit_code == 1
     first, second, third = result.stderr.splitlines()
     assert first.startswith("hammer: malformed, would go to the dead-letter queue: not an SNS record with JSON in it")
@@ -169,9 +169,9 @@ def test_groups_are_read_unless_offline(folder: Path) -> None:
 
 def test_options_select(folder: Path) -> None:
     saved = [v2_event(), v2_event(account="210987654321"), classic_port(), classic_aggregate("[[8080 - 8080]]")]
-    assert replay(folder, saved, "--account", "210987654321").stdout.endswith("\n1 published\n")
-    assert replay(folder, saved, "--region", "us-east-1").stdout.endswith("\n2 published\n")
-    assert replay(folder, saved, "--group", "sg-0af64c8a5eb30ca75").stdout.endswith("\n1 published\n")
+    assert replay(folder, saved, "--account", "210987654321").stdout.endswith("\n1 to publish\n")
+    assert replay(folder, saved, "--region", "us-east-1").stdout.endswith("\n2 to publish\n")
+    assert replay(folder, saved, "--group", "sg-0af64c8a5eb30ca75").stdout.endswith("\n1 to publish\n")
     assert replay(folder, saved, "--group", "sg-none").stdout == "no findings\n"
 
 

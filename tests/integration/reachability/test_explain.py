@@ -41,13 +41,14 @@ def test_one_group_on_one_screen(network: Network) -> None:
     sections = [" ".join(section.split()) for section in found.stdout.split("\n\n")]
     assert sections == [
         f"{ids['group']} 'ssh' in {SLAVE} (slave1), {IRELAND}, {ids['vpc']}",
-        "Rules tcp/22 from 0.0.0.0/0 exposes tcp 22 (SSH) to all of IPv4: open completely "
-        "tcp/22 from 10.0.0.0/8 exposes nothing: no restricted port from a public address, or exempt "
-        "tcp/443 from 0.0.0.0/0 exposes nothing: no restricted port from a public address, or exempt",
-        "Reachability internet, from everywhere; severity critical "
+        "critical: anybody on the Internet can connect now. The rules allow SSH (tcp/22) from the whole Internet.",
+        "Rules tcp/22 from 0.0.0.0/0 exposes SSH (tcp/22) to all of IPv4: open completely "
+        "tcp/22 from 10.0.0.0/8 exposes nothing: its source has no public address, or is trusted or exempt "
+        "tcp/443 from 0.0.0.0/0 exposes nothing: no restricted port is in it",
+        "Reachability internet: anybody on the Internet can connect now "
         f"{interface}, instance {ids['instance']}, {address}: internet "
         f"Internet > {ids['igw']} > {ids['table']} > {ids['acl']} > {interface} "
-        f"Anyone on the Internet can connect to tcp/22 at {address}. "
+        f"Anyone on the Internet can connect to tcp/22 of instance {ids['instance']} at {address}. "
         "A stopped instance counts as attached: it can be reached as soon as it runs. "
         "Not judged: whether something listens at the port, and what a firewall on the host lets through.",
         "Issue open; found 2026-11-22 03:00 UTC; reported not yet not due before it is reported",
@@ -55,8 +56,11 @@ def test_one_group_on_one_screen(network: Network) -> None:
         "reporting is false: nobody is notified",
         "Remediation waits: remediation is false: the job with --batch does nothing waits: not reported yet "
         "would revoke tcp/22 from 0.0.0.0/0 would add tcp/22 from 172.16.0.0/12 would add tcp/22 from 192.168.0.0/16",
+        f"Fix, with the AWS command line aws ec2 revoke-security-group-ingress --region {IRELAND} --group-id "
+        f"{ids['group']} --ip-permissions "
+        """'[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]'""",
     ]
-    assert max(map(len, found.stdout.splitlines())) <= 80
+    assert max(map(len, found.stdout.partition("Fix, with")[0].splitlines())) <= 80
 
 
 def test_what_is_in_the_way_ends_the_path(network: Network) -> None:
@@ -64,17 +68,17 @@ def test_what_is_in_the_way_ends_the_path(network: Network) -> None:
     network.ec2.delete_route(RouteTableId=network.ids["table"], DestinationCidrBlock="0.0.0.0/0")
     found = explain(network.world, network.ids["group"])
     assert found.exit_code == 0
-    assert "blocked; severity medium" in found.stdout
+    assert "medium: nobody on the Internet can connect now: blocked by route table" in found.stdout
     assert f"Internet > {network.ids['table']} > NO_ROUTE_TO_DESTINATION" in found.stdout
 
 
 def test_an_exemption_is_named(network: Network) -> None:
     network.world.whitelist({"group": network.ids["group"], "expires": "2099-01-01", "reason": "a jump host"})
     found = explain(network.world, network.ids["group"])
-    assert "the whitelist exempts the whole group until 2099-01-01: a jump host" in found.stdout
-    assert "unused; severity low" in found.stdout
+    assert "an exemption covers the whole group until 2099-01-01: a jump host" in found.stdout
+    assert "unused: nothing uses it now" in found.stdout
     assert "none in the table" in found.stdout
-    assert "would change nothing: exempt by the whitelist: all that is exposed" in found.stdout
+    assert "would change nothing: exempt now: all that is exposed" in found.stdout
 
 
 def test_an_account_that_is_not_remediated_is_named(network: Network) -> None:
@@ -112,7 +116,7 @@ def test_a_denied_read_is_named_and_the_rest_is_shown(network: Network) -> None:
     network.world.aws.refuse("DescribeNetworkAcls", Refusal("UnauthorizedOperation", 403))
     found = explain(network.world, network.ids["group"])
     assert found.exit_code == 1
-    assert "unknown; severity high" in found.stdout
+    assert "high: whether somebody can connect is not known" in found.stdout
     assert found.stderr.startswith("hammer: not read: network ACLs could not be read: denied: ")
 
 

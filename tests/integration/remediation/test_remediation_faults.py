@@ -139,7 +139,7 @@ def test_a_killed_run_leaves_a_group_that_is_exempt_by_now_as_it_is(world: World
         assert world.described(group) == state, where
         if is_unfinished(world.stored(group)):
             (problem,) = problems
-            assert "not complete yet: this run may not complete it: exempt by the whitelist" in problem, where
+            assert "not complete yet: this run may not complete it: exempt now" in problem, where
         else:
             assert problems == [], where
             assert states(world, group, before) in ("before", "after"), where

@@ -10,7 +10,7 @@ from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, reporting_world
 
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
-AT_ONCE = "Unless it is fixed or exempt before, Hammer will close it at its next run."
+AT_ONCE = "Unless it is fixed or exempt by then, Hammer will close it at its next run."
 LATER = "Hammer does not close security group sg-1 at its next run any more."
 
 

@@ -59,9 +59,9 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
     result = run(world, tmp_path)
     assert result.exit_code == 0
     assert result.stdout.startswith(
-        'new: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web\\x1b[31m", '
-        "master (123456789012), eu-west-1\n\n"
-        "Anybody on the Internet can reach tcp 22 (SSH) on whatever uses security group sg-1"
+        'new: High: SSH (tcp/22) open to the whole Internet: "web\\x1b[31m", '
+        "master (123456789012), eu-west-1, sg-1\n\n"
+        'Security group sg-1 "web\\x1b[31m" in account master (123456789012), region eu-west-1, allows SSH (tcp/22)'
     )
     assert "  tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
     assert result.stdout.endswith("1 new; 1 unchanged\n")
@@ -72,9 +72,7 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
 
     world.fixed()
     assert run(world, tmp_path).stdout == (
-        'gone: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web\\x1b[31m", '
-        "master (123456789012), eu-west-1\n"
-        "1 gone; 1 unchanged\n"
+        'gone: "web\\x1b[31m", master (123456789012), eu-west-1, sg-1\n1 gone; 1 unchanged\n'
     )
     assert world.issue().status == "closed"
     world.found()
@@ -101,15 +99,15 @@ def test_a_dry_run_shows_the_plan_with_its_text_and_tells_nobody(world: World, t
     result = run(world, tmp_path, "--dry-run")
     assert result.exit_code == 0
     assert result.stdout.startswith(
-        'would tell: new: sg-1 lets the whole Internet reach tcp 22 (SSH): security group "web", '
-        "master (123456789012), eu-west-1\n"
+        'would tell: new: High: SSH (tcp/22) open to the whole Internet: "web", '
+        "master (123456789012), eu-west-1, sg-1\n"
         "    JIRA: a new ticket in SEC, assigned to ana@example.com or else Security Team\n"
         "    Slack: ana@example.com, #sec\n"
         "\n"
-        "    Anybody on the Internet can reach tcp 22 (SSH) on whatever uses security group sg-1"
+        '    Security group sg-1 "web" in account master (123456789012), region eu-west-1, allows SSH (tcp/22)'
     )
     assert "\n      tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
-    assert result.stdout.endswith("dry run, nothing was told: nothing new; 0 unchanged\n")
+    assert result.stdout.endswith("dry run, nothing was told: would tell: 1 new; 0 unchanged\n")
     assert world.issue() == before
     assert world.jira.requests == world.slack.requests == []
 
@@ -118,10 +116,10 @@ def test_a_dry_run_of_many_shows_a_line_for_each_and_some_texts(world: World, tm
     for number in range(12):
         world.found(f"sg-{number:02}")
     shown = run(world, tmp_path, "--dry-run").stdout
-    assert shown.count("would tell: new: sg-") == 12
-    assert shown.count("    Anybody on the Internet") == 10
+    assert shown.count("would tell: new: High: SSH") == 12
+    assert shown.count("    Security group sg-") == 10
     assert "the texts of 2 more are not shown: choose with --group\n" in shown
-    assert run(world, tmp_path, "--dry-run", "--group", "sg-11").stdout.count("    Anybody on the Internet") == 1
+    assert run(world, tmp_path, "--dry-run", "--group", "sg-11").stdout.count("    Security group sg-") == 1
 
 
 def test_a_dry_run_through_an_issues_life(world: World, tmp_path: Path) -> None:
@@ -180,7 +178,7 @@ def test_only_what_is_selected_is_told(world: World, tmp_path: Path, option: tup
     for group, account in (("sg-1", MAIN), ("sg-2", MAIN), ("sg-3", MEMBER)):
         world.found(group, account_id=account)
     assert run(world, tmp_path, *option).exit_code == 0
-    assert {t.fields["summary"].partition(" ")[0] for t in world.jira.tickets.values()} == told
+    assert {t.fields["summary"].rpartition(" ")[2] for t in world.jira.tickets.values()} == told
 
 
 def test_only_accounts_of_the_section_are_told(world: World, tmp_path: Path) -> None:
@@ -188,7 +186,7 @@ def test_only_accounts_of_the_section_are_told(world: World, tmp_path: Path) -> 
     world.found("sg-1")
     world.found("sg-3", account_id=MEMBER)
     run(world, tmp_path)
-    assert [t.fields["summary"].partition(" ")[0] for t in world.jira.tickets.values()] == ["sg-3"]
+    assert [t.fields["summary"].rpartition(" ")[2] for t in world.jira.tickets.values()] == ["sg-3"]
 
 
 def test_an_account_that_is_not_reported_on_is_wrong_usage(world: World, tmp_path: Path) -> None:

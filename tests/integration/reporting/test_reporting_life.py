@@ -9,14 +9,25 @@ from tests.standins.jira import Ticket
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
 TITLE = (
-    "sg-1 lets the whole Internet reach tcp 22 (SSH), tcp 3389 (Remote Desktop): security group "
-    '"[~admin]|web <!channel>", master (123456789012), eu-west-1'
+    "High: SSH (tcp/22) open to the whole Internet, Remote Desktop (tcp/3389) to 8.8.8.0/24 (256 addresses): "
+    '"[~admin]|web <!channel>", master (123456789012), eu-west-1, sg-1'
 )
-TICKET = r"""Anybody on the Internet can reach tcp 22 (SSH), tcp 3389 (Remote Desktop) on whatever uses security group sg-1, named "\[\~admin\]\|web <\!channel>", in account master (123456789012), region eu-west-1, VPC vpc-1. Such ports are scanned all the time, from everywhere: a weak password or one known flaw behind them is enough to take over the machine and what it can reach.
+TICKET = r"""Security group sg-1 "\[\~admin\]\|web <\!channel>" in account master (123456789012), region eu-west-1, allows SSH (tcp/22) from the whole Internet, Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses). Severity: high.
 
-In the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
+If somebody can connect, a weak password or one known flaw behind such a port is enough to take over the machine and what it can reach.
 
-Unless it is fixed or exempt before, Hammer will close it on 2026-12-13 03:00 UTC or soon after.
+Unless it is fixed or exempt by then, Hammer will close it on 2026-12-13 03:00 UTC or soon after.
+
+Fix it in the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
+
+This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. It is closed by itself when the group is safe.
+
+h3. What to do
+
+* Find out who must reach these ports, and from where; often it is nobody.
+* Narrow each source to those addresses, or to another security group; for logins use AWS Systems Manager Session Manager or a VPN, for databases a private subnet.
+
+If it must stay as it is, ask for an exemption of sg-1 in account 123456789012: [https://wiki.example.com/exemptions]
 
 h3. What is open, and to whom
 
@@ -35,14 +46,6 @@ Hammer first saw it on 2026-11-22 03:00 UTC. Hammer will replace those of the ru
 {noformat}
 hammer restore --account 123456789012 --region eu-west-1 --group sg-1
 {noformat}
-
-h3. What to do
-
-* Find out who must reach these ports, and from where; often it is nobody.
-* Narrow each source to those addresses, or to another security group; for logins use AWS Systems Manager Session Manager or a VPN, for databases a private subnet.
-* This ticket is closed by itself when the group is safe.
-
-If it must stay as it is, ask for an exemption of sg-1 in account 123456789012: [https://wiki.example.com/exemptions]
 
 h3. With the AWS command line
 
@@ -68,7 +71,7 @@ h3. With Terraform
 
 Where Terraform manages the group, change it there, or the next apply opens it again. Use one of these two ways, the one that the group is written in already: with both, each apply undoes the other.
 
-If its rules are `ingress` blocks of aws_security_group, take the sources above out of these blocks. If private networks need the ports, write these blocks instead:
+If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If private networks need the ports, write these blocks instead:
 
 {noformat}
 ingress {
@@ -161,10 +164,10 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert (ticket.watchers, ticket.links, ticket.said) == ([security], ["SEC-1"], [])
         assert [message.channel for message in slack.messages] == ["ana", "#sec"]
         new = (
-            "*Security groups that the Internet reaches: 1 new*\n*New*\n"
+            "*Security groups: 1 new*\n*New*\n"
             f"• {GROUP}, master (123456789012), eu-west-1, {link}: "
-            "the whole Internet can reach tcp 22 (SSH), tcp 3389 (Remote Desktop); Hammer will close it on "
-            "2026-12-13 03:00 UTC or soon after"
+            "SSH (tcp/22) open to the whole Internet, Remote Desktop (tcp/3389) to 8.8.8.0/24 (256 addresses); Hammer "
+            "will close it on 2026-12-13 03:00 UTC or soon after"
         )
         thread = (
             f"{GROUP}\n"
@@ -180,8 +183,8 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert ticket.said == [CHANGED]
         assert_messages(
             world,
-            "*Security groups that the Internet reaches: 1 changed*\n*Changed*\n"
-            f"• {GROUP}, master (123456789012), eu-west-1, {link}: the whole Internet can reach tcp 22 (SSH); Hammer "
+            "*Security groups: 1 changed*\n*Changed*\n"
+            f"• {GROUP}, master (123456789012), eu-west-1, {link}: SSH (tcp/22) open to the whole Internet; Hammer "
             "will close it on 2026-12-13 03:00 UTC or soon after",
             f"{GROUP}\n    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
         )
@@ -192,9 +195,9 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
             if left:
                 assert_messages(
                     world,
-                    "*Security groups that the Internet reaches: 1 closed automatically soon*\n"
+                    "*Security groups: 1 closed automatically soon*\n"
                     "*Closed automatically soon*\n"
-                    f"• {GROUP}, master (123456789012), eu-west-1, {link}: the whole Internet can reach tcp 22 (SSH); "
+                    f"• {GROUP}, master (123456789012), eu-west-1, {link}: SSH (tcp/22) open to the whole Internet; "
                     "Hammer will close it on 2026-12-13 03:00 UTC or soon after",
                 )
         assert slack.messages == []
@@ -207,7 +210,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert (ticket.status, ticket.said[1:]) == ("Done", [REMEDIATED])
         assert_messages(
             world,
-            "*Security groups that the Internet reaches: 1 no longer exposed*\n*No longer exposed*\n"
+            "*Security groups: 1 no longer exposed*\n*No longer exposed*\n"
             f"• {GROUP}, master (123456789012), eu-west-1, {link}",
         )
         issue = world.issue()
@@ -220,9 +223,9 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         assert (ticket.status, ticket.said[2:]) == ("To Do", [AGAIN])
         assert_messages(
             world,
-            "*Security groups that the Internet reaches: 1 exposed again*\n*Exposed again*\n"
-            f"• {GROUP}, master (123456789012), eu-west-1, {link}: some public addresses can reach "
-            "tcp 3389 (Remote Desktop)",
+            "*Security groups: 1 exposed again*\n*Exposed again*\n"
+            f"• {GROUP}, master (123456789012), eu-west-1, {link}: Remote Desktop (tcp/3389) "
+            "open to 8.8.8.0/24 (256 addresses)",
             f"{GROUP}\n    tcp 3389 from 8.8.8.0/24, open partly (256 addresses)",
         )
         assert world.issue().timestamps.reported == world.clock
@@ -249,7 +252,7 @@ def test_an_exempt_issue_is_closed_with_a_label_and_comes_back_when_the_exemptio
         ticket = world.jira.tickets["SEC-1"]
         assert (ticket.status, ticket.labels) == ("Done", ["hammer", "hammer-123456789012-sg-1", "whitelisted"])
         assert ticket.said == [
-            "Security group sg-1 is exempt now: the whitelist covers all that is open in it. It comes back if the "
+            "Security group sg-1 is exempt now: an exemption covers all that is open in it. It comes back if the "
             "exemption ends.\n"
         ]
         assert world.issue().status is Status.WHITELISTED
@@ -288,7 +291,7 @@ def test_what_is_found_again_while_its_ticket_is_open_gets_a_comment() -> None:
         assert world.report().told == {"found again": 1}
         [ticket] = world.jira.tickets.values()
         assert (ticket.status, len(ticket.said)) == ("To Do", 1)
-        assert "Unless it is fixed or exempt before, Hammer will close it in 21 days." in ticket.said[0]
+        assert "Unless it is fixed or exempt by then, Hammer will close it in 21 days." in ticket.said[0]
 
 
 @pytest.mark.parametrize("lost", ["deleted", "cannot be reopened"])

@@ -259,7 +259,8 @@ NOT_A_SECRETS_NAME = "must be the name of a secret in AWS Secrets Manager: the s
         (
             "aws/s3_backup_bucket",
             "s3://backups",
-            "aws.s3_backup_bucket: 's3://backups' is not a bucket's name: write the name alone",
+            "aws.s3_backup_bucket: 's3://backups' is not a bucket's name: write the name alone, 3 to 63 small letters, "
+            "digits, dots and hyphens",
         ),
         (
             f"{CHECK}/ddb.table_name",

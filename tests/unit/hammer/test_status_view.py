@@ -7,8 +7,21 @@ from datetime import date, timedelta
 
 import pytest
 
+from hammer.formats.table_format import severity_cell
 from hammer.listing.issue import listed_issue, usual_knowledge
-from hammer.status import Facts, JobState, age_rows, attention, due_rows, event_lines, event_rows, trend, waiting
+from hammer.status import (
+    Facts,
+    JobState,
+    age_rows,
+    attention,
+    due_rows,
+    event_lines,
+    event_rows,
+    headline,
+    trend,
+    waiting,
+)
+from hammer.terminal import Cell
 from library.issues.flapping import PastOccurrence
 from library.issues.history import Day
 from library.issues.issue import Issue, Status, Timestamps
@@ -71,11 +84,20 @@ def test_what_needs_attention(seen: Facts, lines: list[str]) -> None:
     assert list(attention(seen)) == lines
 
 
+def test_the_first_line_is_what_is_open_and_due() -> None:
+    assert headline(facts()) == ("no open issue is known", "green")
+    assert headline(facts(scans=[])) == ("no open issue is known", "yellow")
+    listed = listed_issue(an_issue(), KNOWN)
+    overdue, soon = replace(listed, due=NOW), replace(listed, due=NOW + timedelta(days=7))
+    pairs = [(an_issue(), listed), (an_issue(), overdue), (an_issue(), soon), (an_issue(Status.RESOLVED), listed)]
+    assert headline(facts(issues=pairs)) == ("open: 3 high; 1 due now; 1 due within 7 days", "bold red")
+
+
 def test_open_issues_by_severity_and_age() -> None:
     found = [NOW - timedelta(days=days) for days in (0, 2, 8, 40)]
     issues = [replace(an_issue(), timestamps=Timestamps(identified=time)) for time in found]
     rows = list(age_rows(facts(*issues, an_issue(Status.CLOSED))))
-    assert rows == [
+    assert [(row[0].text if isinstance(row[0], Cell) else "", *row[1:]) for row in rows] == [
         ("critical", "0", "0", "0", "0", "0"),
         ("high", "4", "1", "1", "1", "1"),
         ("medium", "0", "0", "0", "0", "0"),
@@ -87,7 +109,10 @@ def test_what_is_due_next_is_sorted() -> None:
     soon = replace(listed_issue(an_issue(), KNOWN), due=NOW + timedelta(days=1))
     overdue = replace(soon, due=NOW - timedelta(days=1))
     rows = due_rows(facts(issues=[(an_issue(), soon), (an_issue(), overdue)]))
-    assert [row[:2] for row in rows] == [("now", "high"), ("2026-11-23 03:00 UTC", "high")]
+    assert [row[:2] for row in rows] == [
+        ("now", severity_cell("high")),
+        ("2026-11-23 03:00 UTC", severity_cell("high")),
+    ]
 
 
 def test_what_waits_for_somebody() -> None:
@@ -112,9 +137,9 @@ def test_the_last_event_or_that_none_ever_came() -> None:
     other = replace(SEEN, region="us-east-1")
     heard = [("1", "eu-west-1", NOW, "RunInstances"), ("1", "eu-west-1", NOW - timedelta(days=1), "CreateRoute")]
     assert list(event_lines(facts(scans=[SEEN, other], heard=heard))) == [
-        "last event heard: RunInstances in 1, eu-west-1, at 2026-11-22 03:00 UTC",
+        "last event: RunInstances in 1, eu-west-1, at 2026-11-22 03:00 UTC",
     ]
-    assert list(event_lines(facts(scans=[SEEN, other]))) == ["no event was ever heard from 2 of 2 scanned regions"]
+    assert list(event_lines(facts(scans=[SEEN, other]))) == ["no event ever came from 2 of 2 scanned regions"]
     assert event_rows(facts(scans=[SEEN, other])) == []
 
 
@@ -135,5 +160,6 @@ def test_the_trend() -> None:
     ]
     assert trend([]) == ""
     assert trend(days) == (
-        "open since 2026-11-20: 20 21; 2 resolved, 4 remediated, 0 restored; 20 hours from found to fixed"
+        "open each day since 2026-11-20: 20 21; 2 resolved, 4 remediated, 0 restored; "
+        "20 hours on average from found to fixed"
     )

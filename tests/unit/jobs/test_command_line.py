@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -128,27 +129,61 @@ def test_a_named_command_is_the_only_one_that_is_imported() -> None:
     assert not {"jira", "slack_sdk", "moto", "reporting.create_security_groups_tickets"} & loaded
 
 
-def test_without_a_name_every_command_is_imported_for_the_help() -> None:
-    assert modules_loaded_for("--help") >= {
-        "hammer.demo",
-        "hammer.scan",
-        "hammer.check_config",
-        "hammer.bootstrap",
-        "reporting.create_security_groups_tickets",
-        "remediation.clean_security_groups",
-        "remediation.restore_security_groups",
-    }
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["scam"], []], ids=" ".join)
+def test_without_a_name_no_command_is_imported_and_no_sdk(arguments: list[str]) -> None:
+    loaded = modules_loaded_for(*arguments)
+    assert not {"boto3", "botocore", "jinja2", "jira", "pydantic", "slack_sdk", "library.config"} & loaded
+    assert not {name for name in loaded if name.startswith(("reporting.", "remediation.", "hammer.scan"))}
+
+
+def test_the_list_of_commands_says_what_each_docstring_begins_with() -> None:
+    from importlib import import_module
+
+    from hammer.__main__ import _COMMANDS
+
+    for command in application([]).registered_commands:
+        assert command.callback is not None
+        documented = (import_module(_COMMANDS[str(command.name)]).command.__doc__ or "").partition("\n\n")[0]
+        assert command.callback.__doc__ == " ".join(documented.split())
+
+
+def test_the_list_of_commands_is_in_groups() -> None:
+    text = CliRunner().invoke(application([]), ["-h"]).stdout
+    titles = [line.rstrip(":") for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["Options", "Look", "Act", "Set up", "Operate"]
+
+
+def test_help_of_one_command_by_the_word_help() -> None:
+    done = subprocess.run([sys.executable, "-m", "hammer", "help", "scan"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("Usage: ")
+    assert "--fail-on" in done.stdout
+
+
+def test_a_shell_completes_the_options_of_a_command() -> None:
+    line = "hammer scan --fo"
+    asked = {"_HAMMER_COMPLETE": "complete_bash", "_TYPER_COMPLETE_ARGS": line, "COMP_WORDS": line, "COMP_CWORD": "2"}
+    command = [sys.executable, "-c", "import sys; sys.argv = ['hammer']; from hammer.__main__ import main; main()"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | asked)
+    assert done.stdout.split() == ["--format"]
+
+
+def test_ctrl_c_while_something_is_imported_is_told_in_one_line() -> None:
+    program = (
+        "import sys, hammer.application as a\ndef late(*_):\n    raise KeyboardInterrupt\na.start = late\n"
+        "from hammer.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"hammer: interrupted\n")
 
 
 def test_the_version_is_the_wheels(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.metadata import version
-
+    from hammer import __version__
     from hammer.__main__ import main
 
     monkeypatch.setattr(sys, "argv", ["hammer", "--version"])
     with pytest.raises(SystemExit) as ended:
         main()
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"hammer {version('hammer')}\n")
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"hammer {__version__}\n")
 
 
 def test_ctrl_c_before_a_command_begins_is_told_in_one_line() -> None:

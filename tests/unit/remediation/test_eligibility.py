@@ -43,7 +43,7 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
     ("changes", "policy", "refusal"),
     [
         ({}, {}, None),
-        ({"status": Status.WHITELISTED}, {}, Refusal(Why.EXEMPT, "exempt by the whitelist")),
+        ({"status": Status.WHITELISTED}, {}, Refusal(Why.EXEMPT, "exempt now")),
         ({"status": Status.CLOSED}, {}, Refusal(Why.NOT_OPEN, "its issue is closed")),
         (
             {"remediation_details": {"restored": "yes"}},
@@ -108,7 +108,7 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
         (DUE, None),
         (replace(DUE, status=Status.RESOLVED), None),
         (replace(DUE, status=Status.CLOSED), None),
-        (replace(DUE, status=Status.WHITELISTED), Refusal(Why.EXEMPT, "exempt by the whitelist")),
+        (replace(DUE, status=Status.WHITELISTED), Refusal(Why.EXEMPT, "exempt now")),
         (replace(DUE, timestamps=Timestamps()), Refusal(Why.NOT_REPORTED, "not reported yet")),
         (replace(DUE, history=OFTEN), None),
     ],

@@ -395,10 +395,10 @@ DUE: dict[str, tuple[Issue, Case, str]] = {
     ),
     "not reported": (issue(timestamps=Timestamps()), Case([]), "not reported yet"),
     "resolved": (issue(status=Status.RESOLVED), Case([]), "its issue is resolved"),
-    "whitelisted": (issue(status=Status.WHITELISTED), Case([]), "exempt by the whitelist"),
-    "exempt since": (issue(), Case([], exemptions=exempt()), "exempt by the whitelist"),
+    "whitelisted": (issue(status=Status.WHITELISTED), Case([]), "exempt now"),
+    "exempt since": (issue(), Case([], exemptions=exempt()), "exempt now"),
     "exempt in part": (issue(), Case([], exemptions=exempt(ports=["tcp/22"])), ""),
-    "exempt by name": (issue(), Case([], exemptions=(Exemption("vpc-1:name"),)), "exempt by the whitelist"),
+    "exempt by name": (issue(), Case([], exemptions=(Exemption("vpc-1:name"),)), "exempt now"),
     "exempt no more": (issue(), Case([], exemptions=exempt(expires=date(2026, 11, 22))), ""),
     "restored": (
         issue(remediation_details={"restored": {"at": "2026-11-01", "by": "ana"}}),
@@ -535,12 +535,17 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
 @pytest.mark.parametrize(
     ("rules", "case", "quota", "refusal"),
     [
-        ([], Case([]), ROOM, Refusal(Why.FIXED, "fixed by its owner: no restricted port is public any more")),
+        (
+            [],
+            Case([]),
+            ROOM,
+            Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more"),
+        ),
         (
             [ALL],
             Case([], exemptions=exempt()),
             ROOM,
-            Refusal(Why.EXEMPT, "exempt by the whitelist: all that is exposed"),
+            Refusal(Why.EXEMPT, "exempt now: all that is exposed"),
         ),
         (
             ["tcp/22 8.8.8.8/32"],

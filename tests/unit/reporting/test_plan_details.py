@@ -323,7 +323,7 @@ def test_the_program_that_opened_a_group(agent: str, program: str) -> None:
 def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
     unknown = Reachability.of(Verdict.UNKNOWN, None, "open_completely", (), (), ("One.", "Two."))
     assert verdict_line(issue(reachability=unknown)) == (
-        "Open, and it is not known who can connect. Severity: high. One."
+        "Whether somebody on the Internet can connect is not known. One. Severity: high."
     )
 
 
@@ -331,7 +331,7 @@ def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
 def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
     facts = TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), Usage(), None, "", frozenset(), days, "")
     said = "Hammer does not close security group sg-1 at its next run any more. "
-    said += f"Unless it is fixed or exempt before, Hammer will close it {text} after it was reported."
+    said += f"Unless it is fixed or exempt by then, Hammer will close it {text} after it was reported."
     assert closing_changed(issue(), facts) == (Section("", (paragraph(said),)),)
 
 

@@ -64,57 +64,76 @@ FACTS = TicketFacts(
 )
 
 
+ALLOWS = (
+    'Security group sg-1 "web" in account shop (210987654321), region eu-west-1, allows SSH (tcp/22) from the whole '
+    "Internet."
+)
+SEES = "As far as Hammer can see, nobody on the Internet can connect now: "
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [
         pytest.param(
             issue(Verdict.INTERNET, OPEN),
-            "Reachable from the Internet now. Severity: critical. "
-            "Anyone on the Internet can connect to tcp 22 at 54.1.1.1.",
+            "Anyone on the Internet can connect to tcp 22 at 54.1.1.1. Severity: critical.",
             id="reachable",
         ),
         pytest.param(
+            issue(Verdict.INTERNET),
+            "Anybody on the Internet can connect now. Severity: critical.",
+            id="reachable, and no path is kept",
+        ),
+        pytest.param(
             issue(Verdict.BLOCKED, closed("SUBNET_ACL_RESTRICTION", ACL)),
-            f"Open, but blocked by acl-1 rule 100. Severity: medium. {ACL}",
+            f"{SEES}blocked by acl-1 rule 100. {ACL} Severity: medium.",
             id="a network ACL",
         ),
         pytest.param(
             issue(Verdict.BLOCKED, closed("NO_ROUTE_TO_DESTINATION", "x is closed: route table rtb-1 of subnet-1 has")),
-            "Open, but blocked by route table rtb-1, which has no route to the Internet. Severity: medium. "
-            "x is closed: route table rtb-1 of subnet-1 has",
+            f"{SEES}blocked by route table rtb-1, which has no route to the Internet. "
+            "x is closed: route table rtb-1 of subnet-1 has Severity: medium.",
             id="a route table",
         ),
         pytest.param(
             issue(Verdict.BLOCKED, closed("VPC_BLOCK_PUBLIC_ACCESS_ENABLED", "")),
-            "Open, but blocked by VPC Block Public Access. Severity: medium.",
+            f"{SEES}blocked by VPC Block Public Access. Severity: medium.",
             id="Block Public Access",
         ),
         pytest.param(
             issue(Verdict.BLOCKED, closed("A_NEW_CODE", "")),
-            "Open, but blocked by the network. Severity: medium.",
+            f"{SEES}blocked by the network. Severity: medium.",
             id="something new",
         ),
         pytest.param(
-            issue(Verdict.INTERNAL), "Open, but what uses it has no public address. Severity: medium.", id="internal"
+            issue(Verdict.INTERNAL),
+            f"{SEES}what uses it has no public IPv4 address. Severity: medium.",
+            id="internal",
         ),
-        pytest.param(issue(Verdict.UNUSED), "Open, but nothing uses it. Severity: low.", id="unused"),
+        pytest.param(
+            issue(Verdict.UNUSED),
+            "Nothing uses the group now, so nobody can connect; that ends as soon as something public uses it. "
+            "Severity: low.",
+            id="unused",
+        ),
         pytest.param(
             issue(Verdict.UNKNOWN, unread=("DescribeRouteTables was denied.",)),
-            "Open, and it is not known who can connect. Severity: high. DescribeRouteTables was denied.",
+            "Whether somebody on the Internet can connect is not known. DescribeRouteTables was denied. "
+            "Severity: high.",
             id="unknown",
         ),
     ],
 )
-def test_the_first_line_says_whether_it_is_reachable(given: Issue, line: str) -> None:
+def test_the_first_paragraph_says_what_is_open_to_whom_and_who_can_connect(given: Issue, line: str) -> None:
     assert group_text.verdict_line(given) == line
-    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{line}\n\nAnybody on the Internet")
+    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{ALLOWS} {line}\n\n")
 
 
 def test_without_a_verdict_nothing_is_said_of_it() -> None:
     given = issue(Verdict.UNUSED)
     given = replace(given, details=replace(given.details, reachability=None))
-    assert group_text.verdict_line(given) == group_text.verdict_words(given) == ""
-    assert plain_text(group_text.ticket(given, FACTS)).startswith("Anybody on the Internet")
+    assert group_text.verdict_line(given) == group_text.verdict_words(given.details) == ""
+    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{ALLOWS} Severity: high.\n\nIf somebody can")
 
 
 def test_each_path_names_the_instance_as_people_do() -> None:
@@ -129,8 +148,8 @@ def test_a_group_that_nothing_uses_gets_a_short_ticket() -> None:
     document = group_text.ticket(issue(Verdict.UNUSED), FACTS)
     assert [section.title for section in document] == [
         "",
-        "What is open, and to whom",
         "What to do",
+        "What is open, and to whom",
         "Since when, and until when",
     ]
     assert "aws ec2 delete-security-group --region eu-west-1 --group-id sg-1\n" in plain_text(document)
@@ -163,12 +182,11 @@ def test_a_message_begins_with_what_matters() -> None:
         issue(Verdict.INTERNET, OPEN, opened_by=OPENED), PortSet.parse([22]), NOW, is_reminder=False
     )
     assert said.text == (
-        "reachable from the Internet now; the whole Internet can reach tcp 22 (SSH); Hammer will close it on "
+        "SSH (tcp/22) open to the whole Internet; anybody on the Internet can connect now; Hammer will close it on "
         "2026-11-22 14:02 UTC or soon after"
     )
     assert said.details == (
-        "    Reachable from the Internet now. Severity: critical. Anyone on the Internet can connect to tcp 22 at "
-        "54.1.1.1.",
+        "    Anyone on the Internet can connect to tcp 22 at 54.1.1.1. Severity: critical.",
         "    Opened by role deploy, session ana@example.com, from 203.0.113.7 with Terraform, 2026-11-22 14:02 UTC.",
         "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
     )
@@ -189,8 +207,8 @@ def test_a_group_that_is_opened_again_and_again_is_said_to_be() -> None:
 def test_a_change_of_reachability_alone_is_said_as_such() -> None:
     told = ["tcp 22 from 0.0.0.0/0, open completely"]
     assert plain_text(group_text.changed(issue(Verdict.INTERNET, OPEN), None, told, again=False)) == (
-        "Who can connect to what security group sg-1 opens has changed. Reachable from the Internet now. Severity: "
-        "critical. Anyone on the Internet can connect to tcp 22 at 54.1.1.1.\n"
+        "Who can connect through security group sg-1 has changed. Anyone on the Internet can connect to tcp 22 at "
+        "54.1.1.1. Severity: critical.\n"
     )
 
 

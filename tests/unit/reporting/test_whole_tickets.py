@@ -114,7 +114,7 @@ def test_a_whole_ticket(name: str) -> None:
             1,
             [
                 "Security group sg-1 is exposed again. Open now:",
-                "Unless it is fixed or exempt before, Hammer will close it in 1 day.",
+                "Unless it is fixed or exempt by then, Hammer will close it in 1 day.",
             ],
             id="nobody knows since when, and it is closed tomorrow",
         ),
@@ -123,7 +123,7 @@ def test_a_whole_ticket(name: str) -> None:
             21,
             [
                 "Security group sg-1 is exposed again, since 2026-11-22 03:05 UTC, for the 4th time. Open now:",
-                "Unless it is fixed or exempt before, Hammer will close it in 21 days.",
+                "Unless it is fixed or exempt by then, Hammer will close it in 21 days.",
             ],
             id="for the fourth time",
         ),
@@ -132,9 +132,9 @@ def test_a_whole_ticket(name: str) -> None:
             0,
             [
                 "Security group sg-1 is exposed again, since 2026-11-22 03:05 UTC. Open now:",
-                "Reachable from the Internet now. Severity: critical. Sentence 1.",
+                "Sentence 1. Severity: critical.",
                 "Opened by user ana, from 8.8.8.8 with the AWS command line, 2026-11-22 03:05 UTC.",
-                "Unless it is fixed or exempt before, Hammer will close it in its next run.",
+                "Unless it is fixed or exempt by then, Hammer will close it in its next run.",
             ],
             id="who opened it, and whether it is reachable",
         ),
@@ -177,18 +177,13 @@ CHANGED = paragraph("What is open in security group sg-1 has changed.")
         pytest.param(
             issue(reachability=REACHABLE),
             [TOLD],
-            (
-                paragraph(
-                    "Who can connect to what security group sg-1 opens has changed. "
-                    "Reachable from the Internet now. Severity: critical. Sentence 1."
-                ),
-            ),
+            (paragraph("Who can connect through security group sg-1 has changed. Sentence 1. Severity: critical."),),
             id="it is reachable now",
         ),
         pytest.param(
             issue(),
             [TOLD],
-            (paragraph("Who can connect to what security group sg-1 opens has changed. Severity: high."),),
+            (paragraph("Who can connect through security group sg-1 has changed. Severity: high."),),
             id="it is not judged any more",
         ),
     ],
@@ -203,7 +198,7 @@ def test_the_comment_on_a_group_that_changed(given: Issue, told: list[str] | Non
         pytest.param(
             Timestamps(FOUND),
             True,
-            "Security group sg-1 is exempt now: the whitelist covers all that is open in it. "
+            "Security group sg-1 is exempt now: an exemption covers all that is open in it. "
             "It comes back if the exemption ends.",
             id="exempt",
         ),
@@ -248,7 +243,7 @@ def rule_lines(count: int) -> tuple[str, ...]:
             issue(),
             ["22"],
             AlertText(
-                "the whole Internet can reach tcp 22 (SSH)",
+                "SSH (tcp/22) open to the whole Internet",
                 ("    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",),
             ),
             id="open completely",
@@ -256,14 +251,14 @@ def rule_lines(count: int) -> tuple[str, ...]:
         pytest.param(
             issue(*rules(15), status="open_partly"),
             [1, 3, 5, 7],
-            AlertText("some public addresses can reach tcp 1, tcp 3, tcp 5, tcp 7", rule_lines(15)),
+            AlertText("tcp/1, tcp/3, tcp/5, tcp/7 open to 8.8.8.8", rule_lines(15)),
             id="open partly, four ports, fifteen rules",
         ),
         pytest.param(
             issue(*rules(16), status="open_partly"),
             [1, 3, 5, 7, 9],
             AlertText(
-                "some public addresses can reach tcp 1, tcp 3, tcp 5, tcp 7 and 1 more",
+                "tcp/1, tcp/3, tcp/5, tcp/7 and 1 more open to 8.8.8.8",
                 (*rule_lines(15), "    and 1 more rules and sources"),
             ),
             id="five ports, sixteen rules",
@@ -271,16 +266,16 @@ def rule_lines(count: int) -> tuple[str, ...]:
         pytest.param(
             issue(*rules(1)),
             ["22"],
-            AlertText("the whole Internet can reach restricted ports", rule_lines(1)),
+            AlertText("tcp/1 open to 8.8.8.8", rule_lines(1)),
             id="ports that are not restricted any more",
         ),
         pytest.param(
             issue(opened_by=replace(ANA, source_ip="<a>"), reachability=REACHABLE),
             ["22"],
             AlertText(
-                "reachable from the Internet now; the whole Internet can reach tcp 22 (SSH)",
+                "SSH (tcp/22) open to the whole Internet; anybody on the Internet can connect now",
                 (
-                    "    Reachable from the Internet now. Severity: critical. Sentence 1.",
+                    "    Sentence 1. Severity: critical.",
                     "    Opened by user ana, from &lt;a&gt; with the AWS command line, 2026-11-22 03:05 UTC.",
                     "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
                 ),
@@ -295,7 +290,7 @@ def test_what_slack_is_told(given: Issue, restricted: list[str | int], said: Ale
 
 def test_a_reminder_in_slack_is_one_line() -> None:
     assert alert(issue(), PortSet.parse([22]), FOUND, is_reminder=True) == AlertText(
-        "the whole Internet can reach tcp 22 (SSH); Hammer will close it on 2026-11-22 03:05 UTC or soon after"
+        "SSH (tcp/22) open to the whole Internet; Hammer will close it on 2026-11-22 03:05 UTC or soon after"
     )
 
 
@@ -326,7 +321,7 @@ def blocked(by: str, text: str = "") -> Path:
     ],
 )
 def test_what_is_in_the_way(given: Issue, text: str) -> None:
-    assert verdict_words(given) == f"open, but blocked by {text}"
+    assert verdict_words(given.details) == f"nobody on the Internet can connect now: blocked by {text}"
 
 
 @pytest.mark.parametrize(
@@ -341,3 +336,8 @@ def test_what_is_in_the_way(given: Issue, text: str) -> None:
 def test_a_path_names_a_resource_as_people_know_it(resource: str, users: tuple[User, ...], named: str) -> None:
     given = judged(Verdict.BLOCKED, Path("eni-1", resource, "", Verdict.BLOCKED, text="Sentence."))
     assert path_blocks(given, Usage(users)) == (Bullets((f"{named}: Sentence.",)),)
+
+
+if __name__ == "__main__":  # writes the whole tickets anew: read what changed before you accept it
+    for name, (given, facts) in TICKETS_OF.items():
+        (TICKETS / f"{name.replace(' ', '_')}.txt").write_text(plain_text(ticket(given, facts)), "utf-8")

@@ -1,0 +1,154 @@
+"""The program that `hammer` is: its commands in groups, each imported only when it is run or asked for help.
+
+`--help`, `--version`, a typing error and a shell that completes a command's name need what each command is about, and
+nothing of what it does: they read the docstring of its `command` as text. Everything that brings an SDK along is
+imported in functions here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import hammer._private_packages  # noqa: F401 - before any other import of ours: it makes `library` importable
+from hammer import __version__
+from hammer.extras import ANY_ARGUMENTS, missing_extra, not_installed
+
+HELP = {"help_option_names": ["-h", "--help"]}
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Look": ("scan", "issues", "explain", "status", "source", "exemptions", "demo"),
+    "Act": ("report", "remediate", "restore", "decide"),
+    "Set up": ("init", "check-config", "bootstrap"),
+}
+_OTHERS = "Operate"  # what a deployment runs by itself
+_COMMAND_DOC = re.compile(r'^def command\(.*?\) -> [\w.]+:\n    """(.*?)(?:\n\n|""")', re.MULTILINE | re.DOTALL)
+
+
+class CommandGroups(TyperGroup):
+    """The list of commands in groups, the daily ones first."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list."""
+        names = self.list_commands(ctx)
+        grouped = {title: [name for name in wanted if name in names] for title, wanted in _GROUPS.items()}
+        grouped[_OTHERS] = [name for name in names if not any(name in listed for listed in grouped.values())]
+        for title, listed in grouped.items():
+            commands = [(name, self.get_command(ctx, name)) for name in listed]
+            rows = [(name, command.get_short_help_str(10_000)) for name, command in commands if command]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hammer {__version__}")
+        raise typer.Exit
+
+
+def _use_profile(name: str | None) -> None:
+    if name:
+        os.environ["AWS_PROFILE"] = name
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            callback=_use_profile,
+            help="The AWS profile; before the command's name.",
+        ),
+    ] = None,
+) -> None:
+    pass
+
+
+def build(commands: Mapping[str, str], arguments: Sequence[str]) -> typer.Typer:
+    """The program.
+
+    Args:
+        commands: the module of each command, by the command's name; each has a function `command`.
+        arguments: of the command line. The commands that they name are imported; where they name none, each stands
+            there with what its docstring says.
+    """
+    app = typer.Typer(
+        cls=CommandGroups,
+        help="Finds security groups that let the Internet reach restricted ports, reports them and closes them.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=HELP,
+    )
+    # With a callback typer keeps the command's name as an argument even where there is only one command.
+    app.callback()(_options)
+    named = [name for name in commands if name in arguments]
+    for name in named or commands:
+        if extra := missing_extra(name):
+            app.command(name, context_settings=ANY_ARGUMENTS)(not_installed(name, extra))
+        elif named:
+            _add(app, name, import_module(commands[name]).command)
+        else:
+            app.command(name)(_described(commands[name]))
+    return app
+
+
+def _add(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    from library.jobs.command_line import Command
+
+    app.command(name, cls=Command, context_settings=HELP)(command)
+
+
+def _described(module: str) -> Callable[[], None]:
+    """What stands in for a command in the list of commands."""
+
+    def stand_in() -> None:
+        pass
+
+    stand_in.__doc__ = _first_paragraph(module)
+    return stand_in
+
+
+@cache
+def _first_paragraph(module: str) -> str:
+    """What the docstring of a module's `command` begins with, read without importing the module."""
+    spec = find_spec(module)
+    source = Path(spec.origin).read_text("utf-8") if spec and spec.origin else ""
+    found = _COMMAND_DOC.search(source)
+    return re.sub(r"\s+", " ", found[1]) if found else ""
+
+
+def words_of(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The words of the command line; where a shell asks for what completes one, those of that line."""
+    if "_HAMMER_COMPLETE" in environ:
+        line = environ.get("_TYPER_COMPLETE_ARGS") or environ.get("COMP_WORDS") or ""
+        return line.split()[1:]
+    return list(arguments)
+
+
+def start(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
+    """Run the command line, and exit."""
+    if arguments[:1] == ["help"]:  # `hammer help scan`
+        arguments = [*arguments[1:], "--help"]
+        sys.argv[1:] = arguments
+    words = words_of(arguments, os.environ)
+    app = build(commands, words)
+    if any(name in words for name in commands):
+        from library.jobs.command_line import run
+
+        run(app)
+    app()

@@ -1,0 +1,128 @@
+"""What people read of one issue in each channel: verdict × what is open × channel, whole, and never against a fact."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hammer.explain import summary_section
+from hammer.formats.asff_format import title
+from hammer.listing.issue import listed_issue, usual_knowledge
+from identification.reachability.verdict import Judge
+from library.documents.document import plain_text
+from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.issues.reachability import Verdict
+from library.issues.reconcile import Detection
+from library.network.addresses import AddressSet
+from library.network.ports import PortSet
+from library.security_groups.exposure import Evaluator
+from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.usage import Usage
+from reporting.group_text import alert, summary, ticket
+from reporting.ticket_facts import AlertAdvice, Place, TicketFacts
+from tests.builders.networks import Answers, interface, route_table
+
+WORDS = Path(__file__).parents[2] / "data" / "texts.json"
+"""Read what a change of it says before you accept it: `python -m tests.unit.reporting.test_texts` writes it anew."""
+NOW = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
+PORTS = PortSet.parse([22, 3389])
+PLACE = Place("shop", "210987654321", "eu-west-1")
+NETWORKS = {
+    "internet": Answers(),
+    "unknown": Answers(interfaces=None, unread={"network interfaces": "access was denied"}),
+    "blocked": Answers(route_tables=[route_table(routes=["172.31.0.0/16 local"])]),
+    "internal": Answers(interfaces=[interface(public="")]),
+    "unused": Answers(interfaces=[]),
+    "not judged": None,
+}
+SSH, RDP = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0"), IngressRule("tcp", 3389, 3389, cidr="8.8.8.0/24")
+OPEN = {
+    "everybody": (SSH,),
+    "some": (RDP,),
+    "everybody and some": (SSH, RDP),
+    "IPv6": (IngressRule("tcp", 22, 22, cidr="::/0"),),
+    "all traffic": (IngressRule("-1", None, None, cidr="0.0.0.0/0"),),
+}
+CASES = [(network, opened) for network in NETWORKS for opened in OPEN]
+
+
+def issue_of(rules: tuple[IngressRule, ...], network: Answers | None) -> Issue:
+    """The issue that a scan finds."""
+    group = SecurityGroup("sg-1", "web", "vpc-1", "", {}, rules)
+    found = Evaluator(PORTS, AddressSet()).evaluate(group, {})
+    judged = Judge(network.network()).judge("sg-1", found.openings, found.status) if network else None
+    details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures, judged)
+    return Issue("210987654321", "sg-1", Status.OPEN, details, Timestamps(NOW, NOW))
+
+
+def texts(issue: Issue) -> dict[str, str]:
+    """What each channel says."""
+    closes_at = NOW + timedelta(days=21)
+    facts = TicketFacts(
+        PLACE, PORTS, Usage(), closes_at, "replace_rule", frozenset({"open_completely", "open_partly"}), 21, ""
+    )
+    said = alert(issue, PORTS, closes_at, is_reminder=False, advice=AlertAdvice("https://console.example.com/", ""))
+    detection = Detection(issue.account_id, issue.issue_id, issue.details, whitelisted=False)
+    return {
+        "title": summary(issue, PLACE, PORTS),
+        "ticket": "\n\n".join(plain_text(ticket(issue, facts)).split("\n\n")[:4]),
+        "slack": "\n".join((said.text, *said.details)),
+        "explain": " ".join(" ".join(summary_section(detection, PORTS)).split()),
+        "asff": title(listed_issue(issue, usual_knowledge(NOW.date()))),
+        "paths": " ".join(path.text for path in issue.details.reachability.paths) if issue.details.reachability else "",
+    }
+
+
+@pytest.mark.parametrize(("network", "opened"), CASES)
+def test_every_text_whole(network: str, opened: str) -> None:
+    said = texts(issue_of(OPEN[opened], NETWORKS[network]))
+    assert said == json.loads(WORDS.read_text("utf-8"))[f"{network}: {opened}"]
+
+
+RULES = st.lists(
+    st.builds(
+        lambda port, cidr: IngressRule("tcp", port, port, cidr=cidr),
+        st.sampled_from((22, 3389)),
+        st.sampled_from(("0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "8.8.8.0/24", "::/0", "2a00::/16")),
+    ),
+    min_size=1,
+    max_size=5,
+).map(tuple)
+
+
+@settings(max_examples=150, deadline=None)
+@given(RULES, st.sampled_from(sorted(NETWORKS)))
+def test_no_text_contradicts_a_fact_of_its_issue(rules: tuple[IngressRule, ...], network: str) -> None:
+    issue = issue_of(rules, NETWORKS[network])
+    whole = {
+        port
+        for port in (22, 3389)
+        for cidrs in [{rule.cidr for rule in rules if rule.from_port == port}]
+        if "0.0.0.0/0" in cidrs or "::/0" in cidrs or {"0.0.0.0/1", "128.0.0.0/1"} <= cidrs
+    }
+    reachability = issue.details.reachability
+    verdict = reachability.verdict if reachability else None
+    for channel, text in texts(issue).items():
+        if channel != "paths":
+            clauses = re.findall(r"((?:[\w ]+ \(tcp/\d+\)(?:, )?)+) (?:open )?(?:to|from) ([^,;:]+)", text)
+            assert clauses, (channel, text)
+            for ports, audience in clauses:
+                for port in map(int, re.findall(r"tcp/(\d+)", ports)):
+                    assert ("the whole" in audience) is (port in whole), (channel, text)
+        if verdict is not Verdict.INTERNET:
+            assert not re.search(r"(?i)(anyone|anybody|addresses|/\d+) (on the Internet )?can connect", text), text
+        if verdict not in (Verdict.INTERNET, Verdict.UNKNOWN, None):
+            assert "take over" not in text
+        if verdict is Verdict.INTERNET:
+            assert "nobody" not in text.lower()
+
+
+if __name__ == "__main__":
+    table = {f"{network}: {opened}": texts(issue_of(OPEN[opened], NETWORKS[network])) for network, opened in CASES}
+    WORDS.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", "utf-8")
