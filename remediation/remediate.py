@@ -165,7 +165,7 @@ def look(
     evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
     not_due = None if decided else why_not_due(issue, policy_of(config, issue.account_id), now)
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
-    if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
+    if is_ours_to_complete and not_due is None and leaves_exposures(planned) and (begun := evidence.begun()):
         planned = _plan(context, config, policy, issue, live, observed, begun, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
