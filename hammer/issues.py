@@ -44,11 +44,10 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     WrongUsageError,
-    account_ids,
+    accounts_named,
     application,
     known_accounts,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -98,8 +97,7 @@ def command(
     take, sort = wanted(severity, port, owner, statuses), order(sort, output_format)
     check_output(output)
     tables = open_tables(read_configuration(config))
-    account = account_ids(account, tables.config.scanned_accounts())
-    refuse_unknown_accounts(account, known_accounts(account, tables.config.scanned_accounts(), tables.table))
+    account = accounts_named(account, known_accounts(account, tables.config.scanned_accounts(), tables.table))
     refuse_unknown_regions(region, tables.config.aws.regions)
     selection = Selection.of(account, region, group)
     refuse_unknown_groups(group, accounts_of(tables, selection), tables.table)

@@ -42,11 +42,10 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
-    account_ids,
+    accounts_named,
     application,
     known_accounts,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -310,8 +309,7 @@ def command(
     configuration = with_organization(configuration, sessions)
     table = IssueTable(sessions.client("dynamodb"), table_name)
     scanned = configuration.scanned_accounts()
-    account = account_ids(account, scanned)
-    refuse_unknown_accounts(account, known_accounts(account, scanned, table))
+    account = accounts_named(account, known_accounts(account, scanned, table))
     refuse_unknown_regions(region, aws.regions)
     now = datetime.now(UTC)
     accounts = [name for name in scanned if not account or name in account]

@@ -390,8 +390,8 @@ def _replace_on_paper(
 
 
 def leaves_exposures(planned: Plan | Refusal) -> bool:
-    """Whether something stays exposed because it is out of scope."""
-    return bool(planned.left) if isinstance(planned, Plan) else planned.why is Why.OUT_OF_SCOPE
+    """Whether something stays exposed because it is out of scope, or not due yet."""
+    return bool(planned.left) if isinstance(planned, Plan) else planned.why in (Why.OUT_OF_SCOPE, Why.NOT_DUE)
 
 
 def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:

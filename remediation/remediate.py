@@ -165,7 +165,7 @@ def look(
     evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
     not_due = None if decided else why_not_due(issue, policy_of(config, issue.account_id), now)
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
-    if is_ours_to_complete and leaves_exposures(planned) and (begun := evidence.begun()):
+    if is_ours_to_complete and not_due is None and leaves_exposures(planned) and (begun := evidence.begun()):
         planned = _plan(context, config, policy, issue, live, observed, begun, is_tight=is_tight)
     if isinstance(planned, Plan) and policy.closing.immediate and not decided:
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
@@ -205,11 +205,12 @@ class _Evidence:
     def begun(self) -> frozenset[RuleKey]:
         """What the change was begun for: what was in scope by its backups, judged with the configuration as it is."""
         if self._begun is None:
-            self._begun = frozenset()
-            if before := self._read():
-                lists = PrefixListReader(self.context.ec2(self.issue))
-                self._begun = begun_for(before, lists, self.policy, self.context.now().date())
+            self._begun = self._begun_by(self.policy)
         return self._begun
+
+    def _begun_by(self, policy: Policy) -> frozenset[RuleKey]:
+        lists, before = PrefixListReader(self.context.ec2(self.issue)), self._read()
+        return begun_for(before, lists, policy, self.context.now().date()) if before else frozenset()
 
     def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
         """Whether something that the change was begun for exposes the group, exempt by now or not."""
@@ -227,7 +228,9 @@ class _Evidence:
         if self.journal is None or not (before := self._read()):
             return frozenset()
         added = [added for added in self.journal.add if added.state is AddedState.ADDED]
-        return proved_hammers(before, self.live.group.ingress, added, self.begun(), self.policy.trusted)
+        # What was closed already is not among what people were told of any more: when it was due proves nothing.
+        begun = self._begun_by(replace(self.policy, due=None))
+        return proved_hammers(before, self.live.group.ingress, added, begun, self.policy.trusted)
 
     def withdrawable(self, unneeded: Iterable[AddedRule], to_close: Container[str]) -> tuple[AddedRule, ...]:
         """Those rules that are proved to be Hammer's, and to be needed for nothing."""

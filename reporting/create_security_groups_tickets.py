@@ -31,11 +31,10 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
-    account_ids,
+    accounts_named,
     application,
     known_accounts,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -74,10 +73,9 @@ def command(
     # The role is remediation's, too: reporting leaves behind what it does not need of it.
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
     configuration = with_organization(configuration, sessions)
-    account = account_ids(account, configuration.scanned_accounts())
     dynamodb = sessions.client("dynamodb")
     table = IssueTable(dynamodb, section.table_name)
-    refuse_unknown_accounts(account, known_accounts(account, configuration.scanned_accounts(), table))
+    account = accounts_named(account, known_accounts(account, configuration.scanned_accounts(), table))
     refuse_unknown_regions(region, aws.regions)
     refuse_unknown_groups(group, account or configuration.scanned_accounts(), table)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)

@@ -136,7 +136,7 @@ class Remediation:
         if anew or issue.timestamps.reported is None:
             issue = as_reported(issue, now)
         if exempt_until(issue, now.date()):
-            return RemediationSchedule(None, Skipped(SkipReason.EXEMPT, "exempt by a decision"))
+            return RemediationSchedule(None, Skipped(SkipReason.EXEMPT, "exempt now"))
         return remediation_schedule(issue, self.terms(issue), now)
 
     def closes_last(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:

@@ -273,7 +273,7 @@ def _why_never(issue: Issue, terms: RemediationTerms, today: date) -> Skipped | 
         return Skipped(SkipReason.OFF, "remediation is off, or the account is not among remediation_accounts")
     applies = applying(terms.exemptions, issue.issue_id, details.vpc_id, details.name, today)
     if issue.status is Status.WHITELISTED or any(exemption.is_whole for exemption in applies):
-        return Skipped(SkipReason.EXEMPT, "exempt by the whitelist")
+        return Skipped(SkipReason.EXEMPT, "exempt now")
     if issue.status is not Status.OPEN:
         return Skipped(SkipReason.NOT_OPEN, f"its issue is {issue.status}")
     if restored := issue.remediation_details.get("restored"):

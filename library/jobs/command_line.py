@@ -160,6 +160,18 @@ def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[st
         raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
 
 
+def known_accounts(
+    asked_for: Iterable[str] | None, configured: Mapping[str, str], table: IssueTable
+) -> Mapping[str, str]:
+    """The configuration's accounts, and those asked for that left it, and of which the table has issues: ids to names.
+
+    Raises:
+        ClientError, BotoCoreError: the table could not be read.
+    """
+    unknown = set(account_ids(asked_for, configured)) - configured.keys()
+    return {**configured, **{account: account for account in sorted(unknown) if table.has_issues(account)}}
+
+
 def accounts_named(asked_for: Iterable[str] | None, known: Mapping[str, str]) -> list[str]:
     """The ids of the accounts that `--account` names, as `account_ids` has them.
 
@@ -216,16 +228,6 @@ def place_of_group(
         if issue is not None and (not regions or issue.details.region in regions):
             return account_id, issue.details.region
     raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
-
-
-def known_accounts(asked_for: Iterable[str] | None, configured: Iterable[str], table: IssueTable) -> set[str]:
-    """The configuration's accounts, and those asked for that left it, and of which the table has issues.
-
-    Raises:
-        ClientError, BotoCoreError: the table could not be read.
-    """
-    known = set(configured)
-    return known | {account for account in set(asked_for or ()) - known if table.has_issues(account)}
 
 
 def read_configuration(option: str | None) -> Configuration:

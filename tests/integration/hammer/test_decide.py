@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from hammer import decide, exemptions, status
 from library.aws.lock import Lock
 from library.issues.issue import Issue
+from library.issues.told_exposures import ToldExposures, exposure_texts
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
 SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), "8.8.8.0/24")
@@ -129,6 +130,11 @@ def test_an_exemption_holds_at_the_moment_of_change(here: World) -> None:
     here.ec2().authorize_security_group_ingress(
         GroupId=group, IpPermissions=[permission("tcp", (3389, 3389), ANYWHERE)]
     )
+    here.batch()
+    assert len(here.rules(group)) == 3, "nobody was told of the new rule yet"
+    issue = here.stored(group)
+    told = ToldExposures(issue.occurrence, exposure_texts(here.exposures(group)))
+    here.table.update(issue, {"exposures_told": told.to_item()})
     here.batch()
     assert {source for *_, source in here.rules(group)} >= {ANYWHERE, "8.8.8.0/24"}
     assert ("tcp", 3389, 3389, ANYWHERE) not in here.rules(group)

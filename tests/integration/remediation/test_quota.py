@@ -28,14 +28,14 @@ def full_at(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     """Have EC2 hold less than it says, as where a prefix list counts as more than is known."""
     real = change.authorize
 
-    def authorize(client: Any, group_id: str, permissions: Sequence[Any]) -> CallResult:
+    def authorize(client: Any, group_id: str, permissions: Sequence[Any], tags: Any = None) -> CallResult:
         (raw,) = client.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
         there = sum(len(each["IpRanges"]) for each in raw["IpPermissions"])
         if there + sum(len(each["IpRanges"]) for each in permissions) > limit:
             answer: Any = {"Error": {"Code": "RulesPerSecurityGroupLimitExceeded", "Message": "full"}}
             error = ClientError(answer, "AuthorizeSecurityGroupIngress")
             return CallResult(ChangeAnswer.REFUSED, error=error)
-        return real(client, group_id, permissions)
+        return real(client, group_id, permissions, tags)
 
     monkeypatch.setattr(change, "authorize", authorize)
 

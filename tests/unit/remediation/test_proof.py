@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from library.issues.schedule import RemediationTerms
+from library.issues.schedule import ExposureTimes, RemediationTerms
+from library.issues.told_exposures import Extent, ToldTimes
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.eligibility import Policy
+from remediation.eligibility import DueExposures, Policy
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep
-from remediation.plan import Plan, RuleQuota, plan_remediation, rules_to_replace
+from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation, rules_to_replace
 from remediation.proof import GroupBefore, proved_hammers, without_unproved
 from remediation.rules import rule_key
 
@@ -130,6 +131,19 @@ def test_what_is_left_of_what_a_change_was_begun_for_is_in_scope(closed: Ingress
     plan = plan_remediation(group(left), LISTS, SCOPE, RuleQuota(60), now, begun=begun)
     assert isinstance(plan, Plan)
     assert plan.revoke == (left,)
+
+
+def test_what_a_change_was_begun_for_is_completed_beside_what_is_new() -> None:
+    """The half that is left is out of scope by itself, and what was opened beside it waits."""
+    now, new = datetime(2026, 11, 22, tzinfo=UTC), IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", rule_id="sgr-new")
+    told = ToldTimes(((now, (Extent.of("tcp", 22, 22, "128.0.0.0/1"),)),))
+    policy = replace(SCOPE, due=DueExposures(ExposureTimes(told, timedelta(0)), now))
+    alone = plan_remediation(group(new, HIGH), LISTS, policy, RuleQuota(60), now)
+    begun = frozenset({rule_key(HIGH)})
+    plan = plan_remediation(group(new, HIGH), LISTS, policy, RuleQuota(60), now, begun=begun)
+    assert leaves_exposures(alone)
+    assert isinstance(plan, Plan)
+    assert plan.revoke == (HIGH,)
 
 
 def test_a_half_that_was_alone_from_the_beginning_is_none_of_it() -> None:
