@@ -442,7 +442,6 @@ def command(
     now = datetime.now(UTC)
     problems: list[str] = []
     restricted = configuration.secgrp_unrestricted_access.restricted_ports
-    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     try:
         configuration = with_decided_exemptions(configuration, table, [account])
     except (UnreadableExemptionError, *AWS_ERRORS) as error:
