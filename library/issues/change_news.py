@@ -21,6 +21,7 @@ KEPT_LIMIT = 20
 
 _TEXT_LIMIT = 2_000
 _DETAILS_LIMIT = 60
+_DETAILS_BYTES = 8_000  # of one thing's details together: an item of the table has 400 KB for all that is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,24 @@ class ChangeNews:
 
 def news_key(occurrence: int, heading: str, text: str, details: Sequence[str]) -> str:
     """The key of news that says this."""
-    kept = tuple(detail[:_TEXT_LIMIT] for detail in details[:_DETAILS_LIMIT])
+    kept = _kept(details)
     return hashlib.sha256(repr((occurrence, heading, text[:_TEXT_LIMIT], kept)).encode()).hexdigest()[:16]
 
 
 def change_news(occurrence: int, at: datetime, heading: str, text: str, details: Sequence[str]) -> ChangeNews:
     """News that nobody was told yet, cut to what the table has room for."""
-    kept = tuple(detail[:_TEXT_LIMIT] for detail in details[:_DETAILS_LIMIT])
-    return ChangeNews(occurrence, at, heading, text[:_TEXT_LIMIT], kept)
+    return ChangeNews(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details))
+
+
+def _kept(details: Sequence[str]) -> tuple[str, ...]:
+    """The details that there is room for, the first of them first; of what was kept, all."""
+    kept, room = list[str](), _DETAILS_BYTES
+    for detail in (each[:_TEXT_LIMIT] for each in details[:_DETAILS_LIMIT]):
+        room -= len(detail.encode("utf-8", "replace"))
+        if room < 0:
+            break
+        kept.append(detail)
+    return tuple(kept)
 
 
 def news_from_item(item: object) -> tuple[ChangeNews, ...]:
