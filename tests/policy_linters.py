@@ -64,11 +64,18 @@ def of_policy_sentry(policy: dict[str, Any]) -> Iterator[str]:
                 continue
             takes = {each["resource_arn_format"] for each in known[service]}
             # An action without resource types takes `*` alone; with them, `*` or one of them.
-            fits = [
-                arn for arn in given if arn == "*" or any(kind != "*" and does_arn_match(arn, kind) for kind in takes)
-            ]
+            fits = [arn for arn in given if arn == "*" or any(kind != "*" and _is_of(arn, kind) for kind in takes)]
             if not fits:
                 yield f"{action} takes none of {', '.join(given)}, but {', '.join(sorted(takes))}"
+
+
+def _is_of(arn: str, kind: str) -> bool:
+    """Whether an ARN is of a kind. policy_sentry does not know wildcards after a colon, as those of log streams."""
+    parts, kinds = arn.split(":"), kind.split(":")
+    alike = len(parts) == len(kinds) and all(
+        each.startswith("${") or each == part for each, part in zip(kinds, parts, strict=True)
+    )
+    return alike or bool(does_arn_match(arn, kind))
 
 
 def main() -> int:
