@@ -213,8 +213,8 @@ class _Evidence:
         return begun_for(before, lists, policy, self.context.now().date()) if before else frozenset()
 
     def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
-        """Whether something that the change was begun for exposes the group, exempt by now or not."""
-        policy = replace(self.policy, exemptions=())
+        """Whether something that the change was begun for exposes the group, exempt or not due by now or not."""
+        policy = replace(self.policy, exemptions=(), due=None)
         group, lists = replace(self.live.group, ingress=tuple(rules)), PrefixListReader(self.context.ec2(self.issue))
         lists.read(policy.evaluator.prefix_lists_named(group))
         today = self.context.now().date()
