@@ -65,10 +65,10 @@ from library.source.place import SourceReport
 from library.source.stored import DIFF_LINES, dispute_of
 from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
-from remediation.context import assemble_plan, quota_of, rule_quota
 from remediation.eligibility import Refusal, policy_for, policy_of, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
+from remediation.planning import assemble_plan, quota_of, rule_quota
 from remediation.proof import begun_for, read_group_before
 from reporting.exposure_text import revoke_commands, share
 from reporting.group_text import verdict_words
@@ -442,7 +442,6 @@ def command(
     now = datetime.now(UTC)
     problems: list[str] = []
     restricted = configuration.secgrp_unrestricted_access.restricted_ports
-    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     try:
         configuration = with_decided_exemptions(configuration, table, [account])
     except (UnreadableExemptionError, *AWS_ERRORS) as error:

@@ -200,11 +200,7 @@ def plan_remediation(
     if evaluation.whitelisted:
         return Refusal(Why.EXEMPT, "exempt now: all that is exposed")
     if not (rules_hit := in_scope(evaluation, policy, begun)):
-        if policy.due and (waiting := _waiting(evaluation, policy)):
-            return Refusal(Why.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
-        scope = ", ".join(sorted(policy.scope)) or "nothing"
-        return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
-
+        return _nothing_in_scope(evaluation, policy)
     replacement = _replacement(group, prefix_lists, policy, rules_hit, today, begun)
     if isinstance(replacement, Refusal):
         return replacement
@@ -225,6 +221,14 @@ def plan_remediation(
         relied_on=tuple(rule._replace(rule_id=there[key]) for rule in wanted if (key := rule_key(rule)) in there),
         replaces=replacement.replaced_by((*add, *replacement.kept), left_out),
     )
+
+
+def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Refusal:
+    """Why nothing of what a group exposes is to be closed now."""
+    if policy.due and (waiting := _waiting(evaluation, policy)):
+        return Refusal(Why.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
+    scope = ", ".join(sorted(policy.scope)) or "nothing"
+    return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
 
 def _replacement(

@@ -25,7 +25,6 @@ from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
-from remediation.context import assemble_plan
 from remediation.eligibility import Refusal, Why, policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
 from remediation.journal import (
@@ -42,6 +41,7 @@ from remediation.journal import (
 )
 from remediation.notify import release_command, restore_command
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
+from remediation.planning import assemble_plan
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
 from remediation.rules import RuleKey, rule_key, without_reserved
 

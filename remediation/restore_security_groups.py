@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -75,15 +75,9 @@ def command(
     if not (batch or dry_run or release_ or has_terminal()):
         raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
-    aws = configuration.aws
-    known: Mapping[str, str] = {}
-    if not isinstance(aws.accounts, str):  # the organization's are not asked for: an account may have left it
-        known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
-        account = accounts_named(account, known)
     refuse_unknown_regions(region, None)
     context, screen = build_context(configuration), Screen()
-    group_id = (group or [""])[0]
-    target = RestoreTarget(*place_of_group(group_id, account or (), region or (), known, context.table), group_id)
+    target = _target(configuration, context, account or (), region or (), (group or [""])[0])
     job = RestoreJob(context, configuration, target, screen, exact=exact)
     problems: list[str] = []
     try:
@@ -92,9 +86,9 @@ def command(
             job.show(backup)
             screen.show("dry run: nothing changed")
         else:
-            records = JobRecords(context.table.items, aws.main_account_id)
+            records = JobRecords(context.table.items, configuration.aws.main_account_id)
             with (
-                hold_lock(context.lock, LOG_STREAM, aws.region),
+                hold_lock(context.lock, LOG_STREAM, configuration.aws.region),
                 records.recorded("restore", context.who, context.now) as recorded,
             ):
                 try:
@@ -106,6 +100,22 @@ def command(
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")
     end(problems)
+
+
+def _target(
+    configuration: Configuration,
+    context: RemediationContext,
+    accounts: Sequence[str],
+    regions: Sequence[str],
+    group_id: str,
+) -> RestoreTarget:
+    """The group that the options name. The table tells the account and region where they do not."""
+    aws = configuration.aws
+    known: Mapping[str, str] = {}
+    if not isinstance(aws.accounts, str):  # the organization's are not asked for: an account may have left it
+        known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
+        accounts = accounts_named(accounts, known)
+    return RestoreTarget(*place_of_group(group_id, accounts, regions, known, context.table), group_id)
 
 
 def carry_out_decided(config: str | None, account_id: str, region: str, group_id: str) -> list[str]:

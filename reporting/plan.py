@@ -80,6 +80,8 @@ def ending_exemption(
     """
     if issue.status is not Status.OPEN or issue.kind is not SECURITY_GROUP:
         return exemption
+    if exempt_until(issue, now.date()):
+        return None  # all of it: the next scan finds it exempt, and that issue has its own reminders
     counting = applying(exemptions, issue.issue_id, issue.details.vpc_id, issue.details.name, now.date())
     dated = [each for each in counting if each.expires and not each.is_whole]
     return min(dated, key=lambda each: each.expires or now.date(), default=None)

@@ -93,7 +93,7 @@ class Schedule:
         for module in (scan_module, hints_module):
             monkeypatch.setattr(module, "ThreadPoolExecutor", _Serial)
         monkeypatch.setattr(scan_module, "scan_region", self._scan_region)
-        monkeypatch.setattr(scan_module, "adopt", lambda *_: None)
+        monkeypatch.setattr(scan_module, "backfill_index", lambda *_: None)
         monkeypatch.setattr(scan_module, "Evaluator", lambda *_: None)
 
     @property

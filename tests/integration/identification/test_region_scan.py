@@ -102,7 +102,7 @@ def test_regions(aws: EmulatedAws, world: World, here: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unreadable", "nameless", "problem"),
+    ("unreadable", "without_id", "problem"),
     [
         pytest.param({}, [], "", id="none"),
         pytest.param({"sg-1": ("a", "b"), "sg-2": ("c",)}, [], "sg-1: a, b; sg-2: c", id="two groups"),

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from remediation import change
 from remediation.change import CallResult, ChangeAnswer
-from remediation.context import aws_weight, prefix_list_weights
+from remediation.planning import aws_weight, prefix_list_weights
 from tests.worlds.remediation_world import ANYWHERE, World, permission, world
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
