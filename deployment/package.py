@@ -76,6 +76,7 @@ FUNCTION_POLICIES = (
 
 # Where an action of IAM is not an operation of the same name (Service Authorization Reference).
 _OPERATIONS = {
+    "dynamodb:ConditionCheckItem": ("TransactWriteItems",),
     "s3:ListBucket": ("ListObjectsV2",),
     "sns:Publish": ("Publish", "PublishBatch"),
     "sqs:SendMessage": ("SendMessage", "SendMessageBatch"),

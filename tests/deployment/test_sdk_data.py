@@ -48,6 +48,7 @@ def test_what_functions_may_call() -> None:
     operations = allowed_operations()
     assert operations["s3"] == {"GetObject", "ListObjectsV2"}
     assert operations["sns"] == {"Publish", "PublishBatch"}
+    assert "TransactWriteItems" in operations["dynamodb"]
     assert {"DescribeSecurityGroups", "GetManagedPrefixListEntries"} <= operations["ec2"]
     assert "AuthorizeSecurityGroupIngress" not in operations["ec2"]
 

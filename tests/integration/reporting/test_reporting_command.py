@@ -268,7 +268,10 @@ def test_logs_go_to_the_hosts_log_group(world: World, tmp_path: Path) -> None:
     result = run(world, tmp_path)
     assert result.stderr == ""
     told = [line for line in log_lines() if line["message"] == "told"]
-    assert [line["recorded"] for line in told] == [["jira_details"], ["slack_details", "timestamps.reported"]]
+    assert [line["recorded"] for line in told] == [
+        ["jira_details"],
+        ["exposures_told", "slack_details", "timestamps.reported"],
+    ]
     assert {(line["group_id"], line["ticket"], line["level"]) for line in told} == {("sg-1", "SEC-1", "INFO")}
     world.found("sg-2")
     world.jira.faults.append(Fault("POST /issue", Answer("", 403)))
@@ -313,7 +316,7 @@ def test_a_log_service_that_fails_in_the_middle_of_a_run_costs_no_line_and_stops
     assert result.stderr.count("hammer: logs could not be sent to CloudWatch Logs: ") == 1
     lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
     assert sorted((line["group_id"], line["recorded"][0]) for line in lines if line["message"] == "told") == [
-        (group, part) for group in ("sg-1", "sg-2") for part in ("jira_details", "slack_details")
+        (group, part) for group in ("sg-1", "sg-2") for part in ("exposures_told", "jira_details")
     ]
     assert "t0ken" not in result.stderr
 
