@@ -306,6 +306,21 @@ class _AccountCredentials:
             raise NoCredentialsError
         return self._credentials_of(account_id)
 
+    @property
+    def access_key(self) -> str | None:
+        """The key's id, as `get_frozen_credentials` has it: botocore's credentials have this and the next two."""
+        return self.get_frozen_credentials().access_key
+
+    @property
+    def secret_key(self) -> str | None:
+        """The secret."""
+        return self.get_frozen_credentials().secret_key
+
+    @property
+    def token(self) -> str | None:
+        """The session's token."""
+        return self.get_frozen_credentials().token
+
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
         """What botocore asks for a property that need not be known before an endpoint is chosen."""
         return lambda: getattr(self, name, None)

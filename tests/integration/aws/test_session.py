@@ -150,6 +150,25 @@ def test_a_call_that_names_no_account_is_not_signed(aws: EmulatedAws, sessions: 
     assert len(aws.operations("ec2")) == 1
 
 
+def test_what_listens_to_a_call_sees_the_credentials_of_its_account(sessions: Sessions) -> None:
+    seen: list[str] = []
+
+    def listen(request_signer: Any, **_: Any) -> None:
+        credentials = request_signer._credentials
+        seen.append(credentials.access_key)
+        assert (
+            credentials.access_key,
+            credentials.secret_key,
+            credentials.token,
+        ) == credentials.get_frozen_credentials()[:3]
+
+    clients = [sessions.client("ec2", account) for account in (SLAVE, OTHER)]
+    clients[0].meta.events.register("before-call.ec2.DescribeVpcs", listen)
+    for client in clients:
+        client.describe_vpcs()
+    assert len(set(seen)) == 2
+
+
 def test_there_is_no_waiter_in_another_account(sessions: Sessions) -> None:
     with pytest.raises(NotImplementedError):
         sessions.client("dynamodb", SLAVE).get_waiter("table_exists")
