@@ -47,7 +47,7 @@ def test_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert flag in shown.output
         assert f"sg-3 in {MAIN}: its item in the issue table is not as it should be" in shown.output
         assert "groups are being changed by bo@host, process 7, lease until 2026-11-22 03:08 UTC" in shown.output
-        assert shown.output.count("no event was ever heard from 1 of 1 scanned region") == 1
+        assert shown.output.count("no event ever came from 1 of 1 scanned region") == 1
         assert "Last events" not in shown.output
         assert "dead letters: 1 message in hammer-immediate-remediation-dead-letters" in shown.output
         assert "another-system" not in shown.output
