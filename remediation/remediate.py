@@ -174,6 +174,9 @@ def look(
         return Look(live, observed, planned, details, held=held)
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
     withdraw = unneeded(observed.entry, to_close)
+    if isinstance(planned, Plan):  # what the plan relies on stands in for what it is about to close
+        relied_on = set(map(rule_key, planned.relied_on))
+        withdraw = tuple(added for added in withdraw if added.key not in relied_on)
     if withdraw or (isinstance(planned, Plan) and observed.entry.added):
         withdraw = evidence.withdrawable(withdraw, to_close)
         observed = replace(observed, entry=evidence.entry())

@@ -247,7 +247,7 @@ Expiry = Annotated[date | None, PlainValidator(read_date), WithJsonSchema(_DATE_
 Cron = Annotated[str | None, PlainValidator(read_cron), WithJsonSchema({"type": "string"})]
 Url = Annotated[str, AfterValidator(check_url)]
 EncryptedUrl = Annotated[str, AfterValidator(check_encrypted_url)]
-Region = Annotated[str, matching("[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", "is not a region: write one such as eu-west-1")]
+Region = Annotated[str, matching("[a-z]{2,}(-[a-z]+)+-[0-9]+", "is not a region: write one such as eu-west-1")]
 RoleName = Annotated[str, matching(r"[\w+=,.@/-]+", "is not a role's name: write the name alone, not the ARN")]
 # AWS STS API Reference, AssumeRole, ExternalId.
 ExternalId = Annotated[
