@@ -90,12 +90,30 @@ def test_a_section_that_is_there_and_empty_is_as_the_sample_shows_it(path: str, 
     ("regions", "of_slave", "of_others", "of_any"),
     [
         pytest.param([], None, None, None, id="none: every one that is enabled"),
-        pytest.param(["a-1", "b-1", "a-1"], ("a-1", "b-1"), ("a-1", "b-1"), ("a-1", "b-1"), id="a list: everywhere"),
         pytest.param(
-            {"210987654321": "a-1", "*": ["b-1", "a-1"]}, ("a-1",), ("b-1", "a-1"), ("b-1", "a-1"), id="by account"
+            ["eu-west-1", "us-east-1", "eu-west-1"],
+            ("eu-west-1", "us-east-1"),
+            ("eu-west-1", "us-east-1"),
+            ("eu-west-1", "us-east-1"),
+            id="a list: everywhere",
         ),
-        pytest.param({"*": ["a-1"], "__note": "no account"}, ("a-1",), ("a-1",), ("a-1",), id="* stands for all"),
-        pytest.param({"210987654321": ["a-1"]}, ("a-1",), None, None, id="others: every one that is enabled"),
+        pytest.param(
+            {"210987654321": "eu-west-1", "*": ["us-east-1", "eu-west-1"]},
+            ("eu-west-1",),
+            ("us-east-1", "eu-west-1"),
+            ("us-east-1", "eu-west-1"),
+            id="by account",
+        ),
+        pytest.param(
+            {"*": ["eu-west-1"], "__note": "no account"},
+            ("eu-west-1",),
+            ("eu-west-1",),
+            ("eu-west-1",),
+            id="* stands for all",
+        ),
+        pytest.param(
+            {"210987654321": ["eu-west-1"]}, ("eu-west-1",), None, None, id="others: every one that is enabled"
+        ),
     ],
 )
 def test_regions_may_differ_by_account(regions: object, of_slave: object, of_others: object, of_any: object) -> None:
