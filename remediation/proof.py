@@ -62,6 +62,12 @@ class GroupBefore:
         """The group before any of the change."""
         return self.groups[0]
 
+    @property
+    def to_close(self) -> frozenset[RuleKey]:
+        """The rules of the backups that Hammer closed since, or was going to. What has a later date is none of them."""
+        rules = (rule for group in self.groups for rule in group.ingress)
+        return frozenset(rule_key(rule) for rule in rules if rule.rule_id in self.closed)
+
     def had(self, rule: IngressRule) -> bool:
         """Whether the group had a rule before the change: this very one, or one with the same content."""
         return any(rule.rule_id == other.rule_id or rule_key(rule) == rule_key(other) for other in self.first.ingress)

@@ -216,7 +216,7 @@ class _Evidence:
         return begun_for(before, lists, policy, self.context.now().date()) if before else frozenset()
 
     def is_open_still(self, rules: Sequence[IngressRule]) -> bool:
-        """Whether something that the change was begun for exposes the group, exempt or not due by now or not."""
+        """Whether something that the change was to close exposes the group, exempt or not due by now or not."""
         policy = replace(self.policy, exemptions=(), due=None)
         group, lists = replace(self.live.group, ingress=tuple(rules)), PrefixListReader(self.context.ec2(self.issue))
         lists.read(policy.evaluator.prefix_lists_named(group))
@@ -224,7 +224,7 @@ class _Evidence:
         exposing = exposing_rules(policy.evaluator.evaluate(group, lists.entries, (), today))
         if not exposing or not (before := self._read()):
             return bool(exposing)
-        return not exposing.isdisjoint(begun_for(before, lists, policy, today))
+        return not exposing.isdisjoint(before.to_close & begun_for(before, lists, policy, today))
 
     def _proved(self) -> frozenset[str]:
         """The ids of the rules that the change is proved to have added."""
@@ -541,6 +541,8 @@ class GroupRemediation(GroupWork):
         if entry is None:
             return GroupResult(self.issue, ResultKind.LEFT, refusal.text, refusal=refusal)
         if _is_restore(entry):
+            if entry.step is JournalStep.VERIFYING and not seen.observed.pending:  # EC2 only had to show it
+                return self._record(entry, remediated=False)
             return self._failed(interrupted_restore_text(self.issue))
         if refusal.needs_somebody:
             return self._failed(refusal.text)
@@ -564,6 +566,8 @@ class GroupRemediation(GroupWork):
             entry = self._finish(entry, remediated=remediated)
         except GROUP_ERRORS as error:
             return self._failed(f"changed, but it could not be recorded: {explain(error)}")
+        if _is_restore(entry):
+            return GroupResult(self.issue, ResultKind.SETTLED, f"restored by {entry.by}", entry.backup, entry)
         if entry.closed:
             text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
             return GroupResult(self.issue, ResultKind.REMEDIATED, text, entry.backup, entry)

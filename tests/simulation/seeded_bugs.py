@@ -73,7 +73,7 @@ def caught(name: str, seeds: int = 1200) -> str:
                 CROSSING_SCANS,
             ]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else (done.stdout + done.stderr)[-500:]
+    return "" if done.returncode == 0 else (done.stdout + done.stderr)[-10_000:]
 
 
 if __name__ == "__main__":

@@ -236,9 +236,10 @@ def test_a_newer_backup_that_is_none(world: World, body: bytes) -> None:
 
 
 def refused_attempt(world: World, group: str) -> None:
-    """A remediation that EC2 refuses: an SCP, say."""
-    with calls(error, 0, ("Authorize",)):
-        assert world.batch().problems
+    """A remediation that EC2 refuses: an SCP, say. That is told once, and tried again days later."""
+    with calls(error, 0, ("Authorize",)) as made:
+        assert world.batch().remediated == 0
+    assert made.made, "EC2 was asked"
 
 
 REFUSED: dict[str, Callable[[World, str], None]] = {
@@ -266,7 +267,7 @@ def test_an_attempt_that_ec2_refused_is_no_change(world: World, spoil: Callable[
     open_again(world, group, RDP)
     for _ in range(2):
         refused_attempt(world, group)
-        world.clock += timedelta(days=1)
+        world.clock += timedelta(days=8)
     assert world.stored(group).remediation_details["backup"] == first, "what EC2 acknowledged is unchanged"
     assert len(keys(world, group)) == 3
     spoil(world, group)
