@@ -1,0 +1,134 @@
+# What each variable refuses: `terraform test` in this module, with Terraform 1.7 or later. No AWS is asked; it needs what
+# `make package` builds.
+
+mock_provider "aws" {}
+
+variables {
+  config_folder  = "../../../../config"
+  package_folder = "../../../../dist"
+}
+
+run "an_interval_of_less_than_five_minutes" {
+  command         = plan
+  expect_failures = [var.scan_interval_minutes]
+
+  variables {
+    scan_interval_minutes = 4
+  }
+}
+
+run "an_unknown_architecture" {
+  command         = plan
+  expect_failures = [var.architecture]
+
+  variables {
+    architecture = "arm"
+  }
+}
+
+run "days_that_cloudwatch_does_not_take" {
+  command         = plan
+  expect_failures = [var.log_retention_days]
+
+  variables {
+    log_retention_days = 100
+  }
+}
+
+run "a_password_in_the_proxy" {
+  command         = plan
+  expect_failures = [var.host]
+
+  variables {
+    host = {
+      vpc_id      = "vpc-0123456789abcdef0"
+      subnet_id   = "subnet-0123456789abcdef0"
+      https_proxy = "http://user:password@proxy.example.com:3128"
+    }
+  }
+}
+
+run "a_host_that_is_replaced_after_more_than_a_year" {
+  command         = plan
+  expect_failures = [var.host]
+
+  variables {
+    host = {
+      vpc_id       = "vpc-0123456789abcdef0"
+      subnet_id    = "subnet-0123456789abcdef0"
+      max_age_days = 366
+    }
+  }
+}
+
+run "an_alarm_after_more_than_a_week" {
+  command         = plan
+  expect_failures = [var.missing_after_hours]
+
+  variables {
+    missing_after_hours = { reporting = 169 }
+  }
+}
+
+run "a_prefix_with_an_underscore" {
+  command         = plan
+  expect_failures = [var.prefix]
+
+  variables {
+    prefix = "my_hammer"
+  }
+}
+
+run "a_path_without_a_slash_at_its_end" {
+  command         = plan
+  expect_failures = [var.iam_path]
+
+  variables {
+    iam_path = "/security"
+  }
+}
+
+run "one_batch_at_a_time" {
+  command         = plan
+  expect_failures = [var.scan_concurrency]
+
+  variables {
+    scan_concurrency = 1
+  }
+}
+
+run "an_event_that_waits_longer_than_sqs_allows" {
+  command         = plan
+  expect_failures = [var.event_delay_seconds]
+
+  variables {
+    event_delay_seconds = 901
+  }
+}
+
+run "half_a_day_of_lock" {
+  command         = plan
+  expect_failures = [var.backup_lock_days]
+
+  variables {
+    backup_lock_days = 0.5
+  }
+}
+
+run "backups_that_are_deleted_after_a_week" {
+  command         = plan
+  expect_failures = [var.backup_retention_days]
+
+  variables {
+    backup_retention_days = 7
+  }
+}
+
+run "a_value_of_the_environment_that_ends_its_quote" {
+  command         = plan
+  expect_failures = [var.environment]
+
+  variables {
+    environment = { AWS_USE_FIPS_ENDPOINT = "\"; rm -rf /" }
+  }
+}
