@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -43,14 +44,29 @@ CONFIG = {
 # What a document writes where the reader writes something else.
 STANDS_FOR = {"<folder>": "config", "<id>": SHOP, "FILE": "event.json", "…": "config"}
 _GROUP = "--account 210987654321 --region eu-west-1 --group $GROUP"
+_SOURCE = f"source {_GROUP} --terraform ../infrastructure"
 NAMED_IN_PASSING = {
     "decide": f"decide not-mine {_GROUP} --owner jane@example.com",
     "explain": f"explain {_GROUP}",
     "inspector": "inspector --replay FILE",
+    "issues --account": f"issues --account {SHOP}",
+    "remediate --keep 198.51.100.7/32,… --group sg-…": "remediate --keep 198.51.100.7/32 --group $GROUP",
     "restore": f"restore {_GROUP}",
     "restore --release": f"restore --release {_GROUP}",
+    "scan --plan": "scan --plan plan.json",
+    "scan --plan FILE": "scan --plan plan.json",
+    "scan --template FILE": "scan --template network.yaml",
+    "source": _SOURCE,
+    "source … --format diff": f"{_SOURCE} --format diff",
 }
 """Commands that text names without what they ask for, and what is run for them."""
+_NO_BACKUP = "security_groups/<account>/<region>/<group>_20200101T000000Z.json"
+REFUSED = {
+    f"restore --account <account> --region <region> --group <group> --backup {_NO_BACKUP}": (
+        r"is not a backup of this group|there is no backup"
+    ),
+}
+"""Commands of which a document says that they fail, and how."""
 NOT_RUN = {
     "demo": "tests/integration/documents runs it, and compares what it prints with README.md",
     "explain --ask-aws": "the emulated AWS has no Reachability Analyzer; tests/integration/reachability has a stand-in",
@@ -64,8 +80,50 @@ NOT_RUN = {
 }
 """Each with its reason."""
 # What each of these needs, those before have made.
-ORDER = ("bootstrap", "identify", "report", "publish", "remediate", "restore --account", "restore --release", "decide")
+ORDER = (
+    "bootstrap",
+    "identify",
+    "report",
+    "publish",
+    "remediate",
+    "restore --group",
+    "restore --account",
+    "restore --release",
+    "remediate --keep",
+    "decide",
+)
 ISSUES_FOUND = 3
+_SSH = {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": ["0.0.0.0/0"]}
+_PLANNED = {"address": "aws_security_group.open", "mode": "managed", "type": "aws_security_group"}
+PLAN = {
+    "format_version": "1.2",
+    "planned_values": {"root_module": {"resources": [{**_PLANNED, "values": {"name": "open", "ingress": [_SSH]}}]}},
+    "resource_changes": [{**_PLANNED, "change": {"actions": ["create"], "after_unknown": {}}}],
+    "configuration": {"root_module": {}},
+}
+TEMPLATE = """\
+Parameters:
+  SshFrom: {Type: String, Default: 10.0.0.0/8}
+Resources:
+  Open:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: for a test
+      SecurityGroupIngress:
+        - {IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: !Ref SshFrom}
+"""
+TERRAFORM = """\
+resource "aws_security_group" "open" {
+  name        = "open"
+  description = "for a test"
+  ingress {
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+"""
 
 
 def documented() -> list[str]:
@@ -84,11 +142,21 @@ def documented() -> list[str]:
 @pytest.fixture
 def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An open group, a folder with what documents speak of, and a person at a terminal."""
+    # The documents speak of folders in this one, and beside it.
+    here = tmp_path / "here"
     for name in ("config", "my-config"):
-        shutil.copytree(ROOT / "config", tmp_path / name)
-        (tmp_path / name / "config.json").write_text(json.dumps(CONFIG), "utf-8")
-    (tmp_path / "event.json").write_text(json.dumps(v2_event()), "utf-8")
-    monkeypatch.chdir(tmp_path)
+        shutil.copytree(ROOT / "config", here / name)
+        (here / name / "config.json").write_text(json.dumps(CONFIG), "utf-8")
+    (here / "event.json").write_text(json.dumps(v2_event()), "utf-8")
+    (here / "network.yaml").write_text(TEMPLATE, "utf-8")
+    for folder in (here / "infrastructure", tmp_path / "infrastructure"):
+        folder.mkdir()
+        (folder / "main.tf").write_text(TERRAFORM, "utf-8")
+    for file in (here / "plan.json", here / "infrastructure" / "plan.json"):
+        file.write_text(json.dumps(PLAN), "utf-8")
+    # `hammer init` is for a folder without a configuration.
+    (here / "new").mkdir()
+    monkeypatch.chdir(here)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     for module in ("remediation.clean_security_groups", "remediation.restore_security_groups"):
         monkeypatch.setattr(f"{module}.has_terminal", lambda: True)
@@ -113,19 +181,39 @@ def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield made
 
 
+def meant_by(command: str, group: str) -> list[str]:
+    """The arguments that a reader would give."""
+    if command in REFUSED:
+        for placeholder, meant in (("<account>", SHOP), ("<region>", REGION), ("<group>", group)):
+            command = command.replace(placeholder, meant)
+    text = re.sub(r"--group (\$GROUP|ID|<sg-…>|sg-\w+)", f"--group {group}", command)
+    for written, meant in STANDS_FOR.items():
+        text = text.replace(written, meant)
+    return shlex.split(text)
+
+
 def test_every_command_works_as_it_is_written(group: str, subtests: pytest.Subtests) -> None:
     for command in documented():
-        text = re.sub(r"--group (\$GROUP|ID|<sg-…>|sg-\w+)", f"--group {group}", command)
-        for written, meant in STANDS_FOR.items():
-            text = text.replace(written, meant)
-        arguments = shlex.split(text)
-        with subtests.test(command):
+        arguments = meant_by(command, group)
+        with subtests.test(command), contextlib.chdir("new" if arguments[0] == "init" else "."):
             done = CliRunner().invoke(application(arguments), arguments, input="y\n")
-            assert done.exit_code in ((0, ISSUES_FOUND) if arguments[0] == "scan" else (0,)), done.output
             assert "Traceback" not in done.output
-    assert {"issues.jsonl", "report.html"} <= {path.name for path in Path.cwd().iterdir()}
+            if expected := REFUSED.get(command):
+                assert re.search(expected, done.output), done.output
+                assert done.exit_code in (1, 2), done.output
+            else:
+                assert done.exit_code in ((0, ISSUES_FOUND) if arguments[0] == "scan" else (0,)), done.output
+    made = {str(path.relative_to(Path.cwd())) for path in Path.cwd().rglob("*")}
+    assert {
+        "comment.md",
+        "hammer.sarif",
+        "issues.jsonl",
+        "new/config/config.yaml",
+        "new/my-config/config.yaml",
+        "report.html",
+    } <= made
 
 
 def test_each_reason_is_for_a_command_that_a_document_has() -> None:
     commands = {command for path in DOCUMENTS for command in commands_in(path)}
-    assert sorted((NOT_RUN.keys() | NAMED_IN_PASSING.keys()) - commands) == []
+    assert sorted((NOT_RUN.keys() | NAMED_IN_PASSING.keys() | REFUSED.keys()) - commands) == []
