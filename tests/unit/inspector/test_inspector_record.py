@@ -207,7 +207,7 @@ def test_fingerprint_ignores_what_changes_at_every_look_even_where_nothing_was_f
     assert fingerprint(decision(tags=tags, title="other", lastObservedAt=LATER)) == fingerprint(FIRST)
 
 
-VULNERABILITY = {
+VULNERABILITY: dict[str, Any] = {
     "type": "PACKAGE_VULNERABILITY",
     "title": "CVE-2024-0001 - openssl",
     "networkReachabilityDetails": None,
@@ -221,7 +221,7 @@ VULNERABILITY = {
         "vulnerablePackages": [{"name": "openssl", "version": "1.1.1", "fixedInVersion": "NotAvailable"}],
     },
 }
-_DETAILS: dict[str, Any] = VULNERABILITY["packageVulnerabilityDetails"]  # type: ignore[assignment]
+_DETAILS: dict[str, Any] = VULNERABILITY["packageVulnerabilityDetails"]
 
 
 def passed(**changes: Any) -> FilterDecision:
