@@ -74,6 +74,20 @@ def release_command(issue: Issue) -> str:
     return f"hammer restore --release {hammer_options(issue)}"
 
 
+def give_up_command(issue: Issue) -> str:
+    """The command that ends an unfinished change at a place that left the configuration."""
+    return f"hammer restore --give-up {hammer_options(issue)}"
+
+
+def given_up_message(who: str, backup: str) -> ChangeMessage:
+    """An unfinished change was given up."""
+    return ChangeMessage(
+        "Given up",
+        f"{who} gave up a change of the group that is not complete: Hammer leaves the group as it is. "
+        f"The backup from before the change: {backup or 'none'}.",
+    )
+
+
 def remediated_message(
     issue: Issue, bucket: str, backup: str, add: Iterable[IngressRule], revoke: Iterable[IngressRule]
 ) -> ChangeMessage:
