@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
-from library.config.models import EVERY_ACCOUNT, Aws
+from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
 from library.documents.text import printable
 from library.jobs.command_line import ConfigOption, Exit, application, aws_regions, run
 from library.network.addresses import INTERNET, AddressSet
@@ -55,6 +55,9 @@ def summary(config: Configuration, today: date) -> str:
     return "\n".join(f"{label:{_LABEL_WIDTH}}{printable(text)}" for label, text in _rows(config, today))
 
 
+# JIRA's keys begin with a letter; a JIRA of one's own may allow digits and underscores in a project's key.
+_PROJECT_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_TICKET_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[0-9]+")
 _CHANNEL = re.compile(r"#|[CG][A-Z0-9]{8,}\Z")  # by its name, or by its id
 
 
@@ -69,6 +72,7 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "jira is enabled, but jira.server is empty"
     elif config.jira.enabled and (accounts := _without_project(config)):
         yield f"jira is enabled, but ticket_owners names no jira_project for {accounts}: no ticket can be filed there"
+    yield from _ticket_warnings(config.ticket_owners)
     if config.slack.enabled and not _CHANNEL.match(config.slack.default_channel):
         channel = printable(config.slack.default_channel)
         yield f'slack.default_channel "{channel}" is taken for a person: a channel is written "#{channel}"'
@@ -89,6 +93,27 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
             yield f"whitelist: account {account} is not looked at"
             continue
         yield from exemption_warnings(account, review(exemptions, today))
+
+
+def _ticket_warnings(owners: TicketOwners) -> Iterator[str]:
+    """Projects and parent tickets that no JIRA can have, which each ticket would fail at."""
+    levels: list[tuple[str, OwnerFields]] = [("", owners)]
+    levels += [(f"account.{name}.", level) for name, level in owners.account.items()]
+    for name, unit in owners.bu.items():
+        levels.append((f"bu.{name}.", unit))
+        levels += [(f"bu.{name}.product.{product}.", level) for product, level in unit.product.items()]
+    for path, level in levels:
+        project, parent = level.jira_project.strip(), level.jira_parent_ticket.strip()
+        if project and not _PROJECT_KEY.fullmatch(project):
+            yield (
+                f'ticket_owners: {printable(path)}jira_project "{printable(project)}" is no project\'s key: '
+                "write SEC, say"
+            )
+        if parent and not _TICKET_KEY.fullmatch(parent):
+            yield (
+                f'ticket_owners: {printable(path)}jira_parent_ticket "{printable(parent)}" is no ticket\'s key: '
+                "write SEC-1, say"
+            )
 
 
 def _decision_warnings(config: Configuration) -> Iterator[str]:

@@ -32,6 +32,7 @@ from library.issues.change_news import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
 from library.issues.issue import SECURITY_GROUP, Issue, Status
+from library.issues.names import place_options
 from library.issues.reachability import Severity
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import parse_time, shown_time
@@ -89,6 +90,7 @@ class Facts:
         days: the history, the oldest first.
         heard: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
+        abandoned: account, region and group of changes that are not complete, where nothing is watched any more.
         left: accounts, and regions of accounts, that left the configuration, each with its open issues.
         deaf: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
         now: the time in UTC.
@@ -105,6 +107,7 @@ class Facts:
     deaf: str = ""
     heard: Sequence[tuple[str, str, datetime, str]] = ()
     left: Sequence[tuple[str, int]] = ()
+    abandoned: Sequence[tuple[str, str, str]] = ()
 
 
 def headline(facts: Facts) -> tuple[str, str]:
@@ -146,10 +149,20 @@ def attention(facts: Facts) -> Iterator[str]:
         if job.outcome not in ("done", "running") and job.job not in _BY_HAND:
             why = printable("; ".join(job.problems))
             yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {why}"
+    yield from _left_behind(facts)
+
+
+def _left_behind(facts: Facts) -> Iterator[str]:
+    """Changes that are not complete, and places that left the configuration."""
     for place, number in facts.left:
         yield f"not watched any more: {place}, {counted(number, 'open issue')}; the next reporting run ends them"
     for place in facts.unfinished:
         yield f"interrupted, the next remediation run finishes it: {place}"
+    for account_id, region, group_id in facts.abandoned:
+        yield (
+            f"interrupted, and not watched any more: {group_id} in {account_id}, {region}. To leave it as it is: "
+            f"hammer restore --give-up {place_options(account_id, region, group_id)}"
+        )
 
 
 def use_lines(facts: Facts, *, enabled: bool) -> Iterator[str]:
@@ -316,13 +329,22 @@ def command(
     accounts += sorted(set(account or ()) - scanned.keys())
     configuration = with_decided_exemptions(configuration, table)
     refuse_unknown_groups(group, accounts, table)
-    facts = read_facts(configuration, sessions, table, accounts, Selection.of(account, region, group), now)
+    selection = Selection.of(account, region, group)
+    facts = read_facts(configuration, sessions, table, accounts, selection, now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
+    facts = replace(facts, abandoned=abandoned(configuration, lock, selection))
     show(console(), facts, configuration, lock)
     # The other groups are unknown where only some, or some regions, were asked for.
     complete = not (region or group)
     for line in exemption_lines(configuration, accounts, facts, complete=complete):
         say(console(), line)
+
+
+def abandoned(config: Configuration, lock: LockState, selection: Selection) -> list[tuple[str, str, str]]:
+    """The groups whose change is not complete and that no run may complete: they are not watched any more."""
+    return [
+        place for place in sorted(lock.unfinished) if selection.takes(*place) and not config.watches(place[0], place[1])
+    ]
 
 
 def read_facts(
@@ -376,7 +398,11 @@ def read_facts(
         jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
         dead_letters=_dead_letters(sessions.client("sqs")),
         days=list(records.days((now - _HISTORY_SHOWN).date())),
-        unfinished=[_place(issue) for issue in issues if is_unfinished(issue)],
+        unfinished=[
+            _place(issue)
+            for issue in issues
+            if is_unfinished(issue) and config.watches(issue.account_id, issue.details.region)
+        ],
         heard=[
             (event.account_id, event.region, event.at, event.name)
             for name in accounts

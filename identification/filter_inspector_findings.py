@@ -247,7 +247,7 @@ class _Filter:
         if not (wanted.table or wanted.slack) or not can_be_issue(finding):
             return
         for _ in range(_TRIES):
-            known = table.get(finding.account_id, issue_id(finding))
+            known = table.get(finding.account_id, issue_id(finding), check=False)
             change = reconcile(known, detection(decision), self.runtime.now())
             if change is None:
                 return

@@ -369,7 +369,7 @@ class _Attempt:
 
     def _read_more(self, group_ids: Iterable[str]) -> None:
         missing = [group_id for group_id in group_ids if group_id not in self.issues]
-        self.issues |= self._runtime.table.get_many(self._account_id, missing, unreadable=self._skip)
+        self.issues |= self._runtime.table.get_many(self._account_id, missing, unreadable=self._skip, check=False)
 
     def _skip(self, error: UnreadableIssueError) -> None:
         self.odd[error.issue_id] = str(error)

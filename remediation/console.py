@@ -11,6 +11,7 @@ from rich.text import Text
 
 from library.documents.text import printable
 from library.issues.issue import Issue
+from library.issues.names import hammer_options
 from library.issues.times import shown_time
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
@@ -75,9 +76,8 @@ HELP = """  y  change this group as shown: it is saved before, and can be restor
 
 
 def restore_command(issue: Issue) -> str:
-    """The command that takes a change of a group back. Ids only."""
-    target = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
-    return f"hammer restore {target}"
+    """The command that takes a change of a group back."""
+    return f"hammer restore {hammer_options(issue)}"
 
 
 def details(issue: Issue, seen: Look, backups: Sequence[Backup]) -> str:

@@ -29,6 +29,7 @@ from library.documents.text import printable
 from library.issues.after_care import NOBODY_WATCHES
 from library.issues.change_news import NOT_DONE, ChangeNews, change_news, news_key, superfluous
 from library.issues.issue import Issue
+from library.issues.names import hammer_options
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
 from library.notifications.change_delivery import comment_body, news_document
 from library.notifications.clients import open_jira, open_slack
@@ -65,17 +66,25 @@ class ChangeMessage:
 
 def restore_command(issue: Issue, backup: str) -> str:
     """The command that brings a group back to a backup."""
-    return (
-        f"hammer restore --account {issue.account_id} --region {issue.details.region} "
-        f"--group {issue.issue_id} --backup {shlex.quote(backup)}"
-    )
+    return f"hammer restore {hammer_options(issue)} --backup {shlex.quote(backup)}"
 
 
 def release_command(issue: Issue) -> str:
     """The command that gives a restored group back to automatic remediation."""
-    return (
-        f"hammer restore --release --account {issue.account_id} --region {issue.details.region} "
-        f"--group {issue.issue_id}"
+    return f"hammer restore --release {hammer_options(issue)}"
+
+
+def give_up_command(issue: Issue) -> str:
+    """The command that ends an unfinished change at a place that left the configuration."""
+    return f"hammer restore --give-up {hammer_options(issue)}"
+
+
+def given_up_message(who: str, backup: str) -> ChangeMessage:
+    """An unfinished change was given up."""
+    return ChangeMessage(
+        "Given up",
+        f"{who} gave up a change of the group that is not complete: Hammer leaves the group as it is. "
+        f"The backup from before the change: {backup or 'none'}.",
     )
 
 

@@ -29,6 +29,7 @@ from remediation.journal import (
     observe,
 )
 from remediation.notify import (
+    given_up_message,
     not_restored_message,
     notify,
     release_command,
@@ -353,6 +354,33 @@ class RestoreJob:
             return []
         self._prompt.show(f"{issue.place}: automatic remediation may change it again")
         return self._notify(issue, released_message(self._context.who))
+
+    def give_up(self) -> list[str]:
+        """End an unfinished change that no run may complete, because its place left the configuration. Changes no rule.
+
+        Returns:
+            What could not be done, one line each.
+
+        Raises:
+            one of GROUP_ERRORS: it could not be read or recorded.
+        """
+        context, target = self._context, self._target
+        issue = context.table.get(target.account_id, target.group_id)
+        details = read_details(context.table, issue) if issue else RemediationDetails()
+        entry = details.entry if details.is_unfinished else None
+        if issue is None or entry is None:
+            context.mark_finished(*target)
+            self._prompt.show("no change of the group is unfinished: nothing changed")
+            return []
+        if target.region != issue.details.region:
+            return [f"{issue.place}: the issue is not in {target.region}: nothing changed"]
+        if target.account_id in self._config.remediation_accounts() and self._config.watches(*target[:2]):
+            return [f"{issue.place}: not given up: the next remediation run completes it, or a restore takes it back"]
+        ended = replace(entry, step=JournalStep.DONE, problem=f"given up by {context.who} before it was complete")
+        Journal(context.table, issue, context.now).write(ended)
+        context.mark_finished(*target)
+        self._prompt.show(f"{issue.place}: given up: the group stays as it is; the backup from before: {entry.backup}")
+        return self._notify(issue, given_up_message(context.who, entry.backup))
 
     def _issue(self) -> Issue | None:
         """The group's issue; None: there is none, or its item cannot be understood, so that the bucket decides."""

@@ -15,6 +15,7 @@ from library.aws.failures import explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.config import Configuration
+from library.config.loader import with_organization
 from library.issues.decisions import change_id
 from library.issues.times import format_time
 from library.jobs.command_line import (
@@ -56,6 +57,10 @@ def command(
     release_: Annotated[
         bool, typer.Option("--release", help="Change no rule: let a restored group be remediated automatically again.")
     ] = False,
+    give_up: Annotated[
+        bool,
+        typer.Option("--give-up", help="Change no rule: end an unfinished change where nothing is watched any more."),
+    ] = False,
     batch: BatchOption = False,
     dry_run: DryRunOption = False,
     decided: Annotated[
@@ -72,11 +77,14 @@ def command(
             raise WrongUsageError("--decided needs --account, --region and --group, once each")
         end(carry_out_decided(config, account[0], region[0], (group or [""])[0]))
         return
-    if not (batch or dry_run or release_ or has_terminal()):
+    if not (batch or dry_run or release_ or give_up or has_terminal()):
         raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
     configuration = read_configuration(config)
     refuse_unknown_regions(region, None)
     context, screen = build_context(configuration), Screen()
+    if give_up:
+        end(give_up_change(configuration, context, screen, account or (), region or (), (group or [""])[0]))
+        return
     target = _target(configuration, context, account or (), region or (), (group or [""])[0])
     job = RestoreJob(context, configuration, target, screen, exact=exact)
     problems: list[str] = []
@@ -116,6 +124,40 @@ def _target(
         known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
         accounts = accounts_named(accounts, known)
     return RestoreTarget(*place_of_group(group_id, accounts, regions, known, context.table), group_id)
+
+
+def give_up_change(
+    config: Configuration,
+    context: RemediationContext,
+    screen: Screen,
+    accounts: Sequence[str],
+    regions: Sequence[str],
+    group_id: str,
+) -> list[str]:
+    """End an unfinished change at a place that left the configuration. Asks EC2 nothing: there may be no role any more.
+
+    Returns:
+        What could not be done, one line each.
+    """
+    if accounts and regions:  # the account need not be configured any more
+        target = RestoreTarget(accounts[0], regions[0], group_id)
+    else:
+        target = _target(config, context, accounts, regions, group_id)
+    config = with_organization(config, context.sessions)
+    records = JobRecords(context.table.items, config.aws.main_account_id)
+    problems: list[str] = []
+    with (
+        hold_lock(context.lock, LOG_STREAM, config.aws.region),
+        records.recorded("restore", context.who, context.now) as recorded,
+    ):
+        try:
+            problems += RestoreJob(context, config, target, screen).give_up()
+        except GROUP_ERRORS as error:
+            problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {explain(error)}")
+        finally:
+            problems += context.notifier.send()
+            recorded += problems
+    return problems
 
 
 def carry_out_decided(config: str | None, account_id: str, region: str, group_id: str) -> list[str]:

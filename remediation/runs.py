@@ -26,10 +26,12 @@ from library.jobs.run import renewing_sleep
 from remediation import console
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_due
+from remediation.group_state import Journal
 from remediation.journal import ChangeKind, RemediationDetails, is_unfinished
 from remediation.notify import (
     ChangeMessage,
     failed_message,
+    give_up_command,
     incomplete_message,
     is_known,
     notify,
@@ -284,7 +286,7 @@ class BatchRun:
             found = find(self._context, config, self._selection)
             find_unfinished(self._context, config, self._selection, found)
             self.summary.problems += found.problems
-            self._name_untouchable(found.untouchable)
+            self._name_untouchable(found.untouchable, config)
             issues = due(found.issues, config, self._context.now())
             self.summary.not_due = not_due(found.issues, config, self._context.now())
             begun = {_id(issue) for issue in found.unfinished}
@@ -300,10 +302,35 @@ class BatchRun:
         self._give_up("")
         return self.summary
 
-    def _name_untouchable(self, untouchable: Iterable[tuple[Issue, str]]) -> None:
+    def _name_untouchable(self, untouchable: Iterable[tuple[Issue, str]], config: Configuration) -> None:
+        """Name what an earlier run left incomplete and this run may not complete.
+
+        Where the account or region left the configuration, nothing will ever complete it: it is named once, with the
+        command that gives it up. `hammer status` shows it until then.
+        """
         for issue, why in untouchable:
             text = f"an earlier run left it incomplete, and this run may not complete it: {why}"
-            self.summary.problems.append(f"{issue.place}: not complete yet: {text}")
+            line = f"{issue.place}: not complete yet: {text}"
+            if config.watches(issue.account_id, issue.details.region):
+                self.summary.problems.append(line)
+                continue
+            line += f". To leave the group as it is: {give_up_command(issue)}"
+            if self._is_named_before(issue):
+                self._prompt.show(line)
+            else:
+                self.summary.problems.append(line)
+
+    def _is_named_before(self, issue: Issue) -> bool:
+        """Whether an earlier run named this change at a place that left. If none did, that is recorded."""
+        entry = RemediationDetails.of(issue.remediation_details).entry
+        change = entry.backup if entry else ""
+        if change and issue.remediation_details.get("named") == change:
+            return True
+        try:
+            Journal(self._context.table, issue, self._context.now).note(named=change)
+        except GROUP_ERRORS as error:
+            _log.warning("it will be named again", extra={"issue": issue.place, "reason": explain(error)})
+        return False
 
     def _leave(self, issues: Sequence[Issue], reason: str) -> None:
         for issue in issues:
@@ -360,7 +387,8 @@ class BatchRun:
             self.summary.left += 1
             return None
         if fresh.account_id not in config.remediation_accounts():
-            self._name_untouchable([(fresh, f"account {fresh.account_id} is not one of remediation_accounts any more")])
+            why = f"account {fresh.account_id} is not one of remediation_accounts any more"
+            self._name_untouchable([(fresh, why)], config)
             return None
         return GroupRemediation(self._context, fresh)
 

@@ -22,6 +22,7 @@ from library.documents.text import flattened, printable
 from library.issues.decision_record import TEXT_LIMIT, Decision, DecisionKind, Via
 from library.issues.decisions import SHORTEST_REASON, Limits, button_value, exempt_until, possible
 from library.issues.issue import Issue, Status
+from library.issues.names import hammer_options
 from library.issues.times import shown_time
 from library.security_groups.exposure import rule_text
 
@@ -233,10 +234,7 @@ def comment(decision: Decision) -> Document:
 
 def decide_command(issue: Issue) -> str:
     """The command with which people decide who have no button."""
-    return (
-        "hammer decide <close-now|exempt|not-mine> "
-        f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
-    )
+    return f"hammer decide <close-now|exempt|not-mine> {hammer_options(issue)}"
 
 
 def _section(text: str) -> dict[str, Any]:

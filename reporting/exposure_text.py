@@ -1,17 +1,19 @@
 """What is open in a group, in words, and how an owner closes it with the AWS command line or Terraform.
 
-Pure. Commands hold nothing that came from an account but ids, CIDRs and port numbers.
+Pure. Commands hold nothing that came from an account but ids, CIDRs and port numbers, quoted for a shell.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from library.documents.document import Block, Code, Table, paragraph
 from library.issues.issue import Issue
+from library.issues.names import aws_options
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import HIGHEST_PORT, port_range, protocol_name
@@ -22,26 +24,23 @@ def revoke_commands(issue: Issue) -> list[str]:
     """A command of the AWS command line for each rule that exposes something, each on one line."""
     # A command for each rule: one of them that is gone already does not keep the others open.
     return [
-        f"aws ec2 revoke-security-group-ingress {_target(issue)} --ip-permissions "
-        f"'{_permission(perm, [_source(perm)])}'"
+        f"aws ec2 revoke-security-group-ingress {aws_options(issue)} --ip-permissions "
+        f"{shlex.quote(_permission(perm, [_source(perm)]))}"
         for perm in _rules(issue.details.perms)
     ]
 
 
-def _target(issue: Issue) -> str:
-    return f"--region {issue.details.region} --group-id {issue.issue_id}"
-
-
 def cli_commands(issue: Issue) -> tuple[Block, ...]:
     """Commands of the AWS command line that revoke the rules of a group's exposures."""
-    target = _target(issue)
+    target = aws_options(issue)
     rules = _rules(issue.details.perms)
     revoke = "\n".join(
         command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in revoke_commands(issue)
     )
     private = [("IpRanges", {"CidrIp": cidr}) for cidr in RFC_1918]
     allow = "\n".join(
-        f"aws ec2 authorize-security-group-ingress {target} \\\n  --ip-permissions '{_permission(perm, private)}'"
+        f"aws ec2 authorize-security-group-ingress {target} \\\n"
+        f"  --ip-permissions {shlex.quote(_permission(perm, private))}"
         for perm in _kinds(rules)
     )
     return (
@@ -56,15 +55,15 @@ def delete_command(issue: Issue) -> tuple[Block, ...]:
     """How to get rid of a group that nothing uses."""
     return (
         paragraph("If nothing needs the group any more, delete it; else narrow its sources:"),
-        Code(f"aws ec2 delete-security-group --region {issue.details.region} --group-id {issue.issue_id}"),
+        Code(f"aws ec2 delete-security-group {aws_options(issue)}"),
         # EC2 API Reference, DeleteSecurityGroup: DependencyViolation.
         paragraph(
             "EC2 refuses that while a rule of another group names this one as its source. These are the groups to "
             "change first:"
         ),
         Code(
-            f"aws ec2 describe-security-groups --region {issue.details.region} "
-            f"--filters Name=ip-permission.group-id,Values={issue.issue_id} --query 'SecurityGroups[].GroupId'"
+            f"aws ec2 describe-security-groups --region {shlex.quote(issue.details.region)} --filters "
+            f"{shlex.quote(f'Name=ip-permission.group-id,Values={issue.issue_id}')} --query 'SecurityGroups[].GroupId'"
         ),
     )
 

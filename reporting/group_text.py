@@ -19,6 +19,7 @@ from library.documents.slack_message import link, literal
 from library.documents.text import cut_utf16, flattened, printable, shortened, utf16_size
 from library.issues.flapping import flapping_text, is_flapping
 from library.issues.issue import Issue, IssueDetails, Status
+from library.issues.names import aws_options, hammer_options
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.issues.schedule import Waiting
@@ -480,7 +481,7 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
         yield f"    Look at it: {link(advice.console_url, 'the group in the AWS console')}"
     commands = [] if _is_unused(issue) else revoke_commands(issue)
     if _is_unused(issue):
-        command = f"aws ec2 delete-security-group --region {issue.details.region} --group-id {issue.issue_id}"
+        command = f"aws ec2 delete-security-group {aws_options(issue)}"
         yield f"    If nothing needs it any more, delete it: `{command}`"
     for command in commands[:_COMMANDS_IN_ALERT]:
         yield f"    Close it: `{command}`"
@@ -491,8 +492,8 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
     else:
         yield "    If it must stay open, ask your security team for an exemption."
     if closes_at:
-        target = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
-        yield f"    Hammer saves the group before it changes it; to take a change back: `hammer restore {target}`"
+        command = f"hammer restore {hammer_options(issue)}"
+        yield f"    Hammer saves the group before it changes it; to take a change back: `{command}`"
 
 
 def _head(issue: Issue, facts: TicketFacts) -> Iterator[Block]:
@@ -607,7 +608,7 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
             f"what they open will then be open from {_sources(facts.sources)} only. "
             "The group is saved before. Your security team can restore it on Hammer's host:"
         ),
-        Code(f"hammer restore --account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"),
+        Code(f"hammer restore {hammer_options(issue)}"),
     )
 
 

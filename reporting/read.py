@@ -226,7 +226,7 @@ def _read_whole(
         if selection.takes(account_id, item.region, item.issue_id):
             found.problems.append(str(item))
 
-    whole = table.get_many(account_id, issue_ids, unreadable=unreadable, check=True)
+    whole = table.get_many(account_id, issue_ids, unreadable=unreadable)
     for issue_id in issue_ids:
         issue = whole.get(issue_id)
         if issue is None or issue.status is Status.CLOSED:

@@ -5,6 +5,8 @@ All of it comes from templates, files and tags: it goes into documents as litera
 
 from __future__ import annotations
 
+import shlex
+
 from library.documents.document import Block, Bullets, Code, Section, paragraph
 from library.documents.text import printable
 from library.issues.issue import Issue
@@ -38,11 +40,21 @@ def _change(issue: Issue) -> tuple[Block, ...]:
         blocks.append(Code("\n".join(_shown(line) for line in lines).rstrip("\n")))
         more = int(source.get("diff_lines") or 0) - DIFF_LINES
         if more > 0:
-            blocks.append(paragraph(f"It has {more} more lines: hammer source --group {issue.issue_id} --format diff"))
-    commands = [printable(str(command)) for command in source.get("commands") or ()]
+            command = f"hammer source --group {shlex.quote(issue.issue_id)} --format diff"
+            blocks.append(paragraph(f"It has {more} more lines: {command}"))
+    commands = [printable(str(command)) for command in source.get("commands") or () if _is_one_command(str(command))]
     if commands:
         blocks += [paragraph("The change of parameters that belongs there:"), Code("\n".join(commands))]
     return tuple(blocks)
+
+
+def _is_one_command(text: str) -> bool:
+    """Whether a stored text is one command of the AWS command line, with every word quoted: people paste it."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quote that is not closed
+        return False
+    return words[:1] == ["aws"] and shlex.join(words) == text
 
 
 def _shown(line: str) -> str:

@@ -78,8 +78,31 @@ ITEM_PREFIX = "inspector#"
 PUBLISHED_AGAIN_AFTER = timedelta(days=90)
 """How long an unchanged finding is not published again; the time to live of a record."""
 
-# They change every time Inspector looks, whatever it sees. So do an instance's tags.
-_VOLATILE = frozenset({"firstObservedAt", "lastObservedAt", "updatedAt", "createdAt", "tags"})
+_WHOLE = True
+# What makes a finding another one, where it is published as it came: the parts that say what was found, where, and
+# whether something can be done about it. Everything else (times, scores and their vectors, EPSS, a vendor's dates and
+# prose, links, tags) drifts while the finding stays the same, and AWS adds more of it.
+# https://docs.aws.amazon.com/inspector/v2/APIReference/API_Finding.html, whose members Classic's do not collide with:
+# https://docs.aws.amazon.com/inspector/v1/APIReference/API_Finding.html
+_PACKAGE = dict.fromkeys(
+    ("name", "version", "release", "epoch", "arch", "packageManager", "filePath", "fixedInVersion"), _WHOLE
+)
+_COUNTS: Mapping[str, Any] = {
+    "type": _WHOLE,
+    "severity": _WHOLE,
+    "title": _WHOLE,
+    "fixAvailable": _WHOLE,
+    "exploitAvailable": _WHOLE,
+    "networkReachabilityDetails": dict.fromkeys(("openPortRange", "protocol", "networkPath"), _WHOLE),
+    "packageVulnerabilityDetails": {"vulnerabilityId": _WHOLE, "vulnerablePackages": _PACKAGE},
+    "codeVulnerabilityDetails": dict.fromkeys(("detectorId", "ruleId", "cwes", "filePath"), _WHOLE),
+    "resources": {"id": _WHOLE, "type": _WHOLE},
+    # Classic: the id is the rule's or the vulnerability's.
+    "id": _WHOLE,
+    "assetAttributes": {"agentId": _WHOLE},
+}
+# The attributes that name what another of Classic's packages of rules found. Those of a network finding all count.
+_CLASSIC_ATTRIBUTES = frozenset({"INSTANCE_ID", "CVE_ID", "RULE_ID", "BENCHMARK_ID", "package_name"})
 
 
 class FindingDelivery(StrEnum):
@@ -184,7 +207,7 @@ def record_id(finding: Finding) -> str:
     elif finding.id:
         name = [finding.id]
     else:
-        name = [_stable(finding.raw)]
+        name = [_stable(finding)]
     return ITEM_PREFIX + _digest(name)
 
 
@@ -193,7 +216,7 @@ def fingerprint(decision: FilterDecision) -> str:
     finding = decision.finding
     published: list[object] = [finding.type, finding.severity, str(decision.left), finding.path, finding.problems]
     if not decision.filtered:
-        published.append(_stable(finding.raw))
+        published.append(_stable(finding))
     return _digest(published)
 
 
@@ -276,15 +299,30 @@ def _ended(record: FindingRecord, finding: Finding, now: datetime) -> FindingRec
     )
 
 
-def _stable(raw: object) -> str:
-    """A finding as it came, without what changes at every look."""
+def _stable(finding: Finding) -> str:
+    """The parts of a finding as it came that make it another one; the whole where it has none of them."""
+    raw = finding.raw
+    counting = _counting(raw, _COUNTS)
+    attributes = raw.get("attributes")
+    if isinstance(attributes, list):
+        counting["attributes"] = [
+            entry
+            for entry in attributes
+            if finding.is_about_ports or not isinstance(entry, Mapping) or entry.get("key") in _CLASSIC_ATTRIBUTES
+        ]
+    return json.dumps(counting or raw, sort_keys=True, default=str)
 
-    def without(value: object) -> object:
-        if isinstance(value, Mapping):
-            return {key: without(entry) for key, entry in value.items() if key not in _VOLATILE}
-        return [without(entry) for entry in value] if isinstance(value, list) else value
 
-    return json.dumps(without(raw), sort_keys=True, default=str)
+def _counting(value: Any, counts: Any) -> Any:
+    """What counts of a value: in each mapping the named members; of what has another shape than expected, all of it."""
+    if counts is _WHOLE:
+        return value
+    if isinstance(value, list):
+        # AWS does not promise an order of packages or resources.
+        return sorted((_counting(entry, counts) for entry in value), key=lambda entry: json.dumps(entry, default=str))
+    if isinstance(value, Mapping):
+        return {key: _counting(value[key], inner) for key, inner in counts.items() if key in value}
+    return value
 
 
 def _digest(parts: object) -> str:

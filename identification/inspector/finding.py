@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +27,14 @@ _EVENT_TIME = re.compile(
     r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>[0-9]{2}) "
     r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?) UTC (?P<year>[0-9]{4})"
 )
+# Java's short form for the United States, which events had before. Between time and AM or PM, and before the zone,
+# stands a space or, since Java 20 (CLDR 42), a narrow no-break space; Java 8 has no comma after the year.
+_SHORT_TIME = re.compile(
+    r"(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>[0-9]{1,2}),\s*(?P<year>[0-9]{4}),?\s+"
+    r"(?P<hour>[0-9]{1,2}):(?P<rest>[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?)\s*(?P<half>[AaPp])\.?[Mm]\.?(\s+(UTC|GMT|Z))?"
+)
+_EPOCH = re.compile(r"[0-9]{9,14}(\.[0-9]{1,9})?")
+_FIRST_MILLISECONDS = 10**11  # as seconds, the year 5138; as milliseconds, 1973
 
 
 def read_ports(protocol: object, spans: IntervalSet, problems: list[str]) -> PortSet:
@@ -78,25 +87,52 @@ def read_text(value: object) -> str:
 
 
 def read_time(value: object) -> datetime | None:
-    """A time in UTC, from what events hold (`Thu Sep 05 13:06:56.334 UTC 2024`), ISO 8601, or a datetime of the SDK.
+    """A time in UTC, from whatever form Inspector has been seen to write.
+
+    These are: today's events (`Thu Sep 05 13:06:56.334 UTC 2024`), older events (`Jun 18, 2024, 12:27:04 AM`, in which
+    any space may be a no-break one), ISO 8601, seconds or milliseconds since 1970 as a number or as its digits, and a
+    datetime of the SDK.
 
     Returns:
         None where it cannot be read. The time only orders the events of one finding, so that is no problem of it.
     """
-    if isinstance(value, str):
-        match = _EVENT_TIME.fullmatch(value)
-        if match and match["month"] in _MONTHS:
-            value = f"{match['year']}-{_MONTHS.index(match['month']) + 1:02}-{match['day']}T{match['time']}+00:00"
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
     try:
+        if isinstance(value, str):
+            value = _written_time(value.strip())
+        elif isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+            value = _epoch_time(float(value))
+        if not isinstance(value, datetime):
+            return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:  # the first and the last day of the calendar, in another zone
+    except (ValueError, OverflowError, OSError):  # no such day or hour, or none that the calendar has
         return None
+
+
+def _written_time(text: str) -> datetime:
+    """A time that is a text. Raises ValueError and what `_epoch_time` raises."""
+    if _EPOCH.fullmatch(text):
+        return _epoch_time(float(text))
+    match = _EVENT_TIME.fullmatch(text)
+    if match and match["month"] in _MONTHS:
+        text = f"{_day(match['year'], match['month'], match['day'])}T{match['time']}+00:00"
+    match = _SHORT_TIME.fullmatch(text)
+    if match and match["month"] in _MONTHS:
+        hour = int(match["hour"])
+        if not 1 <= hour <= 12:
+            raise ValueError(f"a clock of twelve hours has no hour {hour}")
+        hour = hour % 12 + (12 if match["half"] in "Pp" else 0)
+        text = f"{_day(match['year'], match['month'], match['day'])}T{hour:02}:{match['rest']}+00:00"
+    return datetime.fromisoformat(text)
+
+
+def _day(year: str, month: str, day: str) -> str:
+    """A day as ISO 8601 writes it, from the English name of its month."""
+    return f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}"
+
+
+def _epoch_time(number: float) -> datetime:
+    """Seconds or milliseconds since 1970. Raises ValueError, OverflowError or OSError on what is no time."""
+    return datetime.fromtimestamp(number / 1_000 if abs(number) >= _FIRST_MILLISECONDS else number, UTC)
 
 
 NETWORK_REACHABILITY = "NETWORK_REACHABILITY"

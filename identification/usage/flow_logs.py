@@ -8,6 +8,7 @@ again, so one is used and they are never added.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -134,8 +135,8 @@ def command_for(region: str, interface_ids: Iterable[str]) -> str:
     names = ("version", *NEEDED, *USEFUL)
     fields = " ".join(f"${{{name}}}" for name in names)
     return (
-        f"aws ec2 create-flow-logs --region {region} --resource-type NetworkInterface --resource-ids "
-        f"{' '.join(sorted(interface_ids))} --traffic-type ALL --log-destination-type s3 --log-destination "
+        f"aws ec2 create-flow-logs --region {shlex.quote(region)} --resource-type NetworkInterface --resource-ids "
+        f"{shlex.join(sorted(interface_ids))} --traffic-type ALL --log-destination-type s3 --log-destination "
         f"arn:aws:s3:::BUCKET --max-aggregation-interval 60 --log-format '{fields}'"
     )
 

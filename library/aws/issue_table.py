@@ -132,9 +132,9 @@ class IssueTable:
             if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES):
                 yield item
 
-    def get(self, account_id: str, group_id: str) -> Issue | None:
-        """One issue, or None."""
-        return self.get_many(account_id, [group_id]).get(group_id)
+    def get(self, account_id: str, group_id: str, *, check: bool = True) -> Issue | None:
+        """One issue, or None. Raises UnreadableIssueError on an item that is not as an issue should be."""
+        return self.get_many(account_id, [group_id], check=check).get(group_id)
 
     def get_many(
         self,
@@ -142,7 +142,7 @@ class IssueTable:
         group_ids: Iterable[str],
         *,
         unreadable: Unreadable | None = None,
-        check: bool = False,
+        check: bool = True,
     ) -> dict[str, Issue]:
         """The issues of these groups, in whatever status, by group id; those that there are none of are left out.
 
@@ -150,7 +150,8 @@ class IssueTable:
             account_id: the account.
             group_ids: the groups.
             unreadable: called for each item that is not as an issue should be, instead of raising.
-            check: be strict about what identification would not mind.
+            check: be strict about what identification does not mind, because it writes it anew: whoever acts on an
+                issue is.
 
         Raises:
             UnreadableIssueError: an item is not as an issue should be.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError, Items
 from library.errors import HammerError
+from library.issues.names import check_name
 from library.issues.times import shown_time
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ class Lock:
         ends = item.get("lease_ends")
         return LockState(
             holder=item.get("who", "") or "somebody" if token else "",
-            until=datetime.fromtimestamp(float(ends), UTC) if ends else None,
-            unfinished=frozenset(_place(text) for text in item.get("unfinished", ())),
+            until=_time(ends),
+            unfinished=frozenset(place for text in item.get("unfinished") or () if (place := _place(text))),
             token=token,
         )
 
@@ -178,6 +179,24 @@ def login_name() -> str:
         return ""
 
 
-def _place(text: str) -> tuple[str, str, str]:
-    account_id, region, group_id = text.split("/")
+def _time(ends: object) -> datetime | None:
+    """When a lease ends, for people; None where nobody holds it, or what the table has is no time."""
+    try:
+        return datetime.fromtimestamp(float(ends), UTC) if isinstance(ends, (Decimal, float, int)) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _place(text: object) -> tuple[str, str, str] | None:
+    """A group that is marked; None for what no run has written: the issues themselves tell what is unfinished, too."""
+    parts = text.split("/") if isinstance(text, str) else []
+    if len(parts) != 3:
+        return None
+    account_id, region, group_id = parts
+    try:
+        check_name("account_id", account_id)
+        check_name("region", region)
+        check_name("issue_id", group_id)
+    except ValueError:
+        return None
     return account_id, region, group_id

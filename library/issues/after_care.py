@@ -6,11 +6,13 @@ tells people, in the ticket, closed or not, and the owner, once a day at most. N
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from library.issues.names import hammer_options
 from library.issues.times import format_time, parse_time, shown_time
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ class AfterCare:
 
 def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
     """What people are told, a sentence each, with the commands to restore and to keep."""
-    place = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
+    place = hammer_options(issue)
     addresses = list(dict.fromkeys(f"{each.source}/{128 if ':' in each.source else 32}" for each in care.sources))
     lines = [
         f"Since the rules of {issue.issue_id} were replaced on {shown_time(care.changed)}, sources that had worked "
@@ -122,7 +124,7 @@ def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
         *lines,
         f"To bring the group back to what it was: hammer restore {place}",
         "To close it again after that and keep them: hammer remediate --include-not-due "
-        f"{place} --keep {','.join(addresses[:_SOURCES_TOLD])}",
+        f"{place} --keep {shlex.quote(','.join(addresses[:_SOURCES_TOLD]))}",
         "Nothing is restored by itself. A stolen password looks the same as an employee at work.",
     ]
 

@@ -29,12 +29,14 @@ from typing import Any, Self, cast, get_args
 from library.issues.change_news import ChangeNews, news_from_item
 from library.issues.decision_record import DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
+from library.issues.names import check_name
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
 from library.issues.told_exposures import ToldExposures
 from library.issues.use import Use
 from library.network.addresses import parse_network
+from library.network.ports import HIGHEST_PORT
 from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
@@ -389,7 +391,11 @@ class Issue:
         )
 
     def check(self) -> None:
-        """Raise ValueError, saying what is wrong, if a part is not what the contract promises it to be."""
+        """Raise ValueError, saying what is wrong, if a part is not what the contract promises it to be.
+
+        Ids, regions, protocols and ticket keys are held to `library.issues.names`: commands, addresses of JIRA and keys
+        of backups are made of them.
+        """
         details = self.details
         texts: dict[str, object] = {"name": details.name, "region": details.region, "vpc_id": details.vpc_id}
         maps: dict[str, object] = {
@@ -404,14 +410,29 @@ class Issue:
             raise ValueError(wrong[0])
         if not all(isinstance(value, str) for value in details.tags.values()):
             raise ValueError("a tag is no text")
+        self._check_names()
         for perm in details.perms:
             if not isinstance(perm.protocol, str):
                 raise ValueError(f"the protocol {perm.protocol!r} of issue_details.perms is no text")  # noqa: TRY004
             if not isinstance(perm.cidr, str):
                 raise ValueError(f"the cidr {perm.cidr!r} of issue_details.perms is no text")  # noqa: TRY004
             parse_network(perm.cidr)
+            check_name("protocol", perm.protocol, "the protocol of issue_details.perms")
+            check_name("prefix_list_id", perm.prefix_list_id, "the prefix_list_id of issue_details.perms")
+            if not all(port is None or -1 <= port <= HIGHEST_PORT for port in (perm.from_port, perm.to_port)):
+                raise ValueError(f"the ports {perm.from_port}-{perm.to_port} of issue_details.perms are none")
         if {details.status, *(perm.status for perm in details.perms)} - _OPEN_STATUSES:
             raise ValueError("a status is neither open_completely nor open_partly")
+
+    def _check_names(self) -> None:
+        check_name("account_id", self.account_id)
+        check_name("issue_id", self.issue_id)
+        check_name("vpc_id", self.details.vpc_id, "issue_details.vpc_id")
+        # Inspector does not always say in which region a server is.
+        if self.details.region or self.kind is not INSPECTOR_FINDING:
+            check_name("region", self.details.region, "issue_details.region")
+        if ticket := self.jira_details.get("ticket"):
+            check_name("ticket", ticket, "jira_details.ticket")
 
 
 def _number(value: object) -> int | None:

@@ -347,6 +347,10 @@ MISLEADING = [
     pytest.param({"issue_details": with_perm("cidr", "x")}, "'x'", id="no CIDR"),
     pytest.param({"issue_details": with_perm("cidr", None)}, "the cidr None", id="cidr is null"),
     pytest.param({"issue_details": with_perm("protocol", 6)}, "the protocol", id="protocol is a number"),
+    pytest.param({"issue_details": with_perm("protocol", "tcp; x")}, "the protocol of", id="protocol is a command"),
+    pytest.param({"issue_details": with_perm("to_port", 70_000)}, "the ports", id="no such port"),
+    pytest.param({"issue_details": with_detail("region", "eu-west-1; x")}, "region cannot", id="region is a command"),
+    pytest.param({"jira_details": {"ticket": "../../x"}}, "jira_details.ticket cannot", id="ticket is a path"),
 ]
 
 

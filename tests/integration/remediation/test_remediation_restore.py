@@ -95,6 +95,19 @@ def test_what_is_restored_is_left_alone_until_somebody_decides(world: World) -> 
     assert "not waiting for a decision" in world.restore(group, "--release").output
 
 
+def test_an_unfinished_change_of_an_account_that_left_is_given_up_without_asking_ec2(world: World) -> None:
+    group, _ = remediated(world, SSH)
+    issue = world.stored(group)
+    journal = {**issue.remediation_details["journal"], "step": "verifying"}
+    world.table.update(issue, {"remediation_details.journal": journal})
+    world.configure(accounts=[MEMBER], remediation_accounts=[MEMBER])
+    result = world.restore(group, "--give-up")
+    assert result.exit_code == 0, result.output
+    assert "given up: the group stays as it is" in result.output
+    assert world.stored(group).remediation_details["journal"]["step"] == "done"
+    assert "no change of the group is unfinished" in world.restore(group, "--give-up").output
+
+
 def test_a_restore_is_recorded_as_a_run_of_a_job(world: World) -> None:
     group, _ = remediated(world, SSH)
     world.restore(group, "--batch", "--backup", "security_groups/none.json")

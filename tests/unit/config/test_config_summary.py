@@ -153,6 +153,47 @@ def test_tickets_that_belong_to_no_project(owners: object, accounts: str) -> Non
     assert list(warnings(parse(config, ticket_owners=owners), TODAY)) == ([warning] if accounts else [])
 
 
+@pytest.mark.parametrize(
+    ("owners", "warned"),
+    [
+        pytest.param({"jira_project": "SEC", "jira_parent_ticket": "SEC-1"}, [], id="keys"),
+        pytest.param({"jira_project": "A1_B", "jira_parent_ticket": "A1_B-22"}, [], id="keys of a JIRA of one's own"),
+        pytest.param(
+            {"jira_project": "Security Team"},
+            ['jira_project "Security Team" is no project\'s key: write SEC, say'],
+            id="a project's name",
+        ),
+        pytest.param(
+            {"jira_project": "10000"},
+            ['jira_project "10000" is no project\'s key: write SEC, say'],
+            id="a project's id",
+        ),
+        pytest.param(
+            {"jira_parent_ticket": "https://j.example.com/browse/SEC-1"},
+            [
+                'jira_parent_ticket "https://j.example.com/browse/SEC-1" is no ticket\'s key: write SEC-1, say',
+            ],
+            id="a ticket's URL",
+        ),
+        pytest.param(
+            {
+                "account": {"123456789012": {"jira_project": "a b"}},
+                "bu": {"x": {"jira_project": "c d", "product": {"y": {"jira_parent_ticket": "SEC"}}}},
+            },
+            [
+                'account.123456789012.jira_project "a b" is no project\'s key: write SEC, say',
+                'bu.x.jira_project "c d" is no project\'s key: write SEC, say',
+                'bu.x.product.y.jira_parent_ticket "SEC" is no ticket\'s key: write SEC-1, say',
+            ],
+            id="at every level",
+        ),
+    ],
+)
+def test_owners_that_no_jira_can_have(owners: object, warned: list[str]) -> None:
+    config = parse(ticket_owners=owners)
+    assert list(warnings(config, TODAY)) == [f"ticket_owners: {warning}" for warning in warned]
+
+
 def test_exemptions_of_an_account_that_is_not_looked_at() -> None:
     whitelist = {CHECK: {"999999999999": ["sg-1"]}}
     expected = ["whitelist: account 999999999999 is not looked at"]

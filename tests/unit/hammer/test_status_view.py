@@ -12,6 +12,7 @@ from hammer.listing.issue import default_context, listed_issue
 from hammer.status import (
     Facts,
     JobState,
+    abandoned,
     age_rows,
     attention,
     due_rows,
@@ -22,10 +23,13 @@ from hammer.status import (
     waiting,
 )
 from hammer.terminal import Cell
+from library.aws.lock import LockState
 from library.issues.flapping import PastOccurrence
 from library.issues.history import Day
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.scan_coverage import Outcome, ScanCoverage
+from library.jobs.command_line import Selection
+from tests.builders.config_files import config_with, parse
 from tests.builders.issues import NOW, an_issue
 
 SEEN = ScanCoverage("1", "eu-west-1", Outcome.COMPLETE, NOW, 1.0, 7, last_complete=NOW)
@@ -77,6 +81,14 @@ def facts(*issues: Issue, **other: object) -> Facts:
             facts(unfinished=["sg-1 in 1, eu-west-1"]),
             ["interrupted, the next remediation run finishes it: sg-1 in 1, eu-west-1"],
             id="a run was interrupted",
+        ),
+        pytest.param(
+            facts(abandoned=[("210987654321", "eu-west-1", "sg-1")]),
+            [
+                "interrupted, and not watched any more: sg-1 in 210987654321, eu-west-1. To leave it as it is: "
+                "hammer restore --give-up --account 210987654321 --region eu-west-1 --group sg-1"
+            ],
+            id="a run was interrupted at a place that left",
         ),
     ],
 )
@@ -163,3 +175,12 @@ def test_the_trend() -> None:
         "open each day since 2026-11-20: 20 21; 2 resolved, 4 remediated, 0 restored; "
         "20 hours on average from found to fixed"
     )
+
+
+def test_what_no_run_may_complete_is_what_is_marked_and_not_watched() -> None:
+    config = parse(config_with({"aws/regions": "eu-west-1"}))
+    watched, other = ("123456789012", "eu-west-1", "sg-1"), ("123456789012", "us-east-1", "sg-2")
+    left = ("555555555555", "eu-west-1", "sg-3")
+    lock = LockState("", None, frozenset({watched, other, left}))
+    assert abandoned(config, lock, Selection.of(None, None, None)) == [other, left]
+    assert abandoned(config, lock, Selection.of(["555555555555"], None, None)) == [left]

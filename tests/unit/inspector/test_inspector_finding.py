@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -246,8 +247,30 @@ def test_comes_straight_from_internet(path: list[str], straight: bool) -> None:
         ("Thu Sep 05 13:06:56.334 UTC 2024", datetime(2024, 9, 5, 13, 6, 56, 334000, tzinfo=UTC)),
         ("2024-09-05T15:06:56+02:00", datetime(2024, 9, 5, 13, 6, 56, tzinfo=UTC)),
         (datetime(2024, 9, 5), datetime(2024, 9, 5, tzinfo=UTC)),  # noqa: DTZ001
+        ("Sep 5, 2024, 1:06:56 PM", datetime(2024, 9, 5, 13, 6, 56, tzinfo=UTC)),
+        ("Jun 18, 2024, 12:27:04 AM", datetime(2024, 6, 18, 0, 27, 4, tzinfo=UTC)),
+        ("Jun 18, 2024, 12:27:04 PM", datetime(2024, 6, 18, 12, 27, 4, tzinfo=UTC)),
+        ("Jun 18, 2024 12:27:04 AM", datetime(2024, 6, 18, 0, 27, 4, tzinfo=UTC)),
+        ("Jun 18, 2024, 12:27:04\u202fAM", datetime(2024, 6, 18, 0, 27, 4, tzinfo=UTC)),
+        ("Jun 18, 2024, 12:27:04\u00a0AM", datetime(2024, 6, 18, 0, 27, 4, tzinfo=UTC)),
+        ("June 18, 2024, 12:27:04 AM UTC", datetime(2024, 6, 18, 0, 27, 4, tzinfo=UTC)),
+        (1725541616, datetime(2024, 9, 5, 13, 6, 56, tzinfo=UTC)),
+        (1725541616.334, datetime(2024, 9, 5, 13, 6, 56, 334000, tzinfo=UTC)),
+        (1725541616334, datetime(2024, 9, 5, 13, 6, 56, 334000, tzinfo=UTC)),
+        (Decimal("1725541616"), datetime(2024, 9, 5, 13, 6, 56, tzinfo=UTC)),
+        ("1725541616", datetime(2024, 9, 5, 13, 6, 56, tzinfo=UTC)),
+        ("1725541616334", datetime(2024, 9, 5, 13, 6, 56, 334000, tzinfo=UTC)),
+        ("2024-09-05", datetime(2024, 9, 5, tzinfo=UTC)),
         ("Thu Foo 05 13:06:56 UTC 2024", None),
-        (1725541616, None),
+        ("Foo 18, 2024, 12:27:04 AM", None),
+        ("Jun 18, 2024, 13:27:04 AM", None),
+        ("Jun 18, 2024, 0:27:04 AM", None),
+        ("Feb 30, 2024, 12:27:04 AM", None),
+        (True, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (1e300, None),
+        (10**400, None),
     ],
 )
 def test_times(text: object, time: datetime | None) -> None:

@@ -54,6 +54,24 @@ def published(what: FilterDecision, record: FindingRecord | None = None, now: da
     return confirm(written(before, what, "one", now), what, now)
 
 
+FORMS = {
+    "today's": [f"Tue Jun 18 00:{minute}.000 UTC 2024" for minute in ("10:00", "20:00", "27:04")],
+    "older": [f"Jun 18, 2024, 12:{minute} AM" for minute in ("10:00", "20:00", "27:04")],
+    "narrow space": [f"Jun 18, 2024, 12:{minute}\u202fAM" for minute in ("10:00", "20:00", "27:04")],
+    "seconds": [1718669400.0, 1718670000.0, 1718670424.0],
+    "milliseconds": [1718669400000, 1718670000000, 1718670424000],
+    "ISO 8601": [f"2024-06-18T00:{minute}Z" for minute in ("10:00", "20:00", "27:04")],
+}
+
+
+@pytest.mark.parametrize("late", FORMS)
+@pytest.mark.parametrize("end", FORMS)
+def test_what_is_older_than_its_end_is_not_published_in_whatever_form_its_time_comes(end: str, late: str) -> None:
+    begun = published(decision(updatedAt=FORMS[end][0]))
+    ended = written(begun, decision(status="CLOSED", updatedAt=FORMS[end][2]))
+    assert planned(ended, decision(updatedAt=FORMS[late][1])).delivery is FindingDelivery.OUTDATED
+
+
 LATER = "Fri Sep 06 00:00:00 UTC 2024"
 EARLIER = "Wed Sep 04 00:00:00 UTC 2024"
 FIRST = decision()
@@ -185,14 +203,97 @@ def test_fingerprint_ignores_what_changes_at_every_look_even_where_nothing_was_f
     unfiltered = decision(protocol="ALL")
     tags = {"Name": "web", "patched": "today"}
     assert fingerprint(decision(protocol="ALL", tags=tags, lastObservedAt=LATER)) == fingerprint(unfiltered)
-    assert fingerprint(decision(protocol="ALL", description="other")) != fingerprint(unfiltered)
+    assert fingerprint(decision((22, 23), protocol="ALL")) != fingerprint(unfiltered), "ports that could not be read"
     assert fingerprint(decision(tags=tags, title="other", lastObservedAt=LATER)) == fingerprint(FIRST)
 
 
+VULNERABILITY: dict[str, Any] = {
+    "type": "PACKAGE_VULNERABILITY",
+    "title": "CVE-2024-0001 - openssl",
+    "networkReachabilityDetails": None,
+    "inspectorScore": 7.5,
+    "fixAvailable": "NO",
+    "exploitAvailable": "NO",
+    "packageVulnerabilityDetails": {
+        "vulnerabilityId": "CVE-2024-0001",
+        "vendorUpdatedAt": 1718669400.0,
+        "cvss": [{"baseScore": 7.5, "scoringVector": "CVSS:3.1/AV:N", "source": "NVD", "version": "3.1"}],
+        "vulnerablePackages": [{"name": "openssl", "version": "1.1.1", "fixedInVersion": "NotAvailable"}],
+    },
+}
+_DETAILS: dict[str, Any] = VULNERABILITY["packageVulnerabilityDetails"]
+
+
+def passed(**changes: Any) -> FilterDecision:
+    """The delivery of a finding about a package, where such findings are passed on."""
+    finding = parse_v2(v2_event(**{**VULNERABILITY, **changes}))
+    return decide(finding, section(other_findings="pass"), PortSet(), date(2026, 11, 22))
+
+
+def details(**changes: Any) -> dict[str, Any]:
+    return {"packageVulnerabilityDetails": {**_DETAILS, **changes}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"updatedAt": LATER, "lastObservedAt": 1725580000.0}, id="times"),
+        pytest.param({"inspectorScore": 8.1, "inspectorScoreDetails": {"adjustedCvss": {"score": 8.1}}}, id="score"),
+        pytest.param({"epss": {"score": 0.02}}, id="EPSS"),
+        pytest.param({"exploitabilityDetails": {"lastKnownExploitAt": 1725580000.0}}, id="date of an exploit"),
+        pytest.param({"description": "reworded", "remediation": {"recommendation": {"text": "x"}}}, id="prose"),
+        pytest.param(details(vendorUpdatedAt=1725580000.0, vendorSeverity="high"), id="the vendor's dates and opinion"),
+        pytest.param(details(cvss=[{"baseScore": 9.1, "source": "NVD"}]), id="CVSS"),
+        pytest.param(details(referenceUrls=["https://example.com"], sourceUrl="https://example.com"), id="links"),
+        pytest.param({"somethingNewThatAwsAdds": 3}, id="a member that is not known today"),
+    ],
+)
+def test_a_finding_that_drifts_is_the_same_finding(changes: dict[str, Any]) -> None:
+    assert planned(published(passed()), passed(**changes)).delivery is FindingDelivery.PUBLISHED_BEFORE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"severity": "HIGH"}, id="severity"),
+        pytest.param({"fixAvailable": "YES"}, id="a fix"),
+        pytest.param({"exploitAvailable": "YES"}, id="an exploit"),
+        pytest.param(
+            details(vulnerablePackages=[{"name": "openssl", "version": "1.1.1", "fixedInVersion": "1.1.2"}]),
+            id="the version that mends it",
+        ),
+        pytest.param(details(vulnerabilityId="CVE-2024-0002"), id="another vulnerability"),
+        pytest.param({"resources": [{"type": "AWS_EC2_INSTANCE", "id": "i-2"}]}, id="another resource"),
+    ],
+)
+def test_a_finding_that_changed_is_published_again(changes: dict[str, Any]) -> None:
+    assert planned(published(passed()), passed(**changes)).delivery is FindingDelivery.PUBLISH
+
+
+def test_findings_of_classics_other_packages_do_not_drift() -> None:
+    attributes = [{"key": "CVE_ID", "value": "CVE-2016-0001"}, {"key": "package_name", "value": "openssl"}]
+
+    def found(run: str, score: str, **changes: Any) -> FilterDecision:
+        raw = {
+            **classic_port(),
+            "arn": f"arn:aws:inspector:us-east-1:123456789012:target/0-a/template/0-b/run/{run}/finding/1",
+            "id": "CVE-2016-0001",
+            "title": "vulnerable to CVE-2016-0001",
+            "attributes": [*attributes, {"key": "CVSS3_SCORE", "value": score}],
+            **changes,
+        }
+        return decide(parse_classic(raw), section(other_findings="pass"), PortSet(), date(2026, 11, 22))
+
+    assert fingerprint(found("1", "7.5")) == fingerprint(found("1", "7.6", numericSeverity=7.6, confidence=9))
+    assert fingerprint(found("1", "7.5")) != fingerprint(found("1", "7.5", id="CVE-2016-0002"))
+
+
 def test_findings_without_an_arn_are_told_apart_by_what_they_hold() -> None:
-    one, two = (decision(findingArn=None, description=text) for text in ("one", "two"))
+    one, two = (decision(findingArn=None, title=text) for text in ("one", "two"))
     assert record_id(one.finding) != record_id(two.finding)
-    assert record_id(one.finding) == record_id(decision(findingArn=None, description="one", updatedAt=LATER).finding)
+    assert record_id(one.finding) == record_id(decision(findingArn=None, title="one", updatedAt=LATER).finding)
+    strange = [parse_v2({"source": "aws.inspector2", "detail": {"x": number}}) for number in (1, 2)]
+    assert record_id(strange[0]) != record_id(strange[1]), "nothing in it counts: the whole does"
 
 
 def test_classic_finds_the_same_in_every_run() -> None:
@@ -333,5 +434,6 @@ def test_what_came_is_told_apart_by_what_is_in_lists_and_not_by_the_order_of_its
 
     assert unread({"a": 1, "b": 2}) == unread({"b": 2, "a": 1})
     assert unread({"a": [{"b": 1}]}) != unread({"a": [{"b": 2}]})
-    assert unread({"a": [{"b": 1, "tags": 1}]}) == unread({"a": [{"b": 1, "tags": 2}]})
+    assert unread({"resources": [{"id": "i-1", "tags": 1}]}) == unread({"resources": [{"id": "i-1", "tags": 2}]})
+    assert unread({"resources": [{"id": "1"}, {"id": "2"}]}) == unread({"resources": [{"id": "2"}, {"id": "1"}]})
     assert unread({"at": NOW}) != unread({"at": NOW + SECOND})
