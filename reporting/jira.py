@@ -469,10 +469,8 @@ def _marker(step: Step, news: News) -> str:
     """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same."""
     issue = step.issue
     what = (label_of(issue), issue.occurrence, news, digest(issue), format_time(issue.timestamps.updated))
-    told = (*what, step.at_once, step.reminder_of_end)
-    if news is News.USE and issue.use is not None:
-        told = (*told, issue.use.verdict)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    use = (issue.use.verdict,) if news is News.USE and issue.use is not None else ()
+    return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end, *use)).encode()).hexdigest()[:16]
 
 
 def label_of(issue: Issue) -> str:
