@@ -364,8 +364,8 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         Section("What uses the group", _usage(issue, facts.usage)),
         times,
         *defined,
-        Section("With the AWS command line", cli_commands(issue), spare=True),
-        Section("With Terraform", terraform_blocks(issue), spare=True),
+        Section("With the AWS command line", cli_commands(issue, facts.sources), spare=True),
+        Section("With Terraform", terraform_blocks(issue, facts.sources), spare=True),
     )
 
 

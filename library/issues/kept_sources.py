@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from library.documents.text import flattened
 from library.issues.times import format_time, parse_time, shown_time
 from library.network.ports import protocol_name
 
@@ -72,8 +71,8 @@ class KeptSource:
         if at is None:
             raise ValueError("a kept source has no time")
         first, last = (None if item[name] is None else int(item[name]) for name in ("from_port", "to_port"))
-        by = flattened(str(item["by"]), _BY_LIMIT) or "somebody"
-        return cls(protocol_name(str(item["protocol"])), first, last, str(item["cidr"]), by, at)
+        by = " ".join("".join(char if char.isprintable() else " " for char in str(item["by"])).split())[:_BY_LIMIT]
+        return cls(protocol_name(str(item["protocol"])), first, last, str(item["cidr"]), by or "somebody", at)
 
 
 def kept_sources(issue: Issue) -> tuple[KeptSource, ...]:
