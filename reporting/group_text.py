@@ -472,6 +472,7 @@ def alert(
         return AlertText(text, (*([use] if use else []), *_advice_lines(issue, closes_at, advice)))
     said = (verdict_line(issue), _opened(issue), _again(issue), use_text.alert_line(issue))
     details = [f"    {line}" for line in said if line]
+    details += [f"    {line}" for line in source_text.alert_lines(issue)]
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
