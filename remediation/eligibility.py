@@ -56,6 +56,8 @@ class DueExposures:
 
     def when(self, exposure: Exposure) -> str:
         """From when one may be closed, in words."""
+        if kept := self.times.kept_as(exposure):
+            return kept.text
         due = self.times.due(exposure)
         return f"due at {shown_time(due)}" if due else "not reported yet"
 

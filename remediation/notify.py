@@ -29,12 +29,13 @@ from library.documents.text import printable
 from library.issues.after_care import NOBODY_WATCHES
 from library.issues.change_news import NOT_DONE, ChangeNews, change_news, news_key, superfluous
 from library.issues.issue import Issue
+from library.issues.kept_sources import kept_sources
 from library.issues.names import hammer_options
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
 from library.notifications.change_delivery import comment_body, news_document
 from library.notifications.clients import open_jira, open_slack
 from library.notifications.jira_connection import JiraError
-from library.security_groups.exposure import rule_text
+from library.security_groups.exposure import rule_text, traffic_text
 from library.security_groups.group import IngressRule
 from remediation.journal import JournalEntry
 from remediation.restore_plan import StandIn
@@ -95,8 +96,21 @@ def remediated_message(
     return ChangeMessage(
         "Remediated",
         "Hammer closed the group: its rules that exposed restricted ports were replaced.",
-        (*_rules("Revoked", revoke), *_rules("Added", add), *_watched(issue), *_way_back(issue, bucket, backup)),
+        (
+            *_rules("Revoked", revoke),
+            *_rules("Added", add),
+            *_kept(issue),
+            *_watched(issue),
+            *_way_back(issue, bucket, backup),
+        ),
     )
+
+
+def _kept(issue: Issue) -> Iterable[str]:
+    """Whom a person kept: those stay open."""
+    for each in kept_sources(issue):
+        traffic = traffic_text(each.protocol, each.from_port, each.to_port)
+        yield f"{traffic} from {each.cidr} is {each.text}: Hammer leaves it open until a person decides to close it."
 
 
 def _watched(issue: Issue) -> Iterable[str]:

@@ -226,7 +226,12 @@ def plan_remediation(
 def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Refusal:
     """Why nothing of what a group exposes is to be closed now."""
     if policy.due and (waiting := _waiting(evaluation, policy)):
+        if all(map(policy.due.times.kept_as, waiting)):
+            return Refusal(Why.KEPT, f"left alone until somebody decides: {_listed(waiting, policy.due)}")
         return Refusal(Why.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
+    names = set(map(str, policy.keep))
+    if any(_key_of(each).source in names for each in evaluation.exposures if each.status in policy.scope):
+        return Refusal(Why.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
     scope = ", ".join(sorted(policy.scope)) or "nothing"
     return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
@@ -409,10 +414,12 @@ def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] =
     if evaluation.whitelisted:
         return set()
     waiting = {_key_of(each) for each in _waiting(evaluation, policy)}
+    kept = set(map(str, policy.keep))  # a person's choice of this run is not replaced again by the same run
     return {
         key
         for exposure in evaluation.exposures
-        if (key := _key_of(exposure)) in begun or (exposure.status in policy.scope and key not in waiting)
+        if (key := _key_of(exposure)).source not in kept
+        and (key in begun or (exposure.status in policy.scope and key not in waiting))
     }
 
 
@@ -489,8 +496,14 @@ def _no_room_note(left_out: Sequence[IngressRule]) -> Iterable[str]:
 
 def _not_due_note(after: Evaluation, policy: Policy) -> Iterable[str]:
     """That a part of what is in scope is left, because people were told of it later."""
-    if policy.due and not after.whitelisted and (waiting := _waiting(after, policy)):
-        yield f"left as it is, with a retention period of its own: {_listed(waiting, policy.due)}"
+    if policy.due is None or after.whitelisted:
+        return
+    waiting = _waiting(after, policy)
+    kept = [each for each in waiting if policy.due.times.kept_as(each)]
+    if own := [each for each in waiting if each not in kept]:
+        yield f"left as it is, with a retention period of its own: {_listed(own, policy.due)}"
+    if kept:
+        yield f"left as it is until somebody decides: {_listed(kept, policy.due)}"
 
 
 def _notes(

@@ -39,6 +39,7 @@ from remediation.journal import (
     observe,
     unneeded,
 )
+from remediation.keep import record
 from remediation.notify import release_command, restore_command
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
 from remediation.planning import assemble_plan
@@ -532,7 +533,9 @@ class GroupRemediation(GroupWork):
         )
         notes = (f"{issue.place}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]
-        self._carry_out(replace(entry, newest_backup=newest, run=context.run, by=context.who), changes, restored=None)
+        kept = record(issue, plan, context.keep, context.who, context.now())
+        entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
+        self._carry_out(entry, changes, restored=None, **kept)
 
     def _conclude(self, seen: Look) -> GroupResult | None:
         entry = seen.unfinished

@@ -23,7 +23,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, Status
 from library.jobs.run import renewing_sleep
-from remediation import console
+from remediation import console, keep
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_due
 from remediation.group_state import Journal
@@ -39,6 +39,7 @@ from remediation.notify import (
     restore_interrupted_message,
     settled_message,
 )
+from remediation.plan import Plan
 from remediation.remediate import (
     PAUSES_S,
     GroupRemediation,
@@ -54,6 +55,7 @@ from remediation.remediate import (
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.jobs.command_line import Selection
+    from library.network.addresses import Network
     from remediation.context import Prompt, RemediationContext
 
 
@@ -461,6 +463,7 @@ class InteractiveRun:
         self._selection = selection
         self._prompt = prompt
         self._changing: GroupRemediation | None = None
+        self._kept_by_option = context.keep
         self.summary = RemediationSummary()
 
     def run(self, *, include_not_due: bool) -> RemediationSummary:
@@ -510,13 +513,16 @@ class InteractiveRun:
             config = self._reload()
             if is_unfinished(issue):
                 self._prompt.show(_INCOMPLETE)
+            self._context.keep = self._kept_by_option
             seen = show(self._context, config, issue, self._prompt, self.summary)
             if seen is None or not seen.has_work:
                 self.summary.left += seen is not None
                 if seen is not None and is_unfinished(issue):
                     self._change(issue, seen, config)
                 return "n"
-            answer = self._answer(issue, seen) if ask else "y"
+            chosen = self._with_kept(issue, seen, config) if ask else seen
+            answer = "q" if chosen is None else self._answer(issue, chosen) if ask else "y"
+            seen = chosen or seen
             if answer == "q":
                 self._prompt.show("stopped")
                 return "q"
@@ -530,6 +536,41 @@ class InteractiveRun:
                 return "q"
             if self._change(issue, seen, config):
                 return answer
+
+    def _with_kept(self, issue: Issue, seen: Look, config: Configuration) -> Look | None:
+        """Offer whom flow logs propose to keep, and plan with whom the person chose; None: they want to stop."""
+        offered = keep.proposals(issue, seen.planned) if isinstance(seen.planned, Plan) else ()
+        if self._kept_by_option or not offered:
+            return seen
+        for line in keep.offer(issue, offered):
+            self._prompt.show(line)
+        while True:
+            answer = self._prompt.confirm(keep.QUESTION)
+            if answer.startswith("q"):
+                return None
+            chosen = keep.chosen(answer, offered)
+            if chosen is None:
+                self._prompt.show(f"  numbers from 1 to {len(offered)}, or nothing")
+            elif not chosen:
+                return seen
+            else:
+                planned = self._planned_with(issue, chosen, config)
+                if planned is not None:
+                    return planned
+
+    def _planned_with(self, issue: Issue, chosen: tuple[Network, ...], config: Configuration) -> Look | None:
+        """The plan that keeps these, shown; None: it cannot be done, which is said."""
+        self._context.keep = chosen
+        try:
+            seen = look(self._context, config, issue, decided=True)
+        except GROUP_ERRORS as error:
+            self._prompt.show(f"  could not be read: {explain(error)}")
+        else:
+            self._prompt.show(console.planned(seen))
+            if seen.has_work:
+                return seen
+        self._context.keep = self._kept_by_option
+        return None
 
     def _answer(self, issue: Issue, seen: Look) -> str:
         while True:

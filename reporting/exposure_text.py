@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -30,21 +30,26 @@ def revoke_commands(issue: Issue) -> list[str]:
     ]
 
 
-def cli_commands(issue: Issue) -> tuple[Block, ...]:
-    """Commands of the AWS command line that revoke the rules of a group's exposures."""
+def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
+    """Commands of the AWS command line that revoke the rules of a group's exposures.
+
+    Args:
+        issue: the issue.
+        sources: what may be opened instead, as `remediation_sources` has it: CIDRs and ids of prefix lists.
+    """
     target = aws_options(issue)
     rules = _rules(issue.details.perms)
     revoke = "\n".join(
         command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in revoke_commands(issue)
     )
-    private = [("IpRanges", {"CidrIp": cidr}) for cidr in RFC_1918]
+    instead = list(map(_named_source, sources))
     allow = "\n".join(
         f"aws ec2 authorize-security-group-ingress {target} \\\n"
-        f"  --ip-permissions {shlex.quote(_permission(perm, private))}"
+        f"  --ip-permissions {shlex.quote(_permission(perm, instead))}"
         for perm in _kinds(rules)
     )
     return (
-        paragraph("If private networks need these ports, open them to those first:"),
+        paragraph(f"If {_who(sources)} these ports, open them to those first:"),
         Code(allow),
         paragraph("Then take the rules away:"),
         Code(revoke),
@@ -68,8 +73,11 @@ def delete_command(issue: Issue) -> tuple[Block, ...]:
     )
 
 
-def terraform_blocks(issue: Issue) -> tuple[Block, ...]:
-    """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources."""
+def terraform_blocks(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
+    """What to change where Terraform manages the group: in its inline blocks, or in rules that are resources.
+
+    The arguments are those of `cli_commands`.
+    """
     kinds = _kinds(_rules(issue.details.perms))
     return (
         paragraph(
@@ -78,35 +86,56 @@ def terraform_blocks(issue: Issue) -> tuple[Block, ...]:
         ),
         paragraph(
             "If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If "
-            "private networks need the ports, write these blocks instead:"
+            f"{_who(sources)} the ports, write these blocks instead:"
         ),
-        Code("\n\n".join(map(_ingress_block, kinds))),
+        Code("\n\n".join(_ingress_block(perm, sources) for perm in kinds)),
         paragraph(
             "If each rule is a resource aws_vpc_security_group_ingress_rule, remove those of the sources above. If "
-            "private networks need the ports, these open them to those:"
+            f"{_who(sources)} the ports, these open them to those:"
         ),
-        Code("\n\n".join(_ingress_rule(issue, perm) for perm in kinds)),
+        Code("\n\n".join(text for perm in kinds for text in _ingress_rules(issue, perm, sources))),
     )
 
 
-def _ingress_block(perm: Exposure) -> str:
+def _who(sources: Sequence[str]) -> str:
+    """Who would be admitted instead, as the begin of a sentence."""
+    return "private networks need" if tuple(sources) == RFC_1918 else f"{', '.join(sources)} need"
+
+
+def _by_kind(sources: Iterable[str]) -> dict[str, list[str]]:
+    """Sources by kind: `ipv4`, `ipv6`, `list`; kinds without any are left out."""
+    found: dict[str, list[str]] = {}
+    for source in sources:
+        found.setdefault("list" if source.startswith("pl-") else "ipv6" if ":" in source else "ipv4", []).append(source)
+    return found
+
+
+_OF_A_BLOCK = {"ipv4": "cidr_blocks", "ipv6": "ipv6_cidr_blocks", "list": "prefix_list_ids"}
+_OF_A_RULE = {"ipv4": "cidr_ipv4", "ipv6": "cidr_ipv6", "list": "prefix_list_id"}
+
+
+def _ingress_block(perm: Exposure, sources: Sequence[str]) -> str:
     # A block must have ports; 0 stands for all where the protocol has none.
     first, last = (0, 0) if perm.from_port is None else (perm.from_port, perm.to_port)
-    return (
-        "ingress {\n"
-        f"  from_port   = {first}\n"
-        f"  to_port     = {last}\n"
-        f'  protocol    = "{perm.protocol}"\n'
-        f"  cidr_blocks = {json.dumps(list(RFC_1918))}\n"
-        "}"
-    )
+    attributes = {"from_port": str(first), "to_port": str(last), "protocol": json.dumps(perm.protocol)}
+    attributes |= {_OF_A_BLOCK[kind]: json.dumps(listed) for kind, listed in _by_kind(sources).items()}
+    width = max(map(len, attributes))
+    lines = (f"  {name.ljust(width)} = {value}\n" for name, value in attributes.items())
+    return f"ingress {{\n{''.join(lines)}}}"
 
 
-def _ingress_rule(issue: Issue, perm: Exposure) -> str:
+def _ingress_rules(issue: Issue, perm: Exposure, sources: Sequence[str]) -> Iterable[str]:
+    """A resource for each kind of source."""
+    by_kind = _by_kind(sources)
+    for kind, listed in by_kind.items():
+        yield _ingress_rule(issue, perm, kind if len(by_kind) > 1 else "", _OF_A_RULE[kind], listed)
+
+
+def _ingress_rule(issue: Issue, perm: Exposure, kind: str, attribute: str, sources: Sequence[str]) -> str:
     protocol = protocol_cell(perm)
     # Terraform's names do not begin with a digit.
     name = f"protocol_{protocol}" if protocol.isdigit() else protocol
-    label = f"{name}_{ports_cell(perm)}".replace("-", "_")
+    label = f"{name}_{ports_cell(perm)}{f'_{kind}' if kind else ''}".replace("-", "_")
     ports = (
         f"  from_port         = {perm.from_port}\n  to_port           = {perm.to_port}\n"
         if perm.from_port is not None
@@ -114,11 +143,11 @@ def _ingress_rule(issue: Issue, perm: Exposure) -> str:
     )
     return (
         f'resource "aws_vpc_security_group_ingress_rule" "{label}" {{\n'
-        f"  for_each          = toset({json.dumps(list(RFC_1918))})\n"
+        f"  for_each          = toset({json.dumps(list(sources))})\n"
         f'  security_group_id = "{issue.issue_id}"\n'
         f'  ip_protocol       = "{perm.protocol}"\n'
         f"{ports}"
-        "  cidr_ipv4         = each.value\n"
+        f"  {attribute.ljust(17)} = each.value\n"
         "}"
     )
 
@@ -138,9 +167,14 @@ def _kinds(rules: Iterable[Exposure]) -> list[Exposure]:
 
 
 def _source(perm: Exposure) -> tuple[str, dict[str, str]]:
-    if perm.prefix_list_id:
-        return "PrefixListIds", {"PrefixListId": perm.prefix_list_id}
-    return ("Ipv6Ranges", {"CidrIpv6": perm.cidr}) if ":" in perm.cidr else ("IpRanges", {"CidrIp": perm.cidr})
+    return _named_source(perm.prefix_list_id or perm.cidr)
+
+
+def _named_source(source: str) -> tuple[str, dict[str, str]]:
+    """A source as EC2 takes it: a CIDR or the id of a prefix list."""
+    if source.startswith("pl-"):
+        return "PrefixListIds", {"PrefixListId": source}
+    return ("Ipv6Ranges", {"CidrIpv6": source}) if ":" in source else ("IpRanges", {"CidrIp": source})
 
 
 def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]) -> str:

@@ -24,7 +24,6 @@ from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.issues.schedule import Waiting
 from library.issues.times import shown_time
-from library.issues.use import CAVEAT, use_sentences, use_summary
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
@@ -32,7 +31,7 @@ from library.security_groups.exemptions import Exemption
 from library.security_groups.usage import Usage
 from library.source.service import maker_of, managed_by
 from library.source.stored import dispute_of
-from reporting import source_text
+from reporting import source_text, use_text
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
@@ -42,7 +41,7 @@ from reporting.exposure_text import (
     terraform_blocks,
     told_line,
 )
-from reporting.plan import News
+from reporting.plan import News, Step
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
 
 _PATHS = 10
@@ -270,6 +269,13 @@ def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime
     return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
 
 
+def closing_when(step: Step) -> str:
+    """When a step's issue is closed, as the end of a sentence; empty: it is not."""
+    if step.closes_at is None:
+        return ""
+    return closing_words(step.closes_at, at_once=step.at_once, at_the_latest=step.closes_last)
+
+
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
     """The comment on a ticket that told another date: later than its group will be closed, or sooner."""
     unless = "Unless it is fixed or exempt by then, Hammer will close it"
@@ -355,12 +361,12 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths else ()),
-        *_use(issue),
+        *use_text.sections(issue),
         Section("What uses the group", _usage(issue, facts.usage)),
         times,
         *defined,
-        Section("With the AWS command line", cli_commands(issue), spare=True),
-        Section("With Terraform", terraform_blocks(issue), spare=True),
+        Section("With the AWS command line", cli_commands(issue, facts.sources), spare=True),
+        Section("With Terraform", terraform_blocks(issue, facts.sources), spare=True),
     )
 
 
@@ -463,10 +469,11 @@ def alert(
         text = f"{text}; Hammer will close it {when}"
     text = literal(text)
     if is_reminder:
-        return AlertText(text, tuple(_advice_lines(issue, closes_at, advice)))
-    details = [f"    {line}" for line in (verdict_line(issue), _opened(issue), _again(issue)) if line]
-    if issue.use is not None:
-        details.append(f"    Use as flow logs show it: {use_summary(issue.use, issue.use.until)}. {CAVEAT}")
+        use = f"    {literal(line)}" if (line := use_text.alert_line(issue)) else ""
+        return AlertText(text, (*([use] if use else []), *_advice_lines(issue, closes_at, advice)))
+    said = (verdict_line(issue), _opened(issue), _again(issue), use_text.alert_line(issue))
+    details = [f"    {line}" for line in said if line]
+    details += [f"    {line}" for line in source_text.alert_lines(issue)]
     details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
@@ -544,13 +551,6 @@ def _managed(issue: Issue) -> tuple[Block, ...]:
         return ()
     text = f'CloudFormation stack "{stack}" manages the group: change its template, or an update opens the group again.'
     return (paragraph(text),)
-
-
-def _use(issue: Issue) -> tuple[Section, ...]:
-    """Who worked through the rules. Days are told as of the run that read the flow logs: a text does not age."""
-    if issue.use is None:
-        return ()
-    return (Section("Who works through it", (Bullets(tuple(use_sentences(issue.use, issue.use.until))),)),)
 
 
 def _risk(issue: Issue) -> str:

@@ -36,11 +36,12 @@ from library.notifications.jira_client import (
     Ticket,
 )
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
+from reporting import use_text
 from reporting.context import TicketContext
 from reporting.exposure_text import told_line
-from reporting.group_text import closing_changed, not_watched, waiting_section, with_exemption
+from reporting.group_text import closing_changed, closing_when, not_watched, waiting_section, with_exemption
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, lasting, state_after, state_of
+from reporting.plan import News, Step, digest, lasting, state_after, state_of, use_told
 from reporting.ticket_facts import with_owner_notes
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ class Tickets:
         news, issue = step.ticket, step.issue
         known = str(kept.get("ticket") or "")
         ticket = self.jira.get(known) if known else self._lost(issue, left_over)
-        if news is News.EXEMPTION_ENDS:
+        if news in (News.EXEMPTION_ENDS, News.USE):
             if ticket is not None:
                 self._comment_if_possible(issue, ticket.key, render_text(step, filing), resumed=resumed)
             return state_of(step, news, kept)
@@ -296,6 +297,7 @@ class Tickets:
             other = self._lost(issue, left_over, known) if known and self.unknown_since else None
             key, assignee = (other.key, None) if other else self._file(step, filing)
             still = self._attend(key, pending_followups(filing), assignee)
+            told |= {} if other else use_told(issue)
             if self.unknown_since:
                 still = {**still, _DUPLICATE: str(format_time(self.now()))}
         return lasting(kept) | told | {"ticket": key} | ({"still": still} if still else {})
@@ -467,7 +469,8 @@ def _marker(step: Step, news: News) -> str:
     """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same."""
     issue = step.issue
     what = (label_of(issue), issue.occurrence, news, digest(issue), format_time(issue.timestamps.updated))
-    return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end)).encode()).hexdigest()[:16]
+    use = (issue.use.verdict,) if news is News.USE and issue.use is not None else ()
+    return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end, *use)).encode()).hexdigest()[:16]
 
 
 def label_of(issue: Issue) -> str:
@@ -480,7 +483,7 @@ def describe_action(step: Step, filing: TicketContext) -> str:
     key, owners = printable(str(step.issue.jira_details.get("ticket") or "")), filing.owners
     if step.ticket and step.ticket.ends:
         return f"a comment on {key or 'its ticket'}, which is closed"
-    if step.ticket is News.EXEMPTION_ENDS:
+    if step.ticket in (News.EXEMPTION_ENDS, News.USE):
         return f"a comment on {key}"
     if key:
         return f"a comment on {key}" + (
@@ -498,6 +501,8 @@ def render_text(step: Step, filing: TicketContext) -> Document:
     issue, news = step.issue, step.ticket
     if news is News.EXEMPTION_ENDS:
         return _with_exemption((), step)
+    if news is News.USE:
+        return use_text.known(issue, closing_when(step))
     if news is News.NOT_WATCHED:
         return not_watched(issue)
     if news and news.ends:

@@ -30,6 +30,7 @@ from library.issues.schedule import (
     may_wait,
     remediation_schedule,
 )
+from library.issues.use import Verdict as UseVerdict
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
 from library.source.service import made_by
 from reporting.exposure_text import told_line
@@ -210,6 +211,7 @@ class News(StrEnum):
     CLOSING = "to be closed sooner or later than was told"
     EXEMPT = "exempt"
     EXEMPTION_ENDS = "exemption ends"
+    USE = "flow logs show its use"
     GONE = "gone"
     NOT_WATCHED = "not watched any more"
 
@@ -365,17 +367,19 @@ def _step(
         # Without a ticket JIRA has nobody to notify.
         if channels.console or issue.jira_details.get("ticket"):
             ticket = ticket or _end_is_near(issue.jira_details, end)
+        ticket = ticket or _use_is_news(issue, memory, issue.jira_details)
     if channels.slack:
         memory = slack_memory(issue)
         alert = news(issue, memory) or (News.CLOSING if _was_told_otherwise(issue, memory, remediation, now) else None)
         knows.append(bool(alert or (memory and memory.at_once)))
-        alert = alert or _end_is_near(issue.slack_details, end)
+        alert = alert or _end_is_near(issue.slack_details, end) or _use_is_news(issue, memory, issue.slack_details)
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
     begins = any(news is not None and news.begins for news in (ticket, alert))
     closes_at = remediation.closes_at(issue, now, anew=begins)
     has_old = is_open and is_reported and not begins and closes_at is not None
     waiting = remediation.schedule(issue, now).waiting if has_old else ()
     wants_reminder = channels.slack and not alert and not begins and not at_once
+    says_when = any(each not in (None, News.USE) for each in (ticket, alert))
     step = Step(
         issue,
         ticket,
@@ -395,11 +399,11 @@ def _step(
         at_once=at_once,
         waiting=waiting,
         retention_days=remediation.retention.days if waiting and not at_once else 0,
-        told=is_open and bool(ticket or alert or not is_reported),
+        told=is_open and (says_when or not is_reported),
         closing_is_news=closing_is_news,
         notice=at_once and all(knows) and (begins or not has_notice(issue)),
         closes_last=remediation.closes_last(issue, now, anew=begins),
-        withdraws_notice=is_open and not at_once and has_notice(issue) and bool(ticket or alert),
+        withdraws_notice=is_open and not at_once and has_notice(issue) and says_when,
     )
     is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.follow_up
     return step if is_any or step.notice else None
@@ -419,6 +423,33 @@ def _end_is_near(kept: Mapping[str, Any], reminder_of_end: str) -> News | None:
     return None if is_told else News.EXEMPTION_ENDS
 
 
+_USE_KNOWN = (UseVerdict.NONE, UseVerdict.TALKED, UseVerdict.WORKING)  # each is news after those before it
+
+
+def _use_is_news(issue: Issue, memory: ChannelState | None, kept: Mapping[str, Any]) -> News | None:
+    """Whether flow logs show more of an open issue's use than a channel that reported it was told.
+
+    A ticket that was filed before the flow logs were read would else never say whom a change cuts off. It is told when
+    something is known for the first time, and once more when somebody turns out to talk, or to work.
+    """
+    if memory is None or memory.closed or issue.status is not Status.OPEN or issue.use is None:
+        return None
+    if issue.use.verdict not in _USE_KNOWN:
+        return None
+    told = kept.get("use_told")
+    if not isinstance(told, Mapping) or told.get("occurrence") != issue.occurrence:
+        return News.USE
+    known = _USE_KNOWN.index(issue.use.verdict)
+    return News.USE if told.get("verdict") not in _USE_KNOWN[known:] else None
+
+
+def use_told(issue: Issue) -> dict[str, Any]:
+    """What a channel keeps of a text that says what flow logs show."""
+    if issue.use is None or issue.use.verdict not in _USE_KNOWN:
+        return {}
+    return {"use_told": {"occurrence": issue.occurrence, "verdict": str(issue.use.verdict)}}
+
+
 def state_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a channel keeps of an issue, once it is told of a step.
 
@@ -427,6 +458,8 @@ def state_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
         news: what the channel is told.
         kept: what it kept before.
     """
+    if news is News.USE:
+        return {**kept, **use_told(step.issue)}
     # Of an open issue other news does not tell of the end.
     tells_of_end = step.reminder_of_end and (news is News.EXEMPTION_ENDS or step.issue.status is not Status.OPEN)
     ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if tells_of_end else {}

@@ -33,7 +33,7 @@ from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, describe_action, render_text
-from reporting.plan import Channels, News, Step, announced, plan, state_of
+from reporting.plan import Channels, News, Step, announced, plan, state_of, use_told
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
 from reporting.sources import SourceReading
@@ -297,9 +297,7 @@ class Reporter:
                 told = self._tickets(self._services.jira).follow_up(issue)
             elif step.ticket:
                 self._show(step)
-                told = state_of(step, step.ticket, {"ticket": None, **issue.jira_details})
-                # So that the first channel that is enabled later is known to be the first that reports it.
-                told |= {"console": issue.occurrence} if step.ticket.begins else {}
+                told = _shown_state(step, step.ticket)
         except JiraError as error:
             if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
                 self._left_out[str(error)] += 1
@@ -402,7 +400,8 @@ class Reporter:
         text = self._filings.headline(step)
         if step.ticket and not step.ticket.ends:
             # There is no ticket to comment on: what changed is shown as a whole.
-            shown = step if step.ticket is News.EXEMPTION_ENDS else replace(step, ticket=News.NEW)
+            is_apart = step.ticket in (News.EXEMPTION_ENDS, News.USE)
+            shown = step if is_apart else replace(step, ticket=News.NEW)
             text += f"\n\n{plain_text(render_text(shown, self._filings.filing(step)))}"
         elif line := exemption_line(step.ticket, step.issue, step.exemption):
             text += f"\n\n{printable(line)}"
@@ -418,6 +417,16 @@ class Reporter:
             self.summary.notes,
             self.summary.problems,
         )
+
+
+def _shown_state(step: Step, news: News) -> dict[str, Any]:
+    """What is kept of an issue that was shown on the console."""
+    issue = step.issue
+    told = state_of(step, news, {"ticket": None, **issue.jira_details})
+    if not news.ends and news is not News.EXEMPTION_ENDS:
+        told |= use_told(issue)  # there is no ticket to comment on: all of it is shown
+    # So that the first channel that is enabled later is known to be the first that reports it.
+    return told | ({"console": issue.occurrence} if news.begins else {})
 
 
 def _told_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:

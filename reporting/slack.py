@@ -14,9 +14,10 @@ from library.documents.slack_message import Alert, literal
 from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting.group_text import exemption_line, waiting_lines
+from reporting import use_text
+from reporting.group_text import closing_when, exemption_line, waiting_lines
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, state_of
+from reporting.plan import News, Step, digest, state_of, use_told
 from reporting.ticket_facts import AlertAdvice, Place
 
 if TYPE_CHECKING:
@@ -34,12 +35,13 @@ _HEADINGS = {
     News.CHANGED: "Changed",
     News.EXEMPT: "Exempt now",
     News.EXEMPTION_ENDS: "Exemption ends soon",
+    News.USE: "Who works through it",
     News.GONE: "No longer exposed",
     News.NOT_WATCHED: "Not watched any more",
 }
 _ORDER = (
     *(None, News.NEW, News.FOUND_AGAIN, News.CLOSING, News.CHANGED),
-    *(News.EXEMPTION_ENDS, News.EXEMPT, News.GONE, News.NOT_WATCHED),
+    *(News.USE, News.EXEMPTION_ENDS, News.EXEMPT, News.GONE, News.NOT_WATCHED),
 )
 
 
@@ -126,6 +128,9 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     exemption = literal(said)
     if step.alert in (News.EXEMPT, News.EXEMPTION_ENDS):
         line = f"{line}: {exemption}" if exemption else line
+    elif step.alert is News.USE:
+        known = use_text.known_alert(issue, closing_when(step))
+        line, details = f"{line}: {known.text}", known.details
     elif step.alert is None or not step.alert.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
         reminder = step.alert is None
@@ -157,6 +162,8 @@ def _of(step: Step) -> str:
     what = f"reminder {step.reminder}" if step.alert is None else str(step.alert)
     if step.alert is News.EXEMPTION_ENDS:
         what = f"{what} {step.reminder_of_end}"
+    if step.alert is News.USE and step.issue.use is not None:
+        what = f"{what}, {step.issue.use.verdict}"
     promise = ", closed at once" if step.at_once and step.alert is not None else ""
     return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}{promise}"
 
@@ -171,9 +178,11 @@ def _told(want: WantedAlert) -> dict[str, Any]:
     kept = {name: value for name, value in step.issue.slack_details.items() if name != "heard"}
     if step.alert is None:
         return {**kept, "reminded": step.reminder}
-    if step.alert not in (News.CHANGED, News.CLOSING):
+    if step.alert not in (News.CHANGED, News.CLOSING, News.EXEMPTION_ENDS, News.USE):
         kept.pop("reminded", None)
-    return {**state_of(step, step.alert, kept), "destinations": list(want.destinations)}
+    # Every alert about what is open says in its thread what flow logs show.
+    says_use = {} if step.alert.ends or step.alert is News.EXEMPTION_ENDS else use_told(step.issue)
+    return {**state_of(step, step.alert, kept), **says_use, "destinations": list(want.destinations)}
 
 
 def _partly_told(want: WantedAlert, heard: set[str]) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import shlex
 
 from library.documents.document import Block, Bullets, Code, Section, paragraph
-from library.documents.text import printable
+from library.documents.text import cut_utf16, printable
 from library.issues.issue import Issue
 from library.source.stored import DIFF_LINES, dispute_of, source_lines
+
+_LINES_IN_ALERT, _ALERT_LINE = 6, 400
 
 
 def sections(issue: Issue) -> tuple[Section, ...]:
@@ -27,6 +29,16 @@ def dispute(issue: Issue) -> tuple[Block, ...]:
     if disputed is None:
         return ()
     return (paragraph(disputed.text), *_change(issue))
+
+
+def alert_lines(issue: Issue) -> tuple[str, ...]:
+    """What the thread of an alert says, as raw text: a dispute, where it is defined, whether it comes back."""
+    disputed, lines = dispute_of(issue), source_lines(issue)
+    if len(lines) > _LINES_IN_ALERT:
+        more = f"{len(lines) - _LINES_IN_ALERT} more rules have a place."
+        lines = (*lines[: _LINES_IN_ALERT - 1], more, lines[-1])
+    said = (*([disputed.text] if disputed is not None else []), *lines)
+    return tuple(cut_utf16(line, _ALERT_LINE) for line in said)
 
 
 def _change(issue: Issue) -> tuple[Block, ...]:

@@ -20,7 +20,7 @@ from library.source.find import STACKS_NOT_ASKED, locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
 from library.source.stored import is_fresh, stored_source
 from library.source.terraform_folder import TerraformFiles, read_folders
-from reporting.plan import Step
+from reporting.plan import News, Step
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reporting.read import ReportSummary
 
 _ISSUES_A_RUN = 200
+_WITHOUT_SOURCE = (News.EXEMPTION_ENDS, News.USE)
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class SourceReading:
 
     def _is_wanted(self, step: Step) -> bool:
         issue = step.issue
-        told = step.ticket is not None and not step.ticket.ends
+        told = any(news not in _WITHOUT_SOURCE and not news.ends for news in (step.ticket, step.alert) if news)
         return told and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.now())
 
     def _files(self) -> TerraformFiles:

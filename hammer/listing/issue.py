@@ -25,6 +25,7 @@ from library.network.ports import PortSet
 from library.notifications.owners import Discovered, discover
 from library.security_groups.clauses import Clause, clauses
 from library.security_groups.exemptions import Exemption, deciding
+from library.source.stored import diff_lines, dispute_of, source_lines
 
 
 class ListingSource(StrEnum):
@@ -57,6 +58,9 @@ class ListedIssue:
         history: the times before that the group was exposed, the oldest first.
         file: the plan or template that would make it; empty: it is there.
         line: where in the file it is defined, from 1; 0: nobody knows.
+        source_lines: where it is defined, and whether it comes back, a sentence each; none: nobody knows.
+        source_diff: the first lines of the change that belongs there.
+        dispute: that one source opened it again after Hammer had closed it; empty: none did.
     """
 
     account_id: str
@@ -80,6 +84,9 @@ class ListedIssue:
     use: Use | None = None
     file: str = ""
     line: int = 0
+    source_lines: tuple[str, ...] = ()
+    source_diff: tuple[str, ...] = ()
+    dispute: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -311,7 +318,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
     exempt = issue.status is Status.WHITELISTED
     exemption = _exemption(account_id, issue.issue_id, details, known) if exempt else None
     flag = issue.remediation_details.get("restored")
-    schedule = known.schedule(issue)
+    schedule, dispute = known.schedule(issue), dispute_of(issue)
     return ListedIssue(
         account_id=account_id,
         account_name=known.account_name(account_id),
@@ -331,6 +338,9 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
         history=issue.history,
         use=issue.use,
+        source_lines=source_lines(issue),
+        source_diff=diff_lines(issue),
+        dispute=dispute.text if dispute else "",
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.why if exemption else "",
     )

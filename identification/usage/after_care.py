@@ -44,7 +44,7 @@ TYPES = ("ALL", "REJECT")
 _RECORDS = 3  # without TCP flags: so many, in so many intervals, are attempts and no late packets
 _INTERVALS = 2
 _TCP = 6
-_KEPT_LONGER = timedelta(days=30)
+KEPT_LONGER = timedelta(days=30)
 
 
 def refused_workers(
@@ -142,7 +142,7 @@ def watch(
                 problems.append(f"{account_id} {region}: flow log {flow_log.flow_log_id}: {error}")
         if refused and issue.timestamps.remediated:
             care = AfterCare(issue.issue_id, issue.timestamps.remediated, tuple(refused))
-            lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT_LONGER).timestamp())}
+            lasting = {TIME_TO_LIVE_ATTRIBUTE: int((now + KEPT_LONGER).timestamp())}
             items.update(account_id, f"{ITEM_PREFIX}{issue.issue_id}", care.to_item() | lasting)
     return list(dict.fromkeys(problems))
 
@@ -178,7 +178,7 @@ def _read(
     )
     run = FlowLogReading(flow_log, source, [reading], budget)
     run.run(changed, now)
-    store.save(access.account_id, issue.issue_id, name, kept, now + _KEPT_LONGER)
+    store.save(access.account_id, issue.issue_id, name, kept, now + KEPT_LONGER)
     together = kept.evidence
     together.merge(recent.evidence)
     if run.refused:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from identification.usage.after_care import KEPT_LONGER, TYPES, watch
 from identification.usage.after_care import KEPT_SUFFIX as AFTER_CARE
-from identification.usage.after_care import TYPES, watch
 from identification.usage.classify import GONE, Admission, Read, UsageCase, WideSources, judge, without_sources
 from identification.usage.evidence import HOUR, Evidence, Interface
 from identification.usage.flow_logs import (
@@ -44,14 +44,14 @@ from identification.usage.read import (
     interfaces_of,
 )
 from identification.usage.records import parquet_is_installed
-from library.aws.conditional_writes import ConflictError
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, ConflictError
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import HammerError
-from library.issues.after_care import NOBODY_WATCHES
+from library.issues.after_care import ITEM_PREFIX, NOBODY_WATCHES
 from library.issues.issue import Issue, Status
-from library.issues.times import parse_time
+from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
 from library.network.addresses import RFC_1918, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
@@ -146,6 +146,7 @@ class UsageRun:
     problems: list[str] = field(default_factory=list)
     written: list[tuple[Issue, Use]] = field(default_factory=list)
     without_flow_log: dict[str, set[str]] = field(default_factory=dict)
+    _not_remembered: set[str] = field(default_factory=set)
 
     def run(self, accounts: Sequence[str], takes: Callable[[Issue], bool]) -> None:
         """Read flow logs for the open issues of these accounts that are selected, and store their use.
@@ -160,6 +161,7 @@ class UsageRun:
         for account_id, found in issues.items():
             subjects: list[_Subject] = []
             if any(map(takes, found)):
+                self._remember_workers(list(filter(takes, found)))
                 # What an account does not need of its share is for those after it.
                 share = Budget(budget.left // waiting)
                 budget.left -= share.left
@@ -389,9 +391,8 @@ class UsageRun:
             groups = {
                 group.group_id: group for page in read_security_groups(client, sorted(wanted)) for group in page.groups
             }
-            prefix_lists.read(
-                rule.prefix_list_id for group in groups.values() for rule in group.ingress if rule.prefix_list_id
-            )
+            named = {rule.prefix_list_id for group in groups.values() for rule in group.ingress if rule.prefix_list_id}
+            prefix_lists.read(named | {each for each in self.settings.replacements if each.startswith("pl-")})
         except AWS_ERRORS as error:
             reason = explain(error)
             self.problems.append(f"{account_id} {region}: rules could not be read: {reason}")
@@ -459,6 +460,8 @@ class UsageRun:
         )
 
     def _write(self, issue: Issue, use: Use) -> None:
+        if issue.issue_id in self._not_remembered:
+            return  # the next run does both
         try:
             try:
                 self.table.update(issue, {"use": use.to_item()})
@@ -475,14 +478,58 @@ class UsageRun:
             return
         self.written.append((issue, use))
 
+    def _remember_workers(self, issues: Iterable[Issue]) -> None:
+        """Keep the use of groups that were changed since the last run: what is written next is of what is left open.
+
+        Of an issue that stays open, because a source was kept or something else is exposed, the rules that are closed
+        are in its use no longer, and whom their change cut off would not be looked for.
+        """
+        for issue in issues:
+            changed = self._changed_lately(issue)
+            if changed is None or issue.use is None:
+                continue
+            try:
+                item = self.table.items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {}
+                before, since = Use.from_item(item.get("before")), parse_time(item.get("before_changed"))
+                if since == changed:
+                    continue
+                use = issue.use
+                if before is not None and since is not None and self._is_lately(since):
+                    use = replace(use, rules=(*use.rules, *(rule for rule in before.rules if rule not in use.rules)))
+                sets = {"before": use.to_item(), "before_changed": format_time(changed)}
+                lasting = {TIME_TO_LIVE_ATTRIBUTE: int((self.now + KEPT_LONGER).timestamp())}
+                self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
+            except AWS_ERRORS as error:
+                self._not_remembered.add(issue.issue_id)
+                self.problems.append(f"{issue.place}: who worked before the change is not kept: {explain(error)}")
+
+    def _changed_lately(self, issue: Issue) -> datetime | None:
+        changed = issue.timestamps.remediated
+        return changed if changed is not None and self._is_lately(changed) else None
+
+    def _is_lately(self, changed: datetime) -> bool:
+        return changed >= self.now - timedelta(days=self.settings.after_care_days)
+
+    def _before(self, issue: Issue, changed: datetime) -> Use | None:
+        """The use of an issue when it was changed; None: it was not read."""
+        item = self.table.items.get(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}") or {}
+        if parse_time(item.get("before_changed")) == changed:
+            return Use.from_item(item.get("before"))
+        return issue.use
+
     def _watch(self, issues: Iterable[Issue], budget: Budget) -> None:
         """Look whom the changes of the last days cut off."""
-        since = self.now - timedelta(days=self.settings.after_care_days)
         by_region: dict[str, list[Issue]] = {}
         for issue in issues:
-            changed = issue.timestamps.remediated
-            if changed is not None and changed >= since and issue.use and issue.use.sources(SourceClass.WORKING):
-                by_region.setdefault(issue.details.region, []).append(issue)
+            if (changed := self._changed_lately(issue)) is None:
+                continue
+            try:
+                use = self._before(issue, changed)
+            except AWS_ERRORS as error:
+                self.problems.append(f"{issue.place}: who worked before the change could not be read: {explain(error)}")
+                continue
+            if use is not None and use.sources(SourceClass.WORKING):
+                by_region.setdefault(issue.details.region, []).append(replace(issue, use=use))
         readers = self.settings.reader_roles, self.settings.external_id
         for _, changed_issues in sorted(by_region.items()):
             self.renew()

@@ -18,6 +18,7 @@ from enum import StrEnum
 from library.issues.decision_record import CloseNow
 from library.issues.flapping import flapping_text, reopenings
 from library.issues.issue import Issue, Status
+from library.issues.kept_sources import KeptSource, kept_sources
 from library.issues.reachability import Severity, severity
 from library.issues.times import shown_time
 from library.issues.told_exposures import ToldTimes, exposure_texts, told_times
@@ -41,6 +42,7 @@ class SkipReason(StrEnum):
     OUT_OF_SCOPE = "out of remediation_scope"
     QUOTA = "quota"
     KEEP = "cannot be kept"
+    KEPT = "kept by a person"
     SOURCES = "remediation_sources"
     NOT_UNDERSTOOD = "not understood"
     FLAPPING = "opened again and again"
@@ -146,6 +148,7 @@ class ExposureTimes:
         notice: when they were told that it is closed at the next run; None: they were not, or it counts no longer.
         not_before: until when all of it waits, since somebody works through the rules; None: it does not wait.
         close_now: that somebody decided to close some of it now; None: nobody did.
+        kept: the rules that a person kept when the group was changed: they are not due until one decides otherwise.
     """
 
     told: ToldTimes
@@ -153,9 +156,20 @@ class ExposureTimes:
     notice: datetime | None = None
     not_before: datetime | None = None
     close_now: CloseNow | None = None
+    kept: tuple[KeptSource, ...] = ()
+
+    def kept_as(self, exposure: Exposure) -> KeptSource | None:
+        """Which choice of a person keeps it; None: none does, or somebody decided since to close it."""
+        kept = next((each for each in self.kept if each.covers(exposure)), None)
+        close_now = self.close_now
+        if kept is None or (close_now is not None and close_now.at > kept.at and close_now.covers(exposure)):
+            return None
+        return kept
 
     def due(self, exposure: Exposure) -> datetime | None:
-        """From when, in UTC; None: people were not told of it yet."""
+        """From when, in UTC; None: people were not told of it yet, or a person keeps it."""
+        if self.kept_as(exposure) is not None:
+            return None
         told = self.told.at(exposure)
         due = None if told is None else self._after(told)
         if self.close_now is None or not self.close_now.covers(exposure):
@@ -164,6 +178,8 @@ class ExposureTimes:
 
     def is_due(self, exposure: Exposure, now: datetime) -> bool:
         """Whether it may be closed now. What somebody decided on may, whatever the clock of their machine said."""
+        if self.kept_as(exposure) is not None:
+            return False
         if self.close_now is not None and self.close_now.covers(exposure):
             return True
         due = self.due(exposure)
@@ -238,7 +254,12 @@ def remediation_schedule(
     times = exposure_times(issue, terms, begun=begun)
     if times is None:
         return RemediationSchedule(None, Skipped(SkipReason.NOT_REPORTED, "not reported yet"), at_once)
-    perms = [perm for perm in issue.details.perms if terms.scope is None or perm.status in terms.scope]
+    in_scope = [perm for perm in issue.details.perms if terms.scope is None or perm.status in terms.scope]
+    perms = [perm for perm in in_scope if times.kept_as(perm) is None]
+    if in_scope and not perms and not issue.details.perms_total:
+        kept = times.kept_as(in_scope[0])
+        text = f"{kept.text if kept else 'kept'}: left alone until somebody decides"
+        return RemediationSchedule(None, Skipped(SkipReason.KEPT, text), False, times)
     dues = [times.due(perm) for perm in perms]
     known = [due for due in dues if due is not None]
     # Where the issue lists none, what people were told of says when to describe the group again.
@@ -295,8 +316,10 @@ def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False
         begun: whether a change of its group was begun.
     """
     reported, notice, close_now = issue.timestamps.reported, issue.closing_notice, decided_to_close(issue)
+    kept = kept_sources(issue)
     if reported is None or (terms.reaches_people and on_console_only(issue)):
-        return ExposureTimes(ToldTimes(()), terms.retention, close_now=close_now) if close_now else None
+        untold = ExposureTimes(ToldTimes(()), terms.retention, close_now=close_now, kept=kept)
+        return untold if close_now else None
     counts = begun or (terms.is_immediate(issue) and has_notice(issue))
     is_told = counts and notice is not None and notice.occurrence == issue.occurrence
     return ExposureTimes(
@@ -305,6 +328,7 @@ def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False
         notice.at if notice and is_told else None,
         None if begun else _end_of_wait(issue, terms),
         close_now,
+        kept,
     )
 
 

@@ -135,8 +135,23 @@ def dispute_of(issue: Issue) -> Dispute | None:
 
 
 def source_lines(issue: Issue) -> tuple[str, ...]:
-    """Where a group is defined and whether it comes back, a sentence each; none: nobody knows. Untrusted text."""
-    source = issue.source
+    """Where a group is defined and whether it comes back, a sentence each; none: nobody knows. Untrusted text.
+
+    A map that somebody else damaged is nobody's knowledge.
+    """
+    try:
+        return _lines(issue.source)
+    except (AttributeError, ArithmeticError, KeyError, TypeError, ValueError):
+        return ()
+
+
+def diff_lines(issue: Issue) -> tuple[str, ...]:
+    """The first lines of the change that belongs there, as they are in the diff; none: there is none. Untrusted."""
+    diff = issue.source.get("diff")
+    return tuple(diff.split("\n")[:DIFF_LINES]) if isinstance(diff, str) and diff else ()
+
+
+def _lines(source: Mapping[str, Any]) -> tuple[str, ...]:
     group: Mapping[str, Any] = source.get("group") or {}
     lines: list[str] = []
     if group.get("kind") not in (None, str(Kind.UNKNOWN)):

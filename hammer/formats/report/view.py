@@ -64,6 +64,7 @@ class IssueView:
         paths: the ways in, and what they rest on, in sentences.
         facts: what else is known, as pairs of a name and a text.
         fix: commands that close it; empty: none are known.
+        diff: the first lines of the change where it is defined; empty: none is known.
         console: the address of its page in the AWS console; empty: it has none.
     """
 
@@ -89,6 +90,7 @@ class IssueView:
     facts: tuple[tuple[str, str], ...]
     controls: str
     fix: str
+    diff: str
     console: str
 
 
@@ -185,6 +187,7 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         facts=tuple(_facts(issue, now)),
         controls=_controls(issue),
         fix=_fix(issue),
+        diff="\n".join(map(_diff_line, issue.source_diff)).rstrip("\n"),
         console=console_address(details.region, issue.group_id) if issue.is_group else "",
     )
 
@@ -232,7 +235,9 @@ def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:
     opened = issue.opened_by
     facts = (
         ("Opened again", _opened_again(issue, now)),
+        ("In dispute", issue.dispute.removeprefix("In dispute: ")),
         ("Managed by", _manager(issue)),
+        ("Defined", " ".join(issue.source_lines)),
         ("VPC", issue.details.vpc_id),
         ("Ticket", issue.ticket),
         ("Opened with", f"{opened.event_name} from {opened.source_ip}, {opened.user_agent}" if opened else ""),
@@ -243,6 +248,11 @@ def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:
         ("Tags", ", ".join(f"{key}={value}" for key, value in sorted(issue.details.tags.items()))),
     )
     yield from ((label, printable(text)) for label, text in facts if text)
+
+
+def _diff_line(line: str) -> str:
+    """A line of a diff with its tabs, whatever else is in it."""
+    return "\t".join(printable(part) for part in line.removesuffix("\r").split("\t"))
 
 
 def _opened_again(issue: ListedIssue, now: datetime) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from library.issues.use import Use, Verdict
+from library.issues.use import SourceClass, Use, UseRule, UseSource, Verdict
 from tests.worlds.remediation_world import ANYWHERE, NOW, World, permission, world
 
 SSH = permission("tcp", (22, 22), ANYWHERE)
@@ -95,3 +96,82 @@ def test_an_issue_through_which_somebody_works_waits_once_and_no_longer(world: W
     world.clock += timedelta(days=2)
     world.batch()
     assert ("tcp", 22, 22, ANYWHERE) not in world.rules(group)
+
+
+KEEPER = "9.9.9.7/32"
+WORKED = UseSource("9.9.9.7", SourceClass.WORKING, 22, NOW - timedelta(days=9), NOW - timedelta(hours=3), 3, 900, 9000)
+
+
+def a_use(*keep: str) -> Use:
+    rule = UseRule("tcp", 22, 22, ANYWHERE, counts={"working": 1}, sources=(WORKED,))
+    return Use(NOW - timedelta(days=14), NOW, Decimal(1), Verdict.WORKING, rules=(rule,), keep=keep or (KEEPER,))
+
+
+def described(made: World, group: str) -> None:
+    """A scan sees the group as it is."""
+    issue, perms = made.stored(group), made.exposures(group)
+    status = "open_completely" if any(each.status == "open_completely" for each in perms) else "open_partly"
+    details = replace(issue.details, perms=perms, status=status)  # type: ignore[arg-type]
+    made.table.update(issue, {"issue_details": details.to_item()})
+
+
+def test_at_the_terminal_the_proposed_are_offered_and_none_is_preset(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group, use=a_use(KEEPER, "9.9.9.16/28").to_item())
+    assert world.by_hand("", "y").remediated == 1
+    said = "\n".join(world.people.said)
+    assert "  1  9.9.9.7/32: admits 1 address, 1 of them worked, last 2026-11-22 00:00 UTC" in said
+    assert "  2  9.9.9.16/28: admits 16 addresses" in said
+    assert world.rules(group) == {("tcp", 22, 22, cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")}
+
+
+@pytest.mark.parametrize("scope", [["open_completely"], ["open_completely", "open_partly"]])
+def test_whom_a_person_chooses_is_kept_and_left_alone_until_somebody_decides(world: World, scope: list[str]) -> None:
+    world.configure(remediation_sources=["10.9.0.0/16"], remediation_scope=scope)
+    group = world.group(SSH)
+    world.issue(group, use=a_use(KEEPER, "9.9.9.16/28").to_item())
+    assert world.by_hand("nonsense", "3", "1", "y").remediated == 1
+    assert "  numbers from 1 to 2, or nothing" in world.people.said
+    kept = {("tcp", 22, 22, "10.9.0.0/16"), ("tcp", 22, 22, KEEPER)}
+    assert world.rules(group) == kept
+    (item,) = world.stored(group).remediation_details["kept"]
+    assert (item["cidr"], item["from_port"], item["protocol"]) == (KEEPER, 22, "tcp")
+    (_, told) = world.people.comments[-1]
+    assert f"tcp/22 from {KEEPER} is kept by" in told
+    described(world, group)
+    world.clock += timedelta(days=60)
+    summary = world.batch()
+    assert (summary.remediated, summary.problems) == (0, [])
+    assert world.rules(group) == kept
+    assert world.by_hand("y", include_not_due=True).remediated == ("open_partly" in scope)
+    assert (("tcp", 22, 22, KEEPER) in world.rules(group)) == ("open_partly" not in scope)
+    if "open_partly" in scope:
+        assert world.stored(group).remediation_details["kept"] == []
+
+
+def test_who_stops_at_the_question_changes_nothing(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group, use=a_use().to_item())
+    assert world.by_hand("q").remediated == 0
+    assert world.rules(group) == {("tcp", 22, 22, ANYWHERE)}
+
+
+def test_what_is_opened_beside_a_kept_source_is_closed_and_the_kept_one_stays(world: World) -> None:
+    world.configure(remediation_sources=["10.9.0.0/16"], remediation_scope=["open_completely", "open_partly"])
+    group = world.group(SSH)
+    world.issue(group)
+    assert world.remediate("--batch", "--group", group, "--keep", KEEPER).exit_code == 0
+    world.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[SSH])
+    described(world, group)
+    world.clock += timedelta(days=1)
+    world.batch()
+    assert world.rules(group) == {("tcp", 22, 22, "10.9.0.0/16"), ("tcp", 22, 22, KEEPER)}
+
+
+def test_a_proposal_of_one_group_is_not_kept_in_the_next(world: World) -> None:
+    world.configure(remediation_sources=["10.9.0.0/16"])
+    first, second = sorted((world.group(SSH), world.group(SSH)))
+    world.issue(first, use=a_use().to_item())
+    world.issue(second)
+    assert world.by_hand("1", "y", "y").remediated == 2
+    assert world.rules(second) == {("tcp", 22, 22, "10.9.0.0/16")}

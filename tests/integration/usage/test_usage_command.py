@@ -407,3 +407,28 @@ def test_a_new_occurrence_has_no_use_yet(world: UsageWorld) -> None:
     assert world.hammer("identify").exit_code == 0
     assert world.issue().status == "open"
     assert "use" not in world.item()
+
+
+def test_whom_a_change_cut_off_is_told_though_the_issue_stays_open(world: UsageWorld) -> None:
+    """A source was kept: the use that is read after the change is about the kept rule alone."""
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    world.ec2.authorize_security_group_ingress(**rule, CidrIp="8.8.4.4/32")
+    world.ec2.revoke_security_group_ingress(**rule, CidrIp="0.0.0.0/0")
+    assert world.hammer("identify").exit_code == 0
+    (left,) = world.usage().rules
+    assert left.cidr == "8.8.4.4/32"
+    world.put(refusals(world, WORKER))
+    world.usage()
+    assert f"{WORKER} on tcp/22, 3 times" in world.hammer("report").output
+
+
+def test_what_is_proposed_to_keep_has_room_beside_what_replaces_the_rule(world: UsageWorld) -> None:
+    section = world.config["secgrp_unrestricted_access"]
+    section |= {"remediation_sources": [f"10.{n}.0.0/16" for n in range(9)], "rules_per_security_group_quota": 9}
+    (world.folder / "config.json").write_text(json.dumps(world.config))
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    use = world.usage()
+    assert (use.keep, "would make 10 IPv4 rules" in use.keep_note) == ((), True)

@@ -1,0 +1,82 @@
+"""Flow logs are read after the ticket was filed: JIRA and Slack are told, once each, whatever fails on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from library.issues.use import Use, Verdict
+from tests.standins.server import Answer, Fault
+from tests.unit.issues.test_use import use
+from tests.worlds.reporting_world import World, reporting_world
+
+SAID = "Flow logs show by now who uses what is open in security group sg-1."
+
+
+def read(world: World, seen: Use) -> None:
+    world.table.update(world.issue(), {"use": seen.to_item()})
+
+
+def comments(world: World) -> list[str]:
+    [ticket] = world.jira.tickets.values()
+    return [str(comment) for comment in ticket.comments]
+
+
+def heard(world: World) -> int:
+    return sum("Who works through it" in message.shown for message in world.slack.messages)
+
+
+def test_who_works_is_told_once_when_it_is_known_and_again_only_when_more_is() -> None:
+    with reporting_world() as world:
+        world.found()
+        world.report()
+        reported = world.issue().timestamps.reported
+        read(world, use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1"))
+        assert world.report().told == {}
+        read(world, use(Verdict.NONE, rules=()))
+        assert world.report().told == {"flow logs show its use": 1}
+        assert "no source was seen" in comments(world)[0]
+        assert world.report().told == {}
+        read(world, use())
+        assert world.report().told == {"flow logs show its use": 1}
+        assert [SAID in comment for comment in comments(world)] == [True, True]
+        assert "9.9.9.7 worked through tcp/22" in comments(world)[1]
+        assert heard(world) == 2
+        world.passes(hours=1)
+        read(world, use(Verdict.TALKED))
+        assert world.report().told == {}
+        assert world.issue().timestamps.reported == reported
+
+
+def test_a_ticket_that_is_filed_with_it_gets_no_comment() -> None:
+    with reporting_world() as world:
+        world.found()
+        read(world, use())
+        world.report()
+        [ticket] = world.jira.tickets.values()
+        assert "2 sources worked" in str(ticket.fields["description"])
+        assert world.report().told == {}
+        assert (comments(world), heard(world)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault("POST /comment", Answer("", 502), times=9), id="JIRA"),
+        pytest.param(Fault("POST /comment", done=True), id="JIRA wrote it and its answer was lost"),
+        pytest.param(Fault("POST /chat.postMessage", Answer("", 500), times=9), id="Slack"),
+    ],
+)
+def test_a_channel_that_is_away_is_told_later_and_the_other_not_twice(fault: Fault) -> None:
+    with reporting_world() as world:
+        world.found()
+        world.report()
+        read(world, use())
+        server = world.jira if "comment" in fault.on else world.slack
+        server.faults.append(fault)
+        assert world.report().problems or fault.done
+        server.faults.clear()
+        world.passes(hours=1)
+        world.report()
+        world.report()
+        assert len(comments(world)) == 1
+        assert heard(world) == 1

@@ -1,0 +1,127 @@
+"""What a channel that reported a group before its flow logs were read is told of them later, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from library.documents.document import plain_text
+from library.issues.issue import Issue, Status
+from library.issues.use import Use, Verdict
+from library.network.ports import PortSet
+from reporting.group_text import alert
+from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of, use_told
+from reporting.use_text import known, known_alert
+from tests.unit.issues.test_use import use
+from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TOLD = state_after(issue(), closed=False)
+BOTH = Channels(True, True)
+WORKING, TALKED = use(), use(Verdict.TALKED)
+NONE = use(Verdict.NONE, rules=(), covered=Decimal(1))
+UNKNOWN = use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1")
+
+
+def told(seen: Use | None = None, occurrence: int = 1) -> Issue:
+    state = {**TOLD, **(use_told(replace(issue(), use=seen, occurrence=occurrence)) if seen else {})}
+    return issue(timestamps=REPORTED, jira_details={**state, "ticket": "SEC-1"}, slack_details=state)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "news"),
+    [
+        pytest.param(None, None, None, id="not read"),
+        pytest.param(None, UNKNOWN, None, id="nothing known yet"),
+        pytest.param(None, NONE, News.USE, id="nobody, and it was watched"),
+        pytest.param(None, WORKING, News.USE, id="a worker"),
+        pytest.param(UNKNOWN, WORKING, News.USE, id="the ticket said that it was unknown"),
+        pytest.param(NONE, TALKED, News.USE, id="somebody talks after nobody did"),
+        pytest.param(TALKED, WORKING, News.USE, id="it turns out to be work"),
+        pytest.param(NONE, NONE, None, id="said once: nobody"),
+        pytest.param(WORKING, WORKING, None, id="said once: a worker"),
+        pytest.param(WORKING, TALKED, None, id="less than was said"),
+        pytest.param(WORKING, NONE, None, id="nobody any more"),
+        pytest.param(WORKING, UNKNOWN, None, id="unknown again"),
+    ],
+)
+def test_what_flow_logs_show_later_is_told_once(before: Use | None, now: Use | None, news: News | None) -> None:
+    steps = plan([replace(told(before), use=now)], BOTH, OFF, NOW)
+    assert [(step.ticket, step.alert) for step in steps] == ([(news, news)] if news else [])
+
+
+def test_each_channel_is_told_what_it_was_not_told() -> None:
+    given = replace(told(), use=WORKING, slack_details={**TOLD, **use_told(replace(issue(), use=WORKING))})
+    [step] = plan([given], BOTH, OFF, NOW)
+    assert (step.ticket, step.alert) == (News.USE, None)
+    assert plan([replace(given, jira_details=state_of(step, News.USE, given.jira_details))], BOTH, OFF, NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "news"),
+    [
+        pytest.param(issue(use=WORKING), News.NEW, id="new: the ticket says it"),
+        pytest.param(replace(told(WORKING), occurrence=2, use=WORKING), News.FOUND_AGAIN, id="found again"),
+        pytest.param(replace(told(), use=WORKING, status=Status.RESOLVED), News.GONE, id="gone"),
+    ],
+)
+def test_other_news_comes_first(given: Issue, news: News) -> None:
+    [step] = plan([given], BOTH, OFF, NOW)
+    assert (step.ticket, step.alert) == (news, news)
+
+
+def test_in_a_new_occurrence_it_is_told_again() -> None:
+    given = replace(told(WORKING, occurrence=1), occurrence=2, use=WORKING)
+    state = {**state_after(given, closed=False), "use_told": given.jira_details["use_told"]}
+    [step] = plan([replace(given, jira_details={**state, "ticket": "SEC-1"}, slack_details=state)], BOTH, OFF, NOW)
+    assert (step.ticket, step.alert) == (News.USE, News.USE)
+
+
+@pytest.mark.parametrize("damaged", ["yes", {}, {"occurrence": None}, {"occurrence": 1, "verdict": ["none"]}, 7, None])
+def test_a_damaged_memory_means_that_it_is_told(damaged: object) -> None:
+    given = replace(told(), use=WORKING)
+    given = replace(given, jira_details={**given.jira_details, "use_told": damaged})
+    assert [step.ticket for step in plan([given], Channels(True, False), OFF, NOW)] == [News.USE]
+
+
+def test_it_is_no_report_of_what_is_open_and_takes_no_notice_back() -> None:
+    [step] = plan([replace(told(), use=WORKING)], BOTH, OFF, NOW)
+    assert (step.report, step.told, step.notice, step.withdraws_notice) == (False, False, False, False)
+
+
+def test_what_the_texts_say() -> None:
+    given = replace(told(), use=use(keep=("9.9.9.7/32", "9.9.9.8/32")))
+    text = plain_text(known(given, "on 2026-12-13 00:00 UTC or soon after"))
+    assert "Flow logs show by now who uses what is open in security group sg-1." in text
+    assert "2 sources worked, last yesterday 18:02" in text
+    assert "Hammer will close it on 2026-12-13 00:00 UTC or soon after." in text
+    command = (
+        "hammer remediate --include-not-due --account 1 --region eu-west-1 --group sg-1 --keep 9.9.9.7/32,9.9.9.8/32"
+    )
+    assert command in text
+    message = known_alert(given, "")
+    assert "2 sources worked" in message.text
+    assert any("9.9.9.7 worked through tcp/22" in line for line in message.details)
+    assert command in message.details[-1]
+
+
+def test_a_reminder_names_it_too() -> None:
+    given = replace(told(WORKING), use=WORKING)
+    message = alert(given, PortSet.parse([22]), NOW + timedelta(days=1), is_reminder=True)
+    assert any("2 sources worked" in line for line in message.details)
+
+
+def test_when_it_closes_at_the_latest_is_in_it() -> None:
+    waiting = Remediation(
+        frozenset({"1"}),
+        frozenset({"open_completely"}),
+        timedelta(days=21),
+        "replace_rule",
+        wait_in_use=timedelta(days=7),
+    )
+    [step] = plan([replace(told(), use=WORKING)], BOTH, waiting, NOW)
+    assert isinstance(step, Step)
+    assert (step.ticket, step.closes_at) == (News.USE, step.closes_last)

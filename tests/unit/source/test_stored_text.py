@@ -1,0 +1,109 @@
+"""What an issue keeps of its source, in a Slack thread and in the HTML report; and what a damaged map says: nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hammer.formats.report.view import view
+from library.issues.flapping import PastOccurrence
+from library.issues.issue import Issue
+from library.network.ports import PortSet
+from library.source.stored import diff_lines, source_lines
+from reporting.group_text import alert
+from tests.builders.issues import an_issue
+from tests.builders.listings import a_listed_issue
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+DIFF = '--- a/main.tf\n+++ b/main.tf\n@@ -1 +1 @@\n-\tcidr = "0.0.0.0/0"\r\n+\tcidr = "10.0.0.0/8"\r\n'
+RULE = {
+    "protocol": "tcp",
+    "from_port": 22,
+    "to_port": 22,
+    "cidr": "0.0.0.0/0",
+    "kind": "terraform",
+    "where": "main.tf:7",
+    "edit": "patch",
+    "note": "",
+}
+SOURCE: dict[str, Any] = {
+    "made_by": "terraform main.tf:3",
+    "group": {"kind": "terraform", "where": "main.tf:3", "confidence": "exact"},
+    "rules": [RULE],
+    "diff": DIFF,
+    "returns": "at the next apply",
+}
+
+
+def issue(**source: Any) -> Issue:
+    past = PastOccurrence(
+        NOW - timedelta(days=9),
+        NOW - timedelta(days=2),
+        remediated=NOW - timedelta(days=3),
+        source="terraform main.tf:3",
+    )
+    return replace(an_issue(), source=SOURCE | source, history=(past,))
+
+
+def thread(given: Issue) -> str:
+    return "\n".join(alert(given, PortSet.parse([22]), None, is_reminder=False).details)
+
+
+def test_slack_says_where_it_is_defined_whether_it_comes_back_and_the_dispute() -> None:
+    said = thread(issue())
+    assert "The group: terraform, main.tf:3 (exact)." in said
+    assert "port 22 from 0.0.0.0/0: terraform, main.tf:7; patch." in said
+    assert "What is closed in EC2 alone comes back: at the next apply." in said
+    assert "In dispute: terraform main.tf:3 opened this group again once after Hammer had closed it" in said
+
+
+def test_a_thread_has_room_for_a_few_rules_only() -> None:
+    lines = thread(issue(rules=[RULE | {"where": f"{'x' * 900}.tf:{n}"} for n in range(20)])).splitlines()
+    places = [line for line in lines if "terraform, xxx" in line]
+    assert len(places) == 4
+    assert max(map(len, lines)) < 600
+    assert any("16 more rules have a place." in line for line in lines)
+    assert any("comes back: at the next apply" in line for line in lines)
+
+
+def test_no_text_of_a_template_is_markup_in_slack() -> None:
+    said = thread(issue(group={"kind": "cloudformation", "where": "<!channel> *x*", "confidence": "exact"}))
+    assert "<!channel>" not in said
+
+
+def test_the_report_shows_the_same_with_the_diff() -> None:
+    given = issue()
+    shown = view(
+        replace(
+            a_listed_issue(), source_lines=source_lines(given), source_diff=diff_lines(given), dispute="In dispute: x"
+        ),
+        1,
+        NOW,
+    )
+    facts = dict(shown.facts)
+    assert facts["In dispute"] == "x"
+    assert facts["Defined"].endswith("What is closed in EC2 alone comes back: at the next apply.")
+    assert shown.diff.splitlines()[3:] == ['-\tcidr = "0.0.0.0/0"', '+\tcidr = "10.0.0.0/8"']
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"group": "yes"},
+        {"rules": [7]},
+        {"rules": 7},
+        {"rules": [RULE | {"from_port": "x"}]},
+        {"rules": [{"kind": "terraform", "from_port": 1}]},
+    ],
+)
+def test_a_damaged_map_says_nothing(damage: dict[str, Any]) -> None:
+    assert source_lines(issue(**damage)) == ()
+    assert "comes back" not in thread(issue(**damage))
+
+
+@pytest.mark.parametrize("diff", [None, 7, "", ["-x"]])
+def test_a_damaged_diff_is_none(diff: object) -> None:
+    assert diff_lines(issue(diff=diff)) == ()
