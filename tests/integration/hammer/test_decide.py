@@ -15,7 +15,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hammer import decide, exemptions, status
+from library.aws.decisions import Decisions
 from library.aws.lock import Lock
+from library.config.decisions import limits_of
+from library.issues.decision_record import DecisionKind, RestoreRequest, Via
+from library.issues.decisions import Request, Rights, seen_now
 from library.issues.issue import Issue
 from library.issues.told_exposures import ToldExposures, exposure_texts
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
@@ -211,6 +215,45 @@ def test_a_restore_that_was_interrupted_after_the_decision_is_carried_out(
     decided(here, "restore", group)
     assert here.described(group) == before
     assert results(here.stored(group))[0] == ("restore", "jane", "cli", "done")
+
+
+def test_a_restore_that_another_process_carries_out_is_not_called_refused(here: World) -> None:
+    """Somebody decides in Slack; while the service restores the group, somebody else decides the same here."""
+    section(here, allow_restore=["jane", "bob"])
+    group = an_issue(here)
+    here.batch()
+    issue, decisions = here.stored(group), Decisions(here.table, lambda: here.clock)
+    request = Request(
+        kind=DecisionKind.RESTORE,
+        by="bob",
+        via=Via.SLACK,
+        at=here.clock,
+        seen=seen_now(issue),
+        rights=Rights(restores=True),
+        key="a press",
+    )
+    assert decisions.carry_out(MAIN, group, request, limits_of(here.config, MAIN)) is not None
+    lock = Lock(here.sessions.client("dynamodb"), TABLE, MAIN, "hammer listen", lambda: datetime.now(UTC))
+    lock.acquire()
+    refused = decided(here, "restore", group)
+    assert (refused.exit_code, "bob at" in refused.output) == (1, True)
+    waiting = here.stored(group).decided.restore
+    assert waiting is not None
+    assert waiting.decision.by == "bob"
+    # Nor does somebody whose own decision is carried out by another process say that it was not.
+    begun = decisions.begin_restore(here.stored(group))
+    assert begun is not None
+    assert begun.decided.restore == replace(waiting, begun=True)
+    assert decisions.finish_restore(issue_with(begun, waiting), "another run was changing groups") is None
+    lock.release()
+    assert decided(here, "restore", group).exit_code == 1  # bob's is done by now
+    assert [(by, result) for kind, by, _, result in results(here.stored(group)) if result == "done"] == [
+        ("bob", "done")
+    ]
+
+
+def issue_with(issue: Issue, restore: RestoreRequest) -> Issue:
+    return replace(issue, decided=replace(issue.decided, restore=restore))
 
 
 @pytest.mark.parametrize(
