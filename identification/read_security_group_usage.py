@@ -17,6 +17,7 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import USAGE_LOCK_ID, Lock, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_decided_exemptions
 from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.use import use_summary
@@ -66,6 +67,7 @@ def command(
     table = IssueTable(dynamodb, section.table_name)
     accounts = [each for each in configuration.scanned_accounts() if not account or each in account]
     refuse_unknown_groups(group, accounts, table)
+    configuration = with_decided_exemptions(configuration, table, accounts)
     selection = Selection.of(account, region, group)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, USAGE_LOCK_ID)
     records = JobRecords(table.items, aws.main_account_id)

@@ -167,7 +167,7 @@ class ListeningWorld:
             patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),
             patch.object(listen_for_decisions, "_now", lambda: self.world.clock),
-            patch.object(listen_for_decisions.subprocess, "run", self._run),
+            patch("reporting.listen_for_decisions.subprocess.run", self._run),
         ):
             service = Service(config, str(self.folder), kept_sessions(), self.secrets(), self._secret())
             thread = threading.Thread(target=run, daemon=True)

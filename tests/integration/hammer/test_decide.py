@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from typer.testing import CliRunner, Result
 
-from hammer import decide, exemptions, status
+from hammer import check_config, decide, exemptions, scan, source, status
 from library.aws.decisions import Decisions
+from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock
 from library.config.decisions import limits_of
 from library.issues.decision_record import DecisionKind, RestoreRequest, Via
@@ -385,3 +387,75 @@ def test_status_warns_of_an_exemption_that_ends_soon(here: World) -> None:
     said = run(status, "--config", str(here.folder)).stdout
     until: date = here.clock.date() + timedelta(days=7)
     assert f"the exemption of {group} in {MAIN} ends on {until}: {REASON} (jane)" in said
+
+
+def exempt(here: World, **decisions: Any) -> str:
+    """A group that somebody exempted for three days."""
+    section(here, enabled=True, **decisions)
+    group = an_issue(here)
+    assert decided(here, "exempt", group, "--days", "3", "--reason", REASON).exit_code == 0
+    return group
+
+
+def judged(here: World) -> tuple[dict[str, bool], str]:
+    """What `hammer scan` says of each group in the main account: whether it is exempt; and its notes."""
+    place = ("--account", MAIN, "--region", REGION)
+    found = run(scan, "--config", str(here.folder), "--format", "json", *place)
+    return {one["group_id"]: one["whitelisted"] for one in json.loads(found.stdout)["issues"]}, found.stderr
+
+
+def test_scan_counts_what_people_exempted(here: World) -> None:
+    group, other = exempt(here), an_issue(here)
+    assert judged(here) == ({group: True, other: False}, "")
+
+
+def test_scan_says_that_it_could_not_read_what_people_exempted(here: World) -> None:
+    group = exempt(here)
+    here.table.items.update(MAIN, f"exemption#{group}#000001", {"until": "soon"})
+    found, said = judged(here)
+    assert found == {group: False}
+    assert "hammer: note: what people decided to exempt is not known, and counts as not exempt here" in said
+
+
+def test_scan_needs_no_table(here: World) -> None:
+    group = exempt(here)
+    here.sessions.client("dynamodb").delete_table(TableName=TABLE)
+    assert judged(here) == ({group: False}, "")
+
+
+def test_source_leaves_out_what_people_exempted(here: World) -> None:
+    group = exempt(here)
+    here.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[RDP])
+    place = ("--account", MAIN, "--region", REGION, "--group", group)
+    found = run(source, "--config", str(here.folder), *place)
+    assert [line for line in found.output.splitlines() if line.startswith("tcp/")] == [
+        "tcp/3389 from 8.8.8.0/24: unknown"
+    ]
+
+
+def test_check_config_names_what_people_exempted(here: World) -> None:
+    group = exempt(here)
+    checked = run(check_config, "--config", str(here.folder))
+    assert checked.exit_code == 0
+    assert "0; 1 that people decided" in checked.output
+    until = here.clock.date() + timedelta(days=3)
+    assert f"warning: decision: the exemption of {group} in {MAIN} ends on {until}: {REASON}" in checked.output
+
+
+def test_check_config_needs_no_table_and_no_answer(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    exempt(here)
+    here.sessions.client("dynamodb").delete_table(TableName=TABLE)
+    checked = run(check_config, "--config", str(here.folder))
+    assert (checked.exit_code, "note:" in checked.output) == (0, False)
+    monkeypatch.setattr(IssueTable, "decided_exemptions", lambda *_: (_ for _ in ()).throw(NoCredentialsError))
+    checked = run(check_config, "--config", str(here.folder))
+    assert checked.exit_code == 0
+    assert "note: what people decided to exempt is not known" in checked.output
+
+
+def test_status_does_not_go_on_about_what_is_over(here: World) -> None:
+    """Somebody takes an exemption out of the file that is over; of the table's nobody has to."""
+    group = exempt(here)
+    here.table.items.update(MAIN, f"exemption#{group}#000001", {"until": "2020-01-01"})
+    assert "expired" not in run(status, "--config", str(here.folder)).output
+    assert "expired" not in run(check_config, "--config", str(here.folder)).output

@@ -178,7 +178,12 @@ def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypat
             handled.set()
 
     monkeypatch.setattr(Inbox, "handle", noted)
-    here.restores = lambda _: (begun.set(), may_end.wait(60))
+
+    def restore(_: Issue) -> None:
+        begun.set()
+        may_end.wait(60)
+
+    here.restores = restore
     with here.listening() as service:
         here.world.slack.socket.envelope(here.press(message, "hammer_restore", BOB))
         assert begun.wait(20)
