@@ -12,7 +12,12 @@ from typing import Any
 
 import typer
 
+from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import IssueTable
+from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
+from library.config.decided_exemptions import with_readable_exemptions
+from library.config.loader import with_organization
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
 from library.documents.text import printable
 from library.jobs.command_line import ConfigOption, Exit, application, aws_regions, run
@@ -38,11 +43,26 @@ def check_config(config_place: str) -> int:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return Exit.WRONG
-    today = datetime.now(UTC).date()
+    today, note = datetime.now(UTC).date(), ""
+    if config.decisions.enabled:
+        config, note = _with_decided(config)
     print(f"{config_place} is valid.\n\n{summary(config, today)}")
     for warning in warnings(config, today):
         print(f"\nwarning: {warning}")
+    if note:
+        print(f"\nnote: {printable(note)}")
     return Exit.DONE
+
+
+def _with_decided(config: Configuration) -> tuple[Configuration, str]:
+    """The configuration with the exemptions that people decided, and why these are not known; empty: they are."""
+    aws = config.aws
+    sessions = Sessions(aws.main_account_id, aws.region, role_name="")
+    try:
+        table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+        return with_readable_exemptions(with_organization(config, sessions), table)
+    except AWS_ERRORS as error:
+        return config, f"what people decided to exempt is not known: {explain(error)}"
 
 
 def summary(config: Configuration, today: date) -> str:
@@ -166,7 +186,8 @@ def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:
         ends = "expired" if exemption in reviewed.expired else "ends"
         reason = f": {printable(exemption.why)}" if exemption.why and ends == "ends" else ""
         group = printable(exemption.group)
-        yield f"whitelist: the exemption of {group} in {account} {ends} on {exemption.expires}{reason}"
+        source = "decision" if exemption.decided else "whitelist"
+        yield f"{source}: the exemption of {group} in {account} {ends} on {exemption.expires}{reason}"
     for exemptions, what in (
         (reviewed.endless, "never expire"),
         (reviewed.unmatched, "name no group that the table knows"),
@@ -257,8 +278,11 @@ def _accounts(config: Configuration, accounts: Iterable[str]) -> str:
 
 def _exemptions(config: Configuration, today: date) -> str:
     every = [entry for listed in config.whitelist.secgrp_unrestricted_access.values() for entry in listed]
-    expired = sum(not exemption.counts_on(today) for exemption in every)
-    return f"{len(every)}, {expired} of them expired" if expired else str(len(every))
+    listed = [exemption for exemption in every if not exemption.decided]
+    expired = sum(not exemption.counts_on(today) for exemption in listed)
+    decided = len({exemption.decided for exemption in every if exemption.decided and exemption.counts_on(today)})
+    text = f"{len(listed)}, {expired} of them expired" if expired else str(len(listed))
+    return f"{text}; {decided} that people decided" if decided else text
 
 
 def ports_text(ports: PortSet) -> str:

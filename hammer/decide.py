@@ -91,8 +91,8 @@ def command(
     table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     issue = _issue(table, account_id, named[1], named[2])
     if decided is DecisionKind.RESTORE and issue.decided.restore:
-        # The process that was to carry it out died.
-        issue = _restore(config, table, Outcome(issue, issue.decided.restore.decision, pending=True)).issue
+        # The process that was to carry it out died, or is about it.
+        issue = _restore(config, table, Outcome(issue, issue.decided.restore.decision, pending=True), own=False).issue
     who = run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"])
     request = Request(
         kind=decided,
@@ -180,16 +180,18 @@ def _issue(table: IssueTable, account_id: str, region: Sequence[str], group: Seq
     return issue
 
 
-def _restore(config: str | None, table: IssueTable, outcome: Outcome) -> Outcome:
-    """Carry out the restore that was decided."""
+def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bool = True) -> Outcome:
+    """Carry out the restore that was decided, by this call (`own`) or before."""
     from remediation import restore_security_groups
 
     issue = outcome.issue
     try:
         restore_security_groups.carry_out_decided(config, issue.account_id, issue.details.region, issue.issue_id)
     except typer.Exit:
-        # Another run changes groups now, and its line says so. Whoever decided is here, and can decide again.
-        Decisions(table, _now).finish_restore(issue, "another run was changing groups")
+        # Another run changes groups now, and its line says so. Whoever decided is here, and can decide again; unless
+        # that run is the one which carries it out.
+        if own:
+            Decisions(table, _now).finish_restore(issue, "another run was changing groups")
     fresh = table.get(issue.account_id, issue.issue_id) or issue
     if fresh.decided.restore is not None:
         return Outcome(fresh, outcome.decision, pending=True)

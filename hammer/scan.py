@@ -108,6 +108,8 @@ def command(
         seen = scan(plan, group or (), now, advance)
     listing = replace(seen, issues=chosen(seen.issues, take, sort))
     write(listing, output_format, output, lambda: plan.sessions.client("s3"))
+    if plan.note:
+        print(f"hammer: note: {printable(plan.note)}", file=sys.stderr)
     for row in (*listing.failed, *listing.unjudged):
         print(f"hammer: {row.account_id} {row.region}: {printable(row.reason)}", file=sys.stderr)
     raise typer.Exit(exit_code(listing, fail_on))

@@ -30,8 +30,10 @@ from hammer.listing.issue import (
 from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, scan_region
 from library.aws.ec2 import enabled_regions, security_group_pages
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions, sdk_session
 from library.config import DEFAULT_RESTRICTED_PORTS, Configuration, load_configuration
+from library.config.decided_exemptions import with_readable_exemptions
 from library.config.loader import with_organization
 from library.jobs.command_line import NotThereError, accounts_named, refuse_unknown_regions
 from library.network.addresses import AddressSet
@@ -49,6 +51,7 @@ class ScanPlan:
         targets: accounts and regions.
         asked_for: whether the regions were named by the caller, so that one that is off is a failure.
         config: the configuration; None: there is none.
+        note: what is not known of exemptions, on one line; empty: everything is known.
     """
 
     sessions: Sessions
@@ -57,6 +60,7 @@ class ScanPlan:
     targets: Sequence[tuple[str, str]]
     asked_for: bool
     config: Configuration | None = None
+    note: str = ""
 
 
 def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
@@ -105,6 +109,9 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
     config = with_organization(config, sessions)
     scanned = config.scanned_accounts()
     accounts = accounts_named(accounts, scanned)
+    # A deployment's table may have exemptions that people decided.
+    table = IssueTable(sessions.client("dynamodb"), section.table_name)
+    config, note = with_readable_exemptions(config, table, dict.fromkeys(accounts or scanned))
     # Only where it is needed: another call.
     enabled = lru_cache(lambda: enabled_regions(sessions.client("ec2")))
     return ScanPlan(
@@ -118,6 +125,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
         ],
         asked_for=bool(regions),
         config=config,
+        note=note,
     )
 
 

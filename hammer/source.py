@@ -19,6 +19,7 @@ from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
+from library.config.decided_exemptions import with_readable_exemptions
 from library.config.loader import with_organization
 from library.documents.text import printable
 from library.jobs.command_line import (
@@ -82,6 +83,10 @@ def command(
     except GrammarMissingError as error:
         raise WrongUsageError(str(error)) from error
     account, region = _where(sessions, configuration, account, region, group)
+    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    configuration, note = with_readable_exemptions(configuration, table, [account])
+    if note:
+        print(f"hammer: note: {printable(note)}", file=sys.stderr)
     described, evaluation = _judged(sessions, configuration, account, region, group)
     client = sessions.client("ec2", account, region)
     report = locate(

@@ -67,7 +67,6 @@ def command(
     table = IssueTable(dynamodb, section.table_name)
     accounts = [each for each in configuration.scanned_accounts() if not account or each in account]
     refuse_unknown_groups(group, accounts, table)
-    # What a person exempted stays, too.
     configuration = with_decided_exemptions(configuration, table, accounts)
     selection = Selection.of(account, region, group)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, USAGE_LOCK_ID)

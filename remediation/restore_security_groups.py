@@ -190,11 +190,13 @@ def restore_decided(
     context: RemediationContext, config: Configuration, target: RestoreTarget, prompt: Prompt
 ) -> list[str]:
     """The same with the lock held. Returns what could not be done, one line each."""
+    decisions = Decisions(context.table, context.now)
     issue = context.table.get(target.account_id, target.group_id)
+    issue = decisions.begin_restore(issue) if issue else None
     request = issue.decided.restore if issue else None
     if issue is None or request is None:
         return []
-    decisions, by = Decisions(context.table, context.now), request.decision.by
+    by = request.decision.by
     flag = RemediationDetails.of(issue.remediation_details).restored
     if flag and flag.get("by") == by and str(flag.get("at")) >= (format_time(request.decision.at) or ""):
         # The process that carried it out ended before it could record that; what is incomplete is begun anew.

@@ -180,7 +180,8 @@ class Inbox:
         connect: makes a connection to Slack; `True`: one that does not wait long for an answer.
         slack: makes Slack of a connection.
         jira: makes JIRA of a configuration; None: it is off.
-        restore: carries out the restore that is decided in an issue, if it can be now.
+        restore: begins to carry out the restore that is decided in an issue, and calls something after it. People are
+            told by then. It returns at once.
         now: the clock, in UTC.
     """
 
@@ -189,7 +190,7 @@ class Inbox:
     connect: Callable[[bool], SlackConnection]
     slack: Callable[[SlackConnection], SlackClient]
     jira: Callable[[Configuration], JiraClient | None]
-    restore: Callable[[Issue], None]
+    restore: Callable[[Issue, Callable[[], None]], None]
     now: Callable[[], datetime]
 
     def handle(self, press: Press) -> None:
@@ -255,7 +256,13 @@ class Inbox:
         """Do what follows from a decision: a restore, the ticket's comment, the messages."""
         issue = outcome.issue
         if outcome.pending:
-            self.restore(issue)
+            # What messages say is that it was done, so they wait until it was.
+            self.restore(issue, lambda: self.show(issue, place, config))
+        else:
+            self.show(issue, place, config)
+
+    def show(self, issue: Issue, place: tuple[str, str], config: Configuration) -> None:
+        """Write the ticket's comment and the messages."""
         try:
             # The message that was pressed may be one of which nobody could record that it was sent.
             if all(place):

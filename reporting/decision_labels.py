@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LABEL = re.compile(r"hammer-(?:(close-now)|(not-mine)|exempt-(\d{1,5})d)")
+_LABEL = re.compile(r"hammer-(?:(close-now)|(not-mine)|exempt-([0-9]{1,200})d)")
 _MENTION = re.compile(r"\[~(?:accountid:)?([^\]\s]+)\]")
 _ONE_BY_ONE = 50
 """Up to as many tickets are read one by one; of more the labels are searched for first, in one request for each 50."""

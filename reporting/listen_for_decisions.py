@@ -36,6 +36,7 @@ from library.aws.secrets import SecretError, SecretReader
 from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError
 from library.config.loader import with_organization
+from library.documents.text import printable
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import ConfigOption, Exit, WrongUsageError, application, read_configuration, run
 from library.jobs.host_logs import host_logging, logs_client
@@ -120,15 +121,18 @@ class Service:
     _records: ListenerRecords = field(init=False)
     _inbox: Inbox = field(init=False)
     _workers: ThreadPoolExecutor = field(init=False)
+    _restorer: ThreadPoolExecutor = field(init=False)
     _reloaded: datetime = field(init=False)
     _waiting: dict[tuple[str, str], None] = field(default_factory=dict)
-    _restoring: threading.Lock = field(default_factory=threading.Lock)
+    _retrying: Future[None] | None = None
     _begun: set[Future[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._table = IssueTable(self.sessions.client("dynamodb"), self.config.secgrp_unrestricted_access.table_name)
         self._records = ListenerRecords(self._table.items, self.config.aws.main_account_id, _now)
         self._workers = ThreadPoolExecutor(_WORKERS)
+        # A restore may take as long as EC2 and another run of remediation let it: nobody else's press waits for it.
+        self._restorer = ThreadPoolExecutor(1)
         self._reloaded = _now()
         self._inbox = Inbox(
             config=self._fresh_config,
@@ -138,7 +142,7 @@ class Service:
             ),
             slack=SlackClient,
             jira=lambda config: open_jira(config, self.secrets, time.sleep),
-            restore=self._restore,
+            restore=self._restore_then,
             now=_now,
         )
 
@@ -160,9 +164,9 @@ class Service:
             tick=self._tick,
             stopping=self.stopping,
         )
-        with _stopped_by_signals(self.stopping), self._workers:
+        with _stopped_by_signals(self.stopping), self._restorer, self._workers:
             notify_systemd("READY=1")
-            self._begin(self._catch_up)
+            self._begin(self._workers, self._catch_up)
             try:
                 listening.run()
             finally:
@@ -175,11 +179,12 @@ class Service:
                 each.result()
                 self._begun.discard(each)
 
-    def _begin(self, work: Callable[..., None], *arguments: object) -> None:
+    def _begin(self, workers: ThreadPoolExecutor, work: Callable[..., None], *arguments: object) -> Future[None]:
         """Have a worker do something."""
-        begun = self._workers.submit(work, *arguments)
+        begun = workers.submit(work, *arguments)
         self._begun.add(begun)
         begun.add_done_callback(self._begun.discard)
+        return begun
 
     def note(self, problem: str) -> None:
         """Record why the service is not connected."""
@@ -196,7 +201,7 @@ class Service:
     def _acknowledged(self, kind: str, payload: Mapping[str, Any]) -> None:
         press = read_press(payload, self._app_id) if kind == "interactive" else None
         if press is not None:
-            self._begin(self._handle, press)
+            self._begin(self._workers, self._handle, press)
 
     def _handle(self, press: Press) -> None:
         try:
@@ -229,7 +234,8 @@ class Service:
         if _now() - self._reloaded < _RELOAD_EVERY:
             return
         self._reloaded = _now()
-        self._begin(self._restore_waiting)
+        if self._waiting and (self._retrying is None or self._retrying.done()):
+            self._retrying = self._begin(self._restorer, self._restore_waiting)
         if reason := why_not_listening(self._fresh_config()):
             raise WrongUsageError(reason)
 
@@ -251,44 +257,59 @@ class Service:
             for account_id in self.config.scanned_accounts():
                 for issue in self._table.with_status(account_id, *Status, unreadable=lambda _: None):
                     if issue.decided.restore:
-                        self._restore(issue)
-                    if issue.decided.outbox:
+                        self._restore_then(issue, lambda: None)
+                    elif issue.decided.outbox:
                         news.tell(issue)
                 news.tell_all(account_id)
         except Exception:  # noqa: BLE001 - it goes on listening; the next reporting run does it
             _log.exception("what an earlier process left is not done yet")
 
-    def _restore(self, issue: Issue) -> None:
-        """Carry out the restore that is decided in an issue, in a process of its own, with the lock of remediation."""
-        key = (issue.account_id, issue.issue_id)
-        self._waiting[key] = None
-        with self._restoring:
-            module = ("-m", "remediation.restore_security_groups", "--decided")
-            group = ("--account", issue.account_id, "--region", issue.details.region, "--group", issue.issue_id)
-            place = ("--config", self.place) if self.place else ()
-            done = subprocess.run(
-                [sys.executable, *module, *place, *group],
-                check=False,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                timeout=_RESTORE_TIMEOUT_S,
-            )
-            _log.info("restore of %s ended with %d", issue.place, done.returncode)
-        fresh = self._table.get(*key)
-        if fresh is None or fresh.decided.restore is None:
-            self._waiting.pop(key, None)
+    def _restore_then(self, issue: Issue, then: Callable[[], None]) -> None:
+        """Have the restore that is decided in an issue carried out, and `then` something after it."""
+        self._waiting[issue.account_id, issue.issue_id] = None
+        self._begin(self._restorer, self._restored, issue, then)
+
+    def _restored(self, issue: Issue, then: Callable[[], None]) -> None:
+        """Carry out a restore, tell people how it ended, and do what follows."""
+        try:
+            self._restore_and_tell(issue.account_id, issue.issue_id)
+            then()
+        except Exception:  # noqa: BLE001 - it is tried again in a minute
+            _log.exception("%s: a restore that was decided is not carried out yet", issue.place)
 
     def _restore_waiting(self) -> None:
         """Try the restores again that another run of remediation kept from being carried out."""
         for account_id, group_id in list(self._waiting):
             try:
-                issue = self._table.get(account_id, group_id)
-                if issue is None or issue.decided.restore is None:
-                    self._waiting.pop((account_id, group_id), None)
-                    continue
-                self._restore(issue)
-                self._inbox.news(self.config).tell(self._table.get(account_id, group_id) or issue)
+                self._restore_and_tell(account_id, group_id)
             except Exception:  # noqa: BLE001 - it is tried again in a minute
-                _log.exception("a restore that was decided is not carried out yet")
+                _log.exception("%s in %s: a restore that was decided is not carried out yet", group_id, account_id)
+
+    def _restore_and_tell(self, account_id: str, group_id: str) -> None:
+        """Carry out the restore that is decided in an issue, if there is one, and show it only after it was done."""
+        issue = self._table.get(account_id, group_id)
+        if issue is not None and issue.decided.restore is not None:
+            if self.stopping.is_set():
+                return  # the process that comes next does it
+            self._restore(issue)
+            issue = self._table.get(account_id, group_id)
+        if issue is None or issue.decided.restore is None:
+            self._waiting.pop((account_id, group_id), None)
+        for problem in self._inbox.news(self.config).tell(issue) if issue else ():
+            _log.warning("%s", printable(problem))
+
+    def _restore(self, issue: Issue) -> None:
+        """Run the restore that is decided in an issue in a process of its own, with the lock of remediation."""
+        module = ("-m", "remediation.restore_security_groups", "--decided")
+        group = ("--account", issue.account_id, "--region", issue.details.region, "--group", issue.issue_id)
+        place = ("--config", self.place) if self.place else ()
+        done = subprocess.run(
+            [sys.executable, *module, *place, *group],
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=_RESTORE_TIMEOUT_S,
+        )
+        _log.info("restore of %s ended with %d", issue.place, done.returncode)
 
 
 def _now() -> datetime:

@@ -125,6 +125,32 @@ class Decisions:
             exemption=ruling.exemption,
         )
 
+    def begin_restore(self, issue: Issue) -> Issue | None:
+        """Record that this process, which holds the lock of remediation, carries out the restore that was decided.
+
+        From then on nobody who only waits for the lock says that it was not carried out.
+
+        Returns:
+            The issue after that; None: the request is gone by now.
+        """
+        request = issue.decided.restore
+        for _ in range(_ATTEMPTS):
+            if request is None or issue.decided.restore != request:
+                return None
+            if request.begun:
+                return issue
+            state = replace(issue.decided, restore=replace(request, begun=True))
+            try:
+                self._table.decide(issue, state)
+            except ConflictError:
+                fresh = self._table.get(issue.account_id, issue.issue_id)
+                if fresh is None:
+                    return None
+                issue = fresh
+            else:
+                return _with(issue, state)
+        raise ConflictError(f"{issue.place} kept changing while its restore was begun")
+
     def finish_restore(self, issue: Issue, problem: str) -> Outcome | None:
         """Record that the restore that was decided is over.
 
@@ -163,7 +189,7 @@ class Decisions:
             issue = self._table.get(exemption.account_id, exemption.group_id)
             if issue is None:
                 return None
-            state = replace(ended(issue, exemption, by, now, reason), exempted="")
+            state = ended(issue, exemption, by, now, reason)
             over = replace(exemption, ended=f"{by} at {now.isoformat()}")
             try:
                 self._table.decide(issue, state, over.to_item())

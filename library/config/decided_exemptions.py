@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from library.aws.decisions import with_decided
+from botocore.exceptions import ClientError
+
+from library.aws.decisions import UnreadableExemptionError, with_decided
+from library.aws.failures import AWS_ERRORS, explain
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -37,3 +40,26 @@ def with_decided_exemptions(
             listed[account_id] = with_decided(listed.get(account_id, ()), decided)
     whitelist = config.whitelist.model_copy(update={"secgrp_unrestricted_access": listed})
     return config.model_copy(update={"whitelist": whitelist})
+
+
+def with_readable_exemptions(
+    config: Configuration, table: IssueTable, accounts: Iterable[str] | None = None
+) -> tuple[Configuration, str]:
+    """The same for a command that also works without the table: where it cannot be read, it says so, and goes on.
+
+    Args:
+        config: as `with_decided_exemptions` takes it.
+        table: the issue table. Where there is none, nothing was decided.
+        accounts: as `with_decided_exemptions` takes them.
+
+    Returns:
+        The configuration, and one line that says that the exemptions of the table are unknown, and why; empty: they are
+        known.
+    """
+    try:
+        return with_decided_exemptions(config, table, accounts), ""
+    except (UnreadableExemptionError, *AWS_ERRORS) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return config, ""
+        reason = explain(error)
+    return config, f"what people decided to exempt is not known, and counts as not exempt here: {reason}"

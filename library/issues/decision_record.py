@@ -12,11 +12,11 @@ What an exemption exempts is an item of its own (`DecidedExemption`), written in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from library.issues.times import format_time, parse_time
 from library.network.addresses import AddressSet, parse_network
@@ -33,6 +33,7 @@ TEXT_LIMIT = 500
 
 EXEMPTION_PREFIX = "exemption#"
 _OUTBOX_KEPT = 50
+_EXEMPTED_KEPT = 20
 _KEYS_KEPT = 100
 _TCP = IntervalSet(((0, UDP - 1),))
 _DONE = "done"
@@ -171,6 +172,46 @@ class CloseNow:
 
 
 @dataclass(frozen=True, slots=True)
+class Exempted:
+    """That a decision exempted an issue as it was then, and nobody ended that.
+
+    Attributes:
+        number: of the exemption (`DecidedExemption.number`).
+        occurrence: of the issue, when it was exempted.
+        digest: of what the issue exposed (`library.issues.decisions.digest`).
+        until: the first day, in UTC, on which it no longer counts.
+        at: when it was decided, in UTC.
+    """
+
+    number: int
+    occurrence: int
+    digest: str
+    until: date
+    by: str
+    at: datetime
+
+    def to_item(self) -> dict[str, Any]:
+        """An entry of `exempted` in `decision_state`."""
+        return {
+            "number": self.number,
+            "occurrence": self.occurrence,
+            "digest": self.digest,
+            "until": self.until.isoformat(),
+            "by": self.by,
+            "at": format_time(self.at),
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Exempted:
+        """Read an entry. Raises KeyError, TypeError or ValueError on what is none."""
+        at = parse_time(item["at"])
+        if at is None:
+            raise ValueError("an exemption has no time")
+        until = date.fromisoformat(item["until"])
+        return cls(int(item["number"]), int(item["occurrence"]), str(item["digest"]), until, str(item["by"]), at)
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreRequest:
     """A restore that somebody decided and that is not known to be over.
 
@@ -178,20 +219,24 @@ class RestoreRequest:
         decision: the decision, as it will be listed.
         change: which change of the group it takes back (`library.issues.decisions.change_id`).
         key: tells the request from others, see `DecisionState.keys`.
+        begun: whether a process has begun to carry it out: then nobody else says that it was not.
     """
 
     decision: Decision
     change: str
     key: str = ""
+    begun: bool = False
 
     def to_item(self) -> dict[str, Any]:
         """The map `restore` of `decision_state`."""
-        return {"decision": self.decision.to_item(), "change": self.change, "key": self.key}
+        begun = {"begun": True} if self.begun else {}
+        return {"decision": self.decision.to_item(), "change": self.change, "key": self.key, **begun}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> RestoreRequest:
         """Read the map. Raises KeyError, TypeError or ValueError on what is none."""
-        return cls(Decision.from_item(item["decision"]), str(item["change"]), str(item.get("key") or ""))
+        decision = Decision.from_item(item["decision"])
+        return cls(decision, str(item["change"]), str(item.get("key") or ""), bool(item.get("begun")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +293,7 @@ class DecisionState:
         keys: what told the last requests apart: of one that comes twice the second is not carried out.
         close_now: the newest decision to close at once.
         owner: who was named as the owner last; untrusted input, or empty.
-        exempted: the digest of what the last exemption exempts (`library.issues.decisions.digest`); empty: none.
+        exempted: the exemptions that decisions made and nobody ended, the oldest first.
         restore: a restore that was decided and is not known to be over.
         outbox: what is still to be told.
         problem: why it cannot be read; empty: it can. Nothing can be decided then.
@@ -260,7 +305,7 @@ class DecisionState:
     keys: tuple[str, ...] = ()
     close_now: CloseNow | None = None
     owner: str = ""
-    exempted: str = ""
+    exempted: tuple[Exempted, ...] = ()
     restore: RestoreRequest | None = None
     outbox: tuple[Untold, ...] = ()
     problem: str = ""
@@ -273,11 +318,20 @@ class DecisionState:
         untold = Untold(number, decision, ticket, slack, label)
         return replace(
             self,
-            decisions=_most_telling((*self.decisions, decision)),
+            decisions=_most_telling((*self.decisions, decision), KEPT, lambda decision: decision),
             number=number,
             keys=(*self.keys, key)[-_KEYS_KEPT:] if key and key not in self.keys else self.keys,
-            outbox=(*self.outbox, untold)[-_OUTBOX_KEPT:],
+            outbox=_most_telling((*self.outbox, untold), _OUTBOX_KEPT, lambda untold: untold.decision),
         )
+
+    def with_exempted(self, exempted: Exempted, today: date) -> DecisionState:
+        """The state after an exemption, without those that are over on this day, in UTC."""
+        counting = tuple(one for one in self.exempted if one.until > today)
+        return replace(self, exempted=(*counting, exempted)[-_EXEMPTED_KEPT:])
+
+    def without_exempted(self, number: int) -> DecisionState:
+        """The state after somebody ended the exemption of this number."""
+        return replace(self, exempted=tuple(one for one in self.exempted if one.number != number))
 
     def to_item(self) -> dict[str, Any]:
         """The attributes `decisions`, `decision_state` and `decision_version` of the issue's item."""
@@ -287,7 +341,7 @@ class DecisionState:
                 "number": self.number,
                 "keys": list(self.keys),
                 "owner": self.owner,
-                "exempted": self.exempted,
+                "exempted": [exempted.to_item() for exempted in self.exempted],
                 "outbox": [untold.to_item() for untold in self.outbox],
                 **({"close_now": self.close_now.to_item()} if self.close_now else {}),
                 **({"restore": self.restore.to_item()} if self.restore else {}),
@@ -311,7 +365,7 @@ class DecisionState:
                 keys=tuple(map(str, state.get("keys") or ())),
                 close_now=CloseNow.from_item(close_now) if close_now else None,
                 owner=str(state.get("owner") or ""),
-                exempted=str(state.get("exempted") or ""),
+                exempted=tuple(Exempted.from_item(raw) for raw in state.get("exempted") or ()),
                 restore=RestoreRequest.from_item(restore) if restore else None,
                 outbox=tuple(Untold.from_item(raw) for raw in state.get("outbox") or ()),
             )
@@ -321,14 +375,17 @@ class DecisionState:
 
 
 _NOTHING = DecisionState()
+_Entry = TypeVar("_Entry")
 
 
-def _most_telling(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
+def _most_telling(
+    entries: tuple[_Entry, ...], kept: int, decision_of: Callable[[_Entry], Decision]
+) -> tuple[_Entry, ...]:
     """As many as are kept: decisions before refusals, new ones before old ones."""
-    while len(decisions) > KEPT:
-        drop = next((index for index, decision in enumerate(decisions) if not decision.is_done), 0)
-        decisions = decisions[:drop] + decisions[drop + 1 :]
-    return decisions
+    while len(entries) > kept:
+        drop = next((index for index, entry in enumerate(entries) if not decision_of(entry).is_done), 0)
+        entries = entries[:drop] + entries[drop + 1 :]
+    return entries
 
 
 ExposureKey = tuple[str, int | None, int | None, str, str]

@@ -24,6 +24,7 @@ from library.issues.decision_record import (
     Decision,
     DecisionKind,
     DecisionState,
+    Exempted,
     RestoreRequest,
     Via,
     exposure_key,
@@ -198,17 +199,24 @@ def read_button(value: object) -> ButtonValue | None:
     return ButtonValue(account_id, region, group_id, Seen(int(occurrence), seen, "" if change == "-" else change))
 
 
-def exempt_until(issue: Issue, today: date) -> Decision | None:
-    """The decision by which an issue is exempt as it is on this day, in UTC; None: no decision exempts it."""
-    ended = False
-    for decision in reversed(issue.decided.decisions):
-        if decision.is_done and decision.kind is DecisionKind.END:
-            ended = True
-        if decision.is_done and decision.kind is DecisionKind.EXEMPT and decision.until:
-            counts = decision.until > today and decision.occurrence == issue.occurrence and not ended
-            as_exempted = issue.status is Status.WHITELISTED or issue.decided.exempted == digest(issue)
-            return decision if counts and as_exempted else None
-    return None
+def exempt_until(issue: Issue, today: date) -> Exempted | None:
+    """The decision by which an issue is exempt as it is on this day, in UTC; None: no decision exempts it.
+
+    Of several that exempt all of it, it is the one that ends last. Once a scan has judged the issue after a decision,
+    what the scan found counts: a port that became restricted since is open, whatever was decided on the same rule.
+    """
+    counting = [one for one in issue.decided.exempted if one.until > today]
+    seen, is_exempt = digest(issue), issue.status is Status.WHITELISTED
+    as_it_is = [
+        one
+        for one in counting
+        if one.digest == seen and (is_exempt or issue.last_seen is None or issue.last_seen <= one.at)
+    ]
+    if as_it_is:
+        return max(as_it_is, key=lambda one: one.until)
+    # What is open now is a part of what was exempted, or several exemptions are together: the first that ends counts.
+    parts = [one for one in counting if is_exempt and one.occurrence == issue.occurrence]
+    return min(parts, key=lambda one: one.until, default=None)
 
 
 def possible(issue: Issue, limits: Limits, today: date) -> tuple[DecisionKind, ...]:
@@ -287,8 +295,11 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
         return Ruling(decision, replace(after, close_now=CloseNow(request.by, now, issue.occurrence, exposures)))
     if request.kind is DecisionKind.NOT_MINE:
         return Ruling(decision, replace(after, owner=decision.owner))
-    after = replace(after, exempted=digest(issue))
-    return Ruling(decision, after, exemption=_exemption(issue, decision, after.number, limits))
+    exemption = _exemption(issue, decision, after.number, limits)
+    exempted = Exempted(
+        exemption.number, exemption.occurrence, digest(issue), exemption.until, exemption.by, exemption.at
+    )
+    return Ruling(decision, after.with_exempted(exempted, now.date()), exemption=exemption)
 
 
 def restored(issue: Issue, problem: str) -> DecisionState:
@@ -310,7 +321,7 @@ def ended(issue: Issue, exemption: DecidedExemption, by: str, now: datetime, rea
     decision = Decision(
         DecisionKind.END, by, Via.CLI, now, issue.occurrence, reason=reason[:TEXT_LIMIT], until=exemption.until
     )
-    return issue.decided.with_decision(decision, "")
+    return issue.decided.with_decision(decision, "").without_exempted(exemption.number)
 
 
 def _as_decision(request: Request, issue: Issue) -> Decision:
@@ -487,5 +498,5 @@ def _exemption(issue: Issue, decision: Decision, number: int, limits: Limits) ->
     )
 
 
-def _who(decision: Decision) -> str:
+def _who(decision: Decision | Exempted) -> str:
     return f"{decision.by} at {shown_time(decision.at)}"

@@ -147,7 +147,8 @@ def review(
     counting = tuple(exemption for exemption in listed if exemption.counts_on(today))
     soon = today + timedelta(days=WARN_DAYS)
     return Review(
-        expired=tuple(exemption for exemption in listed if not exemption.counts_on(today)),
+        # Of the table's nobody has to take those out that are over.
+        expired=tuple(each for each in listed if not each.counts_on(today) and not each.decided),
         expiring=tuple(exemption for exemption in counting if exemption.expires and exemption.expires <= soon),
         endless=tuple(exemption for exemption in counting if exemption.expires is None),
         unmatched=()

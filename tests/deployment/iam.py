@@ -13,14 +13,19 @@ from typing import Any
 
 # Calls whose action has another name than the operation.
 _ACTIONS = {
-    # A transaction asks for the action of each of its items (DynamoDB, "Using IAM with DynamoDB transactions").
-    ("dynamodb", "TransactWriteItems"): "ConditionCheckItem",
     ("s3", "HeadObject"): "GetObject",
     ("s3", "ListObjectsV2"): "ListBucket",
     ("sns", "PublishBatch"): "Publish",
     ("sqs", "DeleteMessageBatch"): "DeleteMessage",
     ("sqs", "SendMessageBatch"): "SendMessage",
     ("service-quotas", "GetServiceQuota"): "GetServiceQuota",
+}
+# A transaction asks for the action of each of its items (DynamoDB, "Using IAM with DynamoDB transactions").
+_IN_TRANSACTION = {
+    "ConditionCheck": "ConditionCheckItem",
+    "Delete": "DeleteItem",
+    "Put": "PutItem",
+    "Update": "UpdateItem",
 }
 _PREFIXES = {
     "elb": "elasticloadbalancing",
@@ -63,10 +68,16 @@ def call_of(service: str, operation: str, params: Mapping[str, Any], account_id:
 
 
 def calls_of(service: str, operation: str, params: Mapping[str, Any], account_id: str, region: str) -> list[Call]:
-    """All that IAM is asked: tags that a call gives to what it creates need a permission of their own.
+    """All that IAM is asked: of a transaction each item, and tags that a call gives to what it creates.
 
     EC2 User Guide, "Grant permission to tag Amazon EC2 resources during creation".
     """
+    if operation == "TransactWriteItems":
+        return [
+            call_of(service, _IN_TRANSACTION[kind], each, account_id, region)
+            for item in params["TransactItems"]
+            for kind, each in item.items()
+        ]
     calls = [call_of(service, operation, params, account_id, region)]
     for each in params.get("TagSpecifications", ()) if service == "ec2" else ():
         resource = f"arn:aws:ec2:{region}:{account_id}:{each['ResourceType']}/*"
@@ -100,9 +111,7 @@ def _resources(  # noqa: PLR0912 - a table of what there is
         key = params.get("Key")
         yield f"arn:aws:s3:::{params['Bucket']}" + (f"/{key}" if key else "")
     elif service == "dynamodb":
-        items = [each for item in params.get("TransactItems", ()) for each in item.values()]
-        named = params.get("RequestItems") or [each.get("TableName") for each in items or [params]]
-        for table in dict.fromkeys(named):
+        for table in params.get("RequestItems") or [params.get("TableName")]:
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             yield f"arn:aws:dynamodb:{here}:table/{table}{index}"
     elif service == "sqs" and operation != "ListQueues":

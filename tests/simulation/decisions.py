@@ -148,7 +148,7 @@ class Simulation:
             connect=lambda _: cast(Any, _Connection(self)),
             slack=lambda _: cast(Any, _Slack(self)),
             jira=lambda _: cast(Any, _Jira(self)),
-            restore=lambda _: None,
+            restore=lambda _issue, _then: None,
             now=lambda: self.clock,
         )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +35,13 @@ class ListeningWorld:
 
     Attributes:
         restored: the issues whose restore the service was to carry out.
+        restores: carries one out; by default nothing does.
     """
 
     world: World
     folder: Path
     restored: list[Issue] = field(default_factory=list)
+    restores: Callable[[Issue], object] = lambda _: None
     services: list[Service] = field(default_factory=list)
     envelopes: int = 0
     finished: threading.Condition = field(default_factory=threading.Condition)
@@ -164,7 +167,7 @@ class ListeningWorld:
             patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),
             patch.object(listen_for_decisions, "_now", lambda: self.world.clock),
-            patch.object(Service, "_restore", lambda _, issue: self.restored.append(issue)),
+            patch("reporting.listen_for_decisions.subprocess.run", self._run),
         ):
             service = Service(config, str(self.folder), kept_sessions(), self.secrets(), self._secret())
             thread = threading.Thread(target=run, daemon=True)
@@ -180,6 +183,14 @@ class ListeningWorld:
                 assert not thread.is_alive()
         if errors:
             raise errors[0]
+
+    def _run(self, command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        """The process that carries a restore out."""
+        account_id, group_id = (command[command.index(option) + 1] for option in ("--account", "--group"))
+        issue = self.world.issue(group_id, account_id)
+        self.restored.append(issue)
+        self.restores(issue)
+        return subprocess.CompletedProcess(command, 0)
 
     def _secret(self) -> SlackSecret:
         return SlackSecret(self.world.slack.secret["api_token"], APP_TOKEN)

@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from typer.testing import CliRunner, Result
 
-from hammer import decide, exemptions, status
+from hammer import check_config, decide, exemptions, scan, source, status
+from library.aws.decisions import Decisions
+from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock
+from library.config.decisions import limits_of
+from library.issues.decision_record import DecisionKind, RestoreRequest, Via
+from library.issues.decisions import Request, Rights, seen_now
 from library.issues.issue import Issue
 from library.issues.told_exposures import ToldExposures, exposure_texts
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
@@ -213,6 +219,45 @@ def test_a_restore_that_was_interrupted_after_the_decision_is_carried_out(
     assert results(here.stored(group))[0] == ("restore", "jane", "cli", "done")
 
 
+def test_a_restore_that_another_process_carries_out_is_not_called_refused(here: World) -> None:
+    """Somebody decides in Slack; while the service restores the group, somebody else decides the same here."""
+    section(here, allow_restore=["jane", "bob"])
+    group = an_issue(here)
+    here.batch()
+    issue, decisions = here.stored(group), Decisions(here.table, lambda: here.clock)
+    request = Request(
+        kind=DecisionKind.RESTORE,
+        by="bob",
+        via=Via.SLACK,
+        at=here.clock,
+        seen=seen_now(issue),
+        rights=Rights(restores=True),
+        key="a press",
+    )
+    assert decisions.carry_out(MAIN, group, request, limits_of(here.config, MAIN)) is not None
+    lock = Lock(here.sessions.client("dynamodb"), TABLE, MAIN, "hammer listen", lambda: datetime.now(UTC))
+    lock.acquire()
+    refused = decided(here, "restore", group)
+    assert (refused.exit_code, "bob at" in refused.output) == (1, True)
+    waiting = here.stored(group).decided.restore
+    assert waiting is not None
+    assert waiting.decision.by == "bob"
+    # Nor does somebody whose own decision is carried out by another process say that it was not.
+    begun = decisions.begin_restore(here.stored(group))
+    assert begun is not None
+    assert begun.decided.restore == replace(waiting, begun=True)
+    assert decisions.finish_restore(issue_with(begun, waiting), "another run was changing groups") is None
+    lock.release()
+    assert decided(here, "restore", group).exit_code == 1  # bob's is done by now
+    assert [(by, result) for kind, by, _, result in results(here.stored(group)) if result == "done"] == [
+        ("bob", "done")
+    ]
+
+
+def issue_with(issue: Issue, restore: RestoreRequest) -> Issue:
+    return replace(issue, decided=replace(issue.decided, restore=restore))
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -342,3 +387,75 @@ def test_status_warns_of_an_exemption_that_ends_soon(here: World) -> None:
     said = run(status, "--config", str(here.folder)).stdout
     until: date = here.clock.date() + timedelta(days=7)
     assert f"the exemption of {group} in {MAIN} ends on {until}: {REASON} (jane)" in said
+
+
+def exempt(here: World, **decisions: Any) -> str:
+    """A group that somebody exempted for three days."""
+    section(here, enabled=True, **decisions)
+    group = an_issue(here)
+    assert decided(here, "exempt", group, "--days", "3", "--reason", REASON).exit_code == 0
+    return group
+
+
+def judged(here: World) -> tuple[dict[str, bool], str]:
+    """What `hammer scan` says of each group in the main account: whether it is exempt; and its notes."""
+    place = ("--account", MAIN, "--region", REGION)
+    found = run(scan, "--config", str(here.folder), "--format", "json", *place)
+    return {one["group_id"]: one["whitelisted"] for one in json.loads(found.stdout)["issues"]}, found.stderr
+
+
+def test_scan_counts_what_people_exempted(here: World) -> None:
+    group, other = exempt(here), an_issue(here)
+    assert judged(here) == ({group: True, other: False}, "")
+
+
+def test_scan_says_that_it_could_not_read_what_people_exempted(here: World) -> None:
+    group = exempt(here)
+    here.table.items.update(MAIN, f"exemption#{group}#000001", {"until": "soon"})
+    found, said = judged(here)
+    assert found == {group: False}
+    assert "hammer: note: what people decided to exempt is not known, and counts as not exempt here" in said
+
+
+def test_scan_needs_no_table(here: World) -> None:
+    group = exempt(here)
+    here.sessions.client("dynamodb").delete_table(TableName=TABLE)
+    assert judged(here) == ({group: False}, "")
+
+
+def test_source_leaves_out_what_people_exempted(here: World) -> None:
+    group = exempt(here)
+    here.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[RDP])
+    place = ("--account", MAIN, "--region", REGION, "--group", group)
+    found = run(source, "--config", str(here.folder), *place)
+    assert [line for line in found.output.splitlines() if line.startswith("tcp/")] == [
+        "tcp/3389 from 8.8.8.0/24: unknown"
+    ]
+
+
+def test_check_config_names_what_people_exempted(here: World) -> None:
+    group = exempt(here)
+    checked = run(check_config, "--config", str(here.folder))
+    assert checked.exit_code == 0
+    assert "0; 1 that people decided" in checked.output
+    until = here.clock.date() + timedelta(days=3)
+    assert f"warning: decision: the exemption of {group} in {MAIN} ends on {until}: {REASON}" in checked.output
+
+
+def test_check_config_needs_no_table_and_no_answer(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    exempt(here)
+    here.sessions.client("dynamodb").delete_table(TableName=TABLE)
+    checked = run(check_config, "--config", str(here.folder))
+    assert (checked.exit_code, "note:" in checked.output) == (0, False)
+    monkeypatch.setattr(IssueTable, "decided_exemptions", lambda *_: (_ for _ in ()).throw(NoCredentialsError))
+    checked = run(check_config, "--config", str(here.folder))
+    assert checked.exit_code == 0
+    assert "note: what people decided to exempt is not known" in checked.output
+
+
+def test_status_does_not_go_on_about_what_is_over(here: World) -> None:
+    """Somebody takes an exemption out of the file that is over; of the table's nobody has to."""
+    group = exempt(here)
+    here.table.items.update(MAIN, f"exemption#{group}#000001", {"until": "2020-01-01"})
+    assert "expired" not in run(status, "--config", str(here.folder)).output
+    assert "expired" not in run(check_config, "--config", str(here.folder)).output

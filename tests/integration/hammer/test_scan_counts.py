@@ -41,4 +41,4 @@ def test_all_accounts_share_one_client_of_a_service_and_region(tmp_path: Path, m
     arguments = ["scan", "--config", str(tmp_path), "--region", "eu-west-1", "--format", "json"]
     result = CliRunner().invoke(application(arguments), arguments)
     assert len(json.loads(result.stdout)["scanned"]) == ACCOUNTS
-    assert sorted(made) == ["ec2", "sts"]
+    assert sorted(made) == ["dynamodb", "ec2", "sts"]

@@ -83,6 +83,7 @@ def test_an_exemption_has_the_authors_newest_comment_as_its_reason(here: World) 
         ("hammer-exempt-8d", "migration until Friday", "The exemption ends tomorrow"),
         ("hammer-exempt-0d", "migration until Friday", "The exemption ends tomorrow"),
         ("hammer-exempt-99999d", "migration until Friday", "The exemption ends tomorrow"),
+        ("hammer-exempt-1000000000000d", "migration until Friday", "The exemption ends tomorrow"),
     ],
 )
 def test_wrong_fields_are_a_refused_decision(here: World, label: str, comment: str, said: str) -> None:

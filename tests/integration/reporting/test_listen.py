@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from library.aws.decisions import exemption_records
-from library.issues.issue import Status
+from library.aws.decisions import Decisions, exemption_records
+from library.issues.issue import Issue, Status
+from reporting.decision_inbox import Inbox, Press
 from reporting.slack_socket import SocketStoppedError
 from tests.standins.server import Answer, Fault
+from tests.standins.slack import Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
 from tests.worlds.reporting_world import MAIN, RDP, SSH
 
@@ -113,12 +116,17 @@ def test_who_owns_it_is_told_and_the_ticket_is_assigned(here: ListeningWorld) ->
     assert here.world.issue().decided.outbox == ()
 
 
-def test_restore_is_carried_out_for_those_who_may(here: ListeningWorld) -> None:
-    here.world.sections["decisions"] = {"allow": [], "allow_restore": [BOB]}
+def closed(here: ListeningWorld) -> Message:
+    """The message of an issue that Hammer closed, and that BOB may have restored."""
+    here.world.sections["decisions"] = {"allow": [JANE], "allow_restore": [BOB]}
     change = {"kind": "remediation", "step": "done", "backup": "key", "started": "2026-11-20T00:00:00+00:00"}
     here.world.table.update(here.world.issue(), {"remediation_details": {"journal": change}})
     here.world.fixed()
-    message = here.posted()
+    return here.posted()
+
+
+def test_restore_is_carried_out_for_those_who_may(here: ListeningWorld) -> None:
+    message = closed(here)
     assert list(message.buttons) == ["hammer_restore"]
     with here.listening():
         here.send(here.press(message, "hammer_restore"))
@@ -126,6 +134,67 @@ def test_restore_is_carried_out_for_those_who_may(here: ListeningWorld) -> None:
         here.send(here.press(message, "hammer_restore", BOB))
     assert [issue.decided.restore.decision.by for issue in here.restored if issue.decided.restore] == [BOB]
     assert [by for _, by, result in results(here)] == [JANE]
+
+
+def test_a_message_says_that_a_group_is_restored_only_after_it_was(here: ListeningWorld) -> None:
+    message = closed(here)
+    at_the_time: list[str] = []
+
+    def restore(issue: Issue) -> None:
+        at_the_time.append(message.shown)
+        Decisions(here.world.table, lambda: here.world.clock).finish_restore(issue, "")
+
+    here.restores = restore
+    with here.listening():
+        here.send(here.press(message, "hammer_restore", BOB))
+    assert "decided to restore" not in at_the_time[0]
+    assert f"<@{BOB}> decided to restore the group" in message.shown
+    assert "It is being carried out" not in message.shown
+    assert results(here) == [("restore", BOB, "done")]
+
+
+def test_a_restore_that_another_run_held_up_is_tried_again(here: ListeningWorld) -> None:
+    message = closed(here)
+    with here.listening() as service:
+        here.send(here.press(message, "hammer_restore", BOB))
+        assert "It is being carried out" in message.shown
+        here.restores = lambda issue: Decisions(here.world.table, lambda: here.world.clock).finish_restore(issue, "")
+        here.world.passes(minutes=2)
+        service._tick()
+        here.settle()
+    assert results(here) == [("restore", BOB, "done")]
+    assert "It is being carried out" not in message.shown
+
+
+def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.world.found("sg-2")
+    message, other = closed(here), here.posted("sg-2")
+    begun, may_end, handled = threading.Event(), threading.Event(), threading.Event()
+    handle = Inbox.handle
+
+    def noted(inbox: Inbox, press: Press) -> None:
+        handle(inbox, press)
+        if press.value.group_id == "sg-2":
+            handled.set()
+
+    monkeypatch.setattr(Inbox, "handle", noted)
+
+    def restore(_: Issue) -> None:
+        begun.set()
+        may_end.wait(60)
+
+    here.restores = restore
+    with here.listening() as service:
+        here.world.slack.socket.envelope(here.press(message, "hammer_restore", BOB))
+        assert begun.wait(20)
+        for _ in range(6):  # each minute it is looked whether a restore is left
+            here.world.passes(minutes=2)
+            service._tick()
+        here.world.slack.socket.envelope(here.press(other, "hammer_close_now"))
+        was_handled = handled.wait(20)
+        may_end.set()
+    assert was_handled
+    assert results(here, "sg-2") == [("close-now", JANE, "done")]
 
 
 @pytest.mark.parametrize(

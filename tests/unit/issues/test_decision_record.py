@@ -15,6 +15,7 @@ from library.issues.decision_record import (
     Decision,
     DecisionKind,
     DecisionState,
+    Exempted,
     RestoreRequest,
     Via,
     exposure_key,
@@ -66,9 +67,9 @@ def test_a_state_survives_the_table() -> None:
     state = replace(
         state,
         close_now=CloseNow("U1", AT, 3, frozenset({("tcp", 22, 22, "0.0.0.0/0", ""), ("-1", None, None, "::/0", "")})),
-        restore=RestoreRequest(a_decision(DecisionKind.RESTORE), "0123456789abcdef", "key2"),
+        restore=RestoreRequest(a_decision(DecisionKind.RESTORE), "0123456789abcdef", "key2", begun=True),
         owner="jane@example.com",
-        exempted="0123456789abcdef",
+        exempted=(Exempted(1, 3, "0123456789abcdef", date(2026, 12, 6), "U1", AT),),
     )
     assert DecisionState.from_item(state.to_item()) == state
 
@@ -110,6 +111,15 @@ def test_decisions_are_kept_before_refusals_and_new_ones_before_old_ones() -> No
     for number in range(2 * KEPT):
         state = state.with_decision(a_decision(by=f"V{number}"), "")
     assert [decision.by for decision in state.decisions] == [f"V{number}" for number in range(KEPT, 2 * KEPT)]
+
+
+def test_what_is_untold_of_a_decision_is_kept_before_what_is_untold_of_refusals() -> None:
+    """Whoever may decide nothing, and presses often, keeps nobody from being told what was decided."""
+    state = DecisionState().with_decision(a_decision(by="jane"), "")
+    for number in range(200):
+        state = state.with_decision(a_decision(by=f"U{number}").refused("no"), "")
+    assert state.outbox[0].decision.by == "jane"
+    assert len(state.outbox) == KEPT
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.issues.decision_record import Decision, DecisionKind, DecisionState, Via, exposure_key
+from library.issues.decision_record import Decision, DecisionKind, DecisionState, Exempted, Via, exposure_key
 from library.issues.decisions import (
     Limits,
     Request,
@@ -71,7 +71,9 @@ def exempted(issue: Issue, *, by: str = "U1", days_ago: int = 0, occurrence: int
     at = NOW - timedelta(days=days_ago)
     until = (at + timedelta(days=7)).date()
     decision = Decision(KIND.EXEMPT, by, Via.SLACK, at, occurrence, reason="migration until Friday", until=until)
-    return replace(issue, decided=replace(issue.decided.with_decision(decision, ""), version=1, exempted=digest(issue)))
+    state = issue.decided.with_decision(decision, "")
+    entry = Exempted(state.number, occurrence, digest(issue), until, by, at)
+    return replace(issue, decided=replace(state.with_exempted(entry, at.date()), version=1))
 
 
 class TestCloseNow:
@@ -222,6 +224,44 @@ class TestExempt:
         assert possible(exempted(an_issue()), LIMITS, TODAY) == (KIND.EXEMPT, KIND.NOT_MINE)
         assert possible(an_issue(Status.WHITELISTED), LIMITS, TODAY) == (KIND.EXEMPT, KIND.NOT_MINE)
         assert possible(exempted(an_issue(), days_ago=7), LIMITS, TODAY)[0] is KIND.CLOSE_NOW
+
+    def test_of_two_the_one_that_ends_last_counts_and_each_ends_for_itself(self) -> None:
+        """A second exemption may be the shorter one; and somebody may end either of them."""
+        issue = exempted(an_issue(), days_ago=2)
+        shorter = asked(issue, KIND.EXEMPT, by="U2", rights=ALL, until=TODAY + timedelta(days=1))
+        ruling = decide(issue, shorter, LIMITS, NOW)
+        assert ruling.refusal == ""
+        assert ruling.exemption is not None
+        both = replace(issue, decided=ruling.state)
+        assert exempt_until(both, TODAY) == issue.decided.exempted[0]
+        without_second = replace(both, decided=ended(both, ruling.exemption, "bob", NOW))
+        assert exempt_until(without_second, TODAY) == issue.decided.exempted[0]
+        first = replace(ruling.exemption, number=issue.decided.number)
+        without_first = replace(both, decided=ended(both, first, "bob", NOW))
+        left = exempt_until(without_first, TODAY)
+        assert left is not None
+        assert left.until == ruling.exemption.until
+
+    def test_of_two_that_are_exempt_together_the_first_that_ends_counts(self) -> None:
+        issue = replace(exempted(an_issue(), days_ago=2), status=Status.WHITELISTED)
+        wider = replace(issue, details=replace(DETAILS, perms=(SSH, RDP)))
+        other = Exempted(9, 3, "of the other rule", TODAY + timedelta(days=6), "U2", NOW)
+        wider = replace(wider, decided=wider.decided.with_exempted(other, TODAY))
+        found = exempt_until(wider, TODAY)
+        assert found is not None
+        assert found.until == TODAY + timedelta(days=5)
+
+    def test_what_a_scan_finds_open_after_the_decision_is_open(self) -> None:
+        """A port became restricted: the rule is the same, and what was exempted of it is less."""
+        issue = exempted(an_issue())
+        assert exempt_until(replace(issue, last_seen=NOW - timedelta(minutes=1)), TODAY) is not None
+        judged = replace(issue, last_seen=NOW + timedelta(minutes=1))
+        assert exempt_until(judged, TODAY) is None
+        assert exempt_until(replace(judged, status=Status.WHITELISTED), TODAY) is not None
+
+    def test_in_a_new_occurrence_what_is_exempt_offers_to_extend(self) -> None:
+        issue = replace(exempted(an_issue(), occurrence=2), status=Status.WHITELISTED)
+        assert exempt_until(issue, TODAY) == issue.decided.exempted[0]
 
     def test_what_is_open_beside_an_exemption_may_be_closed(self) -> None:
         issue = replace(exempted(an_issue()), details=replace(DETAILS, perms=(SSH, RDP)))
