@@ -106,6 +106,7 @@ def warnings(config: Configuration, today: date) -> Iterator[str]:
         yield "remediation is on, but aws.s3_backup_bucket is empty: without a backup no group is changed"
     if any(check.remediation_immediate.values()) and not (check.reporting and check.remediation):
         yield "remediation_immediate does nothing while reporting or remediation is off: a notice comes first"
+    yield from _webhook_warnings(config)
     yield from _decision_warnings(config)
     yield from _account_warnings(config)
     for account, exemptions in config.whitelist.secgrp_unrestricted_access.items():
@@ -134,6 +135,12 @@ def _ticket_warnings(owners: TicketOwners) -> Iterator[str]:
                 f'ticket_owners: {printable(path)}jira_parent_ticket "{printable(parent)}" is no ticket\'s key: '
                 "write SEC-1, say"
             )
+
+
+def _webhook_warnings(config: Configuration) -> Iterator[str]:
+    """Events that nobody counts on."""
+    if config.webhook.is_on and not config.webhook.reports:
+        yield "webhook.events lacks new or changed: the webhook does not count as a channel that reports issues"
 
 
 def _decision_warnings(config: Configuration) -> Iterator[str]:
@@ -222,9 +229,12 @@ def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:
     yield "Trusted", ", ".join(_cidrs(check.trusted_cidrs)) or "none"
     yield "Exemptions", _exemptions(config, today)
     yield "Issues", f"table {check.table_name} in {aws.main_account_id}, {aws.region}"
+    webhook = f", webhook {config.webhook.site} ({', '.join(config.webhook.events)})" if config.webhook.is_on else ""
     yield (
         "Reporting",
-        _switch(check.reporting, f"JIRA {_switch(config.jira.enabled)}, Slack {_switch(config.slack.enabled)}"),
+        _switch(
+            check.reporting, f"JIRA {_switch(config.jira.enabled)}, Slack {_switch(config.slack.enabled)}{webhook}"
+        ),
     )
     all_accounts = config.needs_organization and check.remediation_accounts is None
     yield (

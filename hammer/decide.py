@@ -203,12 +203,14 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
 def tell(config: Configuration, sessions: Sessions, table: IssueTable, issue: Issue) -> None:
     """Tell people what was decided, as far as that can be now. The next reporting run tells the rest."""
     from library.aws.secrets import SecretReader
-    from library.notifications.clients import open_jira, open_slack
+    from library.notifications.clients import open_jira, open_slack, open_webhook
     from reporting.decision_news import DecisionNews
 
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     news = DecisionNews(
-        config, table, open_jira(config, secrets, time.sleep), open_slack(config, secrets, time.sleep), _now
+        *(config, table),
+        *(open_jira(config, secrets, time.sleep), open_slack(config, secrets, time.sleep)),
+        *(_now, open_webhook(config, secrets, time.sleep)),
     )
     for problem in news.tell(issue):
         typer.echo(f"hammer: note: {printable(problem)}", err=True)

@@ -254,7 +254,9 @@ def people_section(detection: Detection | None, issue: Issue | None, config: Con
             tell_configured=config.slack.notify_default_owner,
         )
         lines += _wrapped(f"Slack: {', '.join(places)}")
-    if not config.jira.enabled and not config.slack.enabled:
+    if config.webhook.is_on:
+        lines += _wrapped(f"webhook: {config.webhook.site} ({', '.join(config.webhook.events)})")
+    if not config.reaches_people:
         lines.append("  the console: neither JIRA nor Slack is enabled")
     if not config.secgrp_unrestricted_access.reporting:
         lines.append("  reporting is false: nobody is notified")

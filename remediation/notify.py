@@ -1,4 +1,4 @@
-"""Notifies people of what became of a group: in its issue's ticket, and its owners in Slack.
+"""Notifies people of what became of a group: in its issue's ticket, its owners in Slack, and the webhook.
 
     notifier = open_notifier(config, sessions, os.environ, time.sleep)
     problem = notifier.comment(issue, note("The rules were replaced."))
@@ -33,8 +33,10 @@ from library.issues.kept_sources import kept_sources
 from library.issues.names import hammer_options
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
 from library.notifications.change_delivery import comment_body, news_document
-from library.notifications.clients import open_jira, open_slack
+from library.notifications.clients import open_jira, open_slack, open_webhook
 from library.notifications.jira_connection import JiraError
+from library.notifications.webhook import WebhookError
+from library.notifications.webhook_events import change_event, subject_of
 from library.security_groups.exposure import rule_text, traffic_text
 from library.security_groups.group import IngressRule
 from remediation.journal import JournalEntry
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
+    from library.notifications.webhook import WebhookClient
 
 _SHOWN_RULES = 20
 
@@ -269,8 +272,15 @@ class ChangeNotifier(Protocol):
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`."""
 
+    def publish(self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None]) -> None:
+        """Have the webhook told by `send`, which calls `delivered` once it was."""
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether the webhook is on."""
+
     def send(self) -> list[str]:
-        """Send the alerts. Returns what could not be told, one line each."""
+        """Send the alerts and events. Returns what could not be told, one line each."""
 
 
 def notify(
@@ -299,7 +309,8 @@ def notify(
         message.text,
         extra={"account_id": issue.account_id, "region": issue.details.region, "group_id": issue.issue_id},
     )
-    news, problem = change_news(issue.occurrence, at, message.heading, message.text, message.details), ""
+    texts = (message.heading, message.text, message.details)
+    news, problem = change_news(issue.occurrence, at, *texts, webhook=notifier.has_webhook), ""
     try:
         news = _recorded(table, issue, news)
     except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
@@ -316,6 +327,8 @@ def notify(
 
     if not news.in_slack:
         notifier.alert(issue, message.heading, message.text, message.details, delivered=lambda: told("in_slack"))
+    if not news.in_webhook:
+        notifier.publish(issue, news, delivered=lambda: told("in_webhook"))
     if not news.in_jira:
         failed = notifier.comment(issue, news_document(news), reference=news.key)
         if failed:
@@ -327,7 +340,7 @@ def notify(
 def is_known(issue: Issue, message: ChangeMessage) -> bool:
     """Whether people were told of this by an earlier run, in this occurrence of the issue."""
     key = news_key(issue.occurrence, message.heading, message.text, message.details)
-    return any(news.key == key and news.in_jira and news.in_slack for news in issue.change_news)
+    return any(news.key == key and news.in_jira and news.in_slack and news.in_webhook for news in issue.change_news)
 
 
 def _recorded(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:
@@ -365,7 +378,10 @@ def open_notifier(
         sleep: waits so many seconds.
     """
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
-    return Notifier(config, open_jira(config, secrets, sleep), open_slack(config, secrets, sleep))
+    return Notifier(
+        *(config, open_jira(config, secrets, sleep), open_slack(config, secrets, sleep)),
+        webhook=open_webhook(config, secrets, sleep),
+    )
 
 
 def _nothing() -> None:
@@ -394,14 +410,38 @@ class Notifier:
         config: the configuration.
         jira: JIRA; None: off.
         slack: Slack; None: off.
+        webhook: the webhook; None: off.
     """
 
-    def __init__(self, config: Configuration, jira: JiraClient | None, slack: SlackClient | None) -> None:
+    def __init__(
+        self,
+        config: Configuration,
+        jira: JiraClient | None,
+        slack: SlackClient | None,
+        webhook: WebhookClient | None = None,
+    ) -> None:
         self._config = config
         self._jira = jira
         self._slack = slack
         self._waiting: dict[str, list[Alert]] = {}
         self._expected: list[_Expected] = []
+        self._webhook = webhook
+        self._events: list[tuple[Issue, ChangeNews, Callable[[], None]]] = []
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether the webhook is on."""
+        return self._webhook is not None
+
+    def publish(self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None]) -> None:
+        """Have the webhook told by `send`.
+
+        Args:
+            issue: the issue.
+            news: what happened to its group.
+            delivered: called once the webhook took the event, or where that is of a type that it does not get.
+        """
+        self._events.append((issue, news, delivered))
 
     def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
         """Comment on an issue's ticket, if it has one.
@@ -473,8 +513,29 @@ class Notifier:
         """
         waiting, self._waiting = self._waiting, {}
         expected, self._expected = self._expected, []
-        if self._slack is None:
-            return []
+        events, self._events = self._events, []
+        problems = self._send_alerts(self._slack, title, waiting, expected) if self._slack else []
+        # Last: a webhook that does not answer delays no message.
+        return [*problems, *(self._send_events(self._webhook, events) if self._webhook else [])]
+
+    def _send_events(
+        self, webhook: WebhookClient, events: Sequence[tuple[Issue, ChangeNews, Callable[[], None]]]
+    ) -> list[str]:
+        problems: list[str] = []
+        for issue, news, delivered in events:
+            event = change_event(issue, subject_of(self._config, self._jira, issue), news)
+            try:
+                if webhook.wants(event.type):
+                    webhook.send(event)
+            except WebhookError as error:
+                problems.append(f"{issue.issue_id}: the event {event.type} was not sent: {error}")
+            else:
+                delivered()
+        return problems
+
+    def _send_alerts(
+        self, slack: SlackClient, title: str, waiting: Mapping[str, Sequence[Alert]], expected: Sequence[_Expected]
+    ) -> list[str]:
 
         def arrived(destination: str, keys: frozenset[str]) -> None:
             # A message has all of an issue's alerts for a destination.
@@ -484,7 +545,7 @@ class Notifier:
                     if not each.missing:
                         each.delivered()
 
-        sent = broadcast(self._slack, self._config.slack.default_channel, title, waiting, arrived)
+        sent = broadcast(slack, self._config.slack.default_channel, title, waiting, arrived)
         return [*sent.notes, *sent.problems]
 
 

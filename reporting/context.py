@@ -88,7 +88,8 @@ class TicketContexts:
 
     def headline(self, step: Step) -> str:
         """A step on one line."""
-        news = step.ticket or step.alert or ("reminder" if step.reminder is not None else "")
+        reminds = step.reminder is not None or step.event_reminder is not None
+        news = step.ticket or step.alert or step.event or ("reminder" if reminds else "")
         what = news or (
             "watcher and link, which the last run could not set"
             if step.follow_up

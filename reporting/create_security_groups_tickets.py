@@ -40,7 +40,7 @@ from library.jobs.command_line import (
     run,
 )
 from library.jobs.run import Lease, hold_lock, renewing_sleep
-from library.notifications.clients import open_jira, open_slack
+from library.notifications.clients import open_jira, open_slack, open_webhook
 from reporting.read import ReportSummary
 from reporting.run import Reporter, Services
 
@@ -116,6 +116,7 @@ def _services(
         table=IssueTable(dynamodb, configuration.secgrp_unrestricted_access.table_name),
         jira=open_jira(configuration, secrets, sleep, before_write, _now),
         slack=open_slack(configuration, secrets, sleep, before_write, _now),
+        webhook=open_webhook(configuration, secrets, sleep, before_write, _now),
         now=_now,
         sleep=sleep,
         renew=lease.renew if lease else _nothing,

@@ -1,4 +1,4 @@
-"""Tells people what was decided: a comment on the ticket, its assignee, the new owner in Slack, rewritten messages.
+"""Tells people what was decided: comments on tickets, assignees, the new owner in Slack, rewritten messages, events.
 
 Whichever process comes next does this: the one that carried the decision out, the service that listens to Slack, or the
 next reporting run. What is still to be told is in the issue's item; a process claims it before it tells it, and looks
@@ -26,6 +26,8 @@ from library.issues.decision_record import Decision, DecisionKind, Untold
 from library.notifications.broadcast import issue_line
 from library.notifications.jira_connection import JiraError
 from library.notifications.slack_connection import SlackDestinationError, SlackError
+from library.notifications.webhook import WebhookError
+from library.notifications.webhook_events import EventType, decision_event, subject_of
 from reporting.decisions import IssueMessage, comment, issue_message
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from library.issues.issue import Issue
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
+    from library.notifications.webhook import WebhookClient
 
 _REWRITES = 5  # of one message, while its issue keeps changing
 
@@ -48,6 +51,7 @@ class DecisionNews:
         jira: JIRA; None: off.
         slack: Slack; None: off.
         now: the clock, in UTC.
+        webhook: the webhook; None: off, or left to the reporting run.
     """
 
     config: Configuration
@@ -55,6 +59,7 @@ class DecisionNews:
     jira: JiraClient | None
     slack: SlackClient | None
     now: Callable[[], datetime]
+    webhook: WebhookClient | None = None
 
     @property
     def messages(self) -> DecisionMessages:
@@ -69,7 +74,8 @@ class DecisionNews:
         """
         problems: list[str] = []
         try:
-            issue, taken = Decisions(self.table, self.now).claim_untold(issue)
+            tells_webhook = self.webhook is not None or not self.config.webhook.is_on
+            issue, taken = Decisions(self.table, self.now).claim_untold(issue, webhook=tells_webhook)
             if taken:
                 left = [self._tell_one(issue, untold, problems) for untold in taken]
                 issue = Decisions(self.table, self.now).told(issue, left, taken)
@@ -84,7 +90,22 @@ class DecisionNews:
             untold = replace(untold, ticket=False)
         if untold.slack and self._new_owner_told(issue, untold.decision, problems):
             untold = replace(untold, slack=False)
+        if untold.webhook and self._webhook_told(issue, untold, problems):
+            untold = replace(untold, webhook=False)
         return untold
+
+    def _webhook_told(self, issue: Issue, untold: Untold, problems: list[str]) -> bool:
+        """Send the event. Returns whether nothing is left to do."""
+        if self.webhook is None:
+            return not self.config.webhook.is_on
+        if not self.webhook.wants(EventType.DECIDED):
+            return True
+        try:
+            self.webhook.send(decision_event(issue, subject_of(self.config, self.jira, issue), untold))
+        except WebhookError as error:
+            problems.append(f"{issue.place}: the event decided was not sent: {error}")
+            return False
+        return True
 
     def _ticket_told(self, issue: Issue, untold: Untold, problems: list[str]) -> bool:
         """Comment on the ticket, assign it, and take the label off. Returns whether nothing is left to do."""

@@ -5,6 +5,7 @@ decisions.read_labels(selection)      # before anything is written into a ticket
 decisions.note(issue)                 # for each issue that is read anyway
 ...
 decisions.tell(selection)             # after tickets and messages
+decisions.tell_webhook()              # last: it delays nobody
 """
 
 from __future__ import annotations
@@ -140,6 +141,20 @@ class DecisionRun:
             self._alert_if_deaf()
         except AWS_ERRORS as error:
             self.summary.problem(f"whether hammer listen is connected could not be read: {explain(error)}")
+
+    def tell_webhook(self) -> None:
+        """Tell the webhook what is untold of decisions."""
+        if self.services.webhook is None:
+            return
+        news = replace(self.news, webhook=self.services.webhook)
+        for account_id, group_id in self._untold:
+            self.services.renew()
+            try:
+                issue = self.services.table.get(account_id, group_id)
+            except (UnreadableIssueError, *AWS_ERRORS) as error:
+                self.summary.problem(f"{group_id} in {account_id}: {explain(error)}")
+                continue
+            self._add(news.tell(issue) if issue and issue.decided.outbox else [])
 
     def _add(self, problems: list[str]) -> None:
         for problem in problems:

@@ -1,7 +1,7 @@
 """The ticket plan: what each channel is to be sent about each issue, that it was not sent before.
 
-Pure. Tickets, alerts and the console are channels; each has a state in the issue's item, and is sent what that state
-does not hold. So a channel that failed is sent it by the next run, and no other gets it twice. Also here: what
+Pure. Tickets, alerts, events and the console are channels; each has a state in the issue's item, and is sent what that
+state does not hold. So a channel that failed is sent it by the next run, and no other gets it twice. Also here: what
 remediation will do with an issue, as far as reporting announces it, and the exemption that an issue is about.
 """
 
@@ -249,15 +249,22 @@ class ChannelState:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """Where issues are told. With neither JIRA nor Slack the console is the channel."""
+    """Where issues are told. Where nothing else reports new issues the console is the channel.
+
+    Attributes:
+        webhook: whether the webhook is on.
+        webhook_reports: whether it gets what is new; else it counts as nobody who was told.
+    """
 
     jira: bool
     slack: bool
+    webhook: bool = False
+    webhook_reports: bool = True
 
     @property
     def console(self) -> bool:
         """Whether there is nothing but the console."""
-        return not (self.jira or self.slack)
+        return not (self.jira or self.slack or (self.webhook and self.webhook_reports))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +274,9 @@ class Step:
     Attributes:
         ticket: what its ticket, or the console, has to hear.
         alert: what Slack has to hear.
+        event: what the webhook has to hear.
         reminder: the days, of those that are configured, of which Slack is to be reminded.
+        event_reminder: the same of the webhook.
         follow_up: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
         closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
@@ -309,6 +318,8 @@ class Step:
     waiting: tuple[Waiting, ...] = ()
     retention_days: int = 0
     closes_last: datetime | None = None
+    event: News | None = None
+    event_reminder: int | None = None
 
 
 def plan(
@@ -348,49 +359,93 @@ def _last_step(issue: Issue, channels: Channels) -> Step:
 
     ticket = left(ticket_memory(issue, on_paper=channels.console)) if channels.jira or channels.console else None
     alert = left(slack_memory(issue)) if channels.slack else None
-    return Step(issue, ticket, alert, reminder=None, closes_at=None, report=False, close=True)
+    event = left(webhook_memory(issue)) if channels.webhook else None
+    return Step(issue, ticket, alert, reminder=None, closes_at=None, report=False, close=True, event=event)
+
+
+@dataclass(slots=True)
+class _ChannelNews:
+    """What each channel has to hear of one issue.
+
+    Attributes:
+        closing_is_news: whether the ticket was told another time of closing.
+        knows: of each channel, whether it knows, or is told now, that the issue is closed at the next run.
+    """
+
+    ticket: News | None = None
+    alert: News | None = None
+    event: News | None = None
+    closing_is_news: bool = False
+    knows: list[bool] = field(default_factory=list)
+
+    def begins(self, channels: Channels) -> bool:
+        """Whether a channel reports this occurrence for the first time."""
+        reporting = (self.ticket, self.alert, self.event if channels.webhook_reports else None)
+        return any(news is not None and news.begins for news in reporting)
+
+
+def _channel_news(issue: Issue, channels: Channels, remediation: Remediation, now: datetime, end: str) -> _ChannelNews:
+    """What each channel has to hear. `end`: of `reminder_of_end`."""
+    found = _ChannelNews()
+
+    def hears(memory: ChannelState | None) -> News | None:
+        is_late = _was_told_otherwise(issue, memory, remediation, now)
+        heard = news(issue, memory) or (News.CLOSING if is_late else None)
+        found.knows.append(bool(heard or (memory and memory.at_once)))
+        return heard
+
+    if channels.jira or channels.console:
+        memory = ticket_memory(issue, on_paper=channels.console)
+        found.closing_is_news = _was_told_otherwise(issue, memory, remediation, now)
+        found.ticket = hears(memory)
+        # Without a ticket JIRA has nobody to notify.
+        if channels.console or issue.jira_details.get("ticket"):
+            found.ticket = found.ticket or _end_is_near(issue.jira_details, end)
+        found.ticket = found.ticket or _use_is_news(issue, memory, issue.jira_details)
+    if channels.slack:
+        memory = slack_memory(issue)
+        found.alert = hears(memory) or _end_is_near(issue.slack_details, end)
+        found.alert = found.alert or _use_is_news(issue, memory, issue.slack_details)
+    if channels.webhook:
+        found.event = hears(webhook_memory(issue, reports=channels.webhook_reports)) or _end_is_near(
+            issue.webhook_details, end
+        )
+    return found
 
 
 def _step(
     issue: Issue, channels: Channels, remediation: Remediation, now: datetime, exemptions: Sequence[Exemption]
 ) -> Step | None:
-    ticket = alert = None
     exemption = exemption_of(issue, exemptions, now)
     ending = ending_exemption(issue, exemption, exemptions, now)
     end = reminder_of_end(issue, ending, now)
-    at_once, knows, closing_is_news = remediation.closes_at_once(issue, now), [], False
-    if channels.jira or channels.console:
-        memory = ticket_memory(issue, on_paper=channels.console)
-        closing_is_news = _was_told_otherwise(issue, memory, remediation, now)
-        ticket = news(issue, memory) or (News.CLOSING if closing_is_news else None)
-        knows.append(bool(ticket or (memory and memory.at_once)))
-        # Without a ticket JIRA has nobody to notify.
-        if channels.console or issue.jira_details.get("ticket"):
-            ticket = ticket or _end_is_near(issue.jira_details, end)
-        ticket = ticket or _use_is_news(issue, memory, issue.jira_details)
-    if channels.slack:
-        memory = slack_memory(issue)
-        alert = news(issue, memory) or (News.CLOSING if _was_told_otherwise(issue, memory, remediation, now) else None)
-        knows.append(bool(alert or (memory and memory.at_once)))
-        alert = alert or _end_is_near(issue.slack_details, end) or _use_is_news(issue, memory, issue.slack_details)
+    at_once = remediation.closes_at_once(issue, now)
+    heard = _channel_news(issue, channels, remediation, now, end)
+    ticket, alert, event = heard.ticket, heard.alert, heard.event
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
-    begins = any(news is not None and news.begins for news in (ticket, alert))
+    begins, is_told = heard.begins(channels), bool(ticket or alert or event)
     closes_at = remediation.closes_at(issue, now, anew=begins)
     has_old = is_open and is_reported and not begins and closes_at is not None
     waiting = remediation.schedule(issue, now).waiting if has_old else ()
-    wants_reminder = channels.slack and not alert and not begins and not at_once
-    says_when = any(each not in (None, News.USE) for each in (ticket, alert))
+    may_remind = not begins and not at_once
+    says_when = any(each not in (None, News.USE) for each in (ticket, alert, event))
     step = Step(
         issue,
         ticket,
         alert,
-        _reminder(issue, closes_at, remediation, now) if wants_reminder else None,
+        _reminder(issue, issue.slack_details, closes_at, remediation, now)
+        if may_remind and channels.slack and not alert
+        else None,
         closes_at,
         report=is_open and (begins or not is_reported),
         report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
-        exempt_in_part=bool(ticket or alert) and is_exempt_in_part(issue, exemptions, now),
-        exemption=exemption if begins or not is_open else ending if News.EXEMPTION_ENDS in (ticket, alert) else None,
+        exempt_in_part=is_told and is_exempt_in_part(issue, exemptions, now),
+        exemption=exemption
+        if begins or not is_open
+        else ending
+        if News.EXEMPTION_ENDS in (ticket, alert, event)
+        else None,
         reminder_of_end=end,
         follow_up=channels.jira
         and not ticket
@@ -400,13 +455,18 @@ def _step(
         waiting=waiting,
         retention_days=remediation.retention.days if waiting and not at_once else 0,
         told=is_open and (says_when or not is_reported),
-        closing_is_news=closing_is_news,
-        notice=at_once and all(knows) and (begins or not has_notice(issue)),
+        closing_is_news=heard.closing_is_news,
+        notice=at_once and all(heard.knows) and (begins or not has_notice(issue)),
         closes_last=remediation.closes_last(issue, now, anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and says_when,
+        event=event,
+        event_reminder=_reminder(issue, issue.webhook_details, closes_at, remediation, now)
+        if may_remind and channels.webhook and not event
+        else None,
     )
-    is_any = step.ticket or step.alert or step.reminder is not None or step.report or step.close or step.follow_up
-    return step if is_any or step.notice else None
+    is_reminded = step.reminder is not None or step.event_reminder is not None
+    is_any = is_told or is_reminded or step.report or step.close or step.follow_up or step.notice
+    return step if is_any else None
 
 
 def _was_told_otherwise(issue: Issue, memory: ChannelState | None, remediation: Remediation, now: datetime) -> bool:
@@ -524,6 +584,22 @@ def slack_memory(issue: Issue) -> ChannelState | None:
     return _memory(kept) if "digest" in kept else None
 
 
+def webhook_memory(issue: Issue, *, reports: bool = True) -> ChannelState | None:
+    """What the webhook was told of the issue; None: nothing.
+
+    Args:
+        issue: the issue.
+        reports: whether the webhook gets what is new. If so, an open issue that was recorded without an event, because
+            the webhook did not get new ones then, is still to be told.
+    """
+    kept = issue.webhook_details
+    if "digest" not in kept:
+        return None
+    memory = _memory(kept)
+    was_silent = kept.get("reported") != issue.occurrence and memory.occurrence == issue.occurrence
+    return None if reports and was_silent and not memory.closed and issue.status is Status.OPEN else memory
+
+
 def _memory(kept: Mapping[str, Any]) -> ChannelState:
     occurrence = kept.get("occurrence")
     return ChannelState(
@@ -561,8 +637,10 @@ def _reach_changed(issue: Issue, memory: ChannelState) -> bool:
     return was != issue.details.severity or (memory.verdict or "") not in ("", _verdict(issue))
 
 
-def _reminder(issue: Issue, closes_at: datetime | None, remediation: Remediation, now: datetime) -> int | None:
-    """The configured days, the fewest that are due, unless that reminder was sent."""
+def _reminder(
+    issue: Issue, kept: Mapping[str, Any], closes_at: datetime | None, remediation: Remediation, now: datetime
+) -> int | None:
+    """The configured days, the fewest that are due, unless the channel, which kept this, was sent that reminder."""
     if closes_at is None or issue.timestamps.reported is None:
         return None
     # Who was told a moment ago needs no reminder of it.
@@ -571,7 +649,7 @@ def _reminder(issue: Issue, closes_at: datetime | None, remediation: Remediation
         for days in remediation.reminder_days
         if timedelta(days=days) < remediation.retention and now >= closes_at - timedelta(days=days)
     ]
-    sent = issue.slack_details.get("reminded")
+    sent = kept.get("reminded")
     if not due or (sent is not None and int(sent) <= min(due)):
         return None
     return min(due)

@@ -66,10 +66,11 @@ class ReportSummary:
 
 
 def check_memory(issue: Issue) -> None:
-    """Raise ValueError, naming the part, if `jira_details` or `slack_details` is not as reporting writes it."""
+    """Raise ValueError, naming the part, if what reporting keeps of a channel is not as reporting writes it."""
     for name, kept, parts in (
         ("jira_details", issue.jira_details, _JIRA),
         ("slack_details", issue.slack_details, _SLACK),
+        ("webhook_details", issue.webhook_details, _WEBHOOK),
     ):
         _check(name, kept, parts)
 
@@ -133,6 +134,7 @@ _JIRA = {
     "still": _maps_texts,
 }
 _SLACK = {**_TOLD, "heard": _is_heard, "destinations": _are_texts, "reminded": _is_number}
+_WEBHOOK = {**_TOLD, "reminded": _is_number, "sent": _is_number, "reported": _is_number}
 
 
 _ACCOUNTS_AT_ONCE = 10  # as many connections as a client of boto3 keeps

@@ -1,8 +1,8 @@
 """One run of reporting: read the issues, plan, write tickets and messages, and record what was sent.
 
 The plan (`reporting.plan`) is pure. Here it is carried out: JIRA or the console first, then Slack, whose messages
-link to the tickets. What was sent is recorded in each issue at once, so that the next run continues one that broke
-off. A dry run prints the same plan, with the texts of the first tickets.
+link to the tickets, then the webhook. What was sent is recorded in each issue at once, so that the next run continues
+one that broke off. A dry run prints the same plan, with the texts of the first tickets.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from reporting.plan import Channels, News, Step, announced, plan, state_of, use_
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
 from reporting.sources import SourceReading
+from reporting.webhook import EventRun, type_of
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from library.jobs.command_line import Selection
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
+    from library.notifications.webhook import WebhookClient
 
 _TEXTS = 10
 
@@ -65,6 +67,8 @@ def preview(steps: Sequence[Step], filings: TicketContexts, *, jira: bool) -> It
             shown.append(f"    JIRA: {describe_action(step, filing)}")
         if step.alert or step.reminder is not None:
             shown.append(f"    Slack: {', '.join(printable(found) for found in filings.destinations(step))}")
+        if step.event or step.event_reminder is not None:
+            shown.append(f"    webhook: {type_of(step.event)}")
         if step.ticket:
             texts += 1
             if texts <= _TEXTS:
@@ -91,6 +95,7 @@ class Services:
         say: shows a person a text.
         left_accounts: accounts that left the configuration, whose issues are to be ended.
         source_sessions: of the role that may read where groups are defined; None: that is not asked.
+        webhook: the webhook; None: off.
     """
 
     sessions: Sessions
@@ -103,13 +108,14 @@ class Services:
     say: Callable[[str], None]
     left_accounts: Sequence[str] = ()
     source_sessions: Sessions | None = None
+    webhook: WebhookClient | None = None
 
 
 def channels_of(kind: IssueKind, every: Channels, config: Configuration) -> Channels | None:
     """Where issues of a kind are reported; None: nowhere, because only a channel that is off is wanted."""
     wanted = {INSPECTOR_FINDING: (config.inspector.table, config.inspector.slack)}
     in_jira, in_slack = wanted.get(kind, (True, True))
-    channels = Channels(every.jira and in_jira, every.slack and in_slack)
+    channels = replace(every, jira=every.jira and in_jira, slack=every.slack and in_slack)
     return None if channels.console and not every.console else channels
 
 
@@ -133,6 +139,7 @@ class Reporter:
         self._changes: list[tuple[Issue, ChangeNews]] = []  # what remediation did, and a channel was not told
         self._owed: list[tuple[Issue, ChangeNews]] = []  # what of it is left to be told
         self._decisions = DecisionRun(config, services, self.summary)
+        self._not_alerted: set[str] = set()  # the keys of issues of which Slack was not told all
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
 
     def run(self, selection: Selection, *, dry_run: bool) -> ReportSummary:
@@ -160,7 +167,7 @@ class Reporter:
         new = [
             step.issue
             for step in steps
-            if step.issue.kind.has_users and any(news and news.begins for news in (step.ticket, step.alert))
+            if step.issue.kind.has_users and any(news and news.begins for news in (step.ticket, step.alert, step.event))
         ]
         users = read_users(self._services.sessions, new, self._services.renew, self.summary)
         self._filings = TicketContexts(self._config, self._remediation, users)
@@ -168,7 +175,7 @@ class Reporter:
             for text in preview(steps, self._filings, jira=self._services.jira is not None):
                 self._services.say(text)
             for step in steps:
-                if news := step.ticket or step.alert or ("reminded" if step.reminder is not None else None):
+                if news := step.ticket or step.alert or step.event or _reminded(step):
                     self.summary.count(news)
             return self.summary
         done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
@@ -180,6 +187,7 @@ class Reporter:
         self._decisions.tell(selection)
         accounts = self._config.scanned_accounts() if self._config.usage.enabled else ()
         tell_after_care(self._config, self._services, accounts, selection, self.summary)
+        self._tell_webhook(done)
         return self.summary
 
     def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
@@ -209,8 +217,10 @@ class Reporter:
         return steps
 
     def _undelivered(self, issue: Issue) -> Sequence[ChangeNews]:
-        jira, slack = self._services.jira, self._services.slack
-        return undelivered(issue.change_news, jira=jira is not None, slack=slack is not None)
+        jira, slack, webhook = self._services.jira, self._services.slack, self._services.webhook
+        return undelivered(
+            issue.change_news, jira=jira is not None, slack=slack is not None, webhook=webhook is not None
+        )
 
     def _deliver_changes(self) -> None:
         """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
@@ -267,7 +277,12 @@ class Reporter:
 
     def _steps(self, issues: Sequence[Issue]) -> list[Step]:
         steps: list[Step] = []
-        every = Channels(self._services.jira is not None, self._services.slack is not None)
+        every = Channels(
+            self._services.jira is not None,
+            self._services.slack is not None,
+            self._services.webhook is not None,
+            self._config.webhook.reports,
+        )
         for kind in KINDS:
             wanted = [issue for issue in issues if issue.kind is kind]
             channels = channels_of(kind, every, self._config) if wanted else None
@@ -283,7 +298,8 @@ class Reporter:
         """Bring an issue's ticket up to date, or show it on the console, and record that.
 
         Returns:
-            The step with the issue as it is recorded now; `report` and `close` only if nothing but Slack is left to do.
+            The step with the issue as it is recorded now; `report` and `close` only if nothing but Slack and the
+            webhook is left to do.
             None: nothing more can be done for it in this run.
         """
         issue, told = step.issue, {}
@@ -305,7 +321,7 @@ class Reporter:
                 self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
-            # Slack is sent it all the same; only then it is neither reported nor closed.
+            # The others are sent it all the same; only then it is neither reported nor closed.
             return replace(step, report=False, close=False, notice=False, told=False)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
@@ -314,7 +330,9 @@ class Reporter:
             self.summary.count(step.ticket)
         if told:
             issue = replace(issue, jira_details=told)
-        if not self._record(step, issue, {"jira_details": told} if told else {}, last=step.alert is None):
+        if not self._record(
+            step, issue, {"jira_details": told} if told else {}, last=step.alert is None and step.event is None
+        ):
             return None
         return replace(step, issue=issue)
 
@@ -327,12 +345,15 @@ class Reporter:
         if self._services.slack is None or not wanted:
             return
         by_issue = {issue_key(want.step.issue): want.step for want in wanted}
+        self._not_alerted = {key for key, step in by_issue.items() if step.alert is not None}
 
         def heard(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
             step = by_issue[issue_key(issue)]
             if all_of_them and not step.ticket:
                 self.summary.count(step.alert or "reminded")
-            self._record(step, issue, {"slack_details": details}, last=all_of_them and step.alert is not None)
+            last = all_of_them and step.alert is not None and step.event is None
+            if self._record(step, issue, {"slack_details": details}, last=last) and all_of_them:
+                self._not_alerted.discard(issue_key(issue))
 
         sent = send_alerts(
             self._config,
@@ -346,6 +367,27 @@ class Reporter:
         self.summary.notes += sent.notes
         for problem in sent.problems:
             self.summary.problem(problem)
+
+    def _tell_webhook(self, steps: Sequence[Step]) -> None:
+        """Send the webhook its events, after all others: it delays nobody."""
+        services = self._services
+        if services.webhook is None:
+            return
+        run = EventRun(
+            *(self._config, services.webhook, services.jira),
+            *(services.now, services.renew, self.summary.problem),
+        )
+
+        def told(step: Step, details: dict[str, Any]) -> None:
+            last = step.event is not None and issue_key(step.issue) not in self._not_alerted
+            if not step.ticket and not step.alert and step.reminder is None:
+                self.summary.count(step.event or "reminded")
+            self._record(step, step.issue, {"webhook_details": details}, last=last)
+
+        run.tell_changes(self._changes, lambda issue, news: self._change_told(issue, news, "in_webhook"))
+        run.tell_steps(steps, told)
+        run.finish()
+        self._decisions.tell_webhook()
 
     def _record(self, step: Step, issue: Issue, sets: dict[str, Any], *, last: bool) -> bool:
         """Record what was sent, and with the last channel's that it is reported or closed.
@@ -383,6 +425,7 @@ class Reporter:
                 "ticket": issue.jira_details.get("ticket"),
                 "ticket_news": step.ticket,
                 "alert_news": step.alert,
+                "event_news": step.event,
                 "recorded": sorted(sets),
             },
         )
@@ -427,6 +470,11 @@ def _shown_state(step: Step, news: News) -> dict[str, Any]:
         told |= use_told(issue)  # there is no ticket to comment on: all of it is shown
     # So that the first channel that is enabled later is known to be the first that reports it.
     return told | ({"console": issue.occurrence} if news.begins else {})
+
+
+def _reminded(step: Step) -> str:
+    """The word for a reminder in the summary; empty: there is none."""
+    return "reminded" if step.reminder is not None or step.event_reminder is not None else ""
 
 
 def _told_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:

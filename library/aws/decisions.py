@@ -203,15 +203,24 @@ class Decisions:
             return Outcome(_with(issue, state), decision)
         raise ConflictError(f"{exemption.id} could not be ended: its issue kept changing")
 
-    def claim_untold(self, issue: Issue) -> tuple[Issue, tuple[Untold, ...]]:
+    def claim_untold(self, issue: Issue, *, webhook: bool = True) -> tuple[Issue, tuple[Untold, ...]]:
         """Say that this process tells what is still to be told of an issue, so that no other does at the same time.
+
+        Args:
+            issue: the issue.
+            webhook: whether this process tells the webhook; else what only that is still to be told is left.
 
         Returns:
             The issue as it is now, and what to tell: without what a living process has claimed.
         """
         for _ in range(_ATTEMPTS):
             now, outbox = self._now(), issue.decided.outbox
-            mine = tuple(one for one in outbox if one.claimed is None or now - one.claimed >= CLAIMED_FOR)
+            mine = tuple(
+                one
+                for one in outbox
+                if (one.claimed is None or now - one.claimed >= CLAIMED_FOR)
+                and (webhook or not replace(one, webhook=False).is_told)
+            )
             if not mine:
                 return issue, ()
             claimed = tuple(replace(one, claimed=now) if one in mine else one for one in outbox)
@@ -238,7 +247,7 @@ class Decisions:
         Returns:
             The issue as it is now.
         """
-        still = {one.number: replace(one, claimed=None) for one in left if one.ticket or one.slack}
+        still = {one.number: replace(one, claimed=None) for one in left if not one.is_told}
         numbers = {one.number for one in taken}
         for _ in range(_ATTEMPTS):
             outbox = tuple(

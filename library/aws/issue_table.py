@@ -32,7 +32,7 @@ _NO_SUCH_INDEX = ("does not have the specified index", "Invalid index")  # as Dy
 _BRIEF = WantedAttributes(
     (
         *("account_id", "issue_id", "status", "issue_details", "timestamps", "revision", "occurrence"),
-        *("jira_details", "slack_details", "remediation_details", "use"),
+        *("jira_details", "slack_details", "webhook_details", "remediation_details", "use"),
         *("closing_notice", "exposures_told", "open_at_report", "change_news", "history"),
         *("decisions", "decision_state", "decision_version"),
     ),

@@ -1,4 +1,4 @@
-"""The secrets of JIRA and Slack, from AWS Secrets Manager or from the environment.
+"""The secrets of JIRA, Slack and the webhook, from AWS Secrets Manager or from the environment.
 
 No error here says what a secret holds: they are printed and logged.
 """
@@ -6,6 +6,7 @@ No error here says what a secret holds: they are printed and logged.
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 JIRA_VARIABLE = "HAMMER_JIRA_SECRET"
 SLACK_VARIABLE = "HAMMER_SLACK_SECRET"
+WEBHOOK_VARIABLE = "HAMMER_WEBHOOK_SECRET"
+_KEY_PREFIX = "whsec_"
 
 
 class SecretError(HammerError):
@@ -45,12 +48,20 @@ class SlackSecret:
     app_token: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookSecret:
+    """What the webhook's events are signed with."""
+
+    key: bytes = field(repr=False)
+
+
 class SecretReader:
     """Reads secrets.
 
     Args:
         client: makes a client for Secrets Manager in the main account; called only when the environment has no secret.
-        environment: `HAMMER_JIRA_SECRET` and `HAMMER_SLACK_SECRET`, where they are set, replace the secrets in AWS.
+        environment: `HAMMER_JIRA_SECRET`, `HAMMER_SLACK_SECRET` and `HAMMER_WEBHOOK_SECRET`, where they are set,
+            replace the secrets in AWS.
     """
 
     def __init__(self, client: Callable[[], SecretsManagerClient], environment: Mapping[str, str]) -> None:
@@ -74,6 +85,27 @@ class SecretReader:
         if not values.get("api_token"):
             raise SecretError(f'{where} must be {{"api_token": …}}')
         return SlackSecret(values["api_token"], values.get("app_token", ""))
+
+    def webhook(self, name: str) -> WebhookSecret:
+        """The webhook's. Raises SecretError.
+
+        A key that begins with `whsec_` is base64 after that, as the libraries of Standard Webhooks take it; any other
+        text is its UTF-8 bytes.
+        """
+        values, where = self._read(name, WEBHOOK_VARIABLE)
+        text = values.get("secret", "")
+        if not text:
+            raise SecretError(f'{where} must be {{"secret": …}}')
+        if not text.startswith(_KEY_PREFIX):
+            return WebhookSecret(text.encode())
+        try:
+            key = b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
+        except ValueError:
+            key = b""
+        if not key:
+            # Without its cause, which says what could not be read.
+            raise SecretError(f"{where} begins with {_KEY_PREFIX}, and what follows is not base64") from None
+        return WebhookSecret(key)
 
     def _read(self, name: str, variable: str) -> tuple[dict[str, str], str]:
         """A secret's texts, and where it was found."""

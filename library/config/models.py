@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
@@ -355,6 +356,44 @@ class Slack(Section):
     )
 
 
+WebhookEventName = Literal["new", "changed", "reminder", "remediated", "refused", "resolved", "decided"]
+WEBHOOK_EVENTS: tuple[WebhookEventName, ...] = get_args(WebhookEventName)
+
+
+def _events(entries: Sequence[WebhookEventName]) -> tuple[WebhookEventName, ...]:
+    if not entries:
+        raise ValueError("names no event: leave it out for all of them")
+    return tuple(dict.fromkeys(entries))
+
+
+class Webhook(Section):
+    """Events for other software, signed, over HTTPS."""
+
+    enabled: Boolean = Field(True, description="Whether to send events, where webhook.url is set.")
+    url: EncryptedUrl = Field("", repr=False, description="Address that gets the events by POST; empty: off.")
+    secret: SecretName = Field("hammer/webhook", description="Name of the secret in AWS Secrets Manager that signs.")
+    events: Annotated[tuple[WebhookEventName, ...], ListOf(WebhookEventName, _events)] = Field(
+        WEBHOOK_EVENTS, description="The events that are sent."
+    )
+    ca_bundle: str = Field("", description="File of certificates to trust; empty: the system's.")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether events are sent."""
+        return self.enabled and bool(self.url)
+
+    @property
+    def reports(self) -> bool:
+        """Whether it gets what is new in an issue, so that it counts as a channel that reports."""
+        return self.is_on and {"new", "changed"} <= set(self.events)
+
+    @property
+    def site(self) -> str:
+        """The address as messages show it: without its path, which is a secret with some services."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
 class Publishing(Section):
     """The HTML report that `hammer publish` puts into the bucket, and who gets a link to it."""
 
@@ -511,6 +550,7 @@ class ConfigFile(Section):
     cronjobs: Cronjobs = Field(default_factory=Cronjobs, description="When the host runs its jobs.")
     jira: Jira = Field(default_factory=Jira, description="Tickets in JIRA; absent: off.")
     slack: Slack = Field(default_factory=Slack, description="Alerts in Slack; absent: off.")
+    webhook: Webhook = Field(default_factory=Webhook, description="Events for other software; absent: off.")
     publishing: Publishing = Field(default_factory=Publishing, description="The HTML report in the bucket.")
     whitelisting_procedure_url: Url = Field("", description="Page that tells how to ask for an exemption.")
     secgrp_unrestricted_access: SecurityGroupsCheck = Field(description="Exposed security groups.")
@@ -530,6 +570,11 @@ class Configuration(ConfigFile):
 
     whitelist: Whitelist = Field(default_factory=Whitelist)
     ticket_owners: TicketOwners = Field(default_factory=TicketOwners)
+
+    @property
+    def reaches_people(self) -> bool:
+        """Whether a channel beside the console is told of new issues."""
+        return self.jira.enabled or self.slack.enabled or self.webhook.reports
 
     @property
     def needs_organization(self) -> bool:
@@ -607,7 +652,7 @@ def remediation_terms(config: Configuration, account_id: str) -> RemediationTerm
     return RemediationTerms(
         timedelta(days=section.remediation_retention_period),
         frozenset(map(Severity, severities)),
-        reaches_people=config.jira.enabled or config.slack.enabled,
+        reaches_people=config.reaches_people,
         is_on=section.remediation and account_id in config.remediation_accounts(),
         scope=frozenset(section.remediation_scope),
         exemptions=config.exemptions(account_id),

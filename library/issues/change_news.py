@@ -36,6 +36,7 @@ class ChangeNews:
         details: more, a sentence each; may hold untrusted input.
         in_jira: whether the ticket was told, or has nobody to tell.
         in_slack: whether Slack was told, or is off.
+        in_webhook: whether the webhook was told, or was off when it happened.
     """
 
     occurrence: int
@@ -45,6 +46,7 @@ class ChangeNews:
     details: tuple[str, ...] = ()
     in_jira: bool = False
     in_slack: bool = False
+    in_webhook: bool = True
 
     @property
     def key(self) -> str:
@@ -61,6 +63,7 @@ class ChangeNews:
             "details": list(self.details),
             "in_jira": self.in_jira,
             "in_slack": self.in_slack,
+            **({} if self.in_webhook else {"in_webhook": False}),
         }
 
 
@@ -70,9 +73,11 @@ def news_key(occurrence: int, heading: str, text: str, details: Sequence[str]) -
     return hashlib.sha256(repr((occurrence, heading, text[:_TEXT_LIMIT], kept)).encode()).hexdigest()[:16]
 
 
-def change_news(occurrence: int, at: datetime, heading: str, text: str, details: Sequence[str]) -> ChangeNews:
-    """News that nobody was told yet, cut to what the table has room for."""
-    return ChangeNews(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details))
+def change_news(
+    occurrence: int, at: datetime, heading: str, text: str, details: Sequence[str], *, webhook: bool = False
+) -> ChangeNews:
+    """News that nobody was told yet, cut to what the table has room for. `webhook`: whether that is on."""
+    return ChangeNews(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details), in_webhook=not webhook)
 
 
 def _kept(details: Sequence[str]) -> tuple[str, ...]:
@@ -103,6 +108,7 @@ def news_from_item(item: object) -> tuple[ChangeNews, ...]:
                 tuple(entry["details"]),
                 entry.get("in_jira") is True,
                 entry.get("in_slack") is True,
+                entry.get("in_webhook") is not False,
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
@@ -111,17 +117,30 @@ def news_from_item(item: object) -> tuple[ChangeNews, ...]:
     return tuple(sorted(found, key=lambda news: news.at))
 
 
-def undelivered(news: Sequence[ChangeNews], *, jira: bool, slack: bool) -> tuple[ChangeNews, ...]:
+def undelivered(
+    news: Sequence[ChangeNews], *, jira: bool, slack: bool, webhook: bool = False
+) -> tuple[ChangeNews, ...]:
     """What is left to be told, the oldest first.
 
     Args:
         news: of an issue.
         jira: whether JIRA is enabled.
         slack: whether Slack is enabled.
+        webhook: whether the webhook is.
     """
-    return tuple(each for each in news if (jira and not each.in_jira) or (slack and not each.in_slack))
+    return tuple(
+        each
+        for each in news
+        if (jira and not each.in_jira) or (slack and not each.in_slack) or (webhook and not each.in_webhook)
+    )
 
 
+CLOSED = "Remediated"
+"""The heading of a group that was closed."""
+COMPLETED = "Completed"
+"""The heading of a change that an earlier run had begun, and somebody else made unnecessary."""
+RESTORED, RELEASED = "Restored", "Released"
+"""The headings of what a person had Hammer do."""
 NOT_DONE = "Not remediated"
 """The heading of what could not be done."""
 
@@ -137,5 +156,5 @@ def not_done(news: Sequence[ChangeNews], occurrence: int, remediated: datetime |
 def superfluous(news: Sequence[ChangeNews]) -> tuple[str, ...]:
     """The keys of news that there is no room for any more, before one is added: told ones, the oldest first."""
     over = len(news) + 1 - KEPT_LIMIT
-    told = [each.key for each in news if each.in_jira and each.in_slack]
+    told = [each.key for each in news if each.in_jira and each.in_slack and each.in_webhook]
     return tuple(told[: max(over, 0)])

@@ -241,7 +241,7 @@ class RestoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """A decision of which the ticket, or a new owner, is still to be told.
+    """A decision of which the ticket, a new owner, or the webhook is still to be told.
 
     Attributes:
         number: counts the decisions of the issue.
@@ -249,6 +249,7 @@ class Untold:
         slack: whether the new owner is to be told in Slack.
         label: the label of the ticket that asked for it, to be taken off; empty: none.
         claimed: when a process began to tell it, in UTC; None: none did.
+        webhook: whether the webhook is to be told, if it is on.
     """
 
     number: int
@@ -257,6 +258,12 @@ class Untold:
     slack: bool = False
     label: str = ""
     claimed: datetime | None = None
+    webhook: bool = False
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nobody is left to be told."""
+        return not (self.ticket or self.slack or self.webhook)
 
     def to_item(self) -> dict[str, Any]:
         """An entry of `outbox` in `decision_state`."""
@@ -267,6 +274,7 @@ class Untold:
             "slack": self.slack,
             "label": self.label,
             "claimed": format_time(self.claimed),
+            "webhook": self.webhook,
         }
 
     @classmethod
@@ -279,6 +287,7 @@ class Untold:
             bool(item["slack"]),
             str(item.get("label") or ""),
             parse_time(item.get("claimed")),
+            bool(item.get("webhook")),
         )
 
 
@@ -315,7 +324,7 @@ class DecisionState:
     ) -> DecisionState:
         """The state after one more decision, which is still to be told."""
         number = self.number + 1
-        untold = Untold(number, decision, ticket, slack, label)
+        untold = Untold(number, decision, ticket, slack, label, webhook=True)
         return replace(
             self,
             decisions=_most_telling((*self.decisions, decision), KEPT, lambda decision: decision),

@@ -9,8 +9,8 @@ Who writes which part of an item, so that no job overwrites another's work:
 - identification: `status`, `issue_details`, `used_by`, `opened_by`, `looked_up`, `last_seen`, `revision`, `occurrence`,
   `open_at_report`, `open_region`, and of `timestamps` `identified`, `updated` and `resolved`; a new occurrence sets all
   of `timestamps` anew.
-- reporting: `jira_details`, `slack_details`, `closing_notice`, `exposures_told`, `source`, `timestamps.reported`,
-  `timestamps.closed`, and `status` from `resolved` to `closed`.
+- reporting: `jira_details`, `slack_details`, `webhook_details`, `closing_notice`, `exposures_told`, `source`,
+  `timestamps.reported`, `timestamps.closed`, and `status` from `resolved` to `closed`.
 - the job `usage`: `use`.
 - remediation and restore: `remediation_details`, `timestamps.remediated`, and `change_news`, in which reporting notes
   whom it told.
@@ -41,7 +41,10 @@ from library.security_groups.exposure import Exposure, OpenStatus
 from library.security_groups.usage import Usage
 
 OTHER_JOBS_ATTRIBUTES = frozenset(
-    {"slack_details", "closing_notice", "exposures_told", "change_news", "remediation_details", "source"}
+    {
+        *("slack_details", "webhook_details", "closing_notice", "exposures_told", "change_news"),
+        *("remediation_details", "source"),
+    }
 )
 """What only reporting and remediation write: deployment/policies forbid it to the role of identification.
 
@@ -275,6 +278,7 @@ class Issue:
             means, so that nothing decided about the last one lands in the next.
         jira_details: reporting's: the ticket and what it was last told.
         slack_details: reporting's: what Slack was last told.
+        webhook_details: reporting's: what the webhook was last told.
         remediation_details: remediation's: its journal, the backup, and whether somebody restored the group.
         opened_by: who opened the group, where an event told it; None: nobody knows.
         usage: what uses the group, as identification last read it; None: it did not.
@@ -316,6 +320,7 @@ class Issue:
     last_seen: datetime | None = field(default=None, compare=False)
     source: Mapping[str, Any] = field(default_factory=dict)
     decided: DecisionState = field(default_factory=DecisionState)
+    webhook_details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> IssueKind:
@@ -350,6 +355,7 @@ class Issue:
             **({} if self.looked_up is None else {"looked_up": self.looked_up}),
             **({"use": self.use.to_item()} if self.use else {}),
             **({"source": dict(self.source)} if self.source else {}),
+            **({"webhook_details": dict(self.webhook_details)} if self.webhook_details else {}),
             **(self.decided.to_item() if self.decided.version else {}),
         }
         if self.status.is_exposed:
@@ -388,6 +394,7 @@ class Issue:
             last_seen=parse_time(item.get("last_seen")),
             source=source if isinstance(source := item.get("source"), Mapping) else {},
             decided=DecisionState.from_item(item),
+            webhook_details=item.get("webhook_details") or {},
         )
 
     def check(self) -> None:
@@ -402,6 +409,7 @@ class Issue:
             "issue_details.tags": details.tags,
             "jira_details": self.jira_details,
             "slack_details": self.slack_details,
+            "webhook_details": self.webhook_details,
             "remediation_details": self.remediation_details,
         }
         wrong = [f"issue_details.{name} is no text" for name, value in texts.items() if not isinstance(value, str)]

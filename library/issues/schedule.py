@@ -96,7 +96,8 @@ class RemediationTerms:
     Attributes:
         retention: how long after people were told.
         immediate: the severities that are closed at the next run after a notice that says so.
-        reaches_people: whether JIRA or Slack is enabled, so that what only the console told counts no longer.
+        reaches_people: whether JIRA, Slack or a webhook that reports is enabled, so that what only the console told
+            counts no longer.
         is_on: whether remediation acts by itself in the account.
         scope: the statuses that it changes; None: the group is judged again before anything is done.
         exemptions: the account's.
@@ -383,7 +384,8 @@ def due_by_retention(issue: Issue, terms: RemediationTerms) -> datetime | None:
 def as_reported(issue: Issue, now: datetime) -> Issue:
     """An issue as it will be once it is reported now for the first time."""
     times = replace(issue.timestamps, reported=now)
-    return replace(issue, timestamps=times, exposures_told=None, open_at_report=None, jira_details={}, slack_details={})
+    untold = replace(issue, jira_details={}, slack_details={}, webhook_details={})
+    return replace(untold, timestamps=times, exposures_told=None, open_at_report=None)
 
 
 def has_notice(issue: Issue) -> bool:
@@ -395,7 +397,7 @@ def has_notice(issue: Issue) -> bool:
 def on_console_only(issue: Issue) -> bool:
     """Whether the item says that this occurrence was reported on the console and nowhere else.
 
-    That counts as a report only while neither JIRA nor Slack is enabled. The first that is enabled later reports the
+    That counts as a report only while no other channel is enabled. The first that is enabled later reports the
     issue anew, and until it has, nobody knows of it. An item that does not say who was told, as other tooling writes
     it, is taken as reported.
     """
@@ -403,4 +405,5 @@ def on_console_only(issue: Issue) -> bool:
     in_slack = "digest" in slack and slack.get("occurrence") in (None, issue.occurrence)
     # Hammer 0.1 left on the console what a ticket leaves, without a ticket.
     on_console = kept.get("console") == issue.occurrence or ("digest" in kept and not kept.get("ticket"))
-    return on_console and not in_slack
+    in_webhook = issue.webhook_details.get("reported") == issue.occurrence
+    return on_console and not in_slack and not in_webhook

@@ -1,4 +1,4 @@
-"""The clients of JIRA and Slack that a configuration asks for. Neither is contacted before it is needed."""
+"""The clients of JIRA, Slack and the webhook that a configuration asks for. None is contacted before it is needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from library.notifications.jira_client import JiraClient
 from library.notifications.jira_connection import JiraConnection
 from library.notifications.slack_connection import SlackClient, SlackConnection
+from library.notifications.webhook import WebhookClient
 
 if TYPE_CHECKING:
     from library.aws.secrets import SecretReader
@@ -57,6 +58,19 @@ def open_slack(
         return None
     connection = SlackConnection(config.slack, lambda: secrets.slack(config.slack.secret), sleep, before_write, now)
     return SlackClient(connection, _configured(config))
+
+
+def open_webhook(
+    config: Configuration,
+    secrets: SecretReader,
+    sleep: Callable[[float], None],
+    before_write: Callable[[], None] = _nothing,
+    now: Callable[[], datetime] = _utc_now,
+) -> WebhookClient | None:
+    """The webhook, or None if it is off. The arguments are those of `open_jira`."""
+    if not config.webhook.is_on:
+        return None
+    return WebhookClient(config.webhook, lambda: secrets.webhook(config.webhook.secret), sleep, before_write, now)
 
 
 def _configured(config: Configuration) -> frozenset[str]:

@@ -20,6 +20,7 @@ class Request:
     query: Mapping[str, str]
     body: Any
     headers: Mapping[str, str]
+    raw: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
                 {name: values[-1] for name, values in parse_qs(url.query).items()},
                 self._body(raw),
                 {name.lower(): value for name, value in self.headers.items()},
+                raw,
             )
             answer = standin.handle(request)
             if answer is None:

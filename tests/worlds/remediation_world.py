@@ -25,6 +25,7 @@ from library.aws.lock import Lock
 from library.aws.session import Sessions
 from library.config import Configuration, load_configuration
 from library.documents.document import Document, plain_text
+from library.issues.change_news import ChangeNews
 from library.issues.issue import Issue, IssueDetails
 from library.issues.times import format_time
 from library.jobs.command_line import Selection
@@ -79,6 +80,11 @@ class People:
     def confirm(self, question: str) -> str:
         self.said.append(question)
         return self.answers.pop(0) if self.answers else "q"
+
+    has_webhook = False
+
+    def publish(self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None]) -> None:
+        raise NotImplementedError
 
     def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
         del reference

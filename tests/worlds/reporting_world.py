@@ -1,4 +1,4 @@
-"""An issue table in an emulated AWS, stand-ins for JIRA and Slack, and the reporting job between them."""
+"""An issue table in an emulated AWS, stand-ins for JIRA, Slack and the webhook, and the reporting job between them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile
 from library.jobs.command_line import Selection
 from library.jobs.run import Lease, renewing_sleep
-from library.notifications.clients import open_jira, open_slack
+from library.notifications.clients import open_jira, open_slack, open_webhook
 from library.security_groups.exposure import Exposure
 from reporting.read import ReportSummary
 from reporting.run import Reporter, Services
 from tests.standins.jira import JiraStandIn, User
 from tests.standins.slack import SlackStandIn
+from tests.standins.webhook import WebhookStandIn
 
 MAIN, MEMBER = "123456789012", "210987654321"
 REGION = "eu-west-1"
@@ -50,6 +51,7 @@ class World:
         slept: how long the job slept, each time.
         more_accounts: ids and names, beyond those that are always there.
         groups: the ids of all groups that were found exposed.
+        webhook: runs only in a test that starts it.
         sections: of the file `config`, beyond what is always there.
         aws_sections: of its section `aws`.
         ticket_owners: the file.
@@ -68,6 +70,7 @@ class World:
     secrets: dict[str, str] = field(default_factory=dict)
     more_accounts: dict[str, str] = field(default_factory=dict)
     groups: dict[str, None] = field(default_factory=dict)
+    webhook: WebhookStandIn = field(default_factory=WebhookStandIn)
 
     def configuration(self) -> Configuration:
         whitelist = {"secgrp_unrestricted_access": {MAIN: self.exemptions}}
@@ -90,6 +93,7 @@ class World:
             },
             "jira": {"enabled": True, "server": self.jira.url, **self.sections.get("jira", {})},
             "slack": {"enabled": True, "base_url": f"{self.slack.url}/api/", **self.sections.get("slack", {})},
+            "webhook": self.sections.get("webhook", {}),
             "decisions": self.sections.get("decisions", {}),
             "whitelisting_procedure_url": "https://wiki.example.com/exemptions",
             "secgrp_unrestricted_access": {
@@ -136,6 +140,7 @@ class World:
             {
                 "HAMMER_JIRA_SECRET": json.dumps(self.jira.secret),
                 "HAMMER_SLACK_SECRET": json.dumps(self.slack.secret),
+                "HAMMER_WEBHOOK_SECRET": json.dumps(self.webhook.secret),
                 **self.secrets,
             },
         )
@@ -147,6 +152,7 @@ class World:
             table=self.table,
             jira=open_jira(config, secrets, sleep, before_write, lambda: self.clock),
             slack=open_slack(config, secrets, sleep, before_write, lambda: self.clock),
+            webhook=open_webhook(config, secrets, sleep, before_write, lambda: self.clock),
             now=lambda: self.clock,
             sleep=sleep,
             renew=lease.renew if lease else _nothing,

@@ -211,3 +211,30 @@ def test_exemptions_of_an_account_that_is_not_looked_at() -> None:
 )
 def test_ports_as_they_are_written(ports: list[str | int], expected: str) -> None:
     assert ports_text(PortSet.parse(ports)) == expected
+
+
+WEBHOOK = {"url": "https://hooks.example.com/t0k3n", "events": "new, resolved"}
+
+
+def test_the_webhook_is_named_without_its_path() -> None:
+    config = parse(config_with({"webhook": WEBHOOK, f"{CHECK}/reporting": True}))
+    (line,) = [line for line in summary(config, TODAY).splitlines() if line.startswith("Reporting")]
+    assert line == "Reporting         on: JIRA off, Slack off, webhook https://hooks.example.com (new, resolved)"
+    assert list(warnings(config, TODAY)) == [
+        "webhook.events lacks new or changed: the webhook does not count as a channel that reports issues"
+    ]
+    assert "t0k3n" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("webhook", "is_on", "reports"),
+    [
+        pytest.param({}, False, False, id="absent"),
+        pytest.param({"url": WEBHOOK["url"]}, True, True, id="all events"),
+        pytest.param(WEBHOOK, True, False, id="without changed"),
+        pytest.param({"url": WEBHOOK["url"], "enabled": "false"}, False, False, id="switched off"),
+    ],
+)
+def test_when_the_webhook_is_a_channel(webhook: dict[str, str], is_on: bool, reports: bool) -> None:
+    config = parse(config_with({"webhook": webhook}))
+    assert (config.webhook.is_on, config.webhook.reports, config.reaches_people) == (is_on, reports, reports)

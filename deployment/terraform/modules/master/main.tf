@@ -40,9 +40,12 @@ locals {
   # The configuration takes booleans as text, too.
   jira_enabled  = tostring(try(local.config.jira.enabled, false)) == "true"
   slack_enabled = tostring(try(local.config.slack.enabled, false)) == "true"
+  # As library.config.models.Webhook.is_on has it.
+  webhook_enabled = try(local.config.webhook.url, "") != "" && tostring(try(local.config.webhook.enabled, true)) == "true"
   secrets = toset(compact([
     local.jira_enabled ? try(local.config.jira.secret, "hammer/jira") : "",
     local.slack_enabled ? try(local.config.slack.secret, "hammer/slack") : "",
+    local.webhook_enabled ? try(local.config.webhook.secret, "hammer/webhook") : "",
   ]))
 }
 

@@ -1,0 +1,185 @@
+"""The webhook: sends events to one address, signed, each once.
+
+The signature is that of Standard Webhooks (https://www.standardwebhooks.com), for which many languages have a library:
+HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<body>`, in base64. The time is that of the attempt, so a receiver can
+refuse what is old; the id is the event's, so it can drop what comes twice because an answer was lost.
+
+Redirects are not followed: the events would go to an address that nobody configured. The answer's body is not read.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException, SSLError
+
+from library.aws.secrets import SecretError
+from library.errors import HammerError
+from library.notifications.retry import CONTENT_LIMIT, NETWORK_LIMIT, Failure, RetryingCaller
+
+if TYPE_CHECKING:
+    from library.aws.secrets import WebhookSecret
+    from library.config.models import Webhook
+    from library.notifications.webhook_events import EventType, WebhookEvent
+
+_TIMEOUT_S = (10.0, 10.0)  # to connect, to answer
+# What is said of the address or the key: it holds for every event.
+_OF_THE_ADDRESS = {401: "refuses the signature", 403: "refuses the signature", 404: "is not there", 410: "is gone"}
+
+
+class WebhookError(HammerError):
+    """An event was not taken. The text is one line, without the address' path and without the secret."""
+
+
+class WebhookUnavailableError(WebhookError):
+    """The webhook cannot be used at all in this run: it is not asked again."""
+
+
+class _AnsweredError(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, retry_after: str) -> None:
+        super().__init__(f"answered {status}")
+        self.status = status
+        self.retry_after = retry_after
+
+
+_ERRORS = (_AnsweredError, RequestException, OSError, ValueError)
+
+
+def signed_headers(event: WebhookEvent, key: bytes, at: datetime) -> dict[str, str]:
+    """The headers that sign an event.
+
+    Args:
+        event: the event.
+        key: the secret.
+        at: when it is sent, in UTC.
+    """
+    timestamp = str(int(at.timestamp()))
+    signed = b".".join((event.id.encode(), timestamp.encode(), event.body))
+    signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return {"webhook-id": event.id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+class WebhookClient:
+    """The webhook in one run. It is not contacted, and its secret is not read, before there is an event.
+
+    Args:
+        settings: the section `webhook`.
+        secret: gives the secret.
+        sleep: waits so many seconds.
+        before_write: called before each request; what it raises keeps the request from being sent.
+        now: the clock, in UTC.
+    """
+
+    def __init__(
+        self,
+        settings: Webhook,
+        secret: Callable[[], WebhookSecret],
+        sleep: Callable[[float], None],
+        before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._secret = secret
+        self._before_write = before_write
+        self._now = now
+        self._caller = RetryingCaller(sleep, WebhookUnavailableError, now)
+        self._key: bytes | None = None
+
+    def wants(self, event_type: EventType) -> bool:
+        """Whether `webhook.events` names this type."""
+        return event_type.value in self._settings.events
+
+    def send(self, event: WebhookEvent) -> None:
+        """Send an event, again while that may help.
+
+        Raises:
+            WebhookError: it was not taken, or may not have been. The same event may be sent again later.
+        """
+        self._caller.check()
+        key = self._signing_key()
+
+        def post() -> None:
+            self._before_write()
+            headers = {"Content-Type": "application/json", "User-Agent": "hammer", "webhook-type": str(event.type)}
+            self._post(event.body, headers | signed_headers(event, key, self._now()))
+
+        self._caller.call(post, _ERRORS, self._failure)
+
+    def _signing_key(self) -> bytes:
+        if self._key is None:
+            bundle = self._settings.ca_bundle
+            if bundle and not Path(bundle).exists():
+                raise self._caller.give_up(f"webhook.ca_bundle names {bundle!r}, which does not exist")
+            try:
+                self._key = self._secret().key
+            except SecretError as error:
+                raise self._caller.give_up(str(error)) from None
+        return self._key
+
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        with (
+            requests.Session() as session,
+            session.post(
+                self._settings.url,
+                data=body,
+                headers=dict(headers),
+                timeout=_TIMEOUT_S,
+                verify=self._settings.ca_bundle or True,
+                allow_redirects=False,
+                stream=True,  # the body is not read: it may be endless
+                auth=_no_login,
+            ) as answer,
+        ):
+            if not 200 <= answer.status_code < 300:
+                raise _AnsweredError(answer.status_code, str(answer.headers.get("Retry-After", "")))
+
+    def _failure(self, error: Exception) -> Failure:
+        match error:
+            case _AnsweredError():
+                return self._refused(error)
+            case SSLError():
+                advice = "not even by webhook.ca_bundle" if self._settings.ca_bundle else "set webhook.ca_bundle"
+                return self._down(f"could not be reached: its certificate is not trusted, {advice}")
+            case ReadTimeout():
+                # Not again in this run: each try of each event would cost as long.
+                return Failure(self._error("did not answer in time"), down_after=NETWORK_LIMIT)
+            case _:
+                # The error's own text is not shown: it has the whole address.
+                what = "no connection in time" if isinstance(error, ConnectTimeout) else "no connection, or it broke"
+                return Failure(self._error(f"could not be reached: {what}"), may_repeat=True, down_after=NETWORK_LIMIT)
+
+    def _refused(self, error: _AnsweredError) -> Failure:
+        status = error.status
+        if 300 <= status < 400:
+            return self._down(f"answered {status}, a redirect, which is not followed: set webhook.url to its target")
+        if what := _OF_THE_ADDRESS.get(status):
+            return self._down(f"answered {status}, it {what}: check webhook.url and the secret of webhook.secret")
+        wait_s = self._caller.wait_s(error.retry_after)
+        is_busy = status in (408, 425, 429) or status >= 500
+        return Failure(
+            self._error(f"answered {status}"),
+            may_repeat=is_busy,
+            wait_s=wait_s if is_busy else None,
+            down_after=NETWORK_LIMIT if is_busy else CONTENT_LIMIT,
+        )
+
+    def _down(self, what: str) -> Failure:
+        reason = f"the webhook at {self._settings.site} {what}"
+        return Failure(WebhookUnavailableError(reason), down=reason)
+
+    def _error(self, what: str) -> WebhookError:
+        return WebhookError(f"the webhook at {self._settings.site} {what}")
+
+
+def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from adding a login that `~/.netrc` has for the host."""
+    return request

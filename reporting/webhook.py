@@ -1,0 +1,166 @@
+"""Carries the plan out at the webhook: one event for each issue that has news, each once.
+
+What the webhook took is recorded in the issue's `webhook_details` at once. An event of a type that `webhook.events`
+leaves out is recorded without being sent, so that the next one is told against what is true now.
+
+Events come last in a run: a webhook that does not answer delays no ticket and no message. One that was not taken is
+sent by the next run under the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from library.documents.text import counted
+from library.issues.change_news import ChangeNews
+from library.issues.issue import SECURITY_GROUP, Issue, Status
+from library.issues.times import format_time
+from library.notifications.webhook import WebhookError, WebhookUnavailableError
+from library.notifications.webhook_events import (
+    EventType,
+    WebhookEvent,
+    change_event,
+    issue_event,
+    subject_of,
+    type_of_change,
+)
+from reporting.group_text import exemption_line
+from reporting.issue_text import text_of
+from reporting.plan import News, Step, digest, state_of
+from reporting.ticket_facts import Place
+
+if TYPE_CHECKING:
+    from library.config import Configuration
+    from library.notifications.jira_client import JiraClient
+    from library.notifications.webhook import WebhookClient
+
+_TYPES = {
+    News.NEW: EventType.NEW,
+    News.FOUND_AGAIN: EventType.NEW,
+    News.CHANGED: EventType.CHANGED,
+    News.CLOSING: EventType.CHANGED,
+    News.EXEMPTION_ENDS: EventType.REMINDER,
+    News.EXEMPT: EventType.RESOLVED,
+    News.GONE: EventType.RESOLVED,
+    News.NOT_WATCHED: EventType.RESOLVED,
+}
+
+
+def type_of(news: News | None) -> EventType:
+    """Which event tells a piece of news; None: a reminder."""
+    return EventType.REMINDER if news is None else _TYPES[news]
+
+
+def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: datetime) -> WebhookEvent:
+    """The event that tells a step. Pure.
+
+    Args:
+        config: the configuration.
+        jira: JIRA, for the link to the ticket; None: off.
+        step: the step, with an event to tell.
+        at: the time, in UTC.
+    """
+    issue, kind = step.issue, type_of(step.event)
+    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    console_url = place.console_url(issue.issue_id) if issue.kind is SECURITY_GROUP else ""
+    subject = subject_of(config, jira, issue, console_url)
+    what = str(step.event) if step.event else "closed automatically soon"
+    more: dict[str, Any] = {"due": format_time(step.closes_at), "due_at_once": step.at_once}
+    if step.event_reminder is not None:
+        more["days_left"] = step.event_reminder
+    sent = int(issue.webhook_details.get("sent") or 0)
+    key = (what, step.event_reminder, step.reminder_of_end, digest(issue), step.at_once, sent)
+    return issue_event(issue, subject, kind, at=at, key=key, reason=what, text=_sentence(config, step), more=more)
+
+
+def _sentence(config: Configuration, step: Step) -> str:
+    """A step in one sentence."""
+    issue, text = step.issue, text_of(step.issue)
+    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    was_exempt = bool(issue.webhook_details.get("exempt"))
+    said = exemption_line(step.event, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
+    restricted = config.secgrp_unrestricted_access.restricted_ports
+    # What is over, or exempt, is not said to be open.
+    is_open = issue.status is Status.OPEN and not (step.event and step.event.ends)
+    about = text.summary(issue, place, restricted) if is_open else text.subject(issue, place)
+    return f"{about}. {said}" if said else about
+
+
+def told_state(step: Step, *, sent: bool) -> dict[str, Any]:
+    """The issue's `webhook_details` once a step is told. `sent`: whether an event was sent; else none was wanted."""
+    issue = step.issue
+    kept = dict(issue.webhook_details)
+    kept["sent"] = int(kept.get("sent") or 0) + sent
+    if step.event is None:
+        return {**kept, "reminded": step.event_reminder}
+    if step.event not in (News.CHANGED, News.CLOSING, News.EXEMPTION_ENDS):
+        kept.pop("reminded", None)
+    if sent and step.event.begins:
+        kept["reported"] = issue.occurrence
+    return state_of(step, step.event, kept)
+
+
+@dataclass(slots=True)
+class EventRun:
+    """The events of one run.
+
+    Attributes:
+        config: the configuration.
+        client: the webhook.
+        jira: JIRA, for links; None: off.
+        now: the clock, in UTC.
+        renew: keeps the lock; raises LockedError.
+        problem: names what could not be done.
+        left: how many events are left to the next run because the webhook cannot be used.
+    """
+
+    config: Configuration
+    client: WebhookClient
+    jira: JiraClient | None
+    now: Callable[[], datetime]
+    renew: Callable[[], None]
+    problem: Callable[[str], None]
+    left: int = 0
+    _down: str = field(default="", init=False)
+
+    def tell_changes(
+        self, changes: Sequence[tuple[Issue, ChangeNews]], told: Callable[[Issue, ChangeNews], None]
+    ) -> None:
+        """Tell what remediation recorded and could not tell itself."""
+        for issue, news in changes:
+            if news.in_webhook:
+                continue
+            is_wanted = self.client.wants(type_of_change(news))
+            if not is_wanted or self._sent(issue, change_event(issue, subject_of(self.config, self.jira, issue), news)):
+                told(issue, news)
+
+    def tell_steps(self, steps: Sequence[Step], told: Callable[[Step, dict[str, Any]], None]) -> None:
+        """Tell what is new, changed, due soon or over."""
+        for step in steps:
+            if step.event is None and step.event_reminder is None:
+                continue
+            is_wanted = self.client.wants(type_of(step.event))
+            event = step_event(self.config, self.jira, step, self.now())
+            if not is_wanted or self._sent(step.issue, event):
+                told(step, told_state(step, sent=is_wanted))
+
+    def finish(self) -> None:
+        """Name what is left to the next run."""
+        if self.left:
+            self.problem(f"{self._down}: {counted(self.left, 'event is', 'events are')} left to the next run")
+
+    def _sent(self, issue: Issue, event: WebhookEvent) -> bool:
+        self.renew()
+        try:
+            self.client.send(event)
+        except WebhookUnavailableError as error:
+            self._down = str(error)
+            self.left += 1
+            return False
+        except WebhookError as error:
+            self.problem(f"{issue.place}: the event {event.type} was not sent: {error}")
+            return False
+        return True
