@@ -70,6 +70,7 @@ FUNCTION_POLICIES = (
     "identification-in-main",
     "immediate-sender-in-main",
     "initiation-in-main",
+    "inspector-classic-in-account",
     "lookup-events-in-account",
     "organization-in-main",
 )

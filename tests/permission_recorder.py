@@ -48,9 +48,14 @@ ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
         "organization-in-main",
         "identification-in-account",
         "immediate-sender-in-main",
+        "inspector-classic-in-account",
         "lookup-events-in-account",
     ),
-    ("identification", "slave"): ("identification-in-account", "lookup-events-in-account"),
+    ("identification", "slave"): (
+        "identification-in-account",
+        "inspector-classic-in-account",
+        "lookup-events-in-account",
+    ),
     ("reporting", "main"): _HOST,
     # The role has remediation's policy, too; its session policy takes that away (library/aws/session.py).
     ("reporting", "slave"): ("reporting-in-account", "source-in-account"),

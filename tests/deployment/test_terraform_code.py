@@ -179,6 +179,9 @@ def test_the_template_has_the_policies_that_terraform_deploys() -> None:
 
     assert in_template("Identification") == deployed("identification-in-account")
     assert in_template("Reporting") == deployed("reporting-in-account", "remediation-in-account")
+    for resource in ("DescribeClassicFindings", "LookupEvents"):
+        optional = resources[resource]["Properties"]
+        assert {optional["PolicyName"]: optional["PolicyDocument"]} == deployed(optional["PolicyName"])
 
 
 # AWS takes no narrower resource for these (Service Authorization Reference).

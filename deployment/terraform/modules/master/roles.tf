@@ -59,6 +59,7 @@ locals {
       description = "Hammer's function that filters Inspector's findings"
       policies = concat(
         ["identification-in-account", "filter-in-main"],
+        var.inspector_classic_topic_arn == "" ? [] : ["inspector-classic-in-account"],
         local.in_organization ? ["organization-in-main"] : [],
         local.of_every_role,
       )

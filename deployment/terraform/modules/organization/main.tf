@@ -35,6 +35,7 @@ resource "aws_cloudformation_stack_set" "roles" {
     EventBusArn            = var.event_bus_arn == null ? "" : var.event_bus_arn
     AllowFlowLogs          = tostring(var.allow_flow_logs)
     FlowLogGroup           = var.flow_log_group
+    AllowInspectorClassic  = tostring(var.allow_inspector_classic)
     AllowLookupEvents      = tostring(var.allow_lookup_events)
     AllowSecurityHubImport = tostring(var.allow_security_hub_import)
     AllowSource            = tostring(var.allow_source)

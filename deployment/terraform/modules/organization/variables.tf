@@ -92,6 +92,12 @@ variable "flow_log_group" {
   default     = "*flow*log*"
 }
 
+variable "allow_inspector_classic" {
+  description = "Allow inspector:DescribeFindings, where notifications of Inspector Classic come in: they name a finding and no more."
+  type        = bool
+  default     = false
+}
+
 variable "allow_lookup_events" {
   description = "Allow cloudtrail:LookupEvents, which tells who opened a group where no event did."
   type        = bool

@@ -17,6 +17,7 @@ locals {
       trusts = distinct([var.identification_role_arn, replace(var.identification_role_arn, "/-master-id$/", "-master-filter")])
       policies = concat(
         ["identification-in-account"],
+        var.allow_inspector_classic ? ["inspector-classic-in-account"] : [],
         var.allow_lookup_events ? ["lookup-events-in-account"] : [],
         var.allow_source ? ["source-in-account"] : [],
       )
