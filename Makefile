@@ -197,6 +197,8 @@ lock:
 		--output-file requirements/deployment-test.lock
 	$(subst pyproject.toml,requirements/browser-test.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
 		--output-file requirements/browser-test.lock
+	$(subst pyproject.toml,requirements/build.in,$(UV_COMPILE)) --constraints requirements/dev.lock \
+		--output-file requirements/build.lock
 	$(subst pyproject.toml,requirements/checkov.in,$(UV_COMPILE)) --output-file requirements/checkov.lock
 	$(subst pyproject.toml,requirements/custodian.in,$(UV_COMPILE)) --output-file requirements/custodian.lock
 	$(subst pyproject.toml,requirements/mutants.in,$(UV_COMPILE)) --constraints requirements/dev.lock \

@@ -3,6 +3,7 @@
 The same tree always gives the same result: random cases come from fixed seeds. `make soak` tries new ones.
 """
 
+import gc
 import os
 import signal
 
@@ -12,6 +13,10 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("soak", derandomize=False, deadline=None)
 settings.load_profile("soak" if "FUZZ_EXAMPLES" in os.environ else "repeatable")
+
+# moto and botocore keep so many objects that, with the usual thresholds, a quarter of an integration test's time goes
+# into walking them. What a cycle holds is still collected, later.
+gc.set_threshold(100_000, 20, 50)
 
 pytest_plugins = ["tests.permission_recorder", "tests.second_table"]
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import re
@@ -174,6 +175,8 @@ def main() -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
+    # As in tests/conftest.py: this process holds a deployment's objects, and each request makes many that die with it.
+    gc.set_threshold(100_000, 20, 50)
     _let_conditions_count()
     _tell_dead_letter_queues()
     _leave_messages_in_queues()

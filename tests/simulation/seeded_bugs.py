@@ -2,6 +2,9 @@
 
 python -m tests.simulation.seeded_bugs NAME
 
+A line `Seed: 368` of a patch names a seed that shows the bug. It is tried first; where the code has changed so that it
+no longer does, every seed is.
+
 A bug whose name begins with `events-` is looked for in histories of events. One whose name begins with `scans-` shows
 only while scans cross, and is gone at rest: the unit tests of that catch it.
 """
@@ -14,13 +17,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = {path.stem: path for path in sorted((ROOT / "tests" / "simulation" / "bugs").glob("*.patch"))}
 COPIED = ("hammer", "identification", "library", "remediation", "reporting", "tests", "pyproject.toml")
 CROSSING_SCANS = "tests/unit/identification/test_crossing_scans.py"
+_SEED = re.compile(r"^Seed: (\d+)$", re.MULTILINE)
 _HUNK = re.compile(r"^@@.*$", re.MULTILINE)
+
+
+def copy_to(folder: Path, names: Iterable[str]) -> None:
+    """Copy files and folders of the root, compiled modules included, but not what Node installed."""
+    for name in names:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
 
 
 class PatchError(Exception):
@@ -49,30 +63,25 @@ def apply(patch: str, folder: Path) -> None:
 
 def caught(name: str, seeds: int = 1200) -> str:
     """Run seeds on a copy of the code with a bug. Returns the last lines of the output; empty: nothing was noticed."""
+    patch = BUGS[name].read_text("utf-8")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for each in COPIED:
-            copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
-            copy(ROOT / each, folder / each)
-        apply(BUGS[name].read_text("utf-8"), folder)
-        # Not the installed package: the copy, which is where this is run.
-        environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
-        command = [sys.executable, "-m", "tests.simulation", "--workers", "1", "--seeds", str(seeds)]
-        command += ["--events"] if name.startswith("events-") else []
+        copy_to(folder, COPIED)
+        apply(patch, folder)
         if name.startswith("scans-"):
-            command = [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-x",
-                "-n",
-                "0",
-                "-k",
-                "held or TestEvents",
-                CROSSING_SCANS,
-            ]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+            return _run(folder, "pytest", "-q", "-x", "-n", "0", "-k", "held or TestEvents", CROSSING_SCANS)
+        mode = ["--workers", "1", *(["--events"] if name.startswith("events-") else [])]
+        known = _SEED.findall(patch)
+        return (known and _run(folder, "tests.simulation", *mode, *known)) or _run(
+            folder, "tests.simulation", *mode, "--seeds", str(seeds)
+        )
+
+
+def _run(folder: Path, *arguments: str) -> str:
+    """Run a module of the copy, not of the installed package. Returns the end of what it printed if it failed."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else (done.stdout + done.stderr)[-10_000:]
 
 

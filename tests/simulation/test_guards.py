@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.seeded_bugs import COPIED, ROOT, apply
+from tests.simulation.seeded_bugs import COPIED, ROOT, apply, copy_to
 
 GUARDS = {path.stem: path for path in sorted((ROOT / "tests" / "simulation" / "guards").glob("*.patch"))}
 _CAUGHT_BY = re.compile(r"^Caught by: (\S+)$", re.MULTILINE)
@@ -21,9 +20,7 @@ _CAUGHT_BY = re.compile(r"^Caught by: (\S+)$", re.MULTILINE)
 def test_a_guard_that_is_gone_is_noticed(name: str, tmp_path: Path) -> None:
     patch = GUARDS[name].read_text("utf-8")
     (node,) = _CAUGHT_BY.findall(patch)
-    for each in (*COPIED, "config", "deployment"):
-        copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
-        copy(ROOT / each, tmp_path / each)
+    copy_to(tmp_path, (*COPIED, "config", "deployment"))
     apply(patch, tmp_path)
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "--no-header", "-p", "no:cacheprovider", node]

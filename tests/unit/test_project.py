@@ -84,6 +84,7 @@ def test_another_path_is_not_one(text: str) -> None:
 def test_there_is_a_lock_for_each_place() -> None:
     assert {lock.stem for lock in LOCKS} == {
         "browser-test",
+        "build",
         "checkov",
         "custodian",
         "deployment-test",
