@@ -70,6 +70,7 @@ from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
 from remediation.planning import assemble_plan, quota_of, rule_quota
 from remediation.proof import begun_for, read_group_before
+from remediation.refusals import next_try
 from reporting.exposure_text import revoke_commands, share
 from reporting.group_text import verdict_words
 
@@ -205,7 +206,8 @@ def state_section(
     if terms.is_immediate(issue):
         lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
     if news := not_done(issue.change_news, issue.occurrence, times.remediated):
-        lines += _wrapped(f"not remediated, since {shown_time(news.at)}: {news.text}")
+        again = next_try(issue.remediation_details, now)
+        lines += _wrapped(f"not remediated, since {shown_time(news.at)}: {news.text}{again}")
     found_schedule = remediation_schedule(issue, replace(terms, is_on=True), now)
     if found_schedule.due is None:
         skipped = found_schedule.skipped

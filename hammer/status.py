@@ -53,6 +53,7 @@ from library.jobs.command_line import (
 )
 from library.security_groups.exemptions import Exemption, review
 from remediation.journal import is_unfinished
+from remediation.refusals import next_try
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -231,7 +232,8 @@ def waiting(facts: Facts) -> Iterator[str]:
         if issue.status is Status.OPEN and (
             news := not_done(issue.change_news, issue.occurrence, issue.timestamps.remediated)
         ):
-            yield f"not remediated, since {shown_time(news.at)}: {place}: {printable(news.text)}"
+            again = next_try(issue.remediation_details, facts.now)
+            yield f"not remediated, since {shown_time(news.at)}: {place}: {printable(news.text)}{again}"
         if issue.status is Status.OPEN and is_flapping(issue.history, facts.now):
             yield f"flapping, found {issue.occurrence} times: {place}"
 
@@ -398,11 +400,7 @@ def read_facts(
         jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
         dead_letters=_dead_letters(sessions.client("sqs")),
         days=list(records.days((now - _HISTORY_SHOWN).date())),
-        unfinished=[
-            _place(issue)
-            for issue in issues
-            if is_unfinished(issue) and config.watches(issue.account_id, issue.details.region)
-        ],
+        unfinished=_unfinished(config, issues),
         heard=[
             (event.account_id, event.region, event.at, event.name)
             for name in accounts
@@ -410,6 +408,12 @@ def read_facts(
             if chosen(name, event.region)
         ],
     )
+
+
+def _unfinished(config: Configuration, issues: Iterable[Issue]) -> list[str]:
+    """The groups whose change the next remediation run completes."""
+    watched = (issue for issue in issues if config.watches(issue.account_id, issue.details.region))
+    return [_place(issue) for issue in watched if is_unfinished(issue)]
 
 
 def _of_left_accounts(

@@ -30,7 +30,7 @@ from botocore.exceptions import (
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.decisions import UnreadableExemptionError
-from library.aws.failures import AWS_ERRORS, THROTTLED, error_code, explain
+from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_code, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.errors import HammerError
 from library.issues.times import format_time
@@ -245,13 +245,23 @@ class ChangeFailedError(HammerError):
         entry: the facts so far.
         may_help: whether to try again soon may help: an answer was lost.
         is_quota: whether the group would have more rules than it may.
+        is_lasting: whether EC2 will answer the same until something changes (`remediation.refusals`).
     """
 
-    def __init__(self, text: str, entry: JournalEntry, *, may_help: bool = False, is_quota: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        entry: JournalEntry,
+        *,
+        may_help: bool = False,
+        is_quota: bool = False,
+        is_lasting: bool = False,
+    ) -> None:
         super().__init__(text)
         self.entry = entry
         self.may_help = may_help
         self.is_quota = is_quota
+        self.is_lasting = is_lasting
 
 
 @dataclass(frozen=True, slots=True)
@@ -586,7 +596,23 @@ def _without_attempt(entry: JournalEntry, known: JournalEntry, keys: Iterable[Ru
     return replace(entry, add=(*(added for added in entry.add if added.key not in refused), *old))
 
 
+# Amazon EC2 API Reference, "Error codes for the Amazon EC2 API".
+_LASTING = frozenset({"OperationNotPermitted", "UnsupportedOperation", _OVER_QUOTA})
+# IAM User Guide, "Troubleshoot access denied error messages": how the message names an explicit deny.
+_EXPLICIT_DENY = "explicit deny"
+
+
+def is_lasting(error: Exception | None) -> bool:
+    """Whether an answer of EC2's will be the same until the group, a policy or a quota is changed."""
+    if error is None:
+        return False
+    code = error_code(error)
+    return code in _LASTING or (code in ACCESS_DENIED and _EXPLICIT_DENY in str(error).lower())
+
+
 def _failure(result: CallResult, entry: JournalEntry) -> ChangeFailedError:
     text = explain(result.error) if result.error else "EC2 did not answer"
     is_quota = isinstance(result.error, ClientError) and error_code(result.error) == _OVER_QUOTA
-    return ChangeFailedError(text, entry, may_help=result.answer is ChangeAnswer.LOST, is_quota=is_quota)
+    is_lost = result.answer is ChangeAnswer.LOST
+    lasting = not is_lost and is_lasting(result.error)
+    return ChangeFailedError(text, entry, may_help=is_lost, is_quota=is_quota, is_lasting=lasting)

@@ -9,6 +9,7 @@ not show a change yet.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ from remediation.notify import release_command, restore_command
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
 from remediation.planning import assemble_plan
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
+from remediation.refusals import attempt_of, refused_before, refused_item
 from remediation.rules import RuleKey, rule_key, without_reserved
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 PAUSES_S = (1, 2, 4, 8, *(15,) * 7)
 """The waits of one run for EC2 to show what it acknowledged: two minutes in all, whatever the number of groups. What it
 does not show by then is left to the next run."""
+
+_log = logging.getLogger(__name__)
 
 _ROUNDS = 3  # of plan and change in one run, while somebody else keeps opening the group, or answers are lost
 
@@ -393,9 +397,16 @@ class GroupWork(ABC):
                 if error.may_help and self._rounds < _ROUNDS:
                     self.waiting_for = f"an answer of EC2's was lost: {self._explain(error)}"
                     return None
-                return self._failed(self._explain(error))
+                text = self._explain(error)
+                if error.is_lasting:
+                    self._remember_refusal(text)
+                return self._failed(text)
             except GROUP_ERRORS as error:
                 return self._failed(self._explain(error))
+
+    def _remember_refusal(self, reason: str) -> None:
+        """EC2 refused, and will again until something changes. What a person asks for is tried all the same."""
+        _log.info("%s: refused until something changes: %s", self.issue.place, reason)
 
     def give_up(self, reason: str = "") -> GroupResult:
         """What became of the group when nobody waits any longer.
@@ -490,6 +501,7 @@ class GroupRemediation(GroupWork):
         super().__init__(context, issue)
         self._agreed = agreed
         self._decided = decided
+        self._attempt = ""  # what this run tries first, by `remediation.refusals`
 
     def _look(self, config: Configuration) -> Look:
         return look(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
@@ -501,7 +513,18 @@ class GroupRemediation(GroupWork):
             return GroupResult(self.issue, ResultKind.CHANGED_MEANWHILE, "the group, or its plan, is another one now")
         if self._rounds == _ROUNDS:
             return self._failed("somebody opens the group again each time that it is closed")
+        if self._rounds == 0:
+            self._attempt = attempt_of(seen.observed.rules, seen.planned, seen.withdraw)
+            is_asked_for = self._decided or self._agreed is not None
+            if not is_asked_for and (reason := why_not_again(self._context, self.issue, seen)):
+                return self._failed(reason)
         return None
+
+    def _remember_refusal(self, reason: str) -> None:
+        try:
+            self._journal.note(refused=refused_item(self._attempt, reason, self._context.now()))
+        except GROUP_ERRORS as error:
+            _log.warning("%s: it will be tried again in the next run: %s", self.issue.place, explain(error))
 
     def _change(self, seen: Look) -> None:
         context, issue = self._context, self.issue
@@ -534,8 +557,9 @@ class GroupRemediation(GroupWork):
         notes = (f"{issue.place}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]
         kept = record(issue, plan, context.keep, context.who, context.now())
+        forgotten = {"refused": None} if issue.remediation_details.get("refused") else {}
         entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
-        self._carry_out(entry, changes, restored=None, **kept)
+        self._carry_out(entry, changes, restored=None, **kept, **forgotten)
 
     def _conclude(self, seen: Look) -> GroupResult | None:
         entry = seen.unfinished
@@ -577,6 +601,12 @@ class GroupRemediation(GroupWork):
         taken = len(entry.withdrawn)
         text = f"{taken} rules that Hammer had added were taken away again" if taken else "nothing of it was left"
         return GroupResult(self.issue, ResultKind.SETTLED, text, entry.backup, entry)
+
+
+def why_not_again(context: RemediationContext, issue: Issue, seen: Look) -> str:
+    """Why EC2 refused lately what would be done now, so that an unattended run does not try; empty: it tries."""
+    attempt = attempt_of(seen.observed.rules, seen.planned, seen.withdraw)
+    return refused_before(issue.remediation_details, attempt, context.now())
 
 
 def tags_of_remainders(plan: Plan, tags: Mapping[str, Mapping[str, str]]) -> dict[RuleKey, Mapping[str, str]]:

@@ -68,10 +68,7 @@ def command(
     ] = False,
 ) -> None:
     """Restore one group's ingress rules from a backup. Asks first, unless --batch."""
-    if len(group or ()) != 1 or len(account or ()) > 1 or len(region or ()) > 1:
-        raise WrongUsageError(
-            "name exactly one group: --group; --account and --region where the table has no issue of it"
-        )
+    _refuse_several(account or (), region or (), group or ())
     if decided:
         if not account or not region:
             raise WrongUsageError("--decided needs --account, --region and --group, once each")
@@ -124,6 +121,14 @@ def _target(
         known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
         accounts = accounts_named(accounts, known)
     return RestoreTarget(*place_of_group(group_id, accounts, regions, known, context.table), group_id)
+
+
+def _refuse_several(accounts: Sequence[str], regions: Sequence[str], groups: Sequence[str]) -> None:
+    """Raise WrongUsageError unless the options can name one group."""
+    if len(groups) != 1 or len(accounts) > 1 or len(regions) > 1:
+        raise WrongUsageError(
+            "name exactly one group: --group; --account and --region where the table has no issue of it"
+        )
 
 
 def give_up_change(

@@ -50,6 +50,7 @@ from remediation.remediate import (
     is_interrupted_restore,
     look,
     wait_until_done,
+    why_not_again,
 )
 
 if TYPE_CHECKING:
@@ -352,7 +353,9 @@ class BatchRun:
                 self._context.lease.renew()
                 try:
                     seen = look(self._context, config, issue)
-                    changing += seen.has_work and seen.held is None
+                    # What EC2 refused lately is not tried, so it does not count either.
+                    is_tried = seen.has_work and seen.held is None and not why_not_again(self._context, issue, seen)
+                    changing += is_tried
                 except GROUP_ERRORS:
                     continue  # said when its turn comes
                 if changing > limit:

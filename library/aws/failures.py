@@ -6,6 +6,7 @@ call of AWS takes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -105,9 +106,13 @@ def explain(error: Exception, role_arn: str = "") -> str:
     return one_line(error)
 
 
+# It is another one each time, and only AWS can read it.
+_ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
+
+
 def one_line(error: BaseException) -> str:
-    """An exception's text on one line, or its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An exception's text on one line, without what AWS encodes for itself, or its type where it has none."""
+    return " ".join(_ENCODED.sub("", str(error)).split()) or type(error).__name__
 
 
 AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)

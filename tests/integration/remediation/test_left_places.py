@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def give_up(world: EventualWorld, group: str, region: str = REGION) -> list[str]
 
 
 @LEFT
-def test_it_is_named_once_with_the_command_that_gives_it_up(world: EventualWorld, left: dict[str, list[str]]) -> None:
+def test_it_is_named_once_with_the_command_that_gives_it_up(world: EventualWorld, left: dict[str, Any]) -> None:
     group = interrupted(world, SSH)
     before = world.ec2.rules(group)
     world.configure(**left)
@@ -55,9 +56,7 @@ def test_it_is_named_once_with_the_command_that_gives_it_up(world: EventualWorld
 
 
 @LEFT
-def test_its_owner_is_told_who_gave_it_up_and_where_the_backup_is(
-    world: EventualWorld, left: dict[str, list[str]]
-) -> None:
+def test_its_owner_is_told_who_gave_it_up_and_where_the_backup_is(world: EventualWorld, left: dict[str, Any]) -> None:
     group = interrupted(world, SSH)
     world.configure(**left)
     assert give_up(world, group) == []

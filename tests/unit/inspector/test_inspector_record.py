@@ -54,7 +54,7 @@ def published(what: FilterDecision, record: FindingRecord | None = None, now: da
     return confirm(written(before, what, "one", now), what, now)
 
 
-FORMS = {
+FORMS: dict[str, list[Any]] = {
     "today's": [f"Tue Jun 18 00:{minute}.000 UTC 2024" for minute in ("10:00", "20:00", "27:04")],
     "older": [f"Jun 18, 2024, 12:{minute} AM" for minute in ("10:00", "20:00", "27:04")],
     "narrow space": [f"Jun 18, 2024, 12:{minute}\u202fAM" for minute in ("10:00", "20:00", "27:04")],
