@@ -30,10 +30,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hammer import demo_world
+from hammer import demo_flow_logs, demo_world
 from hammer.bootstrap import TOPICS, bootstrap
 from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
+from identification.read_security_group_usage import settings_of
+from identification.usage.run import UsageRun
 from library.aws.issue_table import IssueTable
 from library.aws.region_records import CoverageRecords
 from library.aws.session import Sessions
@@ -41,6 +43,7 @@ from library.config import load_configuration
 from library.documents.text import printable
 from library.issues.issue import Issue, Status
 from library.issues.times import format_time
+from library.issues.use import CAVEAT, use_summary
 from library.jobs.command_line import application, run
 from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups
@@ -56,6 +59,7 @@ _PAGE = re.compile(r"(https://[\w.-]+/)\S+")  # too long for a line
 _ADDRESS = re.compile(r"\b54(?:\.\d+){3}\b")  # the same
 # Only the date on which the shown ticket says that its group will be closed.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+_LAST = re.compile(r"last \S+ \d\d:\d\d")
 _WIDTH = 80  # as terminals begin, so that it looks alike everywhere
 
 
@@ -122,6 +126,8 @@ class Demo:
         self._show_found()
         self._heading("Who can connect: rules allow; the network decides")
         self._show_verdicts()
+        self._heading("Who works through it: flow logs, before anything is closed")
+        self._show_use()
         self._heading("Report: each new issue once, as its ticket would be filed")
         with _doing("writing the tickets"):
             printed = self._run_job(create_security_groups_tickets.command)
@@ -140,6 +146,9 @@ class Demo:
         with _doing("closing the tickets"):
             self._run_job(create_security_groups_tickets.command)
         self._summarize()
+        self._heading("Afterwards: one who worked through it is refused now")
+        self._show_cut_off()
+        self._console.print("\nNext: `hammer scan` looks at your own account, and changes nothing.")
 
     def open_again(self) -> None:
         """Have somebody open groups again, so that other commands have something to show: one of them is due."""
@@ -234,6 +243,47 @@ class Demo:
             table.add_row(name, str(details.severity), _without_ids(f"{verdict_words(details)}{way}"))
         self._console.print(table)
 
+    def _show_use(self) -> None:
+        """Read two weeks of flow logs of the shown group, as a run at their end would."""
+        issue = self._shown_issue()
+        with _doing("writing and reading two weeks of flow logs"):
+            self._flow_log = demo_flow_logs.make(self._sessions, issue.account_id, issue.details.region, issue.issue_id)
+            self._read_flow_logs(demo_flow_logs.put_two_weeks(self._sessions, self._flow_log))
+        use = self._shown_issue().use
+        if use is None:
+            raise RuntimeError("the demo's flow logs were not read")  # a fault of the demo itself
+        seen = _LAST.sub("last (yesterday)", use_summary(use, use.until))
+        self._console.print(f"{demo_world.SHOWN_GROUP}: {seen}\n", markup=False, soft_wrap=False)
+        table = _new_table("source", "it", "port", "connections", "packets")
+        for source in sorted({each for rule in use.rules for each in rule.sources}, key=lambda each: -each.packets):
+            counts = (str(source.port), str(source.connections), f"{source.packets:,}")
+            table.add_row(source.source, str(source.source_class), *counts)
+        self._console.print(table)
+        self._console.print(f"Proposed to keep, if somebody vouches for them: {', '.join(use.keep)}.\n{CAVEAT}")
+
+    def _read_flow_logs(self, now: datetime) -> None:
+        usage = UsageRun(
+            self._sessions, self._table, settings_of(self._config), self._config.exemptions, now, lambda: None
+        )
+        usage.run(list(demo_world.ACCOUNTS), lambda issue: issue.details.name == demo_world.SHOWN_GROUP)
+        if usage.problems:
+            raise RuntimeError("; ".join(usage.problems))
+
+    def _show_cut_off(self) -> None:
+        """Somebody who worked through the shown group is refused since, which its ticket is told."""
+        issue = next(issue for issue in self._issues() if issue.details.name == demo_world.SHOWN_GROUP)
+        if issue.timestamps.remediated is None:
+            raise RuntimeError("the demo's shown group was not remediated")
+        with _doing("reading what is refused since, and telling it"):
+            self._read_flow_logs(
+                demo_flow_logs.put_refused(self._sessions, self._flow_log, issue.timestamps.remediated)
+            )
+            printed = self._run_job(create_security_groups_tickets.command)
+        for line in _TIME.sub("(today)", _without_ids(printed)).strip().splitlines()[:-2]:
+            indent = " " * (len(line) - len(line.lstrip(" *-")))
+            for part in wrap(line, _WIDTH - 4, subsequent_indent=indent, break_on_hyphens=False) or [""]:
+                self._console.print(f"  | {part}".rstrip(), markup=False)
+
     def _show_reported(self, printed: str) -> None:
         owners = Counter(i.details.tags.get("owner", "(no owner tag)") for i in self._issues(Status.OPEN))
         table = _new_table("owner", "new issues")
@@ -307,9 +357,8 @@ class Demo:
             f"Reported {found} and, after {self._config.secgrp_unrestricted_access.remediation_retention_period} days, "
             f"remediated {remediated}, each with a backup in S3.\n"
             f"Looked again: {count[Status.OPEN]} are still open, {count[Status.RESOLVED] + count[Status.CLOSED]} "
-            f"are safe.\n"
+            f"are safe."
         )
-        self._console.print("Next: `hammer scan` looks at your own account, and changes nothing.")
 
     def _heading(self, text: str) -> None:
         self._step += 1

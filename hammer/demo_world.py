@@ -53,6 +53,7 @@ def configuration(bucket: str) -> dict[str, Any]:
             "external_id": "demo",
             "s3_backup_bucket": bucket,
         },
+        "usage": {"enabled": True},
         "secgrp_unrestricted_access": {
             "ddb.table_name": "hammer-security-groups-unrestricted",
             "reporting": True,

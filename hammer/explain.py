@@ -462,7 +462,7 @@ def command(
         use_section(issue, configuration, now),
         people_section(seen.detection, issue, configuration, account),
         remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
-        source_section(_source(sessions, configuration, account, region, seen), issue),
+        source_section(_source(sessions, configuration, account, region, seen, issue), issue),
         fix_section(group, seen.detection),
     ]
     if ask_aws:
@@ -474,7 +474,7 @@ def command(
 
 
 def _source(
-    sessions: Sessions, config: Configuration, account_id: str, region: str, seen: _Seen
+    sessions: Sessions, config: Configuration, account_id: str, region: str, seen: _Seen, issue: Issue | None
 ) -> SourceReport | None:
     """Where the group is defined; None: it exposes nothing."""
     if seen.detection is None:
@@ -493,6 +493,7 @@ def _source(
         StackReader(sessions.client("cloudformation", account_id, region), account_id, region),
         lambda: read_rule_ids(client, seen.group.group_id, exposures),
         files,
+        issue.opened_by.user_agent if issue is not None and issue.opened_by else "",
     )
 
 

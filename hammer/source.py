@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from library.aws.ec2 import PrefixListReader, read_security_groups
+from library.aws.failures import AWS_ERRORS
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
@@ -98,6 +99,7 @@ def command(
         StackReader(sessions.client("cloudformation", account, region), account, region),
         lambda: read_rule_ids(client, group, evaluation.exposures),
         files,
+        _opened_with(sessions, configuration, account, group),
     )
     _print(report, output_format)
     problems = [*report.problems, *(f"a rule was not judged: {reason}" for reason in evaluation.unreadable)]
@@ -131,6 +133,16 @@ def _where(
         if issue is not None and region in (None, issue.details.region):
             return account_id, issue.details.region
     raise NotThereError(f"the table has no issue of {group_id}: name --account and --region")
+
+
+def _opened_with(sessions: Sessions, config: Configuration, account_id: str, group_id: str) -> str:
+    """The user agent of the call that opened the group; empty: the table does not say, or cannot be read."""
+    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+    try:
+        issue = table.get(account_id, group_id)
+    except (*AWS_ERRORS, UnreadableIssueError):
+        return ""  # no more than a hint: the command works without a table
+    return issue.opened_by.user_agent if issue is not None and issue.opened_by else ""
 
 
 def _judged(

@@ -354,7 +354,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     managed = _managed(issue)
     if _is_unused(issue) and not _is_default(issue):
         delete = Section("What to do", (*delete_command(issue), *managed, _exemption(issue, facts)))
-        return (head, delete, exposures, times, *defined)
+        return (head, delete, exposures, *use_text.sections(issue), times, *defined)
     paths = path_blocks(issue, facts.usage)
     return (
         head,

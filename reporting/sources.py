@@ -94,6 +94,7 @@ class SourceReading:
                 StackReader(self.sessions.client("cloudformation", account_id, region), account_id, region),
                 lambda: read_rule_ids(client, group_id, issue.details.perms),
                 files,
+                issue.opened_by.user_agent if issue.opened_by else "",
             )
             if any(problem.startswith(STACKS_NOT_ASKED) for problem in report.problems):
                 self._refused.add((account_id, region))

@@ -8,10 +8,11 @@ from __future__ import annotations
 from library.documents.document import Block, Bullets, Code, Document, Section, paragraph
 from library.documents.slack_message import literal
 from library.issues.issue import Issue
-from library.issues.use import CAVEAT, use_sentences, use_summary
+from library.issues.use import CAVEAT, SourceClass, use_sentences, use_summary
 from reporting.ticket_facts import AlertText
 
 _LINES_IN_ALERT = 15
+_WORKERS_IN_ALERT = 5
 
 
 def sections(issue: Issue) -> tuple[Section, ...]:
@@ -25,7 +26,11 @@ def alert_line(issue: Issue) -> str:
     """What the thread of an alert says, as raw text; empty where flow logs were not read."""
     if issue.use is None:
         return ""
-    return f"Use as flow logs show it: {use_summary(issue.use, issue.use.until)}. {CAVEAT}"
+    working = sorted(issue.use.sources(SourceClass.WORKING).values(), key=lambda each: each.last, reverse=True)
+    more = f" and {len(working) - _WORKERS_IN_ALERT} more" if len(working) > _WORKERS_IN_ALERT else ""
+    named = ", ".join(each.source for each in working[:_WORKERS_IN_ALERT])
+    who = f" Who worked: {named}{more}." if working else ""
+    return f"Use as flow logs show it: {use_summary(issue.use, issue.use.until)}.{who} {CAVEAT}"
 
 
 def keep_command(issue: Issue) -> str:

@@ -80,6 +80,7 @@ def fenced(program: Callable[[], str]) -> Callable[[], str]:
 
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "demo"): fenced(demo),
+    ("README.md", "source"): fenced(tutorial_texts.source),
     ("README.md", "commands"): overview,
     ("docs/commands.md", "manual"): manual,
     ("docs/configuration.md", "keys"): keys,

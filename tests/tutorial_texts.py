@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from textwrap import fill
+from typing import Any
 
 from identification.reachability.verdict import Judge
 from library.config import Configuration
@@ -12,12 +14,16 @@ from library.documents.slack_message import compose
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability
-from library.network.addresses import AddressSet
+from library.network.addresses import RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator, Exposure
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage, User
-from reporting import group_text
+from library.source.find import locate
+from library.source.hcl import TerraformFile, parse_hcl
+from library.source.stored import stored_source
+from library.source.terraform_folder import TerraformFiles
+from reporting import group_text, source_text
 from reporting import slack as slack_text
 from reporting.plan import News, Step
 from reporting.ticket_facts import Place, TicketFacts
@@ -92,6 +98,42 @@ def ticket() -> str:
     )
     body, *_ = plain_text(group_text.ticket(_ISSUE, facts)).partition("With the AWS command line\n")
     return wrapped(f"{group_text.summary(_ISSUE, _PLACE, _PORTS)}\n\n{body}")
+
+
+_MAIN_TF = """\
+resource "aws_security_group" "bastion" {
+  name   = "bastion"
+  vpc_id = var.vpc_id
+
+  # SSH for the team
+  ingress {
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+"""
+
+
+class _NoStacks:
+    """CloudFormation, which knows nothing of the group."""
+
+    def tagged(self, tags: object) -> None:
+        """None."""
+
+    def resource_of(self, physical_id: str) -> None:
+        """None."""
+
+
+def source() -> str:
+    """The end of the same ticket where a Terraform file defines the group."""
+    group = SecurityGroup(_GROUP_ID, "bastion", "vpc-0123456789abcdef0", "Managed by Terraform", {}, ())
+    files = TerraformFiles([TerraformFile("network/bastion.tf", "/network", _MAIN_TF, parse_hcl(_MAIN_TF))])
+    stacks: Any = _NoStacks()
+    report = locate("210987654321", "eu-west-1", group, [_SSH], RFC_1918, stacks, dict, files)
+    issue = replace(_ISSUE, source=stored_source(report, _ISSUE, _NOW))
+    return wrapped(plain_text(source_text.sections(issue)))
 
 
 def slack(config: Configuration) -> str:

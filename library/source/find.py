@@ -26,7 +26,7 @@ from library.source.place import (
     RulePlace,
     SourceReport,
 )
-from library.source.service import hints_of, maker_of, other_maker_of
+from library.source.service import hints_of, maker_of, other_maker_of, tool_hint
 from library.source.template_source import find_in_template
 from library.source.template_text import TemplateError
 from library.source.terraform_folder import TerraformFiles
@@ -95,6 +95,7 @@ def locate(
     stacks: StackReader,
     rule_ids: RuleIds,
     terraform: TerraformFiles,
+    opened_with: str = "",
 ) -> SourceReport:
     """Where a group and its exposures are defined, and what is to be changed there.
 
@@ -107,6 +108,8 @@ def locate(
         stacks: CloudFormation of the account and region.
         rule_ids: the ids of the rules.
         terraform: the Terraform files that were read; without any, Terraform is not looked at.
+        opened_with: the user agent of the call that opened it; empty: not known. Untrusted text, and no more than a
+            hint: it tells the tool, not the file.
     """
     search = _Search(group, exposures, replacements)
     search.problems += terraform.unread[:_NAMED]
@@ -117,7 +120,12 @@ def locate(
         if search.missing or search.place is None:
             _look_into_terraform(search, terraform)
     place = search.place or other_maker_of(group.tags) or Place(evidence=tuple(search.evidence))
-    told = [*place.evidence, *hints_of(group.tags), *(f"not read: {each}" for each in search.problems)]
+    told = [
+        *place.evidence,
+        *hints_of(group.tags),
+        *tool_hint(opened_with),
+        *(f"not read: {each}" for each in search.problems),
+    ]
     place = Place(place.kind, place.confidence, place.where, tuple(dict.fromkeys(told)))
     rules = tuple(search.rules.get(each) or _nowhere(each) for each in exposures)
     return SourceReport(

@@ -108,6 +108,26 @@ def hints_of(tags: Tags) -> Iterator[str]:
             yield f"its tag {key} is {value}"
 
 
+_OPENED_WITH = (
+    ("Pulumi", "Pulumi"),
+    ("crossplane", "Crossplane"),
+    ("Terraform", "Terraform"),
+    ("cloudformation.amazonaws.com", "CloudFormation"),
+    ("Ansible", "Ansible"),
+    ("console.amazonaws.com", "the AWS console, by hand"),
+    ("console.ec2.amazonaws.com", "the AWS console, by hand"),
+    ("aws-cli", "the AWS command line"),
+)
+"""What programs say of themselves in CloudTrail's `userAgent`, and what people call them; the first that is found."""
+
+
+def tool_hint(user_agent: str) -> Iterator[str]:
+    """What the call that opened a group says about the tool behind it: no more than a hint."""
+    tool = next((name for mark, name in _OPENED_WITH if mark.casefold() in user_agent.casefold()), "")
+    if tool:
+        yield f"the call that opened it came with {tool}, as its user agent says"
+
+
 def _made(
     service: str, evidence: str, advice: str, returns: Returns, confidence: Confidence = Confidence.EXACT
 ) -> Maker:

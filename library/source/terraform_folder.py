@@ -32,7 +32,7 @@ class TerraformFiles:
 
 
 def read_folders(folders: Iterable[str]) -> TerraformFiles:
-    """The `.tf` files below some folders.
+    """The `.tf` files below some folders, and the `.tfvars` files, which give variables their values.
 
     Raises:
         GrammarMissingError: there is a file, and the extra `source` is not installed.
@@ -62,13 +62,13 @@ def _walk(root: Path, unread: list[str]) -> Iterator[Path]:
     for where, folders, names in os.walk(root, onerror=failed, followlinks=False):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         for name in sorted(names):
-            if name.endswith((".tf", ".tf.json")):
+            if name.endswith((".tf", ".tf.json", ".tfvars", ".tfvars.json")):
                 yield Path(where) / name
 
 
 def _read(found: TerraformFiles, seen: dict[str, dict[str, TerraformFile]], root: Path, base: Path, path: Path) -> None:
     shown = os.path.relpath(path, base)
-    if path.name.endswith(".tf.json"):
+    if path.name.endswith(".json"):
         found.unread.append(f"{shown}: JSON configurations are not read")
         return
     try:

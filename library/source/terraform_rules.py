@@ -23,6 +23,9 @@ SINGLE_KEYS = ("cidr_ipv4", "cidr_ipv6", "prefix_list_id")
 
 _DEEPEST = 8  # calls of modules within calls
 _MOST_CONTEXTS = 1_000
+_VALUES_SUFFIX = ".tfvars"
+_FIRST_VALUES = "terraform.tfvars"
+_VALUES_NAMED = 5
 _INTEGER = re.compile(r"-?\d+")
 _REGISTRY_SOURCES = ("ingress_cidr_blocks", "ingress_ipv6_cidr_blocks")
 
@@ -47,9 +50,10 @@ class Resolved:
     Attributes:
         node: a literal, a list or an object; None: it is not known.
         file: where that stands.
-        steps: how it was found: `call`, `default` or `local`, with the file and line.
+        steps: how it was found: `call`, `default`, `value` (of a `.tfvars` file) or `local`, with the file and line.
         unknown: the text of what is not known; empty: all is.
         expression: what is not known, where it stands in `file`.
+        usual: what it is unless a file of values is named that says otherwise; None: nothing.
     """
 
     node: Hcl | None
@@ -58,6 +62,7 @@ class Resolved:
     steps: tuple[tuple[str, str], ...] = ()
     unknown: str = ""
     expression: Hcl | None = None
+    usual: Hcl | None = None
 
     @property
     def patchable(self) -> bool:
@@ -136,6 +141,12 @@ class TerraformGroup:
     def ignores_ingress(self) -> bool:
         """Whether Terraform leaves the ingress rules as somebody else made them."""
         return _ignores(self.block, ("ingress",))
+
+
+def _is_loaded(file: TerraformFile) -> bool:
+    """Whether Terraform reads a file of values without being told to."""
+    name = posixpath.basename(file.path)
+    return name == _FIRST_VALUES or name.endswith(".auto.tfvars")
 
 
 def address_of(block: Hcl) -> str:
@@ -232,6 +243,25 @@ class Configurations:
             if attribute is not None:
                 at = f"var.{name} is given at {caller.path}:{line_of(caller.text, attribute.start)}"
                 return _with_step("call", at, self.resolve(attribute.items[0], caller, context.parent, depth + 1))
+        given = list(self._values(context.folder, name)) if context.call is None else []
+        loaded = [(other, attribute) for other, attribute in given if _is_loaded(other)]
+        if loaded:
+            other, attribute = loaded[-1]
+            at = f"var.{name} is set at {other.path}:{line_of(other.text, attribute.start)}"
+            return _with_step("value", at, self.resolve(attribute.items[0], other, context, depth + 1))
+        if given:  # which of these files a run names is not known
+            steps = tuple(
+                ("value", f"var.{name} may be set at {other.path}:{line_of(other.text, attribute.start)}")
+                for other, attribute in given[:_VALUES_NAMED]
+            )
+            usual = None
+            if definition is not None:
+                other, block = definition
+                where = f"{other.path}:{line_of(other.text, block.start)}"
+                steps = (("default", f"var.{name} is defined at {where}"), *steps)
+                if (default := block.get("default")) is not None:
+                    usual = self.resolve(default, other, context, depth + 1).node
+            return Resolved(None, file, context, steps, f"var.{name}", node, usual)
         if definition is None:
             return Resolved(None, file, context, unknown=f"var.{name}", expression=node)
         other, block = definition
@@ -241,11 +271,23 @@ class Configurations:
             return Resolved(None, file, context, (("default", at),), f"var.{name}", node)
         return _with_step("default", at, self.resolve(default, other, context, depth + 1))
 
+    def _values(self, folder: str, name: str) -> Iterator[tuple[TerraformFile, Hcl]]:
+        """What the `.tfvars` files of a folder give a variable, in the order in which Terraform reads them.
+
+        Terraform documentation, "Input Variables", variable definition precedence.
+        """
+        files = [file for file in self.files.get(folder, ()) if file.path.endswith(_VALUES_SUFFIX)]
+        for file in sorted(files, key=lambda each: (posixpath.basename(each.path) != _FIRST_VALUES, each.path)):
+            attribute = file.tree.attribute(name)
+            if attribute is not None:
+                yield file, attribute
+
     def text(self, node: Hcl | None, file: TerraformFile, context: Context) -> str | None:
         """What an expression comes to, if that is a string or number; None: it is not known, or not there."""
         if node is None:
             return None
-        found = self.resolve(node, file, context).node
+        resolved = self.resolve(node, file, context)
+        found = resolved.node or resolved.usual
         return found.value if found is not None and found.kind in ("string", "literal") else None
 
     def groups(self) -> list[TerraformGroup]:

@@ -206,8 +206,11 @@ class Slack(SlackClient):
         """Send a message."""
 
         def send() -> tuple[str, str]:
+            sections = [block["text"]["text"] for block in blocks if "text" in block]
             if thread is None:
-                self._world.send(channel, text, [block["text"]["text"] for block in blocks if "text" in block])
+                self._world.send(channel, text, sections)
+            else:
+                self._world.texts.append(("Slack", " ".join(sections)))
             return channel, str(len(self._world.messages))
 
         sent: tuple[str, str] = self._world.call(

@@ -27,6 +27,7 @@ from remediation.restore_source import CannotRestoreError, RestoreTarget
 from remediation.runs import BatchRun
 from reporting.run import Reporter, Services
 from tests.simulation.clients import Jira, Slack
+from tests.simulation.use import read_flow_logs
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -119,6 +120,11 @@ def runtime_of(world: World) -> Runtime:
 def scan(world: World, account_id: str, group_ids: Sequence[str] = ()) -> None:
     """The describe function, on a message of the topic."""
     describe.identify(ScanTarget(account_id, REGION, tuple(group_ids)), runtime_of(world))
+
+
+def usage(world: World, account_id: str) -> None:
+    """`hammer usage`."""
+    read_flow_logs(world, _table(world), account_id)
 
 
 def report(world: World) -> None:

@@ -10,6 +10,7 @@ from tests.simulation import days, jobs, people
 from tests.simulation.access import EXEMPT_PORT, Cell, cells, completely, exposed
 from tests.simulation.ec2 import QUOTA, Group, used
 from tests.simulation.scheduler import Actor, KilledError
+from tests.simulation.use import until_waiting_ends
 from tests.simulation.world import MAIN, MEMBER, InvariantError, World
 
 JOBS = {"scan": 3.0, "look": 3.0, "report": 2.0, "remediate": 5.0, "restore": 1.0, "release": 0.5}
@@ -183,6 +184,7 @@ def _start(world: World, job: str, number: object, at: float, account_id: str, g
     works: dict[str, Callable[[], object]] = {
         "scan": lambda: jobs.scan(world, account_id),
         "look": lambda: jobs.scan(world, account_id, [group_id]),
+        "usage": lambda: jobs.usage(world, account_id),
         "report": lambda: jobs.report(world),
         "remediate": lambda: jobs.remediate(world),
         "restore": lambda: jobs.restore(world, account_id, group_id, backup),
@@ -200,6 +202,8 @@ def _quiet(world: World) -> None:
     world.scheduler.set_latency(lambda: 0.05)
     world.scheduler.sleep(_LEASE_S + 120)
     _restore_again(world)
+    if world.settings.wait_days:
+        until_waiting_ends(world, lambda *names: _run_healthily(world, *names))
     _run_healthily(world, "scan", "report", "remediate")
     if world.longest_lag > _WAITED_FOR_S:
         _run_healthily(world, "remediate")
@@ -209,7 +213,7 @@ def _quiet(world: World) -> None:
 
 def _run_healthily(world: World, *names: str) -> None:
     for name in names:
-        accounts = (MAIN, MEMBER) if name == "scan" else (MAIN,)
+        accounts = (MAIN, MEMBER) if name in ("scan", "usage") else (MAIN,)
         for account_id in accounts:
             _start(world, name, f"healthy {account_id[:2]}", world.now, account_id, "")
             run_actors(world)

@@ -63,16 +63,18 @@ class Settings:
     strategy: str = "replace_rule"
     retention: int = 0
     immediate: tuple[str, ...] = ()
+    wait_days: int = 0
 
     def configuration(self) -> Configuration:
         """The configuration as a job reads it."""
         remediated = [self.remediation_accounts, self.scope, self.strategy, self.retention, self.immediate]
+        remediated.append(self.wait_days)
         return _configuration(json.dumps([self.exemptions, *remediated]))
 
 
 @lru_cache(maxsize=2000)
 def _configuration(text: str) -> Configuration:
-    exemptions, accounts, scope, strategy, retention, immediate = json.loads(text)
+    exemptions, accounts, scope, strategy, retention, immediate, wait_days = json.loads(text)
     config = {
         "aws": {
             "main_account_id": MAIN,
@@ -89,6 +91,7 @@ def _configuration(text: str) -> Configuration:
             "remediation": True,
             "remediation_retention_period": retention,
             "remediation_immediate": {"*": immediate},
+            "remediation_wait_in_use_days": wait_days,
             "remediation_accounts": accounts,
             "remediation_scope": scope,
             "remediation_strategy": strategy,
@@ -125,6 +128,7 @@ class World:
     main_account = MAIN
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.random = Random(seed)  # noqa: S311 - a simulation, not a secret
         self.history: list[str] = []
         self.scheduler = Scheduler(self.random)
@@ -162,6 +166,10 @@ class World:
         self.cut: dict[str, set[Cell]] = {}
         # The rules that EC2 told a run to be there, each with that run.
         self.relied_on: dict[str, dict[Rule, Actor]] = {}
+        # Of `tests.simulation.use`: the occurrence of which a worker is known, and since when; what people were told.
+        self.known_workers: dict[str, tuple[int, float]] = {}
+        self.texts: list[tuple[str, str]] = []
+        self.waits_since = 0.0
 
     @property
     def now(self) -> float:

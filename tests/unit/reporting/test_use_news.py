@@ -10,10 +10,14 @@ import pytest
 
 from library.documents.document import plain_text
 from library.issues.issue import Issue, Status
+from library.issues.reachability import Reachability
+from library.issues.reachability import Verdict as Reached
 from library.issues.use import Use, Verdict
 from library.network.ports import PortSet
-from reporting.group_text import alert
+from library.security_groups.usage import Usage
+from reporting.group_text import alert, ticket
 from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of, use_told
+from reporting.ticket_facts import Place, TicketFacts
 from reporting.use_text import known, known_alert
 from tests.unit.issues.test_use import use
 from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
@@ -125,3 +129,21 @@ def test_when_it_closes_at_the_latest_is_in_it() -> None:
     [step] = plan([replace(told(), use=WORKING)], BOTH, waiting, NOW)
     assert isinstance(step, Step)
     assert (step.ticket, step.closes_at) == (News.USE, step.closes_last)
+
+
+def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() -> None:
+    """Flow logs are read at other times than the network: an interface may be gone since."""
+    unused = Reachability.of(Reached.UNUSED, None, "open_completely")
+    given = issue(use=WORKING)
+    given = replace(given, details=replace(given.details, reachability=unused))
+    [step] = plan([given], BOTH, OFF, NOW)
+    text = plain_text(ticket(given, _facts(step)))
+    assert "If nothing needs the group any more, delete it" in text
+    assert "2 sources worked, last yesterday 18:02" in text
+
+
+def _facts(step: Step) -> TicketFacts:
+    place = Place("main", "1", "eu-west-1")
+    return TicketFacts(
+        place, PortSet.parse([22]), Usage(), step.closes_at, "replace_rule", frozenset({"open_completely"}), 21, ""
+    )

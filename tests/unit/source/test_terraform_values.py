@@ -1,0 +1,106 @@
+"""Variables whose values `.tfvars` files give: pointed at where they are set, and never patched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from library.security_groups.exposure import Exposure
+from library.source.hcl import TerraformFile, parse_hcl
+from library.source.place import Edit, Found, Kind
+from library.source.service import tool_hint
+from library.source.terraform_folder import read_folders
+from library.source.terraform_source import GroupFacts, find_in_terraform
+
+pytest.importorskip("tree_sitter_hcl")
+
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+MAIN = """\
+variable "office" {
+  type    = list(string)
+  default = ["10.0.0.0/8"]
+}
+
+resource "aws_security_group" "web" {
+  name = "web"
+  ingress {
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = var.office
+  }
+}
+"""
+OPEN = 'region = "eu-west-1"\noffice = ["0.0.0.0/0"]\n'
+CLOSED = 'office = ["10.9.0.0/16"]\n'
+
+
+def found(files: dict[str, str], folder: str = "/live") -> Found:
+    read = [TerraformFile(path, folder, text, parse_hcl(text)) for path, text in files.items()]
+    return find_in_terraform(read, GroupFacts("sg-1", "web", "Managed by Terraform", {}), [SSH], ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [
+        pytest.param({"terraform.tfvars": OPEN}, "var.office is set at terraform.tfvars:2", id="read by itself"),
+        pytest.param(
+            {"terraform.tfvars": CLOSED, "z.auto.tfvars": OPEN}, "var.office is set at z.auto.tfvars:2", id="the last"
+        ),
+        pytest.param(
+            {"prod.tfvars": OPEN, "dev.tfvars": CLOSED},
+            "var.office is defined at main.tf:1, var.office may be set at dev.tfvars:1, "
+            "var.office may be set at prod.tfvars:2",
+            id="named by whoever runs it",
+        ),
+    ],
+)
+def test_a_value_is_pointed_at(files: dict[str, str], note: str) -> None:
+    place = found({"main.tf": MAIN, **files})
+    rule = place.rules[SSH]
+    assert (rule.place.kind, rule.edit) == (Kind.TERRAFORM, Edit.POINTER)
+    assert note in rule.note
+    assert place.patches == {}
+    assert "eu-west-1" not in str(place)
+
+
+def test_a_group_is_known_by_the_usual_value_of_its_name() -> None:
+    named = MAIN.replace('name = "web"', "name = var.name") + 'variable "name" {\n  default = "web"\n}\n'
+    place = found({"main.tf": named.replace("var.office", '["0.0.0.0/0"]'), "dev.tfvars": 'name = "dev"\n'})
+    assert place.rules[SSH].edit is Edit.PATCH
+
+
+def test_a_value_that_is_not_the_source_is_no_place() -> None:
+    assert SSH not in found({"main.tf": MAIN, "terraform.tfvars": CLOSED}).rules
+
+
+def test_a_file_of_values_alone_is_no_place() -> None:
+    assert found({"terraform.tfvars": OPEN}).rules == {}
+
+
+def test_files_of_values_are_read_and_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(MAIN)
+    (tmp_path / "terraform.tfvars").write_text(OPEN)
+    (tmp_path / "other.tfvars.json").write_text("{}")
+    read = read_folders([str(tmp_path)])
+    assert sorted(file.path for file in read.files) == ["main.tf", "terraform.tfvars"]
+    assert read.unread == ["other.tfvars.json: JSON configurations are not read"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "tool"),
+    [
+        ("APN/1.0 HashiCorp/1.0 Terraform/1.15.5 aws-sdk-go-v2/1.30", "Terraform"),
+        ("APN/1.0 Pulumi/1.0 PulumiAWS/6.5 (+https://www.pulumi.com) HashiCorp/1.0 Terraform/1.5", "Pulumi"),
+        ("cloudformation.amazonaws.com", "CloudFormation"),
+        ("crossplane-provider-aws/v0.40", "Crossplane"),
+        ("console.ec2.amazonaws.com", "the AWS console, by hand"),
+        ("curl/8", ""),
+        ("", ""),
+    ],
+)
+def test_the_user_agent_is_a_hint(agent: str, tool: str) -> None:
+    assert list(tool_hint(agent)) == (
+        [f"the call that opened it came with {tool}, as its user agent says"] if tool else []
+    )
