@@ -212,6 +212,8 @@ class Service:
 
     def _connected(self, hello: Hello) -> None:
         self._app_id = hello.app_id or self._app_id
+        # Counted by a metric, whose alarm goes off without it (deployment/terraform/modules/master/alarms.tf).
+        _log.info("connected to Slack", extra={"connected_to_slack": True})
         if hello.connections > 1:
             _log.warning(
                 "the app has %d connections to Slack: another host, or a laptop, gets a part of what people press",

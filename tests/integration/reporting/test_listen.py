@@ -14,6 +14,7 @@ import pytest
 
 from library.aws.decisions import Decisions, exemption_records
 from library.issues.issue import Issue, Status
+from library.jobs.json_logs import json_formatter
 from reporting.decision_inbox import Inbox, Press
 from reporting.slack_socket import SocketStoppedError
 from tests.standins.server import Answer, Fault
@@ -448,12 +449,15 @@ def test_what_no_waiting_mends_stops_it(here: ListeningWorld) -> None:
     assert len(socket.connections) == 1
 
 
-def test_it_records_when_it_was_connected(here: ListeningWorld) -> None:
+def test_it_records_when_it_was_connected(here: ListeningWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """In the table, and in the log for the metric of an alarm."""
     assert "never was" in here.records.read().deaf(here.world.clock)
-    with here.listening():
+    with caplog.at_level("INFO"), here.listening():
         here.send({"type": "other"})
         here.send({"type": "other"})
         assert here.records.read().connected == here.world.clock
+    logged = [json.loads(json_formatter().format(record)) for record in caplog.records]
+    assert [line["connected_to_slack"] for line in logged if "connected_to_slack" in line][:1] == [True]
     state = here.records.read()
     assert state.deaf(here.world.clock + timedelta(minutes=14)) == ""
     assert "since 2026-11-22 03:00 UTC" in state.deaf(here.world.clock + timedelta(minutes=15))
