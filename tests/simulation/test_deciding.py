@@ -12,7 +12,7 @@ from tests.simulation.run import simulate
 
 _SEEDS = int(os.environ.get("DECISION_SEEDS", "500"))
 _CHUNK = 25
-_LIKELY = {"scan": 3.0, "look": 2.0, "report": 2.0, "remediate": 5.0, "restore": 0.5}
+_LIKELY = {"scan": 4.0, "look": 6.0, "report": 2.0, "remediate": 4.0, "restore": 0.5}
 
 
 @pytest.mark.parametrize("first", range(0, _SEEDS, _CHUNK))
