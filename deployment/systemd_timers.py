@@ -127,6 +127,8 @@ def _listener(home: Path) -> dict[str, str]:
             f"WorkingDirectory={home}\nExecStart={home}/venv/bin/python -m reporting.listen_for_decisions\n"
             # 1 and 2 say that to start it again would not help: a token that Slack refuses, a configuration.
             "Restart=always\nRestartSec=15\nRestartPreventExitStatus=1 2\nWatchdogSec=180\nTimeoutStartSec=120\n"
+            # A restore that is under way is a process of the service's: it gets no signal, and is waited for.
+            "KillMode=mixed\nTimeoutStopSec=900\n"
             f"ExecStopPost={home}/venv/bin/python -m deployment.run_ended {_LISTENER}\n"
             "NoNewPrivileges=true\nPrivateTmp=true\nProtectSystem=strict\nProtectHome=true\n\n"
             "[Install]\nWantedBy=multi-user.target\n"

@@ -202,6 +202,9 @@ class Inbox:
         except _TABLE_ERRORS as error:
             self._answer(quick, press, f"It could not be read what the issue is now: {explain(error)}. Try again.")
             return
+        if not config.decisions.enabled:
+            self._answer(quick, press, "Decisions are off (decisions.enabled).")
+            return
         if issue is None or issue.details.region != press.value.region:
             self._answer(quick, press, "There is no such issue any more.")
             return

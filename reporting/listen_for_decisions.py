@@ -117,6 +117,7 @@ class Service:
     secret: SlackSecret
     stopping: threading.Event = field(default_factory=threading.Event)
     _app_id: str = ""
+    _hello: Hello | None = None
     _table: IssueTable = field(init=False)
     _records: ListenerRecords = field(init=False)
     _inbox: Inbox = field(init=False)
@@ -212,11 +213,14 @@ class Service:
 
     def _connected(self, hello: Hello) -> None:
         self._app_id = hello.app_id or self._app_id
-        if hello.connections > 1:
+        # Counted by a metric, whose alarm goes off without it (deployment/terraform/modules/master/alarms.tf).
+        _log.info("connected to Slack", extra={"connected_to_slack": True})
+        if hello.connections > 1 and hello is not self._hello:  # once for each connection, not at each heartbeat
             _log.warning(
                 "the app has %d connections to Slack: another host, or a laptop, gets a part of what people press",
                 hello.connections,
             )
+        self._hello = hello
         try:
             self._records.connected(this_process(), hello.connections)
         except AWS_ERRORS as error:

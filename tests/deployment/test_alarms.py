@@ -24,6 +24,7 @@ def test_there_is_a_pattern_for_each_metric() -> None:
     assert PATTERNS == [
         ("stale_scan_targets", "= *"),
         ("never_scanned_targets", "= *"),
+        ("connected_to_slack", "IS TRUE"),
         ("stopped_at_limit", "IS TRUE"),
         ("run_ended", r"= \"reporting\""),
         ("run_ended", r"= \"remediation\""),

@@ -124,7 +124,7 @@ def test_who_listens_to_slack_is_a_service_that_is_watched(tmp_path: Path) -> No
     assert list(files) == ["hammer-listen.service"]
     text = files["hammer-listen.service"]
     assert f"ExecStart={tmp_path}/venv/bin/python -m reporting.listen_for_decisions\n" in text
-    for line in ("Type=notify", "WatchdogSec=180", "Restart=always", "RestartPreventExitStatus=1 2"):
+    for line in ("Type=notify", "WatchdogSec=180", "Restart=always", "RestartPreventExitStatus=1 2", "KillMode=mixed"):
         assert f"{line}\n" in text
     assert write(files, tmp_path) == (["hammer-listen.service"], [])
     assert write(files, tmp_path) == ([], [])

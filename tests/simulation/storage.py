@@ -53,15 +53,17 @@ class Table:
         return {"Attributes": item}
 
     def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        """An update with conditions on other items: all hold, or nothing is done."""
-        (update,) = (each["Update"] for each in TransactItems if "Update" in each)
+        """Updates, with conditions on other items: all hold, or nothing is done."""
+        updates = [each["Update"] for each in TransactItems if "Update" in each]
         checks = [each["ConditionCheck"] for each in TransactItems if "ConditionCheck" in each]
         try:
-            for each in (*checks, update):
+            for each in (*checks, *updates):
                 self._check(self.items.get(_key(each["Key"]), {}), each)
         except error_class("ConditionalCheckFailedException") as error:
             raise transaction_error("ConditionalCheckFailed") from error
-        return self.update_item(**{name: value for name, value in update.items() if name != "TableName"})
+        for update in updates:
+            self.update_item(**{name: value for name, value in update.items() if name != "TableName"})
+        return {}
 
     def query(self, KeyConditionExpression: str, **arguments: Any) -> dict[str, Any]:  # noqa: N803
         names, values = _placeholders(arguments)

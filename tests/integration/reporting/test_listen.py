@@ -14,8 +14,9 @@ import pytest
 
 from library.aws.decisions import Decisions, exemption_records
 from library.issues.issue import Issue, Status
+from library.jobs.json_logs import json_formatter
 from reporting.decision_inbox import Inbox, Press
-from reporting.slack_socket import SocketStoppedError
+from reporting.slack_socket import Hello, SocketStoppedError
 from tests.standins.server import Answer, Fault
 from tests.standins.slack import Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
@@ -392,6 +393,16 @@ def test_what_is_not_hammers_is_acknowledged_and_ignored(here: ListeningWorld, n
     assert [request.path for request in here.world.slack.requests[requests:]] == ["/api/apps.connections.open"]
 
 
+def test_a_press_after_decisions_were_switched_off_does_nothing(here: ListeningWorld) -> None:
+    message = here.posted()
+    with here.listening():
+        here.world.sections["decisions"] = {"enabled": False}
+        here.configuration()
+        here.send(here.press(message, "hammer_close_now"))
+    assert results(here) == []
+    assert [text for *_, text in here.world.slack.ephemeral] == ["Decisions are off (decisions.enabled)."]
+
+
 def test_another_apps_button_is_ignored(here: ListeningWorld) -> None:
     message = here.posted()
     with here.listening():
@@ -448,12 +459,15 @@ def test_what_no_waiting_mends_stops_it(here: ListeningWorld) -> None:
     assert len(socket.connections) == 1
 
 
-def test_it_records_when_it_was_connected(here: ListeningWorld) -> None:
+def test_it_records_when_it_was_connected(here: ListeningWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """In the table, and in the log for the metric of an alarm."""
     assert "never was" in here.records.read().deaf(here.world.clock)
-    with here.listening():
+    with caplog.at_level("INFO"), here.listening():
         here.send({"type": "other"})
         here.send({"type": "other"})
         assert here.records.read().connected == here.world.clock
+    logged = [json.loads(json_formatter().format(record)) for record in caplog.records]
+    assert [line["connected_to_slack"] for line in logged if "connected_to_slack" in line][:1] == [True]
     state = here.records.read()
     assert state.deaf(here.world.clock + timedelta(minutes=14)) == ""
     assert "since 2026-11-22 03:00 UTC" in state.deaf(here.world.clock + timedelta(minutes=15))
@@ -463,7 +477,8 @@ def test_more_than_one_connection_is_warned_of(here: ListeningWorld, caplog: pyt
     here.world.slack.socket.hello = {"type": "hello", "num_connections": 2}
     with caplog.at_level("WARNING"), here.listening():
         here.send({"type": "other"})
-    assert "the app has 2 connections to Slack" in caplog.text
+        here.services[0]._connected(here.services[0]._hello or Hello())  # the next heartbeat
+    assert caplog.text.count("the app has 2 connections to Slack") == 1
     assert here.records.read().connections == 2
 
 

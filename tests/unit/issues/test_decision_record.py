@@ -203,3 +203,9 @@ def test_it_covers_what_was_seen_and_nothing_more() -> None:
     exemption = an_exemption("tcp/22 from 0.0.0.0/0")
     assert exemption.covers([ssh])
     assert not exemption.covers([ssh, rdp])
+
+
+def test_its_day_is_the_first_on_which_it_does_not_count() -> None:
+    exemption = an_exemption("tcp/22 from 0.0.0.0/0")
+    assert exemption.counts_on(exemption.until - timedelta(days=1))
+    assert not exemption.counts_on(exemption.until)

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hammer import decide
 from library.aws.secrets import SlackSecret
 from library.config.models import Configuration
+from reporting import listen_for_decisions
 from reporting.listen_for_decisions import notify_systemd, why_not_listening
 from reporting.slack_socket import Hello, Listening, Lost, SocketError, SocketStoppedError
 from tests.builders.config_files import config_with, parse
@@ -160,3 +162,8 @@ def test_without_systemd_nobody_is_told() -> None:
 
 def test_a_token_is_in_no_representation() -> None:
     assert "xapp" not in repr(SlackSecret("xoxb-1", "xapp-1"))
+
+
+@pytest.mark.parametrize("now", [listen_for_decisions._now, decide._now])
+def test_the_day_of_a_decision_is_the_one_in_utc(now: Callable[[], datetime]) -> None:
+    assert now().tzinfo is UTC

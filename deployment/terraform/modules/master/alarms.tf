@@ -22,6 +22,13 @@ locals {
     ]),
   ])
 
+  # Whether the host holds a connection to Slack (deployment/systemd_timers.py).
+  listens = alltrue([
+    var.host != null,
+    local.slack_enabled,
+    tostring(try(local.config.decisions.enabled, false)) == "true",
+  ])
+
   # Metrics made of log lines: which group, which lines, and what they count.
   log_metrics = {
     StaleScanTargets = {
@@ -33,6 +40,12 @@ locals {
       log_group = aws_cloudwatch_log_group.function["hammer-initiate-security-groups"].name
       pattern   = "{ $.never_scanned_targets = * }"
       value     = "$.never_scanned_targets"
+    }
+    # Of hammer listen: a line for each minute with a connection to Slack.
+    ListenerConnected = {
+      log_group = aws_cloudwatch_log_group.host.name
+      pattern   = "{ $.connected_to_slack IS TRUE }"
+      value     = "1"
     }
     RemediationStoppedAtLimit = {
       log_group = aws_cloudwatch_log_group.host.name
@@ -252,6 +265,18 @@ locals {
       name        = "${var.prefix}-run-failed"
       description = "A job of the host failed: its configuration is wrong, it crashed, or it was killed."
       metric      = "FailedRuns"
+    } },
+    # Until the first connection it has no data, which is a state and no message: without app_token nobody listens.
+    { for alarm in local.listens ? ["listen"] : [] : "listen/deaf" => {
+      name         = "${var.prefix}-listen-deaf"
+      description  = "For 15 minutes (insufficient data) hammer listen was not connected to Slack: what people press in messages is lost. The log group of the host says why."
+      metric       = "ListenerConnected"
+      comparison   = "LessThanThreshold"
+      threshold    = 1
+      period       = 900
+      missing      = "missing"
+      says_over    = true
+      says_missing = true
     } },
     { for alarm in var.host == null ? [] : ["host"] : "host/not-booted" => {
       name        = "${var.prefix}-host-not-booted"
