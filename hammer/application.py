@@ -56,6 +56,15 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+_ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
+
+
+def _checked_role(role_arn: str | None) -> str | None:
+    if role_arn and not _ROLE_ARN.fullmatch(role_arn):
+        raise typer.BadParameter("write the ARN of a role: arn:aws:iam::<account>:role/<name>")
+    return role_arn
+
+
 def _use_profile(name: str | None) -> None:
     if name:
         os.environ["AWS_PROFILE"] = name
@@ -74,8 +83,21 @@ def _options(
             help="The AWS profile; before the command's name.",
         ),
     ] = None,
+    role_arn: Annotated[
+        str | None,
+        typer.Option(
+            "--role-arn",
+            metavar="ARN",
+            callback=_checked_role,
+            help="A role to assume first, for an hour; before the command's name.",
+        ),
+    ] = None,
 ) -> None:
-    pass
+    if role_arn and not {"-h", "--help"} & set(sys.argv):
+        # Only here: the SDK takes longer to import than the list of commands to print.
+        from library.aws.session import role_environment
+
+        os.environ.update(role_environment(role_arn))
 
 
 def build(commands: Mapping[str, str], arguments: Sequence[str]) -> typer.Typer:

@@ -5,19 +5,22 @@ Reads the issue table, and how many messages are in the dead-letter queues; then
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import typer
 from rich.console import Console
 
 from hammer.check_config import exemption_warnings
 from hammer.formats.table_format import severity_cell
 from hammer.listing.issue import SEVERITIES, ListedIssue, context_of, listed_issue
 from hammer.terminal import Column, Row, console, say, show_table
-from library.aws.failures import AWS_ERRORS
+from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.aws.listener_records import ListenerRecords
@@ -58,6 +61,10 @@ from remediation.refusals import next_try
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
+Page = Callable[[Console], None]
+"""Prints what was read."""
+
+_WATCH_S = 30
 _STALE = timedelta(hours=3)  # scans are hourly: one may be late, not two
 _DUE_SOON = timedelta(days=7)
 _EXPIRES_SOON = timedelta(days=30)
@@ -316,8 +323,44 @@ def command(
     account: AccountOption = None,
     region: RegionOption = None,
     group: GroupOption = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="At a terminal: show it anew every 30 s, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show what is wrong, what was scanned and done last, the issues, and what waits for a decision."""
+    to = console()
+    page = read_page(config, account, region, group)
+    page(to)
+    if watch and to.is_terminal:
+        with suppress(KeyboardInterrupt):
+            watch_page(to, page, lambda: read_page(config, account, region, group))
+
+
+def watch_page(
+    to: Console, page: Page, read: Callable[[], Page], sleep: Callable[[float], None] = time.sleep
+) -> NoReturn:
+    """Show a page anew, in the same place, until somebody interrupts.
+
+    Args:
+        to: the terminal.
+        page: what is shown now.
+        read: reads what is to be shown next.
+        sleep: waits so many seconds.
+    """
+    problem = ""
+    while True:
+        say(to, problem or f"shown anew every {_WATCH_S} s, Ctrl-C ends", "red" if problem else "dim")
+        sleep(_WATCH_S)
+        try:
+            page, problem = read(), ""
+        except AWS_ERRORS as error:
+            problem = f"{shown_time(datetime.now(UTC))}: could not be read, and is shown as it was: {explain(error)}"
+        to.clear()
+        page(to)
+
+
+def read_page(config: str | None, account: list[str] | None, region: list[str] | None, group: list[str] | None) -> Page:
+    """Read everything that is shown. Returns what prints it."""
     configuration = read_configuration(config)
     aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
     sessions = Sessions(aws.main_account_id, aws.region, role_name="")
@@ -335,11 +378,16 @@ def command(
     facts = read_facts(configuration, sessions, table, accounts, selection, now)
     lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
     facts = replace(facts, abandoned=abandoned(configuration, lock, selection))
-    show(console(), facts, configuration, lock)
     # The other groups are unknown where only some, or some regions, were asked for.
     complete = not (region or group)
-    for line in exemption_lines(configuration, accounts, facts, complete=complete):
-        say(console(), line)
+    ends = list(exemption_lines(configuration, accounts, facts, complete=complete))
+
+    def page(to: Console) -> None:
+        show(to, facts, configuration, lock)
+        for line in ends:
+            say(to, line)
+
+    return page
 
 
 def abandoned(config: Configuration, lock: LockState, selection: Selection) -> list[tuple[str, str, str]]:

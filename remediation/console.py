@@ -6,6 +6,7 @@ Text from an account is spelled out where it does not print, so that nothing in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -13,6 +14,7 @@ from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.names import hammer_options
 from library.issues.times import shown_time
+from library.notifications.owners import Discovered
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
@@ -23,6 +25,9 @@ from remediation.plan import Plan
 from remediation.remediate import Look
 from remediation.restore_plan import RestorePlan
 from remediation.rules import rule_key
+
+if TYPE_CHECKING:
+    from library.config.models import Owners
 
 _SHOWN_USERS = 10
 
@@ -73,6 +78,29 @@ HELP = """  y  change this group as shown: it is saved before, and can be restor
   a  change this group and all that follow, without asking again
   q  stop; what was changed stays changed"""
 """What the answers to the question mean."""
+RESTORE_HELP = """  y  change the group as shown: `+` is authorized, `-` revoked. It is saved before, and automatic
+     remediation leaves it alone until somebody gives it back with `hammer restore --release`
+  n  leave the group as it is
+  Another backup: `--backup KEY` with a key of the list above. Rules that others made since stay, unless `--exact`."""
+"""The same where a restore is asked for."""
+
+
+def owner(issue: Issue, found: Discovered, owners: Owners) -> str:
+    """Who owns a group: whom a decision named last, else whom its tags or those of what uses it name.
+
+    Args:
+        issue: the issue.
+        found: whom tags name.
+        owners: what `ticket_owners` says of it.
+    """
+    if issue.decided.owner:
+        return f"  owner: {printable(issue.decided.owner)}, whom a decision named"
+    if found.owner:
+        return f"  owner: {printable(found.owner)}, by the tags"
+    named = dict.fromkeys(name for name in (owners.jira_owner, *owners.slack_owner) if name)
+    if named:
+        return f"  owner: {printable(', '.join(named))}, by ticket_owners"
+    return "  owner: nobody is named"
 
 
 def restore_command(issue: Issue) -> str:

@@ -296,6 +296,14 @@ class RestoreJob:
         self._prompt.show(console.restore_difference(seen.observed.rules, seen.planned, source.unknown))
         return source, seen.planned
 
+    def _agrees(self) -> bool:
+        """Ask whether the group is to be restored as shown."""
+        while True:
+            answer = self._prompt.confirm("Restore it? y(es), n(o), ?:")[:1]
+            if answer != "?":
+                return answer == "y"
+            self._prompt.show(console.RESTORE_HELP)
+
     def restore(self, wanted: str, *, batch: bool) -> list[str]:
         """Show the way back, ask unless `batch`, and bring the group back.
 
@@ -309,7 +317,7 @@ class RestoreJob:
         """
         for _ in range(_ATTEMPTS):
             source, planned = self.show(wanted)
-            if not batch and self._prompt.confirm("Restore it? y(es), n(o):")[:1] != "y":
+            if not batch and not self._agrees():
                 self._prompt.show("nothing changed")
                 return []
             issue = self._issue_to_flag(source)

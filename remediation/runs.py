@@ -23,6 +23,7 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, Status
 from library.jobs.run import renewing_sleep
+from library.notifications.owners import discover
 from remediation import console, keep
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_due
@@ -640,7 +641,12 @@ def show(
         summary.problems.append(f"{issue.place}: {text}")
         return None
     if seen.live:
-        prompt.show(console.usage(issue.usage or usage_of(context.ec2(issue), issue.issue_id)))
+        users = issue.usage or usage_of(context.ec2(issue), issue.issue_id)
+        tags = config.secgrp_unrestricted_access.owner_tags
+        found = discover(issue.details.tags, users.tags, tags.owner, tags.bu, tags.product)
+        owners = config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
+        prompt.show(console.owner(issue, found, owners))
+        prompt.show(console.usage(users))
     prompt.show(console.planned(seen))
     if isinstance(seen.planned, Refusal) and seen.planned.needs_somebody:
         summary.problems.append(f"{issue.place}: {seen.planned.text}")

@@ -14,6 +14,19 @@ _PARTITIONS = {
 }
 
 
+# A region of each partition in which STS answers without being asked for.
+_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+
+def region_of_role(role_arn: str) -> str:
+    """A region in whose STS a role can be assumed; empty: its ARN does not tell.
+
+    >>> region_of_role("arn:aws:iam::123456789012:role/hammer")
+    'us-east-1'
+    """
+    return _REGIONS.get(role_arn.split(":")[1] if role_arn.count(":") > 1 else "", "")
+
+
 def partition_of(region: str) -> str:
     """The partition of a region.
 

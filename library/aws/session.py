@@ -31,6 +31,8 @@ from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
+from library.aws.partition import region_of_role
+
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.model import OperationModel, ServiceModel
@@ -61,6 +63,27 @@ _XML_ANSWER = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml(?>.*?\?>)\s*+)?+" + _COMMENTS + rb"<(?:[\w.-]+:)?\w+Response\b", re.DOTALL
 )
 _BEGINNING = 1000  # bytes in which a page shows itself
+
+
+def role_environment(role_arn: str) -> dict[str, str]:
+    """The variables of the environment with which the SDK acts as a role, for an hour (STS API Reference, AssumeRole).
+
+    Args:
+        role_arn: the role; the credentials of the environment, or of the profile, assume it.
+
+    Raises:
+        ClientError, BotoCoreError: it cannot be assumed.
+    """
+    session = sdk_session()
+    region = session.get_config_variable("region") or region_of_role(role_arn) or None
+    client: Any = session.create_client("sts", region_name=region)
+    answer = client.assume_role(RoleArn=role_arn, RoleSessionName="hammer")
+    credentials = answer["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }
 
 
 def reject_non_aws_responses(session: BotocoreSession) -> BotocoreSession:

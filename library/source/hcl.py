@@ -117,7 +117,9 @@ def _parser() -> Parser:
         import tree_sitter  # noqa: PLC0415 - an extra
         import tree_sitter_hcl  # noqa: PLC0415
     except ImportError as error:
-        raise GrammarMissingError("Terraform files need the extra 'source': pip install 'hammer[source]'") from error
+        raise GrammarMissingError(
+            "Terraform files need the extra 'source': pip install 'hammer-security-groups[source]', or '.[source]' in a clone"
+        ) from error
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_hcl.language()))
 
 

@@ -259,6 +259,10 @@ def test_it_asks_at_a_terminal(world: World, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("remediation.restore_security_groups.has_terminal", lambda: True)
     assert "nothing changed" in world.restore(group, answers="n\n").output
     assert "nothing changed" in world.restore(group, answers="").output
+    explained = world.restore(group, answers="?\nn\n").output
+    assert explained.count("Restore it? y(es), n(o), ?:") == 2
+    assert "y  change the group as shown" in explained
+    assert "nothing changed" in explained
     assert world.rules(group) != OPEN
     assert world.restore(group, answers="y\n").exit_code == 0
     assert world.described(group) == before

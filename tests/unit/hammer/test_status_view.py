@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from io import StringIO
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from rich.console import Console
 
 from hammer.formats.table_format import severity_cell
 from hammer.listing.issue import default_context, listed_issue
 from hammer.status import (
     Facts,
     JobState,
+    Page,
     abandoned,
     age_rows,
     attention,
@@ -21,6 +25,7 @@ from hammer.status import (
     headline,
     trend,
     waiting,
+    watch_page,
 )
 from hammer.terminal import Cell
 from library.aws.lock import LockState
@@ -184,3 +189,28 @@ def test_what_no_run_may_complete_is_what_is_marked_and_not_watched() -> None:
     lock = LockState("", None, frozenset({watched, other, left}))
     assert abandoned(config, lock, Selection.of(None, None, None)) == [other, left]
     assert abandoned(config, lock, Selection.of(["555555555555"], None, None)) == [left]
+
+
+def test_a_watched_page_is_read_anew_and_survives_an_outage() -> None:
+    out, waited = StringIO(), list[float]()
+    reads = iter([EndpointConnectionError(endpoint_url="https://dynamodb"), None])
+    terminal = Console(file=out, force_terminal=True, width=200, color_system=None)
+
+    def read() -> Page:
+        if error := next(reads):
+            raise error
+        return lambda to: to.print("second")
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watch_page(terminal, lambda to: to.print("first"), read, sleep)
+    assert waited == [30, 30, 30]
+    shown = [page.splitlines() for page in out.getvalue().split("\x1b[2J\x1b[H")]
+    assert shown[0] == ["shown anew every 30 s, Ctrl-C ends"]
+    assert shown[1][0] == "first"
+    assert "could not be read, and is shown as it was: " in shown[1][1]
+    assert shown[2] == ["second", "shown anew every 30 s, Ctrl-C ends"]
