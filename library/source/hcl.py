@@ -118,7 +118,7 @@ def _parser() -> Parser:
         import tree_sitter_hcl  # noqa: PLC0415
     except ImportError as error:
         raise GrammarMissingError(
-            "Terraform files need the extra 'source': pip install 'hammer-security-groups[source]', or '.[source]' in a clone"
+            "Terraform files need the extra 'source', as in pip install '.[source]' in a clone of Hammer"
         ) from error
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_hcl.language()))
 
