@@ -15,8 +15,8 @@ settings.register_profile("soak", derandomize=False, deadline=None)
 settings.load_profile("soak" if "FUZZ_EXAMPLES" in os.environ else "repeatable")
 
 # moto and botocore keep so many objects that, with the usual thresholds, a quarter of an integration test's time goes
-# into walking them. What a cycle holds is still collected, later.
-gc.set_threshold(100_000, 20, 50)
+# into walking them. The same as library/jobs/collector.py sets, and what a cycle holds is still collected, later.
+gc.set_threshold(100_000, 10, 10)
 
 pytest_plugins = ["tests.permission_recorder", "tests.second_table"]
 

@@ -47,7 +47,7 @@ def emulated_aws() -> Iterator[str]:
             yield url
         finally:
             process.stdin.close()
-            process.wait(timeout=30)
+            process.wait(timeout=300)  # on a machine that is busy with other tests
 
 
 def _let_conditions_count() -> None:

@@ -224,9 +224,9 @@ def test_initiation_enters_no_account_and_the_filter_starts_no_scan() -> None:
         assert re.findall(r":sns:.*\$\{prefix\}-([a-z-]+)", text) == [topic]
 
 
-@pytest.mark.parametrize("region", REGIONS)
-def test_the_templates_are_right_in_every_partition(region: str) -> None:
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", region, "--template"]
+def test_the_templates_are_right_in_every_partition() -> None:
+    """One run for all regions: what is wrong in one of them names it."""
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", *REGIONS, "--template"]
     done = subprocess.run([*command, *map(str, TEMPLATES)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
