@@ -205,6 +205,8 @@ class GroupRestore(GroupWork):
                 return None
             if not self.has_changed:
                 self._journal.note(restored=self._flag())
+            if self.issue.remediation_details.get("kept"):
+                self._journal.note(kept=[])  # whoever restores has decided anew
             entry = self._finish(replace(entry, restored_from=self._source.key))
         except GROUP_ERRORS as error:
             return self._failed(f"it could not be recorded: {explain(error)}")

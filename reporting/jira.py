@@ -276,7 +276,9 @@ class Tickets:
         if news in (News.EXEMPTION_ENDS, News.USE):
             if ticket is not None:
                 self._comment_if_possible(issue, ticket.key, render_text(step, filing), resumed=resumed)
-            return state_of(step, news, kept)
+            # Watchers and links that an earlier run could not set are still to be set by the next.
+            still = issue.jira_details.get("still")
+            return state_of(step, news, kept) | ({"still": still} if still else {})
         if news is not None and news.ends:
             return state_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
         told = {

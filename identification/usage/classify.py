@@ -24,6 +24,7 @@ from identification.usage.evidence import (
 )
 from identification.usage.keep import GroupChange, propose
 from library.documents.text import counted
+from library.issues.after_care import NOBODY_WATCHES
 from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use, UseRule, UseSource, Verdict
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
@@ -130,7 +131,7 @@ def judge(case: UsageCase) -> Use:
         rules=tuple(rules),
         keep=keep,
         keep_note=note,
-        gaps=(*case.unusable, *garbled, *_gaps(rules, lost), *case.gaps),
+        gaps=tuple(dict.fromkeys((*_unwatched(case), *case.unusable, *garbled, *_gaps(rules, lost), *case.gaps))),
     )
 
 
@@ -360,6 +361,12 @@ def _gaps(rules: Sequence[UseRule], lost: int) -> Iterator[str]:
         )
     if lost:
         yield f"{lost:,} of the weakest and oldest contacts were too many to be kept."
+
+
+def _unwatched(case: UsageCase) -> Iterator[str]:
+    """That nobody watches whom a change cuts off, first: of many gaps the first are kept, and its notice needs this."""
+    if NOBODY_WATCHES in case.gaps:
+        yield NOBODY_WATCHES
 
 
 def _network(source: bytes) -> Network:

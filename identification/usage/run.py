@@ -51,6 +51,7 @@ from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import HammerError
 from library.issues.after_care import ITEM_PREFIX, NOBODY_WATCHES
 from library.issues.issue import Issue, Status
+from library.issues.kept_sources import kept_sources
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
 from library.network.addresses import RFC_1918, AddressSet, Network, parse_network
@@ -400,13 +401,18 @@ class UsageRun:
                 subject.gaps.append(f"Whether other rules admit the same sources could not be read: {reason}.")
             return
         exemptions, today = self.exemptions(account_id), self.now.date()
+        kept = {subject.issue.issue_id: kept_sources(subject.issue) for subject in subjects}
+
+        def is_replaced(group_id: str, exposure: Exposure) -> bool:
+            stays = any(each.covers(exposure) for each in kept.get(group_id, ()))
+            return exposure.status in self.settings.scope and not stays
+
         closed: dict[str, frozenset[tuple[object, ...]]] = {}
         admits: dict[str, tuple[Admission, ...]] = {}
         for group in groups.values():
             evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
-            replaced = [
-                e for e in evaluation.exposures if not evaluation.whitelisted and e.status in self.settings.scope
-            ]
+            exposures = () if evaluation.whitelisted else evaluation.exposures
+            replaced = [each for each in exposures if is_replaced(group.group_id, each)]
             closed[group.group_id] = frozenset(map(_rule_of, replaced))
             admits[group.group_id] = tuple(_admissions(group, closed[group.group_id], prefix_lists.entries))
         for subject in subjects:
@@ -418,7 +424,9 @@ class UsageRun:
             own = groups.get(subject.issue.issue_id)
             subject.change = GroupChange(
                 rules=own.ingress if own is not None else None,
-                replaced=tuple(p for p in subject.issue.details.perms if p.status in self.settings.scope),
+                replaced=tuple(
+                    each for each in subject.issue.details.perms if is_replaced(subject.issue.issue_id, each)
+                ),
                 replacements=self.settings.replacements,
                 prefix_list_sizes={
                     name: (entries[0].version, len(entries))

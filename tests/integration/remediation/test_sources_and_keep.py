@@ -175,3 +175,15 @@ def test_a_proposal_of_one_group_is_not_kept_in_the_next(world: World) -> None:
     world.issue(second)
     assert world.by_hand("1", "y", "y").remediated == 2
     assert world.rules(second) == {("tcp", 22, 22, "10.9.0.0/16")}
+
+
+def test_a_restore_ends_what_was_kept(world: World) -> None:
+    world.configure(remediation_sources=["10.9.0.0/16"])
+    group = world.group(SSH)
+    world.issue(group)
+    assert world.remediate("--batch", "--group", group, "--keep", KEEPER).exit_code == 0
+    assert len(world.stored(group).remediation_details["kept"]) == 1
+    world.clock += timedelta(minutes=10)
+    assert world.restore_quietly(group) == []
+    assert world.rules(group) == {("tcp", 22, 22, ANYWHERE)}
+    assert world.stored(group).remediation_details["kept"] == []

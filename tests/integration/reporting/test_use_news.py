@@ -80,3 +80,14 @@ def test_a_channel_that_is_away_is_told_later_and_the_other_not_twice(fault: Fau
         world.report()
         assert len(comments(world)) == 1
         assert heard(world) == 1
+
+
+def test_a_watcher_that_could_not_be_set_is_still_set_afterwards() -> None:
+    with reporting_world() as world:
+        world.found()
+        world.report()
+        issue = world.issue()
+        world.table.update(issue, {"jira_details": {**issue.jira_details, "still": {"link": "SEC-99"}}})
+        read(world, use())
+        world.report()
+        assert world.issue().jira_details["still"] == {"link": "SEC-99"}

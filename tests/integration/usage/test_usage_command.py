@@ -13,7 +13,9 @@ from typing import Any
 import boto3
 import pytest
 
+from library.aws.issue_table import IssueTable
 from library.issues.after_care import NOBODY_WATCHES
+from library.issues.kept_sources import KeptSource
 from library.issues.use import Use, Verdict
 from tests.worlds.usage_world import (
     BUCKET,
@@ -432,3 +434,20 @@ def test_what_is_proposed_to_keep_has_room_beside_what_replaces_the_rule(world: 
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
     use = world.usage()
     assert (use.keep, "would make 10 IPv4 rules" in use.keep_note) == ((), True)
+
+
+def test_a_source_that_a_person_kept_is_admitted_by_a_rule_that_stays(world: UsageWorld) -> None:
+    rule = {"GroupId": world.group_id, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    world.config["secgrp_unrestricted_access"]["remediation_scope"] = ["open_completely", "open_partly"]
+    (world.folder / "config.json").write_text(json.dumps(world.config))
+    world.ec2.authorize_security_group_ingress(**rule, CidrIp=f"{WORKER}/32")
+    world.ec2.revoke_security_group_ingress(**rule, CidrIp="0.0.0.0/0")
+    assert world.hammer("identify").exit_code == 0
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    assert world.usage().verdict is Verdict.WORKING
+    kept = KeptSource("tcp", 22, 22, f"{WORKER}/32", "ana", world.now).to_item(world.issue().occurrence)
+    table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
+    table.update(world.issue(), {"remediation_details": {"kept": [kept]}})
+    use = world.usage()
+    assert (use.verdict, use.keep) == (Verdict.NONE, ())
+    assert use.rules[0].sources[0].also_admitted_by == (world.group_id,)

@@ -13,6 +13,7 @@ import pytest
 from identification.usage.classify import GONE, Admission, Read, UsageCase, WideSources, contacts_of, judge
 from identification.usage.evidence import Evidence, Interface
 from identification.usage.records import Columns, FlowRecord, Wanted, packed_address, parse_line
+from library.issues.after_care import NOBODY_WATCHES
 from library.issues.use import Use, Verdict
 from library.network.addresses import AddressSet
 from library.network.intervals import IntervalSet
@@ -370,3 +371,13 @@ def test_only_the_flow_log_that_tells_of_an_interface_counts() -> None:
     reads = (Read("fl-1", evidence, frozenset({ENI})), Read("fl-2", evidence, frozenset({"eni-0bb"})))
     use = use_of([], reads=reads)
     assert [source.packets for source in use.rules[0].sources] == [80]
+
+
+def test_that_nobody_watches_is_kept_of_very_many_gaps() -> None:
+    """The notice of a change repeats it, and a large group may have a gap for each of its interfaces."""
+    unusable = tuple(f"No flow log covers eni-{number}." for number in range(40))
+    use = judge(UsageCase(NOW - timedelta(days=14), NOW, (SSH,), (), unusable=unusable, gaps=("x", NOBODY_WATCHES)))
+    stored = Use.from_item(use.to_item())
+    assert stored is not None
+    assert NOBODY_WATCHES in stored.gaps
+    assert use.gaps.count(NOBODY_WATCHES) == 1
