@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ from library.aws.issue_table import IssueTable
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decisions import Limits, Request, Rights, seen_now
 from library.issues.issue import Issue
+from library.jobs.json_logs import json_formatter
 from library.network.ports import PortSet
 from tests.builders.issues import NOW, an_issue
 
@@ -59,6 +61,17 @@ def test_a_decision_is_in_the_table(table: IssueTable) -> None:
     assert [(each["kind"], each["by"], each["result"]) for each in item["decisions"]] == [("close-now", "U1", "done")]
     assert now_in(table) == outcome.issue
     assert now_in(table).decided.close_now is not None
+
+
+@pytest.mark.parametrize(("may", "level"), [(True, "INFO"), (False, "WARNING")], ids=["done", "refused"])
+def test_each_is_in_the_log(table: IssueTable, caplog: pytest.LogCaptureFixture, may: bool, level: str) -> None:
+    request = replace(asked(DecisionKind.CLOSE_NOW, "k"), rights=Rights(decides=may))
+    with caplog.at_level("INFO"):
+        outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, GROUP, request, LIMITS)
+    assert outcome is not None
+    (line,) = [json.loads(json_formatter().format(record)) for record in caplog.records if record.msg == "decision"]
+    assert (line["level"], line["account_id"], line["group_id"]) == (level, ACCOUNT, GROUP)
+    assert line["decision"] == outcome.decision.to_item()
 
 
 def test_an_exemption_is_a_record_of_its_own(table: IssueTable) -> None:
