@@ -1,4 +1,6 @@
-"""The pictures in the documents: `make pictures` takes them anew, of the pages that the product writes.
+"""The pictures in the documents: `make pictures` takes them anew, of the pages and messages that the product writes.
+
+docs/images/sources.json has the digest of the page of each picture: a test compares it with the page as it is now.
 
 With Chromium. The picture of one issue is of the same page without its script and its other parts: the script scrolls,
 which a picture of a whole window does not show.
@@ -6,6 +8,8 @@ which a picture of a whole window does not show.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -15,8 +19,10 @@ from pathlib import Path
 
 from hammer.formats import Format, render
 from tests.builders.listings import a_listing, many_issues
+from tests.message_pages import pages
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
+SOURCES = IMAGES / "sources.json"
 _CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
 _SCRIPT = re.compile(r"<script>.*?</script>|<meta http-equiv[^>]*>", re.DOTALL)
 _ALONE = "<style>header, section, footer, .skip, .back { display: none }</style></head>"
@@ -33,11 +39,18 @@ def issue() -> str:
     return _SCRIPT.sub("", page).replace("</head>", _ALONE)
 
 
+_HEIGHTS = {"ticket.png": 1300, "slack.png": 580, "mail.png": 560}
 # The page of each picture, its width and its height.
 PICTURES: Mapping[str, tuple[str, int, int]] = {
     "report.png": (report(), 1400, 1100),
     "issue.png": (issue(), 1400, 720),
+    **{name: (page, 960, _HEIGHTS[name]) for name, page in pages().items()},
 }
+
+
+def digests() -> dict[str, str]:
+    """The digest of the page of each picture."""
+    return {name: hashlib.sha256(page.encode()).hexdigest() for name, (page, _, _) in sorted(PICTURES.items())}
 
 
 def main() -> None:
@@ -49,6 +62,7 @@ def main() -> None:
             command = [*_CHROMIUM, f"--window-size={width},{height}", f"--screenshot={IMAGES / name}", page.as_uri()]
             subprocess.run(command, check=True, capture_output=True)
             print(f"wrote {name}", file=sys.stderr)
+    SOURCES.write_text(json.dumps(digests(), indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

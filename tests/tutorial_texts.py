@@ -9,7 +9,7 @@ from typing import Any
 
 from identification.reachability.verdict import Judge
 from library.config import Configuration
-from library.documents.document import plain_text
+from library.documents.document import Document, plain_text
 from library.documents.slack_message import compose
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
@@ -91,13 +91,27 @@ _ISSUE = Issue(
 )
 
 
-def ticket() -> str:
-    """Title and body of the ticket, to where the ways to fix it begin."""
+def ticket_document() -> tuple[str, Document]:
+    """Title and body of the ticket."""
     facts = TicketFacts(
         _PLACE, _PORTS, Usage((_USER,)), _CLOSES_AT, "replace_rule", frozenset({"open_completely"}), _RETENTION, ""
     )
-    body, *_ = plain_text(group_text.ticket(_ISSUE, facts)).partition("With the AWS command line\n")
-    return wrapped(f"{group_text.summary(_ISSUE, _PLACE, _PORTS)}\n\n{body}")
+    return group_text.summary(_ISSUE, _PLACE, _PORTS), group_text.ticket(_ISSUE, facts)
+
+
+def ticket() -> str:
+    """Title and body of the ticket, to where the ways to fix it begin."""
+    title, document = ticket_document()
+    body, *_ = plain_text(document).partition("With the AWS command line\n")
+    return wrapped(f"{title}\n\n{body}")
+
+
+def slack_messages(config: Configuration) -> list[list[str]]:
+    """The message for a channel, and its thread, as Slack is given them: the texts of each."""
+    step = Step(_ISSUE, None, News.NEW, None, _CLOSES_AT, report=True, close=False)
+    named = config.with_accounts({_PLACE.account_id: _PLACE.account_name})
+    alert = slack_text._alert(named, None, step)
+    return [[block["text"]["text"] for block in message.blocks] for message in compose(slack_text.TITLE, [alert])]
 
 
 _MAIN_TF = """\
@@ -138,11 +152,7 @@ def source() -> str:
 
 def slack(config: Configuration) -> str:
     """The message for a channel, and its thread, without the marks of bold text."""
-    step = Step(_ISSUE, None, News.NEW, None, _CLOSES_AT, report=True, close=False)
-    named = config.with_accounts({_PLACE.account_id: _PLACE.account_name})
-    alert = slack_text._alert(named, None, step)
-    blocks = [block for message in compose(slack_text.TITLE, [alert]) for block in message.blocks]
-    return wrapped("\n\n".join(block["text"]["text"].replace("*", "") for block in blocks))
+    return wrapped("\n\n".join(text for texts in slack_messages(config) for text in texts).replace("*", ""))
 
 
 def wrapped(text: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from hammer.listing.controls import Control, controls_broken, exposed_ports, ports_of
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, remediation_terms
@@ -49,6 +50,7 @@ class ListedIssue:
         controls: what it breaks.
         timestamps: of the table; empty in a scan.
         ticket: the key of its JIRA ticket, or empty.
+        ticket_url: where that is, or empty.
         due: when remediation may close it, in UTC; None: it does not, or nobody knows.
         waiting: the exposures that are new, and due later than the issue.
         restored: who restored it and when, on one line; empty: nobody did.
@@ -87,6 +89,7 @@ class ListedIssue:
     source_lines: tuple[str, ...] = ()
     source_diff: tuple[str, ...] = ()
     dispute: str = ""
+    ticket_url: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -253,6 +256,7 @@ class ListingContext:
         exemptions: an account's.
         schedule: whether and when remediation changes an issue's group.
         today: the day in UTC, for exemptions that expire.
+        tickets: where JIRA's tickets are, up to their keys; empty: nobody knows.
     """
 
     restricted: PortSet
@@ -261,6 +265,7 @@ class ListingContext:
     exemptions: Callable[[str], Sequence[Exemption]]
     schedule: Callable[[Issue], RemediationSchedule]
     today: date
+    tickets: str = ""
 
 
 def default_context(today: date) -> ListingContext:
@@ -290,7 +295,12 @@ def context_of(config: Configuration, today: date) -> ListingContext:
     def schedule(issue: Issue) -> RemediationSchedule:
         return remediation_schedule(issue, remediation_terms(config, issue.account_id), now)
 
-    return ListingContext(section.restricted_ports, config.account_name, owner, config.exemptions, schedule, today)
+    server = config.jira.server.rstrip("/")
+    # Atlassian's gateway has no pages for people.
+    tickets = f"{server}/browse/" if server and "/ex/jira/" not in f"{server}/" else ""
+    return ListingContext(
+        section.restricted_ports, config.account_name, owner, config.exemptions, schedule, today, tickets
+    )
 
 
 def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue:
@@ -319,6 +329,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
     exemption = _exemption(account_id, issue.issue_id, details, known) if exempt else None
     flag = issue.remediation_details.get("restored")
     schedule, dispute = known.schedule(issue), dispute_of(issue)
+    ticket = str(issue.jira_details.get("ticket") or "")
     return ListedIssue(
         account_id=account_id,
         account_name=known.account_name(account_id),
@@ -332,7 +343,8 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         controls=controls_broken(details),
         timestamps=issue.timestamps,
         opened_by=issue.opened_by,
-        ticket=str(issue.jira_details.get("ticket") or ""),
+        ticket=ticket,
+        ticket_url=f"{known.tickets}{quote(ticket)}" if known.tickets and ticket else "",
         due=schedule.due,
         waiting=schedule.waiting if schedule.due else (),
         restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",

@@ -24,7 +24,7 @@ def rows(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("count", [0, 77])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, 800, 1440])
 def test_everybody_can_use_it(open_report: Open, axe: str, count: int, scheme: str, width: int) -> None:
     page = open_report(a_listing(*many_issues(count)), width=width, scheme=scheme)
     page.evaluate(axe)
@@ -61,6 +61,23 @@ def test_it_is_filtered_searched_and_sorted(open_report: Open) -> None:
     assert page.get_attribute("th[data-sort=age]", "aria-sort") == "descending"
     page.click("th[data-sort=group] button")
     assert rows(page) == sorted(issue.group_id for issue in issues)
+
+
+def test_numbers_and_bars_lead_to_what_they_count(open_report: Open) -> None:
+    issues = many_issues(77)
+    page = open_report(a_listing(*issues))
+    is_open = [issue for issue in issues if issue.status == "open"]
+    page.fill("#search", "nothing has this")
+    page.click(".totals a[data-value=critical]")
+    assert sorted(rows(page)) == sorted(issue.group_id for issue in is_open if issue.severity == "critical")
+    page.click("#clear")
+    page.click(".chart a[data-by=owner][data-value=bo]")
+    assert sorted(rows(page)) == sorted(issue.group_id for issue in is_open if issue.owner == "bo")
+    page.focus(".chart a[data-by=port][data-value='tcp/5432']")
+    page.keyboard.press("Enter")
+    assert sorted(rows(page)) == sorted(issue.group_id for issue in is_open if "tcp/5432" in issue.ports)
+    page.click(".totals li:first-child a")
+    assert len(rows(page)) == len(is_open)
 
 
 def test_it_is_used_by_keyboard(open_report: Open) -> None:

@@ -20,6 +20,8 @@ _PLOT_WIDTH = 170  # of the longest bar, in the units of the drawing
 _LEFT, _BOTTOM, _LINE_WIDTH, _LINE_HEIGHT = 30, 100, 320, 80
 _AGES = ((1, "today"), (7, "1 to 6 days"), (30, "7 to 29 days"), (90, "30 to 89 days"))
 _OLDER = "90 days or more"
+_NOBODY, _OTHERS = "(nobody)", " others"
+_FILTERS = frozenset({"severity", "port", "account", "owner"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Bar:
         number: how many.
         width: how long it is, in the units of the drawing.
         kind: how it is coloured: a severity, or empty.
+        value: what the list's filter of the chart's name is set to when it is chosen; None: there is no such filter.
     """
 
     label: str
@@ -39,6 +42,7 @@ class Bar:
     number: int
     width: float
     kind: str = ""
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
         _chart("severity", "Severity", [(str(severity), severities[severity]) for severity in SEVERITIES], kinds=True),
         _chart("port", "Port", _most(port for issue in issues for port in issue.ports)),
         _chart("account", "Account", _most(issue.account_name for issue in issues)),
-        _chart("owner", "Owner", _most(issue.owner or "(nobody)" for issue in issues)),
+        _chart("owner", "Owner", _most(issue.owner or _NOBODY for issue in issues)),
     ]
     if ages:
         names = [*(name for _, name in _AGES), _OLDER]
@@ -124,7 +128,11 @@ def _most(values: Iterable[str]) -> list[tuple[str, int]]:
     """The most frequent values, and the others together."""
     every = sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0]))
     rest = sum(number for _, number in every[_BARS:])
-    return every[:_BARS] + ([(f"{len(every) - _BARS:,} others", rest)] if rest else [])
+    return every[:_BARS] + ([(f"{len(every) - _BARS:,}{_OTHERS}", rest)] if rest else [])
+
+
+def _value(label: str) -> str:
+    return "" if label == _NOBODY else printable(label)
 
 
 def _chart(id_: str, title: str, numbers: Sequence[tuple[str, int]], *, kinds: bool = False) -> Chart:
@@ -136,6 +144,7 @@ def _chart(id_: str, title: str, numbers: Sequence[tuple[str, int]], *, kinds: b
             number=number,
             width=round(_PLOT_WIDTH * number / longest, 1),
             kind=label if kinds else "",
+            value=None if id_ not in _FILTERS or label.endswith(_OTHERS) or not number else _value(label),
         )
         for label, number in numbers
     )

@@ -84,10 +84,25 @@ addEventListener("DOMContentLoaded", () => {
   search.addEventListener("input", refresh);
   for (const [, select] of filters) select.addEventListener("change", refresh);
   sort.addEventListener("change", () => arrange(sort.value, sort.value === "age" ? -1 : 1));
-  byId("clear").addEventListener("click", () => {
+  const clear = () => {
     search.value = "";
     for (const [, select] of filters) select.selectedIndex = 0;
+  };
+  byId("clear").addEventListener("click", () => { clear(); refresh(); });
+  // A number or a bar leads to the list of what it counts, which is what is open but for the exempt.
+  const choose = (name, value) => {
+    const select = byId("by-" + name);
+    if (!select) return;
+    select.selectedIndex = Math.max([...select.options].findIndex((option, index) => index > 0 && option.value === value), 0);
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[data-by]");
+    if (!link) return;
+    clear();
+    choose("status", "open");
+    if (link.dataset.by) choose(link.dataset.by, link.dataset.value);
     refresh();
+    if (link.dataset.sort) arrange(link.dataset.sort, 1);
   });
   more.addEventListener("click", () => { limit += 10 * PAGE; show(); });
   // A section is shown by its address, so that Back leads to the list; whoever uses the keyboard follows.

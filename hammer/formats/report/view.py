@@ -65,6 +65,7 @@ class IssueView:
         facts: what else is known, as pairs of a name and a text.
         fix: commands that close it; empty: none are known.
         diff: the first lines of the change where it is defined; empty: none is known.
+        ticket_url: the address of its ticket; empty: nobody knows it.
         console: the address of its page in the AWS console; empty: it has none.
     """
 
@@ -88,6 +89,8 @@ class IssueView:
     life: tuple[tuple[str, str], ...]
     paths: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    ticket: str
+    ticket_url: str
     controls: str
     fix: str
     diff: str
@@ -96,11 +99,23 @@ class IssueView:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """One number at the top of the page, and what it counts."""
+    """One number at the top of the page, and what it counts.
+
+    Attributes:
+        kind: how it is coloured: a severity, or empty.
+        by: which filter of the list is set when it is chosen; empty: only that for what is open.
+        value: to what.
+        sort: by which column the list is sorted then; empty: as it is.
+        link: where it leads; empty: nowhere.
+    """
 
     number: int
     label: str
     kind: str = ""
+    by: str = ""
+    value: str = ""
+    sort: str = ""
+    link: str = "#list"
 
 
 def totals(listing: Listing) -> tuple[Total, ...]:
@@ -110,14 +125,20 @@ def totals(listing: Listing) -> tuple[Total, ...]:
     return (
         Total(len(issues), "open"),
         *(
-            Total(number, str(severity), str(severity) if number else "")
+            Total(number, str(severity), str(severity) if number else "", "severity", str(severity))
             for severity in (Severity.CRITICAL, Severity.HIGH)
             for number in (severities.count(severity),)
         ),
-        Total(_reachable(listing), "reachable from the Internet now"),
-        Total(sum(issue.due is not None and issue.due <= now + _SOON for issue in issues), "due within 7 days"),
-        Total(listing.whitelisted, "exempt"),
-        Total(len(listing.failed), "could not be read", "high" if listing.failed else ""),
+        Total(_reachable(listing), "reachable from the Internet now", "", "verdict", _VERDICTS[Verdict.INTERNET]),
+        Total(
+            sum(issue.due is not None and issue.due <= now + _SOON for issue in issues), "due within 7 days", sort="due"
+        ),
+        # Exempt groups of a scan are counted, and not listed.
+        Total(
+            *(listing.whitelisted, "exempt", "", "status", "exempt"),
+            link="#list" if any(issue.whitelisted for issue in listing.issues) else "",
+        ),
+        Total(len(listing.failed), "could not be read", "high" if listing.failed else "", link="#unread"),
     )
 
 
@@ -185,6 +206,8 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         life=tuple(_life(issue)),
         paths=tuple(_paths(details.reachability)),
         facts=tuple(_facts(issue, now)),
+        ticket=printable(issue.ticket),
+        ticket_url=issue.ticket_url,
         controls=_controls(issue),
         fix=_fix(issue),
         diff="\n".join(map(_diff_line, issue.source_diff)).rstrip("\n"),
@@ -239,7 +262,6 @@ def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:
         ("Managed by", _manager(issue)),
         ("Defined", " ".join(issue.source_lines)),
         ("VPC", issue.details.vpc_id),
-        ("Ticket", issue.ticket),
         ("Opened with", f"{opened.event_name} from {opened.source_ip}, {opened.user_agent}" if opened else ""),
         ("Restored", issue.restored),
         ("Use", " ".join(use_sentences(issue.use, now)) if issue.use else ""),
