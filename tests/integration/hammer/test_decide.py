@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from hammer import check_config, decide, exemptions, scan, source, status
 from library.aws.decisions import Decisions
 from library.aws.issue_table import IssueTable
+from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock
 from library.config.decisions import limits_of
 from library.issues.decision_record import DecisionKind, RestoreRequest, Via
@@ -387,6 +388,20 @@ def test_status_warns_of_an_exemption_that_ends_soon(here: World) -> None:
     said = run(status, "--config", str(here.folder)).stdout
     until: date = here.clock.date() + timedelta(days=7)
     assert f"the exemption of {group} in {MAIN} ends on {until}: {REASON} (jane)" in said
+
+
+def test_status_says_that_nobody_listens_to_slack(here: World) -> None:
+    section(here, enabled=True)
+    path = here.folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "slack": {"enabled": True}}))
+    said = {}
+    for minutes in (20, 1):
+        now = here.clock - timedelta(minutes=minutes)
+        ListenerRecords(here.table.items, MAIN, lambda now=now: now).connected("a host", 1)  # type: ignore[misc]
+        said[minutes] = "hammer listen is not connected to Slack since" in run(
+            status, "--config", str(here.folder)
+        ).stdout.replace("\n", " ")
+    assert said == {20: True, 1: False}
 
 
 def exempt(here: World, **decisions: Any) -> str:

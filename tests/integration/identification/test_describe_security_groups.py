@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,7 +13,11 @@ import pytest
 from identification import describe_security_groups
 from identification.errors import MalformedEventError
 from library.aws import ec2 as ec2_module
+from library.aws.decisions import Decisions
+from library.issues.decision_record import DecisionKind, Via
+from library.issues.decisions import Limits, Request, Rights, seen_now
 from library.issues.scan_coverage import Outcome
+from library.network.ports import PortSet
 from tests.worlds.emulated_aws import Call, Refusal
 from tests.worlds.identification_world import (
     CONTRACT_ATTRIBUTES,
@@ -187,6 +192,32 @@ def test_closed_and_found_again_is_a_new_occurrence(world: World) -> None:
     item = world.items()[group_id]
     assert (item["status"], item["timestamps"]) == ("open", {**NO_TIMES, "identified": again, "updated": again})
     assert item["occurrence"] == known.occurrence + 1
+
+
+def test_what_somebody_exempted_is_exempt_until_its_day(world: World) -> None:
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.describe()
+    issue = world.issue_table().get(SLAVE, group_id)
+    assert issue is not None
+    request = Request(
+        kind=DecisionKind.EXEMPT,
+        by="jane",
+        via=Via.CLI,
+        at=world.clock,
+        seen=seen_now(issue),
+        rights=Rights(decides=True),
+        reason="migration until tomorrow",
+        until=world.clock.date() + timedelta(days=1),
+        key="a call",
+    )
+    limits = Limits(remediation=True, remediated=True, exempt_days=7, restricted=PortSet.parse([22]))
+    Decisions(world.issue_table(), lambda: world.clock).carry_out(SLAVE, group_id, request, limits)
+    world.later(hours=1)
+    world.describe()
+    assert world.items()[group_id]["status"] == "whitelisted"
+    world.later(days=1)
+    world.describe()
+    assert world.items()[group_id]["status"] == "open"
 
 
 def test_found_and_exempt_is_whitelisted(world: World) -> None:
