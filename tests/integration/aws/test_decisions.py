@@ -192,7 +192,7 @@ def test_what_is_told_is_claimed_by_one_process(table: IssueTable) -> None:
     issue = decisions.told(issue, left, taken)
     assert [(one.ticket, one.slack) for one in issue.decided.outbox] == [(False, True)]
     issue, taken = decisions.claim_untold(issue)
-    issue = decisions.told(issue, [replace(one, slack=False) for one in taken], taken)
+    issue = decisions.told(issue, [replace(one, slack=False, webhook=False) for one in taken], taken)
     assert issue.decided.outbox == ()
     assert now_in(table).decided.outbox == ()
 
