@@ -83,7 +83,7 @@ class IssueDetails:
             "region": self.region,
             "vpc_id": self.vpc_id,
             "status": self.status,
-            "tags": dict(self.tags),
+            "tags": _map(self.tags),
             "perms": [_perm_item(perm) for perm in self.perms],
             **({"perms_total": self.perms_total} if self.perms_total else {}),
             **({"reachability": self.reachability.to_item()} if self.reachability else {}),
@@ -170,13 +170,23 @@ def _perm_item(perm: Exposure) -> dict[str, Any]:
 
 def _perm(item: Mapping[str, Any]) -> Exposure:
     return Exposure(
-        protocol=item["protocol"],
+        protocol=_hashable(item["protocol"]),
         from_port=None if item["from_port"] is None else int(item["from_port"]),
         to_port=None if item["to_port"] is None else int(item["to_port"]),
-        cidr=item["cidr"],
-        status=cast("OpenStatus", item["status"]),
-        prefix_list_id=item.get("prefix_list_id", ""),
+        cidr=_hashable(item["cidr"]),
+        status=cast("OpenStatus", _hashable(item["status"])),
+        prefix_list_id=_hashable(item.get("prefix_list_id", "")),
     )
+
+
+def _map(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A map as it is stored; empty for what is none, which somebody else wrote: identification writes it anew."""
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _hashable(value: Any) -> Any:
+    """A value as it is, but for a list or map: exposures are compared in sets, also those that `check` will refuse."""
+    return repr(value) if isinstance(value, (list, dict, set)) else value
 
 
 _OPEN_STATUSES = frozenset(get_args(OpenStatus))
@@ -337,9 +347,9 @@ class Issue:
             "timestamps": self.timestamps.to_item(),
             "revision": self.revision,
             "occurrence": self.occurrence,
-            "jira_details": dict(self.jira_details),
-            "slack_details": dict(self.slack_details),
-            "remediation_details": dict(self.remediation_details),
+            "jira_details": _map(self.jira_details),
+            "slack_details": _map(self.slack_details),
+            "remediation_details": _map(self.remediation_details),
             **({"used_by": self.usage.to_item()} if self.usage else {}),
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
