@@ -179,7 +179,7 @@ def _perm(item: Mapping[str, Any]) -> Exposure:
     )
 
 
-def _map(value: Mapping[str, Any]) -> dict[str, Any]:
+def _map(value: object) -> dict[str, Any]:
     """A map as it is stored; empty for what is none, which somebody else wrote: identification writes it anew."""
     return dict(value) if isinstance(value, Mapping) else {}
 
