@@ -184,6 +184,32 @@ def _map(value: object) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
+_SOURCE_SHAPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("rules", "commands", "before_diff"), (list, tuple)),
+    **dict.fromkeys(("diff", "made_by"), str),
+    "group": Mapping,
+    "diff_lines": (int, Decimal),
+}
+
+
+def _source(value: object) -> Mapping[str, Any]:
+    """The map `source`; empty for one that reporting did not write: it reads the source anew."""
+    if not isinstance(value, Mapping):
+        return {}
+    shapes = _SOURCE_SHAPES.items()
+    if any(value.get(name) is not None and not isinstance(value[name], shape) for name, shape in shapes):
+        return {}
+    numbers = (int, Decimal, type(None))
+    for rule in value.get("rules") or ():
+        if not isinstance(rule, Mapping) or not isinstance(rule.get("from_port"), numbers):
+            return {}
+        if not isinstance(rule.get("to_port"), numbers) or (rule.get("from_port") is None) != (
+            rule.get("to_port") is None
+        ):
+            return {}
+    return value
+
+
 def _hashable(value: Any) -> Any:
     """A value as it is, but for a list or map: exposures are compared in sets, also those that `check` will refuse."""
     return repr(value) if isinstance(value, (list, dict, set)) else value
@@ -396,7 +422,7 @@ class Issue:
             looked_up=_number(item.get("looked_up")),
             use=Use.from_item(item.get("use")),
             last_seen=parse_time(item.get("last_seen")),
-            source=source if isinstance(source := item.get("source"), Mapping) else {},
+            source=_source(item.get("source")),
             decided=DecisionState.from_item(item),
         )
 
