@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -231,7 +231,7 @@ def waiting(facts: Facts) -> Iterator[str]:
     """What waits for somebody's decision, a line each: restored groups, exemptions that end, groups that flap."""
     for issue, listed in facts.issues:
         place = f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
-        if flag := issue.remediation_details.get("restored"):
+        if isinstance(flag := issue.remediation_details.get("restored"), Mapping):
             who, when = printable(str(flag.get("by"))), _day_and_time(flag.get("at"))
             yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"
         if listed.whitelisted:

@@ -5,7 +5,7 @@ Pure. Names, tags, descriptions and what CloudTrail said are untrusted input: ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
@@ -347,7 +347,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         ticket_url=f"{known.tickets}{quote(ticket)}" if known.tickets and ticket else "",
         due=schedule.due,
         waiting=schedule.waiting if schedule.due else (),
-        restored=f"by {flag.get('by')} at {flag.get('at')}" if flag else "",
+        restored=f"by {flag.get('by')} at {flag.get('at')}" if isinstance(flag, Mapping) else "",
         history=issue.history,
         use=issue.use,
         source_lines=source_lines(issue),

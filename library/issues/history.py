@@ -118,8 +118,8 @@ def _is_on(time: datetime | None, day: date) -> bool:
 
 
 def _restored_at(issue: Issue) -> datetime | None:
-    flag = issue.remediation_details.get("restored") or {}
+    flag = issue.remediation_details.get("restored")
     try:
-        return parse_time(flag.get("at"))
+        return parse_time(flag.get("at")) if isinstance(flag, Mapping) else None
     except (TypeError, ValueError):
         return None

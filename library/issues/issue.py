@@ -86,7 +86,7 @@ class IssueDetails:
             "region": self.region,
             "vpc_id": self.vpc_id,
             "status": self.status,
-            "tags": dict(self.tags),
+            "tags": _map(self.tags),
             "perms": [_perm_item(perm) for perm in self.perms],
             **({"perms_total": self.perms_total} if self.perms_total else {}),
             **({"reachability": self.reachability.to_item()} if self.reachability else {}),
@@ -173,13 +173,49 @@ def _perm_item(perm: Exposure) -> dict[str, Any]:
 
 def _perm(item: Mapping[str, Any]) -> Exposure:
     return Exposure(
-        protocol=item["protocol"],
+        protocol=_hashable(item["protocol"]),
         from_port=None if item["from_port"] is None else int(item["from_port"]),
         to_port=None if item["to_port"] is None else int(item["to_port"]),
-        cidr=item["cidr"],
-        status=cast("OpenStatus", item["status"]),
-        prefix_list_id=item.get("prefix_list_id", ""),
+        cidr=_hashable(item["cidr"]),
+        status=cast("OpenStatus", _hashable(item["status"])),
+        prefix_list_id=_hashable(item.get("prefix_list_id", "")),
     )
+
+
+def _map(value: object) -> dict[str, Any]:
+    """A map as it is stored; empty for what is none, which somebody else wrote: identification writes it anew."""
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+_SOURCE_SHAPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("rules", "commands", "before_diff"), (list, tuple)),
+    **dict.fromkeys(("diff", "made_by"), str),
+    "group": Mapping,
+    "diff_lines": (int, Decimal),
+}
+
+
+def _source(value: object) -> Mapping[str, Any]:
+    """The map `source`; empty for one that reporting did not write: it reads the source anew."""
+    if not isinstance(value, Mapping):
+        return {}
+    shapes = _SOURCE_SHAPES.items()
+    if any(value.get(name) is not None and not isinstance(value[name], shape) for name, shape in shapes):
+        return {}
+    numbers = (int, Decimal, type(None))
+    for rule in value.get("rules") or ():
+        if not isinstance(rule, Mapping) or not isinstance(rule.get("from_port"), numbers):
+            return {}
+        if not isinstance(rule.get("to_port"), numbers) or (rule.get("from_port") is None) != (
+            rule.get("to_port") is None
+        ):
+            return {}
+    return value
+
+
+def _hashable(value: Any) -> Any:
+    """A value as it is, but for a list or map: exposures are compared in sets, also those that `check` will refuse."""
+    return repr(value) if isinstance(value, (list, dict, set)) else value
 
 
 _OPEN_STATUSES = frozenset(get_args(OpenStatus))
@@ -342,9 +378,9 @@ class Issue:
             "timestamps": self.timestamps.to_item(),
             "revision": self.revision,
             "occurrence": self.occurrence,
-            "jira_details": dict(self.jira_details),
-            "slack_details": dict(self.slack_details),
-            "remediation_details": dict(self.remediation_details),
+            "jira_details": _map(self.jira_details),
+            "slack_details": _map(self.slack_details),
+            "remediation_details": _map(self.remediation_details),
             **({"used_by": self.usage.to_item()} if self.usage else {}),
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
@@ -392,7 +428,7 @@ class Issue:
             looked_up=_number(item.get("looked_up")),
             use=Use.from_item(item.get("use")),
             last_seen=parse_time(item.get("last_seen")),
-            source=source if isinstance(source := item.get("source"), Mapping) else {},
+            source=_source(item.get("source")),
             decided=DecisionState.from_item(item),
             webhook_details=item.get("webhook_details") or {},
         )
