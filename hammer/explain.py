@@ -35,7 +35,7 @@ from library.issues.change_news import not_done
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
-from library.issues.schedule import SkipReason, remediation_schedule
+from library.issues.schedule import Skipped, SkipReason, remediation_schedule
 from library.issues.times import shown_time
 from library.issues.use import use_sentences
 from library.jobs.command_line import (
@@ -65,7 +65,7 @@ from library.source.place import SourceReport
 from library.source.stored import DIFF_LINES, dispute_of
 from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
-from remediation.eligibility import Refusal, policy_for, policy_of, why_not_at_once, why_not_due
+from remediation.eligibility import policy_for, policy_of, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
 from remediation.planning import assemble_plan, quota_of, rule_quota
@@ -84,7 +84,7 @@ class Planned:
     """What remediation would do: why it waits, and the plan of its dry run."""
 
     waits: tuple[str, ...]
-    plan: Plan | Refusal
+    plan: Plan | Skipped
 
 
 def heading_section(group: SecurityGroup, account_name: str, account_id: str, region: str) -> Lines:
@@ -270,7 +270,7 @@ def remediation_section(planned: Planned) -> Lines:
     lines = ["Remediation"]
     for wait in planned.waits:
         lines += _wrapped(f"waits: {wait}")
-    if isinstance(planned.plan, Refusal):
+    if isinstance(planned.plan, Skipped):
         return lines + _wrapped(f"would change nothing: {planned.plan.text}")
     lines += [line for rule in planned.plan.revoke for line in _wrapped(f"would revoke {rule_text(rule)}")]
     lines += [line for rule in planned.plan.add for line in _wrapped(f"would add {rule_text(rule)}")]

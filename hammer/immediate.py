@@ -29,8 +29,9 @@ from library.config.loader import with_organization
 from library.config.models import remediation_terms
 from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
+from library.issues.schedule import SkipReason
 from library.jobs.command_line import ConfigOption, Exit, application, read_configuration, run
-from remediation.eligibility import Policy, Why, policy_of, why_not_due
+from remediation.eligibility import Policy, policy_of, why_not_due
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -122,7 +123,7 @@ def is_done(issue: Issue | None, policy: Policy, began: datetime, now: datetime,
         remediated = issue.timestamps.remediated
         return all_done or (remediated is not None and remediated >= began)
     # Not told yet, by a channel that was away, say.
-    waits = refusal.why in (Why.NOT_REPORTED, Why.NOT_DUE) and policy.closing.is_immediate(issue)
+    waits = refusal.why in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE) and policy.closing.is_immediate(issue)
     return not waits
 
 

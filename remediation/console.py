@@ -13,13 +13,13 @@ from rich.text import Text
 from library.documents.text import printable
 from library.issues.issue import Issue
 from library.issues.names import hammer_options
+from library.issues.schedule import Skipped
 from library.issues.times import shown_time
 from library.notifications.owners import Discovered
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.usage import Usage
 from remediation.backups import Backup
-from remediation.eligibility import Refusal
 from remediation.notify import described_rule, stand_ins_text
 from remediation.plan import Plan
 from remediation.remediate import Look
@@ -137,9 +137,9 @@ def usage(users: Usage) -> str:
 def planned(seen: Look) -> Text:
     """What is to be done, or why nothing."""
     plan, withdrawn = seen.planned, [added.rule for added in seen.withdraw]
-    if isinstance(plan, Refusal) and not withdrawn:
+    if isinstance(plan, Skipped) and not withdrawn:
         return Text(f"  nothing to do: {printable(plan.text)}\n")
-    add, revoke = ((), ()) if isinstance(plan, Refusal) else (plan.add, plan.revoke)
+    add, revoke = ((), ()) if isinstance(plan, Skipped) else (plan.add, plan.revoke)
     text = difference(seen.observed.rules, add, (*revoke, *withdrawn))
     if withdrawn:
         text.append("  Hammer added some of these for rules that somebody else closed: they are taken away again\n")

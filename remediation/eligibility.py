@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from library.config import Configuration
 
 
-Why = SkipReason
-Refusal = Skipped
-
-
 @dataclass(frozen=True, slots=True)
 class DueExposures:
     """Which of the exposures that a group has now may be closed now.
@@ -154,7 +150,7 @@ def policy_for(issue: Issue, policy: Policy, now: datetime, *, decided: bool = F
     return replace(policy, due=DueExposures(times, now) if times else None)
 
 
-def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Refusal | None:
+def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     """Why a change that an earlier run left unfinished may not be completed now, or None: it may.
 
     That needs all that `why_not_due` asks for, except that the issue is open: when the owner has closed a rule since,
@@ -166,7 +162,7 @@ def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Refusal | No
     return why_not_due(replace(issue, status=Status.OPEN) if is_over else issue, policy, now)
 
 
-def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datetime) -> Refusal | None:
+def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datetime) -> Skipped | None:
     """Why an issue that is due only by immediate mode is not closed after all, or None: nothing speaks against it.
 
     Who can connect is not asked again: severity rests on the last look. Only what the group opens now is judged again.
@@ -181,4 +177,4 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
     if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):
         return None
     text = f"due at {shown_time(due)}: {status.replace('_', ' ')} by now, which is not closed at once"
-    return Refusal(Why.NOT_DUE, text)
+    return Skipped(SkipReason.NOT_DUE, text)

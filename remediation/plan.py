@@ -17,13 +17,14 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from library.issues.schedule import Skipped, SkipReason
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet, Span, sweep
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.eligibility import DueExposures, Policy, Refusal, Why
+from remediation.eligibility import DueExposures, Policy
 from remediation.rules import RuleKey, lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
 
 _OWN = -1  # in the walk along the ports: the rule itself, among the numbers of the exemptions
@@ -172,7 +173,7 @@ def plan_remediation(
     *,
     begun: Container[RuleKey] = (),
     not_shown: Container[RuleKey] = (),
-) -> Plan | Refusal:
+) -> Plan | Skipped:
     """What to change so that nothing in scope is left exposed.
 
     Replacing a rule can change the status of others: of 0.0.0.0/0 beside both of its halves only the first opens the
@@ -190,24 +191,24 @@ def plan_remediation(
         not_shown: rules of the group that EC2 acknowledged and does not show yet: nothing is left out because of them.
     """
     if group is None:
-        return Refusal(Why.GONE, "the group does not exist any more")
+        return Skipped(SkipReason.GONE, "the group does not exist any more")
     today = now.date()
     evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
     if evaluation.unreadable:
-        return Refusal(Why.NOT_UNDERSTOOD, f"not understood: {'; '.join(evaluation.unreadable)}")
+        return Skipped(SkipReason.NOT_UNDERSTOOD, f"not understood: {'; '.join(evaluation.unreadable)}")
     if not evaluation.exposures:
-        return Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more")
+        return Skipped(SkipReason.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
-        return Refusal(Why.EXEMPT, "exempt now: all that is exposed")
+        return Skipped(SkipReason.EXEMPT, "exempt now: all that is exposed")
     if not (rules_hit := in_scope(evaluation, policy, begun)):
         return _nothing_in_scope(evaluation, policy)
     replacement = _replacement(group, prefix_lists, policy, rules_hit, today, begun)
-    if isinstance(replacement, Refusal):
+    if isinstance(replacement, Skipped):
         return replacement
     wanted = replacement.wanted(today, ticket, policy)
     add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota, not_shown)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
-        return Refusal(Why.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
+        return Skipped(SkipReason.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
     there = {rule_key(rule): rule.rule_id for rule in replacement.kept}
     return Plan(
         add=add,
@@ -223,17 +224,17 @@ def plan_remediation(
     )
 
 
-def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Refusal:
+def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Skipped:
     """Why nothing of what a group exposes is to be closed now."""
     if policy.due and (waiting := _waiting(evaluation, policy)):
         if all(map(policy.due.times.kept_as, waiting)):
-            return Refusal(Why.KEPT, f"left alone until somebody decides: {_listed(waiting, policy.due)}")
-        return Refusal(Why.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
+            return Skipped(SkipReason.KEPT, f"left alone until somebody decides: {_listed(waiting, policy.due)}")
+        return Skipped(SkipReason.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
     names = set(map(str, policy.keep))
     if any(_key_of(each).source in names for each in evaluation.exposures if each.status in policy.scope):
-        return Refusal(Why.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
+        return Skipped(SkipReason.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
     scope = ", ".join(sorted(policy.scope)) or "nothing"
-    return Refusal(Why.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
+    return Skipped(SkipReason.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
 
 
 def _replacement(
@@ -243,12 +244,12 @@ def _replacement(
     rules_hit: set[RuleKey],
     today: date,
     begun: Container[RuleKey],
-) -> _Replacement | Refusal:
+) -> _Replacement | Skipped:
     """The rules replaced on paper, or why they cannot be, or not by these sources."""
     replacement = _replace_on_paper(group, prefix_lists, policy, rules_hit, today, begun)
     if replacement is None:
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
-        return Refusal(Why.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
+        return Skipped(SkipReason.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
     return _why_not_these_sources(policy, replacement.revoke, prefix_lists) or replacement
 
 
@@ -342,19 +343,21 @@ def _lies_in(source: Network, rule: IngressRule, prefix_lists: PrefixLists) -> b
     return not rule.group_id and admitted.covers(AddressSet.of([source]))
 
 
-def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix_lists: PrefixLists) -> Refusal | None:
+def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix_lists: PrefixLists) -> Skipped | None:
     """Why what is to replace the rules, or what a person keeps of them, may not; None: all of it may."""
     for name in policy.sources:
         networks = prefix_lists.get(name, ()) if name.startswith("pl-") else (parse_network(name),)
         if not networks:
             text = f"prefix list {name} of remediation_sources is empty, is AWS's, or could not be read"
-            return Refusal(Why.SOURCES, text)
+            return Skipped(SkipReason.SOURCES, text)
         if AddressSet.of(networks) & (PUBLIC - policy.trusted):
             text = f"{name} of remediation_sources has addresses that are public and not in trusted_cidrs"
-            return Refusal(Why.SOURCES, text)
+            return Skipped(SkipReason.SOURCES, text)
     lost = [each for each in policy.keep if not any(_lies_in(each, rule, prefix_lists) for rule in revoke)]
     if lost:
-        return Refusal(Why.KEEP, f"{', '.join(map(str, lost))} cannot be kept: no replaced rule admits all of it")
+        return Skipped(
+            SkipReason.KEEP, f"{', '.join(map(str, lost))} cannot be kept: no replaced rule admits all of it"
+        )
     return None
 
 
@@ -398,9 +401,13 @@ def _replace_on_paper(
             return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
-def leaves_exposures(planned: Plan | Refusal) -> bool:
+def leaves_exposures(planned: Plan | Skipped) -> bool:
     """Whether something stays exposed because it is out of scope, or not due yet."""
-    return bool(planned.left) if isinstance(planned, Plan) else planned.why in (Why.OUT_OF_SCOPE, Why.NOT_DUE)
+    return (
+        bool(planned.left)
+        if isinstance(planned, Plan)
+        else planned.why in (SkipReason.OUT_OF_SCOPE, SkipReason.NOT_DUE)
+    )
 
 
 def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:

@@ -19,8 +19,9 @@ from remediation.plan import RuleQuota, plan_remediation
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
+    from library.issues.schedule import Skipped
     from library.security_groups.group import SecurityGroup
-    from remediation.eligibility import Policy, Refusal
+    from remediation.eligibility import Policy
     from remediation.plan import Plan
     from remediation.rules import RuleKey
 
@@ -122,7 +123,7 @@ def assemble_plan(
     *,
     begun: Container[RuleKey] = (),
     not_shown: Container[RuleKey] = (),
-) -> Plan | Refusal:
+) -> Plan | Skipped:
     """What would be done to a group: remediation carries it out, `hammer explain` and dry runs show it.
 
     Args:

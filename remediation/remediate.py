@@ -21,12 +21,13 @@ from library.aws.failures import AWS_ERRORS, explain
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted
 from library.issues.issue import Issue
+from library.issues.schedule import Skipped, SkipReason
 from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
-from remediation.eligibility import Refusal, Why, policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
 from remediation.journal import (
     AddedRule,
@@ -90,7 +91,7 @@ class GroupResult:
     text: str
     backup: str = ""
     entry: JournalEntry | None = None
-    refusal: Refusal | None = None
+    refusal: Skipped | None = None
 
     @property
     def is_done(self) -> bool:
@@ -118,10 +119,10 @@ class Look:
 
     live: LiveGroup | None
     observed: ObservedGroup
-    planned: Plan | Refusal
+    planned: Plan | Skipped
     details: RemediationDetails
     withdraw: tuple[AddedRule, ...] = ()
-    held: Refusal | None = None
+    held: Skipped | None = None
     unproved: str = ""
     is_left_open: bool = False
 
@@ -185,7 +186,7 @@ def look(
     if withdraw or (isinstance(planned, Plan) and observed.entry.added):
         withdraw = evidence.withdrawable(withdraw, to_close)
         observed = replace(observed, entry=evidence.entry())
-    waits = isinstance(planned, Refusal) and planned.why in (Why.NOT_DUE, Why.EXEMPT)
+    waits = isinstance(planned, Skipped) and planned.why in (SkipReason.NOT_DUE, SkipReason.EXEMPT)
     is_left_open = waits and evidence.is_open_still(observed.rules)
     # Only a describe says that nobody needs these: it counts when it shows all that EC2 acknowledged.
     withdraw = () if observed.pending else withdraw
@@ -285,7 +286,7 @@ def _plan(
     begun: frozenset[RuleKey] = frozenset(),
     *,
     is_tight: bool = False,
-) -> Plan | Refusal:
+) -> Plan | Skipped:
     is_shown = {rule.rule_id for rule in live.group.ingress}
     not_shown = {rule_key(rule) for rule in observed.rules if rule.rule_id not in is_shown}
     live = replace(live, group=replace(live.group, ingress=observed.rules))
@@ -295,8 +296,8 @@ def _plan(
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
     planned = assemble_plan(client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown)
-    if isinstance(planned, Refusal) and planned.why is Why.FIXED and issue.timestamps.remediated:
-        return Refusal(Why.REMEDIATED, "remediated already: the next scan resolves its issue")
+    if isinstance(planned, Skipped) and planned.why is SkipReason.FIXED and issue.timestamps.remediated:
+        return Skipped(SkipReason.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned
 
 
@@ -307,7 +308,7 @@ def _why_not_at_once(
     live: LiveGroup,
     observed: ObservedGroup,
     closed: Sequence[IngressRule],
-) -> Refusal | None:
+) -> Skipped | None:
     """Why immediate mode leaves a group as it is now; with the rules that this change has closed, it is as it was."""
     policy, lists = policy_of(config, issue.account_id), PrefixListReader(context.ec2(issue))
     group = replace(live.group, ingress=(*observed.rules, *closed))
@@ -496,7 +497,7 @@ class GroupRemediation(GroupWork):
     """
 
     def __init__(
-        self, context: RemediationContext, issue: Issue, *, agreed: Plan | Refusal | None = None, decided: bool = False
+        self, context: RemediationContext, issue: Issue, *, agreed: Plan | Skipped | None = None, decided: bool = False
     ) -> None:
         super().__init__(context, issue)
         self._agreed = agreed
@@ -563,7 +564,7 @@ class GroupRemediation(GroupWork):
 
     def _conclude(self, seen: Look) -> GroupResult | None:
         entry = seen.unfinished
-        assert isinstance(seen.planned, Refusal)  # noqa: S101 - a plan is work
+        assert isinstance(seen.planned, Skipped)  # noqa: S101 - a plan is work
         refusal = seen.planned
         if entry is None:
             return GroupResult(self.issue, ResultKind.LEFT, refusal.text, refusal=refusal)
@@ -585,7 +586,7 @@ class GroupRemediation(GroupWork):
             self._waits(seen.observed)
             return None
         # Less severe by now, what is left waits for the retention period.
-        is_judged = seen.held is None and refusal.why not in (Why.NOT_OPEN, Why.NOT_DUE)
+        is_judged = seen.held is None and refusal.why not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
         return self._record(entry, remediated=bool(entry.closed) and is_judged)
 
     def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:

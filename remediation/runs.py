@@ -22,11 +22,12 @@ from library.aws.ec2 import usage_of
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, Status
+from library.issues.schedule import Skipped, SkipReason
 from library.jobs.run import renewing_sleep
 from library.notifications.owners import discover
 from remediation import console, keep
 from remediation.change import GROUP_ERRORS
-from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_due
+from remediation.eligibility import Policy, policy_of, why_not_due
 from remediation.group_state import Journal
 from remediation.journal import ChangeKind, RemediationDetails, is_unfinished
 from remediation.notify import (
@@ -154,13 +155,13 @@ def due(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[I
     ]
 
 
-def not_due(issues: Iterable[Issue], config: Configuration, now: datetime) -> Counter[Why]:
+def not_due(issues: Iterable[Issue], config: Configuration, now: datetime) -> Counter[SkipReason]:
     """How many issues automatic remediation leaves alone now, by why. Those that a run left incomplete do not count."""
     waiting = (issue for issue in issues if not is_unfinished(issue))
     return Counter(refusal.why for _, refusal in _judged(waiting, config, now) if refusal)
 
 
-def _judged(issues: Iterable[Issue], config: Configuration, now: datetime) -> Iterator[tuple[Issue, Refusal | None]]:
+def _judged(issues: Iterable[Issue], config: Configuration, now: datetime) -> Iterator[tuple[Issue, Skipped | None]]:
     """Issues, each with why it is not due; None: it is."""
     policies: dict[str, Policy] = {}
     for issue in issues:
@@ -189,7 +190,7 @@ class RemediationSummary:
 
     remediated: int = 0
     left: int = 0
-    not_due: Counter[Why] = field(default_factory=Counter)
+    not_due: Counter[SkipReason] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -648,6 +649,6 @@ def show(
         prompt.show(console.owner(issue, found, owners))
         prompt.show(console.usage(users))
     prompt.show(console.planned(seen))
-    if isinstance(seen.planned, Refusal) and seen.planned.needs_somebody:
+    if isinstance(seen.planned, Skipped) and seen.planned.needs_somebody:
         summary.problems.append(f"{issue.place}: {seen.planned.text}")
     return seen

@@ -10,14 +10,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from library.issues.schedule import RemediationTerms
+from library.issues.schedule import RemediationTerms, Skipped, SkipReason
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import OpenStatus
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.eligibility import Policy, Refusal, Why
+from remediation.eligibility import Policy
 from remediation.plan import Plan, RuleQuota, in_scope, plan_remediation
 from remediation.rules import rule_key
 
@@ -209,8 +209,8 @@ def check(group: SecurityGroup, policy: Policy) -> Plan | None:
     """Plan for a group, and hold the plan against the model. Returns it; None: nothing is to be done."""
     plan = plan_remediation(group, LISTS, policy, RuleQuota(60), NOW, "SEC-1")
     before = Model(group.ingress)
-    if isinstance(plan, Refusal):
-        assert plan.why in (Why.FIXED, Why.EXEMPT, Why.OUT_OF_SCOPE), plan
+    if isinstance(plan, Skipped):
+        assert plan.why in (SkipReason.FIXED, SkipReason.EXEMPT, SkipReason.OUT_OF_SCOPE), plan
         found = policy.evaluator.evaluate(group, LISTS, policy.exemptions, NOW.date())
         assert not in_scope(found, policy)
         return None
@@ -254,7 +254,7 @@ def check(group: SecurityGroup, policy: Policy) -> Plan | None:
         assert re.fullmatch(r"theirs|(Hammer: replaces [0-9a-f.:/, pl-]+ on 2026-11-22, SEC-1)?", rule.description)
     # There is nothing more to do.
     again = plan_remediation(left, LISTS, policy, RuleQuota(60), NOW, "SEC-1")
-    assert isinstance(again, Refusal), again
+    assert isinstance(again, Skipped), again
     return plan
 
 

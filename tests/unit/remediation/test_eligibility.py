@@ -13,10 +13,10 @@ from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
-from library.issues.schedule import RemediationTerms
+from library.issues.schedule import RemediationTerms, Skipped, SkipReason
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from remediation.eligibility import Policy, Refusal, Why, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import Policy, policy_of, why_not_at_once, why_not_due, why_not_touched
 from remediation.journal import ChangeKind, JournalEntry, JournalStep
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import an_issue
@@ -43,49 +43,49 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
     ("changes", "policy", "refusal"),
     [
         ({}, {}, None),
-        ({"status": Status.WHITELISTED}, {}, Refusal(Why.EXEMPT, "exempt now")),
-        ({"status": Status.CLOSED}, {}, Refusal(Why.NOT_OPEN, "its issue is closed")),
+        ({"status": Status.WHITELISTED}, {}, Skipped(SkipReason.EXEMPT, "exempt now")),
+        ({"status": Status.CLOSED}, {}, Skipped(SkipReason.NOT_OPEN, "its issue is closed")),
         (
             {"remediation_details": {"restored": "yes"}},
             {},
-            Refusal(Why.NOT_UNDERSTOOD, "remediation_details.restored is not a map"),
+            Skipped(SkipReason.NOT_UNDERSTOOD, "remediation_details.restored is not a map"),
         ),
         (
             {"remediation_details": {"restored": {"note": "x"}}},
             {},
-            Refusal(Why.RESTORED, "restored by somebody at some time: left alone until somebody decides"),
+            Skipped(SkipReason.RESTORED, "restored by somebody at some time: left alone until somebody decides"),
         ),
         (
             {"remediation_details": in_progress(ChangeKind.RESTORE)},
             {},
-            Refusal(Why.RESTORED, "being restored by ana since 2026-11-21T03:00:00+00:00"),
+            Skipped(SkipReason.RESTORED, "being restored by ana since 2026-11-21T03:00:00+00:00"),
         ),
         (
             {"remediation_details": in_progress(ChangeKind.RESTORE, by="")},
             {},
-            Refusal(Why.RESTORED, "being restored by somebody since 2026-11-21T03:00:00+00:00"),
+            Skipped(SkipReason.RESTORED, "being restored by somebody since 2026-11-21T03:00:00+00:00"),
         ),
         ({"remediation_details": in_progress(ChangeKind.RESTORE, JournalStep.DONE)}, {}, None),
         ({"remediation_details": in_progress(ChangeKind.REMEDIATION)}, {}, None),
-        ({"timestamps": Timestamps()}, {}, Refusal(Why.NOT_REPORTED, "not reported yet")),
+        ({"timestamps": Timestamps()}, {}, Skipped(SkipReason.NOT_REPORTED, "not reported yet")),
         (
             {},
             {"closing": RemediationTerms(timedelta(days=1))},
-            Refusal(Why.NOT_DUE, "due at 2026-11-23 03:00 UTC"),
+            Skipped(SkipReason.NOT_DUE, "due at 2026-11-23 03:00 UTC"),
         ),
         (
             {},
             {"closing": RemediationTerms(timedelta(days=1), frozenset(Severity))},
-            Refusal(
-                Why.NOT_DUE,
+            Skipped(
+                SkipReason.NOT_DUE,
                 "due at 2026-11-23 03:00 UTC, or as soon as people are told that it is closed at once",
             ),
         ),
         (
             {"history": OFTEN, "opened_by": BY},
             {"closing": RemediationTerms(timedelta(), stop_after=3)},
-            Refusal(
-                Why.FLAPPING,
+            Skipped(
+                SkipReason.FLAPPING,
                 "opened again 3 times in 7 days; it is managed by Terraform, which may open it again: "
                 "somebody must decide",
             ),
@@ -93,12 +93,12 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         (
             {"history": OFTEN},
             {"closing": RemediationTerms(timedelta(), stop_after=3)},
-            Refusal(Why.FLAPPING, "opened again 3 times in 7 days: somebody must decide"),
+            Skipped(SkipReason.FLAPPING, "opened again 3 times in 7 days: somebody must decide"),
         ),
         ({"history": OFTEN}, {"closing": RemediationTerms(timedelta(), stop_after=4)}, None),
     ],
 )
-def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any], refusal: Refusal | None) -> None:
+def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any], refusal: Skipped | None) -> None:
     assert why_not_due(replace(DUE, **changes), replace(POLICY, **policy), NOW) == refusal
 
 
@@ -108,12 +108,12 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
         (DUE, None),
         (replace(DUE, status=Status.RESOLVED), None),
         (replace(DUE, status=Status.CLOSED), None),
-        (replace(DUE, status=Status.WHITELISTED), Refusal(Why.EXEMPT, "exempt now")),
-        (replace(DUE, timestamps=Timestamps()), Refusal(Why.NOT_REPORTED, "not reported yet")),
+        (replace(DUE, status=Status.WHITELISTED), Skipped(SkipReason.EXEMPT, "exempt now")),
+        (replace(DUE, timestamps=Timestamps()), Skipped(SkipReason.NOT_REPORTED, "not reported yet")),
         (replace(DUE, history=OFTEN), None),
     ],
 )
-def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Refusal | None) -> None:
+def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Skipped | None) -> None:
     assert why_not_touched(issue, replace(POLICY, closing=replace(POLICY.closing, stop_after=1)), NOW) == refusal
 
 
@@ -125,12 +125,14 @@ def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Refusal | No
         (
             timedelta(days=1),
             frozenset(),
-            Refusal(Why.NOT_DUE, "due at 2026-11-23 03:00 UTC: open completely by now, which is not closed at once"),
+            Skipped(
+                SkipReason.NOT_DUE, "due at 2026-11-23 03:00 UTC: open completely by now, which is not closed at once"
+            ),
         ),
     ],
 )
 def test_why_it_is_not_closed_at_once_after_all(
-    retention: timedelta, immediate: frozenset[Severity], refusal: Refusal | None
+    retention: timedelta, immediate: frozenset[Severity], refusal: Skipped | None
 ) -> None:
     policy = replace(POLICY, closing=RemediationTerms(retention, immediate))
     assert why_not_at_once(DUE, policy, "open_completely", NOW) == refusal
@@ -167,10 +169,10 @@ CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/we
 
 @pytest.mark.parametrize(
     ("changes", "why"),
-    [({}, Why.SERVICE), ({"service_groups": True}, None), ({"begun": True}, None)],
+    [({}, SkipReason.SERVICE), ({"service_groups": True}, None), ({"begun": True}, None)],
     ids=["left to a person", "remediation_service_groups", "a change that was begun"],
 )
-def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], why: Why | None) -> None:
+def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], why: SkipReason | None) -> None:
     issue = replace(DUE, details=replace(DUE.details, tags=CONTROLLED))
     refusal = why_not_due(issue, replace(POLICY, **changes), NOW)
     assert (refusal.why if refusal else None) == why

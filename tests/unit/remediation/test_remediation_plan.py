@@ -10,12 +10,12 @@ import pytest
 
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
-from library.issues.schedule import RemediationTerms, remediation_schedule
+from library.issues.schedule import RemediationTerms, Skipped, SkipReason, remediation_schedule
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.eligibility import Policy, Refusal, Why, why_not_due
+from remediation.eligibility import Policy, why_not_due
 from remediation.plan import Plan, RuleQuota, plan_remediation
 from remediation.rules import RuleKey, lets_in_all_of, without_contained
 from tests.builders.remediation_cases import GROUP, NOW
@@ -64,7 +64,7 @@ class Case:
     rules: list[str]
     revoke: list[str] = field(default_factory=list)
     add: list[str] = field(default_factory=list)
-    why: Why | None = None
+    why: SkipReason | None = None
     carve: bool = False
     scope: frozenset[Any] = frozenset({"open_completely"})
     ports: tuple[Any, ...] = (22, 3389)
@@ -121,7 +121,9 @@ CASES: dict[str, Case] = {
     "what is wider there does not stand in where there is room for all": Case(
         [ALL, f"tcp/0-1024 {TEN}", f"-1 {TWELVE}"], [ALL], private("tcp/22"), quota=RuleQuota(6)
     ),
-    "no room even for what nothing wider lets in": Case([ALL, f"-1 {TWELVE}"], why=Why.QUOTA, quota=RuleQuota(3)),
+    "no room even for what nothing wider lets in": Case(
+        [ALL, f"-1 {TWELVE}"], why=SkipReason.QUOTA, quota=RuleQuota(3)
+    ),
     "what is narrower there is no reason": Case([ALL, "tcp/22 10.1.0.0/16"], [ALL], private("tcp/22")),
     "another protocol is no reason": Case([ALL, f"udp/22 {TEN}"], [ALL], private("tcp/22")),
     "a group or a list is no reason": Case([ALL, "tcp/22 sg-2", "tcp/443 pl-world"], [ALL], private("tcp/22")),
@@ -133,7 +135,7 @@ CASES: dict[str, Case] = {
         [ALL, "-1 0.0.0.0/0"], [ALL, "-1 0.0.0.0/0"], private("-1"), scope=BOTH, quota=RuleQuota(5)
     ),
     "a prefix list is replaced whole": Case(["tcp/22 pl-world"], ["tcp/22 pl-world"], private("tcp/22")),
-    "a prefix list out of scope": Case(["tcp/22 pl-mixed"], why=Why.OUT_OF_SCOPE),
+    "a prefix list out of scope": Case(["tcp/22 pl-mixed"], why=SkipReason.OUT_OF_SCOPE),
     "a prefix list partly in scope": Case(
         ["tcp/22 pl-mixed"],
         ["tcp/22 pl-mixed"],
@@ -239,9 +241,9 @@ CASES: dict[str, Case] = {
         ports=(22, 23),
         exemptions=exempt(ports=["tcp/22"], sources=["8.8.0.0/16"]),
     ),
-    "exempt": Case([ALL], why=Why.EXEMPT, exemptions=exempt()),
+    "exempt": Case([ALL], why=SkipReason.EXEMPT, exemptions=exempt()),
     "exempt until yesterday": Case([ALL], [ALL], private("tcp/22"), exemptions=exempt(expires=date(2026, 11, 22))),
-    "exempt until tomorrow": Case([ALL], why=Why.EXEMPT, exemptions=exempt(expires=date(2026, 11, 23))),
+    "exempt until tomorrow": Case([ALL], why=SkipReason.EXEMPT, exemptions=exempt(expires=date(2026, 11, 23))),
     "one port is exempt": Case(
         [ALL, "tcp/3389 0.0.0.0/0"], [ALL], private("tcp/22"), exemptions=exempt(ports=["tcp/3389"])
     ),
@@ -252,22 +254,22 @@ CASES: dict[str, Case] = {
         scope=BOTH,
         exemptions=exempt(sources=["8.8.8.0/24"]),
     ),
-    "trusted": Case(["tcp/22 8.8.8.8/32"], why=Why.FIXED, scope=BOTH, trusted=("8.8.8.0/24",)),
-    "fixed": Case([f"tcp/22 {TEN}"], why=Why.FIXED),
-    "no rules at all": Case([], why=Why.FIXED),
-    "out of scope": Case(["tcp/22 8.8.8.8/32"], why=Why.OUT_OF_SCOPE),
+    "trusted": Case(["tcp/22 8.8.8.8/32"], why=SkipReason.FIXED, scope=BOTH, trusted=("8.8.8.0/24",)),
+    "fixed": Case([f"tcp/22 {TEN}"], why=SkipReason.FIXED),
+    "no rules at all": Case([], why=SkipReason.FIXED),
+    "out of scope": Case(["tcp/22 8.8.8.8/32"], why=SkipReason.OUT_OF_SCOPE),
     "the parts only": Case(
         [ALL, "tcp/22 8.8.8.8/32"], ["tcp/22 8.8.8.8/32"], private("tcp/22"), scope=frozenset({"open_partly"})
     ),
-    "a prefix list that could not be read": Case([ALL, "tcp/22 pl-secret"], why=Why.NOT_UNDERSTOOD),
+    "a prefix list that could not be read": Case([ALL, "tcp/22 pl-secret"], why=SkipReason.NOT_UNDERSTOOD),
     "room for exactly so many": Case([ALL], [ALL], private("tcp/22"), quota=RuleQuota(4)),
-    "no room": Case([ALL], why=Why.QUOTA, quota=RuleQuota(3)),
+    "no room": Case([ALL], why=SkipReason.QUOTA, quota=RuleQuota(3)),
     "ipv6 rules take no room from ipv4 ones": Case(
         [ALL, "tcp/443 ::/0", "tcp/80 ::/0"], [ALL], private("tcp/22"), quota=RuleQuota(4)
     ),
-    "a reference takes room in both": Case([ALL, "tcp/80 sg-2"], why=Why.QUOTA, quota=RuleQuota(4)),
+    "a reference takes room in both": Case([ALL, "tcp/80 sg-2"], why=SkipReason.QUOTA, quota=RuleQuota(4)),
     "a list takes as much room as it may grow to": Case(
-        [ALL, "tcp/443 pl-aws"], why=Why.QUOTA, quota=RuleQuota(10, {"pl-aws": (4, 7)})
+        [ALL, "tcp/443 pl-aws"], why=SkipReason.QUOTA, quota=RuleQuota(10, {"pl-aws": (4, 7)})
     ),
     "a list of the other family takes none": Case(
         [ALL, "tcp/443 pl-aws"], [ALL], private("tcp/22"), quota=RuleQuota(10, {"pl-aws": (6, 7)})
@@ -299,7 +301,7 @@ def test_plan(case: Case) -> None:
     group = group_of(case.rules)
     plan = plan_remediation(group, LISTS, policy_of(case), case.quota, NOW, "SEC-1")
     if case.why:
-        assert isinstance(plan, Refusal)
+        assert isinstance(plan, Skipped)
         assert plan.why is case.why
         return
     assert isinstance(plan, Plan), plan
@@ -310,13 +312,13 @@ def test_plan(case: Case) -> None:
 
 def test_a_group_that_is_gone() -> None:
     plan = plan_remediation(None, {}, policy_of(Case([])), RuleQuota(60), NOW)
-    assert plan == Refusal(Why.GONE, "the group does not exist any more")
+    assert plan == Skipped(SkipReason.GONE, "the group does not exist any more")
 
 
 def test_a_group_that_is_not_understood_is_refused() -> None:
     group = group_of([ALL], unreadable=("a rule of another shape",))
     plan = plan_remediation(group, LISTS, policy_of(Case([])), RuleQuota(60), NOW)
-    assert plan == Refusal(Why.NOT_UNDERSTOOD, "not understood: a rule of another shape")
+    assert plan == Skipped(SkipReason.NOT_UNDERSTOOD, "not understood: a rule of another shape")
     assert plan.needs_somebody
 
 
@@ -455,7 +457,7 @@ def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_c
     assert why_not_due(known, policy, NOW) is None
     assert why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=3)), NOW) is None
     refusal = why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=2)), NOW)
-    assert refusal == Refusal(Why.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
+    assert refusal == Skipped(SkipReason.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
     assert refusal.needs_somebody
 
 
@@ -513,8 +515,8 @@ def test_an_exemption_by_name_counts_while_rules_are_replaced() -> None:
 
 def test_every_part_that_is_not_understood_is_named() -> None:
     group = group_of([ALL], unreadable=("one", "two"))
-    assert plan_remediation(group, LISTS, policy_of(Case([])), ROOM, NOW) == Refusal(
-        Why.NOT_UNDERSTOOD, "not understood: one; two"
+    assert plan_remediation(group, LISTS, policy_of(Case([])), ROOM, NOW) == Skipped(
+        SkipReason.NOT_UNDERSTOOD, "not understood: one; two"
     )
 
 
@@ -539,33 +541,33 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
             [],
             Case([]),
             ROOM,
-            Refusal(Why.FIXED, "safe already: no restricted port is open to a public address any more"),
+            Skipped(SkipReason.FIXED, "safe already: no restricted port is open to a public address any more"),
         ),
         (
             [ALL],
             Case([], exemptions=exempt()),
             ROOM,
-            Refusal(Why.EXEMPT, "exempt now: all that is exposed"),
+            Skipped(SkipReason.EXEMPT, "exempt now: all that is exposed"),
         ),
         (
             ["tcp/22 8.8.8.8/32"],
             Case([]),
             ROOM,
-            Refusal(Why.OUT_OF_SCOPE, "open_partly, and remediation_scope is open_completely"),
+            Skipped(SkipReason.OUT_OF_SCOPE, "open_partly, and remediation_scope is open_completely"),
         ),
         (
             [ALL],
             Case([], scope=frozenset()),
             ROOM,
-            Refusal(Why.OUT_OF_SCOPE, "open_completely, and remediation_scope is nothing"),
+            Skipped(SkipReason.OUT_OF_SCOPE, "open_completely, and remediation_scope is nothing"),
         ),
         (
             [ALL],
             Case([]),
             RuleQuota(3),
-            Refusal(Why.QUOTA, "quota: with 3 rules more it would have 4 IPv4 rules, and the quota is 3"),
+            Skipped(SkipReason.QUOTA, "quota: with 3 rules more it would have 4 IPv4 rules, and the quota is 3"),
         ),
     ],
 )
-def test_why_nothing_is_changed_in_full(rules: list[str], case: Case, quota: RuleQuota, refusal: Refusal) -> None:
+def test_why_nothing_is_changed_in_full(rules: list[str], case: Case, quota: RuleQuota, refusal: Skipped) -> None:
     assert plan_remediation(group_of(rules), LISTS, policy_of(case), quota, NOW) == refusal

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 import typer
 
-from library.issues.schedule import RemediationTerms
+from library.issues.schedule import RemediationTerms, Skipped, SkipReason
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.group import SecurityGroup
 from remediation.clean_security_groups import read_keep
-from remediation.eligibility import Policy, Refusal, Why
+from remediation.eligibility import Policy
 from remediation.plan import Plan, plan_remediation
 from tests.builders.remediation_cases import GROUP, NOW
 from tests.unit.remediation.test_remediation_plan import ROOM, rule, text_of
@@ -28,13 +28,13 @@ POLICY = Policy(
 )
 
 
-def planned(policy: Policy, *rules: str) -> Plan | Refusal:
+def planned(policy: Policy, *rules: str) -> Plan | Skipped:
     listed = tuple(rule(text, rule_id=f"sgr-{n}") for n, text in enumerate(rules or ("tcp/22 0.0.0.0/0",)))
     group = SecurityGroup(GROUP, "web", "vpc-1", "", {}, listed)
     return plan_remediation(group, LISTS, policy, ROOM, NOW)
 
 
-def added(plan: Plan | Refusal) -> list[str]:
+def added(plan: Plan | Skipped) -> list[str]:
     assert isinstance(plan, Plan), plan
     return [text_of(each) for each in plan.add]
 
@@ -60,7 +60,7 @@ def test_every_replaced_rule_gets_all_sources_whatever_its_family() -> None:
 )
 def test_a_source_that_would_open_the_group_makes_no_plan(source: str, reason: str) -> None:
     found = planned(replace(POLICY, sources=("10.0.0.0/8", source)))
-    assert found == Refusal(Why.SOURCES, reason)
+    assert found == Skipped(SkipReason.SOURCES, reason)
     assert found.needs_somebody
 
 
@@ -93,14 +93,16 @@ def test_what_no_replaced_rule_admits_refuses_the_whole(keep: str) -> None:
     rules = ("tcp/22 0.0.0.0/0",) if ":" in keep else ("tcp/22 0.0.0.0/1", "tcp/22 128.0.0.0/1")
     found = planned(policy, *rules)
     if ":" in keep:
-        assert found == Refusal(Why.KEEP, f"{parse_network(keep)} cannot be kept: no replaced rule admits all of it")
+        assert found == Skipped(
+            SkipReason.KEEP, f"{parse_network(keep)} cannot be kept: no replaced rule admits all of it"
+        )
     else:
         assert isinstance(found, Plan)
 
 
 def test_a_source_over_two_rules_lies_in_neither() -> None:
     policy = replace(POLICY, keep=(parse_network("0.0.0.0/0"),))
-    assert isinstance(planned(policy, "tcp/22 0.0.0.0/1", "tcp/22 128.0.0.0/1"), Refusal)
+    assert isinstance(planned(policy, "tcp/22 0.0.0.0/1", "tcp/22 128.0.0.0/1"), Skipped)
 
 
 def test_the_option() -> None:
