@@ -169,7 +169,7 @@ def _dry_run(
         for issue in found.issues
         if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
     ]
-    show_all(context, configuration, chosen, screen, summary)
+    show_all(context, configuration, chosen, screen, summary, include_not_due=include_not_due)
     for note in context.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed")

@@ -137,6 +137,8 @@ def usage(users: Usage) -> str:
 def planned(seen: Look) -> Text:
     """What is to be done, or why nothing."""
     plan, withdrawn = seen.planned, [added.rule for added in seen.withdraw]
+    if seen.held is not None and seen.has_work:
+        return Text(f"  nothing to do: this run may not complete it: {printable(seen.held.text)}\n")
     if isinstance(plan, Skipped) and not withdrawn:
         return Text(f"  nothing to do: {printable(plan.text)}\n")
     add, revoke = ((), ()) if isinstance(plan, Skipped) else (plan.add, plan.revoke)

@@ -618,24 +618,51 @@ def show_all(
     issues: Sequence[Issue],
     prompt: Prompt,
     summary: RemediationSummary,
+    *,
+    include_not_due: bool = False,
 ) -> None:
-    """Show what would be done about these issues, and change nothing."""
+    """Show what a run by itself would do about these issues, and change nothing.
+
+    Args:
+        context: what the job works with.
+        config: the configuration.
+        issues: the issues.
+        prompt: who is shown it.
+        summary: gets what could not be read.
+        include_not_due: show of an issue that is not due what a person could decide on.
+    """
     for issue in issues:
         if is_unfinished(issue):
             prompt.show(_INCOMPLETE)
-        show(context, config, issue, prompt, summary)
+        waits = why_not_due(issue, policy_of(config, issue.account_id), context.now()) is not None
+        show(context, config, issue, prompt, summary, decided=include_not_due and waits)
 
 
 def show(
-    context: RemediationContext, config: Configuration, issue: Issue, prompt: Prompt, summary: RemediationSummary
+    context: RemediationContext,
+    config: Configuration,
+    issue: Issue,
+    prompt: Prompt,
+    summary: RemediationSummary,
+    *,
+    decided: bool = True,
 ) -> Look | None:
-    """Show an issue and what would be done; None: its group could not be read, which is said."""
+    """Show an issue and what would be done; None: its group could not be read, which is said.
+
+    Args:
+        context: what the job works with.
+        config: the configuration.
+        issue: the issue.
+        prompt: who is shown it.
+        summary: gets what could not be read.
+        decided: a person decides, so it does not matter whether the issue is due.
+    """
     prompt.show(console.heading(issue, config.account_name(issue.account_id)))
     prompt.show(f"  {console.since(issue)}")
     if refusal := why_not_due(issue, policy_of(config, issue.account_id), context.now()):
         prompt.show(f"  {refusal.text}")
     try:
-        seen = look(context, config, issue, decided=True)
+        seen = look(context, config, issue, decided=decided)
     except GROUP_ERRORS as error:
         text = f"could not be read: {explain(error, context.sessions.role_arn(issue.account_id))}"
         prompt.show(f"  {text}")

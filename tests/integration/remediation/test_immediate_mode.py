@@ -42,6 +42,8 @@ def test_a_group_that_its_owner_has_narrowed_since_waits_for_its_date(given: Wor
     group = given.group(SSH, OFFICE)
     told_at_once(given, group)
     given.ec2().revoke_security_group_ingress(GroupId=group, IpPermissions=[SSH])
+    shown = given.remediate("--dry-run").output
+    assert "which is not closed at once" in " ".join(shown.split()), "a dry run shows what a run would do"
     summary = given.batch()
     assert (summary.problems, summary.left) == ([], 1)
     assert given.exposed(group) == {("8.8.8.0/24", "open_partly")}
