@@ -65,7 +65,7 @@ from library.source.place import SourceReport
 from library.source.stored import DIFF_LINES, dispute_of
 from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
-from remediation.eligibility import policy_for, policy_of, why_not_at_once, why_not_due
+from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
 from remediation.planning import assemble_plan, quota_of, rule_quota
@@ -542,7 +542,7 @@ def _planned(
     now: datetime,
 ) -> Planned:
     """Why remediation would wait, and the plan of its dry run."""
-    policy, client = policy_of(config, account_id), sessions.client("ec2", account_id, region)
+    policy, client = account_policy(config, account_id), sessions.client("ec2", account_id, region)
     # The role of the host's jobs may read the quota.
     host = Sessions(
         config.aws.main_account_id, config.aws.region, config.aws.role_name_reporting, config.aws.external_id
@@ -553,7 +553,7 @@ def _planned(
     ticket = str(issue.jira_details.get("ticket") or "") if issue else ""
     entry = unfinished_remediation(issue) if issue else None
     if issue:
-        policy = policy_for(issue, replace(policy, begun=entry is not None), now, decided=True)
+        policy = issue_policy(issue, replace(policy, begun=entry is not None), now, decided=True)
     plan = assemble_plan(client, quota, policy, seen.group, now, ticket)
     waits = [note] if note else []
     if leaves_exposures(plan) and entry:

@@ -31,7 +31,7 @@ from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
 from library.jobs.command_line import ConfigOption, Exit, application, read_configuration, run
-from remediation.eligibility import Policy, policy_of, why_not_due
+from remediation.eligibility import Policy, account_policy, why_not_due
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -222,7 +222,7 @@ def _carry_out(
         if asked not in known
         or (
             asked in issues
-            and is_done(issues[asked], policy_of(configuration, asked.account_id), began, now, all_done=all_done)
+            and is_done(issues[asked], account_policy(configuration, asked.account_id), began, now, all_done=all_done)
         )
     ]
 

@@ -22,7 +22,7 @@ from library.security_groups.usage import Usage
 from remediation.backups import Backup
 from remediation.notify import described_rule, stand_ins_text
 from remediation.plan import Plan
-from remediation.remediate import Look
+from remediation.remediate import Assessment
 from remediation.restore_plan import RestorePlan
 from remediation.rules import rule_key
 
@@ -108,7 +108,7 @@ def restore_command(issue: Issue) -> str:
     return f"hammer restore {hammer_options(issue)}"
 
 
-def details(issue: Issue, seen: Look, backups: Sequence[Backup]) -> str:
+def details(issue: Issue, seen: Assessment, backups: Sequence[Backup]) -> str:
     """What the first look leaves out: tags, ids of the rules, what is exposed, and the backups that there are."""
     lines = ["  tags: " + (", ".join(f"{k}={v}" for k, v in sorted(issue.details.tags.items())) or "none")]
     for perm in issue.details.perms:
@@ -134,7 +134,7 @@ def usage(users: Usage) -> str:
     return "\n".join(lines)
 
 
-def planned(seen: Look) -> Text:
+def planned(seen: Assessment) -> Text:
     """What is to be done, or why nothing."""
     plan, withdrawn = seen.planned, [added.rule for added in seen.withdraw]
     if seen.held is not None and seen.has_work:

@@ -99,7 +99,7 @@ class Policy:
         return self.evaluator.prefix_lists_named(group) | {name for name in self.sources if name.startswith("pl-")}
 
 
-def policy_of(config: Configuration, account_id: str) -> Policy:
+def account_policy(config: Configuration, account_id: str) -> Policy:
     """What a configuration says about remediation in an account."""
     section = config.secgrp_unrestricted_access
     return Policy(
@@ -135,7 +135,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     return skipped
 
 
-def policy_for(issue: Issue, policy: Policy, now: datetime, *, decided: bool = False) -> Policy:
+def issue_policy(issue: Issue, policy: Policy, now: datetime, *, decided: bool = False) -> Policy:
     """The policy for one issue: with the exposures that people were told of long enough ago to be closed now.
 
     Args:

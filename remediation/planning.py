@@ -129,7 +129,7 @@ def assemble_plan(
     Args:
         client: for EC2, in the group's account and region: reads the prefix lists.
         quota: of `quota_of`.
-        policy: of `policy_for`.
+        policy: of `issue_policy`.
         group: the group, as it was just described.
         now: the time in UTC.
         ticket: of the issue; empty: it has none.

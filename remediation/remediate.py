@@ -1,6 +1,6 @@
 """Remediates one group, or completes what an earlier run left in it: describe, plan, back up, change, verify, record.
 
-From the top: what is to be done about a group as it is now (`look`), which a dry run shows; the engine that brings a
+From the top: what is to be done about a group as it is now (`assess`), which a dry run shows; the engine that brings a
 group to a goal (`GroupWork`), of which a restore is the other one (`remediation.restore`); and the remediation.
 
 Nothing here asks a person or prints: `GroupWork.advance` does what can be done now, and is called again while EC2 does
@@ -27,7 +27,7 @@ from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
-from remediation.eligibility import policy_for, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due, why_not_touched
 from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
 from remediation.journal import (
     AddedRule,
@@ -102,7 +102,7 @@ class GroupResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Assessment:
     """A group as it was just described, and what is to be done about it.
 
     Attributes:
@@ -137,9 +137,9 @@ class Look:
         return self.observed.entry if self.details.is_unfinished else None
 
 
-def look(
+def assess(
     context: RemediationContext, config: Configuration, issue: Issue, *, decided: bool = False, is_tight: bool = False
-) -> Look:
+) -> Assessment:
     """Describe an issue's group, and plan.
 
     Args:
@@ -156,20 +156,20 @@ def look(
     now = context.now()
     # What people exempted counts as it is at this moment, as the file does, which is read anew for each group.
     config = with_decided_exemptions(config, context.table, [issue.account_id])
-    policy = policy_of(config, issue.account_id)
+    policy = account_policy(config, issue.account_id)
     details = read_details(context.table, issue)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
     # Read after the group, so that nothing counts as old before its time.
     held = None if decided else why_not_touched(issue, policy, now)
     if live is None:
         gone = plan_remediation(None, {}, policy, RuleQuota(0), now)
-        return Look(None, ObservedGroup((), details.entry), gone, details, held=held)
+        return Assessment(None, ObservedGroup((), details.entry), gone, details, held=held)
     observed = observe(details.entry, live.group.ingress, live.changes, now)
     is_ours_to_complete = details.is_unfinished and not _is_restore(details.entry)
-    policy = policy_for(issue, replace(policy, begun=is_ours_to_complete), now, decided=decided)
+    policy = issue_policy(issue, replace(policy, begun=is_ours_to_complete), now, decided=decided)
     policy = replace(policy, keep=context.keep, kept_by=context.who)
     evidence = _Evidence(context, policy, issue, live, observed.entry if is_ours_to_complete else None)
-    not_due = None if decided else why_not_due(issue, policy_of(config, issue.account_id), now)
+    not_due = None if decided else why_not_due(issue, account_policy(config, issue.account_id), now)
     planned = not_due or _plan(context, config, policy, issue, live, observed, is_tight=is_tight)
     if is_ours_to_complete and not_due is None and leaves_exposures(planned) and (begun := evidence.begun()):
         planned = _plan(context, config, policy, issue, live, observed, begun, is_tight=is_tight)
@@ -177,7 +177,7 @@ def look(
         closed = evidence.known_to_backups(observed.entry.closed) if observed.entry and details.is_unfinished else ()
         planned = _why_not_at_once(context, config, issue, live, observed, closed) or planned
     if not is_ours_to_complete or observed.entry is None:
-        return Look(live, observed, planned, details, held=held)
+        return Assessment(live, observed, planned, details, held=held)
     to_close = {rule.rule_id for rule in planned.revoke} if isinstance(planned, Plan) else set()
     withdraw = unneeded(observed.entry, to_close)
     if isinstance(planned, Plan):  # what the plan relies on stands in for what it is about to close
@@ -190,7 +190,7 @@ def look(
     is_left_open = waits and evidence.is_open_still(observed.rules)
     # Only a describe says that nobody needs these: it counts when it shows all that EC2 acknowledged.
     withdraw = () if observed.pending else withdraw
-    return Look(live, observed, planned, details, withdraw, held, evidence.unread, is_left_open)
+    return Assessment(live, observed, planned, details, withdraw, held, evidence.unread, is_left_open)
 
 
 @dataclass(slots=True)
@@ -310,7 +310,7 @@ def _why_not_at_once(
     closed: Sequence[IngressRule],
 ) -> Skipped | None:
     """Why immediate mode leaves a group as it is now; with the rules that this change has closed, it is as it was."""
-    policy, lists = policy_of(config, issue.account_id), PrefixListReader(context.ec2(issue))
+    policy, lists = account_policy(config, issue.account_id), PrefixListReader(context.ec2(issue))
     group = replace(live.group, ingress=(*observed.rules, *closed))
     lists.read(policy.evaluator.prefix_lists_named(group))
     now = context.now()
@@ -379,7 +379,7 @@ class GroupWork(ABC):
         """
         while True:
             try:
-                seen = self._look(config)
+                seen = self._assess(config)
             except InconsistentReadError as error:
                 self.waiting_for = str(error)
                 return None
@@ -418,8 +418,8 @@ class GroupWork(ABC):
         return self._failed(reason or self.waiting_for)
 
     @abstractmethod
-    def _look(self, config: Configuration) -> Any:
-        """Describe the group, and plan: a `Look`, or one that has as much."""
+    def _assess(self, config: Configuration) -> Any:
+        """Describe the group, and plan: a `Assessment`, or one that has as much."""
 
     @abstractmethod
     def _why_not_changed(self, seen: Any) -> GroupResult | None:
@@ -504,10 +504,10 @@ class GroupRemediation(GroupWork):
         self._decided = decided
         self._attempt = ""  # what this run tries first, by `remediation.refusals`
 
-    def _look(self, config: Configuration) -> Look:
-        return look(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
+    def _assess(self, config: Configuration) -> Assessment:
+        return assess(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
 
-    def _why_not_changed(self, seen: Look) -> GroupResult | None:
+    def _why_not_changed(self, seen: Assessment) -> GroupResult | None:
         if seen.held is not None:
             return self._failed(f"this run may not complete it: {seen.held.text}")
         if self._rounds == 0 and self._agreed is not None and seen.planned != self._agreed:
@@ -527,7 +527,7 @@ class GroupRemediation(GroupWork):
         except GROUP_ERRORS as error:
             _log.warning("%s: it will be tried again in the next run: %s", self.issue.place, explain(error))
 
-    def _change(self, seen: Look) -> None:
+    def _change(self, seen: Assessment) -> None:
         context, issue = self._context, self.issue
         assert seen.live is not None  # noqa: S101 - a group that is gone has no plan
         plan = seen.planned if isinstance(seen.planned, Plan) else Plan((), ())
@@ -562,7 +562,7 @@ class GroupRemediation(GroupWork):
         entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
         self._carry_out(entry, changes, restored=None, **kept, **forgotten)
 
-    def _conclude(self, seen: Look) -> GroupResult | None:
+    def _conclude(self, seen: Assessment) -> GroupResult | None:
         entry = seen.unfinished
         assert isinstance(seen.planned, Skipped)  # noqa: S101 - a plan is work
         refusal = seen.planned
@@ -604,7 +604,7 @@ class GroupRemediation(GroupWork):
         return GroupResult(self.issue, ResultKind.SETTLED, text, entry.backup, entry)
 
 
-def why_not_again(context: RemediationContext, issue: Issue, seen: Look) -> str:
+def why_not_again(context: RemediationContext, issue: Issue, seen: Assessment) -> str:
     """Why EC2 refused lately what would be done now, so that an unattended run does not try; empty: it tries."""
     attempt = attempt_of(seen.observed.rules, seen.planned, seen.withdraw)
     return refused_before(issue.remediation_details, attempt, context.now())

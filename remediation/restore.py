@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreLook:
+class RestoreAssessment:
     """A group as it was just described, and its way back.
 
     Attributes:
@@ -74,7 +74,7 @@ class RestoreLook:
         return not (self.planned.is_empty or self.is_carried_out)
 
 
-def look_for_restore(
+def assess_restore(
     context: RemediationContext,
     config: Configuration,
     target: RestoreTarget,
@@ -82,7 +82,7 @@ def look_for_restore(
     details: RemediationDetails,
     *,
     exact: bool,
-) -> RestoreLook:
+) -> RestoreAssessment:
     """Describe a group and plan its way back.
 
     Args:
@@ -118,7 +118,7 @@ def look_for_restore(
     )
     if planned.problem:
         raise CannotRestoreError(planned.problem)
-    return RestoreLook(live, observed, planned, details)
+    return RestoreAssessment(live, observed, planned, details)
 
 
 class GroupRestore(GroupWork):
@@ -153,19 +153,19 @@ class GroupRestore(GroupWork):
         self.is_carried_out = False
         """Whether all calls of a change were made, so that only EC2 has to show it."""
 
-    def _look(self, config: Configuration) -> RestoreLook:
+    def _assess(self, config: Configuration) -> RestoreAssessment:
         issue = self.issue
         target = RestoreTarget(issue.account_id, issue.details.region, issue.issue_id)
         details = read_details(self._context.table, issue)
-        seen = look_for_restore(self._context, config, target, self._source, details, exact=self._exact)
+        seen = assess_restore(self._context, config, target, self._source, details, exact=self._exact)
         return replace(seen, is_carried_out=self.is_carried_out)
 
-    def _why_not_changed(self, seen: RestoreLook) -> GroupResult | None:
+    def _why_not_changed(self, seen: RestoreAssessment) -> GroupResult | None:
         if self._rounds == 0 and seen.planned != self._agreed:
             return GroupResult(self.issue, ResultKind.CHANGED_MEANWHILE, "the group has changed meanwhile")
         return None
 
-    def _change(self, seen: RestoreLook) -> None:
+    def _change(self, seen: RestoreAssessment) -> None:
         planned, left = seen.planned, seen.observed.entry
         self.backup = self._context.back_up(self.issue, seen.live, ChangeKind.RESTORE, "", planned.add, planned.revoke)
         # The journal of an unfinished remediation makes way for the restore's: which backup it began with stays known.
@@ -194,7 +194,7 @@ class GroupRestore(GroupWork):
             raise
         self.is_carried_out = True
 
-    def _conclude(self, seen: RestoreLook) -> GroupResult | None:
+    def _conclude(self, seen: RestoreAssessment) -> GroupResult | None:
         entry = self._known(seen)
         try:
             if entry is None:  # it is as the backup says already
@@ -212,7 +212,7 @@ class GroupRestore(GroupWork):
             return self._failed(f"it could not be recorded: {explain(error)}")
         return GroupResult(self.issue, ResultKind.RESTORED, "", self.backup, entry)
 
-    def _known(self, seen: RestoreLook) -> JournalEntry | None:
+    def _known(self, seen: RestoreAssessment) -> JournalEntry | None:
         """The restore that this run, or an earlier one, began."""
         entry = seen.observed.entry if seen.details.is_unfinished else None
         return entry if entry is not None and entry.kind is ChangeKind.RESTORE else None
@@ -292,7 +292,7 @@ class RestoreJob:
         source = read_source(backups, self._target, key, self._prompt, recorded, self._observe, own_item)
         details = read_details(self._context.table, issue) if issue else RemediationDetails()
         seen = self._patiently(
-            lambda: look_for_restore(self._context, self._config, self._target, source, details, exact=self._exact)
+            lambda: assess_restore(self._context, self._config, self._target, source, details, exact=self._exact)
         )
         self._prompt.show(console.heading_of(self._target.account_id, self._target.region, seen.live.group))
         self._prompt.show(console.restore_difference(seen.observed.rules, seen.planned, source.unknown))

@@ -27,7 +27,7 @@ from library.jobs.run import renewing_sleep
 from library.notifications.owners import discover
 from remediation import console, keep
 from remediation.change import GROUP_ERRORS
-from remediation.eligibility import Policy, policy_of, why_not_due
+from remediation.eligibility import Policy, account_policy, why_not_due
 from remediation.group_state import Journal
 from remediation.journal import ChangeKind, RemediationDetails, is_unfinished
 from remediation.notify import (
@@ -44,13 +44,13 @@ from remediation.notify import (
 from remediation.plan import Plan
 from remediation.remediate import (
     PAUSES_S,
+    Assessment,
     GroupRemediation,
     GroupResult,
-    Look,
     ResultKind,
+    assess,
     interrupted_restore_text,
     is_interrupted_restore,
-    look,
     wait_until_done,
     why_not_again,
 )
@@ -166,7 +166,7 @@ def _judged(issues: Iterable[Issue], config: Configuration, now: datetime) -> It
     policies: dict[str, Policy] = {}
     for issue in issues:
         if issue.account_id not in policies:
-            policies[issue.account_id] = policy_of(config, issue.account_id)
+            policies[issue.account_id] = account_policy(config, issue.account_id)
         yield issue, why_not_due(issue, policies[issue.account_id], now)
 
 
@@ -354,7 +354,7 @@ class BatchRun:
             for issue in here:
                 self._context.lease.renew()
                 try:
-                    seen = look(self._context, config, issue)
+                    seen = assess(self._context, config, issue)
                     # What EC2 refused lately is not tried, so it does not count either.
                     is_tried = seen.has_work and seen.held is None and not why_not_again(self._context, issue, seen)
                     changing += is_tried
@@ -542,7 +542,7 @@ class InteractiveRun:
             if self._change(issue, seen, config):
                 return answer
 
-    def _with_kept(self, issue: Issue, seen: Look, config: Configuration) -> Look | None:
+    def _with_kept(self, issue: Issue, seen: Assessment, config: Configuration) -> Assessment | None:
         """Offer whom flow logs propose to keep, and plan with whom the person chose; None: they want to stop."""
         offered = keep.proposals(issue, seen.planned) if isinstance(seen.planned, Plan) else ()
         if self._kept_by_option or not offered:
@@ -563,11 +563,11 @@ class InteractiveRun:
                 if planned is not None:
                     return planned
 
-    def _planned_with(self, issue: Issue, chosen: tuple[Network, ...], config: Configuration) -> Look | None:
+    def _planned_with(self, issue: Issue, chosen: tuple[Network, ...], config: Configuration) -> Assessment | None:
         """The plan that keeps these, shown; None: it cannot be done, which is said."""
         self._context.keep = chosen
         try:
-            seen = look(self._context, config, issue, decided=True)
+            seen = assess(self._context, config, issue, decided=True)
         except GROUP_ERRORS as error:
             self._prompt.show(f"  could not be read: {explain(error)}")
         else:
@@ -577,7 +577,7 @@ class InteractiveRun:
         self._context.keep = self._kept_by_option
         return None
 
-    def _answer(self, issue: Issue, seen: Look) -> str:
+    def _answer(self, issue: Issue, seen: Assessment) -> str:
         while True:
             answer = self._prompt.confirm("Remediate it? y(es), n(o), d(etails), a(ll that follow), q(uit), ?:")[:1]
             if answer in ("y", "n", "a", "q"):
@@ -592,7 +592,7 @@ class InteractiveRun:
             else:
                 self._prompt.show(console.HELP)
 
-    def _change(self, issue: Issue, seen: Look, config: Configuration) -> bool:
+    def _change(self, issue: Issue, seen: Assessment, config: Configuration) -> bool:
         """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
         group = self._changing = GroupRemediation(self._context, issue, agreed=seen.planned, decided=True)
         result = wait_until_done(self._context, group, config, self._prompt.show)
@@ -634,7 +634,7 @@ def show_all(
     for issue in issues:
         if is_unfinished(issue):
             prompt.show(_INCOMPLETE)
-        waits = why_not_due(issue, policy_of(config, issue.account_id), context.now()) is not None
+        waits = why_not_due(issue, account_policy(config, issue.account_id), context.now()) is not None
         show(context, config, issue, prompt, summary, decided=include_not_due and waits)
 
 
@@ -646,7 +646,7 @@ def show(
     summary: RemediationSummary,
     *,
     decided: bool = True,
-) -> Look | None:
+) -> Assessment | None:
     """Show an issue and what would be done; None: its group could not be read, which is said.
 
     Args:
@@ -659,10 +659,10 @@ def show(
     """
     prompt.show(console.heading(issue, config.account_name(issue.account_id)))
     prompt.show(f"  {console.since(issue)}")
-    if refusal := why_not_due(issue, policy_of(config, issue.account_id), context.now()):
+    if refusal := why_not_due(issue, account_policy(config, issue.account_id), context.now()):
         prompt.show(f"  {refusal.text}")
     try:
-        seen = look(context, config, issue, decided=decided)
+        seen = assess(context, config, issue, decided=decided)
     except GROUP_ERRORS as error:
         text = f"could not be read: {explain(error, context.sessions.role_arn(issue.account_id))}"
         prompt.show(f"  {text}")

@@ -17,7 +17,7 @@ from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.backups import Backups
 from remediation.context import RemediationContext
-from remediation.eligibility import policy_of
+from remediation.eligibility import account_policy
 from remediation.group_state import read_details
 from remediation.journal import JournalEntry
 from remediation.restore import RestoreJob
@@ -137,7 +137,7 @@ class EventualWorld:
     def exposed(self, group_id: str) -> bool:
         """Whether the group exposes anything in scope, truly."""
         rules = tuple(self.ec2.rules(group_id).values())
-        policy = policy_of(self._config, ACCOUNT)
+        policy = account_policy(self._config, ACCOUNT)
         found = policy.evaluator.evaluate(
             SecurityGroup(group_id, "web", "vpc-1", "", {}, rules), {}, policy.exemptions, self.clock.time.date()
         )
@@ -149,7 +149,7 @@ class EventualWorld:
         Args:
             restoring: somebody asked for a restore.
         """
-        policy = policy_of(self._config, ACCOUNT)
+        policy = account_policy(self._config, ACCOUNT)
 
         def check(operation: str, before: State, after: State) -> None:
             for group_id, rules in after.items():

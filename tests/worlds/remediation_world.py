@@ -34,7 +34,7 @@ from library.security_groups.group import parse_security_group
 from remediation import clean_security_groups, restore_security_groups
 from remediation.backups import Backups
 from remediation.context import RemediationContext
-from remediation.eligibility import policy_of
+from remediation.eligibility import account_policy
 from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
 from remediation.rules import rule_key, single_permissions
@@ -219,7 +219,7 @@ class World:
         """What a group exposes now, exemptions taken out."""
         (raw,) = self.ec2(account).describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
         group = parse_security_group(raw)
-        policy = policy_of(self.config, account)
+        policy = account_policy(self.config, account)
         lists = PrefixListReader(self.ec2(account))
         lists.read(policy.evaluator.prefix_lists_named(group))
         found = policy.evaluator.evaluate(group, lists.entries, policy.exemptions, self.clock.date())

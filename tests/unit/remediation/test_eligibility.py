@@ -16,7 +16,7 @@ from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms, Skipped, SkipReason
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from remediation.eligibility import Policy, policy_of, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import Policy, account_policy, why_not_at_once, why_not_due, why_not_touched
 from remediation.journal import ChangeKind, JournalEntry, JournalStep
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import an_issue
@@ -153,7 +153,7 @@ def test_what_a_configuration_says(strategy: str, carve: bool) -> None:
         ),
         whitelist={"secgrp_unrestricted_access": {"210987654321": ["sg-1"], "123456789012": ["sg-2"]}},
     )
-    assert policy_of(config, "210987654321") == Policy(
+    assert account_policy(config, "210987654321") == Policy(
         restricted=PortSet.parse([22]),
         trusted=AddressSet.parse("8.8.8.0/24"),
         scope=frozenset({"open_partly"}),
@@ -161,7 +161,7 @@ def test_what_a_configuration_says(strategy: str, carve: bool) -> None:
         closing=replace(remediation_terms(config, "210987654321"), is_on=True, scope=None),
         exemptions=config.exemptions("210987654321"),
     )
-    assert [exemption.group for exemption in policy_of(config, "210987654321").exemptions] == ["sg-1"]
+    assert [exemption.group for exemption in account_policy(config, "210987654321").exemptions] == ["sg-1"]
 
 
 CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/web"}

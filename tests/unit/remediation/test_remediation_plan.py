@@ -285,7 +285,7 @@ def group_of(rules: list[str], **more: Any) -> SecurityGroup:
     return SecurityGroup(GROUP, "name", "vpc-1", "", {}, made, **more)
 
 
-def policy_of(case: Case) -> Policy:
+def account_policy(case: Case) -> Policy:
     return Policy(
         restricted=PortSet.parse(case.ports),
         trusted=AddressSet.parse(*case.trusted),
@@ -299,7 +299,7 @@ def policy_of(case: Case) -> Policy:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_plan(case: Case) -> None:
     group = group_of(case.rules)
-    plan = plan_remediation(group, LISTS, policy_of(case), case.quota, NOW, "SEC-1")
+    plan = plan_remediation(group, LISTS, account_policy(case), case.quota, NOW, "SEC-1")
     if case.why:
         assert isinstance(plan, Skipped)
         assert plan.why is case.why
@@ -311,13 +311,13 @@ def test_plan(case: Case) -> None:
 
 
 def test_a_group_that_is_gone() -> None:
-    plan = plan_remediation(None, {}, policy_of(Case([])), RuleQuota(60), NOW)
+    plan = plan_remediation(None, {}, account_policy(Case([])), RuleQuota(60), NOW)
     assert plan == Skipped(SkipReason.GONE, "the group does not exist any more")
 
 
 def test_a_group_that_is_not_understood_is_refused() -> None:
     group = group_of([ALL], unreadable=("a rule of another shape",))
-    plan = plan_remediation(group, LISTS, policy_of(Case([])), RuleQuota(60), NOW)
+    plan = plan_remediation(group, LISTS, account_policy(Case([])), RuleQuota(60), NOW)
     assert plan == Skipped(SkipReason.NOT_UNDERSTOOD, "not understood: a rule of another shape")
     assert plan.needs_somebody
 
@@ -326,7 +326,7 @@ def described(rules: list[str], ticket: str = "SEC-1", *, carve: bool = False) -
     group = group_of(rules)
     group = replace(group, ingress=tuple(r._replace(description="theirs") for r in group.ingress))
     case = Case(rules, carve=carve, scope=BOTH)
-    plan = plan_remediation(group, LISTS, policy_of(case), RuleQuota(6000), NOW, ticket)
+    plan = plan_remediation(group, LISTS, account_policy(case), RuleQuota(6000), NOW, ticket)
     assert isinstance(plan, Plan)
     return {made.description for made in plan.add}
 
@@ -350,14 +350,14 @@ def test_a_description_is_never_too_long() -> None:
 
 
 def test_notes_name_who_else_loses_access() -> None:
-    plan = plan_remediation(group_of(["tcp/22 pl-world"]), LISTS, policy_of(Case([])), RuleQuota(60), NOW)
+    plan = plan_remediation(group_of(["tcp/22 pl-world"]), LISTS, account_policy(Case([])), RuleQuota(60), NOW)
     assert isinstance(plan, Plan)
     assert plan.notes == ("pl-world is replaced whole on tcp/22: 100.64.0.0/10 in it lose access too",)
 
 
 def test_a_plan_says_what_the_quota_left_out_and_what_stands_in_for_it() -> None:
     group = group_of([ALL, f"-1 {TEN}"])
-    plan = plan_remediation(group, LISTS, policy_of(Case([])), RuleQuota(4), NOW)
+    plan = plan_remediation(group, LISTS, account_policy(Case([])), RuleQuota(4), NOW)
     assert isinstance(plan, Plan)
     assert plan.notes == (
         "the rule quota leaves no room for all new rules. These are not added, because wider rules of the group let in "
@@ -371,7 +371,7 @@ def test_a_plan_says_what_the_quota_left_out_and_what_stands_in_for_it() -> None
 
 
 def test_a_wider_rule_stands_in_for_nothing_where_there_is_room() -> None:
-    plan = plan_remediation(group_of([ALL, f"-1 {TEN}"]), LISTS, policy_of(Case([])), RuleQuota(60), NOW)
+    plan = plan_remediation(group_of([ALL, f"-1 {TEN}"]), LISTS, account_policy(Case([])), RuleQuota(60), NOW)
     assert isinstance(plan, Plan)
     assert not plan.notes
     assert not plan.relied_on
@@ -413,13 +413,13 @@ DUE: dict[str, tuple[Issue, Case, str]] = {
 
 @pytest.mark.parametrize(("known", "case", "why"), DUE.values(), ids=DUE)
 def test_due(known: Issue, case: Case, why: str) -> None:
-    refusal = why_not_due(known, policy_of(case), NOW)
+    refusal = why_not_due(known, account_policy(case), NOW)
     assert (refusal.text if refusal else "") == why
 
 
 def test_due_at_once() -> None:
     known = issue(timestamps=Timestamps(reported=NOW))
-    assert why_not_due(known, replace(policy_of(Case([])), closing=RemediationTerms(timedelta())), NOW) is None
+    assert why_not_due(known, replace(account_policy(Case([])), closing=RemediationTerms(timedelta())), NOW) is None
     assert remediation_schedule(known, RemediationTerms(timedelta(days=1)), NOW).due == NOW + timedelta(days=1)
 
 
@@ -453,7 +453,7 @@ def test_which_rule_contains_which(wide: str, narrow: str, *, contains: bool) ->
 def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_configured() -> None:
     history = tuple(PastOccurrence(None, NOW - timedelta(days=days)) for days in (30, 6, 2))
     known = issue(history=history)
-    policy = replace(policy_of(Case([])), closing=RemediationTerms(timedelta()))
+    policy = replace(account_policy(Case([])), closing=RemediationTerms(timedelta()))
     assert why_not_due(known, policy, NOW) is None
     assert why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=3)), NOW) is None
     refusal = why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=2)), NOW)
@@ -484,7 +484,7 @@ def test_what_a_quota_says(rules: list[str], limit: int, exceeded: str) -> None:
 
 def test_each_carved_remainder_stands_in_for_the_rule_it_is_of_and_has_no_id() -> None:
     group = group_of(["tcp/20-22 0.0.0.0/0", "tcp/22 ::/0"])
-    plan = plan_remediation(group, LISTS, policy_of(Case([], carve=True)), ROOM, NOW)
+    plan = plan_remediation(group, LISTS, account_policy(Case([], carve=True)), ROOM, NOW)
     assert isinstance(plan, Plan)
     assert {text_of_key(key): ids for key, ids in plan.replaces.items()} == {
         "tcp/20-21 0.0.0.0/0": ("sgr-0",),
@@ -495,7 +495,7 @@ def test_each_carved_remainder_stands_in_for_the_rule_it_is_of_and_has_no_id() -
 
 def test_what_stands_in_for_a_rule_is_what_lets_in_the_same() -> None:
     group = group_of([ALL, "tcp/3389 0.0.0.0/0", f"tcp/22 {TEN}", f"tcp/3000-4000 {TEN}"])
-    plan = plan_remediation(group, LISTS, policy_of(Case([])), RuleQuota(8), NOW)
+    plan = plan_remediation(group, LISTS, account_policy(Case([])), RuleQuota(8), NOW)
     assert isinstance(plan, Plan)
     found = {text_of_key(key): ids for key, ids in plan.replaces.items()}
     assert (found[f"tcp/22 {TEN}"], found[f"tcp/3000-4000 {TEN}"]) == (("sgr-0",), ("sgr-1",))
@@ -508,14 +508,14 @@ def test_what_stands_in_for_a_rule_is_what_lets_in_the_same() -> None:
 def test_an_exemption_by_name_counts_while_rules_are_replaced() -> None:
     exempt_by_name = (Exemption("vpc-1:name", PortSet.parse(["tcp/22"])),)
     case = Case([], carve=True, ports=(22, 23), exemptions=exempt_by_name)
-    plan = plan_remediation(group_of(["tcp/22-23 0.0.0.0/0"]), LISTS, policy_of(case), ROOM, NOW)
+    plan = plan_remediation(group_of(["tcp/22-23 0.0.0.0/0"]), LISTS, account_policy(case), ROOM, NOW)
     assert isinstance(plan, Plan)
     assert sorted(map(text_of, plan.add)) == sorted([ALL, *private("tcp/23")])
 
 
 def test_every_part_that_is_not_understood_is_named() -> None:
     group = group_of([ALL], unreadable=("one", "two"))
-    assert plan_remediation(group, LISTS, policy_of(Case([])), ROOM, NOW) == Skipped(
+    assert plan_remediation(group, LISTS, account_policy(Case([])), ROOM, NOW) == Skipped(
         SkipReason.NOT_UNDERSTOOD, "not understood: one; two"
     )
 
@@ -527,7 +527,7 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
         *exempt(ports=["tcp/3389"], sources=["7.7.7.0/24"]),
     )
     case = Case([], exemptions=exemptions)
-    plan = plan_remediation(group_of([ALL, "tcp/20-22 pl-x"]), lists, policy_of(case), ROOM, NOW)
+    plan = plan_remediation(group_of([ALL, "tcp/20-22 pl-x"]), lists, account_policy(case), ROOM, NOW)
     assert isinstance(plan, Plan)
     assert plan.notes == (
         "pl-x is replaced whole on tcp/20-22: 100.64.0.0/10, 9.9.9.0/24, 7.7.7.0/24 in it lose access too",
@@ -570,4 +570,4 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
     ],
 )
 def test_why_nothing_is_changed_in_full(rules: list[str], case: Case, quota: RuleQuota, refusal: Skipped) -> None:
-    assert plan_remediation(group_of(rules), LISTS, policy_of(case), quota, NOW) == refusal
+    assert plan_remediation(group_of(rules), LISTS, account_policy(case), quota, NOW) == refusal
