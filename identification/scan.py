@@ -100,7 +100,7 @@ class RegionScan:
             are fixed cannot be told.
         notes: what of the network and of what uses the groups could not be read, one line each. The groups themselves
             were.
-        nameless: of groups that came without an id, the reasons. Each could be any group.
+        without_id: of groups that came without an id, the reasons. Each could be any group.
         incomplete: why the answer cannot be all that there is; empty: it can.
     """
 

@@ -119,7 +119,7 @@ class RemediationContext:
             The key.
 
         Raises:
-            one of group_change.GROUP_ERRORS: it could not be stored, or does not read back.
+            one of GROUP_ERRORS (`remediation.change`): it could not be stored, or does not read back.
         """
         now = self.now()
         notes: dict[str, Any] = {

@@ -229,8 +229,8 @@ class IssueKind:
         name: what an issue of this kind is about.
         id_prefix: what its `issue_id` begins with.
         details: the type of its details.
-        index_prefix: what `open_region` has before the region. A look at a region resolves the issues that are indexed
-            under the region alone, so only the kind that such a look finds has no prefix.
+        index_prefix: what `open_region` has before the region. A scan of a region resolves what is indexed under the region
+            alone: only issues about groups, which scans find, have no prefix.
         has_users: whether network interfaces use it, whose owners a ticket names.
         is_remediated: whether remediation closes it.
     """
@@ -307,7 +307,7 @@ class Issue:
     """One item of the issue table.
 
     Attributes:
-        issue_id: the group's id, or another by whose prefix `kinds` knows what the issue is about.
+        issue_id: the group's id, or another by whose prefix `kind_of` knows what the issue is about.
         revision: counts identification's and reporting's changes of `status` and `issue_details`; a write names the
             revision it was decided on, so that it fails when somebody else was first.
         occurrence: counts how often the group was found anew; whoever adds to an issue names the occurrence it

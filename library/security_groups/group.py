@@ -65,7 +65,7 @@ class GroupPage(NamedTuple):
 
     Attributes:
         groups: those that have an id.
-        nameless: of those that came without an id, the reasons. Each could be any group.
+        without_id: of those that came without an id, the reasons. Each could be any group.
     """
 
     groups: tuple[SecurityGroup, ...]

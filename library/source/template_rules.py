@@ -33,13 +33,13 @@ class TemplateRule:
     Attributes:
         logical_id: the resource that holds the entry.
         entry: the mapping with protocol, ports and source.
-        protocol: None: it is not known.
         key: which of SOURCE_KEYS.
         source_key: the key's own part of the tree.
         source: the source's part of the tree.
         sequence: the list that the entry is a member of; None: it is the only one, without a list.
         resource: the key and value of the AWS::EC2::SecurityGroupIngress that holds it alone; None: it is inline.
         conditions: of the Fn::If around the entry, the names.
+        traffic: protocol, first and last port; None: they are not known.
         rule: as EC2 would have it; None: it is not known, see `unknown`.
         unknown: why the source or the traffic is not known; empty: they are.
         cidr: the source where only the traffic is not known, else empty.
