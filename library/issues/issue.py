@@ -229,8 +229,8 @@ class IssueKind:
         name: what an issue of this kind is about.
         id_prefix: what its `issue_id` begins with.
         details: the type of its details.
-        index_prefix: what `open_region` has before the region. A scan of a region resolves what is indexed under the region
-            alone: only issues about groups, which scans find, have no prefix.
+        index_prefix: what `open_region` has before the region. A scan of a region resolves what is indexed under the
+            region alone: only issues about groups, which scans find, have no prefix.
         has_users: whether network interfaces use it, whose owners a ticket names.
         is_remediated: whether remediation closes it.
     """
