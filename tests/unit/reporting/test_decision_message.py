@@ -1,0 +1,66 @@
+"""The message of an issue that people decide on in Slack: who decided, what its buttons carry, and when it has any."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from library.issues.decision_record import Decision, DecisionKind, DecisionState, Via
+from library.issues.decisions import ButtonValue, button_value, read_button, seen_now
+from library.issues.issue import Issue
+from reporting.decision_news import DecisionNews
+from reporting.decisions import issue_message
+from tests.builders.config_files import config_with, parse
+from tests.builders.issues import NOW, an_issue
+
+ON: dict[str, Any] = {"decisions": {"enabled": True, "allow": ["U0123456"]}}
+
+
+def decided(by: str, via: Via) -> Issue:
+    """An issue that somebody decided to close."""
+    issue = an_issue()
+    decision = Decision(DecisionKind.CLOSE_NOW, by, via, NOW, issue.occurrence)
+    return replace(issue, decided=DecisionState(decisions=(decision,)))
+
+
+@pytest.mark.parametrize(
+    ("by", "via", "shown"),
+    [
+        ("<!channel>", Via.CLI, "&lt;!channel&gt;"),
+        ("<@U0123456>", Via.JIRA, "&lt;@U0123456&gt;"),
+        ("*ana*", Via.JIRA, "ana"),
+        ("U0123456", Via.SLACK, "<@U0123456>"),
+        ("U0123456", Via.CLI, "U0123456"),
+        ("U1> <!here", Via.SLACK, "U1&gt; &lt;!here"),
+    ],
+    ids=["a channel", "a mention", "bold", "a user of Slack's", "a login that looks like one", "no user of Slack's"],
+)
+def test_only_a_user_of_slacks_is_shown_as_one(by: str, via: Via, shown: str) -> None:
+    message = issue_message(parse(config_with(ON)), decided(by, via), "line", NOW.date())
+    text = message.blocks[0]["text"]["text"]
+    assert shown in text
+    assert "<!" not in text
+    assert text.count("<@") == (1 if via is Via.SLACK and by == "U0123456" else 0)
+
+
+def test_a_button_names_the_issue_and_what_is_seen_of_it() -> None:
+    issue = an_issue()
+    found = ButtonValue(issue.account_id, issue.details.region, issue.issue_id, seen_now(issue))
+    assert read_button(button_value(issue)) == found
+    elsewhere = replace(issue, details=replace(issue.details, region="ap-south-1"))
+    assert read_button(button_value(elsewhere)) == replace(found, region="ap-south-1", seen=seen_now(elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("decisions", "app_token", "expected"),
+    [(True, True, True), (False, True, False), (True, False, False)],
+    ids=["somebody may listen", "decisions are off", "no token to listen with"],
+)
+def test_messages_have_buttons_where_somebody_may_listen(*, decisions: bool, app_token: bool, expected: bool) -> None:
+    config = parse(config_with({"decisions": {**ON["decisions"], "enabled": decisions}}))
+    slack = cast(Any, SimpleNamespace(has_app_token=app_token))
+    assert DecisionNews(config, cast(Any, None), None, slack, lambda: NOW).has_buttons is expected
+    assert not DecisionNews(config, cast(Any, None), None, None, lambda: NOW).has_buttons
