@@ -189,6 +189,17 @@ def test_a_label_that_a_dead_run_left_is_taken_off_and_decides_nothing_more(here
     assert len([text for text in ticket(here).comments if "in JIRA" in text]) == 1
 
 
+def test_a_label_that_stands_there_after_its_answer_is_taken_off(here: World) -> None:
+    """JIRA lost its removal, or too much was to be told before it."""
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.report()
+    ticket(here).labels = [*ticket(here).labels, "hammer-close-now"]
+    here.passes(hours=1)
+    here.report()
+    assert "hammer-close-now" not in ticket(here).labels
+    assert results(here) == [("close-now", "done")]
+
+
 def test_a_long_history_is_read_to_its_end(here: World) -> None:
     for number in range(150):
         ticket(here).label(f"other-{number}", "2026-11-22T03:15:00.000+0000", author={"accountId": "x", "name": "x"})
