@@ -94,12 +94,12 @@ def heading_section(group: SecurityGroup, account_name: str, account_id: str, re
 
 
 def summary_section(detection: Detection | None, restricted: PortSet) -> Lines:
-    """How bad it is, what the rules allow, and whether somebody can connect."""
+    """How bad it is, what the rules allow, and whether anyone can connect."""
     if detection is None:
         return []
     details = detection.details
     allows = f"The rules allow {allowed_sentence(clauses(details.perms, restricted))}."
-    words = verdict_words(details) or "whether somebody can connect was not judged"
+    words = verdict_words(details) or "it was not judged who on the Internet can connect now"
     exempt = " Exempt." if detection.whitelisted else ""
     return _wrapped(f"{details.severity}: {words}.{exempt} {allows}", "")
 

@@ -32,6 +32,7 @@ from library.documents.text import printable, shortened
 from library.issues.history import summarize_day
 from library.issues.issue import Status
 from library.issues.reachability import Severity
+from library.issues.times import shown_day
 from library.jobs.command_line import (
     ConfigOption,
     Exit,
@@ -149,7 +150,8 @@ def mail_subject(listing: Listing) -> str:
     counts = Counter(issue.severity for issue in issues)
     found = ", ".join(f"{counts[each]:,} {each}" for each in Severity if counts[each])
     overdue = sum(issue.due is not None and issue.due <= now for issue in issues)
-    return f"Security groups, {now:%Y-%m-%d}: {found or 'none open'}{f', {overdue:,} overdue' if overdue else ''}"
+    late = f"; {overdue:,} of them overdue" if overdue else ""
+    return f"Security groups, {now:%Y-%m-%d}: {found or 'none open'}{late}"
 
 
 def mail_text(listing: Listing, address: str, *, attached: bool) -> str:
@@ -162,15 +164,20 @@ def mail_text(listing: Listing, address: str, *, attached: bool) -> str:
     """
     lines = [headline(listing)[0], ""]
     for issue in listing.open_issues[:_NAMED_IN_MAIL]:
-        where = f'"{shortened(issue.details.name, _NAME_LIMIT)}", {issue.account_name}, {issue.details.region}'
+        account = issue.account_id
+        if issue.account_name != issue.account_id:
+            account = f"{issue.account_name} ({issue.account_id})"
+        where = f'"{shortened(issue.details.name, _NAME_LIMIT)}", {account}, {issue.details.region}'
         words = allowed_text(issue.clauses) if issue.is_group else f"Amazon Inspector: {', '.join(issue.ports)}"
         words = "; ".join(filter(None, (words, verdict_words(issue.details))))
         owner = f"; owner {issue.owner}" if issue.owner else ""
-        lines.append(printable(f"{issue.severity}: {where}, {issue.group_id}: {words}{owner}"))
+        is_late = issue.due is not None and issue.due <= listing.generated
+        late = f"; overdue since {shown_day(issue.due)}" if is_late else ""
+        lines.append(printable(f"{issue.severity}: {where}, {issue.group_id}: {words}{owner}{late}"))
     if more := len(listing.open_issues) - _NAMED_IN_MAIL:
         lines += [f"and {more:,} more"] if more > 0 else []
-    where = "The whole report is attached, and at" if attached else "The whole report, for who may sign in to AWS:"
-    return "\n".join([*lines, "", f"{where} {address}", ""])
+    where = "The whole report is attached. In S3, for" if attached else "The whole report, for"
+    return "\n".join([*lines, "", f"{where} who may sign in to AWS: {address}", ""])
 
 
 def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes) -> list[str]:

@@ -18,6 +18,7 @@ from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, pa
 from library.network.intervals import IntervalSet
 from library.network.ports import HIGHEST_PORT, port_range, protocol_name
 from library.security_groups.exposure import Exposure
+from reporting.source_text import FixPlace
 
 
 def revoke_commands(issue: Issue) -> list[str]:
@@ -30,6 +31,16 @@ def revoke_commands(issue: Issue) -> list[str]:
     ]
 
 
+def _allow_commands(issue: Issue, sources: Sequence[str]) -> list[str]:
+    """A command for each protocol and port range that opens it to what may be opened instead, each on one line."""
+    instead = list(map(_named_source, sources))
+    return [
+        f"aws ec2 authorize-security-group-ingress {aws_options(issue)} --ip-permissions "
+        f"{shlex.quote(_permission(perm, instead))}"
+        for perm in _kinds(_rules(issue.details.perms))
+    ]
+
+
 def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block, ...]:
     """Commands of the AWS command line that revoke the rules of a group's exposures.
 
@@ -37,29 +48,24 @@ def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block
         issue: the issue.
         sources: what may be opened instead, as `remediation_sources` has it: CIDRs and ids of prefix lists.
     """
-    target = aws_options(issue)
-    rules = _rules(issue.details.perms)
-    revoke = "\n".join(
-        command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in revoke_commands(issue)
-    )
-    instead = list(map(_named_source, sources))
-    allow = "\n".join(
-        f"aws ec2 authorize-security-group-ingress {target} \\\n"
-        f"  --ip-permissions {shlex.quote(_permission(perm, instead))}"
-        for perm in _kinds(rules)
+    allow, revoke = (
+        "\n".join(command.replace(" --ip-permissions", " \\\n  --ip-permissions") for command in commands)
+        for commands in (_allow_commands(issue, sources), revoke_commands(issue))
     )
     return (
-        paragraph(f"If {_who(sources)} these ports, open them to those first:"),
+        paragraph(f"If {who_needs(sources)} these ports, open them to those first:"),
         Code(allow),
         paragraph("Then take the rules away:"),
         Code(revoke),
     )
 
 
-def delete_command(issue: Issue) -> tuple[Block, ...]:
-    """How to get rid of a group that nothing uses."""
+def delete_command(issue: Issue, place: FixPlace | None = None) -> tuple[Block, ...]:
+    """How to get rid of a group that nothing uses: in the place that defines it, else in EC2."""
+    if place is not None:
+        return (paragraph(f"If nothing needs the group any more, remove it from {place.where}."),)
     return (
-        paragraph("If nothing needs the group any more, delete it; else narrow its sources:"),
+        paragraph("If nothing needs the group any more, delete it:"),
         Code(f"aws ec2 delete-security-group {aws_options(issue)}"),
         # EC2 API Reference, DeleteSecurityGroup: DependencyViolation.
         paragraph(
@@ -81,24 +87,24 @@ def terraform_blocks(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[B
     kinds = _kinds(_rules(issue.details.perms))
     return (
         paragraph(
-            "Where Terraform manages the group, change it there, or the next apply opens it again. Use one of these "
+            "If Terraform manages the group, change it there, or the next apply opens it again. Use one of these "
             "two ways, the one that the group is written in already: with both, each apply undoes the other."
         ),
         paragraph(
             "If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If "
-            f"{_who(sources)} the ports, write these blocks instead:"
+            f"{who_needs(sources)} the ports, write these blocks instead:"
         ),
         Code("\n\n".join(_ingress_block(perm, sources) for perm in kinds)),
         paragraph(
             "If each rule is a resource aws_vpc_security_group_ingress_rule, remove those of the sources above. If "
-            f"{_who(sources)} the ports, these open them to those:"
+            f"{who_needs(sources)} the ports, these open them to those:"
         ),
         Code("\n\n".join(text for perm in kinds for text in _ingress_rules(issue, perm, sources))),
     )
 
 
-def _who(sources: Sequence[str]) -> str:
-    """Who would be admitted instead, as the begin of a sentence."""
+def who_needs(sources: Sequence[str]) -> str:
+    """Who would be admitted instead, and its verb, as the begin of a sentence."""
     return "private networks need" if tuple(sources) == RFC_1918 else f"{', '.join(sources)} need"
 
 

@@ -12,6 +12,7 @@ from library.documents.document import Bullets, Document, Section, paragraph
 from library.documents.slack_message import literal
 from library.documents.text import cut_utf16, printable
 from library.issues.issue import FindingDetails, Issue
+from library.issues.schedule import Waiting
 from library.network.ports import PortSet, port_range
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
 
@@ -50,16 +51,23 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         "Find out who must reach these ports, and from where; often it is nobody.",
         "Narrow the security group's sources, or move the server behind a load balancer or a VPN.",
         "If the ports are meant to be open, ask for them to be added to inspector.allowed_ports.",
-        "This ticket is closed by itself when Inspector closes the finding, or the ports are expected.",
+        "This ticket closes by itself when Inspector closes the finding, or the ports are expected.",
     )
     sections.append(Section("What to do", (Bullets(advice),)))
     sections.append(Section("The finding", (paragraph(f"{details.title} ({details.arn})"),), spare=True))
     return tuple(sections)
 
 
-def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again: bool) -> Document:
+def changed(
+    issue: Issue,
+    days: int | None,
+    told: Sequence[str] | None,
+    *,
+    again: bool,
+    scope: frozenset[str] | None = None,
+) -> Document:
     """A comment on a ticket whose finding changed, or came back (`again`)."""
-    del days, told
+    del days, told, scope
     what = "is back. Open now:" if again else "has changed. Open now:"
     return (Section("", (paragraph(f"The finding on {_server(issue)} {what}"), Bullets(tuple(_lines(issue))))),)
 
@@ -83,9 +91,11 @@ def alert(
     at_once: bool = False,
     closes_last: datetime | None = None,
     advice: AlertAdvice | None = None,
+    scope: frozenset[str] | None = None,
+    waiting: Sequence[Waiting] = (),
 ) -> AlertText:
     """What a message in Slack says after the server's name, and the lines of its thread, both in `mrkdwn`."""
-    del restricted, closes_at, is_reminder, at_once, closes_last, advice
+    del restricted, closes_at, is_reminder, at_once, closes_last, advice, scope, waiting
     details = _details(issue)
     lines = [f"Path: {' > '.join(details.path)}", *(f"Held back {held}" for held in details.held_back)]
     text = f"Amazon Inspector, {details.inspector_severity}: {_ports(issue)} open, and nobody expects it"

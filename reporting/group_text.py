@@ -1,6 +1,6 @@
 """What tickets and alerts say of a security group: titles, bodies, and the comments of a ticket's life.
 
-Pure. From the top: whether somebody can connect, who opened the group, its exemption, when remediation acts, and then
+Pure. From the top: whether anyone can connect, who opened the group, its exemption, when remediation acts, and then
 the texts that are made of these. Names, tags, descriptions, reasons and what CloudTrail said are untrusted input;
 they go into documents as literal text only.
 
@@ -24,14 +24,22 @@ from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.issues.schedule import Waiting
 from library.issues.times import shown_time
-from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
 from library.security_groups.exemptions import Exemption
 from library.security_groups.usage import Usage
-from library.source.service import maker_of, managed_by
+from library.source.service import managed_by
 from library.source.stored import dispute_of
 from reporting import source_text, use_text
+from reporting.closing_text import (
+    UNLESS,
+    closing_sentences,
+    closing_words,
+    days_text,
+    named_sources,
+    replaced,
+    replaced_line,
+)
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
@@ -40,8 +48,10 @@ from reporting.exposure_text import (
     share,
     terraform_blocks,
     told_line,
+    who_needs,
 )
-from reporting.plan import News, Step
+from reporting.plan import News
+from reporting.source_text import FixPlace
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
 
 _PATHS = 10
@@ -50,13 +60,13 @@ _ROUTE_TABLE = re.compile(r"\b(route table rtb-\w+)")
 
 
 def verdict_words(details: IssueDetails) -> str:
-    """Whether somebody can connect, in a few words; empty where it was not judged."""
+    """Whether anyone can connect, in a few words; empty where it was not judged."""
     reachability = details.reachability
     if reachability is None:
         return ""
     match reachability.verdict:
         case Verdict.INTERNET:
-            who = "anybody" if reachability.sources is Sources.ALL else "some addresses"
+            who = "anyone" if reachability.sources is Sources.ALL else "some addresses"
             return f"{who} on the Internet can connect now"
         case Verdict.BLOCKED:
             return f"nobody on the Internet can connect now: blocked by {_what_blocks(reachability)}"
@@ -65,11 +75,11 @@ def verdict_words(details: IssueDetails) -> str:
         case Verdict.UNUSED:
             return "nothing uses it now"
         case Verdict.UNKNOWN:
-            return "whether somebody can connect is not known"
+            return "it is not known who on the Internet can connect now"
 
 
 def verdict_line(issue: Issue) -> str:
-    """Whether somebody can connect, in sentences, and the severity; empty: not judged."""
+    """Whether anyone can connect, in sentences, and the severity; empty: not judged."""
     said = _can_connect(issue)
     return f"{said} Severity: {issue.details.severity}." if said else ""
 
@@ -88,7 +98,7 @@ def _can_connect(issue: Issue) -> str:
             return "Nothing uses the group now, so nobody can connect; that ends as soon as something public uses it."
         case Verdict.UNKNOWN:
             why = next(iter(reachability.unread), evidence)
-            return f"Whether somebody on the Internet can connect is not known. {why}".rstrip()
+            return f"{words[0].upper()}{words[1:]}. {why}".rstrip()
         case Verdict.BLOCKED | Verdict.INTERNAL:
             why = evidence if reachability.verdict is Verdict.BLOCKED else ""
             return f"As far as Hammer can see, {words}. {why}".rstrip()
@@ -251,82 +261,13 @@ def with_exemption(
     return (*said, *document) if exemption else (*document, *said)
 
 
-def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None) -> str:
-    """When, as the end of a sentence.
-
-    Args:
-        closes_at: when remediation closes the group, in UTC.
-        at_once: whether that is its next run, by immediate mode.
-        at_the_latest: when it does so although flow logs show somebody at work; None: it does not wait for that.
-    """
-    if at_once:
-        return "at its next run"
-    when = f"on {shown_time(closes_at)} or soon after"
-    if at_the_latest is None:
-        return when
-    if at_the_latest <= closes_at:
-        return f"{when}: it waits until then because flow logs show somebody at work, and no longer"
-    return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
-
-
-def closing_when(step: Step) -> str:
-    """When a step's issue is closed, as the end of a sentence; empty: it is not."""
-    if step.closes_at is None:
-        return ""
-    return closing_words(step.closes_at, at_once=step.at_once, at_the_latest=step.closes_last)
-
-
-def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
-    """The comment on a ticket that told another date: later than its group will be closed, or sooner."""
-    unless = "Unless it is fixed or exempt by then, Hammer will close it"
-    if facts.at_once:
-        text = f"The severity of security group {issue.issue_id} is {issue.details.severity}. {unless} at its next run."
-    else:
-        days = "1 day" if facts.retention_days == 1 else f"{facts.retention_days} days"
-        text = f"Hammer does not close security group {issue.issue_id} at its next run any more. "
-        text += f"{unless} {days} after it was reported."
-    return (Section("", (paragraph(text),)),)
-
-
-_WAITING_LIMIT = 20
-
-
-def waiting_lines(waiting: Sequence[Waiting], days: int) -> list[str]:
-    """What has a retention period of its own, because it is new, and when it is closed; a line each, as raw text.
-
-    Args:
-        waiting: the exposures, as in the step.
-        days: from when people are told of one to its change; 0: the next run.
-    """
-    lines = []
-    for each in waiting[:_WAITING_LIMIT]:
-        when = (
-            closing_words(each.due, at_once=False)
-            if each.due
-            else "at its next run"
-            if days == 0
-            else f"in {_days(days)}"
-        )
-        lines.append(f"{told_line(each.exposure)}: Hammer will close it {when}")
-    more = len(waiting) - len(lines)
-    return [*lines, *([f"and {more} more"] if more else [])]
-
-
-def waiting_section(waiting: Sequence[Waiting], days: int) -> Document:
-    """The part of a comment that says when what is new is closed; empty: nothing is. The arguments are the same."""
-    if not waiting:
-        return ()
-    intro = "What was not open before has a retention period of its own. Unless it is fixed or exempt before:"
-    return (Section("", (paragraph(intro), Bullets(tuple(waiting_lines(waiting, days))))),)
-
-
 _NAME_IN_SUMMARY = 60
 _RULES_IN_ALERT = 15
 _COMMANDS_IN_ALERT = 3
 _MANAGER_LIMIT = 160
 _WHO_HAMMER_IS = (
-    "This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. It is "
-    "closed by itself when the group is safe."
+    "This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. The "
+    "ticket closes by itself when the group exposes nothing any more, or is exempt."
 )
 
 
@@ -347,37 +288,56 @@ def subject(issue: Issue, place: Place) -> str:
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket: what is wrong and what to do, then the evidence."""
-    head = Section("", tuple(_head(issue, facts)))
+    place = source_text.fix_place(issue)
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
-    defined = source_text.sections(issue)
-    managed = _managed(issue)
-    if _is_unused(issue) and not _is_default(issue):
-        delete = Section("What to do", (*delete_command(issue), *managed, _exemption(issue, facts)))
-        return (head, delete, exposures, *use_text.sections(issue), times, *defined)
     paths = path_blocks(issue, facts.usage)
+    unused = _is_unused(issue) and not _is_default(issue)
+    to_do: tuple[Block, ...] = (*delete_command(issue, place), *_narrow()) if unused else (Bullets(_advice()),)
     return (
-        head,
-        Section("What to do", (Bullets(_advice()), *managed, _exemption(issue, facts))),
+        Section("", tuple(_head(issue, facts, place))),
+        Section("What to do", (*to_do, _exemption(issue, facts))),
         exposures,
-        *((Section("Who can connect, and over what", paths),) if paths else ()),
+        *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
         *use_text.sections(issue),
-        Section("What uses the group", _usage(issue, facts.usage)),
+        *(() if unused else (Section("What uses the group", _usage(issue, facts.usage)),)),
         times,
-        *defined,
-        Section("With the AWS command line", cli_commands(issue, facts.sources), spare=True),
-        Section("With Terraform", terraform_blocks(issue, facts.sources), spare=True),
+        *source_text.sections(issue),
+        *_commands(issue, facts, place),
     )
 
 
-def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again: bool) -> Document:
+def _narrow() -> tuple[Block, ...]:
+    """What to do with a group that nothing uses, and that is needed all the same."""
+    text = "If it is still needed, keep it and narrow its sources, by hand or with the commands below:"
+    return (paragraph(text), Bullets(_advice()))
+
+
+def _commands(issue: Issue, facts: TicketFacts, place: FixPlace | None) -> tuple[Section, ...]:
+    """How the rules are narrowed. Where another tool than Terraform is known to define the group, Terraform is not."""
+    warning = (paragraph(f"{place.until}."),) if place is not None else ()
+    by_hand = Section("With the AWS command line", (*warning, *cli_commands(issue, facts.sources)), spare=True)
+    if place is not None and not place.is_terraform:
+        return (by_hand,)
+    return (by_hand, Section("With Terraform", terraform_blocks(issue, facts.sources), spare=True))
+
+
+def changed(
+    issue: Issue,
+    days: int | None,
+    told: Sequence[str] | None,
+    *,
+    again: bool,
+    scope: frozenset[str] | None = None,
+) -> Document:
     """A comment on a ticket whose group changed, or is exposed again.
 
     Args:
         issue: the issue.
-        days: how many days from now remediation will close it; None: it does not, or that is no news.
+        days: how many days from now remediation will change it; None: it does not, or that is no news.
         told: what the ticket was last told, each as `told_line` writes it; None: nobody knows.
         again: whether the group was found again rather than changed.
+        scope: the statuses of the rules that remediation replaces; None: all of them.
     """
     perms = issue.details.perms
     now = {told_line(perm): perm for perm in perms}
@@ -393,7 +353,7 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
         blocks += source_text.dispute(issue)
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
-            blocks.append(paragraph(f"Unless it is fixed or exempt by then, Hammer will close it in {_days(days)}."))
+            blocks.append(paragraph(f"{UNLESS} {replaced(issue, scope)} in {days_text(days)}."))
         return (Section("", tuple(blocks)),)
     if told is not None and not opened and not closed:
         # Nothing but the reachability is another: otherwise there would be no news.
@@ -410,10 +370,6 @@ def changed(issue: Issue, days: int | None, told: Sequence[str] | None, *, again
     return (Section("", tuple(blocks)),)
 
 
-def _days(days: int) -> str:
-    return "its next run" if days == 0 else "1 day" if days == 1 else f"{days} days"
-
-
 def ended(issue: Issue, *, exempt: bool) -> Document:
     """The comment with which a ticket is closed."""
     if exempt:
@@ -423,7 +379,7 @@ def ended(issue: Issue, *, exempt: bool) -> Document:
     text = f"Security group {issue.issue_id} exposes nothing any more"
     text += f", as was seen on {shown_time(times.resolved)}." if times.resolved else "."
     if times.remediated:
-        text += f" Hammer had replaced its rules on {shown_time(times.remediated)}."
+        text += f" Hammer had replaced rules of it on {shown_time(times.remediated)}."
     return (Section("", (paragraph(f"{text} If it is exposed again, this ticket is reopened."),)),)
 
 
@@ -450,23 +406,27 @@ def alert(
     at_once: bool = False,
     closes_last: datetime | None = None,
     advice: AlertAdvice | None = None,
+    scope: frozenset[str] | None = None,
+    waiting: Sequence[Waiting] = (),
 ) -> AlertText:
     """What a message in Slack says after the group's name, and the lines of its thread, both in `mrkdwn`.
 
     Args:
         issue: the issue.
         restricted: the restricted ports of the configuration.
-        closes_at: when remediation will close it, in UTC; None: it will not.
-        is_reminder: whether it was told before, and is to be closed soon.
+        closes_at: when remediation will change it, in UTC; None: it will not.
+        is_reminder: whether it was told before, and is to be changed soon.
         at_once: whether `closes_at` is remediation's next run, by immediate mode.
         closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
         advice: what the thread says of what to do; None: a ticket says it.
+        scope: the statuses of the rules that remediation replaces; None: all of them.
+        waiting: what has a retention period of its own, and is replaced later.
     """
     perms = issue.details.perms
     text = "; ".join(filter(None, (allowed_text(clauses(perms, restricted)), verdict_words(issue.details))))
     if closes_at:
         when = closing_words(closes_at, at_once=at_once, at_the_latest=closes_last)
-        text = f"{text}; Hammer will close it {when}"
+        text = f"{text}; {replaced_line(issue, scope, when, waiting)}"
     text = literal(text)
     if is_reminder:
         use = f"    {literal(line)}" if (line := use_text.alert_line(issue)) else ""
@@ -484,12 +444,19 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
     """What to do, for a message beside which there is no ticket, in `mrkdwn`."""
     if advice is None:
         return
+    place = source_text.fix_place(issue)
+    if place is not None:
+        yield f"    {literal(place.fix)}"
     if advice.console_url:
         yield f"    Look at it: {link(advice.console_url, 'the group in the AWS console')}"
-    commands = [] if _is_unused(issue) else revoke_commands(issue)
-    if _is_unused(issue):
+    if _is_unused(issue) and not _is_default(issue) and place is None:
         command = f"aws ec2 delete-security-group {aws_options(issue)}"
         yield f"    If nothing needs it any more, delete it: `{command}`"
+        yield "    If it is still needed, narrow it:"
+    elif place is not None:
+        yield f"    {literal(place.until)}."
+    commands = revoke_commands(issue)
+    yield f"    Before you close it: if {who_needs(advice.sources)} these ports, open them to those first."
     for command in commands[:_COMMANDS_IN_ALERT]:
         yield f"    Close it: `{command}`"
     if len(commands) > _COMMANDS_IN_ALERT:
@@ -500,20 +467,22 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
         yield "    If it must stay open, ask your security team for an exemption."
     if closes_at:
         command = f"hammer restore {hammer_options(issue)}"
-        yield f"    Hammer saves the group before it changes it; to take a change back: `{command}`"
+        yield f"    Hammer saves the group first; your security team can restore it on Hammer's host: `{command}`"
 
 
-def _head(issue: Issue, facts: TicketFacts) -> Iterator[Block]:
+def _head(issue: Issue, facts: TicketFacts, place: FixPlace | None) -> Iterator[Block]:
     """What a reader knows after ten seconds: what is open to whom, who can connect now, when it ends, what to do."""
     allows = allowed_sentence(clauses(issue.details.perms, facts.restricted))
     first = f'Security group {issue.issue_id} "{issue.details.name}" in {facts.place}, allows {allows}.'
     yield paragraph(f"{first} {verdict_line(issue) or f'Severity: {issue.details.severity}.'}")
     yield paragraph(_risk(issue))
     if facts.closes_at:
-        when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
-        yield paragraph(f"Unless it is fixed or exempt by then, Hammer will close it {when}.")
+        yield paragraph(closing_sentences(issue, facts))
+    if place is not None:
+        yield paragraph(place.fix)
     if url := facts.place.console_url(issue.issue_id):
-        yield paragraph("Fix it in the AWS console: ", Link(url))
+        fixed = "Fix it" if place is None else "Fix the other rules" if place.is_partial else "Look at it"
+        yield paragraph(f"{fixed} in the AWS console: ", Link(url))
     disputed = dispute_of(issue)
     dispute = disputed.text if disputed is not None else ""
     for text in (_opened(issue), _again(issue), dispute, *facts.owner_notes, _WHO_HAMMER_IS):
@@ -540,19 +509,6 @@ def _is_unused(issue: Issue) -> bool:
     return reachability is not None and reachability.verdict is Verdict.UNUSED
 
 
-def _managed(issue: Issue) -> tuple[Block, ...]:
-    """Where to change a group that something else manages: what is changed by hand comes back."""
-    maker = maker_of(issue.details.tags, issue.details.name, "")
-    if maker is not None:
-        where, advice = flattened(maker.place.where, _MANAGER_LIMIT), flattened(maker.advice, 2 * _MANAGER_LIMIT)
-        return (paragraph(f"{where} made the group, and may open it again: {advice}."),)
-    stack = issue.details.tags.get("aws:cloudformation:stack-name", "")
-    if not stack:
-        return ()
-    text = f'CloudFormation stack "{stack}" manages the group: change its template, or an update opens the group again.'
-    return (paragraph(text),)
-
-
 def _risk(issue: Issue) -> str:
     """Why it matters, by who can connect."""
     reachability = issue.details.reachability
@@ -561,7 +517,7 @@ def _risk(issue: Issue) -> str:
         case Verdict.INTERNET:
             return f"Such ports are scanned all the time, from everywhere: {flaw} and what it can reach."
         case Verdict.UNKNOWN | None:
-            return f"If somebody can connect, {flaw} and what it can reach."
+            return f"If the ports can be reached from the Internet, {flaw} and what it can reach."
         case Verdict.BLOCKED:
             return "The rules are the last line: one change to the network lets in whom they allow."
         case Verdict.INTERNAL:
@@ -605,17 +561,11 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     return (
         paragraph(
             f"{since} Hammer will replace {which}, {how}, {closing_words(facts.closes_at, at_once=facts.at_once)}: "
-            f"what they open will then be open from {_sources(facts.sources)} only. "
+            f"what they open will then be open from {named_sources(facts.sources)} only. "
             "The group is saved before. Your security team can restore it on Hammer's host:"
         ),
         Code(f"hammer restore {hammer_options(issue)}"),
     )
-
-
-def _sources(sources: Sequence[str]) -> str:
-    """What is opened instead; RFC 1918's ranges by what people call them."""
-    kind = "the private ranges " if tuple(sources) == RFC_1918 else ""
-    return f"{kind}{', '.join(sources)}"
 
 
 def _advice() -> tuple[str, ...]:

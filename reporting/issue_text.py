@@ -11,6 +11,7 @@ from typing import Protocol
 
 from library.documents.document import Document
 from library.issues.issue import INSPECTOR_FINDING, SECURITY_GROUP, Issue, IssueKind
+from library.issues.schedule import Waiting
 from library.network.ports import PortSet
 from reporting import finding_text, group_text
 from reporting.ticket_facts import AlertAdvice, AlertText, Place, TicketFacts
@@ -28,7 +29,15 @@ class IssueText(Protocol):
     def ticket(self, issue: Issue, facts: TicketFacts) -> Document:
         """The body of a new ticket."""
 
-    def changed(self, issue: Issue, days: int | None, told: Sequence[str] | None, *, again: bool) -> Document:
+    def changed(
+        self,
+        issue: Issue,
+        days: int | None,
+        told: Sequence[str] | None,
+        *,
+        again: bool,
+        scope: frozenset[str] | None = None,
+    ) -> Document:
         """The comment on a change."""
 
     def ended(self, issue: Issue, *, exempt: bool) -> Document:
@@ -44,6 +53,8 @@ class IssueText(Protocol):
         at_once: bool = False,
         closes_last: datetime | None = None,
         advice: AlertAdvice | None = None,
+        scope: frozenset[str] | None = None,
+        waiting: Sequence[Waiting] = (),
     ) -> AlertText:
         """What Slack is told."""
 

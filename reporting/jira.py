@@ -37,9 +37,10 @@ from library.notifications.jira_client import (
 )
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
 from reporting import use_text
+from reporting.closing_text import closing_changed, closing_when, waiting_section
 from reporting.context import TicketContext
 from reporting.exposure_text import told_line
-from reporting.group_text import closing_changed, closing_when, not_watched, waiting_section, with_exemption
+from reporting.group_text import not_watched, with_exemption
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, lasting, state_after, state_of, use_told
 from reporting.ticket_facts import with_owner_notes
@@ -140,9 +141,12 @@ def choose_assignee(
             continue
         if user:
             return user, said
-        said.append(f'{where} names "{printable(name)}", to whom JIRA cannot assign tickets of {project}.')
+        said.append(
+            f'{where} names "{printable(name)}", but JIRA has no single user of that name who can be assigned in '
+            f"{project}."
+        )
     if said:
-        said.append("So nobody is assigned.")
+        said.append("So this ticket has no assignee.")
     return None, said
 
 
@@ -504,7 +508,7 @@ def render_text(step: Step, filing: TicketContext) -> Document:
     if news is News.EXEMPTION_ENDS:
         return _with_exemption((), step)
     if news is News.USE:
-        return use_text.known(issue, closing_when(step))
+        return use_text.known(issue, closing_when(step), filing.facts.scope)
     if news is News.NOT_WATCHED:
         return not_watched(issue)
     if news and news.ends:
@@ -522,7 +526,7 @@ def _comment_on(step: Step, filing: TicketContext) -> Document:
     told = issue.jira_details.get("told")
     lines = None if told is None else [str(line) for line in told]
     days = (0 if step.at_once else filing.facts.retention_days) if again and step.closes_at else None
-    text = text_of(issue).changed(issue, days, lines, again=again)
+    text = text_of(issue).changed(issue, days, lines, again=again, scope=filing.facts.scope)
     new = () if again else waiting_section(step.waiting, step.retention_days)
     return _with_exemption((*text, *new, *closing), step)
 

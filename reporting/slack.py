@@ -15,7 +15,8 @@ from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting import use_text
-from reporting.group_text import closing_when, exemption_line, waiting_lines
+from reporting.closing_text import closing_when, waiting_lines
+from reporting.group_text import exemption_line
 from reporting.issue_text import text_of
 from reporting.plan import News, Step, digest, state_of, use_told
 from reporting.ticket_facts import AlertAdvice, Place
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
 TITLE = "Security groups"
 _HEADINGS = {
-    None: "Closed automatically soon",
+    None: "Changed automatically soon",
     News.NEW: "New",
     News.FOUND_AGAIN: "Exposed again",
-    News.CLOSING: "Closed sooner or later than announced",
+    News.CLOSING: "Changed sooner or later than announced",
     News.CHANGED: "Changed",
     News.EXEMPT: "Exempt now",
     News.EXEMPTION_ENDS: "Exemption ends soon",
@@ -122,6 +123,7 @@ def _urgency(want: WantedAlert) -> tuple[bool, int, int]:
 def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     issue = step.issue
     line = issue_line(config, jira, issue)
+    scope = frozenset(config.secgrp_unrestricted_access.remediation_scope)
     details: tuple[str, ...] = ()
     was_exempt = bool(issue.slack_details.get("exempt"))
     said = exemption_line(step.alert, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
@@ -129,7 +131,7 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     if step.alert in (News.EXEMPT, News.EXEMPTION_ENDS):
         line = f"{line}: {exemption}" if exemption else line
     elif step.alert is News.USE:
-        known = use_text.known_alert(issue, closing_when(step))
+        known = use_text.known_alert(issue, closing_when(step), scope)
         line, details = f"{line}: {known.text}", known.details
     elif step.alert is None or not step.alert.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
@@ -142,6 +144,8 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
             at_once=step.at_once,
             closes_last=step.closes_last,
             advice=None if jira else _advice(config, issue),
+            scope=scope,
+            waiting=step.waiting,
         )
         line = f"{line}: {told.text}"
         new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
@@ -154,7 +158,9 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
 def _advice(config: Configuration, issue: Issue) -> AlertAdvice:
     """Where a message without a ticket points its reader."""
     place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
-    return AlertAdvice(place.console_url(issue.issue_id), config.whitelisting_procedure_url)
+    section = config.secgrp_unrestricted_access
+    sources = section.remediation_sources
+    return AlertAdvice(place.console_url(issue.issue_id), config.whitelisting_procedure_url, sources)
 
 
 def _of(step: Step) -> str:

@@ -6,13 +6,79 @@ All of it comes from templates, files and tags: it goes into documents as litera
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 
 from library.documents.document import Block, Bullets, Code, Section, paragraph
-from library.documents.text import cut_utf16, printable
+from library.documents.text import cut_utf16, flattened, printable
 from library.issues.issue import Issue
-from library.source.stored import DIFF_LINES, dispute_of, source_lines
+from library.source.place import Kind
+from library.source.service import maker_of
+from library.source.stored import DIFF_LINES, dispute_of, known_places, source_lines
 
 _LINES_IN_ALERT, _ALERT_LINE = 6, 400
+
+
+_WHERE_LIMIT, _ADVICE_LIMIT, _PLACES = 160, 320, 3
+_OPENS_AGAIN = {
+    Kind.CLOUDFORMATION: "change its template, or an update opens the group again",
+    Kind.TERRAFORM: "the next apply opens again what is closed in EC2 alone",
+    Kind.SERVICE: "it may open again what is closed in EC2 alone",
+    Kind.OTHER: "its next deployment may open again what is closed in EC2 alone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FixPlace:
+    """Where a group's rules are changed so that they stay changed. Untrusted text.
+
+    Attributes:
+        where: the place, as the object of a sentence: `CloudFormation stack "web"`.
+        fix: what to do there, in a sentence.
+        is_terraform: whether it is Terraform's.
+        is_partial: whether some of the rules have no known place.
+    """
+
+    where: str
+    fix: str
+    is_terraform: bool = False
+    is_partial: bool = False
+
+    @property
+    def until(self) -> str:
+        """What is to be known before a command that changes EC2 alone, without the end of its sentence."""
+        return f"Commands change EC2 alone: they help until {self.where} opens the group again"
+
+
+def fix_place(issue: Issue) -> FixPlace | None:
+    """Where to fix an issue's group: where its rules are defined, else what its tags or name tell; None: not known."""
+    maker = maker_of(issue.details.tags, issue.details.name, "")
+    if maker is not None:
+        where, advice = flattened(maker.place.where, _WHERE_LIMIT), flattened(maker.advice, _ADVICE_LIMIT)
+        return FixPlace(where, f"Fix it in {where}, which made the group and may open it again: {advice}.")
+    places, is_partial = known_places(issue)
+    if places:
+        named = [_named(kind, where) for kind, where in places[:_PLACES]]
+        more = f" and {len(places) - _PLACES} more places" if len(places) > _PLACES else ""
+        where = f"{', '.join(named)}{more}"
+        again = "; ".join(dict.fromkeys(_OPENS_AGAIN[kind] for kind, _ in places))
+        is_terraform = any(kind is Kind.TERRAFORM for kind, _ in places)
+        return FixPlace(where, f"Fix it in {where}: {again}.", is_terraform, is_partial)
+    stack = issue.details.tags.get("aws:cloudformation:stack-name", "")
+    if stack:
+        where = f'CloudFormation stack "{flattened(stack, _WHERE_LIMIT)}"'
+        return FixPlace(where, f"Fix it in {where}: {_OPENS_AGAIN[Kind.CLOUDFORMATION]}.")
+    return None
+
+
+def _named(kind: Kind, where: str) -> str:
+    where = flattened(where, _WHERE_LIMIT)
+    match kind:
+        case Kind.CLOUDFORMATION:
+            stack, _, resource = where.rpartition("/")
+            return f'CloudFormation stack "{stack}", resource {resource}' if stack else f'CloudFormation, "{where}"'
+        case Kind.TERRAFORM:
+            return f"Terraform, {where}"
+    return f"the code of {where}"
 
 
 def sections(issue: Issue) -> tuple[Section, ...]:
@@ -53,7 +119,7 @@ def _change(issue: Issue) -> tuple[Block, ...]:
         more = int(source.get("diff_lines") or 0) - DIFF_LINES
         if more > 0:
             command = f"hammer source --group {shlex.quote(issue.issue_id)} --format diff"
-            blocks.append(paragraph(f"It has {more} more lines: {command}"))
+            blocks.append(paragraph(f"It has {more} more lines; your security team can print them: {command}"))
     commands = [printable(str(command)) for command in source.get("commands") or () if _is_one_command(str(command))]
     if commands:
         blocks += [paragraph("The change of parameters that belongs there:"), Code("\n".join(commands))]

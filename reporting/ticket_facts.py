@@ -57,9 +57,9 @@ class TicketFacts:
         place: where the issue is.
         restricted: the restricted ports of the configuration.
         usage: what uses the group; of other kinds of issues unknown.
-        closes_at: when remediation closes it, in UTC; None: it does not.
-        closes_by: how remediation would close it, as in `remediation_strategy`.
-        scope: the statuses of the rules that it would close.
+        closes_at: when remediation changes it, in UTC; None: it does not.
+        closes_by: how remediation would change it, as in `remediation_strategy`.
+        scope: the statuses of the rules that it would replace.
         retention_days: from the report to the remediation.
         procedure_url: the page that tells how to ask for an exemption; empty: none.
         owner_notes: what is to be said of owners that could not be used.
@@ -89,10 +89,12 @@ class AlertAdvice:
     Attributes:
         console_url: the group's page in the AWS console; empty: not known.
         procedure_url: the page that tells how to ask for an exemption; empty: none.
+        sources: what may be opened instead: CIDRs and ids of prefix lists.
     """
 
     console_url: str
     procedure_url: str
+    sources: tuple[str, ...] = RFC_1918
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from html import escape
 
 from hammer.listing.issue import Sort, Wanted, chosen
-from hammer.publish import mail_subject, mail_text
+from hammer.publish import mail_subject, mail_text, object_address
 from library.config import Configuration
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Table
 from tests.builders.config_files import config_with, parse
@@ -97,8 +97,10 @@ def slack_page(config: Configuration) -> str:
 def mail_page() -> str:
     """The daily mail."""
     listing = a_listing(*chosen(many_issues(40), Wanted(), Sort.SEVERITY))
-    text = mail_text(listing, "https://s3.console.aws.amazon.com/s3/object/hammer-backup-bucket", attached=True)
+    address = object_address("hammer-backup-bucket", f"reports/{listing.generated:%Y-%m-%d}.html", "eu-west-1")
+    text = mail_text(listing, address, attached=True)
     lines = "".join(f"<p>{escape(line)}</p>" for line in text.splitlines() if line)
+    lines = lines.replace(escape(address), _link(address))  # as mail programs show an address
     to = '<p class="dim">from hammer@example.com to security@example.com · 1 attachment</p>'
     return _page("A mail", f"{to}<h1>{escape(mail_subject(listing))}</h1>{lines}")
 

@@ -39,11 +39,11 @@ def issue() -> str:
     return _SCRIPT.sub("", page).replace("</head>", _ALONE)
 
 
-_HEIGHTS = {"ticket.png": 1300, "slack.png": 580, "mail.png": 560}
+_HEIGHTS = {"ticket.png": 1300, "slack.png": 680, "mail.png": 660}
 # The page of each picture, its width and its height.
 PICTURES: Mapping[str, tuple[str, int, int]] = {
     "report.png": (report(), 1400, 1100),
-    "issue.png": (issue(), 1400, 720),
+    "issue.png": (issue(), 1400, 860),
     **{name: (page, 960, _HEIGHTS[name]) for name, page in pages().items()},
 }
 

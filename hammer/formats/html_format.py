@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from hammer.formats.report.charts import charts, trend
 from hammer.formats.report.view import headline, totals, view
@@ -62,7 +63,14 @@ def _environment() -> Environment:
     )
     environment.filters["printable"] = printable
     environment.filters["shown_time"] = shown_time
+    environment.filters["code"] = _code
     return environment
+
+
+def _code(text: str) -> Markup:
+    """A text as the content of an element, where quotes stand for themselves: commands are full of them."""
+    # It is escaped first: only what is a quote again is changed, which ends nothing in the content of an element.
+    return Markup(str(escape(text)).replace("&#34;", '"').replace("&#39;", "'"))  # noqa: S704
 
 
 @cache

@@ -77,7 +77,7 @@ def reachable(way: Way, reached: Iterable[tuple[IntervalSet, IntervalSet, bool]]
         found = AddressSet(sources) if version == 4 else AddressSet(v6=sources)
         who = "anyone on the Internet" if is_all else audience_text(found)
         by_audience.setdefault(who, []).append(traffic)
-    verbs = ["can connect to", *["to"] * (len(by_audience) - 1)]
+    verbs = ["can connect now to", *["to"] * (len(by_audience) - 1)]
     clauses = [
         f"{who} {verb} {_traffic(traffic)}" for verb, (who, traffic) in zip(verbs, by_audience.items(), strict=True)
     ]

@@ -122,8 +122,8 @@ def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
         lines.append(f"and {len(care.sources) - _SOURCES_TOLD} more")
     return [
         *lines,
-        f"To bring the group back to what it was: hammer restore {place}",
-        "To close it again after that and keep them: hammer remediate --include-not-due "
+        f"Your security team can bring the group back to what it was, on Hammer's host: hammer restore {place}",
+        "And replace the rules again after that and keep them: hammer remediate --include-not-due "
         f"{place} --keep {shlex.quote(','.join(addresses[:_SOURCES_TOLD]))}",
         "Nothing is restored by itself. A stolen password looks the same as an employee at work.",
     ]

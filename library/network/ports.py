@@ -19,6 +19,25 @@ ALL_PORTS = IntervalSet(((0, HIGHEST_PORT),))
 # IANA protocol numbers, as EC2 accepts them beside the names.
 PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 
+WITHOUT_PORTS_NAMES = {
+    2: "IGMP",
+    4: "IPv4 in IP",
+    41: "IPv6 in IP",
+    47: "GRE",
+    50: "ESP, IPsec",
+    51: "AH, IPsec",
+    58: "ICMPv6",
+    88: "EIGRP",
+    89: "OSPF",
+    94: "IP in IP",
+    103: "PIM",
+    112: "VRRP",
+    115: "L2TP",
+    132: "SCTP",
+    136: "UDP-Lite",
+}
+"""What people call protocols without ports (IANA, "Assigned Internet Protocol Numbers")."""
+
 _ENTRY = re.compile(r"(?:(?P<protocol>[a-z0-9]+)/)?(?P<first>[0-9]{1,5})(?:\s*-\s*(?P<last>[0-9]{1,5}))?")
 
 

@@ -21,12 +21,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from library.network.addresses import INTERNET, PUBLIC, AddressSet, Network, parse_network
-from library.network.intervals import IntervalSet, sweep
+from library.network.intervals import EMPTY, IntervalSet, sweep
 from library.network.ports import (
     ALL_WITHOUT_PORTS,
     EVERYTHING,
+    HIGHEST_PORT,
     UDP,
     WITHOUT_PORTS,
+    WITHOUT_PORTS_NAMES,
     PortSet,
     port_range,
     traffic_name,
@@ -80,6 +82,7 @@ _OVER_UDP = frozenset({53, 111, 135, 137, 138, 161, 389, 1434, 2049, 3389, 11211
 _REST = "every other protocol and port"
 _RANGES_NAMED = 2
 _PORTS_NAMED = 4
+_PORTS_IN_RANGE = 2
 _CLAUSES_NAMED = 3
 
 
@@ -89,7 +92,8 @@ class Clause(NamedTuple):
     Attributes:
         traffic: the ports and protocols, on the axis of `library.network.ports`.
         sources: the public addresses that may send it; of the whole IPv4 Internet, IPv6 is left out.
-        ports: the same traffic in words, such as `SSH (tcp/22)`.
+        ports: the same traffic in words, such as `SSH (tcp/22)`, or within the range that is open to the same sources:
+            `udp/100-200 (with SNMP, 161)`.
         audience: the same sources in words, such as `the whole Internet`.
     """
 
@@ -124,26 +128,31 @@ def clauses(perms: Iterable[Exposure], restricted: PortSet) -> tuple[Clause, ...
     if not any(traffic & judged for _, _, traffic in rules):
         judged = EVERYTHING
     active: dict[tuple[Exposure, Network], None] = {}
-    by_sources: dict[tuple[Network, ...], list[tuple[int, int]]] = {}
+    by_sources: dict[tuple[Network, ...], tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
     for stretch in sweep(((perm, network), traffic) for perm, network, traffic in rules):
         for item in stretch.ended:
             active.pop(item, None)
         for item in stretch.begun:
             active[item] = None
-        if active and (found := judged.within(stretch.first, stretch.last)):
+        if active:
             networks = tuple(sorted({network for _, network in active}))
-            by_sources.setdefault(networks, []).extend(found.spans)
-    merged: dict[tuple[AddressSet, str], list[tuple[int, int]]] = {}
-    for networks, spans in by_sources.items():
+            judged_spans, open_spans = by_sources.setdefault(networks, ([], []))
+            judged_spans.extend(judged.within(stretch.first, stretch.last).spans)
+            open_spans.append((stretch.first, stretch.last))
+    merged: dict[tuple[AddressSet, str], tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
+    for networks, (judged_spans, open_spans) in by_sources.items():
         public = AddressSet.of(networks) & PUBLIC
         if public.v4.covers(INTERNET.v4):  # "the whole Internet": a few IPv6 addresses make no clause of their own
             public = AddressSet(INTERNET.v4)
-        merged.setdefault((public, audience_text(public)), []).extend(spans)
+        both = merged.setdefault((public, audience_text(public)), ([], []))
+        both[0].extend(judged_spans)
+        both[1].extend(open_spans)
+    merged = {key: spans for key, spans in merged.items() if spans[0]}
     several = len(merged) > 1
     made = [
-        Clause(traffic, sources, tuple(traffic_names(traffic, rest=several)), audience)
-        for (sources, audience), spans in merged.items()
-        for traffic in (IntervalSet.of(spans),)
+        Clause(traffic, sources, tuple(traffic_names(traffic, IntervalSet.of(open_spans), rest=several)), audience)
+        for (sources, audience), (judged_spans, open_spans) in merged.items()
+        for traffic in (IntervalSet.of(judged_spans),)
     ]
     return tuple(sorted(made, key=_most_addresses_first))
 
@@ -172,20 +181,24 @@ def _listed(said: Sequence[str]) -> str:
     return f"{', '.join(said[:_CLAUSES_NAMED])}{more}" or "nothing"
 
 
-def traffic_names(traffic: IntervalSet, *, rest: bool = False) -> list[str]:
+def traffic_names(traffic: IntervalSet, opened: IntervalSet = EMPTY, *, rest: bool = False) -> list[str]:
     """Traffic in words, each port with the service that is usually there.
 
     Args:
         traffic: on the axis.
+        opened: all that is open beside it to the same sources: a range of that is named as such, with what is in it.
         rest: whether other clauses stand beside: all traffic is then all other traffic.
 
     >>> traffic_names(traffic_of("tcp", 22, 23) | traffic_of("50", None, None))
-    ['tcp/22-23', 'protocol 50']
+    ['tcp/22-23', 'protocol 50 (ESP, IPsec)']
+    >>> traffic_names(traffic_of("udp", 161, 161), traffic_of("udp", 100, 200))
+    ['udp/100-200 (with SNMP, 161)']
     """
     last = EVERYTHING.spans[-1][1]
     if traffic.meets(last, last):
         return [_REST if rest else ALL_TRAFFIC]
-    return [_span_name(first, last) for first, last in _by_kind(traffic)]
+    ranges = _by_kind(traffic | opened)
+    return [_range_name(first, last, traffic) for first, last in ranges if traffic.meets(first, last)]
 
 
 def _by_kind(traffic: IntervalSet) -> list[tuple[int, int]]:
@@ -194,13 +207,39 @@ def _by_kind(traffic: IntervalSet) -> list[tuple[int, int]]:
     return [span for kind in kinds for span in traffic.within(*kind).spans]
 
 
+def _range_name(first: int, last: int, traffic: IntervalSet) -> str:
+    """A range that is open, with the judged traffic that is in it, where that is not all of it."""
+    name, within = _span_name(first, last), traffic.within(first, last).spans
+    if name.startswith("every") or within == ((first, last),):
+        return name
+    named = [_port_in_range(*span) for span in within[:_PORTS_IN_RANGE]]
+    more = f"; and {len(within) - len(named)} more" if len(within) > len(named) else ""
+    return f"{name} (with {'; '.join(named)}{more})"
+
+
+def _port_in_range(first: int, last: int) -> str:
+    base = UDP if first >= UDP else 0
+    ports, service = port_range(first - base, last - base), _service(first, last)
+    return f"{service}, {ports}" if service else ports
+
+
+def _service(first: int, last: int) -> str:
+    """The service at a port of the axis; empty: none is known, or it is a range."""
+    port = first % UDP
+    return SERVICES.get(port, "") if first == last and (first < UDP or port in _OVER_UDP) else ""
+
+
 def _span_name(first: int, last: int) -> str:
     if first >= WITHOUT_PORTS:
-        return traffic_name(first) if first == last else "protocols without ports"
+        if first != last:
+            return "protocols without ports"
+        known = WITHOUT_PORTS_NAMES.get(first - WITHOUT_PORTS)
+        return f"{traffic_name(first)} ({known})" if known else traffic_name(first)
     base = UDP if first >= UDP else 0
+    if (first - base, last - base) == (0, HIGHEST_PORT):
+        return f"every {'UDP' if base else 'TCP'} port"
     text = f"{'udp' if base else 'tcp'}/{port_range(first - base, last - base)}"
-    port = first - base
-    service = SERVICES.get(port) if first == last and (not base or port in _OVER_UDP) else None
+    service = _service(first, last)
     return f"{service} ({text})" if service else text
 
 

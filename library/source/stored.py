@@ -14,7 +14,7 @@ from typing import Any
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time, shown_time
-from library.source.place import Kind, Place, RulePlace, SourceReport
+from library.source.place import Confidence, Kind, Place, RulePlace, SourceReport
 
 KEPT_FOR = timedelta(days=1)
 """How long a source that was read counts: each issue's is read once a day at most."""
@@ -143,6 +143,29 @@ def source_lines(issue: Issue) -> tuple[str, ...]:
         return _lines(issue.source)
     except (AttributeError, ArithmeticError, KeyError, TypeError, ValueError):
         return ()
+
+
+def known_places(issue: Issue) -> tuple[tuple[tuple[Kind, str], ...], bool]:
+    """Where a group's open rules are defined, or else the group, and whether some of the rules have no known place.
+
+    A hint counts for nothing. The texts are untrusted; a map that somebody else damaged is nobody's knowledge.
+    """
+    try:
+        group: Mapping[str, Any] = issue.source.get("group") or {}
+        found = [_place_of(rule) for rule in issue.source.get("rules") or ()]
+        of_group = _place_of(group)
+    except (AttributeError, TypeError, ValueError):
+        return (), False
+    rules = tuple(dict.fromkeys(place for place in found if place is not None))
+    if rules:
+        return rules, None in found
+    return ((of_group,), bool(found)) if of_group is not None else ((), False)
+
+
+def _place_of(item: Mapping[str, Any]) -> tuple[Kind, str] | None:
+    kind, where = Kind(item.get("kind") or Kind.UNKNOWN), str(item.get("where") or "")
+    is_sure = item.get("confidence") in (str(Confidence.EXACT), str(Confidence.LIKELY))
+    return (kind, where) if is_sure and where and kind is not Kind.UNKNOWN else None
 
 
 def diff_lines(issue: Issue) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ INTERNET = Reachability.of(
             "203.0.113.10",
             Verdict.INTERNET,
             ("igw-0a", "rtb-0b", "acl-0c", "subnet-0d", "eni-0aa11bb22cc33dd44"),
-            text="Anybody can connect to 203.0.113.10 (instance i-0123456789abcdef0) on tcp/22 through igw-0a.",
+            text="Anyone on the Internet can connect now to tcp/22 of instance i-0123456789abcdef0 at 203.0.113.10.",
         )
     ],
     ["instance i-0123456789abcdef0 runs"],
@@ -154,7 +154,8 @@ def many_issues(count: int) -> list[ListedIssue]:
                 owner=("ana", "bo", "#platform", "")[number % 4],
                 opened_by=opened_by() if number % 2 else None,
                 ticket=f"OPS-{number}",
-                timestamps=Timestamps(identified=found, updated=found, reported=found + timedelta(hours=1)),
+                ticket_url=f"https://jira.example.com/browse/OPS-{number}",
+                timestamps=Timestamps(identified=found, updated=found, reported=min(found + timedelta(hours=1), NOW)),
                 due=found + timedelta(days=21) if status is Status.OPEN else None,
             )
         )

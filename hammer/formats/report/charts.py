@@ -6,9 +6,10 @@ docs/decisions/0008-charts-without-a-library.md says why no chart library does.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 
 from hammer.listing.issue import SEVERITIES, ListedIssue
 from library.documents.text import counted, printable, shortened
@@ -91,7 +92,7 @@ def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
     ages = Counter(_age_group(days) for issue in issues if (days := issue.age(now)) is not None)
     shown = [
         _chart("severity", "Severity", [(str(severity), severities[severity]) for severity in SEVERITIES], kinds=True),
-        _chart("port", "Port", _most(port for issue in issues for port in issue.ports)),
+        _chart("port", "Port", _most(port for issue in issues for port in issue.ports), names=_PORT_NAMES),
         _chart("account", "Account", _most(issue.account_name for issue in issues)),
         _chart("owner", "Owner", _most(issue.owner or _NOBODY for issue in issues)),
     ]
@@ -124,6 +125,10 @@ def _age_group(days: int) -> str:
     return next((name for limit, name in _AGES if days < limit), _OLDER)
 
 
+_PORT_NAMES = MappingProxyType({"all": "all ports"})
+"""What a port is called that is none: the filter of the list knows it by the other name."""
+
+
 def _most(values: Iterable[str]) -> list[tuple[str, int]]:
     """The most frequent values, and the others together."""
     every = sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0]))
@@ -135,12 +140,19 @@ def _value(label: str) -> str:
     return "" if label == _NOBODY else printable(label)
 
 
-def _chart(id_: str, title: str, numbers: Sequence[tuple[str, int]], *, kinds: bool = False) -> Chart:
+def _chart(
+    id_: str,
+    title: str,
+    numbers: Sequence[tuple[str, int]],
+    *,
+    kinds: bool = False,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> Chart:
     longest = max((number for _, number in numbers), default=0) or 1
     bars = tuple(
         Bar(
-            label=shortened(printable(label), _LABEL_LIMIT),
-            full=printable(label),
+            label=shortened(printable(names.get(label, label)), _LABEL_LIMIT),
+            full=printable(names.get(label, label)),
             number=number,
             width=round(_PLOT_WIDTH * number / longest, 1),
             kind=label if kinds else "",

@@ -20,6 +20,7 @@ from library.security_groups.clauses import allowed_sentence
 from library.security_groups.exposure import Exposure, source_text, traffic_text
 from library.source.service import managed_by
 from reporting.exposure_text import cli_commands, share
+from reporting.group_text import verdict_words
 
 _WORKERS_SHOWN = 5
 _SOON = timedelta(days=7)
@@ -33,7 +34,7 @@ _SHORT_NAMES = {
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 _VERDICTS = {
     "": "not judged",
-    Verdict.INTERNET: "somebody can connect",
+    Verdict.INTERNET: "reachable now",
     Verdict.UNKNOWN: "not known",
     Verdict.BLOCKED: "blocked",
     Verdict.INTERNAL: "no public address",
@@ -57,6 +58,7 @@ class IssueView:
 
     Attributes:
         anchor: the id of its section.
+        connects: who can connect now, in a sentence; empty: that was not judged.
         allows: what its rules allow, port by port.
         overdue: whether remediation might have closed it already.
         ranks: what the columns are sorted by.
@@ -78,6 +80,7 @@ class IssueView:
     severity: str
     status: str
     verdict: str
+    connects: str
     allows: str
     ports: tuple[str, ...]
     owner: str
@@ -130,8 +133,11 @@ def totals(listing: Listing) -> tuple[Total, ...]:
             for number in (severities.count(severity),)
         ),
         Total(_reachable(listing), "reachable from the Internet now", "", "verdict", _VERDICTS[Verdict.INTERNET]),
+        Total(overdue := _overdue(listing), "overdue", "high" if overdue else "", sort="due"),
         Total(
-            sum(issue.due is not None and issue.due <= now + _SOON for issue in issues), "due within 7 days", sort="due"
+            sum(issue.due is not None and now < issue.due <= now + _SOON for issue in issues),
+            "due within 7 days",
+            sort="due",
         ),
         # Exempt groups of a scan are counted, and not listed.
         Total(
@@ -146,6 +152,11 @@ def _reachable(listing: Listing) -> int:
     return sum(issue.verdict == Verdict.INTERNET for issue in listing.open_issues)
 
 
+def _overdue(listing: Listing) -> int:
+    """How many open issues remediation might have changed by now."""
+    return sum(issue.due is not None and issue.due <= listing.generated for issue in listing.open_issues)
+
+
 def headline(listing: Listing) -> tuple[str, bool]:
     """The page in one sentence, and whether that is good news."""
     issues, now = listing.open_issues, listing.generated
@@ -156,10 +167,11 @@ def headline(listing: Listing) -> tuple[str, bool]:
     reachable = _reachable(listing)
     are = "is" if len(issues) == 1 else "are"
     text = (
-        f"{counted(len(issues), 'group')} {are} open to the Internet; somebody can connect to {reachable:,} of them now"
+        f"{counted(len(issues), 'group')} {are} open to the Internet, {reachable:,} of them reachable from the "
+        "Internet now"
     )
-    if overdue := sum(issue.due is not None and issue.due <= now for issue in issues):
-        text += f"; {overdue:,} overdue"
+    if overdue := _overdue(listing):
+        text += f"; {overdue:,} overdue: the date from which Hammer may replace their rules has passed"
     ages = [age for issue in issues if (age := issue.age(now)) is not None]
     if oldest := max(ages, default=0):
         text += f"; the oldest was found {counted(oldest, 'day')} ago"
@@ -175,6 +187,7 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         now: when the report is made, in UTC.
     """
     details, days = issue.details, issue.age(now)
+    words = printable(verdict_words(details))
     name, account, owner = printable(details.name), printable(issue.account_name), printable(issue.owner)
     rules = tuple(_rule(perm) for perm in details.perms)
     overdue = issue.status is Status.OPEN and issue.due is not None and issue.due <= now
@@ -188,6 +201,7 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         severity=str(issue.severity),
         status="exempt" if issue.whitelisted else str(issue.status),
         verdict=_VERDICTS[issue.verdict],
+        connects=f"{words[0].upper()}{words[1:]}." if words else "",
         allows=allowed_sentence(issue.clauses) if issue.clauses else "",
         ports=issue.ports,
         owner=owner,
@@ -238,7 +252,10 @@ def _rule(perm: Exposure) -> Rule:
 def _life(issue: ListedIssue) -> Iterator[tuple[str, str]]:
     times, opened = issue.timestamps, issue.opened_by
     if opened:
-        yield shown_time(opened.event_time), f"opened by {printable(opened.principal) or 'somebody'}"
+        yield (
+            shown_time(opened.event_time),
+            f"opened by {printable(opened.principal) or 'somebody'}",
+        )
     named = (
         ("found", times.identified),
         ("reported", times.reported),
@@ -251,7 +268,7 @@ def _life(issue: ListedIssue) -> Iterator[tuple[str, str]]:
         for source in list(issue.use.sources(SourceClass.WORKING).values())[:_WORKERS_SHOWN]:
             yield shown_time(source.last), f"{source.source} worked through it last"
     if issue.due:
-        yield shown_time(issue.due), "Hammer may close it from then on"
+        yield shown_time(issue.due), "Hammer may replace its rules"
 
 
 def _facts(issue: ListedIssue, now: datetime) -> Iterator[tuple[str, str]]:

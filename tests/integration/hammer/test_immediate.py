@@ -81,7 +81,7 @@ def test_what_is_asked_for_is_told_first_and_closed_then_and_nothing_else_is_tou
     queue.ask(asked, asked, milder)
     result = queue.run()
     assert result.exit_code == 0
-    assert "Hammer will close it at its next run." in result.output
+    assert "Hammer will replace this rule at its next run." in result.output
     assert result.output.endswith("2 groups asked for, 0 left for later\n")
     issue = given.stored(asked)
     assert issue.closing_notice is not None

@@ -106,7 +106,7 @@ def test_those_who_asked_get_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert mail.destinations["ToAddresses"] == ["ciso@example.com"]
     assert address in mail.body
     assert mail.subject.endswith(": 2 high")
-    assert "2 groups are open to the Internet; somebody can connect to 0 of them now" in mail.body
+    assert "2 groups are open to the Internet, 0 of them reachable from the Internet now" in mail.body
     assert 'high: "web", ' in mail.body
 
 

@@ -41,14 +41,14 @@ def test_one_group_on_one_screen(network: Network) -> None:
     sections = [" ".join(section.split()) for section in found.stdout.split("\n\n")]
     assert sections == [
         f"{ids['group']} 'ssh' in {SLAVE} (slave1), {IRELAND}, {ids['vpc']}",
-        "critical: anybody on the Internet can connect now. The rules allow SSH (tcp/22) from the whole Internet.",
+        "critical: anyone on the Internet can connect now. The rules allow SSH (tcp/22) from the whole Internet.",
         "Rules tcp/22 from 0.0.0.0/0 exposes SSH (tcp/22) to all of IPv4: open completely "
         "tcp/22 from 10.0.0.0/8 exposes nothing: its source has no public address, or is trusted or exempt "
         "tcp/443 from 0.0.0.0/0 exposes nothing: no restricted port is in it",
-        "Reachability internet: anybody on the Internet can connect now "
+        "Reachability internet: anyone on the Internet can connect now "
         f"{interface}, instance {ids['instance']}, {address}: internet "
         f"Internet > {ids['igw']} > {ids['table']} > {ids['acl']} > {interface} "
-        f"Anyone on the Internet can connect to tcp/22 of instance {ids['instance']} at {address}. "
+        f"Anyone on the Internet can connect now to tcp/22 of instance {ids['instance']} at {address}. "
         "A stopped instance counts as attached: it can be reached as soon as it runs. "
         "Not judged: whether something listens at the port, and what a firewall on the host lets through.",
         "Issue open; found 2026-11-22 03:00 UTC; reported not yet not due before it is reported",
@@ -116,7 +116,7 @@ def test_a_denied_read_is_named_and_the_rest_is_shown(network: Network) -> None:
     network.world.aws.refuse("DescribeNetworkAcls", Refusal("UnauthorizedOperation", 403))
     found = explain(network.world, network.ids["group"])
     assert found.exit_code == 1
-    assert "high: whether somebody can connect is not known" in found.stdout
+    assert "high: it is not known who on the Internet can connect now" in found.stdout
     assert found.stderr.startswith("hammer: not read: network ACLs could not be read: denied: ")
 
 

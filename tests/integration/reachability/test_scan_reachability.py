@@ -32,7 +32,7 @@ def test_a_public_instance_is_reachable_from_everywhere(network: Network) -> Non
     assert (path["interface"], path["resource"]) == (interface, f"instance {ids['instance']}")
     assert (path["verdict"], path["blocked_by"]) == ("internet", "")
     machine = f"instance {ids['instance']} at {path['address']}"
-    assert path["text"] == f"Anyone on the Internet can connect to tcp/22 of {machine}."
+    assert path["text"] == f"Anyone on the Internet can connect now to tcp/22 of {machine}."
     assert found["paths_total"] == 1
     assert found["unread"] == []
 

@@ -243,7 +243,7 @@ def test_a_private_target_of_a_network_load_balancer() -> None:
     assert path.through == ("igw-1", "rtb-2", "acl-2", "eni-lb", "acl-1", "eni-1")
     assert (
         path.text
-        == "Anyone on the Internet can connect to tcp/22 of instance i-1 at 54.9.9.9 over load balancer front."
+        == "Anyone on the Internet can connect now to tcp/22 of instance i-1 at 54.9.9.9 over load balancer front."
     )
     assert aws.counted() == EC2_SWEEP | {
         "ec2.DescribeSecurityGroups": 1,

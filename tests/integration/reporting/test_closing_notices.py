@@ -10,8 +10,8 @@ from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, reporting_world
 
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
-AT_ONCE = "Unless it is fixed or exempt by then, Hammer will close it at its next run."
-LATER = "Hammer does not close security group sg-1 at its next run any more."
+AT_ONCE = "Unless it is fixed or exempt by then, Hammer will replace this rule at its next run."
+LATER = "Hammer does not change security group sg-1 at its next run any more."
 
 
 def configure(world: World, *severities: str) -> None:
@@ -37,7 +37,7 @@ def test_from_a_date_to_the_next_run_and_back() -> None:
         world.passes(hours=1)
         assert world.report().told == {"to be closed sooner or later than was told": 1}
         assert AT_ONCE in comments(world)[0]
-        assert "Hammer will close it at its next run" in world.slack.messages[-1].shown
+        assert "Hammer will replace this rule at its next run" in world.slack.messages[-1].shown
         assert has_notice(world.issue())
         reported = world.issue().timestamps.reported
         assert world.report().told == {}

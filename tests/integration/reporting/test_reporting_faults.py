@@ -232,15 +232,16 @@ def test_fields_that_the_screen_lacks_are_left_out_and_named() -> None:
             "{ghost}",
             "Security Team",
             "Security Team",
-            'The owner tag names "\\{ghost\\}", to whom JIRA cannot assign tickets of SEC.',
+            'The owner tag names "\\{ghost\\}", but JIRA has no single user of that name who can be assigned in SEC.',
             id="one that is not valid falls back",
         ),
         pytest.param(
             "ghost",
             "nobody",
             "",
-            'The owner tag names "ghost", to whom JIRA cannot assign tickets of SEC.\n\n'
-            'ticket_owners names "nobody", to whom JIRA cannot assign tickets of SEC.\n\nSo nobody is assigned.',
+            'The owner tag names "ghost", but JIRA has no single user of that name who can be assigned in SEC.\n\n'
+            'ticket_owners names "nobody", but JIRA has no single user of that name who can be assigned in SEC.\n\n'
+            "So this ticket has no assignee.",
             id="nobody is valid",
         ),
         pytest.param(
@@ -262,7 +263,7 @@ def test_who_is_assigned(cloud: bool, tag: str, jira_owner: str, assignee: str, 
         expected = {"accountId" if cloud else "name": ids[assignee]} if assignee else None
         assert fields.get("assignee") == expected
         assert said in fields["description"]
-        assert ("cannot assign" in fields["description"]) == bool(said)
+        assert ("can be assigned" in fields["description"]) == bool(said)
 
 
 def test_the_most_specific_owners_count() -> None:

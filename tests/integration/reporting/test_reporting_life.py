@@ -14,13 +14,13 @@ TITLE = (
 )
 TICKET = r"""Security group sg-1 "\[\~admin\]\|web <\!channel>" in account master (123456789012), region eu-west-1, allows SSH (tcp/22) from the whole Internet, Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses). Severity: high.
 
-If somebody can connect, a weak password or one known flaw behind such a port is enough to take over the machine and what it can reach.
+If the ports can be reached from the Internet, a weak password or one known flaw behind such a port is enough to take over the machine and what it can reach.
 
-Unless it is fixed or exempt by then, Hammer will close it on 2026-12-13 03:00 UTC or soon after.
+Unless it is fixed or exempt by then, Hammer will replace only the rules that are open completely, SSH (tcp/22) from the whole Internet, on 2026-12-13 03:00 UTC or soon after. What is replaced will then be open from the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only: whoever connects through it from elsewhere is cut off. The other rules stay open: Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
 
 Fix it in the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
 
-This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. It is closed by itself when the group is safe.
+This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. The ticket closes by itself when the group exposes nothing any more, or is exempt.
 
 h3. What to do
 
@@ -41,7 +41,7 @@ Nothing: no network interface has the group at the moment. If nothing needs it a
 
 h3. Since when, and until when
 
-Hammer first saw it on 2026-11-22 03:00 UTC. Hammer will replace those of the rules above that are open completely, each of them whole, on 2026-12-13 03:00 UTC or soon after: what they open will then be open from the private ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only. The group is saved before. Your security team can restore it on Hammer's host:
+Hammer first saw it on 2026-11-22 03:00 UTC. Hammer will replace those of the rules above that are open completely, each of them whole, on 2026-12-13 03:00 UTC or soon after: what they open will then be open from the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only. The group is saved before. Your security team can restore it on Hammer's host:
 
 {noformat}
 hammer restore --account 123456789012 --region eu-west-1 --group sg-1
@@ -69,7 +69,7 @@ aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-1 \
 
 h3. With Terraform
 
-Where Terraform manages the group, change it there, or the next apply opens it again. Use one of these two ways, the one that the group is written in already: with both, each apply undoes the other.
+If Terraform manages the group, change it there, or the next apply opens it again. Use one of these two ways, the one that the group is written in already: with both, each apply undoes the other.
 
 If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If private networks need the ports, write these blocks instead:
 
@@ -123,8 +123,8 @@ Open now, all together:
 |tcp|22|0.0.0.0/0|all of IPv4|open completely|
 """
 REMEDIATED = (
-    "Security group sg-1 exposes nothing any more, as was seen on 2026-12-14 03:00 UTC. Hammer had replaced its rules "
-    "on 2026-12-13 03:00 UTC. If it is exposed again, this ticket is reopened.\n"
+    "Security group sg-1 exposes nothing any more, as was seen on 2026-12-14 03:00 UTC. Hammer had replaced rules "
+    "of it on 2026-12-13 03:00 UTC. If it is exposed again, this ticket is reopened.\n"
 )
 AGAIN = """Security group sg-1 is exposed again, since 2026-12-15 03:00 UTC. Open now:
 
@@ -167,7 +167,8 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
             "*Security groups: 1 new*\n*New*\n"
             f"• {GROUP}, master (123456789012), eu-west-1, {link}: "
             "SSH (tcp/22) open to the whole Internet, Remote Desktop (tcp/3389) to 8.8.8.0/24 (256 addresses); Hammer "
-            "will close it on 2026-12-13 03:00 UTC or soon after"
+            "will replace only the rules that are open completely on 2026-12-13 03:00 UTC or soon after; the others "
+            "stay open"
         )
         thread = (
             f"{GROUP}\n"
@@ -185,7 +186,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
             world,
             "*Security groups: 1 changed*\n*Changed*\n"
             f"• {GROUP}, master (123456789012), eu-west-1, {link}: SSH (tcp/22) open to the whole Internet; Hammer "
-            "will close it on 2026-12-13 03:00 UTC or soon after",
+            "will replace this rule on 2026-12-13 03:00 UTC or soon after",
             f"{GROUP}\n    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
         )
 
@@ -195,10 +196,10 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
             if left:
                 assert_messages(
                     world,
-                    "*Security groups: 1 closed automatically soon*\n"
-                    "*Closed automatically soon*\n"
+                    "*Security groups: 1 changed automatically soon*\n"
+                    "*Changed automatically soon*\n"
                     f"• {GROUP}, master (123456789012), eu-west-1, {link}: SSH (tcp/22) open to the whole Internet; "
-                    "Hammer will close it on 2026-12-13 03:00 UTC or soon after",
+                    "Hammer will replace this rule on 2026-12-13 03:00 UTC or soon after",
                 )
         assert slack.messages == []
 
@@ -291,7 +292,7 @@ def test_what_is_found_again_while_its_ticket_is_open_gets_a_comment() -> None:
         assert world.report().told == {"found again": 1}
         [ticket] = world.jira.tickets.values()
         assert (ticket.status, len(ticket.said)) == ("To Do", 1)
-        assert "Unless it is fixed or exempt by then, Hammer will close it in 21 days." in ticket.said[0]
+        assert "Unless it is fixed or exempt by then, Hammer will replace this rule in 21 days." in ticket.said[0]
 
 
 @pytest.mark.parametrize("lost", ["deleted", "cannot be reopened"])

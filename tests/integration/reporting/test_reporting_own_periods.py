@@ -33,7 +33,7 @@ def test_a_new_rule_waits_until_both_channels_told_of_it_and_its_own_period_is_o
         world.report()
         assert [each.due for each in schedule(world).waiting] == [None], "one channel has not told of it"
         assert "retention period of its own" in world.jira.tickets["SEC-1"].comments[-1]
-        assert "Hammer will close it in 21 days" in world.jira.tickets["SEC-1"].comments[-1]
+        assert "Hammer will replace it in 21 days" in world.jira.tickets["SEC-1"].comments[-1]
         world.slack.refuses = {}
         world.passes(days=1)
         world.report()

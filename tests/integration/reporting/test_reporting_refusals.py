@@ -87,7 +87,7 @@ def test_what_slack_refuses_in_blocks_is_sent_as_plain_text() -> None:
         assert world.report().problems == []
         assert [message.text for message in world.slack.messages] == [
             f'Security groups: sg-{number} "{name}", master (123456789012), eu-west-1: SSH (tcp/22) open to the '
-            "whole Internet; Hammer will close it on 2026-12-13 03:00 UTC or soon after"
+            "whole Internet; Hammer will replace this rule on 2026-12-13 03:00 UTC or soon after"
             for number, name in ((1, "evil"), (2, "web"))
         ]
         assert reported(world) == {"sg-1", "sg-2"}

@@ -15,7 +15,7 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage
 from reporting import group_text
-from reporting.group_text import closing_changed
+from reporting.closing_text import closing_changed
 from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of
 from reporting.ticket_facts import Place, TicketFacts
 
@@ -193,21 +193,21 @@ def facts(step: Step) -> TicketFacts:
 def test_a_ticket_says_the_next_run_in_place_of_a_date() -> None:
     [step] = plan([NEW], JIRA, ON, NOW)
     text = plain_text(group_text.ticket(NEW, facts(step)))
-    assert "Unless it is fixed or exempt by then, Hammer will close it at its next run." in text
+    assert "Unless it is fixed or exempt by then, Hammer will replace this rule at its next run." in text
     assert "Hammer will replace the rules above, each of them whole, at its next run: what they open" in text
     assert "2026-12-13" not in text
     alert = group_text.alert(NEW, PortSet.parse([22]), step.closes_at, is_reminder=False, at_once=step.at_once)
-    assert alert.text.endswith("; Hammer will close it at its next run")
+    assert alert.text.endswith("; Hammer will replace this rule at its next run")
 
 
 def test_the_comment_on_another_date() -> None:
     [sooner] = plan([issue(jira_details=told(False))], JIRA, ON, NOW)
     assert plain_text(closing_changed(sooner.issue, facts(sooner))) == (
-        "The severity of security group sg-1 is critical. Unless it is fixed or exempt by then, Hammer will close it "
-        "at its next run.\n"
+        "The severity of security group sg-1 is critical. Unless it is fixed or exempt by then, Hammer will replace "
+        "this rule at its next run.\n"
     )
     [later] = plan([issue(Verdict.BLOCKED, jira_details=told(True))], JIRA, ON, NOW)
     assert plain_text(closing_changed(later.issue, facts(later))) == (
-        "Hammer does not close security group sg-1 at its next run any more. Unless it is fixed or exempt by then, "
-        "Hammer will close it 21 days after it was reported.\n"
+        "Hammer does not change security group sg-1 at its next run any more. Unless it is fixed or exempt by then, "
+        "Hammer will replace this rule 21 days after it was reported.\n"
     )

@@ -88,7 +88,7 @@ TO_DO = Section(
                 "Find out who must reach these ports, and from where; often it is nobody.",
                 "Narrow the security group's sources, or move the server behind a load balancer or a VPN.",
                 "If the ports are meant to be open, ask for them to be added to inspector.allowed_ports.",
-                "This ticket is closed by itself when Inspector closes the finding, or the ports are expected.",
+                "This ticket closes by itself when Inspector closes the finding, or the ports are expected.",
             )
         ),
     ),

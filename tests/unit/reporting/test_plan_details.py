@@ -17,8 +17,9 @@ from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from library.security_groups.usage import Usage
+from reporting.closing_text import closing_changed
 from reporting.exposure_text import ports_cell, share, told_line
-from reporting.group_text import closing_changed, opened_by_text, ticket, verdict_line, with_exemption
+from reporting.group_text import opened_by_text, ticket, verdict_line, with_exemption
 from reporting.plan import (
     Channels,
     ChannelState,
@@ -323,15 +324,16 @@ def test_the_program_that_opened_a_group(agent: str, program: str) -> None:
 def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
     unknown = Reachability.of(Verdict.UNKNOWN, None, "open_completely", (), (), ("One.", "Two."))
     assert verdict_line(issue(reachability=unknown)) == (
-        "Whether somebody on the Internet can connect is not known. One. Severity: high."
+        "It is not known who on the Internet can connect now. One. Severity: high."
     )
 
 
 @pytest.mark.parametrize(("days", "text"), [(1, "1 day"), (2, "2 days")])
 def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
     facts = TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), Usage(), None, "", frozenset(), days, "")
-    said = "Hammer does not close security group sg-1 at its next run any more. "
-    said += f"Unless it is fixed or exempt by then, Hammer will close it {text} after it was reported."
+    which = "only the rules that are due"
+    said = "Hammer does not change security group sg-1 at its next run any more. "
+    said += f"Unless it is fixed or exempt by then, Hammer will replace {which} {text} after it was reported."
     assert closing_changed(issue(), facts) == (Section("", (paragraph(said),)),)
 
 

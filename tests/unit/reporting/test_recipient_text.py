@@ -36,7 +36,7 @@ OPEN = Path(
     Verdict.INTERNET,
     ("igw-1", "acl-1", "eni-1"),
     "",
-    "Anyone on the Internet can connect to tcp 22 at 54.1.1.1.",
+    "Anyone on the Internet can connect now to tcp 22 at 54.1.1.1.",
 )
 ACL = "54.1.1.1 is closed: acl-1 rule 100 denies tcp 22 from 1.0.0.0."
 
@@ -76,12 +76,12 @@ SEES = "As far as Hammer can see, nobody on the Internet can connect now: "
     [
         pytest.param(
             issue(Verdict.INTERNET, OPEN),
-            "Anyone on the Internet can connect to tcp 22 at 54.1.1.1. Severity: critical.",
+            "Anyone on the Internet can connect now to tcp 22 at 54.1.1.1. Severity: critical.",
             id="reachable",
         ),
         pytest.param(
             issue(Verdict.INTERNET),
-            "Anybody on the Internet can connect now. Severity: critical.",
+            "Anyone on the Internet can connect now. Severity: critical.",
             id="reachable, and no path is kept",
         ),
         pytest.param(
@@ -118,8 +118,7 @@ SEES = "As far as Hammer can see, nobody on the Internet can connect now: "
         ),
         pytest.param(
             issue(Verdict.UNKNOWN, unread=("DescribeRouteTables was denied.",)),
-            "Whether somebody on the Internet can connect is not known. DescribeRouteTables was denied. "
-            "Severity: high.",
+            "It is not known who on the Internet can connect now. DescribeRouteTables was denied. Severity: high.",
             id="unknown",
         ),
     ],
@@ -133,13 +132,13 @@ def test_without_a_verdict_nothing_is_said_of_it() -> None:
     given = issue(Verdict.UNUSED)
     given = replace(given, details=replace(given.details, reachability=None))
     assert group_text.verdict_line(given) == group_text.verdict_words(given.details) == ""
-    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{ALLOWS} Severity: high.\n\nIf somebody can")
+    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{ALLOWS} Severity: high.\n\nIf the ports")
 
 
 def test_each_path_names_the_instance_as_people_do() -> None:
     [section] = [part for part in group_text.ticket(issue(Verdict.INTERNET, OPEN), FACTS) if "over what" in part.title]
     assert plain_text((Section("", section.blocks),)) == (
-        "  * instance i-1 (web-prod): Anyone on the Internet can connect to tcp 22 at 54.1.1.1. "
+        "  * instance i-1 (web-prod): Anyone on the Internet can connect now to tcp 22 at 54.1.1.1. "
         "Through igw-1 > acl-1 > eni-1.\n\nNot judged: firewalls.\n"
     )
 
@@ -151,6 +150,8 @@ def test_a_group_that_nothing_uses_gets_a_short_ticket() -> None:
         "What to do",
         "What is open, and to whom",
         "Since when, and until when",
+        "With the AWS command line",
+        "With Terraform",
     ]
     assert "aws ec2 delete-security-group --region eu-west-1 --group-id sg-1\n" in plain_text(document)
 
@@ -172,9 +173,13 @@ def test_a_group_that_others_name_cannot_be_deleted_at_once() -> None:
 def test_a_group_of_a_stack_is_to_be_changed_there() -> None:
     given = issue(Verdict.INTERNET, OPEN)
     given = replace(given, details=replace(given.details, tags={"aws:cloudformation:stack-name": "web"}))
-    assert 'CloudFormation stack "web" manages the group: change its template' in plain_text(
-        group_text.ticket(given, FACTS)
-    )
+    text = plain_text(group_text.ticket(given, FACTS))
+    top, _, rest = text.partition("What to do")
+    assert 'Fix it in CloudFormation stack "web": change its template, or an update opens the group again.' in top
+    assert "Fix it in the AWS console" not in text
+    assert "Look at it in the AWS console: https://" in top
+    assert 'they help until CloudFormation stack "web" opens the group again.' in rest
+    assert "Terraform" not in rest
 
 
 def test_a_message_begins_with_what_matters() -> None:
@@ -182,11 +187,11 @@ def test_a_message_begins_with_what_matters() -> None:
         issue(Verdict.INTERNET, OPEN, opened_by=OPENED), PortSet.parse([22]), NOW, is_reminder=False
     )
     assert said.text == (
-        "SSH (tcp/22) open to the whole Internet; anybody on the Internet can connect now; Hammer will close it on "
-        "2026-11-22 14:02 UTC or soon after"
+        "SSH (tcp/22) open to the whole Internet; anyone on the Internet can connect now; Hammer will replace this "
+        "rule on 2026-11-22 14:02 UTC or soon after"
     )
     assert said.details == (
-        "    Anyone on the Internet can connect to tcp 22 at 54.1.1.1. Severity: critical.",
+        "    Anyone on the Internet can connect now to tcp 22 at 54.1.1.1. Severity: critical.",
         "    Opened by role deploy, session ana@example.com, from 203.0.113.7 with Terraform, 2026-11-22 14:02 UTC.",
         "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
     )
@@ -207,7 +212,7 @@ def test_a_group_that_is_opened_again_and_again_is_said_to_be() -> None:
 def test_a_change_of_reachability_alone_is_said_as_such() -> None:
     told = ["tcp 22 from 0.0.0.0/0, open completely"]
     assert plain_text(group_text.changed(issue(Verdict.INTERNET, OPEN), None, told, again=False)) == (
-        "Who can connect through security group sg-1 has changed. Anyone on the Internet can connect to tcp 22 at "
+        "Who can connect through security group sg-1 has changed. Anyone on the Internet can connect now to tcp 22 at "
         "54.1.1.1. Severity: critical.\n"
     )
 

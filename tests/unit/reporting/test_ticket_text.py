@@ -89,14 +89,14 @@ RANGES = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
             (SSH,),
             {},
             "Hammer will replace the rules above, each of them whole, on 2026-12-13 03:05 UTC or soon after: what they "
-            f"open will then be open from the private ranges {RANGES} only. {SAVED}",
+            f"open will then be open from the private networks {RANGES} only. {SAVED}",
             id="whole rules",
         ),
         pytest.param(
             (SSH, LIST),
             {"closes_by": "carve_ports"},
             "Hammer will replace those of the rules above that are open completely, of each only the restricted ports, "
-            "on 2026-12-13 03:05 UTC or soon after: what they open will then be open from the private ranges "
+            "on 2026-12-13 03:05 UTC or soon after: what they open will then be open from the private networks "
             f"{RANGES} only. {SAVED}",
             id="ports of some rules",
         ),
@@ -104,7 +104,7 @@ RANGES = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
             (SSH, LIST),
             {"scope": frozenset({"open_completely", "open_partly"})},
             "Hammer will replace the rules above, each of them whole, on 2026-12-13 03:05 UTC or soon after: what they "
-            f"open will then be open from the private ranges {RANGES} only. {SAVED}",
+            f"open will then be open from the private networks {RANGES} only. {SAVED}",
             id="all of them",
         ),
     ],
@@ -148,8 +148,8 @@ def test_the_title_is_one_line_that_jira_takes() -> None:
 
 def test_a_title_names_four_ports_and_counts_the_rest() -> None:
     ports = PortSet.parse(["1", "3", "5", "7", "9"])
-    everything = Exposure("tcp", 0, 65535, "8.8.8.8/32", "open_partly")
-    assert summary(issue(everything, status="open_partly"), PLACE, ports) == (
+    single = (Exposure("tcp", port, port, "8.8.8.8/32", "open_partly") for port in (1, 3, 5, 7, 9))
+    assert summary(issue(*single, status="open_partly"), PLACE, ports) == (
         'Medium: tcp/1, tcp/3, tcp/5, tcp/7 and 1 more open to 8.8.8.8: "web", shop (210987654321), eu-west-1, sg-1'
     )
 

@@ -101,7 +101,7 @@ def test_what_the_texts_say() -> None:
     text = plain_text(known(given, "on 2026-12-13 00:00 UTC or soon after"))
     assert "Flow logs show by now who uses what is open in security group sg-1." in text
     assert "2 sources worked, last yesterday 18:02" in text
-    assert "Hammer will close it on 2026-12-13 00:00 UTC or soon after." in text
+    assert "Hammer will replace this rule on 2026-12-13 00:00 UTC or soon after." in text
     command = (
         "hammer remediate --include-not-due --account 1 --region eu-west-1 --group sg-1 --keep 9.9.9.7/32,9.9.9.8/32"
     )

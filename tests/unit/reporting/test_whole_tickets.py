@@ -26,17 +26,27 @@ SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 ESP = Exposure("50", None, None, "8.8.8.0/24", "open_partly")
 SNMP = Exposure("udp", 100, 200, "2a00::/16", "open_partly")
 SNMP_V4 = SNMP._replace(cidr="8.8.4.0/24")
+CONNECTS = "Anyone on the Internet can connect now to tcp/22 of instance i-1 at 54.1.1.1."
 PATHS = [
-    Path("eni-01", "instance i-1", "54.1.1.1", Verdict.INTERNET, ("igw-1", "eni-01"), text="Sentence 1."),
-    *(Path(f"eni-{n:02}", "", "54.1.1.1", Verdict.INTERNET, text=f"Sentence {n}.") for n in range(2, 13)),
+    Path("eni-01", "instance i-1", "54.1.1.1", Verdict.INTERNET, ("igw-1", "eni-01"), text=CONNECTS),
+    *(
+        Path(
+            f"eni-{n:02}",
+            "",
+            f"54.1.1.{n}",
+            Verdict.INTERNET,
+            text=CONNECTS.replace("instance i-1 at 54.1.1.1", f"eni-{n:02} at 54.1.1.{n}"),
+        )
+        for n in range(2, 13)
+    ),
 ]
 REACHABLE = Reachability.of(
     Verdict.INTERNET,
     Sources.ALL,
     "open_completely",
     PATHS,
-    ("No firewall was looked at.",),
-    ("Load balancers could not be read.",),
+    ("Firewalls on the machines are not judged.",),
+    ("Load balancers could not be read: access was denied.",),
 )
 ANA = OpenedBy(
     "arn:aws:iam::210987654321:user/ana", "8.8.8.8", "aws-cli/2", "AuthorizeSecurityGroupIngress", FOUND, "e-1"
@@ -50,7 +60,10 @@ FACTS = TicketFacts(
     frozenset({"open_completely"}),
     21,
     "https://wiki.example.com/exempt",
-    ("Nobody is named ana.",),
+    (
+        'The owner tag names "ana", but JIRA has no single user of that name who can be assigned in SEC.',
+        "So this ticket has no assignee.",
+    ),
 )
 BARE = replace(
     FACTS,
@@ -96,7 +109,8 @@ def test_a_whole_ticket(name: str) -> None:
     document = ticket(*TICKETS_OF[name])
     assert plain_text(document) == (TICKETS / f"{name.replace(' ', '_')}.txt").read_text("utf-8")
     spare = [section.title for section in document if section.spare is not False]
-    assert spare == ([] if name == "unused" else ["With the AWS command line", "With Terraform"])
+    of_terraform = [] if name == "reachable" else ["With Terraform"]  # the stack is known to manage that group
+    assert spare == ["With the AWS command line", *of_terraform]
     assert [section.spare for section in document if section.spare] == [True] * len(spare)
 
 
@@ -114,7 +128,7 @@ def test_a_whole_ticket(name: str) -> None:
             1,
             [
                 "Security group sg-1 is exposed again. Open now:",
-                "Unless it is fixed or exempt by then, Hammer will close it in 1 day.",
+                "Unless it is fixed or exempt by then, Hammer will replace this rule in 1 day.",
             ],
             id="nobody knows since when, and it is closed tomorrow",
         ),
@@ -123,7 +137,7 @@ def test_a_whole_ticket(name: str) -> None:
             21,
             [
                 "Security group sg-1 is exposed again, since 2026-11-22 03:05 UTC, for the 4th time. Open now:",
-                "Unless it is fixed or exempt by then, Hammer will close it in 21 days.",
+                "Unless it is fixed or exempt by then, Hammer will replace this rule in 21 days.",
             ],
             id="for the fourth time",
         ),
@@ -132,9 +146,9 @@ def test_a_whole_ticket(name: str) -> None:
             0,
             [
                 "Security group sg-1 is exposed again, since 2026-11-22 03:05 UTC. Open now:",
-                "Sentence 1. Severity: critical.",
+                f"{CONNECTS} Severity: critical.",
                 "Opened by user ana, from 8.8.8.8 with the AWS command line, 2026-11-22 03:05 UTC.",
-                "Unless it is fixed or exempt by then, Hammer will close it in its next run.",
+                "Unless it is fixed or exempt by then, Hammer will replace this rule in its next run.",
             ],
             id="who opened it, and whether it is reachable",
         ),
@@ -177,7 +191,7 @@ CHANGED = paragraph("What is open in security group sg-1 has changed.")
         pytest.param(
             issue(reachability=REACHABLE),
             [TOLD],
-            (paragraph("Who can connect through security group sg-1 has changed. Sentence 1. Severity: critical."),),
+            (paragraph(f"Who can connect through security group sg-1 has changed. {CONNECTS} Severity: critical."),),
             id="it is reachable now",
         ),
         pytest.param(
@@ -219,7 +233,7 @@ def test_the_comment_on_a_group_that_changed(given: Issue, told: list[str] | Non
             Timestamps(FOUND, resolved=FOUND + timedelta(days=1), remediated=FOUND),
             False,
             "Security group sg-1 exposes nothing any more, as was seen on 2026-11-23 03:05 UTC. "
-            "Hammer had replaced its rules on 2026-11-22 03:05 UTC. If it is exposed again, this ticket is reopened.",
+            "Hammer had replaced rules of it on 2026-11-22 03:05 UTC. If it is exposed again, this ticket is reopened.",
             id="remediated",
         ),
     ],
@@ -273,9 +287,9 @@ def rule_lines(count: int) -> tuple[str, ...]:
             issue(opened_by=replace(ANA, source_ip="<a>"), reachability=REACHABLE),
             ["22"],
             AlertText(
-                "SSH (tcp/22) open to the whole Internet; anybody on the Internet can connect now",
+                "SSH (tcp/22) open to the whole Internet; anyone on the Internet can connect now",
                 (
-                    "    Sentence 1. Severity: critical.",
+                    f"    {CONNECTS} Severity: critical.",
                     "    Opened by user ana, from &lt;a&gt; with the AWS command line, 2026-11-22 03:05 UTC.",
                     "    tcp 22 from 0.0.0.0/0, open completely (all of IPv4)",
                 ),
@@ -290,7 +304,7 @@ def test_what_slack_is_told(given: Issue, restricted: list[str | int], said: Ale
 
 def test_a_reminder_in_slack_is_one_line() -> None:
     assert alert(issue(), PortSet.parse([22]), FOUND, is_reminder=True) == AlertText(
-        "SSH (tcp/22) open to the whole Internet; Hammer will close it on 2026-11-22 03:05 UTC or soon after"
+        "SSH (tcp/22) open to the whole Internet; Hammer will replace this rule on 2026-11-22 03:05 UTC or soon after"
     )
 
 

@@ -55,7 +55,9 @@ def exposure(ports: str, cidr: str, protocol: str = "tcp", prefix_list_id: str =
             "SSH (tcp/22) open to the whole Internet, every other protocol and port to 8.8.8.8",
             id="all traffic from one, a port from everywhere",
         ),
-        pytest.param([exposure("", "8.8.8.0/24", "50")], "protocol 50 open to 8.8.8.0/24 (256 addresses)", id="ESP"),
+        pytest.param(
+            [exposure("", "8.8.8.0/24", "50")], "protocol 50 (ESP, IPsec) open to 8.8.8.0/24 (256 addresses)", id="ESP"
+        ),
         pytest.param(
             [exposure("22", "8.8.8.8/32"), exposure("22", "9.9.9.9/32")],
             "SSH (tcp/22) open to 8.8.8.8 and 9.9.9.9",
@@ -74,9 +76,26 @@ def exposure(ports: str, cidr: str, protocol: str = "tcp", prefix_list_id: str =
         ),
         pytest.param(
             [exposure("0-65535", "0.0.0.0/0", "udp")],
-            "udp/22, SNMP (udp/161), Remote Desktop (udp/3389), udp/5432 open to the whole Internet",
+            "every UDP port open to the whole Internet",
             id="every UDP port",
         ),
+        pytest.param(
+            [exposure("100-200", "0.0.0.0/0", "udp")],
+            "udp/100-200 (with SNMP, 161) open to the whole Internet",
+            id="a range with one restricted port",
+        ),
+        pytest.param(
+            [exposure("1-9999", "0.0.0.0/0"), exposure("22", "0.0.0.0/0")],
+            "tcp/1-9999 (with SSH, 22; Remote Desktop, 3389; and 1 more) open to the whole Internet",
+            id="a range with several, one of them of a rule of its own, too",
+        ),
+        pytest.param(
+            [exposure("1-99", "8.8.8.8/32"), exposure("22", "0.0.0.0/0")],
+            "SSH (tcp/22) open to the whole Internet",
+            id="what is left of a range has no restricted port",
+        ),
+        pytest.param([exposure("", "8.8.8.8/32", "47")], "protocol 47 (GRE) open to 8.8.8.8", id="GRE"),
+        pytest.param([exposure("", "8.8.8.8/32", "200")], "protocol 200 open to 8.8.8.8", id="without a known name"),
         pytest.param(
             [exposure("8080", "0.0.0.0/0")],
             "tcp/8080 open to the whole Internet",

@@ -1,0 +1,155 @@
+"""What tickets and alerts say of remediation: which rules Hammer will replace, when, and what stays open.
+
+Pure. Hammer replaces rules, and never "closes the group": where only some of the rules are in scope, or due, the text
+names those and says that the others stay open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from library.documents.document import Bullets, Document, Section, paragraph
+from library.issues.issue import Issue
+from library.issues.schedule import Waiting
+from library.issues.times import shown_time
+from library.network.addresses import RFC_1918
+from library.security_groups.clauses import allowed_sentence, clauses
+from library.security_groups.exposure import Exposure
+from reporting.exposure_text import told_line
+from reporting.plan import Step
+from reporting.ticket_facts import TicketFacts
+
+_WAITING_LIMIT = 20
+UNLESS = "Unless it is fixed or exempt by then, Hammer will replace"
+
+
+def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None) -> str:
+    """When, as the end of a sentence.
+
+    Args:
+        closes_at: when remediation changes the group, in UTC.
+        at_once: whether that is its next run, by immediate mode.
+        at_the_latest: when it does so although flow logs show somebody at work; None: it does not wait for that.
+    """
+    if at_once:
+        return "at its next run"
+    when = f"on {shown_time(closes_at)} or soon after"
+    if at_the_latest is None:
+        return when
+    if at_the_latest <= closes_at:
+        return f"{when}: it waits until then because flow logs show somebody at work, and no longer"
+    return f"{when}; if flow logs show somebody at work, on {shown_time(at_the_latest)} at the latest"
+
+
+def closing_when(step: Step) -> str:
+    """When a step's group is changed, as the end of a sentence; empty: it is not."""
+    if step.closes_at is None:
+        return ""
+    return closing_words(step.closes_at, at_once=step.at_once, at_the_latest=step.closes_last)
+
+
+def _split(
+    issue: Issue, scope: frozenset[str] | None, waiting: Sequence[Waiting] = ()
+) -> tuple[list[Exposure], list[Exposure]]:
+    """The exposures that remediation replaces at its next date, and those that stay open whatever the date."""
+    later = {each.exposure for each in waiting}
+    in_scope = [perm for perm in issue.details.perms if scope is None or perm.status in scope]
+    return (
+        [perm for perm in in_scope if perm not in later],
+        [perm for perm in issue.details.perms if perm not in in_scope and perm not in later],
+    )
+
+
+def replaced(issue: Issue, scope: frozenset[str] | None, waiting: Sequence[Waiting] = ()) -> str:
+    """Which rules Hammer will replace, as the object of a sentence.
+
+    Args:
+        issue: the issue.
+        scope: the statuses of the rules that remediation replaces; None: all of them.
+        waiting: what has a retention period of its own, and is replaced later.
+    """
+    due, left = _split(issue, scope, waiting)
+    if waiting and due:
+        return "what was reported before"
+    if not left:
+        return "these rules" if len(issue.details.perms) > 1 else "this rule"
+    statuses = " or ".join(sorted({perm.status.replace("_", " ") for perm in due}))
+    return f"only the rules that are {statuses}" if statuses else "only the rules that are due"
+
+
+def replaced_line(issue: Issue, scope: frozenset[str] | None, when: str, waiting: Sequence[Waiting] = ()) -> str:
+    """What Hammer will replace and when, as a clause of one line; the arguments are those of `replaced`."""
+    left = _split(issue, scope, waiting)[1]
+    return f"Hammer will replace {replaced(issue, scope, waiting)} {when}{'; the others stay open' if left else ''}"
+
+
+def closing_sentences(issue: Issue, facts: TicketFacts) -> str:
+    """What Hammer will do to a group, when, whom that cuts off, and what stays open; empty: it does nothing."""
+    if facts.closes_at is None:
+        return ""
+    when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
+    due, left = _split(issue, facts.scope)
+    which = replaced(issue, facts.scope)
+    if left and due:
+        which = f"{which}, {allowed_sentence(clauses(due, facts.restricted))},"
+    if facts.closes_by == "carve_ports":
+        which = f"the restricted ports of {which.removeprefix('only ')}"
+    text = (
+        f"{UNLESS} {which} {when}. What is replaced will then be open from {named_sources(facts.sources)} only: "
+        "whoever connects through it from elsewhere is cut off."
+    )
+    return f"{text} The other rules stay open: {allowed_sentence(clauses(left, facts.restricted))}." if left else text
+
+
+def named_sources(sources: Sequence[str]) -> str:
+    """What is opened instead; RFC 1918's ranges by what people call them."""
+    kind = "the private networks " if tuple(sources) == RFC_1918 else ""
+    return f"{kind}{', '.join(sources)}"
+
+
+def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
+    """The comment on a ticket that told another date: later than its group will be changed, or sooner."""
+    which = replaced(issue, facts.scope)
+    if facts.at_once:
+        text = f"The severity of security group {issue.issue_id} is {issue.details.severity}. "
+        text += f"{UNLESS} {which} at its next run."
+    else:
+        text = f"Hammer does not change security group {issue.issue_id} at its next run any more. "
+        days = "1 day" if facts.retention_days == 1 else f"{facts.retention_days} days"
+        text += f"{UNLESS} {which} {days} after it was reported."
+    return (Section("", (paragraph(text),)),)
+
+
+def days_text(days: int) -> str:
+    """A number of days, in words; 0: the next run."""
+    return "its next run" if days == 0 else "1 day" if days == 1 else f"{days} days"
+
+
+def waiting_lines(waiting: Sequence[Waiting], days: int) -> list[str]:
+    """What has a retention period of its own, because it is new, and when it is replaced; a line each, as raw text.
+
+    Args:
+        waiting: the exposures, as in the step.
+        days: from when people are told of one to its change; 0: the next run.
+    """
+    lines = []
+    for each in waiting[:_WAITING_LIMIT]:
+        when = (
+            closing_words(each.due, at_once=False)
+            if each.due
+            else "at its next run"
+            if days == 0
+            else f"in {days_text(days)}"
+        )
+        lines.append(f"{told_line(each.exposure)}: Hammer will replace it {when}")
+    more = len(waiting) - len(lines)
+    return [*lines, *([f"and {more} more"] if more else [])]
+
+
+def waiting_section(waiting: Sequence[Waiting], days: int) -> Document:
+    """The part of a comment that says when what is new is replaced; empty: nothing is. The arguments are the same."""
+    if not waiting:
+        return ()
+    intro = "What was not open before has a retention period of its own. Unless it is fixed or exempt before:"
+    return (Section("", (paragraph(intro), Bullets(tuple(waiting_lines(waiting, days))))),)

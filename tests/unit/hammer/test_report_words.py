@@ -1,0 +1,55 @@
+"""What the report says first: who can connect, what is overdue, and the fix before the controls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hammer.formats import Format, render
+from hammer.formats.report.charts import charts
+from hammer.formats.report.view import headline, totals, view
+from hammer.publish import mail_subject, mail_text
+from library.issues.issue import Status
+from tests.builders.listings import EVERYTHING, INTERNET, NOW, a_listed_issue, a_listing
+
+LATE = a_listed_issue(reachability=INTERNET, due=NOW - timedelta(days=1), owner="ana")
+SOON = a_listed_issue(due=NOW + timedelta(days=7))
+LATER = a_listed_issue(due=NOW + timedelta(days=8))
+
+
+def test_overdue_is_counted_apart_from_due_soon() -> None:
+    listing = a_listing(LATE, SOON, LATER, replace(LATE, status=Status.RESOLVED))
+    counted = {total.label: total.number for total in totals(listing)}
+    assert (counted["overdue"], counted["due within 7 days"]) == (1, 1)
+    assert headline(listing)[0].startswith(
+        "3 groups are open to the Internet, 1 of them reachable from the Internet now; 1 overdue: the date from which "
+        "Hammer may replace their rules has passed; "
+    )
+    assert mail_subject(listing).endswith(": 1 critical, 2 high; 1 of them overdue")
+
+
+def test_a_line_of_the_mail_says_what_is_overdue_and_which_account() -> None:
+    text = mail_text(a_listing(LATE, SOON), "https://example.com/report", attached=False)
+    late, soon = (line for line in text.splitlines() if "sg-" in line)
+    assert late == (
+        'critical: "web", shop (210987654321), eu-west-1, sg-0123456789abcdef0: SSH (tcp/22) open to the whole '
+        "Internet; anyone on the Internet can connect now; owner ana; overdue since 2026-11-21"
+    )
+    assert "overdue" not in soon
+    assert text.endswith("\nThe whole report, for who may sign in to AWS: https://example.com/report\n")
+
+
+def test_the_page_of_an_issue_says_who_can_connect_and_the_fix_before_the_controls() -> None:
+    assert view(LATE, 1, NOW).connects == "Anyone on the Internet can connect now."
+    assert view(SOON, 1, NOW).connects == ""
+    page = render(Format.HTML, a_listing(LATE))
+    order = [
+        page.index(text) for text in ("<b>Anyone on", "<h4>Path", "<h4>Fix", "First open the ports", "<dt>Controls")
+    ]
+    assert order == sorted(order)
+    assert "somebody can connect" not in page
+
+
+def test_all_ports_are_called_so() -> None:
+    [ports] = [chart for chart in charts([a_listed_issue(EVERYTHING)], NOW) if chart.id == "port"]
+    assert [(bar.label, bar.value) for bar in ports.bars] == [("all ports", "all")]

@@ -1,0 +1,117 @@
+"""Where a ticket and a message send their reader to fix a group: to what defines it, not past that into EC2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from library.documents.document import plain_text
+from library.issues.reachability import Verdict
+from library.network.ports import PortSet
+from library.security_groups.exposure import Exposure
+from reporting.group_text import alert, ticket
+from reporting.source_text import fix_place
+from reporting.ticket_facts import AlertAdvice
+from tests.unit.reporting.test_whole_tickets import FACTS, FOUND, SSH, issue, judged
+
+STACK = {"kind": "cloudformation", "confidence": "exact", "where": "web-stack/Group"}
+FILE = {"kind": "terraform", "confidence": "likely", "where": "network/web.tf:12"}
+HINT = {"kind": "terraform", "confidence": "hint", "where": "network/web.tf:12"}
+CONSTRUCT = {"kind": "other", "confidence": "exact", "where": "Shop/Web/Group"}
+UNKNOWN = {"kind": "unknown", "confidence": "hint", "where": ""}
+IN_STACK = 'CloudFormation stack "web-stack", resource Group'
+AT_APPLY = "the next apply opens again what is closed in EC2 alone"
+AT_UPDATE = "change its template, or an update opens the group again"
+
+
+def source(group: dict[str, str], *rules: dict[str, str]) -> dict[str, Any]:
+    return {"source": {"group": group, "rules": list(rules)}}
+
+
+@pytest.mark.parametrize(
+    ("given", "fix", "console", "terraform"),
+    [
+        pytest.param({}, "", "Fix it", True, id="nothing is known"),
+        pytest.param(source(HINT, UNKNOWN), "", "Fix it", True, id="a hint is not enough"),
+        pytest.param({"source": {"group": 7, "rules": "x"}}, "", "Fix it", True, id="somebody damaged the map"),
+        pytest.param(source(STACK, STACK), f"Fix it in {IN_STACK}: {AT_UPDATE}.", "Look at it", False, id="a stack"),
+        pytest.param(
+            source(FILE, FILE), f"Fix it in Terraform, network/web.tf:12: {AT_APPLY}.", "Look at it", True, id="a file"
+        ),
+        pytest.param(
+            source(CONSTRUCT, CONSTRUCT),
+            "Fix it in the code of Shop/Web/Group: its next deployment may open again what is closed in EC2 alone.",
+            "Look at it",
+            False,
+            id="a construct",
+        ),
+        pytest.param(
+            source(STACK, FILE, STACK),
+            f"Fix it in Terraform, network/web.tf:12, {IN_STACK}: {AT_APPLY}; {AT_UPDATE}.",
+            "Look at it",
+            True,
+            id="the rules are of two places",
+        ),
+        pytest.param(
+            source(STACK, STACK, UNKNOWN),
+            f"Fix it in {IN_STACK}: {AT_UPDATE}.",
+            "Fix the other rules",
+            False,
+            id="nobody knows where one rule is from",
+        ),
+        pytest.param(
+            {"tags": {"elbv2.k8s.aws/cluster": "shop", "ingress.k8s.aws/stack": "web"}},
+            "Fix it in AWS Load Balancer Controller, cluster shop, which made the group and may open it again: change "
+            "the annotation alb.ingress.kubernetes.io/inbound-cidrs of ingress web.",
+            "Look at it",
+            False,
+            id="a controller",
+        ),
+    ],
+)
+def test_the_top_of_a_ticket_names_the_place_of_the_fix(
+    given: dict[str, Any], fix: str, console: str, terraform: bool
+) -> None:
+    text = plain_text(ticket(issue(**given), FACTS))
+    top, _, rest = text.partition("\nWhat to do\n")
+    assert f"\n{console} in the AWS console: https://" in top
+    assert (f"\n{fix}\n" in top) if fix else ("Fix it in" not in top.replace("Fix it in the AWS console", ""))
+    assert ("\nWith Terraform\n" in rest) is terraform
+    assert ("Commands change EC2 alone" in rest) is bool(fix)
+
+
+def thread(**given: Any) -> tuple[str, ...]:
+    advice = AlertAdvice("https://console.example.com/", "", ("10.9.0.0/16",))
+    return alert(issue(**given), PortSet.parse([22]), None, is_reminder=False, advice=advice).details
+
+
+def test_a_thread_says_whom_a_command_would_cut_off_before_the_command() -> None:
+    lines = thread()
+    revoke = next(n for n, line in enumerate(lines) if "revoke-security-group-ingress" in line)
+    assert lines[revoke - 1] == ("    Before you close it: if 10.9.0.0/16 need these ports, open them to those first.")
+    assert lines[revoke].startswith("    Close it: `aws ec2 ")
+
+
+def test_a_thread_names_the_place_of_the_fix_before_any_command() -> None:
+    lines = thread(**source({**STACK, "where": "a<b>/Group"}))
+    fix = lines.index(f'    Fix it in CloudFormation stack "a&lt;b&gt;", resource Group: {AT_UPDATE}.')
+    assert all("`aws ec2" not in line for line in lines[:fix])
+    assert any(line.startswith("    Commands change EC2 alone: they help until ") for line in lines[fix:])
+
+
+def test_a_group_that_a_stack_defines_is_not_deleted_past_it() -> None:
+    unused = replace(judged(Verdict.UNUSED), **source(STACK, STACK))
+    text = plain_text(ticket(unused, FACTS))
+    assert f"If nothing needs the group any more, remove it from {IN_STACK}." in text
+    assert "delete-security-group" not in text
+    said = alert(unused, PortSet.parse([22]), FOUND, is_reminder=False, advice=AlertAdvice("", "")).details
+    assert not any("delete-security-group" in line for line in said)
+
+
+def test_a_long_list_of_places_is_counted() -> None:
+    places = [{**FILE, "where": f"{n}.tf:1"} for n in range(5)]
+    place = fix_place(issue(SSH, Exposure("tcp", 23, 23, "0.0.0.0/0", "open_completely"), **source(FILE, *places)))
+    assert place is not None
+    assert place.where == "Terraform, 0.tf:1, Terraform, 1.tf:1, Terraform, 2.tf:1 and 2 more places"
