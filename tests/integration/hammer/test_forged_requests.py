@@ -48,10 +48,14 @@ def test_a_forged_inspector_event_changes_no_group(queue: Queue, monkeypatch: py
     given = queue.world
     group = given.group(SSH)
     before = given.described(group)
-    topic = given.sessions.client("sns").create_topic(Name="hammer-inspector-findings")["TopicArn"]
+    topic = given.sessions.client("sns").create_topic(Name="findings")["TopicArn"]
+    file = given.folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"inspector": {"allowed_ports": {}}}))
     monkeypatch.setenv("HAMMER_CONFIG", str(given.folder))
     monkeypatch.setenv("FINDINGS_SNS_ARN", topic)
-    filter_inspector_findings.lambda_handler(v2_event(account=MAIN, receiver=MAIN, groups=(group,)), None)
+    event = v2_event(account=MAIN, receiver=MAIN, groups=(group,))
+    told = filter_inspector_findings.lambda_handler(event, None)
+    assert told["published"] == 1, "the forged finding is published"
     queue.ask(group)
     assert queue.run().exit_code == 0
     assert given.remediate("--batch").exit_code == 0

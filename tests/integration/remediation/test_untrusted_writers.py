@@ -110,6 +110,13 @@ def test_a_backup_of_something_else_is_refused_though_a_person_names_it(
     assert world.ec2.rules(group) == before
 
 
+def test_a_planted_backup_is_brought_back_where_a_person_names_it(world: EventualWorld) -> None:
+    group, donor = world.group(*OWN), world.ec2.create(RDP)
+    key = plant_backup(world, backup_key(group, BEFORE), group, donor)
+    assert world.restore(group, key) == []
+    assert (3389, "0.0.0.0/0") in {(rule.from_port, rule.cidr) for rule in world.ec2.rules(group).values()}
+
+
 # The configuration
 
 
@@ -122,6 +129,7 @@ def test_the_hungriest_configuration_closes_what_is_exposed_and_no_private_acces
         remediation_scope=["open_completely", "open_partly"],
         remediation_limit_per_run=10_000,
         remediation_retention_period=0,
+        remediation_sources=["10.0.0.0/8"],
     )
     before = [_private_access(world.ec2.rules(each).values()) for each in (group, private)]
     world.batch()
