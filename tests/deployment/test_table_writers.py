@@ -131,3 +131,14 @@ def test_functions_may_not_touch_backups(key: str) -> None:
         call = call_of("s3", operation, {"Bucket": "b", "Key": key}, ACCOUNT, REGION)
         assert not is_allowed(call, FUNCTIONS)
         assert is_allowed(call, HOST)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress", "ModifySecurityGroupRules", "DeleteSecurityGroup"],
+)
+def test_whoever_a_forged_message_reaches_changes_no_rule(operation: str) -> None:
+    """Topics and queues but that of requests end in the functions, whose roles may describe."""
+    call = call_of("ec2", operation, {"GroupId": "sg-1"}, ACCOUNT, REGION)
+    roles = ("identification-in-main", "filter-in-main", "initiation-in-main", "identification-in-account")
+    assert not any(is_allowed(call, [policy(name)]) for name in roles)

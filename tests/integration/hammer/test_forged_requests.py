@@ -1,0 +1,63 @@
+"""Whoever can write to the queues and topics: a message leads to a look, and no group is changed because it says so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from identification import filter_inspector_findings
+from tests.builders.inspector_samples import v2_event
+from tests.integration.hammer.test_immediate import OPEN, SSH, Queue, a_group, queue
+from tests.worlds.remediation_world import MAIN, REGION, permission
+
+__all__ = ["queue"]
+STRANGER = "333333333333"
+
+
+def test_a_forged_request_is_acted_on_only_where_table_ec2_and_configuration_say_so(queue: Queue) -> None:
+    given = queue.world
+    whole_net = permission("tcp", (22, 22), "10.0.0.0/8")
+    private, without_issue, exempt = a_group(given), given.group(SSH), a_group(given)
+    # What the table calls exposed is described again: only its owner's private rule is left.
+    given.ec2().revoke_security_group_ingress(GroupId=private, IpPermissions=[SSH])
+    given.ec2().authorize_security_group_ingress(GroupId=private, IpPermissions=[whole_net])
+    given.configure(whitelist={MAIN: [exempt]})
+    before = {group: given.described(group) for group in (private, without_issue, exempt)}
+    queue.ask(*before)
+    queue.ask(private, account=STRANGER)
+    queue.send(json.dumps({"account_id": MAIN, "region": "us-east-1", "group_id": private}))
+    queue.send(json.dumps({"account_id": MAIN, "region": REGION, "group_id": private, "add": ["0.0.0.0/0"]}))
+    assert queue.run().exit_code in (0, 1)
+    assert {group: given.described(group) for group in before} == before
+    assert given.exposed(without_issue) == OPEN
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["immediate", "hourly"])
+def test_a_request_does_not_make_due_what_nobody_was_told_of(queue: Queue, *, batch: bool) -> None:
+    given = queue.world
+    given.configure(remediation_immediate={})  # with which a request would be told and closed
+    group = a_group(given)
+    queue.ask(group)
+    assert (given.remediate("--batch") if batch else queue.run()).exit_code == 0
+    assert given.exposed(group) == OPEN
+    assert given.stored(group).timestamps.reported is None
+
+
+def test_a_forged_inspector_event_changes_no_group(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = queue.world
+    group = given.group(SSH)
+    before = given.described(group)
+    topic = given.sessions.client("sns").create_topic(Name="findings")["TopicArn"]
+    file = given.folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"inspector": {"allowed_ports": {}}}))
+    monkeypatch.setenv("HAMMER_CONFIG", str(given.folder))
+    monkeypatch.setenv("FINDINGS_SNS_ARN", topic)
+    event = v2_event(account=MAIN, receiver=MAIN, groups=(group,))
+    told = filter_inspector_findings.lambda_handler(event, None)
+    assert told["published"] == 1, "the forged finding is published"
+    queue.ask(group)
+    assert queue.run().exit_code == 0
+    assert given.remediate("--batch").exit_code == 0
+    assert given.described(group) == before
+    assert given.backups_of(group) == []
