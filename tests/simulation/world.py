@@ -385,11 +385,7 @@ class World:
 
     def _is_backed_up(self, account_id: str, group_id: str, rule: Rule) -> bool:
         prefix = f"security_groups/{account_id}/{REGION}/{group_id}_"
-        return any(
-            rule in [known for permission in json.loads(body)["IpPermissions"] for known in parse(permission)]
-            for key, (body, _) in self.bucket.objects.items()
-            if key.startswith(prefix)
-        )
+        return any(rule in _rules_of(body) for key, (body, _) in self.bucket.objects.items() if key.startswith(prefix))
 
     def check(self, is_true: bool, text: str) -> None:
         """End the simulation unless something is true."""
@@ -402,6 +398,12 @@ class World:
             raise InvariantError(text)
         actor.is_killed = True
         raise KilledError
+
+
+@lru_cache(maxsize=200)
+def _rules_of(body: bytes) -> frozenset[Rule]:
+    """The rules of a backup."""
+    return frozenset(known for permission in json.loads(body)["IpPermissions"] for known in parse(permission))
 
 
 def _listed(rules: tuple[Rule, ...]) -> str:
