@@ -10,6 +10,7 @@ from library.notifications.jira_client import CreatedTicket, JiraClient, NewTick
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
 from library.notifications.slack_connection import SlackClient, SlackError
 from tests.simulation.errors import client_error, error_class
+from tests.simulation.transport import PAGED, page
 
 if TYPE_CHECKING:
     from tests.simulation.world import KeptTicket, World
@@ -67,10 +68,19 @@ class Client:
         return call
 
     def get_paginator(self, operation: str) -> Any:
-        """Every answer of the simulation is one page."""
+        """An answer is one page, or, of groups and rules in some histories, two, each a call of its own."""
 
         def paginate(**arguments: Any) -> Iterator[Any]:
-            yield getattr(self, operation)(**arguments)
+            if not (self._world.is_paged and operation in PAGED):
+                yield getattr(self, operation)(**arguments)
+                return
+            last = ""
+            while True:
+                answer = getattr(self, operation)(**arguments)
+                listed, last = page(answer[PAGED[operation]], last)
+                yield {PAGED[operation]: listed}
+                if not last:
+                    return
 
         return SimpleNamespace(paginate=paginate)
 

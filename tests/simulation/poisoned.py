@@ -156,7 +156,8 @@ class Attacker:
         world, random = self._world, self.random
         now = random.choice([world.clock().isoformat(), "2026-11-01T00:00:00+00:00", "2099-01-01T00:00:00+00:00"])
         backup = self._some_backup(group_id)
-        rules = [_wire(rule, now) for rule in world.ec2[account_id].groups()[group_id].rules]
+        words = random.choice(["", "Hammer: replaces 0.0.0.0/0 on 2026-11-22"])
+        rules = [_wire(rule, now, rule.description or words) for rule in world.ec2[account_id].groups()[group_id].rules]
         states = {"add": ("added", "sent", "there"), "revoke": ("planned", "sent", "revoked", "gone")}
         lists = {
             name: [{"M": {**rule, "state": {"S": random.choice(known)}}} for rule in rules if random.random() < 0.7]
@@ -202,7 +203,7 @@ class Attacker:
                 world.table.items[key] = lock
 
 
-def _wire(rule: Rule, at: str) -> dict[str, Any]:
+def _wire(rule: Rule, at: str, description: str) -> dict[str, Any]:
     """A rule as the journal has it."""
     ports = {"from_port": rule.from_port, "to_port": rule.to_port}
     source = {"PrefixListIds": "prefix_list_id", "UserIdGroupPairs": "group_id"}.get(rule.kind, "cidr")
@@ -211,7 +212,7 @@ def _wire(rule: Rule, at: str) -> dict[str, Any]:
         **{name: {"NULL": True} if port is None else {"N": str(port)} for name, port in ports.items()},
         source: {"S": rule.source},
         "rule_id": {"S": rule.rule_id},
-        "description": {"S": "Hammer: replaces 0.0.0.0/0 on 2026-11-22"},
+        "description": {"S": description},
         "at": {"S": at},
         "replaces": {"L": []},
     }

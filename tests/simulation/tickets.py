@@ -47,7 +47,7 @@ def _work(world: World, random: Random) -> None:
     if not known:
         return
     ticket = random.choice(known)
-    what = random.choices(("close", "reopen", "move", "label", "archive"), (4, 2, 3, 3, 1))[0]
+    what = random.choices(("close", "reopen", "move", "label", "archive"), (4, 2, 3, 3, 3))[0]
     world.note(f"   {what} {ticket.key}")
     if what == "archive":
         _archive(world, ticket)

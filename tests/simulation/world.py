@@ -146,6 +146,7 @@ class World:
         archived: the projects of which JIRA changes no ticket any more.
         index_lag: within so many seconds a new ticket is found.
         is_weak: whether EC2 is later than AWS says: then nothing need be complete at rest.
+        is_paged: whether describes of groups and rules have two pages.
         poisoned: the groups whose rows somebody wrote who is not Hammer.
         before_quiet: called when nothing fails any more, before the healthy runs.
         readers: each is told of every text that people get: where, and the text.
@@ -189,6 +190,7 @@ class World:
         self.days = False
         self.kind = ""
         self.is_weak = False
+        self.is_paged = False
         self.poisoned: set[str] = set()
         self.before_quiet: list[Callable[[], object]] = []
         self.broken = ""
