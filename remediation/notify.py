@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -265,15 +265,24 @@ class ChangeNotifier(Protocol):
         """Comment on the issue's ticket. Returns why it could not be done, else an empty text."""
 
     def alert(
-        self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivered: Callable[[], None]
+        self,
+        issue: Issue,
+        heading: str,
+        text: str,
+        details: Sequence[str] = (),
+        *,
+        delivered: Callable[[], None],
+        is_wanted: Callable[[], bool],
     ) -> None:
-        """Have the issue's owners told by `send`, which calls `delivered` once all of them were."""
+        """Have the issue's owners told by `send`, if it is wanted then. It calls `delivered` once all of them were."""
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`."""
 
-    def publish(self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None]) -> None:
-        """Have the webhook told by `send`, which calls `delivered` once it was."""
+    def publish(
+        self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None], is_wanted: Callable[[], bool]
+    ) -> None:
+        """Have the webhook told by `send`, if it is wanted then. It calls `delivered` once it was."""
 
     @property
     def has_webhook(self) -> bool:
@@ -325,10 +334,23 @@ def notify(
         except (*AWS_ERRORS, ConflictError) as error:
             _log.warning("%s: that %s was told is not recorded: %s", issue.place, channel, explain(error))
 
+    def is_left(channel: str) -> bool:
+        """Whether the reporting job has not told a channel meanwhile: a run sends only at its end."""
+        try:
+            fresh = table.get(issue.account_id, issue.issue_id)
+        except (*AWS_ERRORS, UnreadableIssueError):
+            return True
+        known = fresh.change_news if fresh else ()
+        return not any(each.key == news.key and getattr(each, channel) for each in known)
+
     if not news.in_slack:
-        notifier.alert(issue, message.heading, message.text, message.details, delivered=lambda: told("in_slack"))
+        notifier.alert(
+            *(issue, message.heading, message.text, message.details),
+            delivered=lambda: told("in_slack"),
+            is_wanted=lambda: is_left("in_slack"),
+        )
     if not news.in_webhook:
-        notifier.publish(issue, news, delivered=lambda: told("in_webhook"))
+        notifier.publish(issue, news, delivered=lambda: told("in_webhook"), is_wanted=lambda: is_left("in_webhook"))
     if not news.in_jira:
         failed = notifier.comment(issue, news_document(news), reference=news.key)
         if failed:
@@ -388,19 +410,30 @@ def _nothing() -> None:
     """Takes no notice of what arrived."""
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class _Expected:
     """An alert that is to arrive.
 
     Attributes:
-        key: of its issue.
+        alert: what is said.
+        destinations: to whom.
+        delivered: called once all were told.
+        is_wanted: asked when it is sent.
         missing: the destinations that were not told yet.
-        delivered: called once none is left.
     """
 
-    key: str
-    missing: set[str]
-    delivered: Callable[[], None]
+    alert: Alert
+    destinations: Sequence[str]
+    delivered: Callable[[], None] = _nothing
+    is_wanted: Callable[[], bool] = _always
+    missing: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.missing = set(self.destinations)
 
 
 class Notifier:
@@ -423,25 +456,32 @@ class Notifier:
         self._config = config
         self._jira = jira
         self._slack = slack
-        self._waiting: dict[str, list[Alert]] = {}
         self._expected: list[_Expected] = []
         self._webhook = webhook
-        self._events: list[tuple[Issue, ChangeNews, Callable[[], None]]] = []
+        self._events: list[tuple[Issue, ChangeNews, Callable[[], None], Callable[[], bool]]] = []
 
     @property
     def has_webhook(self) -> bool:
         """Whether the webhook is on."""
         return self._webhook is not None
 
-    def publish(self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None]) -> None:
+    def publish(
+        self,
+        issue: Issue,
+        news: ChangeNews,
+        *,
+        delivered: Callable[[], None],
+        is_wanted: Callable[[], bool] = _always,
+    ) -> None:
         """Have the webhook told by `send`.
 
         Args:
             issue: the issue.
             news: what happened to its group.
             delivered: called once the webhook took the event, or where that is of a type that it does not get.
+            is_wanted: asked when it is sent.
         """
-        self._events.append((issue, news, delivered))
+        self._events.append((issue, news, delivered, is_wanted))
 
     def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
         """Comment on an issue's ticket, if it has one.
@@ -474,6 +514,7 @@ class Notifier:
         details: Sequence[str] = (),
         *,
         delivered: Callable[[], None] = _nothing,
+        is_wanted: Callable[[], bool] = _always,
     ) -> None:
         """Have an issue's owners told in Slack, by `send`.
 
@@ -483,16 +524,14 @@ class Notifier:
             text: one line; may hold untrusted input.
             details: lines for the thread; may hold untrusted input.
             delivered: called once all of them were told; at once where Slack is off.
+            is_wanted: asked when it is sent.
         """
         if self._slack is None:
             delivered()
             return
         line = f"{issue_line(self._config, self._jira, issue)}: {literal(text)}"
         told = Alert(issue_key(issue), heading, issue_subject(issue), line, tuple(map(literal, details)))
-        wanted = destinations_of(self._config, issue)
-        for destination in wanted:
-            self._waiting.setdefault(destination, []).append(told)
-        self._expected.append(_Expected(issue_key(issue), set(wanted), delivered))
+        self._expected.append(_Expected(told, tuple(destinations_of(self._config, issue)), delivered, is_wanted))
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
@@ -503,7 +542,7 @@ class Notifier:
         """
         if self._slack is not None:
             told = Alert(heading, heading, literal(heading), literal(text))
-            self._waiting.setdefault(self._config.slack.default_channel, []).append(told)
+            self._expected.append(_Expected(told, (self._config.slack.default_channel,)))
 
     def send(self, title: str = "Hammer changed security groups") -> list[str]:
         """Send what is waiting: one message for each destination.
@@ -511,18 +550,21 @@ class Notifier:
         Returns:
             What could not be told, one line each.
         """
-        waiting, self._waiting = self._waiting, {}
         expected, self._expected = self._expected, []
         events, self._events = self._events, []
-        problems = self._send_alerts(self._slack, title, waiting, expected) if self._slack else []
+        problems = self._send_alerts(self._slack, title, expected) if self._slack else []
         # Last: a webhook that does not answer delays no message.
         return [*problems, *(self._send_events(self._webhook, events) if self._webhook else [])]
 
     def _send_events(
-        self, webhook: WebhookClient, events: Sequence[tuple[Issue, ChangeNews, Callable[[], None]]]
+        self,
+        webhook: WebhookClient,
+        events: Sequence[tuple[Issue, ChangeNews, Callable[[], None], Callable[[], bool]]],
     ) -> list[str]:
         problems: list[str] = []
-        for issue, news, delivered in events:
+        for issue, news, delivered, is_wanted in events:
+            if not is_wanted():
+                continue
             event = change_event(issue, subject_of(self._config, self._jira, issue), news)
             try:
                 if webhook.wants(event.type):
@@ -533,14 +575,17 @@ class Notifier:
                 delivered()
         return problems
 
-    def _send_alerts(
-        self, slack: SlackClient, title: str, waiting: Mapping[str, Sequence[Alert]], expected: Sequence[_Expected]
-    ) -> list[str]:
+    def _send_alerts(self, slack: SlackClient, title: str, listed: Sequence[_Expected]) -> list[str]:
+        expected = [each for each in listed if each.is_wanted()]
+        waiting: dict[str, list[Alert]] = {}
+        for each in expected:
+            for destination in each.destinations:
+                waiting.setdefault(destination, []).append(each.alert)
 
         def arrived(destination: str, keys: frozenset[str]) -> None:
             # A message has all of an issue's alerts for a destination.
             for each in expected:
-                if each.key in keys and destination in each.missing:
+                if each.alert.key in keys and destination in each.missing:
                     each.missing.discard(destination)
                     if not each.missing:
                         each.delivered()

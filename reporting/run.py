@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
+from library.aws.issue_table import UnreadableIssueError
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.slack_message import Alert
@@ -225,6 +226,9 @@ class Reporter:
     def _deliver_changes(self) -> None:
         """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
         self._services.renew()
+        self._changes = [
+            (issue, now) for issue, news in self._changes for now in self._left(issue) if now.key == news.key
+        ]
         for issue, news in self._changes:
             if self._services.jira and not news.in_jira:
                 self._comment_on_change(self._services.jira, issue, news)
@@ -233,6 +237,15 @@ class Reporter:
             self._alert_of_changes(self._services.slack, wanted)
         owed = ((issue, self._services.table.get(issue.account_id, issue.issue_id)) for issue, _ in self._changes)
         self._owed = [(issue, news) for issue, now in owed if now for news in self._undelivered(now)]
+
+    def _left(self, issue: Issue) -> Sequence[ChangeNews]:
+        """What is still to be told of an issue: a remediation run may have told more since the issue was read."""
+        try:
+            fresh = self._services.table.get(issue.account_id, issue.issue_id)
+        except (UnreadableIssueError, *AWS_ERRORS) as error:
+            self._not_recorded(issue, error)
+            return ()
+        return self._undelivered(fresh) if fresh else ()
 
     def _comment_on_change(self, jira: JiraClient, issue: Issue, news: ChangeNews) -> None:
         key = str(issue.jira_details.get("ticket") or "")

@@ -1,5 +1,7 @@
 """`python -m tests.simulation [SEED ...] [--seeds N] [--first N] [--lag S]`: run seeds, show the history of a failure.
 
+`--kind NAME` has every history be of one kind (`kinds.py`), or of none: `--kind plain`.
+
 `--events` runs the histories in which every change has its event (`event_histories.py`), `--lag 280` those of an EC2
 that shows changes so many seconds late at most.
 
@@ -19,13 +21,16 @@ from multiprocessing import Pool
 _CHUNK = 25
 
 
-def run(seeds: list[int], *, events: bool = False, lag: float | None = None) -> tuple[int, float, int, str]:
+def run(
+    seeds: list[int], *, events: bool = False, lag: float | None = None, kind: str = ""
+) -> tuple[int, float, int, str]:
     """Run seeds until one fails.
 
     Args:
         seeds: the seeds.
         events: whether to run histories of events.
         lag: how late EC2 shows a change at most, in seconds; None: as late as usual.
+        kind: what else happens in each; empty: each seed decides.
 
     Returns:
         How many were run, how many virtual seconds and steps that were, and what failed, else an empty text.
@@ -37,7 +42,8 @@ def run(seeds: list[int], *, events: bool = False, lag: float | None = None) -> 
     virtual, steps = 0.0, 0
     for number, seed in enumerate(seeds, 1):
         try:
-            world = history(seed) if events else simulate(seed, longest_lag=LONGEST_LAG_S if lag is None else lag)
+            longest_lag = LONGEST_LAG_S if lag is None else lag
+            world = history(seed) if events else simulate(seed, longest_lag=longest_lag, kind=kind)
         except InvariantError as error:
             notes = "\n".join(getattr(error, "__notes__", ()))
             return number, virtual, steps, f"{notes}\n\nseed {seed}: {error}"
@@ -53,6 +59,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=400, help="how many seeds to run (default: 400)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
     parser.add_argument("--events", action="store_true", help="run histories in which every change has its event")
+    parser.add_argument("--kind", default="", help="what else happens in each history, a name in kinds.py, or plain")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument(
         "--lag", type=float, default=60, help="how late EC2 may show a change, in seconds (default: 60)"
@@ -60,7 +67,7 @@ def main() -> int:
     options = parser.parse_args()
     seeds = options.seed or list(range(options.first, options.first + options.seeds))
     chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
-    work = partial(run, events=options.events, lag=options.lag)
+    work = partial(run, events=options.events, lag=options.lag, kind=options.kind)
     begun, done, virtual, steps, failure = time.monotonic(), 0, 0.0, 0, ""
     # The end of the block stops what the other processes are at.
     with Pool(options.workers) if options.workers > 1 else nullcontext() as pool:

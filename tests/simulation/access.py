@@ -20,13 +20,19 @@ _PUBLIC_4 = ("8.8.8.8", "100.1.1.1", "200.1.1.1")
 _PUBLIC_6 = ("2600::1", "2a00::1")
 _PUBLIC = {*_PUBLIC_4, *_PUBLIC_6}
 RESTRICTED_PORTS = [22, 3389]
+MORE_PORTS = [22, 443, 3389]
+"""The restricted ports, and more of them, in histories where people change them meanwhile."""
 EXEMPT_PORT = ("tcp", 22)
 
 
-@cache
 def cells_of(protocol: str, first: int | None, last: int | None, source: str) -> frozenset[Cell]:
-    """The cells of one rule."""
-    networks = [ip_network(cidr) for cidr in PREFIX_LISTS.get(source, (source,))]
+    """The cells of one rule, now."""
+    return _cells_of(protocol, first, last, PREFIX_LISTS.get(source, (source,)))
+
+
+@cache
+def _cells_of(protocol: str, first: int | None, last: int | None, cidrs: tuple[str, ...]) -> frozenset[Cell]:
+    networks = [ip_network(cidr) for cidr in cidrs]
     addresses = [text for text in (*_PRIVATE, *_PUBLIC) if any(ip_address(text) in network for network in networks)]
     ports = [
         (name, port)
@@ -58,6 +64,13 @@ def private(found: frozenset[Cell]) -> frozenset[Cell]:
 def exposed(found: Iterable[Cell]) -> frozenset[Cell]:
     """Those that let a public address reach a restricted port."""
     return frozenset(cell for cell in found if cell[2] in _PUBLIC and cell[:2] in _RESTRICTED)
+
+
+def touched(found: Iterable[Cell]) -> frozenset[Cell]:
+    """Those that let a public address reach a port that is restricted, or is at times."""
+    return frozenset(
+        cell for cell in found if cell[2] in _PUBLIC and (cell[:2] in _RESTRICTED or cell[1] in MORE_PORTS)
+    )
 
 
 def completely(found: Iterable[Cell]) -> frozenset[Cell]:

@@ -10,9 +10,10 @@ from library.notifications.jira_client import CreatedTicket, JiraClient, NewTick
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
 from library.notifications.slack_connection import SlackClient, SlackError
 from tests.simulation.errors import client_error, error_class
+from tests.simulation.transport import PAGED, page
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.world import KeptTicket, World
 
 # What a client answers of things that the simulation has none of.
 _NOTHING = {
@@ -67,10 +68,19 @@ class Client:
         return call
 
     def get_paginator(self, operation: str) -> Any:
-        """Every answer of the simulation is one page."""
+        """An answer is one page, or, of groups and rules in some histories, two, each a call of its own."""
 
         def paginate(**arguments: Any) -> Iterator[Any]:
-            yield getattr(self, operation)(**arguments)
+            if not (self._world.is_paged and operation in PAGED):
+                yield getattr(self, operation)(**arguments)
+                return
+            last = ""
+            while True:
+                answer = getattr(self, operation)(**arguments)
+                listed, last = page(answer[PAGED[operation]], last)
+                yield {PAGED[operation]: listed}
+                if not last:
+                    return
 
         return SimpleNamespace(paginate=paginate)
 
@@ -132,7 +142,7 @@ class Jira(JiraClient):
         found: list[Ticket] = self._read(
             lambda: [
                 ticket.shown()
-                for ticket in reversed(self._world.tickets.values())
+                for ticket in reversed(self._world.tickets.values())  # the newest first
                 if label in ticket.labels and ticket.found_from <= self._world.now
             ]
         )
@@ -140,12 +150,16 @@ class Jira(JiraClient):
 
     def get(self, key: str) -> Ticket | None:
         """A ticket."""
-        tickets = self._world.tickets
-        found: Ticket | None = self._read(lambda: tickets[key].shown() if key in tickets else None)
-        return found
+
+        def read() -> Ticket | None:
+            found = self._world.ticket(key)
+            return found.shown() if found else None
+
+        ticket: Ticket | None = self._read(read)
+        return ticket
 
     def create(self, ticket: NewTicket) -> CreatedTicket:
-        """File a ticket."""
+        """File a ticket. Raises JiraError: the project is archived."""
         key = self._write(lambda: self._world.file_ticket(ticket))
         return CreatedTicket(key, {})
 
@@ -157,26 +171,42 @@ class Jira(JiraClient):
 
     def comment(self, key: str, body: str) -> None:
         """Comment on a ticket."""
-        self._write(lambda: self._world.comment(key, body))
+        self._change(key, lambda ticket: self._world.comment(ticket, body))
 
     def has_comment(self, key: str, marker: str) -> bool:
         """Whether a ticket has a comment with a marker."""
-        return bool(self._read(lambda: any(marker in comment for comment in self._world.tickets[key].comments)))
+        return bool(self._read(lambda: any(marker in comment for comment in self._there(key).comments)))
 
     def edit_labels(self, key: str, *, add: Any = (), remove: Any = ()) -> None:
         """Change a ticket's labels."""
 
-        def edit() -> None:
-            ticket = self._world.tickets[key]
+        def edit(ticket: KeptTicket) -> None:
             ticket.labels = [label for label in ticket.labels if label not in remove] + list(add)
 
-        self._write(edit)
+        self._change(key, edit)
 
     def _close(self, key: str) -> None:
-        self._write(lambda: setattr(self._world.tickets[key], "is_done", True))
+        self._change(key, lambda ticket: ticket.set_status(is_done=True))
 
     def _reopen(self, key: str) -> None:
-        self._write(lambda: setattr(self._world.tickets[key], "is_done", False))
+        self._change(key, lambda ticket: ticket.set_status(is_done=False))
+
+    def _there(self, key: str) -> KeptTicket:
+        ticket = self._world.ticket(key)
+        if ticket is None:
+            raise JiraError(f"{key} does not exist", 404)
+        return ticket
+
+    def _change(self, key: str, change: Callable[[KeptTicket], object]) -> None:
+        """Change a ticket, which JIRA refuses where its project is archived."""
+
+        def effect() -> None:
+            ticket = self._there(key)
+            if ticket.project in self._world.archived:
+                raise JiraError(f"{ticket.project} is archived", 400)
+            change(ticket)
+
+        self._write(effect)
 
     def _read(self, effect: Callable[[], Any]) -> Any:
         return self._world.call("jira", "read", effect, refused=lambda: JiraError("the server is down", 503))

@@ -25,7 +25,7 @@ from library.issues.decisions import Request, Rights, seen_now
 from library.issues.issue import Issue, Status
 from tests.simulation import jobs
 from tests.simulation.access import Cell, cells, cells_of, exposed
-from tests.simulation.run import add_actor
+from tests.simulation.actors import add_actor
 from tests.simulation.storage import EPOCH
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from typing import Any
 from tests.simulation.errors import client_error
 
 QUOTA = 60
-PREFIX_LISTS: Mapping[str, tuple[str, ...]] = {
+_LISTS_AT_FIRST: Mapping[str, tuple[str, ...]] = {
     "pl-0world": ("0.0.0.0/0", "10.1.0.0/16"),
     "pl-0office": ("8.8.8.0/24",),
 }
-"""The entries of the lists that every account has. Each counts as three rules."""
+PREFIX_LISTS = dict(_LISTS_AT_FIRST)
+"""The entries, now, of the lists that every account has. Each counts as three rules. A process has one world."""
 _MAX_ENTRIES = 3
 _SOURCES = {
     "IpRanges": "CidrIp",
@@ -341,6 +342,11 @@ def parse(permission: Mapping[str, Any]) -> Iterable[Rule]:
             if kind in ("IpRanges", "Ipv6Ranges"):
                 value = str(ip_network(value, strict=False))
             yield Rule(protocol, first, last, kind, value, source.get("Description") or "")
+
+
+def change_list(list_id: str = "", entries: tuple[str, ...] = ()) -> None:
+    """Give a prefix list other entries; without one, all lists those that they have at first."""
+    PREFIX_LISTS.update({list_id: entries} if list_id else _LISTS_AT_FIRST)
 
 
 def rule(protocol: str, ports: tuple[int, int] | None, source: str) -> Rule:

@@ -8,10 +8,11 @@ from contextlib import suppress
 
 from tests.simulation import jobs, people
 from tests.simulation.access import cells, exposed
+from tests.simulation.actors import add_actor, run_actors
 from tests.simulation.ec2 import rule
 from tests.simulation.errors import error_class
 from tests.simulation.events import Events
-from tests.simulation.run import add_actor, prepare, run_actors
+from tests.simulation.run import prepare
 from tests.simulation.world import MAIN, MEMBER, REGION, InvariantError, World
 
 _HOURS_LATE_S, _LONGEST_LAG_S, _FLICKERS = 3 * 3600.0, 280.0, 0.15

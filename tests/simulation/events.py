@@ -20,6 +20,7 @@ import identification.receive_security_group_events as receive
 from tests.simulation import jobs
 from tests.simulation.scheduler import Actor, KilledError
 from tests.simulation.storage import EPOCH
+from tests.simulation.transport import Unreliable
 from tests.simulation.world import MAIN, REGION
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _VISIBILITY_S = 120.0
+_MOST_RECEIVES = 3  # then it is a dead letter, which somebody redrives
 _NAME = "hammer-describe-security-groups"
 _ENVIRONMENT = {
     "SNS_ARN": f"arn:aws:sns:{REGION}:{MAIN}:{_NAME}",
@@ -59,6 +61,7 @@ class Events:
         self._queue: list[Any] = []
         self._targets: list[str] = []
         self._number = 0
+        self._unreliable = Unreliable(seed)
         world.watchers.append(self.record)
         world.services |= {"sns": self, "sqs": self}
 
@@ -145,21 +148,24 @@ class Events:
         failed = self._handle(receive.lambda_handler, records)
         again = [event for number, event in enumerate(batch) if f"m-{number}" in failed]
         if again:
-            self._later(self._world.now + _VISIBILITY_S, "received again", lambda: self._receive(again, count + 1))
+            at, count = self._again(count)
+            self._later(at, "received again", lambda: self._receive(again, count))
 
     # The topic and the queue of scan targets, as clients call them.
 
-    def publish_batch(self, TopicArn: str, PublishBatchRequestEntries: Any) -> dict[str, Any]:  # noqa: N803
+    def publish_batch(self, TopicArn: str, PublishBatchRequestEntries: list[Any]) -> dict[str, Any]:  # noqa: N803
         del TopicArn
-        for entry in PublishBatchRequestEntries:
+        failed = self._unreliable.failed(PublishBatchRequestEntries)
+        for entry in _taken(PublishBatchRequestEntries, failed):
             self.ask(entry["Message"], self._world.now + self._random.uniform(0, 3))
-        return {"Successful": [], "Failed": []}
+        return {"Successful": [], "Failed": failed}
 
-    def send_message_batch(self, QueueUrl: str, Entries: Any) -> dict[str, Any]:  # noqa: N803
+    def send_message_batch(self, QueueUrl: str, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803
         del QueueUrl
-        for entry in Entries:
+        failed = self._unreliable.failed(Entries)
+        for entry in _taken(Entries, failed):
             self.ask(entry["MessageBody"], self._world.now + entry["DelaySeconds"])
-        return {"Successful": [], "Failed": []}
+        return {"Successful": [], "Failed": failed}
 
     def ask(self, message: str, at: float) -> None:
         """Have the describe function get a message at a time."""
@@ -179,7 +185,15 @@ class Events:
         failed = self._handle(describe.lambda_handler, records)
         again = [message for number, message in enumerate(batch) if f"t-{number}" in failed]
         if again:
-            self._later(self._world.now + _VISIBILITY_S, "described again", lambda: self._describe(again, count + 1))
+            at, count = self._again(count)
+            self._later(at, "described again", lambda: self._describe(again, count))
+
+    def _again(self, count: int) -> tuple[float, int]:
+        """When a message comes again, and for which time: a dead letter begins anew when it is redriven."""
+        if count < _MOST_RECEIVES:
+            return self._world.now + _VISIBILITY_S, count + 1
+        self._world.note("   a dead letter, to be redriven")
+        return self._world.now + self._unreliable.redriven_after(), 1
 
     def _handle(self, handler: Callable[[Mapping[str, Any], object], dict[str, Any]], records: list[Any]) -> set[str]:
         """Call a handler. Returns the ids of the messages that come again."""
@@ -206,6 +220,12 @@ class Events:
 
         skew = self._random.uniform(-self._world.skew, self._world.skew)
         self._world.scheduler.add(Actor(name, guarded, at, skew))
+
+
+def _taken(entries: list[Any], failed: list[dict[str, Any]]) -> list[Any]:
+    """The entries of a batch that are not named as failed."""
+    names = {each["Id"] for each in failed}
+    return [entry for entry in entries if entry["Id"] not in names]
 
 
 def _record(name: str, body: str, count: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.simulation.access import cells, exposed
-from tests.simulation.run import add_actor
+from tests.simulation.actors import add_actor
 
 if TYPE_CHECKING:
     from tests.simulation.ec2 import Rule

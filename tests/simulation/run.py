@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 from tests.simulation import days, jobs, people
 from tests.simulation.access import EXEMPT_PORT, Cell, cells, completely, exposed
-from tests.simulation.ec2 import QUOTA, Group, used
-from tests.simulation.scheduler import Actor, KilledError
+from tests.simulation.actors import add_actor, run_actors
+from tests.simulation.ec2 import QUOTA, Ec2, Group, used
+from tests.simulation.kinds import KINDS, kind_of
 from tests.simulation.use import until_waiting_ends
 from tests.simulation.world import MAIN, MEMBER, InvariantError, World
 
@@ -29,6 +30,7 @@ def simulate(
     likely: Mapping[str, float] = JOBS,
     during: Callable[[World], AbstractContextManager[object]] = nullcontext,
     longest_lag: float = LONGEST_LAG_S,
+    kind: str = "",
 ) -> World:
     """Run one seed.
 
@@ -37,19 +39,24 @@ def simulate(
         likely: how often each job is, as `JOBS` has it.
         during: entered after the quiet beginning, and left at the end.
         longest_lag: how late EC2 shows a change at most, in seconds.
+        kind: what else happens, a name of `kinds.KINDS`, or `kinds.PLAIN`; empty: the seed decides, where `during` is
+            not named.
 
     Raises:
         InvariantError: something was not true that must be. The world's history is in its notes.
     """
     world = World(seed)
     world.longest_lag = longest_lag
+    if during is nullcontext:
+        world.kind = kind or kind_of(seed)
+    more = KINDS.get(world.kind, nullcontext)
     logging.disable(logging.CRITICAL)
     try:
         with jobs.serial():
             prepare(world)
             if during is nullcontext and days.is_of_days(seed):
                 _days_before(world)
-            with during(world):
+            with during(world), more(world):
                 _open_again(world)
                 _chaos(world, likely)
                 _quiet(world)
@@ -60,47 +67,6 @@ def simulate(
     finally:
         logging.disable(logging.NOTSET)
     return world
-
-
-def run_actors(world: World) -> None:
-    """Run until every actor has ended.
-
-    Raises:
-        InvariantError: something was not true that must be.
-    """
-    world.scheduler.run()
-    if world.broken:
-        raise InvariantError(world.broken)
-
-
-def run_alone(world: World, work: Callable[[], object], name: str = "alone") -> None:
-    """Run one job while nothing else happens."""
-    with jobs.serial():
-        add_actor(world, name, world.now, work)
-        run_actors(world)
-
-
-def add_actor(world: World, name: str, at: float, work: Callable[[], object], *, is_person: bool = False) -> Actor:
-    """Let a job or a person begin at a time. What no job may raise ends the simulation."""
-
-    def guarded() -> None:
-        try:
-            work()
-        except KilledError:
-            world.note("killed")
-        except jobs.MAY_RAISE as error:
-            world.note(f"failed: {error}")
-        except ExceptionGroup as group:
-            if group.split(jobs.MAY_RAISE)[1]:
-                world.broken = world.broken or f"{name} raised {group!r}"
-            world.note(f"failed: {group}")
-        except Exception as error:  # noqa: BLE001 - whatever no job may raise ends the simulation
-            world.note(f"crashed: {error!r}")
-            world.broken = world.broken or f"{name} raised {error!r}"
-            world.trace = world.trace or error
-
-    skew = 0.0 if is_person else world.random.uniform(-world.skew, world.skew)
-    return world.scheduler.add(Actor(name, guarded, at, skew, is_person=is_person, facts={"begins": at}))
 
 
 def prepare(world: World) -> None:
@@ -135,7 +101,8 @@ def _open_again(world: World) -> None:
         account_id = world.random.choice([MAIN, MEMBER])
         closed = people.close_a_group(world, account_id)
         _run_healthily(world, "scan", "report")
-        people.open_a_group(world, account_id, closed)
+        if closed in world.ec2[account_id].groups():
+            people.open_a_group(world, account_id, closed)
 
 
 def _chaos(world: World, likely: Mapping[str, float]) -> None:
@@ -201,6 +168,8 @@ def _quiet(world: World) -> None:
     world.skew = 0.0
     world.scheduler.set_latency(lambda: 0.05)
     world.scheduler.sleep(_LEASE_S + 120)
+    for work in world.before_quiet:
+        work()
     _restore_again(world)
     if world.settings.wait_days:
         until_waiting_ends(world, lambda *names: _run_healthily(world, *names))
@@ -222,8 +191,10 @@ def _run_healthily(world: World, *names: str) -> None:
 
 def _is_closed(world: World) -> None:
     """One healthy run of each job closes all that is due."""
-    for account_id, ec2 in world.ec2.items():
+    for account_id, ec2 in world.ec2.items() if not world.is_weak else ():
         for _, group in sorted(ec2.groups().items()):
+            if group.group_id in world.poisoned:
+                continue
             _nothing_due_is_exposed(world, account_id, group)
         _journals_are_done(world, account_id)
 
@@ -231,20 +202,33 @@ def _is_closed(world: World) -> None:
 def _at_rest(world: World) -> None:
     for account_id, ec2 in world.ec2.items():
         groups = ec2.groups()
-        _journals_are_done(world, account_id)
         _changes_are_told(world, account_id)
+        _private_access_is_there(world, ec2)
+        if world.is_weak:
+            continue
+        _journals_are_done(world, account_id)
         for issue_id in _issue_ids(world, account_id):
-            if issue_id not in groups:
+            if issue_id not in groups and issue_id not in world.poisoned:
                 status = world.table.attribute(account_id, issue_id, "status")["S"]
                 world.check(status in ("resolved", "closed"), f"{issue_id} is gone, and its issue is {status}")
         for group_id, group in sorted(groups.items()):
-            _group_at_rest(world, account_id, group_id, cells(group.rules))
+            if group_id in world.poisoned:
+                continue
+            _group_at_rest(world, account_id, group, cells(group.rules))
             _nothing_due_is_exposed(world, account_id, group)
+
+
+def _private_access_is_there(world: World, ec2: Ec2) -> None:
+    for group_id, group in sorted(ec2.groups().items()):
+        missing = world.expected(group_id) - cells(group.rules)
+        world.check(not missing, f"{group_id}: private access is missing: {sorted(missing)}")
 
 
 def _changes_are_told(world: World, account_id: str) -> None:
     """What remediation did was told in both channels, and in the ticket once."""
     for issue_id in _issue_ids(world, account_id):
+        if issue_id in world.poisoned:
+            continue
         comments = [text for kept in world.tickets.values() if issue_id in kept.title for text in kept.comments]
         item = world.table.items[account_id, issue_id]
         status = item["status"]["S"]
@@ -252,7 +236,8 @@ def _changes_are_told(world: World, account_id: str) -> None:
             times = sum(f"Reference: {key}" in text for text in comments)
             world.check(times <= 1, f"the ticket of {issue_id} was told {times} times of the same change")
             is_told = all(news["M"][channel]["BOOL"] for channel in ("in_jira", "in_slack"))
-            world.check(is_told or status == "closed", f"{issue_id}: a change was not told: {news['M']['text']['S']}")
+            is_told = is_told or status == "closed" or world.is_weak
+            world.check(is_told, f"{issue_id}: a change was not told: {news['M']['text']['S']}")
 
 
 def _issue_ids(world: World, account_id: str) -> list[str]:
@@ -270,7 +255,8 @@ def _journal_is_done(world: World, account_id: str, issue_id: str) -> None:
         account_id in world.settings.remediation_accounts
         and issue_id in (groups := world.ec2[account_id].groups())
         and _has_room(world, account_id, groups[issue_id])
-        and not any(issue_id in str(each) for each in world.settings.exemptions[account_id])
+        and issue_id not in world.poisoned
+        and not world.exemptions_of(account_id, groups[issue_id])
     )
     is_open = step not in ("", "done", "undone") and may_be_touched
     world.check(not is_open, f"the journal of {issue_id} is open: {step}")
@@ -278,7 +264,7 @@ def _journal_is_done(world: World, account_id: str, issue_id: str) -> None:
 
 def _journal(world: World, account_id: str, issue_id: str, name: str) -> str:
     value = world.table.attribute(account_id, issue_id, "remediation_details", "journal", name)
-    return value["S"] if value else ""
+    return str(value.get("S", "")) if value else ""
 
 
 def _restore_again(world: World) -> None:
@@ -292,24 +278,24 @@ def _restore_again(world: World) -> None:
             run_actors(world)
 
 
-def _group_at_rest(world: World, account_id: str, group_id: str, found: frozenset[tuple[str, int, str]]) -> None:
-    _, exempt = _not_exempt(world, account_id, group_id, found)
+def _group_at_rest(world: World, account_id: str, group: Group, found: frozenset[Cell]) -> None:
+    group_id = group.group_id
+    _, exempt = _not_exempt(world, account_id, group, found)
     wanted = "none" if not exposed(found) else "whitelisted" if exempt else "open"
     value = world.table.attribute(account_id, group_id, "status")
     status = value["S"] if value else "none"
     status = "none" if status in ("resolved", "closed") else status
     world.check(status == wanted, f"{group_id} is {wanted} in EC2 and {status} in the table")
-    missing = world.expected(group_id) - found
-    world.check(not missing, f"{group_id}: private access is missing: {sorted(missing)}")
     _is_told(world, account_id, group_id, is_open=wanted == "open")
 
 
-def _not_exempt(world: World, account_id: str, group_id: str, found: frozenset[Cell]) -> tuple[frozenset[Cell], bool]:
+def _not_exempt(world: World, account_id: str, group: Group, found: frozenset[Cell]) -> tuple[frozenset[Cell], bool]:
     """What is exposed and not exempt, and whether nothing is left that is not."""
-    listed = world.settings.exemptions[account_id]
-    partly = any(isinstance(each, dict) and each["group"] == group_id for each in listed)
+    listed = world.exemptions_of(account_id, group)
+    partly = any("ports" in each for each in listed if isinstance(each, dict))
+    wholly = any(isinstance(each, str) or "ports" not in each for each in listed)
     left = frozenset(cell for cell in exposed(found) if not (partly and cell[:2] == EXEMPT_PORT))
-    return left, group_id in listed or (bool(exposed(found)) and not left)
+    return left, wholly or (bool(exposed(found)) and not left)
 
 
 def _has_room(world: World, account_id: str, group: Group) -> bool:
@@ -324,7 +310,7 @@ def _has_room(world: World, account_id: str, group: Group) -> bool:
 
 def _nothing_due_is_exposed(world: World, account_id: str, group: Group) -> None:
     group_id = group.group_id
-    left, exempt = _not_exempt(world, account_id, group_id, cells(group.rules))
+    left, exempt = _not_exempt(world, account_id, group, cells(group.rules))
     restored = world.table.attribute(account_id, group_id, "remediation_details", "restored")
     is_restored = bool(restored) and "NULL" not in restored
     if (
@@ -341,14 +327,20 @@ def _nothing_due_is_exposed(world: World, account_id: str, group: Group) -> None
 
 
 def _is_told(world: World, account_id: str, group_id: str, *, is_open: bool) -> None:
-    tickets = [kept for kept in world.tickets.values() if group_id in kept.title]
+    # What is in an archived project, or a person closed, is no live ticket; and nobody else's business.
+    tickets = [kept for kept in world.tickets.values() if group_id in kept.title and kept.project not in world.archived]
     # A ticket that is closed is reopened: there is never a second one.
     world.check(len(tickets) <= 1, f"{group_id} has the tickets {[kept.key for kept in tickets]}")
     open_tickets = [kept.key for kept in tickets if not kept.is_done]
     if not is_open:
-        world.check(not open_tickets, f"{group_id} is not open, and its ticket {open_tickets} is")
+        left_open = [kept.key for kept in tickets if not kept.is_done and not kept.set_by_person]
+        world.check(not left_open, f"{group_id} is not open, and its ticket {left_open} is")
         return
-    ticket = world.table.attribute(account_id, group_id, "jira_details", "ticket")
-    world.check(bool(ticket) and [ticket["S"]] == open_tickets, f"{group_id} has {open_tickets}, its issue {ticket}")
+    value = world.table.attribute(account_id, group_id, "jira_details", "ticket")
+    ticket = world.ticket(value["S"]) if value else None
+    # Without news, nothing is written to a ticket that a person closed, or whose project was archived.
+    is_left = ticket is not None and (ticket.set_by_person or ticket.project in world.archived) and not open_tickets
+    is_known = ticket is not None and [ticket.key] == open_tickets
+    world.check(is_left or is_known, f"{group_id} has {open_tickets}, its issue {value}")
     told = any(group_id in text for _, text in world.messages)
     world.check(told, f"Slack was not told of {group_id}")

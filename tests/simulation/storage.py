@@ -10,6 +10,8 @@ from tests.simulation.errors import client_error, error_class, transaction_error
 from tests.simulation.expressions import InvalidPathError, Item, holds, resolve, updated
 
 EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+MOST_BYTES = 400 * 1024
+"""Of an item with its copies in local indexes (Developer Guide, "Quotas")."""
 _INDEXES = {"by_status": "status", "by_open_region": "open_region"}
 
 
@@ -18,10 +20,12 @@ class Table:
 
     Attributes:
         items: by their keys.
+        counts: whether an item that is too large is refused.
     """
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Item] = {}
+        self.counts = False
 
     def get_item(self, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 - as the SDK names its arguments
         found = self.items.get(_key(Key))
@@ -34,6 +38,7 @@ class Table:
 
     def put_item(self, Item: Item, **arguments: Any) -> dict[str, Any]:  # noqa: N803
         self._check(self.items.get(_key(Item), {}), arguments)
+        self._check_size(Item)
         self.items[_key(Item)] = Item
         return {}
 
@@ -49,6 +54,7 @@ class Table:
             item = updated(UpdateExpression, known or dict(Key), *_placeholders(arguments))
         except InvalidPathError as error:
             raise client_error("ValidationException", f"document path invalid for update: {error}") from error
+        self._check_size(item)
         self.items[_key(Key)] = item
         return {"Attributes": item}
 
@@ -85,9 +91,30 @@ class Table:
         if condition and not holds(condition, item, *_placeholders(arguments)):
             raise client_error("ConditionalCheckFailedException")
 
+    def _check_size(self, item: Item) -> None:
+        """Refuse an item that is, with its copies in the indexes that it is in, larger than DynamoDB allows."""
+        if self.counts:
+            size = size_of({"M": item}) * (1 + sum(key in item for key in _INDEXES.values()))
+            if size > MOST_BYTES:
+                raise client_error("ValidationException", f"Item size has exceeded the maximum: {size}")
+
     def attribute(self, account_id: str, issue_id: str, *path: str) -> Any:
         """An attribute as the wire has it; None: there is none."""
         return resolve(self.items.get((account_id, issue_id), {}), list(path))
+
+
+def size_of(value: Any) -> int:
+    """How much an attribute counts (Developer Guide, "DynamoDB item sizes and formats")."""
+    ((kind, content),) = value.items()
+    if kind == "M":
+        return 3 + sum(1 + len(name.encode()) + size_of(each) for name, each in content.items())
+    if kind == "L":
+        return 3 + sum(1 + size_of(each) for each in content)
+    if kind == "N":
+        return 2 + len(content) // 2
+    if kind in ("SS", "NS", "BS"):
+        return sum(len(each) for each in content)
+    return len(content.encode()) if kind == "S" else len(content) if kind == "B" else 1
 
 
 def _key(key: Item) -> tuple[str, str]:

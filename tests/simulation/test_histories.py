@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from tests.simulation import jobs
 from tests.simulation.access import cells, exposed, private
+from tests.simulation.actors import run_alone
 from tests.simulation.ec2 import Group, Rule, rule
 from tests.simulation.errors import client_error
-from tests.simulation.run import run_alone
 from tests.simulation.world import MAIN, World
 
 GROUP = "sg-00000000000000001"

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.config import Configuration, parse_configuration
 from library.notifications.jira_client import NewTicket, Ticket
+from library.notifications.jira_connection import JiraError
 from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, Cell, cells, exposed, is_private, private
 from tests.simulation.clients import Sessions, throttled
-from tests.simulation.ec2 import QUOTA, Ec2, Group, Rule, parse
+from tests.simulation.ec2 import QUOTA, Ec2, Group, Rule, change_list, parse
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Actor, KilledError, Scheduler
 from tests.simulation.storage import EPOCH, Bucket, Table
@@ -38,6 +39,9 @@ class KeptTicket:
     """A ticket of JIRA.
 
     Attributes:
+        key: the one that it has now: whoever moves a ticket gives it another, and the old one still leads to it.
+        body: what it says.
+        set_by_person: whether a person closed or reopened it last.
         found_from: from when the search finds it, in virtual seconds.
     """
 
@@ -45,8 +49,19 @@ class KeptTicket:
     title: str
     labels: list[str]
     found_from: float
+    body: str = ""
     is_done: bool = False
+    set_by_person: bool = False
     comments: list[str] = field(default_factory=list)
+
+    def set_status(self, *, is_done: bool, by_person: bool = False) -> None:
+        """Close or reopen it."""
+        self.is_done, self.set_by_person = is_done, by_person
+
+    @property
+    def project(self) -> str:
+        """The project that it is in."""
+        return self.key.rpartition("-")[0]
 
     def shown(self) -> Ticket:
         """As JIRA shows it."""
@@ -64,17 +79,20 @@ class Settings:
     retention: int = 0
     immediate: tuple[str, ...] = ()
     wait_days: int = 0
+    project: str = "SEC"
+    ports: tuple[int, ...] = tuple(RESTRICTED_PORTS)
+    limit: int = 50
 
     def configuration(self) -> Configuration:
         """The configuration as a job reads it."""
         remediated = [self.remediation_accounts, self.scope, self.strategy, self.retention, self.immediate]
-        remediated.append(self.wait_days)
+        remediated += [self.wait_days, self.project, self.ports, self.limit]
         return _configuration(json.dumps([self.exemptions, *remediated]))
 
 
 @lru_cache(maxsize=2000)
 def _configuration(text: str) -> Configuration:
-    exemptions, accounts, scope, strategy, retention, immediate, wait_days = json.loads(text)
+    exemptions, accounts, scope, strategy, retention, immediate, wait_days, project, ports, limit = json.loads(text)
     config = {
         "aws": {
             "main_account_id": MAIN,
@@ -95,7 +113,8 @@ def _configuration(text: str) -> Configuration:
             "remediation_accounts": accounts,
             "remediation_scope": scope,
             "remediation_strategy": strategy,
-            "restricted_ports": RESTRICTED_PORTS,
+            "restricted_ports": ports,
+            "remediation_limit_per_run": limit,
         },
     }
     whitelist = {"secgrp_unrestricted_access": {account: listed for account, listed in exemptions.items() if listed}}
@@ -103,7 +122,7 @@ def _configuration(text: str) -> Configuration:
         {
             "config": ("config.json", json.dumps(config).encode()),
             "whitelist": ("whitelist.json", json.dumps(whitelist).encode()),
-            "ticket_owners": ("ticket_owners.json", json.dumps({"jira_project": "SEC"}).encode()),
+            "ticket_owners": ("ticket_owners.json", json.dumps({"jira_project": project}).encode()),
         }
     )
 
@@ -122,6 +141,14 @@ class World:
         days: whether groups have changes that are days apart, and people restore older ones.
         services: further services that clients call, by their names: objects with their operations.
         watchers: each is told of every change of a group: account, operation, group id, added and removed rules.
+        kind: what else happens (`tests.simulation.kinds`); empty: the history is of another sort.
+        tickets: by the keys that they were filed with.
+        archived: the projects of which JIRA changes no ticket any more.
+        index_lag: within so many seconds a new ticket is found.
+        is_weak: whether EC2 is later than AWS says: then nothing need be complete at rest.
+        is_paged: whether describes of groups and rules have two pages.
+        poisoned: the groups whose rows somebody wrote who is not Hammer.
+        before_quiet: called when nothing fails any more, before the healthy runs.
         readers: each is told of every text that people get: where, and the text.
     """
 
@@ -129,6 +156,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        change_list()
         self.random = Random(seed)  # noqa: S311 - a simulation, not a secret
         self.history: list[str] = []
         self.scheduler = Scheduler(self.random)
@@ -137,6 +165,8 @@ class World:
         self.table = Table()
         self.bucket = Bucket(lambda: self.now)
         self.tickets: dict[str, KeptTicket] = {}
+        self.archived: set[str] = set()
+        self.index_lag = 10.0
         self.messages: list[tuple[str, str]] = []
         self.services: dict[str, Any] = {}
         self.watchers: list[Callable[[str, str, str, tuple[Rule, ...], tuple[Rule, ...]], None]] = []
@@ -158,6 +188,11 @@ class World:
         self.busiest = ""
         self.longest_lag = 0.0
         self.days = False
+        self.kind = ""
+        self.is_weak = False
+        self.is_paged = False
+        self.poisoned: set[str] = set()
+        self.before_quiet: list[Callable[[], object]] = []
         self.broken = ""
         self.trace: BaseException | None = None
         self.created = 0
@@ -185,6 +220,16 @@ class World:
         """Add a line to the history."""
         actor = self.scheduler.current
         self.history.append(f"{self.now:9.2f} {actor.name if actor else 'world':14} {text}")
+
+    def exemptions_of(self, account_id: str, group: Group) -> list[Any]:
+        """The configured exemptions that count for a group now."""
+        today = (EPOCH + timedelta(seconds=self.now)).date().isoformat()
+        names = (group.group_id, f"{group.vpc_id}:{group.name}")
+        return [
+            each
+            for each in self.settings.exemptions[account_id]
+            if (each in names if isinstance(each, str) else each["group"] in names and each.get("expires", "9") > today)
+        ]
 
     # Calls.
 
@@ -233,17 +278,25 @@ class World:
 
     def file_ticket(self, ticket: NewTicket) -> str:
         """File a ticket, which the search finds a little later."""
+        if ticket.project in self.archived:
+            raise JiraError(f"{ticket.project} is archived", 400, {"project": "is archived"})
         key = f"{ticket.project}-{len(self.tickets) + 1}"
-        self.tickets[key] = KeptTicket(key, ticket.title, list(ticket.labels), self.now + self.random.uniform(0, 10))
+        found_from = self.now + self.random.uniform(0, self.index_lag)
+        self.tickets[key] = KeptTicket(key, ticket.title, list(ticket.labels), found_from, ticket.body)
         for reader in self.readers:
             reader("JIRA", f"{ticket.title}\n{ticket.body}")
         return key
 
-    def comment(self, key: str, body: str) -> None:
+    def ticket(self, key: str) -> KeptTicket | None:
+        """The ticket that a key leads to; None: there is none."""
+        moved = (ticket for ticket in self.tickets.values() if ticket.key == key)
+        return self.tickets.get(key) or next(moved, None)
+
+    def comment(self, ticket: KeptTicket, body: str) -> None:
         """Comment on a ticket."""
-        self.tickets[key].comments.append(body)
+        ticket.comments.append(body)
         for reader in self.readers:
-            reader("JIRA", f"{self.tickets[key].title}\n{body}")
+            reader("JIRA", f"{ticket.title}\n{body}")
 
     def send(self, channel: str, text: str, sections: Iterable[str]) -> None:
         """Show a message in Slack. Only if something went wrong after a report was sent may it be sent again."""
@@ -254,6 +307,8 @@ class World:
         begun = (section for section in sections if section.startswith(("*New*", "*Found again*")))
         assert actor is not None
         for group_id in _REPORTED.findall(" ".join(begun)):
+            if group_id in self.poisoned:
+                continue
             accounts = [account for account, issue_id in self.table.items if issue_id == group_id]
             occurrence = self.table.attribute(accounts[0], group_id, "occurrence")["N"]
             before = self.reported.get((group_id, occurrence))
@@ -287,6 +342,9 @@ class World:
                 not opened or bool(actor.facts.get("restores")), f"{group_id} was opened by Hammer: {sorted(opened)}"
             )
             self._added.update(rule.rule_id for rule in added)
+            for rule in added if actor.facts.get("restores") else ():
+                is_back = not exposed(cells([rule])) or self._is_backed_up(account_id, group_id, rule)
+                self.check(is_back, f"{group_id}: a restore added {rule}, which is in no backup of the group")
             for rule in removed:
                 is_safe = rule.rule_id in self._added or self._is_backed_up(account_id, group_id, rule)
                 self.check(is_safe, f"{group_id}: {rule} is in no backup when it is revoked")
@@ -323,13 +381,13 @@ class World:
         """The private access that the group's owners have."""
         return private(cells(self.owned.get(group_id, ()))) - self.cut.get(group_id, set())
 
+    def is_hammers(self, rule: Rule) -> bool:
+        """Whether Hammer added a rule."""
+        return rule.rule_id in self._added
+
     def _is_backed_up(self, account_id: str, group_id: str, rule: Rule) -> bool:
         prefix = f"security_groups/{account_id}/{REGION}/{group_id}_"
-        return any(
-            rule in [known for permission in json.loads(body)["IpPermissions"] for known in parse(permission)]
-            for key, (body, _) in self.bucket.objects.items()
-            if key.startswith(prefix)
-        )
+        return any(rule in _rules_of(body) for key, (body, _) in self.bucket.objects.items() if key.startswith(prefix))
 
     def check(self, is_true: bool, text: str) -> None:
         """End the simulation unless something is true."""
@@ -342,6 +400,12 @@ class World:
             raise InvariantError(text)
         actor.is_killed = True
         raise KilledError
+
+
+@lru_cache(maxsize=200)
+def _rules_of(body: bytes) -> frozenset[Rule]:
+    """The rules of a backup."""
+    return frozenset(known for permission in json.loads(body)["IpPermissions"] for known in parse(permission))
 
 
 def _listed(rules: tuple[Rule, ...]) -> str:

@@ -83,7 +83,9 @@ class People:
 
     has_webhook = False
 
-    def publish(self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None]) -> None:
+    def publish(
+        self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None], is_wanted: Callable[[], bool]
+    ) -> None:
         raise NotImplementedError
 
     def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
@@ -92,8 +94,16 @@ class People:
         return ""
 
     def alert(
-        self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivered: Callable[[], None]
+        self,
+        issue: Issue,
+        heading: str,
+        text: str,
+        details: Sequence[str] = (),
+        *,
+        delivered: Callable[[], None],
+        is_wanted: Callable[[], bool],
     ) -> None:
+        assert is_wanted()
         delivered()
         self.alerts.append((heading, "\n".join((issue.issue_id, text, *details))))
 

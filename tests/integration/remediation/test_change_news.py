@@ -10,6 +10,7 @@ import pytest
 
 from library.aws.issue_table import IssueTable
 from remediation.notify import ChangeMessage, Notifier, is_known, notify, open_notifier
+from reporting.run import Reporter
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, kept_sessions, reporting_world
 
@@ -69,6 +70,31 @@ def test_reporting_tells_whoever_was_away(world: World, channel: str) -> None:
     world.report()
     assert told(world) == (1, 1)
     world.report()
+    assert told(world) == (1, 1)
+
+
+def test_what_reporting_told_before_the_run_ended_is_not_told_again(world: World) -> None:
+    world.jira.faults.append(Fault("POST /comment", Answer("", 500)))
+    door = notifier(world)
+    notify(door, world.table, world.issue(), CHANGED, repeated=False, at=world.clock)
+    world.jira.faults.clear()
+    world.report()
+    assert told(world) == (1, 1)
+    assert door.send() == []
+    assert told(world) == (1, 1)
+
+
+def test_what_the_run_told_since_reporting_read_the_issue_is_not_told_again(world: World) -> None:
+    door = notifier(world)
+    notify(door, world.table, world.issue(), CHANGED, repeated=False, at=world.clock)
+    renew = Reporter._deliver_changes
+
+    def sends_first(self: Reporter) -> None:
+        assert door.send() == []
+        renew(self)
+
+    with patch.object(Reporter, "_deliver_changes", sends_first):
+        world.report()
     assert told(world) == (1, 1)
 
 
