@@ -12,7 +12,7 @@ from library.documents.document import Block, Bullets, Code, Section, paragraph
 from library.documents.text import cut_utf16, flattened, printable
 from library.issues.issue import Issue
 from library.source.place import Kind
-from library.source.service import maker_of
+from library.source.service import maker_of, managed_by
 from library.source.stored import DIFF_LINES, dispute_of, known_places, source_lines
 
 _LINES_IN_ALERT, _ALERT_LINE = 6, 400
@@ -67,6 +67,11 @@ def fix_place(issue: Issue) -> FixPlace | None:
     if stack:
         where = f'CloudFormation stack "{flattened(stack, _WHERE_LIMIT)}"'
         return FixPlace(where, f"Fix it in {where}: {_OPENS_AGAIN[Kind.CLOUDFORMATION]}.")
+    # No tag names Terraform's code; the call that opened the group does name the tool.
+    agent = issue.opened_by.user_agent if issue.opened_by is not None else ""
+    if managed_by({}, agent) == "Terraform":
+        where = "the Terraform code that opened it"
+        return FixPlace("Terraform", f"Fix it in {where}: {_OPENS_AGAIN[Kind.TERRAFORM]}.", is_terraform=True)
     return None
 
 

@@ -14,7 +14,7 @@ from library.security_groups.exposure import Exposure
 from reporting.group_text import alert, ticket
 from reporting.source_text import fix_place
 from reporting.ticket_facts import AlertAdvice
-from tests.unit.reporting.test_whole_tickets import FACTS, FOUND, SSH, issue, judged
+from tests.unit.reporting.test_whole_tickets import ANA, FACTS, FOUND, SSH, issue, judged
 
 STACK = {"kind": "cloudformation", "confidence": "exact", "where": "web-stack/Group"}
 FILE = {"kind": "terraform", "confidence": "likely", "where": "network/web.tf:12"}
@@ -60,6 +60,13 @@ def source(group: dict[str, str], *rules: dict[str, str]) -> dict[str, Any]:
             "Fix the other rules",
             False,
             id="nobody knows where one rule is from",
+        ),
+        pytest.param(
+            {"opened_by": replace(ANA, user_agent="APN/1.0 HashiCorp/1.0 Terraform/1.9.0")},
+            f"Fix it in the Terraform code that opened it: {AT_APPLY}.",
+            "Look at it",
+            True,
+            id="opened with Terraform",
         ),
         pytest.param(
             {"tags": {"elbv2.k8s.aws/cluster": "shop", "ingress.k8s.aws/stack": "web"}},
