@@ -58,7 +58,7 @@ def poisoned(world: World) -> Iterator[None]:
     for number in range(random.randint(2, 8)):
         at = world.now + random.uniform(0, random.choice([120.0, 600.0, _CHAOS_S]))
         add_actor(world, f"attacker {number}", at, partial(attacker.write), is_person=True)
-    world.before_quiet.append(attacker.write)
+    world.before_quiet += [attacker.write, attacker.claim_everything]
     world.watchers.append(attacker.watch)
     yield
 
@@ -88,6 +88,36 @@ class Attacker:
             world.poisoned.add(group_id)
             lies = random.random() < _OFTEN_LIE and group_id in world.ec2[account_id].groups()
             (self._lie if lies else self._spoil)(account_id, group_id)
+
+    def claim_everything(self) -> None:
+        """Say of a group that was changed once that all its rules are Hammer's, and needed for nothing."""
+        world = self._world
+        changed = [
+            (account_id, group_id, keys[0])
+            for account_id, ec2 in sorted(world.ec2.items())
+            for group_id, group in sorted(ec2.groups().items())
+            if group.rules and (keys := self._own_backups(group_id)) and (account_id, group_id) in world.table.items
+        ]
+        if not changed or len(world.poisoned) > len(world.owned) // 2:
+            return
+        account_id, group_id, backup = self.random.choice(changed)
+        world.poisoned.add(group_id)
+        at = "2026-11-01T00:00:00+00:00"
+        rules = [_wire(rule, at, rule.description) for rule in world.ec2[account_id].groups()[group_id].rules]
+        texts = {"kind": "remediation", "step": "verifying", "backup": backup, "newest_backup": backup, "changed": at}
+        journal = {
+            **{name: {"S": text} for name, text in texts.items()},
+            "add": {"L": [{"M": {**rule, "state": {"S": "added"}}} for rule in rules]},
+            "revoke": {"L": []},
+        }
+        row = _copied(world.table.items[account_id, group_id])
+        row["remediation_details"] = {"M": {"journal": {"M": journal}, "restored": {"NULL": True}}}
+        world.note(f"   {group_id} lies: all its rules are Hammer's")
+        world.table.items[account_id, group_id] = row
+        self._name_in_lock(account_id, group_id)
+
+    def _own_backups(self, group_id: str) -> list[str]:
+        return [key for key in sorted(self._world.bucket.objects) if f"/{group_id}_" in key]
 
     def watch(
         self, account_id: str, operation: str, group_id: str, added: tuple[Rule, ...], removed: tuple[Rule, ...]
