@@ -14,7 +14,7 @@ from library.aws.issue_table import UnreadableIssueError, read_issue
 from library.errors import HammerError
 from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule, SecurityGroup
-from remediation.eligibility import policy_for, policy_of, why_not_at_once, why_not_due
+from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from tests.builders.poisoned_rows import MORE_WRONG, every_case, poisoned
 from tests.worlds.eventual_world import ACCOUNT, REGION, EventualWorld
@@ -99,7 +99,7 @@ def test_explain_says_what_it_can(world: EventualWorld, name: str) -> None:
             *source_section(cast(Any, report), issue),
         ]
         assert all("\x1b" not in line for line in lines)
-        policy = policy_for(issue, policy_of(config, ACCOUNT), now, decided=True)
+        policy = issue_policy(issue, account_policy(config, ACCOUNT), now, decided=True)
         unfinished_remediation(issue)
         why_not_due(issue, policy, now)
         why_not_at_once(issue, policy, "open_completely", now)
