@@ -17,6 +17,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from library.aws.conditional_writes import ConflictError
@@ -334,29 +335,31 @@ def notify(
         except (*AWS_ERRORS, ConflictError) as error:
             _log.warning("%s: that %s was told is not recorded: %s", issue.place, channel, explain(error))
 
-    def is_left(channel: str) -> bool:
-        """Whether the reporting job has not told a channel meanwhile: a run sends only at its end."""
-        try:
-            fresh = table.get(issue.account_id, issue.issue_id)
-        except (*AWS_ERRORS, UnreadableIssueError):
-            return True
-        known = fresh.change_news if fresh else ()
-        return not any(each.key == news.key and getattr(each, channel) for each in known)
-
     if not news.in_slack:
         notifier.alert(
             *(issue, message.heading, message.text, message.details),
             delivered=lambda: told("in_slack"),
-            is_wanted=lambda: is_left("in_slack"),
+            is_wanted=lambda: _is_left(table, issue, news, "in_slack"),
         )
     if not news.in_webhook:
-        notifier.publish(issue, news, delivered=lambda: told("in_webhook"), is_wanted=lambda: is_left("in_webhook"))
+        is_wanted = partial(_is_left, table, issue, news, "in_webhook")
+        notifier.publish(issue, news, delivered=lambda: told("in_webhook"), is_wanted=is_wanted)
     if not news.in_jira:
         failed = notifier.comment(issue, news_document(news), reference=news.key)
         if failed:
             return failed
         told("in_jira")
     return problem
+
+
+def _is_left(table: IssueTable, issue: Issue, news: ChangeNews, channel: str) -> bool:
+    """Whether the reporting job has not told a channel meanwhile: a run sends only at its end."""
+    try:
+        fresh = table.get(issue.account_id, issue.issue_id)
+    except (*AWS_ERRORS, UnreadableIssueError):
+        return True
+    known = fresh.change_news if fresh else ()
+    return not any(each.key == news.key and getattr(each, channel) for each in known)
 
 
 def is_known(issue: Issue, message: ChangeMessage) -> bool:

@@ -64,7 +64,7 @@ class GroupBefore:
 
     @property
     def to_close(self) -> frozenset[RuleKey]:
-        """The rules of the backups that Hammer closed since, or was going to. What has a later date is none of them."""
+        """The rules of the backups that Hammer closed since, or may have closed."""
         rules = (rule for group in self.groups for rule in group.ingress)
         return frozenset(rule_key(rule) for rule in rules if rule.rule_id in self.closed)
 

@@ -228,9 +228,11 @@ class _Evidence:
         lists.read(policy.evaluator.prefix_lists_named(group))
         today = self.context.now().date()
         exposing = exposing_rules(policy.evaluator.evaluate(group, lists.entries, (), today))
-        if not exposing or not (before := self._read()):
+        if not exposing or self.journal is None or not (before := self._read()):
             return bool(exposing)
-        return not exposing.isdisjoint(before.to_close & begun_for(before, lists, policy, today))
+        # The journal has what EC2 refused to close, too; what was planned with a later date is in neither.
+        to_close = before.to_close | {rule_key(revoked.rule) for revoked in self.journal.revoke}
+        return not exposing.isdisjoint(to_close & begun_for(before, lists, policy, today))
 
     def _proved(self) -> frozenset[str]:
         """The ids of the rules that the change is proved to have added."""

@@ -125,7 +125,8 @@ POISONS = {
     "times to come": Poison(_own_backup(changed="2099-01-01T00:00:00+00:00"), is_named=False),
     "a step that is none": Poison(_own_backup(step="now"), is_named=True),
     "states that are none": Poison(_own_backup(revoke=[{"state": "open"}]), is_named=True),
-    "a restore": Poison(_own_backup(kind="restore"), is_named=True),
+    "a restore": Poison(_own_backup(kind="restore", step="adding"), is_named=True),
+    "a restore that EC2 only has to show": Poison(_own_backup(kind="restore"), is_named=False),
 }
 
 
