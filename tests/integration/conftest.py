@@ -29,6 +29,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedAws]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _own_sessions() -> None:
+    """Each test is a new process to the Lambdas: none has the roles that an earlier emulated AWS gave."""
+    runtime._kept_sessions.cache_clear()
+
+
 @pytest.fixture
 def sdk_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the SDK would have slept before each retry: it does not sleep."""
