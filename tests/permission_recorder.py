@@ -43,8 +43,10 @@ _HOST = (
 )
 
 ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    # Its functions have roles of their own; the filter's alone may publish findings.
     ("identification", "main"): (
         "identification-in-main",
+        "filter-in-main",
         "organization-in-main",
         "identification-in-account",
         "immediate-sender-in-main",
