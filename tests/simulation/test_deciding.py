@@ -1,4 +1,4 @@
-"""Histories of people who decide while scans, remediation, kills and EC2's lags go on: 200, or DECISION_SEEDS of them."""
+"""Histories of people who decide while scans, remediation, kills and lags go on: 200, or DECISION_SEEDS of them."""
 
 from __future__ import annotations
 
