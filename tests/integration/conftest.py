@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from botocore.loaders import Loader
@@ -30,9 +32,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedAws]:
 
 
 @pytest.fixture(autouse=True)
-def _own_sessions() -> None:
-    """Each test is a new process to the Lambdas: none has the roles that an earlier emulated AWS gave."""
+def _own_process() -> Iterator[None]:
+    """Each test is a new process: with no variable that a command set, nor roles that an earlier emulated AWS gave."""
     runtime._kept_sessions.cache_clear()
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture
