@@ -339,7 +339,7 @@ def notify(
         notifier.alert(
             *(issue, message.heading, message.text, message.details),
             delivered=lambda: told("in_slack"),
-            is_wanted=lambda: _is_left(table, issue, news, "in_slack"),
+            is_wanted=partial(_is_left, table, issue, news, "in_slack"),
         )
     if not news.in_webhook:
         is_wanted = partial(_is_left, table, issue, news, "in_webhook")

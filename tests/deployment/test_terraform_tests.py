@@ -8,31 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from deployment import package
-from tests.deployment.old_provider import NoResource, swapped
-from tests.deployment.terraform import TERRAFORM_CODE, Terraform, cli_configuration, needs_terraform
+from tests.deployment.terraform import (
+    TERRAFORM_CODE,
+    Terraform,
+    cli_configuration,
+    copied_for_old_provider,
+    needs_terraform,
+)
 
 pytestmark = needs_terraform
 ROOT = TERRAFORM_CODE.parents[1]
 MODULES = sorted(path.parent.parent.name for path in TERRAFORM_CODE.glob("modules/*/tests/*.tftest.hcl"))
-EMPTY_ZIP = b"PK\x05\x06" + b"\0" * 18
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_modules_pass_their_own_tests(name: str, tmp_path: Path) -> None:
-    code = tmp_path / "deployment" / "terraform"
-    swapped(TERRAFORM_CODE, code)
-    for data in ("policies", "cloudformation", "events"):
-        shutil.copytree(TERRAFORM_CODE.parent / data, code.parent / data)
+    module = copied_for_old_provider(tmp_path) / "modules" / name
     shutil.copytree(ROOT / "config", tmp_path / "config")
-    (tmp_path / "dist").mkdir()
-    for function in package.FUNCTIONS:
-        (tmp_path / "dist" / f"{function}.zip").write_bytes(EMPTY_ZIP)
-    module = code / "modules" / name
-    if name == "organization":
-        main = module / "main.tf"
-        instances = NoResource("aws_cloudformation_stack_set_instance", "3.39 knows no units")
-        main.write_text(instances.apply(main.read_text("utf-8")), "utf-8")
     terraform = Terraform(module, {"TF_CLI_CONFIG_FILE": str(cli_configuration(tmp_path))})
     terraform.run("init", "-no-color")
     _, output = terraform.run("test", "-no-color")
