@@ -37,6 +37,7 @@ _HELLO_WITHIN_S = 15
 _STEADY_AFTER = timedelta(minutes=1)
 """A connection that lasted this long was a good one: the next one is opened after the first pause again."""
 _TIMEOUT_S = 30
+_LOOK_EVERY_S = 1.0
 _PING_EVERY_S = 2
 """A connection that broke without a word is noticed after four pings without an answer."""
 _REMEMBERED = 1000
@@ -332,7 +333,7 @@ class Listening:
         told = self.now()
         while not self.stopping.is_set():
             self.tick()
-            if lost := session.lost(1.0):
+            if lost := session.lost(_LOOK_EVERY_S):
                 return lost.reason
             if self.now() - told >= self.heartbeat:
                 self.connected(session.hello)

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Queue
 from typing import Any
 from unittest.mock import patch
+
+from slack_sdk.socket_mode.builtin.connection import Connection
 
 from library.aws.listener_records import ListenerRecords
 from library.aws.secrets import SecretReader, SlackSecret
@@ -18,7 +21,7 @@ from library.config import Configuration, load_configuration
 from library.errors import HammerError
 from library.issues.issue import Issue
 from library.notifications.clients import open_jira, open_slack
-from reporting import listen_for_decisions
+from reporting import listen_for_decisions, slack_socket
 from reporting.decision_news import DecisionNews
 from reporting.listen_for_decisions import Service
 from reporting.slack_socket import Hello, SlackSession
@@ -27,6 +30,22 @@ from tests.worlds.reporting_world import MAIN, World, kept_sessions, reporting_w
 
 JANE, BOB, EVE = "U0JANE00001", "U0BOB000001", "U0EVE000001"
 CHANNEL = "#hammer"
+
+
+class _PromptConnection(Connection):
+    """slack_sdk's, which waits 3 seconds for a message before it notices that it is to end."""
+
+    def connect(self) -> None:
+        super().connect()
+        if self.sock is not None:
+            self.sock.settimeout(0.02)
+
+
+class _PromptQueue(Queue[Any]):
+    """The queue of its messages, which it waits for a second."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        return super().get(block, None if timeout is None else 0.02)
 
 
 @dataclass
@@ -164,6 +183,12 @@ class ListeningWorld:
             connected.set()
 
         with (
+            # A stop, and a connection that broke, are noticed at once instead of after seconds.
+            patch("slack_sdk.socket_mode.builtin.client.Connection", _PromptConnection),
+            patch("slack_sdk.socket_mode.builtin.client.Queue", _PromptQueue),
+            patch.object(slack_socket, "_PING_EVERY_S", 0.05),
+            patch.object(slack_socket, "_LOOK_EVERY_S", 0.02),
+            patch.object(slack_socket, "FIRST_PAUSE_S", 0.01),
             patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),
             patch.object(listen_for_decisions, "_now", lambda: self.world.clock),
