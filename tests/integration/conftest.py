@@ -24,8 +24,6 @@ _LOADER = Loader()
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedAws]:
     """An emulated AWS that every client made in the test reaches."""
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    # The service models are megabytes of JSON: every session of every test reads them from one loader.
-    monkeypatch.setattr("botocore.session.create_loader", lambda _paths: _LOADER)
     with emulated_aws() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
         yield server
@@ -35,7 +33,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedAws]:
 def _own_process() -> Iterator[None]:
     """Each test is a new process: with no variable that a command set, nor roles that an earlier emulated AWS gave."""
     runtime._kept_sessions.cache_clear()
-    with patch.dict(os.environ):
+    # The service models are megabytes of JSON: every session of every test reads them from one loader.
+    with patch.dict(os.environ), patch("botocore.session.create_loader", lambda _paths: _LOADER):
         yield
 
 
