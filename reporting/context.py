@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from library.issues.issue import Issue, Status
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.issue_text import text_of
 from reporting.plan import News, Remediation, Step
 from reporting.ticket_facts import Place, TicketFacts
@@ -43,13 +43,13 @@ class TicketContexts:
     Args:
         config: the configuration.
         remediation: what is announced.
-        usage: what uses the groups of new issues, by `issue_key`.
+        used_by: what uses the groups of new issues, by `issue_key`.
     """
 
-    def __init__(self, config: Configuration, remediation: Remediation, usage: Mapping[str, Usage]) -> None:
+    def __init__(self, config: Configuration, remediation: Remediation, used_by: Mapping[str, GroupUsers]) -> None:
         self._config = config
         self._remediation = remediation
-        self._usage = usage
+        self._used_by = used_by
 
     def filing(self, step: Step) -> TicketContext:
         """What a step's ticket is made from."""
@@ -61,7 +61,7 @@ class TicketContexts:
             facts=TicketFacts(
                 place=self.place(issue),
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
-                usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
+                used_by=self._used_by.get(issue_key(issue), GroupUsers(unknown="it was not asked")),
                 closes_at=step.closes_at,
                 at_once=step.at_once,
                 closes_last=step.closes_last,
@@ -109,7 +109,7 @@ class TicketContexts:
 
     def _discovered(self, issue: Issue) -> Discovered:
         keys = self._config.secgrp_unrestricted_access.owner_tags
-        users = self._usage.get(issue_key(issue), Usage()).tags
+        users = self._used_by.get(issue_key(issue), GroupUsers()).tags
         found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
         # Whom somebody named in a decision owns it, whatever the tags say.
         return replace(found, owner=issue.decided.owner) if issue.decided.owner else found

@@ -27,7 +27,7 @@ from library.issues.times import shown_time
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
 from library.security_groups.exemptions import Exemption
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from library.source.service import managed_by
 from library.source.stored import dispute_of
 from reporting import source_text, use_text
@@ -110,29 +110,29 @@ def _family(details: IssueDetails) -> str:
     return f"IPv{families.pop()} " if len(families) == 1 else ""
 
 
-def path_blocks(issue: Issue, usage: Usage) -> tuple[Block, ...]:
+def path_blocks(issue: Issue, used_by: GroupUsers) -> tuple[Block, ...]:
     """Every path with its evidence, the worst first, and what the verdict rests on; nothing where it was not judged."""
     reachability = issue.details.reachability
     if reachability is None or not reachability.paths:
         return ()
-    lines = [_path(path, usage) for path in reachability.paths[:_PATHS]]
+    lines = [_path(path, used_by) for path in reachability.paths[:_PATHS]]
     if reachability.paths_total > len(lines):
         lines.append(f"and {reachability.paths_total - len(lines)} more")
     said: Sequence[str] = (*reachability.unread, *reachability.assumptions)
     return (Bullets(tuple(lines)), *(paragraph(text) for text in said))
 
 
-def _path(path: Path, usage: Usage) -> str:
+def _path(path: Path, used_by: GroupUsers) -> str:
     through = f" Through {' > '.join(path.through)}." if path.through else ""
-    return f"{_named(path.resource or path.interface, usage)}: {path.text}{through}"
+    return f"{_named(path.resource or path.interface, used_by)}: {path.text}{through}"
 
 
-def _named(resource: str, usage: Usage) -> str:
+def _named(resource: str, used_by: GroupUsers) -> str:
     """A resource with the name that people know it by: `instance i-1` is `instance i-1 (web)`."""
     return next(
         (
             named
-            for user in usage.users
+            for user in used_by.users
             if (named := f"{user.kind} {user.name}") == resource or named.startswith(f"{resource} (")
         ),
         resource,
@@ -291,7 +291,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     place = source_text.fix_place(issue)
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
-    paths = path_blocks(issue, facts.usage)
+    paths = path_blocks(issue, facts.used_by)
     unused = _is_unused(issue) and not _is_default(issue)
     to_do: tuple[Block, ...] = (*delete_command(issue, place), *_narrow()) if unused else (Bullets(_advice()),)
     return (
@@ -300,7 +300,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
         *use_text.sections(issue),
-        *(() if unused else (Section("What uses the group", _usage(issue, facts.usage)),)),
+        *(() if unused else (Section("What uses the group", _users_section(issue, facts.used_by)),)),
         times,
         *source_text.sections(issue),
         *_commands(issue, facts, place),
@@ -531,10 +531,10 @@ def _is_default(issue: Issue) -> bool:
     return issue.details.name == "default"
 
 
-def _usage(issue: Issue, usage: Usage) -> tuple[Block, ...]:
-    if usage.unknown:
-        return (paragraph(f"It could not be read what uses the group: {usage.unknown}."),)
-    if not usage.users:
+def _users_section(issue: Issue, used_by: GroupUsers) -> tuple[Block, ...]:
+    if used_by.unknown:
+        return (paragraph(f"It could not be read what uses the group: {used_by.unknown}."),)
+    if not used_by.users:
         nothing = "Nothing: no network interface has the group at the moment."
         if _is_default(issue):
             rest = "It is the default group of its VPC, which cannot be deleted: take its open rules away."
@@ -544,9 +544,9 @@ def _usage(issue: Issue, usage: Usage) -> tuple[Block, ...]:
     lines = [
         f"{user.kind} {user.name}"
         + (f", public at {', '.join(user.public_addresses)}" if user.public_addresses else "")
-        for user in usage.users
+        for user in used_by.users
     ]
-    return (Bullets((*lines, *([f"and {usage.more} more"] if usage.more else []))),)
+    return (Bullets((*lines, *([f"and {used_by.more} more"] if used_by.more else []))),)
 
 
 def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from library.aws.partition import partition_of
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 
 # AWS General Reference, "Service endpoints": the console of each partition.
 _CONSOLES = {
@@ -56,7 +56,7 @@ class TicketFacts:
     Attributes:
         place: where the issue is.
         restricted: the restricted ports of the configuration.
-        usage: what uses the group; of other kinds of issues unknown.
+        used_by: what uses the group; of other kinds of issues unknown.
         closes_at: when remediation changes it, in UTC; None: it does not.
         closes_by: how remediation would change it, as in `remediation_strategy`.
         scope: the statuses of the rules that it would replace.
@@ -70,7 +70,7 @@ class TicketFacts:
 
     place: Place
     restricted: PortSet
-    usage: Usage
+    used_by: GroupUsers
     closes_at: datetime | None
     closes_by: str
     scope: frozenset[str]

@@ -18,7 +18,7 @@ from library.network.addresses import RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator, Exposure
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from library.source.find import locate
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.stored import stored_source
@@ -94,7 +94,7 @@ _ISSUE = Issue(
 def ticket_document() -> tuple[str, Document]:
     """Title and body of the ticket."""
     facts = TicketFacts(
-        _PLACE, _PORTS, Usage((_USER,)), _CLOSES_AT, "replace_rule", frozenset({"open_completely"}), _RETENTION, ""
+        _PLACE, _PORTS, GroupUsers((_USER,)), _CLOSES_AT, "replace_rule", frozenset({"open_completely"}), _RETENTION, ""
     )
     return group_text.summary(_ISSUE, _PLACE, _PORTS), group_text.ticket(_ISSUE, facts)
 

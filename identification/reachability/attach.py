@@ -58,6 +58,6 @@ def with_reachability(
     if owner_keys is None:
         return Attached(judged, swept.notes)
     reader = UserReader(clients, owner_keys)
-    usage = reader.read(swept, exposed)
-    judged = [replace(detection, usage=usage[detection.group_id]) for detection in judged]
+    used_by = reader.read(swept, exposed)
+    judged = [replace(detection, used_by=used_by[detection.group_id]) for detection in judged]
     return Attached(judged, (*swept.notes, *reader.notes))

@@ -15,7 +15,7 @@ from library.network.intervals import IntervalSet
 from library.network.ports import EVERYTHING, UDP, traffic_of
 from library.security_groups.exposure import PrefixLists
 from library.security_groups.group import SecurityGroup
-from library.security_groups.usage import BalancerRef, balancer_of, instance_id_of, resource_of
+from library.security_groups.users import BalancerRef, balancer_of, instance_id_of, resource_of
 
 
 class PublicAddress(NamedTuple):

@@ -13,7 +13,7 @@ from library.documents.document import plain_text
 from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Timestamps
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.issue_text import text_of
 from reporting.plan import Remediation
 from reporting.ticket_facts import Place, TicketFacts
@@ -113,7 +113,7 @@ PLACE = Place("slave1", "123456789012", "eu-central-1")
 FACTS = TicketFacts(
     place=PLACE,
     restricted=PortSet(),
-    usage=Usage(),
+    used_by=GroupUsers(),
     closes_at=None,
     closes_by="replace_rule",
     scope=frozenset(),

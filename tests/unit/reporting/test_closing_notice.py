@@ -13,7 +13,7 @@ from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Tim
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting import group_text
 from reporting.closing_text import closing_changed
 from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of
@@ -180,7 +180,7 @@ def facts(step: Step) -> TicketFacts:
     return TicketFacts(
         place=Place("1", "1", "eu-west-1"),
         restricted=PortSet.parse([22]),
-        usage=Usage(),
+        used_by=GroupUsers(),
         closes_at=step.closes_at,
         closes_by="replace_rule",
         scope=WHOLE,

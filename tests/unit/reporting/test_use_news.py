@@ -14,7 +14,7 @@ from library.issues.reachability import Reachability
 from library.issues.reachability import Verdict as Reached
 from library.issues.use import Use, Verdict
 from library.network.ports import PortSet
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
 from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of, use_told
 from reporting.ticket_facts import Place, TicketFacts
@@ -145,5 +145,5 @@ def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() ->
 def _facts(step: Step) -> TicketFacts:
     place = Place("main", "1", "eu-west-1")
     return TicketFacts(
-        place, PortSet.parse([22]), Usage(), step.closes_at, "replace_rule", frozenset({"open_completely"}), 21, ""
+        place, PortSet.parse([22]), GroupUsers(), step.closes_at, "replace_rule", frozenset({"open_completely"}), 21, ""
     )
