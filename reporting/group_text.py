@@ -43,14 +43,14 @@ from reporting.closing_text import (
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
+    exposure_line,
     exposure_table,
     revoke_commands,
     share,
     terraform_blocks,
-    told_line,
     who_needs,
 )
-from reporting.plan import News
+from reporting.plan import Update
 from reporting.source_text import FixPlace
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
 
@@ -204,51 +204,56 @@ def _program(agent: str) -> str:
 
 
 def exemption_line(
-    news: News | None, issue: Issue, exemption: Exemption | None, *, was_exempt: bool = False, in_part: bool = False
+    update: Update | None,
+    issue: Issue,
+    exemption: Exemption | None,
+    *,
+    was_exempt: bool = False,
+    in_part: bool = False,
 ) -> str:
     """What is to be said of an exemption beside the news, as raw text; empty: nothing.
 
     Args:
-        news: what the reader is told.
+        update: what the reader is told.
         issue: the issue.
         exemption: as in the step; None: there is none.
         was_exempt: whether the reader was last told that the group is exempt.
         in_part: whether an exemption counts for the open group.
     """
-    if exemption is None or news in (None, News.CHANGED, News.CLOSING):
-        return _of_open_group(news, issue, was_exempt=was_exempt, in_part=in_part)
+    if exemption is None or update in (None, Update.CHANGED, Update.CLOSING):
+        return _of_open_group(update, issue, was_exempt=was_exempt, in_part=in_part)
     reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
     group = f"security group {issue.issue_id}"
-    if news is News.EXEMPTION_ENDS and issue.status is Status.OPEN:
+    if update is Update.EXEMPTION_ENDS and issue.status is Status.OPEN:
         return (
             f"An exemption of a part of {group} ends on {exemption.expires}. From that day on what it covers is open, "
             f"too, unless it is fixed or the exemption is extended before.{reason}"
         )
-    if news is News.EXEMPTION_ENDS:
+    if update is Update.EXEMPTION_ENDS:
         return (
             f"The exemption of {group} ends on {exemption.expires}. From that day on it is an open issue again, unless "
             f"it is fixed or the exemption is extended before.{reason}"
         )
-    if news.begins:
+    if update.begins:
         return f"The exemption of {group} ended on {exemption.expires}.{reason}"
-    if news is News.EXEMPT:
+    if update is Update.EXEMPT:
         until = f"The exemption ends on {exemption.expires}." if exemption.expires else ""
         return f"{until}{reason}".strip()
     return ""
 
 
-def _of_open_group(news: News | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
+def _of_open_group(update: Update | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
     group = f"security group {issue.issue_id}"
-    if news is News.FOUND_AGAIN and was_exempt:
+    if update is Update.FOUND_AGAIN and was_exempt:
         return f"The exemption of {group} was taken back, or does not cover what is open now."
-    if in_part and news is News.CHANGED:
+    if in_part and update is Update.CHANGED:
         return f"An exemption covers a part of {group}: what it covers is not listed as open."
     return ""
 
 
 def with_exemption(
     document: Document,
-    news: News | None,
+    update: Update | None,
     issue: Issue,
     exemption: Exemption | None,
     *,
@@ -256,7 +261,7 @@ def with_exemption(
     in_part: bool = False,
 ) -> Document:
     """A text with what `exemption_line` says: before it, or after it where no exemption is given."""
-    line = exemption_line(news, issue, exemption, was_exempt=was_exempt, in_part=in_part)
+    line = exemption_line(update, issue, exemption, was_exempt=was_exempt, in_part=in_part)
     said = (Section("", (paragraph(line),)),) if line else ()
     return (*said, *document) if exemption else (*document, *said)
 
@@ -335,12 +340,12 @@ def changed(
     Args:
         issue: the issue.
         days: how many days from now remediation will change it; None: it does not, or that is no news.
-        told: what the ticket was last told, each as `told_line` writes it; None: nobody knows.
+        told: what the ticket was last told, each as `exposure_line` writes it; None: nobody knows.
         again: whether the group was found again rather than changed.
         scope: the statuses of the rules that remediation replaces; None: all of them.
     """
     perms = issue.details.perms
-    now = {told_line(perm): perm for perm in perms}
+    now = {exposure_line(perm): perm for perm in perms}
     known = set(told or ())
     opened = [perm for line, perm in now.items() if line not in known]
     closed = [line for line in told or () if line not in now]
@@ -434,7 +439,7 @@ def alert(
     said = (verdict_line(issue), _opened(issue), _again(issue), use_text.alert_line(issue))
     details = [f"    {line}" for line in said if line]
     details += [f"    {line}" for line in source_text.alert_lines(issue)]
-    details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
+    details += [f"    {exposure_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
     return AlertText(text, (*map(literal, details), *_advice_lines(issue, closes_at, advice)))

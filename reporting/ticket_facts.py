@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
@@ -108,8 +107,3 @@ class AlertText:
 
     text: str
     details: tuple[str, ...] = ()
-
-
-def with_owner_notes(facts: TicketFacts, notes: Iterable[str]) -> TicketFacts:
-    """The facts, and what is to be said of owners that could not be used."""
-    return replace(facts, owner_notes=tuple(notes))

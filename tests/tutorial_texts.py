@@ -25,7 +25,7 @@ from library.source.stored import stored_source
 from library.source.terraform_folder import TerraformFiles
 from reporting import group_text, source_text
 from reporting import slack as slack_text
-from reporting.plan import News, Step
+from reporting.plan import Step, Update
 from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.networks import Answers, acl, interface, route_table, subnet, vpc
 
@@ -108,7 +108,7 @@ def ticket() -> str:
 
 def slack_messages(config: Configuration) -> list[list[str]]:
     """The message for a channel, and its thread, as Slack is given them: the texts of each."""
-    step = Step(_ISSUE, None, News.NEW, None, _CLOSES_AT, report=True, close=False)
+    step = Step(_ISSUE, None, Update.NEW, None, _CLOSES_AT, report=True, close=False)
     named = config.with_accounts({_PLACE.account_id: _PLACE.account_name})
     alert = slack_text._alert(named, None, step)
     return [[block["text"]["text"] for block in message.blocks] for message in compose(slack_text.TITLE, [alert])]
