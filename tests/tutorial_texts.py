@@ -62,7 +62,7 @@ def _reachability(perm: Exposure) -> Reachability:
     rule = IngressRule(perm.protocol, perm.from_port, perm.to_port, cidr=perm.cidr)
     group = SecurityGroup(_GROUP_ID, "bastion", vpc_id, "", {}, (rule,))
     found = Evaluator(_PORTS, AddressSet()).evaluate(group, {})
-    return Judge(answers.network()).judge(_GROUP_ID, found.openings, found.status)
+    return Judge(answers.network()).judge(_GROUP_ID, found.open_traffic, found.status)
 
 
 _SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")

@@ -69,7 +69,7 @@ def sweep(
     details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures)
     return with_reachability(
         [Detection(ACCOUNT, group_id, details, whitelisted=False) for group_id in groups],
-        dict.fromkeys(groups, found.openings),
+        dict.fromkeys(groups, found.open_traffic),
         aws,
         PrefixListReader(aws("ec2")),
         whole_region=whole_region,

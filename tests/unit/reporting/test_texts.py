@@ -56,7 +56,7 @@ def issue_of(rules: tuple[IngressRule, ...], network: Answers | None) -> Issue:
     """The issue that a scan finds."""
     group = SecurityGroup("sg-1", "web", "vpc-1", "", {}, rules)
     found = Evaluator(PORTS, AddressSet()).evaluate(group, {})
-    judged = Judge(network.network()).judge("sg-1", found.openings, found.status) if network else None
+    judged = Judge(network.network()).judge("sg-1", found.open_traffic, found.status) if network else None
     details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures, judged)
     return Issue("210987654321", "sg-1", Status.OPEN, details, Timestamps(NOW, NOW))
 
