@@ -34,8 +34,8 @@ from hammer import demo_flow_logs, demo_world
 from hammer.bootstrap import TOPICS, bootstrap
 from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
+from identification.flow_logs.run import UsageRun
 from identification.read_security_group_usage import settings_of
-from identification.usage.run import UsageRun
 from library.aws.issue_table import IssueTable
 from library.aws.region_records import CoverageRecords
 from library.aws.session import Sessions

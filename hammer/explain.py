@@ -57,7 +57,7 @@ from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator, Exposure, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from library.source.cloudformation import StackReader
 from library.source.find import locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
@@ -239,8 +239,8 @@ def people_section(detection: Detection | None, issue: Issue | None, config: Con
     if details is None:
         return []
     keys = config.secgrp_unrestricted_access.owner_tags
-    usage = (detection.usage if detection else None) or (issue.usage if issue else None) or Usage()
-    found = discover(details.tags, usage.tags, keys.owner, keys.bu, keys.product)
+    used_by = (detection.used_by if detection else None) or (issue.used_by if issue else None) or GroupUsers()
+    found = discover(details.tags, used_by.tags, keys.owner, keys.bu, keys.product)
     owners = config.ticket_owners.resolve(account_id, found.bu, found.product)
     lines = ["Notified"]
     if found.owner:

@@ -1,7 +1,7 @@
 """The usage job: reads VPC flow logs for the open issues and stores who uses their rules.
 
 Run it as `python -m identification.read_security_group_usage` or `hammer usage`, once an hour. This module has the
-options and puts the job together; `identification.usage.run` does it. It changes nothing but the issue table.
+options and puts the job together; `identification.flow_logs.run` does it. It changes nothing but the issue table.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import typer
 
-from identification.usage.flow_logs import command_for
-from identification.usage.run import UsageRun, UsageSettings
+from identification.flow_logs.flow_log import command_for
+from identification.flow_logs.run import UsageRun, UsageSettings
 from library.aws.issue_table import IssueTable
 from library.aws.job_records import JobRecords
 from library.aws.lock import USAGE_LOCK_ID, Lock, this_process

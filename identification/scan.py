@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from library.aws.session import Sessions
     from library.issues.issue import Issue
     from library.security_groups.exemptions import Exemption
-    from library.security_groups.exposure import Opening
+    from library.security_groups.exposure import OpenTraffic
     from library.security_groups.group import GroupPage
 
 _log = logging.getLogger(__name__)
@@ -163,10 +163,10 @@ def scan_region(
     client: EC2Client = sessions.client("ec2", account_id, region)
     scan = RegionScan()
     prefix_lists = PrefixListReader(client)
-    openings: dict[str, Sequence[Opening]] = {}
+    open_traffic: dict[str, Sequence[OpenTraffic]] = {}
     try:
         for page in read_security_groups(client, group_ids):
-            openings |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
+            open_traffic |= _judge_page(scan, page, evaluator, exemptions, today, prefix_lists, account_id, region)
             del page  # it is let go before the next one is read
     except ClientError as error:
         if error_code(error) in ACCESS_DENIED and _DENIED_BY_POLICY in str(error):
@@ -178,7 +178,7 @@ def scan_region(
         raise
     scan.detections, scan.notes = with_reachability(
         scan.detections,
-        openings,
+        open_traffic,
         lambda service: sessions.client(service, account_id, region),
         prefix_lists,
         whole_region=not group_ids,
@@ -196,9 +196,9 @@ def _judge_page(
     prefix_lists: PrefixListReader,
     account_id: str,
     region: str,
-) -> dict[str, Sequence[Opening]]:
+) -> dict[str, Sequence[OpenTraffic]]:
     """Add the groups of a page to a scan. Returns what the exposed ones open, by group id."""
-    openings: dict[str, Sequence[Opening]] = {}
+    open_traffic: dict[str, Sequence[OpenTraffic]] = {}
     scan.groups += len(page.groups) + len(page.without_id)
     scan.without_id += page.without_id
     for group in page.groups:
@@ -219,8 +219,8 @@ def _judge_page(
                 perms=evaluation.exposures,
             )
             scan.detections.append(Detection(account_id, group.group_id, details, evaluation.whitelisted))
-            openings[group.group_id] = evaluation.openings
-    return openings
+            open_traffic[group.group_id] = evaluation.open_traffic
+    return open_traffic
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from library.issues.times import shown_time
 from library.notifications.owners import Discovered
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from remediation.backups import Backup
 from remediation.notify import described_rule, stand_ins_text
 from remediation.plan import Plan
@@ -119,7 +119,7 @@ def details(issue: Issue, seen: Assessment, backups: Sequence[Backup]) -> str:
     return "\n".join(map(printable, lines)) + "\n"
 
 
-def usage(users: Usage) -> str:
+def users_text(users: GroupUsers) -> str:
     """Who uses a group, one a line."""
     if users.unknown:
         return f"  who uses it could not be read: {printable(users.unknown)}"

@@ -1,7 +1,7 @@
 """What a person keeps of a group whose rules are replaced: offered at the terminal, chosen, and recorded.
 
-Pure. The proposals are those that flow logs gave (`identification.usage.keep`, in the issue's `use`); none is chosen
-beforehand, and who only presses Enter keeps nobody.
+Pure. The proposals are those that flow logs gave (`identification.flow_logs.keep_proposal`, in the issue's `use`);
+none is chosen beforehand, and who only presses Enter keeps nobody.
 """
 
 from __future__ import annotations

@@ -61,16 +61,16 @@ def carved_ports(
     exposed: list[Span] = []
     exempting: dict[int, None] = {}
     left = bool(public)
-    # Within a stretch all ports are treated alike.
-    for stretch in sweep([(_OWN, own), *enumerate(ports for ports, _ in scopes)]):
-        for ended in stretch.ended:
+    # Within a segment all ports are treated alike.
+    for segment in sweep([(_OWN, own), *enumerate(ports for ports, _ in scopes)]):
+        for ended in segment.ended:
             exempting.pop(ended, None)
-        exempting |= dict.fromkeys(index for index in stretch.begun if index != _OWN)
-        if set(stretch.ended + stretch.begun) - {_OWN}:
+        exempting |= dict.fromkeys(index for index in segment.begun if index != _OWN)
+        if set(segment.ended + segment.begun) - {_OWN}:
             sources = [scopes[index][1] for index in exempting]
             left = bool(public - AddressSet.union(PUBLIC if each is None else each for each in sources))
         if left:
-            exposed += restricted.within(stretch.first, stretch.last).spans
+            exposed += restricted.within(segment.first, segment.last).spans
     carved = IntervalSet.of(exposed)
     return None if carved.covers(own) else carved
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from library.aws.ec2 import usage_of
+from library.aws.ec2 import users_of
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, Status
@@ -669,12 +669,12 @@ def show(
         summary.problems.append(f"{issue.place}: {text}")
         return None
     if seen.live:
-        users = issue.usage or usage_of(context.ec2(issue), issue.issue_id)
+        users = issue.used_by or users_of(context.ec2(issue), issue.issue_id)
         tags = config.secgrp_unrestricted_access.owner_tags
         found = discover(issue.details.tags, users.tags, tags.owner, tags.bu, tags.product)
         owners = config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
         prompt.show(console.owner(issue, found, owners))
-        prompt.show(console.usage(users))
+        prompt.show(console.users_text(users))
     prompt.show(console.planned(seen))
     if isinstance(seen.planned, Skipped) and seen.planned.needs_somebody:
         summary.problems.append(f"{issue.place}: {seen.planned.text}")

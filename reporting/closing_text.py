@@ -16,7 +16,7 @@ from library.issues.times import shown_time
 from library.network.addresses import RFC_1918
 from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exposure import Exposure
-from reporting.exposure_text import told_line
+from reporting.exposure_text import exposure_line
 from reporting.plan import Step
 from reporting.ticket_facts import TicketFacts
 
@@ -142,7 +142,7 @@ def waiting_lines(waiting: Sequence[Waiting], days: int) -> list[str]:
             if days == 0
             else f"in {days_text(days)}"
         )
-        lines.append(f"{told_line(each.exposure)}: Hammer will replace it {when}")
+        lines.append(f"{exposure_line(each.exposure)}: Hammer will replace it {when}")
     more = len(waiting) - len(lines)
     return [*lines, *([f"and {more} more"] if more else [])]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from library.issues.issue import Issue, Status
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.issue_text import text_of
-from reporting.plan import News, Remediation, Step
+from reporting.plan import Forecast, Step, Update
 from reporting.ticket_facts import Place, TicketFacts
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ class TicketContexts:
     Args:
         config: the configuration.
         remediation: what is announced.
-        usage: what uses the groups of new issues, by `issue_key`.
+        used_by: what uses the groups of new issues, by `issue_key`.
     """
 
-    def __init__(self, config: Configuration, remediation: Remediation, usage: Mapping[str, Usage]) -> None:
+    def __init__(self, config: Configuration, remediation: Forecast, used_by: Mapping[str, GroupUsers]) -> None:
         self._config = config
         self._remediation = remediation
-        self._usage = usage
+        self._used_by = used_by
 
-    def filing(self, step: Step) -> TicketContext:
+    def of(self, step: Step) -> TicketContext:
         """What a step's ticket is made from."""
         issue = step.issue
         found = self._discovered(issue)
@@ -61,7 +61,7 @@ class TicketContexts:
             facts=TicketFacts(
                 place=self.place(issue),
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
-                usage=self._usage.get(issue_key(issue), Usage(unknown="it was not asked")),
+                used_by=self._used_by.get(issue_key(issue), GroupUsers(unknown="it was not asked")),
                 closes_at=step.closes_at,
                 at_once=step.at_once,
                 closes_last=step.closes_last,
@@ -76,7 +76,7 @@ class TicketContexts:
     def destinations(self, step: Step) -> tuple[str, ...]:
         """Where a step is sent in Slack."""
         issue = step.issue
-        if step.alert is None or not step.alert.begins or issue.decided.owner:
+        if step.alert_update is None or not step.alert_update.begins or issue.decided.owner:
             told = destinations_of(self._config, issue)
             return tuple(dict.fromkeys((*told, *_author_in_slack(step))))
         found = self._discovered(issue)
@@ -88,9 +88,9 @@ class TicketContexts:
 
     def headline(self, step: Step) -> str:
         """A step on one line."""
-        reminds = step.reminder is not None or step.event_reminder is not None
-        news = step.ticket or step.alert or step.event or ("reminder" if reminds else "")
-        what = news or (
+        reminds = step.alert_reminder is not None or step.event_reminder is not None
+        update = step.ticket_update or step.alert_update or step.event_update or ("reminder" if reminds else "")
+        what = update or (
             "watcher and link, which the last run could not set"
             if step.follow_up
             else "to be recorded as closed"
@@ -109,7 +109,7 @@ class TicketContexts:
 
     def _discovered(self, issue: Issue) -> Discovered:
         keys = self._config.secgrp_unrestricted_access.owner_tags
-        users = self._usage.get(issue_key(issue), Usage()).tags
+        users = self._used_by.get(issue_key(issue), GroupUsers()).tags
         found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
         # Whom somebody named in a decision owns it, whatever the tags say.
         return replace(found, owner=issue.decided.owner) if issue.decided.owner else found
@@ -118,6 +118,6 @@ class TicketContexts:
 def _author_in_slack(step: Step) -> tuple[str, ...]:
     """Who decided in Slack on the exemption that ends soon: the author is reminded beside the owner."""
     exemption = step.exemption
-    if step.alert is not News.EXEMPTION_ENDS or exemption is None or not exemption.decided:
+    if step.alert_update is not Update.EXEMPTION_ENDS or exemption is None or not exemption.decided:
         return ()
     return (exemption.author,) if _SLACK_USER.fullmatch(exemption.author) else ()

@@ -265,7 +265,7 @@ class DecisionLabels:
         if name and (name.startswith("#") or self._is_user(key, name)):
             return name
         keys = self.config.secgrp_unrestricted_access.owner_tags
-        users = issue.usage.tags if issue.usage else ()
+        users = issue.used_by.tags if issue.used_by else ()
         found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
         owners = self.config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
         return owners.jira_owner

@@ -193,7 +193,7 @@ def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]
 
 
 @lru_cache(maxsize=1024)
-def told_line(perm: Exposure) -> str:
+def exposure_line(perm: Exposure) -> str:
     """One exposure on one line: how a ticket's item remembers what it was told.
 
     >>> told_line(Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely"))

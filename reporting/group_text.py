@@ -27,7 +27,7 @@ from library.issues.times import shown_time
 from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
 from library.security_groups.exemptions import Exemption
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from library.source.service import managed_by
 from library.source.stored import dispute_of
 from reporting import source_text, use_text
@@ -43,14 +43,14 @@ from reporting.closing_text import (
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
+    exposure_line,
     exposure_table,
     revoke_commands,
     share,
     terraform_blocks,
-    told_line,
     who_needs,
 )
-from reporting.plan import News
+from reporting.plan import Update
 from reporting.source_text import FixPlace
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
 
@@ -110,29 +110,29 @@ def _family(details: IssueDetails) -> str:
     return f"IPv{families.pop()} " if len(families) == 1 else ""
 
 
-def path_blocks(issue: Issue, usage: Usage) -> tuple[Block, ...]:
+def path_blocks(issue: Issue, used_by: GroupUsers) -> tuple[Block, ...]:
     """Every path with its evidence, the worst first, and what the verdict rests on; nothing where it was not judged."""
     reachability = issue.details.reachability
     if reachability is None or not reachability.paths:
         return ()
-    lines = [_path(path, usage) for path in reachability.paths[:_PATHS]]
+    lines = [_path(path, used_by) for path in reachability.paths[:_PATHS]]
     if reachability.paths_total > len(lines):
         lines.append(f"and {reachability.paths_total - len(lines)} more")
     said: Sequence[str] = (*reachability.unread, *reachability.assumptions)
     return (Bullets(tuple(lines)), *(paragraph(text) for text in said))
 
 
-def _path(path: Path, usage: Usage) -> str:
+def _path(path: Path, used_by: GroupUsers) -> str:
     through = f" Through {' > '.join(path.through)}." if path.through else ""
-    return f"{_named(path.resource or path.interface, usage)}: {path.text}{through}"
+    return f"{_named(path.resource or path.interface, used_by)}: {path.text}{through}"
 
 
-def _named(resource: str, usage: Usage) -> str:
+def _named(resource: str, used_by: GroupUsers) -> str:
     """A resource with the name that people know it by: `instance i-1` is `instance i-1 (web)`."""
     return next(
         (
             named
-            for user in usage.users
+            for user in used_by.users
             if (named := f"{user.kind} {user.name}") == resource or named.startswith(f"{resource} (")
         ),
         resource,
@@ -204,51 +204,56 @@ def _program(agent: str) -> str:
 
 
 def exemption_line(
-    news: News | None, issue: Issue, exemption: Exemption | None, *, was_exempt: bool = False, in_part: bool = False
+    update: Update | None,
+    issue: Issue,
+    exemption: Exemption | None,
+    *,
+    was_exempt: bool = False,
+    in_part: bool = False,
 ) -> str:
     """What is to be said of an exemption beside the news, as raw text; empty: nothing.
 
     Args:
-        news: what the reader is told.
+        update: what the reader is told.
         issue: the issue.
         exemption: as in the step; None: there is none.
         was_exempt: whether the reader was last told that the group is exempt.
         in_part: whether an exemption counts for the open group.
     """
-    if exemption is None or news in (None, News.CHANGED, News.CLOSING):
-        return _of_open_group(news, issue, was_exempt=was_exempt, in_part=in_part)
+    if exemption is None or update in (None, Update.CHANGED, Update.CLOSING):
+        return _of_open_group(update, issue, was_exempt=was_exempt, in_part=in_part)
     reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
     group = f"security group {issue.issue_id}"
-    if news is News.EXEMPTION_ENDS and issue.status is Status.OPEN:
+    if update is Update.EXEMPTION_ENDS and issue.status is Status.OPEN:
         return (
             f"An exemption of a part of {group} ends on {exemption.expires}. From that day on what it covers is open, "
             f"too, unless it is fixed or the exemption is extended before.{reason}"
         )
-    if news is News.EXEMPTION_ENDS:
+    if update is Update.EXEMPTION_ENDS:
         return (
             f"The exemption of {group} ends on {exemption.expires}. From that day on it is an open issue again, unless "
             f"it is fixed or the exemption is extended before.{reason}"
         )
-    if news.begins:
+    if update.begins:
         return f"The exemption of {group} ended on {exemption.expires}.{reason}"
-    if news is News.EXEMPT:
+    if update is Update.EXEMPT:
         until = f"The exemption ends on {exemption.expires}." if exemption.expires else ""
         return f"{until}{reason}".strip()
     return ""
 
 
-def _of_open_group(news: News | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
+def _of_open_group(update: Update | None, issue: Issue, *, was_exempt: bool, in_part: bool) -> str:
     group = f"security group {issue.issue_id}"
-    if news is News.FOUND_AGAIN and was_exempt:
+    if update is Update.FOUND_AGAIN and was_exempt:
         return f"The exemption of {group} was taken back, or does not cover what is open now."
-    if in_part and news is News.CHANGED:
+    if in_part and update is Update.CHANGED:
         return f"An exemption covers a part of {group}: what it covers is not listed as open."
     return ""
 
 
 def with_exemption(
     document: Document,
-    news: News | None,
+    update: Update | None,
     issue: Issue,
     exemption: Exemption | None,
     *,
@@ -256,7 +261,7 @@ def with_exemption(
     in_part: bool = False,
 ) -> Document:
     """A text with what `exemption_line` says: before it, or after it where no exemption is given."""
-    line = exemption_line(news, issue, exemption, was_exempt=was_exempt, in_part=in_part)
+    line = exemption_line(update, issue, exemption, was_exempt=was_exempt, in_part=in_part)
     said = (Section("", (paragraph(line),)),) if line else ()
     return (*said, *document) if exemption else (*document, *said)
 
@@ -291,7 +296,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     place = source_text.fix_place(issue)
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
-    paths = path_blocks(issue, facts.usage)
+    paths = path_blocks(issue, facts.used_by)
     unused = _is_unused(issue) and not _is_default(issue)
     to_do: tuple[Block, ...] = (*delete_command(issue, place), *_narrow()) if unused else (Bullets(_advice()),)
     return (
@@ -300,7 +305,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
         *use_text.sections(issue),
-        *(() if unused else (Section("What uses the group", _usage(issue, facts.usage)),)),
+        *(() if unused else (Section("What uses the group", _users_section(issue, facts.used_by)),)),
         times,
         *source_text.sections(issue),
         *_commands(issue, facts, place),
@@ -335,12 +340,12 @@ def changed(
     Args:
         issue: the issue.
         days: how many days from now remediation will change it; None: it does not, or that is no news.
-        told: what the ticket was last told, each as `told_line` writes it; None: nobody knows.
+        told: what the ticket was last told, each as `exposure_line` writes it; None: nobody knows.
         again: whether the group was found again rather than changed.
         scope: the statuses of the rules that remediation replaces; None: all of them.
     """
     perms = issue.details.perms
-    now = {told_line(perm): perm for perm in perms}
+    now = {exposure_line(perm): perm for perm in perms}
     known = set(told or ())
     opened = [perm for line, perm in now.items() if line not in known]
     closed = [line for line in told or () if line not in now]
@@ -434,7 +439,7 @@ def alert(
     said = (verdict_line(issue), _opened(issue), _again(issue), use_text.alert_line(issue))
     details = [f"    {line}" for line in said if line]
     details += [f"    {line}" for line in source_text.alert_lines(issue)]
-    details += [f"    {told_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
+    details += [f"    {exposure_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
     return AlertText(text, (*map(literal, details), *_advice_lines(issue, closes_at, advice)))
@@ -531,10 +536,10 @@ def _is_default(issue: Issue) -> bool:
     return issue.details.name == "default"
 
 
-def _usage(issue: Issue, usage: Usage) -> tuple[Block, ...]:
-    if usage.unknown:
-        return (paragraph(f"It could not be read what uses the group: {usage.unknown}."),)
-    if not usage.users:
+def _users_section(issue: Issue, used_by: GroupUsers) -> tuple[Block, ...]:
+    if used_by.unknown:
+        return (paragraph(f"It could not be read what uses the group: {used_by.unknown}."),)
+    if not used_by.users:
         nothing = "Nothing: no network interface has the group at the moment."
         if _is_default(issue):
             rest = "It is the default group of its VPC, which cannot be deleted: take its open rules away."
@@ -544,9 +549,9 @@ def _usage(issue: Issue, usage: Usage) -> tuple[Block, ...]:
     lines = [
         f"{user.kind} {user.name}"
         + (f", public at {', '.join(user.public_addresses)}" if user.public_addresses else "")
-        for user in usage.users
+        for user in used_by.users
     ]
-    return (Bullets((*lines, *([f"and {usage.more} more"] if usage.more else []))),)
+    return (Bullets((*lines, *([f"and {used_by.more} more"] if used_by.more else []))),)
 
 
 def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:

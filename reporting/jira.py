@@ -39,11 +39,11 @@ from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownE
 from reporting import use_text
 from reporting.closing_text import closing_changed, closing_when, waiting_section
 from reporting.context import TicketContext
-from reporting.exposure_text import told_line
+from reporting.exposure_text import exposure_line
 from reporting.group_text import not_watched, with_exemption
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, lasting, state_after, state_of, use_told
-from reporting.ticket_facts import with_owner_notes
+from reporting.plan import Step, Update, digest, lasting, state_after, state_of, use_told
+from reporting.ticket_facts import TicketFacts
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -116,14 +116,14 @@ _WATCH, _LINK = "watch", "link"
 
 
 def choose_assignee(
-    jira: JiraClient, filing: TicketContext, note: Callable[[str], None]
+    jira: JiraClient, context: TicketContext, note: Callable[[str], None]
 ) -> tuple[JiraUser | None, list[str]]:
     """Who is assigned, and what the ticket says of those who could not be."""
-    project = filing.owners.jira_project
+    project = context.owners.jira_project
     said: list[str] = []
     # A channel is Slack's business.
-    discovered = "" if filing.discovered.startswith("#") else filing.discovered
-    for name, where in ((discovered, "The owner tag"), (filing.owners.jira_owner, "ticket_owners")):
+    discovered = "" if context.discovered.startswith("#") else context.discovered
+    for name, where in ((discovered, "The owner tag"), (context.owners.jira_owner, "ticket_owners")):
         if not name:
             continue
         try:
@@ -182,9 +182,9 @@ def follow_up(
     return left
 
 
-def pending_followups(filing: TicketContext) -> dict[str, str]:
+def pending_followups(context: TicketContext) -> dict[str, str]:
     """Who is to watch a new ticket, and what it is to be linked to."""
-    wanted = {_WATCH: filing.owners.jira_owner, _LINK: filing.owners.jira_parent_ticket}
+    wanted = {_WATCH: context.owners.jira_owner, _LINK: context.owners.jira_parent_ticket}
     return {what: whom for what, whom in wanted.items() if whom}
 
 
@@ -231,7 +231,7 @@ class Tickets:
     unknown_since: datetime | None = None
     files: bool = False
 
-    def tell(self, step: Step, filing: TicketContext) -> dict[str, Any]:
+    def update(self, step: Step, context: TicketContext) -> dict[str, Any]:
         """Bring an issue's ticket up to date.
 
         Returns:
@@ -241,12 +241,12 @@ class Tickets:
             JiraError: it could not be done; the next run goes on from there.
             ConflictError: the issue has a new occurrence.
         """
-        news, issue = step.ticket, step.issue
-        if news is None:
+        update, issue = step.ticket_update, step.issue
+        if update is None:
             raise ValueError("there is nothing to tell")
         self.jira.check()
         kept = {name: value for name, value in issue.jira_details.items() if name not in _OF_EARLIER_RUNS}
-        intent = {"news": str(news), "occurrence": issue.occurrence, "digest": digest(issue)}
+        intent = {"news": str(update), "occurrence": issue.occurrence, "digest": digest(issue)}
         left_over: Mapping[str, Any] = issue.jira_details.get("intent") or {}
         resumed = bool(left_over) and all(left_over.get(name) == value for name, value in intent.items())
         # The time of the first intent stays: that is when something may have been written.
@@ -258,9 +258,9 @@ class Tickets:
             intended = {**intent, "since": since, **unknown}
             self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
         self.plain = bool(left_over.get("plain"))
-        self.marker = _marker(step, news)
+        self.marker = _marker(step, update)
         try:
-            return self._brought_up_to_date(step, filing, kept, left_over, resumed=resumed)
+            return self._update_ticket(step, context, kept, left_over, resumed=resumed)
         except JiraOutcomeUnknownError as error:
             intended = {**intent, "since": since}
             if self.files or self.unknown_since:
@@ -271,42 +271,42 @@ class Tickets:
             self.table.update(issue, {"jira_details": {"ticket": None, **kept, "intent": intended}})
             raise
 
-    def _brought_up_to_date(
-        self, step: Step, filing: TicketContext, kept: dict[str, Any], left_over: Mapping[str, Any], *, resumed: bool
+    def _update_ticket(
+        self, step: Step, context: TicketContext, kept: dict[str, Any], left_over: Mapping[str, Any], *, resumed: bool
     ) -> dict[str, Any]:
-        news, issue = step.ticket, step.issue
+        update, issue = step.ticket_update, step.issue
         known = str(kept.get("ticket") or "")
-        ticket = self.jira.get(known) if known else self._lost(issue, left_over)
-        if news in (News.EXEMPTION_ENDS, News.USE):
+        ticket = self.jira.get(known) if known else self._find_unrecorded(issue, left_over)
+        if update in (Update.EXEMPTION_ENDS, Update.USE):
             if ticket is not None:
-                self._comment_if_possible(issue, ticket.key, render_text(step, filing), resumed=resumed)
+                self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=resumed)
             # Watchers and links that an earlier run could not set are still to be set by the next.
-            still = issue.jira_details.get("still")
-            return state_of(step, news, kept) | ({"still": still} if still else {})
-        if news is not None and news.ends:
-            return state_of(step, news, kept) | self._end(step, filing, ticket, resumed=resumed)
+            pending = issue.jira_details.get("still")
+            return state_of(step, update, kept) | ({"still": pending} if pending else {})
+        if update is not None and update.ends:
+            return state_of(step, update, kept) | self._end(step, context, ticket, resumed=resumed)
         told = {
             **state_after(issue, closed=False, at_once=step.at_once),
-            "told": [told_line(perm) for perm in issue.details.perms],
+            "told": [exposure_line(perm) for perm in issue.details.perms],
         }
-        key, still = "", dict(issue.jira_details.get("still") or {})
+        key, pending = "", dict(issue.jira_details.get("still") or {})
         if ticket is not None:
-            key, filed = self._go_on(step, ticket, filing, resumed=resumed)
+            key, filed = self._update_existing(step, ticket, context, resumed=resumed)
             if filed:
-                still = pending_followups(filing)
-            still = (
-                self._attend(key, still, choose_assignee(self.jira, filing, self._note)[0] if filed else None)
+                pending = pending_followups(context)
+            pending = (
+                self._set_followups(key, pending, choose_assignee(self.jira, context, self._note)[0] if filed else None)
                 if key
-                else still
+                else pending
             )
         if not key:
-            other = self._lost(issue, left_over, known) if known and self.unknown_since else None
-            key, assignee = (other.key, None) if other else self._file(step, filing)
-            still = self._attend(key, pending_followups(filing), assignee)
+            other = self._find_unrecorded(issue, left_over, known) if known and self.unknown_since else None
+            key, assignee = (other.key, None) if other else self._file(step, context)
+            pending = self._set_followups(key, pending_followups(context), assignee)
             told |= {} if other else use_told(issue)
             if self.unknown_since:
-                still = {**still, _DUPLICATE: str(format_time(self.now()))}
-        return lasting(kept) | told | {"ticket": key} | ({"still": still} if still else {})
+                pending = {**pending, _DUPLICATE: str(format_time(self.now()))}
+        return lasting(kept) | told | {"ticket": key} | ({"still": pending} if pending else {})
 
     def follow_up(self, issue: Issue) -> dict[str, Any]:
         """Do what the last run could not do beside the ticket itself.
@@ -318,12 +318,12 @@ class Tickets:
         wanted = dict(issue.jira_details.get("still") or {})
         since = wanted.pop(_DUPLICATE, "")
         key = str(kept.get("ticket"))
-        still = self._attend(key, wanted, None)
+        pending = self._set_followups(key, wanted, None)
         if since and not self._looked_for_duplicates(issue, key, since):
-            still = {**still, _DUPLICATE: since}
-        return kept | ({"still": still} if still else {})
+            pending = {**pending, _DUPLICATE: since}
+        return kept | ({"still": pending} if pending else {})
 
-    def _lost(self, issue: Issue, left_over: Mapping[str, Any], but: str = "") -> Ticket | None:
+    def _find_unrecorded(self, issue: Issue, left_over: Mapping[str, Any], but: str = "") -> Ticket | None:
         """A ticket of the issue that its item does not know of. `but`: the one that it knows, and that is of no use."""
 
         def search() -> list[Ticket]:
@@ -367,13 +367,15 @@ class Tickets:
             except JiraError as error:
                 self.problems.append(f"{ticket.key} is a duplicate of {kept} and could not be closed: {error}")
 
-    def _go_on(self, step: Step, ticket: Ticket, filing: TicketContext, *, resumed: bool) -> tuple[str, bool]:
+    def _update_existing(
+        self, step: Step, ticket: Ticket, context: TicketContext, *, resumed: bool
+    ) -> tuple[str, bool]:
         """Tell a ticket that there is.
 
         Returns:
             Its key; empty: it cannot be used any more. And whether the last run filed it, and got no further.
         """
-        issue, news = step.issue, step.ticket
+        issue, update = step.issue, step.ticket_update
         if ticket.done:
             try:
                 self.jira.workflow.reopen(ticket.key)
@@ -384,11 +386,11 @@ class Tickets:
                 return "", False
         if EXEMPT_LABEL in ticket.labels:
             self._edit_labels(ticket.key, remove=[EXEMPT_LABEL])
-        if news is News.NEW and resumed and not ticket.done:
+        if update is Update.NEW and resumed and not ticket.done:
             # The last run filed it, and ended before it recorded that.
             return ticket.key, True
         try:
-            self._writer().comment(issue, ticket.key, _comment_on(step, filing), self.marker, resumed=resumed)
+            self._writer().comment(issue, ticket.key, _comment_on(step, context), self.marker, resumed=resumed)
         except JiraError as error:
             if not error.is_refusal:
                 raise
@@ -425,14 +427,14 @@ class Tickets:
                 raise
             self.notes.append(f"{key}: its labels are left as they are: {error}")
 
-    def _file(self, step: Step, filing: TicketContext) -> tuple[str, JiraUser | None]:
+    def _file(self, step: Step, context: TicketContext) -> tuple[str, JiraUser | None]:
         """File a new ticket. Returns its key and who was meant to get it."""
         issue = step.issue
-        project = filing.owners.jira_project
+        project = context.owners.jira_project
         if not project:
             raise JiraError(f"ticket_owners names no jira_project for account {issue.account_id}")
-        assignee, said = choose_assignee(self.jira, filing, self._note)
-        facts = with_owner_notes(filing.facts, said)
+        assignee, said = choose_assignee(self.jira, context, self._note)
+        facts = replace(context.facts, owner_notes=tuple(said))
         ticket = NewTicket(
             project,
             text_of(issue).summary(issue, facts.place, facts.restricted),
@@ -442,13 +444,12 @@ class Tickets:
             severity=str(issue.details.severity),
             due=facts.closes_at.date() if facts.closes_at else None,
         )
-        text = _with_exemption(text_of(issue).ticket(issue, facts), step)
         self.files = True
-        created = self._writer().create(issue, ticket, text)
+        created = self._writer().create(issue, ticket, new_ticket_text(step, facts))
         self.notes += [f"{created.key} has no {name}: {reason}" for name, reason in created.left_out.items()]
         return created.key, assignee
 
-    def _attend(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
+    def _set_followups(self, key: str, wanted: Mapping[str, str], assignee: JiraUser | None) -> dict[str, str]:
         return follow_up(self.jira, key, wanted, assignee, self._note, self.problems.append)
 
     def _writer(self) -> TicketWriter:
@@ -458,24 +459,24 @@ class Tickets:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _end(self, step: Step, filing: TicketContext, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
+    def _end(self, step: Step, context: TicketContext, ticket: Ticket | None, *, resumed: bool) -> dict[str, Any]:
         """Close a ticket. One that is gone or closed already needs no more."""
         issue = step.issue
         if ticket is None:
             return state_after(issue, closed=True)
-        if step.ticket is News.EXEMPT and EXEMPT_LABEL not in ticket.labels:
+        if step.ticket_update is Update.EXEMPT and EXEMPT_LABEL not in ticket.labels:
             self._edit_labels(ticket.key, add=[EXEMPT_LABEL])
         if not ticket.done:
-            took = self._comment_if_possible(issue, ticket.key, render_text(step, filing), resumed=resumed)
+            took = self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=resumed)
             self._close(issue, ticket.key, took_comment=took)
         return {**state_after(issue, closed=True), "ticket": ticket.key}
 
 
-def _marker(step: Step, news: News) -> str:
+def _marker(step: Step, update: Update) -> str:
     """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same."""
     issue = step.issue
-    what = (label_of(issue), issue.occurrence, news, digest(issue), format_time(issue.timestamps.updated))
-    use = (issue.use.verdict,) if news is News.USE and issue.use is not None else ()
+    what = (label_of(issue), issue.occurrence, update, digest(issue), format_time(issue.timestamps.updated))
+    use = (issue.use.verdict,) if update is Update.USE and issue.use is not None else ()
     return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end, *use)).encode()).hexdigest()[:16]
 
 
@@ -484,49 +485,54 @@ def label_of(issue: Issue) -> str:
     return f"{LABEL}-{issue.account_id}-{issue.issue_id}"
 
 
-def describe_action(step: Step, filing: TicketContext) -> str:
+def describe_action(step: Step, context: TicketContext) -> str:
     """What telling a step comes to in JIRA, on one line, for a dry run."""
-    key, owners = printable(str(step.issue.jira_details.get("ticket") or "")), filing.owners
-    if step.ticket and step.ticket.ends:
+    key, owners = printable(str(step.issue.jira_details.get("ticket") or "")), context.owners
+    if step.ticket_update and step.ticket_update.ends:
         return f"a comment on {key or 'its ticket'}, which is closed"
-    if step.ticket in (News.EXEMPTION_ENDS, News.USE):
+    if step.ticket_update in (Update.EXEMPTION_ENDS, Update.USE):
         return f"a comment on {key}"
     if key:
         return f"a comment on {key}" + (
-            ", which is reopened if it is closed" if step.ticket not in (News.CHANGED, News.CLOSING) else ""
+            ", which is reopened if it is closed" if step.ticket_update not in (Update.CHANGED, Update.CLOSING) else ""
         )
     if not owners.jira_project:
         return "no ticket: ticket_owners names no jira_project"
-    discovered = "" if filing.discovered.startswith("#") else printable(filing.discovered)
+    discovered = "" if context.discovered.startswith("#") else printable(context.discovered)
     assignees = " or else ".join(name for name in (discovered, owners.jira_owner) if name)
     return f"a new ticket in {owners.jira_project}, assigned to {assignees or 'nobody'}"
 
 
-def render_text(step: Step, filing: TicketContext) -> Document:
+def render_text(step: Step, context: TicketContext) -> Document:
     """What telling a step writes: the body of a new ticket, or a comment."""
-    issue, news = step.issue, step.ticket
-    if news is News.EXEMPTION_ENDS:
+    issue, update = step.issue, step.ticket_update
+    if update is Update.EXEMPTION_ENDS:
         return _with_exemption((), step)
-    if news is News.USE:
-        return use_text.known(issue, closing_when(step), filing.facts.scope)
-    if news is News.NOT_WATCHED:
+    if update is Update.USE:
+        return use_text.known(issue, closing_when(step), context.facts.scope)
+    if update is Update.NOT_WATCHED:
         return not_watched(issue)
-    if news and news.ends:
-        return _with_exemption(text_of(issue).ended(issue, exempt=news is News.EXEMPT), step)
-    if news is News.NEW:
-        return _with_exemption(text_of(issue).ticket(issue, filing.facts), step)
-    return _comment_on(step, filing)
+    if update and update.ends:
+        return _with_exemption(text_of(issue).ended(issue, exempt=update is Update.EXEMPT), step)
+    if update is Update.NEW:
+        return new_ticket_text(step, context.facts)
+    return _comment_on(step, context)
 
 
-def _comment_on(step: Step, filing: TicketContext) -> Document:
-    issue, again = step.issue, step.ticket not in (News.CHANGED, News.CLOSING)
-    closing = closing_changed(issue, filing.facts) if step.closing_is_news and not again else ()
-    if step.ticket is News.CLOSING:
+def new_ticket_text(step: Step, facts: TicketFacts) -> Document:
+    """The body of a new ticket: an issue's first, or one in place of a ticket that can no longer be used."""
+    return _with_exemption(text_of(step.issue).ticket(step.issue, facts), step)
+
+
+def _comment_on(step: Step, context: TicketContext) -> Document:
+    issue, again = step.issue, step.ticket_update not in (Update.CHANGED, Update.CLOSING)
+    closing = closing_changed(issue, context.facts) if step.closing_time_changed and not again else ()
+    if step.ticket_update is Update.CLOSING:
         return closing
     told = issue.jira_details.get("told")
     lines = None if told is None else [str(line) for line in told]
-    days = (0 if step.at_once else filing.facts.retention_days) if again and step.closes_at else None
-    text = text_of(issue).changed(issue, days, lines, again=again, scope=filing.facts.scope)
+    days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None
+    text = text_of(issue).changed(issue, days, lines, again=again, scope=context.facts.scope)
     new = () if again else waiting_section(step.waiting, step.retention_days)
     return _with_exemption((*text, *new, *closing), step)
 
@@ -534,5 +540,5 @@ def _comment_on(step: Step, filing: TicketContext) -> Document:
 def _with_exemption(text: Document, step: Step) -> Document:
     was_exempt = bool(step.issue.jira_details.get("exempt"))
     return with_exemption(
-        text, step.ticket, step.issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part
+        text, step.ticket_update, step.issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part
     )

@@ -33,7 +33,7 @@ from library.issues.schedule import (
 from library.issues.use import Verdict as UseVerdict
 from library.security_groups.exemptions import REMIND_DAYS, Exemption, applying, deciding, last_ended
 from library.source.service import made_by
-from reporting.exposure_text import told_line
+from reporting.exposure_text import exposure_line
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -101,7 +101,7 @@ def _no_exemptions(account_id: str) -> Sequence[Exemption]:
 
 
 @dataclass(frozen=True, slots=True)
-class Remediation:
+class Forecast:
     """What automatic remediation will do.
 
     Attributes:
@@ -184,11 +184,11 @@ class Remediation:
         )
 
 
-def announced(config: Configuration) -> Remediation:
+def remediation_forecast(config: Configuration) -> Forecast:
     """What automatic remediation will do by this configuration."""
     section = config.secgrp_unrestricted_access
     accounts = frozenset(config.remediation_accounts() if section.remediation else ())
-    return Remediation(
+    return Forecast(
         accounts=accounts,
         scope=frozenset(section.remediation_scope),
         retention=timedelta(days=section.remediation_retention_period),
@@ -202,7 +202,7 @@ def announced(config: Configuration) -> Remediation:
     )
 
 
-class News(StrEnum):
+class Update(StrEnum):
     """What a channel has not heard yet."""
 
     NEW = "new"
@@ -218,12 +218,12 @@ class News(StrEnum):
     @property
     def ends(self) -> bool:
         """Whether the ticket is to be closed."""
-        return self in (News.EXEMPT, News.GONE, News.NOT_WATCHED)
+        return self in (Update.EXEMPT, Update.GONE, Update.NOT_WATCHED)
 
     @property
     def begins(self) -> bool:
         """Whether the channel reports this occurrence of the issue for the first time."""
-        return self in (News.NEW, News.FOUND_AGAIN)
+        return self in (Update.NEW, Update.FOUND_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,16 +272,16 @@ class Step:
     """What is to be done about one issue.
 
     Attributes:
-        ticket: what its ticket, or the console, has to hear.
-        alert: what Slack has to hear.
-        event: what the webhook has to hear.
-        reminder: the days, of those that are configured, of which Slack is to be reminded.
+        ticket_update: what its ticket, or the console, has to hear.
+        alert_update: what Slack has to hear.
+        event_update: what the webhook has to hear.
+        alert_reminder: the days, of those that are configured, of which Slack is to be reminded.
         event_reminder: the same of the webhook.
         follow_up: whether a watcher or link that the last run could not set is to be tried again.
         closes_at: when remediation will close it.
         closes_last: when it will although flow logs show somebody at work; None: it does not wait for that.
         at_once: whether that is its next run, by immediate mode.
-        closing_is_news: whether its ticket was told otherwise.
+        closing_time_changed: whether its ticket was told otherwise.
         notice: that people are told so is to be recorded once all of that is done.
         withdraws_notice: that they were told so is to be taken back before.
         report: to be recorded as reported once all of that is done.
@@ -299,16 +299,16 @@ class Step:
     """
 
     issue: Issue
-    ticket: News | None
-    alert: News | None
-    reminder: int | None
+    ticket_update: Update | None
+    alert_update: Update | None
+    alert_reminder: int | None
     closes_at: datetime | None
     report: bool
     close: bool
     report_anew: bool = False
     follow_up: bool = False
     at_once: bool = False
-    closing_is_news: bool = False
+    closing_time_changed: bool = False
     notice: bool = False
     withdraws_notice: bool = False
     exempt_in_part: bool = False
@@ -318,14 +318,14 @@ class Step:
     waiting: tuple[Waiting, ...] = ()
     retention_days: int = 0
     closes_last: datetime | None = None
-    event: News | None = None
+    event_update: Update | None = None
     event_reminder: int | None = None
 
 
 def plan(
     issues: Iterable[Issue],
     channels: Channels,
-    remediation: Remediation,
+    remediation: Forecast,
     now: datetime,
     exemptions: Callable[[str], Sequence[Exemption]] = _no_exemptions,
     watches: Callable[[Issue], bool] = lambda _: True,
@@ -354,81 +354,83 @@ def plan(
 def _last_step(issue: Issue, channels: Channels) -> Step:
     """What is to be done about an issue whose account or region is not watched any more."""
 
-    def left(memory: ChannelState | None) -> News | None:
-        return None if memory is None or memory.closed else News.NOT_WATCHED
+    def left(state: ChannelState | None) -> Update | None:
+        return None if state is None or state.closed else Update.NOT_WATCHED
 
-    ticket = left(ticket_memory(issue, on_paper=channels.console)) if channels.jira or channels.console else None
-    alert = left(slack_memory(issue)) if channels.slack else None
-    event = left(webhook_memory(issue)) if channels.webhook else None
-    return Step(issue, ticket, alert, reminder=None, closes_at=None, report=False, close=True, event=event)
+    ticket = left(ticket_state(issue, on_paper=channels.console)) if channels.jira or channels.console else None
+    alert = left(slack_state(issue)) if channels.slack else None
+    event = left(webhook_state(issue)) if channels.webhook else None
+    return Step(issue, ticket, alert, alert_reminder=None, closes_at=None, report=False, close=True, event_update=event)
 
 
 @dataclass(slots=True)
-class _ChannelNews:
+class _ChannelUpdates:
     """What each channel has to hear of one issue.
 
     Attributes:
-        closing_is_news: whether the ticket was told another time of closing.
+        closing_time_changed: whether the ticket was told another time of closing.
         knows: of each channel, whether it knows, or is told now, that the issue is closed at the next run.
     """
 
-    ticket: News | None = None
-    alert: News | None = None
-    event: News | None = None
-    closing_is_news: bool = False
+    ticket: Update | None = None
+    alert: Update | None = None
+    event: Update | None = None
+    closing_time_changed: bool = False
     knows: list[bool] = field(default_factory=list)
 
     def begins(self, channels: Channels) -> bool:
         """Whether a channel reports this occurrence for the first time."""
         reporting = (self.ticket, self.alert, self.event if channels.webhook_reports else None)
-        return any(news is not None and news.begins for news in reporting)
+        return any(update is not None and update.begins for update in reporting)
 
 
-def _channel_news(issue: Issue, channels: Channels, remediation: Remediation, now: datetime, end: str) -> _ChannelNews:
+def _channel_updates(
+    issue: Issue, channels: Channels, remediation: Forecast, now: datetime, end: str
+) -> _ChannelUpdates:
     """What each channel has to hear. `end`: of `reminder_of_end`."""
-    found = _ChannelNews()
+    found = _ChannelUpdates()
 
-    def hears(memory: ChannelState | None) -> News | None:
-        is_late = _was_told_otherwise(issue, memory, remediation, now)
-        heard = news(issue, memory) or (News.CLOSING if is_late else None)
-        found.knows.append(bool(heard or (memory and memory.at_once)))
-        return heard
+    def due_update(state: ChannelState | None) -> Update | None:
+        is_late = _was_told_otherwise(issue, state, remediation, now)
+        update = update_for(issue, state) or (Update.CLOSING if is_late else None)
+        found.knows.append(bool(update or (state and state.at_once)))
+        return update
 
     if channels.jira or channels.console:
-        memory = ticket_memory(issue, on_paper=channels.console)
-        found.closing_is_news = _was_told_otherwise(issue, memory, remediation, now)
-        found.ticket = hears(memory)
+        state = ticket_state(issue, on_paper=channels.console)
+        found.closing_time_changed = _was_told_otherwise(issue, state, remediation, now)
+        found.ticket = due_update(state)
         # Without a ticket JIRA has nobody to notify.
         if channels.console or issue.jira_details.get("ticket"):
-            found.ticket = found.ticket or _end_is_near(issue.jira_details, end)
-        found.ticket = found.ticket or _use_is_news(issue, memory, issue.jira_details)
+            found.ticket = found.ticket or _end_update(issue.jira_details, end)
+        found.ticket = found.ticket or _use_update(issue, state, issue.jira_details)
     if channels.slack:
-        memory = slack_memory(issue)
-        found.alert = hears(memory) or _end_is_near(issue.slack_details, end)
-        found.alert = found.alert or _use_is_news(issue, memory, issue.slack_details)
+        state = slack_state(issue)
+        found.alert = due_update(state) or _end_update(issue.slack_details, end)
+        found.alert = found.alert or _use_update(issue, state, issue.slack_details)
     if channels.webhook:
-        found.event = hears(webhook_memory(issue, reports=channels.webhook_reports)) or _end_is_near(
+        found.event = due_update(webhook_state(issue, reports=channels.webhook_reports)) or _end_update(
             issue.webhook_details, end
         )
     return found
 
 
 def _step(
-    issue: Issue, channels: Channels, remediation: Remediation, now: datetime, exemptions: Sequence[Exemption]
+    issue: Issue, channels: Channels, remediation: Forecast, now: datetime, exemptions: Sequence[Exemption]
 ) -> Step | None:
     exemption = exemption_of(issue, exemptions, now)
     ending = ending_exemption(issue, exemption, exemptions, now)
     end = reminder_of_end(issue, ending, now)
     at_once = remediation.closes_at_once(issue, now)
-    heard = _channel_news(issue, channels, remediation, now, end)
-    ticket, alert, event = heard.ticket, heard.alert, heard.event
+    updates = _channel_updates(issue, channels, remediation, now, end)
+    ticket, alert, event = updates.ticket, updates.alert, updates.event
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
-    begins, is_told = heard.begins(channels), bool(ticket or alert or event)
+    begins, is_told = updates.begins(channels), bool(ticket or alert or event)
     closes_at = remediation.closes_at(issue, now, anew=begins)
     has_old = is_open and is_reported and not begins and closes_at is not None
     waiting = remediation.schedule(issue, now).waiting if has_old else ()
     may_remind = not begins and not at_once
-    says_when = any(each not in (None, News.USE) for each in (ticket, alert, event))
+    says_when = any(each not in (None, Update.USE) for each in (ticket, alert, event))
     step = Step(
         issue,
         ticket,
@@ -444,7 +446,7 @@ def _step(
         exemption=exemption
         if begins or not is_open
         else ending
-        if News.EXEMPTION_ENDS in (ticket, alert, event)
+        if Update.EXEMPTION_ENDS in (ticket, alert, event)
         else None,
         reminder_of_end=end,
         follow_up=channels.jira
@@ -455,52 +457,52 @@ def _step(
         waiting=waiting,
         retention_days=remediation.retention.days if waiting and not at_once else 0,
         told=is_open and (says_when or not is_reported),
-        closing_is_news=heard.closing_is_news,
-        notice=at_once and all(heard.knows) and (begins or not has_notice(issue)),
+        closing_time_changed=updates.closing_time_changed,
+        notice=at_once and all(updates.knows) and (begins or not has_notice(issue)),
         closes_last=remediation.closes_last(issue, now, anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and says_when,
-        event=event,
+        event_update=event,
         event_reminder=_reminder(issue, issue.webhook_details, closes_at, remediation, now)
         if may_remind and channels.webhook and not event
         else None,
     )
-    is_reminded = step.reminder is not None or step.event_reminder is not None
+    is_reminded = step.alert_reminder is not None or step.event_reminder is not None
     is_any = is_told or is_reminded or step.report or step.close or step.follow_up or step.notice
     return step if is_any else None
 
 
-def _was_told_otherwise(issue: Issue, memory: ChannelState | None, remediation: Remediation, now: datetime) -> bool:
+def _was_told_otherwise(issue: Issue, state: ChannelState | None, remediation: Forecast, now: datetime) -> bool:
     """Whether a channel says that an issue is closed at the next run and it is not, or the other way round."""
-    if memory is None or memory.closed or issue.status is not Status.OPEN:
+    if state is None or state.closed or issue.status is not Status.OPEN:
         return False
     if remediation.closes_at(issue, now) is None or remediation.is_due_anyway(issue, now):
         return False
-    return memory.at_once != remediation.closes_at_once(issue, now)
+    return state.at_once != remediation.closes_at_once(issue, now)
 
 
-def _end_is_near(kept: Mapping[str, Any], reminder_of_end: str) -> News | None:
+def _end_update(kept: Mapping[str, Any], reminder_of_end: str) -> Update | None:
     is_told = not reminder_of_end or kept.get("exemption_told") == reminder_of_end
-    return None if is_told else News.EXEMPTION_ENDS
+    return None if is_told else Update.EXEMPTION_ENDS
 
 
 _USE_KNOWN = (UseVerdict.NONE, UseVerdict.TALKED, UseVerdict.WORKING)  # each is news after those before it
 
 
-def _use_is_news(issue: Issue, memory: ChannelState | None, kept: Mapping[str, Any]) -> News | None:
+def _use_update(issue: Issue, state: ChannelState | None, kept: Mapping[str, Any]) -> Update | None:
     """Whether flow logs show more of an open issue's use than a channel that reported it was told.
 
     A ticket that was filed before the flow logs were read would else never say whom a change cuts off. It is told when
     something is known for the first time, and once more when somebody turns out to talk, or to work.
     """
-    if memory is None or memory.closed or issue.status is not Status.OPEN or issue.use is None:
+    if state is None or state.closed or issue.status is not Status.OPEN or issue.use is None:
         return None
     if issue.use.verdict not in _USE_KNOWN:
         return None
     told = kept.get("use_told")
     if not isinstance(told, Mapping) or told.get("occurrence") != issue.occurrence:
-        return News.USE
+        return Update.USE
     known = _USE_KNOWN.index(issue.use.verdict)
-    return News.USE if told.get("verdict") not in _USE_KNOWN[known:] else None
+    return Update.USE if told.get("verdict") not in _USE_KNOWN[known:] else None
 
 
 def use_told(issue: Issue) -> dict[str, Any]:
@@ -510,24 +512,24 @@ def use_told(issue: Issue) -> dict[str, Any]:
     return {"use_told": {"occurrence": issue.occurrence, "verdict": str(issue.use.verdict)}}
 
 
-def state_of(step: Step, news: News, kept: Mapping[str, Any]) -> dict[str, Any]:
+def state_of(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a channel keeps of an issue, once it is told of a step.
 
     Args:
         step: the step.
-        news: what the channel is told.
+        update: what the channel is told.
         kept: what it kept before.
     """
-    if news is News.USE:
+    if update is Update.USE:
         return {**kept, **use_told(step.issue)}
     # Of an open issue other news does not tell of the end.
-    tells_of_end = step.reminder_of_end and (news is News.EXEMPTION_ENDS or step.issue.status is not Status.OPEN)
+    tells_of_end = step.reminder_of_end and (update is Update.EXEMPTION_ENDS or step.issue.status is not Status.OPEN)
     ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if tells_of_end else {}
-    if news is News.EXEMPT:
+    if update is Update.EXEMPT:
         ends["exempt"] = True
-    if news is News.EXEMPTION_ENDS:
+    if update is Update.EXEMPTION_ENDS:
         return {**kept, **ends}
-    return {**lasting(kept), **state_after(step.issue, closed=news.ends, at_once=step.at_once), **ends}
+    return {**lasting(kept), **state_after(step.issue, closed=update.ends, at_once=step.at_once), **ends}
 
 
 def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -535,28 +537,28 @@ def lasting(kept: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if name not in ("at_once", "exempt")}
 
 
-def news(issue: Issue, memory: ChannelState | None) -> News | None:
+def update_for(issue: Issue, state: ChannelState | None) -> Update | None:
     """What a channel has to hear of an issue.
 
     Args:
         issue: the issue as it is.
-        memory: what the channel was last told; None: nothing.
+        state: what the channel was last told; None: nothing.
     """
     if issue.status is not Status.OPEN:
-        if memory is None or memory.closed:
+        if state is None or state.closed:
             return None
-        return News.EXEMPT if issue.status is Status.WHITELISTED else News.GONE
-    if memory is None:
-        return News.NEW
-    if memory.closed or memory.occurrence not in (None, issue.occurrence):
-        return News.FOUND_AGAIN
-    if memory.digest:
-        return News.CHANGED if memory.digest != digest(issue) or _reach_changed(issue, memory) else None
+        return Update.EXEMPT if issue.status is Status.WHITELISTED else Update.GONE
+    if state is None:
+        return Update.NEW
+    if state.closed or state.occurrence not in (None, issue.occurrence):
+        return Update.FOUND_AGAIN
+    if state.digest:
+        return Update.CHANGED if state.digest != digest(issue) or _reachability_changed(issue, state) else None
     reported, updated = issue.timestamps.reported, issue.timestamps.updated
-    return News.CHANGED if reported and updated and updated > reported else None
+    return Update.CHANGED if reported and updated and updated > reported else None
 
 
-def ticket_memory(issue: Issue, *, on_paper: bool = False) -> ChannelState | None:
+def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None:
     """What the issue's ticket says; None: it has none.
 
     Args:
@@ -568,23 +570,23 @@ def ticket_memory(issue: Issue, *, on_paper: bool = False) -> ChannelState | Non
         return ChannelState(closed=True)  # the ticket is about an occurrence before, and is closed
     # A run that ended while it filed or reopened a ticket may have done so: there may be one to close.
     broke_off = {} if issue.status is Status.OPEN else kept.get("intent") or {}
-    if broke_off and (not kept.get("ticket") or broke_off.get("news") in (News.NEW, News.FOUND_AGAIN)):
+    if broke_off and (not kept.get("ticket") or broke_off.get("news") in (Update.NEW, Update.FOUND_AGAIN)):
         return ChannelState(issue.occurrence)
     has_one = kept.get("ticket") or (on_paper and ("digest" in kept or issue.timestamps.reported))
-    return _memory(kept) if has_one else None
+    return _channel_state(kept) if has_one else None
 
 
-def slack_memory(issue: Issue) -> ChannelState | None:
+def slack_state(issue: Issue) -> ChannelState | None:
     """What Slack was told of the issue; None: nothing."""
     kept = issue.slack_details
     told = str((kept.get("heard") or {}).get("news") or "")
-    if issue.status is not Status.OPEN and told.startswith((News.NEW, News.FOUND_AGAIN)):
+    if issue.status is not Status.OPEN and told.startswith((Update.NEW, Update.FOUND_AGAIN)):
         # A part of its destinations was told, or may have been: they are also told when it is over.
         return ChannelState(issue.occurrence)
-    return _memory(kept) if "digest" in kept else None
+    return _channel_state(kept) if "digest" in kept else None
 
 
-def webhook_memory(issue: Issue, *, reports: bool = True) -> ChannelState | None:
+def webhook_state(issue: Issue, *, reports: bool = True) -> ChannelState | None:
     """What the webhook was told of the issue; None: nothing.
 
     Args:
@@ -595,12 +597,12 @@ def webhook_memory(issue: Issue, *, reports: bool = True) -> ChannelState | None
     kept = issue.webhook_details
     if "digest" not in kept:
         return None
-    memory = _memory(kept)
-    was_silent = kept.get("reported") != issue.occurrence and memory.occurrence == issue.occurrence
-    return None if reports and was_silent and not memory.closed and issue.status is Status.OPEN else memory
+    state = _channel_state(kept)
+    was_silent = kept.get("reported") != issue.occurrence and state.occurrence == issue.occurrence
+    return None if reports and was_silent and not state.closed and issue.status is Status.OPEN else state
 
 
-def _memory(kept: Mapping[str, Any]) -> ChannelState:
+def _channel_state(kept: Mapping[str, Any]) -> ChannelState:
     occurrence = kept.get("occurrence")
     return ChannelState(
         occurrence=None if occurrence is None else int(occurrence),
@@ -614,14 +616,14 @@ def _memory(kept: Mapping[str, Any]) -> ChannelState:
 
 def state_after(issue: Issue, *, closed: bool, at_once: bool = False) -> dict[str, Any]:
     """What a channel keeps of an issue that it was just told of."""
-    memory = {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
-    memory |= {"verdict": _verdict(issue), "severity": str(issue.details.severity)}
-    return memory | ({"at_once": True} if at_once else {})
+    state = {"occurrence": issue.occurrence, "closed": closed, "digest": digest(issue)}
+    state |= {"verdict": _verdict(issue), "severity": str(issue.details.severity)}
+    return state | ({"at_once": True} if at_once else {})
 
 
 def digest(issue: Issue) -> str:
     """Tells apart what may be open in a group at different times; its name and tags do not count."""
-    lines = "\n".join(told_line(perm) for perm in issue.details.perms)
+    lines = "\n".join(exposure_line(perm) for perm in issue.details.perms)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
@@ -630,15 +632,15 @@ def _verdict(issue: Issue) -> str:
     return str(reachability.verdict) if reachability else ""
 
 
-def _reach_changed(issue: Issue, memory: ChannelState) -> bool:
+def _reachability_changed(issue: Issue, state: ChannelState) -> bool:
     """Whether the verdict or the severity is another than when the channel was last used."""
     # Before reachability was judged, the severity followed from the status alone. That is no change by itself.
-    was = memory.severity or severity(None, None, issue.details.status)
-    return was != issue.details.severity or (memory.verdict or "") not in ("", _verdict(issue))
+    was = state.severity or severity(None, None, issue.details.status)
+    return was != issue.details.severity or (state.verdict or "") not in ("", _verdict(issue))
 
 
 def _reminder(
-    issue: Issue, kept: Mapping[str, Any], closes_at: datetime | None, remediation: Remediation, now: datetime
+    issue: Issue, kept: Mapping[str, Any], closes_at: datetime | None, remediation: Forecast, now: datetime
 ) -> int | None:
     """The configured days, the fewest that are due, unless the channel, which kept this, was sent that reminder."""
     if closes_at is None or issue.timestamps.reported is None:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from library.aws.ec2 import read_usage
+from library.aws.ec2 import read_group_users
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.issue import Issue, Status
 from library.issues.times import parse_time
 from library.notifications.broadcast import issue_key
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -244,7 +244,7 @@ def _read_whole(
 
 def read_users(
     sessions: Sessions, issues: Iterable[Issue], renew: Callable[[], None], summary: ReportSummary
-) -> dict[str, Usage]:
+) -> dict[str, GroupUsers]:
     """What uses the groups of issues, by `issue_key`.
 
     Identification stores it with the issue. EC2 is asked only for issues without it, in one sweep for each account and
@@ -257,20 +257,20 @@ def read_users(
         summary: gets what could not be read.
     """
     wanted: dict[tuple[str, str], list[Issue]] = {}
-    found: dict[str, Usage] = {}
+    found: dict[str, GroupUsers] = {}
     for issue in issues:
-        if issue.usage is not None:
-            found[issue_key(issue)] = issue.usage
+        if issue.used_by is not None:
+            found[issue_key(issue)] = issue.used_by
         else:
             wanted.setdefault((issue.account_id, issue.details.region), []).append(issue)
     for (account_id, region), of_region in wanted.items():
         renew()
         try:
             client = sessions.client("ec2", account_id, region)
-            used = read_usage(client, [issue.issue_id for issue in of_region])
+            used = read_group_users(client, [issue.issue_id for issue in of_region])
         except AWS_ERRORS as error:
             reason = explain(error, sessions.role_arn(account_id))
             summary.problem(f"account {account_id}, {region}: what uses the groups could not be read: {reason}")
-            used = {issue.issue_id: Usage(unknown=reason) for issue in of_region}
+            used = {issue.issue_id: GroupUsers(unknown=reason) for issue in of_region}
         found |= {issue_key(issue): used[issue.issue_id] for issue in of_region}
     return found

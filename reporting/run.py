@@ -34,7 +34,7 @@ from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, describe_action, render_text
-from reporting.plan import Channels, News, Step, announced, plan, state_of, use_told
+from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_told
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
 from reporting.sources import SourceReading
@@ -52,28 +52,28 @@ if TYPE_CHECKING:
 _TEXTS = 10
 
 
-def preview(steps: Sequence[Step], filings: TicketContexts, *, jira: bool) -> Iterator[str]:
+def preview(steps: Sequence[Step], contexts: TicketContexts, *, jira: bool) -> Iterator[str]:
     """One text for each step, and one that counts the tickets whose text is not shown.
 
     Args:
         steps: the plan.
-        filings: what the texts are made from.
+        contexts: what the texts are made from.
         jira: whether JIRA is enabled.
     """
     texts = 0
     for step in steps:
-        shown = [f"would tell: {filings.headline(step)}"]
-        filing = filings.filing(step)
-        if step.ticket and jira:
-            shown.append(f"    JIRA: {describe_action(step, filing)}")
-        if step.alert or step.reminder is not None:
-            shown.append(f"    Slack: {', '.join(printable(found) for found in filings.destinations(step))}")
-        if step.event or step.event_reminder is not None:
-            shown.append(f"    webhook: {type_of(step.event)}")
-        if step.ticket:
+        shown = [f"would tell: {contexts.headline(step)}"]
+        context = contexts.of(step)
+        if step.ticket_update and jira:
+            shown.append(f"    JIRA: {describe_action(step, context)}")
+        if step.alert_update or step.alert_reminder is not None:
+            shown.append(f"    Slack: {', '.join(printable(found) for found in contexts.destinations(step))}")
+        if step.event_update or step.event_reminder is not None:
+            shown.append(f"    webhook: {type_of(step.event_update)}")
+        if step.ticket_update:
             texts += 1
             if texts <= _TEXTS:
-                shown += ["", indent(plain_text(render_text(step, filing)), "    ")]
+                shown += ["", indent(plain_text(render_text(step, context)), "    ")]
         yield "\n".join(shown)
     if texts > _TEXTS:
         yield f"the texts of {texts - _TEXTS} more are not shown: choose with --group\n"
@@ -134,9 +134,9 @@ class Reporter:
     def __init__(self, config: Configuration, services: Services) -> None:
         self._config = config
         self._services = services
-        self._remediation = announced(config)
+        self._remediation = remediation_forecast(config)
         self.summary = ReportSummary()
-        self._filings = TicketContexts(config, self._remediation, {})
+        self._contexts = TicketContexts(config, self._remediation, {})
         self._changes: list[tuple[Issue, ChangeNews]] = []  # what remediation did, and a channel was not told
         self._owed: list[tuple[Issue, ChangeNews]] = []  # what of it is left to be told
         self._decisions = DecisionRun(config, services, self.summary)
@@ -156,8 +156,8 @@ class Reporter:
         if not dry_run:
             self._decisions.read_labels(selection)
         self._config = with_decided_exemptions(self._config, self._services.table, self._config.scanned_accounts())
-        self._remediation = announced(self._config)
-        self._filings = TicketContexts(self._config, self._remediation, {})
+        self._remediation = remediation_forecast(self._config)
+        self._contexts = TicketContexts(self._config, self._remediation, {})
         steps = self._plan(selection)
         if not dry_run:
             self._deliver_changes()
@@ -168,27 +168,28 @@ class Reporter:
         new = [
             step.issue
             for step in steps
-            if step.issue.kind.has_users and any(news and news.begins for news in (step.ticket, step.alert, step.event))
+            if step.issue.kind.has_users
+            and any(news and news.begins for news in (step.ticket_update, step.alert_update, step.event_update))
         ]
         users = read_users(self._services.sessions, new, self._services.renew, self.summary)
-        self._filings = TicketContexts(self._config, self._remediation, users)
+        self._contexts = TicketContexts(self._config, self._remediation, users)
         if dry_run:
-            for text in preview(steps, self._filings, jira=self._services.jira is not None):
+            for text in preview(steps, self._contexts, jira=self._services.jira is not None):
                 self._services.say(text)
             for step in steps:
-                if news := step.ticket or step.alert or step.event or _reminded(step):
+                if news := step.ticket_update or step.alert_update or step.event_update or _reminded(step):
                     self.summary.count(news)
             return self.summary
-        done = [told for step in steps if (told := self._tell_ticket(step)) is not None]
+        done = [told for step in steps if (told := self._update_ticket(step)) is not None]
         for count in self._left_out.values():
             if count:
                 issues = "1 more issue is" if count == 1 else f"{count} more issues are"
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
-        self._tell_slack(done)
+        self._notify_slack(done)
         self._decisions.tell(selection)
         accounts = self._config.scanned_accounts() if self._config.usage.enabled else ()
         tell_after_care(self._config, self._services, accounts, selection, self.summary)
-        self._tell_webhook(done)
+        self._notify_webhook(done)
         return self.summary
 
     def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
@@ -307,7 +308,7 @@ class Reporter:
     def _watches(self, issue: Issue) -> bool:
         return issue.kind is not SECURITY_GROUP or self._config.watches(issue.account_id, issue.details.region)
 
-    def _tell_ticket(self, step: Step) -> Step | None:
+    def _update_ticket(self, step: Step) -> Step | None:
         """Bring an issue's ticket up to date, or show it on the console, and record that.
 
         Returns:
@@ -320,18 +321,18 @@ class Reporter:
         try:
             if sets := _taken_back(step):
                 self._services.table.update(issue, sets)
-            if step.ticket and self._services.jira:
-                told = self._tickets(self._services.jira).tell(step, self._filings.filing(step))
+            if step.ticket_update and self._services.jira:
+                told = self._tickets(self._services.jira).update(step, self._contexts.of(step))
             elif step.follow_up and self._services.jira:
                 told = self._tickets(self._services.jira).follow_up(issue)
-            elif step.ticket:
+            elif step.ticket_update:
                 self._show(step)
-                told = _shown_state(step, step.ticket)
+                told = _shown_state(step, step.ticket_update)
         except JiraError as error:
             if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
                 self._left_out[str(error)] += 1
             else:
-                self.summary.problem(f"{issue.place}: {step.ticket}: {error}")
+                self.summary.problem(f"{issue.place}: {step.ticket_update}: {error}")
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
             # The others are sent it all the same; only then it is neither reported nor closed.
@@ -339,32 +340,35 @@ class Reporter:
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
-        if step.ticket:
-            self.summary.count(step.ticket)
+        if step.ticket_update:
+            self.summary.count(step.ticket_update)
         if told:
             issue = replace(issue, jira_details=told)
         if not self._record(
-            step, issue, {"jira_details": told} if told else {}, last=step.alert is None and step.event is None
+            step,
+            issue,
+            {"jira_details": told} if told else {},
+            last=step.alert_update is None and step.event_update is None,
         ):
             return None
         return replace(step, issue=issue)
 
-    def _tell_slack(self, steps: Sequence[Step]) -> None:
+    def _notify_slack(self, steps: Sequence[Step]) -> None:
         wanted = [
-            WantedAlert(step, self._filings.destinations(step))
+            WantedAlert(step, self._contexts.destinations(step))
             for step in steps
-            if step.alert is not None or step.reminder is not None
+            if step.alert_update is not None or step.alert_reminder is not None
         ]
         if self._services.slack is None or not wanted:
             return
         by_issue = {issue_key(want.step.issue): want.step for want in wanted}
-        self._not_alerted = {key for key, step in by_issue.items() if step.alert is not None}
+        self._not_alerted = {key for key, step in by_issue.items() if step.alert_update is not None}
 
         def heard(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
             step = by_issue[issue_key(issue)]
-            if all_of_them and not step.ticket:
-                self.summary.count(step.alert or "reminded")
-            last = all_of_them and step.alert is not None and step.event is None
+            if all_of_them and not step.ticket_update:
+                self.summary.count(step.alert_update or "reminded")
+            last = all_of_them and step.alert_update is not None and step.event_update is None
             if self._record(step, issue, {"slack_details": details}, last=last) and all_of_them:
                 self._not_alerted.discard(issue_key(issue))
 
@@ -381,7 +385,7 @@ class Reporter:
         for problem in sent.problems:
             self.summary.problem(problem)
 
-    def _tell_webhook(self, steps: Sequence[Step]) -> None:
+    def _notify_webhook(self, steps: Sequence[Step]) -> None:
         """Send the webhook its events, after all others: it delays nobody."""
         services = self._services
         if services.webhook is None:
@@ -392,9 +396,9 @@ class Reporter:
         )
 
         def told(step: Step, details: dict[str, Any]) -> None:
-            last = step.event is not None and issue_key(step.issue) not in self._not_alerted
-            if not step.ticket and not step.alert and step.reminder is None:
-                self.summary.count(step.event or "reminded")
+            last = step.event_update is not None and issue_key(step.issue) not in self._not_alerted
+            if not step.ticket_update and not step.alert_update and step.alert_reminder is None:
+                self.summary.count(step.event_update or "reminded")
             self._record(step, step.issue, {"webhook_details": details}, last=last)
 
         run.tell_changes(self._changes, lambda issue, news: self._change_told(issue, news, "in_webhook"))
@@ -436,9 +440,9 @@ class Reporter:
                 "group_id": issue.issue_id,
                 "region": issue.details.region,
                 "ticket": issue.jira_details.get("ticket"),
-                "ticket_news": step.ticket,
-                "alert_news": step.alert,
-                "event_news": step.event,
+                "ticket_news": step.ticket_update,
+                "alert_news": step.alert_update,
+                "event_news": step.event_update,
                 "recorded": sorted(sets),
             },
         )
@@ -453,13 +457,13 @@ class Reporter:
 
     def _show(self, step: Step) -> None:
         """Show a ticket as it would be filed."""
-        text = self._filings.headline(step)
-        if step.ticket and not step.ticket.ends:
+        text = self._contexts.headline(step)
+        if step.ticket_update and not step.ticket_update.ends:
             # There is no ticket to comment on: what changed is shown as a whole.
-            is_apart = step.ticket in (News.EXEMPTION_ENDS, News.USE)
-            shown = step if is_apart else replace(step, ticket=News.NEW)
-            text += f"\n\n{plain_text(render_text(shown, self._filings.filing(step)))}"
-        elif line := exemption_line(step.ticket, step.issue, step.exemption):
+            is_apart = step.ticket_update in (Update.EXEMPTION_ENDS, Update.USE)
+            shown = step if is_apart else replace(step, ticket_update=Update.NEW)
+            text += f"\n\n{plain_text(render_text(shown, self._contexts.of(step)))}"
+        elif line := exemption_line(step.ticket_update, step.issue, step.exemption):
             text += f"\n\n{printable(line)}"
         self._services.say(text)
 
@@ -475,11 +479,11 @@ class Reporter:
         )
 
 
-def _shown_state(step: Step, news: News) -> dict[str, Any]:
+def _shown_state(step: Step, news: Update) -> dict[str, Any]:
     """What is kept of an issue that was shown on the console."""
     issue = step.issue
     told = state_of(step, news, {"ticket": None, **issue.jira_details})
-    if not news.ends and news is not News.EXEMPTION_ENDS:
+    if not news.ends and news is not Update.EXEMPTION_ENDS:
         told |= use_told(issue)  # there is no ticket to comment on: all of it is shown
     # So that the first channel that is enabled later is known to be the first that reports it.
     return told | ({"console": issue.occurrence} if news.begins else {})
@@ -487,7 +491,7 @@ def _shown_state(step: Step, news: News) -> dict[str, Any]:
 
 def _reminded(step: Step) -> str:
     """The word for a reminder in the summary; empty: there is none."""
-    return "reminded" if step.reminder is not None or step.event_reminder is not None else ""
+    return "reminded" if step.alert_reminder is not None or step.event_reminder is not None else ""
 
 
 def _told_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:

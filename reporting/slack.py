@@ -18,7 +18,7 @@ from reporting import use_text
 from reporting.closing_text import closing_when, waiting_lines
 from reporting.group_text import exemption_line
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, state_of, use_told
+from reporting.plan import Step, Update, digest, state_of, use_told
 from reporting.ticket_facts import AlertAdvice, Place
 
 if TYPE_CHECKING:
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 TITLE = "Security groups"
 _HEADINGS = {
     None: "Changed automatically soon",
-    News.NEW: "New",
-    News.FOUND_AGAIN: "Exposed again",
-    News.CLOSING: "Changed sooner or later than announced",
-    News.CHANGED: "Changed",
-    News.EXEMPT: "Exempt now",
-    News.EXEMPTION_ENDS: "Exemption ends soon",
-    News.USE: "Who works through it",
-    News.GONE: "No longer exposed",
-    News.NOT_WATCHED: "Not watched any more",
+    Update.NEW: "New",
+    Update.FOUND_AGAIN: "Exposed again",
+    Update.CLOSING: "Changed sooner or later than announced",
+    Update.CHANGED: "Changed",
+    Update.EXEMPT: "Exempt now",
+    Update.EXEMPTION_ENDS: "Exemption ends soon",
+    Update.USE: "Who works through it",
+    Update.GONE: "No longer exposed",
+    Update.NOT_WATCHED: "Not watched any more",
 }
 _ORDER = (
-    *(None, News.NEW, News.FOUND_AGAIN, News.CLOSING, News.CHANGED),
-    *(News.USE, News.EXEMPTION_ENDS, News.EXEMPT, News.GONE, News.NOT_WATCHED),
+    *(None, Update.NEW, Update.FOUND_AGAIN, Update.CLOSING, Update.CHANGED),
+    *(Update.USE, Update.EXEMPTION_ENDS, Update.EXEMPT, Update.GONE, Update.NOT_WATCHED),
 )
 
 
@@ -116,7 +116,7 @@ def send_alerts(
 
 def _urgency(want: WantedAlert) -> tuple[bool, int, int]:
     """Sorts what is over last, and the rest by severity, the worst first."""
-    alert, severity = want.step.alert, want.step.issue.details.severity
+    alert, severity = want.step.alert_update, want.step.issue.details.severity
     return bool(alert and alert.ends), list(Severity).index(severity), _ORDER.index(alert)
 
 
@@ -126,16 +126,16 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     scope = frozenset(config.secgrp_unrestricted_access.remediation_scope)
     details: tuple[str, ...] = ()
     was_exempt = bool(issue.slack_details.get("exempt"))
-    said = exemption_line(step.alert, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
+    said = exemption_line(step.alert_update, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
     exemption = literal(said)
-    if step.alert in (News.EXEMPT, News.EXEMPTION_ENDS):
+    if step.alert_update in (Update.EXEMPT, Update.EXEMPTION_ENDS):
         line = f"{line}: {exemption}" if exemption else line
-    elif step.alert is News.USE:
+    elif step.alert_update is Update.USE:
         known = use_text.known_alert(issue, closing_when(step), scope)
         line, details = f"{line}: {known.text}", known.details
-    elif step.alert is None or not step.alert.ends:
+    elif step.alert_update is None or not step.alert_update.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
-        reminder = step.alert is None
+        reminder = step.alert_update is None
         told = text_of(issue).alert(
             issue,
             restricted,
@@ -152,7 +152,7 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
         details = (*([f"    {exemption}"] if exemption else []), *new, *told.details)
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
-    return Alert(issue_key(issue), _HEADINGS[step.alert], issue_subject(issue), line, details)
+    return Alert(issue_key(issue), _HEADINGS[step.alert_update], issue_subject(issue), line, details)
 
 
 def _advice(config: Configuration, issue: Issue) -> AlertAdvice:
@@ -165,12 +165,12 @@ def _advice(config: Configuration, issue: Issue) -> AlertAdvice:
 
 def _of(step: Step) -> str:
     """Tells one piece of news from another, so that who heard an older one does not count as told."""
-    what = f"reminder {step.reminder}" if step.alert is None else str(step.alert)
-    if step.alert is News.EXEMPTION_ENDS:
+    what = f"reminder {step.alert_reminder}" if step.alert_update is None else str(step.alert_update)
+    if step.alert_update is Update.EXEMPTION_ENDS:
         what = f"{what} {step.reminder_of_end}"
-    if step.alert is News.USE and step.issue.use is not None:
+    if step.alert_update is Update.USE and step.issue.use is not None:
         what = f"{what}, {step.issue.use.verdict}"
-    promise = ", closed at once" if step.at_once and step.alert is not None else ""
+    promise = ", closed at once" if step.at_once and step.alert_update is not None else ""
     return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}{promise}"
 
 
@@ -182,13 +182,13 @@ def _heard(step: Step) -> set[str]:
 def _told(want: WantedAlert) -> dict[str, Any]:
     step = want.step
     kept = {name: value for name, value in step.issue.slack_details.items() if name != "heard"}
-    if step.alert is None:
-        return {**kept, "reminded": step.reminder}
-    if step.alert not in (News.CHANGED, News.CLOSING, News.EXEMPTION_ENDS, News.USE):
+    if step.alert_update is None:
+        return {**kept, "reminded": step.alert_reminder}
+    if step.alert_update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS, Update.USE):
         kept.pop("reminded", None)
     # Every alert about what is open says in its thread what flow logs show.
-    says_use = {} if step.alert.ends or step.alert is News.EXEMPTION_ENDS else use_told(step.issue)
-    return {**state_of(step, step.alert, kept), **says_use, "destinations": list(want.destinations)}
+    says_use = {} if step.alert_update.ends or step.alert_update is Update.EXEMPTION_ENDS else use_told(step.issue)
+    return {**state_of(step, step.alert_update, kept), **says_use, "destinations": list(want.destinations)}
 
 
 def _partly_told(want: WantedAlert, heard: set[str]) -> dict[str, Any]:

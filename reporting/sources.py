@@ -20,7 +20,7 @@ from library.source.find import STACKS_NOT_ASKED, locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
 from library.source.stored import is_fresh, stored_source
 from library.source.terraform_folder import TerraformFiles, read_folders
-from reporting.plan import News, Step
+from reporting.plan import Step, Update
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reporting.read import ReportSummary
 
 _ISSUES_A_RUN = 200
-_WITHOUT_SOURCE = (News.EXEMPTION_ENDS, News.USE)
+_WITHOUT_SOURCE = (Update.EXEMPTION_ENDS, Update.USE)
 
 
 @dataclass(slots=True)
@@ -65,7 +65,8 @@ class SourceReading:
 
     def _is_wanted(self, step: Step) -> bool:
         issue = step.issue
-        told = any(news not in _WITHOUT_SOURCE and not news.ends for news in (step.ticket, step.alert) if news)
+        updates = [update for update in (step.ticket_update, step.alert_update) if update]
+        told = any(update not in _WITHOUT_SOURCE and not update.ends for update in updates)
         return told and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.now())
 
     def _files(self) -> TerraformFiles:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
 from library.aws.partition import partition_of
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 
 # AWS General Reference, "Service endpoints": the console of each partition.
 _CONSOLES = {
@@ -56,7 +55,7 @@ class TicketFacts:
     Attributes:
         place: where the issue is.
         restricted: the restricted ports of the configuration.
-        usage: what uses the group; of other kinds of issues unknown.
+        used_by: what uses the group; of other kinds of issues unknown.
         closes_at: when remediation changes it, in UTC; None: it does not.
         closes_by: how remediation would change it, as in `remediation_strategy`.
         scope: the statuses of the rules that it would replace.
@@ -70,7 +69,7 @@ class TicketFacts:
 
     place: Place
     restricted: PortSet
-    usage: Usage
+    used_by: GroupUsers
     closes_at: datetime | None
     closes_by: str
     scope: frozenset[str]
@@ -108,8 +107,3 @@ class AlertText:
 
     text: str
     details: tuple[str, ...] = ()
-
-
-def with_owner_notes(facts: TicketFacts, notes: Iterable[str]) -> TicketFacts:
-    """The facts, and what is to be said of owners that could not be used."""
-    return replace(facts, owner_notes=tuple(notes))

@@ -29,7 +29,7 @@ from library.notifications.webhook_events import (
 )
 from reporting.group_text import exemption_line
 from reporting.issue_text import text_of
-from reporting.plan import News, Step, digest, state_of
+from reporting.plan import Step, Update, digest, state_of
 from reporting.ticket_facts import Place
 
 if TYPE_CHECKING:
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from library.notifications.webhook import WebhookClient
 
 _TYPES = {
-    News.NEW: EventType.NEW,
-    News.FOUND_AGAIN: EventType.NEW,
-    News.CHANGED: EventType.CHANGED,
-    News.CLOSING: EventType.CHANGED,
-    News.EXEMPTION_ENDS: EventType.REMINDER,
-    News.EXEMPT: EventType.RESOLVED,
-    News.GONE: EventType.RESOLVED,
-    News.NOT_WATCHED: EventType.RESOLVED,
+    Update.NEW: EventType.NEW,
+    Update.FOUND_AGAIN: EventType.NEW,
+    Update.CHANGED: EventType.CHANGED,
+    Update.CLOSING: EventType.CHANGED,
+    Update.EXEMPTION_ENDS: EventType.REMINDER,
+    Update.EXEMPT: EventType.RESOLVED,
+    Update.GONE: EventType.RESOLVED,
+    Update.NOT_WATCHED: EventType.RESOLVED,
 }
 
 
-def type_of(news: News | None) -> EventType:
+def type_of(news: Update | None) -> EventType:
     """Which event tells a piece of news; None: a reminder."""
     return EventType.REMINDER if news is None else _TYPES[news]
 
@@ -63,11 +63,11 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
         step: the step, with an event to tell.
         at: the time, in UTC.
     """
-    issue, kind = step.issue, type_of(step.event)
+    issue, kind = step.issue, type_of(step.event_update)
     place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     console_url = place.console_url(issue.issue_id) if issue.kind is SECURITY_GROUP else ""
     subject = subject_of(config, jira, issue, console_url)
-    what = str(step.event) if step.event else "closed automatically soon"
+    what = str(step.event_update) if step.event_update else "closed automatically soon"
     more: dict[str, Any] = {"due": format_time(step.closes_at), "due_at_once": step.at_once}
     if step.event_reminder is not None:
         more["days_left"] = step.event_reminder
@@ -81,10 +81,10 @@ def _sentence(config: Configuration, step: Step) -> str:
     issue, text = step.issue, text_of(step.issue)
     place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     was_exempt = bool(issue.webhook_details.get("exempt"))
-    said = exemption_line(step.event, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
+    said = exemption_line(step.event_update, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
     restricted = config.secgrp_unrestricted_access.restricted_ports
     # What is over, or exempt, is not said to be open.
-    is_open = issue.status is Status.OPEN and not (step.event and step.event.ends)
+    is_open = issue.status is Status.OPEN and not (step.event_update and step.event_update.ends)
     about = text.summary(issue, place, restricted) if is_open else text.subject(issue, place)
     return f"{about}. {said}" if said else about
 
@@ -94,13 +94,13 @@ def told_state(step: Step, *, sent: bool) -> dict[str, Any]:
     issue = step.issue
     kept = dict(issue.webhook_details)
     kept["sent"] = int(kept.get("sent") or 0) + sent
-    if step.event is None:
+    if step.event_update is None:
         return {**kept, "reminded": step.event_reminder}
-    if step.event not in (News.CHANGED, News.CLOSING, News.EXEMPTION_ENDS):
+    if step.event_update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS):
         kept.pop("reminded", None)
-    if sent and step.event.begins:
+    if sent and step.event_update.begins:
         kept["reported"] = issue.occurrence
-    return state_of(step, step.event, kept)
+    return state_of(step, step.event_update, kept)
 
 
 @dataclass(slots=True)
@@ -140,9 +140,9 @@ class EventRun:
     def tell_steps(self, steps: Sequence[Step], told: Callable[[Step, dict[str, Any]], None]) -> None:
         """Tell what is new, changed, due soon or over."""
         for step in steps:
-            if step.event is None and step.event_reminder is None:
+            if step.event_update is None and step.event_reminder is None:
                 continue
-            is_wanted = self.client.wants(type_of(step.event))
+            is_wanted = self.client.wants(type_of(step.event_update))
             event = step_event(self.config, self.jira, step, self.now())
             if not is_wanted or self._sent(step.issue, event):
                 told(step, told_state(step, sent=is_wanted))

@@ -161,7 +161,7 @@ def _calling_package() -> str:
     while frame:
         name = str(frame.f_globals.get("__name__", ""))
         top, _, rest = name.partition(".")
-        if name in _HOST_COMMANDS or name.startswith("identification.usage."):
+        if name in _HOST_COMMANDS or name.startswith("identification.flow_logs."):
             return _ON_HOST
         if rest and top in (*_PACKAGES, "hammer"):
             return top

@@ -18,14 +18,14 @@ from library.network.addresses import RFC_1918, AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator, Exposure
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from library.source.find import locate
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.stored import stored_source
 from library.source.terraform_folder import TerraformFiles
 from reporting import group_text, source_text
 from reporting import slack as slack_text
-from reporting.plan import News, Step
+from reporting.plan import Step, Update
 from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.networks import Answers, acl, interface, route_table, subnet, vpc
 
@@ -62,7 +62,7 @@ def _reachability(perm: Exposure) -> Reachability:
     rule = IngressRule(perm.protocol, perm.from_port, perm.to_port, cidr=perm.cidr)
     group = SecurityGroup(_GROUP_ID, "bastion", vpc_id, "", {}, (rule,))
     found = Evaluator(_PORTS, AddressSet()).evaluate(group, {})
-    return Judge(answers.network()).judge(_GROUP_ID, found.openings, found.status)
+    return Judge(answers.network()).judge(_GROUP_ID, found.open_traffic, found.status)
 
 
 _SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
@@ -94,7 +94,7 @@ _ISSUE = Issue(
 def ticket_document() -> tuple[str, Document]:
     """Title and body of the ticket."""
     facts = TicketFacts(
-        _PLACE, _PORTS, Usage((_USER,)), _CLOSES_AT, "replace_rule", frozenset({"open_completely"}), _RETENTION, ""
+        _PLACE, _PORTS, GroupUsers((_USER,)), _CLOSES_AT, "replace_rule", frozenset({"open_completely"}), _RETENTION, ""
     )
     return group_text.summary(_ISSUE, _PLACE, _PORTS), group_text.ticket(_ISSUE, facts)
 
@@ -108,7 +108,7 @@ def ticket() -> str:
 
 def slack_messages(config: Configuration) -> list[list[str]]:
     """The message for a channel, and its thread, as Slack is given them: the texts of each."""
-    step = Step(_ISSUE, None, News.NEW, None, _CLOSES_AT, report=True, close=False)
+    step = Step(_ISSUE, None, Update.NEW, None, _CLOSES_AT, report=True, close=False)
     named = config.with_accounts({_PLACE.account_id: _PLACE.account_name})
     alert = slack_text._alert(named, None, step)
     return [[block["text"]["text"] for block in message.blocks] for message in compose(slack_text.TITLE, [alert])]

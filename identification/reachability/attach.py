@@ -11,7 +11,7 @@ from identification.reachability.users import UserReader
 from identification.reachability.verdict import Judge
 from library.aws.ec2 import PrefixListReader
 from library.issues.reconcile import Detection
-from library.security_groups.exposure import Opening
+from library.security_groups.exposure import OpenTraffic
 
 
 class Attached(NamedTuple):
@@ -23,7 +23,7 @@ class Attached(NamedTuple):
 
 def with_reachability(
     detections: Sequence[Detection],
-    openings: Mapping[str, Sequence[Opening]],
+    open_traffic: Mapping[str, Sequence[OpenTraffic]],
     clients: ClientMaker,
     prefix_lists: PrefixListReader,
     *,
@@ -34,7 +34,7 @@ def with_reachability(
 
     Args:
         detections: the exposed groups of an account and region.
-        openings: what each exposes, by group id.
+        open_traffic: what each exposes, by group id.
         clients: for the account and region.
         prefix_lists: reads those of routes.
         whole_region: whether all groups of the region were looked at.
@@ -50,7 +50,9 @@ def with_reachability(
             detection,
             details=replace(
                 detection.details,
-                reachability=judge.judge(detection.group_id, openings[detection.group_id], detection.details.status),
+                reachability=judge.judge(
+                    detection.group_id, open_traffic[detection.group_id], detection.details.status
+                ),
             ),
         )
         for detection in detections
@@ -58,6 +60,6 @@ def with_reachability(
     if owner_keys is None:
         return Attached(judged, swept.notes)
     reader = UserReader(clients, owner_keys)
-    usage = reader.read(swept, exposed)
-    judged = [replace(detection, usage=usage[detection.group_id]) for detection in judged]
+    used_by = reader.read(swept, exposed)
+    judged = [replace(detection, used_by=used_by[detection.group_id]) for detection in judged]
     return Attached(judged, (*swept.notes, *reader.notes))

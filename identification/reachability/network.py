@@ -15,7 +15,7 @@ from library.network.intervals import IntervalSet
 from library.network.ports import EVERYTHING, UDP, traffic_of
 from library.security_groups.exposure import PrefixLists
 from library.security_groups.group import SecurityGroup
-from library.security_groups.usage import BalancerRef, balancer_of, instance_id_of, resource_of
+from library.security_groups.users import BalancerRef, balancer_of, instance_id_of, resource_of
 
 
 class PublicAddress(NamedTuple):
@@ -96,12 +96,12 @@ class Forward(NamedTuple):
     Attributes:
         listener: the listener's port on the axis; None: the target group has no listener.
         target: an instance or an address.
-        place: the target's port on the axis.
+        position: the target's port on the axis.
     """
 
     listener: int | None
     target: str
-    place: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,5 +460,5 @@ def _to_targets(group: Raw, sending: Sequence[Raw], targets: Iterable[Raw]) -> I
 
 
 def _on_axis(ports: Iterable[tuple[str, int]]) -> IntervalSet:
-    places = [start + int(port) for protocol, port in ports for start in _TRANSPORTS.get(protocol.upper(), ())]
-    return IntervalSet.of((place, place) for place in places)
+    positions = [start + int(port) for protocol, port in ports for start in _TRANSPORTS.get(protocol.upper(), ())]
+    return IntervalSet.of((position, position) for position in positions)

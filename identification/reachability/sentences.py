@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from identification.reachability.network import Interface, RegionNetwork
-from identification.reachability.ways import KNOWN_MODES, Attempt, Way, acl_passing, denying_entry
+from identification.reachability.ways import KNOWN_MODES, Attempt, Way, allowed_by_acl, denying_entry
 from library.issues.reachability import Blocker, Verdict
 from library.network.addresses import AddressSet, Network
 from library.network.intervals import IntervalSet
@@ -105,7 +105,7 @@ def blocked(network: RegionNetwork, way: Way, blocker: Blocker, attempt: Attempt
         )
     if blocker is Blocker.NETWORK_ACL:
         return f"{address} is closed: {_acl_text(network, way, attempt, source)}."
-    traffic = _traffic([attempt.stretch.traffic])
+    traffic = _traffic([attempt.segment.traffic])
     if blocker is Blocker.SECURITY_GROUP:
         groups = ", ".join(sorted(entry.groups))
         at = traffic_name(attempt.at)
@@ -116,16 +116,16 @@ def blocked(network: RegionNetwork, way: Way, blocker: Blocker, attempt: Attempt
 
 def _acl_text(network: RegionNetwork, way: Way, attempt: Attempt, source: int) -> str:
     version = way.address.version
-    subnet_id, place = way.entry.subnet_id, attempt.at
+    subnet_id, position = way.entry.subnet_id, attempt.at
     acl = network.acls.get(subnet_id)
-    if way.forwards is not None and (acl is None or source in acl_passing(acl, version, place).maybe):
-        subnet_id, place = way.interface.subnet_id, attempt.stretch.place
+    if way.forwards is not None and (acl is None or source in allowed_by_acl(acl, version, position).possible):
+        subnet_id, position = way.interface.subnet_id, attempt.segment.position
         acl = network.acls.get(subnet_id)
     if acl is None:
         return f"the network ACL of {subnet_id} denies it"
-    entry, is_answer = denying_entry(acl, version, place, source)
+    entry, is_answer = denying_entry(acl, version, position, source)
     rule = f"rule {entry.number}" if entry and entry.number not in _LAST_RULES else "rule *"
-    what = f"the answer to {traffic_name(place)}" if is_answer else traffic_name(place)
+    what = f"the answer to {traffic_name(position)}" if is_answer else traffic_name(position)
     return f"{acl.acl_id} {rule} denies {what} {'for' if is_answer else 'from'} {_address(version, source)}"
 
 
@@ -210,8 +210,8 @@ def _address(version: int, number: int) -> str:
     return str(Network(version, number, number)).partition("/")[0]
 
 
-def _traffic(stretches: Sequence[IntervalSet]) -> str:
-    spans = IntervalSet.of(span for each in stretches for span in each.spans).spans
+def _traffic(segments: Sequence[IntervalSet]) -> str:
+    spans = IntervalSet.of(span for each in segments for span in each.spans).spans
     names = [_span_name(first, last) for first, last in spans[:_STRETCHES_NAMED]]
     more = [f"and {len(spans) - _STRETCHES_NAMED} more"] if len(spans) > _STRETCHES_NAMED else []
     return ", ".join([*names, *more])

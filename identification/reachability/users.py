@@ -13,7 +13,7 @@ from identification.reachability.network import parse_interface
 from identification.reachability.sweep import FailedReads, Swept
 from library.aws.ec2 import VALUES_A_FILTER
 from library.aws.failures import chunks, error_code
-from library.security_groups.usage import Resource, Usage, User, balancer_of, instance_id_of, resource_of
+from library.security_groups.users import GroupUsers, Resource, User, balancer_of, instance_id_of, resource_of
 
 Raw = Mapping[str, Any]
 Tags = Mapping[str, str]
@@ -52,11 +52,11 @@ class UserReader:
         """What could not be read and why, one line each, for the scan's coverage."""
         return self._failed.notes
 
-    def read(self, swept: Swept, group_ids: Collection[str]) -> dict[str, Usage]:
+    def read(self, swept: Swept, group_ids: Collection[str]) -> dict[str, GroupUsers]:
         """What uses each of these groups."""
         if swept.users is None:
             reason = swept.network.unread.get("network interfaces", "network interfaces could not be read")
-            return dict.fromkeys(group_ids, Usage(unknown=reason))
+            return dict.fromkeys(group_ids, GroupUsers(unknown=reason))
         using: dict[str, list[Raw]] = {group_id: [] for group_id in group_ids}
         for interface in sorted(swept.users, key=lambda raw: str(raw["NetworkInterfaceId"])):
             for group_id in {group["GroupId"] for group in interface.get("Groups", ())} & using.keys():
@@ -66,14 +66,14 @@ class UserReader:
         balancers = self._balancer_tags(swept)
         databases = self._databases(swept.users)
         return {
-            group_id: self._usage(
+            group_id: self._used_by(
                 [self._found(raw, instances, scaling, balancers, swept) for raw in interfaces],
                 [each for each in databases if group_id in _groups_of_database(each)],
             )
             for group_id, interfaces in using.items()
         }
 
-    def _usage(self, found: Sequence[_Found], databases: Sequence[Raw]) -> Usage:
+    def _used_by(self, found: Sequence[_Found], databases: Sequence[Raw]) -> GroupUsers:
         addresses: dict[tuple[str, str], set[str]] = {}
         for user, _ in found:
             name = user.name
@@ -83,7 +83,7 @@ class UserReader:
         tag_sets = [tags for _, each in found for tags in each]
         tag_sets += [self._owner_tags(database.get("TagList")) for database in databases]
         users = sorted(User(kind, name, tuple(sorted(public))) for (kind, name), public in addresses.items())
-        return Usage(
+        return GroupUsers(
             users=tuple(users[:USERS_KEPT]),
             more=max(0, len(users) - USERS_KEPT),
             tags=tuple(tags for tags in tag_sets if tags)[:USERS_KEPT],

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from identification.reachability import sentences
 from identification.reachability.network import Interface, RegionNetwork
-from identification.reachability.ways import Attempt, PortStretch, Way, Ways, everybody
+from identification.reachability.ways import Attempt, PortSegment, Way, Ways, everybody
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.network.intervals import EMPTY, IntervalSet
-from library.security_groups.exposure import Opening, OpenStatus
+from library.security_groups.exposure import OpenStatus, OpenTraffic
 
 _VERSIONS = (4, 6)
 
@@ -25,8 +25,8 @@ class PathOutcome:
 
     Attributes:
         verdict: `internet`, `unknown` or `blocked`.
-        reached: who can connect for sure, by the stretch's place.
-        everyone: the places to which everybody can whom `open_completely` asks for.
+        reached: who can connect for sure, by the segment's position.
+        everyone: the positions to which everybody can whom `open_completely` asks for.
         stopped: of a closed way, what is in the way, an attempt that it stops, and a source of that.
     """
 
@@ -43,21 +43,21 @@ class Judge:
         self._network = network
         self._ways = Ways(network)
 
-    def judge(self, group_id: str, openings: Sequence[Opening], status: OpenStatus) -> Reachability:
+    def judge(self, group_id: str, open_traffic: Sequence[OpenTraffic], status: OpenStatus) -> Reachability:
         """Judge a group.
 
         Args:
             group_id: the group.
-            openings: what it exposes.
+            open_traffic: what it exposes.
             status: its status.
         """
         if self._network.interfaces is None:
             unread = (self._network.why_missing("network interfaces"),)
             return Reachability.of(Verdict.UNKNOWN, None, status, unread=unread)
         users = self._ways.users.get(group_id, [])
-        versions = {version for version in _VERSIONS if any(each.sources.family(version) for each in openings)}
+        versions = {version for version in _VERSIONS if any(each.sources.family(version) for each in open_traffic)}
         ways = {user.interface_id: [*self._ways.to(user, versions)] for user in users}
-        stretches = [*self._ways.stretches(openings, [way for each in ways.values() for way in each])]
+        segments = [*self._ways.segments(open_traffic, [way for each in ways.values() for way in each])]
         outcomes: dict[object, PathOutcome] = {}
         paths: list[Path] = []
         unread_of: set[str] = set()
@@ -65,8 +65,8 @@ class Judge:
             judged: list[Judged] = []
             for way in ways[user.interface_id]:
                 if way.kind not in outcomes:
-                    outcomes[way.kind] = self._outcome(way, stretches)
-                judged.append(self._path(way, outcomes[way.kind], stretches))
+                    outcomes[way.kind] = self._outcome(way, segments)
+                judged.append(self._path(way, outcomes[way.kind], segments))
             for path, reasons in judged or [self._pathless(user, versions)]:
                 if path.verdict in (Verdict.BLOCKED, Verdict.INTERNAL):
                     path, reasons = self._with_other_ways(path, user, versions)
@@ -76,24 +76,24 @@ class Judge:
         sources = None
         if verdict is Verdict.INTERNET:
             together = [(way, outcomes[way.kind].reached) for each in ways.values() for way in each]
-            is_all = any(each.everyone for each in outcomes.values()) or bool(self._everyone(together, stretches))
+            is_all = any(each.everyone for each in outcomes.values()) or bool(self._everyone(together, segments))
             sources = Sources.ALL if is_all else Sources.SOME
         assumptions = sentences.assumptions(verdict, users)
         return Reachability.of(verdict, sources, status, paths, assumptions, sorted(unread_of))
 
-    def _outcome(self, way: Way, stretches: Sequence[PortStretch]) -> PathOutcome:
-        attempts = [*self._ways.attempts(way, stretches)]
+    def _outcome(self, way: Way, segments: Sequence[PortSegment]) -> PathOutcome:
+        attempts = [*self._ways.attempts(way, segments)]
         reached: dict[int, IntervalSet] = {}
         possible = False
         for attempt in attempts:
-            passing = everybody(way.address.version)
+            allowed = everybody(way.address.version)
             for check in attempt.checks.values():
-                passing &= check
-            if found := passing.sure & attempt.sources:
-                reached[attempt.stretch.place] = reached.get(attempt.stretch.place, EMPTY) | found
-            possible |= bool(passing.maybe & attempt.sources)
+                allowed &= check
+            if found := allowed.definite & attempt.sources:
+                reached[attempt.segment.position] = reached.get(attempt.segment.position, EMPTY) | found
+            possible |= bool(allowed.possible & attempt.sources)
         if reached:
-            return PathOutcome(Verdict.INTERNET, reached, self._everyone([(way, reached)], stretches))
+            return PathOutcome(Verdict.INTERNET, reached, self._everyone([(way, reached)], segments))
         return (
             PathOutcome(Verdict.UNKNOWN, {})
             if possible
@@ -101,27 +101,29 @@ class Judge:
         )
 
     def _everyone(
-        self, ways: Iterable[tuple[Way, Mapping[int, IntervalSet]]], stretches: Iterable[PortStretch]
+        self, ways: Iterable[tuple[Way, Mapping[int, IntervalSet]]], segments: Iterable[PortSegment]
     ) -> frozenset[int]:
-        """The places to which these ways together let in everybody whom `open_completely` asks for, in one family.
+        """The positions to which these ways together let in everybody whom `open_completely` asks for, in one family.
 
         Addresses in the local routes of the VPCs do not count: they are no way from the Internet.
         """
         together: dict[tuple[int, int], set[IntervalSet]] = {}
         for way, reached in ways:
             version, local = way.address.version, self._network.local.get(way.entry.vpc_id)
-            for place, found in reached.items():
-                together.setdefault((place, version), set()).update((found, local.family(version) if local else EMPTY))
+            for position, found in reached.items():
+                together.setdefault((position, version), set()).update(
+                    (found, local.family(version) if local else EMPTY)
+                )
         complete: set[int] = set()
-        for stretch in stretches:
+        for segment in segments:
             for version in _VERSIONS:
-                if sets := together.get((stretch.place, version)):
+                if sets := together.get((segment.position, version)):
                     union = IntervalSet.of(span for each in sets for span in each.spans)
-                    if union.covers(stretch.opening.internet.family(version)):
-                        complete.add(stretch.place)
+                    if union.covers(segment.open_traffic.internet.family(version)):
+                        complete.add(segment.position)
         return frozenset(complete)
 
-    def _path(self, way: Way, outcome: PathOutcome, stretches: Sequence[PortStretch]) -> Judged:
+    def _path(self, way: Way, outcome: PathOutcome, segments: Sequence[PortSegment]) -> Judged:
         blocker = outcome.stopped[0] if outcome.stopped else None
         through, text = sentences.through(self._network, way, blocker), ""
         reasons: tuple[str, ...] = ()
@@ -134,9 +136,9 @@ class Judge:
             text = sentences.reachable(
                 way,
                 (
-                    (stretch.traffic, outcome.reached[stretch.place], stretch.place in outcome.everyone)
-                    for stretch in stretches
-                    if stretch.place in outcome.reached
+                    (segment.traffic, outcome.reached[segment.position], segment.position in outcome.everyone)
+                    for segment in segments
+                    if segment.position in outcome.reached
                 ),
             )
         user, address = way.interface, way.address.text
@@ -153,7 +155,7 @@ class Judge:
         reasons = []
         blocked = path.blocked_by == Blocker.BLOCK_PUBLIC_ACCESS
         if path.verdict is Verdict.INTERNAL:
-            blocked = not self._ways.gate(user, 4)[0].maybe
+            blocked = not self._ways.gate(user, 4)[0].possible
         accelerator = self._ways.accelerators.get(user.vpc_id)
         if accelerator and not blocked:
             reasons.append(sentences.accelerator(accelerator, user.vpc_id))
@@ -180,7 +182,7 @@ def stopped(attempts: Sequence[Attempt]) -> tuple[Blocker, Attempt, int]:
     somebody: list[tuple[Blocker, Attempt, int]] = []
     for blocker in Blocker:
         kept_out = [
-            (attempt, attempt.sources - attempt.checks[blocker].maybe)
+            (attempt, attempt.sources - attempt.checks[blocker].possible)
             if blocker in attempt.checks
             else (attempt, EMPTY)
             for attempt in attempts

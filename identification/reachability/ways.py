@@ -26,7 +26,7 @@ from library.issues.reachability import Blocker
 from library.network.addresses import Network
 from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import HIGHEST_PORT, UDP, WITHOUT_PORTS
-from library.security_groups.exposure import Opening
+from library.security_groups.exposure import OpenTraffic
 
 # An answer goes to a port that the client's system chose (Amazon VPC User Guide, "Ephemeral ports").
 FIRST_EPHEMERAL_PORT = 1024
@@ -37,38 +37,38 @@ KNOWN_MODES = _OPEN_MODES | _CLOSED_MODES
 _EVERY = {4: IntervalSet(((0, 2**32 - 1),)), 6: IntervalSet(((0, 2**128 - 1),))}
 
 
-class Passing(NamedTuple):
+class Allowed(NamedTuple):
     """Sources of one family.
 
     Attributes:
-        sure: those that pass.
-        maybe: these, and those of which it is not known.
+        definite: those that pass.
+        possible: these, and those of which it is not known.
     """
 
-    sure: IntervalSet
-    maybe: IntervalSet
+    definite: IntervalSet
+    possible: IntervalSet
 
-    def __and__(self, other: Passing) -> Passing:
-        return Passing(self.sure & other.sure, self.maybe & other.maybe)
+    def __and__(self, other: Allowed) -> Allowed:
+        return Allowed(self.definite & other.definite, self.possible & other.possible)
 
-    def __or__(self, other: Passing) -> Passing:
-        return Passing(self.sure | other.sure, self.maybe | other.maybe)
-
-
-NOBODY = Passing(EMPTY, EMPTY)
+    def __or__(self, other: Allowed) -> Allowed:
+        return Allowed(self.definite | other.definite, self.possible | other.possible)
 
 
-def everybody(version: int) -> Passing:
+NOBODY = Allowed(EMPTY, EMPTY)
+
+
+def everybody(version: int) -> Allowed:
     """Everybody of a family passes."""
-    return Passing(_EVERY[version], _EVERY[version])
+    return Allowed(_EVERY[version], _EVERY[version])
 
 
-def not_known(version: int) -> Passing:
+def not_known(version: int) -> Allowed:
     """It is not known who of a family passes."""
-    return Passing(EMPTY, _EVERY[version])
+    return Allowed(EMPTY, _EVERY[version])
 
 
-def block_public_access(network: RegionNetwork, vpc_id: str, subnet_id: str, version: int) -> Passing:
+def block_public_access(network: RegionNetwork, vpc_id: str, subnet_id: str, version: int) -> Allowed:
     """Who passes Block Public Access: the subnet's mode decides, or the VPC's where the subnet tells none."""
     mode = network.subnets.get(subnet_id)
     if mode == "":
@@ -78,7 +78,7 @@ def block_public_access(network: RegionNetwork, vpc_id: str, subnet_id: str, ver
     return NOBODY if mode in _CLOSED_MODES else not_known(version)
 
 
-def routes(table: RouteTable | None, version: int, inspected: frozenset[str]) -> Passing:
+def routes(table: RouteTable | None, version: int, inspected: frozenset[str]) -> Allowed:
     """Whose packets are routed to an internet gateway: the longest prefix decides, whatever the route's state.
 
     Args:
@@ -100,49 +100,49 @@ def routes(table: RouteTable | None, version: int, inspected: frozenset[str]) ->
     decided.sort(key=lambda route: (-route[0].size, -route[1], (False, None, True).index(route[2])))
     found = _overridden((network, passes) for network, _, passes in decided)
     # A list that was not read may hold any prefix: what it would change is not known.
-    return Passing(
-        EMPTY if unread - {True} else found.sure,
-        _EVERY[version] if unread - {False} else found.maybe,
+    return Allowed(
+        EMPTY if unread - {True} else found.definite,
+        _EVERY[version] if unread - {False} else found.possible,
     )
 
 
-def acl_passing(acl: Acl | None, version: int, place: int) -> Passing:
-    """Whose packets a network ACL lets in to a place on the axis, and their answers out."""
+def allowed_by_acl(acl: Acl | None, version: int, position: int) -> Allowed:
+    """Whose packets a network ACL lets in to a position on the axis, and their answers out."""
     if acl is None:
         return not_known(version)
     inward = _entries(acl, version, egress=False)
     outward = _entries(acl, version, egress=True)
-    return _first_match(inward, place) & _answers(outward, place)
+    return _first_match(inward, position) & _answers(outward, position)
 
 
 def _entries(acl: Acl, version: int, *, egress: bool) -> list[AclEntry]:
     return [entry for entry in acl.entries if entry.egress is egress and entry.network.version == version]
 
 
-def _answers(outward: list[AclEntry], place: int) -> Passing:
+def _answers(outward: list[AclEntry], position: int) -> Allowed:
     """To whom an answer passes, at one port of the client at least."""
-    if place >= WITHOUT_PORTS:
-        return _first_match(outward, place)
-    start = UDP if place >= UDP else 0
+    if position >= WITHOUT_PORTS:
+        return _first_match(outward, position)
+    start = UDP if position >= UDP else 0
     ports = IntervalSet(((start + FIRST_EPHEMERAL_PORT, start + HIGHEST_PORT),))
-    passing = NOBODY
+    allowed = NOBODY
     for client_port in edges([ports, *(entry.traffic for entry in outward)], within=ports):
-        passing |= _first_match(outward, client_port)
-    return passing
+        allowed |= _first_match(outward, client_port)
+    return allowed
 
 
-def _first_match(entries: list[AclEntry], place: int) -> Passing:
-    return _overridden((entry.network, entry.allows) for entry in reversed(entries) if place in entry.traffic)
+def _first_match(entries: list[AclEntry], position: int) -> Allowed:
+    return _overridden((entry.network, entry.allows) for entry in reversed(entries) if position in entry.traffic)
 
 
-def denying_entry(acl: Acl, version: int, place: int, source: int) -> tuple[AclEntry | None, bool]:
+def denying_entry(acl: Acl, version: int, position: int, source: int) -> tuple[AclEntry | None, bool]:
     """What keeps a source out: the entry, None if none matches, and whether it is the answer that is denied."""
     here = IntervalSet(((source, source),))
     inward, outward = _entries(acl, version, egress=False), _entries(acl, version, egress=True)
-    is_answer = bool(_first_match(inward, place).sure & here)
-    at = place
-    if is_answer and place < WITHOUT_PORTS:
-        at = (UDP if place >= UDP else 0) + HIGHEST_PORT
+    is_answer = bool(_first_match(inward, position).definite & here)
+    at = position
+    if is_answer and position < WITHOUT_PORTS:
+        at = (UDP if position >= UDP else 0) + HIGHEST_PORT
     matching = (
         entry
         for entry in (outward if is_answer else inward)
@@ -151,58 +151,58 @@ def denying_entry(acl: Acl, version: int, place: int, source: int) -> tuple[AclE
     return next(matching, None), is_answer
 
 
-def groups_passing(network: RegionNetwork, group_ids: Iterable[str], version: int, place: int) -> Passing:
-    """Whom any of these groups admits to a place on the axis."""
-    passing = NOBODY
+def allowed_by_groups(network: RegionNetwork, group_ids: Iterable[str], version: int, position: int) -> Allowed:
+    """Whom any of these groups admits to a position on the axis."""
+    allowed = NOBODY
     for group_id in group_ids:
         rules = network.groups.get(group_id)
-        passing |= not_known(version) if rules is None else _admitted(rules, version, place)
-    return passing
+        allowed |= not_known(version) if rules is None else _admitted(rules, version, position)
+    return allowed
 
 
-def _admitted(rules: Iterable[Admission], version: int, place: int) -> Passing:
-    passing = NOBODY
+def _admitted(rules: Iterable[Admission], version: int, position: int) -> Allowed:
+    allowed = NOBODY
     for rule in rules:
-        if place not in rule.traffic:
+        if position not in rule.traffic:
             continue
         if rule.networks is None:
-            passing |= not_known(version)
+            allowed |= not_known(version)
         else:
             span = IntervalSet.of(each[1:] for each in rule.networks if each.version == version)
-            passing |= Passing(span, span)
-    return passing
+            allowed |= Allowed(span, span)
+    return allowed
 
 
-def _overridden(rules: Iterable[tuple[Network, bool | None]]) -> Passing:
+def _overridden(rules: Iterable[tuple[Network, bool | None]]) -> Allowed:
     """Who passes rules of which each overrides those before it; None: what the rule does is not known."""
-    sure = maybe = EMPTY
+    definite = possible = EMPTY
     for network, passes in rules:
         span = IntervalSet((network[1:],))
-        sure = sure | span if passes else sure - span
-        maybe = maybe - span if passes is False else maybe | span
-    return Passing(sure, maybe)
+        definite = definite | span if passes else definite - span
+        possible = possible - span if passes is False else possible | span
+    return Allowed(definite, possible)
 
 
 def edges(traffics: Iterable[IntervalSet], within: IntervalSet) -> list[int]:
-    """The first place of each stretch of the axis within which none of these sets begins or ends."""
+    """The first position of each segment of the axis within which none of these sets begins or ends."""
     found = {edge for traffic in traffics for first, last in traffic.spans for edge in (first, last + 1)}
     return sorted(edge for edge in found if edge in within)
 
 
-Checks = Mapping[Blocker, Passing]
+Checks = Mapping[Blocker, Allowed]
 
 
-class PortStretch(NamedTuple):
+class PortSegment(NamedTuple):
     """Traffic that every check on every way of a group treats alike, and who may send it by the group's rules.
 
     Attributes:
-        place: the first place of it, which stands for all.
+        position: the first position of it, which stands for all.
         traffic: all of it.
     """
 
-    place: int
+    position: int
     traffic: IntervalSet
-    opening: Opening
+    open_traffic: OpenTraffic
 
 
 class Way(NamedTuple):
@@ -227,13 +227,13 @@ class Way(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """To connect to a stretch over a way.
+    """To connect to a segment over a way.
 
     Attributes:
-        at: the place that is connected to: the stretch's own, or that of a listener that leads there.
+        at: the position that is connected to: the segment's own, or that of a listener that leads there.
     """
 
-    stretch: PortStretch
+    segment: PortSegment
     at: int
     sources: IntervalSet
     checks: Checks
@@ -251,8 +251,8 @@ class Ways:
         self.accelerators: dict[str, str] = {}
         """An accelerator's interface in each VPC that has one."""
         # Many interfaces share a subnet, and many subnets an ACL.
-        self._gates: dict[tuple[str, str, int], tuple[Passing, Passing]] = {}
-        self._acls: dict[tuple[str, int, int], Passing] = {}
+        self._gates: dict[tuple[str, str, int], tuple[Allowed, Allowed]] = {}
+        self._acls: dict[tuple[str, int, int], Allowed] = {}
         for interface in network.interfaces or ():
             if interface.is_accelerator:
                 self.accelerators.setdefault(interface.vpc_id, interface.interface_id)
@@ -280,55 +280,55 @@ class Ways:
                 if address.version in versions:
                     yield Way(interface, address, entry, leading)
 
-    def stretches(self, openings: Sequence[Opening], ways: Iterable[Way]) -> Iterator[PortStretch]:
+    def segments(self, open_traffic: Sequence[OpenTraffic], ways: Iterable[Way]) -> Iterator[PortSegment]:
         """What a group exposes, cut wherever a check on one of its ways begins or ends."""
         bounds: set[IntervalSet] = set()
         for subnet_id in {subnet_id for way in ways for subnet_id in (way.interface.subnet_id, way.entry.subnet_id)}:
             if acl := self._network.acls.get(subnet_id):
                 bounds.update(entry.traffic for entry in acl.entries)
         for way in ways:
-            bounds.update(IntervalSet(((forward.place, forward.place),)) for forward in way.forwards or ())
+            bounds.update(IntervalSet(((forward.position, forward.position),)) for forward in way.forwards or ())
             balancer = self.balancer(way.entry)
             bounds.add((balancer.listeners if balancer else None) or EMPTY)
-        for opening in openings:
-            firsts = edges([opening.traffic, *bounds], within=opening.traffic)
-            lasts = [*(first - 1 for first in firsts[1:]), opening.traffic.spans[-1][1]]
+        for each in open_traffic:
+            firsts = edges([each.traffic, *bounds], within=each.traffic)
+            lasts = [*(first - 1 for first in firsts[1:]), each.traffic.spans[-1][1]]
             for first, last in zip(firsts, lasts, strict=True):
-                yield PortStretch(first, IntervalSet(((first, last),)), opening)
+                yield PortSegment(first, IntervalSet(((first, last),)), each)
 
-    def attempts(self, way: Way, stretches: Iterable[PortStretch]) -> Iterator[Attempt]:
+    def attempts(self, way: Way, segments: Iterable[PortSegment]) -> Iterator[Attempt]:
         """Every attempt to connect over a way to what the group exposes to the address's family."""
-        for stretch in stretches:
-            if sources := stretch.opening.sources.family(way.address.version):
-                for at, checks in self._checks_to(way, stretch.place):
-                    yield Attempt(stretch, at, sources, checks)
+        for segment in segments:
+            if sources := segment.open_traffic.sources.family(way.address.version):
+                for at, checks in self._checks_to(way, segment.position):
+                    yield Attempt(segment, at, sources, checks)
 
-    def _checks_to(self, way: Way, place: int) -> Iterator[tuple[int, Checks]]:
+    def _checks_to(self, way: Way, position: int) -> Iterator[tuple[int, Checks]]:
         entry, version = way.entry, way.address.version
         if way.forwards is None:
-            checks = self._checks(entry, version, place)
+            checks = self._checks(entry, version, position)
             if entry.balancer:
-                checks[Blocker.LISTENER] = self._listening(entry, version, place)
-            yield place, checks
+                checks[Blocker.LISTENER] = self._listening(entry, version, position)
+            yield position, checks
             return
-        listeners = [each.listener for each in way.forwards if each.place == place and each.listener is not None]
+        listeners = [each.listener for each in way.forwards if each.position == position and each.listener is not None]
         for listener in listeners:
             checks = self._checks(entry, version, listener)
             if entry.subnet_id != way.interface.subnet_id:
-                checks[Blocker.NETWORK_ACL] &= self._acl(way.interface, version, place)
+                checks[Blocker.NETWORK_ACL] &= self._acl(way.interface, version, position)
             if entry.groups:
-                checks[Blocker.SECURITY_GROUP] = groups_passing(self._network, entry.groups, version, listener)
+                checks[Blocker.SECURITY_GROUP] = allowed_by_groups(self._network, entry.groups, version, listener)
             yield listener, checks
         if not listeners:
             block, route = self.gate(entry, version)
-            yield place, {Blocker.BLOCK_PUBLIC_ACCESS: block, Blocker.ROUTE: route, Blocker.LISTENER: NOBODY}
+            yield position, {Blocker.BLOCK_PUBLIC_ACCESS: block, Blocker.ROUTE: route, Blocker.LISTENER: NOBODY}
 
-    def _checks(self, entry: Interface, version: int, place: int) -> dict[Blocker, Passing]:
+    def _checks(self, entry: Interface, version: int, position: int) -> dict[Blocker, Allowed]:
         block, route = self.gate(entry, version)
-        acl = self._acl(entry, version, place)
+        acl = self._acl(entry, version, position)
         return {Blocker.BLOCK_PUBLIC_ACCESS: block, Blocker.ROUTE: route, Blocker.NETWORK_ACL: acl}
 
-    def gate(self, entry: Interface, version: int) -> tuple[Passing, Passing]:
+    def gate(self, entry: Interface, version: int) -> tuple[Allowed, Allowed]:
         """Who passes Block Public Access, and who is routed, at an interface's subnet."""
         key = (entry.vpc_id, entry.subnet_id, version)
         if key not in self._gates:
@@ -338,15 +338,15 @@ class Ways:
             )
         return self._gates[key]
 
-    def _acl(self, interface: Interface, version: int, place: int) -> Passing:
+    def _acl(self, interface: Interface, version: int, position: int) -> Allowed:
         acl = self._network.acls.get(interface.subnet_id)
-        key = (acl.acl_id if acl else "", version, place)
+        key = (acl.acl_id if acl else "", version, position)
         if key not in self._acls:
-            self._acls[key] = acl_passing(acl, version, place)
+            self._acls[key] = allowed_by_acl(acl, version, position)
         return self._acls[key]
 
-    def _listening(self, interface: Interface, version: int, place: int) -> Passing:
+    def _listening(self, interface: Interface, version: int, position: int) -> Allowed:
         balancer = self.balancer(interface)
         if balancer is None or balancer.listeners is None:
             return not_known(version)
-        return everybody(version) if place in balancer.listeners else NOBODY
+        return everybody(version) if position in balancer.listeners else NOBODY

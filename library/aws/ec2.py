@@ -17,7 +17,7 @@ from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
 from library.security_groups.group import GroupPage, parse_page
-from library.security_groups.usage import Usage, User, instance_id_of, resource_of
+from library.security_groups.users import GroupUsers, User, instance_id_of, resource_of
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -174,7 +174,7 @@ def region_is_enabled(client: EC2Client, region: str) -> bool:
 _INTERFACES_A_PAGE = 1000  # DescribeNetworkInterfaces, MaxResults
 
 
-def usage_of(client: EC2Client, group_id: str) -> Usage:
+def users_of(client: EC2Client, group_id: str) -> GroupUsers:
     """What uses one group, or why that could not be read: for when a person looks at that group.
 
     Args:
@@ -182,12 +182,12 @@ def usage_of(client: EC2Client, group_id: str) -> Usage:
         group_id: the group.
     """
     try:
-        return read_usage(client, [group_id])[group_id]
+        return read_group_users(client, [group_id])[group_id]
     except AWS_ERRORS as error:
-        return Usage(unknown=explain(error))
+        return GroupUsers(unknown=explain(error))
 
 
-def read_usage(client: EC2Client, group_ids: Iterable[str]) -> dict[str, Usage]:
+def read_group_users(client: EC2Client, group_ids: Iterable[str]) -> dict[str, GroupUsers]:
     """What uses each of these groups.
 
     Args:
@@ -205,15 +205,15 @@ def read_usage(client: EC2Client, group_ids: Iterable[str]) -> dict[str, Usage]:
     for interface in interfaces:
         for group_id in {group["GroupId"] for group in interface.get("Groups", ())} & using.keys():
             using[group_id].append(interface)
-    return {group_id: _usage(found, instances) for group_id, found in using.items()}
+    return {group_id: _used_by(found, instances) for group_id, found in using.items()}
 
 
-def _usage(interfaces: Sequence[Mapping[str, Any]], instances: Mapping[str, Mapping[str, str]]) -> Usage:
+def _used_by(interfaces: Sequence[Mapping[str, Any]], instances: Mapping[str, Mapping[str, str]]) -> GroupUsers:
     addresses: dict[tuple[str, str], set[str]] = {}
     for interface in interfaces:
         addresses.setdefault(_owner(interface, instances), set()).update(_public_addresses(interface))
     used_by = sorted({instance_id_of(interface) for interface in interfaces} & instances.keys())
-    return Usage(
+    return GroupUsers(
         users=tuple(sorted(User(kind, name, tuple(sorted(found))) for (kind, name), found in addresses.items())),
         tags=(
             *(instances[instance_id] for instance_id in used_by),

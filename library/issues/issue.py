@@ -38,7 +38,7 @@ from library.issues.use import Use
 from library.network.addresses import parse_network
 from library.network.ports import HIGHEST_PORT
 from library.security_groups.exposure import Exposure, OpenStatus
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 
 OTHER_JOBS_ATTRIBUTES = frozenset(
     {
@@ -317,7 +317,7 @@ class Issue:
         webhook_details: reporting's: what the webhook was last told.
         remediation_details: remediation's: its journal, the backup, and whether somebody restored the group.
         opened_by: who opened the group, where an event told it; None: nobody knows.
-        usage: what uses the group, as identification last read it; None: it did not.
+        used_by: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
         exposures_told: reporting's: which exposures people were told of, and when; None: that was not recorded.
@@ -345,7 +345,7 @@ class Issue:
     slack_details: Mapping[str, Any] = field(default_factory=dict)
     remediation_details: Mapping[str, Any] = field(default_factory=dict)
     opened_by: OpenedBy | None = None
-    usage: Usage | None = None
+    used_by: GroupUsers | None = None
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
     exposures_told: ToldExposures | None = None
@@ -381,7 +381,7 @@ class Issue:
             "jira_details": _map(self.jira_details),
             "slack_details": _map(self.slack_details),
             "remediation_details": _map(self.remediation_details),
-            **({"used_by": self.usage.to_item()} if self.usage else {}),
+            **({"used_by": self.used_by.to_item()} if self.used_by else {}),
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
@@ -419,7 +419,7 @@ class Issue:
             slack_details=item.get("slack_details") or {},
             remediation_details=item.get("remediation_details") or {},
             opened_by=OpenedBy.from_item(item.get("opened_by")),
-            usage=Usage.from_item(item.get("used_by")),
+            used_by=GroupUsers.from_item(item.get("used_by")),
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
             exposures_told=ToldExposures.from_item(item.get("exposures_told")),

@@ -18,7 +18,7 @@ from library.issues.opening_calls import OpenedBy, OpeningCall, opened_by
 from library.issues.reachability import Severity
 from library.issues.told_exposures import exposure_texts
 from library.security_groups.exposure import Exposure, exposure_order
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class Detection:
 
     Attributes:
         whitelisted: exemptions cover all that is exposed.
-        usage: what uses the group; None: it was not read.
+        used_by: what uses the group; None: it was not read.
     """
 
     account_id: str
     group_id: str
     details: IssueDetails
     whitelisted: bool
-    usage: Usage | None = None
+    used_by: GroupUsers | None = None
 
 
 class Event(StrEnum):
@@ -101,7 +101,9 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
     status = Status.WHITELISTED if detection.whitelisted else Status.OPEN
     begun = Timestamps(identified=now, updated=now)
     if known is None:
-        issue = Issue(detection.account_id, detection.group_id, status, detection.details, begun, usage=detection.usage)
+        issue = Issue(
+            detection.account_id, detection.group_id, status, detection.details, begun, used_by=detection.used_by
+        )
         return Change(Event.FOUND, issue, None)
     if not known.status.is_exposed or (known.status is Status.WHITELISTED and status is Status.OPEN):
         # An issue whose exemption ended starts anew as well: its owner has all of the retention period again.
@@ -112,9 +114,9 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
             details=detection.details,
             timestamps=begun,
             occurrence=known.occurrence + 1,
-            usage=detection.usage,
+            used_by=detection.used_by,
         )
-    if known.status is status and known.details == detection.details and detection.usage in (None, known.usage):
+    if known.status is status and known.details == detection.details and detection.used_by in (None, known.used_by):
         return None if known.revision else _changed(Event.ADOPTED, known, status=status, timestamps=known.timestamps)
     times = known.timestamps if _is_about_the_same(known, status, detection) else replace(known.timestamps, updated=now)
     return _changed(
@@ -123,7 +125,7 @@ def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -
         status=status,
         details=detection.details,
         timestamps=times,
-        usage=detection.usage,
+        used_by=detection.used_by,
     )
 
 
@@ -211,7 +213,7 @@ def _changed(
     timestamps: Timestamps,
     details: IssueDetails | None = None,
     occurrence: int | None = None,
-    usage: Usage | None = None,
+    used_by: GroupUsers | None = None,
     history: tuple[PastOccurrence, ...] | None = None,
 ) -> Change:
     is_same_occurrence = occurrence is None
@@ -222,7 +224,7 @@ def _changed(
         details=details or known.details,
         occurrence=known.occurrence if occurrence is None else occurrence,
         revision=known.revision + 1,
-        usage=usage or known.usage,
+        used_by=used_by or known.used_by,
         history=known.history if history is None else history,
         open_at_report=_open_at_report(known, details) if is_same_occurrence else None,
         opened_by=known.opened_by if status.is_exposed and occurrence is None else None,

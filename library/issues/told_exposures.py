@@ -67,10 +67,10 @@ def is_within(wanted: Extent, extents: Iterable[Extent]) -> bool:
     if len(near) < 2:
         return False
     there: set[int] = set()
-    # Within a stretch of traffic the same extents count.
-    for stretch in sweep([(_WANTED, wanted.traffic), *enumerate(each.traffic for each in near)]):
-        there -= set(stretch.ended)
-        there |= set(stretch.begun)
+    # Within a segment of traffic the same extents count.
+    for segment in sweep([(_WANTED, wanted.traffic), *enumerate(each.traffic for each in near)]):
+        there -= set(segment.ended)
+        there |= set(segment.begun)
         if _WANTED in there:
             addresses = AddressSet.union(near[number].addresses for number in there if number != _WANTED)
             if not addresses.covers(wanted.addresses):

@@ -1,6 +1,6 @@
 """Use: what VPC flow logs show of an open issue, as a value, as an attribute of the table, and in sentences.
 
-Pure. Identification's job `usage` writes it (`identification.usage`); everybody who shows it asks here for the words.
+Pure. The job `usage` writes it (`identification.flow_logs`); everybody who shows it asks here for the words.
 Nothing in flow logs tells an employee from an intruder with the right password: the sentences say so, and never say
 that nobody needs a rule.
 """

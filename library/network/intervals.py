@@ -142,10 +142,10 @@ class Segment(NamedTuple, Generic[T]):
     """A part of the axis within which nothing begins or ends.
 
     Attributes:
-        first: its first place.
-        last: its last place, included.
-        begun: what is there and was not in the stretch before.
-        ended: what was in the stretch before and is not here.
+        first: its first position.
+        last: its last position, included.
+        begun: what is there and was not in the segment before.
+        ended: what was in the segment before and is not here.
     """
 
     first: int
@@ -155,15 +155,15 @@ class Segment(NamedTuple, Generic[T]):
 
 
 def sweep(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Segment[T]]:
-    """The stretches from the first place where an item is to the last, in order.
+    """The segments from the first position where an item is to the last, in order.
 
     Args:
-        items: each once, and the places where it is.
+        items: each once, and the positions where it is.
     """
     begins: dict[int, list[T]] = {}
     ends: dict[int, list[T]] = {}
-    for item, places in items:
-        for first, last in places.spans:
+    for item, positions in items:
+        for first, last in positions.spans:
             begins.setdefault(first, []).append(item)
             ends.setdefault(last + 1, []).append(item)
     edges = sorted(begins.keys() | ends.keys())

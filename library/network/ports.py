@@ -126,7 +126,7 @@ def parse_ports(entry: str | int) -> PortSet:
 
 UDP = 1 << 16
 WITHOUT_PORTS = 2 << 16
-# EC2 knows protocols without ports by number, 0 to 255. A name it may learn one day falls into the last place but one.
+# EC2 knows protocols without ports by number, 0 to 255. A new name falls into the last position but one.
 _OTHER_NAME = WITHOUT_PORTS + 256
 _UNNAMED = WITHOUT_PORTS + 257
 EVERYTHING = IntervalSet(((0, _UNNAMED),))
@@ -150,8 +150,8 @@ def traffic_of(protocol: str, from_port: int | None, to_port: int | None) -> Int
         base = 0 if name == "tcp" else UDP
         first, last = from_port or 0, HIGHEST_PORT if to_port is None else to_port
         return IntervalSet(((first + base, last + base),)) if first <= last else EMPTY
-    place = WITHOUT_PORTS + min(int(name), 256) if name.isdecimal() else _OTHER_NAME
-    return IntervalSet(((place, place),))
+    position = WITHOUT_PORTS + min(int(name), 256) if name.isdecimal() else _OTHER_NAME
+    return IntervalSet(((position, position),))
 
 
 def traffic_of_ports(ports: PortSet) -> IntervalSet:
@@ -159,8 +159,8 @@ def traffic_of_ports(ports: PortSet) -> IntervalSet:
     return ports.tcp | IntervalSet(tuple((first + UDP, last + UDP) for first, last in ports.udp.spans))
 
 
-def traffic_name(place: int) -> str:
-    """What people call a place on the axis: `tcp/22`, `udp/161`, `protocol 50`."""
-    if place < WITHOUT_PORTS:
-        return f"tcp/{place}" if place < UDP else f"udp/{place - UDP}"
-    return f"protocol {place - WITHOUT_PORTS}" if place < _OTHER_NAME else "all traffic"
+def traffic_name(position: int) -> str:
+    """What people call a position on the axis: `tcp/22`, `udp/161`, `protocol 50`."""
+    if position < WITHOUT_PORTS:
+        return f"tcp/{position}" if position < UDP else f"udp/{position - UDP}"
+    return f"protocol {position - WITHOUT_PORTS}" if position < _OTHER_NAME else "all traffic"

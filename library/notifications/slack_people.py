@@ -145,7 +145,7 @@ def owners_of(config: Configuration, issue: Issue) -> frozenset[str]:
     if issue.decided.owner:
         return frozenset({issue.decided.owner})
     keys = config.secgrp_unrestricted_access.owner_tags
-    users = issue.usage.tags if issue.usage else ()
+    users = issue.used_by.tags if issue.used_by else ()
     found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
     if found.owner:
         return frozenset({found.owner})

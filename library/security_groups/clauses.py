@@ -129,16 +129,16 @@ def clauses(perms: Iterable[Exposure], restricted: PortSet) -> tuple[Clause, ...
         judged = EVERYTHING
     active: dict[tuple[Exposure, Network], None] = {}
     by_sources: dict[tuple[Network, ...], tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
-    for stretch in sweep(((perm, network), traffic) for perm, network, traffic in rules):
-        for item in stretch.ended:
+    for segment in sweep(((perm, network), traffic) for perm, network, traffic in rules):
+        for item in segment.ended:
             active.pop(item, None)
-        for item in stretch.begun:
+        for item in segment.begun:
             active[item] = None
         if active:
             networks = tuple(sorted({network for _, network in active}))
             judged_spans, open_spans = by_sources.setdefault(networks, ([], []))
-            judged_spans.extend(judged.within(stretch.first, stretch.last).spans)
-            open_spans.append((stretch.first, stretch.last))
+            judged_spans.extend(judged.within(segment.first, segment.last).spans)
+            open_spans.append((segment.first, segment.last))
     merged: dict[tuple[AddressSet, str], tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
     for networks, (judged_spans, open_spans) in by_sources.items():
         public = AddressSet.of(networks) & PUBLIC

@@ -105,14 +105,14 @@ class _Left(NamedTuple):
 
 
 class SweepState:
-    """Where on the axis the walk is: a stretch within which all traffic is treated alike.
+    """Where on the axis the walk is: a segment within which all traffic is treated alike.
 
     Args:
         public: the addresses that count as public.
         internet: those of them that must be admitted, in one family, to be the whole Internet.
 
     Attributes:
-        restricted: the restricted traffic of the stretch.
+        restricted: the restricted traffic of the segment.
         undecided: the sources that are admitted here and have no status yet. The walk's user takes them out.
     """
 
@@ -127,7 +127,7 @@ class SweepState:
     def change(
         self, ended: Iterable[RuleSource | ExemptionScope], begun: Iterable[RuleSource | ExemptionScope]
     ) -> None:
-        """Go on to the next stretch, where these are not any more, and these begin to be."""
+        """Go on to the next segment, where these are not any more, and these begin to be."""
         scopes = False
         for item in ended:
             if isinstance(item, ExemptionScope):
@@ -165,19 +165,19 @@ class SweepState:
             self._left = _Left(self._all_public - exempt, internet, sizes)
         return self._left
 
-    def exposes(self, reach: RuleSource) -> bool:
+    def exposes(self, rule_source: RuleSource) -> bool:
         """Whether a source has a public address."""
-        source = reach.source
+        source = rule_source.source
         return self.public.family(source.version).meets(source.first, source.last)
 
     def completing(self) -> list[RuleSource]:
         """The sources that have a part in admitting the whole Internet."""
         left = self._not_exempt()
         return [
-            reach
+            rule_source
             for version, family in self._admitted.items()
             if family.addresses >= left.internet_size[version]
-            for reach in family.completing(left.public.family(version), left.internet.family(version))
+            for rule_source in family.completing(left.public.family(version), left.internet.family(version))
         ]
 
     def sources(self) -> AddressSet:
@@ -185,29 +185,29 @@ class SweepState:
         return AddressSet.of(source for family in self._admitted.values() for source in family.sources()) & self.public
 
 
-def places(
-    reaches: Iterable[RuleSource],
+def sweep_states(
+    rule_sources: Iterable[RuleSource],
     scopes: Iterable[ExemptionScope],
     restricted: IntervalSet,
     public: AddressSet,
     internet: AddressSet,
 ) -> Iterator[SweepState]:
-    """The places of restricted traffic, in order: one object, which changes with every step.
+    """The segments of restricted traffic, in order: one object, which changes with every step.
 
     Args:
-        reaches: a group's rules.
+        rule_sources: a group's rules.
         scopes: its exemptions.
         restricted: the restricted traffic.
         public: the addresses that count as public.
         internet: those of them that must be admitted, in one family, to be the whole Internet.
     """
-    place = SweepState(public, internet)
-    items: list[RuleSource | ExemptionScope] = [*dict.fromkeys(reaches), *dict.fromkeys(scopes)]
-    for stretch in sweep((item, item.traffic) for item in items):
-        place.restricted = restricted.within(stretch.first, stretch.last)
-        place.change(stretch.ended, stretch.begun)
-        if place.restricted:
-            yield place
+    state = SweepState(public, internet)
+    items: list[RuleSource | ExemptionScope] = [*dict.fromkeys(rule_sources), *dict.fromkeys(scopes)]
+    for segment in sweep((item, item.traffic) for item in items):
+        state.restricted = restricted.within(segment.first, segment.last)
+        state.change(segment.ended, segment.begun)
+        if state.restricted:
+            yield state
 
 
 class _Family:
@@ -221,19 +221,19 @@ class _Family:
         self.addresses = 0
         self._by_size: dict[int, dict[Network, dict[RuleSource, None]]] = {}
 
-    def add(self, reach: RuleSource) -> None:
-        networks = self._by_size.setdefault(reach.source.size, {})
-        if reach.source not in networks:
-            networks[reach.source] = {}
-            self.addresses += reach.source.size
-        networks[reach.source][reach] = None
+    def add(self, rule_source: RuleSource) -> None:
+        networks = self._by_size.setdefault(rule_source.source.size, {})
+        if rule_source.source not in networks:
+            networks[rule_source.source] = {}
+            self.addresses += rule_source.source.size
+        networks[rule_source.source][rule_source] = None
 
-    def remove(self, reach: RuleSource) -> None:
-        networks = self._by_size[reach.source.size]
-        del networks[reach.source][reach]
-        if not networks[reach.source]:
-            del networks[reach.source]
-            self.addresses -= reach.source.size
+    def remove(self, rule_source: RuleSource) -> None:
+        networks = self._by_size[rule_source.source.size]
+        del networks[rule_source.source][rule_source]
+        if not networks[rule_source.source]:
+            del networks[rule_source.source]
+            self.addresses -= rule_source.source.size
 
     def sources(self) -> Iterator[Network]:
         for networks in self._by_size.values():
@@ -248,9 +248,9 @@ class _Family:
         larger = EMPTY
         for size in sorted(self._by_size, reverse=True):
             networks = self._by_size[size]
-            for network, reaches in networks.items():
+            for network, rule_sources in networks.items():
                 if not larger.covers(public.within(network.first, network.last)):
-                    parts += reaches
+                    parts += rule_sources
             larger |= IntervalSet.of((network.first, network.last) for network in networks)
             if larger.covers(public):  # what is smaller has no part
                 return parts
@@ -296,10 +296,10 @@ class Evaluation:
     exposures: tuple[Exposure, ...] = ()
     whitelisted: bool = False
     unreadable: tuple[str, ...] = ()
-    _open: Callable[[], tuple[Opening, ...]] = field(default=tuple, compare=False, repr=False)
+    _open: Callable[[], tuple[OpenTraffic, ...]] = field(default=tuple, compare=False, repr=False)
 
     @property
-    def openings(self) -> tuple[Opening, ...]:
+    def open_traffic(self) -> tuple[OpenTraffic, ...]:
         """The same as `exposures`, by traffic: who may send what. Of a whitelisted group, as if it were not."""
         return self._open()
 
@@ -309,11 +309,11 @@ class Evaluation:
         return "open_completely" if any(e.status == "open_completely" for e in self.exposures) else "open_partly"
 
 
-class Opening(NamedTuple):
+class OpenTraffic(NamedTuple):
     """Traffic to restricted ports that is treated alike, and who may send it.
 
     Attributes:
-        traffic: a stretch of the axis.
+        traffic: a segment of the axis.
         sources: the public addresses that the group's rules admit, without those that are trusted or exempt.
         internet: all that must be admitted, in one family, for the traffic to be open completely.
     """
@@ -339,7 +339,7 @@ class Evaluator:
         self._traffic = lru_cache(maxsize=4096)(self._traffic_of_rule)
         self._source = lru_cache(maxsize=4096)(self._public_network)
         self._judged = lru_cache(maxsize=512)(self._judge)
-        self._opened = lru_cache(maxsize=512)(self._openings)
+        self._opened = lru_cache(maxsize=512)(self._open_traffic)
 
     def prefix_lists_named(self, group: SecurityGroup) -> set[str]:
         """The prefix lists whose entries `evaluate` needs to know for this group."""
@@ -365,7 +365,7 @@ class Evaluator:
             today: the day in UTC, for exemptions that expire.
         """
         unreadable = list(group.unreadable)
-        reaches: list[RuleSource] = []
+        rule_sources: list[RuleSource] = []
         for rule in group.ingress:
             traffic = self._traffic(rule.protocol, rule.from_port, rule.to_port)
             if not traffic.spans or rule.group_id:
@@ -379,24 +379,24 @@ class Evaluator:
             except ValueError:
                 unreadable.append(f"a {rule.protocol} rule with source {rule.cidr!r:.200}")
                 continue
-            reaches.extend(
+            rule_sources.extend(
                 RuleSource(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id, network, traffic)
                 for network in networks
                 if network is not None
             )
-        found = self._judged(tuple(reaches))
+        found = self._judged(tuple(rule_sources))
         if not found:
             return Evaluation(unreadable=tuple(unreadable))
         scopes = tuple(
             ExemptionScope(_exempt_traffic(exemption), exemption.sources)
             for exemption in applying(exemptions, group.group_id, group.vpc_id, group.name, today)
         )
-        left = self._judge(tuple(reaches), scopes) if scopes else found
+        left = self._judge(tuple(rule_sources), scopes) if scopes else found
         return Evaluation(
             left or found,
             whitelisted=not left,
             unreadable=tuple(unreadable),
-            _open=partial(self._opened, tuple(reaches), scopes if left else ()),
+            _open=partial(self._opened, tuple(rule_sources), scopes if left else ()),
         )
 
     def _traffic_of_rule(self, protocol: str, from_port: int | None, to_port: int | None) -> IntervalSet:
@@ -409,39 +409,45 @@ class Evaluator:
         network = parse_network(cidr)
         return network if self._public.family(network.version).meets(network.first, network.last) else None
 
-    def _judge(self, reaches: tuple[RuleSource, ...], scopes: tuple[ExemptionScope, ...] = ()) -> tuple[Exposure, ...]:
+    def _judge(
+        self, rule_sources: tuple[RuleSource, ...], scopes: tuple[ExemptionScope, ...] = ()
+    ) -> tuple[Exposure, ...]:
         """The exposures of a group's rules, sorted, with what is exempt taken out."""
         statuses: dict[RuleSource, OpenStatus] = {}
-        for place in self._places(reaches, scopes):
-            for reach in [reach for reach in place.undecided if place.exposes(reach)]:
-                statuses.setdefault(reach, "open_partly")
-                del place.undecided[reach]
-            for reach in place.completing():
-                statuses[reach] = "open_completely"
+        for state in self._sweep_states(rule_sources, scopes):
+            for rule_source in [rule_source for rule_source in state.undecided if state.exposes(rule_source)]:
+                statuses.setdefault(rule_source, "open_partly")
+                del state.undecided[rule_source]
+            for rule_source in state.completing():
+                statuses[rule_source] = "open_completely"
         exposures = {
             Exposure(
-                reach.protocol,
-                reach.from_port,
-                reach.to_port,
-                str(reach.source),
+                rule_source.protocol,
+                rule_source.from_port,
+                rule_source.to_port,
+                str(rule_source.source),
                 status,
-                reach.prefix_list_id,
+                rule_source.prefix_list_id,
             )
-            for reach, status in statuses.items()
+            for rule_source, status in statuses.items()
         }
         return tuple(sorted(exposures, key=exposure_order))
 
-    def _openings(self, reaches: tuple[RuleSource, ...], scopes: tuple[ExemptionScope, ...]) -> tuple[Opening, ...]:
-        """Who may send what, stretch by stretch."""
+    def _open_traffic(
+        self, rule_sources: tuple[RuleSource, ...], scopes: tuple[ExemptionScope, ...]
+    ) -> tuple[OpenTraffic, ...]:
+        """Who may send what, segment by segment."""
         return tuple(
-            Opening(IntervalSet((span,)), sources, place.internet)
-            for place in self._places(reaches, scopes)
-            if (sources := place.sources())
-            for span in place.restricted.spans
+            OpenTraffic(IntervalSet((span,)), sources, state.internet)
+            for state in self._sweep_states(rule_sources, scopes)
+            if (sources := state.sources())
+            for span in state.restricted.spans
         )
 
-    def _places(self, reaches: Iterable[RuleSource], scopes: Iterable[ExemptionScope]) -> Iterator[SweepState]:
-        return places(reaches, scopes, self._restricted, self._public, self._internet)
+    def _sweep_states(
+        self, rule_sources: Iterable[RuleSource], scopes: Iterable[ExemptionScope]
+    ) -> Iterator[SweepState]:
+        return sweep_states(rule_sources, scopes, self._restricted, self._public, self._internet)
 
 
 def _exempt_traffic(exemption: Exemption) -> IntervalSet:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs
 from library.aws.conditional_writes import serialized
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Path, Reachability, Sources, Verdict
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from reporting.plan import state_after
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 
@@ -53,7 +53,7 @@ def issue_of(number: int, *, changed: bool, closed: bool) -> Issue:
             perms=(SSH, RDP),
             reachability=Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely", _PATHS, ("a", "b"), ()),
         ),
-        usage=Usage(tuple(User("instance", f"i-{each}", (f"54.1.2.{each}",)) for each in range(3))),
+        used_by=GroupUsers(tuple(User("instance", f"i-{each}", (f"54.1.2.{each}",)) for each in range(3))),
         slack_details={},
         remediation_details={},
     )

@@ -84,7 +84,7 @@ def _calls(exposed: int) -> int:
     groups = [f"sg-{number}" for number in range(exposed)]
     with_reachability(
         [Detection("210987654321", group_id, details, whitelisted=False) for group_id in groups],
-        dict.fromkeys(groups, found.openings),
+        dict.fromkeys(groups, found.open_traffic),
         aws,
         PrefixListReader(aws("ec2")),
         whole_region=True,
@@ -103,6 +103,6 @@ def _cpu(interfaces: int) -> float:
         began = time.process_time()
         judge = Judge(network)
         for group_id in groups:
-            judge.judge(group_id, found.openings, found.status)
+            judge.judge(group_id, found.open_traffic, found.status)
         best = min(best, time.process_time() - began)
     return best

@@ -10,8 +10,8 @@ import random
 import resource
 import time
 
-from identification.usage.evidence import Evidence, Interface
-from identification.usage.records import Wanted, packed_address, read_text_object
+from identification.flow_logs.evidence import Evidence, Interface
+from identification.flow_logs.records import Wanted, packed_address, read_text_object
 from library.network.intervals import IntervalSet
 from tests.bench.measure import Report
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from identification.usage.classify import Read, UsageCase, judge
-from identification.usage.evidence import Evidence, Interface
-from identification.usage.records import FlowRecord, packed_address
+from identification.flow_logs.classify import Read, UsageCase, judge
+from identification.flow_logs.evidence import Evidence, Interface
+from identification.flow_logs.records import FlowRecord, packed_address
 from library.issues.use import Use
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of

@@ -21,7 +21,7 @@ def _modules(package: str, names: str) -> tuple[str, ...]:
 ROOMS: Mapping[str, Room] = {
     "network": Room(("library/network/*.py",), ("tests/unit/network",)),
     "security_groups": Room(
-        _modules("library/security_groups", "clauses exemptions exposure group usage"),
+        _modules("library/security_groups", "clauses exemptions exposure group users"),
         ("tests/unit/security_groups",),
     ),
     "answers": Room(
@@ -35,8 +35,8 @@ ROOMS: Mapping[str, Room] = {
         ("tests/unit/reachability",),
     ),
     "use": Room(
-        _modules("identification/usage", "classify evidence flow_logs keep records"),
-        ("tests/unit/usage",),
+        _modules("identification/flow_logs", "classify evidence flow_log keep_proposal records"),
+        ("tests/unit/flow_logs",),
     ),
     "inspector": Room(
         _modules(

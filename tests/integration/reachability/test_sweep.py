@@ -17,7 +17,7 @@ from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import parse_security_group
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from tests.bench.reachability import large_region
 from tests.builders.networks import (
     ALB_ARN,
@@ -69,7 +69,7 @@ def sweep(
     details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures)
     return with_reachability(
         [Detection(ACCOUNT, group_id, details, whitelisted=False) for group_id in groups],
-        dict.fromkeys(groups, found.openings),
+        dict.fromkeys(groups, found.open_traffic),
         aws,
         PrefixListReader(aws("ec2")),
         whole_region=whole_region,
@@ -327,7 +327,7 @@ def test_owners_come_from_what_an_interface_belongs_to() -> None:
     )
     attached = sweep(aws, owner_keys=frozenset({"owner"}))
     assert attached.notes == ()
-    assert attached.detections[0].usage == Usage(
+    assert attached.detections[0].used_by == GroupUsers(
         users=(
             User("database", "orders"),
             User("instance", "i-1 (web)", ("54.1.1.1",)),
@@ -355,7 +355,7 @@ def test_tags_that_could_not_be_read_hide_no_user() -> None:
         )
     )
     attached = sweep(aws, owner_keys=frozenset({"owner"}))
-    assert attached.detections[0].usage == Usage(
+    assert attached.detections[0].used_by == GroupUsers(
         users=(
             User("database", "eni-db"),
             User("instance", "i-1", ("54.1.1.1",)),

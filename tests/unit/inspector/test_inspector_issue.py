@@ -13,9 +13,9 @@ from library.documents.document import plain_text
 from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Timestamps
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.issue_text import text_of
-from reporting.plan import Remediation
+from reporting.plan import Forecast
 from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.inspector_samples import classic_port, section, v2_event
 
@@ -113,7 +113,7 @@ PLACE = Place("slave1", "123456789012", "eu-central-1")
 FACTS = TicketFacts(
     place=PLACE,
     restricted=PortSet(),
-    usage=Usage(),
+    used_by=GroupUsers(),
     closes_at=None,
     closes_by="replace_rule",
     scope=frozenset(),
@@ -163,9 +163,9 @@ def test_a_long_title_is_cut() -> None:
 
 def test_remediation_is_not_announced_for_a_finding() -> None:
     kept = issue()
-    announced = Remediation(frozenset({kept.account_id}), frozenset({"open_completely"}), timedelta(days=1), "x")
-    assert announced.closes_at(kept, NOW) is None
-    assert announced.closes_at(replace(kept, issue_id="sg-1"), NOW) is not None
+    forecast = Forecast(frozenset({kept.account_id}), frozenset({"open_completely"}), timedelta(days=1), "x")
+    assert forecast.closes_at(kept, NOW) is None
+    assert forecast.closes_at(replace(kept, issue_id="sg-1"), NOW) is not None
 
 
 def test_ports_of_udp_and_what_else_a_reader_should_know_are_kept() -> None:

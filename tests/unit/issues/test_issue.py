@@ -18,7 +18,7 @@ from library.issues.opening_calls import OpenedBy
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import format_time, parse_time, shown_day, shown_time
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from tests.builders.issues import NOW, an_issue
 
 DETAILS = IssueDetails(
@@ -208,11 +208,11 @@ def test_a_time_out_of_range_says_so() -> None:
 
 
 def test_an_issue_with_all_that_may_be_known_of_it_reads_back() -> None:
-    usage = Usage((User("instance", "i-1", ("8.8.8.8",)),), 2, ({"owner": "ana"},))
+    used_by = GroupUsers((User("instance", "i-1", ("8.8.8.8",)),), 2, ({"owner": "ana"},))
     by = OpenedBy("ana", "203.0.113.7", "aws-cli/2", "AuthorizeSecurityGroupIngress", NOW, "e-1")
     past = PastOccurrence(NOW, NOW, "bob")
     known: dict[str, Any] = {
-        "usage": usage,
+        "used_by": used_by,
         "opened_by": by,
         "history": (past,),
         "closing_notice": ClosingNotice(NOW, 3, True),
@@ -221,7 +221,7 @@ def test_an_issue_with_all_that_may_be_known_of_it_reads_back() -> None:
     item = issue.to_item()
     optional = {"used_by", "opened_by", "history", "closing_notice", "looked_up"}
     assert set(item) - set(an_issue().to_item()) == optional
-    assert (item["used_by"], item["history"], item["looked_up"]) == (usage.to_item(), [past.to_item()], 17)
+    assert (item["used_by"], item["history"], item["looked_up"]) == (used_by.to_item(), [past.to_item()], 17)
     assert Issue.from_item({**item, "looked_up": Decimal(17)}) == issue
     assert Issue.from_item({**item, "looked_up": "long ago"}).looked_up is None
 

@@ -14,7 +14,7 @@ from library.issues.opening_calls import OpenedBy, OpenedRule, OpeningCall, open
 from library.issues.reachability import Reachability, Sources, Verdict
 from library.issues.reconcile import Change, Detection, Event, attribute, reconcile, still_opened_by
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from tests.builders.issues import DETAILS, EARLIER, NOW, RDP, SSH, a_detection, an_issue
 
 BEGUN = Timestamps(identified=NOW, updated=NOW)
@@ -159,23 +159,23 @@ def test_a_second_look_changes_nothing(status: Status, detection: Detection | No
     assert reconcile(Issue.from_item(after.to_item()), detection, NOW) is None
 
 
-USED, OTHERWISE = (Usage((User("instance", name),)) for name in ("i-1", "i-2"))
+USED, OTHERWISE = (GroupUsers((User("instance", name),)) for name in ("i-1", "i-2"))
 JUDGED = Reachability.of(Verdict.BLOCKED, None, "open_completely")
 REACHABLE = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
 
 
-@pytest.mark.parametrize("known", [None, OPEN, RESOLVED, replace(OPEN, usage=OTHERWISE)])
+@pytest.mark.parametrize("known", [None, OPEN, RESOLVED, replace(OPEN, used_by=OTHERWISE)])
 def test_what_uses_the_group_is_kept_with_each_change(known: Issue | None) -> None:
-    change = reconcile(known, replace(a_detection(name="new"), usage=USED), NOW)
+    change = reconcile(known, replace(a_detection(name="new"), used_by=USED), NOW)
     assert change is not None
-    assert change.issue.usage == USED
+    assert change.issue.used_by == USED
 
 
 @pytest.mark.parametrize("known", [OPEN, RESOLVED])
 def test_what_used_the_group_stays_where_it_was_not_read(known: Issue) -> None:
-    change = reconcile(replace(known, usage=OTHERWISE), a_detection(name="new"), NOW)
+    change = reconcile(replace(known, used_by=OTHERWISE), a_detection(name="new"), NOW)
     assert change is not None
-    assert change.issue.usage == OTHERWISE
+    assert change.issue.used_by == OTHERWISE
 
 
 def test_a_new_occurrence_is_about_what_is_there_now() -> None:
@@ -188,7 +188,7 @@ def test_a_new_occurrence_is_about_what_is_there_now() -> None:
     ("known", "detection", "is_news"),
     [
         pytest.param(OPEN, a_detection(reachability=JUDGED), False, id="judged for the first time"),
-        pytest.param(OPEN, replace(a_detection(), usage=USED), False, id="used by something"),
+        pytest.param(OPEN, replace(a_detection(), used_by=USED), False, id="used by something"),
         pytest.param(OPEN, a_detection(reachability=JUDGED, name="new"), True, id="judged first, and renamed"),
         pytest.param(
             an_issue(details=replace(DETAILS, reachability=JUDGED)),

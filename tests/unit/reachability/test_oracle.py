@@ -26,7 +26,7 @@ def test_the_verdict_agrees_with_the_oracle() -> None:
     for seed in range(NETWORKS):
         made = Maker(seed).make()
         evaluation = evaluator.evaluate(parse_security_group(described_group(made.rules, GroupId="sg-1")), {})
-        found = Judge(made.answers.network()).judge("sg-1", evaluation.openings, evaluation.status)
+        found = Judge(made.answers.network()).judge("sg-1", evaluation.open_traffic, evaluation.status)
         paths = sorted((path.interface, path.address, str(path.verdict), str(path.blocked_by)) for path in found.paths)
         assert (str(found.verdict), found.sources and str(found.sources), paths) == Oracle(made.world).answer(), seed
         seen.update({f"{found.verdict} {found.sources or ''}", *(path[3] for path in paths)})

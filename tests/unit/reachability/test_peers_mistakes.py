@@ -33,7 +33,7 @@ GUA = "2600:1f18::10"
 def verdict(answers: Answers, rule: str = "tcp/22 from 0.0.0.0/0") -> str:
     group = parse_security_group(described_group([rule], GroupId="sg-1"))
     found = Evaluator(PortSet.parse([22]), AddressSet()).evaluate(group, {})
-    return str(Judge(answers.network()).judge("sg-1", found.openings, found.status).verdict)
+    return str(Judge(answers.network()).judge("sg-1", found.open_traffic, found.status).verdict)
 
 
 def network_load_balancer(*listeners: dict[str, Any]) -> Answers:

@@ -1141,7 +1141,7 @@ def judged(case: Case) -> Reachability:
     evaluator = Evaluator(PortSet.parse([22, 3389, "udp/161"]), AddressSet.of(map(parse_network, case.trusted)))
     found = evaluator.evaluate(group, {}, case.exemptions, date(2027, 3, 1))
     assert found.exposures
-    return Judge(case.net.network()).judge("sg-1", found.openings, found.status)
+    return Judge(case.net.network()).judge("sg-1", found.open_traffic, found.status)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

@@ -13,17 +13,17 @@ from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Tim
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting import group_text
 from reporting.closing_text import closing_changed
-from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of
+from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of
 from reporting.ticket_facts import Place, TicketFacts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
 BOTH, JIRA, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, False)
 WHOLE = frozenset({"open_completely"})
-ON = Remediation(
+ON = Forecast(
     frozenset({"1"}), WHOLE, timedelta(days=21), "replace_rule", (7, 1), {"1": frozenset({Severity.CRITICAL})}
 )
 OFF = replace(ON, immediate={})
@@ -51,31 +51,35 @@ NEW = issue(timestamps=Timestamps(BEFORE, BEFORE))
 @pytest.mark.parametrize(
     ("given", "channels", "remediation", "expected"),
     [
-        pytest.param(NEW, BOTH, ON, (News.NEW, News.NEW, True, True), id="new"),
-        pytest.param(NEW, BOTH, OFF, (News.NEW, News.NEW, False, False), id="new, without the mode"),
+        pytest.param(NEW, BOTH, ON, (Update.NEW, Update.NEW, True, True), id="new"),
+        pytest.param(NEW, BOTH, OFF, (Update.NEW, Update.NEW, False, False), id="new, without the mode"),
         pytest.param(
-            issue(Verdict.BLOCKED, timestamps=NEW.timestamps), JIRA, ON, (News.NEW, None, False, False), id="not severe"
+            issue(Verdict.BLOCKED, timestamps=NEW.timestamps),
+            JIRA,
+            ON,
+            (Update.NEW, None, False, False),
+            id="not severe",
         ),
-        pytest.param(NEW, CONSOLE, ON, (News.NEW, None, True, True), id="new, on the console"),
+        pytest.param(NEW, CONSOLE, ON, (Update.NEW, None, True, True), id="new, on the console"),
         pytest.param(
             issue(jira_details=told(False), slack_details=told(False)),
             BOTH,
             ON,
-            (News.CLOSING, News.CLOSING, True, True),
+            (Update.CLOSING, Update.CLOSING, True, True),
             id="a date was promised, and the mode is enabled",
         ),
         pytest.param(
             issue(jira_details=told(False, Verdict.BLOCKED), slack_details=told(False, Verdict.BLOCKED)),
             BOTH,
             ON,
-            (News.CHANGED, News.CHANGED, True, True),
+            (Update.CHANGED, Update.CHANGED, True, True),
             id="a date was promised, and it got critical",
         ),
         pytest.param(
             issue(jira_details=told(True), slack_details=told(False)),
             BOTH,
             ON,
-            (None, News.CLOSING, True, True),
+            (None, Update.CLOSING, True, True),
             id="the ticket says it, Slack was down",
         ),
         pytest.param(
@@ -96,30 +100,33 @@ NEW = issue(timestamps=Timestamps(BEFORE, BEFORE))
             issue(Verdict.BLOCKED, jira_details=told(True), slack_details=told(True), closing_notice=NOTICE),
             BOTH,
             ON,
-            (News.CHANGED, News.CHANGED, False, False),
+            (Update.CHANGED, Update.CHANGED, False, False),
             id="told, and less severe by now",
         ),
         pytest.param(
             issue(jira_details=told(True), closing_notice=NOTICE),
             JIRA,
             OFF,
-            (News.CLOSING, None, False, False),
+            (Update.CLOSING, None, False, False),
             id="told, and the mode is switched off",
         ),
         pytest.param(
             issue(jira_details=told(True), closing_notice=NOTICE),
             BOTH,
             ON,
-            (None, News.NEW, True, True),
+            (None, Update.NEW, True, True),
             id="Slack was enabled since",
         ),
     ],
 )
 def test_what_is_told(
-    given: Issue, channels: Channels, remediation: Remediation, expected: tuple[News | None, News | None, bool, bool]
+    given: Issue,
+    channels: Channels,
+    remediation: Forecast,
+    expected: tuple[Update | None, Update | None, bool, bool],
 ) -> None:
     [step] = plan([given], channels, remediation, NOW)
-    assert (step.ticket, step.alert, step.at_once, step.notice) == expected
+    assert (step.ticket_update, step.alert_update, step.at_once, step.notice) == expected
 
 
 @pytest.mark.parametrize(
@@ -141,7 +148,7 @@ def test_what_is_told(
         pytest.param(issue(jira_details=told(False)), replace(ON, scope=frozenset({"open_partly"})), id="out of scope"),
     ],
 )
-def test_nothing_is_told(given: Issue, remediation: Remediation) -> None:
+def test_nothing_is_told(given: Issue, remediation: Forecast) -> None:
     assert plan([given], JIRA, remediation, NOW) == []
 
 
@@ -157,7 +164,7 @@ def test_nothing_is_told(given: Issue, remediation: Remediation) -> None:
     ids=["less severe", "switched off", "never recorded", "taken back already", "severe again"],
 )
 def test_a_notice_is_taken_back_before_another_date_is_told(
-    given: Issue, remediation: Remediation, withdraws: bool
+    given: Issue, remediation: Forecast, withdraws: bool
 ) -> None:
     [step] = plan([given], JIRA, remediation, NOW)
     assert step.withdraws_notice is withdraws
@@ -165,10 +172,10 @@ def test_a_notice_is_taken_back_before_another_date_is_told(
 
 def test_what_was_told_is_kept_only_as_long_as_it_is_true() -> None:
     [step] = plan([NEW], JIRA, ON, NOW)
-    kept = state_of(step, News.NEW, {"ticket": "SEC-1"})
+    kept = state_of(step, Update.NEW, {"ticket": "SEC-1"})
     assert kept["at_once"] is True
     [later] = plan([issue(Verdict.BLOCKED, jira_details=kept)], JIRA, ON, NOW)
-    assert "at_once" not in state_of(later, News.CHANGED, kept)
+    assert "at_once" not in state_of(later, Update.CHANGED, kept)
 
 
 def test_nobody_is_reminded_of_what_is_closed_at_the_next_run() -> None:
@@ -180,7 +187,7 @@ def facts(step: Step) -> TicketFacts:
     return TicketFacts(
         place=Place("1", "1", "eu-west-1"),
         restricted=PortSet.parse([22]),
-        usage=Usage(),
+        used_by=GroupUsers(),
         closes_at=step.closes_at,
         closes_by="replace_rule",
         scope=WHOLE,

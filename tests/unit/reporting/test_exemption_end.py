@@ -14,12 +14,12 @@ from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from reporting.group_text import exemption_line, with_exemption
-from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of
+from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of
 
 END = date(2027, 3, 1)
 MIDNIGHT = datetime(2027, 3, 1, tzinfo=UTC)
 EXEMPTION = Exemption("sg-1", expires=END, reason="partner VPN", author="Ana Lima")
-OFF = Remediation(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
+OFF = Forecast(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
 BOTH, JIRA, SLACK, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, True), Channels(False, False)
 
 
@@ -48,26 +48,26 @@ def steps(given: Issue, now: datetime, channels: Channels = SLACK, *exemptions: 
 )
 def test_when_the_end_is_told(days: int, told: str, reminder: str | None) -> None:
     found = steps(issue(slack_details={"exemption_told": told}), MIDNIGHT - timedelta(days=days))
-    assert [(step.alert, step.reminder_of_end) for step in found] == (
-        [] if reminder is None else [(News.EXEMPTION_ENDS, reminder)]
+    assert [(step.alert_update, step.reminder_of_end) for step in found] == (
+        [] if reminder is None else [(Update.EXEMPTION_ENDS, reminder)]
     )
 
 
 @pytest.mark.parametrize(
     ("channels", "ticket", "expected"),
     [
-        pytest.param(BOTH, True, (News.EXEMPTION_ENDS, News.EXEMPTION_ENDS), id="ticket and Slack"),
-        pytest.param(BOTH, False, (None, News.EXEMPTION_ENDS), id="no ticket: Slack"),
+        pytest.param(BOTH, True, (Update.EXEMPTION_ENDS, Update.EXEMPTION_ENDS), id="ticket and Slack"),
+        pytest.param(BOTH, False, (None, Update.EXEMPTION_ENDS), id="no ticket: Slack"),
         pytest.param(JIRA, False, None, id="no ticket and no Slack: nobody"),
-        pytest.param(CONSOLE, False, (News.EXEMPTION_ENDS, None), id="console"),
+        pytest.param(CONSOLE, False, (Update.EXEMPTION_ENDS, None), id="console"),
     ],
 )
 def test_where_the_end_is_told(
-    channels: Channels, ticket: bool, expected: tuple[News | None, News | None] | None
+    channels: Channels, ticket: bool, expected: tuple[Update | None, Update | None] | None
 ) -> None:
     kept = {**state_after(issue(), closed=True), "ticket": "SEC-1"} if ticket else {}
     found = steps(issue(jira_details=kept), MIDNIGHT - timedelta(days=3), channels)
-    assert [(step.ticket, step.alert) for step in found] == ([] if expected is None else [expected])
+    assert [(step.ticket_update, step.alert_update) for step in found] == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_the_end_that_counts(exemptions: tuple[Exemption, ...], expires: date | 
 def test_a_new_occurrence_names_the_exemption_that_ended(identified: datetime, is_named: bool) -> None:
     kept = state_after(issue(), closed=True)
     [step] = steps(issue(Status.OPEN, identified, occurrence=2, slack_details=kept), MIDNIGHT + timedelta(days=8))
-    assert (step.alert, step.exemption) == (News.FOUND_AGAIN, EXEMPTION if is_named else None)
+    assert (step.alert_update, step.exemption) == (Update.FOUND_AGAIN, EXEMPTION if is_named else None)
 
 
 def test_what_is_remembered_of_an_end_keeps_what_was_known() -> None:
     kept = {**state_after(issue(), closed=True), "ticket": "SEC-1"}
     given = issue(jira_details=kept)
     [step] = steps(given, MIDNIGHT - timedelta(days=3), BOTH)
-    told = state_of(step, News.EXEMPTION_ENDS, kept)
+    told = state_of(step, Update.EXEMPTION_ENDS, kept)
     assert told == {**kept, "exemption_told": "2027-03-01, 3 days"}
     assert steps(replace(given, jira_details=told, slack_details=told), MIDNIGHT - timedelta(days=3), BOTH) == []
 
@@ -110,8 +110,8 @@ def test_what_is_remembered_of_an_end_keeps_what_was_known() -> None:
 def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it() -> None:
     given = issue(slack_details=state_after(issue(Status.OPEN), closed=False))
     [step] = steps(given, MIDNIGHT - timedelta(days=3))
-    assert step.alert is News.EXEMPT
-    told = state_of(step, News.EXEMPT, given.slack_details)
+    assert step.alert_update is Update.EXEMPT
+    told = state_of(step, Update.EXEMPT, given.slack_details)
     assert steps(replace(given, slack_details=told), MIDNIGHT - timedelta(days=3)) == []
 
 
@@ -119,39 +119,42 @@ def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it
     ("news", "exemption", "line"),
     [
         pytest.param(
-            News.EXEMPTION_ENDS,
+            Update.EXEMPTION_ENDS,
             EXEMPTION,
             "The exemption of security group sg-1 ends on 2027-03-01. From that day on it is an open issue again, "
             "unless it is fixed or the exemption is extended before. Reason of the exemption: partner VPN (Ana Lima)",
             id="ends soon",
         ),
         pytest.param(
-            News.FOUND_AGAIN,
+            Update.FOUND_AGAIN,
             EXEMPTION,
             "The exemption of security group sg-1 ended on 2027-03-01. Reason of the exemption: partner VPN (Ana Lima)",
             id="ended",
         ),
         pytest.param(
-            News.NEW,
+            Update.NEW,
             Exemption("sg-1", expires=END),
             "The exemption of security group sg-1 ended on 2027-03-01.",
             id="no reason",
         ),
         pytest.param(
-            News.EXEMPT,
+            Update.EXEMPT,
             EXEMPTION,
             "The exemption ends on 2027-03-01. Reason of the exemption: partner VPN (Ana Lima)",
             id="exempt",
         ),
         pytest.param(
-            News.EXEMPT, Exemption("sg-1", author="Ana Lima"), "Reason of the exemption: Ana Lima", id="an author alone"
+            Update.EXEMPT,
+            Exemption("sg-1", author="Ana Lima"),
+            "Reason of the exemption: Ana Lima",
+            id="an author alone",
         ),
-        pytest.param(News.EXEMPT, Exemption("sg-1"), "", id="nothing to say"),
-        pytest.param(News.CHANGED, EXEMPTION, "", id="changed"),
-        pytest.param(News.GONE, None, "", id="no exemption"),
+        pytest.param(Update.EXEMPT, Exemption("sg-1"), "", id="nothing to say"),
+        pytest.param(Update.CHANGED, EXEMPTION, "", id="changed"),
+        pytest.param(Update.GONE, None, "", id="no exemption"),
     ],
 )
-def test_what_is_said_of_an_exemption(news: News, exemption: Exemption | None, line: str) -> None:
+def test_what_is_said_of_an_exemption(news: Update, exemption: Exemption | None, line: str) -> None:
     assert exemption_line(news, issue(), exemption) == line
 
 
@@ -159,25 +162,25 @@ def test_what_is_said_of_an_exemption(news: News, exemption: Exemption | None, l
     ("news", "was_exempt", "in_part", "line"),
     [
         pytest.param(
-            News.FOUND_AGAIN,
+            Update.FOUND_AGAIN,
             True,
             False,
             "The exemption of security group sg-1 was taken back, or does not cover what is open now.",
             id="the exemption was deleted",
         ),
-        pytest.param(News.FOUND_AGAIN, False, False, "", id="it was fixed in between"),
+        pytest.param(Update.FOUND_AGAIN, False, False, "", id="it was fixed in between"),
         pytest.param(
-            News.CHANGED,
+            Update.CHANGED,
             False,
             True,
             "An exemption covers a part of security group sg-1: what it covers is not listed as open.",
             id="exempt in part",
         ),
-        pytest.param(News.NEW, False, True, "", id="exempt in part, and nobody was told otherwise"),
-        pytest.param(News.GONE, True, True, "", id="gone"),
+        pytest.param(Update.NEW, False, True, "", id="exempt in part, and nobody was told otherwise"),
+        pytest.param(Update.GONE, True, True, "", id="gone"),
     ],
 )
-def test_what_is_said_of_an_exemption_that_has_no_end(news: News, was_exempt: bool, in_part: bool, line: str) -> None:
+def test_what_is_said_of_an_exemption_that_has_no_end(news: Update, was_exempt: bool, in_part: bool, line: str) -> None:
     assert exemption_line(news, issue(), None, was_exempt=was_exempt, in_part=in_part) == line
 
 
@@ -190,17 +193,17 @@ def test_an_open_group_is_exempt_in_part_while_an_exemption_counts() -> None:
 def test_a_channel_keeps_that_a_group_is_exempt_until_it_is_told_otherwise() -> None:
     told = state_of(
         steps(issue(slack_details=state_after(issue(), closed=False)), MIDNIGHT - timedelta(days=30))[0],
-        News.EXEMPT,
+        Update.EXEMPT,
         {},
     )
     assert told["exempt"] is True
     [step] = steps(issue(Status.OPEN, slack_details=told), MIDNIGHT)
-    assert step.alert is News.FOUND_AGAIN
-    assert "exempt" not in state_of(step, News.FOUND_AGAIN, told)
+    assert step.alert_update is Update.FOUND_AGAIN
+    assert "exempt" not in state_of(step, Update.FOUND_AGAIN, told)
 
 
 def test_a_hostile_reason_stays_on_its_line() -> None:
     hostile = replace(EXEMPTION, reason="ok\r\n[x|http://e] \x1b[31m\u202e", author="<!channel>")
-    text = plain_text(with_exemption((), News.FOUND_AGAIN, issue(), hostile))
+    text = plain_text(with_exemption((), Update.FOUND_AGAIN, issue(), hostile))
     assert len(text.strip().splitlines()) == 1
     assert text.strip().isprintable()

@@ -12,13 +12,13 @@ from library.documents.document import Bullets, Section, paragraph
 from library.issues.issue import FindingDetails, Issue, IssueDetails, Status, Timestamps
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.finding_text import alert, changed, ended, summary, ticket
-from reporting.ticket_facts import AlertText, Place, TicketFacts, with_owner_notes
+from reporting.ticket_facts import AlertText, Place, TicketFacts
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
 PLACE = Place("shop", "210987654321", "eu-west-1")
-FACTS = TicketFacts(PLACE, PortSet(), Usage(), None, "replace_rule", frozenset(), 21, "")
+FACTS = TicketFacts(PLACE, PortSet(), GroupUsers(), None, "replace_rule", frozenset(), 21, "")
 PORTS = (
     Exposure("TCP", 22, 22, "", "open_partly"),
     Exposure("UDP", 161, 162, "", "open_partly"),
@@ -101,7 +101,7 @@ THE_FINDING = Section(
 
 
 def test_a_ticket() -> None:
-    assert ticket(finding(), with_owner_notes(FACTS, ["Nobody is named ana."])) == (
+    assert ticket(finding(), replace(FACTS, owner_notes=("Nobody is named ana.",))) == (
         Section(
             "",
             (

@@ -16,23 +16,23 @@ from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.closing_text import closing_changed
-from reporting.exposure_text import ports_cell, share, told_line
+from reporting.exposure_text import exposure_line, ports_cell, share
 from reporting.group_text import opened_by_text, ticket, verdict_line, with_exemption
 from reporting.plan import (
     Channels,
     ChannelState,
-    News,
-    Remediation,
+    Forecast,
     Step,
-    announced,
-    news,
+    Update,
     plan,
-    slack_memory,
+    remediation_forecast,
+    slack_state,
     state_after,
     state_of,
-    ticket_memory,
+    ticket_state,
+    update_for,
 )
 from reporting.ticket_facts import Place, TicketFacts
 from tests.builders.config_files import config_with, parse
@@ -41,7 +41,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 JIRA, BOTH, CONSOLE = Channels(True, False), Channels(True, True), Channels(False, False)
-OFF = Remediation(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
+OFF = Forecast(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
 ON = replace(OFF, accounts=frozenset({"1"}), scope=frozenset({"open_completely"}))
 AT_ONCE = replace(ON, immediate={"1": frozenset({Severity.CRITICAL})})
 JUDGED = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
@@ -57,7 +57,7 @@ REPORTED = Timestamps(BEFORE, BEFORE, BEFORE)
 EXEMPTION = Exemption("sg-1", expires=BEFORE.date())
 
 
-def step_of(given: Issue, channels: Channels = JIRA, remediation: Remediation = OFF, *exemptions: Exemption) -> Step:
+def step_of(given: Issue, channels: Channels = JIRA, remediation: Forecast = OFF, *exemptions: Exemption) -> Step:
     [step] = plan([given], channels, remediation, NOW, lambda account_id: exemptions)
     return step
 
@@ -65,14 +65,22 @@ def step_of(given: Issue, channels: Channels = JIRA, remediation: Remediation = 
 def test_a_new_issue() -> None:
     given = issue()
     assert step_of(given, BOTH, ON) == Step(
-        given, News.NEW, News.NEW, None, NOW + timedelta(days=21), report=True, close=False, told=True
+        given, Update.NEW, Update.NEW, None, NOW + timedelta(days=21), report=True, close=False, told=True
     )
 
 
 def test_what_was_reported_and_is_told_for_the_first_time_is_reported_anew() -> None:
     given = issue(timestamps=REPORTED)
     assert step_of(given, JIRA, ON) == Step(
-        given, News.NEW, None, None, NOW + timedelta(days=21), report=True, close=False, report_anew=True, told=True
+        given,
+        Update.NEW,
+        None,
+        None,
+        NOW + timedelta(days=21),
+        report=True,
+        close=False,
+        report_anew=True,
+        told=True,
     )
 
 
@@ -84,13 +92,13 @@ def test_what_was_told_and_not_reported_is_reported() -> None:
 def test_what_changed_is_not_reported_anew() -> None:
     given = issue(timestamps=REPORTED, jira_details={**TOLD, "ticket": "SEC-1", "digest": "another"})
     assert step_of(given, JIRA, ON) == Step(
-        given, News.CHANGED, None, None, BEFORE + timedelta(days=21), report=False, close=False, told=True
+        given, Update.CHANGED, None, None, BEFORE + timedelta(days=21), report=False, close=False, told=True
     )
 
 
 def test_what_is_gone_is_closed() -> None:
     given = issue(Status.RESOLVED, jira_details={**TOLD, "ticket": "SEC-1"}, timestamps=REPORTED)
-    assert step_of(given, JIRA, ON) == Step(given, News.GONE, None, None, None, report=False, close=True)
+    assert step_of(given, JIRA, ON) == Step(given, Update.GONE, None, None, None, report=False, close=True)
 
 
 @pytest.mark.parametrize(
@@ -124,15 +132,20 @@ def test_that_a_ticket_was_told_otherwise_is_said_of_it() -> None:
     given = issue(reachability=JUDGED, timestamps=REPORTED)
     given = replace(given, jira_details={**state_after(given, closed=False), "ticket": "SEC-1"})
     step = step_of(given, JIRA, AT_ONCE)
-    assert (step.ticket, step.closing_is_news, step.at_once, step.notice) == (News.CLOSING, True, True, True)
-    assert not step_of(issue(reachability=JUDGED), JIRA, AT_ONCE).closing_is_news
+    assert (step.ticket_update, step.closing_time_changed, step.at_once, step.notice) == (
+        Update.CLOSING,
+        True,
+        True,
+        True,
+    )
+    assert not step_of(issue(reachability=JUDGED), JIRA, AT_ONCE).closing_time_changed
     closed = issue(Status.WHITELISTED, JUDGED, jira_details={**TOLD, "ticket": "SEC-1"})
-    assert not step_of(closed, JIRA, AT_ONCE).closing_is_news
+    assert not step_of(closed, JIRA, AT_ONCE).closing_time_changed
 
 
 def test_what_slack_alone_hears_is_no_news_for_a_ticket() -> None:
     given = issue(timestamps=REPORTED, slack_details={**TOLD, "digest": "another"})
-    assert not step_of(given, Channels(False, True), OFF).closing_is_news
+    assert not step_of(given, Channels(False, True), OFF).closing_time_changed
 
 
 @pytest.mark.parametrize(
@@ -158,15 +171,15 @@ def test_what_slack_alone_hears_is_no_news_for_a_ticket() -> None:
     ],
 )  # fmt: skip
 def test_what_a_ticket_says(kept: dict[str, Any], on_paper: bool, memory: ChannelState | None) -> None:
-    assert ticket_memory(issue(jira_details=kept), on_paper=on_paper) == memory
+    assert ticket_state(issue(jira_details=kept), on_paper=on_paper) == memory
 
 
 def test_a_run_that_was_killed_may_have_filed_a_ticket_that_is_to_be_closed() -> None:
     given = issue(Status.RESOLVED, jira_details={"intent": {"news": "new"}}, occurrence=4)
-    assert ticket_memory(given) == ChannelState(4)
-    assert ticket_memory(issue(timestamps=REPORTED), on_paper=True) == ChannelState()
-    assert slack_memory(issue(slack_details={"digest": "d", "verdict": ""})) == ChannelState(digest="d", verdict="")
-    assert slack_memory(issue(slack_details={"occurrence": 1})) is None
+    assert ticket_state(given) == ChannelState(4)
+    assert ticket_state(issue(timestamps=REPORTED), on_paper=True) == ChannelState()
+    assert slack_state(issue(slack_details={"digest": "d", "verdict": ""})) == ChannelState(digest="d", verdict="")
+    assert slack_state(issue(slack_details={"occurrence": 1})) is None
 
 
 def test_what_is_remembered() -> None:
@@ -205,7 +218,7 @@ def test_what_is_remembered() -> None:
 def test_whether_reachability_is_news(reachability: Reachability | None, memory: ChannelState, is_news: bool) -> None:
     given = issue(reachability=reachability)
     known = replace(memory, digest=TOLD["digest"], occurrence=1)
-    assert news(given, known) == (News.CHANGED if is_news else None)
+    assert update_for(given, known) == (Update.CHANGED if is_news else None)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +257,7 @@ def test_whether_reachability_is_news(reachability: Reachability | None, memory:
         ),
     ],
 )
-def test_when_it_is_closed(given: Issue, remediation: Remediation, anew: bool, closes_at: datetime | None) -> None:
+def test_when_it_is_closed(given: Issue, remediation: Forecast, anew: bool, closes_at: datetime | None) -> None:
     assert remediation.closes_at(given, NOW, anew=anew) == closes_at
 
 
@@ -266,7 +279,7 @@ def test_what_a_configuration_announces() -> None:
     config = parse(config_with(changes))
     accounts = frozenset(config.remediation_accounts())
     assert accounts
-    assert announced(config) == Remediation(
+    assert remediation_forecast(config) == Forecast(
         accounts,
         frozenset({"open_partly"}),
         timedelta(days=5),
@@ -274,9 +287,9 @@ def test_what_a_configuration_announces() -> None:
         (7, 3, 1),
         dict.fromkeys(accounts, frozenset()),
     )
-    assert announced(parse(config_with(changes | {"secgrp_unrestricted_access/remediation": False}))).accounts == (
-        frozenset()
-    )
+    assert remediation_forecast(
+        parse(config_with(changes | {"secgrp_unrestricted_access/remediation": False}))
+    ).accounts == (frozenset())
 
 
 @pytest.mark.parametrize(
@@ -289,7 +302,7 @@ def test_what_a_configuration_announces() -> None:
     ],
 )
 def test_a_line_of_what_was_told(perm: Exposure, line: str) -> None:
-    assert told_line(perm) == line
+    assert exposure_line(perm) == line
 
 
 @pytest.mark.parametrize(
@@ -330,7 +343,7 @@ def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
 
 @pytest.mark.parametrize(("days", "text"), [(1, "1 day"), (2, "2 days")])
 def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
-    facts = TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), Usage(), None, "", frozenset(), days, "")
+    facts = TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), GroupUsers(), None, "", frozenset(), days, "")
     which = "only the rules that are due"
     said = "Hammer does not change security group sg-1 at its next run any more. "
     said += f"Unless it is fixed or exempt by then, Hammer will replace {which} {text} after it was reported."
@@ -340,18 +353,18 @@ def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
 def test_what_is_told_of_an_end_keeps_the_memory_of_one_told_before() -> None:
     given = issue()
     kept = {"exemption_told": "2026-01-01, 3 days"}
-    assert state_of(step_of(given), News.NEW, kept) == {**kept, **state_after(given, closed=False)}
+    assert state_of(step_of(given), Update.NEW, kept) == {**kept, **state_after(given, closed=False)}
 
 
 def test_a_group_that_is_opened_again_and_again_and_nobody_knows_by_whom() -> None:
     history = tuple(PastOccurrence(None, BEFORE - timedelta(days=days)) for days in (2, 1))
     document = ticket(
         issue(history=history),
-        TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), Usage(), None, "", frozenset(), 21, ""),
+        TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), GroupUsers(), None, "", frozenset(), 21, ""),
     )
     assert paragraph("The group was opened again 2 times in 7 days.") in document[0].blocks
 
 
 def test_where_nothing_is_to_be_said_of_an_exemption_a_text_stays_as_it_is() -> None:
     document = (Section("", (paragraph("Text."),)),)
-    assert with_exemption(document, News.CHANGED, issue(), EXEMPTION) == document
+    assert with_exemption(document, Update.CHANGED, issue(), EXEMPTION) == document

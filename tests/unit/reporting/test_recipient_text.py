@@ -14,7 +14,7 @@ from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from reporting import group_text
 from reporting.group_text import opened_by_text
 from reporting.ticket_facts import Place, TicketFacts
@@ -55,7 +55,7 @@ def issue(verdict: Verdict, *paths: Path, unread: tuple[str, ...] = (), opened_b
 FACTS = TicketFacts(
     Place("shop", "210987654321", "eu-west-1"),
     PortSet.parse([22]),
-    Usage((User("instance", "i-1 (web-prod)", ("54.1.1.1",)),)),
+    GroupUsers((User("instance", "i-1 (web-prod)", ("54.1.1.1",)),)),
     NOW,
     "replace_rule",
     frozenset({"open_completely"}),
@@ -159,7 +159,7 @@ def test_a_group_that_nothing_uses_gets_a_short_ticket() -> None:
 def test_nobody_is_told_to_delete_a_default_group() -> None:
     given = issue(Verdict.UNUSED)
     given = replace(given, details=replace(given.details, name="default"))
-    text = plain_text(group_text.ticket(given, replace(FACTS, usage=Usage())))
+    text = plain_text(group_text.ticket(given, replace(FACTS, used_by=GroupUsers())))
     assert "delete-security-group" not in text
     assert "cannot be deleted" in text
     assert "aws ec2 revoke-security-group-ingress" in text

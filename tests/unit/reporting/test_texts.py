@@ -23,7 +23,7 @@ from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import IngressRule, SecurityGroup
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, summary, ticket
 from reporting.ticket_facts import AlertAdvice, Place, TicketFacts
 from tests.builders.networks import Answers, interface, route_table
@@ -56,7 +56,7 @@ def issue_of(rules: tuple[IngressRule, ...], network: Answers | None) -> Issue:
     """The issue that a scan finds."""
     group = SecurityGroup("sg-1", "web", "vpc-1", "", {}, rules)
     found = Evaluator(PORTS, AddressSet()).evaluate(group, {})
-    judged = Judge(network.network()).judge("sg-1", found.openings, found.status) if network else None
+    judged = Judge(network.network()).judge("sg-1", found.open_traffic, found.status) if network else None
     details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures, judged)
     return Issue("210987654321", "sg-1", Status.OPEN, details, Timestamps(NOW, NOW))
 
@@ -65,7 +65,7 @@ def texts(issue: Issue) -> dict[str, str]:
     """What each channel says."""
     closes_at = NOW + timedelta(days=21)
     facts = TicketFacts(
-        PLACE, PORTS, Usage(), closes_at, "replace_rule", frozenset({"open_completely", "open_partly"}), 21, ""
+        PLACE, PORTS, GroupUsers(), closes_at, "replace_rule", frozenset({"open_completely", "open_partly"}), 21, ""
     )
     said = alert(issue, PORTS, closes_at, is_reminder=False, advice=AlertAdvice("https://console.example.com/", ""))
     detection = Detection(issue.account_id, issue.issue_id, issue.details, whitelisted=False)

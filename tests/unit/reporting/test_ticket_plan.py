@@ -8,14 +8,14 @@ import pytest
 
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.security_groups.exposure import Exposure
-from reporting.plan import Channels, News, Remediation, plan, state_after
+from reporting.plan import Channels, Forecast, Update, plan, state_after
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 PARTLY = Exposure("tcp", 22, 22, "8.8.8.8/32", "open_partly")
 BOTH, JIRA, SLACK, CONSOLE = Channels(True, True), Channels(True, False), Channels(False, True), Channels(False, False)
-OFF = Remediation(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
-ON = Remediation(frozenset({"1"}), frozenset({"open_completely"}), timedelta(days=21), "replace_rule", (7, 1))
+OFF = Forecast(frozenset(), frozenset(), timedelta(days=21), "replace_rule")
+ON = Forecast(frozenset({"1"}), frozenset({"open_completely"}), timedelta(days=21), "replace_rule", (7, 1))
 
 
 def issue(status: Status = Status.OPEN, *perms: Exposure, **changes: Any) -> Issue:
@@ -33,73 +33,91 @@ REPORTED = Timestamps(NOW, NOW, NOW)
 @pytest.mark.parametrize(
     ("given", "channels", "ticket", "alert"),
     [
-        pytest.param(issue(), BOTH, News.NEW, News.NEW, id="new"),
-        pytest.param(issue(), JIRA, News.NEW, None, id="new, JIRA alone"),
-        pytest.param(issue(), SLACK, None, News.NEW, id="new, Slack alone"),
-        pytest.param(issue(), CONSOLE, News.NEW, None, id="new, console"),
-        pytest.param(issue(jira_details=TICKET), BOTH, None, News.NEW, id="the ticket was filed, Slack was down"),
-        pytest.param(issue(slack_details=TOLD), BOTH, News.NEW, None, id="Slack was told, JIRA was down"),
+        pytest.param(issue(), BOTH, Update.NEW, Update.NEW, id="new"),
+        pytest.param(issue(), JIRA, Update.NEW, None, id="new, JIRA alone"),
+        pytest.param(issue(), SLACK, None, Update.NEW, id="new, Slack alone"),
+        pytest.param(issue(), CONSOLE, Update.NEW, None, id="new, console"),
+        pytest.param(issue(jira_details=TICKET), BOTH, None, Update.NEW, id="the ticket was filed, Slack was down"),
+        pytest.param(issue(slack_details=TOLD), BOTH, Update.NEW, None, id="Slack was told, JIRA was down"),
         pytest.param(
-            issue(jira_details={"ticket": None, "intent": {"news": "new"}}), JIRA, News.NEW, None, id="a run was killed"
+            issue(jira_details={"ticket": None, "intent": {"news": "new"}}),
+            JIRA,
+            Update.NEW,
+            None,
+            id="a run was killed",
         ),
         pytest.param(
             issue(Status.OPEN, PARTLY, jira_details=TICKET, slack_details=TOLD),
             BOTH,
-            News.CHANGED,
-            News.CHANGED,
+            Update.CHANGED,
+            Update.CHANGED,
             id="changed",
         ),
         pytest.param(
             issue(occurrence=2, jira_details=CLOSED, slack_details=OVER),
             BOTH,
-            News.FOUND_AGAIN,
-            News.FOUND_AGAIN,
+            Update.FOUND_AGAIN,
+            Update.FOUND_AGAIN,
             id="found again after it was closed",
         ),
         pytest.param(
-            issue(occurrence=2, jira_details=TICKET), JIRA, News.FOUND_AGAIN, None, id="found again, its ticket is open"
+            issue(occurrence=2, jira_details=TICKET),
+            JIRA,
+            Update.FOUND_AGAIN,
+            None,
+            id="found again, its ticket is open",
         ),
-        pytest.param(issue(jira_details=CLOSED), JIRA, News.FOUND_AGAIN, None, id="open again in the same occurrence"),
         pytest.param(
-            issue(Status.RESOLVED, jira_details=TICKET, slack_details=TOLD), BOTH, News.GONE, News.GONE, id="gone"
+            issue(jira_details=CLOSED), JIRA, Update.FOUND_AGAIN, None, id="open again in the same occurrence"
+        ),
+        pytest.param(
+            issue(Status.RESOLVED, jira_details=TICKET, slack_details=TOLD),
+            BOTH,
+            Update.GONE,
+            Update.GONE,
+            id="gone",
         ),
         pytest.param(
             issue(Status.RESOLVED, jira_details={"intent": {"news": "new"}}),
             JIRA,
-            News.GONE,
+            Update.GONE,
             None,
             id="gone, and a killed run may have filed a ticket",
         ),
         pytest.param(
             issue(Status.RESOLVED, occurrence=2, jira_details={**CLOSED, "intent": {"news": "found again"}}),
             JIRA,
-            News.GONE,
+            Update.GONE,
             None,
             id="gone, and a killed run may have reopened the ticket",
         ),
         pytest.param(issue(Status.RESOLVED), BOTH, None, None, id="gone before anybody was told"),
         pytest.param(
-            issue(Status.RESOLVED, jira_details=CLOSED, slack_details=TOLD), BOTH, None, News.GONE, id="gone, half told"
+            issue(Status.RESOLVED, jira_details=CLOSED, slack_details=TOLD),
+            BOTH,
+            None,
+            Update.GONE,
+            id="gone, half told",
         ),
         pytest.param(
             issue(Status.WHITELISTED, jira_details=TICKET, slack_details=TOLD),
             BOTH,
-            News.EXEMPT,
-            News.EXEMPT,
+            Update.EXEMPT,
+            Update.EXEMPT,
             id="exempt",
         ),
         pytest.param(
             issue(jira_details={"ticket": "SEC-1"}, timestamps=Timestamps(NOW, NOW + timedelta(1), NOW)),
             JIRA,
-            News.CHANGED,
+            Update.CHANGED,
             None,
             id="changed, and other tooling told it",
         ),
     ],
 )
-def test_what_is_told(given: Issue, channels: Channels, ticket: News | None, alert: News | None) -> None:
+def test_what_is_told(given: Issue, channels: Channels, ticket: Update | None, alert: Update | None) -> None:
     [step] = plan([given], channels, OFF, NOW)
-    assert (step.ticket, step.alert) == (ticket, alert)
+    assert (step.ticket_update, step.alert_update) == (ticket, alert)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +170,7 @@ def test_what_is_recorded(given: Issue, report: bool, close: bool) -> None:
 def test_when_somebody_is_reminded(days: float, sent: int | None, reminder: int | None) -> None:
     kept = {**TOLD, **({"reminded": sent} if sent else {})}
     steps = plan([issue(timestamps=REPORTED, slack_details=kept)], SLACK, ON, NOW + timedelta(days=days))
-    assert [step.reminder for step in steps] == ([] if reminder is None else [reminder])
+    assert [step.alert_reminder for step in steps] == ([] if reminder is None else [reminder])
 
 
 @pytest.mark.parametrize(
@@ -175,7 +193,7 @@ def test_when_somebody_is_reminded(days: float, sent: int | None, reminder: int 
         ),
     ],
 )
-def test_nobody_is_reminded_of_what_will_not_happen(given: Issue, remediation: Remediation) -> None:
+def test_nobody_is_reminded_of_what_will_not_happen(given: Issue, remediation: Forecast) -> None:
     assert plan([given], SLACK, remediation, NOW + timedelta(hours=23)) == []
     if remediation.retention > timedelta(days=1):
         assert plan([given], SLACK, remediation, NOW + timedelta(days=20)) == []
@@ -184,7 +202,7 @@ def test_nobody_is_reminded_of_what_will_not_happen(given: Issue, remediation: R
 def test_an_alert_takes_the_place_of_a_reminder() -> None:
     given = issue(Status.OPEN, SSH, PARTLY, timestamps=REPORTED, slack_details=TOLD)
     [step] = plan([given], SLACK, ON, NOW + timedelta(days=20))
-    assert (step.alert, step.reminder) == (News.CHANGED, None)
+    assert (step.alert_update, step.alert_reminder) == (Update.CHANGED, None)
 
 
 @pytest.mark.parametrize(

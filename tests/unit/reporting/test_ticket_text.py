@@ -10,7 +10,7 @@ from library.documents.document import Section, plain_text
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from reporting.exposure_text import share
 from reporting.group_text import changed, summary, ticket
 from reporting.ticket_facts import Place, TicketFacts
@@ -22,7 +22,7 @@ SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 LIST = Exposure("tcp", 22, 22, "8.8.8.0/24", "open_partly", "pl-1")
 EVERYTHING = Exposure("-1", None, None, "::/0", "open_completely")
 FACTS = TicketFacts(
-    PLACE, PORTS, Usage(), FOUND + timedelta(days=21), "replace_rule", frozenset({"open_completely"}), 21, ""
+    PLACE, PORTS, GroupUsers(), FOUND + timedelta(days=21), "replace_rule", frozenset({"open_completely"}), 21, ""
 )
 
 
@@ -57,21 +57,21 @@ def test_the_share_of_the_internet(cidr: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("usage", "text"),
+    ("used_by", "text"),
     [
-        (Usage(unknown="denied"), "It could not be read what uses the group: denied."),
+        (GroupUsers(unknown="denied"), "It could not be read what uses the group: denied."),
         (
-            Usage(),
+            GroupUsers(),
             "Nothing: no network interface has the group at the moment. If nothing needs it any more, delete it.",
         ),
         (
-            Usage((User("instance", "i-1 (web)", ("54.1.1.1", "54.1.1.2")), User("database", "eni-1"))),
+            GroupUsers((User("instance", "i-1 (web)", ("54.1.1.1", "54.1.1.2")), User("database", "eni-1"))),
             "* instance i-1 (web), public at 54.1.1.1, 54.1.1.2\n  * database eni-1",
         ),
     ],
 )
-def test_what_uses_the_group(usage: Usage, text: str) -> None:
-    assert section("What uses the group", usage=usage) == text
+def test_what_uses_the_group(used_by: GroupUsers, text: str) -> None:
+    assert section("What uses the group", used_by=used_by) == text
 
 
 SAVED = (

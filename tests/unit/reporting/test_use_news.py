@@ -14,9 +14,9 @@ from library.issues.reachability import Reachability
 from library.issues.reachability import Verdict as Reached
 from library.issues.use import Use, Verdict
 from library.network.ports import PortSet
-from library.security_groups.usage import Usage
+from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
-from reporting.plan import Channels, News, Remediation, Step, plan, state_after, state_of, use_told
+from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of, use_told
 from reporting.ticket_facts import Place, TicketFacts
 from reporting.use_text import known, known_alert
 from tests.unit.issues.test_use import use
@@ -40,11 +40,11 @@ def told(seen: Use | None = None, occurrence: int = 1) -> Issue:
     [
         pytest.param(None, None, None, id="not read"),
         pytest.param(None, UNKNOWN, None, id="nothing known yet"),
-        pytest.param(None, NONE, News.USE, id="nobody, and it was watched"),
-        pytest.param(None, WORKING, News.USE, id="a worker"),
-        pytest.param(UNKNOWN, WORKING, News.USE, id="the ticket said that it was unknown"),
-        pytest.param(NONE, TALKED, News.USE, id="somebody talks after nobody did"),
-        pytest.param(TALKED, WORKING, News.USE, id="it turns out to be work"),
+        pytest.param(None, NONE, Update.USE, id="nobody, and it was watched"),
+        pytest.param(None, WORKING, Update.USE, id="a worker"),
+        pytest.param(UNKNOWN, WORKING, Update.USE, id="the ticket said that it was unknown"),
+        pytest.param(NONE, TALKED, Update.USE, id="somebody talks after nobody did"),
+        pytest.param(TALKED, WORKING, Update.USE, id="it turns out to be work"),
         pytest.param(NONE, NONE, None, id="said once: nobody"),
         pytest.param(WORKING, WORKING, None, id="said once: a worker"),
         pytest.param(WORKING, TALKED, None, id="less than was said"),
@@ -52,43 +52,43 @@ def told(seen: Use | None = None, occurrence: int = 1) -> Issue:
         pytest.param(WORKING, UNKNOWN, None, id="unknown again"),
     ],
 )
-def test_what_flow_logs_show_later_is_told_once(before: Use | None, now: Use | None, news: News | None) -> None:
+def test_what_flow_logs_show_later_is_told_once(before: Use | None, now: Use | None, news: Update | None) -> None:
     steps = plan([replace(told(before), use=now)], BOTH, OFF, NOW)
-    assert [(step.ticket, step.alert) for step in steps] == ([(news, news)] if news else [])
+    assert [(step.ticket_update, step.alert_update) for step in steps] == ([(news, news)] if news else [])
 
 
 def test_each_channel_is_told_what_it_was_not_told() -> None:
     given = replace(told(), use=WORKING, slack_details={**TOLD, **use_told(replace(issue(), use=WORKING))})
     [step] = plan([given], BOTH, OFF, NOW)
-    assert (step.ticket, step.alert) == (News.USE, None)
-    assert plan([replace(given, jira_details=state_of(step, News.USE, given.jira_details))], BOTH, OFF, NOW) == []
+    assert (step.ticket_update, step.alert_update) == (Update.USE, None)
+    assert plan([replace(given, jira_details=state_of(step, Update.USE, given.jira_details))], BOTH, OFF, NOW) == []
 
 
 @pytest.mark.parametrize(
     ("given", "news"),
     [
-        pytest.param(issue(use=WORKING), News.NEW, id="new: the ticket says it"),
-        pytest.param(replace(told(WORKING), occurrence=2, use=WORKING), News.FOUND_AGAIN, id="found again"),
-        pytest.param(replace(told(), use=WORKING, status=Status.RESOLVED), News.GONE, id="gone"),
+        pytest.param(issue(use=WORKING), Update.NEW, id="new: the ticket says it"),
+        pytest.param(replace(told(WORKING), occurrence=2, use=WORKING), Update.FOUND_AGAIN, id="found again"),
+        pytest.param(replace(told(), use=WORKING, status=Status.RESOLVED), Update.GONE, id="gone"),
     ],
 )
-def test_other_news_comes_first(given: Issue, news: News) -> None:
+def test_other_news_comes_first(given: Issue, news: Update) -> None:
     [step] = plan([given], BOTH, OFF, NOW)
-    assert (step.ticket, step.alert) == (news, news)
+    assert (step.ticket_update, step.alert_update) == (news, news)
 
 
 def test_in_a_new_occurrence_it_is_told_again() -> None:
     given = replace(told(WORKING, occurrence=1), occurrence=2, use=WORKING)
     state = {**state_after(given, closed=False), "use_told": given.jira_details["use_told"]}
     [step] = plan([replace(given, jira_details={**state, "ticket": "SEC-1"}, slack_details=state)], BOTH, OFF, NOW)
-    assert (step.ticket, step.alert) == (News.USE, News.USE)
+    assert (step.ticket_update, step.alert_update) == (Update.USE, Update.USE)
 
 
 @pytest.mark.parametrize("damaged", ["yes", {}, {"occurrence": None}, {"occurrence": 1, "verdict": ["none"]}, 7, None])
 def test_a_damaged_memory_means_that_it_is_told(damaged: object) -> None:
     given = replace(told(), use=WORKING)
     given = replace(given, jira_details={**given.jira_details, "use_told": damaged})
-    assert [step.ticket for step in plan([given], Channels(True, False), OFF, NOW)] == [News.USE]
+    assert [step.ticket_update for step in plan([given], Channels(True, False), OFF, NOW)] == [Update.USE]
 
 
 def test_it_is_no_report_of_what_is_open_and_takes_no_notice_back() -> None:
@@ -119,7 +119,7 @@ def test_a_reminder_names_it_too() -> None:
 
 
 def test_when_it_closes_at_the_latest_is_in_it() -> None:
-    waiting = Remediation(
+    waiting = Forecast(
         frozenset({"1"}),
         frozenset({"open_completely"}),
         timedelta(days=21),
@@ -128,7 +128,7 @@ def test_when_it_closes_at_the_latest_is_in_it() -> None:
     )
     [step] = plan([replace(told(), use=WORKING)], BOTH, waiting, NOW)
     assert isinstance(step, Step)
-    assert (step.ticket, step.closes_at) == (News.USE, step.closes_last)
+    assert (step.ticket_update, step.closes_at) == (Update.USE, step.closes_last)
 
 
 def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() -> None:
@@ -145,5 +145,5 @@ def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() ->
 def _facts(step: Step) -> TicketFacts:
     place = Place("main", "1", "eu-west-1")
     return TicketFacts(
-        place, PortSet.parse([22]), Usage(), step.closes_at, "replace_rule", frozenset({"open_completely"}), 21, ""
+        place, PortSet.parse([22]), GroupUsers(), step.closes_at, "replace_rule", frozenset({"open_completely"}), 21, ""
     )

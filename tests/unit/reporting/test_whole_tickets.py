@@ -15,7 +15,7 @@ from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Blocker, Path, Reachability, Sources, Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 from reporting.exposure_text import exposure_table
 from reporting.group_text import alert, changed, ended, path_blocks, ticket, verdict_words
 from reporting.ticket_facts import AlertText, Place, TicketFacts
@@ -54,7 +54,7 @@ ANA = OpenedBy(
 FACTS = TicketFacts(
     Place("shop", "210987654321", "eu-west-1"),
     PortSet.parse([22, "udp/161"]),
-    Usage((User("database", "eni-9"), User("instance", "i-1 (web)", ("54.1.1.1",))), more=3),
+    GroupUsers((User("database", "eni-9"), User("instance", "i-1 (web)", ("54.1.1.1",))), more=3),
     FOUND + timedelta(days=21),
     "replace_rule",
     frozenset({"open_completely"}),
@@ -349,7 +349,7 @@ def test_what_is_in_the_way(given: Issue, text: str) -> None:
 )
 def test_a_path_names_a_resource_as_people_know_it(resource: str, users: tuple[User, ...], named: str) -> None:
     given = judged(Verdict.BLOCKED, Path("eni-1", resource, "", Verdict.BLOCKED, text="Sentence."))
-    assert path_blocks(given, Usage(users)) == (Bullets((f"{named}: Sentence.",)),)
+    assert path_blocks(given, GroupUsers(users)) == (Bullets((f"{named}: Sentence.",)),)
 
 
 if __name__ == "__main__":  # writes the whole tickets anew: read what changed before you accept it

@@ -154,14 +154,14 @@ def test_every_clause_is_what_the_evaluation_found(rules: list[IngressRule]) -> 
     for clause in found:
         assert not said & clause.traffic, "a port stands in one clause"
         said |= clause.traffic
-        for opening in evaluation.openings:
+        for opening in evaluation.open_traffic:
             if not opening.traffic & clause.traffic:
                 continue
             whole = any(opening.sources.family(v).covers(INTERNET.family(v)) for v in (4, 6))
             assert clause.is_whole is whole
             assert clause.audience == audience_text(opening.sources)
             assert ("the whole" in clause.audience) is whole
-    opened = IntervalSet.of(span for opening in evaluation.openings for span in opening.traffic.spans)
+    opened = IntervalSet.of(span for opening in evaluation.open_traffic for span in opening.traffic.spans)
     assert said == opened
     assert any(clause.is_whole for clause in found) is (
         evaluation.status == "open_completely" and bool(evaluation.exposures)

@@ -87,7 +87,7 @@ def test_steps_grow_with_the_rules(counted: Counter[str]) -> None:
 def test_who_may_send_what_is_found_out_only_when_somebody_asks(counted: Counter[str]) -> None:
     evaluation = Evaluator(ranges(2), AddressSet()).evaluate(nested(3, opened=True), {})
     before = counted["change"]
-    assert evaluation.openings
+    assert evaluation.open_traffic
     assert counted["change"] > before
 
 

@@ -743,7 +743,7 @@ def test_a_rule_that_names_no_ports_comes_before_those_that_do() -> None:
 def test_who_may_send_what(rules: list[str], exemptions: list[Exemption], opened: list[str]) -> None:
     restricted = PortSet.parse(["tcp/22", "tcp/3389"])
     group = parse_security_group(described_group(rules))
-    found = Evaluator(restricted, AddressSet()).evaluate(group, {}, exemptions, date(2027, 3, 1)).openings
+    found = Evaluator(restricted, AddressSet()).evaluate(group, {}, exemptions, date(2027, 3, 1)).open_traffic
     wanted = [line.split(" from ") for line in opened]
     assert [
         traffic_name(place) for each in found for place, _ in (each.traffic & traffic_of_ports(restricted)).spans
@@ -756,7 +756,7 @@ def test_of_each_opening_it_is_known_what_would_be_the_whole_internet() -> None:
     trusted = AddressSet.parse("9.9.9.0/24")
     group = parse_security_group(described_group(["tcp/22..3389 from 8.8.8.0/24"]))
     openings = (
-        Evaluator(PortSet.parse(["tcp/22", "tcp/3389"]), trusted).evaluate(group, {}, exempt_part, TODAY).openings
+        Evaluator(PortSet.parse(["tcp/22", "tcp/3389"]), trusted).evaluate(group, {}, exempt_part, TODAY).open_traffic
     )
     assert [opening.internet for opening in openings] == [
         INTERNET - trusted - AddressSet.parse("8.8.8.0/25"),

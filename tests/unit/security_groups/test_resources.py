@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from library.security_groups.usage import BalancerRef, balancer_of, resource_of
+from library.security_groups.users import BalancerRef, balancer_of, resource_of
 
 
 @pytest.mark.parametrize(

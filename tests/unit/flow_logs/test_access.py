@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import pytest
 from botocore.exceptions import ClientError
 
-from identification.usage import read
-from identification.usage.read import Access, Budget, LimitReachedError
+from identification.flow_logs import read
+from identification.flow_logs.read import Access, Budget, LimitReachedError
 
 READER = "arn:aws:iam::333333333333:role/logs/reader"
 

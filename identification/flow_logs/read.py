@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from identification.usage.evidence import HOUR, Evidence, Interface
-from identification.usage.flow_logs import S3, FlowLog, day_prefixes, days_of, parse_key
-from identification.usage.kept import Kept, unit_of
-from identification.usage.records import (
+from identification.flow_logs.evidence import HOUR, Evidence, Interface
+from identification.flow_logs.evidence_store import Kept, unit_of
+from identification.flow_logs.flow_log import S3, FlowLog, day_prefixes, days_of, parse_key
+from identification.flow_logs.records import (
     Columns,
     FlowRecord,
     FormatError,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any
 
-from identification.usage.evidence import Evidence
+from identification.flow_logs.evidence import Evidence
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.network.intervals import IntervalSet
 

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from library.aws.ec2 import read_usage, usage_of
-from library.security_groups.usage import Usage, User
+from library.aws.ec2 import read_group_users, users_of
+from library.security_groups.users import GroupUsers, User
 
 
 class FakeEc2:
@@ -79,7 +79,7 @@ def interface(number: int, *groups: str, **more: Any) -> dict[str, Any]:
 def test_what_an_interface_belongs_to(described: dict[str, Any], kind: str, name: str) -> None:
     instances = [{"InstanceId": "i-1", "Tags": [{"Key": "Name", "Value": "web"}]}]
     client: Any = FakeEc2([interface(1, **described)], instances)
-    assert [(user.kind, user.name) for user in read_usage(client, ["sg-1"])["sg-1"].users] == [(kind, name)]
+    assert [(user.kind, user.name) for user in read_group_users(client, ["sg-1"])["sg-1"].users] == [(kind, name)]
 
 
 def test_one_thing_with_several_interfaces_is_listed_once_with_all_its_public_addresses() -> None:
@@ -91,7 +91,9 @@ def test_one_thing_with_several_interfaces_is_listed_once_with_all_its_public_ad
             interface(2, Description="ELB app/front/0a", Ipv6Addresses=ipv6, **public),
         ]
     )
-    assert read_usage(client, ["sg-1"])["sg-1"].users == (User("load balancer", "front", ("2a05:d018::1", "54.1.1.1")),)
+    assert read_group_users(client, ["sg-1"])["sg-1"].users == (
+        User("load balancer", "front", ("2a05:d018::1", "54.1.1.1")),
+    )
 
 
 def test_tags_of_instances_count_once_each_and_those_of_interfaces_too() -> None:
@@ -100,15 +102,15 @@ def test_tags_of_instances_count_once_each_and_those_of_interfaces_too() -> None
     client: Any = FakeEc2(
         [interface(1, TagSet=[{"Key": "owner", "Value": "bo"}], **attached), interface(2, **attached)], instances
     )
-    assert read_usage(client, ["sg-1"])["sg-1"].tags == ({"owner": "ana"}, {"owner": "bo"}, {})
+    assert read_group_users(client, ["sg-1"])["sg-1"].tags == ({"owner": "ana"}, {"owner": "bo"}, {})
 
 
 def test_450_groups_are_asked_for_in_three_calls_and_each_gets_its_own() -> None:
     ids = [f"sg-{number}" for number in range(450)]
     client: Any = FakeEc2([interface(number, group, "sg-other") for number, group in enumerate(ids)])
-    usage = read_usage(client, ids)
+    used_by = read_group_users(client, ids)
     assert client.calls == [("describe_network_interfaces", count) for count in (200, 200, 50)]
-    assert {group: [user.name for user in used.users] for group, used in usage.items()} == {
+    assert {group: [user.name for user in used.users] for group, used in used_by.items()} == {
         group: [f"eni-{number}"] for number, group in enumerate(ids)
     }
 
@@ -116,9 +118,9 @@ def test_450_groups_are_asked_for_in_three_calls_and_each_gets_its_own() -> None
 def test_an_interface_of_groups_in_two_calls_counts_once_for_each() -> None:
     ids = [f"sg-{number:03}" for number in range(201)]
     client: Any = FakeEc2([interface(1, "sg-000", "sg-200")])
-    usage = read_usage(client, ids)
-    assert [group for group, used in usage.items() if used.users] == ["sg-000", "sg-200"]
-    assert len(usage["sg-000"].tags) == 1
+    used_by = read_group_users(client, ids)
+    assert [group for group, used in used_by.items() if used.users] == ["sg-000", "sg-200"]
+    assert len(used_by["sg-000"].tags) == 1
 
 
 def test_of_the_emulated_ec2() -> None:
@@ -128,9 +130,9 @@ def test_of_the_emulated_ec2() -> None:
         group = client.create_security_group(GroupName="web", Description="x")["GroupId"]
         unused = client.create_security_group(GroupName="unused", Description="x")["GroupId"]
         made = client.create_network_interface(SubnetId=subnet, Groups=[group], Description="ELB classic")
-        usage = read_usage(client, [group, unused])
-        assert [(user.kind, user.name) for user in usage[group].users] == [("load balancer", "classic")]
-        assert usage[unused] == Usage()
+        used_by = read_group_users(client, [group, unused])
+        assert [(user.kind, user.name) for user in used_by[group].users] == [("load balancer", "classic")]
+        assert used_by[unused] == GroupUsers()
         assert made["NetworkInterface"]["NetworkInterfaceId"]
 
 
@@ -142,8 +144,8 @@ def test_what_cannot_be_read_is_not_nothing() -> None:
             )
 
     client: Any = Denied()
-    assert usage_of(client, "sg-1").unknown.startswith(
+    assert users_of(client, "sg-1").unknown.startswith(
         "denied: the role or user may not call DescribeNetworkInterfaces"
     )
     with pytest.raises(ClientError):
-        read_usage(client, ["sg-1"])
+        read_group_users(client, ["sg-1"])

@@ -1,9 +1,9 @@
 """One run of the job `usage`: reads flow logs for open issues and stores what they show.
 
 Account by account: in each region the interfaces of the groups of open issues, the flow logs that cover them, and what
-is new in each flow log (`identification.usage.read`); then, with what all regions of the account showed, the use of
-each issue (`identification.usage.classify`), which is written on its occurrence alone. What could not be read is named
-and stops nothing else.
+is new in each flow log (`identification.flow_logs.read`); then, with what all regions of the account showed, the use of
+each issue (`identification.flow_logs.classify`), which is written on its occurrence alone. What could not be read is
+named and stops nothing else.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from identification.usage.after_care import KEPT_LONGER, TYPES, watch
-from identification.usage.after_care import KEPT_SUFFIX as AFTER_CARE
-from identification.usage.classify import GONE, Admission, Read, UsageCase, WideSources, judge, without_sources
-from identification.usage.evidence import HOUR, Evidence, Interface
-from identification.usage.flow_logs import (
+from identification.flow_logs.after_care import KEPT_LONGER, TYPES, watch
+from identification.flow_logs.after_care import KEPT_SUFFIX as AFTER_CARE
+from identification.flow_logs.classify import GONE, Admission, Read, UsageCase, WideSources, judge, without_sources
+from identification.flow_logs.evidence import HOUR, Evidence, Interface
+from identification.flow_logs.evidence_store import Kept, KeptEvidence
+from identification.flow_logs.flow_log import (
     LOGS,
     S3,
     FlowLog,
@@ -29,9 +30,8 @@ from identification.usage.flow_logs import (
     parse_flow_log,
     same_streams,
 )
-from identification.usage.keep import GroupChange
-from identification.usage.kept import Kept, KeptEvidence
-from identification.usage.read import (
+from identification.flow_logs.keep_proposal import GroupChange
+from identification.flow_logs.read import (
     MEGABYTE,
     Access,
     Budget,
@@ -43,7 +43,7 @@ from identification.usage.read import (
     flow_logs_of,
     interfaces_of,
 )
-from identification.usage.records import parquet_is_installed
+from identification.flow_logs.records import parquet_is_installed
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, ConflictError
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain

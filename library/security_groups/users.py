@@ -108,7 +108,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class GroupUsers:
     """What uses one group.
 
     Attributes:
@@ -136,7 +136,7 @@ class Usage:
         }
 
     @classmethod
-    def from_item(cls, item: object) -> Usage | None:
+    def from_item(cls, item: object) -> GroupUsers | None:
         """The other way round. None where there is none, or a map that is none: the next scan writes it anew."""
         if not isinstance(item, Mapping):
             return None

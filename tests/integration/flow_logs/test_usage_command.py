@@ -68,7 +68,7 @@ def test_each_object_is_read_once_and_late_ones_are_added(world: UsageWorld, mon
     assert counts(first) == {"seen": 1}
     got: list[str] = []
     world.put([world.line(WORKER, 50, incoming=False)], 1)
-    from identification.usage.read import S3Parts
+    from identification.flow_logs.read import S3Parts
 
     reads = S3Parts.read
 

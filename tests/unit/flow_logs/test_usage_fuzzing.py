@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from identification.usage.evidence import Evidence
-from identification.usage.flow_logs import day_prefixes, in_order, parse_flow_log, parse_key
-from identification.usage.kept import Kept
-from identification.usage.read import parse_interface
-from identification.usage.records import (
+from identification.flow_logs.evidence import Evidence
+from identification.flow_logs.evidence_store import Kept
+from identification.flow_logs.flow_log import day_prefixes, in_order, parse_flow_log, parse_key
+from identification.flow_logs.read import parse_interface
+from identification.flow_logs.records import (
     DEFAULT_FORMAT,
     NEEDED,
     USEFUL,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from identification.usage.after_care import refused_workers
-from identification.usage.records import FlowRecord
+from identification.flow_logs.after_care import refused_workers
+from identification.flow_logs.records import FlowRecord
 from library.issues.after_care import ITEM_PREFIX, AfterCare, RefusedSource, after_care_sentences
 from tests.builders.flow_records import NOW, SSH, evidence_of, refused, talk, use_of
 from tests.builders.issues import an_issue

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from identification.usage.flow_logs import (
+from identification.flow_logs.flow_log import (
     covering,
     day_prefixes,
     days_of,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_address
 
-from identification.usage.evidence import (
+from identification.flow_logs.evidence import (
     ANSWERED,
     HOUR,
     SEEN,
@@ -22,7 +22,7 @@ from identification.usage.evidence import (
     Evidence,
     Interface,
 )
-from identification.usage.keep import GroupChange, propose
+from identification.flow_logs.keep_proposal import GroupChange, propose
 from library.documents.text import counted
 from library.issues.after_care import NOBODY_WATCHES
 from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use, UseRule, UseSource, Verdict

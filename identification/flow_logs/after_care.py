@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from identification.usage.evidence import HOUR, Interface, RefusedPort, axis_of
-from identification.usage.flow_logs import S3, FlowLog, covering, in_order, parse_flow_log, same_streams
-from identification.usage.kept import Kept, KeptEvidence
-from identification.usage.read import (
+from identification.flow_logs.evidence import HOUR, Interface, RefusedPort, axis_of
+from identification.flow_logs.evidence_store import Kept, KeptEvidence
+from identification.flow_logs.flow_log import S3, FlowLog, covering, in_order, parse_flow_log, same_streams
+from identification.flow_logs.read import (
     Access,
     Budget,
     FlowLogReading,
@@ -25,7 +25,7 @@ from identification.usage.read import (
     flow_logs_of,
     interfaces_of,
 )
-from identification.usage.records import packed_address, parquet_is_installed
+from identification.flow_logs.records import packed_address, parquet_is_installed
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.after_care import ITEM_PREFIX, AfterCare, RefusedSource

@@ -6,7 +6,7 @@ import sqlite3
 from ipaddress import ip_address
 from pathlib import Path
 
-from identification.usage.records import FlowRecord
+from identification.flow_logs.records import FlowRecord
 from tests.builders.flow_records import ENI, SSH, evidence_of, refused, talk
 from tests.readme import part_of
 

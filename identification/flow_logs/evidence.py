@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
-from identification.usage.records import FlowRecord
+from identification.flow_logs.records import FlowRecord
 from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import UDP, WITHOUT_PORTS
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from identification.usage.records import (
+from identification.flow_logs.records import (
     DEFAULT_FORMAT,
     NEEDED,
     Columns,
@@ -188,7 +188,7 @@ def test_an_object_that_cannot_be_read_as_a_whole(data: bytes) -> None:
 
 
 def test_a_bomb_of_good_lines_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("identification.usage.records._INFLATED_LIMIT", 1 << 22)
+    monkeypatch.setattr("identification.flow_logs.records._INFLATED_LIMIT", 1 << 22)
     with pytest.raises(FormatError, match="inflates to more than"):
         Found().text(an_object(*[GOOD.replace("eni-1", "eni-2")] * 200_000))
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from library.security_groups.usage import Usage, User
+from library.security_groups.users import GroupUsers, User
 
 WEB = User("instance", "i-1 (web)", ("203.0.113.7", "2a00::7"))
 LB = User("load balancer", "shop")
 
-MAPS: dict[str, tuple[Usage, dict[str, Any]]] = {
-    "nothing": (Usage(), {"users": [], "more": 0, "tags": [], "unknown": ""}),
+MAPS: dict[str, tuple[GroupUsers, dict[str, Any]]] = {
+    "nothing": (GroupUsers(), {"users": [], "more": 0, "tags": [], "unknown": ""}),
     "users": (
-        Usage((WEB, LB), more=3, tags=({"owner": "ana", "bu": "shop"}, {})),
+        GroupUsers((WEB, LB), more=3, tags=({"owner": "ana", "bu": "shop"}, {})),
         {
             "users": [
                 {"kind": "instance", "name": "i-1 (web)", "public_addresses": ["203.0.113.7", "2a00::7"]},
@@ -25,14 +25,14 @@ MAPS: dict[str, tuple[Usage, dict[str, Any]]] = {
             "unknown": "",
         },
     ),
-    "not read": (Usage(unknown="access denied"), {"users": [], "more": 0, "tags": [], "unknown": "access denied"}),
+    "not read": (GroupUsers(unknown="access denied"), {"users": [], "more": 0, "tags": [], "unknown": "access denied"}),
 }
 
 
-@pytest.mark.parametrize(("usage", "item"), MAPS.values(), ids=MAPS)
-def test_the_map_of_the_table_and_back(usage: Usage, item: dict[str, Any]) -> None:
-    assert usage.to_item() == item
-    assert Usage.from_item(item) == usage
+@pytest.mark.parametrize(("used_by", "item"), MAPS.values(), ids=MAPS)
+def test_the_map_of_the_table_and_back(used_by: GroupUsers, item: dict[str, Any]) -> None:
+    assert used_by.to_item() == item
+    assert GroupUsers.from_item(item) == used_by
 
 
 def test_what_the_table_gives_as_something_else_is_made_what_it_shall_be() -> None:
@@ -42,7 +42,7 @@ def test_what_the_table_gives_as_something_else_is_made_what_it_shall_be() -> No
         "tags": [{5: 6}],
         "unknown": 7,
     }
-    assert Usage.from_item(item) == Usage((User("1", "2", ("3",)),), 4, ({"5": "6"},), "7")
+    assert GroupUsers.from_item(item) == GroupUsers((User("1", "2", ("3",)),), 4, ({"5": "6"},), "7")
 
 
 def _without(name: str) -> dict[str, Any]:
@@ -66,4 +66,4 @@ def _without(name: str) -> dict[str, Any]:
     ],
 )
 def test_a_map_that_is_none_counts_as_not_read(item: object) -> None:
-    assert Usage.from_item(item) is None
+    assert GroupUsers.from_item(item) is None

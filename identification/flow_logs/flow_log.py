@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from identification.usage.evidence import Interface
-from identification.usage.records import NEEDED, USEFUL, Columns, FormatError, format_names
+from identification.flow_logs.evidence import Interface
+from identification.flow_logs.records import NEEDED, USEFUL, Columns, FormatError, format_names
 
 S3, LOGS = "s3", "cloud-watch-logs"
 TYPES_OF_USE = ("ACCEPT", "ALL")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from identification.usage.classify import GONE, Admission, Read, UsageCase, WideSources, contacts_of, judge
-from identification.usage.evidence import Evidence, Interface
-from identification.usage.records import Columns, FlowRecord, Wanted, packed_address, parse_line
+from identification.flow_logs.classify import GONE, Admission, Read, UsageCase, WideSources, contacts_of, judge
+from identification.flow_logs.evidence import Evidence, Interface
+from identification.flow_logs.records import Columns, FlowRecord, Wanted, packed_address, parse_line
 from library.issues.after_care import NOBODY_WATCHES
 from library.issues.use import Use, Verdict
 from library.network.addresses import AddressSet

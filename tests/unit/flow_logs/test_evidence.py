@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identification.usage import evidence as module
-from identification.usage.classify import Read
-from identification.usage.evidence import Evidence
-from identification.usage.kept import Kept
-from identification.usage.records import FlowRecord
+from identification.flow_logs import evidence as module
+from identification.flow_logs.classify import Read
+from identification.flow_logs.evidence import Evidence
+from identification.flow_logs.evidence_store import Kept
+from identification.flow_logs.records import FlowRecord
 from tests.builders.flow_records import (
     ENI,
     EVERYTHING,
