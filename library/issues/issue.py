@@ -405,7 +405,7 @@ class Issue:
 
         Raises:
             KeyError: a part that the contract promises is missing.
-            ValueError: the kind is unknown, or a status or a time is none.
+            ValueError: the kind is unknown, or a status, a time or a count is none.
         """
         return cls(
             account_id=item["account_id"],
@@ -413,8 +413,8 @@ class Issue:
             status=Status(item["status"]),
             details=kind_of(item["issue_id"]).details.from_item(item["issue_details"]),
             timestamps=Timestamps.from_item(item["timestamps"]),
-            revision=int(item.get("revision", 0)),
-            occurrence=int(item.get("occurrence", 0)),
+            revision=_counted(item.get("revision", 0)),
+            occurrence=_counted(item.get("occurrence", 0)),
             jira_details=item.get("jira_details") or {},
             slack_details=item.get("slack_details") or {},
             remediation_details=item.get("remediation_details") or {},
@@ -477,6 +477,17 @@ class Issue:
             check_name("region", self.details.region, "issue_details.region")
         if ticket := self.jira_details.get("ticket"):
             check_name("ticket", ticket, "jira_details.ticket")
+
+
+def _counted(value: object) -> int:
+    """A count as the table has it. What is not stored as that number matches no condition that names it, ever.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or value != int(value):
+        raise ValueError(f"{value!r} is no count")
+    return int(value)
 
 
 def _number(value: object) -> int | None:
