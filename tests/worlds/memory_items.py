@@ -45,12 +45,12 @@ class MemoryItems:
         assert not only
         assert wanted is None
         self.before(f"query {index}")
-        yield from [copy.deepcopy(item) for item in self.items.values() if _holds(condition, item, values)]
+        yield from [copy.deepcopy(item) for item in self.items.values() if holds(condition, item, values)]
 
     def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
         self.before("put")
         key = (item["account_id"], item["issue_id"])
-        if not _holds(condition, self.items.get(key, {}), values or {}):
+        if not holds(condition, self.items.get(key, {}), values or {}):
             raise ConflictError(item["issue_id"])
         self.items[key] = copy.deepcopy(dict(item))
 
@@ -74,10 +74,10 @@ class MemoryItems:
         self.before("transact" if checks else "update")
         key = (account_id, item_id)
         before = self.items.get(key, {})
-        if condition and not _holds(condition, before, values or {}):
+        if condition and not holds(condition, before, values or {}):
             raise ConflictError(item_id)
         if not all(
-            _holds(each.condition, self.items.get((account_id, each.item_id), {}), each.values) for each in checks
+            holds(each.condition, self.items.get((account_id, each.item_id), {}), each.values) for each in checks
         ):
             raise ConflictError(item_id)
         after = copy.deepcopy(before) | {"account_id": account_id, "issue_id": item_id}
@@ -109,8 +109,8 @@ class MemoryItems:
     ) -> None:
         self.before("update_together")
         key = (item["account_id"], item["issue_id"])
-        is_met = _holds(condition, self.items.get((account_id, item_id), {}), values)
-        if not is_met or not _holds(only_if, self.items.get(key, {}), {}):
+        is_met = holds(condition, self.items.get((account_id, item_id), {}), values)
+        if not is_met or not holds(only_if, self.items.get(key, {}), {}):
             raise ConflictError(item_id)
         self.items[account_id, item_id] = copy.deepcopy({**self.items[account_id, item_id], **sets})
         self.items[key] = copy.deepcopy({**self.items.get(key, {}), **item})
@@ -129,20 +129,30 @@ class _Missing:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:
+def _has(found: re.Match[str]) -> str:
+    return f"({(found[1] and 'not') or ''} has('{found[2].replace('#', '')}'))"
+
+
+def holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:
     """Evaluate an expression of DynamoDB, as far as Hammer's go."""
     code = condition.replace(" AND ", " and ").replace(" OR ", " or ")
-    code = re.sub(r"attribute_not_exists\(#?(\w+)\)", r"(not has('\1'))", code)
-    code = re.sub(r"attribute_exists\(#?(\w+)\)", r"has('\1')", code)
+    code = re.sub(r"attribute_(not_)?exists\(([\w.#]+)\)", _has, code)
     code = re.sub(r"begins_with\(#?(\w+), :(\w+)\)", r"str(at('\1')).startswith(value('\2'))", code)
     code = re.sub(r"(?<![<>!])= ", "== ", code)
-    code = re.sub(r"#(\w+)", r"at('\1')", code)
+    code = re.sub(r"#\w+(?:\.#\w+)*", lambda path: f"at('{path[0].replace('#', '')}')", code)
     code = re.sub(r"\baccount_id\b", "at('account_id')", code)
     code = re.sub(r":(\w+)", r"value('\1')", code)
     missing = _Missing()
+
+    def at(path: str) -> Any:
+        found: Any = item
+        for name in path.split("."):
+            found = found.get(name, missing) if isinstance(found, dict) else missing
+        return found
+
     names = {
-        "has": lambda name: name in item,
-        "at": lambda name: item.get(name, missing),
+        "has": lambda path: at(path) is not missing,
+        "at": at,
         "value": lambda name: values[f":{name}"],
         "str": str,
     }

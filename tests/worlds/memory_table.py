@@ -14,6 +14,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.aws.lock import LockedError, LockState
 from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
+from tests.worlds.memory_items import holds
 
 MOST_BYTES = 400 * 1024
 """Of an item with its copies in indexes (DynamoDB Developer Guide, "Quotas": 400 KB)."""
@@ -83,9 +84,19 @@ class MemoryTable:
             if account == account_id and name.startswith(EXEMPTION_PREFIX)
         ]
 
-    def update(self, issue: Issue, sets: Mapping[str, Any], removes: Iterable[str] = ()) -> None:
+    def update(
+        self,
+        issue: Issue,
+        sets: Mapping[str, Any],
+        removes: Iterable[str] = (),
+        *,
+        only_if: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
         item = self.items.get((issue.account_id, issue.issue_id))
         if item is None or item["occurrence"] != issue.occurrence:
+            raise ConflictError(issue.issue_id)
+        if only_if and not holds(only_if, item, values or {}):
             raise ConflictError(issue.issue_id)
         for path, value in sets.items():
             *parents, name = path.split(".")
@@ -94,8 +105,11 @@ class MemoryTable:
                 place = place[parent]
             place[name] = copy.deepcopy(value)
         for path in removes:
-            name, _, key = path.partition(".")
-            item.get(name, {}).pop(key, None)
+            *parents, name = path.split(".")
+            place = item
+            for parent in parents:
+                place = place.get(parent, {})
+            place.pop(name, None)
         self._check(issue.issue_id, item)
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
