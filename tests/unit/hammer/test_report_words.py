@@ -44,7 +44,8 @@ def test_the_page_of_an_issue_says_who_can_connect_and_the_fix_before_the_contro
     assert view(SOON, 1, NOW).connects == ""
     page = render(Format.HTML, a_listing(LATE))
     order = [
-        page.index(text) for text in ("<b>Anyone on", "<h4>Path", "<h4>Fix", "First open the ports", "<dt>Controls")
+        page.index(text)
+        for text in ("<b>Anyone on", "<h4>Path", "<h4>Fix", "If the private networks 10.0.0.0/8", "<dt>Controls")
     ]
     assert order == sorted(order)
     assert "somebody can connect" not in page
