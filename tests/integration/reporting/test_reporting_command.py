@@ -61,7 +61,7 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
     assert result.stdout.startswith(
         'new: High: SSH (tcp/22) open to the whole Internet: "web\\x1b[31m", '
         "master (123456789012), eu-west-1, sg-1\n\n"
-        'Security group sg-1 "web\\x1b[31m" in account master (123456789012), region eu-west-1, allows SSH (tcp/22)'
+        'What is wrong: security group sg-1 "web\\x1b[31m" in account master (123456789012), region eu-west-1, allows SSH (tcp/22)'
     )
     assert "  tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
     assert result.stdout.endswith("1 new; 1 unchanged\n")
