@@ -114,7 +114,7 @@ class RegionScan:
     @property
     def problem(self) -> str:
         """What was not understood, on one line; empty: everything was. Of many groups, the first few."""
-        reasons = self.without_id + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
+        reasons = self.without_id + [f"{group_id}: {', '.join(reason)}" for group_id, reason in self.unreadable.items()]
         return "; ".join(_first_few(reasons))
 
     @property

@@ -188,9 +188,11 @@ class Journal:
             except ConflictError as error:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
                 if fresh is None:
-                    raise ConflictError(f"the issue of {self.issue.place} is gone from the issue table") from error
+                    raise ConflictError(f"the issue of {self.issue.location} is gone from the issue table") from error
                 if attempt == _ATTEMPTS - 1:
-                    raise ConflictError(f"the issue of {self.issue.place} keeps changing in the issue table") from error
+                    raise ConflictError(
+                        f"the issue of {self.issue.location} keeps changing in the issue table"
+                    ) from error
                 self.issue = fresh
             else:
                 self.issue = replace(self.issue, remediation_details={**before, **details})

@@ -167,9 +167,9 @@ def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay
     for missing, rules in by_missing.items():
         what = _some(rules)
         if not missing:
-            why = f"cannot be read: {_some(unknown)}. So it is not known which rules they stand in for"
+            cause = f"cannot be read: {_some(unknown)}. So it is not known which rules they stand in for"
             fate = "stay" if stay else "are revoked"
-            yield printable(f"These rules that Hammer added {fate}: {what}. A backup from since {why}.")
+            yield printable(f"These rules that Hammer added {fate}: {what}. A backup from since {cause}.")
         elif stay:
             yield printable(
                 f"These rules that Hammer added stay: {what}. They stand in for {_some(missing)}, which Hammer closed "
@@ -333,7 +333,7 @@ def notify(
         try:
             table.update(issue, {f"change_news.{news.key}.{channel}": True})
         except (*AWS_ERRORS, ConflictError) as error:
-            _log.warning("%s: that %s was told is not recorded: %s", issue.place, channel, explain(error))
+            _log.warning("%s: that %s was told is not recorded: %s", issue.location, channel, explain(error))
 
     if not news.in_slack:
         notifier.alert(

@@ -73,24 +73,24 @@ def aws_weight(name: str) -> int:
     return _AWS_WEIGHTS.get(found["service"], 0) if found else 0
 
 
-def rule_quota(sessions: Sessions, default: int, place: tuple[str, str]) -> tuple[int, str]:
+def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> tuple[int, str]:
     """How many ingress rules a group may have in an account and region.
 
     Args:
         sessions: give the client for Service Quotas.
         default: the answer where AWS does not tell.
-        place: the account id and the region.
+        location: the account id and the region.
 
     Returns:
         The quota, and a note for people that it is the default and why; empty: AWS told it.
     """
     service, quota = RULE_QUOTA
     try:
-        client = sessions.client("service-quotas", *place)
+        client = sessions.client("service-quotas", *location)
         answer = client.get_service_quota(ServiceCode=service, QuotaCode=quota)
     except AWS_ERRORS as error:
         # Not permitted, not reachable from this network, not known to an emulator: EC2 itself holds the quota anyway.
-        account_id, region = place
+        account_id, region = location
         note = (
             f"account {account_id}, {region}: the quota of rules per security group could not be read "
             f"({explain(error)}); {default} is assumed: secgrp_unrestricted_access.rules_per_security_group_quota"

@@ -191,7 +191,7 @@ def assess(
     if withdraw or (isinstance(planned, Plan) and observed.entry.added):
         withdraw = evidence.withdrawable(withdraw, to_close)
         observed = replace(observed, entry=evidence.entry())
-    waits = isinstance(planned, Skipped) and planned.why in (SkipReason.NOT_DUE, SkipReason.EXEMPT)
+    waits = isinstance(planned, Skipped) and planned.reason in (SkipReason.NOT_DUE, SkipReason.EXEMPT)
     is_left_open = waits and evidence.is_open_still(observed.rules)
     # Only a describe says that nobody needs these: it counts when it shows all that EC2 acknowledged.
     withdraw = () if observed.pending else withdraw
@@ -303,7 +303,7 @@ def _plan(
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
     planned = assemble_plan(client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown)
-    if isinstance(planned, Skipped) and planned.why is SkipReason.FIXED and issue.timestamps.remediated:
+    if isinstance(planned, Skipped) and planned.reason is SkipReason.FIXED and issue.timestamps.remediated:
         return Skipped(SkipReason.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned
 
@@ -414,7 +414,7 @@ class GroupWork(ABC):
 
     def _remember_refusal(self, reason: str) -> None:
         """EC2 refused, and will again until something changes. What a person asks for is tried all the same."""
-        _log.info("%s: refused until something changes: %s", self.issue.place, reason)
+        _log.info("%s: refused until something changes: %s", self.issue.location, reason)
 
     def give_up(self, reason: str = "") -> GroupResult:
         """What became of the group when nobody waits any longer.
@@ -533,7 +533,7 @@ class GroupRemediation(GroupWork):
         try:
             self._journal.note(refused=refused_item(self._attempt, reason, self._context.now()))
         except GROUP_ERRORS as error:
-            _log.warning("%s: it will be tried again in the next run: %s", self.issue.place, explain(error))
+            _log.warning("%s: it will be tried again in the next run: %s", self.issue.location, explain(error))
 
     def _change(self, seen: Assessment) -> None:
         context, issue = self._context, self.issue
@@ -563,7 +563,7 @@ class GroupRemediation(GroupWork):
             withdraw=seen.withdraw,
             tags=tags_of_remainders(plan, seen.live.tags),
         )
-        notes = (f"{issue.place}: {note}" for note in plan.notes)
+        notes = (f"{issue.location}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]
         kept = record(issue, plan, context.keep, context.who, context.now())
         forgotten = {"refused": None} if issue.remediation_details.get("refused") else {}
@@ -594,7 +594,7 @@ class GroupRemediation(GroupWork):
             self._waits(seen.observed)
             return None
         # Less severe by now, what is left waits for the retention period.
-        is_judged = seen.held is None and refusal.why not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
+        is_judged = seen.held is None and refusal.reason not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
         return self._record(entry, remediated=bool(entry.closed) and is_judged)
 
     def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:

@@ -13,7 +13,7 @@ from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.users import GroupUsers
 from reporting.issue_text import text_of
 from reporting.plan import Forecast, Step, Update
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.ticket_facts import Location, TicketFacts
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -59,7 +59,7 @@ class TicketContexts:
             owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
             discovered=found.owner,
             facts=TicketFacts(
-                place=self.place(issue),
+                location=self.location(issue),
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
                 used_by=self._used_by.get(issue_key(issue), GroupUsers(unknown="it was not asked")),
                 closes_at=step.closes_at,
@@ -97,15 +97,15 @@ class TicketContexts:
             if step.close
             else "to be recorded as reported"
         )
-        place, text = self.place(step.issue), text_of(step.issue)
+        location, text = self.location(step.issue), text_of(step.issue)
         if step.issue.status is not Status.OPEN:  # what is over, or exempt, is not said to be open
-            return f"{what}: {text.subject(step.issue, place)}"
+            return f"{what}: {text.subject(step.issue, location)}"
         restricted = self._config.secgrp_unrestricted_access.restricted_ports
-        return f"{what}: {text.summary(step.issue, place, restricted)}"
+        return f"{what}: {text.summary(step.issue, location, restricted)}"
 
-    def place(self, issue: Issue) -> Place:
+    def location(self, issue: Issue) -> Location:
         """Where an issue is, in words."""
-        return Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
+        return Location(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
 
     def _discovered(self, issue: Issue) -> Discovered:
         keys = self._config.secgrp_unrestricted_access.owner_tags

@@ -172,7 +172,7 @@ class DecisionLabels:
             try:
                 self._read_ticket(key, issue)
             except (JiraError, ConflictError, UnreadableIssueError, *AWS_ERRORS) as error:
-                problems.append(f"{issue.place}: the labels of {key} could not be read: {explain(error)}")
+                problems.append(f"{issue.location}: the labels of {key} could not be read: {explain(error)}")
                 unread.add((issue.account_id, issue.issue_id))
         return problems, unread
 

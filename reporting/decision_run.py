@@ -114,7 +114,7 @@ class DecisionRun:
             self.news.messages.add(issue.account_id, issue.issue_id, message)
         except (ConflictError, *AWS_ERRORS) as error:
             self.summary.problem(
-                f"{issue.place}: its message in Slack is not kept, and stays as it is: {explain(error)}"
+                f"{issue.location}: its message in Slack is not kept, and stays as it is: {explain(error)}"
             )
 
     def tell(self, selection: Selection) -> None:

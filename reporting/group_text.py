@@ -51,8 +51,8 @@ from reporting.exposure_text import (
     who_needs,
 )
 from reporting.plan import Update
-from reporting.source_text import FixPlace
-from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
+from reporting.source_text import FixLocation
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Location, TicketFacts
 
 _PATHS = 10
 _RULE_OF_ACL = re.compile(r"\b(acl-\w+ rule (?:\d+|\*)) denies")
@@ -97,11 +97,11 @@ def _can_connect(issue: Issue) -> str:
         case Verdict.UNUSED:
             return "Nothing uses the group now, so nobody can connect; that ends as soon as something public uses it."
         case Verdict.UNKNOWN:
-            why = next(iter(reachability.unread), evidence)
-            return f"{words[0].upper()}{words[1:]}. {why}".rstrip()
+            cause = next(iter(reachability.unread), evidence)
+            return f"{words[0].upper()}{words[1:]}. {cause}".rstrip()
         case Verdict.BLOCKED | Verdict.INTERNAL:
-            why = evidence if reachability.verdict is Verdict.BLOCKED else ""
-            return f"As far as Hammer can see, {words}. {why}".rstrip()
+            cause = evidence if reachability.verdict is Verdict.BLOCKED else ""
+            return f"As far as Hammer can see, {words}. {cause}".rstrip()
 
 
 def _family(details: IssueDetails) -> str:
@@ -222,7 +222,7 @@ def exemption_line(
     """
     if exemption is None or update in (None, Update.CHANGED, Update.CLOSING):
         return _of_open_group(update, issue, was_exempt=was_exempt, in_part=in_part)
-    reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
+    reason = f" Reason of the exemption: {exemption.reason_and_author}" if exemption.reason_and_author else ""
     group = f"security group {issue.issue_id}"
     if update is Update.EXEMPTION_ENDS and issue.status is Status.OPEN:
         return (
@@ -276,31 +276,31 @@ _WHO_HAMMER_IS = (
 )
 
 
-def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
+def summary(issue: Issue, location: Location, restricted: PortSet) -> str:
     """The ticket's title, on one line: severity, what is open to whom, where, and the id."""
     severity = str(issue.details.severity).capitalize()
-    where = subject(issue, place)
+    where = subject(issue, location)
     allowed = allowed_text(clauses(issue.details.perms, restricted))
     room = max(SUMMARY_LIMIT - utf16_size(where) - len(severity) - 4, 40)
     return cut_utf16(f"{severity}: {cut_utf16(allowed, room)}: {where}", SUMMARY_LIMIT)
 
 
-def subject(issue: Issue, place: Place) -> str:
+def subject(issue: Issue, location: Location) -> str:
     """The group and where it is, on one line."""
-    name, account = (shortened(text, _NAME_IN_SUMMARY) for text in (issue.details.name, place.account))
-    return f'"{printable(name)}", {printable(account)}, {place.region}, {issue.issue_id}'
+    name, account = (shortened(text, _NAME_IN_SUMMARY) for text in (issue.details.name, location.account))
+    return f'"{printable(name)}", {printable(account)}, {location.region}, {issue.issue_id}'
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket: what is wrong and what to do, then the evidence."""
-    place = source_text.fix_place(issue)
+    location = source_text.fix_location(issue)
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     paths = path_blocks(issue, facts.used_by)
     unused = _is_unused(issue) and not _is_default(issue)
-    to_do: tuple[Block, ...] = (*delete_command(issue, place), *_narrow()) if unused else (Bullets(_advice()),)
+    to_do: tuple[Block, ...] = (*delete_command(issue, location), *_narrow()) if unused else (Bullets(_advice()),)
     return (
-        Section("", tuple(_head(issue, facts, place))),
+        Section("", tuple(_head(issue, facts, location))),
         Section("What to do", (*to_do, _exemption(issue, facts))),
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
@@ -308,7 +308,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         *(() if unused else (Section("What uses the group", _users_section(issue, facts.used_by)),)),
         times,
         *source_text.sections(issue),
-        *_commands(issue, facts, place),
+        *_commands(issue, facts, location),
     )
 
 
@@ -318,11 +318,11 @@ def _narrow() -> tuple[Block, ...]:
     return (paragraph(text), Bullets(_advice()))
 
 
-def _commands(issue: Issue, facts: TicketFacts, place: FixPlace | None) -> tuple[Section, ...]:
+def _commands(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> tuple[Section, ...]:
     """How the rules are narrowed. Where another tool than Terraform is known to define the group, Terraform is not."""
-    warning = (paragraph(f"{place.until}."),) if place is not None else ()
+    warning = (paragraph(f"{location.until}."),) if location is not None else ()
     by_hand = Section("With the AWS command line", (*warning, *cli_commands(issue, facts.sources)), spare=True)
-    if place is not None and not place.is_terraform:
+    if location is not None and not location.is_terraform:
         return (by_hand,)
     return (by_hand, Section("With Terraform", terraform_blocks(issue, facts.sources), spare=True))
 
@@ -449,17 +449,17 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
     """What to do, for a message beside which there is no ticket, in `mrkdwn`."""
     if advice is None:
         return
-    place = source_text.fix_place(issue)
-    if place is not None:
-        yield f"    {literal(place.fix)}"
+    location = source_text.fix_location(issue)
+    if location is not None:
+        yield f"    {literal(location.fix)}"
     if advice.console_url:
         yield f"    Look at it: {link(advice.console_url, 'the group in the AWS console')}"
-    if _is_unused(issue) and not _is_default(issue) and place is None:
+    if _is_unused(issue) and not _is_default(issue) and location is None:
         command = f"aws ec2 delete-security-group {aws_options(issue)}"
         yield f"    If nothing needs it any more, delete it: `{command}`"
         yield "    If it is still needed, narrow it:"
-    elif place is not None:
-        yield f"    {literal(place.until)}."
+    elif location is not None:
+        yield f"    {literal(location.until)}."
     commands = revoke_commands(issue)
     yield f"    Before you close it: if {who_needs(advice.sources)} these ports, open them to those first."
     for command in commands[:_COMMANDS_IN_ALERT]:
@@ -475,18 +475,18 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
         yield f"    Hammer saves the group first; your security team can restore it on Hammer's host: `{command}`"
 
 
-def _head(issue: Issue, facts: TicketFacts, place: FixPlace | None) -> Iterator[Block]:
+def _head(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> Iterator[Block]:
     """What a reader knows after ten seconds: what is open to whom, who can connect now, when it ends, what to do."""
     allows = allowed_sentence(clauses(issue.details.perms, facts.restricted))
-    first = f'Security group {issue.issue_id} "{issue.details.name}" in {facts.place}, allows {allows}.'
+    first = f'Security group {issue.issue_id} "{issue.details.name}" in {facts.location}, allows {allows}.'
     yield paragraph(f"{first} {verdict_line(issue) or f'Severity: {issue.details.severity}.'}")
     yield paragraph(_risk(issue))
     if facts.closes_at:
         yield paragraph(closing_sentences(issue, facts))
-    if place is not None:
-        yield paragraph(place.fix)
-    if url := facts.place.console_url(issue.issue_id):
-        fixed = "Fix it" if place is None else "Fix the other rules" if place.is_partial else "Look at it"
+    if location is not None:
+        yield paragraph(location.fix)
+    if url := facts.location.console_url(issue.issue_id):
+        fixed = "Fix it" if location is None else "Fix the other rules" if location.is_partial else "Look at it"
         yield paragraph(f"{fixed} in the AWS console: ", Link(url))
     disputed = dispute_of(issue)
     dispute = disputed.text if disputed is not None else ""

@@ -14,16 +14,16 @@ from library.issues.issue import INSPECTOR_FINDING, SECURITY_GROUP, Issue, Issue
 from library.issues.schedule import Waiting
 from library.network.ports import PortSet
 from reporting import finding_text, group_text
-from reporting.ticket_facts import AlertAdvice, AlertText, Place, TicketFacts
+from reporting.ticket_facts import AlertAdvice, AlertText, Location, TicketFacts
 
 
 class IssueText(Protocol):
     """What can be said of an issue. `group_text` documents the arguments."""
 
-    def summary(self, issue: Issue, place: Place, restricted: PortSet) -> str:
+    def summary(self, issue: Issue, location: Location, restricted: PortSet) -> str:
         """A ticket's title."""
 
-    def subject(self, issue: Issue, place: Place) -> str:
+    def subject(self, issue: Issue, location: Location) -> str:
         """What it is about and where that is, on one line."""
 
     def ticket(self, issue: Issue, facts: TicketFacts) -> Document:

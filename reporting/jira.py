@@ -108,7 +108,7 @@ class TicketWriter:
         except JiraError as error:
             if not error.refuses_text:
                 raise
-            self._note(f"{issue.place}: a short plain text was written, because {error}")
+            self._note(f"{issue.location}: a short plain text was written, because {error}")
             return write(plain, plain=True)
 
 
@@ -349,7 +349,7 @@ class Tickets:
         try:
             self._close_duplicates(self.jira.find(label_of(issue)), key)
         except JiraError as error:
-            self.problems.append(f"{issue.place}: whether it has a second ticket is not known: {error}")
+            self.problems.append(f"{issue.location}: whether it has a second ticket is not known: {error}")
             return not error.may_pass
         begun = parse_time(since)
         return begun is None or self.now() >= begun + _MAY_APPEAR
@@ -437,7 +437,7 @@ class Tickets:
         facts = replace(context.facts, owner_notes=tuple(said))
         ticket = NewTicket(
             project,
-            text_of(issue).summary(issue, facts.place, facts.restricted),
+            text_of(issue).summary(issue, facts.location, facts.restricted),
             body="",
             labels=(LABEL, label_of(issue)),
             assignee=assignee,

@@ -256,7 +256,7 @@ class Reporter:
                 limit = self._config.jira.text_field_character_limit
                 jira.comment(key, comment_body(news_document(news), limit, news.key))
         except JiraError as error:
-            self.summary.problem(f"{issue.place}: {news.heading}: no comment on {key}: {error}")
+            self.summary.problem(f"{issue.location}: {news.heading}: no comment on {key}: {error}")
             if not error.is_refusal:
                 return
         self._change_told(issue, news, "in_jira")
@@ -332,7 +332,7 @@ class Reporter:
             if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
                 self._left_out[str(error)] += 1
             else:
-                self.summary.problem(f"{issue.place}: {step.ticket_update}: {error}")
+                self.summary.problem(f"{issue.location}: {step.ticket_update}: {error}")
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
             # The others are sent it all the same; only then it is neither reported nor closed.
@@ -451,9 +451,9 @@ class Reporter:
     def _not_recorded(self, issue: Issue, error: Exception) -> None:
         if isinstance(error, ConflictError):
             # Nobody has to act: the next run reports the issue as it is by then.
-            self.summary.notes.append(f"{issue.place} changed meanwhile: the next run tells of it")
+            self.summary.notes.append(f"{issue.location} changed meanwhile: the next run tells of it")
         else:
-            self.summary.problem(f"{issue.place} could not be recorded: {explain(error)}")
+            self.summary.problem(f"{issue.location} could not be recorded: {explain(error)}")
 
     def _show(self, step: Step) -> None:
         """Show a ticket as it would be filed."""

@@ -19,7 +19,7 @@ from reporting.closing_text import closing_when, waiting_lines
 from reporting.group_text import exemption_line
 from reporting.issue_text import text_of
 from reporting.plan import Step, Update, digest, state_of, use_told
-from reporting.ticket_facts import AlertAdvice, Place
+from reporting.ticket_facts import AlertAdvice, Location
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -157,10 +157,10 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
 
 def _advice(config: Configuration, issue: Issue) -> AlertAdvice:
     """Where a message without a ticket points its reader."""
-    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     section = config.secgrp_unrestricted_access
     sources = section.remediation_sources
-    return AlertAdvice(place.console_url(issue.issue_id), config.whitelisting_procedure_url, sources)
+    return AlertAdvice(location.console_url(issue.issue_id), config.whitelisting_procedure_url, sources)
 
 
 def _of(step: Step) -> str:

@@ -105,6 +105,6 @@ class SourceReading:
         except ConflictError:
             return issue  # it changed meanwhile: whoever writes its ticket finds that out, too
         except AWS_ERRORS as error:
-            self.summary.notes.append(f"{issue.place}: where it is defined could not be read: {explain(error)}")
+            self.summary.notes.append(f"{issue.location}: where it is defined could not be read: {explain(error)}")
             return issue
         return replace(issue, source=source)

@@ -39,8 +39,8 @@ def keep_command(issue: Issue) -> str:
     """The command with which a person has the rules replaced and keeps those who are proposed; empty: nobody is."""
     if issue.use is None or not issue.use.keep:
         return ""
-    place = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
-    return f"hammer remediate --include-not-due {place} --keep {','.join(issue.use.keep)}"
+    location = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
+    return f"hammer remediate --include-not-due {location} --keep {','.join(issue.use.keep)}"
 
 
 def known(issue: Issue, when: str, scope: frozenset[str] | None = None) -> Document:

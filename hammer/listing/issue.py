@@ -318,7 +318,7 @@ def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue
         clauses=clauses(details.perms, known.restricted),
         controls=controls_broken(details),
         exempt_until=exemption.expires if exemption else None,
-        exempt_reason=exemption.why if exemption else "",
+        exempt_reason=exemption.reason_and_author if exemption else "",
     )
 
 
@@ -354,7 +354,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         source_diff=diff_lines(issue),
         dispute=dispute.text if dispute else "",
         exempt_until=exemption.expires if exemption else None,
-        exempt_reason=exemption.why if exemption else "",
+        exempt_reason=exemption.reason_and_author if exemption else "",
     )
 
 
@@ -411,7 +411,9 @@ def exposes(issue: ListedIssue, ports: PortSet) -> bool:
 
 def chosen(issues: Iterable[ListedIssue], wanted: Wanted, sort: Sort) -> tuple[ListedIssue, ...]:
     """The wanted issues, sorted; those that are alike by account, region and group."""
-    return tuple(sorted((issue for issue in issues if wanted.takes(issue)), key=lambda i: (_KEYS[sort](i), *_place(i))))
+    return tuple(
+        sorted((issue for issue in issues if wanted.takes(issue)), key=lambda i: (_KEYS[sort](i), *_location(i)))
+    )
 
 
 def at_least(issue: ListedIssue, severity: Severity) -> bool:
@@ -419,7 +421,7 @@ def at_least(issue: ListedIssue, severity: Severity) -> bool:
     return SEVERITIES.index(issue.severity) <= SEVERITIES.index(severity)
 
 
-def _place(issue: ListedIssue) -> tuple[str, str, str]:
+def _location(issue: ListedIssue) -> tuple[str, str, str]:
     return issue.account_id, issue.details.region, issue.group_id
 
 

@@ -482,7 +482,7 @@ class UsageRun:
             _log.info("%s was found anew while its flow logs were read: the next run reads them", issue.issue_id)
             return
         except AWS_ERRORS as error:
-            self.problems.append(f"{issue.place}: its use could not be stored: {explain(error)}")
+            self.problems.append(f"{issue.location}: its use could not be stored: {explain(error)}")
             return
         self.written.append((issue, use))
 
@@ -509,7 +509,7 @@ class UsageRun:
                 self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
             except AWS_ERRORS as error:
                 self._not_remembered.add(issue.issue_id)
-                self.problems.append(f"{issue.place}: who worked before the change is not kept: {explain(error)}")
+                self.problems.append(f"{issue.location}: who worked before the change is not kept: {explain(error)}")
 
     def _changed_lately(self, issue: Issue) -> datetime | None:
         changed = issue.timestamps.remediated
@@ -534,7 +534,9 @@ class UsageRun:
             try:
                 use = self._before(issue, changed)
             except AWS_ERRORS as error:
-                self.problems.append(f"{issue.place}: who worked before the change could not be read: {explain(error)}")
+                self.problems.append(
+                    f"{issue.location}: who worked before the change could not be read: {explain(error)}"
+                )
                 continue
             if use is not None and use.sources(SourceClass.WORKING):
                 by_region.setdefault(issue.details.region, []).append(replace(issue, use=use))
@@ -617,7 +619,7 @@ def _without_flow_log(interface: Interface, over: Sequence[FlowLog], refused: Ma
     for flow_log in over:
         if flow_log.problem:
             return f"{name} has no flow log that can be read: {flow_log.flow_log_id} {flow_log.problem}."
-    return f"{name} has flow logs of two formats in the same streams of {over[0].place}, which cannot be told apart."
+    return f"{name} has flow logs of two formats in the same streams of {over[0].location}, which cannot be told apart."
 
 
 def _rule_of(exposure: Exposure) -> tuple[object, ...]:

@@ -149,7 +149,7 @@ class Decisions:
                 issue = fresh
             else:
                 return _with(issue, state)
-        raise ConflictError(f"{issue.place} kept changing while its restore was begun")
+        raise ConflictError(f"{issue.location} kept changing while its restore was begun")
 
     def finish_restore(self, issue: Issue, problem: str) -> Outcome | None:
         """Record that the restore that was decided is over.
@@ -176,7 +176,7 @@ class Decisions:
             decision = state.decisions[-1]
             log_decision(fresh, decision)
             return Outcome(_with(fresh, state), decision)
-        raise ConflictError(f"{issue.place} kept changing while its restore was recorded")
+        raise ConflictError(f"{issue.location} kept changing while its restore was recorded")
 
     def end_exemption(self, exemption: DecidedExemption, by: str, reason: str = "") -> Outcome | None:
         """End an exemption that a decision made.
@@ -234,7 +234,7 @@ class Decisions:
                 issue = fresh
             else:
                 return _with(issue, state), mine
-        raise ConflictError(f"{issue.place} kept changing while its decisions were told")
+        raise ConflictError(f"{issue.location} kept changing while its decisions were told")
 
     def told(self, issue: Issue, left: Sequence[Untold], taken: Sequence[Untold]) -> Issue:
         """Record what was told.
@@ -267,7 +267,7 @@ class Decisions:
                 issue = fresh
             else:
                 return _with(issue, state)
-        raise ConflictError(f"{issue.place} kept changing while it was recorded who was told")
+        raise ConflictError(f"{issue.location} kept changing while it was recorded who was told")
 
 
 def _with(issue: Issue, state: DecisionState) -> Issue:

@@ -125,7 +125,7 @@ class Lock:
         return LockState(
             holder=item.get("who", "") or "somebody" if token else "",
             until=_time(ends),
-            unfinished=frozenset(place for text in item.get("unfinished") or () if (place := _place(text))),
+            unfinished=frozenset(location for text in item.get("unfinished") or () if (location := _location(text))),
             token=token,
         )
 
@@ -187,7 +187,7 @@ def _time(ends: object) -> datetime | None:
         return None
 
 
-def _place(text: object) -> tuple[str, str, str] | None:
+def _location(text: object) -> tuple[str, str, str] | None:
     """A group that is marked; None for what no run has written: the issues themselves tell what is unfinished, too."""
     parts = text.split("/") if isinstance(text, str) else []
     if len(parts) != 3:

@@ -86,15 +86,15 @@ class Client:
 
     def _done(self, operation: str, arguments: dict[str, Any]) -> Any:
         world = self._world
-        place: Any = {
+        location: Any = {
             "dynamodb": world.table,
             "s3": world.bucket,
             "ec2": world.ec2.get(self._account_id),
             **world.services,
         }.get(self._service)
-        if hasattr(place, operation):
+        if hasattr(location, operation):
             arguments.pop("TableName", None)
-            return getattr(place, operation)(**arguments)
+            return getattr(location, operation)(**arguments)
         if operation in _NOTHING:
             return {_NOTHING[operation]: []}
         if self._service == "service-quotas":

@@ -105,7 +105,7 @@ def until_waiting_ends(world: World, run: Callable[..., None]) -> None:
             continue
         for where in ("JIRA", "Slack"):
             is_named = any(
-                place == where and group_id in text and worker_of(group_id) in text for place, text in world.texts
+                location == where and group_id in text and worker_of(group_id) in text for location, text in world.texts
             )
             world.check(is_named, f"{group_id} in {account_id}: {where} does not name {worker_of(group_id)}")
     run("remediate")

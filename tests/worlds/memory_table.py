@@ -89,10 +89,10 @@ class MemoryTable:
             raise ConflictError(issue.issue_id)
         for path, value in sets.items():
             *parents, name = path.split(".")
-            place = item
+            location = item
             for parent in parents:
-                place = place[parent]
-            place[name] = copy.deepcopy(value)
+                location = location[parent]
+            location[name] = copy.deepcopy(value)
         for path in removes:
             name, _, key = path.partition(".")
             item.get(name, {}).pop(key, None)

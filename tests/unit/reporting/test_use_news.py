@@ -17,7 +17,7 @@ from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
 from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of, use_told
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.ticket_facts import Location, TicketFacts
 from reporting.use_text import known, known_alert
 from tests.unit.issues.test_use import use
 from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
@@ -143,7 +143,14 @@ def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() ->
 
 
 def _facts(step: Step) -> TicketFacts:
-    place = Place("main", "1", "eu-west-1")
+    location = Location("main", "1", "eu-west-1")
     return TicketFacts(
-        place, PortSet.parse([22]), GroupUsers(), step.closes_at, "replace_rule", frozenset({"open_completely"}), 21, ""
+        location,
+        PortSet.parse([22]),
+        GroupUsers(),
+        step.closes_at,
+        "replace_rule",
+        frozenset({"open_completely"}),
+        21,
+        "",
     )
