@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check, ConflictError
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check
+from library.errors import ConflictError
 from library.issues.opening_calls import OpeningCall, latest_per_rule, superseded
 from library.issues.times import format_time, parse_time
 

@@ -38,13 +38,12 @@ from botocore.exceptions import ClientError
 from identification.event_hints import CLOCK_MARGIN, EventHintRecords, EventHints
 from identification.reachability.attach import with_reachability
 from identification.stored_size import truncate_to_item_limit
-from library.aws.conditional_writes import ConflictError
 from library.aws.decisions import with_decided
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, one_line
 from library.aws.issue_table import backfill_index
 from library.aws.region_records import CoverageRecords, RegionState
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.issue import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import (

@@ -28,20 +28,20 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decisions import UnreadableExemptionError
 from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_code, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.times import format_time
 from library.security_groups.group import IngressRule, ShapeError, parse_permission, parse_rule
 from remediation.backups import BackupError
-from remediation.group_state import InconsistentReadError, Journal
+from remediation.group_state import InconsistentReadError
 from remediation.journal import (
     CHANGE_TAG,
     AddedRule,
     AddedState,
     ChangeKind,
+    Journal,
     JournalEntry,
     JournalStep,
     RevokedState,

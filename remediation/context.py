@@ -30,8 +30,7 @@ from library.jobs.run import Lease, renewing_sleep, run_by
 from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
-from remediation.group_state import Journal
-from remediation.journal import ChangeKind, rules_to_item
+from remediation.journal import ChangeKind, Journal, rules_to_item
 from remediation.notify import open_notifier
 from remediation.plan import RuleQuota
 from remediation.planning import quota_of, rule_quota

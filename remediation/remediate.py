@@ -28,17 +28,17 @@ from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due, why_not_touched
-from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
+from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGroup, describe_live, observe
 from remediation.journal import (
     AddedRule,
     AddedState,
     ChangeKind,
+    Journal,
     JournalEntry,
     JournalStep,
-    ObservedGroup,
     RemediationDetails,
     RevokedState,
-    observe,
+    read_details,
     unneeded,
 )
 from remediation.keep import record

@@ -19,15 +19,8 @@ from library.issues.times import format_time
 from library.security_groups.group import parse_security_group
 from remediation import console
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
-from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
-from remediation.journal import (
-    ChangeKind,
-    JournalEntry,
-    JournalStep,
-    ObservedGroup,
-    RemediationDetails,
-    observe,
-)
+from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGroup, describe_live, observe
+from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep, RemediationDetails, read_details
 from remediation.notify import (
     given_up_message,
     not_restored_message,

@@ -28,8 +28,7 @@ from library.notifications.owners import discover
 from remediation import console, keep
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, account_policy, why_not_due
-from remediation.group_state import Journal
-from remediation.journal import ChangeKind, RemediationDetails, is_unfinished
+from remediation.journal import ChangeKind, Journal, RemediationDetails, is_unfinished
 from remediation.notify import (
     ChangeMessage,
     failed_message,

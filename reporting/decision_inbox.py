@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decision_messages import ButtonMessage
 from library.aws.decisions import Decisions, Outcome
 from library.aws.failures import AWS_ERRORS, explain
@@ -26,6 +25,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.config.decisions import limits_of
 from library.documents.slack_message import cut, literal
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
 from library.issues.decisions import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
 from library.notifications.slack_connection import SlackError

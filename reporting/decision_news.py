@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decisions import Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import fitted
 from library.documents.jira_markup import jira_markup
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.decision_record import Decision, DecisionKind, Untold
 from library.notifications.broadcast import issue_line
 from library.notifications.jira_connection import JiraError

@@ -14,13 +14,13 @@ from datetime import datetime
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.slack_message import Alert
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.change_news import ChangeNews, undelivered
 from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
 from library.issues.schedule import times_told

@@ -44,11 +44,11 @@ from identification.flow_logs.read import (
     interfaces_of,
 )
 from identification.flow_logs.records import parquet_is_installed
-from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, ConflictError
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.after_care import ITEM_PREFIX, NOBODY_WATCHES
 from library.issues.issue import Issue, Status
 from library.issues.kept_sources import kept_sources

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import ConflictError
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.decision_record import (
     EXEMPTION_PREFIX,
     DecidedExemption,

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError, Items
-from library.errors import HammerError
+from library.aws.conditional_writes import Items
+from library.errors import ConflictError, HammerError
 from library.issues.names import check_name
 from library.issues.times import shown_time
 

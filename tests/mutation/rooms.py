@@ -64,7 +64,7 @@ ROOMS: Mapping[str, Room] = {
     "remediation": Room(
         _modules(
             "remediation",
-            "eligibility journal plan restore_plan rules",
+            "eligibility group_state journal plan restore_plan rules",
         ),
         ("tests/unit/remediation",),
     ),

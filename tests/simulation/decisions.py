@@ -16,11 +16,11 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decisions import exemption_records
 from library.aws.issue_table import IssueTable
 from library.config import Configuration
+from library.errors import ConflictError
 from library.issues.decision_record import ExposureKey, exposure_key
 from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile

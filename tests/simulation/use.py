@@ -13,7 +13,7 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import ConflictError
+from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.issues.use import SourceClass, Use, UseRule, UseSource, Verdict
 from tests.simulation.access import cells, exposed

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from library.aws.conditional_writes import Check, ConflictError, WantedAttributes
+from library.aws.conditional_writes import Check, WantedAttributes
+from library.errors import ConflictError
 
 Item = dict[str, Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.lock import LockedError, LockState
+from library.errors import ConflictError
 from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
 
