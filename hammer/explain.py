@@ -68,9 +68,8 @@ from remediation.backups import BackupError, Backups
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
-from remediation.planning import assemble_plan, quota_of, rule_quota
+from remediation.planning import assemble_plan, next_try, quota_of, rule_quota
 from remediation.proof import begun_for, read_group_before
-from remediation.refusals import next_try
 from reporting.exposure_text import revoke_commands, share
 from reporting.group_text import verdict_words
 

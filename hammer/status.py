@@ -56,7 +56,7 @@ from library.jobs.command_line import (
 )
 from library.security_groups.exemptions import Exemption, review
 from remediation.journal import is_unfinished
-from remediation.refusals import next_try
+from remediation.planning import next_try
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

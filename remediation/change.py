@@ -245,7 +245,7 @@ class ChangeFailedError(HammerError):
         entry: the facts so far.
         may_help: whether to try again soon may help: an answer was lost.
         is_quota: whether the group would have more rules than it may.
-        is_lasting: whether EC2 will answer the same until something changes (`remediation.refusals`).
+        is_lasting: whether EC2 will answer the same until something changes (`remediation.planning`).
     """
 
     def __init__(

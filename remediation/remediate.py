@@ -41,12 +41,10 @@ from remediation.journal import (
     read_details,
     unneeded,
 )
-from remediation.keep import record
 from remediation.notify import release_command, restore_command
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
-from remediation.planning import assemble_plan
+from remediation.planning import assemble_plan, attempt_of, kept_item, refused_before, refused_item
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
-from remediation.refusals import attempt_of, refused_before, refused_item
 from remediation.rules import RuleKey, rule_key, without_reserved
 
 if TYPE_CHECKING:
@@ -133,7 +131,7 @@ class Assessment:
 
     @property
     def attempt(self) -> str:
-        """The digest of what is to be done and of what it is done to (`remediation.refusals`)."""
+        """The digest of what is to be done and of what it is done to (`remediation.planning`)."""
         return attempt_of(self.observed.rules, self.planned, self.withdraw)
 
     @property
@@ -509,7 +507,7 @@ class GroupRemediation(GroupWork):
         super().__init__(context, issue)
         self._agreed = agreed
         self._decided = decided
-        self._attempt = ""  # what this run tries first, by `remediation.refusals`
+        self._attempt = ""  # what this run tries first, by `remediation.planning`
 
     def _assess(self, config: Configuration) -> Assessment:
         return assess(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
@@ -565,7 +563,7 @@ class GroupRemediation(GroupWork):
         )
         notes = (f"{issue.location}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]
-        kept = record(issue, plan, context.keep, context.who, context.now())
+        kept = kept_item(issue, plan, context.keep, context.who, context.now())
         forgotten = {"refused": None} if issue.remediation_details.get("refused") else {}
         entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
         self._carry_out(entry, changes, restored=None, **kept, **forgotten)

@@ -25,7 +25,7 @@ from library.issues.issue import Issue, Status
 from library.issues.schedule import Skipped, SkipReason
 from library.jobs.run import renewing_sleep
 from library.notifications.owners import discover
-from remediation import console, keep
+from remediation import console
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, account_policy, why_not_due
 from remediation.journal import ChangeKind, Journal, RemediationDetails, is_unfinished
@@ -41,6 +41,7 @@ from remediation.notify import (
     settled_message,
 )
 from remediation.plan import Plan
+from remediation.planning import KEEP_QUESTION, chosen_to_keep, keep_lines, keep_proposals
 from remediation.remediate import (
     PAUSES_S,
     Assessment,
@@ -543,16 +544,16 @@ class InteractiveRun:
 
     def _with_kept(self, issue: Issue, seen: Assessment, config: Configuration) -> Assessment | None:
         """Offer whom flow logs propose to keep, and plan with whom the person chose; None: they want to stop."""
-        offered = keep.proposals(issue, seen.planned) if isinstance(seen.planned, Plan) else ()
+        offered = keep_proposals(issue, seen.planned) if isinstance(seen.planned, Plan) else ()
         if self._kept_by_option or not offered:
             return seen
-        for line in keep.offer(issue, offered):
+        for line in keep_lines(issue, offered):
             self._prompt.show(line)
         while True:
-            answer = self._prompt.confirm(keep.QUESTION)
+            answer = self._prompt.confirm(KEEP_QUESTION)
             if answer.startswith("q"):
                 return None
-            chosen = keep.chosen(answer, offered)
+            chosen = chosen_to_keep(answer, offered)
             if chosen is None:
                 self._prompt.show(f"  numbers from 1 to {len(offered)}, or nothing")
             elif not chosen:

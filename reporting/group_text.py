@@ -30,16 +30,7 @@ from library.security_groups.exemptions import Exemption
 from library.security_groups.users import GroupUsers
 from library.source.service import managed_by
 from library.source.stored import dispute_of
-from reporting import source_text, use_text
-from reporting.closing_text import (
-    UNLESS,
-    closing_sentences,
-    closing_words,
-    days_text,
-    named_sources,
-    replaced,
-    replaced_line,
-)
+from reporting import source_text
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
@@ -51,6 +42,17 @@ from reporting.exposure_text import (
     who_needs,
 )
 from reporting.plan import Update
+from reporting.remediation_text import (
+    UNLESS,
+    closing_sentences,
+    closing_words,
+    days_text,
+    named_sources,
+    replaced,
+    replaced_line,
+    use_alert_line,
+    use_sections,
+)
 from reporting.source_text import FixLocation
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Location, TicketFacts
 
@@ -304,7 +306,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         Section("What to do", (*to_do, _exemption(issue, facts))),
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
-        *use_text.sections(issue),
+        *use_sections(issue),
         *(() if unused else (Section("What uses the group", _users_section(issue, facts.used_by)),)),
         times,
         *source_text.sections(issue),
@@ -434,9 +436,9 @@ def alert(
         text = f"{text}; {replaced_line(issue, scope, when, waiting)}"
     text = literal(text)
     if is_reminder:
-        use = f"    {literal(line)}" if (line := use_text.alert_line(issue)) else ""
+        use = f"    {literal(line)}" if (line := use_alert_line(issue)) else ""
         return AlertText(text, (*([use] if use else []), *_advice_lines(issue, closes_at, advice)))
-    said = (verdict_line(issue), _opened(issue), _again(issue), use_text.alert_line(issue))
+    said = (verdict_line(issue), _opened(issue), _again(issue), use_alert_line(issue))
     details = [f"    {line}" for line in said if line]
     details += [f"    {line}" for line in source_text.alert_lines(issue)]
     details += [f"    {exposure_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]

@@ -36,13 +36,11 @@ from library.notifications.jira_client import (
     Ticket,
 )
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
-from reporting import use_text
-from reporting.closing_text import closing_changed, closing_when, waiting_section
-from reporting.context import TicketContext
+from reporting.context import TicketContext, text_of
 from reporting.exposure_text import exposure_line
 from reporting.group_text import not_watched, with_exemption
-from reporting.issue_text import text_of
 from reporting.plan import Step, Update, digest, lasting, state_after, state_of, use_told
+from reporting.remediation_text import closing_changed, closing_when, use_comment, waiting_section
 from reporting.ticket_facts import TicketFacts
 
 if TYPE_CHECKING:
@@ -509,7 +507,7 @@ def render_text(step: Step, context: TicketContext) -> Document:
     if update is Update.EXEMPTION_ENDS:
         return _with_exemption((), step)
     if update is Update.USE:
-        return use_text.known(issue, closing_when(step), context.facts.scope)
+        return use_comment(issue, closing_when(step), context.facts.scope)
     if update is Update.NOT_WATCHED:
         return not_watched(issue)
     if update and update.ends:

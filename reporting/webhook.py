@@ -27,8 +27,8 @@ from library.notifications.webhook_events import (
     subject_of,
     type_of_change,
 )
+from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.issue_text import text_of
 from reporting.plan import Step, Update, digest, state_of
 from reporting.ticket_facts import Location
 

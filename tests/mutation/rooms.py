@@ -57,7 +57,7 @@ ROOMS: Mapping[str, Room] = {
     "reporting": Room(
         _modules(
             "reporting",
-            "exposure_text finding_text group_text issue_text plan ticket_facts",
+            "exposure_text finding_text group_text plan remediation_text ticket_facts",
         ),
         ("tests/unit/reporting",),
     ),

@@ -14,7 +14,7 @@ from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Times
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
-from reporting.issue_text import text_of
+from reporting.context import text_of
 from reporting.plan import Forecast
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.inspector_samples import classic_port, section, v2_event

@@ -15,8 +15,8 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
 from reporting import group_text
-from reporting.closing_text import closing_changed
 from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of
+from reporting.remediation_text import closing_changed
 from reporting.ticket_facts import Location, TicketFacts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

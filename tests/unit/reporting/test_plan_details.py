@@ -17,7 +17,6 @@ from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
-from reporting.closing_text import closing_changed
 from reporting.exposure_text import exposure_line, ports_cell, share
 from reporting.group_text import opened_by_text, ticket, verdict_line, with_exemption
 from reporting.plan import (
@@ -34,6 +33,7 @@ from reporting.plan import (
     ticket_state,
     update_for,
 )
+from reporting.remediation_text import closing_changed
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.config_files import config_with, parse
 
