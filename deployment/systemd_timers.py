@@ -16,7 +16,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from library.config import Configuration, configuration_place, load_configuration
+from library.config import Configuration, configuration_uri, load_configuration
 
 _JOBS: Mapping[str, str] = {
     "reporting": "reporting.create_security_groups_tickets",
@@ -109,8 +109,8 @@ def units(config: Configuration, home: Path, *, has_queue: bool = False) -> dict
             files |= _units_of(job, command, f"{cron} in the configuration", times, home)
     section = config.secgrp_unrestricted_access
     if has_queue and section.remediation and any(section.remediation_immediate.values()):
-        why = "remediation_immediate in the configuration"
-        files |= _units_of(_IMMEDIATE, "hammer immediate", why, _IMMEDIATE_TIMES, home)
+        reason = "remediation_immediate in the configuration"
+        files |= _units_of(_IMMEDIATE, "hammer immediate", reason, _IMMEDIATE_TIMES, home)
     if config.decisions.enabled and config.slack.enabled:
         files |= _listener(home)
     return files
@@ -136,7 +136,7 @@ def _listener(home: Path) -> dict[str, str]:
     }
 
 
-def _units_of(job: str, command: str, why: str, times: str, home: Path) -> dict[str, str]:
+def _units_of(job: str, command: str, reason: str, times: str, home: Path) -> dict[str, str]:
     return {
         f"hammer-{job}.service": (
             f"[Unit]\nDescription=Hammer: {job}\nWants=network-online.target\nAfter=network-online.target\n\n"
@@ -147,7 +147,7 @@ def _units_of(job: str, command: str, why: str, times: str, home: Path) -> dict[
             "NoNewPrivileges=true\nPrivateTmp=true\nProtectSystem=strict\nProtectHome=true\n"
         ),
         f"hammer-{job}.timer": (
-            f"# {why}\n[Unit]\nDescription=Hammer: when {job} runs\n\n"
+            f"# {reason}\n[Unit]\nDescription=Hammer: when {job} runs\n\n"
             f"[Timer]\n{times}\n\n[Install]\nWantedBy=timers.target\n"
         ),
     }
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("/opt/hammer"), help="where Hammer is installed")
     parser.add_argument("--start", action="store_true", help="start what changed, stop what is gone")
     options = parser.parse_args()
-    config = load_configuration(configuration_place(options.config, os.environ))
+    config = load_configuration(configuration_uri(options.config, os.environ))
     has_queue = bool(os.environ.get("HAMMER_IMMEDIATE_QUEUE"))
     changed, gone = write(units(config, options.home, has_queue=has_queue), options.folder)
     if not options.start:

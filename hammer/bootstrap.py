@@ -103,8 +103,8 @@ def _create_bucket(client: S3Client, name: str, region: str) -> bool:
     else:
         return False
     # us-east-1 is the one region that CreateBucket does not take as a location constraint.
-    place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    client.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **place)
+    location: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    client.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **location)
     client.put_public_access_block(
         Bucket=name,
         PublicAccessBlockConfiguration={

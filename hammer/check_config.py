@@ -15,7 +15,7 @@ import typer
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
 from library.aws.session import Sessions
-from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
+from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
 from library.config.loader import with_organization
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
@@ -29,24 +29,24 @@ from library.security_groups.exemptions import Review, review
 _LABEL_WIDTH = 18
 
 
-def check_config(config_place: str) -> int:
+def check_config(config_uri: str) -> int:
     """Validate a configuration and print what there is to say: mistakes on standard error, one a line.
 
     Args:
-        config_place: a folder, or `s3://bucket/prefix`.
+        config_uri: a folder, or `s3://bucket/prefix`.
 
     Returns:
         The exit code: 0 when it is valid, 2 when it is not.
     """
     try:
-        config = load_configuration(config_place)
+        config = load_configuration(config_uri)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return Exit.WRONG
     today, note = datetime.now(UTC).date(), ""
     if config.decisions.enabled:
         config, note = _with_decided(config)
-    print(f"{config_place} is valid.\n\n{summary(config, today)}")
+    print(f"{config_uri} is valid.\n\n{summary(config, today)}")
     for warning in warnings(config, today):
         print(f"\nwarning: {warning}")
     if note:
@@ -191,7 +191,7 @@ def exemption_warnings(account: str, reviewed: Review) -> Iterator[str]:
     """What somebody should look at among the exemptions of an account, one line each."""
     for exemption in (*reviewed.expired, *reviewed.expiring):
         ends = "expired" if exemption in reviewed.expired else "ends"
-        reason = f": {printable(exemption.why)}" if exemption.why and ends == "ends" else ""
+        reason = f": {printable(exemption.reason_and_author)}" if exemption.reason_and_author and ends == "ends" else ""
         group = printable(exemption.group)
         source = "decision" if exemption.decided else "whitelist"
         yield f"{source}: the exemption of {group} in {account} {ends} on {exemption.expires}{reason}"
@@ -319,7 +319,7 @@ def _cidrs(addresses: AddressSet) -> Iterator[str]:
 
 def command(config: ConfigOption = None) -> None:
     """Validate a configuration and print every error in it."""
-    raise typer.Exit(check_config(configuration_place(config, os.environ)))
+    raise typer.Exit(check_config(configuration_uri(config, os.environ)))
 
 
 app = application(command)

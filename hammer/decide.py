@@ -118,14 +118,14 @@ def command(
 def _show(issue: Issue, outcome: Outcome) -> None:
     """Say what became of a decision. Exits with 1 where it was not carried out."""
     if outcome.refusal:
-        typer.echo(f"hammer: {issue.place}: refused: {printable(outcome.refusal)}", err=True)
+        typer.echo(f"hammer: {issue.location}: refused: {printable(outcome.refusal)}", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
     if outcome.pending:
-        typer.echo(f"hammer: {issue.place}: the restore is decided, and not carried out yet", err=True)
+        typer.echo(f"hammer: {issue.location}: the restore is decided, and not carried out yet", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
     from reporting.decisions import sentence
 
-    typer.echo(f"{issue.place}: {printable(sentence(outcome.decision))}")
+    typer.echo(f"{issue.location}: {printable(sentence(outcome.decision))}")
 
 
 def _kind(name: str) -> DecisionKind:

@@ -47,7 +47,7 @@ from library.issues.use import CAVEAT, use_summary
 from library.jobs.command_line import application, run
 from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups
-from remediation.group_state import read_details
+from remediation.journal import read_details
 from reporting import create_security_groups_tickets
 from reporting.group_text import verdict_words
 

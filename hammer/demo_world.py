@@ -91,8 +91,8 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
     templates = [json.loads(line) for line in GROUPS_FILE.read_text().splitlines()]
     targets = [(account_id, region) for account_id in ACCOUNTS for region in REGIONS]
 
-    def populate(place: tuple[int, tuple[str, str]]) -> tuple[int, dict[str, Any] | None]:
-        number, (account_id, region) = place
+    def populate(location: tuple[int, tuple[str, str]]) -> tuple[int, dict[str, Any] | None]:
+        number, (account_id, region) = location
         client = sessions.client("ec2", account_id, region)
         vpc_id = client.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
         subnet_id = client.create_subnet(VpcId=vpc_id, CidrBlock="10.20.0.0/24")["Subnet"]["SubnetId"]

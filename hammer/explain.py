@@ -45,7 +45,7 @@ from library.jobs.command_line import (
     WrongUsageError,
     accounts_named,
     application,
-    place_of_group,
+    location_of_group,
     read_configuration,
     refuse_unknown_regions,
     run,
@@ -61,19 +61,18 @@ from library.security_groups.users import GroupUsers
 from library.source.cloudformation import StackReader
 from library.source.find import locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
-from library.source.place import SourceReport
+from library.source.location import SourceReport
 from library.source.stored import DIFF_LINES, dispute_of
 from library.source.terraform_folder import TerraformFiles, read_folders
 from remediation.backups import BackupError, Backups
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
-from remediation.planning import assemble_plan, quota_of, rule_quota
+from remediation.planning import assemble_plan, next_try, quota_of, rule_quota
 from remediation.proof import begun_for, read_group_before
-from remediation.refusals import next_try
-from reporting.closing_text import kept_text
 from reporting.exposure_text import open_first, revoke_commands, share
 from reporting.group_text import verdict_words
+from reporting.remediation_text import kept_text
 
 WIDTH = 80
 _PORTS_NAMED = 100
@@ -183,8 +182,8 @@ def analyzer_section(asked: Sequence[tuple[str, Asked]], reachability: Reachabil
     lines = ["AWS Reachability Analyzer"]
     for address, answer in asked:
         says = {True: "reachable", False: "not reachable", None: "no answer"}[answer.found]
-        why = f" ({', '.join(answer.reasons)})" if answer.reasons else ""
-        lines += _wrapped(f"{address}: AWS says {says}{why}; Hammer says {ours[address]}")
+        cause = f" ({', '.join(answer.reasons)})" if answer.reasons else ""
+        lines += _wrapped(f"{address}: AWS says {says}{cause}; Hammer says {ours[address]}")
     return lines
 
 
@@ -196,8 +195,8 @@ def state_section(
     for exemption in applying(config.exemptions(account_id), group.group_id, group.vpc_id, group.name, now.date()):
         what = "the whole group" if exemption.is_whole else "a part of it"
         until = f" until {exemption.expires}" if exemption.expires else ""
-        why = f": {exemption.why}" if exemption.why else ""
-        lines += _wrapped(f"an exemption covers {what}{until}{why}")
+        cause = f": {exemption.reason_and_author}" if exemption.reason_and_author else ""
+        lines += _wrapped(f"an exemption covers {what}{until}{cause}")
     if issue is None:
         return [*lines, "  none in the table"]
     times = issue.timestamps
@@ -218,7 +217,7 @@ def state_section(
     found_schedule = remediation_schedule(issue, replace(terms, is_on=True), now)
     if found_schedule.due is None:
         skipped = found_schedule.skipped
-        if skipped is None or skipped.why is SkipReason.NOT_REPORTED:
+        if skipped is None or skipped.reason is SkipReason.NOT_REPORTED:
             return [*lines, "  not due before it is reported"]
         return lines + _wrapped(f"not due: {skipped.text}")
     lines.append(f"  due {shown_time(found_schedule.due)}")
@@ -256,13 +255,13 @@ def people_section(detection: Detection | None, issue: Issue | None, config: Con
         who = found.owner or owners.jira_owner or "nobody"
         lines += _wrapped(f"JIRA: project {owners.jira_project or 'none'}, assigned to {who}")
     if config.slack.enabled:
-        places = destinations(
+        locations = destinations(
             owners.slack_owner,
             found.owner,
             config.slack.default_channel,
             tell_configured=config.slack.notify_default_owner,
         )
-        lines += _wrapped(f"Slack: {', '.join(places)}")
+        lines += _wrapped(f"Slack: {', '.join(locations)}")
     if config.webhook.is_on:
         lines += _wrapped(f"webhook: {config.webhook.site} ({', '.join(config.webhook.events)})")
     if not config.reaches_people:
@@ -291,15 +290,19 @@ def remediation_section(planned: Planned) -> Lines:
 
 def source_section(report: SourceReport | None, issue: Issue | None) -> Lines:
     """Where the group is defined, whether it comes back, and the change that belongs there."""
-    if report is None or not (report.group.where or report.group.evidence or any(r.place.where for r in report.rules)):
+    if report is None or not (
+        report.group.where or report.group.evidence or any(r.location.where for r in report.rules)
+    ):
         return []
-    place = report.group
+    location = report.group
     lines = ["Source"]
-    lines += _wrapped(f"{place.kind}, {place.where} ({place.confidence})" if place.where else str(place.kind))
-    for sentence in place.evidence:
+    lines += _wrapped(
+        f"{location.kind}, {location.where} ({location.confidence})" if location.where else str(location.kind)
+    )
+    for sentence in location.evidence:
         lines += _wrapped(sentence, "    ")
     for rule in report.rules:
-        where = f"{rule.place.kind}, {rule.place.where}" if rule.place.where else str(rule.place.kind)
+        where = f"{rule.location.kind}, {rule.location.where}" if rule.location.where else str(rule.location.kind)
         note = f": {rule.note}" if rule.note else ""
         lines += _wrapped(f"{rule_text(rule.exposure)}: {where}; {rule.edit}{note}")
     lines += _wrapped(f"what is closed in EC2 alone comes back: {report.returns}")
@@ -356,13 +359,13 @@ class Asked:
     reasons: tuple[str, ...] = ()
 
 
-def ask(client: Any, path: Path, place: tuple[str, int] | None, sleep: Callable[[float], None]) -> Asked:
+def analyze(client: Any, path: Path, port: tuple[str, int] | None, sleep: Callable[[float], None]) -> Asked:
     """Ask about one path.
 
     Args:
         client: EC2's, for the account and region. Needs the permissions that docs/reachability.md names.
         path: the path.
-        place: protocol and port; None: no port.
+        port: protocol and number; None: no port.
         sleep: waits so many seconds.
 
     Raises:
@@ -371,9 +374,9 @@ def ask(client: Any, path: Path, place: tuple[str, int] | None, sleep: Callable[
     gateway = next((hop for hop in path.through if hop.startswith("igw-")), "")
     if not gateway:
         return Asked(None, ("no internet gateway to start from",))
-    protocol, port = place or ("tcp", 0)
+    protocol, number = port or ("tcp", 0)
     made = client.create_network_insights_path(
-        Source=gateway, Destination=path.interface, Protocol=protocol, **({"DestinationPort": port} if port else {})
+        Source=gateway, Destination=path.interface, Protocol=protocol, **({"DestinationPort": number} if number else {})
     )
     path_id = made["NetworkInsightsPath"]["NetworkInsightsPathId"]
     analysis_id = ""
@@ -449,7 +452,7 @@ def command(
     known = configuration.scanned_accounts()
     table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     named = accounts_named([account] if account else (), known)
-    account, region = place_of_group(group, named, [region] if region else (), known, table)
+    account, region = location_of_group(group, named, [region] if region else (), known, table)
     now = datetime.now(UTC)
     problems: list[str] = []
     restricted = configuration.secgrp_unrestricted_access.restricted_ports
@@ -592,12 +595,12 @@ def _ask(
         return []
     asked: list[tuple[str, Asked]] = []
     client = sessions.client("ec2", account_id, region)
-    place = first_port(seen.detection, config.secgrp_unrestricted_access.restricted_ports)
+    port = first_port(seen.detection, config.secgrp_unrestricted_access.restricted_ports)
     paths = [path for path in reachability.paths if path.address][:_PATHS_ASKED]
     print(f"hammer: asking AWS about {len(paths)} paths: {PRICE * len(paths):.2f} $", file=sys.stderr)
     for path in paths:
         try:
-            asked.append((path.address, ask(client, path, place, time.sleep)))
+            asked.append((path.address, analyze(client, path, port, time.sleep)))
         except AWS_ERRORS as error:
             problems.append(f"AWS could not be asked about {path.address}: {explain(error)}")
     return analyzer_section(asked, reachability)

@@ -86,14 +86,14 @@ def install_command(extra: str, direct_url: Mapping[str, Any], *, python: str, b
         by_pipx: whether pipx made its environment.
         clone: the clone that Hammer runs in; empty: none.
     """
-    place, folder = str(direct_url.get("url") or ""), direct_url.get("dir_info")
-    if folder is not None or (clone and not place):
-        path = url2pathname(urlsplit(place).path) if place else clone
+    location, folder = str(direct_url.get("url") or ""), direct_url.get("dir_info")
+    if folder is not None or (clone and not location):
+        path = url2pathname(urlsplit(location).path) if location else clone
         requirement = shlex.quote(f"{path}[{extra}]")
-        if (folder or {}).get("editable") or not place:
+        if (folder or {}).get("editable") or not location:
             requirement = f"--editable {requirement}"
-    elif place:
-        requirement = shlex.quote(f"{DISTRIBUTION}[{extra}] @ {place}")
+    elif location:
+        requirement = shlex.quote(f"{DISTRIBUTION}[{extra}] @ {location}")
     else:
         requirement = shlex.quote(f"{DISTRIBUTION}[{extra}]")
     return f"pipx install --force {requirement}" if by_pipx else f"{shlex.quote(python)} -m pip install {requirement}"

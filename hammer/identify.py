@@ -19,7 +19,7 @@ from hammer.scanner import ScanPlan, plan_scan, refuse_missing_groups
 from identification import describe_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
-from library.config import configuration_place
+from library.config import configuration_uri
 from library.documents.text import counted, printable
 from library.errors import HammerError
 from library.jobs.command_line import (
@@ -44,10 +44,10 @@ def command(
 
     Exits with 1 when something could not be read or written.
     """
-    place = configuration_place(config, os.environ)
-    plan = plan_scan(place, account or (), region or (), datetime.now(UTC).date())
+    location = configuration_uri(config, os.environ)
+    plan = plan_scan(location, account or (), region or (), datetime.now(UTC).date())
     _refuse_unknown_groups(plan, group or ())
-    os.environ["HAMMER_CONFIG"] = place  # where the handler finds it, as in a Lambda
+    os.environ["HAMMER_CONFIG"] = location  # where the handler finds it, as in a Lambda
     # Its log is for CloudWatch Logs; here the result is told.
     logging.getLogger().addHandler(logging.NullHandler())
     problems = 0

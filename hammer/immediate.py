@@ -43,7 +43,7 @@ _SHOWN_LIMIT = 200
 _PLACE = re.compile(r"[0-9]{12} [a-z0-9-]{1,40} sg-[0-9a-f]{1,40}")
 
 
-class RequestPlace(NamedTuple):
+class RequestLocation(NamedTuple):
     """A group that is to be remediated at once."""
 
     account_id: str
@@ -60,7 +60,7 @@ class Requests:
         malformed: what else was in the queue, one line each. It stays there, and ends in the dead-letter queue.
     """
 
-    receipts: dict[RequestPlace, list[str]] = field(default_factory=dict)
+    receipts: dict[RequestLocation, list[str]] = field(default_factory=dict)
     malformed: list[str] = field(default_factory=list)
 
 
@@ -86,10 +86,10 @@ def take(client: SQSClient, queue_url: str, *, wait_s: int = _LONGEST_WAIT_S) ->
         taken += len(messages)
         for message in messages:
             body = message.get("Body", "")
-            if (place := _parsed(body)) is None:
+            if (location := _parsed(body)) is None:
                 requests.malformed.append(f"not a request for remediation at once: {flattened(body, _SHOWN_LIMIT)}")
             else:
-                requests.receipts.setdefault(place, []).append(message["ReceiptHandle"])
+                requests.receipts.setdefault(location, []).append(message["ReceiptHandle"])
     return requests
 
 
@@ -123,19 +123,19 @@ def is_done(issue: Issue | None, policy: Policy, began: datetime, now: datetime,
         remediated = issue.timestamps.remediated
         return all_done or (remediated is not None and remediated >= began)
     # Not told yet, by a channel that was away, say.
-    waits = refusal.why in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE) and policy.closing.is_immediate(issue)
+    waits = refusal.reason in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE) and policy.closing.is_immediate(issue)
     return not waits
 
 
-def _parsed(body: str) -> RequestPlace | None:
+def _parsed(body: str) -> RequestLocation | None:
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(message, Mapping):
         return None
-    place = RequestPlace(*(str(message.get(name)) for name in ("account_id", "region", "group_id")))
-    return place if _PLACE.fullmatch(" ".join(place)) else None
+    location = RequestLocation(*(str(message.get(name)) for name in ("account_id", "region", "group_id")))
+    return location if _PLACE.fullmatch(" ".join(location)) else None
 
 
 QUEUE_VARIABLE = "HAMMER_IMMEDIATE_QUEUE"
@@ -168,7 +168,7 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
     with records.recorded("immediate", this_process(), _now) as problems:
         problems += requests.malformed
         done = _carry_out(configuration, config, table, requests, problems)
-        remove(client, url, [receipt for place in done for receipt in requests.receipts[place]])
+        remove(client, url, [receipt for location in done for receipt in requests.receipts[location]])
     left = len(requests.receipts) - len(done)
     typer.echo(f"{counted(len(requests.receipts), 'group')} asked for, {left} left for later")
     for problem in problems:
@@ -184,8 +184,8 @@ def _client(url: str) -> SQSClient:
 
 
 def _carry_out(
-    configuration: Configuration, place: str | None, table: IssueTable, requests: Requests, problems: list[str]
-) -> list[RequestPlace]:
+    configuration: Configuration, location: str | None, table: IssueTable, requests: Requests, problems: list[str]
+) -> list[RequestLocation]:
     """Run both jobs on the groups that are asked for. Returns those that are done with; adds what could not be done."""
     # Not imported where nothing was asked for, which is most of the time.
     from remediation import clean_security_groups
@@ -198,7 +198,7 @@ def _carry_out(
     all_done = True
     if wanted:
         options = {
-            "config": place,
+            "config": location,
             "account": sorted({asked.account_id for asked in wanted}),
             "region": sorted({asked.region for asked in wanted}),
             "group": sorted({asked.group_id for asked in wanted}),
@@ -227,7 +227,7 @@ def _carry_out(
     ]
 
 
-def _may_be_remediated(asked: RequestPlace, configuration: Configuration) -> bool:
+def _may_be_remediated(asked: RequestLocation, configuration: Configuration) -> bool:
     """Whether the configuration still has immediate mode on in a request's account, and knows its region."""
     section, regions = configuration.secgrp_unrestricted_access, configuration.aws.regions_of(asked.account_id)
     return (
@@ -240,12 +240,14 @@ def _may_be_remediated(asked: RequestPlace, configuration: Configuration) -> boo
     )
 
 
-def _issues(table: IssueTable, places: Iterable[RequestPlace], problems: list[str]) -> dict[RequestPlace, Issue | None]:
+def _issues(
+    table: IssueTable, locations: Iterable[RequestLocation], problems: list[str]
+) -> dict[RequestLocation, Issue | None]:
     """The issues of groups as they are now, or None. One that cannot be read is left out, and named as a problem."""
-    found: dict[RequestPlace, Issue | None] = {}
-    for place in places:
+    found: dict[RequestLocation, Issue | None] = {}
+    for location in locations:
         try:
-            found[place] = table.get(place.account_id, place.group_id)
+            found[location] = table.get(location.account_id, location.group_id)
         except UnreadableIssueError as error:
             problems.append(str(error))
     return found

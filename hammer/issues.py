@@ -116,8 +116,8 @@ def command(
         problems = []
         write(listing, output_format, output, lambda: tables.sessions.client("s3"))
     for row in listing.failed:
-        place = f"{row.account_id} {row.region}".rstrip()  # an item that cannot be read may not tell its region
-        print(f"hammer: {place}: {printable(row.reason)}", file=sys.stderr)
+        location = f"{row.account_id} {row.region}".rstrip()  # an item that cannot be read may not tell its region
+        print(f"hammer: {location}: {printable(row.reason)}", file=sys.stderr)
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if listing.failed or problems else Exit.DONE)

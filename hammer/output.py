@@ -130,14 +130,14 @@ def check_output(output: str | None) -> None:
         return
     path = Path(output)
     if path.is_dir() or not path.parent.is_dir():
-        why = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise typer.BadParameter(f"{output}: {why}", param_hint="'--output'")
+        reason = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise typer.BadParameter(f"{output}: {reason}", param_hint="'--output'")
     try:
         if _is_replaced(path):
             tempfile.TemporaryFile(dir=path.resolve().parent).close()
     except OSError as error:
-        why = f"cannot write there: {error.strerror}"
-        raise typer.BadParameter(f"{output}: {why}", param_hint="'--output'") from error
+        reason = f"cannot write there: {error.strerror}"
+        raise typer.BadParameter(f"{output}: {reason}", param_hint="'--output'") from error
 
 
 def write(listing: Listing, output_format: Format, output: str | None, s3: Callable[[], S3Client]) -> None:

@@ -226,8 +226,10 @@ def _judged(
     security_group = _group(group, group.rules)
     named = judge.evaluator.prefix_lists_named(security_group)
     for list_id in sorted(named - lists.keys()):
-        why = "its entries are not known yet" if list_id in defined else "it is not defined here, and AWS is not asked"
-        reasons.append(f"{group.address}: prefix list {list_id}: {why}")
+        cause = (
+            "its entries are not known yet" if list_id in defined else "it is not defined here, and AWS is not asked"
+        )
+        reasons.append(f"{group.address}: prefix list {list_id}: {cause}")
     reasons += [unknown.reason for unknown in group.unknown if _matters(group, unknown, judge.evaluator)]
     judged = judge.evaluator.evaluate(security_group, lists, judge.known.exemptions(""), judge.known.today)
     reasons += [

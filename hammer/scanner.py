@@ -63,11 +63,11 @@ class ScanPlan:
     note: str = ""
 
 
-def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
+def plan_scan(uri: str | None, accounts: Sequence[str], regions: Sequence[str], today: date) -> ScanPlan:
     """What to look at.
 
     Args:
-        place: what `--config` says. None: what HAMMER_CONFIG says; without it the caller's own account, whatever
+        uri: what `--config` says. None: what HAMMER_CONFIG says; without it the caller's own account, whatever
             folder this is started in.
         accounts: only these; empty: all.
         regions: only these; empty: all.
@@ -78,26 +78,26 @@ def plan_scan(place: str | None, accounts: Sequence[str], regions: Sequence[str]
         NotThereError: an account or a region is not there.
         ClientError, BotoCoreError: AWS did not tell who calls or which regions there are.
     """
-    place = place or os.environ.get("HAMMER_CONFIG")
-    if not place:
+    uri = uri or os.environ.get("HAMMER_CONFIG")
+    if not uri:
         return _for_caller(accounts, regions, today)
-    return _for_configuration(load_configuration(place), accounts, regions, today)
+    return _for_configuration(load_configuration(uri), accounts, regions, today)
 
 
-def measure(place: str | None, today: date) -> tuple[Evaluator, ListingContext]:
+def measure(uri: str | None, today: date) -> tuple[Evaluator, ListingContext]:
     """By which measure groups are judged that are not there yet: as the configuration says, or the usual one.
 
     Args:
-        place: what `--config` says. None: what HAMMER_CONFIG says; without it the usual measure.
+        uri: what `--config` says. None: what HAMMER_CONFIG says; without it the usual measure.
         today: the day in UTC.
 
     Raises:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
-    place = place or os.environ.get("HAMMER_CONFIG")
-    if not place:
+    uri = uri or os.environ.get("HAMMER_CONFIG")
+    if not uri:
         return Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()), default_context(today)
-    config = load_configuration(place)
+    config = load_configuration(uri)
     section = config.secgrp_unrestricted_access
     return Evaluator(section.restricted_ports, section.trusted_cidrs), context_of(config, today)
 
@@ -162,13 +162,13 @@ class _Seen:
 
 
 def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Callable[[str], None]) -> Listing:
-    """Look at every target of a plan.
+    """Scan every target of a plan.
 
     A KeyboardInterrupt cancels what has not begun and is raised at once; calls that are under way are not waited for.
 
     Args:
-        plan: what to look at.
-        group_ids: look at these groups only; empty: at all.
+        plan: what to scan.
+        group_ids: describe these groups only; empty: all.
         now: the time in UTC, for exemptions that expire.
         advance: called with a target's name when it is done.
 
@@ -176,7 +176,7 @@ def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Calla
         NotThereError: everything could be read, and one of the groups is nowhere.
     """
 
-    def look(target: tuple[str, str]) -> RegionScan:
+    def scan(target: tuple[str, str]) -> RegionScan:
         account_id, region = target
         exemptions = plan.known.exemptions(account_id)
         return scan_region(plan.sessions, account_id, region, plan.evaluator, exemptions, now.date(), group_ids)
@@ -184,9 +184,9 @@ def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Calla
     seen = _Seen()
     pool = ThreadPoolExecutor(_CONCURRENT_SCANS)
     try:
-        looks = {pool.submit(look, target): target for target in plan.targets}
-        for done in _completed(looks):
-            account_id, region = looks.pop(done)  # its result is not kept
+        running = {pool.submit(scan, target): target for target in plan.targets}
+        for done in _completed(running):
+            account_id, region = running.pop(done)  # its result is not kept
             advance(f"{account_id} {region}")
             _add(seen, plan, account_id, region, done, now)
     except BaseException:
@@ -208,15 +208,15 @@ def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Calla
     )
 
 
-def _completed(looks: Collection[Future[RegionScan]]) -> Iterator[Future[RegionScan]]:
-    """The looks in the order in which they end.
+def _completed(running: Collection[Future[RegionScan]]) -> Iterator[Future[RegionScan]]:
+    """The scans in the order in which they end.
 
-    `as_completed` waits without end: a Ctrl-C just before its wait would not be seen until the next look ends.
+    `as_completed` waits without end: a Ctrl-C just before its wait would not be seen until the next scan ends.
     """
     ended: SimpleQueue[Future[RegionScan]] = SimpleQueue()
-    for look in list(looks):
-        look.add_done_callback(ended.put)
-    for _ in range(len(looks)):
+    for scan in list(running):
+        scan.add_done_callback(ended.put)
+    for _ in range(len(running)):
         while True:
             try:
                 done = ended.get(timeout=_LONGEST_WAIT_S)

@@ -60,17 +60,17 @@ def import_findings(issues: Iterable[ListedIssue], client: Callable[[str, str], 
     return result
 
 
-def _import(result: Imported, hub: Any, place: str, batch: Sequence[dict[str, Any]]) -> bool:
+def _import(result: Imported, hub: Any, location: str, batch: Sequence[dict[str, Any]]) -> bool:
     """Send one batch. Returns whether it makes sense to send the next one to the same place."""
     try:
         answer = hub.batch_import_findings(Findings=list(batch))
     except AWS_ERRORS as error:
-        why = "Security Hub is not enabled there" if error_code(error) == _NOT_ENABLED else explain(error)
-        result.problems.append(f"{place}: findings not imported: {why}")
+        reason = "Security Hub is not enabled there" if error_code(error) == _NOT_ENABLED else explain(error)
+        result.problems.append(f"{location}: findings not imported: {reason}")
         return False
     refused = {failed["Id"]: failed for failed in answer.get("FailedFindings", ())}
     for failed in refused.values():
-        result.problems.append(f"{place}: {failed['Id']}: {failed['ErrorCode']}: {failed['ErrorMessage']}")
+        result.problems.append(f"{location}: {failed['Id']}: {failed['ErrorCode']}: {failed['ErrorMessage']}")
     for sent in batch:
         if sent["Id"] not in refused:
             active = sent["RecordState"] == "ACTIVE"

@@ -38,7 +38,7 @@ from library.security_groups.group import SecurityGroup
 from library.source.cloudformation import StackReader
 from library.source.find import locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
-from library.source.place import Place, SourceReport
+from library.source.location import Location, SourceReport
 from library.source.terraform_folder import read_folders
 
 
@@ -179,14 +179,14 @@ def _print(report: SourceReport, output_format: SourceFormat) -> None:
 
 def report_lines(report: SourceReport) -> Iterator[str]:
     """The text for people, a line at a time, with nothing in it that a terminal would obey."""
-    yield f"{report.group_id} in {report.account_id}, {report.region}: {_place_text(report.group)}"
+    yield f"{report.group_id} in {report.account_id}, {report.region}: {_location_text(report.group)}"
     yield from (f"  {printable(sentence)}" for sentence in report.group.evidence)
     if not report.rules:
         yield "It exposes nothing."
     for rule in report.rules:
         yield ""
-        yield f"{rule_text(rule.exposure)}: {_place_text(rule.place)}"
-        yield from (f"  {printable(sentence)}" for sentence in rule.place.evidence)
+        yield f"{rule_text(rule.exposure)}: {_location_text(rule.location)}"
+        yield from (f"  {printable(sentence)}" for sentence in rule.location.evidence)
         yield f"  edit: {rule.edit}" + (f": {printable(rule.note)}" if rule.note else "")
     yield ""
     yield f"What is closed in EC2 alone comes back: {report.returns}"
@@ -199,8 +199,12 @@ def report_lines(report: SourceReport) -> Iterator[str]:
         yield printable(command_line)
 
 
-def _place_text(place: Place) -> str:
-    return f"{place.kind}, {printable(place.where)} ({place.confidence})" if place.where else str(place.kind)
+def _location_text(location: Location) -> str:
+    return (
+        f"{location.kind}, {printable(location.where)} ({location.confidence})"
+        if location.where
+        else str(location.kind)
+    )
 
 
 def _shown(line: str) -> str:

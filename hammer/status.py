@@ -35,7 +35,7 @@ from library.issues.change_news import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
 from library.issues.issue import SECURITY_GROUP, Issue, Status
-from library.issues.names import place_options
+from library.issues.names import location_options
 from library.issues.reachability import Severity
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.times import parse_time, shown_time
@@ -56,7 +56,7 @@ from library.jobs.command_line import (
 )
 from library.security_groups.exemptions import Exemption, review
 from remediation.journal import is_unfinished
-from remediation.refusals import next_try
+from remediation.planning import next_try
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -138,12 +138,12 @@ def attention(facts: Facts) -> Iterator[str]:
     """What is wrong with Hammer itself, the worst first, a line each; nothing: it works."""
     yield from (printable(line) for line in facts.unreadable)
     for scan in facts.scans:
-        place = f"{scan.account_id} {scan.region}"
+        location = f"{scan.account_id} {scan.region}"
         if scan.outcome in (Outcome.FAILED, Outcome.PARTIAL):
             since = shown_time(scan.last_complete) or "never"
-            yield f"not seen whole: {place}, last complete scan {since}: {printable(scan.reason)}"
+            yield f"not seen whole: {location}, last complete scan {since}: {printable(scan.reason)}"
         elif scan.outcome is Outcome.COMPLETE and facts.now - scan.started > _STALE:
-            yield f"not looked at since {shown_time(scan.started)}: {place}"
+            yield f"not looked at since {shown_time(scan.started)}: {location}"
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
     if facts.deaf:
@@ -155,21 +155,21 @@ def attention(facts: Facts) -> Iterator[str]:
         yield "dead letters: the queues could not be read"
     for job in facts.jobs:
         if job.outcome not in ("done", "running") and job.job not in _BY_HAND:
-            why = printable("; ".join(job.problems))
-            yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {why}"
+            cause = printable("; ".join(job.problems))
+            yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {cause}"
     yield from _left_behind(facts)
 
 
 def _left_behind(facts: Facts) -> Iterator[str]:
     """Changes that are not complete, and places that left the configuration."""
-    for place, number in facts.left:
-        yield f"not watched any more: {place}, {counted(number, 'open issue')}; the next reporting run ends them"
-    for place in facts.unfinished:
-        yield f"interrupted, the next remediation run finishes it: {place}"
+    for location, number in facts.left:
+        yield f"not watched any more: {location}, {counted(number, 'open issue')}; the next reporting run ends them"
+    for location in facts.unfinished:
+        yield f"interrupted, the next remediation run finishes it: {location}"
     for account_id, region, group_id in facts.abandoned:
         yield (
             f"interrupted, and not watched any more: {group_id} in {account_id}, {region}. To leave it as it is: "
-            f"hammer restore --give-up {place_options(account_id, region, group_id)}"
+            f"hammer restore --give-up {location_options(account_id, region, group_id)}"
         )
 
 
@@ -230,19 +230,19 @@ def due_rows(facts: Facts) -> list[Row]:
 def waiting(facts: Facts) -> Iterator[str]:
     """What waits for somebody's decision, a line each: restored groups, exemptions that end, groups that flap."""
     for issue, listed in facts.issues:
-        place = f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
+        location = f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
         if isinstance(flag := issue.remediation_details.get("restored"), Mapping):
             who, when = printable(str(flag.get("by"))), _day_and_time(flag.get("at"))
-            yield f"restored, waits for a decision: {place}, by {who} at {when} (hammer restore --release)"
+            yield f"restored, waits for a decision: {location}, by {who} at {when} (hammer restore --release)"
         if listed.whitelisted:
-            yield _exempt(listed, place, facts.now)
+            yield _exempt(listed, location, facts.now)
         if issue.status is Status.OPEN and (
             news := not_done(issue.change_news, issue.occurrence, issue.timestamps.remediated)
         ):
             again = next_try(issue.remediation_details, facts.now)
-            yield f"not remediated, since {shown_time(news.at)}: {place}: {printable(news.text)}{again}"
+            yield f"not remediated, since {shown_time(news.at)}: {location}: {printable(news.text)}{again}"
         if issue.status is Status.OPEN and is_flapping(issue.history, facts.now):
-            yield f"flapping, found {issue.occurrence} times: {place}"
+            yield f"flapping, found {issue.occurrence} times: {location}"
 
 
 def _day_and_time(at: object) -> str:
@@ -296,10 +296,10 @@ def trend(days: Iterable[Day]) -> str:
     return text + (f"; {round(sum(hours) / len(hours)):,} hours on average from found to fixed" if hours else "")
 
 
-def _exempt(listed: ListedIssue, place: str, now: datetime) -> str:
+def _exempt(listed: ListedIssue, location: str, now: datetime) -> str:
     until, reason = listed.exempt_until, printable(listed.exempt_reason)
     soon = until is not None and until - now.date() <= _EXPIRES_SOON
-    text = f"exempt {f'until {until}' if until else 'without end'}{', soon' if soon else ''}: {place}"
+    text = f"exempt {f'until {until}' if until else 'without end'}{', soon' if soon else ''}: {location}"
     return f"{text} ({reason})" if reason else text
 
 
@@ -393,7 +393,9 @@ def read_page(config: str | None, account: list[str] | None, region: list[str] |
 def abandoned(config: Configuration, lock: LockState, selection: Selection) -> list[tuple[str, str, str]]:
     """The groups whose change is not complete and that no run may complete: they are not watched any more."""
     return [
-        place for place in sorted(lock.unfinished) if selection.takes(*place) and not config.watches(place[0], place[1])
+        location
+        for location in sorted(lock.unfinished)
+        if selection.takes(*location) and not config.watches(location[0], location[1])
     ]
 
 
@@ -461,7 +463,7 @@ def read_facts(
 def _unfinished(config: Configuration, issues: Iterable[Issue]) -> list[str]:
     """The groups whose change the next remediation run completes."""
     watched = (issue for issue in issues if config.watches(issue.account_id, issue.details.region))
-    return [_place(issue) for issue in watched if is_unfinished(issue)]
+    return [_location(issue) for issue in watched if is_unfinished(issue)]
 
 
 def _of_left_accounts(
@@ -592,7 +594,7 @@ def _dead_letters(client: SQSClient) -> dict[str, int] | None:
     return found
 
 
-def _place(issue: Issue) -> str:
+def _location(issue: Issue) -> str:
     return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
 
 

@@ -162,8 +162,8 @@ def _coverage(
         for scan in CoverageRecords(tables.table.items).of_account(account_id):
             if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
                 continue
-            place = (account_id, scan.region)
-            scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[place], scan.last_complete))
+            location = (account_id, scan.region)
+            scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[location], scan.last_complete))
             if scan.outcome is not Outcome.COMPLETE:
                 failed.append(Failed(account_id, scan.region, f"its last scan: {scan.outcome}: {scan.reason}"))
     return scanned, failed

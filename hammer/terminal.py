@@ -84,8 +84,8 @@ def say(to: Console, line: str, style: str = "") -> None:
 
 
 def _widest(column: Column, rows: Sequence[Sequence[Cell]], columns: Sequence[Column]) -> int:
-    place = list(columns).index(column)
-    lines = (line for row in rows for line in row[place].shown().plain.split("\n"))
+    location = list(columns).index(column)
+    lines = (line for row in rows for line in row[location].shown().plain.split("\n"))
     return max([len(column.heading), *(Text(line).cell_len for line in lines)])
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check, ConflictError
-from library.issues.opening_calls import OpeningCall, needed, surplus
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check
+from library.errors import ConflictError
+from library.issues.opening_calls import OpeningCall, latest_per_rule, superseded
 from library.issues.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class EventHintRecords:
     def _add(self, account_id: str, group_id: str, new: EventHints, now: datetime) -> EventHints:
         sets: dict[str, object] = {TIME_TO_LIVE_ATTRIBUTE: int((now + _KEPT).timestamp())}
         # Limited before they are added: an item that is too big, even for a moment, is refused.
-        openings = {opening.to_text() for opening in needed(new.openings)}
+        openings = {opening.to_text() for opening in latest_per_rule(new.openings)}
         adds = {"openings": openings} if openings else {}
         # Not from the future: nothing would be resolved until then.
         newest = format_time(min(new.newest, now + CLOCK_MARGIN)) if new.newest else None
@@ -109,7 +110,7 @@ class EventHintRecords:
         except ConflictError:  # a newer one is known
             item = self._items.update(account_id, _item_id(group_id), sets, adds=adds, returning=True)
         found = _hints(item)
-        if more := surplus(found.openings):
+        if more := superseded(found.openings):
             deletes = {"openings": {opening.to_text() for opening in more}}
             self._items.update(account_id, _item_id(group_id), {}, deletes=deletes)
         return found

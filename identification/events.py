@@ -42,7 +42,7 @@ from identification.event_hints import SHOWN_AFTER
 from identification.messages import events_item
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
-from library.issues.opening_calls import OpeningCall, needed, opened_item
+from library.issues.opening_calls import OpeningCall, latest_per_rule, opened_item
 from library.issues.times import format_time
 from library.security_groups.group import IngressRule, SecurityGroup
 
@@ -265,7 +265,7 @@ def first_messages(target: Mapping[str, str], targets: Targets) -> list[dict[str
     """
     found = [dict(target)] if targets.region else []
     found += _of_changed(
-        target, {name: (group.newest, needed(group.openings)) for name, group in targets.changed.items()}
+        target, {name: (group.newest, latest_per_rule(group.openings)) for name, group in targets.changed.items()}
     )
     others = [group_id for group_id in targets.reached if group_id not in targets.changed]
     if others and targets.reached_newest:

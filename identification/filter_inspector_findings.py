@@ -37,9 +37,8 @@ from identification.inspector.expected_ports import FilterDecision, decide
 from identification.inspector.finding import Finding
 from identification.inspector.notification import compose
 from identification.runtime import Runtime, start
-from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.reconcile import reconcile
 
 if TYPE_CHECKING:

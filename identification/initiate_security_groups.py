@@ -58,24 +58,24 @@ def _log_stale(runtime: Runtime, targets: Sequence[Mapping[str, str]], limit: ti
     accounts = sorted({target["account_id"] for target in targets})
     oldest = runtime.now() - limit
 
-    def looked(account_id: str) -> dict[tuple[str, str], datetime | None]:
+    def last_scans(account_id: str) -> dict[tuple[str, str], datetime | None]:
         return {
-            (scan.account_id, scan.region): scan.looked
+            (scan.account_id, scan.region): scan.last_scan
             for scan in CoverageRecords(runtime.table.items).of_account(account_id)
         }
 
     with ThreadPoolExecutor(_CONCURRENT_READS) as pool:
-        known = {place: at for places in pool.map(looked, accounts) for place, at in places.items()}
-    places = [(target["account_id"], target["region"]) for target in targets]
-    never = [place for place in places if known.get(place) is None]
-    stale = [place for place in places if (at := known.get(place)) and at < oldest]
+        known = {location: at for locations in pool.map(last_scans, accounts) for location, at in locations.items()}
+    locations = [(target["account_id"], target["region"]) for target in targets]
+    never = [location for location in locations if known.get(location) is None]
+    stale = [location for location in locations if (at := known.get(location)) and at < oldest]
     _log.log(
         logging.WARNING if stale else logging.INFO,
         "scan coverage",
         extra={
             "stale_scan_targets": len(stale),
             "never_scanned_targets": len(never),
-            "stale": [" ".join(place) for place in stale[:_NAMED]],
-            "never_scanned": [" ".join(place) for place in never[:_NAMED]],
+            "stale": [" ".join(location) for location in stale[:_NAMED]],
+            "never_scanned": [" ".join(location) for location in never[:_NAMED]],
         },
     )

@@ -23,8 +23,8 @@ from identification.cloudtrail import parse_call
 from identification.errors import MalformedEventError
 from identification.event_hints import EventHintRecords, EventHints
 from identification.events import HintScope, hint_of
-from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
+from library.errors import ConflictError
 from library.issues.opening_calls import OpeningCall, opened_by
 from library.issues.reachability import Severity
 from library.issues.reconcile import attribute

@@ -104,7 +104,7 @@ def settings_of(configuration: Configuration) -> UsageSettings:
 
 def _show(usage: UsageRun) -> None:
     for issue, use in usage.written:
-        typer.echo(printable(f"{issue.place}: {use_summary(use, usage.now)}"))
+        typer.echo(printable(f"{issue.location}: {use_summary(use, usage.now)}"))
     typer.echo(f"use of {counted(len(usage.written), 'issue')} read")
     for region, interface_ids in sorted(usage.without_flow_log.items()):
         typer.echo(f"to switch flow logs on for these interfaces: {command_for(region, interface_ids)}")

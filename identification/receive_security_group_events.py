@@ -73,7 +73,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     if not queue_url:
         raise MissingVariableError("SCAN_QUEUE_URL is not set: without the second scan nothing would be resolved")
     calls = _by_region(deliveries, runtime)
-    published = sum(_publish(place, found, queue_url, deliveries, runtime) for place, found in calls.items())
+    published = sum(_publish(location, found, queue_url, deliveries, runtime) for location, found in calls.items())
     _record_heard(calls, runtime)
     return deliveries.answer({"published": published})
 
@@ -112,10 +112,10 @@ def _call_of(record: Any) -> ApiCall:
 
 
 def _publish(
-    place: tuple[str, str], found: _RegionCalls, queue_url: str, deliveries: Deliveries, runtime: Runtime
+    location: tuple[str, str], found: _RegionCalls, queue_url: str, deliveries: Deliveries, runtime: Runtime
 ) -> int:
     """Ask for the scans that one account's and region's hints lead to. Returns how many messages are on the topic."""
-    account_id, region = place
+    account_id, region = location
     if not found.hints:
         return 0
     section = runtime.config.secgrp_unrestricted_access

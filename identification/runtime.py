@@ -19,7 +19,7 @@ from library.aws.ec2 import enabled_regions
 from library.aws.issue_table import IssueTable
 from library.aws.organization import active_accounts
 from library.aws.session import Sessions, sdk_session
-from library.config import Configuration, configuration_place, load_configuration
+from library.config import Configuration, configuration_uri, load_configuration
 from library.config.loader import with_organization
 from library.jobs.collector import expect_many_objects
 from library.jobs.json_logs import log_as_json
@@ -125,9 +125,9 @@ def start(context: object) -> Runtime:
         ConfigurationError: the configuration cannot be read or is wrong.
     """
     log_as_json({"request_id": getattr(context, "aws_request_id", "")})
-    place, in_lambda = configuration_place(None, os.environ), "AWS_LAMBDA_RUNTIME_API" in os.environ
-    keep = in_lambda and place.startswith("s3://")
-    config = _kept_configuration(place, _period()) if keep else load_configuration(place)
+    uri, in_lambda = configuration_uri(None, os.environ), "AWS_LAMBDA_RUNTIME_API" in os.environ
+    keep = in_lambda and uri.startswith("s3://")
+    config = _kept_configuration(uri, _period()) if keep else load_configuration(uri)
     key = (config.aws.main_account_id, config.aws.region, config.aws.role_name_identification, config.aws.external_id)
     # A Lambda's process keeps its environment, so its sessions serve the next invocation too. Elsewhere nothing is
     # known of what happens between two calls.
@@ -141,10 +141,10 @@ def _period() -> int:
 
 
 @lru_cache(maxsize=1)
-def _kept_configuration(place: str, period: int) -> Configuration:
+def _kept_configuration(uri: str, period: int) -> Configuration:
     """The configuration, read once in a period. One that cannot be read is not kept, nor is an older one used then."""
     del period
-    return load_configuration(place, s3_client=_s3_client)
+    return load_configuration(uri, s3_client=_s3_client)
 
 
 @lru_cache(maxsize=1)

@@ -22,6 +22,11 @@ five minutes after its call. So what is opened and what is taken away is treated
 
 The times are compared with what was read before EC2 was asked, not with the clock of this machine, so it does not
 matter that clocks differ. Only events are compared with a clock (`CLOCK_MARGIN`).
+
+Before an issue is written, its details are cut to what an item of the table holds (`truncate_to_item_limit`): anybody
+who may tag a group or write rules decides how much text there is, and an issue that cannot be stored would never be
+reported. What was cut decides nothing: the status and the verdict are of all exposures, and remediation describes the
+group again.
 """
 
 from __future__ import annotations
@@ -31,20 +36,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from identification.event_hints import CLOCK_MARGIN, EventHintRecords, EventHints
-from identification.reachability.attach import with_reachability
-from identification.stored_size import truncate_to_item_limit
-from library.aws.conditional_writes import ConflictError
+from identification.reachability.sweep import with_reachability
 from library.aws.decisions import with_decided
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, one_line
 from library.aws.issue_table import backfill_index
 from library.aws.region_records import CoverageRecords, RegionState
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.issue import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import (
@@ -56,7 +59,7 @@ from library.issues.reconcile import (
     still_opened_by,
     with_opener,
 )
-from library.security_groups.exposure import Evaluator
+from library.security_groups.exposure import Evaluator, Exposure
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -70,6 +73,64 @@ if TYPE_CHECKING:
     from library.security_groups.exemptions import Exemption
     from library.security_groups.exposure import OpenTraffic
     from library.security_groups.group import GroupPage
+
+# An item may have 400 KB, and each local index with all attributes holds a copy of it that counts, too (Amazon DynamoDB
+# Developer Guide, "Local secondary indexes", limits): with two indexes about 133 KB are left for an issue. What
+# reporting and remediation keep about it needs some of that.
+PERMS_BYTES = 36_000
+TAGS_BYTES = 20_000
+PATHS_BYTES = 20_000
+
+
+def truncate_to_item_limit(details: IssueDetails) -> IssueDetails:
+    """The details with as many exposures, tags and paths as there is room for. Equal details stay equal.
+
+    The worst exposures are kept, and at least one of each status; `perms_total` then says how many there are.
+    """
+    perms = _kept(details.perms)
+    cut = replace(details, perms=perms, tags=_kept_tags(details.tags))
+    if len(perms) < len(details.perms):
+        cut = replace(cut, perms_total=len(details.perms))
+    if cut.reachability:
+        paths = tuple(_while_they_fit(cut.reachability.paths, lambda path: _size(path.to_item()), PATHS_BYTES))
+        cut = replace(cut, reachability=replace(cut.reachability, paths=paths))
+    return cut
+
+
+def _kept(perms: tuple[Exposure, ...]) -> tuple[Exposure, ...]:
+    first_of_each = {perm.status: perm for perm in reversed(perms)}
+    order = sorted(perms, key=lambda perm: (perm not in first_of_each.values(), perm.status != "open_completely"))
+    kept = set(_while_they_fit(order, lambda perm: _size(perm._asdict()), PERMS_BYTES))
+    return tuple(perm for perm in perms if perm in kept)
+
+
+def _kept_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    if _size(tags) <= TAGS_BYTES:
+        return tags
+    # The short ones: a name or an address of an owner is short.
+    by_size = sorted(tags, key=lambda key: (_size({key: tags[key]}), key))
+    kept = set(_while_they_fit(by_size, lambda key: _size({key: tags[key]}), TAGS_BYTES))
+    return {key: value for key, value in tags.items() if key in kept}
+
+
+def _while_they_fit(values: Iterable[Any], size: Any, room: int) -> Iterable[Any]:
+    for value in values:
+        room -= size(value)
+        if room < 0:
+            return
+        yield value
+
+
+def _size(value: Any) -> int:
+    """About how many bytes DynamoDB counts for a value: names and texts in UTF-8, and a few for each."""
+    if isinstance(value, str):
+        return 1 + len(value.encode("utf-8", "replace"))
+    if isinstance(value, Mapping):
+        return 3 + sum(_size(key) + _size(each) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return 3 + sum(map(_size, value))
+    return 4
+
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +175,7 @@ class RegionScan:
     @property
     def problem(self) -> str:
         """What was not understood, on one line; empty: everything was. Of many groups, the first few."""
-        reasons = self.without_id + [f"{group_id}: {', '.join(why)}" for group_id, why in self.unreadable.items()]
+        reasons = self.without_id + [f"{group_id}: {', '.join(reason)}" for group_id, reason in self.unreadable.items()]
         return "; ".join(_first_few(reasons))
 
     @property

@@ -6,7 +6,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | exception | where | it means |
 |---|---|---|
 | `ConfigurationError` | `library.config` | the configuration is missing or wrong; nothing runs |
-| `ConflictError` | `library.aws` | somebody else changed the item since it was read: read and decide again |
+| `ConflictError` | `library.errors` | somebody else changed the item since it was read: read and decide again |
 | `UnreadableIssueError` | `library.aws.issue_table` | an item of the issue table is not as an issue should be |
 | `UnknownAccountError` | `identification.errors` | a message is about an account that the configuration does not name |
 | `MalformedEventError` | `identification.errors` | a record is not what the function's event source sends |
@@ -19,7 +19,7 @@ meets one that nobody caught prints its text on one line and exits with 1.
 | `JiraError` | `library.notifications.jira_connection` | JIRA did not do what it was asked |
 | `SlackError` | `library.notifications.slack_connection` | Slack did not do what it was asked |
 | `BackupError` | `remediation.backups` | a backup cannot be used, or is not what was written |
-| `InconsistentReadError` | `remediation` | EC2's two answers about a group differ |
+| `InconsistentReadError` | `remediation.group_state` | EC2's two answers about a group differ |
 | `CannotRestoreError` | `remediation` | there is nothing to go back to, or no group to bring back |
 
 `library.jobs.run.InterruptedRunError`, which a signal raises, is a `KeyboardInterrupt` instead.
@@ -32,3 +32,7 @@ from __future__ import annotations
 
 class HammerError(Exception):
     """Something that Hammer could not do, with a text for the person who runs it."""
+
+
+class ConflictError(HammerError):
+    """Somebody else changed the item since it was read: read again and decide again."""

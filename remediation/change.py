@@ -28,20 +28,20 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decisions import UnreadableExemptionError
 from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_code, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.times import format_time
 from library.security_groups.group import IngressRule, ShapeError, parse_permission, parse_rule
 from remediation.backups import BackupError
-from remediation.group_state import InconsistentReadError, Journal
+from remediation.group_state import InconsistentReadError
 from remediation.journal import (
     CHANGE_TAG,
     AddedRule,
     AddedState,
     ChangeKind,
+    Journal,
     JournalEntry,
     JournalStep,
     RevokedState,
@@ -245,7 +245,7 @@ class ChangeFailedError(HammerError):
         entry: the facts so far.
         may_help: whether to try again soon may help: an answer was lost.
         is_quota: whether the group would have more rules than it may.
-        is_lasting: whether EC2 will answer the same until something changes (`remediation.refusals`).
+        is_lasting: whether EC2 will answer the same until something changes (`remediation.planning`).
     """
 
     def __init__(

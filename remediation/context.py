@@ -30,8 +30,7 @@ from library.jobs.run import Lease, renewing_sleep, run_by
 from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
-from remediation.group_state import Journal
-from remediation.journal import ChangeKind, rules_to_item
+from remediation.journal import ChangeKind, Journal, rules_to_item
 from remediation.notify import open_notifier
 from remediation.plan import RuleQuota
 from remediation.planning import quota_of, rule_quota
@@ -83,11 +82,11 @@ class RemediationContext:
         self, group: SecurityGroup, account_id: str, region: str, default: int, sources: Sequence[str] = ()
     ) -> RuleQuota:
         """The rule quota of a group, whose rules may be replaced by these sources."""
-        place = (account_id, region)
-        if place not in self._quotas:
-            self._quotas[place], note = rule_quota(self.sessions, default, place)
+        location = (account_id, region)
+        if location not in self._quotas:
+            self._quotas[location], note = rule_quota(self.sessions, default, location)
             self.notes += [note] if note else []
-        return quota_of(self.sessions.client("ec2", *place), group, self._quotas[place], sources)
+        return quota_of(self.sessions.client("ec2", *location), group, self._quotas[location], sources)
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""

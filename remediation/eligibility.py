@@ -123,7 +123,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     """
     terms = replace(policy.closing, exemptions=policy.exemptions, service_groups=policy.service_groups, made_by=made_by)
     skipped = remediation_schedule(issue, terms, now, begun=policy.begun).skipped
-    if skipped and skipped.why in (SkipReason.OFF, SkipReason.EXEMPT, SkipReason.NOT_OPEN):
+    if skipped and skipped.reason in (SkipReason.OFF, SkipReason.EXEMPT, SkipReason.NOT_OPEN):
         return skipped
     details = RemediationDetails.of(issue.remediation_details)
     if details.problem:

@@ -1,31 +1,34 @@
-"""The state of one group, read before each step: as EC2 shows it now, and its journal in the issue table.
+"""The state of one group, described before each step: as EC2 shows it, and corrected by the journal.
 
-EC2 tells the ids and tags of rules in another answer than the group, and each of the two may be old. The journal is
-written before each step: first its own item, which has the rules, then what the issue's item tells of it.
+EC2 gives the ids and tags of rules in another answer than the group, and each of the two may be old
+(`describe_live`). What EC2 acknowledged of Hammer's own change is known better than a describe that is as young
+(`observe`; `remediation.journal` has the three rules).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.ec2 import security_group_pages
 from library.errors import HammerError
-from library.issues.issue import Issue
-from library.issues.times import format_time
+from library.issues.times import parse_time
 from library.security_groups.group import IngressRule, SecurityGroup, parse_rule, parse_security_group
-from remediation.journal import CHANGE_TAG, ChangeKind, JournalEntry, RemediationDetails, differing_keys
+from remediation.journal import (
+    CHANGE_TAG,
+    EVENTUAL_CONSISTENCY,
+    AddedRule,
+    AddedState,
+    JournalEntry,
+    RevokedRule,
+    RevokedState,
+)
 from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
-
-    from library.aws.issue_table import IssueTable
-
-_ATTEMPTS = 3
 
 
 class InconsistentReadError(HammerError):
@@ -112,86 +115,146 @@ def by_key(rules: Sequence[IngressRule]) -> dict[RuleKey, IngressRule]:
     return {rule_key(rule): rule for rule in rules}
 
 
-def read_details(table: IssueTable, issue: Issue) -> RemediationDetails:
-    """What `remediation_details` of an issue says, the journal with its rules.
+@dataclass(frozen=True, slots=True)
+class ObservedGroup:
+    """A group as EC2 shows it, corrected by what EC2 acknowledged.
 
-    Raises:
-        ClientError, BotoCoreError: the journal's item could not be read.
+    Attributes:
+        rules: the ingress rules, with the ids that are known.
+        entry: the journal's entry with what this describe added to it; None: there is none.
+        pending: changes that EC2 acknowledged and does not show yet, and calls whose outcome is not known yet.
     """
-    details = RemediationDetails.of(issue.remediation_details)
-    if details.entry is None:
-        return details
-    own_item = table.journal(issue.account_id, issue.issue_id)
-    return RemediationDetails.of(issue.remediation_details, own_item)
+
+    rules: tuple[IngressRule, ...]
+    entry: JournalEntry | None = None
+    pending: tuple[IngressRule, ...] = ()
 
 
-class Journal:
-    """Writes the journal of one issue's group, and its `remediation_details`.
+def observe(
+    entry: JournalEntry | None,
+    shown: Sequence[IngressRule],
+    changes: Mapping[str, str],
+    now: datetime,
+) -> ObservedGroup:
+    """What EC2 shows, corrected by the facts.
 
     Args:
-        table: the issue table.
-        issue: as it was read.
-        now: tells the time in UTC.
+        entry: the facts; None: there are none.
+        shown: the rules that EC2 shows, with their ids.
+        changes: the value of the tag `hammer:change` of those that have it, by the rules' ids.
+        now: the time in UTC, no later than these were read.
     """
+    if entry is None:
+        return ObservedGroup(tuple(shown))
+    fresh = _Freshness(entry, now)
+    pending: list[IngressRule] = []
+    hidden: set[str] = set()
+    for withdrawn in entry.withdrawn:
+        if any(rule.rule_id == withdrawn.rule.rule_id for rule in shown):
+            if fresh.is_recent(withdrawn):
+                hidden.add(withdrawn.rule.rule_id)
+                pending.append(withdrawn.rule)
+            else:  # to be taken away again
+                entry = entry.with_added({withdrawn.key: withdrawn})
+    rules = [rule for rule in shown if rule.rule_id not in hidden]
+    entry, missing = _look_for_added(entry, rules, changes, fresh, pending)
+    entry, gone = _look_for_revoked(entry, rules, fresh, pending)
+    return ObservedGroup((*(rule for rule in rules if rule not in gone), *missing), entry, tuple(pending))
 
-    def __init__(self, table: IssueTable, issue: Issue, now: Callable[[], datetime]) -> None:
-        self._table = table
-        self._now = now
-        self._occurrence = issue.occurrence
-        self.issue = issue
-        """The issue as it was read last, with what was written since."""
 
-    @property
-    def summary(self) -> RemediationDetails:
-        """What the issue's item says, without the journal's rules."""
-        return RemediationDetails.of(self.issue.remediation_details)
+@dataclass(frozen=True, slots=True)
+class _Freshness:
+    """Which facts count more than what is read now."""
 
-    def write(self, entry: JournalEntry, *, remediated: bool = False, **details: Any) -> JournalEntry:
-        """Write an entry.
+    entry: JournalEntry
+    now: datetime
 
-        Args:
-            entry: the change and its step.
-            remediated: the group was found remediated: say so in `timestamps`, unless the issue is a new
-                occurrence by now.
-            details: further keys of `remediation_details`.
+    def is_recent(self, change: AddedRule | RevokedRule) -> bool:
+        """Whether a call is so recent that EC2 may not show what it did."""
+        at = parse_time(change.at or self.entry.changed)
+        return at is None or self.now - at < EVENTUAL_CONSISTENCY
 
-        Returns:
-            The entry as written, with the time.
 
-        Raises:
-            ConflictError: the issue is gone, or new occurrences of it keep coming.
-            UnreadableIssueError: it has become unreadable meanwhile.
-            ClientError, BotoCoreError: it could not be written.
-        """
-        now = format_time(self._now()) or ""
-        entry = replace(entry, changed=now, started=entry.started or now)
-        if entry.kind is ChangeKind.REMEDIATION and entry.is_acknowledged:
-            details = {"backup": entry.backup, **details}
-        self._table.write_journal(self.issue.account_id, self.issue.issue_id, {"journal": entry.to_item()})
-        self._write({**details, "journal": entry.summary()}, remediated=now if remediated else "")
-        return entry
+def _look_for_added(
+    entry: JournalEntry,
+    shown: Sequence[IngressRule],
+    changes: Mapping[str, str],
+    fresh: _Freshness,
+    pending: list[IngressRule],
+) -> tuple[JournalEntry, list[IngressRule]]:
+    """The entry with those rules to add that are, or may be, Hammer's; and those that are there and not shown yet."""
+    by_key = {rule_key(rule): rule for rule in shown}
+    kept: list[AddedRule] = []
+    missing: list[IngressRule] = []
+    for added in entry.add:
+        found = by_key.get(added.key)
+        if found is not None and _is_hammers(added, found, changes.get(found.rule_id, ""), entry.backup):
+            kept.append(replace(added, rule=added.rule._replace(rule_id=found.rule_id), state=AddedState.ADDED))
+        elif fresh.is_recent(added) and (found is None or added.rule.rule_id):
+            # If another rule of the same key is shown: one from before, which EC2 still shows.
+            kept.append(added)
+            pending.append(added.rule)
+            if found is None and added.state is not AddedState.SENT:
+                missing.append(added.rule)
+    return replace(entry, add=tuple(kept)), missing
 
-    def note(self, **details: Any) -> None:
-        """Write keys of `remediation_details` beside the journal. Raises as `write` does."""
-        self._write(details)
 
-    def _write(self, details: Mapping[str, Any], remediated: str = "") -> None:
-        for attempt in range(_ATTEMPTS):
-            before = self.issue.remediation_details
-            sets: dict[str, Any] = {"remediation_details": dict(details)}
-            if before:  # only these keys: others are other writers', such as what the ticket was told
-                sets = {f"remediation_details.{name}": value for name, value in details.items()}
-            if remediated and self.issue.occurrence == self._occurrence:
-                sets["timestamps.remediated"] = remediated
-            try:
-                self._table.update(self.issue, sets)
-            except ConflictError as error:
-                fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
-                if fresh is None:
-                    raise ConflictError(f"the issue of {self.issue.place} is gone from the issue table") from error
-                if attempt == _ATTEMPTS - 1:
-                    raise ConflictError(f"the issue of {self.issue.place} keeps changing in the issue table") from error
-                self.issue = fresh
-            else:
-                self.issue = replace(self.issue, remediation_details={**before, **details})
-                return
+def _is_hammers(added: AddedRule, shown: IngressRule, change: str, this_change: str) -> bool:
+    """Whether the rule that is shown is the one that Hammer sent. `change`: of its tag; empty: it has none."""
+    if added.rule.rule_id:
+        return shown.rule_id == added.rule.rule_id
+    return change == this_change if change else shown.description == added.rule.description
+
+
+def _look_for_revoked(
+    entry: JournalEntry, shown: Sequence[IngressRule], fresh: _Freshness, pending: list[IngressRule]
+) -> tuple[JournalEntry, list[IngressRule]]:
+    """The entry with what is shown of the rules to revoke; and what is shown and gone.
+
+    A rule that somebody edited keeps its id, and is another rule: nobody revoked that one.
+    """
+    by_id = {rule.rule_id: rule for rule in shown}
+    gone: list[IngressRule] = []
+    for revoked in entry.revoke:
+        rule, found = revoked.rule, by_id.get(revoked.rule.rule_id)
+        is_shown = found is not None and rule_key(found) == rule_key(rule)
+        is_recent = fresh.is_recent(revoked)
+        if revoked.state is RevokedState.SENT and not is_shown:
+            # Sent without an answer and gone: take it for Hammer's doing, so that what replaces it stays.
+            entry = entry.with_revoked([rule], RevokedState.REVOKED, revoked.at)
+        elif revoked.state is RevokedState.SENT and is_recent:
+            pending.append(rule)
+        elif (
+            found is not None
+            and is_recent
+            and (
+                # With another source: as it was before somebody edited it, so that is an old answer, too.
+                revoked.state is RevokedState.REVOKED or (revoked.state is RevokedState.GONE and is_shown)
+            )
+        ):
+            gone.append(found)
+            pending.append(rule)
+    return entry, gone
+
+
+def differing_keys(
+    described: Sequence[IngressRule], listed: Sequence[IngressRule], entry: JournalEntry | None
+) -> Mapping[RuleKey, str]:
+    """The rules that only one of EC2's two answers about a group has, but for those that Hammer changed itself.
+
+    Args:
+        described: the rules in DescribeSecurityGroups' answer.
+        listed: the rules in DescribeSecurityGroupRules' answer.
+        entry: the facts.
+
+    Returns:
+        The name of the call whose answer has it, by rule.
+    """
+    first, second = {rule_key(rule) for rule in described}, {rule_key(rule) for rule in listed}
+    explained: set[RuleKey] = set()
+    if entry is not None:
+        explained = {rule_key(change.rule) for facts in (entry.withdrawn, entry.revoke, entry.add) for change in facts}
+    return {
+        key: "DescribeSecurityGroups" if key in first else "DescribeSecurityGroupRules"
+        for key in (first ^ second) - explained
+    }

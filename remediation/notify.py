@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.news_delivery import NewsDelivery
@@ -27,6 +26,7 @@ from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.after_care import NOBODY_WATCHES
 from library.issues.change_news import NOT_DONE, ChangeNews, Channel, change_news, news_key, superfluous
 from library.issues.issue import Issue
@@ -177,9 +177,9 @@ def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay
     for missing, rules in by_missing.items():
         what = _some(rules)
         if not missing:
-            why = f"cannot be read: {_some(unknown)}. So it is not known which rules they stand in for"
+            cause = f"cannot be read: {_some(unknown)}. So it is not known which rules they stand in for"
             fate = "stay" if stay else "are revoked"
-            yield printable(f"These rules that Hammer added {fate}: {what}. A backup from since {why}.")
+            yield printable(f"These rules that Hammer added {fate}: {what}. A backup from since {cause}.")
         elif stay:
             yield printable(
                 f"These rules that Hammer added stay: {what}. They stand in for {_some(missing)}, which Hammer closed "
@@ -332,7 +332,7 @@ def notify(
         problem = f"{issue.issue_id}: what was done could not be recorded: {explain(error)}"
 
     def not_recorded(issue: Issue, error: Exception) -> None:
-        _log.warning("%s: who was told is not recorded, the reporting job goes on: %s", issue.place, explain(error))
+        _log.warning("%s: who was told is not recorded, the reporting job goes on: %s", issue.location, explain(error))
 
     def delivery(channel: Channel) -> Delivery:
         return Unrecorded() if problem else NewsDelivery(table, issue, news, channel, now, not_recorded)

@@ -406,7 +406,7 @@ def leaves_exposures(planned: Plan | Skipped) -> bool:
     return (
         bool(planned.left)
         if isinstance(planned, Plan)
-        else planned.why in (SkipReason.OUT_OF_SCOPE, SkipReason.NOT_DUE)
+        else planned.reason in (SkipReason.OUT_OF_SCOPE, SkipReason.NOT_DUE)
     )
 
 

@@ -1,20 +1,47 @@
-"""How many rules a group may have, and the plan that follows: remediation and `hammer explain` read the same.
+"""What a plan needs beside the group's rules, and the plan: remediation and `hammer explain` read the same.
 
-Apart from the context of the jobs, so that the command needs nothing of what only the jobs' host has.
+- How many rules the group may have, and how many a prefix list counts for.
+- What a person keeps of a group whose rules are replaced: offered at the terminal, chosen, recorded. The proposals are
+  those that flow logs gave (`identification.flow_logs.keep_proposal`, in the issue's `use`); none is chosen beforehand,
+  and who only presses Enter keeps nobody.
+- What EC2 refused for good: a group that an AWS service manages (`OperationNotPermitted`), a group without room for
+  the rules that replace others, a policy that denies explicitly. To send the same calls in each run writes a backup
+  each time and changes nothing. So `remediation_details.refused` of the issue keeps
+
+  - `at`: when EC2 refused, ISO 8601 in UTC;
+  - `attempt`: a digest of what was to be changed, and of the group's rules then;
+  - `reason`: EC2's, for people.
+
+  An unattended run tries again when the group or its plan is another one, or after `TRIED_AGAIN_AFTER`: the policy or
+  the quota may have changed. A person who asks for it tries at once. A permission that is just missing is not
+  remembered: whoever grants it expects the next run to work.
+
+Apart from the context of the jobs, so that the commands need nothing of what only the jobs' host has.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
-from collections.abc import Container, Iterable
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from library.aws.ec2 import PrefixListReader
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import Sessions
-from remediation.plan import RuleQuota, plan_remediation
+from library.documents.text import counted
+from library.issues.issue import Issue
+from library.issues.kept_sources import KeptSource, kept_sources
+from library.issues.times import format_time, parse_time, shown_time
+from library.issues.use import CAVEAT, SourceClass, use_summary
+from library.network.addresses import Network, parse_network
+from library.network.ports import protocol_name
+from library.security_groups.group import IngressRule
+from remediation.journal import AddedRule
+from remediation.plan import Plan, RuleQuota, plan_remediation
+from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -22,8 +49,6 @@ if TYPE_CHECKING:
     from library.issues.schedule import Skipped
     from library.security_groups.group import SecurityGroup
     from remediation.eligibility import Policy
-    from remediation.plan import Plan
-    from remediation.rules import RuleKey
 
 RULE_QUOTA = ("vpc", "L-0EA8095F")  # Service Quotas: "Inbound or outbound rules per security group"
 
@@ -73,24 +98,24 @@ def aws_weight(name: str) -> int:
     return _AWS_WEIGHTS.get(found["service"], 0) if found else 0
 
 
-def rule_quota(sessions: Sessions, default: int, place: tuple[str, str]) -> tuple[int, str]:
+def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> tuple[int, str]:
     """How many ingress rules a group may have in an account and region.
 
     Args:
         sessions: give the client for Service Quotas.
         default: the answer where AWS does not tell.
-        place: the account id and the region.
+        location: the account id and the region.
 
     Returns:
         The quota, and a note for people that it is the default and why; empty: AWS told it.
     """
     service, quota = RULE_QUOTA
     try:
-        client = sessions.client("service-quotas", *place)
+        client = sessions.client("service-quotas", *location)
         answer = client.get_service_quota(ServiceCode=service, QuotaCode=quota)
     except AWS_ERRORS as error:
         # Not permitted, not reachable from this network, not known to an emulator: EC2 itself holds the quota anyway.
-        account_id, region = place
+        account_id, region = location
         note = (
             f"account {account_id}, {region}: the quota of rules per security group could not be read "
             f"({explain(error)}); {default} is assumed: secgrp_unrestricted_access.rules_per_security_group_quota"
@@ -142,3 +167,145 @@ def assemble_plan(
     lists = PrefixListReader(client)
     lists.read(policy.prefix_lists_named(group))
     return plan_remediation(group, lists.entries, policy, quota, now, ticket, begun=begun, not_shown=not_shown)
+
+
+TRIED_AGAIN_AFTER = timedelta(days=7)
+
+
+def attempt_of(rules: Iterable[IngressRule], planned: object, withdraw: Iterable[AddedRule]) -> str:
+    """A digest of what is to be changed in a group with these rules.
+
+    Descriptions do not count: those of new rules have the day in them.
+
+    Args:
+        rules: the group's, with their ids.
+        planned: the plan, or why there is none.
+        withdraw: what is to be taken away again.
+    """
+    plan = planned if isinstance(planned, Plan) else Plan((), ())
+    parts = [
+        sorted(repr((rule.rule_id, tuple(rule_key(rule)))) for rule in rules),
+        sorted(repr(tuple(rule_key(rule))) for rule in plan.add),
+        sorted(rule.rule_id for rule in plan.revoke),
+        sorted(added.rule.rule_id for added in withdraw),
+    ]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def refused_item(attempt: str, reason: str, now: datetime) -> dict[str, Any]:
+    """The map `remediation_details.refused`."""
+    return {"at": format_time(now), "attempt": attempt, "reason": reason}
+
+
+def refused_before(details: Mapping[str, Any], attempt: str, now: datetime) -> str:
+    """Why EC2 refused the same attempt lately; empty: it did not, or it is to be tried again.
+
+    Args:
+        details: `remediation_details` of the issue.
+        attempt: the digest of what is to be done now.
+        now: the time in UTC.
+    """
+    refused, until = details.get("refused"), tried_again(details)
+    if not isinstance(refused, Mapping) or until is None or refused.get("attempt") != attempt:
+        return ""
+    # A time to come was not written by a run.
+    return str(refused.get("reason") or "") if until - TRIED_AGAIN_AFTER <= now < until else ""
+
+
+def tried_again(details: Mapping[str, Any]) -> datetime | None:
+    """When what EC2 refused is tried again, if nothing changes before; None: nothing is remembered."""
+    refused = details.get("refused")
+    if not isinstance(refused, Mapping):
+        return None
+    try:
+        at = parse_time(refused.get("at"))
+        return at + TRIED_AGAIN_AFTER if at else None
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return None
+
+
+def next_try(details: Mapping[str, Any], now: datetime) -> str:
+    """When what EC2 refused is tried again, for the end of a line; empty: in the next run."""
+    until = tried_again(details)
+    if until is None or not until - TRIED_AGAIN_AFTER <= now < until:
+        return ""
+    return f" It is tried again when the group or its plan changes, at the latest after {shown_time(until)}."
+
+
+KEEP_QUESTION = "Keep which of them? numbers, such as 1,3; Enter for none; q(uit):"
+"""The question after the proposals."""
+
+
+def keep_proposals(issue: Issue, plan: Plan) -> tuple[Network, ...]:
+    """Whom flow logs propose to keep, as far as the plan replaces a rule that admits all of it."""
+    if issue.use is None:
+        return ()
+    replaced = {rule_key(rule) for rule in plan.revoke}
+    admitted = [
+        parse_network(rule.cidr)
+        for rule in issue.use.rules
+        if RuleKey(protocol_name(rule.protocol), rule.from_port, rule.to_port, rule.prefix_list_id or rule.cidr)
+        in replaced
+    ]
+    found: list[Network] = []
+    for text in issue.use.keep:
+        try:
+            network = parse_network(text)
+        except ValueError:
+            continue  # the table is not believed
+        if any(_contains(each, network) for each in admitted):
+            found.append(network)
+    return tuple(dict.fromkeys(found))
+
+
+def keep_lines(issue: Issue, offered: Sequence[Network]) -> Iterator[str]:
+    """The proposals with their numbers and what is known of each, a line each."""
+    if issue.use is None:
+        return
+    yield f"  flow logs: {use_summary(issue.use, issue.use.until)}"
+    working = issue.use.sources(SourceClass.WORKING)
+    for number, network in enumerate(offered, 1):
+        seen = [each for name, each in working.items() if _contains(network, parse_network(name))]
+        admits = f"admits {counted(network.size, 'address', 'addresses')}"
+        worked = f", {len(seen)} of them worked, last {shown_time(max(each.last for each in seen))}" if seen else ""
+        yield f"  {number}  {network}: {admits}{worked}"
+    yield f"  {CAVEAT}"
+
+
+def chosen_to_keep(answer: str, offered: Sequence[Network]) -> tuple[Network, ...] | None:
+    """The proposals that an answer names by number; None: it is not understood. No number: nobody."""
+    numbers = answer.replace(",", " ").split()
+    if not all(number.isascii() and number.isdigit() and 1 <= int(number) <= len(offered) for number in numbers):
+        return None
+    return tuple(dict.fromkeys(offered[int(number) - 1] for number in numbers))
+
+
+def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now: datetime) -> dict[str, Any]:
+    """What is written into `remediation_details` before a plan is carried out; nothing where nobody keeps anything.
+
+    Args:
+        issue: the issue.
+        plan: what is going to be changed: what it replaces nobody keeps any longer.
+        keep: what the person keeps in this run.
+        by: who that is.
+        now: the time in UTC.
+    """
+    names = set(map(str, keep))
+    replaced = {rule_key(rule) for rule in plan.revoke}
+    new = {
+        rule_key(rule): KeptSource(protocol_name(rule.protocol), rule.from_port, rule.to_port, rule.cidr, by, now)
+        for rule in (*plan.add, *plan.relied_on)
+        if rule.cidr in names
+    }
+    old = {
+        key: each
+        for each in kept_sources(issue)
+        if (key := RuleKey(each.protocol, each.from_port, each.to_port, each.cidr)) not in replaced
+    }
+    if not (new or issue.remediation_details.get("kept")):
+        return {}
+    return {"kept": [each.to_item(issue.occurrence) for each in (old | new).values()]}
+
+
+def _contains(outer: Network, inner: Network) -> bool:
+    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last

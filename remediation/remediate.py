@@ -28,25 +28,23 @@ from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due, why_not_touched
-from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
+from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGroup, describe_live, observe
 from remediation.journal import (
     AddedRule,
     AddedState,
     ChangeKind,
+    Journal,
     JournalEntry,
     JournalStep,
-    ObservedGroup,
     RemediationDetails,
     RevokedState,
-    observe,
+    read_details,
     unneeded,
 )
-from remediation.keep import record
 from remediation.notify import release_command, restore_command
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
-from remediation.planning import assemble_plan
+from remediation.planning import assemble_plan, attempt_of, kept_item, refused_before, refused_item
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
-from remediation.refusals import attempt_of, refused_before, refused_item
 from remediation.rules import RuleKey, rule_key, without_reserved
 
 if TYPE_CHECKING:
@@ -133,7 +131,7 @@ class Assessment:
 
     @property
     def attempt(self) -> str:
-        """The digest of what is to be done and of what it is done to (`remediation.refusals`)."""
+        """The digest of what is to be done and of what it is done to (`remediation.planning`)."""
         return attempt_of(self.observed.rules, self.planned, self.withdraw)
 
     @property
@@ -191,7 +189,7 @@ def assess(
     if withdraw or (isinstance(planned, Plan) and observed.entry.added):
         withdraw = evidence.withdrawable(withdraw, to_close)
         observed = replace(observed, entry=evidence.entry())
-    waits = isinstance(planned, Skipped) and planned.why in (SkipReason.NOT_DUE, SkipReason.EXEMPT)
+    waits = isinstance(planned, Skipped) and planned.reason in (SkipReason.NOT_DUE, SkipReason.EXEMPT)
     is_left_open = waits and evidence.is_open_still(observed.rules)
     # Only a describe says that nobody needs these: it counts when it shows all that EC2 acknowledged.
     withdraw = () if observed.pending else withdraw
@@ -303,7 +301,7 @@ def _plan(
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
     planned = assemble_plan(client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown)
-    if isinstance(planned, Skipped) and planned.why is SkipReason.FIXED and issue.timestamps.remediated:
+    if isinstance(planned, Skipped) and planned.reason is SkipReason.FIXED and issue.timestamps.remediated:
         return Skipped(SkipReason.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned
 
@@ -414,7 +412,7 @@ class GroupWork(ABC):
 
     def _remember_refusal(self, reason: str) -> None:
         """EC2 refused, and will again until something changes. What a person asks for is tried all the same."""
-        _log.info("%s: refused until something changes: %s", self.issue.place, reason)
+        _log.info("%s: refused until something changes: %s", self.issue.location, reason)
 
     def give_up(self, reason: str = "") -> GroupResult:
         """What became of the group when nobody waits any longer.
@@ -509,7 +507,7 @@ class GroupRemediation(GroupWork):
         super().__init__(context, issue)
         self._agreed = agreed
         self._decided = decided
-        self._attempt = ""  # what this run tries first, by `remediation.refusals`
+        self._attempt = ""  # what this run tries first, by `remediation.planning`
 
     def _assess(self, config: Configuration) -> Assessment:
         return assess(self._context, config, self.issue, decided=self._decided, is_tight=self._is_tight)
@@ -533,7 +531,7 @@ class GroupRemediation(GroupWork):
         try:
             self._journal.note(refused=refused_item(self._attempt, reason, self._context.now()))
         except GROUP_ERRORS as error:
-            _log.warning("%s: it will be tried again in the next run: %s", self.issue.place, explain(error))
+            _log.warning("%s: it will be tried again in the next run: %s", self.issue.location, explain(error))
 
     def _change(self, seen: Assessment) -> None:
         context, issue = self._context, self.issue
@@ -563,9 +561,9 @@ class GroupRemediation(GroupWork):
             withdraw=seen.withdraw,
             tags=tags_of_remainders(plan, seen.live.tags),
         )
-        notes = (f"{issue.place}: {note}" for note in plan.notes)
+        notes = (f"{issue.location}: {note}" for note in plan.notes)
         context.notes += [note for note in notes if note not in context.notes]
-        kept = record(issue, plan, context.keep, context.who, context.now())
+        kept = kept_item(issue, plan, context.keep, context.who, context.now())
         forgotten = {"refused": None} if issue.remediation_details.get("refused") else {}
         entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
         self._carry_out(entry, changes, restored=None, **kept, **forgotten)
@@ -594,7 +592,7 @@ class GroupRemediation(GroupWork):
             self._waits(seen.observed)
             return None
         # Less severe by now, what is left waits for the retention period.
-        is_judged = seen.held is None and refusal.why not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
+        is_judged = seen.held is None and refusal.reason not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
         return self._record(entry, remediated=bool(entry.closed) and is_judged)
 
     def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:

@@ -19,15 +19,8 @@ from library.issues.times import format_time
 from library.security_groups.group import parse_security_group
 from remediation import console
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
-from remediation.group_state import InconsistentReadError, Journal, LiveGroup, describe_live, read_details
-from remediation.journal import (
-    ChangeKind,
-    JournalEntry,
-    JournalStep,
-    ObservedGroup,
-    RemediationDetails,
-    observe,
-)
+from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGroup, describe_live, observe
+from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep, RemediationDetails, read_details
 from remediation.notify import (
     given_up_message,
     not_restored_message,
@@ -332,8 +325,8 @@ class RestoreJob:
             if result.kind is not ResultKind.CHANGED_MEANWHILE:
                 return self._report_outcome(work, source, planned, result)
             self._prompt.show("the group has changed meanwhile: look again")
-        place = f"{self._target.group_id} in {self._target.account_id}, {self._target.region}"
-        return [f"{place}: somebody changes the group each time that its restore is planned: nothing was changed"]
+        location = f"{self._target.group_id} in {self._target.account_id}, {self._target.region}"
+        return [f"{location}: somebody changes the group each time that its restore is planned: nothing was changed"]
 
     def _report_outcome(
         self, work: GroupRestore, source: RestoreSource, planned: RestorePlan, result: GroupResult
@@ -346,13 +339,13 @@ class RestoreJob:
         if result.kind is ResultKind.INCOMPLETE:
             again = restore_command(issue, source.key)
             text = f"not complete yet: {result.text}. It is flagged as restored; to complete it, run again: {again}"
-            return [f"{issue.place}: {text}", *self._notify(issue, message)]
+            return [f"{issue.location}: {text}", *self._notify(issue, message)]
         self._prompt.show(
-            f"{issue.place}: restored from {source.key}; "
+            f"{issue.location}: restored from {source.key}; "
             + (f"backup from before {work.backup}" if work.backup else "it was as that says already")
         )
         for note in notes:
-            self._prompt.show(f"{issue.place}: {note}")
+            self._prompt.show(f"{issue.location}: {note}")
         self._prompt.show(f"automatic remediation leaves it alone until: {release_command(issue)}")
         return self._notify(issue, message)
 
@@ -362,7 +355,7 @@ class RestoreJob:
         if issue is None or not release(self._context, issue):
             self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []
-        self._prompt.show(f"{issue.place}: automatic remediation may change it again")
+        self._prompt.show(f"{issue.location}: automatic remediation may change it again")
         return self._notify(issue, released_message(self._context.who))
 
     def give_up(self) -> list[str]:
@@ -383,13 +376,17 @@ class RestoreJob:
             self._prompt.show("no change of the group is unfinished: nothing changed")
             return []
         if target.region != issue.details.region:
-            return [f"{issue.place}: the issue is not in {target.region}: nothing changed"]
+            return [f"{issue.location}: the issue is not in {target.region}: nothing changed"]
         if target.account_id in self._config.remediation_accounts() and self._config.watches(*target[:2]):
-            return [f"{issue.place}: not given up: the next remediation run completes it, or a restore takes it back"]
+            return [
+                f"{issue.location}: not given up: the next remediation run completes it, or a restore takes it back"
+            ]
         ended = replace(entry, step=JournalStep.DONE, problem=f"given up by {context.who} before it was complete")
         Journal(context.table, issue, context.now).write(ended)
         context.mark_finished(*target)
-        self._prompt.show(f"{issue.place}: given up: the group stays as it is; the backup from before: {entry.backup}")
+        self._prompt.show(
+            f"{issue.location}: given up: the group stays as it is; the backup from before: {entry.backup}"
+        )
         return self._notify(issue, given_up_message(context.who, entry.backup))
 
     def _issue(self) -> Issue | None:
@@ -443,7 +440,7 @@ class RestoreJob:
 
     def _not_restored(self, issue: Issue, source: RestoreSource, reason: str) -> list[str]:
         message = not_restored_message(issue, self._context.backups.bucket, source.key, reason)
-        return [f"{issue.place}: {reason}", *self._notify(issue, message)]
+        return [f"{issue.location}: {reason}", *self._notify(issue, message)]
 
     def _notify(self, issue: Issue, message: ChangeMessage) -> list[str]:
         problem = notify(

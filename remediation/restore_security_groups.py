@@ -29,7 +29,7 @@ from library.jobs.command_line import (
     WrongUsageError,
     accounts_named,
     application,
-    place_of_group,
+    location_of_group,
     read_configuration,
     refuse_unknown_regions,
     run,
@@ -120,7 +120,7 @@ def _target(
     if not isinstance(aws.accounts, str):  # the organization's are not asked for: an account may have left it
         known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
         accounts = accounts_named(accounts, known)
-    return RestoreTarget(*place_of_group(group_id, accounts, regions, known, context.table), group_id)
+    return RestoreTarget(*location_of_group(group_id, accounts, regions, known, context.table), group_id)
 
 
 def _refuse_several(accounts: Sequence[str], regions: Sequence[str], groups: Sequence[str]) -> None:

@@ -25,11 +25,10 @@ from library.issues.issue import Issue, Status
 from library.issues.schedule import Skipped, SkipReason
 from library.jobs.run import renewing_sleep
 from library.notifications.owners import discover
-from remediation import console, keep
+from remediation import console
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, account_policy, why_not_due
-from remediation.group_state import Journal
-from remediation.journal import ChangeKind, RemediationDetails, is_unfinished
+from remediation.journal import ChangeKind, Journal, RemediationDetails, is_unfinished
 from remediation.notify import (
     ChangeMessage,
     failed_message,
@@ -42,6 +41,7 @@ from remediation.notify import (
     settled_message,
 )
 from remediation.plan import Plan
+from remediation.planning import KEEP_QUESTION, chosen_to_keep, keep_lines, keep_proposals
 from remediation.remediate import (
     PAUSES_S,
     Assessment,
@@ -105,7 +105,7 @@ def find(context: RemediationContext, config: Configuration, selection: Selectio
             continue
         for issue in issues:
             if problem := RemediationDetails.of(issue.remediation_details).problem:
-                found.problems.append(f"{issue.place}: {problem}")
+                found.problems.append(f"{issue.location}: {problem}")
             else:
                 found.issues.append(issue)
     found.issues.sort(key=_order)
@@ -119,9 +119,9 @@ def find_unfinished(
     found.unfinished = [issue for issue in found.issues if is_unfinished(issue)]
     known = {(issue.account_id, issue.details.region, issue.issue_id): issue for issue in found.issues}
     marked = context.lock.read().unfinished
-    for place in sorted(marked & known.keys()):
-        if not is_unfinished(known[place]):
-            context.mark_finished(*place)
+    for location in sorted(marked & known.keys()):
+        if not is_unfinished(known[location]):
+            context.mark_finished(*location)
     for account_id, region, group_id in sorted(marked - known.keys()):
         text = f"{group_id} in {account_id}, {region}"
         try:
@@ -158,7 +158,7 @@ def due(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[I
 def not_due(issues: Iterable[Issue], config: Configuration, now: datetime) -> Counter[SkipReason]:
     """How many issues automatic remediation leaves alone now, by why. Those that a run left incomplete do not count."""
     waiting = (issue for issue in issues if not is_unfinished(issue))
-    return Counter(refusal.why for _, refusal in _judged(waiting, config, now) if refusal)
+    return Counter(refusal.reason for _, refusal in _judged(waiting, config, now) if refusal)
 
 
 def _judged(issues: Iterable[Issue], config: Configuration, now: datetime) -> Iterator[tuple[Issue, Skipped | None]]:
@@ -196,7 +196,7 @@ class RemediationSummary:
     @property
     def text(self) -> str:
         """The run in one line."""
-        waiting = ", ".join(f"{number} {why}" for why, number in sorted(self.not_due.items()))
+        waiting = ", ".join(f"{number} {cause}" for cause, number in sorted(self.not_due.items()))
         skipped = f"; not looked at: {waiting}" if waiting else ""
         return f"{self.remediated} remediated, {self.left} left as they are{skipped}"
 
@@ -214,14 +214,14 @@ def report_outcome(
             context.notifier, context.table, issue, message, repeated=not result.is_done, now=context.now
         )
     backup = f"; backup {result.backup}" if result.backup else ""
-    prompt.show(f"{issue.place}: {result.kind}: {result.text}{backup}")
+    prompt.show(f"{issue.location}: {result.kind}: {result.text}{backup}")
     if result.kind is ResultKind.REMEDIATED:
         summary.remediated += 1
     elif result.is_done or (result.kind is not ResultKind.INCOMPLETE and was_told):
         # What could not be done, and was told, is no news each day: `status` and `explain` show it.
         summary.left += 1
     else:
-        summary.problems.append(f"{issue.place}: {_problem(result)}")
+        summary.problems.append(f"{issue.location}: {_problem(result)}")
     if undelivered:
         summary.problems.append(undelivered)
 
@@ -313,9 +313,9 @@ class BatchRun:
         Where the account or region left the configuration, nothing will ever complete it: it is named once, with the
         command that gives it up. `hammer status` shows it until then.
         """
-        for issue, why in untouchable:
-            text = f"an earlier run left it incomplete, and this run may not complete it: {why}"
-            line = f"{issue.place}: not complete yet: {text}"
+        for issue, cause in untouchable:
+            text = f"an earlier run left it incomplete, and this run may not complete it: {cause}"
+            line = f"{issue.location}: not complete yet: {text}"
             if config.watches(issue.account_id, issue.details.region):
                 self.summary.problems.append(line)
                 continue
@@ -334,7 +334,7 @@ class BatchRun:
         try:
             Journal(self._context.table, issue, self._context.now).note(named=change)
         except GROUP_ERRORS as error:
-            _log.warning("it will be named again", extra={"issue": issue.place, "reason": explain(error)})
+            _log.warning("it will be named again", extra={"issue": issue.location, "reason": explain(error)})
         return False
 
     def _leave(self, issues: Sequence[Issue], reason: str) -> None:
@@ -350,7 +350,7 @@ class BatchRun:
         if len(issues) <= limit:
             return False
         changing = 0
-        for here in _by_place(issues):
+        for here in _by_location(issues):
             for issue in here:
                 self._context.lease.renew()
                 try:
@@ -369,7 +369,7 @@ class BatchRun:
     def _begin(self, issues: Sequence[Issue]) -> None:
         """Do for each group what can be done at once."""
         self._not_begun = len(issues)
-        for here in _by_place(issues):
+        for here in _by_location(issues):
             for issue in here:
                 config = self._reload()
                 if not config.secgrp_unrestricted_access.remediation:
@@ -388,14 +388,14 @@ class BatchRun:
         try:
             fresh = self._context.table.get(issue.account_id, issue.issue_id)
         except (*AWS_ERRORS, UnreadableIssueError) as error:
-            self.summary.problems.append(f"{issue.place}: its issue could not be read: {explain(error)}")
+            self.summary.problems.append(f"{issue.location}: its issue could not be read: {explain(error)}")
             return None
         if fresh is None or not (is_unfinished(fresh) or due([fresh], config, self._context.now())):
             self.summary.left += 1
             return None
         if fresh.account_id not in config.remediation_accounts():
-            why = f"account {fresh.account_id} is not one of remediation_accounts any more"
-            self._name_untouchable([(fresh, why)], config)
+            cause = f"account {fresh.account_id} is not one of remediation_accounts any more"
+            self._name_untouchable([(fresh, cause)], config)
             return None
         return GroupRemediation(self._context, fresh)
 
@@ -409,10 +409,10 @@ class BatchRun:
             config = self._reload()
             if not config.secgrp_unrestricted_access.remediation:
                 return
-            by_issue = {group.issue.place: group for group in self._pending}
-            for here in _by_place([group.issue for group in self._pending]):
+            by_issue = {group.issue.location: group for group in self._pending}
+            for here in _by_location([group.issue for group in self._pending]):
                 for issue in here:
-                    self._advance(by_issue[issue.place], config)
+                    self._advance(by_issue[issue.location], config)
 
     def _advance(self, group: GroupRemediation, config: Configuration) -> None:
         group.result = group.advance(config)
@@ -442,7 +442,7 @@ def _id(issue: Issue) -> tuple[str, str]:
     return issue.account_id, issue.issue_id
 
 
-def _by_place(issues: Sequence[Issue]) -> Iterator[list[Issue]]:
+def _by_location(issues: Sequence[Issue]) -> Iterator[list[Issue]]:
     """The issues of each account and region."""
     ordered = sorted(issues, key=lambda issue: (issue.account_id, issue.details.region))
     for _, here in groupby(ordered, key=lambda issue: (issue.account_id, issue.details.region)):
@@ -508,9 +508,9 @@ class InteractiveRun:
             if include_not_due or not is_interrupted_restore(issue):
                 unfinished.append(issue)
             else:
-                self.summary.problems.append(f"{issue.place}: not complete yet: {interrupted_restore_text(issue)}")
-        known = {issue.place for issue in found.unfinished}
-        return [*unfinished, *(issue for issue in chosen if issue.place not in known)]
+                self.summary.problems.append(f"{issue.location}: not complete yet: {interrupted_restore_text(issue)}")
+        known = {issue.location for issue in found.unfinished}
+        return [*unfinished, *(issue for issue in chosen if issue.location not in known)]
 
     def _offer(self, issue: Issue, *, ask: bool) -> str:
         """Show one issue until it is decided. Returns the answer; `q`: stop."""
@@ -544,16 +544,16 @@ class InteractiveRun:
 
     def _with_kept(self, issue: Issue, seen: Assessment, config: Configuration) -> Assessment | None:
         """Offer whom flow logs propose to keep, and plan with whom the person chose; None: they want to stop."""
-        offered = keep.proposals(issue, seen.planned) if isinstance(seen.planned, Plan) else ()
+        offered = keep_proposals(issue, seen.planned) if isinstance(seen.planned, Plan) else ()
         if self._kept_by_option or not offered:
             return seen
-        for line in keep.offer(issue, offered):
+        for line in keep_lines(issue, offered):
             self._prompt.show(line)
         while True:
-            answer = self._prompt.confirm(keep.QUESTION)
+            answer = self._prompt.confirm(KEEP_QUESTION)
             if answer.startswith("q"):
                 return None
-            chosen = keep.chosen(answer, offered)
+            chosen = chosen_to_keep(answer, offered)
             if chosen is None:
                 self._prompt.show(f"  numbers from 1 to {len(offered)}, or nothing")
             elif not chosen:
@@ -666,7 +666,7 @@ def show(
     except GROUP_ERRORS as error:
         text = f"could not be read: {explain(error, context.sessions.role_arn(issue.account_id))}"
         prompt.show(f"  {text}")
-        summary.problems.append(f"{issue.place}: {text}")
+        summary.problems.append(f"{issue.location}: {text}")
         return None
     if seen.live:
         users = issue.used_by or users_of(context.ec2(issue), issue.issue_id)
@@ -677,5 +677,5 @@ def show(
         prompt.show(console.users_text(users))
     prompt.show(console.planned(seen))
     if isinstance(seen.planned, Skipped) and seen.planned.needs_somebody:
-        summary.problems.append(f"{issue.place}: {seen.planned.text}")
+        summary.problems.append(f"{issue.location}: {seen.planned.text}")
     return seen

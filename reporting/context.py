@@ -1,23 +1,81 @@
-"""What the texts about an issue are made from, and who gets them."""
+"""What the texts about an issue are made from, which module writes them, and who gets them.
+
+Each kind of issue has a module of its own, all with the functions of `IssueText`: `text_of` gives it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
-from library.issues.issue import Issue, Status
+from library.documents.document import Document
+from library.issues.issue import INSPECTOR_FINDING, SECURITY_GROUP, Issue, IssueKind, Status
+from library.issues.schedule import Waiting
+from library.network.ports import PortSet
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.owners import Discovered, destinations, discover
 from library.security_groups.users import GroupUsers
-from reporting.issue_text import text_of
+from reporting import finding_text, group_text
 from reporting.plan import Forecast, Step, Update
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.ticket_facts import AlertAdvice, AlertText, Location, TicketFacts
 
 if TYPE_CHECKING:
     from library.config import Configuration
     from library.config.models import Owners
+
+
+class IssueText(Protocol):
+    """What can be said of an issue. `group_text` documents the arguments."""
+
+    def summary(self, issue: Issue, location: Location, restricted: PortSet) -> str:
+        """A ticket's title."""
+
+    def subject(self, issue: Issue, location: Location) -> str:
+        """What it is about and where that is, on one line."""
+
+    def ticket(self, issue: Issue, facts: TicketFacts) -> Document:
+        """The body of a new ticket."""
+
+    def changed(
+        self,
+        issue: Issue,
+        days: int | None,
+        told: Sequence[str] | None,
+        *,
+        again: bool,
+        scope: frozenset[str] | None = None,
+    ) -> Document:
+        """The comment on a change."""
+
+    def ended(self, issue: Issue, *, exempt: bool) -> Document:
+        """The comment with which a ticket is closed."""
+
+    def alert(
+        self,
+        issue: Issue,
+        restricted: PortSet,
+        closes_at: datetime | None,
+        *,
+        is_reminder: bool,
+        at_once: bool = False,
+        closes_last: datetime | None = None,
+        advice: AlertAdvice | None = None,
+        scope: frozenset[str] | None = None,
+        waiting: Sequence[Waiting] = (),
+    ) -> AlertText:
+        """What Slack is told."""
+
+
+_TEXTS: Mapping[IssueKind, IssueText] = {SECURITY_GROUP: group_text, INSPECTOR_FINDING: finding_text}
+
+
+def text_of(issue: Issue) -> IssueText:
+    """The texts for an issue of its kind."""
+    return _TEXTS[issue.kind]
+
 
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{8,}")
 
@@ -59,7 +117,7 @@ class TicketContexts:
             owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
             discovered=found.owner,
             facts=TicketFacts(
-                place=self.place(issue),
+                location=self.location(issue),
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
                 used_by=self._used_by.get(issue_key(issue), GroupUsers(unknown="it was not asked")),
                 closes_at=step.closes_at,
@@ -97,15 +155,15 @@ class TicketContexts:
             if step.close
             else "to be recorded as reported"
         )
-        place, text = self.place(step.issue), text_of(step.issue)
+        location, text = self.location(step.issue), text_of(step.issue)
         if step.issue.status is not Status.OPEN:  # what is over, or exempt, is not said to be open
-            return f"{what}: {text.subject(step.issue, place)}"
+            return f"{what}: {text.subject(step.issue, location)}"
         restricted = self._config.secgrp_unrestricted_access.restricted_ports
-        return f"{what}: {text.summary(step.issue, place, restricted)}"
+        return f"{what}: {text.summary(step.issue, location, restricted)}"
 
-    def place(self, issue: Issue) -> Place:
+    def location(self, issue: Issue) -> Location:
         """Where an issue is, in words."""
-        return Place(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
+        return Location(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
 
     def _discovered(self, issue: Issue) -> Discovered:
         keys = self._config.secgrp_unrestricted_access.owner_tags

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decision_messages import ButtonMessage
 from library.aws.decisions import Decisions, Outcome
 from library.aws.failures import AWS_ERRORS, explain
@@ -26,6 +25,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.config.decisions import limits_of
 from library.documents.slack_message import cut, literal
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
 from library.issues.decisions import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
 from library.notifications.slack_connection import SlackError
@@ -57,7 +57,7 @@ class Press:
         presser: who.
         key: tells this press from every other, also where Slack sends it twice.
         trigger_id: opens a view, within 3 seconds; empty: it opens none.
-        place: channel and time of the message; empty: unknown.
+        location: channel and time of the message; empty: unknown.
         until: as a view has it, or empty.
         submitted: whether a view was sent.
     """
@@ -68,7 +68,7 @@ class Press:
     presser: Presser
     key: str
     trigger_id: str = ""
-    place: tuple[str, str] = ("", "")
+    location: tuple[str, str] = ("", "")
     until: str = ""
     reason: str = ""
     owner: str = ""
@@ -110,7 +110,7 @@ def _read_button_press(payload: Mapping[str, Any]) -> Press | None:
             continue
         presser, container = Presser.of(payload), payload.get("container") or {}
         channel = payload.get("channel") or {}
-        place = (str(container.get("channel_id") or channel.get("id") or ""), str(container.get("message_ts") or ""))
+        location = (str(container.get("channel_id") or channel.get("id") or ""), str(container.get("message_ts") or ""))
         told_apart = (presser.user_id, str(action.get("action_ts") or payload.get("trigger_id")), ACTIONS[kind])
         return Press(
             kind=kind,
@@ -119,7 +119,7 @@ def _read_button_press(payload: Mapping[str, Any]) -> Press | None:
             presser=presser,
             key=_key("press", *told_apart),
             trigger_id=str(payload.get("trigger_id") or ""),
-            place=place,
+            location=location,
         )
     return None
 
@@ -127,7 +127,7 @@ def _read_button_press(payload: Mapping[str, Any]) -> Press | None:
 def _read_view(payload: Mapping[str, Any]) -> Press | None:
     view = payload["view"]
     kind = KINDS.get(str(view.get("callback_id")))
-    raw_value, place = _read_metadata(view.get("private_metadata"))
+    raw_value, location = _read_metadata(view.get("private_metadata"))
     value = read_button(raw_value)
     if kind is None or kind not in WITH_VIEW or value is None:
         return None
@@ -135,7 +135,7 @@ def _read_view(payload: Mapping[str, Any]) -> Press | None:
     fields = {name: field_of(view, name) for name in ("until", "reason", "owner")}
     view_id = str(view.get("id") or json.dumps([raw_value, fields], sort_keys=True))
     key = _key("view", presser.user_id, view_id, *(() if view.get("id") else (str(payload.get("trigger_id")),)))
-    return Press(kind, value, raw_value, presser, key, place=place, submitted=True, **fields)
+    return Press(kind, value, raw_value, presser, key, location=location, submitted=True, **fields)
 
 
 def _read_metadata(text: object) -> tuple[str, tuple[str, str]]:
@@ -232,7 +232,7 @@ class Inbox:
 
     def _open_view(self, quick: SlackConnection, press: Press, issue: Issue, config: Configuration) -> None:
         today, days = self.now().date(), config.decisions.exempt_days
-        view = view_of(press.kind, press.raw_value, press.place, issue, days, today)
+        view = view_of(press.kind, press.raw_value, press.location, issue, days, today)
         try:
             self.slack(quick).open_view(press.trigger_id, view)
         except SlackError as error:
@@ -253,26 +253,26 @@ class Inbox:
             return
         if outcome.refusal and not outcome.repeated:
             self._answer(quick, press, f"Not done: {outcome.refusal}.")
-        self.follow_up(outcome, press.place, config)
+        self.follow_up(outcome, press.location, config)
 
-    def follow_up(self, outcome: Outcome, place: tuple[str, str], config: Configuration) -> None:
+    def follow_up(self, outcome: Outcome, location: tuple[str, str], config: Configuration) -> None:
         """Do what follows from a decision: a restore, the ticket's comment, the messages."""
         issue = outcome.issue
         if outcome.pending:
             # What messages say is that it was done, so they wait until it was.
-            self.restore(issue, lambda: self.show(issue, place, config))
+            self.restore(issue, lambda: self.show(issue, location, config))
         else:
-            self.show(issue, place, config)
+            self.show(issue, location, config)
 
-    def show(self, issue: Issue, place: tuple[str, str], config: Configuration) -> None:
+    def show(self, issue: Issue, location: tuple[str, str], config: Configuration) -> None:
         """Write the ticket's comment and the messages."""
         try:
             # The message that was pressed may be one of which nobody could record that it was sent.
-            if all(place):
-                self.news(config).messages.add(issue.account_id, issue.issue_id, ButtonMessage(*place))
+            if all(location):
+                self.news(config).messages.add(issue.account_id, issue.issue_id, ButtonMessage(*location))
             issue = self.table.get(issue.account_id, issue.issue_id) or issue
         except _TABLE_ERRORS as error:
-            _log.error("%s: its messages are not rewritten yet: %s", issue.place, explain(error))
+            _log.error("%s: its messages are not rewritten yet: %s", issue.location, explain(error))
             return
         for problem in self.news(config).tell(issue):
             _log.warning("%s", printable(problem))
@@ -283,7 +283,7 @@ class Inbox:
 
     def _answer(self, quick: SlackConnection, press: Press, text: str) -> None:
         """Tell the person who pressed, and nobody else."""
-        channel, ts = press.place
+        channel, ts = press.location
         shown = cut(literal(text), _ANSWER_LIMIT)
         try:
             self.slack(quick).post_ephemeral(channel, press.presser.user_id, shown)

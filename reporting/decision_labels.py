@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decisions import Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.config.decisions import ASSIGNEE, limits_of, rights_by_name
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
 from library.issues.decisions import SHORTEST_REASON, Request, Rights, Seen, digest
 from library.issues.times import parse_time
@@ -172,7 +172,7 @@ class DecisionLabels:
             try:
                 self._read_ticket(key, issue)
             except (JiraError, ConflictError, UnreadableIssueError, *AWS_ERRORS) as error:
-                problems.append(f"{issue.place}: the labels of {key} could not be read: {explain(error)}")
+                problems.append(f"{issue.location}: the labels of {key} could not be read: {explain(error)}")
                 unread.add((issue.account_id, issue.issue_id))
         return problems, unread
 

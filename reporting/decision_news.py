@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decisions import Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import fitted
 from library.documents.jira_markup import jira_markup
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.decision_record import Decision, DecisionKind, Untold
 from library.notifications.broadcast import issue_line
 from library.notifications.jira_connection import JiraError
@@ -81,7 +81,7 @@ class DecisionNews:
                 issue = Decisions(self.table, self.now).told(issue, left, taken)
             self.rewrite(issue, problems)
         except (ConflictError, *AWS_ERRORS) as error:
-            problems.append(f"{issue.place}: what was decided could not be told: {explain(error)}")
+            problems.append(f"{issue.location}: what was decided could not be told: {explain(error)}")
         return problems
 
     def _tell_one(self, issue: Issue, untold: Untold, problems: list[str]) -> Untold:
@@ -103,7 +103,7 @@ class DecisionNews:
         try:
             self.webhook.send(decision_event(issue, subject_of(self.config, self.jira, issue), untold))
         except WebhookError as error:
-            problems.append(f"{issue.place}: the event decided was not sent: {error}")
+            problems.append(f"{issue.location}: the event decided was not sent: {error}")
             return False
         return True
 
@@ -122,7 +122,7 @@ class DecisionNews:
             if untold.label:
                 self.jira.edit_labels(key, remove=[untold.label])
         except JiraError as error:
-            problems.append(f"{issue.place}: what was decided is not in {key} yet: {error}")
+            problems.append(f"{issue.location}: what was decided is not in {key} yet: {error}")
             return error.status == 404
         return True
 
@@ -167,10 +167,10 @@ class DecisionNews:
             try:
                 self.post(issue, default)
             except SlackError as failed:
-                problems.append(f"{issue.place}: {default} was not told who owns it: {failed}")
+                problems.append(f"{issue.location}: {default} was not told who owns it: {failed}")
                 return failed.may_have_arrived
         except SlackError as error:
-            problems.append(f"{issue.place}: the new owner was not told: {error}")
+            problems.append(f"{issue.location}: the new owner was not told: {error}")
             return error.may_have_arrived
         return True
 
@@ -209,11 +209,11 @@ class DecisionNews:
 
     def _rewrite(self, issue: Issue, kept: ButtonMessage, problems: list[str]) -> Issue:
         """Rewrite one message until it shows the issue as it is. Returns the issue as it is."""
-        messages, place = self.messages, (issue.account_id, issue.issue_id)
+        messages, location = self.messages, (issue.account_id, issue.issue_id)
         for _ in range(_REWRITES):
-            claim = messages.claim(*place, kept.key)
+            claim = messages.claim(*location, kept.key)
             # Read after the claim: what changes after this read is seen below, or by whoever sees the claim.
-            issue = self.table.get(*place) or issue
+            issue = self.table.get(*location) or issue
             message = self.message(issue)
             keep = True
             try:
@@ -221,11 +221,11 @@ class DecisionNews:
             except SlackDestinationError:
                 keep = False  # the message is gone, or it cannot be rewritten any more
             except SlackError as error:
-                problems.append(f"{issue.place}: a message in Slack still shows what was before: {error}")
-                messages.rewritten(*place, kept.key, claim, "", keep=True)
+                problems.append(f"{issue.location}: a message in Slack still shows what was before: {error}")
+                messages.rewritten(*location, kept.key, claim, "", keep=True)
                 return issue
-            fresh = self.table.get(*place)
-            messages.rewritten(*place, kept.key, claim, message.digest, keep=keep)
+            fresh = self.table.get(*location)
+            messages.rewritten(*location, kept.key, claim, message.digest, keep=keep)
             if fresh is None or not keep or self.message(fresh).digest == message.digest:
                 return issue
         return issue

@@ -13,13 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decision_messages import ButtonMessage
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.listener_records import ListenerRecords, alert_key
 from library.config.decisions import limits_of
 from library.documents.slack_message import Alert, literal
+from library.errors import ConflictError
 from library.issues.decisions import exempt_until, possible
 from library.issues.issue import Issue, Status
 from library.notifications.slack_connection import SlackError
@@ -114,7 +114,7 @@ class DecisionRun:
             self.news.messages.add(issue.account_id, issue.issue_id, message)
         except (ConflictError, *AWS_ERRORS) as error:
             self.summary.problem(
-                f"{issue.place}: its message in Slack is not kept, and stays as it is: {explain(error)}"
+                f"{issue.location}: its message in Slack is not kept, and stays as it is: {explain(error)}"
             )
 
     def tell(self, selection: Selection) -> None:

@@ -145,13 +145,15 @@ def buttons(issue: Issue, kinds: Sequence[DecisionKind], *, extends: bool) -> di
     return {"type": "actions", "block_id": f"hammer_{issue.issue_id}"[:255], "elements": elements}
 
 
-def view_of(kind: DecisionKind, value: str, place: tuple[str, str], issue: Issue, exempt_days: int, today: date) -> Any:
+def view_of(
+    kind: DecisionKind, value: str, location: tuple[str, str], issue: Issue, exempt_days: int, today: date
+) -> Any:
     """The view that asks for the fields of a decision.
 
     Args:
         kind: `exempt` or `not-mine`.
         value: the button's value, which the view carries.
-        place: channel and time of the message in which the button is.
+        location: channel and time of the message in which the button is.
         issue: the issue.
         exempt_days: how long an exemption may last.
         today: the day in UTC.
@@ -176,7 +178,7 @@ def view_of(kind: DecisionKind, value: str, place: tuple[str, str], issue: Issue
         owner = {"type": "plain_text_input", "action_id": "owner", "max_length": TEXT_LIMIT}
         label = "Whose is it? An e-mail address, a name or a #channel"
         blocks += [_input("owner", label, owner), {**_input("reason", "Why?", reason), "optional": True}]
-    metadata = json.dumps({"value": value, "channel": place[0], "ts": place[1]})
+    metadata = json.dumps({"value": value, "channel": location[0], "ts": location[1]})
     return {
         "type": "modal",
         "callback_id": ACTIONS[kind],

@@ -19,7 +19,7 @@ from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, pa
 from library.network.intervals import IntervalSet
 from library.network.ports import HIGHEST_PORT, WITHOUT_PORTS_NAMES, port_range, protocol_name
 from library.security_groups.exposure import Exposure
-from reporting.source_text import FixPlace
+from reporting.source_text import FixLocation
 
 _SOURCES_NAMED = 6
 
@@ -63,10 +63,10 @@ def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block
     )
 
 
-def delete_command(issue: Issue, place: FixPlace | None = None) -> tuple[Block, ...]:
+def delete_command(issue: Issue, location: FixLocation | None = None) -> tuple[Block, ...]:
     """How to get rid of a group that nothing uses: in the place that defines it, else in EC2."""
-    if place is not None:
-        return (paragraph(f"If nothing needs the group any more, remove it from {place.where}."),)
+    if location is not None:
+        return (paragraph(f"If nothing needs the group any more, remove it from {location.where}."),)
     return (
         paragraph("If nothing needs the group any more, delete it:"),
         Code(f"aws ec2 delete-security-group {aws_options(issue)}"),

@@ -14,22 +14,22 @@ from library.documents.text import cut_utf16, printable
 from library.issues.issue import FindingDetails, Issue
 from library.issues.schedule import Waiting
 from library.network.ports import PortSet, port_range
-from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Location, TicketFacts
 
 
-def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
+def summary(issue: Issue, location: Location, restricted: PortSet) -> str:
     """The ticket's title, on one line."""
     del restricted
     text = (
         f"Amazon Inspector: {_ports(issue)} open on {printable(_server(issue))}, "
-        f"{printable(place.account)}, {place.region}"
+        f"{printable(location.account)}, {location.region}"
     )
     return cut_utf16(text, SUMMARY_LIMIT)
 
 
-def subject(issue: Issue, place: Place) -> str:
+def subject(issue: Issue, location: Location) -> str:
     """The server and where it is, on one line."""
-    return f"{printable(_server(issue))}, {printable(place.account)}, {place.region}"
+    return f"{printable(_server(issue))}, {printable(location.account)}, {location.region}"
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
@@ -37,8 +37,8 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     details = _details(issue)
     path = " > ".join(details.path) or "Inspector does not say"
     first = (
-        f"Amazon Inspector reports ports of {_server(issue)} in {facts.place}, VPC {details.vpc_id or 'unknown'}, as "
-        f"reachable from outside, and nobody expects them to be. Severity: {details.inspector_severity}."
+        f"Amazon Inspector reports ports of {_server(issue)} in {facts.location}, VPC {details.vpc_id or 'unknown'}, "
+        f"as reachable from outside, and nobody expects them to be. Severity: {details.inspector_severity}."
     )
     sections = [
         Section("", (paragraph(first), *(paragraph(note) for note in (*details.notes, *facts.owner_notes)))),

@@ -30,16 +30,7 @@ from library.security_groups.exemptions import Exemption
 from library.security_groups.users import GroupUsers
 from library.source.service import managed_by
 from library.source.stored import dispute_of
-from reporting import source_text, use_text
-from reporting.closing_text import (
-    UNLESS,
-    closing_sentences,
-    closing_words,
-    days_text,
-    kept_text,
-    replaced,
-    replaced_line,
-)
+from reporting import source_text
 from reporting.exposure_text import (
     cli_commands,
     delete_command,
@@ -53,8 +44,19 @@ from reporting.exposure_text import (
     terraform_blocks,
 )
 from reporting.plan import Update
-from reporting.source_text import FixPlace
-from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Place, TicketFacts
+from reporting.remediation_text import (
+    UNLESS,
+    closing_sentences,
+    closing_words,
+    days_text,
+    kept_text,
+    replaced,
+    replaced_line,
+    use_alert_line,
+    use_sections,
+)
+from reporting.source_text import FixLocation
+from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Location, TicketFacts
 
 _PATHS = 10
 _RULE_OF_ACL = re.compile(r"\b(acl-\w+ rule (?:\d+|\*)) denies")
@@ -99,11 +101,11 @@ def _can_connect(issue: Issue) -> str:
         case Verdict.UNUSED:
             return "Nothing uses the group now, so nobody can connect; that ends as soon as something public uses it."
         case Verdict.UNKNOWN:
-            why = next(iter(reachability.unread), evidence)
-            return f"{words[0].upper()}{words[1:]}. {why}".rstrip()
+            cause = next(iter(reachability.unread), evidence)
+            return f"{words[0].upper()}{words[1:]}. {cause}".rstrip()
         case Verdict.BLOCKED | Verdict.INTERNAL:
-            why = evidence if reachability.verdict is Verdict.BLOCKED else ""
-            return f"As far as Hammer can see, {words}. {why}".rstrip()
+            cause = evidence if reachability.verdict is Verdict.BLOCKED else ""
+            return f"As far as Hammer can see, {words}. {cause}".rstrip()
 
 
 def _family(details: IssueDetails) -> str:
@@ -224,7 +226,7 @@ def exemption_line(
     """
     if exemption is None or update in (None, Update.CHANGED, Update.CLOSING):
         return _of_open_group(update, issue, was_exempt=was_exempt, in_part=in_part)
-    reason = f" Reason of the exemption: {exemption.why}" if exemption.why else ""
+    reason = f" Reason of the exemption: {exemption.reason_and_author}" if exemption.reason_and_author else ""
     group = f"security group {issue.issue_id}"
     if update is Update.EXEMPTION_ENDS and issue.status is Status.OPEN:
         return (
@@ -278,39 +280,39 @@ _WHO_HAMMER_IS = (
 )
 
 
-def summary(issue: Issue, place: Place, restricted: PortSet) -> str:
+def summary(issue: Issue, location: Location, restricted: PortSet) -> str:
     """The ticket's title, on one line: severity, what is open to whom, where, and the id."""
     severity = str(issue.details.severity).capitalize()
-    where = subject(issue, place)
+    where = subject(issue, location)
     allowed = allowed_text(clauses(issue.details.perms, restricted))
     room = max(SUMMARY_LIMIT - utf16_size(where) - len(severity) - 4, 40)
     return cut_utf16(f"{severity}: {cut_utf16(allowed, room)}: {where}", SUMMARY_LIMIT)
 
 
-def subject(issue: Issue, place: Place) -> str:
+def subject(issue: Issue, location: Location) -> str:
     """The group and where it is, on one line."""
-    name, account = (shortened(text, _NAME_IN_SUMMARY) for text in (issue.details.name, place.account))
-    return f'"{printable(name)}", {printable(account)}, {place.region}, {issue.issue_id}'
+    name, account = (shortened(text, _NAME_IN_SUMMARY) for text in (issue.details.name, location.account))
+    return f'"{printable(name)}", {printable(account)}, {location.region}, {issue.issue_id}'
 
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket: what is wrong and what to do, then the evidence."""
-    place = source_text.fix_place(issue)
+    location = source_text.fix_location(issue)
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     paths = path_blocks(issue, facts.used_by)
     unused = _is_unused(issue) and not _is_default(issue)
-    to_do: tuple[Block, ...] = (*delete_command(issue, place), *_narrow()) if unused else (Bullets(_advice()),)
+    to_do: tuple[Block, ...] = (*delete_command(issue, location), *_narrow()) if unused else (Bullets(_advice()),)
     return (
-        Section("", tuple(_head(issue, facts, place))),
+        Section("", tuple(_head(issue, facts, location))),
         Section("What to do, in detail", (*to_do, _exemption(issue, facts))),
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
-        *use_text.sections(issue),
+        *use_sections(issue),
         *(() if unused else (Section("What uses the group", _users_section(issue, facts.used_by)),)),
         times,
         *source_text.sections(issue),
-        *_commands(issue, facts, place),
+        *_commands(issue, facts, location),
     )
 
 
@@ -320,11 +322,11 @@ def _narrow() -> tuple[Block, ...]:
     return (paragraph(text), Bullets(_advice()))
 
 
-def _commands(issue: Issue, facts: TicketFacts, place: FixPlace | None) -> tuple[Section, ...]:
+def _commands(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> tuple[Section, ...]:
     """How the rules are narrowed. Where another tool than Terraform is known to define the group, Terraform is not."""
-    warning = (paragraph(f"{place.until}."),) if place is not None else ()
+    warning = (paragraph(f"{location.until}."),) if location is not None else ()
     by_hand = Section("With the AWS command line", (*warning, *cli_commands(issue, facts.sources)), spare=True)
-    if place is not None and not place.is_terraform:
+    if location is not None and not location.is_terraform:
         return (by_hand,)
     return (by_hand, Section("With Terraform", terraform_blocks(issue, facts.sources), spare=True))
 
@@ -437,9 +439,9 @@ def alert(
         text = f"{text}; {replaced_line(issue, scope, when, waiting)}"
     text = literal(text)
     if is_reminder:
-        known = [f"    {literal(line)}" for line in (kept_text(issue), use_text.alert_line(issue)) if line]
+        known = [f"    {literal(line)}" for line in (kept_text(issue), use_alert_line(issue)) if line]
         return AlertText(text, (*known, *_advice_lines(issue, closes_at, advice)))
-    said = (verdict_line(issue), kept_text(issue), _opened(issue), _again(issue), use_text.alert_line(issue))
+    said = (verdict_line(issue), kept_text(issue), _opened(issue), _again(issue), use_alert_line(issue))
     details = [f"    {line}" for line in said if line]
     details += [f"    {line}" for line in source_text.alert_lines(issue)]
     details += [f"    {shown_line(exposure_line(perm))} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
@@ -452,17 +454,17 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
     """What to do, for a message beside which there is no ticket, in `mrkdwn`."""
     if advice is None:
         return
-    place = source_text.fix_place(issue)
-    if place is not None:
-        yield f"    {literal(place.fix)}"
+    location = source_text.fix_location(issue)
+    if location is not None:
+        yield f"    {literal(location.fix)}"
     if advice.console_url:
         yield f"    Look at it: {link(advice.console_url, 'the group in the AWS console')}"
-    if _is_unused(issue) and not _is_default(issue) and place is None:
+    if _is_unused(issue) and not _is_default(issue) and location is None:
         command = f"aws ec2 delete-security-group {aws_options(issue)}"
         yield f"    If nothing needs it any more, delete it: `{command}`"
         yield "    If it is still needed, narrow it:"
-    elif place is not None:
-        yield f"    {literal(place.until)}."
+    elif location is not None:
+        yield f"    {literal(location.until)}."
     commands = revoke_commands(issue)
     yield f"    {open_first(advice.sources)}."
     for command in commands[:_COMMANDS_IN_ALERT]:
@@ -478,18 +480,18 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
         yield f"    Hammer saves the group first; your security team can restore it on Hammer's host: `{command}`"
 
 
-def _head(issue: Issue, facts: TicketFacts, place: FixPlace | None) -> Iterator[Block]:
+def _head(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> Iterator[Block]:
     """What a reader knows after ten seconds, each under its name: what is wrong, who can connect, what to do, when."""
     allows = allowed_sentence(clauses(issue.details.perms, facts.restricted))
-    group = f'security group {issue.issue_id} "{issue.details.name}" in {facts.place}'
+    group = f'security group {issue.issue_id} "{issue.details.name}" in {facts.location}'
     yield paragraph(f"What is wrong: {group}, allows {allows}.")
     connect = verdict_line(issue) or f"this was not judged. Severity: {issue.details.severity}."
     yield paragraph(f"Who can connect now: {connect} {_risk(issue)}")
-    if url := facts.place.console_url(issue.issue_id):
-        fixed = "Fix it" if place is None else "Fix the other rules" if place.is_partial else "Look at it"
-        yield paragraph(f"What to do: {_to_do(issue, place)} {fixed} in the AWS console: ", Link(url))
+    if url := facts.location.console_url(issue.issue_id):
+        fixed = "Fix it" if location is None else "Fix the other rules" if location.is_partial else "Look at it"
+        yield paragraph(f"What to do: {_to_do(issue, location)} {fixed} in the AWS console: ", Link(url))
     else:
-        yield paragraph(f"What to do: {_to_do(issue, place)}")
+        yield paragraph(f"What to do: {_to_do(issue, location)}")
     if facts.closes_at:
         when = "Hammer's next run" if facts.at_once else shown_time(facts.closes_at)
         yield paragraph(f"By when: {when}. {closing_sentences(issue, facts)}")
@@ -504,10 +506,10 @@ def _head(issue: Issue, facts: TicketFacts, place: FixPlace | None) -> Iterator[
             yield paragraph(text)
 
 
-def _to_do(issue: Issue, place: FixPlace | None) -> str:
+def _to_do(issue: Issue, location: FixLocation | None) -> str:
     """What to do, in a sentence; the section of that name goes on."""
-    if place is not None:
-        return place.fix
+    if location is not None:
+        return location.fix
     if _is_unused(issue) and not _is_default(issue):
         return "delete the group if nothing needs it; otherwise narrow its sources."
     if len(issue.details.perms) == 1:

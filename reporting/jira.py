@@ -36,13 +36,11 @@ from library.notifications.jira_client import (
     Ticket,
 )
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError, JiraUnavailableError
-from reporting import use_text
-from reporting.closing_text import closing_changed, closing_when, waiting_section
-from reporting.context import TicketContext
+from reporting.context import TicketContext, text_of
 from reporting.exposure_text import exposure_line
 from reporting.group_text import not_watched, with_exemption
-from reporting.issue_text import text_of
 from reporting.plan import Step, Update, digest, lasting, state_after, state_of, use_told
+from reporting.remediation_text import closing_changed, closing_when, use_comment, waiting_section
 from reporting.ticket_facts import TicketFacts
 
 if TYPE_CHECKING:
@@ -108,7 +106,7 @@ class TicketWriter:
         except JiraError as error:
             if not error.refuses_text:
                 raise
-            self._note(f"{issue.place}: a short plain text was written, because {error}")
+            self._note(f"{issue.location}: a short plain text was written, because {error}")
             return write(plain, plain=True)
 
 
@@ -351,7 +349,7 @@ class Tickets:
         try:
             self._close_duplicates(self.jira.find(label_of(issue)), key)
         except JiraError as error:
-            self.problems.append(f"{issue.place}: whether it has a second ticket is not known: {error}")
+            self.problems.append(f"{issue.location}: whether it has a second ticket is not known: {error}")
             return not error.may_pass
         begun = parse_time(since)
         return begun is None or self.now() >= begun + _MAY_APPEAR
@@ -439,7 +437,7 @@ class Tickets:
         facts = replace(context.facts, owner_notes=tuple(said))
         ticket = NewTicket(
             project,
-            text_of(issue).summary(issue, facts.place, facts.restricted),
+            text_of(issue).summary(issue, facts.location, facts.restricted),
             body="",
             labels=(LABEL, label_of(issue)),
             assignee=assignee,
@@ -517,7 +515,7 @@ def render_text(step: Step, context: TicketContext) -> Document:
     if update is Update.EXEMPTION_ENDS:
         return _with_exemption((), step)
     if update is Update.USE:
-        return use_text.known(issue, closing_when(step), context.facts.scope)
+        return use_comment(issue, closing_when(step), context.facts.scope)
     if update is Update.NOT_WATCHED:
         return not_watched(issue)
     if update and update.ends:

@@ -104,14 +104,14 @@ class Service:
 
     Attributes:
         config: as it was read last.
-        place: where it is read from; None: where the environment says.
+        location: where it is read from; None: where the environment says.
         sessions: give the clients.
         secrets: give the login of JIRA.
         secret: the login of Slack.
     """
 
     config: Configuration
-    place: str | None
+    location: str | None
     sessions: Sessions
     secrets: SecretReader
     secret: SlackSecret
@@ -246,7 +246,7 @@ class Service:
     def _fresh_config(self) -> Configuration:
         """The configuration as it is now; as it was last, where it cannot be read."""
         try:
-            fresh = read_configuration(self.place)
+            fresh = read_configuration(self.location)
             if fresh.needs_organization:
                 fresh = fresh.with_accounts(self.config.aws.accounts)  # type: ignore[arg-type]
             self.config = fresh
@@ -279,7 +279,7 @@ class Service:
             self._restore_and_tell(issue.account_id, issue.issue_id)
             then()
         except Exception:  # noqa: BLE001 - it is tried again in a minute
-            _log.exception("%s: a restore that was decided is not carried out yet", issue.place)
+            _log.exception("%s: a restore that was decided is not carried out yet", issue.location)
 
     def _restore_waiting(self) -> None:
         """Try the restores again that another run of remediation kept from being carried out."""
@@ -306,14 +306,14 @@ class Service:
         """Run the restore that is decided in an issue in a process of its own, with the lock of remediation."""
         module = ("-m", "remediation.restore_security_groups", "--decided")
         group = ("--account", issue.account_id, "--region", issue.details.region, "--group", issue.issue_id)
-        place = ("--config", self.place) if self.place else ()
+        location = ("--config", self.location) if self.location else ()
         done = subprocess.run(
-            [sys.executable, *module, *place, *group],
+            [sys.executable, *module, *location, *group],
             check=False,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             timeout=_RESTORE_TIMEOUT_S,
         )
-        _log.info("restore of %s ended with %d", issue.place, done.returncode)
+        _log.info("restore of %s ended with %d", issue.location, done.returncode)
 
 
 def _now() -> datetime:

@@ -237,7 +237,7 @@ def _read_whole(
             try:
                 check_memory(issue)
             except ValueError as error:
-                found.problems.append(f"{issue.place}: its item in the issue table is not as it should be: {error}")
+                found.problems.append(f"{issue.location}: its item in the issue table is not as it should be: {error}")
             else:
                 found.with_news.append(issue)
 

@@ -14,13 +14,13 @@ from datetime import datetime
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.news_delivery import NewsDelivery
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.text import printable
+from library.errors import ConflictError
 from library.issues.change_news import ChangeNews, Channel, undelivered
 from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
 from library.issues.schedule import times_told
@@ -269,7 +269,7 @@ class Reporter:
             if key and not comment_once(jira, key, body, news.key, delivery):
                 return
         except JiraError as error:
-            self.summary.problem(f"{issue.place}: {news.heading}: no comment on {key}: {error}")
+            self.summary.problem(f"{issue.location}: {news.heading}: no comment on {key}: {error}")
             if not error.is_refusal:
                 return
         delivery.done()
@@ -332,7 +332,7 @@ class Reporter:
             if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
                 self._left_out[str(error)] += 1
             else:
-                self.summary.problem(f"{issue.place}: {step.ticket_update}: {error}")
+                self.summary.problem(f"{issue.location}: {step.ticket_update}: {error}")
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
             # The others are sent it all the same; only then it is neither reported nor closed.
@@ -452,9 +452,9 @@ class Reporter:
     def _not_recorded(self, issue: Issue, error: Exception) -> None:
         if isinstance(error, ConflictError):
             # Nobody has to act: the next run reports the issue as it is by then.
-            self.summary.notes.append(f"{issue.place} changed meanwhile: the next run tells of it")
+            self.summary.notes.append(f"{issue.location} changed meanwhile: the next run tells of it")
         else:
-            self.summary.problem(f"{issue.place} could not be recorded: {explain(error)}")
+            self.summary.problem(f"{issue.location} could not be recorded: {explain(error)}")
 
     def _show(self, step: Step) -> None:
         """Show a ticket as it would be filed."""

@@ -14,12 +14,11 @@ from library.documents.slack_message import Alert, literal
 from library.issues.issue import Issue
 from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
-from reporting import use_text
-from reporting.closing_text import closing_when, waiting_lines
+from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.issue_text import text_of
 from reporting.plan import Step, Update, digest, state_of, use_told
-from reporting.ticket_facts import AlertAdvice, Place
+from reporting.remediation_text import closing_when, use_alert, waiting_lines
+from reporting.ticket_facts import AlertAdvice, Location
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -131,7 +130,7 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     if step.alert_update in (Update.EXEMPT, Update.EXEMPTION_ENDS):
         line = f"{line}: {exemption}" if exemption else line
     elif step.alert_update is Update.USE:
-        known = use_text.known_alert(issue, closing_when(step), scope)
+        known = use_alert(issue, closing_when(step), scope)
         line, details = f"{line}: {known.text}", known.details
     elif step.alert_update is None or not step.alert_update.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
@@ -157,10 +156,10 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
 
 def _advice(config: Configuration, issue: Issue) -> AlertAdvice:
     """Where a message without a ticket points its reader."""
-    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     section = config.secgrp_unrestricted_access
     sources = section.remediation_sources
-    return AlertAdvice(place.console_url(issue.issue_id), config.whitelisting_procedure_url, sources)
+    return AlertAdvice(location.console_url(issue.issue_id), config.whitelisting_procedure_url, sources)
 
 
 def _of(step: Step) -> str:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from library.documents.document import Block, Bullets, Code, Section, paragraph
 from library.documents.text import cut_utf16, flattened, printable
 from library.issues.issue import Issue
-from library.source.place import Kind
+from library.source.location import Kind
 from library.source.service import maker_of, managed_by
-from library.source.stored import DIFF_LINES, dispute_of, known_places, source_lines
+from library.source.stored import DIFF_LINES, dispute_of, known_locations, source_lines
 
 _LINES_IN_ALERT, _ALERT_LINE = 6, 400
 
@@ -28,7 +28,7 @@ _OPENS_AGAIN = {
 
 
 @dataclass(frozen=True, slots=True)
-class FixPlace:
+class FixLocation:
     """Where a group's rules are changed so that they stay changed. Untrusted text.
 
     Attributes:
@@ -49,29 +49,29 @@ class FixPlace:
         return f"Commands change EC2 alone: they help until {self.where} opens the group again"
 
 
-def fix_place(issue: Issue) -> FixPlace | None:
+def fix_location(issue: Issue) -> FixLocation | None:
     """Where to fix an issue's group: where its rules are defined, else what its tags or name tell; None: not known."""
     maker = maker_of(issue.details.tags, issue.details.name, "")
     if maker is not None:
-        where, advice = flattened(maker.place.where, _WHERE_LIMIT), flattened(maker.advice, _ADVICE_LIMIT)
-        return FixPlace(where, f"Fix it in {where}, which made the group and may open it again: {advice}.")
-    places, is_partial = known_places(issue)
-    if places:
-        named = [_named(kind, where) for kind, where in places[:_PLACES]]
-        more = f" and {len(places) - _PLACES} more places" if len(places) > _PLACES else ""
+        where, advice = flattened(maker.location.where, _WHERE_LIMIT), flattened(maker.advice, _ADVICE_LIMIT)
+        return FixLocation(where, f"Fix it in {where}, which made the group and may open it again: {advice}.")
+    locations, is_partial = known_locations(issue)
+    if locations:
+        named = [_named(kind, where) for kind, where in locations[:_PLACES]]
+        more = f" and {len(locations) - _PLACES} more places" if len(locations) > _PLACES else ""
         where = f"{', '.join(named)}{more}"
-        again = "; ".join(dict.fromkeys(_OPENS_AGAIN[kind] for kind, _ in places))
-        is_terraform = any(kind is Kind.TERRAFORM for kind, _ in places)
-        return FixPlace(where, f"Fix it in {where}: {again}.", is_terraform, is_partial)
+        again = "; ".join(dict.fromkeys(_OPENS_AGAIN[kind] for kind, _ in locations))
+        is_terraform = any(kind is Kind.TERRAFORM for kind, _ in locations)
+        return FixLocation(where, f"Fix it in {where}: {again}.", is_terraform, is_partial)
     stack = issue.details.tags.get("aws:cloudformation:stack-name", "")
     if stack:
         where = f'CloudFormation stack "{flattened(stack, _WHERE_LIMIT)}"'
-        return FixPlace(where, f"Fix it in {where}: {_OPENS_AGAIN[Kind.CLOUDFORMATION]}.")
+        return FixLocation(where, f"Fix it in {where}: {_OPENS_AGAIN[Kind.CLOUDFORMATION]}.")
     # No tag names Terraform's code; the call that opened the group does name the tool.
     agent = issue.opened_by.user_agent if issue.opened_by is not None else ""
     if managed_by({}, agent) == "Terraform":
         where = "the Terraform code that opened it"
-        return FixPlace("Terraform", f"Fix it in {where}: {_OPENS_AGAIN[Kind.TERRAFORM]}.", is_terraform=True)
+        return FixLocation("Terraform", f"Fix it in {where}: {_OPENS_AGAIN[Kind.TERRAFORM]}.", is_terraform=True)
     return None
 
 

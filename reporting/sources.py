@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.ec2 import read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
+from library.errors import ConflictError
 from library.issues.issue import SECURITY_GROUP, Issue
 from library.source.cloudformation import StackReader
 from library.source.find import STACKS_NOT_ASKED, locate, read_rule_ids
@@ -105,6 +105,6 @@ class SourceReading:
         except ConflictError:
             return issue  # it changed meanwhile: whoever writes its ticket finds that out, too
         except AWS_ERRORS as error:
-            self.summary.notes.append(f"{issue.place}: where it is defined could not be read: {explain(error)}")
+            self.summary.notes.append(f"{issue.location}: where it is defined could not be read: {explain(error)}")
             return issue
         return replace(issue, source=source)

@@ -22,7 +22,7 @@ SUMMARY_LIMIT = 255  # JIRA's, for the field `summary`
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where an issue is, in words.
 
     Attributes:
@@ -53,7 +53,7 @@ class TicketFacts:
     """What the text of a new ticket is made from, beside the issue.
 
     Attributes:
-        place: where the issue is.
+        location: where the issue is.
         restricted: the restricted ports of the configuration.
         used_by: what uses the group; of other kinds of issues unknown.
         closes_at: when remediation changes it, in UTC; None: it does not.
@@ -67,7 +67,7 @@ class TicketFacts:
         closes_last: when remediation closes it although flow logs show somebody at work; None: it does not wait.
     """
 
-    place: Place
+    location: Location
     restricted: PortSet
     used_by: GroupUsers
     closes_at: datetime | None

@@ -28,10 +28,10 @@ from library.notifications.webhook_events import (
     issue_event,
     subject_of,
 )
+from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.issue_text import text_of
 from reporting.plan import Step, Update, digest, state_of
-from reporting.ticket_facts import Place
+from reporting.ticket_facts import Location
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -65,8 +65,8 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
         at: the time, in UTC.
     """
     issue, kind = step.issue, type_of(step.event_update)
-    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
-    console_url = place.console_url(issue.issue_id) if issue.kind is SECURITY_GROUP else ""
+    location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    console_url = location.console_url(issue.issue_id) if issue.kind is SECURITY_GROUP else ""
     subject = subject_of(config, jira, issue, console_url)
     what = str(step.event_update) if step.event_update else "closed automatically soon"
     more: dict[str, Any] = {"due": format_time(step.closes_at), "due_at_once": step.at_once}
@@ -80,13 +80,13 @@ def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: d
 def _sentence(config: Configuration, step: Step) -> str:
     """A step in one sentence."""
     issue, text = step.issue, text_of(step.issue)
-    place = Place(config.account_name(issue.account_id), issue.account_id, issue.details.region)
+    location = Location(config.account_name(issue.account_id), issue.account_id, issue.details.region)
     was_exempt = bool(issue.webhook_details.get("exempt"))
     said = exemption_line(step.event_update, issue, step.exemption, was_exempt=was_exempt, in_part=step.exempt_in_part)
     restricted = config.secgrp_unrestricted_access.restricted_ports
     # What is over, or exempt, is not said to be open.
     is_open = issue.status is Status.OPEN and not (step.event_update and step.event_update.ends)
-    about = text.summary(issue, place, restricted) if is_open else text.subject(issue, place)
+    about = text.summary(issue, location, restricted) if is_open else text.subject(issue, location)
     return f"{about}. {said}" if said else about
 
 
@@ -158,7 +158,7 @@ class EventRun:
             self._down = str(error)
             self.left += 1
         except WebhookError as error:
-            self.problem(f"{issue.place}: the event {event.type} was not sent: {error}")
+            self.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
         return False
 
     def _send(self, event: WebhookEvent) -> bool:

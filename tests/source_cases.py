@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from library.security_groups.exposure import Exposure
-from library.source.place import Found, RulePlace
+from library.source.location import Found, RuleLocation
 from library.source.template_source import Stack, find_in_template
 from library.source.terraform_folder import read_folders
 from library.source.terraform_source import GroupFacts, find_in_terraform
@@ -78,7 +78,7 @@ def as_item(case: Case, found: Found) -> dict[str, Any]:
     rules = [found.rules.get(exposure) for exposure in case.exposures]
     return {
         "group": found.group.to_item() if found.group else None,
-        "rules": [rule.to_item() if isinstance(rule, RulePlace) else None for rule in rules],
+        "rules": [rule.to_item() if isinstance(rule, RuleLocation) else None for rule in rules],
         "commands": list(found.commands),
         "before_diff": list(found.before_diff),
         "returns": str(found.returns) if found.returns else None,

@@ -26,7 +26,7 @@ from library.source.terraform_folder import TerraformFiles
 from reporting import group_text, source_text
 from reporting import slack as slack_text
 from reporting.plan import Step, Update
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.networks import Answers, acl, interface, route_table, subnet, vpc
 
 _NOW = datetime(2026, 11, 24, 14, 2, tzinfo=UTC)
@@ -34,7 +34,7 @@ _RETENTION = 21
 _CLOSES_AT = _NOW + timedelta(days=_RETENTION)
 _WIDTH = 120
 _PORTS = PortSet.parse([22])
-_PLACE = Place("shop", "210987654321", "eu-west-1")
+_PLACE = Location("shop", "210987654321", "eu-west-1")
 _USER = User("instance", "i-0a1b2c3d4e5f60718 (bastion)", ("203.0.113.10",))
 _GROUP_ID = "sg-0123456789abcdef0"
 _INTERFACE = interface(

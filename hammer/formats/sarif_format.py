@@ -64,10 +64,10 @@ def _result(issue: ListedIssue) -> dict[str, Any]:
         "logicalLocations": [{"fullyQualifiedName": printable(issue.group_id), "kind": "resource"}]
     }
     if issue.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": quote(issue.file.replace("\\", "/"))}}
+        physical: dict[str, Any] = {"artifactLocation": {"uri": quote(issue.file.replace("\\", "/"))}}
         if issue.line:
-            place["region"] = {"startLine": issue.line}
-        location["physicalLocation"] = place
+            physical["region"] = {"startLine": issue.line}
+        location["physicalLocation"] = physical
     result: dict[str, Any] = {
         "ruleId": f"exposed-security-group-{severity}",
         "ruleIndex": _RULES.index(severity),

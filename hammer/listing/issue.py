@@ -334,7 +334,7 @@ def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue
         clauses=clauses(details.perms, known.restricted),
         controls=controls_broken(details),
         exempt_until=exemption.expires if exemption else None,
-        exempt_reason=exemption.why if exemption else "",
+        exempt_reason=exemption.reason_and_author if exemption else "",
         sources=known.sources,
     )
 
@@ -373,7 +373,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         kept=kept_open(issue),
         sources=known.sources,
         exempt_until=exemption.expires if exemption else None,
-        exempt_reason=exemption.why if exemption else "",
+        exempt_reason=exemption.reason_and_author if exemption else "",
     )
 
 
@@ -430,7 +430,9 @@ def exposes(issue: ListedIssue, ports: PortSet) -> bool:
 
 def chosen(issues: Iterable[ListedIssue], wanted: Wanted, sort: Sort) -> tuple[ListedIssue, ...]:
     """The wanted issues, sorted; those that are alike by account, region and group."""
-    return tuple(sorted((issue for issue in issues if wanted.takes(issue)), key=lambda i: (_KEYS[sort](i), *_place(i))))
+    return tuple(
+        sorted((issue for issue in issues if wanted.takes(issue)), key=lambda i: (_KEYS[sort](i), *_location(i)))
+    )
 
 
 def at_least(issue: ListedIssue, severity: Severity) -> bool:
@@ -438,7 +440,7 @@ def at_least(issue: ListedIssue, severity: Severity) -> bool:
     return SEVERITIES.index(issue.severity) <= SEVERITIES.index(severity)
 
 
-def _place(issue: ListedIssue) -> tuple[str, str, str]:
+def _location(issue: ListedIssue) -> tuple[str, str, str]:
     return issue.account_id, issue.details.region, issue.group_id
 
 

@@ -64,7 +64,7 @@ class FlowLog:
         return not self.problem or self.problem.startswith("is of type")
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Its bucket or log group, for people."""
         return f"bucket {self.bucket}" if self.destination == S3 else f"log group {self.log_group}"
 

@@ -44,11 +44,11 @@ from identification.flow_logs.read import (
     interfaces_of,
 )
 from identification.flow_logs.records import parquet_is_installed
-from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, ConflictError
+from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.after_care import ITEM_PREFIX, NOBODY_WATCHES
 from library.issues.issue import Issue, Status
 from library.issues.kept_sources import kept_sources
@@ -482,7 +482,7 @@ class UsageRun:
             _log.info("%s was found anew while its flow logs were read: the next run reads them", issue.issue_id)
             return
         except AWS_ERRORS as error:
-            self.problems.append(f"{issue.place}: its use could not be stored: {explain(error)}")
+            self.problems.append(f"{issue.location}: its use could not be stored: {explain(error)}")
             return
         self.written.append((issue, use))
 
@@ -509,7 +509,7 @@ class UsageRun:
                 self.table.items.update(issue.account_id, f"{ITEM_PREFIX}{issue.issue_id}", sets | lasting)
             except AWS_ERRORS as error:
                 self._not_remembered.add(issue.issue_id)
-                self.problems.append(f"{issue.place}: who worked before the change is not kept: {explain(error)}")
+                self.problems.append(f"{issue.location}: who worked before the change is not kept: {explain(error)}")
 
     def _changed_lately(self, issue: Issue) -> datetime | None:
         changed = issue.timestamps.remediated
@@ -534,7 +534,9 @@ class UsageRun:
             try:
                 use = self._before(issue, changed)
             except AWS_ERRORS as error:
-                self.problems.append(f"{issue.place}: who worked before the change could not be read: {explain(error)}")
+                self.problems.append(
+                    f"{issue.location}: who worked before the change could not be read: {explain(error)}"
+                )
                 continue
             if use is not None and use.sources(SourceClass.WORKING):
                 by_region.setdefault(issue.details.region, []).append(replace(issue, use=use))
@@ -617,7 +619,7 @@ def _without_flow_log(interface: Interface, over: Sequence[FlowLog], refused: Ma
     for flow_log in over:
         if flow_log.problem:
             return f"{name} has no flow log that can be read: {flow_log.flow_log_id} {flow_log.problem}."
-    return f"{name} has flow logs of two formats in the same streams of {over[0].place}, which cannot be told apart."
+    return f"{name} has flow logs of two formats in the same streams of {over[0].location}, which cannot be told apart."
 
 
 def _rule_of(exposure: Exposure) -> tuple[object, ...]:

@@ -45,12 +45,12 @@ def describe_classic(
     Returns:
         The findings, each once; and what went wrong, one error for each finding or call that failed.
     """
-    places: dict[tuple[str, str], dict[str, None]] = {}
+    locations: dict[tuple[str, str], dict[str, None]] = {}
     for wanted in notifications:
-        places.setdefault((wanted.account_id, wanted.region), {})[wanted.finding_arn] = None
+        locations.setdefault((wanted.account_id, wanted.region), {})[wanted.finding_arn] = None
     findings: list[Finding] = []
     errors: list[Exception] = []
-    for (account_id, region), by_arn in places.items():
+    for (account_id, region), by_arn in locations.items():
         for batch in chunks(list(by_arn), FINDINGS_A_CALL):
             try:
                 client: InspectorClient = sessions.client("inspector", account_id, region)

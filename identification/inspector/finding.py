@@ -205,7 +205,7 @@ class Finding:
     @property
     def groups(self) -> tuple[str, ...]:
         """The security groups in the path, each once."""
-        return tuple(dict.fromkeys(place for place in self.path if place.startswith("sg-")))
+        return tuple(dict.fromkeys(location for location in self.path if location.startswith("sg-")))
 
     @property
     def comes_straight_from_internet(self) -> bool:
@@ -213,8 +213,8 @@ class Finding:
 
         A load balancer, a peering connection or a gateway of another kind can, and so can kinds unknown here.
         """
-        return any(place.startswith("igw-") for place in self.path) and all(
-            place.startswith(_DIRECT) for place in self.path
+        return any(location.startswith("igw-") for location in self.path) and all(
+            location.startswith(_DIRECT) for location in self.path
         )
 
     @property

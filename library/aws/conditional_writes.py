@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError
 
 from library.aws.answers import reading_answers
 from library.aws.failures import error_code
-from library.errors import HammerError
+from library.errors import ConflictError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -231,10 +231,6 @@ Item = dict[str, Any]
 
 def _pauses() -> Iterator[float]:
     return itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
-
-
-class ConflictError(HammerError):
-    """Somebody else changed the item since it was read: read again and decide again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
+from library.errors import ConflictError
 from library.issues.times import format_time, parse_time
 
 if TYPE_CHECKING:

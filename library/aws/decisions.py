@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import ConflictError
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.claims import is_held
 from library.issues.decision_record import (
     EXEMPTION_PREFIX,
@@ -168,7 +167,7 @@ class Decisions:
             decision = state.decisions[-1]
             log_decision(fresh, decision)
             return Outcome(_with(fresh, state), decision)
-        raise ConflictError(f"{issue.place} kept changing while its restore was recorded")
+        raise ConflictError(f"{issue.location} kept changing while its restore was recorded")
 
     def end_exemption(self, exemption: DecidedExemption, by: str, reason: str = "") -> Outcome | None:
         """End an exemption that a decision made.
@@ -272,7 +271,7 @@ class Decisions:
                 issue = fresh
             else:
                 return _with(issue, state), state
-        raise ConflictError(f"{issue.place} kept changing while {what}")
+        raise ConflictError(f"{issue.location} kept changing while {what}")
 
 
 def _with(issue: Issue, state: DecisionState) -> Issue:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, ConflictError, Items, WantedAttributes
+from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, Items, WantedAttributes
 from library.aws.decisions import exemption_records
 from library.aws.failures import name_missing_table
-from library.errors import HammerError
+from library.errors import ConflictError, HammerError
 from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
 from library.issues.times import format_time
 

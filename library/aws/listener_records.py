@@ -45,8 +45,8 @@ class ListenerState:
         if since is not None and now - since < DEAF_AFTER:
             return ""
         last = f"since {shown_time(self.connected)}" if self.connected else "and never was"
-        why = f": {self.problem}" if self.problem else ""
-        return f"hammer listen is not connected to Slack {last}{why}. Buttons in messages do nothing meanwhile"
+        reason = f": {self.problem}" if self.problem else ""
+        return f"hammer listen is not connected to Slack {last}{reason}. Buttons in messages do nothing meanwhile"
 
 
 class ListenerRecords:

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError, Items
-from library.errors import HammerError
+from library.aws.conditional_writes import Items
+from library.errors import ConflictError, HammerError
 from library.issues.names import check_name
 from library.issues.times import shown_time
 
@@ -125,7 +125,7 @@ class Lock:
         return LockState(
             holder=item.get("who", "") or "somebody" if token else "",
             until=_time(ends),
-            unfinished=frozenset(place for text in item.get("unfinished") or () if (place := _place(text))),
+            unfinished=frozenset(location for text in item.get("unfinished") or () if (location := _location(text))),
             token=token,
         )
 
@@ -187,7 +187,7 @@ def _time(ends: object) -> datetime | None:
         return None
 
 
-def _place(text: object) -> tuple[str, str, str] | None:
+def _location(text: object) -> tuple[str, str, str] | None:
     """A group that is marked; None for what no run has written: the issues themselves tell what is unfinished, too."""
     parts = text.split("/") if isinstance(text, str) else []
     if len(parts) != 3:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.failures import AWS_ERRORS, explain
+from library.errors import ConflictError
 from library.issues.change_news import ChangeNews, Channel
 from library.issues.claims import claimed_at, is_held, new_claim, released
 
@@ -113,7 +113,7 @@ class NewsDelivery:
             self._table.update(self._issue, sets, only_if=f"{claim} = :mine", values={":mine": self._claim})
         except (ConflictError, *AWS_ERRORS) as error:
             _log.warning(
-                "%s: %s is not told before its claim is over: %s", self._issue.place, self._channel, explain(error)
+                "%s: %s is not told before its claim is over: %s", self._issue.location, self._channel, explain(error)
             )
 
     @property

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.conditional_writes import Check, ConflictError
+from library.aws.conditional_writes import Check
+from library.errors import ConflictError
 from library.issues.scan_coverage import ITEM_PREFIX, Outcome, ScanCoverage
 from library.issues.times import format_time, parse_time
 

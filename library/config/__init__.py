@@ -1,7 +1,7 @@
 """The configuration: three files, read and validated into one value, with every mistake in them named at once."""
 
 from library.config.errors import ConfigurationError, Problem
-from library.config.loader import configuration_place, load_configuration, parse_configuration
+from library.config.loader import configuration_uri, load_configuration, parse_configuration
 from library.config.models import (
     DEFAULT_RESTRICTED_PORTS,
     ORGANIZATION,
@@ -26,7 +26,7 @@ __all__ = [
     "Problem",
     "SecurityGroupsCheck",
     "Slack",
-    "configuration_place",
+    "configuration_uri",
     "load_configuration",
     "parse_configuration",
 ]

@@ -56,25 +56,25 @@ _BYTE_ORDER_MARK = "\ufeff"
 _SCHEMA_KEY = "$schema"
 
 
-def configuration_place(option: str | None, environment: Mapping[str, str]) -> str:
+def configuration_uri(option: str | None, environment: Mapping[str, str]) -> str:
     """Where the configuration is: what `--config` says, else HAMMER_CONFIG, else `./config`."""
     return option or environment.get("HAMMER_CONFIG") or "./config"
 
 
-def load_configuration(place: str, *, s3_client: Callable[[], S3Client] | None = None) -> Configuration:
+def load_configuration(uri: str, *, s3_client: Callable[[], S3Client] | None = None) -> Configuration:
     """Read and validate a configuration.
 
     Args:
-        place: a folder, or `s3://bucket/prefix`.
+        uri: a folder, or `s3://bucket/prefix`.
         s3_client: makes the client for S3; called only for a place there. None: the standard one.
 
     Raises:
         ConfigurationError: a file could not be read, or the configuration has mistakes.
     """
     problems: list[Problem] = []
-    in_s3 = place.startswith(_S3)
-    files = _files_in_s3(place, s3_client, problems) if in_s3 else _files_in_folder(place, problems)
-    return _validated(files, problems, place)
+    in_s3 = uri.startswith(_S3)
+    files = _files_in_s3(uri, s3_client, problems) if in_s3 else _files_in_folder(uri, problems)
+    return _validated(files, problems, uri)
 
 
 def parse_configuration(files: Files) -> Configuration:
@@ -89,15 +89,15 @@ def parse_configuration(files: Files) -> Configuration:
 NO_FOLDER = "there is no such folder: name yours with --config, or let `hammer init` write a first one"
 
 
-def _files_in_folder(place: str, problems: list[Problem]) -> Files:
+def _files_in_folder(uri: str, problems: list[Problem]) -> Files:
     try:
-        paths = {path.name: path for path in Path(place).iterdir()}
+        paths = {path.name: path for path in Path(uri).iterdir()}
     except FileNotFoundError:
-        raise ConfigurationError([Problem(place, "", NO_FOLDER)]) from None
+        raise ConfigurationError([Problem(uri, "", NO_FOLDER)]) from None
     except NotADirectoryError:
-        raise ConfigurationError([Problem(place, "", "is not a folder: name the one that has it")]) from None
+        raise ConfigurationError([Problem(uri, "", "is not a folder: name the one that has it")]) from None
     except (OSError, ValueError) as error:
-        raise ConfigurationError([Problem(place, "", _unreadable(error))]) from error
+        raise ConfigurationError([Problem(uri, "", _unreadable(error))]) from error
     files: dict[str, tuple[str, bytes]] = {}
     for stem, name in _chosen(paths, problems):
         try:
@@ -107,17 +107,17 @@ def _files_in_folder(place: str, problems: list[Problem]) -> Files:
     return files
 
 
-def _files_in_s3(place: str, s3_client: Callable[[], S3Client] | None, problems: list[Problem]) -> Files:
-    bucket, _, prefix = place.removeprefix(_S3).partition("/")
+def _files_in_s3(uri: str, s3_client: Callable[[], S3Client] | None, problems: list[Problem]) -> Files:
+    bucket, _, prefix = uri.removeprefix(_S3).partition("/")
     prefix = f"{prefix.rstrip('/')}/".lstrip("/")
     if not bucket:
-        raise ConfigurationError([Problem(place, "", "names no bucket: write s3://bucket/prefix")])
+        raise ConfigurationError([Problem(uri, "", "names no bucket: write s3://bucket/prefix")])
     try:
         client = (s3_client or _standard_s3_client)()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         names = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", ())]
     except AWS_ERRORS as error:
-        raise ConfigurationError([Problem(place, "", f"cannot be read: {explain(error)}")]) from error
+        raise ConfigurationError([Problem(uri, "", f"cannot be read: {explain(error)}")]) from error
     files: dict[str, tuple[str, bytes]] = {}
     for stem, name in _chosen(names, problems):
         try:
@@ -156,11 +156,11 @@ def _chosen(names: Iterable[str], problems: list[Problem]) -> Iterator[tuple[str
         _LOG.warning("Not read, because a configuration has no such files: %s", printable(", ".join(others)))
 
 
-def _validated(files: Files, problems: list[Problem], place: str) -> Configuration:
+def _validated(files: Files, problems: list[Problem], uri: str) -> Configuration:
     """The configuration, unless there are problems, those found before among them."""
     if "config" not in files and not any(Path(problem.file).stem == "config" for problem in problems):
         names = ", ".join(f"config{suffix}" for suffix in SUFFIXES)
-        problems.append(Problem(place or "config", "", f"the file config is missing: one of {names}"))
+        problems.append(Problem(uri or "config", "", f"the file config is missing: one of {names}"))
     parts: dict[str, Any] = {}
     for stem, model in FILES.items():
         if stem in files:

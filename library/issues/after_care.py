@@ -108,7 +108,7 @@ class AfterCare:
 
 def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
     """What people are told, a sentence each, with the commands to restore and to keep."""
-    place = hammer_options(issue)
+    location = hammer_options(issue)
     addresses = list(dict.fromkeys(f"{each.source}/{128 if ':' in each.source else 32}" for each in care.sources))
     lines = [
         f"Since the rules of {issue.issue_id} were replaced on {shown_time(care.changed)}, sources that had worked "
@@ -122,9 +122,9 @@ def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
         lines.append(f"and {len(care.sources) - _SOURCES_TOLD} more")
     return [
         *lines,
-        f"Your security team can bring the group back to what it was, on Hammer's host: hammer restore {place}",
+        f"Your security team can bring the group back to what it was, on Hammer's host: hammer restore {location}",
         "And replace the rules again after that and keep them: hammer remediate --include-not-due "
-        f"{place} --keep {shlex.quote(','.join(addresses[:_SOURCES_TOLD]))}",
+        f"{location} --keep {shlex.quote(','.join(addresses[:_SOURCES_TOLD]))}",
         "Nothing is restored by itself. A stolen password looks the same as an employee at work.",
     ]
 

@@ -364,7 +364,7 @@ class Issue:
         return kind_of(self.issue_id)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The group, its account and region in a few words, for one line of many. Ids only, so it prints as it is."""
         return f"{self.issue_id} in {self.account_id}, {self.details.region}"
 

@@ -43,10 +43,10 @@ def check_name(part: str, value: object, where: str = "") -> None:
 
 def hammer_options(issue: Issue) -> str:
     """The options with which a command of Hammer names an issue's group, for a shell."""
-    return place_options(issue.account_id, issue.details.region, issue.issue_id)
+    return location_options(issue.account_id, issue.details.region, issue.issue_id)
 
 
-def place_options(account_id: str, region: str, group_id: str) -> str:
+def location_options(account_id: str, region: str, group_id: str) -> str:
     """The options with which a command of Hammer names a group, for a shell."""
     account, region, group = map(shlex.quote, (account_id, region, group_id))
     return f"--account {account} --region {region} --group {group}"

@@ -144,30 +144,30 @@ class OpeningCall:
 
 def opened_by(openings: Iterable[OpeningCall], perms: Sequence[Exposure]) -> OpenedBy | None:
     """Of the calls that came, the latest whose rule or prefix-list entry is exposed; None: none is."""
-    fitting = [opening.by for opening in openings if any(rule.is_in(perm) for rule in opening.rules for perm in perms)]
-    return max(fitting, key=_order, default=None)
+    matching = [opening.by for opening in openings if any(rule.is_in(perm) for rule in opening.rules for perm in perms)]
+    return max(matching, key=_order, default=None)
 
 
-def needed(openings: Iterable[OpeningCall]) -> list[OpeningCall]:
-    """The openings that are kept of one group, the latest first, as many as there is room for.
+def latest_per_rule(openings: Iterable[OpeningCall]) -> list[OpeningCall]:
+    """The openings that are kept of one group, the latest first, as many as fit into `KEPT_BYTES`.
 
     An opening whose every rule a later one added as well is never named again, so it is not kept.
     """
     found: list[OpeningCall] = []
     rules: set[OpenedRule] = set()
-    room = KEPT_BYTES
+    available = KEPT_BYTES
     for opening in sorted(openings, key=lambda opening: _order(opening.by), reverse=True):
         size = len(opening.to_text())
-        if size <= room and not rules.issuperset(opening.rules):
+        if size <= available and not rules.issuperset(opening.rules):
             found.append(opening)
             rules.update(opening.rules)
-            room -= size
+            available -= size
     return found
 
 
-def surplus(openings: Sequence[OpeningCall]) -> list[OpeningCall]:
+def superseded(openings: Sequence[OpeningCall]) -> list[OpeningCall]:
     """The openings that are not kept."""
-    kept = set(needed(openings))
+    kept = set(latest_per_rule(openings))
     return [opening for opening in openings if opening not in kept]
 
 

@@ -54,8 +54,8 @@ class ScanCoverage:
     last_complete: datetime | None = None
 
     @property
-    def looked(self) -> datetime | None:
-        """When this account and region were last looked at, as far as is known; None: no look succeeded."""
+    def last_scan(self) -> datetime | None:
+        """When this account and region were last scanned, as far as is known; None: no scan succeeded."""
         return self.last_complete if self.outcome is Outcome.FAILED else self.started
 
     def to_item(self) -> dict[str, Any]:

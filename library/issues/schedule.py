@@ -62,13 +62,13 @@ class Skipped:
         text: the reason in full, for a person. May hold untrusted input.
     """
 
-    why: SkipReason
+    reason: SkipReason
     text: str
 
     @property
     def needs_somebody(self) -> bool:
         """Whether the group stays exposed although it is due, so that somebody must look at it."""
-        return self.why in _NEED_SOMEBODY
+        return self.reason in _NEED_SOMEBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ class RemediationSchedule:
     @property
     def is_untold(self) -> bool:
         """Whether it waits only until people are told of what is open."""
-        return self.skipped is not None and self.skipped.why is SkipReason.NOT_REPORTED
+        return self.skipped is not None and self.skipped.reason is SkipReason.NOT_REPORTED
 
 
 def remediation_schedule(

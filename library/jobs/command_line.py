@@ -22,7 +22,7 @@ from typer.core import TyperCommand
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import sdk_session
-from library.config import Configuration, ConfigurationError, configuration_place, load_configuration
+from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.documents.text import printable
 
 
@@ -202,7 +202,7 @@ def account_ids(asked_for: Iterable[str] | None, known: Mapping[str, str]) -> li
     return list(dict.fromkeys(found))
 
 
-def place_of_group(
+def location_of_group(
     group_id: str, accounts: Sequence[str], regions: Sequence[str], known: Iterable[str], table: IssueTable
 ) -> tuple[str, str]:
     """The account and region of a group of which a command was told no more than the id, by the issue table.
@@ -236,7 +236,7 @@ def read_configuration(option: str | None) -> Configuration:
     Raises:
         ConfigurationError: it cannot be read or is wrong.
     """
-    return load_configuration(configuration_place(option, os.environ))
+    return load_configuration(configuration_uri(option, os.environ))
 
 
 def _leave_at_once() -> NoReturn:

@@ -44,7 +44,7 @@ Posted = Callable[[Alert, str, str], None]
 """Called with an alert that has buttons, and the channel's id and the time of the message that was sent of it."""
 
 
-def nobody(destination: str, keys: frozenset[str]) -> None:
+def ignore(destination: str, keys: frozenset[str]) -> None:
     """Takes no notice of what may have been sent."""
 
 
@@ -76,7 +76,7 @@ class Delivery:
         wanted: Mapping[str, Sequence[Alert]],
         delivered: Delivered,
         notes: Sequence[str] = (),
-        unconfirmed: Delivered = nobody,
+        unconfirmed: Delivered = ignore,
         *,
         last_resort: bool = False,
         refusing: Container[str] = (),
@@ -89,7 +89,7 @@ class Delivery:
         self._meant = {name: frozenset(alert.key for alert in alerts) for name, alerts in wanted.items()}
         self._delivered = delivered
         self._notes = notes
-        self._doubtful = unconfirmed
+        self._unconfirmed = unconfirmed
         self._doubted: set[str] = set()
         self._sent: set[str] = set()
         self._patience = _PATIENCE * (2 if last_resort else 1)
@@ -208,7 +208,7 @@ class Delivery:
             if error.may_have_arrived:
                 new = message.keys - self._sent - self._doubted
                 self._doubted |= new
-                self._each_name(self._doubtful, new)
+                self._each_name(self._unconfirmed, new)
             raise
 
     def _reply(self, reply: Message, sent: tuple[str, str]) -> None:
@@ -336,7 +336,7 @@ def broadcast(
     title: str,
     waiting: Mapping[str, Sequence[Alert]],
     delivered: Delivered,
-    unconfirmed: Delivered = nobody,
+    unconfirmed: Delivered = ignore,
     posted: Posted | None = None,
 ) -> Sent:
     """Send each destination one message, with a thread, of all its alerts.

@@ -40,7 +40,7 @@ class Exemption:
     decided: str = ""
 
     @property
-    def why(self) -> str:
+    def reason_and_author(self) -> str:
         """The reason and who wrote it, hostile text; empty: neither is known."""
         return f"{self.reason} ({self.author})" if self.reason and self.author else self.reason or self.author
 

@@ -171,16 +171,16 @@ def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
                 unknown.append(f"a {protocol} rule with an unknown source: {source!r:.200}")
                 continue
             # Another account's group may come without its id.
-            place = source.get(key) or (source.get("GroupName") if field == "group_id" else None)
+            location = source.get(key) or (source.get("GroupName") if field == "group_id" else None)
             description = source.get("Description", "")
-            if not isinstance(place, str) or not place or not isinstance(description, str):
+            if not isinstance(location, str) or not location or not isinstance(description, str):
                 unknown.append(f"a {protocol} rule with an unknown source: {dict(source)!r:.200}")
                 continue
             found = True
-            yield IngressRule(protocol, from_port, to_port, description=description, **{field: place})
+            yield IngressRule(protocol, from_port, to_port, description=description, **{field: location})
             if not source.keys() <= known:
                 parts = ", ".join(sorted(source.keys() - known))
-                unknown.append(f"a {protocol} rule with source {place} that has an unknown part: {parts:.200}")
+                unknown.append(f"a {protocol} rule with source {location} that has an unknown part: {parts:.200}")
     if not found and not unknown:
         unknown.append(f"a {protocol} rule without a source that this version knows")
     if unknown:

@@ -16,14 +16,14 @@ from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import SecurityGroup, parse_rule
 from library.source.cloudformation import StackReader, StackReadError, StackResource
-from library.source.place import (
+from library.source.location import (
     Confidence,
     Edit,
     Found,
     Kind,
-    Place,
+    Location,
     Returns,
-    RulePlace,
+    RuleLocation,
     SourceReport,
 )
 from library.source.service import hints_of, maker_of, other_maker_of, tool_hint
@@ -50,9 +50,9 @@ class _Search:
     group: SecurityGroup
     exposures: Sequence[Exposure]
     replacements: Sequence[str]
-    place: Place | None = None
+    location: Location | None = None
     returns: Returns | None = None
-    rules: dict[Exposure, RulePlace] = field(default_factory=dict)
+    rules: dict[Exposure, RuleLocation] = field(default_factory=dict)
     patches: dict[str, Patch] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     before_diff: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class _Search:
     def missing(self) -> list[Exposure]:
         """The exposures that have no place yet."""
         return [
-            each for each in self.exposures if each not in self.rules or self.rules[each].place.kind is Kind.UNKNOWN
+            each for each in self.exposures if each not in self.rules or self.rules[each].location.kind is Kind.UNKNOWN
         ]
 
     def add(self, found: Found, *, of_group: bool) -> None:
@@ -72,7 +72,7 @@ class _Search:
             if found.before_diff and rule.edit in (Edit.PATCH, Edit.PARAMETER):
                 rule = replace(rule, note="; ".join([*filter(None, [rule.note]), *found.before_diff]))
             known = self.rules.get(exposure)
-            if known is None or known.place.kind is Kind.UNKNOWN:
+            if known is None or known.location.kind is Kind.UNKNOWN:
                 self.rules[exposure] = rule
         self.patches |= found.patches
         self.commands += found.commands
@@ -81,8 +81,8 @@ class _Search:
         if of_group and found.group is not None:
             if found.group.kind is Kind.UNKNOWN:
                 self.evidence += found.group.evidence
-            elif self.place is None:
-                self.place = found.group
+            elif self.location is None:
+                self.location = found.group
                 self.returns = found.returns
 
 
@@ -117,24 +117,24 @@ def locate(
         _ask_stack_of_group(search, stacks)
         if search.missing:
             _ask_stacks_of_rules(search, stacks, rule_ids)
-        if search.missing or search.place is None:
+        if search.missing or search.location is None:
             _look_into_terraform(search, terraform)
-    place = search.place or other_maker_of(group.tags) or Place(evidence=tuple(search.evidence))
+    location = search.location or other_maker_of(group.tags) or Location(evidence=tuple(search.evidence))
     told = [
-        *place.evidence,
+        *location.evidence,
         *hints_of(group.tags),
         *tool_hint(opened_with),
         *(f"not read: {each}" for each in search.problems),
     ]
-    place = Place(place.kind, place.confidence, place.where, tuple(dict.fromkeys(told)))
+    location = Location(location.kind, location.confidence, location.where, tuple(dict.fromkeys(told)))
     rules = tuple(search.rules.get(each) or _nowhere(each) for each in exposures)
     return SourceReport(
         account_id,
         region,
         group.group_id,
-        place,
+        location,
         rules,
-        search.returns or _returns(place, rules),
+        search.returns or _returns(location, rules),
         unified_diff(search.patches),
         tuple(dict.fromkeys(search.commands)),
         tuple(dict.fromkeys(search.before_diff)),
@@ -142,18 +142,22 @@ def locate(
     )
 
 
-def _nowhere(exposure: Exposure) -> RulePlace:
+def _nowhere(exposure: Exposure) -> RuleLocation:
     note = f"an entry of prefix list {exposure.prefix_list_id}" if exposure.prefix_list_id else ""
-    return RulePlace(exposure, Place(evidence=("no stack and no file that was read defines it",)), Edit.NONE, note)
+    return RuleLocation(
+        exposure, Location(evidence=("no stack and no file that was read defines it",)), Edit.NONE, note
+    )
 
 
-def _returns(place: Place, rules: Sequence[RulePlace]) -> Returns:
+def _returns(location: Location, rules: Sequence[RuleLocation]) -> Returns:
     """When what was closed in EC2 alone is opened again: the group's place decides, if it has one."""
-    kinds = [place.kind] if place.kind is not Kind.UNKNOWN else list({rule.place.kind for rule in rules})
+    kinds = [location.kind] if location.kind is not Kind.UNKNOWN else list({rule.location.kind for rule in rules})
     if len(kinds) != 1:
         return Returns.UNKNOWN
     if kinds[0] is Kind.OTHER:
-        is_stack = any("stack" in sentence for sentence in place.evidence) and "Pulumi" not in " ".join(place.evidence)
+        is_stack = any("stack" in sentence for sentence in location.evidence) and "Pulumi" not in " ".join(
+            location.evidence
+        )
         return Returns.TEMPLATE if is_stack else Returns.UNKNOWN
     return _RETURNS.get(kinds[0], Returns.UNKNOWN)
 
@@ -163,10 +167,10 @@ def _made_by_service(search: _Search) -> bool:
     maker = maker_of(group.tags, group.name, group.description)
     if maker is None:
         return False
-    search.place, search.returns = maker.place, maker.returns
+    search.location, search.returns = maker.location, maker.returns
     for exposure in search.exposures:
         listed = f"an entry of prefix list {exposure.prefix_list_id}; " if exposure.prefix_list_id else ""
-        search.rules[exposure] = RulePlace(exposure, maker.place, Edit.POINTER, listed + maker.advice)
+        search.rules[exposure] = RuleLocation(exposure, maker.location, Edit.POINTER, listed + maker.advice)
     return True
 
 
@@ -219,7 +223,7 @@ def _read_template(
     of_group: bool,
 ) -> None:
     where = f"{resource.stack_name}/{resource.logical_id}"
-    known = Place(Kind.CLOUDFORMATION, Confidence.EXACT, where, (how,))
+    known = Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, (how,))
     try:
         read = stacks.read(resource)
         found = find_in_template(
@@ -228,11 +232,11 @@ def _read_template(
     except (StackReadError, TemplateError) as error:
         search.problems.append(f"the template of stack {resource.stack_name} could not be read: {error}")
         if of_group:
-            search.place = known
+            search.location = known
         else:
             note = "its template could not be read"
             search.add(
-                Found(rules={each: RulePlace(each, known, Edit.NONE, note) for each in exposures}), of_group=False
+                Found(rules={each: RuleLocation(each, known, Edit.NONE, note) for each in exposures}), of_group=False
             )
         return
     search.add(found, of_group=of_group)
@@ -242,7 +246,7 @@ def _look_into_terraform(search: _Search, terraform: TerraformFiles) -> None:
     group = search.group
     facts = GroupFacts(group.group_id, group.name, group.description, group.tags)
     found = find_in_terraform(terraform.files, facts, search.missing, search.replacements)
-    search.add(found, of_group=search.place is None)
+    search.add(found, of_group=search.location is None)
 
 
 def read_rule_ids(client: Any, group_id: str, exposures: Iterable[Exposure]) -> dict[Exposure, str]:

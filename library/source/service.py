@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from library.documents.text import flattened
 from library.issues.issue import Issue
 from library.issues.schedule import MadeBy
-from library.source.place import Confidence, Kind, Place, Returns
+from library.source.location import Confidence, Kind, Location, Returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Maker:
         advice: the annotation or option to change.
     """
 
-    place: Place
+    location: Location
     advice: str
     returns: Returns
 
@@ -70,7 +70,7 @@ def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
         name: the group's.
     """
     if (maker := maker_of(tags, name, "")) is not None:
-        return maker.place.where
+        return maker.location.where
     if stack := tags.get("aws:cloudformation:stack-name"):
         return f"CloudFormation stack {stack!s}"
     return next((tool for tool, pattern in _TOOLS if pattern.search(user_agent)), "")
@@ -89,13 +89,13 @@ def made_by(issue: Issue) -> MadeBy:
     return MadeBy(flattened(managed_by(tags, agent, name), _MANAGER_LIMIT), is_made_by_controller(tags, name))
 
 
-def other_maker_of(tags: Tags) -> Place | None:
+def other_maker_of(tags: Tags) -> Location | None:
     """The project of a tool whose code is not read; None: no tag names one."""
     project = tags.get("pulumi:project") or tags.get("Pulumi:Project") or ""
     if project:
         stack = tags.get("pulumi:stack") or tags.get("Pulumi:Stack") or ""
         where = f"{project}/{stack}" if stack else project
-        return Place(Kind.OTHER, Confidence.LIKELY, where, (f"a tag names the Pulumi project {where}",))
+        return Location(Kind.OTHER, Confidence.LIKELY, where, (f"a tag names the Pulumi project {where}",))
     return None
 
 
@@ -131,7 +131,7 @@ def tool_hint(user_agent: str) -> Iterator[str]:
 def _made(
     service: str, evidence: str, advice: str, returns: Returns, confidence: Confidence = Confidence.EXACT
 ) -> Maker:
-    return Maker(Place(Kind.SERVICE, confidence, service, (evidence,)), advice, returns)
+    return Maker(Location(Kind.SERVICE, confidence, service, (evidence,)), advice, returns)
 
 
 def _beanstalk(tags: Tags, _name: str, _description: str) -> Maker | None:

@@ -14,7 +14,7 @@ from typing import Any
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time, shown_time
-from library.source.place import Confidence, Kind, Place, RulePlace, SourceReport
+from library.source.location import Confidence, Kind, Location, RuleLocation, SourceReport
 
 KEPT_FOR = timedelta(days=1)
 """How long a source that was read counts: each issue's is read once a day at most."""
@@ -41,7 +41,7 @@ def stored_source(report: SourceReport, issue: Issue, now: datetime) -> dict[str
         "exposures": _digest(issue),
         "made_by": made_by(report.group, report.rules),
         "group": _cut(report.group.to_item()),
-        "rules": [_cut({**rule.place.to_item(), **_rule(rule)}) for rule in report.rules[:_RULES]],
+        "rules": [_cut({**rule.location.to_item(), **_rule(rule)}) for rule in report.rules[:_RULES]],
         "diff": "\n".join(lines[:DIFF_LINES]),
         "diff_lines": len(lines) - 1 if report.diff else 0,
         "before_diff": list(report.before_diff),
@@ -50,7 +50,7 @@ def stored_source(report: SourceReport, issue: Issue, now: datetime) -> dict[str
     }
 
 
-def _rule(rule: RulePlace) -> dict[str, Any]:
+def _rule(rule: RuleLocation) -> dict[str, Any]:
     perm = rule.exposure
     return {
         "protocol": perm.protocol,
@@ -69,10 +69,10 @@ def _cut(item: dict[str, Any]) -> dict[str, Any]:
     return cut
 
 
-def made_by(group: Place, rules: Sequence[RulePlace]) -> str:
+def made_by(group: Location, rules: Sequence[RuleLocation]) -> str:
     """What opens a group, to compare one occurrence with another: kind and place; empty: nobody knows."""
-    places = [group, *(rule.place for rule in rules)]
-    known = next((place for place in places if place.kind is not Kind.UNKNOWN), None)
+    locations = [group, *(rule.location for rule in rules)]
+    known = next((location for location in locations if location.kind is not Kind.UNKNOWN), None)
     return f"{known.kind} {known.where}"[:_TEXT] if known else ""
 
 
@@ -145,24 +145,24 @@ def source_lines(issue: Issue) -> tuple[str, ...]:
         return ()
 
 
-def known_places(issue: Issue) -> tuple[tuple[tuple[Kind, str], ...], bool]:
+def known_locations(issue: Issue) -> tuple[tuple[tuple[Kind, str], ...], bool]:
     """Where a group's open rules are defined, or else the group, and whether some of the rules have no known place.
 
     A hint counts for nothing. The texts are untrusted; a map that somebody else damaged is nobody's knowledge.
     """
     try:
         group: Mapping[str, Any] = issue.source.get("group") or {}
-        found = [_place_of(rule) for rule in issue.source.get("rules") or ()]
-        of_group = _place_of(group)
+        found = [_location_of(rule) for rule in issue.source.get("rules") or ()]
+        of_group = _location_of(group)
     except (AttributeError, TypeError, ValueError):
         return (), False
-    rules = tuple(dict.fromkeys(place for place in found if place is not None))
+    rules = tuple(dict.fromkeys(location for location in found if location is not None))
     if rules:
         return rules, None in found
     return ((of_group,), bool(found)) if of_group is not None else ((), False)
 
 
-def _place_of(item: Mapping[str, Any]) -> tuple[Kind, str] | None:
+def _location_of(item: Mapping[str, Any]) -> tuple[Kind, str] | None:
     kind, where = Kind(item.get("kind") or Kind.UNKNOWN), str(item.get("where") or "")
     is_sure = item.get("confidence") in (str(Confidence.EXACT), str(Confidence.LIKELY))
     return (kind, where) if is_sure and where and kind is not Kind.UNKNOWN else None

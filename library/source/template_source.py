@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure, traffic_text
-from library.source.place import Confidence, Edit, Found, Kind, Place, RulePlace
+from library.source.location import Confidence, Edit, Found, Kind, Location, RuleLocation
 from library.source.template_patch import RuleKey, TemplatePatch, is_literal, patch_template, rule_key
 from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups
 from library.source.template_text import Tree, parse_template
@@ -97,9 +97,9 @@ def find_in_template(
     template = parse_template(text)
     context = _Context(stack, text, template, stack.values(template), replacements)
     groups = read_groups(context.values)
-    group_place = _place(context, logical_id, how)
+    group_location = _location(context, logical_id, how)
     matched: dict[Exposure, list[TemplateRule]] = {}
-    places: dict[Exposure, RulePlace] = {}
+    locations: dict[Exposure, RuleLocation] = {}
     candidates = list(_rules_of(groups, logical_id))
     for exposure in exposures:
         known = [rule for rule in candidates if _is(rule, exposure)]
@@ -109,14 +109,14 @@ def find_in_template(
         elif possible:
             lines = ", ".join(str(context.line(rule.source)) for rule in possible)
             evidence = (*how, f"several rules of the template of {stack.path} may be it, at lines {lines}")
-            places[exposure] = RulePlace(exposure, Place(evidence=evidence), Edit.NONE)
+            locations[exposure] = RuleLocation(exposure, Location(evidence=evidence), Edit.NONE)
     literals = {rule_key(rule) for rules in matched.values() if all(map(is_literal, rules)) for rule in rules}
     patched = patch_template(text, literals, replacements, stack.values)
     for exposure, rules in matched.items():
-        places[exposure] = _rule_place(context, groups, exposure, rules, patched, how)
+        locations[exposure] = _rule_location(context, groups, exposure, rules, patched, how)
     return Found(
-        group=group_place,
-        rules=places,
+        group=group_location,
+        rules=locations,
         patches={stack.name: patched.patch} if patched.patch else {},
         commands=_commands(context),
         before_diff=_before_diff(context, bool(patched.patch)),
@@ -160,7 +160,7 @@ def _same_traffic(rule: TemplateRule, exposure: Exposure) -> bool:
     ]
 
 
-def _place(context: _Context, logical_id: str, how: tuple[str, ...]) -> Place:
+def _location(context: _Context, logical_id: str, how: tuple[str, ...]) -> Location:
     stack = context.stack
     evidence = list(how)
     if stack.chain:
@@ -172,12 +172,12 @@ def _place(context: _Context, logical_id: str, how: tuple[str, ...]) -> Place:
     construct = metadata.text("aws:cdk:path") if metadata is not None else ""
     if construct:
         evidence.append(f"it is made by CDK, from construct {construct} of stack {stack.path}, logical id {logical_id}")
-        return Place(Kind.OTHER, Confidence.EXACT, construct, tuple(evidence))
+        return Location(Kind.OTHER, Confidence.EXACT, construct, tuple(evidence))
     where = f"{stack.path}/{logical_id}"
     if _is_sam(context.template):
         evidence.append(f"stack {stack.path} is made by SAM (transform {_SAM})")
-        return Place(Kind.OTHER, Confidence.EXACT, where, tuple(evidence))
-    return Place(Kind.CLOUDFORMATION, Confidence.EXACT, where, tuple(evidence))
+        return Location(Kind.OTHER, Confidence.EXACT, where, tuple(evidence))
+    return Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, tuple(evidence))
 
 
 def _is_sam(template: Tree) -> bool:
@@ -185,28 +185,28 @@ def _is_sam(template: Tree) -> bool:
     return transform is not None and _SAM in [transform.value, *(each.value for each in transform.items)]
 
 
-def _rule_place(
+def _rule_location(
     context: _Context,
     groups: TemplateGroups,
     exposure: Exposure,
     rules: Sequence[TemplateRule],
     patched: TemplatePatch,
     how: tuple[str, ...],
-) -> RulePlace:
-    place = _place(context, rules[0].logical_id, how)
+) -> RuleLocation:
+    location = _location(context, rules[0].logical_id, how)
     lines = tuple(f"the rule is at line {context.line(rule.source)} of the template" for rule in rules)
     sure = Confidence.EXACT if all(rule.rule for rule in rules) else Confidence.LIKELY
-    place = Place(place.kind, sure, place.where, (*place.evidence, *lines))
+    location = Location(location.kind, sure, location.where, (*location.evidence, *lines))
     notes: list[str] = []
     if exposure.prefix_list_id:
         notes.append(f"{exposure.cidr} is an entry of prefix list {exposure.prefix_list_id}")
     edits = {_edit_of(context, groups, exposure, rule, patched, notes) for rule in rules}
     # One of several that is not patched leaves the exposure open.
     edit = edits.pop() if len(edits) == 1 else Edit.POINTER
-    if place.kind is Kind.OTHER and edit in (Edit.PATCH, Edit.PARAMETER):
-        made_by = "CDK" if "made by CDK" in " ".join(place.evidence) else "SAM"
+    if location.kind is Kind.OTHER and edit in (Edit.PATCH, Edit.PARAMETER):
+        made_by = "CDK" if "made by CDK" in " ".join(location.evidence) else "SAM"
         notes.append(f"the change belongs into the {made_by} code: the next deployment takes it back otherwise")
-    return RulePlace(exposure, place, edit, "; ".join(dict.fromkeys(notes)))
+    return RuleLocation(exposure, location, edit, "; ".join(dict.fromkeys(notes)))
 
 
 def _edit_of(

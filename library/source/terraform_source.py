@@ -14,7 +14,7 @@ from library.network.addresses import parse_network
 from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure, traffic_text
 from library.source.hcl import Hcl, TerraformFile
-from library.source.place import Confidence, Edit, Found, Kind, Place, Returns, RulePlace
+from library.source.location import Confidence, Edit, Found, Kind, Location, Returns, RuleLocation
 from library.source.terraform_patch import Narrowing, TerraformPatch, covers, patch_terraform
 from library.source.terraform_rules import (
     Configurations,
@@ -104,21 +104,21 @@ def find_in_terraform(
     chosen = _choose(candidates, exposures)
     if not chosen and candidates:
         listed = tuple(sorted({f"{c.group.address} at {c.group.where} may be it" for c in candidates}))
-        places = {each: RulePlace(each, Place(evidence=listed)) for each in exposures}
-        return Found(group=Place(evidence=listed), rules=places)
+        locations = {each: RuleLocation(each, Location(evidence=listed)) for each in exposures}
+        return Found(group=Location(evidence=listed), rules=locations)
     groups = [candidate.group for candidate in chosen]
     rules = [rule for group in groups for rule in group.rules] or search.rules
     matches = {exposure: _matches(configurations, rules, exposure) for exposure in exposures}
     frozen = any(group.ignores_ingress for group in groups)
     patch, narrowed = _patch(search, groups, matches, frozen)
-    places = {
-        exposure: place
+    locations = {
+        exposure: location
         for exposure, found in matches.items()
-        if (place := _rule_place(search, exposure, found, chosen, narrowed, patch, frozen)) is not None
+        if (location := _rule_location(search, exposure, found, chosen, narrowed, patch, frozen)) is not None
     }
     return Found(
-        group=_group_place(chosen, any(place.place.kind is Kind.TERRAFORM for place in places.values())),
-        rules=places,
+        group=_group_location(chosen, any(location.location.kind is Kind.TERRAFORM for location in locations.values())),
+        rules=locations,
         patches=patch.patches,
         before_diff=_several(search, groups, narrowed) if patch.patches else [],
         returns=Returns.UNKNOWN if frozen else None,
@@ -263,8 +263,8 @@ def _choose(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> 
     exact = [each for each in candidates if each.exact]
     for some in (exact, candidates):
         for chosen in (some, [each for each in some if _has_ports(each, exposures)]):
-            places = {(each.group.file.path, each.group.block.start) for each in chosen}
-            if len(places) == 1:
+            locations = {(each.group.file.path, each.group.block.start) for each in chosen}
+            if len(locations) == 1:
                 return list(chosen)
     return []
 
@@ -277,12 +277,12 @@ def _has_ports(candidate: _Candidate, exposures: Sequence[Exposure]) -> bool:
     )
 
 
-def _group_place(chosen: Sequence[_Candidate], has_rules: bool) -> Place | None:
+def _group_location(chosen: Sequence[_Candidate], has_rules: bool) -> Location | None:
     if not chosen:
         return None
     first = chosen[0]
     sure = Confidence.EXACT if first.exact else Confidence.LIKELY if has_rules else Confidence.HINT
-    return Place(Kind.TERRAFORM, sure, first.group.where, first.evidence)
+    return Location(Kind.TERRAFORM, sure, first.group.where, first.evidence)
 
 
 # Its rules
@@ -429,9 +429,9 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
         unknown = [source.value.unknown] if source.value.unknown else []
         each = rule.resource.get("for_each")
         if source.value.unknown.startswith("each.") and each is not None:
-            place = configurations.resolve(each, rule.file, rule.context)
+            location = configurations.resolve(each, rule.file, rule.context)
             unknown.append(f"for_each at {rule.file.path}:{line_of(rule.file.text, each.start)}")
-            told += [text for _, text in place.steps]
+            told += [text for _, text in location.steps]
         return f"{', '.join([*unknown, *told]) or 'an expression'} decides it, used at {rule.where}"
     return ""
 
@@ -478,7 +478,7 @@ def _shared(
     return list(shared)
 
 
-def _rule_place(
+def _rule_location(
     search: _Search,
     exposure: Exposure,
     found: Sequence[_Match],
@@ -486,13 +486,13 @@ def _rule_place(
     narrowed: Mapping[Exposure, Narrowing],
     patch: TerraformPatch,
     frozen: bool,
-) -> RulePlace | None:
+) -> RuleLocation | None:
     if not found:
         return None
     listed = f"{exposure.cidr} is an entry of prefix list {exposure.prefix_list_id}" if exposure.prefix_list_id else ""
     if len(found) > 1:
         evidence = tuple(f"{match.rule.address} at {match.where} may be it" for match in found)
-        return RulePlace(exposure, Place(evidence=evidence), Edit.NONE, listed)
+        return RuleLocation(exposure, Location(evidence=evidence), Edit.NONE, listed)
     match = found[0]
     exact = bool(chosen) and chosen[0].exact and match.rank == 2
     sure = Confidence.EXACT if exact else Confidence.LIKELY if match.sure else Confidence.HINT
@@ -503,25 +503,25 @@ def _rule_place(
         else f"the rule at {match.rule.where} may have its ports",
     )
     steps = tuple(text for _, text in match.source.value.steps) if match.source else ()
-    place = Place(Kind.TERRAFORM, sure, match.where, (*evidence, *steps))
+    location = Location(Kind.TERRAFORM, sure, match.where, (*evidence, *steps))
     notes = [listed] if listed else []
     narrowing = narrowed.get(exposure)
     if narrowing is not None and narrowing not in patch.refused:
         if rest := patch.rest.get(narrowing, ()):
             notes.append(f"{', '.join(rest)} do not fit into it and need rules of their own")
-        return RulePlace(exposure, place, Edit.PATCH, "; ".join(notes))
+        return RuleLocation(exposure, location, Edit.PATCH, "; ".join(notes))
     if narrowing is not None:
         notes.append(f"{match.where}: {patch.refused[narrowing]}")
     elif frozen:
         notes.append("lifecycle.ignore_changes: Terraform leaves the ingress rules as they are in EC2")
-    elif why := _why_not(search.configurations, match):
-        notes.append(why)
+    elif reason := _why_not(search.configurations, match):
+        notes.append(reason)
     elif exposure.prefix_list_id:
         notes.append(f"change the list, or take it out at {match.rule.where}")
     else:
         starts = [item.start for item in match.items]
         notes.append(f"it decides also {', '.join(_shared(search, match, starts, {exposure: [match]}))}")
-    return RulePlace(exposure, place, Edit.POINTER, "; ".join(notes))
+    return RuleLocation(exposure, location, Edit.POINTER, "; ".join(notes))
 
 
 def _several(search: _Search, groups: Sequence[TerraformGroup], narrowed: Mapping[Exposure, Narrowing]) -> list[str]:

@@ -164,8 +164,8 @@ def _asked_rules(asked: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]
         if f"{begin}IpProtocol" not in asked:
             return
         protocol, first, last = (asked[begin + name] for name in ("IpProtocol", "FromPort", "ToPort"))
-        for place in range(1, 100):
-            if cidr := asked.get(f"{begin}IpRanges.{place}.CidrIp"):
+        for location in range(1, 100):
+            if cidr := asked.get(f"{begin}IpRanges.{location}.CidrIp"):
                 yield protocol, first, last, cidr
 
 

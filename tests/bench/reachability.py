@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from identification.reachability.attach import with_reachability
-from identification.reachability.sweep import sweep
+from identification.reachability.sweep import sweep, with_reachability
 from identification.reachability.verdict import Judge
 from library.aws.ec2 import PrefixListReader
 from library.issues.issue import IssueDetails

@@ -88,9 +88,19 @@ def _custodian(command: str, folder: Path, address: str) -> dict[str, Command]:
     policy = {"name": "exposed", "resource": "aws.security-group", "filters": [exposed]}
     out = folder / "custodian"
     out.mkdir()
-    place = out / "policy.json"
-    place.write_text(json.dumps({"policies": [policy]}))
-    arguments = [command, "run", "--cache-period", "0", "--region", "eu-west-1", "--output-dir", str(out), str(place)]
+    location = out / "policy.json"
+    location.write_text(json.dumps({"policies": [policy]}))
+    arguments = [
+        command,
+        "run",
+        "--cache-period",
+        "0",
+        "--region",
+        "eu-west-1",
+        "--output-dir",
+        str(out),
+        str(location),
+    ]
     return {"custodian": Command(arguments, {"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"})}
 
 

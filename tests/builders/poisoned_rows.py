@@ -102,10 +102,10 @@ def paths(item: dict[str, Any], depth: int = 3) -> Iterator[tuple[Any, ...]]:
 def poisoned(group: str, path: tuple[Any, ...], wrong: Any) -> dict[str, Any]:
     """A row with one wrong value."""
     item = copy.deepcopy(row(group))
-    place: Any = item
+    location: Any = item
     for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = wrong
+        location = location[name]
+    location[path[-1]] = wrong
     return item
 
 

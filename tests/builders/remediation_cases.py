@@ -210,7 +210,7 @@ def check(group: SecurityGroup, policy: Policy) -> Plan | None:
     plan = plan_remediation(group, LISTS, policy, RuleQuota(60), NOW, "SEC-1")
     before = Model(group.ingress)
     if isinstance(plan, Skipped):
-        assert plan.why in (SkipReason.FIXED, SkipReason.EXEMPT, SkipReason.OUT_OF_SCOPE), plan
+        assert plan.reason in (SkipReason.FIXED, SkipReason.EXEMPT, SkipReason.OUT_OF_SCOPE), plan
         found = policy.evaluator.evaluate(group, LISTS, policy.exemptions, NOW.date())
         assert not in_scope(found, policy)
         return None

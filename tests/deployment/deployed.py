@@ -206,8 +206,8 @@ class Deployed:
                 assert spec
                 assert spec.origin
                 origin = Path(spec.origin)
-                place = origin.parent if origin.name == "__init__.py" else origin
-                (folder / place.name).symlink_to(place)
+                location = origin.parent if origin.name == "__init__.py" else origin
+                (folder / location.name).symlink_to(location)
         return folder
 
 

@@ -121,9 +121,9 @@ def _plugin() -> Path:
 def cli_configuration(folder: Path) -> Path:
     """Write Terraform's own configuration: providers come from the installed package, and from nowhere else."""
     mirror = folder / "mirror"
-    place = mirror / "registry.terraform.io" / "hashicorp" / "aws"
-    place.mkdir(parents=True)
-    (place / _plugin().name).symlink_to(_plugin())
+    location = mirror / "registry.terraform.io" / "hashicorp" / "aws"
+    location.mkdir(parents=True)
+    (location / _plugin().name).symlink_to(_plugin())
     file = folder / "terraform.rc"
     file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n', "utf-8")
     return file

@@ -28,14 +28,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 class Installed:
     """The environment, and a folder to run commands in that has nothing of the repository."""
 
-    place: Path
+    location: Path
     folder: Path
     endpoint: str
     wheel: Path
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(self.place / "bin" / command[0]), *command[1:]],
+            [str(self.location / "bin" / command[0]), *command[1:]],
             cwd=self.folder,
             env={
                 "AWS_ACCESS_KEY_ID": "test",
@@ -54,15 +54,15 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     folder = tmp_path_factory.mktemp("install")
-    place = folder / "venv"
-    venv.create(place, with_pip=True)
+    location = folder / "venv"
+    venv.create(location, with_pip=True)
     # The versions that everything else is tested with; what is installed is what the wheel declares.
     # A constraint names no extras.
     pinned = re.compile(r"^([\w.-]+)(?:\[[^\]]*\])?(==[^ \\;]+)", re.MULTILINE)
     pins = pinned.findall((ROOT / "requirements/dev.lock").read_text("utf-8"))
     (folder / "constraints.txt").write_text("\n".join(map("".join, pins)), "utf-8")
     wheel = build_wheel(folder / "wheel")
-    pip = [str(place / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    pip = [str(location / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     done = subprocess.run(
         [*pip, "--constraint", str(folder / "constraints.txt"), str(wheel)], capture_output=True, text=True, check=False
     )
@@ -70,7 +70,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     work = folder / "work"
     work.mkdir()
     with emulated_aws() as aws:
-        yield Installed(place, work, aws.endpoint, wheel)
+        yield Installed(location, work, aws.endpoint, wheel)
 
 
 def test_nothing_but_hammer_is_importable(installed: Installed) -> None:
@@ -80,7 +80,7 @@ def test_nothing_but_hammer_is_importable(installed: Installed) -> None:
         " if u.find_spec(n)])"
     )
     assert installed.run("python", "-c", program).stdout == "['hammer']\n"
-    names = {path.name for path in next((installed.place / "lib").iterdir()).joinpath("site-packages").iterdir()}
+    names = {path.name for path in next((installed.location / "lib").iterdir()).joinpath("site-packages").iterdir()}
     assert not names & {"library", "identification", "reporting", "remediation", "deployment"}
 
 
@@ -104,7 +104,7 @@ def test_a_command_whose_extra_is_missing_says_so_in_one_line(installed: Install
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
         "",
-        f"hammer {command} needs the extra '{extra}', which is not installed: {installed.place}/bin/python -m pip "
+        f"hammer {command} needs the extra '{extra}', which is not installed: {installed.location}/bin/python -m pip "
         f"install 'hammer-security-groups[{extra}] @ {installed.wheel.as_uri()}'\n",
     )
 

@@ -137,11 +137,11 @@ def documented() -> list[str]:
     commands = {command for path in documents for command in commands_in(path)} - NOT_RUN.keys()
     written = {NAMED_IN_PASSING.get(command, command) for command in commands}
 
-    def place(command: str) -> tuple[int, str]:
+    def location(command: str) -> tuple[int, str]:
         return max([0, *(1 + ORDER.index(name) for name in ORDER if command.startswith(name))]), command
 
-    first = sorted((command for command in written if command.startswith(("boot", "ident"))), key=place)
-    return first + sorted(written - set(first), key=place)
+    first = sorted((command for command in written if command.startswith(("boot", "ident"))), key=location)
+    return first + sorted(written - set(first), key=location)
 
 
 @pytest.fixture
@@ -204,8 +204,8 @@ def test_every_command_works_as_it_is_written(group: str, subtests: pytest.Subte
     for command in documented():
         arguments = meant_by(command, group)
         # Options of the program, such as --profile, change the environment of the process.
-        place = contextlib.chdir("new" if arguments[0] == "init" else ".")
-        with subtests.test(command), place, patch.dict(os.environ):
+        location = contextlib.chdir("new" if arguments[0] == "init" else ".")
+        with subtests.test(command), location, patch.dict(os.environ):
             done = CliRunner().invoke(application(arguments), arguments, input="y\n")
             assert "Traceback" not in done.output
             if expected := REFUSED.get(command):

@@ -57,14 +57,14 @@ ROOMS: Mapping[str, Room] = {
     "reporting": Room(
         _modules(
             "reporting",
-            "exposure_text finding_text group_text issue_text plan ticket_facts",
+            "exposure_text finding_text group_text plan remediation_text ticket_facts",
         ),
         ("tests/unit/reporting",),
     ),
     "remediation": Room(
         _modules(
             "remediation",
-            "eligibility journal plan restore_plan rules",
+            "eligibility group_state journal plan restore_plan rules",
         ),
         ("tests/unit/remediation",),
     ),

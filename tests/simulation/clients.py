@@ -95,16 +95,16 @@ class Client:
 
     def _done(self, operation: str, arguments: dict[str, Any]) -> Any:
         world = self._world
-        place: Any = {
+        location: Any = {
             "dynamodb": world.table,
             "s3": world.bucket,
             "ec2": world.ec2.get(self._account_id),
             **world.services,
         }.get(self._service)
-        if hasattr(place, operation):
+        if hasattr(location, operation):
             arguments.pop("TableName", None)
             where = {"region": self._region} if self._service == "ec2" else {}
-            return getattr(place, operation)(**arguments, **where)
+            return getattr(location, operation)(**arguments, **where)
         if operation in _NOTHING:
             return {_NOTHING[operation]: []}
         if self._service == "service-quotas":

@@ -16,11 +16,11 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
 from library.aws.decisions import exemption_records
 from library.aws.issue_table import IssueTable
 from library.config import Configuration
+from library.errors import ConflictError
 from library.issues.decision_record import ExposureKey, exposure_key
 from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile
@@ -195,8 +195,8 @@ class Simulation:
     def press(self) -> None:
         """Somebody presses a button that a message shows now; the press may be late, and come twice."""
         buttons = [
-            (place, action, value)
-            for place, message in sorted(self.shown.items())
+            (location, action, value)
+            for location, message in sorted(self.shown.items())
             for action, value in sorted(message.values.items())
         ]
         if not buttons:
@@ -306,10 +306,10 @@ class Simulation:
             assert len(told) == len([other for other in decided if other.by == decision.by]), (decision, told)
         message = self.news().message(issue)
         kept = {each.key for each in self.news().messages.of_issue(ACCOUNT, GROUP).messages}
-        for place, shown in self.shown.items():
+        for location, shown in self.shown.items():
             # One that nobody could record, as the process died, has no buttons.
-            if place in kept or shown.values:
-                assert (shown.text, tuple(shown.blocks)) == (message.text, message.blocks), place
+            if location in kept or shown.values:
+                assert (shown.text, tuple(shown.blocks)) == (message.text, message.blocks), location
 
     def _check_exemptions(self, issue: Issue) -> None:
         records = list(exemption_records(cast(Any, self.items), ACCOUNT))

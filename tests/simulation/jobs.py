@@ -13,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 import identification.describe_security_groups as describe
 from identification.messages import ScanTarget
 from identification.runtime import Runtime
-from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
 from library.aws.lock import REPORTING_LOCK_ID, Lock, LockedError
+from library.errors import ConflictError
 from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError
 from remediation.backups import Backups

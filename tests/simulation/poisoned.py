@@ -139,18 +139,18 @@ class Attacker:
         if item is None or set(item) <= set(_KEPT):
             return
         copy = _copied(item)
-        place, key, path = copy, random.choice([each for each in sorted(copy) if each not in _KEPT]), []
+        location, key, path = copy, random.choice([each for each in sorted(copy) if each not in _KEPT]), []
         while True:
             path.append(key)
-            inner = place[key].get("M") or (place[key].get("L") or [{}])[0].get("M")
+            inner = location[key].get("M") or (location[key].get("L") or [{}])[0].get("M")
             if not inner or random.random() < 0.3:
                 break
-            place, key = inner, random.choice(sorted(inner))
+            location, key = inner, random.choice(sorted(inner))
         if random.random() < 0.15:
-            del place[key]
+            del location[key]
         else:
-            place[key] = _copied(random.choice(_ODD))
-        world.note(f"   {name}: {'.'.join(path)} = {place.get(key)}")
+            location[key] = _copied(random.choice(_ODD))
+        world.note(f"   {name}: {'.'.join(path)} = {location.get(key)}")
         world.table.items[account_id, name] = copy
 
     def _lie(self, account_id: str, group_id: str) -> None:

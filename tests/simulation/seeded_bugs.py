@@ -67,8 +67,8 @@ def apply(patch: str, folder: Path) -> None:
 def caught(name: str, seeds: int = 1200) -> str:
     """Run seeds on a copy of the code with a bug. Returns the last lines of the output; empty: nothing was noticed."""
     patch = BUGS[name].read_text("utf-8")
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as location:
+        folder = Path(location)
         copy_to(folder, COPIED)
         apply(patch, folder)
         if name.startswith("scans-"):

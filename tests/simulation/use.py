@@ -13,7 +13,7 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
-from library.aws.conditional_writes import ConflictError
+from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.issues.use import SourceClass, Use, UseRule, UseSource, Verdict
 from tests.simulation.access import cells, exposed
@@ -104,7 +104,7 @@ def until_waiting_ends(world: World, run: Callable[..., None]) -> None:
         if not group_id.startswith("sg-") or item["status"]["S"] != "open" or use["verdict"]["S"] != "working":
             continue
         for where in ("JIRA", "Slack"):
-            told = [text for place, text in world.texts if place == where and group_id in text]
+            told = [text for location, text in world.texts if location == where and group_id in text]
             is_named = any(worker_of(group_id) in text for text in told)
             # Slack's message says that somebody works. Who it is says its thread, which is not sent again (seed 90).
             is_named |= where == "Slack" and world.has_lost_threads and any("source worked" in text for text in told)

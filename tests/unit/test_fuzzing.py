@@ -92,13 +92,13 @@ STORED = st.recursive(
 )
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def _locations(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner: list[tuple[Any, Any]] = []
     if isinstance(value, Mapping):
         inner = list(value.items())
     elif isinstance(value, list):
         inner = list(enumerate(value))
-    return [path, *(place for key, entry in inner for place in _places(entry, (*path, key)))]
+    return [path, *(location for key, entry in inner for location in _locations(entry, (*path, key)))]
 
 
 @st.composite
@@ -106,7 +106,7 @@ def mutated(draw: st.DrawFn, sample: Any, values: st.SearchStrategy[Any]) -> Any
     """A sample of which a few parts are gone or something else."""
     changed = copy.deepcopy(sample)
     for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(_places(changed)))
+        path = draw(st.sampled_from(_locations(changed)))
         if not path:
             return draw(values)
         parent = changed

@@ -96,8 +96,8 @@ def test_an_import_of_boto3_in_any_pure_module_breaks_the_purity_contract(tmp_pa
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     folder = tmp_path / "library" / "network" / "new" / "folder"
     folder.mkdir(parents=True)
-    for place in (folder.parent, folder):
-        (place / "__init__.py").write_text('"""A folder that is new in a pure room."""\n')
+    for location in (folder.parent, folder):
+        (location / "__init__.py").write_text('"""A folder that is new in a pure room."""\n')
     pure = [*PURE, "library.network.new", "library.network.new.folder"]
     for name in pure:
         path = tmp_path.joinpath(*name.split("."))

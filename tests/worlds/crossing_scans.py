@@ -21,8 +21,8 @@ from identification import event_hints as hints_module
 from identification import scan as scan_module
 from identification.messages import ScanTarget
 from identification.scan import RegionScan, scan
-from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import IssueTable
+from library.errors import ConflictError
 from library.issues.issue import IssueDetails
 from library.issues.opening_calls import OpeningCall
 from library.issues.reconcile import Detection

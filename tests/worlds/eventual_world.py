@@ -18,8 +18,7 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.backups import Backups
 from remediation.context import RemediationContext
 from remediation.eligibility import account_policy
-from remediation.group_state import read_details
-from remediation.journal import JournalEntry
+from remediation.journal import JournalEntry, read_details
 from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
 from remediation.rules import lets_in_all_of

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from library.aws.conditional_writes import Check, ConflictError, WantedAttributes
+from library.aws.conditional_writes import Check, WantedAttributes
+from library.errors import ConflictError
 
 Item = dict[str, Any]
 
@@ -83,10 +84,10 @@ class MemoryItems:
         after = copy.deepcopy(before) | {"account_id": account_id, "issue_id": item_id}
         for path, value in sets.items():
             *parents, name = path.split(".")
-            place = after
+            location = after
             for parent in parents:
-                place = place[parent]
-            place[name] = copy.deepcopy(value)
+                location = location[parent]
+            location[name] = copy.deepcopy(value)
         for name, members in (adds or {}).items():
             after[name] = after.get(name, set()) | members
         for name, members in (deletes or {}).items():

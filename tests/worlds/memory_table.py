@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from library.aws.conditional_writes import ConflictError
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.lock import LockedError, LockState
+from library.errors import ConflictError
 from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
 from tests.worlds.memory_items import holds
@@ -100,10 +100,10 @@ class MemoryTable:
             raise ConflictError(issue.issue_id)
         for path, value in sets.items():
             *parents, name = path.split(".")
-            place = item
+            location = item
             for parent in parents:
-                place = place[parent]
-            place[name] = copy.deepcopy(value)
+                location = location[parent]
+            location[name] = copy.deepcopy(value)
         for path in removes:
             *parents, name = path.split(".")
             place = item

@@ -296,8 +296,8 @@ class World:
 
     def restore(self, group_id: str, *options: str, account: str = MAIN, answers: str | None = None) -> Result:
         """`hammer restore`."""
-        place = ("--account", account, "--region", REGION, "--group", group_id)
-        return _run(restore_security_groups.app, "--config", str(self.folder), *place, *options, answers=answers)
+        location = ("--account", account, "--region", REGION, "--group", group_id)
+        return _run(restore_security_groups.app, "--config", str(self.folder), *location, *options, answers=answers)
 
 
 def _run(app: Any, *arguments: str, answers: str | None) -> Result:

@@ -140,8 +140,8 @@ class UsageWorld:
         key = f"{other.get('prefix', 'vpc/')}AWSLogs/{MAIN}/vpcflowlogs/{REGION}/{closed:%Y/%m/%d}/{name}"
         if other.get("hive"):
             day = f"year={closed:%Y}/month={closed:%m}/day={closed:%d}/hour={closed:%H}"
-            place = f"aws-account-id={MAIN}/aws-service=vpcflowlogs/aws-region={REGION}"
-            key = f"vpc/AWSLogs/{place}/{day}/{name}"
+            location = f"aws-account-id={MAIN}/aws-service=vpcflowlogs/aws-region={REGION}"
+            key = f"vpc/AWSLogs/{location}/{day}/{name}"
         body = other.get("body") or gzip.compress("\n".join([other.get("header", HEADER), *lines, ""]).encode())
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         return key

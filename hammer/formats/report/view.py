@@ -23,7 +23,7 @@ from reporting.exposure_text import open_first, revoke_commands, share
 from reporting.group_text import verdict_words
 
 _WORKERS_SHOWN = 5
-_SOON = timedelta(days=7)
+_DUE_SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
 _NAME_LIMIT = 160
 _SHORT_NAMES = {
@@ -135,7 +135,7 @@ def totals(listing: Listing) -> tuple[Total, ...]:
         Total(_reachable(listing), "reachable from the Internet now", "", "verdict", _VERDICTS[Verdict.INTERNET]),
         Total(overdue := _overdue(listing), "overdue", "high" if overdue else "", sort="due"),
         Total(
-            sum(issue.due is not None and now < issue.due <= now + _SOON for issue in issues),
+            sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in issues),
             "due within 7 days",
             sort="due",
         ),
@@ -230,8 +230,8 @@ def console_address(region: str, group_id: str) -> str:
     'https://eu-west-1.console.aws.amazon.com/vpcconsole/home?region=eu-west-1#SecurityGroup:groupId=sg-1'
     """
     host = _CONSOLES.get(partition_of(region))
-    place = f"{host}/vpcconsole" if host else f"{quote(region)}.console.aws.amazon.com/vpcconsole"
-    return f"https://{place}/home?region={quote(region)}#SecurityGroup:groupId={quote(group_id)}"
+    location = f"{host}/vpcconsole" if host else f"{quote(region)}.console.aws.amazon.com/vpcconsole"
+    return f"https://{location}/home?region={quote(region)}#SecurityGroup:groupId={quote(group_id)}"
 
 
 def _rule(perm: Exposure, kept: KeptSource | None) -> Rule:

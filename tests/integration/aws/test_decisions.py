@@ -13,9 +13,10 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
-from library.aws.conditional_writes import TABLE_DEFINITION, ConflictError
+from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.decisions import Decisions, UnreadableExemptionError, exemption_of_id, exemption_records, with_decided
 from library.aws.issue_table import IssueTable
+from library.errors import ConflictError
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decisions import Limits, Request, Rights, seen_now
 from library.issues.issue import Issue

@@ -11,9 +11,10 @@ from typing import Any
 import boto3
 import pytest
 
-from library.aws.conditional_writes import TABLE_DEFINITION, ConflictError, serialized
+from library.aws.conditional_writes import TABLE_DEFINITION, serialized
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.region_records import CoverageRecords
+from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.issues.reconcile import Change, Event, reconcile
 from library.issues.scan_coverage import Outcome, ScanCoverage

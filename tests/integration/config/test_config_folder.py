@@ -23,9 +23,9 @@ def _write(folder: Path, name: str, content: object) -> None:
     (folder / name).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
 
-def _lines(place: Path) -> list[str]:
+def _lines(location: Path) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
-        load_configuration(str(place))
+        load_configuration(str(location))
     return str(caught.value).splitlines()
 
 
@@ -77,14 +77,14 @@ def test_other_files_of_the_formats_are_named_and_copies_of_editors_are_not(
 
 
 def test_there_is_no_such_folder(tmp_path: Path) -> None:
-    place = tmp_path / "nowhere"
-    assert _lines(place) == [f"{place}: {NO_FOLDER}"]
+    location = tmp_path / "nowhere"
+    assert _lines(location) == [f"{location}: {NO_FOLDER}"]
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     _write(tmp_path, "config.json", MINIMAL)
-    place = tmp_path / "config.json"
-    assert _lines(place) == [f"{place}: is not a folder: name the one that has it"]
+    location = tmp_path / "config.json"
+    assert _lines(location) == [f"{location}: is not a folder: name the one that has it"]
 
 
 def test_the_config_is_required(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def _put(s3: S3Client, key: str, content: object) -> None:
     s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(content).encode())
 
 
-def _lines(place: str, **options: Any) -> list[str]:
+def _lines(location: str, **options: Any) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
-        load_configuration(place, **options)
+        load_configuration(location, **options)
     return str(caught.value).splitlines()
 
 
@@ -50,7 +50,7 @@ def _denying(s3: S3Client, operation: str) -> S3Client:
 
 
 @pytest.mark.parametrize(
-    ("place", "folder"),
+    ("location", "folder"),
     [
         (f"s3://{BUCKET}/team/hammer", "team/hammer/"),
         (f"s3://{BUCKET}/team/hammer/", "team/hammer/"),
@@ -58,12 +58,12 @@ def _denying(s3: S3Client, operation: str) -> S3Client:
         (f"s3://{BUCKET}/", ""),
     ],
 )
-def test_a_prefix_is_a_folder(s3: S3Client, place: str, folder: str) -> None:
+def test_a_prefix_is_a_folder(s3: S3Client, location: str, folder: str) -> None:
     _put(s3, f"{folder}config.json", MINIMAL)
     _put(s3, f"{folder}whitelist.yaml", WHITELIST)
     _put(s3, f"{folder}old/ticket_owners.json", {"zebra": "in another folder"})
     _put(s3, f"{folder}ticket_owners.json.bak", {"zebra": "of another name"})
-    config = load_configuration(place, s3_client=lambda: s3)
+    config = load_configuration(location, s3_client=lambda: s3)
     assert len(config.exemptions("123456789012")) == 1
 
 

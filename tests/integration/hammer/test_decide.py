@@ -44,8 +44,8 @@ def run(command: Any, *arguments: str) -> Result:
 
 
 def decided(here: World, kind: str, group: str, *options: str, account: str = MAIN) -> Result:
-    place = ("--account", account, "--region", REGION, "--group", group)
-    return run(decide, kind, "--config", str(here.folder), *place, *options)
+    location = ("--account", account, "--region", REGION, "--group", group)
+    return run(decide, kind, "--config", str(here.folder), *location, *options)
 
 
 def section(here: World, **decisions: Any) -> None:
@@ -293,8 +293,8 @@ def test_what_is_not_there_ends_with_2(here: World) -> None:
     group = an_issue(here)
     assert decided(here, "close-now", "sg-0000").exit_code == 2
     assert decided(here, "close-now", group, account="999999999999").exit_code == 2
-    place = ("--account", MAIN, "--region", "us-east-1", "--group", group)
-    assert run(decide, "close-now", "--config", str(here.folder), *place).exit_code == 2
+    location = ("--account", MAIN, "--region", "us-east-1", "--group", group)
+    assert run(decide, "close-now", "--config", str(here.folder), *location).exit_code == 2
     assert decided(here, "close-now", group, account="main").exit_code == 0
 
 
@@ -414,8 +414,8 @@ def exempt(here: World, **decisions: Any) -> str:
 
 def judged(here: World) -> tuple[dict[str, bool], str]:
     """What `hammer scan` says of each group in the main account: whether it is exempt; and its notes."""
-    place = ("--account", MAIN, "--region", REGION)
-    found = run(scan, "--config", str(here.folder), "--format", "json", *place)
+    location = ("--account", MAIN, "--region", REGION)
+    found = run(scan, "--config", str(here.folder), "--format", "json", *location)
     return {one["group_id"]: one["whitelisted"] for one in json.loads(found.stdout)["issues"]}, found.stderr
 
 
@@ -441,8 +441,8 @@ def test_scan_needs_no_table(here: World) -> None:
 def test_source_leaves_out_what_people_exempted(here: World) -> None:
     group = exempt(here)
     here.ec2().authorize_security_group_ingress(GroupId=group, IpPermissions=[RDP])
-    place = ("--account", MAIN, "--region", REGION, "--group", group)
-    found = run(source, "--config", str(here.folder), *place)
+    location = ("--account", MAIN, "--region", REGION, "--group", group)
+    found = run(source, "--config", str(here.folder), *location)
     assert [line for line in found.output.splitlines() if line.startswith("tcp/")] == [
         "tcp/3389 from 8.8.8.0/24: unknown"
     ]

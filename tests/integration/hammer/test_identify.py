@@ -17,7 +17,7 @@ MAIN, REGION = "123456789012", "eu-west-1"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def location(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     monkeypatch.setenv("HAMMER_CONFIG", "unset again afterwards")
     config = {
@@ -33,32 +33,32 @@ def hammer(*arguments: str) -> Result:
     return CliRunner().invoke(application(arguments), arguments, catch_exceptions=False)
 
 
-def test_a_sandbox_from_nothing_to_the_first_issue(place: str) -> None:
-    assert hammer("bootstrap", "--config", place).exit_code == 0
+def test_a_sandbox_from_nothing_to_the_first_issue(location: str) -> None:
+    assert hammer("bootstrap", "--config", location).exit_code == 0
     ec2 = boto3.client("ec2", region_name=REGION)
     group_id = ec2.create_security_group(GroupName="open", Description="test")["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
-    result = hammer("identify", "--config", place)
+    result = hammer("identify", "--config", location)
     assert (result.stdout, result.exit_code) == (f"{MAIN} {REGION}: 1 issue changed\n", 0)
-    listed = hammer("issues", "--config", place, "--format", "json")
+    listed = hammer("issues", "--config", location, "--format", "json")
     assert [issue["group_id"] for issue in json.loads(listed.stdout)["issues"]] == [group_id]
-    assert hammer("identify", "--config", place).stdout == f"{MAIN} {REGION}: 0 issues changed\n"
+    assert hammer("identify", "--config", location).stdout == f"{MAIN} {REGION}: 0 issues changed\n"
 
 
-def test_what_could_not_be_done_is_named(place: str) -> None:
-    result = hammer("identify", "--config", place)
+def test_what_could_not_be_done_is_named(location: str) -> None:
+    result = hammer("identify", "--config", location)
     assert (result.stdout, result.exit_code) == ("", 1)
     assert result.stderr.startswith(f"hammer: {MAIN} {REGION}: there is no table issues in region eu-west-1")
 
 
-def test_a_group_that_is_nowhere_is_a_typing_error_and_one_that_is_gone_is_not(place: str) -> None:
-    hammer("bootstrap", "--config", place)
+def test_a_group_that_is_nowhere_is_a_typing_error_and_one_that_is_gone_is_not(location: str) -> None:
+    hammer("bootstrap", "--config", location)
     ec2 = boto3.client("ec2", region_name=REGION)
     group_id = ec2.create_security_group(GroupName="open", Description="test")["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
-    nowhere = hammer("identify", "--config", place, "--group", "sg-nope", "--group", group_id)
+    nowhere = hammer("identify", "--config", location, "--group", "sg-nope", "--group", group_id)
     assert (nowhere.exit_code, nowhere.stdout) == (2, "")
     assert nowhere.stderr == "hammer: there is no security group sg-nope where this looked\n"
-    assert hammer("identify", "--config", place, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"
+    assert hammer("identify", "--config", location, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"
     ec2.delete_security_group(GroupId=group_id)
-    assert hammer("identify", "--config", place, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"
+    assert hammer("identify", "--config", location, "--group", group_id).stdout == f"{MAIN} {REGION}: 1 issue changed\n"

@@ -43,7 +43,7 @@ ISSUES = (
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def location(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A configuration, its table with an issue of each kind, and two exposed groups; reading changes nothing."""
     folder = tmp_path_factory.mktemp("config")
     (folder / "config.json").write_text(json.dumps(CONFIG))
@@ -68,8 +68,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield str(folder)
 
 
-def hammer(command: str, place: str, *options: str) -> Result:
-    return CliRunner().invoke(application([command]), [command, "--config", place, *options], catch_exceptions=False)
+def hammer(command: str, location: str, *options: str) -> Result:
+    return CliRunner().invoke(application([command]), [command, "--config", location, *options], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def hammer(command: str, place: str, *options: str) -> Result:
         pytest.param("--group sg-gone --group sg-ssh --status open", "sg-ssh", id="group and status"),
     ],
 )
-def test_each_option_of_issues_reaches_the_list(place: str, options: str, expected: str) -> None:
-    result = hammer("issues", place, "--format", "jsonl", *options.split())
+def test_each_option_of_issues_reaches_the_list(location: str, options: str, expected: str) -> None:
+    result = hammer("issues", location, "--format", "jsonl", *options.split())
     assert [json.loads(line)["group_id"] for line in result.stdout.splitlines()] == expected.split()
     assert (result.exit_code, result.stderr) == (0, "")
 
@@ -109,9 +109,9 @@ def test_each_option_of_issues_reaches_the_list(place: str, options: str, expect
         pytest.param("--fail-on high", "of-ana of-bo", 0, id="fail on what is not there"),
     ],
 )
-def test_each_option_of_scan_reaches_the_list(place: str, options: str, expected: str, code: int) -> None:
+def test_each_option_of_scan_reaches_the_list(location: str, options: str, expected: str, code: int) -> None:
     arguments = ("--account", MAIN, "--region", REGION, "--format", "json", *options.split())
-    result = hammer("scan", place, *arguments)
+    result = hammer("scan", location, *arguments)
     found = [issue["name"] for issue in json.loads(result.stdout)["issues"]]
     # Without an order the ids decide, which are random.
     assert (found if "--sort" in options else sorted(found)) == expected.split()
@@ -119,33 +119,33 @@ def test_each_option_of_scan_reaches_the_list(place: str, options: str, expected
 
 
 @pytest.mark.parametrize("command", ["issues", "scan"])
-def test_a_list_goes_to_a_file_and_nothing_to_standard_output(place: str, command: str, tmp_path: Path) -> None:
+def test_a_list_goes_to_a_file_and_nothing_to_standard_output(location: str, command: str, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
-    result = hammer(command, place, "--account", MAIN, "--format", "csv", "--output", str(file))
+    result = hammer(command, location, "--account", MAIN, "--format", "csv", "--output", str(file))
     assert result.stdout == ""
     with file.open(newline="") as lines:
         names = [row["group_name"] for row in csv.DictReader(lines)]
     assert sorted(names) == (["alpha"] if command == "issues" else ["of-ana", "of-bo"])
 
 
-def test_a_scan_without_config_reads_what_the_environment_names(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HAMMER_CONFIG", place)
+def test_a_scan_without_config_reads_what_the_environment_names(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAMMER_CONFIG", location)
     arguments = ("scan", "--account", SLAVE, "--format", "json")
     result = CliRunner().invoke(application(arguments), arguments, catch_exceptions=False)
     scanned = [(row["account_id"], row["region"]) for row in json.loads(result.stdout)["scanned"]]
     assert scanned == [(SLAVE, REGION), (SLAVE, "us-east-1")]
 
 
-def test_what_was_not_seen_whole_or_cannot_be_read_is_named_and_is_1(place: str) -> None:
+def test_what_was_not_seen_whole_or_cannot_be_read_is_named_and_is_1(location: str) -> None:
     client = boto3.client("dynamodb", region_name=REGION)
     table = IssueTable(client, "issues-of-ours")
     coverage = ScanCoverage(SLAVE, REGION, Outcome.FAILED, NOW, 1.0, 3, reason="denied")
     CoverageRecords(table.items).record(coverage)
     table.items.put_new({"account_id": MAIN, "issue_id": "sg-odd", "status": "open", "revision": 1})
     try:
-        result = hammer("issues", place, "--format", "json")
-        elsewhere = hammer("issues", place, "--region", "us-east-1", "--format", "json")
-        of_main = hammer("issues", place, "--account", MAIN, "--format", "json")
+        result = hammer("issues", location, "--format", "json")
+        elsewhere = hammer("issues", location, "--region", "us-east-1", "--format", "json")
+        of_main = hammer("issues", location, "--account", MAIN, "--format", "json")
     finally:  # the table is every test's
         for account_id, issue_id in ((MAIN, "sg-odd"), (SLAVE, f"{ITEM_PREFIX}{REGION}")):
             key: Any = {"account_id": {"S": account_id}, "issue_id": {"S": issue_id}}

@@ -60,8 +60,8 @@ def configure(folder: Path, **sections: Any) -> str:
     return str(folder)
 
 
-def run(place: str, now: Any = NOW) -> list[str]:
-    return publish.publish(open_tables(load_configuration(place)), now, lambda _: None)
+def run(location: str, now: Any = NOW) -> list[str]:
+    return publish.publish(open_tables(load_configuration(location)), now, lambda _: None)
 
 
 def report(key: str = KEY) -> str:
@@ -77,13 +77,13 @@ def test_the_report_is_in_the_bucket_and_the_day_in_the_history(table: IssueTabl
 
 
 def test_the_next_report_tells_what_changed(table: IssueTable, tmp_path: Path) -> None:
-    place = configure(tmp_path)
-    run(place)
+    location = configure(tmp_path)
+    run(location)
     tomorrow = NOW + timedelta(days=1)
     new = an_issue()
     new = replace(new, issue_id="sg-9", timestamps=replace(new.timestamps, identified=tomorrow))
     table.items.put_new(new.to_item())
-    run(place, tomorrow)
+    run(location, tomorrow)
     page = report(f"reports/{tomorrow:%Y-%m-%d}.html")
     assert f"Since {NOW:%Y-%m-%d}: 2 were open then; 1 new, 0 resolved." in page
     assert "2026-11-22: 2, 2026-11-23: 3" in page
@@ -96,8 +96,8 @@ def test_those_who_asked_get_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     slack = SlackStandIn()
     with slack.running():
         publishing = {"slack_channel": "#hammer", "email_from": "hammer@example.com", "email_to": ["ciso@example.com"]}
-        place = configure(tmp_path, publishing=publishing, slack={"enabled": True, "base_url": f"{slack.url}/api/"})
-        assert run(place) == []
+        location = configure(tmp_path, publishing=publishing, slack={"enabled": True, "base_url": f"{slack.url}/api/"})
+        assert run(location) == []
         (message,) = slack.to("#hammer")
     address = object_address(BUCKET, KEY, REGION)
     assert "2 open, 0 critical, 2 high" in message.text
@@ -113,8 +113,8 @@ def test_those_who_asked_get_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("table")
 def test_an_e_mail_that_is_refused_is_named_and_the_report_is_there(tmp_path: Path) -> None:
     publishing = {"email_from": "nobody@example.com", "email_to": "ciso@example.com"}
-    place = configure(tmp_path, publishing=publishing)
-    result = CliRunner().invoke(publish.app, ["--config", place])
+    location = configure(tmp_path, publishing=publishing)
+    result = CliRunner().invoke(publish.app, ["--config", location])
     assert result.exit_code == 1
     assert "hammer: the link was not sent by e-mail: " in result.stderr
     assert result.stdout.startswith("published https://eu-west-1.console.aws.amazon.com/s3/object/backups-of-ours")
@@ -137,9 +137,9 @@ class _Then(datetime):
 def test_a_report_by_hand_knows_the_history(table: IssueTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issues, "datetime", _Then)
     JobRecords(table.items, MAIN).record_day(Day(NOW.date() - timedelta(days=60), {MAIN: {"high": 7}}, {}))
-    place, output = configure(tmp_path), tmp_path / "report.html"
-    result = CliRunner().invoke(issues.app, ["--config", place, "--format", "html", "--output", str(output)])
+    location, output = configure(tmp_path), tmp_path / "report.html"
+    result = CliRunner().invoke(issues.app, ["--config", location, "--format", "html", "--output", str(output)])
     assert (result.exit_code, result.stdout) == (0, "")
     assert "7 were open then; 2 new" in output.read_text()
-    result = CliRunner().invoke(issues.app, ["--config", place, "--format", "html", "--account", "210987654321"])
+    result = CliRunner().invoke(issues.app, ["--config", location, "--format", "html", "--account", "210987654321"])
     assert "were open then" not in result.stdout

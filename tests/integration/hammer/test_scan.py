@@ -198,9 +198,9 @@ def test_without_a_configuration_the_callers_account_enabled_regions_and_usual_p
 
 def test_whitelisted_groups_are_counted_but_no_issues(tmp_path: Path) -> None:
     group_id = open_group(MAIN, "eu-west-1")
-    place = write_config(tmp_path)
+    location = write_config(tmp_path)
     (tmp_path / "whitelist.json").write_text(json.dumps({"secgrp_unrestricted_access": {MAIN: [group_id]}}))
-    result = hammer("scan", "--config", place)
+    result = hammer("scan", "--config", location)
     assert result.stdout == "5 groups in 2 regions of 2 accounts: 0 with issues, 1 more is exempt\n"
     assert result.exit_code == 0
 
@@ -252,10 +252,10 @@ def test_a_region_that_is_off_is_a_failure_only_if_it_was_asked_for(
 ) -> None:
     monkeypatch.setattr("identification.scan.region_is_enabled", lambda _client, region: region != "us-east-1")
     on_call("ec2.DescribeSecurityGroups", refusal(401, "AuthFailure", only="us-east-1"))
-    place = write_config(tmp_path, accounts=[MAIN])
-    result = hammer("scan", "--config", place, "--format", "json")
+    location = write_config(tmp_path, accounts=[MAIN])
+    result = hammer("scan", "--config", location, "--format", "json")
     assert (json.loads(result.stdout)["failed"], result.exit_code) == ([], 0)
-    result = hammer("scan", "--config", place, "--format", "json", "--region", "us-east-1")
+    result = hammer("scan", "--config", location, "--format", "json", "--region", "us-east-1")
     assert json.loads(result.stdout)["failed"] == [
         {
             "account_id": MAIN,

@@ -55,7 +55,7 @@ def test_each_account_and_region_gets_its_own_in_batches() -> None:
     hubs = Hubs()
     sent = import_findings([*issues(201), *issues(1, region="us-east-1")], hubs.client, NOW)
     assert (sent.active, sent.archived, sent.problems) == (202, 0, [])
-    assert {place: (hub.calls, len(hub.findings)) for place, hub in hubs.items()} == {
+    assert {location: (hub.calls, len(hub.findings)) for location, hub in hubs.items()} == {
         ("210987654321", "eu-west-1"): (3, 201),
         ("210987654321", "us-east-1"): (1, 1),
     }

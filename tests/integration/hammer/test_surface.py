@@ -43,7 +43,7 @@ def aws() -> Iterator[EmulatedAws]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> str:
+def location(tmp_path: Path) -> str:
     return configure(tmp_path)
 
 
@@ -113,9 +113,9 @@ NOT_THERE = {
 )
 @pytest.mark.usefixtures("table")
 def test_a_name_that_is_not_there_is_wrong_usage_in_one_line(
-    place: str, command: tuple[str, ...], options: tuple[str, str], said: str
+    location: str, command: tuple[str, ...], options: tuple[str, str], said: str
 ) -> None:
-    result = hammer(*command, "--config", place, *options)
+    result = hammer(*command, "--config", location, *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("hammer: ")
     assert said in result.stderr
@@ -132,20 +132,20 @@ def test_a_scan_without_a_configuration_knows_the_regions_of_aws(
 
 
 @pytest.mark.usefixtures("table")
-def test_a_group_of_which_the_table_has_an_issue_is_there_whatever_its_status(place: str, table: IssueTable) -> None:
+def test_a_group_of_which_the_table_has_an_issue_is_there_whatever_its_status(location: str, table: IssueTable) -> None:
     issue = an_issue()
     table.items.put_new(issue.to_item())
     CoverageRecords(table.items).record(ScanCoverage(SLAVE, REGION, Outcome.COMPLETE, NOW, 1.0, 3))
-    result = hammer("issues", "--config", place, "--group", issue.issue_id, "--format", "json")
+    result = hammer("issues", "--config", location, "--group", issue.issue_id, "--format", "json")
     assert [row["group_id"] for row in json.loads(result.stdout)["issues"]] == [issue.issue_id]
     assert result.exit_code == 0
 
 
 @pytest.mark.parametrize("command", COMMANDS[:5], ids=" ".join)
 def test_a_table_that_is_missing_is_named_with_what_to_do(
-    aws: EmulatedAws, place: str, command: tuple[str, ...]
+    aws: EmulatedAws, location: str, command: tuple[str, ...]
 ) -> None:
-    with process(*command, "--config", place, AWS_ENDPOINT_URL=aws.endpoint) as run:
+    with process(*command, "--config", location, AWS_ENDPOINT_URL=aws.endpoint) as run:
         _, errors = run.communicate()
     lines = errors.decode().splitlines()
     assert run.returncode == 1
@@ -211,9 +211,9 @@ def test_ctrl_c_stops_a_scan_at_once(aws: EmulatedAws, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [["check-config"], ["scan", "--region", REGION, "--format", "json"]])
 def test_output_that_the_disk_does_not_take_is_named_in_one_line(
-    aws: EmulatedAws, place: str, command: list[str]
+    aws: EmulatedAws, location: str, command: list[str]
 ) -> None:
-    own = {**os.environ, "HAMMER_CONFIG": place, "PYTHONPATH": str(ROOT)}
+    own = {**os.environ, "HAMMER_CONFIG": location, "PYTHONPATH": str(ROOT)}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "hammer", *command], check=False, env=own, stdout=full, stderr=subprocess.PIPE

@@ -14,7 +14,8 @@ from botocore.parsers import ResponseParserError
 
 from identification import describe_security_groups, runtime
 from identification.errors import UnknownAccountError
-from library.aws.conditional_writes import ConflictError, serialized
+from library.aws.conditional_writes import serialized
+from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
 from tests.builders.api_calls import in_sqs

@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
+from identification.describe_security_groups import to_remediate_at_once
 from identification.errors import NotRequestedError
-from identification.immediate import to_remediate_at_once
 from library.config import Configuration
 from library.issues.issue import Issue, Status
 from library.issues.reachability import Reachability, Sources, Verdict

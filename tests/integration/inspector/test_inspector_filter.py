@@ -111,8 +111,8 @@ class Aws:
 
     def add_classic(self, finding: dict[str, Any], number: int = 0, run: str = "0-9i0j1k2l") -> dict[str, Any]:
         """Let Classic have a finding. Returns the notification of it."""
-        place = f"target/0-a12b3c4d/template/0-5e6f7g8h/run/{run}/finding/0-{number}"
-        arn = f"arn:aws:inspector:us-east-1:{MAIN}:{place}"
+        location = f"target/0-a12b3c4d/template/0-5e6f7g8h/run/{run}/finding/0-{number}"
+        arn = f"arn:aws:inspector:us-east-1:{MAIN}:{location}"
         self.classic[arn] = {**finding, "arn": arn, "createdAt": 1554768001.0, "updatedAt": 1554768001.0}
         return classic_notification(arn)
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
-from hammer.explain import Asked, ask
+from hammer.explain import Asked, analyze
 from library.issues.reachability import Path, Verdict
 from tests.worlds.emulated_aws import Refusal
 from tests.worlds.identification_world import IRELAND, SLAVE, World, _main_client
@@ -151,7 +151,7 @@ class Analyzer:
 
 def test_aws_is_asked_about_the_same_path_and_nothing_is_left_behind() -> None:
     analyzer, slept = Analyzer({"Status": "succeeded", "NetworkPathFound": True}), list[float]()
-    assert ask(analyzer, PATH, ("tcp", 22), slept.append) == Asked(True)
+    assert analyze(analyzer, PATH, ("tcp", 22), slept.append) == Asked(True)
     assert analyzer.calls[0] == (
         "create_network_insights_path",
         {"Source": "igw-1", "Destination": "eni-1", "Protocol": "tcp", "DestinationPort": 22},
@@ -175,12 +175,12 @@ def test_aws_is_asked_about_the_same_path_and_nothing_is_left_behind() -> None:
     ],
 )
 def test_what_aws_may_answer(answer: dict[str, Any], expected: Asked) -> None:
-    assert ask(Analyzer(answer, running=0), PATH, ("tcp", 22), lambda _: None) == expected
+    assert analyze(Analyzer(answer, running=0), PATH, ("tcp", 22), lambda _: None) == expected
 
 
 def test_no_answer_in_time_is_none_and_leaves_nothing_behind() -> None:
     analyzer = Analyzer({"Status": "running"}, running=60)
-    assert ask(analyzer, PATH, None, lambda _: None) == Asked(None, ("no answer in time",))
+    assert analyze(analyzer, PATH, None, lambda _: None) == Asked(None, ("no answer in time",))
     assert analyzer.calls[-1][0] == "delete_network_insights_path"
 
 
@@ -191,20 +191,20 @@ def test_a_question_that_fails_leaves_no_path_behind() -> None:
 
     analyzer = Failing({})
     with pytest.raises(ClientError):
-        ask(analyzer, PATH, ("tcp", 22), lambda _: None)
+        analyze(analyzer, PATH, ("tcp", 22), lambda _: None)
     assert [name for name, _ in analyzer.calls] == ["create_network_insights_path", "delete_network_insights_path"]
 
 
 def test_a_path_without_a_gateway_is_not_asked_about() -> None:
     analyzer = Analyzer({})
     through = Path("eni-1", "instance i-1", "54.1.1.1", Verdict.BLOCKED, ("rtb-1",))
-    assert ask(analyzer, through, ("tcp", 22), lambda _: None).found is None
+    assert analyze(analyzer, through, ("tcp", 22), lambda _: None).found is None
     assert analyzer.calls == []
 
 
 def test_both_answers_are_shown(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     network.run()
-    monkeypatch.setattr("hammer.explain.ask", lambda *_: Asked(False, ("NO_ROUTE_TO_DESTINATION",)))
+    monkeypatch.setattr("hammer.explain.analyze", lambda *_: Asked(False, ("NO_ROUTE_TO_DESTINATION",)))
     found = explain(network.world, network.ids["group"], "--ask-aws")
     text = " ".join(found.stdout.split())
     assert "AWS says not reachable (NO_ROUTE_TO_DESTINATION); Hammer says internet" in text

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from identification.reachability.attach import Attached, with_reachability
+from identification.reachability.sweep import Attached, with_reachability
 from library.aws.ec2 import PrefixListReader
 from library.issues.issue import IssueDetails
 from library.issues.reachability import Reachability

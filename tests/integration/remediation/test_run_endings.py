@@ -202,16 +202,16 @@ def test_an_interrupted_restore_is_continued_by_who_asked_for_it(world: Eventual
         assert sources(world, group) == before
         heading, alert = world.people.alerts[-1]
         assert heading == "Restore not complete"
-        place = f"--account {ACCOUNT} --region {REGION} --group {group}"
+        location = f"--account {ACCOUNT} --region {REGION} --group {group}"
         assert alert.splitlines()[1] == (
             "A restore of the group by tester was interrupted. No other run continues it, and automatic remediation "
             "leaves the group alone until somebody decides."
         )
         assert alert.splitlines()[-3:] == [
             f"Backup: s3://{BUCKET}/{entry.restored_from}",
-            f"Your security team can complete it on Hammer's host: hammer restore {place} --backup "
+            f"Your security team can complete it on Hammer's host: hammer restore {location} --backup "
             f"{entry.restored_from}",
-            f"Or let the group be remediated again: hammer restore --release {place}",
+            f"Or let the group be remediated again: hammer restore --release {location}",
         ]
     assert world.restore(group) == []
     assert sources(world, group) == {"0.0.0.0/0", "::/0"}
@@ -222,14 +222,14 @@ def test_messages_say_who_can_run_the_command(world: EventualWorld) -> None:
     group = world.group(SSH)
     world.batch()
     assert world.restore(group) == []
-    place = f"--account {ACCOUNT} --region {REGION} --group {group}"
+    location = f"--account {ACCOUNT} --region {REGION} --group {group}"
     remediated, restored = (text.splitlines()[-1] for _, text in world.people.alerts)
     key = world.stored(group).remediation_details["backup"]
     assert remediated == (
-        f"Your security team can bring it back on Hammer's host: hammer restore {place} --backup {key}"
+        f"Your security team can bring it back on Hammer's host: hammer restore {location} --backup {key}"
     )
     assert restored == (
-        f"Your security team can let it be remediated again, on Hammer's host: hammer restore --release {place}"
+        f"Your security team can let it be remediated again, on Hammer's host: hammer restore --release {location}"
     )
 
 

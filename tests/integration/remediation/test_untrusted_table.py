@@ -68,7 +68,7 @@ def _of_another_group(world: EventualWorld, group: str) -> Mapping[str, Any]:
     return journal(world, group, write_backup(world, other))
 
 
-def _of_another_place(part: str, instead: str) -> Callable[[EventualWorld, str], Mapping[str, Any]]:
+def _of_another_location(part: str, instead: str) -> Callable[[EventualWorld, str], Mapping[str, Any]]:
     def make(world: EventualWorld, group: str) -> Mapping[str, Any]:
         key = f"security_groups/{ACCOUNT}/{REGION}/{group}_1.json".replace(part, instead)
         return journal(world, group, write_backup(world, group, key, IpPermissions=[], hammer=_EMPTY))
@@ -112,9 +112,9 @@ POISONS = {
         lambda world, group: journal(world, group, f"security_groups/{ACCOUNT}/{REGION}/{group}_1.json"), is_named=True
     ),
     "a backup of another group": Poison(_of_another_group, is_named=True),
-    "a key of another account": Poison(_of_another_place(ACCOUNT, "210987654321"), is_named=True),
-    "a key of another region": Poison(_of_another_place(REGION, "us-east-1"), is_named=True),
-    "a key outside the backups": Poison(_of_another_place("security_groups/", "reports/"), is_named=True),
+    "a key of another account": Poison(_of_another_location(ACCOUNT, "210987654321"), is_named=True),
+    "a key of another region": Poison(_of_another_location(REGION, "us-east-1"), is_named=True),
+    "a key outside the backups": Poison(_of_another_location("security_groups/", "reports/"), is_named=True),
     "a backup of a restore": Poison(_with_notes(kind="restore", rules=[]), is_named=True),
     "a backup of other tooling": Poison(_with_notes(), is_named=True),
     "a backup without ids": Poison(_with_notes(kind="remediation"), is_named=True),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from library.network.addresses import parse_network
-from library.source.place import Edit
+from library.source.location import Edit
 from library.source.template_rules import read_groups
 from library.source.template_text import parse_template
 from library.source.terraform_folder import read_folders
@@ -44,11 +44,11 @@ def test_the_diff_applies_and_closes_what_it_says_and_nothing_else(case: Case, t
     before = Counter(rules(case, root))
     subprocess.run(["git", "apply", "--whitespace=nowarn", "-"], input=diff, cwd=root, check=True)
     after = Counter(rules(case, root))
-    places = case.find().rules
+    locations = case.find().rules
     closed = {
         ((exposure.protocol, exposure.from_port, exposure.to_port), exposure.cidr)
-        for exposure, place in places.items()
-        if place.edit is Edit.PATCH
+        for exposure, location in locations.items()
+        if location.edit is Edit.PATCH
     }
     assert closed
     # Another group may have the same rule, and keeps it.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from library.config import DEFAULT_RESTRICTED_PORTS, ORGANIZATION, configuration_place
+from library.config import DEFAULT_RESTRICTED_PORTS, ORGANIZATION, configuration_uri
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
 from tests.builders.config_files import config_with, parse
@@ -316,7 +316,7 @@ def test_a_configuration_cannot_be_changed_and_does_not_show_the_external_id() -
     ],
 )
 def test_where_a_configuration_is(option: str | None, environment: dict[str, str], expected: str) -> None:
-    assert configuration_place(option, environment) == expected
+    assert configuration_uri(option, environment) == expected
 
 
 def test_every_key_of_the_sections_for_people_and_for_later() -> None:

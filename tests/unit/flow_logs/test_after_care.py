@@ -77,8 +77,8 @@ def test_it_is_stored_as_it_is_and_what_is_none_is_none() -> None:
 
 def test_the_commands_to_restore_and_to_keep_are_told() -> None:
     text = "\n".join(after_care_sentences(an_issue(), CARE))
-    place = "--account 210987654321 --region eu-west-1 --group sg-1"
-    assert f"hammer restore {place}" in text
-    assert f"hammer remediate --include-not-due {place} --keep {WORKER}/32" in text
+    location = "--account 210987654321 --region eu-west-1 --group sg-1"
+    assert f"hammer restore {location}" in text
+    assert f"hammer remediate --include-not-due {location} --keep {WORKER}/32" in text
     assert f"{WORKER} on tcp/22, 3 times, last 2026-11-24 10:30 UTC" in text
     assert "safe" not in text

@@ -43,14 +43,19 @@ def raw(name: str = "fl-1", **changes: Any) -> dict[str, Any]:
 
 def test_where_it_goes() -> None:
     found = parse_flow_log(raw())
-    assert (found.bucket, found.prefix, found.problem, found.place) == ("bucket", "some/prefix/", "", "bucket bucket")
+    assert (found.bucket, found.prefix, found.problem, found.location) == (
+        "bucket",
+        "some/prefix/",
+        "",
+        "bucket bucket",
+    )
     assert parse_flow_log(raw(LogDestination="arn:aws-cn:s3:::bucket")).prefix == ""
     logs = {
         "LogDestinationType": "cloud-watch-logs",
         "LogDestination": "arn:aws:logs:eu-west-1:123456789012:log-group:a/b",
     }
     found = parse_flow_log(raw(**logs))
-    assert (found.log_group, found.log_group_account, found.place) == ("a/b", "123456789012", "log group a/b")
+    assert (found.log_group, found.log_group_account, found.location) == ("a/b", "123456789012", "log group a/b")
     found = parse_flow_log(raw(LogDestinationType=None, LogDestination=None, LogGroupName="flows"))
     assert (found.log_group, found.log_group_account) == ("flows", "")
 

@@ -30,21 +30,21 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    place = tmp_path / "report.html"
+    location = tmp_path / "report.html"
     with pytest.raises(typer.BadParameter) as refused:
-        check_output(str(place))
-    assert refused.value.message == f"{place}: cannot write there: Read-only file system"
+        check_output(str(location))
+    assert refused.value.message == f"{location}: cannot write there: Read-only file system"
 
 
 def test_a_file_that_cannot_be_written_is_named_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tempfile, "mkstemp", refuse)
-    place = tmp_path / "report.json"
+    location = tmp_path / "report.json"
     with pytest.raises(typer.Exit) as ended:
-        written(hostile_listing(), place)
+        written(hostile_listing(), location)
     assert ended.value.exit_code == 1
-    assert capsys.readouterr().err == f"hammer: {place} could not be written: Read-only file system\n"
+    assert capsys.readouterr().err == f"hammer: {location} could not be written: Read-only file system\n"
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -151,9 +151,9 @@ def test_sarif_has_file_and_line(tmp_path: Path) -> None:
     document: Any = json.loads(render(Format.SARIF, judged(tmp_path, HEAD % (22, "CidrIp: !Ref From"))))
     (run,) = document["runs"]
     (result,) = run["results"]
-    place = result["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"].endswith("template.yaml")
-    assert place["region"] == {"startLine": 16}
+    location = result["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"]["uri"].endswith("template.yaml")
+    assert location["region"] == {"startLine": 16}
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
     assert run["invocations"][0]["executionSuccessful"] is True
 

@@ -142,11 +142,11 @@ def test_what_waits_for_somebody() -> None:
     flapping = replace(once, history=(past, past, past))
     pairs = [(restored, listed_issue(restored, KNOWN)), (exempt, listed), (flapping, listed_issue(flapping, KNOWN))]
     pairs.append((once, listed_issue(once, KNOWN)))
-    place = "sg-1 in 210987654321, eu-west-1"
+    location = "sg-1 in 210987654321, eu-west-1"
     assert list(waiting(facts(issues=pairs))) == [
-        f"restored, waits for a decision: {place}, by ana at then (hammer restore --release)",
-        f"exempt until 2026-12-22, soon: {place} (the partner's office)",
-        f"flapping, found 4 times: {place}",
+        f"restored, waits for a decision: {location}, by ana at then (hammer restore --release)",
+        f"exempt until 2026-12-22, soon: {location} (the partner's office)",
+        f"flapping, found 4 times: {location}",
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from identification.stored_size import truncate_to_item_limit as truncated
+from identification.scan import truncate_to_item_limit as truncated
 from library.issues.issue import IssueDetails
 from library.issues.reachability import Path, Reachability, Verdict
 from library.security_groups.exposure import Exposure

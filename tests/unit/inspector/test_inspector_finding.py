@@ -343,8 +343,8 @@ def _mutations(value: Any) -> Any:
             yield {name: entry for name, entry in value.items() if name != key}
             yield from ({**value, key: changed} for changed in _mutations(value[key]))
     elif isinstance(value, list):
-        for place, entry in enumerate(value):
-            yield from ([*value[:place], changed, *value[place + 1 :]] for changed in _mutations(entry))
+        for location, entry in enumerate(value):
+            yield from ([*value[:location], changed, *value[location + 1 :]] for changed in _mutations(entry))
 
 
 def test_whatever_the_shape_it_is_read() -> None:

@@ -14,9 +14,9 @@ from library.issues.issue import INSPECTOR_FINDING, FindingDetails, Issue, Times
 from library.issues.reconcile import reconcile
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
-from reporting.issue_text import text_of
+from reporting.context import text_of
 from reporting.plan import Forecast
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.inspector_samples import classic_port, section, v2_event
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -107,11 +107,11 @@ def test_only_what_can_be_followed_to_its_end_is_kept() -> None:
     assert not can_be_issue(decision(type="PACKAGE_VULNERABILITY", networkReachabilityDetails=None).finding)
 
 
-PLACE = Place("slave1", "123456789012", "eu-central-1")
+PLACE = Location("slave1", "123456789012", "eu-central-1")
 
 
 FACTS = TicketFacts(
-    place=PLACE,
+    location=PLACE,
     restricted=PortSet(),
     used_by=GroupUsers(),
     closes_at=None,

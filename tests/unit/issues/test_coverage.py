@@ -12,7 +12,7 @@ NOW, BEFORE = datetime(2026, 11, 22, 12, tzinfo=UTC), datetime(2026, 11, 22, 9, 
 
 
 @pytest.mark.parametrize(
-    ("outcome", "last_complete", "looked"),
+    ("outcome", "last_complete", "last_scan"),
     [
         pytest.param(Outcome.COMPLETE, NOW, NOW, id="complete"),
         pytest.param(Outcome.PARTIAL, BEFORE, NOW, id="a group was not understood, the others were"),
@@ -21,6 +21,6 @@ NOW, BEFORE = datetime(2026, 11, 22, 12, tzinfo=UTC), datetime(2026, 11, 22, 9, 
         pytest.param(Outcome.FAILED, None, None, id="failed ever since"),
     ],
 )
-def test_looked(outcome: Outcome, last_complete: datetime | None, looked: datetime | None) -> None:
+def test_looked(outcome: Outcome, last_complete: datetime | None, last_scan: datetime | None) -> None:
     scan = ScanCoverage("123456789012", "eu-west-1", outcome, NOW, 1.0, 1, "", last_complete)
-    assert scan.looked == looked
+    assert scan.last_scan == last_scan

@@ -13,7 +13,7 @@ from library.issues.kept_sources import KeptSource, kept_sources
 from library.issues.schedule import RemediationTerms, SkipReason, exposure_times, remediation_schedule
 from library.network.addresses import parse_network
 from library.security_groups.exposure import Exposure
-from remediation.keep import chosen
+from remediation.planning import chosen_to_keep
 from tests.builders.issues import DETAILS, SSH, an_issue
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -31,7 +31,7 @@ def test_what_a_person_kept_alone_is_left_until_somebody_decides() -> None:
     found = remediation_schedule(issue(PARTLY), TERMS, NOW)
     assert (found.due, found.at_once, found.waiting) == (None, False, ())
     assert found.skipped is not None
-    assert found.skipped.why is SkipReason.KEPT
+    assert found.skipped.reason is SkipReason.KEPT
     assert found.skipped.text == "kept by ana since 2026-11-15 00:00 UTC: left alone until somebody decides"
     assert not found.skipped.needs_somebody
 
@@ -94,5 +94,5 @@ def test_what_cannot_be_read_is_nobodys_choice(kept: object) -> None:
 )
 def test_the_answer_to_the_offer(answer: str, found: tuple[str, ...] | None) -> None:
     offered = tuple(map(parse_network, ("9.9.9.7/32", "8.8.8.0/28")))
-    got = chosen(answer, offered)
+    got = chosen_to_keep(answer, offered)
     assert (None if got is None else tuple(map(str, got))) == found

@@ -51,7 +51,7 @@ def test_a_decision_that_is_over_counts_no_longer(changes: dict[str, Any]) -> No
     found = remediation_schedule(issue, TERMS, NOW)
     assert found.due == REPORTED_DUE
     assert found.skipped is not None
-    assert found.skipped.why is SkipReason.NOT_DUE
+    assert found.skipped.reason is SkipReason.NOT_DUE
 
 
 def test_what_is_not_decided_on_only_waits() -> None:
@@ -69,5 +69,5 @@ def test_what_is_not_decided_on_only_waits() -> None:
 def test_a_group_of_a_controller(changes: dict[str, Any], begun: bool, why: SkipReason | None) -> None:
     terms = replace(TERMS, made_by=lambda _: MadeBy("cluster prod", is_controller=True), **changes)
     found = remediation_schedule(decided(), terms, NOW, begun=begun)
-    assert (found.skipped.why if found.skipped else None) is why
+    assert (found.skipped.reason if found.skipped else None) is why
     assert (found.due is None) is (why is not None)

@@ -124,7 +124,7 @@ def test_an_issue_is_due_with_its_first_part() -> None:
     nothing = remediation_schedule(issue(untold, exposures_told=told([SSH])), TERMS, LATER)
     assert nothing.due is None
     assert nothing.skipped is not None
-    assert nothing.skipped.why is SkipReason.NOT_REPORTED
+    assert nothing.skipped.reason is SkipReason.NOT_REPORTED
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hammer.formats import Format
 from hammer.output import chosen_format
 from library.aws.issue_table import IssueTable
-from library.jobs.command_line import NotThereError, account_ids, accounts_named, place_of_group
+from library.jobs.command_line import NotThereError, account_ids, accounts_named, location_of_group
 
 KNOWN = {"123456789012": "main", "210987654321": "shop", "321098765432": "data", "432109876543": "data"}
 
@@ -51,12 +51,12 @@ def test_an_account_that_is_not_there_or_not_one_is_refused(asked: str, why: str
 
 
 def test_the_table_tells_where_a_group_is() -> None:
-    assert place_of_group("sg-1", (), (), KNOWN, TABLE) == ("210987654321", "eu-west-1")
-    assert place_of_group("sg-1", ["210987654321"], (), KNOWN, TABLE) == ("210987654321", "eu-west-1")
-    assert place_of_group("sg-2", ["123456789012"], ["us-east-1"], KNOWN, TABLE) == ("123456789012", "us-east-1")
+    assert location_of_group("sg-1", (), (), KNOWN, TABLE) == ("210987654321", "eu-west-1")
+    assert location_of_group("sg-1", ["210987654321"], (), KNOWN, TABLE) == ("210987654321", "eu-west-1")
+    assert location_of_group("sg-2", ["123456789012"], ["us-east-1"], KNOWN, TABLE) == ("123456789012", "us-east-1")
     for accounts, regions in ((["123456789012"], []), ([], ["us-east-1"])):
         with pytest.raises(NotThereError, match="name its --account and --region, too"):
-            place_of_group("sg-1", accounts, regions, KNOWN, TABLE)
+            location_of_group("sg-1", accounts, regions, KNOWN, TABLE)
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,15 @@ ITEMS = st.dictionaries(st.integers(), SPANS.map(IntervalSet.of), max_size=6)
 def test_what_is_there_at_each_place(items: dict[int, IntervalSet]) -> None:
     here: set[int] = set()
     seen: dict[int, set[int]] = {}
-    edges = {edge for places in items.values() for first, last in places.spans for edge in (first, last + 1)}
+    edges = {edge for locations in items.values() for first, last in locations.spans for edge in (first, last + 1)}
     for stretch in sweep(items.items()):
         here = (here - set(stretch.ended)) | set(stretch.begun)
         assert {stretch.first, stretch.last + 1} <= edges
-        seen |= {place: set(here) for place in range(stretch.first, stretch.last + 1)}
-    assert {place: there for place, there in seen.items() if there} == {
-        place: there for place in range(30) if (there := {item for item, places in items.items() if place in places})
+        seen |= {location: set(here) for location in range(stretch.first, stretch.last + 1)}
+    assert {location: there for location, there in seen.items() if there} == {
+        location: there
+        for location in range(30)
+        if (there := {item for item, locations in items.items() if location in locations})
     }
 
 

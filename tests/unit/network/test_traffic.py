@@ -24,16 +24,16 @@ from library.network.ports import ALL_WITHOUT_PORTS, EVERYTHING, PortSet, traffi
 )
 def test_the_places_of_a_rule(protocol: str, from_port: int | None, to_port: int | None, names: list[str]) -> None:
     traffic = traffic_of(protocol, from_port, to_port)
-    assert [traffic_name(place) for first, last in traffic.spans for place in range(first, last + 1)] == names
+    assert [traffic_name(location) for first, last in traffic.spans for location in range(first, last + 1)] == names
     assert bool(traffic) == bool(names)
 
 
 @pytest.mark.parametrize(
-    ("place", "name"),
+    ("location", "name"),
     [(0, "tcp/0"), (65535, "tcp/65535"), (65536, "udp/0"), (131071, "udp/65535"), (131072, "protocol 0")],
 )
-def test_the_name_of_a_place(place: int, name: str) -> None:
-    assert traffic_name(place) == name
+def test_the_name_of_a_place(location: int, name: str) -> None:
+    assert traffic_name(location) == name
 
 
 def test_minus_one_is_everything_and_a_protocol_s_ports_are_its_own() -> None:

@@ -175,5 +175,5 @@ CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/we
 def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], why: SkipReason | None) -> None:
     issue = replace(DUE, details=replace(DUE.details, tags=CONTROLLED))
     refusal = why_not_due(issue, replace(POLICY, **changes), NOW)
-    assert (refusal.why if refusal else None) == why
+    assert (refusal.reason if refusal else None) == why
     assert not refusal or "AWS Load Balancer Controller, cluster prod" in refusal.text

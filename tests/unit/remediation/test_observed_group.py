@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from library.security_groups.group import IngressRule
+from remediation.group_state import ObservedGroup, differing_keys, observe
 from remediation.journal import (
     EVENTUAL_CONSISTENCY,
     AddedRule,
@@ -15,11 +16,8 @@ from remediation.journal import (
     ChangeKind,
     JournalEntry,
     JournalStep,
-    ObservedGroup,
     RevokedRule,
     RevokedState,
-    differing_keys,
-    observe,
     unneeded,
 )
 from remediation.rules import rule_key

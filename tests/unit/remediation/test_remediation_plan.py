@@ -302,7 +302,7 @@ def test_plan(case: Case) -> None:
     plan = plan_remediation(group, LISTS, account_policy(case), case.quota, NOW, "SEC-1")
     if case.why:
         assert isinstance(plan, Skipped)
-        assert plan.why is case.why
+        assert plan.reason is case.why
         return
     assert isinstance(plan, Plan), plan
     assert sorted(map(text_of, plan.revoke)) == sorted(case.revoke)

@@ -29,8 +29,8 @@ _TRAFFIC = st.one_of(
 )
 
 
-def _rule(traffic: tuple[str, int | None, int | None], place: tuple[str, str, str]) -> IngressRule:
-    return IngressRule(*traffic, *place)
+def _rule(traffic: tuple[str, int | None, int | None], location: tuple[str, str, str]) -> IngressRule:
+    return IngressRule(*traffic, *location)
 
 
 _RULES = st.lists(st.builds(_rule, _TRAFFIC, _PLACES), max_size=12)

@@ -15,9 +15,9 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
 from reporting import group_text
-from reporting.closing_text import closing_changed
 from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.remediation_text import closing_changed
+from reporting.ticket_facts import Location, TicketFacts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
@@ -185,7 +185,7 @@ def test_nobody_is_reminded_of_what_is_closed_at_the_next_run() -> None:
 
 def facts(step: Step) -> TicketFacts:
     return TicketFacts(
-        place=Place("1", "1", "eu-west-1"),
+        location=Location("1", "1", "eu-west-1"),
         restricted=PortSet.parse([22]),
         used_by=GroupUsers(),
         closes_at=step.closes_at,

@@ -14,10 +14,10 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
 from reporting.finding_text import alert, changed, ended, summary, ticket
-from reporting.ticket_facts import AlertText, Place, TicketFacts
+from reporting.ticket_facts import AlertText, Location, TicketFacts
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
-PLACE = Place("shop", "210987654321", "eu-west-1")
+PLACE = Location("shop", "210987654321", "eu-west-1")
 FACTS = TicketFacts(PLACE, PortSet(), GroupUsers(), None, "replace_rule", frozenset(), 21, "")
 PORTS = (
     Exposure("TCP", 22, 22, "", "open_partly"),

@@ -12,7 +12,7 @@ from library.issues.reachability import Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from reporting.group_text import alert, ticket
-from reporting.source_text import fix_place
+from reporting.source_text import fix_location
 from reporting.ticket_facts import AlertAdvice
 from tests.unit.reporting.test_whole_tickets import ANA, FACTS, FOUND, SSH, issue, judged
 
@@ -118,7 +118,9 @@ def test_a_group_that_a_stack_defines_is_not_deleted_past_it() -> None:
 
 
 def test_a_long_list_of_places_is_counted() -> None:
-    places = [{**FILE, "where": f"{n}.tf:1"} for n in range(5)]
-    place = fix_place(issue(SSH, Exposure("tcp", 23, 23, "0.0.0.0/0", "open_completely"), **source(FILE, *places)))
-    assert place is not None
-    assert place.where == "Terraform, 0.tf:1, Terraform, 1.tf:1, Terraform, 2.tf:1 and 2 more places"
+    locations = [{**FILE, "where": f"{n}.tf:1"} for n in range(5)]
+    location = fix_location(
+        issue(SSH, Exposure("tcp", 23, 23, "0.0.0.0/0", "open_completely"), **source(FILE, *locations))
+    )
+    assert location is not None
+    assert location.where == "Terraform, 0.tf:1, Terraform, 1.tf:1, Terraform, 2.tf:1 and 2 more places"

@@ -17,9 +17,9 @@ from library.issues.schedule import kept_open
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
-from reporting.closing_text import kept_text, replaced_line
 from reporting.group_text import alert, changed, ticket
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.remediation_text import kept_text, replaced_line
+from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.issues import DETAILS, SSH, an_issue
 from tests.builders.listings import a_listing
 
@@ -28,7 +28,7 @@ OFFICE = Exposure("tcp", 22, 22, "9.9.9.7/32", "open_partly")
 KEPT = KeptSource("tcp", 22, 22, "9.9.9.7/32", "ana <b>", NOW - timedelta(days=9))
 WORD = "tcp/22 from 9.9.9.7/32 stays open, kept by ana <b> since 2026-11-15 00:00 UTC"
 FACTS = TicketFacts(
-    Place("shop", "210987654321", "eu-west-1"),
+    Location("shop", "210987654321", "eu-west-1"),
     PortSet.parse([22]),
     GroupUsers(),
     NOW + timedelta(days=21),

@@ -17,7 +17,6 @@ from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers
-from reporting.closing_text import closing_changed
 from reporting.exposure_text import exposure_line, ports_cell, share
 from reporting.group_text import opened_by_text, ticket, verdict_line, with_exemption
 from reporting.plan import (
@@ -34,7 +33,8 @@ from reporting.plan import (
     ticket_state,
     update_for,
 )
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.remediation_text import closing_changed
+from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.config_files import config_with, parse
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -343,7 +343,7 @@ def test_of_many_reasons_why_it_is_not_known_the_first_is_told() -> None:
 
 @pytest.mark.parametrize(("days", "text"), [(1, "1 day"), (2, "2 days")])
 def test_the_comment_on_another_date_counts_days(days: int, text: str) -> None:
-    facts = TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), GroupUsers(), None, "", frozenset(), days, "")
+    facts = TicketFacts(Location("1", "1", "eu-west-1"), PortSet(), GroupUsers(), None, "", frozenset(), days, "")
     which = "only the rules that are due"
     said = "Hammer does not change security group sg-1 at its next run any more. "
     said += f"Unless it is fixed or exempt by then, Hammer will replace {which} {text} after it was reported."
@@ -360,7 +360,7 @@ def test_a_group_that_is_opened_again_and_again_and_nobody_knows_by_whom() -> No
     history = tuple(PastOccurrence(None, BEFORE - timedelta(days=days)) for days in (2, 1))
     document = ticket(
         issue(history=history),
-        TicketFacts(Place("1", "1", "eu-west-1"), PortSet(), GroupUsers(), None, "", frozenset(), 21, ""),
+        TicketFacts(Location("1", "1", "eu-west-1"), PortSet(), GroupUsers(), None, "", frozenset(), 21, ""),
     )
     assert paragraph("The group was opened again 2 times in 7 days.") in document[0].blocks
 

@@ -17,7 +17,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers, User
 from reporting import group_text
 from reporting.group_text import opened_by_text
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.ticket_facts import Location, TicketFacts
 
 NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
@@ -53,7 +53,7 @@ def issue(verdict: Verdict, *paths: Path, unread: tuple[str, ...] = (), opened_b
 
 
 FACTS = TicketFacts(
-    Place("shop", "210987654321", "eu-west-1"),
+    Location("shop", "210987654321", "eu-west-1"),
     PortSet.parse([22]),
     GroupUsers((User("instance", "i-1 (web-prod)", ("54.1.1.1",)),)),
     NOW,
@@ -263,9 +263,9 @@ def test_who_opened_it(principal: str, source_ip: str, agent: str, text: str) ->
     ],
 )
 def test_the_page_in_the_console(region: str, url: str) -> None:
-    assert Place("shop", "1", region).console_url("sg-1") == url
+    assert Location("shop", "1", region).console_url("sg-1") == url
     given = issue(Verdict.INTERNET, OPEN)
-    head = group_text.ticket(given, replace(FACTS, place=Place("shop", "1", region)))[0].blocks
+    head = group_text.ticket(given, replace(FACTS, location=Location("shop", "1", region)))[0].blocks
     links = [
         part.url for block in head if isinstance(block, Paragraph) for part in block.parts if isinstance(part, Link)
     ]

@@ -25,14 +25,14 @@ from library.security_groups.exposure import Evaluator
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, summary, ticket
-from reporting.ticket_facts import AlertAdvice, Place, TicketFacts
+from reporting.ticket_facts import AlertAdvice, Location, TicketFacts
 from tests.builders.networks import Answers, interface, route_table
 
 WORDS = Path(__file__).parents[2] / "data" / "texts.json"
 """Read what a change of it says before you accept it: `python -m tests.unit.reporting.test_texts` writes it anew."""
 NOW = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
 PORTS = PortSet.parse([22, 3389])
-PLACE = Place("shop", "210987654321", "eu-west-1")
+PLACE = Location("shop", "210987654321", "eu-west-1")
 NETWORKS = {
     "internet": Answers(),
     "unknown": Answers(interfaces=None, unread={"network interfaces": "access was denied"}),

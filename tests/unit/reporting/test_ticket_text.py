@@ -13,11 +13,11 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers, User
 from reporting.exposure_text import share
 from reporting.group_text import changed, summary, ticket
-from reporting.ticket_facts import Place, TicketFacts
+from reporting.ticket_facts import Location, TicketFacts
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
 PORTS = PortSet.parse([22, "3000-4000", "udp/161"])
-PLACE = Place("shop", "210987654321", "eu-west-1")
+PLACE = Location("shop", "210987654321", "eu-west-1")
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 LIST = Exposure("tcp", 22, 22, "8.8.8.0/24", "open_partly", "pl-1")
 EVERYTHING = Exposure("-1", None, None, "::/0", "open_completely")

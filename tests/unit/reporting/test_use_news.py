@@ -17,8 +17,8 @@ from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
 from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of, use_told
-from reporting.ticket_facts import Place, TicketFacts
-from reporting.use_text import known, known_alert
+from reporting.remediation_text import use_alert, use_comment
+from reporting.ticket_facts import Location, TicketFacts
 from tests.unit.issues.test_use import use
 from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
 
@@ -98,7 +98,7 @@ def test_it_is_no_report_of_what_is_open_and_takes_no_notice_back() -> None:
 
 def test_what_the_texts_say() -> None:
     given = replace(told(), use=use(keep=("9.9.9.7/32", "9.9.9.8/32")))
-    text = plain_text(known(given, "on 2026-12-13 00:00 UTC or soon after"))
+    text = plain_text(use_comment(given, "on 2026-12-13 00:00 UTC or soon after"))
     assert "Flow logs show by now who uses what is open in security group sg-1." in text
     assert "2 sources worked, last yesterday 18:02" in text
     assert "Hammer will replace this rule on 2026-12-13 00:00 UTC or soon after." in text
@@ -106,7 +106,7 @@ def test_what_the_texts_say() -> None:
         "hammer remediate --include-not-due --account 1 --region eu-west-1 --group sg-1 --keep 9.9.9.7/32,9.9.9.8/32"
     )
     assert command in text
-    message = known_alert(given, "")
+    message = use_alert(given, "")
     assert "2 sources worked" in message.text
     assert any("9.9.9.7 worked through tcp/22" in line for line in message.details)
     assert command in message.details[-1]
@@ -143,7 +143,14 @@ def test_the_ticket_of_a_group_that_nothing_uses_now_says_who_worked_before() ->
 
 
 def _facts(step: Step) -> TicketFacts:
-    place = Place("main", "1", "eu-west-1")
+    location = Location("main", "1", "eu-west-1")
     return TicketFacts(
-        place, PortSet.parse([22]), GroupUsers(), step.closes_at, "replace_rule", frozenset({"open_completely"}), 21, ""
+        location,
+        PortSet.parse([22]),
+        GroupUsers(),
+        step.closes_at,
+        "replace_rule",
+        frozenset({"open_completely"}),
+        21,
+        "",
     )

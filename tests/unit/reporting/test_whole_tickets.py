@@ -18,7 +18,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.users import GroupUsers, User
 from reporting.exposure_text import exposure_table
 from reporting.group_text import alert, changed, ended, path_blocks, ticket, verdict_words
-from reporting.ticket_facts import AlertText, Place, TicketFacts
+from reporting.ticket_facts import AlertText, Location, TicketFacts
 
 TICKETS = File(__file__).parents[2] / "data" / "tickets"
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
@@ -52,7 +52,7 @@ ANA = OpenedBy(
     "arn:aws:iam::210987654321:user/ana", "8.8.8.8", "aws-cli/2", "AuthorizeSecurityGroupIngress", FOUND, "e-1"
 )
 FACTS = TicketFacts(
-    Place("shop", "210987654321", "eu-west-1"),
+    Location("shop", "210987654321", "eu-west-1"),
     PortSet.parse([22, "udp/161"]),
     GroupUsers((User("database", "eni-9"), User("instance", "i-1 (web)", ("54.1.1.1",))), more=3),
     FOUND + timedelta(days=21),
@@ -67,7 +67,7 @@ FACTS = TicketFacts(
 )
 BARE = replace(
     FACTS,
-    place=Place("210987654321", "210987654321", "eu-west-1"),
+    location=Location("210987654321", "210987654321", "eu-west-1"),
     restricted=PortSet(),
     closes_at=None,
     procedure_url="",

@@ -263,7 +263,7 @@ PLACE = st.integers(0, len(EC2S))
 @example([])
 def test_whatever_is_cut_out_put_in_or_moved(changes: list[tuple[int, int, bytes | tuple[int, int] | None]]) -> None:
     body = EC2S
-    for place, length, put in changes:
+    for location, length, put in changes:
         piece = EC2S[put[0] : sum(put)] if isinstance(put, tuple) else put or b""
-        body = body[:place] + piece + body[place + length :]
+        body = body[:location] + piece + body[location + length :]
     assert_alike(body)

@@ -746,7 +746,7 @@ def test_who_may_send_what(rules: list[str], exemptions: list[Exemption], opened
     found = Evaluator(restricted, AddressSet()).evaluate(group, {}, exemptions, date(2027, 3, 1)).open_traffic
     wanted = [line.split(" from ") for line in opened]
     assert [
-        traffic_name(place) for each in found for place, _ in (each.traffic & traffic_of_ports(restricted)).spans
+        traffic_name(location) for each in found for location, _ in (each.traffic & traffic_of_ports(restricted)).spans
     ] == [traffic for traffic, _ in wanted]
     assert [each.sources for each in found] == [AddressSet.parse(*sources.split(", ")) for _, sources in wanted]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from library.security_groups.exposure import Exposure
 from library.source.hcl import TerraformFile, parse_hcl
-from library.source.place import Edit
+from library.source.location import Edit
 from library.source.template_source import Stack, find_in_template
 from library.source.terraform_source import GroupFacts, find_in_terraform
 
@@ -62,7 +62,7 @@ def templates(draw: st.DrawFn) -> str:
 @given(templates())
 def test_a_patched_template_differs_in_exposing_sources_only(text: str) -> None:
     found = find_in_template(Stack("s", "eu-west-1"), text, "Web", EXPOSURES, REPLACEMENTS, ())
-    closed = {(e.from_port, e.cidr) for e, place in found.rules.items() if place.edit is Edit.PATCH}
+    closed = {(e.from_port, e.cidr) for e, location in found.rules.items() if location.edit is Edit.PATCH}
     after = found.patches["s"].after if found.patches else text
     old, new = (yaml.safe_load(each.removeprefix("\ufeff")) for each in (text, after))
     check_entries(entries_of(old), entries_of(new), closed)
@@ -101,7 +101,7 @@ def test_a_patched_template_in_json_differs_in_exposing_sources_only(rules: list
     indent = data.draw(st.sampled_from([None, 2, "\t"]))
     text = json.dumps(template, indent=indent)
     found = find_in_template(Stack("s", "eu-west-1"), text, "Web", EXPOSURES, REPLACEMENTS, ())
-    closed = {(e.from_port, e.cidr) for e, place in found.rules.items() if place.edit is Edit.PATCH}
+    closed = {(e.from_port, e.cidr) for e, location in found.rules.items() if location.edit is Edit.PATCH}
     after = json.loads(found.patches["s"].after if found.patches else text)
     check_entries(entries, entries_of(after), closed)
 
@@ -138,7 +138,7 @@ def test_patched_terraform_differs_in_exposing_sources_only(text: str) -> None:
     file = TerraformFile("main.tf", "/x", text, parse_hcl(text))
     group = GroupFacts("sg-1", "web", "Web ä", {})
     found = find_in_terraform([file], group, EXPOSURES, REPLACEMENTS)
-    closed = {(e.from_port, e.cidr) for e, place in found.rules.items() if place.edit is Edit.PATCH}
+    closed = {(e.from_port, e.cidr) for e, location in found.rules.items() if location.edit is Edit.PATCH}
     after = found.patches["main.tf"].after if found.patches else text
     old, new = ingress(text), ingress(after)
     assert len(old) == len(new)  # no block is removed

@@ -62,8 +62,8 @@ def test_slack_says_where_it_is_defined_whether_it_comes_back_and_the_dispute() 
 
 def test_a_thread_has_room_for_a_few_rules_only() -> None:
     lines = thread(issue(rules=[RULE | {"where": f"{'x' * 900}.tf:{n}"} for n in range(20)])).splitlines()
-    places = [line for line in lines if "terraform, xxx" in line]
-    assert len(places) == 4
+    locations = [line for line in lines if "terraform, xxx" in line]
+    assert len(locations) == 4
     assert max(map(len, lines)) < 600
     assert any("16 more rules have a place." in line for line in lines)
     assert any("comes back: at the next apply" in line for line in lines)

@@ -8,7 +8,7 @@ import pytest
 
 from library.security_groups.exposure import Exposure
 from library.source.hcl import TerraformFile, parse_hcl
-from library.source.place import Edit, Found, Kind
+from library.source.location import Edit, Found, Kind
 from library.source.service import tool_hint
 from library.source.terraform_folder import read_folders
 from library.source.terraform_source import GroupFacts, find_in_terraform
@@ -57,18 +57,18 @@ def found(files: dict[str, str], folder: str = "/live") -> Found:
     ],
 )
 def test_a_value_is_pointed_at(files: dict[str, str], note: str) -> None:
-    place = found({"main.tf": MAIN, **files})
-    rule = place.rules[SSH]
-    assert (rule.place.kind, rule.edit) == (Kind.TERRAFORM, Edit.POINTER)
+    location = found({"main.tf": MAIN, **files})
+    rule = location.rules[SSH]
+    assert (rule.location.kind, rule.edit) == (Kind.TERRAFORM, Edit.POINTER)
     assert note in rule.note
-    assert place.patches == {}
-    assert "eu-west-1" not in str(place)
+    assert location.patches == {}
+    assert "eu-west-1" not in str(location)
 
 
 def test_a_group_is_known_by_the_usual_value_of_its_name() -> None:
     named = MAIN.replace('name = "web"', "name = var.name") + 'variable "name" {\n  default = "web"\n}\n'
-    place = found({"main.tf": named.replace("var.office", '["0.0.0.0/0"]'), "dev.tfvars": 'name = "dev"\n'})
-    assert place.rules[SSH].edit is Edit.PATCH
+    location = found({"main.tf": named.replace("var.office", '["0.0.0.0/0"]'), "dev.tfvars": 'name = "dev"\n'})
+    assert location.rules[SSH].edit is Edit.PATCH
 
 
 def test_a_value_that_is_not_the_source_is_no_place() -> None:

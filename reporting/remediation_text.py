@@ -1,7 +1,8 @@
-"""What tickets and alerts say of remediation: which rules Hammer will replace, when, and what stays open.
+"""What tickets and alerts say of remediation: which rules Hammer will replace, when, and whom flow logs show at work.
 
 Pure. Hammer replaces rules, and never "closes the group": where only some of the rules are in scope, or due, the text
-names those and says that the others stay open.
+names those and says that the others stay open. Who uses an open rule is told as of the run that read the flow logs: a
+text does not age.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from library.documents.document import Bullets, Document, Section, paragraph
+from library.documents.document import Block, Bullets, Code, Document, Section, paragraph
+from library.documents.slack_message import literal
 from library.issues.issue import Issue
 from library.issues.schedule import Waiting, kept_open
 from library.issues.times import shown_time
+from library.issues.use import CAVEAT, SourceClass, use_sentences, use_summary
 from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exposure import Exposure, rule_text
 from reporting.exposure_text import exposure_line, named_sources, shown_line
 from reporting.plan import Step
-from reporting.ticket_facts import TicketFacts
+from reporting.ticket_facts import AlertText, TicketFacts
 
 _WAITING_LIMIT, _KEPT_NAMED = 20, 5
 UNLESS = "Unless it is fixed or exempt by then, Hammer will replace"
@@ -157,3 +160,66 @@ def waiting_section(waiting: Sequence[Waiting], days: int) -> Document:
         return ()
     intro = "What was not open before has a retention period of its own. Unless it is fixed or exempt before:"
     return (Section("", (paragraph(intro), Bullets(tuple(waiting_lines(waiting, days))))),)
+
+
+_LINES_IN_ALERT = 15
+_WORKERS_IN_ALERT = 5
+_KEEP = "Your security team can replace the rules now and keep those whom somebody vouches for, on Hammer's host"
+
+
+def use_sections(issue: Issue) -> tuple[Section, ...]:
+    """The section of a new ticket; none where flow logs were not read."""
+    if issue.use is None:
+        return ()
+    return (Section("Who works through it", (Bullets(tuple(use_sentences(issue.use, issue.use.until))),)),)
+
+
+def use_alert_line(issue: Issue) -> str:
+    """What the thread of an alert says, as raw text; empty where flow logs were not read."""
+    if issue.use is None:
+        return ""
+    working = sorted(issue.use.sources(SourceClass.WORKING).values(), key=lambda each: each.last, reverse=True)
+    more = f" and {len(working) - _WORKERS_IN_ALERT} more" if len(working) > _WORKERS_IN_ALERT else ""
+    named = ", ".join(each.source for each in working[:_WORKERS_IN_ALERT])
+    who = f" Who worked: {named}{more}." if working else ""
+    return f"Use as flow logs show it: {use_summary(issue.use, issue.use.until)}.{who} {CAVEAT}"
+
+
+def keep_command(issue: Issue) -> str:
+    """The command with which a person has the rules replaced and keeps those who are proposed; empty: nobody is."""
+    if issue.use is None or not issue.use.keep:
+        return ""
+    location = f"--account {issue.account_id} --region {issue.details.region} --group {issue.issue_id}"
+    return f"hammer remediate --include-not-due {location} --keep {','.join(issue.use.keep)}"
+
+
+def use_comment(issue: Issue, when: str, scope: frozenset[str] | None = None) -> Document:
+    """The comment on a ticket that was written before the flow logs told this.
+
+    Args:
+        issue: the issue, with its use.
+        when: when remediation changes it, as the end of a sentence; empty: it does not.
+        scope: the statuses of the rules that remediation replaces; None: all of them.
+    """
+    text = f"Flow logs show by now who uses what is open in security group {issue.issue_id}."
+    blocks: list[Block] = [paragraph(text)]
+    blocks += [block for section in use_sections(issue) for block in section.blocks]
+    if when:
+        blocks.append(paragraph(f"{UNLESS} {replaced(issue, scope)} {when}."))
+    if command := keep_command(issue):
+        blocks += [paragraph(f"{_KEEP}:"), Code(command)]
+    return (Section("", tuple(blocks)),)
+
+
+def use_alert(issue: Issue, when: str, scope: frozenset[str] | None = None) -> AlertText:
+    """The same for Slack: what follows the issue's name, and the lines of the thread, in `mrkdwn`."""
+    if issue.use is None:
+        return AlertText("")
+    closing = f"; {replaced_line(issue, scope, when)}" if when else ""
+    sentences = use_sentences(issue.use, issue.use.until)
+    details = [f"    {sentence}" for sentence in sentences[1:-1][:_LINES_IN_ALERT]]
+    if len(sentences) - 2 > _LINES_IN_ALERT:
+        details.append(f"    and {len(sentences) - 2 - _LINES_IN_ALERT} more")
+    details.append(f"    {CAVEAT}")
+    lines = [*map(literal, details), *([f"    {_KEEP}: `{command}`"] if (command := keep_command(issue)) else [])]
+    return AlertText(literal(f"{use_summary(issue.use, issue.use.until)}{closing}"), tuple(lines))

@@ -13,7 +13,7 @@ from library.aws.failures import explain
 from library.security_groups.group import IngressRule
 from remediation.change import is_lasting
 from remediation.plan import Plan
-from remediation.refusals import (
+from remediation.planning import (
     TRIED_AGAIN_AFTER,
     attempt_of,
     next_try,

@@ -52,7 +52,7 @@ class Returns(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a group or a rule is defined.
 
     Attributes:
@@ -77,7 +77,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class RulePlace:
+class RuleLocation:
     """One exposing rule and source, its place, and what is to be done there.
 
     Attributes:
@@ -85,7 +85,7 @@ class RulePlace:
     """
 
     exposure: Exposure
-    place: Place
+    location: Location
     edit: Edit = Edit.NONE
     note: str = ""
 
@@ -97,7 +97,7 @@ class RulePlace:
             "from_port": rule.from_port,
             "to_port": rule.to_port,
             "cidr": rule.cidr,
-            **self.place.to_item(),
+            **self.location.to_item(),
             "edit": str(self.edit),
             "note": self.note,
         }
@@ -117,8 +117,8 @@ class SourceReport:
     account_id: str
     region: str
     group_id: str
-    group: Place
-    rules: tuple[RulePlace, ...]
+    group: Location
+    rules: tuple[RuleLocation, ...]
     returns: Returns
     diff: str = ""
     commands: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ class SourceReport:
     @property
     def complete(self) -> bool:
         """Whether every exposing rule has a place."""
-        return all(rule.place.kind is not Kind.UNKNOWN for rule in self.rules)
+        return all(rule.location.kind is not Kind.UNKNOWN for rule in self.rules)
 
     def to_item(self) -> dict[str, Any]:
         """The map that `hammer source --format json` prints."""
@@ -155,8 +155,8 @@ class Found:
         returns: None: as the kind of the group's place has it.
     """
 
-    group: Place | None = None
-    rules: Mapping[Exposure, RulePlace] = field(default_factory=dict)
+    group: Location | None = None
+    rules: Mapping[Exposure, RuleLocation] = field(default_factory=dict)
     patches: Mapping[str, Patch] = field(default_factory=dict)
     commands: Sequence[str] = ()
     before_diff: Sequence[str] = ()

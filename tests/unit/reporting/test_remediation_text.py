@@ -10,7 +10,7 @@ import pytest
 
 from library.issues.schedule import Waiting
 from library.security_groups.exposure import Exposure
-from reporting.closing_text import closing_sentences, replaced_line
+from reporting.remediation_text import closing_sentences, replaced_line
 from tests.unit.reporting.test_whole_tickets import FACTS, FOUND, SSH, issue
 
 RDP = Exposure("tcp", 3389, 3389, "8.8.8.0/24", "open_partly")
