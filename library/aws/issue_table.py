@@ -235,10 +235,10 @@ class IssueTable:
         sets = replace(state, version=issue.decided.version + 1).to_item()
         read = _as_read(issue)
         version = issue.decided.version
-        condition = f"{read['condition']} AND " + (
-            "#decision_version = :decided" if version else "attribute_not_exists(#decision_version)"
-        )
-        values = {**read["values"], **({":decided": version} if version else {})}
+        # Hammer writes no version 0; a row of other tooling may have it.
+        unwritten = "" if version else "attribute_not_exists(#decision_version) OR "
+        condition = f"{read['condition']} AND ({unwritten}#decision_version = :decided)"
+        values = {**read["values"], ":decided": version}
         if exemption is None:
             self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
             return

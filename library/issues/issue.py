@@ -29,7 +29,7 @@ from typing import Any, Self, cast, get_args
 from library.issues.change_news import ChangeNews, news_from_item
 from library.issues.decision_record import DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
-from library.issues.names import check_name
+from library.issues.names import check_name, whole_number
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
@@ -413,8 +413,8 @@ class Issue:
             status=Status(item["status"]),
             details=kind_of(item["issue_id"]).details.from_item(item["issue_details"]),
             timestamps=Timestamps.from_item(item["timestamps"]),
-            revision=_counted(item.get("revision", 0)),
-            occurrence=_counted(item.get("occurrence", 0)),
+            revision=whole_number("revision", item.get("revision", 0)),
+            occurrence=whole_number("occurrence", item.get("occurrence", 0)),
             jira_details=item.get("jira_details") or {},
             slack_details=item.get("slack_details") or {},
             remediation_details=item.get("remediation_details") or {},
@@ -477,17 +477,6 @@ class Issue:
             check_name("region", self.details.region, "issue_details.region")
         if ticket := self.jira_details.get("ticket"):
             check_name("ticket", ticket, "jira_details.ticket")
-
-
-def _counted(value: object) -> int:
-    """A count as the table has it. What is not stored as that number matches no condition that names it, ever.
-
-    Raises:
-        ValueError: it is no whole number.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or value != int(value):
-        raise ValueError(f"{value!r} is no count")
-    return int(value)
 
 
 def _number(value: object) -> int | None:

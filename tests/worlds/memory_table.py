@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from library.aws.lock import LockedError, LockState
 from library.errors import ConflictError
 from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
-from tests.worlds.memory_items import holds
+from tests.worlds.memory_items import clone, holds
 
 MOST_BYTES = 400 * 1024
 """Of an item with its copies in indexes (DynamoDB Developer Guide, "Quotas": 400 KB)."""
@@ -51,7 +50,7 @@ class MemoryTable:
 
     def put(self, issue: Issue) -> None:
         """Have this issue."""
-        self.items[issue.account_id, issue.issue_id] = copy.deepcopy(issue.to_item())
+        self.items[issue.account_id, issue.issue_id] = clone(issue.to_item())
 
     def get(self, account_id: str, group_id: str) -> Issue | None:
         item = self.items.get((account_id, group_id))
@@ -79,7 +78,7 @@ class MemoryTable:
 
     def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:
         return [
-            DecidedExemption.from_item(copy.deepcopy(item))
+            DecidedExemption.from_item(clone(item))
             for (account, name), item in self.items.items()
             if account == account_id and name.startswith(EXEMPTION_PREFIX)
         ]
@@ -103,7 +102,7 @@ class MemoryTable:
             location = item
             for parent in parents:
                 location = location[parent]
-            location[name] = copy.deepcopy(value)
+            location[name] = clone(value)
         for path in removes:
             *parents, name = path.split(".")
             place = item
@@ -114,10 +113,10 @@ class MemoryTable:
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
         item = self.items.get((account_id, f"journal#{group_id}"), {})
-        return copy.deepcopy(item.get("remediation_details", {}))
+        return clone(item.get("remediation_details", {}))
 
     def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
-        item = {"remediation_details": copy.deepcopy(dict(details))}
+        item = {"remediation_details": clone(dict(details))}
         self._check(f"journal#{group_id}", item)
         self.items[account_id, f"journal#{group_id}"] = item
 
@@ -133,7 +132,7 @@ class MemoryTable:
 
 def _issue(item: Mapping[str, Any]) -> Issue:
     try:
-        issue = Issue.from_item(copy.deepcopy(dict(item)))
+        issue = Issue.from_item(clone(dict(item)))
         issue.check()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableIssueError(item, error) from error

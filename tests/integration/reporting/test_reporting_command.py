@@ -62,7 +62,7 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
         'new: High: SSH (tcp/22) open to the whole Internet: "web\\x1b[31m", '
         "master (123456789012), eu-west-1, sg-1\n\n"
         'What is wrong: security group sg-1 "web\\x1b[31m" in account master (123456789012), region eu-west-1, '
-        "allows SSH (tcp/22)\"
+        "allows SSH (tcp/22)"
     )
     assert "  tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
     assert result.stdout.endswith("1 new; 1 unchanged\n")
@@ -106,7 +106,7 @@ def test_a_dry_run_shows_the_plan_with_its_text_and_tells_nobody(world: World, t
         "    Slack: ana@example.com, #sec\n"
         "\n"
         '    What is wrong: security group sg-1 "web" in account master (123456789012), region eu-west-1, '
-        "allows SSH (tcp/22)\"
+        "allows SSH (tcp/22)"
     )
     assert "\n      tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
     assert result.stdout.endswith("dry run, nothing was told: would tell: 1 new; 0 unchanged\n")
