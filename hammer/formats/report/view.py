@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from hammer.listing.issue import ListedIssue, Listing
+from hammer.listing.issue import ListedIssue, Listing, ListingSource
 from library.aws.partition import partition_of
 from library.documents.text import counted, flattened, printable
 from library.issues.flapping import WINDOW, is_flapping, reopeners, reopenings
@@ -123,7 +123,7 @@ class Total:
 
 def totals(listing: Listing) -> tuple[Total, ...]:
     """The numbers that a reader looks at first."""
-    issues, now = listing.open_issues, listing.generated
+    issues = listing.open_issues
     severities = [issue.severity for issue in issues]
     return (
         Total(len(issues), "open"),
@@ -133,18 +133,23 @@ def totals(listing: Listing) -> tuple[Total, ...]:
             for number in (severities.count(severity),)
         ),
         Total(_reachable(listing), "reachable from the Internet now", "", "verdict", _VERDICTS[Verdict.INTERNET]),
-        Total(overdue := _overdue(listing), "overdue", "high" if overdue else "", sort="due"),
-        Total(
-            sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in issues),
-            "due within 7 days",
-            sort="due",
-        ),
+        *(() if listing.source is ListingSource.SCAN else _dates(listing)),
         # Exempt groups of a scan are counted, and not listed.
         Total(
             *(listing.whitelisted, "exempt", "", "status", "exempt"),
             link="#list" if any(issue.whitelisted for issue in listing.issues) else "",
         ),
         Total(len(listing.failed), "could not be read", "high" if listing.failed else "", link="#unread"),
+    )
+
+
+def _dates(listing: Listing) -> tuple[Total, ...]:
+    """What is overdue and what is due soon: a scan does not know that, as the table has it."""
+    now, overdue = listing.generated, _overdue(listing)
+    soon = sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in listing.open_issues)
+    return (
+        Total(overdue, "overdue", "high" if overdue else "", sort="due"),
+        Total(soon, "due within 7 days", sort="due"),
     )
 
 
