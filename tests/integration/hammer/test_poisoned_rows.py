@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from hammer.__main__ import application
 from library.aws.conditional_writes import serialized
 from tests.builders.poisoned_rows import EVIL, MAIN, REGION, cases, poisoned, row
+from tests.worlds.quick_items import quick_items
 from tests.worlds.remediation_world import ANYWHERE, TABLE, World, permission, world
 
 PRIVATE = permission("tcp", (22, 22), "10.1.2.0/24", about="theirs")
@@ -29,7 +30,7 @@ def put(made: World, item: dict[str, Any]) -> None:
 
 @pytest.fixture(name="made")
 def _made(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, reporting=True, remediation_limit_per_run=10_000) as made:
+    with quick_items(), world(tmp_path, reporting=True, remediation_limit_per_run=10_000) as made:
         made.configure()
         file = tmp_path / "config.json"
         config = json.loads(file.read_text())

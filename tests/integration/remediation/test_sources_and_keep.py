@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from library.issues.use import SourceClass, Use, UseRule, UseSource, Verdict
+from remediation.journal import is_unfinished
+from tests.worlds.aws_faults import KilledError, calls
 from tests.worlds.remediation_world import ANYWHERE, NOW, World, permission, world
 
 SSH = permission("tcp", (22, 22), ANYWHERE)
@@ -187,3 +189,25 @@ def test_a_restore_ends_what_was_kept(world: World) -> None:
     assert world.restore_quietly(group) == []
     assert world.rules(group) == {("tcp", 22, 22, ANYWHERE)}
     assert world.stored(group).remediation_details["kept"] == []
+
+
+def test_a_change_with_kept_sources_that_a_run_left_unfinished_is_completed_after_a_scan(world: World) -> None:
+    world.configure(remediation_sources=["10.9.0.0/16"], remediation_scope=["open_completely", "open_partly"])
+    group = world.group(SSH)
+    world.issue(group)
+    with calls() as seen:
+        seen.watch = _dies_after_the_revoke
+        with pytest.raises(KilledError):
+            world.remediate("--batch", "--group", group, "--keep", KEEPER)
+    assert world.rules(group) == {("tcp", 22, 22, "10.9.0.0/16"), ("tcp", 22, 22, KEEPER)}
+    assert is_unfinished(world.stored(group))
+    described(world, group)  # all that the issue has now is what was kept
+    world.clock += timedelta(minutes=20)
+    assert world.batch().problems == []
+    assert not is_unfinished(world.stored(group))
+    assert world.rules(group) == {("tcp", 22, 22, "10.9.0.0/16"), ("tcp", 22, 22, KEEPER)}
+
+
+def _dies_after_the_revoke(operation: str) -> None:
+    if operation == "RevokeSecurityGroupIngress":
+        raise KilledError(operation)
