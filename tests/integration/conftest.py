@@ -16,6 +16,7 @@ from identification import runtime
 from identification.runtime import Runtime
 from tests.worlds.emulated_aws import EmulatedAws, emulated_aws
 from tests.worlds.identification_world import World
+from tests.worlds.quick_items import quick_answers
 
 _LOADER = Loader()
 
@@ -33,8 +34,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedAws]:
 def _own_process() -> Iterator[None]:
     """Each test is a new process: with no variable that a command set, nor roles that an earlier emulated AWS gave."""
     runtime._kept_sessions.cache_clear()
-    # The service models are megabytes of JSON: every session of every test reads them from one loader.
-    with patch.dict(os.environ), patch("botocore.session.create_loader", lambda _paths: _LOADER):
+    with (
+        # Thousands of machine images, made for every account and region that is asked anything.
+        patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}),
+        # The service models are megabytes of JSON: every session of every test reads them from one loader.
+        patch("botocore.session.create_loader", lambda _paths: _LOADER),
+        quick_answers(),
+    ):
         yield
 
 

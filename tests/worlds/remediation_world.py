@@ -40,7 +40,6 @@ from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
 from remediation.rules import rule_key, single_permissions
 from remediation.runs import BatchRun, InteractiveRun, RemediationSummary
-from tests.worlds.quick_items import quick_answers
 
 MAIN, MEMBER = "123456789012", "210987654321"
 REGION = "eu-west-1"
@@ -318,7 +317,7 @@ def normal(raw: Mapping[str, Any]) -> dict[str, Any]:
 def world(folder: Path, **settings: Any) -> Iterator[World]:
     """An empty world."""
     # Thousands of machine images, made for every account and region that is asked anything.
-    with patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}), mock_aws(), quick_answers():
+    with patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}), mock_aws():
         yield World(folder, settings)
 
 

@@ -32,7 +32,6 @@ from reporting.run import Reporter, Services
 from tests.standins.jira import JiraStandIn, User
 from tests.standins.slack import SlackStandIn
 from tests.standins.webhook import WebhookStandIn
-from tests.worlds.quick_items import quick_answers
 
 MAIN, MEMBER = "123456789012", "210987654321"
 REGION = "eu-west-1"
@@ -219,7 +218,6 @@ def reporting_world(*, cloud: bool = True, tls: ssl.SSLContext | None = None) ->
         # Thousands of images that nobody asks for are most of what a fresh EC2 costs.
         stack.enter_context(patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}))
         stack.enter_context(mock_aws())
-        stack.enter_context(quick_answers())
         jira, slack = JiraStandIn(cloud=cloud), SlackStandIn()
         jira.tls = slack.tls = tls
         stack.enter_context(jira.running())
