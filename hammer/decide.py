@@ -193,8 +193,8 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
     fresh = table.get(issue.account_id, issue.issue_id) or issue
     if fresh.decided.restore is not None:
         return Outcome(fresh, outcome.decision, pending=True)
-    decided = [one for one in fresh.decided.decisions if one.kind is outcome.decision.kind]
-    same = [one for one in decided if (one.by, one.at) == (outcome.decision.by, outcome.decision.at)]
+    decided = [each for each in fresh.decided.decisions if each.kind is outcome.decision.kind]
+    same = [each for each in decided if (each.by, each.at) == (outcome.decision.by, outcome.decision.at)]
     return Outcome(fresh, same[-1] if same else outcome.decision)
 
 

@@ -452,7 +452,7 @@ def command(
         configuration = with_decided_exemptions(configuration, table, [account])
     except (UnreadableExemptionError, *AWS_ERRORS) as error:
         problems.append(f"what people exempted could not be read: {explain(error)}")
-    seen = _look(sessions, configuration, account, region, group, now)
+    seen = _describe(sessions, configuration, account, region, group, now)
     problems += [f"not read: {note}" for note in seen.notes]
     issue = _issue(table, account, group, problems)
     sections = [
@@ -499,7 +499,7 @@ def _source(
     )
 
 
-def _look(
+def _describe(
     sessions: Sessions, config: Configuration, account_id: str, region: str, group_id: str, now: datetime
 ) -> _Seen:
     section = config.secgrp_unrestricted_access

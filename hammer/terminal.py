@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Hostile or other text, and its colour; empty: none."""
+    """Untrusted or other text, and its colour; empty: none."""
 
     text: str
     style: str = ""

@@ -75,7 +75,7 @@ def request_remediation(client: SQSClient, queue_url: str, issues: Iterable[Issu
             for number, issue in enumerate(batch)
         ]
         answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
-        codes = {int(one["Id"]): one.get("Code") for one in answer.get("Failed", ())}
+        codes = {int(each["Id"]): each.get("Code") for each in answer.get("Failed", ())}
         refused += [f"{batch[number].location}: {code}" for number, code in codes.items()]
         for issue in (issue for number, issue in enumerate(batch) if number not in codes):
             _log.info(

@@ -113,10 +113,10 @@ def _kept_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     return {key: value for key, value in tags.items() if key in kept}
 
 
-def _while_they_fit(values: Iterable[Any], size: Any, room: int) -> Iterable[Any]:
+def _while_they_fit(values: Iterable[Any], size: Any, available: int) -> Iterable[Any]:
     for value in values:
-        room -= size(value)
-        if room < 0:
+        available -= size(value)
+        if available < 0:
             return
         yield value
 

@@ -344,9 +344,9 @@ class GroupChange:
 
     def _taken_back(self, entry: JournalEntry, known: JournalEntry) -> JournalEntry:
         """Take away what this very change added, where the quota has no room for the rest: nothing depends on it."""
-        earlier = {one.rule.rule_id for one in (*known.add, *known.withdrawn)} | {""}
+        earlier = {each.rule.rule_id for each in (*known.add, *known.withdrawn)} | {""}
         try:
-            return self._withdraw(entry, [one for one in unneeded(entry, ()) if one.rule.rule_id not in earlier])
+            return self._withdraw(entry, [each for each in unneeded(entry, ()) if each.rule.rule_id not in earlier])
         except ChangeFailedError as error:
             return error.entry
 

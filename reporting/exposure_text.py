@@ -200,7 +200,7 @@ def exposure_line(perm: Exposure) -> str:
     'tcp 22 from 0.0.0.0/0, open completely'
     """
     through = f" through {perm.prefix_list_id}" if perm.prefix_list_id else ""
-    return f"{_traffic(perm)} from {perm.cidr}{through}, {_reach(perm)}"
+    return f"{_traffic(perm)} from {perm.cidr}{through}, {_openness(perm)}"
 
 
 def exposure_table(perms: Iterable[Exposure]) -> Table:
@@ -213,7 +213,7 @@ def exposure_table(perms: Iterable[Exposure]) -> Table:
                 ports_cell(perm),
                 f"{perm.cidr} in {perm.prefix_list_id}" if perm.prefix_list_id else perm.cidr,
                 share(perm.cidr),
-                _reach(perm),
+                _openness(perm),
             )
             for perm in perms
         ),
@@ -261,5 +261,5 @@ def _traffic(perm: Exposure) -> str:
     return "all traffic" if protocol_cell(perm) == "all" else f"{protocol_cell(perm)} {ports_cell(perm)}"
 
 
-def _reach(perm: Exposure) -> str:
+def _openness(perm: Exposure) -> str:
     return perm.status.replace("_", " ")

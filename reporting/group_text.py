@@ -283,8 +283,8 @@ def summary(issue: Issue, location: Location, restricted: PortSet) -> str:
     severity = str(issue.details.severity).capitalize()
     where = subject(issue, location)
     allowed = allowed_text(clauses(issue.details.perms, restricted))
-    room = max(SUMMARY_LIMIT - utf16_size(where) - len(severity) - 4, 40)
-    return cut_utf16(f"{severity}: {cut_utf16(allowed, room)}: {where}", SUMMARY_LIMIT)
+    available = max(SUMMARY_LIMIT - utf16_size(where) - len(severity) - 4, 40)
+    return cut_utf16(f"{severity}: {cut_utf16(allowed, available)}: {where}", SUMMARY_LIMIT)
 
 
 def subject(issue: Issue, location: Location) -> str:
