@@ -49,9 +49,9 @@ class Cell:
 Row = Sequence[Cell | str]
 
 
-def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
+def console(file: IO[str] | None = None) -> Console:
     """Where people read: as wide as the terminal, or, where that is none, as wide as needed."""
-    stream = file or (sys.stderr if stderr else sys.stdout)
+    stream = file or sys.stdout
     width = None if stream.isatty() else _WIDTH_OF_A_FILE
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 

@@ -109,7 +109,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return deliveries.answer({"changes": 0})
     targets = _merged(deliveries, runtime)
     with ThreadPoolExecutor(_CONCURRENT_SCANS) as pool:
-        scans = [(pool.submit(identify, target, runtime), records) for target, records in targets.items()]
+        scans = [(pool.submit(scan_target, target, runtime), records) for target, records in targets.items()]
     for scanned, records in scans:
         try:
             changes += scanned.result()
@@ -147,7 +147,7 @@ def _was_swept_lately(target: ScanTarget, runtime: Runtime) -> bool:
     return swept is not None and runtime.now() - swept < SHOWN_AFTER
 
 
-def identify(target: ScanTarget, runtime: Runtime) -> int:
+def scan_target(target: ScanTarget, runtime: Runtime) -> int:
     """Scan one target, bring its issues up to date, and record what was seen of it.
 
     Returns:

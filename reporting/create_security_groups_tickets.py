@@ -114,7 +114,7 @@ def _services(
         renew=lease.renew if lease else _nothing,
         say=typer.echo,
         left_accounts=left_accounts,
-        source_sessions=sessions,
+        reads_sources=True,
     )
 
 

@@ -28,20 +28,17 @@ from library.config.loader import with_organization
 from library.documents.text import printable
 
 
-def refuse_unknown_regions(
-    asked_for: Iterable[str] | None, configured: Sequence[str] | None, seen: Iterable[str] = ()
-) -> None:
+def refuse_unknown_regions(asked_for: Iterable[str] | None, configured: Sequence[str] | None) -> None:
     """Raise NotThereError if `--region` names a region that is not there.
 
     Args:
         asked_for: the option's values.
         configured: `aws.regions`; None: every region that the SDK knows counts as there.
-        seen: further regions that count as there: those of which the table has something, say.
     """
     wanted = set(asked_for or ())
-    if configured is not None and (unknown := sorted(wanted - {*configured, *seen})):
+    if configured is not None and (unknown := sorted(wanted - set(configured))):
         raise NotThereError(f"not among the regions of the configuration (aws.regions): {', '.join(unknown)}")
-    if wanted and (unknown := sorted(wanted - {*aws_regions(), *seen})):
+    if wanted and (unknown := sorted(wanted - aws_regions())):
         raise NotThereError(f"no region of AWS: {', '.join(unknown)}")
 
 

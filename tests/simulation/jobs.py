@@ -119,7 +119,7 @@ def runtime_of(world: World) -> Runtime:
 
 def scan(world: World, account_id: str, group_ids: Sequence[str] = ()) -> None:
     """The describe function, on a message of the topic."""
-    describe.identify(ScanTarget(account_id, REGION, tuple(group_ids)), runtime_of(world))
+    describe.scan_target(ScanTarget(account_id, REGION, tuple(group_ids)), runtime_of(world))
 
 
 def usage(world: World, account_id: str) -> None:
