@@ -91,7 +91,7 @@ docs: $(STAMP)
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.terraform_readme
 
-pictures: $(STAMP)
+pictures: $(BROWSER_STAMP)
 	@$(BIN)/python -m tests.pictures
 
 site: $(SITE_VENV)/.stamp

@@ -42,6 +42,7 @@ from library.aws.session import Sessions
 from library.config import load_configuration
 from library.documents.text import printable
 from library.issues.issue import Issue, Status
+from library.issues.reachability import Verdict
 from library.issues.times import format_time
 from library.issues.use import CAVEAT, use_summary
 from library.jobs.command_line import application, run
@@ -56,7 +57,7 @@ _QUEUE = "hammer-demo-describe-security-groups"
 _END_OF_THE_BEGINNING = "What is open, and to whom\n"
 _ID = re.compile(r"\b(sg|vpc|i|igw|rtb|acl|eni|subnet)-[0-9a-f]+")  # other in each performance
 _PAGE = re.compile(r"(https://[\w.-]+/)\S+")  # too long for a line
-_ADDRESS = re.compile(r"\b54(?:\.\d+){3}\b")  # the same
+_ADDRESS = re.compile(r"\b(?:54|127)(?:\.\d+){3}\b")  # the same
 # Only the date on which the shown ticket says that its group will be closed.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 _LAST = re.compile(r"last \S+ \d\d:\d\d")
@@ -238,9 +239,14 @@ class Demo:
         issues = {issue.details.name: issue for issue in self._issues(Status.OPEN)}
         for name in demo_world.VERDICTS_SHOWN:
             details = issues[name].details
-            path = next(iter(details.reachability.paths), None) if details.reachability else None
+            paths = details.reachability.paths if details.reachability else ()
+            # The longest: an instance behind a load balancer, rather than the load balancer.
+            path = max(paths, key=lambda each: len(each.through), default=None)
             way = f"\nInternet > {' > '.join(path.through)}" if path and path.through else ""
-            table.add_row(name, str(details.severity), _without_ids(f"{verdict_words(details)}{way}"))
+            # Of who can connect the sentence names what is reached, and over which load balancer.
+            connects = path is not None and path.verdict is Verdict.INTERNET
+            said = path.text.removesuffix(".") if path and connects else verdict_words(details)
+            table.add_row(name, str(details.severity), _without_ids(f"{said}{way}"))
         self._console.print(table)
 
     def _show_use(self) -> None:

@@ -18,8 +18,9 @@ MAIN_ACCOUNT = "123456789012"  # the account that moto gives to whoever has not 
 ACCOUNTS = {MAIN_ACCOUNT: "main", "210987654321": "shop", "321098765432": "data"}
 REGIONS = ("eu-west-1", "us-east-1")
 SHOWN_GROUP = "bastion"  # the trap whose rules the demo shows before and after
-VERDICTS_SHOWN = ("bastion", "every-port", "by-prefix-list", "ipv6-only")
-"""The traps of which the demo shows who can connect: public, behind a network ACL, internal, unused."""
+VERDICTS_SHOWN = ("bastion", "orders-db", "every-port", "by-prefix-list", "ipv6-only")
+"""The traps of which the demo shows who can connect: public, behind a load balancer, behind a network ACL, internal,
+unused."""
 
 
 GROUPS_FILE = Path(__file__).parent / "data" / "security-groups.jsonl"
@@ -88,7 +89,7 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
     Returns:
         What was made, and the content of the file `whitelist`.
     """
-    templates = [json.loads(line) for line in GROUPS_FILE.read_text().splitlines()]
+    templates = [json.loads(line) for line in GROUPS_FILE.read_text().splitlines()[1::2]]  # all of them take a minute
     targets = [(account_id, region) for account_id in ACCOUNTS for region in REGIONS]
 
     def populate(location: tuple[int, tuple[str, str]]) -> tuple[int, dict[str, Any] | None]:
@@ -114,6 +115,9 @@ def build(sessions: Sessions) -> tuple[World, dict[str, Any]]:
             _run_instance(client, subnet_id, [ids["bastion"]], "bastion-1", public=True)
             _run_instance(client, guarded, [ids["every-port"]], "batch-1", public=True)
             _run_instance(client, subnet_id, [ids["by-prefix-list"]], "database-1")
+            orders = _run_instance(client, subnet_id, [ids["orders-db"]], "orders-1")
+            elb = sessions.client("elbv2", account_id, region)
+            _balance(client, elb, vpc_id, subnet_id, orders, ids["orders-db"])
         rules = sum(_count(permissions) for _, permissions, _ in groups)
         return rules, whitelist(vpc_id, ids[_EXEMPT[0]]) if with_traps else None
 
@@ -164,8 +168,9 @@ def _guard(client: EC2Client, vpc_id: str, subnet_id: str) -> None:
 
 def _run_instance(
     client: EC2Client, subnet_id: str, group_ids: Sequence[str], name: str, *, public: bool = False
-) -> None:
-    client.run_instances(
+) -> str:
+    """Start an instance; its id."""
+    answer = client.run_instances(
         ImageId=_IMAGE,
         MinCount=1,
         MaxCount=1,
@@ -178,6 +183,35 @@ def _run_instance(
             }
         ],
         TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
+    )
+    return answer["Instances"][0]["InstanceId"]
+
+
+def _balance(client: EC2Client, elb: Any, vpc_id: str, subnet_id: str, target: str, group_id: str) -> None:
+    """A network load balancer that the Internet can send to, and that sends MySQL's port on to an instance.
+
+    The embedded AWS makes no network interface for a load balancer: one is made with the description that AWS writes.
+    It has the group of the instance.
+    """
+    made = elb.create_load_balancer(Name="orders", Type="network", Scheme="internet-facing", Subnets=[subnet_id])
+    arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+    group = elb.create_target_group(Name="orders", Protocol="TCP", Port=3306, VpcId=vpc_id, TargetType="instance")
+    group_arn = group["TargetGroups"][0]["TargetGroupArn"]
+    elb.register_targets(TargetGroupArn=group_arn, Targets=[{"Id": target, "Port": 3306}])
+    elb.create_listener(
+        LoadBalancerArn=arn,
+        Protocol="TCP",
+        Port=3306,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group_arn}],
+    )
+    name = "/".join(arn.split("/")[-2:])
+    made_interface = client.create_network_interface(
+        SubnetId=subnet_id, Groups=[group_id], Description=f"ELB net/{name}"
+    )
+    allocated = client.allocate_address(Domain="vpc")
+    client.associate_address(
+        AllocationId=allocated["AllocationId"],
+        NetworkInterfaceId=made_interface["NetworkInterface"]["NetworkInterfaceId"],
     )
 
 
@@ -211,6 +245,7 @@ def _traps(prefix_list_id: str) -> dict[str, list[dict[str, Any]]]:
                 "PrefixListIds": [{"PrefixListId": prefix_list_id}],
             }
         ],
+        "orders-db": [_permission("tcp", 3306, 3306, "0.0.0.0/0")],
         "every-port": [_permission("tcp", 0, 65535, "0.0.0.0/0")],
         _EXEMPT[0]: [_permission("tcp", 3389, 3389, "8.8.4.0/24")],
         _EXEMPT[1]: [_permission("tcp", 0, 65535, "0.0.0.0/0")],

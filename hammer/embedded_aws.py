@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
 from library.jobs.collector import expect_many_objects
 
@@ -82,10 +84,27 @@ def without_other_ways(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith(_OTHER_WAYS)}
 
 
+def _use_interfaces_of_balancers() -> None:
+    """Have interfaces with the description of a load balancer be in use, as AWS does: moto has them free."""
+    from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
+
+    create = NetworkInterfaceBackend.create_network_interface
+
+    @wraps(create)
+    def create_in_use(*arguments: Any, **options: Any) -> NetworkInterface:
+        made = create(*arguments, **options)
+        if str(made.description).startswith("ELB "):
+            made.status = "in-use"
+        return made
+
+    NetworkInterfaceBackend.create_network_interface = create_in_use  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Serve."""
     from moto.server import ThreadedMotoServer
 
+    _use_interfaces_of_balancers()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     expect_many_objects()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -98,7 +117,8 @@ def main() -> None:
     if "--keep" in sys.argv[1:]:
         threading.Event().wait()
     sys.stdin.read()
-    server.stop()
+    # Nobody asks it any more. To end every thread and free every object in order takes seconds.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -70,8 +70,9 @@ from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
 from remediation.planning import assemble_plan, next_try, quota_of, rule_quota
 from remediation.proof import begun_for, read_group_before
-from reporting.exposure_text import revoke_commands, share
+from reporting.exposure_text import open_first, revoke_commands, share
 from reporting.group_text import verdict_words
+from reporting.remediation_text import kept_text
 
 WIDTH = 80
 _PORTS_NAMED = 100
@@ -103,12 +104,16 @@ def summary_section(detection: Detection | None, restricted: PortSet) -> Lines:
     return _wrapped(f"{details.severity}: {words}.{exempt} {allows}", "")
 
 
-def fix_section(group_id: str, detection: Detection | None) -> Lines:
-    """The commands that close it, a line each, so that they can be pasted."""
+def fix_section(group_id: str, detection: Detection | None, sources: Sequence[str]) -> Lines:
+    """The commands that close it, a line each, so that they can be pasted, and what may be opened instead."""
     if detection is None or detection.whitelisted:
         return []
     issue = Issue(detection.account_id, group_id, Status.OPEN, detection.details, Timestamps())
-    return ["Fix, with the AWS command line", *(f"  {command}" for command in revoke_commands(issue))]
+    return [
+        "Fix, with the AWS command line",
+        *_wrapped(f"{open_first(sources)}."),
+        *(f"  {command}" for command in revoke_commands(issue)),
+    ]
 
 
 def rules_section(group: SecurityGroup, detection: Detection | None, restricted: PortSet) -> Lines:
@@ -204,6 +209,8 @@ def state_section(
     terms = remediation_terms(config, account_id)
     if terms.is_immediate(issue):
         lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
+    if kept := kept_text(issue):
+        lines += _wrapped(kept)
     if news := not_done(issue.change_news, issue.occurrence, times.remediated):
         again = next_try(issue.remediation_details, now)
         lines += _wrapped(f"not remediated, since {shown_time(news.at)}: {news.text}{again}")
@@ -465,7 +472,7 @@ def command(
         people_section(seen.detection, issue, configuration, account),
         remediation_section(_planned(sessions, configuration, account, region, seen, issue, now)),
         source_section(_source(sessions, configuration, account, region, seen, issue), issue),
-        fix_section(group, seen.detection),
+        fix_section(group, seen.detection, configuration.secgrp_unrestricted_access.remediation_sources),
     ]
     if ask_aws:
         sections.insert(4, _ask(sessions, configuration, account, region, seen, problems))

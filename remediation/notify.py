@@ -15,25 +15,35 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
+from library.aws.news_delivery import NewsDelivery
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.after_care import NOBODY_WATCHES
-from library.issues.change_news import NOT_DONE, ChangeNews, change_news, news_key, superfluous
+from library.issues.change_news import NOT_DONE, ChangeNews, Channel, change_news, news_key, superfluous
 from library.issues.issue import Issue
 from library.issues.kept_sources import kept_sources
 from library.issues.names import hammer_options
-from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
-from library.notifications.change_delivery import comment_body, news_document
+from library.notifications.broadcast import destinations_of, issue_key, issue_line, issue_subject
+from library.notifications.change_delivery import (
+    CHANGES,
+    Delivery,
+    ExpectedAlert,
+    Unrecorded,
+    comment_body,
+    comment_once,
+    news_document,
+    send_alerts_once,
+    send_event_once,
+)
 from library.notifications.clients import open_jira, open_slack, open_webhook
 from library.notifications.jira_connection import JiraError
 from library.notifications.webhook import WebhookError
@@ -262,28 +272,17 @@ _log = logging.getLogger(__name__)
 class ChangeNotifier(Protocol):
     """Ways to reach people: `Notifier` is one."""
 
-    def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
+    def comment(self, issue: Issue, document: Document, delivery: Delivery, *, reference: str = "") -> str:
         """Comment on the issue's ticket. Returns why it could not be done, else an empty text."""
 
-    def alert(
-        self,
-        issue: Issue,
-        heading: str,
-        text: str,
-        details: Sequence[str] = (),
-        *,
-        delivered: Callable[[], None],
-        is_wanted: Callable[[], bool],
-    ) -> None:
-        """Have the issue's owners told by `send`, if it is wanted then. It calls `delivered` once all of them were."""
+    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivery: Delivery) -> None:
+        """Have the issue's owners told by `send`."""
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`."""
 
-    def publish(
-        self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None], is_wanted: Callable[[], bool]
-    ) -> None:
-        """Have the webhook told by `send`, if it is wanted then. It calls `delivered` once it was."""
+    def publish(self, issue: Issue, news: ChangeNews, delivery: Delivery) -> None:
+        """Have the webhook told by `send`."""
 
     @property
     def has_webhook(self) -> bool:
@@ -294,7 +293,13 @@ class ChangeNotifier(Protocol):
 
 
 def notify(
-    notifier: ChangeNotifier, table: IssueTable, issue: Issue, message: ChangeMessage, *, repeated: bool, at: datetime
+    notifier: ChangeNotifier,
+    table: IssueTable,
+    issue: Issue,
+    message: ChangeMessage,
+    *,
+    repeated: bool,
+    now: Callable[[], datetime],
 ) -> str:
     """Notify people of one thing that happened to a group.
 
@@ -307,7 +312,7 @@ def notify(
         issue: the group's issue.
         message: what happened.
         repeated: whether every run may find the same.
-        at: when, in UTC.
+        now: the clock, in UTC.
 
     Returns:
         What could not be told or recorded, one line, else an empty text.
@@ -320,46 +325,26 @@ def notify(
         extra={"account_id": issue.account_id, "region": issue.details.region, "group_id": issue.issue_id},
     )
     texts = (message.heading, message.text, message.details)
-    news, problem = change_news(issue.occurrence, at, *texts, webhook=notifier.has_webhook), ""
+    news, problem = change_news(issue.occurrence, now(), *texts, webhook=notifier.has_webhook), ""
     try:
         news = _recorded(table, issue, news)
     except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
-        # Told all the same: twice is better than never.
         problem = f"{issue.issue_id}: what was done could not be recorded: {explain(error)}"
 
-    def told(channel: str) -> None:
-        if problem:
-            return
-        try:
-            table.update(issue, {f"change_news.{news.key}.{channel}": True})
-        except (*AWS_ERRORS, ConflictError) as error:
-            _log.warning("%s: that %s was told is not recorded: %s", issue.location, channel, explain(error))
+    def not_recorded(issue: Issue, error: Exception) -> None:
+        _log.warning("%s: who was told is not recorded, the reporting job goes on: %s", issue.location, explain(error))
+
+    def delivery(channel: Channel) -> Delivery:
+        return Unrecorded() if problem else NewsDelivery(table, issue, news, channel, now, not_recorded)
 
     if not news.in_slack:
-        notifier.alert(
-            *(issue, message.heading, message.text, message.details),
-            delivered=lambda: told("in_slack"),
-            is_wanted=partial(_is_left, table, issue, news, "in_slack"),
-        )
+        notifier.alert(issue, message.heading, message.text, message.details, delivery=delivery(Channel.SLACK))
     if not news.in_webhook:
-        is_wanted = partial(_is_left, table, issue, news, "in_webhook")
-        notifier.publish(issue, news, delivered=lambda: told("in_webhook"), is_wanted=is_wanted)
+        notifier.publish(issue, news, delivery(Channel.WEBHOOK))
     if not news.in_jira:
-        failed = notifier.comment(issue, news_document(news), reference=news.key)
-        if failed:
-            return failed
-        told("in_jira")
+        failed = notifier.comment(issue, news_document(news), delivery(Channel.JIRA), reference=news.key)
+        return failed or problem
     return problem
-
-
-def _is_left(table: IssueTable, issue: Issue, news: ChangeNews, channel: str) -> bool:
-    """Whether the reporting job has not told a channel meanwhile: a run sends only at its end."""
-    try:
-        fresh = table.get(issue.account_id, issue.issue_id)
-    except (*AWS_ERRORS, UnreadableIssueError):
-        return True
-    known = fresh.change_news if fresh else ()
-    return not any(each.key == news.key and getattr(each, channel) for each in known)
 
 
 def is_known(issue: Issue, message: ChangeMessage) -> bool:
@@ -409,36 +394,6 @@ def open_notifier(
     )
 
 
-def _nothing() -> None:
-    """Takes no notice of what arrived."""
-
-
-def _always() -> bool:
-    return True
-
-
-@dataclass(slots=True)
-class _Expected:
-    """An alert that is to arrive.
-
-    Attributes:
-        alert: what is said.
-        destinations: to whom.
-        delivered: called once all were told.
-        is_wanted: asked when it is sent.
-        missing: the destinations that were not told yet.
-    """
-
-    alert: Alert
-    destinations: Sequence[str]
-    delivered: Callable[[], None] = _nothing
-    is_wanted: Callable[[], bool] = _always
-    missing: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.missing = set(self.destinations)
-
-
 class Notifier:
     """Tells people what was done about issues.
 
@@ -459,52 +414,48 @@ class Notifier:
         self._config = config
         self._jira = jira
         self._slack = slack
-        self._expected: list[_Expected] = []
+        self._expected: list[ExpectedAlert] = []
         self._webhook = webhook
-        self._events: list[tuple[Issue, ChangeNews, Callable[[], None], Callable[[], bool]]] = []
+        self._events: list[tuple[Issue, ChangeNews, Delivery]] = []
 
     @property
     def has_webhook(self) -> bool:
         """Whether the webhook is on."""
         return self._webhook is not None
 
-    def publish(
-        self,
-        issue: Issue,
-        news: ChangeNews,
-        *,
-        delivered: Callable[[], None],
-        is_wanted: Callable[[], bool] = _always,
-    ) -> None:
+    def publish(self, issue: Issue, news: ChangeNews, delivery: Delivery) -> None:
         """Have the webhook told by `send`.
 
         Args:
             issue: the issue.
             news: what happened to its group.
-            delivered: called once the webhook took the event, or where that is of a type that it does not get.
-            is_wanted: asked when it is sent.
+            delivery: of it.
         """
-        self._events.append((issue, news, delivered, is_wanted))
+        self._events.append((issue, news, delivery))
 
-    def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
+    def comment(
+        self, issue: Issue, document: Document, delivery: Delivery | None = None, *, reference: str = ""
+    ) -> str:
         """Comment on an issue's ticket, if it has one.
 
         Args:
             issue: the issue.
             document: the comment.
+            delivery: of it.
             reference: by which the comment is known again; empty: by nothing.
 
         Returns:
-            Why it could not be done; empty: it was, or there is nothing to comment on.
+            Why it could not be done; empty: it was, or there is nothing to comment on, or another run does it.
         """
+        delivery = delivery or Unrecorded()
         key = str(issue.jira_details.get("ticket") or "")
         if self._jira is None or not key:
+            delivery.done()
             return ""
+        body = comment_body(document, self._config.jira.text_field_character_limit, reference)
         try:
-            if reference and self._jira.has_comment(key, reference):
-                return ""  # by a run that ended before it recorded that
-            limit = self._config.jira.text_field_character_limit
-            self._jira.comment(key, comment_body(document, limit, reference))
+            if comment_once(self._jira, key, body, reference, delivery):
+                delivery.done()
         except JiraError as error:
             return f"{issue.issue_id}: no comment on {key}: {error}"
         return ""
@@ -516,8 +467,7 @@ class Notifier:
         text: str,
         details: Sequence[str] = (),
         *,
-        delivered: Callable[[], None] = _nothing,
-        is_wanted: Callable[[], bool] = _always,
+        delivery: Delivery | None = None,
     ) -> None:
         """Have an issue's owners told in Slack, by `send`.
 
@@ -526,15 +476,15 @@ class Notifier:
             heading: what it is listed under, in words of our own, such as "Remediated".
             text: one line; may hold untrusted input.
             details: lines for the thread; may hold untrusted input.
-            delivered: called once all of them were told; at once where Slack is off.
-            is_wanted: asked when it is sent.
+            delivery: of it; done at once where Slack is off.
         """
+        delivery = delivery or Unrecorded()
         if self._slack is None:
-            delivered()
+            delivery.done()
             return
         line = f"{issue_line(self._config, self._jira, issue)}: {literal(text)}"
         told = Alert(issue_key(issue), heading, issue_subject(issue), line, tuple(map(literal, details)))
-        self._expected.append(_Expected(told, tuple(destinations_of(self._config, issue)), delivered, is_wanted))
+        self._expected.append(ExpectedAlert(told, tuple(destinations_of(self._config, issue)), delivery))
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
@@ -545,9 +495,9 @@ class Notifier:
         """
         if self._slack is not None:
             told = Alert(heading, heading, literal(heading), literal(text))
-            self._expected.append(_Expected(told, (self._config.slack.default_channel,)))
+            self._expected.append(ExpectedAlert(told, (self._config.slack.default_channel,)))
 
-    def send(self, title: str = "Hammer changed security groups") -> list[str]:
+    def send(self, title: str = CHANGES) -> list[str]:
         """Send what is waiting: one message for each destination.
 
         Returns:
@@ -559,41 +509,20 @@ class Notifier:
         # Last: a webhook that does not answer delays no message.
         return [*problems, *(self._send_events(self._webhook, events) if self._webhook else [])]
 
-    def _send_events(
-        self,
-        webhook: WebhookClient,
-        events: Sequence[tuple[Issue, ChangeNews, Callable[[], None], Callable[[], bool]]],
-    ) -> list[str]:
+    def _send_events(self, webhook: WebhookClient, events: Sequence[tuple[Issue, ChangeNews, Delivery]]) -> list[str]:
         problems: list[str] = []
-        for issue, news, delivered, is_wanted in events:
-            if not is_wanted():
-                continue
+        for issue, news, delivery in events:
             event = change_event(issue, subject_of(self._config, self._jira, issue), news)
             try:
-                if webhook.wants(event.type):
-                    webhook.send(event)
+                if send_event_once(webhook, event, delivery):
+                    delivery.done()
             except WebhookError as error:
                 problems.append(f"{issue.issue_id}: the event {event.type} was not sent: {error}")
-            else:
-                delivered()
         return problems
 
-    def _send_alerts(self, slack: SlackClient, title: str, listed: Sequence[_Expected]) -> list[str]:
-        expected = [each for each in listed if each.is_wanted()]
-        waiting: dict[str, list[Alert]] = {}
-        for each in expected:
-            for destination in each.destinations:
-                waiting.setdefault(destination, []).append(each.alert)
-
-        def arrived(destination: str, keys: frozenset[str]) -> None:
-            # A message has all of an issue's alerts for a destination.
-            for each in expected:
-                if each.alert.key in keys and destination in each.missing:
-                    each.missing.discard(destination)
-                    if not each.missing:
-                        each.delivered()
-
-        sent = broadcast(slack, self._config.slack.default_channel, title, waiting, arrived)
+    def _send_alerts(self, slack: SlackClient, title: str, expected: Sequence[ExpectedAlert]) -> list[str]:
+        default = self._config.slack.default_channel
+        sent = send_alerts_once(slack, default, title, expected)
         return [*sent.notes, *sent.problems]
 
 

@@ -444,6 +444,6 @@ class RestoreJob:
 
     def _notify(self, issue: Issue, message: ChangeMessage) -> list[str]:
         problem = notify(
-            self._context.notifier, self._context.table, issue, message, repeated=False, at=self._context.now()
+            self._context.notifier, self._context.table, issue, message, repeated=False, now=self._context.now
         )
         return [problem] if problem else []

@@ -211,7 +211,7 @@ def report_outcome(
     was_told = message is not None and is_known(issue, message)
     if message is not None:
         undelivered = notify(
-            context.notifier, context.table, issue, message, repeated=not result.is_done, at=context.now()
+            context.notifier, context.table, issue, message, repeated=not result.is_done, now=context.now
         )
     backup = f"; backup {result.backup}" if result.backup else ""
     prompt.show(f"{issue.location}: {result.kind}: {result.text}{backup}")

@@ -6,6 +6,7 @@ Pure. Commands hold nothing that came from an account but ids, CIDRs and port nu
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -16,9 +17,11 @@ from library.issues.issue import Issue
 from library.issues.names import aws_options
 from library.network.addresses import INTERNET, PUBLIC, RFC_1918, AddressSet, parse_network
 from library.network.intervals import IntervalSet
-from library.network.ports import HIGHEST_PORT, port_range, protocol_name
+from library.network.ports import HIGHEST_PORT, WITHOUT_PORTS_NAMES, port_range, protocol_name
 from library.security_groups.exposure import Exposure
 from reporting.source_text import FixLocation
+
+_SOURCES_NAMED = 6
 
 
 def revoke_commands(issue: Issue) -> list[str]:
@@ -53,7 +56,7 @@ def cli_commands(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[Block
         for commands in (_allow_commands(issue, sources), revoke_commands(issue))
     )
     return (
-        paragraph(f"If {who_needs(sources)} these ports, open them to those first:"),
+        paragraph(f"{open_first(sources)}:"),
         Code(allow),
         paragraph("Then take the rules away:"),
         Code(revoke),
@@ -92,20 +95,31 @@ def terraform_blocks(issue: Issue, sources: Sequence[str] = RFC_1918) -> tuple[B
         ),
         paragraph(
             "If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If "
-            f"{who_needs(sources)} the ports, write these blocks instead:"
+            f"{named_sources(sources)} need the ports, write these blocks instead:"
         ),
         Code("\n\n".join(_ingress_block(perm, sources) for perm in kinds)),
         paragraph(
             "If each rule is a resource aws_vpc_security_group_ingress_rule, remove those of the sources above. If "
-            f"{who_needs(sources)} the ports, these open them to those:"
+            f"{named_sources(sources)} need the ports, these open them to those:"
         ),
         Code("\n\n".join(text for perm in kinds for text in _ingress_rules(issue, perm, sources))),
     )
 
 
-def who_needs(sources: Sequence[str]) -> str:
-    """Who would be admitted instead, and its verb, as the begin of a sentence."""
-    return "private networks need" if tuple(sources) == RFC_1918 else f"{', '.join(sources)} need"
+def named_sources(sources: Sequence[str]) -> str:
+    """What is opened instead, by name; RFC 1918's ranges with what people call them.
+
+    >>> named_sources(["10.9.0.0/16", "pl-0a"])
+    '10.9.0.0/16, pl-0a'
+    """
+    kind = "the private networks " if tuple(sources) == RFC_1918 else ""
+    more = f" and {len(sources) - _SOURCES_NAMED} more" if len(sources) > _SOURCES_NAMED else ""
+    return f"{kind}{', '.join(sources[:_SOURCES_NAMED])}{more}"
+
+
+def open_first(sources: Sequence[str]) -> str:
+    """What comes before a group's rules are taken away, without the end of its sentence."""
+    return f"If {named_sources(sources)} need these ports, open them to those first"
 
 
 def _by_kind(sources: Iterable[str]) -> dict[str, list[str]]:
@@ -194,13 +208,25 @@ def _permission(perm: Exposure, sources: Iterable[tuple[str, Mapping[str, str]]]
 
 @lru_cache(maxsize=1024)
 def exposure_line(perm: Exposure) -> str:
-    """One exposure on one line: how a ticket's item remembers what it was told.
+    """One exposure on one line: how a ticket's item remembers what it was told. `shown_line` is for people.
 
-    >>> told_line(Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely"))
+    >>> exposure_line(Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely"))
     'tcp 22 from 0.0.0.0/0, open completely'
     """
     through = f" through {perm.prefix_list_id}" if perm.prefix_list_id else ""
     return f"{_traffic(perm)} from {perm.cidr}{through}, {_openness(perm)}"
+
+
+_NUMBERED = re.compile(r"(\d+) all(?= from )")
+
+
+def shown_line(line: str) -> str:
+    """A line of `exposure_line` as people read it: a protocol's number is called one.
+
+    >>> shown_line("47 all from 0.0.0.0/0, open completely")
+    'protocol 47 (GRE) from 0.0.0.0/0, open completely'
+    """
+    return _NUMBERED.sub(lambda found: numbered(found[1]), line, count=1) if line[:1].isdigit() else line
 
 
 def exposure_table(perms: Iterable[Exposure]) -> Table:
@@ -209,7 +235,7 @@ def exposure_table(perms: Iterable[Exposure]) -> Table:
         ("Protocol", "Ports", "Source", "Share of the Internet", "Status"),
         tuple(
             (
-                protocol_cell(perm),
+                numbered(protocol_cell(perm)),
                 ports_cell(perm),
                 f"{perm.cidr} in {perm.prefix_list_id}" if perm.prefix_list_id else perm.cidr,
                 share(perm.cidr),
@@ -248,6 +274,18 @@ def protocol_cell(perm: Exposure) -> str:
     """A rule's protocol: its name or number, or `all`."""
     name = protocol_name(perm.protocol)
     return "all" if name == "-1" else name
+
+
+def numbered(protocol: str) -> str:
+    """A protocol for people: a number is called one, with its name where it has one.
+
+    >>> numbered("tcp"), numbered("47"), numbered("253")
+    ('tcp', 'protocol 47 (GRE)', 'protocol 253')
+    """
+    if not protocol.isdecimal():
+        return protocol
+    known = WITHOUT_PORTS_NAMES.get(int(protocol))
+    return f"protocol {protocol} ({known})" if known else f"protocol {protocol}"
 
 
 def ports_cell(perm: Exposure) -> str:

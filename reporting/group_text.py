@@ -36,10 +36,12 @@ from reporting.exposure_text import (
     delete_command,
     exposure_line,
     exposure_table,
+    named_sources,
+    open_first,
     revoke_commands,
     share,
+    shown_line,
     terraform_blocks,
-    who_needs,
 )
 from reporting.plan import Update
 from reporting.remediation_text import (
@@ -47,7 +49,7 @@ from reporting.remediation_text import (
     closing_sentences,
     closing_words,
     days_text,
-    named_sources,
+    kept_text,
     replaced,
     replaced_line,
     use_alert_line,
@@ -303,7 +305,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
     to_do: tuple[Block, ...] = (*delete_command(issue, location), *_narrow()) if unused else (Bullets(_advice()),)
     return (
         Section("", tuple(_head(issue, facts, location))),
-        Section("What to do", (*to_do, _exemption(issue, facts))),
+        Section("What to do, in detail", (*to_do, _exemption(issue, facts))),
         exposures,
         *((Section("Who can connect, and over what", paths),) if paths and not unused else ()),
         *use_sections(issue),
@@ -371,9 +373,10 @@ def changed(
     if told is not None and opened:
         blocks += [paragraph("Newly open:"), exposure_table(opened)]
     if closed:
-        blocks += [paragraph("No longer open:"), Bullets(tuple(closed))]
+        blocks += [paragraph("No longer open:"), Bullets(tuple(map(shown_line, closed)))]
     if told is None or len(opened) < len(perms):
         blocks += [paragraph("Open now, all together:"), exposure_table(perms)]
+    blocks += [paragraph(text) for text in (kept_text(issue),) if text]
     return (Section("", tuple(blocks)),)
 
 
@@ -436,12 +439,12 @@ def alert(
         text = f"{text}; {replaced_line(issue, scope, when, waiting)}"
     text = literal(text)
     if is_reminder:
-        use = f"    {literal(line)}" if (line := use_alert_line(issue)) else ""
-        return AlertText(text, (*([use] if use else []), *_advice_lines(issue, closes_at, advice)))
-    said = (verdict_line(issue), _opened(issue), _again(issue), use_alert_line(issue))
+        known = [f"    {literal(line)}" for line in (kept_text(issue), use_alert_line(issue)) if line]
+        return AlertText(text, (*known, *_advice_lines(issue, closes_at, advice)))
+    said = (verdict_line(issue), kept_text(issue), _opened(issue), _again(issue), use_alert_line(issue))
     details = [f"    {line}" for line in said if line]
     details += [f"    {line}" for line in source_text.alert_lines(issue)]
-    details += [f"    {exposure_line(perm)} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
+    details += [f"    {shown_line(exposure_line(perm))} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
     return AlertText(text, (*map(literal, details), *_advice_lines(issue, closes_at, advice)))
@@ -463,7 +466,7 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
     elif location is not None:
         yield f"    {literal(location.until)}."
     commands = revoke_commands(issue)
-    yield f"    Before you close it: if {who_needs(advice.sources)} these ports, open them to those first."
+    yield f"    {open_first(advice.sources)}."
     for command in commands[:_COMMANDS_IN_ALERT]:
         yield f"    Close it: `{command}`"
     if len(commands) > _COMMANDS_IN_ALERT:
@@ -478,23 +481,40 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
 
 
 def _head(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> Iterator[Block]:
-    """What a reader knows after ten seconds: what is open to whom, who can connect now, when it ends, what to do."""
+    """What a reader knows after ten seconds, each under its name: what is wrong, who can connect, what to do, when."""
     allows = allowed_sentence(clauses(issue.details.perms, facts.restricted))
-    first = f'Security group {issue.issue_id} "{issue.details.name}" in {facts.location}, allows {allows}.'
-    yield paragraph(f"{first} {verdict_line(issue) or f'Severity: {issue.details.severity}.'}")
-    yield paragraph(_risk(issue))
-    if facts.closes_at:
-        yield paragraph(closing_sentences(issue, facts))
-    if location is not None:
-        yield paragraph(location.fix)
+    group = f'security group {issue.issue_id} "{issue.details.name}" in {facts.location}'
+    yield paragraph(f"What is wrong: {group}, allows {allows}.")
+    connect = verdict_line(issue) or f"this was not judged. Severity: {issue.details.severity}."
+    yield paragraph(f"Who can connect now: {connect} {_risk(issue)}")
     if url := facts.location.console_url(issue.issue_id):
         fixed = "Fix it" if location is None else "Fix the other rules" if location.is_partial else "Look at it"
-        yield paragraph(f"{fixed} in the AWS console: ", Link(url))
+        yield paragraph(f"What to do: {_to_do(issue, location)} {fixed} in the AWS console: ", Link(url))
+    else:
+        yield paragraph(f"What to do: {_to_do(issue, location)}")
+    if facts.closes_at:
+        when = "Hammer's next run" if facts.at_once else shown_time(facts.closes_at)
+        yield paragraph(f"By when: {when}. {closing_sentences(issue, facts)}")
+    else:
+        yield paragraph("By when: there is no date. Hammer will not change the group by itself.")
+    if kept := kept_text(issue):
+        yield paragraph(kept)
     disputed = dispute_of(issue)
     dispute = disputed.text if disputed is not None else ""
     for text in (_opened(issue), _again(issue), dispute, *facts.owner_notes, _WHO_HAMMER_IS):
         if text:
             yield paragraph(text)
+
+
+def _to_do(issue: Issue, location: FixLocation | None) -> str:
+    """What to do, in a sentence; the section of that name goes on."""
+    if location is not None:
+        return location.fix
+    if _is_unused(issue) and not _is_default(issue):
+        return "delete the group if nothing needs it; otherwise narrow its sources."
+    if len(issue.details.perms) == 1:
+        return "narrow the source of this rule to those who need it, or take the rule away."
+    return "narrow the sources of these rules to those who need them, or take the rules away."
 
 
 def _opened(issue: Issue) -> str:
@@ -564,6 +584,8 @@ def _times(issue: Issue, facts: TicketFacts) -> tuple[Block, ...]:
     touched = {perm.status for perm in issue.details.perms} & facts.scope
     which = "the rules above" if len(touched) > 1 or len({p.status for p in issue.details.perms}) == 1 else ""
     which = which or f"those of the rules above that are {' '.join(touched).replace('_', ' ')}"
+    if kept_text(issue):
+        which = "those of the rules above that nobody chose to keep"
     how = "of each only the restricted ports" if facts.closes_by == "carve_ports" else "each of them whole"
     return (
         paragraph(

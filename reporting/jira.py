@@ -277,7 +277,9 @@ class Tickets:
         ticket = self.jira.get(known) if known else self._find_unrecorded(issue, left_over)
         if update in (Update.EXEMPTION_ENDS, Update.USE):
             if ticket is not None:
-                self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=resumed)
+                # A run that died after its comment on the use may have been followed by one that told something else.
+                looks = resumed or update is Update.USE
+                self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=looks)
             # Watchers and links that an earlier run could not set are still to be set by the next.
             pending = issue.jira_details.get("still")
             return state_of(step, update, kept) | ({"still": pending} if pending else {})
@@ -471,11 +473,17 @@ class Tickets:
 
 
 def _marker(step: Step, update: Update) -> str:
-    """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same."""
+    """Tells a comment from all others of a ticket. Every run that goes on with a step comes to the same.
+
+    What flow logs show is said once in an occurrence, whatever else changes before it is recorded that it was.
+    """
     issue = step.issue
-    what = (label_of(issue), issue.occurrence, update, digest(issue), format_time(issue.timestamps.updated))
-    use = (issue.use.verdict,) if update is Update.USE and issue.use is not None else ()
-    return hashlib.sha256(repr((*what, step.at_once, step.reminder_of_end, *use)).encode()).hexdigest()[:16]
+    what: tuple[object, ...] = (label_of(issue), issue.occurrence, str(update))
+    if update is Update.USE and issue.use is not None:
+        what = (*what, issue.use.verdict)
+    else:
+        what = (*what, digest(issue), format_time(issue.timestamps.updated), step.at_once, step.reminder_of_end)
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
 def label_of(issue: Issue) -> str:

@@ -13,17 +13,16 @@ from datetime import datetime
 from library.documents.document import Block, Bullets, Code, Document, Section, paragraph
 from library.documents.slack_message import literal
 from library.issues.issue import Issue
-from library.issues.schedule import Waiting
+from library.issues.schedule import Waiting, kept_open
 from library.issues.times import shown_time
 from library.issues.use import CAVEAT, SourceClass, use_sentences, use_summary
-from library.network.addresses import RFC_1918
 from library.security_groups.clauses import allowed_sentence, clauses
-from library.security_groups.exposure import Exposure
-from reporting.exposure_text import exposure_line
+from library.security_groups.exposure import Exposure, rule_text
+from reporting.exposure_text import exposure_line, named_sources, shown_line
 from reporting.plan import Step
 from reporting.ticket_facts import AlertText, TicketFacts
 
-_WAITING_LIMIT = 20
+_WAITING_LIMIT, _KEPT_NAMED = 20, 5
 UNLESS = "Unless it is fixed or exempt by then, Hammer will replace"
 
 
@@ -57,7 +56,8 @@ def _split(
 ) -> tuple[list[Exposure], list[Exposure]]:
     """The exposures that remediation replaces at its next date, and those that stay open whatever the date."""
     later = {each.exposure for each in waiting}
-    in_scope = [perm for perm in issue.details.perms if scope is None or perm.status in scope]
+    kept = {exposure for exposure, _ in kept_open(issue)}
+    in_scope = [perm for perm in issue.details.perms if perm not in kept and (scope is None or perm.status in scope)]
     return (
         [perm for perm in in_scope if perm not in later],
         [perm for perm in issue.details.perms if perm not in in_scope and perm not in later],
@@ -77,8 +77,18 @@ def replaced(issue: Issue, scope: frozenset[str] | None, waiting: Sequence[Waiti
         return "what was reported before"
     if not left:
         return "these rules" if len(issue.details.perms) > 1 else "this rule"
+    if kept_open(issue):
+        return "only the rules that nobody chose to keep"
     statuses = " or ".join(sorted({perm.status.replace("_", " ") for perm in due}))
     return f"only the rules that are {statuses}" if statuses else "only the rules that are due"
+
+
+def kept_text(issue: Issue) -> str:
+    """What stays open because a person kept it, and by whose word, in sentences; empty: nothing does."""
+    kept = kept_open(issue)
+    named = [f"{rule_text(exposure)} stays open, {choice.text}" for exposure, choice in kept[:_KEPT_NAMED]]
+    more = f"; and {len(kept) - len(named)} more" if len(kept) > len(named) else ""
+    return f"{'; '.join(named)}{more}: Hammer leaves it until a person decides to close it." if named else ""
 
 
 def replaced_line(issue: Issue, scope: frozenset[str] | None, when: str, waiting: Sequence[Waiting] = ()) -> str:
@@ -103,12 +113,6 @@ def closing_sentences(issue: Issue, facts: TicketFacts) -> str:
         "whoever connects through it from elsewhere is cut off."
     )
     return f"{text} The other rules stay open: {allowed_sentence(clauses(left, facts.restricted))}." if left else text
-
-
-def named_sources(sources: Sequence[str]) -> str:
-    """What is opened instead; RFC 1918's ranges by what people call them."""
-    kind = "the private networks " if tuple(sources) == RFC_1918 else ""
-    return f"{kind}{', '.join(sources)}"
 
 
 def closing_changed(issue: Issue, facts: TicketFacts) -> Document:
@@ -145,7 +149,7 @@ def waiting_lines(waiting: Sequence[Waiting], days: int) -> list[str]:
             if days == 0
             else f"in {days_text(days)}"
         )
-        lines.append(f"{exposure_line(each.exposure)}: Hammer will replace it {when}")
+        lines.append(f"{shown_line(exposure_line(each.exposure))}: Hammer will replace it {when}")
     more = len(waiting) - len(lines)
     return [*lines, *([f"and {more} more"] if more else [])]
 

@@ -16,18 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
+from library.aws.news_delivery import NewsDelivery
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
-from library.documents.slack_message import Alert
 from library.documents.text import printable
 from library.errors import ConflictError
-from library.issues.change_news import ChangeNews, undelivered
+from library.issues.change_news import ChangeNews, Channel, undelivered
 from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
 from library.issues.schedule import times_told
 from library.issues.times import format_time
 from library.issues.told_exposures import recorded
-from library.notifications.broadcast import broadcast, destinations_of, issue_key
-from library.notifications.change_delivery import comment_body, news_alert, news_document
+from library.notifications.broadcast import destinations_of, issue_key
+from library.notifications.change_delivery import (
+    CHANGES,
+    ExpectedAlert,
+    comment_body,
+    comment_once,
+    news_alert,
+    news_document,
+    send_alerts_once,
+)
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
 from reporting.after_care import tell_after_care
 from reporting.context import TicketContexts
@@ -248,46 +256,38 @@ class Reporter:
             return ()
         return self._undelivered(fresh) if fresh else ()
 
+    def _delivery(self, issue: Issue, news: ChangeNews, channel: Channel) -> NewsDelivery:
+        return NewsDelivery(
+            self._services.table, issue, news, channel, self._services.now, not_recorded=self._not_recorded
+        )
+
     def _comment_on_change(self, jira: JiraClient, issue: Issue, news: ChangeNews) -> None:
         key = str(issue.jira_details.get("ticket") or "")
+        delivery = self._delivery(issue, news, Channel.JIRA)
+        body = comment_body(news_document(news), self._config.jira.text_field_character_limit, news.key)
         try:
-            # The run that recorded it may have written the comment before it ended.
-            if key and not jira.has_comment(key, news.key):
-                limit = self._config.jira.text_field_character_limit
-                jira.comment(key, comment_body(news_document(news), limit, news.key))
+            if key and not comment_once(jira, key, body, news.key, delivery):
+                return
         except JiraError as error:
             self.summary.problem(f"{issue.location}: {news.heading}: no comment on {key}: {error}")
             if not error.is_refusal:
                 return
-        self._change_told(issue, news, "in_jira")
+        delivery.done()
 
     def _alert_of_changes(self, slack: SlackClient, wanted: Sequence[tuple[Issue, ChangeNews]]) -> None:
-        waiting: dict[str, list[Alert]] = {}
-        missing: dict[str, set[str]] = {}
-        by_key: dict[str, list[tuple[Issue, ChangeNews]]] = {}
-        for issue, news in wanted:
-            by_key.setdefault(issue_key(issue), []).append((issue, news))
-            for destination in destinations_of(self._config, issue):
-                waiting.setdefault(destination, []).append(news_alert(self._config, self._services.jira, issue, news))
-                missing.setdefault(issue_key(issue), set()).add(destination)
-
-        def arrived(destination: str, keys: frozenset[str]) -> None:
-            for key in keys & missing.keys():
-                missing[key].discard(destination)
-                if not missing[key]:
-                    for issue, news in by_key.pop(key, ()):
-                        self._change_told(issue, news, "in_slack")
-
-        sent = broadcast(slack, self._config.slack.default_channel, "Hammer changed security groups", waiting, arrived)
+        expected = [
+            ExpectedAlert(
+                news_alert(self._config, self._services.jira, issue, news),
+                destinations_of(self._config, issue),
+                self._delivery(issue, news, Channel.SLACK),
+            )
+            for issue, news in wanted
+        ]
+        default = self._config.slack.default_channel
+        sent = send_alerts_once(slack, default, CHANGES, expected)
         self.summary.notes += sent.notes
         for problem in sent.problems:
             self.summary.problem(problem)
-
-    def _change_told(self, issue: Issue, news: ChangeNews, channel: str) -> None:
-        try:
-            self._services.table.update(issue, {f"change_news.{news.key}.{channel}": True})
-        except (ConflictError, *AWS_ERRORS) as error:
-            self._not_recorded(issue, error)
 
     def _steps(self, issues: Sequence[Issue]) -> list[Step]:
         steps: list[Step] = []
@@ -401,7 +401,8 @@ class Reporter:
                 self.summary.count(step.event_update or "reminded")
             self._record(step, step.issue, {"webhook_details": details}, last=last)
 
-        run.tell_changes(self._changes, lambda issue, news: self._change_told(issue, news, "in_webhook"))
+        unsent = [(issue, news) for issue, news in self._changes if not news.in_webhook]
+        run.tell_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
         run.tell_steps(steps, told)
         run.finish()
         self._decisions.tell_webhook()

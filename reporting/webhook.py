@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from library.documents.text import counted
 from library.issues.change_news import ChangeNews
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.times import format_time
+from library.notifications.change_delivery import Delivery, send_event_once
 from library.notifications.webhook import WebhookError, WebhookUnavailableError
 from library.notifications.webhook_events import (
     EventType,
@@ -25,7 +27,6 @@ from library.notifications.webhook_events import (
     change_event,
     issue_event,
     subject_of,
-    type_of_change,
 )
 from reporting.context import text_of
 from reporting.group_text import exemption_line
@@ -126,16 +127,12 @@ class EventRun:
     left: int = 0
     _down: str = field(default="", init=False)
 
-    def tell_changes(
-        self, changes: Sequence[tuple[Issue, ChangeNews]], told: Callable[[Issue, ChangeNews], None]
-    ) -> None:
+    def tell_changes(self, changes: Sequence[tuple[Issue, ChangeNews, Delivery]]) -> None:
         """Tell what remediation recorded and could not tell itself."""
-        for issue, news in changes:
-            if news.in_webhook:
-                continue
-            is_wanted = self.client.wants(type_of_change(news))
-            if not is_wanted or self._sent(issue, change_event(issue, subject_of(self.config, self.jira, issue), news)):
-                told(issue, news)
+        for issue, news, delivery in changes:
+            event = change_event(issue, subject_of(self.config, self.jira, issue), news)
+            if self._sent(issue, event, partial(send_event_once, self.client, event, delivery)):
+                delivery.done()
 
     def tell_steps(self, steps: Sequence[Step], told: Callable[[Step, dict[str, Any]], None]) -> None:
         """Tell what is new, changed, due soon or over."""
@@ -144,7 +141,7 @@ class EventRun:
                 continue
             is_wanted = self.client.wants(type_of(step.event_update))
             event = step_event(self.config, self.jira, step, self.now())
-            if not is_wanted or self._sent(step.issue, event):
+            if not is_wanted or self._sent(step.issue, event, partial(self._send, event)):
                 told(step, told_state(step, sent=is_wanted))
 
     def finish(self) -> None:
@@ -152,15 +149,18 @@ class EventRun:
         if self.left:
             self.problem(f"{self._down}: {counted(self.left, 'event is', 'events are')} left to the next run")
 
-    def _sent(self, issue: Issue, event: WebhookEvent) -> bool:
+    def _sent(self, issue: Issue, event: WebhookEvent, send: Callable[[], bool]) -> bool:
+        """Send an event, and name it if it is not taken. Returns whether nothing is left to do."""
         self.renew()
         try:
-            self.client.send(event)
+            return send()
         except WebhookUnavailableError as error:
             self._down = str(error)
             self.left += 1
-            return False
         except WebhookError as error:
             self.problem(f"{issue.location}: the event {event.type} was not sent: {error}")
-            return False
+        return False
+
+    def _send(self, event: WebhookEvent) -> bool:
+        self.client.send(event)
         return True

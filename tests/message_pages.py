@@ -6,13 +6,19 @@ The words are the product's; only the frames around them are drawn here. JIRA's 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import timedelta
 from html import escape
 
 from hammer.listing.issue import Sort, Wanted, chosen
 from hammer.publish import mail_subject, mail_text, object_address
 from library.config import Configuration
 from library.documents.document import Block, Bullets, Code, Document, Link, Paragraph, Table
+from library.security_groups.users import GroupUsers, User
+from reporting import group_text
+from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.config_files import config_with, parse
+from tests.builders.judged_issues import NETWORKS, NOW, PORTS, RDP, SSH, issue_of
 from tests.builders.listings import a_listing, many_issues
 from tests.tutorial_texts import slack_messages, ticket_document
 
@@ -26,7 +32,7 @@ h2 { font-size: 1.05rem; margin: 18px 0 6px }
 p { margin: 0 0 10px }
 ul { margin: 0 0 10px; padding-left: 22px }
 .dim { color: #55606e; font-size: .875rem }
-table { border-collapse: collapse; margin: 0 0 10px }
+table { border-collapse: collapse; margin: 0 0 10px; display: block; overflow-x: auto; overflow-wrap: normal }
 th, td { border: 1px solid #d7dce2; padding: 4px 10px; text-align: left }
 pre {
   background: #f6f7f9; border: 1px solid #d7dce2; border-radius: 6px; padding: 10px 12px;
@@ -41,7 +47,8 @@ code { background: #f6f7f9; border: 1px solid #d7dce2; border-radius: 4px; paddi
 
 
 def _page(title: str, body: str) -> str:
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head += f"<title>{escape(title)}</title><style>{_STYLE}</style>"
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body><main>{body}</main></body></html>\n'
 
 
@@ -79,11 +86,23 @@ def _mrkdwn(text: str) -> str:
     return text.replace("\n", "<br>")
 
 
-def ticket_page() -> str:
+def ticket_page(title: str, document: Document) -> str:
     """A ticket in JIRA."""
-    title, document = ticket_document()
     body = f'<p class="dim">SEC-1 · Task · assigned to ana · reported by Hammer</p><h1>{escape(title)}</h1>'
     return _page("A ticket", body + _document(document))
+
+
+def tickets_of_verdicts() -> Iterator[tuple[str, str]]:
+    """A ticket about a group of each verdict, by the verdict."""
+    scope = frozenset({"open_completely", "open_partly"})
+    place, closes_at = Location("shop", "210987654321", "eu-west-1"), NOW + timedelta(days=21)
+    url = "https://wiki.example.com/exempt"
+    for verdict, network in NETWORKS.items():
+        public = () if verdict == "internal" else ("54.1.1.1",)
+        usage = GroupUsers(() if verdict == "unused" else (User("instance", "i-1 (bastion)", public),))
+        facts = TicketFacts(place, PORTS, usage, closes_at, "replace_rule", scope, 21, url)
+        issue = issue_of((SSH, RDP), network)
+        yield verdict, ticket_page(group_text.summary(issue, place, PORTS), group_text.ticket(issue, facts))
 
 
 def slack_page(config: Configuration) -> str:
@@ -108,4 +127,4 @@ def mail_page() -> str:
 def pages() -> dict[str, str]:
     """Each page, by the name of its picture."""
     config = parse(config_with({"whitelisting_procedure_url": "https://wiki.example.com/exemptions"}))
-    return {"ticket.png": ticket_page(), "slack.png": slack_page(config), "mail.png": mail_page()}
+    return {"ticket.png": ticket_page(*ticket_document()), "slack.png": slack_page(config), "mail.png": mail_page()}

@@ -16,16 +16,19 @@ from hammer.listing.controls import Control, controls_broken, exposed_ports, por
 from library.config.models import DEFAULT_RESTRICTED_PORTS, Configuration, remediation_terms
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import SECURITY_GROUP, Issue, IssueDetails, Status, Timestamps, kind_of
+from library.issues.kept_sources import KeptSource
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Severity
 from library.issues.reconcile import Detection
-from library.issues.schedule import RemediationSchedule, Waiting, remediation_schedule
+from library.issues.schedule import RemediationSchedule, Waiting, kept_open, remediation_schedule
 from library.issues.times import format_time
 from library.issues.use import Use
+from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.notifications.owners import Discovered, discover
 from library.security_groups.clauses import Clause, clauses
 from library.security_groups.exemptions import Exemption, deciding
+from library.security_groups.exposure import Exposure
 from library.source.stored import diff_lines, dispute_of, source_lines
 
 
@@ -63,6 +66,8 @@ class ListedIssue:
         source_lines: where it is defined, and whether it comes back, a sentence each; none: nobody knows.
         source_diff: the first lines of the change that belongs there.
         dispute: that one source opened it again after Hammer had closed it; empty: none did.
+        kept: the exposures that stay open because a person kept them, each with that choice.
+        sources: what remediation opens instead: CIDRs and ids of prefix lists.
     """
 
     account_id: str
@@ -90,6 +95,8 @@ class ListedIssue:
     source_diff: tuple[str, ...] = ()
     dispute: str = ""
     ticket_url: str = ""
+    kept: tuple[tuple[Exposure, KeptSource], ...] = ()
+    sources: tuple[str, ...] = RFC_1918
 
     @property
     def severity(self) -> Severity:
@@ -257,6 +264,7 @@ class ListingContext:
         schedule: whether and when remediation changes an issue's group.
         today: the day in UTC, for exemptions that expire.
         tickets: where JIRA's tickets are, up to their keys; empty: nobody knows.
+        sources: what remediation opens instead: CIDRs and ids of prefix lists.
     """
 
     restricted: PortSet
@@ -266,6 +274,7 @@ class ListingContext:
     schedule: Callable[[Issue], RemediationSchedule]
     today: date
     tickets: str = ""
+    sources: tuple[str, ...] = RFC_1918
 
 
 def default_context(today: date) -> ListingContext:
@@ -299,7 +308,14 @@ def context_of(config: Configuration, today: date) -> ListingContext:
     # Atlassian's gateway has no pages for people.
     tickets = f"{server}/browse/" if server and "/ex/jira/" not in f"{server}/" else ""
     return ListingContext(
-        section.restricted_ports, config.account_name, owner, config.exemptions, schedule, today, tickets
+        section.restricted_ports,
+        config.account_name,
+        owner,
+        config.exemptions,
+        schedule,
+        today,
+        tickets,
+        section.remediation_sources,
     )
 
 
@@ -319,6 +335,7 @@ def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue
         controls=controls_broken(details),
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.reason_and_author if exemption else "",
+        sources=known.sources,
     )
 
 
@@ -353,6 +370,8 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         source_lines=source_lines(issue),
         source_diff=diff_lines(issue),
         dispute=dispute.text if dispute else "",
+        kept=kept_open(issue),
+        sources=known.sources,
         exempt_until=exemption.expires if exemption else None,
         exempt_reason=exemption.reason_and_author if exemption else "",
     )

@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from library.errors import ConflictError, HammerError
+from library.issues.claims import is_held
 from library.issues.decision_record import (
     EXEMPTION_PREFIX,
     DecidedExemption,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 20  # each lost to somebody else's write
-CLAIMED_FOR = timedelta(minutes=10)
-"""How long nobody else tells what a process has claimed: longer than JIRA and Slack take with all retries."""
 
 
 class UnreadableExemptionError(HammerError):
@@ -133,22 +132,15 @@ class Decisions:
             The issue after that; None: the request is gone by now.
         """
         request = issue.decided.restore
-        for _ in range(_ATTEMPTS):
-            if request is None or issue.decided.restore != request:
+
+        def begun(decided: DecisionState) -> DecisionState | None:
+            if request is None or decided.restore is None:
                 return None
-            if request.begun:
-                return issue
-            state = replace(issue.decided, restore=replace(request, begun=True))
-            try:
-                self._table.decide(issue, state)
-            except ConflictError:
-                fresh = self._table.get(issue.account_id, issue.issue_id)
-                if fresh is None:
-                    return None
-                issue = fresh
-            else:
-                return _with(issue, state)
-        raise ConflictError(f"{issue.location} kept changing while its restore was begun")
+            same = replace(request, begun=True)  # also where the answer to this very write was lost
+            return replace(decided, restore=same) if replace(decided.restore, begun=True) == same else None
+
+        issue, state = self._changed(issue, begun, "its restore was begun")
+        return issue if state else None
 
     def finish_restore(self, issue: Issue, problem: str) -> Outcome | None:
         """Record that the restore that was decided is over.
@@ -212,28 +204,21 @@ class Decisions:
         Returns:
             The issue as it is now, and what to tell: without what a living process has claimed.
         """
-        for _ in range(_ATTEMPTS):
-            now, outbox = self._now(), issue.decided.outbox
+        mine: tuple[Untold, ...] = ()
+
+        def claimed(decided: DecisionState) -> DecisionState | None:
+            nonlocal mine
+            now = self._now()
             mine = tuple(
                 one
-                for one in outbox
-                if (one.claimed is None or now - one.claimed >= CLAIMED_FOR)
-                and (webhook or not replace(one, webhook=False).is_told)
+                for one in decided.outbox
+                if not is_held(one.claimed, now) and (webhook or not replace(one, webhook=False).is_told)
             )
-            if not mine:
-                return issue, ()
-            claimed = tuple(replace(one, claimed=now) if one in mine else one for one in outbox)
-            state = replace(issue.decided, outbox=claimed)
-            try:
-                self._table.decide(issue, state)
-            except ConflictError:
-                fresh = self._table.get(issue.account_id, issue.issue_id)
-                if fresh is None:
-                    return issue, ()
-                issue = fresh
-            else:
-                return _with(issue, state), mine
-        raise ConflictError(f"{issue.location} kept changing while its decisions were told")
+            outbox = tuple(replace(one, claimed=now) if one in mine else one for one in decided.outbox)
+            return replace(decided, outbox=outbox) if mine else None
+
+        issue, state = self._changed(issue, claimed, "its decisions were told")
+        return issue, mine if state else ()
 
     def told(self, issue: Issue, left: Sequence[Untold], taken: Sequence[Untold]) -> Issue:
         """Record what was told.
@@ -248,25 +233,45 @@ class Decisions:
         """
         still = {one.number: replace(one, claimed=None) for one in left if not one.is_told}
         numbers = {one.number for one in taken}
-        for _ in range(_ATTEMPTS):
+
+        def recorded(decided: DecisionState) -> DecisionState:
             outbox = tuple(
-                still.get(one.number, one)
-                for one in issue.decided.outbox
-                if one.number not in numbers or one.number in still
+                still.get(one.number, one) for one in decided.outbox if one.number not in numbers or one.number in still
             )
-            state = replace(issue.decided, outbox=outbox)
-            if state == issue.decided:
-                return issue
+            return replace(decided, outbox=outbox)
+
+        return self._changed(issue, recorded, "it was recorded who was told")[0]
+
+    def _changed(
+        self, issue: Issue, change: Callable[[DecisionState], DecisionState | None], what: str
+    ) -> tuple[Issue, DecisionState | None]:
+        """Change what an issue holds about decisions, reading it again where somebody else was first.
+
+        Args:
+            issue: the issue.
+            change: says what it holds from now on; None: there is nothing to change any more.
+            what: for people, while what it kept changing.
+
+        Returns:
+            The issue as it is now, and the state that `change` gave last; None: there was none, or the issue is gone.
+
+        Raises:
+            ConflictError: others kept changing it.
+        """
+        for _ in range(_ATTEMPTS):
+            state = change(issue.decided)
+            if state is None or state == issue.decided:
+                return issue, state
             try:
                 self._table.decide(issue, state)
             except ConflictError:
                 fresh = self._table.get(issue.account_id, issue.issue_id)
                 if fresh is None:
-                    return issue
+                    return issue, None
                 issue = fresh
             else:
-                return _with(issue, state)
-        raise ConflictError(f"{issue.location} kept changing while it was recorded who was told")
+                return _with(issue, state), state
+        raise ConflictError(f"{issue.location} kept changing while {what}")
 
 
 def _with(issue: Issue, state: DecisionState) -> Issue:

@@ -235,10 +235,10 @@ class IssueTable:
         sets = replace(state, version=issue.decided.version + 1).to_item()
         read = _as_read(issue)
         version = issue.decided.version
-        condition = f"{read['condition']} AND " + (
-            "#decision_version = :decided" if version else "attribute_not_exists(#decision_version)"
-        )
-        values = {**read["values"], **({":decided": version} if version else {})}
+        # Hammer writes no version 0; a row of other tooling may have it.
+        unwritten = "" if version else "attribute_not_exists(#decision_version) OR "
+        condition = f"{read['condition']} AND ({unwritten}#decision_version = :decided)"
+        values = {**read["values"], ":decided": version}
         if exemption is None:
             self.items.update(issue.account_id, issue.issue_id, sets, condition=condition, values=values)
             return
@@ -277,21 +277,41 @@ class IssueTable:
                 return True
         return False
 
-    def update(self, issue: Issue, sets: Mapping[str, Any], removes: Iterable[str] = ()) -> None:
+    def update(
+        self,
+        issue: Issue,
+        sets: Mapping[str, Any],
+        removes: Iterable[str] = (),
+        *,
+        only_if: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
         """Set a job's own attributes of an issue, in this occurrence of it.
 
         Args:
             issue: the issue as it was read.
             sets: attributes, or paths such as `timestamps.reported`, and their new values.
             removes: attributes, or paths, to remove.
+            only_if: what else must hold of the item.
+            values: of the placeholders in that.
 
         Raises:
-            ConflictError: the issue is gone, or has a new occurrence.
+            ConflictError: the issue is gone, or has a new occurrence, or the condition does not hold.
         """
-        condition, values = "#occurrence = :occurrence_read", {":occurrence_read": issue.occurrence}
+        condition, all_values = (
+            "#occurrence = :occurrence_read",
+            {":occurrence_read": issue.occurrence, **(values or {})},
+        )
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
-            condition, values = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
-        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, condition=condition, values=values)
+            condition, all_values = (
+                "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)",
+                {**(values or {})},
+            )
+        if only_if:
+            condition += f" AND {only_if}"
+        self.items.update(
+            issue.account_id, issue.issue_id, sets, removes=removes, condition=condition, values=all_values
+        )
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
         """The journal of a group's newest change, which remediation keeps in an item of its own; empty: there is none.

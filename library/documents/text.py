@@ -12,6 +12,8 @@ def printable(text: str) -> str:
     >>> printable("web\x1b[31m")
     'web\\x1b[31m'
     """
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
@@ -63,4 +65,4 @@ def cut_utf16(text: str, limit: int) -> str:
 
 def ascii_only(text: str) -> str:
     """Text in which a question mark stands for each character that is not ASCII."""
-    return "".join(char if char.isascii() else "?" for char in text)
+    return text if text.isascii() else "".join(char if char.isascii() else "?" for char in text)

@@ -1,7 +1,8 @@
 """What remediation did to a group, or could not do, as it is recorded in the issue until every channel was told.
 
 Pure. Remediation records it before it tells anybody, and tells the channels that answer at that moment. What is left
-is delivered by the next reporting run. So each is told once to each channel, whatever ends a run.
+is delivered by the next reporting run. Either claims it first (`library.aws.news_delivery`), so each is told once to
+each channel, whatever ends a run and whichever runs meet.
 
 What every run finds again, such as a quota, has the same key each time, and is not told again.
 """
@@ -12,6 +13,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from library.issues.times import format_time, parse_time
@@ -22,6 +24,14 @@ KEPT_LIMIT = 20
 _TEXT_LIMIT = 2_000
 _DETAILS_LIMIT = 60
 _DETAILS_BYTES = 8_000  # of one thing's details together: an item of the table has 400 KB for all that is kept
+
+
+class Channel(StrEnum):
+    """Where it is told."""
+
+    JIRA = "jira"
+    SLACK = "slack"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,10 @@ class ChangeNews:
         in_jira: whether the ticket was told, or has nobody to tell.
         in_slack: whether Slack was told, or is off.
         in_webhook: whether the webhook was told, or was off when it happened.
+        claim_jira: who is telling the ticket, as `library.issues.claims` has it; empty: nobody was yet.
+        claim_slack: who is telling Slack.
+        claim_webhook: who is telling the webhook.
+        heard: the destinations in Slack that were told, while others were not.
     """
 
     occurrence: int
@@ -47,11 +61,23 @@ class ChangeNews:
     in_jira: bool = False
     in_slack: bool = False
     in_webhook: bool = True
+    claim_jira: str = ""
+    claim_slack: str = ""
+    claim_webhook: str = ""
+    heard: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Tells it from all other news of the issue; the same for what every run finds again."""
         return news_key(self.occurrence, self.heading, self.text, self.details)
+
+    def claim(self, channel: Channel) -> str:
+        """Who is telling a channel; empty: nobody was yet."""
+        return {
+            Channel.JIRA: self.claim_jira,
+            Channel.SLACK: self.claim_slack,
+            Channel.WEBHOOK: self.claim_webhook,
+        }[channel]
 
     def to_item(self) -> dict[str, Any]:
         """An entry of the map `change_news` of the table."""
@@ -64,6 +90,8 @@ class ChangeNews:
             "in_jira": self.in_jira,
             "in_slack": self.in_slack,
             **({} if self.in_webhook else {"in_webhook": False}),
+            **{f"claim_{channel}": claim for channel in Channel if (claim := self.claim(channel))},
+            **({"heard": list(self.heard)} if self.heard else {}),
         }
 
 
@@ -109,12 +137,22 @@ def news_from_item(item: object) -> tuple[ChangeNews, ...]:
                 entry.get("in_jira") is True,
                 entry.get("in_slack") is True,
                 entry.get("in_webhook") is not False,
+                _text(entry.get("claim_jira", "")),
+                _text(entry.get("claim_slack", "")),
+                _text(entry.get("claim_webhook", "")),
+                tuple(_text(destination) for destination in entry.get("heard", ())),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
         if news.key == key:
             found.append(news)
     return tuple(sorted(found, key=lambda news: news.at))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def undelivered(

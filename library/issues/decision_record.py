@@ -18,6 +18,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from library.issues.names import whole_number
 from library.issues.times import format_time, parse_time
 from library.network.addresses import AddressSet, parse_network
 from library.network.intervals import IntervalSet
@@ -369,7 +370,7 @@ class DecisionState:
             decisions = tuple(Decision.from_item(raw) for raw in item.get("decisions") or ())
             return cls(
                 decisions=decisions,
-                version=int(item.get("decision_version") or 0),
+                version=whole_number("decision_version", item.get("decision_version", 0)),
                 number=int(state.get("number") or len(decisions)),
                 keys=tuple(map(str, state.get("keys") or ())),
                 close_now=CloseNow.from_item(close_now) if close_now else None,

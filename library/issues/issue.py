@@ -29,7 +29,7 @@ from typing import Any, Self, cast, get_args
 from library.issues.change_news import ChangeNews, news_from_item
 from library.issues.decision_record import DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
-from library.issues.names import check_name
+from library.issues.names import check_name, whole_number
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
@@ -405,7 +405,7 @@ class Issue:
 
         Raises:
             KeyError: a part that the contract promises is missing.
-            ValueError: the kind is unknown, or a status or a time is none.
+            ValueError: the kind is unknown, or a status, a time or a count is none.
         """
         return cls(
             account_id=item["account_id"],
@@ -413,8 +413,8 @@ class Issue:
             status=Status(item["status"]),
             details=kind_of(item["issue_id"]).details.from_item(item["issue_details"]),
             timestamps=Timestamps.from_item(item["timestamps"]),
-            revision=int(item.get("revision", 0)),
-            occurrence=int(item.get("occurrence", 0)),
+            revision=whole_number("revision", item.get("revision", 0)),
+            occurrence=whole_number("occurrence", item.get("occurrence", 0)),
             jira_details=item.get("jira_details") or {},
             slack_details=item.get("slack_details") or {},
             remediation_details=item.get("remediation_details") or {},

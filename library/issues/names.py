@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,3 +56,14 @@ def location_options(account_id: str, region: str, group_id: str) -> str:
 def aws_options(issue: Issue) -> str:
     """The options with which the AWS command line names an issue's group, for a shell."""
     return f"--region {shlex.quote(issue.details.region)} --group-id {shlex.quote(issue.issue_id)}"
+
+
+def whole_number(name: str, value: object) -> int:
+    """A number that counts something. Raises ValueError on another value: a write compares it as it is in the table.
+
+    >>> whole_number("revision", 7)
+    7
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or value != int(value):
+        raise ValueError(f"{name} is no whole number")
+    return int(value)

@@ -333,6 +333,14 @@ def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False
     )
 
 
+def kept_open(issue: Issue) -> tuple[tuple[Exposure, KeptSource], ...]:
+    """The exposures that stay open because a person kept them, each with that choice."""
+    kept = kept_sources(issue)
+    times = ExposureTimes(ToldTimes(()), timedelta(), close_now=decided_to_close(issue), kept=kept)
+    found = ((perm, times.kept_as(perm)) for perm in issue.details.perms) if kept else ()
+    return tuple((perm, choice) for perm, choice in found if choice is not None)
+
+
 def may_wait(issue: Issue, terms: RemediationTerms) -> bool:
     """Whether an issue waits if flow logs show somebody at work: not a critical one, and none of immediate mode."""
     is_urgent = issue.details.severity is Severity.CRITICAL or terms.is_immediate(issue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,9 @@ from hammer.listing.issue import ListingSource
 from tests.builders.listings import a_listing, listing_of_untrusted_names, many_issues
 
 Open = Callable[..., Any]
-_VIOLATIONS = "async () => (await axe.run(document)).violations.map(v => [v.id, v.nodes[0].html.slice(0, 200)])"
+# Nothing is loaded beside the page, and of what axe finds in order nothing is asked.
+_VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ["violations"], preload: false}))
+  .violations.map(v => [v.id, v.nodes[0].html.slice(0, 200)])"""
 
 
 def rows(page: Any) -> list[str]:
@@ -22,19 +25,19 @@ def rows(page: Any) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("count", [0, 77])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 800, 1440])
-def test_everybody_can_use_it(open_report: Open, axe: str, count: int, scheme: str, width: int) -> None:
-    page = open_report(a_listing(*many_issues(count)), width=width, scheme=scheme)
+@pytest.mark.parametrize("count", [0, 20])
+def test_everybody_can_use_it(open_report: Open, axe: str, count: int) -> None:
+    # Twenty issues are of every kind. One page is looked at on each screen, with an open section beside the list.
+    page = open_report(a_listing(*many_issues(count)))
     page.evaluate(axe)
-    assert page.evaluate(_VIOLATIONS) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
     if count:
         page.click("#issues tbody tr a >> nth=0")
         page.wait_for_selector("article:target", state="visible")
-        assert page.evaluate(_VIOLATIONS) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width, scheme in itertools.product((390, 800, 1440), ("light", "dark")):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.emulate_media(color_scheme=scheme)
+        assert (width, scheme, page.evaluate(_VIOLATIONS)) == (width, scheme, [])
+        assert (width, page.evaluate("Math.max(document.documentElement.scrollWidth, innerWidth)")) == (width, width)
 
 
 def test_it_is_filtered_searched_and_sorted(open_report: Open) -> None:
@@ -99,8 +102,6 @@ def test_five_thousand_issues_are_readable(open_report: Open, axe: str) -> None:
     page = open_report(a_listing(*many_issues(5000)))
     # The document has what is shown, and not 300,000 elements, with which a browser is slow and axe does not end.
     assert page.evaluate("document.getElementsByTagName('*').length") < 5000
-    page.evaluate(axe)
-    assert page.evaluate(_VIOLATIONS) == []
     assert page.inner_text("#count") == "5,000 issues, the first 100 shown"
     assert len(rows(page)) == 100
     page.click("#more")
@@ -109,6 +110,9 @@ def test_five_thousand_issues_are_readable(open_report: Open, axe: str) -> None:
     assert rows(page) == ["sg-00000000000001387"]
     page.click("#issues tbody tr:not([hidden]) a")
     assert "sg-00000000000001387" in page.inner_text("article:target h3")
+    # A hundred rows more are judged in another test: here it matters that axe ends.
+    page.evaluate(axe)
+    assert page.evaluate(_VIOLATIONS) == []
 
 
 @pytest.mark.parametrize("count", [0, 20, 300])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -101,7 +100,7 @@ def paths(item: dict[str, Any], depth: int = 3) -> Iterator[tuple[Any, ...]]:
 
 def poisoned(group: str, path: tuple[Any, ...], wrong: Any) -> dict[str, Any]:
     """A row with one wrong value."""
-    item = copy.deepcopy(row(group))
+    item = row(group)
     location: Any = item
     for name in path[:-1]:
         location = location[name]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from library.notifications.jira_client import CreatedTicket, JiraClient, NewTicket, Ticket
 from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownError
 from library.notifications.slack_connection import SlackClient, SlackError
+from tests.simulation.ec2 import ELSEWHERE, HOME
 from tests.simulation.errors import client_error, error_class
 from tests.simulation.transport import PAGED, page
 
@@ -37,6 +38,16 @@ class _Exceptions:
         return error_class(name)
 
 
+_META = {
+    region: SimpleNamespace(
+        events=SimpleNamespace(register=lambda *_, **__: None, unregister=lambda *_, **__: None),
+        region_name=region,
+        service_model=SimpleNamespace(service_id=SimpleNamespace(hyphenize=lambda: "simulated")),
+    )
+    for region in (HOME, ELSEWHERE)
+}
+
+
 class Client:
     """A client of one service, account and region.
 
@@ -44,19 +55,17 @@ class Client:
         world: the world.
         service: such as `ec2`.
         account_id: the account.
+        region: the region.
     """
 
     exceptions = _Exceptions()
-    meta = SimpleNamespace(
-        events=SimpleNamespace(register=lambda *_, **__: None, unregister=lambda *_, **__: None),
-        region_name="eu-west-1",
-        service_model=SimpleNamespace(service_id=SimpleNamespace(hyphenize=lambda: "simulated")),
-    )
 
-    def __init__(self, world: World, service: str, account_id: str) -> None:
+    def __init__(self, world: World, service: str, account_id: str, region: str) -> None:
+        self.meta = _META[region]
         self._world = world
         self._service = service
         self._account_id = account_id
+        self._region = region
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         if operation.startswith("_"):
@@ -94,7 +103,8 @@ class Client:
         }.get(self._service)
         if hasattr(location, operation):
             arguments.pop("TableName", None)
-            return getattr(location, operation)(**arguments)
+            where = {"region": self._region} if self._service == "ec2" else {}
+            return getattr(location, operation)(**arguments, **where)
         if operation in _NOTHING:
             return {_NOTHING[operation]: []}
         if self._service == "service-quotas":
@@ -114,8 +124,7 @@ class Sessions:
 
     def client(self, service: str, account_id: str = "", region: str = "") -> Any:
         """A client."""
-        del region
-        return Client(self._world, service, account_id or self._world.main_account)
+        return Client(self._world, service, account_id or self._world.main_account, region or HOME)
 
     def forget(self, account_id: str, region: str) -> None:
         """Nothing is kept."""
@@ -243,12 +252,16 @@ class Slack(SlackClient):
                 self._world.texts.append(("Slack", " ".join(sections)))
             return channel, str(len(self._world.messages))
 
+        def failed(text: str) -> SlackError:
+            self._world.has_lost_threads |= thread is not None
+            return SlackError(text)
+
         sent: tuple[str, str] = self._world.call(
             "slack",
             "write",
             send,
-            refused=lambda: SlackError("the server is down"),
-            lost=lambda: SlackError("no answer"),
+            refused=lambda: failed("the server is down"),
+            lost=lambda: failed("no answer"),
             can_repeat=False,
         )
         return sent

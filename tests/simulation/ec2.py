@@ -1,7 +1,10 @@
-"""Security groups of one account and region, in memory, as an EC2 that shows its changes late.
+"""Security groups of one account, in memory, as an EC2 that shows its changes late.
 
 A write takes effect at once, on the groups as they are. DescribeSecurityGroups and DescribeSecurityGroupRules answer
 with groups as they were up to a minute ago, and each of them lags on its own.
+
+A group is in one region. A client of another region neither sees nor changes it, and each region may have a lag of its
+own, or be away. People know where a group is: their calls name no region.
 """
 
 from __future__ import annotations
@@ -15,6 +18,10 @@ from typing import Any
 from tests.simulation.errors import client_error
 
 QUOTA = 60
+HOME, ELSEWHERE = "eu-west-1", "us-east-1"
+"""The region of every group, and the second one of histories with several."""
+NOT_ENABLED = "AuthFailure"
+"""What a region answers that the account has not enabled."""
 _LISTS_AT_FIRST: Mapping[str, tuple[str, ...]] = {
     "pl-0world": ("0.0.0.0/0", "10.1.0.0/16"),
     "pl-0office": ("8.8.8.0/24",),
@@ -64,6 +71,7 @@ class Group:
     vpc_id: str
     tags: Mapping[str, str]
     rules: tuple[Rule, ...] = ()
+    region: str = HOME
 
 
 @dataclass(slots=True)
@@ -71,6 +79,8 @@ class _History:
     """The versions of a group, each with the time from which either API shows it. None: deleted."""
 
     versions: list[tuple[dict[str, float], Group | None]]
+
+    region: str
 
     @property
     def now(self) -> Group | None:
@@ -82,7 +92,7 @@ Watch = Callable[[str, str, Group, Group | None, tuple[Rule, ...], tuple[Rule, .
 
 
 class Ec2:
-    """The groups of one account and region.
+    """The groups of one account.
 
     Args:
         account_id: the account.
@@ -97,6 +107,9 @@ class Ec2:
         refuses: whether nobody may add a rule.
         denies_tags: whether an organization's policy denies tags of rules.
         is_used: whether each group has a network interface, without a public address.
+        lags: `longest_lag` of the regions that have one of their own.
+        away: by region: from when until when it is away, and the error (code, message) that says so.
+        wrong_region: called where a client of one region is to change a group of another: group id and client's region.
     """
 
     def __init__(self, account_id: str, now: Callable[[], float], random: Random, watch: Watch) -> None:
@@ -107,6 +120,9 @@ class Ec2:
         self.refuses = False
         self.denies_tags = False
         self.is_used = False
+        self.lags: dict[str, float] = {}
+        self.away: dict[str, tuple[float, float, tuple[str, str]]] = {}
+        self.wrong_region: Callable[[str, str], None] = lambda *_: None
         self._now = now
         self._random = random
         self._watch = watch
@@ -119,11 +135,23 @@ class Ec2:
         """All groups as they are."""
         return {group_id: group for group_id, history in self._groups.items() if (group := history.now)}
 
+    def region_of(self, group_id: str) -> str:
+        """The region that a group is or was in; empty: there never was such a group here."""
+        return history.region if (history := self._groups.get(group_id)) else ""
+
+    def could_show(self, group_id: str, since: float) -> list[Group | None]:
+        """Every version of a group that an answer since then may have been about. None: without it."""
+        if (history := self._groups.get(group_id)) is None:
+            return [None]
+        late = self._lag(history.region) if self.flickers else 0.0
+        later = [max(shown.values()) + late for shown, _ in history.versions[1:]]
+        return [group for (_, group), until in zip(history.versions, [*later, since], strict=True) if until >= since]
+
     def create(self, group: Group) -> None:
         """Make a group with its rules, shown at once."""
         rules = tuple(replace(rule, rule_id=self._next_id()) for rule in group.rules)
         shown = {"groups": self._now(), "rules": self._now()}
-        self._groups[group.group_id] = _History([(shown, replace(group, rules=rules))])
+        self._groups[group.group_id] = _History([(shown, replace(group, rules=rules))], group.region)
 
     def delete(self, group_id: str) -> None:
         """Delete a group."""
@@ -135,12 +163,14 @@ class Ec2:
         self,
         Filters: Iterable[Mapping[str, Any]] = (),  # noqa: N803 - as the SDK names its arguments
         GroupIds: Iterable[str] = (),  # noqa: N803
+        region: str = "",
         **_: Any,
     ) -> dict[str, Any]:
+        self._is_there(region)
         wanted = set(GroupIds) | {value for each in Filters for value in each["Values"]}
         found = [
             self._described(group)
-            for group_id in sorted(self._groups)
+            for group_id in self._in(region)
             if (not wanted or group_id in wanted) and (group := self._shown(group_id, "groups"))
         ]
         if missing := set(GroupIds) - {each["GroupId"] for each in found}:
@@ -151,13 +181,15 @@ class Ec2:
         self,
         Filters: Iterable[Mapping[str, Any]] = (),  # noqa: N803
         SecurityGroupRuleIds: Iterable[str] = (),  # noqa: N803
+        region: str = "",
         **_: Any,
     ) -> dict[str, Any]:
+        self._is_there(region)
         wanted = {value for each in Filters for value in each["Values"]}
         rule_ids = set(SecurityGroupRuleIds)
         found = [
             self._described_rule(group.group_id, rule)
-            for group_id in sorted(self._groups)
+            for group_id in self._in(region)
             if (not wanted or group_id in wanted) and (group := self._shown(group_id, "rules"))
             for rule in group.rules
             if not rule_ids or rule.rule_id in rule_ids
@@ -172,8 +204,9 @@ class Ec2:
     def get_managed_prefix_list_entries(self, PrefixListId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         return {"Entries": [{"Cidr": cidr} for cidr in PREFIX_LISTS[PrefixListId]]}
 
-    def describe_network_interfaces(self, **_: Any) -> dict[str, Any]:
+    def describe_network_interfaces(self, region: str = "", **_: Any) -> dict[str, Any]:
         """An interface of each group, if there are any at all."""
+        self._is_there(region)
         return {
             "NetworkInterfaces": [
                 {
@@ -186,6 +219,17 @@ class Ec2:
                     "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.4", "Primary": True}],
                 }
                 for group_id, group in (sorted(self.groups().items()) if self.is_used else ())
+                if region in ("", group.region)
+            ]
+        }
+
+    def describe_regions(self, Filters: Iterable[Mapping[str, Any]], **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Regions that say that they are not enabled are not."""
+        off = {region for region, (*_, (code, _)) in self.away.items() if code == NOT_ENABLED}
+        wanted = [name for each in Filters for name in each["Values"]]
+        return {
+            "Regions": [
+                {"RegionName": each, "OptInStatus": "not-opted-in" if each in off else "opted-in"} for each in wanted
             ]
         }
 
@@ -196,9 +240,10 @@ class Ec2:
         GroupId: str,  # noqa: N803
         IpPermissions: Any,  # noqa: N803
         TagSpecifications: Any = (),  # noqa: N803
+        region: str = "",
         **_: Any,
     ) -> dict[str, Any]:
-        group = self._existing(GroupId)
+        group = self._existing(GroupId, region)
         if self.refuses:
             raise client_error("UnauthorizedOperation")
         if TagSpecifications and self.denies_tags:
@@ -219,9 +264,10 @@ class Ec2:
         GroupId: str,  # noqa: N803
         SecurityGroupRuleIds: Iterable[str] = (),  # noqa: N803
         IpPermissions: Any = (),  # noqa: N803
+        region: str = "",
         **_: Any,
     ) -> dict[str, Any]:
-        group = self._existing(GroupId)
+        group = self._existing(GroupId, region)
         ids = list(SecurityGroupRuleIds)
         if missing := set(ids) - {rule.rule_id for rule in group.rules}:
             raise client_error("InvalidSecurityGroupRuleId.NotFound", f"{min(missing)} does not exist")
@@ -248,9 +294,10 @@ class Ec2:
         self,
         GroupId: str,  # noqa: N803
         IpPermissions: Any,  # noqa: N803
+        region: str = "",
         **_: Any,
     ) -> dict[str, Any]:
-        group = self._existing(GroupId)
+        group = self._existing(GroupId, region)
         named = {rule: rule.description for permission in IpPermissions for rule in parse(permission)}
         if any(rule not in group.rules for rule in named):
             raise client_error("InvalidPermission.NotFound")
@@ -258,8 +305,25 @@ class Ec2:
         self._change("UpdateSecurityGroupRuleDescriptionsIngress", GroupId, replace(group, rules=rules))
         return {"Return": True}
 
-    def _existing(self, group_id: str) -> Group:
+    def _is_there(self, region: str) -> None:
+        """Whether a region answers now."""
+        begins, ends, error = self.away.get(region, (0.0, 0.0, ("", "")))
+        if begins <= self._now() < ends:
+            raise client_error(*error)
+
+    def _in(self, region: str) -> list[str]:
+        """The groups that there are or were in a region; empty: in all of them."""
+        return [group_id for group_id in sorted(self._groups) if region in ("", self._groups[group_id].region)]
+
+    def _lag(self, region: str) -> float:
+        return self.lags.get(region, self.longest_lag)
+
+    def _existing(self, group_id: str, region: str = "") -> Group:
+        self._is_there(region)
         history = self._groups.get(group_id)
+        if history and region not in ("", history.region):
+            self.wrong_region(group_id, region)
+            history = None
         if history is None or history.now is None:
             raise client_error("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
         return history.now
@@ -269,7 +333,7 @@ class Ec2:
         before = history.now
         assert before is not None
         last = history.versions[-1][0]
-        lag = 0.0 if self.flickers else self.longest_lag
+        lag = 0.0 if self.flickers else self._lag(history.region)
         shown = {api: max(last[api], self._now() + self._random.uniform(0, lag)) for api in ("groups", "rules")}
         history.versions.append((shown, after))
         rules = after.rules if after else ()
@@ -279,9 +343,10 @@ class Ec2:
         self._watch(operation, group_id, before, after, added, removed)
 
     def _shown(self, group_id: str, api: str) -> Group | None:
-        at = self._now() - (self._random.uniform(0, self.longest_lag) if self.flickers else 0.0)
+        history = self._groups[group_id]
+        at = self._now() - (self._random.uniform(0, self._lag(history.region)) if self.flickers else 0.0)
         shown: Group | None = None
-        for since, group in self._groups[group_id].versions:
+        for since, group in history.versions:
             if since[api] > at:
                 break
             shown = group

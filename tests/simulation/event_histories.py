@@ -12,8 +12,9 @@ from tests.simulation.actors import add_actor, run_actors
 from tests.simulation.ec2 import rule
 from tests.simulation.errors import error_class
 from tests.simulation.events import Events
+from tests.simulation.kinds import regions_differ, regions_of
 from tests.simulation.run import prepare
-from tests.simulation.world import MAIN, MEMBER, REGION, InvariantError, World
+from tests.simulation.world import MAIN, MEMBER, InvariantError, World
 
 _HOURS_LATE_S, _LONGEST_LAG_S, _FLICKERS = 3 * 3600.0, 280.0, 0.15
 _EDITED = (*people.RULES[:2], rule("tcp", (22, 22), "10.0.0.0/8"))
@@ -47,7 +48,7 @@ def history(seed: int) -> World:
     Raises:
         InvariantError: the table is not as EC2 is, ten minutes after the last event. The history is in its notes.
     """
-    world = World(seed)
+    world = World(seed, regions_of(seed))
     logging.disable(logging.CRITICAL)
     try:
         with jobs.serial():
@@ -61,6 +62,7 @@ def history(seed: int) -> World:
             for ec2 in world.ec2.values():
                 ec2.longest_lag = random.choice([0.0, 60.0, 60.0, _LONGEST_LAG_S])
                 ec2.flickers = random.random() < _FLICKERS
+            regions_differ(world, _LONGEST_LAG_S)
             times = random.sample(range(int(world.now) + 1, int(world.now) + random.choice([60, 60, 600])), 16)
             for number, at in enumerate(times):
                 add_actor(world, f"person {number}", at + 0.5, lambda: open_or_close(world), is_person=True)
@@ -70,7 +72,8 @@ def history(seed: int) -> World:
             for _ in range(random.randint(0, 3)):
                 account_id = random.choice([MAIN, MEMBER])
                 names = random.choice([[], sorted(world.ec2[account_id].groups())[:1]])
-                message = {"account_id": account_id, "region": REGION, "group_ids": names}
+                region = world.region_of(account_id, names[0]) if names else world.some_region()
+                message = {"account_id": account_id, "region": region, "group_ids": names}
                 events.ask(json.dumps(message), world.now + random.uniform(0, 600))
             with events.handled():
                 run_actors(world)

@@ -89,13 +89,14 @@ class Events:
         """A call changed a group: send its event, unless it is lost; sometimes twice."""
         call = self._call(operation, group_id, added, removed)
         if call is not None and self._random.random() >= self._lost:
-            self._send(account_id, operation, call)
+            self._send(account_id, self._world.region_of(account_id, group_id), operation, call)
 
     def touch_interfaces(self, account_id: str) -> None:
         """A call touched network interfaces, and no group: containers come and go."""
-        self._send(account_id, "CreateNetworkInterface", {"requestParameters": {"subnetId": "subnet-1"}})
+        region = self._world.some_region()
+        self._send(account_id, region, "CreateNetworkInterface", {"requestParameters": {"subnetId": "subnet-1"}})
 
-    def _send(self, account_id: str, operation: str, call: Mapping[str, Any]) -> None:
+    def _send(self, account_id: str, region: str, operation: str, call: Mapping[str, Any]) -> None:
         self._number += 1
         time = EPOCH + timedelta(seconds=self._world.now)
         detail = {
@@ -106,7 +107,7 @@ class Events:
             "userIdentity": {"arn": f"arn:aws:iam::{account_id}:user/ana"},
             **call,
         }
-        event = {"account": account_id, "region": REGION, "detail": detail}
+        event = {"account": account_id, "region": region, "detail": detail}
         for _ in range(self._random.choice((1, 1, 1, 2))):
             at = self._world.now + self._random.choice((1.0, 30.0, self._latest)) * self._random.random()
             self._later(at, f"event {self._number}", lambda: self._arrive(event))
@@ -219,7 +220,7 @@ class Events:
                 self._world.trace = self._world.trace or error
 
         skew = self._random.uniform(-self._world.skew, self._world.skew)
-        self._world.scheduler.add(Actor(name, guarded, at, skew))
+        self._world.scheduler.add(Actor(name, guarded, at, skew, facts={"begins": at}))
 
 
 def _taken(entries: list[Any], failed: list[dict[str, Any]]) -> list[Any]:

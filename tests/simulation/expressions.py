@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 Item = dict[str, Any]
@@ -19,23 +20,32 @@ class InvalidPathError(Exception):
     """An update names a path of which the part before the last is not there."""
 
 
+@lru_cache(maxsize=1000)
+def _tokens(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tokens of an expression: as they are; and in capitals, with an empty one for its end."""
+    found = tuple(next(part for part in match if part) for match in _TOKEN.findall(text))
+    return found, (*(token.upper() for token in found), "")
+
+
 class _Parser:
     def __init__(self, text: str, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
-        self._tokens = [next(part for part in match if part) for match in _TOKEN.findall(text)]
+        self._tokens, self._upper = _tokens(text)
+        self._next = 0
         self._names, self._values = names, values
 
     def at(self, *words: str) -> bool:
-        return bool(self._tokens) and self._tokens[0].upper() in words
+        return self._upper[self._next] in words
 
     def take(self, expected: str = "") -> str:
-        token: str = self._tokens.pop(0)
+        token = self._tokens[self._next]
         if expected and token.upper() != expected:
             raise ValueError(f"{expected} expected, not {token}")
+        self._next += 1
         return token
 
     @property
     def is_at_end(self) -> bool:
-        return not self._tokens
+        return self._next == len(self._tokens)
 
     def condition(self, item: Item) -> bool:
         found = self._conjunction(item)
@@ -109,7 +119,7 @@ class _Parser:
             other = self.operand(item)
             self.take(")")
             value = other if known is None else known
-        elif self._tokens[0].startswith(":"):
+        elif self._upper[self._next].startswith(":"):
             value = self._values[self.take()]
         else:
             value = resolve(item, self.path())
@@ -167,18 +177,22 @@ def updated(expression: str, item: Item, names: Mapping[str, str], values: Mappi
             if not parser.at(","):
                 break
             parser.take()
-    result: Item = _copied(item)
+    result = dict(item)
     for change in changes:
         change(result)
     return result
 
 
 def _parent(item: Item, path: list[str]) -> Item:
-    parent = resolve(item, path[:-1])
-    if parent is None or "M" not in parent:
-        raise InvalidPathError(".".join(path))
-    found: Item = parent["M"]
-    return found
+    """The map that a path's last part is in, in a new item: each map on the way becomes a copy."""
+    for step in path[:-1]:
+        value = item.get(step)
+        if value is None or "M" not in value:
+            raise InvalidPathError(".".join(path))
+        inner = dict(value["M"])
+        item[step] = {"M": inner}
+        item = inner
+    return item
 
 
 def _setting(path: list[str], value: Value) -> Callable[[Item], None]:
@@ -204,12 +218,6 @@ def _changing_set(path: list[str], value: Value, *, adding: bool) -> Callable[[I
             parent.pop(path[-1], None)
 
     return change
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(entry) for key, entry in value.items()}
-    return [_copied(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _scalar(value: Value) -> Any:

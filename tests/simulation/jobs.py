@@ -27,12 +27,13 @@ from remediation.restore_source import CannotRestoreError, RestoreTarget
 from remediation.runs import BatchRun
 from reporting.run import Reporter, Services
 from tests.simulation.clients import Jira, Slack
+from tests.simulation.ec2 import HOME
 from tests.simulation.use import read_flow_logs
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-TABLE, REGION = "issues", "eu-west-1"
+TABLE = "issues"
 _PACKAGES = ("identification.", "library.", "remediation.", "reporting.")
 MAY_RAISE = (
     ClientError,
@@ -117,9 +118,9 @@ def runtime_of(world: World) -> Runtime:
     return runtime
 
 
-def scan(world: World, account_id: str, group_ids: Sequence[str] = ()) -> None:
+def scan(world: World, account_id: str, group_ids: Sequence[str] = (), region: str = HOME) -> None:
     """The describe function, on a message of the topic."""
-    describe.scan_target(ScanTarget(account_id, REGION, tuple(group_ids)), runtime_of(world))
+    describe.scan_target(ScanTarget(account_id, region, tuple(group_ids)), runtime_of(world))
 
 
 def usage(world: World, account_id: str) -> None:
@@ -174,9 +175,10 @@ def release(world: World, account_id: str, group_id: str) -> None:
 @contextmanager
 def _restore(world: World, account_id: str, group_id: str) -> Iterator[RestoreJob]:
     context = _context(world)
+    target = RestoreTarget(account_id, world.region_of(account_id, group_id), group_id)
     context.lock.acquire()
     try:
-        yield RestoreJob(context, world.settings.configuration(), RestoreTarget(account_id, REGION, group_id), Screen())
+        yield RestoreJob(context, world.settings.configuration(), target, Screen())
     finally:
         context.lock.release()
 

@@ -58,14 +58,16 @@ def some_rules(world: World) -> tuple[Rule, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def create_group(world: World, account_id: str, name: str = "") -> None:
-    """Somebody creates a group."""
+def create_group(world: World, account_id: str, name: str = "", region: str = "") -> None:
+    """Somebody creates a group, in a region or in any of them."""
+    region = region or world.some_region()
     world.created += 1
     group_id = f"sg-{world.created:017x}"
     rules = some_rules(world) if name != DEFAULT else ()
-    world.ec2[account_id].create(Group(group_id, name or f"web{world.created}", "vpc-1", {"Name": "web"}, rules))
+    group = Group(group_id, name or f"web{world.created}", "vpc-1", {"Name": "web"}, rules, region)
+    world.ec2[account_id].create(group)
     world.owned[group_id] = set(rules)
-    world.note(f"   created {group_id} in {account_id} with {', '.join(map(str, rules))}")
+    world.note(f"   created {group_id} in {account_id} {region} with {', '.join(map(str, rules))}")
 
 
 def some_group(world: World) -> tuple[str, str]:

@@ -228,7 +228,9 @@ class Attacker:
         for key in sorted(world.table.items):
             if key[1] == "lock#remediation":
                 lock = _copied(world.table.items[key])
-                named = set(lock.get("unfinished", {"SS": []})["SS"]) | {f"{account_id}/eu-west-1/{group_id}"}
+                named = set(lock.get("unfinished", {"SS": []})["SS"]) | {
+                    f"{account_id}/{world.region_of(account_id, group_id)}/{group_id}"
+                }
                 lock["unfinished"] = {"SS": sorted(named)}
                 world.table.items[key] = lock
 

@@ -5,7 +5,8 @@ python -m tests.simulation.seeded_bugs NAME
 A line `Seed: 368` of a patch names a seed that shows the bug. It is tried first; where the code has changed so that it
 no longer does, every seed is.
 
-A bug whose name begins with `events-` is looked for in histories of events. One whose name begins with `scans-` shows
+A bug whose name begins with `events-` is looked for in histories of events, one with `regions-` in histories of two
+regions. One whose name begins with `scans-` shows
 only while scans cross, and is gone at rest: the unit tests of that catch it.
 """
 
@@ -19,6 +20,8 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from tests.simulation.kinds import REGIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = {path.stem: path for path in sorted((ROOT / "tests" / "simulation" / "bugs").glob("*.patch"))}
@@ -70,7 +73,8 @@ def caught(name: str, seeds: int = 1200) -> str:
         apply(patch, folder)
         if name.startswith("scans-"):
             return _run(folder, "pytest", "-q", "-x", "-n", "0", "-k", "held or TestEvents", CROSSING_SCANS)
-        mode = ["--workers", "1", *(["--events"] if name.startswith("events-") else [])]
+        sorts = {"events-": ["--events"], "regions-": ["--kind", REGIONS]}
+        mode = ["--workers", "1", *next((sort for start, sort in sorts.items() if name.startswith(start)), [])]
         known = _SEED.findall(patch)
         return (known and _run(folder, "tests.simulation", *mode, *known)) or _run(
             folder, "tests.simulation", *mode, "--seeds", str(seeds)

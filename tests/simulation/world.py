@@ -18,12 +18,13 @@ from library.notifications.jira_client import NewTicket, Ticket
 from library.notifications.jira_connection import JiraError
 from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, Cell, cells, exposed, is_private, private
 from tests.simulation.clients import Sessions, throttled
-from tests.simulation.ec2 import QUOTA, Ec2, Group, Rule, change_list, parse
+from tests.simulation.ec2 import HOME, QUOTA, Ec2, Group, Rule, change_list, parse
+from tests.simulation.expressions import Item
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Actor, KilledError, Scheduler
 from tests.simulation.storage import EPOCH, Bucket, Table
 
-MAIN, MEMBER, REGION = "123456789012", "210987654321", "eu-west-1"
+MAIN, MEMBER, REGION = "123456789012", "210987654321", HOME
 _REPORTED = re.compile(r"\u2022 (?:\*\w+\* )?(sg-\w+)")
 _DENIES_TAGS = 0.25
 _AUTHORIZE = "authorize_security_group_ingress"
@@ -82,23 +83,26 @@ class Settings:
     project: str = "SEC"
     ports: tuple[int, ...] = tuple(RESTRICTED_PORTS)
     limit: int = 50
+    regions: tuple[str, ...] = (REGION,)
 
     def configuration(self) -> Configuration:
         """The configuration as a job reads it."""
         remediated = [self.remediation_accounts, self.scope, self.strategy, self.retention, self.immediate]
-        remediated += [self.wait_days, self.project, self.ports, self.limit]
+        remediated += [self.wait_days, self.project, self.ports, self.limit, self.regions]
         return _configuration(json.dumps([self.exemptions, *remediated]))
 
 
 @lru_cache(maxsize=2000)
 def _configuration(text: str) -> Configuration:
-    exemptions, accounts, scope, strategy, retention, immediate, wait_days, project, ports, limit = json.loads(text)
+    exemptions, accounts, scope, strategy, retention, immediate, wait_days, project, ports, limit, regions = json.loads(
+        text
+    )
     config = {
         "aws": {
             "main_account_id": MAIN,
             "region": REGION,
             "accounts": {MAIN: "main", MEMBER: "member"},
-            "regions": [REGION],
+            "regions": regions,
             "s3_backup_bucket": "backups",
         },
         "jira": {"enabled": True, "server": "https://jira.example.com"},
@@ -132,6 +136,7 @@ class World:
 
     Args:
         seed: decides everything that happens.
+        regions: where each account has groups.
 
     Attributes:
         history: what happened, one line each.
@@ -149,20 +154,24 @@ class World:
         is_paged: whether describes of groups and rules have two pages.
         poisoned: the groups whose rows somebody wrote who is not Hammer.
         before_quiet: called when nothing fails any more, before the healthy runs.
+        has_lost_threads: whether Slack did not take a part of a thread, which is sent once only.
         readers: each is told of every text that people get: where, and the text.
     """
 
     main_account = MAIN
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, regions: tuple[str, ...] = (REGION,)) -> None:
         self.seed = seed
         change_list()
         self.random = Random(seed)  # noqa: S311 - a simulation, not a secret
         self.history: list[str] = []
         self.scheduler = Scheduler(self.random)
         self.faults = Faults(self.random)
-        self.settings = Settings()
+        self.settings = Settings(regions=regions)
+        # Drawn apart, so that histories with one region stay as they are.
+        self._region_random = Random(f"region {seed}")  # noqa: S311 - a simulation, not a secret
         self.table = Table()
+        self.table.watch = self._watch_table
         self.bucket = Bucket(lambda: self.now)
         self.tickets: dict[str, KeptTicket] = {}
         self.archived: set[str] = set()
@@ -183,6 +192,7 @@ class World:
         apart = Random(f"tags {seed}")  # noqa: S311 - drawn apart, so that histories stay as they are
         for ec2 in self.ec2.values():
             ec2.denies_tags = apart.random() < _DENIES_TAGS
+            ec2.wrong_region = self._wrong_region
         self.skew = 0.0
         self.longest_lag = 60.0
         self.busiest = ""
@@ -204,6 +214,7 @@ class World:
         # Of `tests.simulation.use`: the occurrence of which a worker is known, and since when; what people were told.
         self.known_workers: dict[str, tuple[int, float]] = {}
         self.texts: list[tuple[str, str]] = []
+        self.has_lost_threads = False
         self.waits_since = 0.0
 
     @property
@@ -230,6 +241,24 @@ class World:
             for each in self.settings.exemptions[account_id]
             if (each in names if isinstance(each, str) else each["group"] in names and each.get("expires", "9") > today)
         ]
+
+    # Regions.
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Where each account has groups."""
+        return self.settings.regions
+
+    def some_region(self, usual: str = "", often: float = 0.0) -> str:
+        """One of the regions: with a usual one mostly that."""
+        if len(self.regions) == 1:
+            return self.regions[0]
+        is_usual = usual and self._region_random.random() < often
+        return usual if is_usual else self._region_random.choice(self.regions)
+
+    def region_of(self, account_id: str, group_id: str) -> str:
+        """Where a group is or was."""
+        return self.ec2[account_id].region_of(group_id) or REGION
 
     # Calls.
 
@@ -386,8 +415,27 @@ class World:
         return rule.rule_id in self._added
 
     def _is_backed_up(self, account_id: str, group_id: str, rule: Rule) -> bool:
-        prefix = f"security_groups/{account_id}/{REGION}/{group_id}_"
+        prefix = f"security_groups/{account_id}/{self.region_of(account_id, group_id)}/{group_id}_"
         return any(rule in _rules_of(body) for key, (body, _) in self.bucket.objects.items() if key.startswith(prefix))
+
+    def _wrong_region(self, group_id: str, region: str) -> None:
+        actor = self.scheduler.current
+        is_job = actor is not None and not actor.is_person
+        self.check(not is_job, f"EC2 was asked in {region} to change {group_id}, which is elsewhere")
+
+    def _watch_table(self, before: Item, after: Item) -> None:
+        """An issue is resolved only where EC2 may have shown the group harmless, or not at all, since the job began."""
+        status, was = (item.get("status", {}).get("S", "") for item in (after, before))
+        account_id, group_id = after["account_id"]["S"], after["issue_id"]["S"]
+        actor = self.scheduler.current
+        if status != "resolved" or was not in ("open", "whitelisted") or actor is None or actor.is_person:
+            return
+        # What is restricted, and who is in a prefix list, is not always what it was then.
+        if group_id in self.poisoned or self.kind == "settings":
+            return
+        possible = self.ec2[account_id].could_show(group_id, float(actor.facts["begins"]))
+        is_right = any(group is None or not exposed(cells(group.rules)) for group in possible)
+        self.check(is_right, f"{group_id} was resolved, and EC2 showed it exposed all the time")
 
     def check(self, is_true: bool, text: str) -> None:
         """End the simulation unless something is true."""

@@ -5,12 +5,34 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from types import NoneType
+from typing import Any, TypeVar
 
 from library.aws.conditional_writes import Check, WantedAttributes
 from library.errors import ConflictError
 
 Item = dict[str, Any]
+
+
+_T = TypeVar("_T")
+
+
+def clone(value: _T) -> _T:
+    """A copy of what DynamoDB may hold: many times as fast as `copy.deepcopy`, which most of a long test was."""
+    copied: Any = value
+    kind = type(copied)
+    if kind is dict:
+        copied = {name: clone(each) for name, each in copied.items()}
+    elif kind is list:
+        copied = [clone(each) for each in copied]
+    elif kind not in _NOT_CHANGED:
+        copied = copy.deepcopy(copied)
+    kept: _T = copied
+    return kept
+
+
+_NOT_CHANGED = {str, int, Decimal, bool, NoneType, float, bytes}
 
 
 class MemoryItems:
@@ -26,13 +48,13 @@ class MemoryItems:
 
     def get(self, account_id: str, item_id: str) -> Item | None:
         self.before("get")
-        return copy.deepcopy(self.items.get((account_id, item_id)))
+        return clone(self.items.get((account_id, item_id)))
 
     def get_many(self, account_id: str, item_ids: Iterable[str]) -> Iterator[Item]:
         wanted = list(dict.fromkeys(item_ids))
         if wanted:
             self.before("get_many")
-        yield from [copy.deepcopy(self.items[account_id, name]) for name in wanted if (account_id, name) in self.items]
+        yield from [clone(self.items[account_id, name]) for name in wanted if (account_id, name) in self.items]
 
     def query(
         self,
@@ -46,14 +68,14 @@ class MemoryItems:
         assert not only
         assert wanted is None
         self.before(f"query {index}")
-        yield from [copy.deepcopy(item) for item in self.items.values() if _holds(condition, item, values)]
+        yield from [clone(item) for item in self.items.values() if holds(condition, item, values)]
 
     def put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> None:
         self.before("put")
         key = (item["account_id"], item["issue_id"])
-        if not _holds(condition, self.items.get(key, {}), values or {}):
+        if not holds(condition, self.items.get(key, {}), values or {}):
             raise ConflictError(item["issue_id"])
-        self.items[key] = copy.deepcopy(dict(item))
+        self.items[key] = clone(dict(item))
 
     def put_new(self, item: Mapping[str, Any]) -> None:
         self.put(item, "attribute_not_exists(issue_id)")
@@ -75,19 +97,19 @@ class MemoryItems:
         self.before("transact" if checks else "update")
         key = (account_id, item_id)
         before = self.items.get(key, {})
-        if condition and not _holds(condition, before, values or {}):
+        if condition and not holds(condition, before, values or {}):
             raise ConflictError(item_id)
         if not all(
-            _holds(each.condition, self.items.get((account_id, each.item_id), {}), each.values) for each in checks
+            holds(each.condition, self.items.get((account_id, each.item_id), {}), each.values) for each in checks
         ):
             raise ConflictError(item_id)
-        after = copy.deepcopy(before) | {"account_id": account_id, "issue_id": item_id}
+        after = clone(before) | {"account_id": account_id, "issue_id": item_id}
         for path, value in sets.items():
             *parents, name = path.split(".")
             location = after
             for parent in parents:
                 location = location[parent]
-            location[name] = copy.deepcopy(value)
+            location[name] = clone(value)
         for name, members in (adds or {}).items():
             after[name] = after.get(name, set()) | members
         for name, members in (deletes or {}).items():
@@ -95,7 +117,7 @@ class MemoryItems:
         for name in removes:
             after.pop(name, None)
         self.items[key] = after
-        return copy.deepcopy(after) if returning else {}
+        return clone(after) if returning else {}
 
     def update_together(
         self,
@@ -110,11 +132,11 @@ class MemoryItems:
     ) -> None:
         self.before("update_together")
         key = (item["account_id"], item["issue_id"])
-        is_met = _holds(condition, self.items.get((account_id, item_id), {}), values)
-        if not is_met or not _holds(only_if, self.items.get(key, {}), {}):
+        is_met = holds(condition, self.items.get((account_id, item_id), {}), values)
+        if not is_met or not holds(only_if, self.items.get(key, {}), {}):
             raise ConflictError(item_id)
-        self.items[account_id, item_id] = copy.deepcopy({**self.items[account_id, item_id], **sets})
-        self.items[key] = copy.deepcopy({**self.items.get(key, {}), **item})
+        self.items[account_id, item_id] = clone({**self.items[account_id, item_id], **sets})
+        self.items[key] = clone({**self.items.get(key, {}), **item})
 
 
 class _Missing:
@@ -130,20 +152,30 @@ class _Missing:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:
+def _has(found: re.Match[str]) -> str:
+    return f"({(found[1] and 'not') or ''} has('{found[2].replace('#', '')}'))"
+
+
+def holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:
     """Evaluate an expression of DynamoDB, as far as Hammer's go."""
     code = condition.replace(" AND ", " and ").replace(" OR ", " or ")
-    code = re.sub(r"attribute_not_exists\(#?(\w+)\)", r"(not has('\1'))", code)
-    code = re.sub(r"attribute_exists\(#?(\w+)\)", r"has('\1')", code)
+    code = re.sub(r"attribute_(not_)?exists\(([\w.#]+)\)", _has, code)
     code = re.sub(r"begins_with\(#?(\w+), :(\w+)\)", r"str(at('\1')).startswith(value('\2'))", code)
     code = re.sub(r"(?<![<>!])= ", "== ", code)
-    code = re.sub(r"#(\w+)", r"at('\1')", code)
+    code = re.sub(r"#\w+(?:\.#\w+)*", lambda path: f"at('{path[0].replace('#', '')}')", code)
     code = re.sub(r"\baccount_id\b", "at('account_id')", code)
     code = re.sub(r":(\w+)", r"value('\1')", code)
     missing = _Missing()
+
+    def at(path: str) -> Any:
+        found: Any = item
+        for name in path.split("."):
+            found = found.get(name, missing) if isinstance(found, dict) else missing
+        return found
+
     names = {
-        "has": lambda name: name in item,
-        "at": lambda name: item.get(name, missing),
+        "has": lambda path: at(path) is not missing,
+        "at": at,
         "value": lambda name: values[f":{name}"],
         "str": str,
     }

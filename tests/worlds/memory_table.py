@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from library.aws.lock import LockedError, LockState
 from library.errors import ConflictError
 from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
+from tests.worlds.memory_items import clone, holds
 
 MOST_BYTES = 400 * 1024
 """Of an item with its copies in indexes (DynamoDB Developer Guide, "Quotas": 400 KB)."""
@@ -50,7 +50,7 @@ class MemoryTable:
 
     def put(self, issue: Issue) -> None:
         """Have this issue."""
-        self.items[issue.account_id, issue.issue_id] = copy.deepcopy(issue.to_item())
+        self.items[issue.account_id, issue.issue_id] = clone(issue.to_item())
 
     def get(self, account_id: str, group_id: str) -> Issue | None:
         item = self.items.get((account_id, group_id))
@@ -78,32 +78,45 @@ class MemoryTable:
 
     def decided_exemptions(self, account_id: str) -> list[DecidedExemption]:
         return [
-            DecidedExemption.from_item(copy.deepcopy(item))
+            DecidedExemption.from_item(clone(item))
             for (account, name), item in self.items.items()
             if account == account_id and name.startswith(EXEMPTION_PREFIX)
         ]
 
-    def update(self, issue: Issue, sets: Mapping[str, Any], removes: Iterable[str] = ()) -> None:
+    def update(
+        self,
+        issue: Issue,
+        sets: Mapping[str, Any],
+        removes: Iterable[str] = (),
+        *,
+        only_if: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
         item = self.items.get((issue.account_id, issue.issue_id))
         if item is None or item["occurrence"] != issue.occurrence:
+            raise ConflictError(issue.issue_id)
+        if only_if and not holds(only_if, item, values or {}):
             raise ConflictError(issue.issue_id)
         for path, value in sets.items():
             *parents, name = path.split(".")
             location = item
             for parent in parents:
                 location = location[parent]
-            location[name] = copy.deepcopy(value)
+            location[name] = clone(value)
         for path in removes:
-            name, _, key = path.partition(".")
-            item.get(name, {}).pop(key, None)
+            *parents, name = path.split(".")
+            place = item
+            for parent in parents:
+                place = place.get(parent, {})
+            place.pop(name, None)
         self._check(issue.issue_id, item)
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
         item = self.items.get((account_id, f"journal#{group_id}"), {})
-        return copy.deepcopy(item.get("remediation_details", {}))
+        return clone(item.get("remediation_details", {}))
 
     def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
-        item = {"remediation_details": copy.deepcopy(dict(details))}
+        item = {"remediation_details": clone(dict(details))}
         self._check(f"journal#{group_id}", item)
         self.items[account_id, f"journal#{group_id}"] = item
 
@@ -119,7 +132,7 @@ class MemoryTable:
 
 def _issue(item: Mapping[str, Any]) -> Issue:
     try:
-        issue = Issue.from_item(copy.deepcopy(dict(item)))
+        issue = Issue.from_item(clone(dict(item)))
         issue.check()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableIssueError(item, error) from error

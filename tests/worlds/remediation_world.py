@@ -29,6 +29,7 @@ from library.issues.change_news import ChangeNews
 from library.issues.issue import Issue, IssueDetails
 from library.issues.times import format_time
 from library.jobs.command_line import Selection
+from library.notifications.change_delivery import Delivery
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import parse_security_group
 from remediation import clean_security_groups, restore_security_groups
@@ -83,28 +84,19 @@ class People:
 
     has_webhook = False
 
-    def publish(
-        self, issue: Issue, news: ChangeNews, *, delivered: Callable[[], None], is_wanted: Callable[[], bool]
-    ) -> None:
+    def publish(self, issue: Issue, news: ChangeNews, delivery: Delivery) -> None:
         raise NotImplementedError
 
-    def comment(self, issue: Issue, document: Document, *, reference: str = "") -> str:
+    def comment(self, issue: Issue, document: Document, delivery: Delivery, *, reference: str = "") -> str:
         del reference
+        assert delivery.begin()
         self.comments.append((issue.issue_id, plain_text(document)))
+        delivery.done()
         return ""
 
-    def alert(
-        self,
-        issue: Issue,
-        heading: str,
-        text: str,
-        details: Sequence[str] = (),
-        *,
-        delivered: Callable[[], None],
-        is_wanted: Callable[[], bool],
-    ) -> None:
-        assert is_wanted()
-        delivered()
+    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivery: Delivery) -> None:
+        assert delivery.begin()
+        delivery.done()
         self.alerts.append((heading, "\n".join((issue.issue_id, text, *details))))
 
     def alert_operators(self, heading: str, text: str) -> None:

@@ -14,15 +14,28 @@ addEventListener("DOMContentLoaded", () => {
   const articles = new Map([...sections.children].map((article) => [article.id, article]));
   sections.replaceWith(place);
   const search = byId("search"), count = byId("count"), more = byId("more"), sort = byId("sort");
-  const text = (row, cell) => row.cells[cell].textContent.trim().toLowerCase();
-  const rows = [...body.rows].map((row, position) => ({
-    row, position, article: articles.get(row.dataset.i), data: row.dataset, text: "",
-    cells: { verdict: row.cells[3].lastElementChild.textContent, region: row.cells[2].lastElementChild.textContent },
-    keys: {
-      severity: row.dataset.r.padStart(2, "0"), group: text(row, 1), account: text(row, 2),
-      owner: text(row, 4) || "\uffff", age: row.cells[5].dataset.r, due: row.cells[6].dataset.r,
-    },
-  }));
+  const LEVELS = ["critical", "high", "medium", "low"];
+  // What a row is filtered and sorted by stands in its cells.
+  const read = (row, position) => {
+    const [badges, group, place, open, owner, age, due] = row.cells, text = (cell) => cell.textContent.trim();
+    const [severity, status = "open"] = [...badges.children].map(text), who = owner.textContent;
+    const late = due.className === "overdue" ? 0 : 1;
+    return {
+      row, position, article: articles.get(group.querySelector("a").hash.slice(1)), text: "",
+      data: {
+        severity, status, verdict: text(open.lastElementChild), account: place.firstElementChild.textContent,
+        region: text(place.lastElementChild), owner: who,
+        port: open.firstChild.textContent.trim().split(", ").map((port) => (port === "all ports" ? "all" : port)),
+      },
+      // The worst first, and of those that are alike what is overdue; what is over comes last.
+      keys: {
+        severity: 2 * LEVELS.indexOf(severity) + late + (status === "open" ? 0 : 20),
+        group: text(group).toLowerCase(), account: text(place).toLowerCase(), owner: who.toLowerCase() || "\uffff",
+        age: Number(age.textContent.replace(/\D/g, "")), due: (text(due).slice(0, 10) || "9") + late,
+      },
+    };
+  };
+  const rows = [...body.rows].map(read);
   const filters = ["severity", "status", "verdict", "account", "region", "port", "owner"]
     .map((name) => [name, byId("by-" + name)]).filter(([, select]) => select);
   let order = { column: "", step: 1 }, limit = PAGE, found = [];
@@ -41,8 +54,7 @@ addEventListener("DOMContentLoaded", () => {
     }
     for (const [name, select] of filters) {
       if (select.selectedIndex === 0) continue;
-      const wanted = select.value;
-      if (name === "port" ? !data.ports.split(" ").includes(wanted) : (data[name] ?? one.cells[name]) !== wanted) return false;
+      if (name === "port" ? !data.port.includes(select.value) : data[name] !== select.value) return false;
     }
     return true;
   };

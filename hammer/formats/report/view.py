@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from hammer.listing.issue import ListedIssue, Listing
+from hammer.listing.issue import ListedIssue, Listing, ListingSource
 from library.aws.partition import partition_of
-from library.documents.document import Code
 from library.documents.text import counted, flattened, printable
 from library.issues.flapping import WINDOW, is_flapping, reopeners, reopenings
 from library.issues.issue import Issue, Status
+from library.issues.kept_sources import KeptSource
 from library.issues.reachability import Reachability, Severity, Verdict
 from library.issues.times import shown_day, shown_time
 from library.issues.use import SourceClass, use_sentences
 from library.security_groups.clauses import allowed_sentence
 from library.security_groups.exposure import Exposure, source_text, traffic_text
 from library.source.service import managed_by
-from reporting.exposure_text import cli_commands, share
+from reporting.exposure_text import open_first, revoke_commands, share
 from reporting.group_text import verdict_words
 
 _WORKERS_SHOWN = 5
@@ -61,11 +61,11 @@ class IssueView:
         connects: who can connect now, in a sentence; empty: that was not judged.
         allows: what its rules allow, port by port.
         overdue: whether remediation might have closed it already.
-        ranks: what the columns are sorted by.
-        life: what happened to it, each with its time.
+        life: what happened to it, each with its time in UTC.
         paths: the ways in, and what they rest on, in sentences.
         facts: what else is known, as pairs of a name and a text.
         fix: commands that close it; empty: none are known.
+        before_fix: what comes first, without the end of its sentence.
         diff: the first lines of the change where it is defined; empty: none is known.
         ticket_url: the address of its ticket; empty: nobody knows it.
         console: the address of its page in the AWS console; empty: it has none.
@@ -87,7 +87,6 @@ class IssueView:
     age: str
     due: str
     overdue: bool
-    ranks: dict[str, str]
     rules: tuple[Rule, ...]
     life: tuple[tuple[str, str], ...]
     paths: tuple[str, ...]
@@ -96,6 +95,7 @@ class IssueView:
     ticket_url: str
     controls: str
     fix: str
+    before_fix: str
     diff: str
     console: str
 
@@ -123,7 +123,7 @@ class Total:
 
 def totals(listing: Listing) -> tuple[Total, ...]:
     """The numbers that a reader looks at first."""
-    issues, now = listing.open_issues, listing.generated
+    issues = listing.open_issues
     severities = [issue.severity for issue in issues]
     return (
         Total(len(issues), "open"),
@@ -133,18 +133,23 @@ def totals(listing: Listing) -> tuple[Total, ...]:
             for number in (severities.count(severity),)
         ),
         Total(_reachable(listing), "reachable from the Internet now", "", "verdict", _VERDICTS[Verdict.INTERNET]),
-        Total(overdue := _overdue(listing), "overdue", "high" if overdue else "", sort="due"),
-        Total(
-            sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in issues),
-            "due within 7 days",
-            sort="due",
-        ),
+        *(() if listing.source is ListingSource.SCAN else _dates(listing)),
         # Exempt groups of a scan are counted, and not listed.
         Total(
             *(listing.whitelisted, "exempt", "", "status", "exempt"),
             link="#list" if any(issue.whitelisted for issue in listing.issues) else "",
         ),
         Total(len(listing.failed), "could not be read", "high" if listing.failed else "", link="#unread"),
+    )
+
+
+def _dates(listing: Listing) -> tuple[Total, ...]:
+    """What is overdue and what is due soon: a scan does not know that, as the table has it."""
+    now, overdue = listing.generated, _overdue(listing)
+    soon = sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in listing.open_issues)
+    return (
+        Total(overdue, "overdue", "high" if overdue else "", sort="due"),
+        Total(soon, "due within 7 days", sort="due"),
     )
 
 
@@ -189,7 +194,8 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
     details, days = issue.details, issue.age(now)
     words = printable(verdict_words(details))
     name, account, owner = printable(details.name), printable(issue.account_name), printable(issue.owner)
-    rules = tuple(_rule(perm) for perm in details.perms)
+    kept = dict(issue.kept)
+    rules = tuple(_rule(perm, kept.get(perm)) for perm in details.perms)
     overdue = issue.status is Status.OPEN and issue.due is not None and issue.due <= now
     return IssueView(
         anchor=f"i{number}",
@@ -208,22 +214,15 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         age="" if days is None else counted(days, "day") if days else "today",
         due=shown_day(issue.due),
         overdue=overdue,
-        ranks={
-            # The worst first, and of those that are alike what is overdue.
-            "severity": str(
-                2 * list(Severity).index(issue.severity) + (not overdue) + 20 * (issue.status is not Status.OPEN)
-            ),
-            "age": f"{days or 0:06}",
-            "due": shown_time(issue.due) or "9",
-        },
         rules=rules,
-        life=tuple(_life(issue)),
+        life=tuple((time.removesuffix(" UTC"), what) for time, what in _life(issue)),
         paths=tuple(_paths(details.reachability)),
         facts=tuple(_facts(issue, now)),
         ticket=printable(issue.ticket),
         ticket_url=issue.ticket_url,
         controls=_controls(issue),
         fix=_fix(issue),
+        before_fix=open_first(issue.sources),
         diff="\n".join(map(_diff_line, issue.source_diff)).rstrip("\n"),
         console=console_address(details.region, issue.group_id) if issue.is_group else "",
     )
@@ -240,12 +239,13 @@ def console_address(region: str, group_id: str) -> str:
     return f"https://{location}/home?region={quote(region)}#SecurityGroup:groupId={quote(group_id)}"
 
 
-def _rule(perm: Exposure) -> Rule:
+def _rule(perm: Exposure, kept: KeptSource | None) -> Rule:
+    status = perm.status.replace("_", " ")
     return Rule(
         printable(traffic_text(perm.protocol, perm.from_port, perm.to_port)),
         printable(source_text(perm.cidr, perm.prefix_list_id)),
         share(perm.cidr),
-        perm.status.replace("_", " "),
+        f"{status}; {printable(kept.text)}, until a person decides" if kept else status,
     )
 
 
@@ -331,18 +331,27 @@ def _controls(issue: ListedIssue) -> str:
     alike: dict[tuple[str, str], list[str]] = {}
     for standard, ids in by_standard.items():
         name, _, version = standard.rpartition(" v")
-        alike.setdefault((name or standard, ", ".join(ids)), []).append(version if name else "")
-    return "; ".join(
-        f"{name} {f'{versions[0]} to {versions[-1]}' if len(versions) > 1 else versions[0]}".strip() + f": {ids}"
-        for (name, ids), versions in alike.items()
-    )
+        alike.setdefault((name or standard, ", ".join(_with_enhancements(ids))), []).append(version if name else "")
+    by_name: dict[str, list[str]] = {}
+    for (name, numbers), versions in alike.items():
+        which = f"{versions[0]} to {versions[-1]}" if len(versions) > 1 else versions[0]
+        by_name.setdefault(name, []).append(f"{which}: {numbers}" if which else f": {numbers}")
+    return "; ".join(f"{name} {', '.join(texts)}".replace(" : ", ": ") for name, texts in by_name.items())
+
+
+def _with_enhancements(ids: Iterable[str]) -> list[str]:
+    """Controls of NIST SP 800-53 with several enhancements of one as NIST writes them: `SC-7(4)(5)`."""
+    found: dict[str, str] = {}
+    for each in ids:
+        control, bracket, enhancement = each.partition("(")
+        key = f"{control}{bracket}"
+        found[key] = f"{found[key]}({enhancement}" if bracket and key in found else each
+    return list(found.values())
 
 
 def _fix(issue: ListedIssue) -> str:
     if not issue.is_group or not issue.status.is_exposed or issue.file:
         return ""
-    blocks: Sequence[object] = cli_commands(
-        Issue(issue.account_id, issue.group_id, issue.status, issue.details, issue.timestamps)
-    )
-    # The last block takes the rules away; what opens the ports to private networks first is in the ticket.
-    return [block.text for block in blocks if isinstance(block, Code)][-1]
+    # What opens the ports to private networks first is in the ticket.
+    found = Issue(issue.account_id, issue.group_id, issue.status, issue.details, issue.timestamps)
+    return "\n".join(revoke_commands(found))

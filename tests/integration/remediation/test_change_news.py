@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from library.aws.conditional_writes import Items
 from library.aws.issue_table import IssueTable
+from library.notifications.jira_client import JiraClient
+from library.notifications.slack_connection import SlackClient, SlackError
 from remediation.notify import ChangeMessage, Notifier, is_known, notify, open_notifier
 from reporting.run import Reporter
 from tests.standins.server import Answer, Fault
@@ -38,7 +43,7 @@ def notifier(world: World) -> Notifier:
 def tell(world: World, message: ChangeMessage = CHANGED) -> list[str]:
     """One remediation run tells this."""
     door = notifier(world)
-    problem = notify(door, world.table, world.issue(), message, repeated=False, at=world.clock)
+    problem = notify(door, world.table, world.issue(), message, repeated=False, now=lambda: world.clock)
     return [*([problem] if problem else []), *door.send()]
 
 
@@ -76,7 +81,7 @@ def test_reporting_tells_whoever_was_away(world: World, channel: str) -> None:
 def test_what_reporting_told_before_the_run_ended_is_not_told_again(world: World) -> None:
     world.jira.faults.append(Fault("POST /comment", Answer("", 500)))
     door = notifier(world)
-    notify(door, world.table, world.issue(), CHANGED, repeated=False, at=world.clock)
+    notify(door, world.table, world.issue(), CHANGED, repeated=False, now=lambda: world.clock)
     world.jira.faults.clear()
     world.report()
     assert told(world) == (1, 1)
@@ -86,7 +91,7 @@ def test_what_reporting_told_before_the_run_ended_is_not_told_again(world: World
 
 def test_what_the_run_told_since_reporting_read_the_issue_is_not_told_again(world: World) -> None:
     door = notifier(world)
-    notify(door, world.table, world.issue(), CHANGED, repeated=False, at=world.clock)
+    notify(door, world.table, world.issue(), CHANGED, repeated=False, now=lambda: world.clock)
     renew = Reporter._deliver_changes
 
     def sends_first(self: Reporter) -> None:
@@ -109,10 +114,10 @@ def test_a_run_that_dies_after_it_recorded_what_it_did(world: World) -> None:
 def test_a_comment_whose_record_was_lost_is_not_written_twice(world: World) -> None:
     update = IssueTable.update
 
-    def dies(self: IssueTable, issue: object, sets: dict[str, object], removes: object = ()) -> None:
+    def dies(self: IssueTable, issue: object, sets: dict[str, object], removes: object = (), **more: Any) -> None:
         if any(name.endswith(".in_jira") for name in sets):
             raise KeyboardInterrupt
-        update(self, issue, sets, removes)  # type: ignore[arg-type]
+        update(self, issue, sets, removes, **more)  # type: ignore[arg-type]
 
     with patch.object(IssueTable, "update", dies), pytest.raises(KeyboardInterrupt):
         tell(world)
@@ -150,3 +155,116 @@ def test_old_news_goes_first_where_there_is_no_room(world: World) -> None:
     kept = [news.text for news in world.issue().change_news]
     assert len(kept) == 20
     assert kept[-1] == "change 24"
+
+
+@contextmanager
+def meanwhile(client: type, method: str, what: Callable[[], object], *, after: bool = False) -> Iterator[None]:
+    """Have something happen once, right before or after the first call of a method of a channel's client."""
+    real, waiting = getattr(client, method), [what]
+
+    def called(self: object, *args: object, **named: object) -> object:
+        if not after and waiting:
+            waiting.pop()()
+        answer = real(self, *args, **named)
+        if after and waiting:
+            waiting.pop()()
+        return answer
+
+    with patch.object(client, method, called):
+        yield
+
+
+def dies() -> None:
+    """The process is killed here."""
+    raise KeyboardInterrupt
+
+
+MOMENTS = pytest.mark.parametrize(
+    ("client", "method", "after"),
+    [
+        pytest.param(JiraClient, "has_comment", False, id="before the comment is looked for"),
+        pytest.param(JiraClient, "has_comment", True, id="after the comment was looked for"),
+        pytest.param(JiraClient, "comment", False, id="before the comment"),
+        pytest.param(JiraClient, "comment", True, id="after the comment"),
+        pytest.param(SlackClient, "post", False, id="before the message"),
+        pytest.param(SlackClient, "post", True, id="after the message"),
+    ],
+)
+
+
+@MOMENTS
+def test_a_report_while_remediation_tells(world: World, client: type, method: str, after: bool) -> None:
+    with meanwhile(client, method, world.report, after=after):
+        assert tell(world) == []
+    assert told(world) == (1, 1)
+    world.report()
+    assert told(world) == (1, 1)
+
+
+@MOMENTS
+def test_remediation_tells_while_a_report_does(world: World, client: type, method: str, after: bool) -> None:
+    with patch.object(Notifier, "comment", return_value="JIRA is away"), patch.object(Notifier, "send"):
+        tell(world)
+    with meanwhile(client, method, lambda: tell(world), after=after):
+        world.report()
+    assert told(world) == (1, 1)
+    world.report()
+    assert told(world) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("client", "method", "after", "at_once", "later"),
+    [
+        pytest.param(JiraClient, "has_comment", True, (1, 1), (1, 1), id="after the comment was looked for"),
+        pytest.param(JiraClient, "comment", False, (0, 1), (1, 1), id="before the comment"),
+        pytest.param(JiraClient, "comment", True, (1, 1), (1, 1), id="after the comment"),
+        pytest.param(SlackClient, "post", False, (1, 0), (1, 1), id="before the message"),
+        # Slack cannot be asked for the message: twice is better than never.
+        pytest.param(SlackClient, "post", True, (1, 1), (1, 2), id="after the message"),
+    ],
+)
+def test_a_run_that_dies_while_it_tells(
+    world: World, client: type, method: str, after: bool, at_once: tuple[int, int], later: tuple[int, int]
+) -> None:
+    with meanwhile(client, method, dies, after=after), pytest.raises(KeyboardInterrupt):
+        tell(world)
+    world.report()
+    assert told(world) == at_once
+    world.passes(minutes=10)
+    world.report()
+    assert told(world) == later
+    world.report()
+    assert told(world) == later
+
+
+def test_a_claim_whose_answer_was_lost_counts(world: World) -> None:
+    real = Items.update
+
+    def lost(self: Items, *args: Any, **named: Any) -> Any:
+        real(self, *args, **named)
+        return real(self, *args, **named)  # as botocore does where no answer came
+
+    with patch.object(Items, "update", lost):
+        assert tell(world) == []
+    assert told(world) == (1, 1)
+
+
+def test_a_destination_that_was_told_is_not_told_again_because_another_is_away(world: World) -> None:
+    world.slack.channels.add("#shop")
+    world.ticket_owners["slack_owner"] = ["#hammer", "#shop"]
+    world.found("sg-2")
+    world.report()
+    world.slack.messages.clear()
+    real = SlackClient.post
+
+    def away(self: SlackClient, channel: str, *args: Any) -> Any:
+        if channel == "#shop":
+            raise SlackError("no answer")
+        return real(self, channel, *args)
+
+    door = notifier(world)
+    notify(door, world.table, world.issue("sg-2"), CHANGED, repeated=False, now=lambda: world.clock)
+    with patch.object(SlackClient, "post", away):
+        assert door.send()
+    world.report()
+    assert sorted(message.channel for message in world.slack.messages) == ["#hammer", "#shop"]

@@ -15,8 +15,9 @@ import pytest
 from library.errors import HammerError
 from library.network.addresses import RFC_1918
 from library.security_groups.group import IngressRule
+from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, REGION, EventualWorld, _private_access
-from tests.worlds.lagging_ec2 import State
+from tests.worlds.lagging_ec2 import FAULTS, State
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh")
 RDP = IngressRule("tcp", 3389, 3389, cidr="0.0.0.0/0", description="rdp")
@@ -76,6 +77,43 @@ def test_what_a_change_added_stays_after_a_planted_backup_and_closing_record(wor
         world.batch()
     assert world.ec2.rules(group) == before
     assert _private_access(before.values())
+
+
+@pytest.mark.parametrize(
+    ("is_emptied", "is_forged", "stays"),
+    [
+        pytest.param(False, False, True, id="neither"),
+        pytest.param(True, False, True, id="an emptied closing record alone"),
+        pytest.param(False, True, True, id="a journal that names no closed rule alone"),
+        pytest.param(True, True, False, id="both"),
+    ],
+)
+def test_an_unfinished_change_of_which_nothing_says_any_more_what_it_closed(
+    world: EventualWorld, is_emptied: bool, is_forged: bool, stays: bool
+) -> None:
+    """The harm of an emptied closing record, which docs/security.md names: it takes a forged journal, too."""
+    complete = world.group(SSH)
+    assert world.batch().problems == []
+    group = world.group(SSH)
+    world.ec2.fault = (len(world.ec2.made) + 1, FAULTS["killed_after"])  # the revoke, after the authorize
+    with pytest.raises(KilledError):
+        world.batch()
+    world.ec2.fault = None
+    assert not world.exposed(group)
+    assert _private_access(world.ec2.rules(group).values())
+    before = world.ec2.rules(complete)
+    records = [key for key in world.bucket.objects if key.startswith("closing/")]
+    assert {key.split("/")[3] for key in records} == {group, complete}
+    for key in records if is_emptied else ():
+        world.bucket.objects[key] = json.dumps({"rules": []}).encode()
+    if is_forged:
+        world.table.items[ACCOUNT, f"journal#{group}"]["remediation_details"]["journal"] |= {"revoke": []}
+    for _ in range(2):
+        world.clock.pass_by(LATER)
+        world.batch()
+    assert not world.exposed(group)
+    assert bool(_private_access(world.ec2.rules(group).values())) is stays
+    assert world.ec2.rules(complete) == before, "a change that is complete keeps its rules"
 
 
 def test_a_restore_that_names_no_backup_takes_the_table_s_and_no_planted_one(world: EventualWorld) -> None:

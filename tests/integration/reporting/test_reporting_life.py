@@ -12,17 +12,17 @@ TITLE = (
     "High: SSH (tcp/22) open to the whole Internet, Remote Desktop (tcp/3389) to 8.8.8.0/24 (256 addresses): "
     '"[~admin]|web <!channel>", master (123456789012), eu-west-1, sg-1'
 )
-TICKET = r"""Security group sg-1 "\[\~admin\]\|web <\!channel>" in account master (123456789012), region eu-west-1, allows SSH (tcp/22) from the whole Internet, Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses). Severity: high.
+TICKET = r"""What is wrong: security group sg-1 "\[\~admin\]\|web <\!channel>" in account master (123456789012), region eu-west-1, allows SSH (tcp/22) from the whole Internet, Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
 
-If the ports can be reached from the Internet, a weak password or one known flaw behind such a port is enough to take over the machine and what it can reach.
+Who can connect now: this was not judged. Severity: high. If the ports can be reached from the Internet, a weak password or one known flaw behind such a port is enough to take over the machine and what it can reach.
 
-Unless it is fixed or exempt by then, Hammer will replace only the rules that are open completely, SSH (tcp/22) from the whole Internet, on 2026-12-13 03:00 UTC or soon after. What is replaced will then be open from the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only: whoever connects through it from elsewhere is cut off. The other rules stay open: Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
+What to do: narrow the sources of these rules to those who need them, or take the rules away. Fix it in the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
 
-Fix it in the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
+By when: 2026-12-13 03:00 UTC. Unless it is fixed or exempt by then, Hammer will replace only the rules that are open completely, SSH (tcp/22) from the whole Internet, on 2026-12-13 03:00 UTC or soon after. What is replaced will then be open from the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only: whoever connects through it from elsewhere is cut off. The other rules stay open: Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
 
 This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. The ticket closes by itself when the group exposes nothing any more, or is exempt.
 
-h3. What to do
+h3. What to do, in detail
 
 * Find out who must reach these ports, and from where; often it is nobody.
 * Narrow each source to those addresses, or to another security group; for logins use AWS Systems Manager Session Manager or a VPN, for databases a private subnet.
@@ -49,7 +49,7 @@ hammer restore --account 123456789012 --region eu-west-1 --group sg-1
 
 h3. With the AWS command line
 
-If private networks need these ports, open them to those first:
+If the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 need these ports, open them to those first:
 
 {noformat}
 aws ec2 authorize-security-group-ingress --region eu-west-1 --group-id sg-1 \
@@ -71,7 +71,7 @@ h3. With Terraform
 
 If Terraform manages the group, change it there, or the next apply opens it again. Use one of these two ways, the one that the group is written in already: with both, each apply undoes the other.
 
-If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If private networks need the ports, write these blocks instead:
+If its rules are ingress blocks of aws_security_group, take the sources above out of these blocks. If the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 need the ports, write these blocks instead:
 
 {noformat}
 ingress {
@@ -89,7 +89,7 @@ ingress {
 }
 {noformat}
 
-If each rule is a resource aws_vpc_security_group_ingress_rule, remove those of the sources above. If private networks need the ports, these open them to those:
+If each rule is a resource aws_vpc_security_group_ingress_rule, remove those of the sources above. If the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 need the ports, these open them to those:
 
 {noformat}
 resource "aws_vpc_security_group_ingress_rule" "tcp_22" {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
 from library.issues.use import Use, Verdict
+from library.notifications.jira_client import JiraClient
 from tests.standins.server import Answer, Fault
 from tests.unit.issues.test_use import use
-from tests.worlds.reporting_world import World, reporting_world
+from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
 SAID = "Flow logs show by now who uses what is open in security group sg-1."
 
@@ -91,3 +94,30 @@ def test_a_watcher_that_could_not_be_set_is_still_set_afterwards() -> None:
         read(world, use())
         world.report()
         assert world.issue().jira_details["still"] == {"link": "SEC-99"}
+
+
+@pytest.mark.parametrize("changed", [pytest.param(True, id="a rule is added"), pytest.param(False, id="nothing else")])
+def test_a_comment_after_which_the_run_died_is_not_repeated_whatever_is_told_first(changed: bool) -> None:
+    with reporting_world() as world:
+        world.found()
+        world.report()
+        read(world, use())
+        wrote = JiraClient.comment
+
+        def dies(self: JiraClient, key: str, body: str) -> None:
+            wrote(self, key, body)
+            raise KeyboardInterrupt
+
+        with patch.object(JiraClient, "comment", dies), pytest.raises(KeyboardInterrupt):
+            world.report()
+        assert len(comments(world)) == 1
+        world.passes(hours=1)
+        if changed:
+            world.found("sg-1", SSH, RDP)
+            world.report()
+        world.report()
+        world.report()
+        assert sum(SAID in comment for comment in comments(world)) == 1
+        read(world, use(Verdict.NONE, rules=()))
+        world.report()
+        assert sum(SAID in comment for comment in comments(world)) == 1

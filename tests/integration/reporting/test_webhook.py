@@ -338,7 +338,7 @@ def change(world: World, message: ChangeMessage = CLOSED) -> list[str]:
         "HAMMER_WEBHOOK_SECRET": json.dumps(world.webhook.secret),
     }
     door = open_notifier(world.configuration(), kept_sessions(), secrets, world.sleep)
-    problem = notify(door, world.table, world.issue(), message, repeated=False, at=world.clock)
+    problem = notify(door, world.table, world.issue(), message, repeated=False, now=lambda: world.clock)
     return [*([problem] if problem else []), *door.send()]
 
 

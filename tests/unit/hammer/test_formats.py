@@ -323,7 +323,7 @@ def test_what_is_missing_or_wrong_in_an_event_is_seen() -> None:
 
 def test_html_is_one_small_file_that_allows_nothing_but_its_own_style_and_script() -> None:
     page = render(Format.HTML, a_listing(*many_issues(100)))
-    assert len(page.encode()) < 300_000
+    assert len(page.encode()) < 250_000
     for tag in ("style", "script"):
         (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

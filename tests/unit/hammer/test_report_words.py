@@ -8,6 +8,7 @@ from datetime import timedelta
 from hammer.formats import Format, render
 from hammer.formats.report.charts import charts
 from hammer.formats.report.view import headline, totals, view
+from hammer.listing.issue import ListingSource
 from hammer.publish import mail_subject, mail_text
 from library.issues.issue import Status
 from tests.builders.listings import EVERYTHING, INTERNET, NOW, a_listed_issue, a_listing
@@ -44,7 +45,8 @@ def test_the_page_of_an_issue_says_who_can_connect_and_the_fix_before_the_contro
     assert view(SOON, 1, NOW).connects == ""
     page = render(Format.HTML, a_listing(LATE))
     order = [
-        page.index(text) for text in ("<b>Anyone on", "<h4>Path", "<h4>Fix", "First open the ports", "<dt>Controls")
+        page.index(text)
+        for text in ("<b>Anyone on", "<h4>Path", "<h4>Fix", "If the private networks 10.0.0.0/8", "<dt>Controls")
     ]
     assert order == sorted(order)
     assert "somebody can connect" not in page
@@ -53,3 +55,9 @@ def test_the_page_of_an_issue_says_who_can_connect_and_the_fix_before_the_contro
 def test_all_ports_are_called_so() -> None:
     [ports] = [chart for chart in charts([a_listed_issue(EVERYTHING)], NOW) if chart.id == "port"]
     assert [(bar.label, bar.value) for bar in ports.bars] == [("all ports", "all")]
+
+
+def test_a_scan_counts_nothing_by_dates_that_it_does_not_know() -> None:
+    labels = {total.label for total in totals(a_listing(LATE, source=ListingSource.SCAN))}
+    assert not labels & {"overdue", "due within 7 days"}
+    assert {"open", "critical"} <= labels

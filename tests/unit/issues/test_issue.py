@@ -99,9 +99,22 @@ def test_other_tooling_may_leave_out_what_the_contract_does_not_promise() -> Non
     assert (issue.revision, issue.occurrence, issue.jira_details) == (0, 0, {})
 
 
-@pytest.mark.parametrize("change", [{"status": "lost"}, {"timestamps": {"identified": "yesterday"}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "lost"},
+        {"timestamps": {"identified": "yesterday"}},
+        # No write that names 1 would ever be made: the scan of the region failed for ever.
+        {"revision": True},
+        {"revision": "1"},
+        {"revision": Decimal("1.5")},
+        {"occurrence": True},
+        {"occurrence": None},
+    ],
+    ids=str,
+)
 def test_an_item_that_is_none(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"lost|yesterday"):
+    with pytest.raises(ValueError, match=r"lost|yesterday|is no count"):
         Issue.from_item({**an_issue().to_item(), **change})
 
 

@@ -82,9 +82,9 @@ def test_the_top_of_a_ticket_names_the_place_of_the_fix(
     given: dict[str, Any], fix: str, console: str, terraform: bool
 ) -> None:
     text = plain_text(ticket(issue(**given), FACTS))
-    top, _, rest = text.partition("\nWhat to do\n")
-    assert f"\n{console} in the AWS console: https://" in top
-    assert (f"\n{fix}\n" in top) if fix else ("Fix it in" not in top.replace("Fix it in the AWS console", ""))
+    top, _, rest = text.partition("\nWhat to do, in detail\n")
+    assert f" {console} in the AWS console: https://" in top
+    assert f"\nWhat to do: {fix or 'narrow the source of this rule'} " in top
     assert ("\nWith Terraform\n" in rest) is terraform
     assert ("Commands change EC2 alone" in rest) is bool(fix)
 
@@ -97,7 +97,7 @@ def thread(**given: Any) -> tuple[str, ...]:
 def test_a_thread_says_whom_a_command_would_cut_off_before_the_command() -> None:
     lines = thread()
     revoke = next(n for n, line in enumerate(lines) if "revoke-security-group-ingress" in line)
-    assert lines[revoke - 1] == ("    Before you close it: if 10.9.0.0/16 need these ports, open them to those first.")
+    assert lines[revoke - 1] == "    If 10.9.0.0/16 need these ports, open them to those first."
     assert lines[revoke].startswith("    Close it: `aws ec2 ")
 
 

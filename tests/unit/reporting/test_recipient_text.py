@@ -65,8 +65,8 @@ FACTS = TicketFacts(
 
 
 ALLOWS = (
-    'Security group sg-1 "web" in account shop (210987654321), region eu-west-1, allows SSH (tcp/22) from the whole '
-    "Internet."
+    'What is wrong: security group sg-1 "web" in account shop (210987654321), region eu-west-1, allows SSH (tcp/22) '
+    "from the whole Internet."
 )
 SEES = "As far as Hammer can see, nobody on the Internet can connect now: "
 
@@ -125,14 +125,16 @@ SEES = "As far as Hammer can see, nobody on the Internet can connect now: "
 )
 def test_the_first_paragraph_says_what_is_open_to_whom_and_who_can_connect(given: Issue, line: str) -> None:
     assert group_text.verdict_line(given) == line
-    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{ALLOWS} {line}\n\n")
+    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{ALLOWS}\n\nWho can connect now: {line} ")
 
 
 def test_without_a_verdict_nothing_is_said_of_it() -> None:
     given = issue(Verdict.UNUSED)
     given = replace(given, details=replace(given.details, reachability=None))
     assert group_text.verdict_line(given) == group_text.verdict_words(given.details) == ""
-    assert plain_text(group_text.ticket(given, FACTS)).startswith(f"{ALLOWS} Severity: high.\n\nIf the ports")
+    assert plain_text(group_text.ticket(given, FACTS)).startswith(
+        f"{ALLOWS}\n\nWho can connect now: this was not judged. Severity: high. If the ports"
+    )
 
 
 def test_each_path_names_the_instance_as_people_do() -> None:
@@ -147,7 +149,7 @@ def test_a_group_that_nothing_uses_gets_a_short_ticket() -> None:
     document = group_text.ticket(issue(Verdict.UNUSED), FACTS)
     assert [section.title for section in document] == [
         "",
-        "What to do",
+        "What to do, in detail",
         "What is open, and to whom",
         "Since when, and until when",
         "With the AWS command line",
@@ -174,7 +176,7 @@ def test_a_group_of_a_stack_is_to_be_changed_there() -> None:
     given = issue(Verdict.INTERNET, OPEN)
     given = replace(given, details=replace(given.details, tags={"aws:cloudformation:stack-name": "web"}))
     text = plain_text(group_text.ticket(given, FACTS))
-    top, _, rest = text.partition("What to do")
+    top, _, rest = text.partition("What to do, in detail")
     assert 'Fix it in CloudFormation stack "web": change its template, or an update opens the group again.' in top
     assert "Fix it in the AWS console" not in text
     assert "Look at it in the AWS console: https://" in top

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,34 +14,19 @@ from hypothesis import strategies as st
 from hammer.explain import summary_section
 from hammer.formats.asff_format import title
 from hammer.listing.issue import default_context, listed_issue
-from identification.reachability.verdict import Judge
 from library.documents.document import plain_text
-from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.issues.issue import Issue
 from library.issues.reachability import Verdict
 from library.issues.reconcile import Detection
-from library.network.addresses import AddressSet
-from library.network.ports import PortSet
-from library.security_groups.exposure import Evaluator
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.group import IngressRule
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, summary, ticket
 from reporting.ticket_facts import AlertAdvice, Location, TicketFacts
-from tests.builders.networks import Answers, interface, route_table
+from tests.builders.judged_issues import NETWORKS, NOW, PORTS, RDP, SSH, issue_of
 
 WORDS = Path(__file__).parents[2] / "data" / "texts.json"
 """Read what a change of it says before you accept it: `python -m tests.unit.reporting.test_texts` writes it anew."""
-NOW = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
-PORTS = PortSet.parse([22, 3389])
 PLACE = Location("shop", "210987654321", "eu-west-1")
-NETWORKS = {
-    "internet": Answers(),
-    "unknown": Answers(interfaces=None, unread={"network interfaces": "access was denied"}),
-    "blocked": Answers(route_tables=[route_table(routes=["172.31.0.0/16 local"])]),
-    "internal": Answers(interfaces=[interface(public="")]),
-    "unused": Answers(interfaces=[]),
-    "not judged": None,
-}
-SSH, RDP = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0"), IngressRule("tcp", 3389, 3389, cidr="8.8.8.0/24")
 OPEN = {
     "everybody": (SSH,),
     "some": (RDP,),
@@ -50,15 +35,6 @@ OPEN = {
     "all traffic": (IngressRule("-1", None, None, cidr="0.0.0.0/0"),),
 }
 CASES = [(network, opened) for network in NETWORKS for opened in OPEN]
-
-
-def issue_of(rules: tuple[IngressRule, ...], network: Answers | None) -> Issue:
-    """The issue that a scan finds."""
-    group = SecurityGroup("sg-1", "web", "vpc-1", "", {}, rules)
-    found = Evaluator(PORTS, AddressSet()).evaluate(group, {})
-    judged = Judge(network.network()).judge("sg-1", found.open_traffic, found.status) if network else None
-    details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures, judged)
-    return Issue("210987654321", "sg-1", Status.OPEN, details, Timestamps(NOW, NOW))
 
 
 def texts(issue: Issue) -> dict[str, str]:

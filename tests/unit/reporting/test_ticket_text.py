@@ -119,7 +119,8 @@ def test_the_commands_name_each_rule_by_its_source() -> None:
     text = section("With the AWS command line", EVERYTHING, LIST, entry)
     assert (
         text
-        == """If private networks need these ports, open them to those first:
+        == """If the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 need these ports, open \
+them to those first:
 
   aws ec2 authorize-security-group-ingress --region eu-west-1 --group-id sg-1 \\
     --ip-permissions '[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/8"}, {"CidrIp": "172.16.0.0/12"}, \
@@ -180,6 +181,6 @@ Open now, all together:
 
 
 def test_without_a_page_for_exemptions_the_security_team_is_named() -> None:
-    assert section("What to do").endswith(
+    assert section("What to do, in detail").endswith(
         "If it must stay as it is, ask your security team to exempt sg-1 in account 210987654321."
     )
