@@ -21,7 +21,6 @@ from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decisions import limits_of, rights_by_name
-from library.config.loader import with_organization
 from library.documents.text import printable
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decisions import Request, seen_now, wrong_fields
@@ -34,6 +33,7 @@ from library.jobs.command_line import (
     RegionOption,
     WrongUsageError,
     application,
+    open_table,
     read_configuration,
     run,
 )
@@ -81,14 +81,12 @@ def command(
     ends = _until(decided, until, days, now.date())
     if decided is not DecisionKind.NOT_MINE and owner:
         raise WrongUsageError("--owner is for not-mine")
-    aws = configuration.aws
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
-    configuration = with_organization(configuration, sessions)
+    access = open_table(configuration, configuration.aws.role_name_reporting)
+    configuration, sessions, table = access.config, access.sessions, access.table
     account_id = account_named(configuration, (account or [""])[0])
     limits = limits_of(configuration, account_id)
     if wrong := wrong_fields(decided, limits, now.date(), until=ends, reason=reason, owner=owner):
         raise WrongUsageError("; ".join(f"--{name}: {text}" for name, text in wrong.items()))
-    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     issue = _issue(table, account_id, named[1], named[2])
     if decided is DecisionKind.RESTORE and issue.decided.restore:
         # The process that was to carry it out died, or is about it.
@@ -195,8 +193,8 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
     fresh = table.get(issue.account_id, issue.issue_id) or issue
     if fresh.decided.restore is not None:
         return Outcome(fresh, outcome.decision, pending=True)
-    decided = [one for one in fresh.decided.decisions if one.kind is outcome.decision.kind]
-    same = [one for one in decided if (one.by, one.at) == (outcome.decision.by, outcome.decision.at)]
+    decided = [each for each in fresh.decided.decisions if each.kind is outcome.decision.kind]
+    same = [each for each in decided if (each.by, each.at) == (outcome.decision.by, outcome.decision.at)]
     return Outcome(fresh, same[-1] if same else outcome.decision)
 
 

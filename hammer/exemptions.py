@@ -29,7 +29,6 @@ from library.aws.decisions import Decisions, exemption_of_id, exemption_records
 from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name
 from library.aws.session import Sessions
-from library.config.loader import with_organization
 from library.documents.text import printable
 from library.issues.times import format_time
 from library.jobs.command_line import (
@@ -39,6 +38,7 @@ from library.jobs.command_line import (
     GroupOption,
     NotThereError,
     application,
+    open_table,
     read_configuration,
     run,
 )
@@ -120,10 +120,8 @@ def command(
     """
     check_output(output)
     configuration = read_configuration(config)
-    aws = configuration.aws
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
-    configuration = with_organization(configuration, sessions)
-    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    access = open_table(configuration, configuration.aws.role_name_reporting)
+    configuration, sessions, table = access.config, access.sessions, access.table
     if end is not None:
         _end(configuration, sessions, table, end, reason)
         return

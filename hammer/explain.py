@@ -28,7 +28,6 @@ from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
-from library.config.loader import with_organization
 from library.config.models import remediation_terms
 from library.documents.text import printable
 from library.issues.change_news import not_done
@@ -46,6 +45,7 @@ from library.jobs.command_line import (
     accounts_named,
     application,
     location_of_group,
+    open_table,
     read_configuration,
     refuse_unknown_regions,
     run,
@@ -447,10 +447,9 @@ def command(
     configuration = read_configuration(config)
     aws = configuration.aws
     refuse_unknown_regions([region] if region else (), aws.regions)
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
-    configuration = with_organization(configuration, sessions)
+    access = open_table(configuration, aws.role_name_identification)
+    configuration, sessions, table = access.config, access.sessions, access.table
     known = configuration.scanned_accounts()
-    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     named = accounts_named([account] if account else (), known)
     account, region = location_of_group(group, named, [region] if region else (), known, table)
     now = datetime.now(UTC)
@@ -460,7 +459,7 @@ def command(
         configuration = with_decided_exemptions(configuration, table, [account])
     except (UnreadableExemptionError, *AWS_ERRORS) as error:
         problems.append(f"what people exempted could not be read: {explain(error)}")
-    seen = _look(sessions, configuration, account, region, group, now)
+    seen = _describe(sessions, configuration, account, region, group, now)
     problems += [f"not read: {note}" for note in seen.notes]
     issue = _issue(table, account, group, problems)
     sections = [
@@ -507,7 +506,7 @@ def _source(
     )
 
 
-def _look(
+def _describe(
     sessions: Sessions, config: Configuration, account_id: str, region: str, group_id: str, now: datetime
 ) -> _Seen:
     section = config.secgrp_unrestricted_access

@@ -23,14 +23,12 @@ from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
-from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError
-from library.config.loader import with_organization
 from library.config.models import remediation_terms
 from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
-from library.jobs.command_line import ConfigOption, Exit, application, read_configuration, run
+from library.jobs.command_line import ConfigOption, Exit, application, open_table, read_configuration, run
 from remediation.eligibility import Policy, account_policy, why_not_due
 
 if TYPE_CHECKING:
@@ -161,9 +159,8 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
         return
     configuration = read_configuration(config)
     aws = configuration.aws
-    sessions = Sessions(aws.main_account_id, aws.region, role_name="")
-    configuration = with_organization(configuration, sessions)
-    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
+    access = open_table(configuration)
+    configuration, table = access.config, access.table
     records = JobRecords(table.items, aws.main_account_id)
     with records.recorded("immediate", this_process(), _now) as problems:
         problems += requests.malformed

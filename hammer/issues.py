@@ -26,8 +26,6 @@ from hammer.output import (
 )
 from hammer.security_hub import import_findings
 from hammer.table_listing import (
-    TableAccess,
-    accounts_of,
     change_since,
     list_issues,
     open_tables,
@@ -42,15 +40,12 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     RegionOption,
-    Selection,
+    TableAccess,
     WrongUsageError,
-    accounts_named,
     application,
-    known_accounts,
     read_configuration,
-    refuse_unknown_groups,
-    refuse_unknown_regions,
     run,
+    select,
 )
 
 StatusOption = Annotated[
@@ -97,10 +92,7 @@ def command(
     take, sort = wanted(severity, port, owner, statuses), order(sort, output_format)
     check_output(output)
     tables = open_tables(read_configuration(config))
-    account = accounts_named(account, known_accounts(account, tables.config.scanned_accounts(), tables.table))
-    refuse_unknown_regions(region, tables.config.aws.regions)
-    selection = Selection.of(account, region, group)
-    refuse_unknown_groups(group, accounts_of(tables, selection), tables.table)
+    selection = select(tables, account, region, group)
     now = datetime.now(UTC)
     # The report tells what changed, for which all statuses are read. Of a part of the table the history knows nothing.
     whole = output_format is Format.HTML and not (account or region or group)

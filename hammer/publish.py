@@ -21,7 +21,7 @@ import typer
 from hammer.formats import Format, render
 from hammer.formats.report.view import headline, totals
 from hammer.listing.issue import Listing, Sort, Wanted
-from hammer.table_listing import TableAccess, change_since, list_issues, open_tables, read_history, read_issues
+from hammer.table_listing import change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
@@ -37,6 +37,7 @@ from library.jobs.command_line import (
     ConfigOption,
     Exit,
     Selection,
+    TableAccess,
     WrongUsageError,
     application,
     read_configuration,

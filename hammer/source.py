@@ -21,7 +21,6 @@ from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_readable_exemptions
-from library.config.loader import with_organization
 from library.documents.text import printable
 from library.jobs.command_line import (
     ConfigOption,
@@ -29,6 +28,7 @@ from library.jobs.command_line import (
     NotThereError,
     WrongUsageError,
     application,
+    open_table,
     read_configuration,
     refuse_unknown_regions,
     run,
@@ -77,14 +77,13 @@ def command(
     aws = configuration.aws
     if region:
         refuse_unknown_regions([region], aws.regions)
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id)
-    configuration = with_organization(configuration, sessions)
+    access = open_table(configuration, aws.role_name_identification)
+    configuration, sessions, table = access.config, access.sessions, access.table
     try:
         files = read_folders([*configuration.source.terraform_paths, *(terraform or ())])
     except GrammarMissingError as error:
         raise WrongUsageError(str(error)) from error
     account, region = _where(sessions, configuration, account, region, group)
-    table = IssueTable(sessions.client("dynamodb"), configuration.secgrp_unrestricted_access.table_name)
     configuration, note = with_readable_exemptions(configuration, table, [account])
     if note:
         print(f"hammer: note: {printable(note)}", file=sys.stderr)

@@ -29,7 +29,6 @@ from library.aws.region_records import CoverageRecords, EventRecords
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
-from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.change_news import not_done
 from library.issues.flapping import is_flapping
@@ -46,13 +45,12 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
-    accounts_named,
+    accounts_of,
     application,
-    known_accounts,
+    open_table,
     read_configuration,
-    refuse_unknown_groups,
-    refuse_unknown_regions,
     run,
+    select,
 )
 from library.security_groups.exemptions import Exemption, review
 from remediation.journal import is_unfinished
@@ -362,21 +360,20 @@ def watch_page(
 def read_page(config: str | None, account: list[str] | None, region: list[str] | None, group: list[str] | None) -> Page:
     """Read everything that is shown. Returns what prints it."""
     configuration = read_configuration(config)
-    aws, table_name = configuration.aws, configuration.secgrp_unrestricted_access.table_name
-    sessions = Sessions(aws.main_account_id, aws.region, role_name="")
-    configuration = with_organization(configuration, sessions)
-    table = IssueTable(sessions.client("dynamodb"), table_name)
-    scanned = configuration.scanned_accounts()
-    account = accounts_named(account, known_accounts(account, scanned, table))
-    refuse_unknown_regions(region, aws.regions)
+    access = open_table(configuration)
+    selection = select(access, account, region, group)
+    accounts = accounts_of(access, selection)
     now = datetime.now(UTC)
-    accounts = [name for name in scanned if not account or name in account]
-    accounts += sorted(set(account or ()) - scanned.keys())
-    configuration = with_decided_exemptions(configuration, table)
-    refuse_unknown_groups(group, accounts, table)
-    selection = Selection.of(account, region, group)
+    sessions, table = access.sessions, access.table
+    configuration = with_decided_exemptions(access.config, table)
     facts = read_facts(configuration, sessions, table, accounts, selection, now)
-    lock = Lock(sessions.client("dynamodb"), table_name, aws.main_account_id, this_process(), lambda: now).read()
+    lock = Lock(
+        sessions.client("dynamodb"),
+        configuration.secgrp_unrestricted_access.table_name,
+        configuration.aws.main_account_id,
+        this_process(),
+        lambda: now,
+    ).read()
     facts = replace(facts, abandoned=abandoned(configuration, lock, selection))
     # The other groups are unknown where only some, or some regions, were asked for.
     complete = not (region or group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hammer.listing.issue import (
@@ -20,28 +20,17 @@ from hammer.listing.issue import (
     context_of,
     listed_issue,
 )
-from library.aws.issue_table import IssueTable, UnreadableIssueError
+from library.aws.issue_table import UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.aws.region_records import CoverageRecords
-from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
-from library.config.loader import with_organization
 from library.issues.history import Day
 from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
-from library.jobs.command_line import Selection
+from library.jobs.command_line import Selection, TableAccess, accounts_of, open_table
 
 _HISTORY_SHOWN = timedelta(days=90)
-
-
-@dataclass(frozen=True, slots=True)
-class TableAccess:
-    """What is read from."""
-
-    config: Configuration
-    sessions: Sessions
-    table: IssueTable
 
 
 @dataclass(slots=True)
@@ -58,24 +47,13 @@ class Found:
 
 
 def open_tables(config: Configuration) -> TableAccess:
-    """Clients for a configuration, and its accounts, those of the organization if it asks for them.
+    """The table, with the role of reporting, and a configuration with what people exempted.
 
     Raises:
-        ClientError, BotoCoreError: the organization could not be read.
+        ClientError, BotoCoreError: the organization or the table could not be read.
     """
-    aws = config.aws
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
-    config = with_organization(config, sessions)
-    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
-    return TableAccess(with_decided_exemptions(config, table), sessions, table)
-
-
-def accounts_of(tables: TableAccess, selection: Selection) -> list[str]:
-    """The accounts that are selected, those that left the configuration among them if they are named."""
-    scanned = tables.config.scanned_accounts()
-    wanted = [name for name in scanned if not selection.accounts or name in selection.accounts]
-    # Of an account that left the configuration the table may still have issues.
-    return [*wanted, *sorted(selection.accounts - scanned.keys())]
+    access = open_table(config, config.aws.role_name_reporting)
+    return replace(access, config=with_decided_exemptions(access.config, access.table))
 
 
 def read_issues(tables: TableAccess, selection: Selection, statuses: Iterable[Status]) -> Found:

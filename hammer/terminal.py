@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Hostile or other text, and its colour; empty: none."""
+    """Untrusted or other text, and its colour; empty: none."""
 
     text: str
     style: str = ""
@@ -49,9 +49,9 @@ class Cell:
 Row = Sequence[Cell | str]
 
 
-def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
+def console(file: IO[str] | None = None) -> Console:
     """Where people read: as wide as the terminal, or, where that is none, as wide as needed."""
-    stream = file or (sys.stderr if stderr else sys.stdout)
+    stream = file or sys.stdout
     width = None if stream.isatty() else _WIDTH_OF_A_FILE
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 

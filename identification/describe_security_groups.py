@@ -75,7 +75,7 @@ def request_remediation(client: SQSClient, queue_url: str, issues: Iterable[Issu
             for number, issue in enumerate(batch)
         ]
         answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
-        codes = {int(one["Id"]): one.get("Code") for one in answer.get("Failed", ())}
+        codes = {int(each["Id"]): each.get("Code") for each in answer.get("Failed", ())}
         refused += [f"{batch[number].location}: {code}" for number, code in codes.items()]
         for issue in (issue for number, issue in enumerate(batch) if number not in codes):
             _log.info(
@@ -109,7 +109,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return deliveries.answer({"changes": 0})
     targets = _merged(deliveries, runtime)
     with ThreadPoolExecutor(_CONCURRENT_SCANS) as pool:
-        scans = [(pool.submit(identify, target, runtime), records) for target, records in targets.items()]
+        scans = [(pool.submit(scan_target, target, runtime), records) for target, records in targets.items()]
     for scanned, records in scans:
         try:
             changes += scanned.result()
@@ -147,7 +147,7 @@ def _was_swept_lately(target: ScanTarget, runtime: Runtime) -> bool:
     return swept is not None and runtime.now() - swept < SHOWN_AFTER
 
 
-def identify(target: ScanTarget, runtime: Runtime) -> int:
+def scan_target(target: ScanTarget, runtime: Runtime) -> int:
     """Scan one target, bring its issues up to date, and record what was seen of it.
 
     Returns:

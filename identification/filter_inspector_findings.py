@@ -193,7 +193,7 @@ class _Filter:
                 "server_id": finding.server_id,
                 "ports": str(finding.ports),
                 "left": str(decision.left),
-                "why": _why(plan, decision),
+                "why": _reason(plan, decision),
             },
         )
         return _COUNTS[plan.delivery]
@@ -258,7 +258,7 @@ class _Filter:
         raise ConflictError(f"the issue of {finding.arn} kept changing")
 
 
-def _why(plan: DeliveryPlan, decision: FilterDecision) -> str:
+def _reason(plan: DeliveryPlan, decision: FilterDecision) -> str:
     if plan.delivery is FindingDelivery.PUBLISH:
         return ""
     if plan.delivery in (FindingDelivery.PUBLISHED_BEFORE, FindingDelivery.OUTDATED):

@@ -12,13 +12,10 @@ import typer
 
 from identification.flow_logs.flow_log import command_for
 from identification.flow_logs.run import UsageRun, UsageSettings
-from library.aws.issue_table import IssueTable
 from library.aws.job_records import JobRecords
 from library.aws.lock import USAGE_LOCK_ID, Lock, this_process
-from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
-from library.config.loader import with_organization
 from library.documents.text import counted, printable
 from library.issues.use import use_summary
 from library.jobs.command_line import (
@@ -29,6 +26,7 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     application,
+    open_table,
     read_configuration,
     refuse_unknown_accounts,
     refuse_unknown_groups,
@@ -59,12 +57,11 @@ def command(
     if not configuration.usage.enabled:
         typer.echo("usage is off (usage.enabled): nothing to do")
         return
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
-    configuration = with_organization(configuration, sessions)
+    access = open_table(configuration, aws.role_name_reporting)
+    configuration, sessions, table = access.config, access.sessions, access.table
     refuse_unknown_accounts(account, configuration.scanned_accounts())
     refuse_unknown_regions(region, aws.regions)
     dynamodb = sessions.client("dynamodb")
-    table = IssueTable(dynamodb, section.table_name)
     accounts = [each for each in configuration.scanned_accounts() if not account or each in account]
     refuse_unknown_groups(group, accounts, table)
     configuration = with_decided_exemptions(configuration, table, accounts)

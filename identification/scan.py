@@ -113,10 +113,10 @@ def _kept_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     return {key: value for key, value in tags.items() if key in kept}
 
 
-def _while_they_fit(values: Iterable[Any], size: Any, room: int) -> Iterable[Any]:
+def _while_they_fit(values: Iterable[Any], size: Any, available: int) -> Iterable[Any]:
     for value in values:
-        room -= size(value)
-        if room < 0:
+        available -= size(value)
+        if available < 0:
             return
         yield value
 
@@ -377,7 +377,7 @@ class _Attempt:
         """Describe, decide and write. Returns the groups that must be scanned again."""
         self._begin()
         self._read_issues()
-        self.scan = self._describe()
+        self.scan = self._scan_region()
         if not self._group_ids:
             self._read_more([detection.group_id for detection in self.scan.detections])
         if self.scan.swept:
@@ -435,7 +435,7 @@ class _Attempt:
     def _skip(self, error: UnreadableIssueError) -> None:
         self.odd[error.issue_id] = str(error)
 
-    def _describe(self) -> RegionScan:
+    def _scan_region(self) -> RegionScan:
         config, section = self._runtime.config, self._runtime.config.secgrp_unrestricted_access
         found = scan_region(
             self._runtime.sessions,

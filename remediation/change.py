@@ -156,11 +156,6 @@ def revoke_unchanged(client: EC2Client, group_id: str, rules: Sequence[IngressRu
     return CallResult(ChangeAnswer.DONE, attempts.lost_before_last, not_found=not_found)
 
 
-def set_descriptions(client: EC2Client, group_id: str, permissions: Sequence[IpPermissionTypeDef]) -> None:
-    """Give existing rules the descriptions that these permissions have. To do it twice changes nothing."""
-    client.update_security_group_rule_descriptions_ingress(GroupId=group_id, IpPermissions=permissions)
-
-
 def _ids(answer: Mapping[str, Any]) -> dict[RuleKey, str]:
     ids = {}
     for raw in answer.get("SecurityGroupRules", ()):
@@ -327,7 +322,7 @@ class GroupChange:
             raise ChangeFailedError(f"the journal could not be written: {explain(error)}", known) from error
         try:
             entry = self._add(entry, changes, known)
-            self._describe(changes)
+            self._write_descriptions(changes)
             if changes.revoke:
                 entry = self._close(entry, changes.revoke, closed_now)
             needless = _added_again(known, entry, changes.relied_on, closed_now)
@@ -344,9 +339,9 @@ class GroupChange:
 
     def _taken_back(self, entry: JournalEntry, known: JournalEntry) -> JournalEntry:
         """Take away what this very change added, where the quota has no room for the rest: nothing depends on it."""
-        earlier = {one.rule.rule_id for one in (*known.add, *known.withdrawn)} | {""}
+        earlier = {each.rule.rule_id for each in (*known.add, *known.withdrawn)} | {""}
         try:
-            return self._withdraw(entry, [one for one in unneeded(entry, ()) if one.rule.rule_id not in earlier])
+            return self._withdraw(entry, [each for each in unneeded(entry, ()) if each.rule.rule_id not in earlier])
         except ChangeFailedError as error:
             return error.entry
 
@@ -412,13 +407,13 @@ class GroupChange:
             entry = _without_attempt(entry, known, keys)
         raise _failure(result, entry)
 
-    def _describe(self, changes: RuleChanges) -> None:
+    def _write_descriptions(self, changes: RuleChanges) -> None:
         if changes.describe:
             singles = [
                 with_description(changes.permissions.get(rule_key(rule)) or permission_of(rule), rule.description)
                 for rule in changes.describe
             ]
-            set_descriptions(self.ec2, self.group_id, singles)
+            self.ec2.update_security_group_rule_descriptions_ingress(GroupId=self.group_id, IpPermissions=singles)
 
     def _close(self, entry: JournalEntry, rules: Sequence[IngressRule], closed_now: set[str]) -> JournalEntry:
         """Revoke rules, recorded before in the journal and beside the backups.

@@ -168,7 +168,7 @@ def restore_difference(before: Sequence[IngressRule], plan: RestorePlan, unknown
         text.append("  nothing to change: the group is as the backup says\n")
     if plan.kept:
         text.append(f"  {len(plan.kept)} rules made since stay (--exact revokes them)\n", style="yellow")
-    revoked = [one for one in plan.stand_ins if one not in plan.kept_stand_ins]
+    revoked = [each for each in plan.stand_ins if each not in plan.kept_stand_ins]
     for stay, stand_ins in ((True, plan.kept_stand_ins), (False, revoked)):
         for sentence in stand_ins_text(stand_ins, unknown, stay=stay):
             text.append(f"  {sentence}\n", style="yellow")

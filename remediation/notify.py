@@ -171,9 +171,9 @@ def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay
         stay: whether they stay in the group; else the restore revokes them.
     """
     by_missing: dict[tuple[str, ...], list[str]] = {}
-    for one in stand_ins:
-        missing = tuple(map(rule_text, one.missing))
-        by_missing.setdefault(missing, []).append(rule_text(one.rule))
+    for each in stand_ins:
+        missing = tuple(map(rule_text, each.missing))
+        by_missing.setdefault(missing, []).append(rule_text(each.rule))
     for missing, rules in by_missing.items():
         what = _some(rules)
         if not missing:
@@ -491,7 +491,7 @@ class Notifier:
 
         Args:
             heading: what it is listed under, in words of our own.
-            text: one line; may hold hostile text.
+            text: one line; may hold untrusted input.
         """
         if self._slack is not None:
             told = Alert(heading, heading, literal(heading), literal(text))
@@ -527,5 +527,5 @@ class Notifier:
 
 
 def note(*sentences: str) -> Document:
-    """A comment of a few sentences, which may hold hostile text."""
+    """A comment of a few sentences, which may hold untrusted input."""
     return (Section("", tuple(paragraph(sentence) for sentence in sentences)),)

@@ -391,7 +391,7 @@ class GroupWork(ABC):
             except GROUP_ERRORS as error:
                 return self._failed(f"could not be read: {self._explain(error)}")
             if not seen.has_work:
-                return self._conclude(seen)
+                return self._final_result(seen)
             if result := self._why_not_changed(seen):
                 return result
             try:
@@ -435,7 +435,7 @@ class GroupWork(ABC):
         """Back the group up and change it. Raises ChangeFailedError, LockedError, or one of GROUP_ERRORS."""
 
     @abstractmethod
-    def _conclude(self, seen: Any) -> GroupResult | None:
+    def _final_result(self, seen: Any) -> GroupResult | None:
         """What it means that there is nothing to be done; None: EC2 does not show everything yet."""
 
     def _carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> None:
@@ -568,7 +568,7 @@ class GroupRemediation(GroupWork):
         entry = replace(entry, newest_backup=newest, run=context.run, by=context.who)
         self._carry_out(entry, changes, restored=None, **kept, **forgotten)
 
-    def _conclude(self, seen: Assessment) -> GroupResult | None:
+    def _final_result(self, seen: Assessment) -> GroupResult | None:
         entry = seen.unfinished
         assert isinstance(seen.planned, Skipped)  # noqa: S101 - a plan is work
         refusal = seen.planned

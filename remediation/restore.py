@@ -187,7 +187,7 @@ class GroupRestore(GroupWork):
             raise
         self.is_carried_out = True
 
-    def _conclude(self, seen: RestoreAssessment) -> GroupResult | None:
+    def _final_result(self, seen: RestoreAssessment) -> GroupResult | None:
         entry = self._known(seen)
         try:
             if entry is None:  # it is as the backup says already

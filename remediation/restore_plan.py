@@ -43,7 +43,7 @@ class ChangeSince:
         key = rule_key(rule)
         if self.replaces is not None:
             return self.replaces.get(key, ())
-        return tuple(one for one in self.revoke if rule_key(one) != key and _share_ports(one, rule))
+        return tuple(each for each in self.revoke if rule_key(each) != key and _share_ports(each, rule))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class RestorePlan:
     def kept_stand_ins(self) -> tuple[StandIn, ...]:
         """The stand-ins that this plan leaves in the group."""
         revoked = {rule_key(rule) for rule in self.revoke}
-        return tuple(one for one in self.stand_ins if rule_key(one.rule) not in revoked)
+        return tuple(each for each in self.stand_ins if rule_key(each.rule) not in revoked)
 
 
 def plan_restore(
@@ -167,7 +167,7 @@ class _Judgement:
         self._stay = {*wanted} if exact else {*wanted, *theirs}
         self._missing: dict[RuleKey, tuple[IngressRule, ...]] = {}
         for rule in brought_back:
-            gone = tuple(one for one in self._restored[_identity(rule)] if rule_key(one) not in self._stay)
+            gone = tuple(each for each in self._restored[_identity(rule)] if rule_key(each) not in self._stay)
             self._missing[rule_key(rule)] = gone
         self._stay |= {key for key, gone in self._missing.items() if gone and not exact}
         self.hammers = (*replacing, *brought_back)
@@ -186,13 +186,13 @@ class _Judgement:
         """What is missing of what a rule stands in for. `seen`: keys that are being asked about already."""
         found: dict[RuleKey, IngressRule] = {}
         for change in self._remediations:
-            for one in change.replaced_by(rule):
-                key = rule_key(one)
+            for each in change.replaced_by(rule):
+                key = rule_key(each)
                 if key in self._stay or key in seen:
                     continue
                 seen.add(key)
                 # A rule of Hammer's own, which a later change replaced: what counts is what that one stood in for.
-                behind = self._not_back(one, seen) if _identity(one) in self._written else (one,)
+                behind = self._not_back(each, seen) if _identity(each) in self._written else (each,)
                 found.update({rule_key(other): other for other in behind})
         return tuple(found.values())
 

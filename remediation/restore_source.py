@@ -162,14 +162,14 @@ class PastChange:
         # Only rules that it was to add, and that were not there before, prove anything.
         added = {(rule_key(rule), rule.description) for note in notes for rule in note.add}
         added -= {(rule_key(rule), rule.description) for rule in notes[-1].shown or ()}
-        later = [one for one in seen if one.at > begun]
-        if any((rule_key(rule), rule.description) in added for one in later for rule in one.rules):
+        later = [each for each in seen if each.at > begun]
+        if any((rule_key(rule), rule.description) in added for each in later for rule in each.rules):
             return True
         keys = {key for key, _ in added}
         is_whole = bool(revoked) and all(rule_id for rule_id, _ in revoked)
-        for one in later if is_whole else ():
-            is_there = revoked <= {(rule.rule_id, rule_key(rule)) for rule in one.rules}
-            if is_there and one.at - ended >= SETTLED_AFTER and keys.isdisjoint(map(rule_key, one.rules)):
+        for each in later if is_whole else ():
+            is_there = revoked <= {(rule.rule_id, rule_key(rule)) for rule in each.rules}
+            if is_there and each.at - ended >= SETTLED_AFTER and keys.isdisjoint(map(rule_key, each.rules)):
                 return False
         return None
 

@@ -339,7 +339,7 @@ class BatchRun:
 
     def _leave(self, issues: Sequence[Issue], reason: str) -> None:
         for issue in issues:
-            self._conclude(GroupRemediation(self._context, issue).give_up(reason))
+            self._report_outcome(GroupRemediation(self._context, issue).give_up(reason))
 
     def _too_many(self, config: Configuration, issues: Sequence[Issue]) -> bool:
         """Whether the run would change more groups than it may. Then it changes none: so many at once is a mistake.
@@ -418,7 +418,7 @@ class BatchRun:
         group.result = group.advance(config)
         if group.result is not None:
             # A signal while people are told leaves it among the pending ones, so that they are told all the same.
-            self._conclude(group.result)
+            self._report_outcome(group.result)
             self._pending.remove(group)
 
     def _give_up(self, reason: str) -> None:
@@ -429,12 +429,12 @@ class BatchRun:
             if reason and result.kind is ResultKind.FAILED and not group.has_changed:
                 self._not_begun += 1
             else:
-                self._conclude(result)
+                self._report_outcome(result)
         if reason and self._not_begun:
             self.summary.problems.append(f"{reason}: {self._not_begun} groups were not looked at")
         self._not_begun = 0
 
-    def _conclude(self, result: GroupResult) -> None:
+    def _report_outcome(self, result: GroupResult) -> None:
         report_outcome(self._context, result, self.summary, self._prompt)
 
 
@@ -491,7 +491,7 @@ class InteractiveRun:
                     break
                 ask = ask and answer != "a"
         except BaseException as error:
-            self._conclude_changing(str(error) or type(error).__name__)
+            self._report_changing(str(error) or type(error).__name__)
             raise
         return self.summary
 
@@ -600,12 +600,12 @@ class InteractiveRun:
             self._changing = None
             self._prompt.show(f"  {result.text}: look again")
             return False
-        self._conclude_changing("")
+        self._report_changing("")
         if result.kind is ResultKind.REMEDIATED:
             self._prompt.show(f"  take it back with: {console.restore_command(issue)}")
         return True
 
-    def _conclude_changing(self, reason: str) -> None:
+    def _report_changing(self, reason: str) -> None:
         if group := self._changing:
             result = group.result or group.give_up(reason)
             report_outcome(self._context, result, self.summary, self._prompt)

@@ -86,7 +86,7 @@ class TicketContext:
 
     Attributes:
         owners: what `ticket_owners` says of the issue.
-        discovered: the owner that tags name; hostile text, or empty.
+        discovered: the owner that tags name; untrusted input, or empty.
         facts: what its text is made from.
     """
 

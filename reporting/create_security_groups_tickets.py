@@ -20,7 +20,6 @@ from library.aws.job_records import JobRecords
 from library.aws.lock import REPORTING_LOCK_ID, Lock, this_process
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
-from library.config.loader import with_organization
 from library.documents.text import printable
 from library.jobs.collector import expect_many_objects
 from library.jobs.command_line import (
@@ -30,14 +29,11 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     RegionOption,
-    Selection,
-    accounts_named,
     application,
-    known_accounts,
+    open_table,
     read_configuration,
-    refuse_unknown_groups,
-    refuse_unknown_regions,
     run,
+    select,
 )
 from library.jobs.run import Lease, hold_lock, renewing_sleep
 from library.notifications.clients import open_jira, open_slack, open_webhook
@@ -71,15 +67,11 @@ def command(
         typer.echo("reporting is off (secgrp_unrestricted_access.reporting): nothing to do")
         return
     # The role is remediation's, too: reporting leaves behind what it does not need of it.
-    sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id, read_only=True)
-    configuration = with_organization(configuration, sessions)
+    access = open_table(configuration, aws.role_name_reporting, read_only=True)
+    selection = select(access, account, region, group)
+    configuration, sessions, table = access.config, access.sessions, access.table
     dynamodb = sessions.client("dynamodb")
-    table = IssueTable(dynamodb, section.table_name)
-    account = accounts_named(account, known_accounts(account, configuration.scanned_accounts(), table))
-    refuse_unknown_regions(region, aws.regions)
-    refuse_unknown_groups(group, account or configuration.scanned_accounts(), table)
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)
-    selection = Selection.of(account, region, group)
     records = JobRecords(table.items, aws.main_account_id)
     left = sorted(records.watched_accounts() - configuration.scanned_accounts().keys())
     if dry_run:
@@ -122,7 +114,7 @@ def _services(
         renew=lease.renew if lease else _nothing,
         say=typer.echo,
         left_accounts=left_accounts,
-        source_sessions=sessions,
+        reads_sources=True,
     )
 
 

@@ -30,17 +30,21 @@ from library.security_groups.exemptions import Exemption
 from library.security_groups.users import GroupUsers
 from library.source.service import managed_by
 from library.source.stored import dispute_of
-from reporting import source_text
 from reporting.exposure_text import (
+    FixLocation,
     cli_commands,
     delete_command,
     exposure_line,
     exposure_table,
+    fix_location,
     named_sources,
     open_first,
     revoke_commands,
     share,
     shown_line,
+    source_alert_lines,
+    source_dispute,
+    source_sections,
     terraform_blocks,
 )
 from reporting.plan import Update
@@ -55,7 +59,6 @@ from reporting.remediation_text import (
     use_alert_line,
     use_sections,
 )
-from reporting.source_text import FixLocation
 from reporting.ticket_facts import SUMMARY_LIMIT, AlertAdvice, AlertText, Location, TicketFacts
 
 _PATHS = 10
@@ -285,8 +288,8 @@ def summary(issue: Issue, location: Location, restricted: PortSet) -> str:
     severity = str(issue.details.severity).capitalize()
     where = subject(issue, location)
     allowed = allowed_text(clauses(issue.details.perms, restricted))
-    room = max(SUMMARY_LIMIT - utf16_size(where) - len(severity) - 4, 40)
-    return cut_utf16(f"{severity}: {cut_utf16(allowed, room)}: {where}", SUMMARY_LIMIT)
+    available = max(SUMMARY_LIMIT - utf16_size(where) - len(severity) - 4, 40)
+    return cut_utf16(f"{severity}: {cut_utf16(allowed, available)}: {where}", SUMMARY_LIMIT)
 
 
 def subject(issue: Issue, location: Location) -> str:
@@ -297,7 +300,7 @@ def subject(issue: Issue, location: Location) -> str:
 
 def ticket(issue: Issue, facts: TicketFacts) -> Document:
     """The body of a new ticket: what is wrong and what to do, then the evidence."""
-    location = source_text.fix_location(issue)
+    location = fix_location(issue)
     exposures = Section("What is open, and to whom", (exposure_table(issue.details.perms),))
     times = Section("Since when, and until when", _times(issue, facts))
     paths = path_blocks(issue, facts.used_by)
@@ -311,7 +314,7 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
         *use_sections(issue),
         *(() if unused else (Section("What uses the group", _users_section(issue, facts.used_by)),)),
         times,
-        *source_text.sections(issue),
+        *source_sections(issue),
         *_commands(issue, facts, location),
     )
 
@@ -359,7 +362,7 @@ def changed(
         blocks: list[Block] = [paragraph(f"Security group {issue.issue_id} is exposed again{since}{count}. Open now:")]
         blocks += [paragraph(text) for text in (verdict_line(issue), _opened(issue), _again(issue)) if text]
         blocks.append(exposure_table(perms))
-        blocks += source_text.dispute(issue)
+        blocks += source_dispute(issue)
         if days is not None:
             # Not a date: a run that goes on from one that broke must write the same text to recognize it.
             blocks.append(paragraph(f"{UNLESS} {replaced(issue, scope)} in {days_text(days)}."))
@@ -443,7 +446,7 @@ def alert(
         return AlertText(text, (*known, *_advice_lines(issue, closes_at, advice)))
     said = (verdict_line(issue), kept_text(issue), _opened(issue), _again(issue), use_alert_line(issue))
     details = [f"    {line}" for line in said if line]
-    details += [f"    {line}" for line in source_text.alert_lines(issue)]
+    details += [f"    {line}" for line in source_alert_lines(issue)]
     details += [f"    {shown_line(exposure_line(perm))} ({share(perm.cidr)})" for perm in perms[:_RULES_IN_ALERT]]
     if len(perms) > _RULES_IN_ALERT:
         details.append(f"    and {len(perms) - _RULES_IN_ALERT} more rules and sources")
@@ -454,7 +457,7 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
     """What to do, for a message beside which there is no ticket, in `mrkdwn`."""
     if advice is None:
         return
-    location = source_text.fix_location(issue)
+    location = fix_location(issue)
     if location is not None:
         yield f"    {literal(location.fix)}"
     if advice.console_url:

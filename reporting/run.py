@@ -103,7 +103,7 @@ class Services:
         renew: keeps the lock; raises LockedError.
         say: shows a person a text.
         left_accounts: accounts that left the configuration, whose issues are to be ended.
-        source_sessions: of the role that may read where groups are defined; None: that is not asked.
+        reads_sources: whether it is asked where groups are defined, with what `sessions` may read of CloudFormation.
         webhook: the webhook; None: off.
     """
 
@@ -116,7 +116,7 @@ class Services:
     renew: Callable[[], None]
     say: Callable[[str], None]
     left_accounts: Sequence[str] = ()
-    source_sessions: Sessions | None = None
+    reads_sources: bool = False
     webhook: WebhookClient | None = None
 
 
@@ -202,10 +202,10 @@ class Reporter:
 
     def _with_sources(self, steps: list[Step], *, dry_run: bool) -> list[Step]:
         services = self._services
-        if services.source_sessions is None:
+        if not services.reads_sources:
             return steps
         reading = SourceReading(
-            self._config, services.source_sessions, services.table, services.now, services.renew, self.summary
+            self._config, services.sessions, services.table, services.now, services.renew, self.summary
         )
         return reading.with_sources(steps, dry_run=dry_run)
 

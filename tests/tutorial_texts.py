@@ -23,8 +23,9 @@ from library.source.find import locate
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.stored import stored_source
 from library.source.terraform_folder import TerraformFiles
-from reporting import group_text, source_text
+from reporting import group_text
 from reporting import slack as slack_text
+from reporting.exposure_text import source_sections
 from reporting.plan import Step, Update
 from reporting.ticket_facts import Location, TicketFacts
 from tests.builders.networks import Answers, acl, interface, route_table, subnet, vpc
@@ -147,7 +148,7 @@ def source() -> str:
     stacks: Any = _NoStacks()
     report = locate("210987654321", "eu-west-1", group, [_SSH], RFC_1918, stacks, dict, files)
     issue = replace(_ISSUE, source=stored_source(report, _ISSUE, _NOW))
-    return wrapped(plain_text(source_text.sections(issue)))
+    return wrapped(plain_text(source_sections(issue)))
 
 
 def slack(config: Configuration) -> str:

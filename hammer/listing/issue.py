@@ -196,7 +196,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One account and region, or one item of the table, that could not be read, and why. The reason is hostile text."""
+    """One account and region, or one item of the table, that could not be read. The reason is untrusted input."""
 
     account_id: str
     region: str

@@ -38,7 +38,7 @@ class FilterAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Ports of a finding that are expected, and why. The reason may hold hostile text."""
+    """Ports of a finding that are expected, and why. The reason may hold untrusted input."""
 
     ports: PortSet
     reason: str

@@ -158,7 +158,7 @@ class FindingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. Title, tags and `raw` are hostile text.
+    """One finding. Title, tags and `raw` are untrusted input.
 
     Attributes:
         service: `"inspector2"`, or `"inspector"` for Classic.

@@ -191,7 +191,7 @@ def _region(finding: Finding) -> str:
 
 
 def _short(text: str, length: int) -> str:
-    """Hostile text on one line of bounded length."""
+    """Untrusted input on one line of bounded length."""
     text = printable(text)
     return shortened(text, length)
 

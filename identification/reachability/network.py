@@ -30,7 +30,7 @@ class Interface:
     """A network interface.
 
     Attributes:
-        resource: what it belongs to. Hostile text.
+        resource: what it belongs to. Untrusted input.
         known_as: how a target group names it: private addresses, and the instance whose first interface it is.
     """
 

@@ -39,7 +39,7 @@ class JobRun:
         started: when it began, in UTC.
         ended: when it ended; None: it runs, or died.
         outcome: `running`, `done`, `incomplete` or `failed`.
-        problems: what could not be done, one line each, at most five. Hostile text.
+        problems: what could not be done, one line each, at most five. Untrusted input.
     """
 
     job: str

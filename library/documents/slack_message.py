@@ -65,7 +65,7 @@ _PLAIN_LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What is sent about one issue. Line and details are `mrkdwn`, with everything hostile in them made literal.
+    """What is sent about one issue. Line and details are `mrkdwn`, with everything untrusted in them made literal.
 
     Attributes:
         key: tells one issue from another.
@@ -147,7 +147,7 @@ def compose(title: str, alerts: Sequence[Alert], notes: Sequence[str] = ()) -> l
     Args:
         title: what the message begins with, in words of our own.
         alerts: what is sent, in this order under each heading.
-        notes: what is to be said of the message itself; hostile text.
+        notes: what is to be said of the message itself; untrusted input.
     """
     counted = Counter(alert.heading for alert in alerts)
     title = f"{title}: " + ", ".join(f"{count} {heading.lower()}" for heading, count in counted.items())

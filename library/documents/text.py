@@ -27,7 +27,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def flattened(text: str, limit: int) -> str:
-    r"""Hostile text on one line of at most `limit` characters, with single spaces.
+    r"""Untrusted input on one line of at most `limit` characters, with single spaces.
 
     >>> flattened("no\nsuch   group", 40)
     'no such group'

@@ -110,10 +110,10 @@ def change_news(
 
 def _kept(details: Sequence[str]) -> tuple[str, ...]:
     """The details that there is room for, the first of them first; of what was kept, all."""
-    kept, room = list[str](), _DETAILS_BYTES
+    kept, available = list[str](), _DETAILS_BYTES
     for detail in (each[:_TEXT_LIMIT] for each in details[:_DETAILS_LIMIT]):
-        room -= len(detail.encode("utf-8", "replace"))
-        if room < 0:
+        available -= len(detail.encode("utf-8", "replace"))
+        if available < 0:
             break
         kept.append(detail)
     return tuple(kept)

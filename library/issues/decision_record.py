@@ -336,12 +336,12 @@ class DecisionState:
 
     def with_exempted(self, exempted: Exempted, today: date) -> DecisionState:
         """The state after an exemption, without those that are over on this day, in UTC."""
-        counting = tuple(one for one in self.exempted if one.until > today)
+        counting = tuple(each for each in self.exempted if each.until > today)
         return replace(self, exempted=(*counting, exempted)[-_EXEMPTED_KEPT:])
 
     def without_exempted(self, number: int) -> DecisionState:
         """The state after somebody ended the exemption of this number."""
-        return replace(self, exempted=tuple(one for one in self.exempted if one.number != number))
+        return replace(self, exempted=tuple(each for each in self.exempted if each.number != number))
 
     def to_item(self) -> dict[str, Any]:
         """The attributes `decisions`, `decision_state` and `decision_version` of the issue's item."""

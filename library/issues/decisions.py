@@ -205,18 +205,18 @@ def exempt_until(issue: Issue, today: date) -> Exempted | None:
     Of several that exempt all of it, it is the one that ends last. Once a scan has judged the issue after a decision,
     what the scan found counts: a port that became restricted since is open, whatever was decided on the same rule.
     """
-    counting = [one for one in issue.decided.exempted if one.until > today]
+    counting = [each for each in issue.decided.exempted if each.until > today]
     seen, is_exempt = digest(issue), issue.status is Status.WHITELISTED
     as_it_is = [
-        one
-        for one in counting
-        if one.digest == seen and (is_exempt or issue.last_seen is None or issue.last_seen <= one.at)
+        each
+        for each in counting
+        if each.digest == seen and (is_exempt or issue.last_seen is None or issue.last_seen <= each.at)
     ]
     if as_it_is:
-        return max(as_it_is, key=lambda one: one.until)
+        return max(as_it_is, key=lambda each: each.until)
     # What is open now is a part of what was exempted, or several exemptions are together: the first that ends counts.
-    parts = [one for one in counting if is_exempt and one.occurrence == issue.occurrence]
-    return min(parts, key=lambda one: one.until, default=None)
+    parts = [each for each in counting if is_exempt and each.occurrence == issue.occurrence]
+    return min(parts, key=lambda each: each.until, default=None)
 
 
 def possible(issue: Issue, limits: Limits, today: date) -> tuple[DecisionKind, ...]:

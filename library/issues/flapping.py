@@ -1,6 +1,6 @@
 """Groups that are opened again after they were closed: the history of an issue, and what it means.
 
-Pure. Texts are hostile.
+Pure. Texts are untrusted input.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def reopenings(history: Sequence[PastOccurrence], now: datetime) -> int:
 
 
 def reopeners(history: Sequence[PastOccurrence], opened_by: OpenedBy | None, now: datetime) -> tuple[str, ...]:
-    """Who opened an issue lately that is open now, each once, the first first. Hostile text.
+    """Who opened an issue lately that is open now, each once, the first first. Untrusted input.
 
     Args:
         history: its past occurrences.

@@ -56,7 +56,7 @@ OTHER_JOBS_ATTRIBUTES = frozenset(
 class IssueDetails:
     """The exposed thing and its exposures: a security group's, and the part that every kind shares.
 
-    Name and tags are hostile text.
+    Name and tags are untrusted input.
 
     Attributes:
         status: the worst status of `perms`.
@@ -113,7 +113,7 @@ class IssueDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingDetails(IssueDetails):
-    """An Amazon Inspector finding. Texts are hostile.
+    """An Amazon Inspector finding. Texts are untrusted input.
 
     Attributes:
         arn: the finding's.

@@ -65,11 +65,11 @@ class Path:
 
     Attributes:
         interface: `eni-…`.
-        resource: what the interface belongs to: `instance i-…`, `load balancer …`. Hostile text.
+        resource: what the interface belongs to: `instance i-…`, `load balancer …`. Untrusted input.
         address: the public address; empty: the interface has none.
         through: ids from the Internet inwards.
         blocked_by: a `Blocker`; empty: nothing is in the way.
-        text: one sentence that a person can check. Hostile text.
+        text: one sentence that a person can check. Untrusted input.
     """
 
     interface: str

@@ -1,7 +1,8 @@
 """What every command has in common: options, exit codes, and how a failure reaches a person.
 
-Also whether what `--region` and `--group` name is there at all: a typing error must not look like a clean account.
-Imported by the jobs and by `hammer`, never by a Lambda.
+A command about the issue table begins with `read_configuration`, `open_table` and `select`: the configuration, clients
+and the organization's accounts, and whether what `--account`, `--region` and `--group` name is there at all. A typing
+error must not look like a clean account. Imported by the jobs and by `hammer`, never by a Lambda.
 """
 
 from __future__ import annotations
@@ -21,25 +22,23 @@ from typer.core import TyperCommand
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.session import sdk_session
+from library.aws.session import Sessions, sdk_session
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
+from library.config.loader import with_organization
 from library.documents.text import printable
 
 
-def refuse_unknown_regions(
-    asked_for: Iterable[str] | None, configured: Sequence[str] | None, seen: Iterable[str] = ()
-) -> None:
+def refuse_unknown_regions(asked_for: Iterable[str] | None, configured: Sequence[str] | None) -> None:
     """Raise NotThereError if `--region` names a region that is not there.
 
     Args:
         asked_for: the option's values.
         configured: `aws.regions`; None: every region that the SDK knows counts as there.
-        seen: further regions that count as there: those of which the table has something, say.
     """
     wanted = set(asked_for or ())
-    if configured is not None and (unknown := sorted(wanted - {*configured, *seen})):
+    if configured is not None and (unknown := sorted(wanted - set(configured))):
         raise NotThereError(f"not among the regions of the configuration (aws.regions): {', '.join(unknown)}")
-    if wanted and (unknown := sorted(wanted - {*aws_regions(), *seen})):
+    if wanted and (unknown := sorted(wanted - aws_regions())):
         raise NotThereError(f"no region of AWS: {', '.join(unknown)}")
 
 
@@ -237,6 +236,63 @@ def read_configuration(option: str | None) -> Configuration:
         ConfigurationError: it cannot be read or is wrong.
     """
     return load_configuration(configuration_uri(option, os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class TableAccess:
+    """What a command about the issue table works with.
+
+    Attributes:
+        config: the configuration, with the accounts of the organization if it asks for them.
+        sessions: give clients for each account, with the role that `open_table` was told.
+        table: the issue table.
+    """
+
+    config: Configuration
+    sessions: Sessions
+    table: IssueTable
+
+
+def open_table(config: Configuration, role_name: str = "", *, read_only: bool = False) -> TableAccess:
+    """Clients for a configuration, its accounts, and the issue table.
+
+    Args:
+        config: the configuration.
+        role_name: the role in other accounts; empty: none is assumed.
+        read_only: leave behind what only changes need of that role.
+
+    Raises:
+        ClientError, BotoCoreError: the organization could not be read.
+    """
+    aws = config.aws
+    sessions = Sessions(aws.main_account_id, aws.region, role_name, aws.external_id, read_only=read_only)
+    config = with_organization(config, sessions)
+    table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
+    return TableAccess(config, sessions, table)
+
+
+def select(
+    access: TableAccess, accounts: list[str] | None, regions: list[str] | None, groups: list[str] | None
+) -> Selection:
+    """What `--account`, `--region` and `--group` name, of the configuration and of what the table has issues of.
+
+    Raises:
+        NotThereError: an account, region or group is not there.
+        ClientError, BotoCoreError: the table could not be read.
+    """
+    accounts = accounts_named(accounts, known_accounts(accounts, access.config.scanned_accounts(), access.table))
+    refuse_unknown_regions(regions, access.config.aws.regions)
+    selection = Selection.of(accounts, regions, groups)
+    refuse_unknown_groups(groups, accounts_of(access, selection), access.table)
+    return selection
+
+
+def accounts_of(access: TableAccess, selection: Selection) -> list[str]:
+    """The accounts that are selected, those that left the configuration among them if they are named."""
+    scanned = access.config.scanned_accounts()
+    wanted = [name for name in scanned if not selection.accounts or name in selection.accounts]
+    # Of an account that left the configuration the table may still have issues.
+    return [*wanted, *sorted(selection.accounts - scanned.keys())]
 
 
 def _leave_at_once() -> NoReturn:

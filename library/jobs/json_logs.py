@@ -17,19 +17,18 @@ def json_formatter(fields: Mapping[str, Any] | None = None) -> logging.Formatter
     return JsonFormatter(_FORMAT, rename_fields=_NAMES, static_fields=dict(fields or {}), timestamp="time")
 
 
-def log_as_json(fields: Mapping[str, Any] | None = None, level: int = logging.INFO) -> None:
+def log_as_json(fields: Mapping[str, Any] | None = None) -> None:
     """Log from now on as JSON through the root logger's handlers, or to standard error where it has none.
 
     Args:
         fields: what every line shall carry, such as the Lambda's request id.
-        level: what is logged at all.
     """
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler())
     for handler in root.handlers:
         handler.setFormatter(json_formatter(fields))
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     # The SDK's own lines at INFO say where credentials were found, at every client.
     for noisy in ("boto3", "botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -83,7 +83,7 @@ class JiraUsers:
             if path != _USER_SEARCHES[0]:
                 del params["project"]
             try:
-                return self._connection.read(lambda client, p=path, q=params: _active(client.ask(p, **q)))  # type: ignore[misc]
+                return self._connection.read(lambda client, p=path, q=params: _active(client.get_json(p, **q)))  # type: ignore[misc]
             except JiraError as error:
                 if error.status not in (403, *NOT_OFFERED):
                     raise
@@ -318,7 +318,9 @@ class JiraClient:
         """A ticket as JIRA gives it, with its whole history; None: there is none any more."""
         try:
             ticket: dict[str, Any] = self._connection.read(
-                lambda client: dict(client.ask(f"issue/{key}", fields="status,labels,assignee", expand="changelog"))
+                lambda client: dict(
+                    client.get_json(f"issue/{key}", fields="status,labels,assignee", expand="changelog")
+                )
             )
         except JiraError as error:
             if error.status == 404:
@@ -450,30 +452,30 @@ class _Comments:
 def _comments(key: str, start: int) -> Callable[[Any], _Comments]:
     params = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "-created"}
 
-    def ask(client: Any) -> _Comments:
-        found = client.ask(f"issue/{key}/comment", **params)
+    def get_json(client: Any) -> _Comments:
+        found = client.get_json(f"issue/{key}/comment", **params)
         bodies = tuple(json.dumps(comment["body"]) for comment in found["comments"])
         return _Comments(bodies, int(found.get("total", 0)))
 
-    return ask
+    return get_json
 
 
 def _history_page(key: str, start: int) -> Callable[[Any], list[Any]]:
-    return lambda client: list(client.ask(f"issue/{key}/changelog", startAt=start, maxResults=100)["values"])
+    return lambda client: list(client.get_json(f"issue/{key}/changelog", startAt=start, maxResults=100)["values"])
 
 
 def _written_comments(key: str, start: int) -> Callable[[Any], list[tuple[str, str, set[str]]]]:
     """A page of a ticket's comments: when each was written, its text, and the ids of who wrote it."""
     params = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "-created"}
 
-    def ask(client: Any) -> list[tuple[str, str, set[str]]]:
-        comments = client.ask(f"issue/{key}/comment", **params)["comments"]
+    def get_json(client: Any) -> list[tuple[str, str, set[str]]]:
+        comments = client.get_json(f"issue/{key}/comment", **params)["comments"]
         return [
             (str(comment.get("created") or ""), str(comment["body"]), _user_ids(comment.get("author")))
             for comment in comments
         ]
 
-    return ask
+    return get_json
 
 
 def _user_ids(user: Any) -> set[str]:
@@ -482,7 +484,7 @@ def _user_ids(user: Any) -> set[str]:
 
 
 def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:
-    return lambda client: _tickets(client.ask(path, version, **params))
+    return lambda client: _tickets(client.get_json(path, version, **params))
 
 
 def _tickets(found: Mapping[str, Any]) -> list[Ticket]:

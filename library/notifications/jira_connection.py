@@ -94,7 +94,7 @@ class _Client(JIRA):
     def _get_user_id(self, user: str | None) -> str | None:
         return user  # not the first of those whom a search for it finds
 
-    def ask(self, path: str, version: str = "2", **params: Any) -> Any:
+    def get_json(self, path: str, version: str = "2", **params: Any) -> Any:
         """A resource that the package asks for less directly."""
         return self._get_json(path, params=params, base=f"{{server}}/rest/{{rest_path}}/{version}/{{path}}")
 
@@ -204,7 +204,7 @@ class JiraConnection:
         )
         told = ""
         try:
-            info = client.ask("serverInfo")
+            info = client.get_json("serverInfo")
             told, client.site = info.get("deploymentType"), str(info.get("baseUrl") or "")
         except JIRAError as error:
             if error.status_code not in NOT_OFFERED:

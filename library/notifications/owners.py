@@ -1,6 +1,6 @@
 """Who owns a security group: what its tags say, and where that leads.
 
-Pure. Tags are hostile text, and whoever may tag may name anybody: what is found here is a claim until JIRA or Slack
+Pure. Tags are untrusted input, and whoever may tag may name anybody: what is found here is a claim until JIRA or Slack
 knows such a user.
 """
 

@@ -24,8 +24,8 @@ class Exemption:
         ports: exempt these ports only; None: every port and protocol.
         sources: exempt these sources only; None: every source.
         expires: the first day, in UTC, on which it no longer counts; None: it always counts.
-        reason: why, for people; hostile text.
-        author: who wrote the reason, such as a name or an address; hostile text, or empty.
+        reason: why, for people; untrusted input.
+        author: who wrote the reason, such as a name or an address; untrusted input, or empty.
         other_traffic: with `ports`, what it exempts of protocols without ports, on the axis of traffic.
         decided: the id of the decision of a person that it follows from; empty: the file `whitelist` has it.
     """
@@ -41,7 +41,7 @@ class Exemption:
 
     @property
     def reason_and_author(self) -> str:
-        """The reason and who wrote it, hostile text; empty: neither is known."""
+        """The reason and who wrote it, untrusted input; empty: neither is known."""
         return f"{self.reason} ({self.author})" if self.reason and self.author else self.reason or self.author
 
     @property

@@ -26,7 +26,7 @@ class IngressRule(NamedTuple):
         cidr: the source, as EC2 writes it.
         prefix_list_id: the source is a managed prefix list.
         group_id: the source is another security group.
-        description: hostile text, or empty.
+        description: untrusted input, or empty.
         rule_id: `sgr-…` where EC2 was asked for rules rather than groups, else empty.
     """
 
@@ -42,7 +42,7 @@ class IngressRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """One security group. Name, description and tags are hostile text.
+    """One security group. Name, description and tags are untrusted input.
 
     Attributes:
         unreadable: why a rule could not be understood, one reason each. A group that has any may expose more

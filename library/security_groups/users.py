@@ -32,7 +32,7 @@ _BALANCER_TYPES = frozenset({"load_balancer", "network_load_balancer", "gateway_
 
 
 class Resource(NamedTuple):
-    """What an interface belongs to. The name may be hostile text.
+    """What an interface belongs to. The name may be untrusted input.
 
     Attributes:
         kind: `instance`, `load balancer`, `database`, or what else it is.
@@ -94,7 +94,7 @@ def balancer_of(interface: Mapping[str, Any]) -> BalancerRef | None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class User:
-    """One thing that has the group on a network interface of its own. Its name is hostile text.
+    """One thing that has the group on a network interface of its own. Its name is untrusted input.
 
     Attributes:
         kind: `instance`, `load balancer`, `database`, or what else EC2 says it is.
@@ -114,7 +114,7 @@ class GroupUsers:
     Attributes:
         users: sorted by kind and name.
         more: how many users there are beside these.
-        tags: those tags of the users that tell an owner, of each that has any; hostile text.
+        tags: those tags of the users that tell an owner, of each that has any; untrusted input.
         unknown: why it could not be read, on one line; empty: `users` and `more` are all there is.
     """
 

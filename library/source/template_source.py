@@ -295,11 +295,11 @@ def _parameter(
         notes.append("its value is that of a parameter of Systems Manager: change that one")
         return Edit.POINTER
     family = 6 if ":" in exposure.cidr else 4
-    fitting = [each for each in context.replacements if not each.startswith("pl-") and (":" in each) == (family == 6)]
-    if not fitting:
+    matching = [each for each in context.replacements if not each.startswith("pl-") and (":" in each) == (family == 6)]
+    if not matching:
         notes.append(f"no replacement of IPv{family} is configured, and the parameter can hold no other")
         return Edit.POINTER
-    new, rest = fitting[0], [each for each in context.replacements if each != fitting[0]]
+    new, rest = matching[0], [each for each in context.replacements if each != matching[0]]
     now = context.values.given.get(name, "")
     is_secret = definition.text("NoEcho").casefold() == "true" or name in context.values.hidden
     notes.append(f"its value now is {'hidden (NoEcho)' if is_secret else now}, the new one {new}")

@@ -167,20 +167,20 @@ class _Attempt:
         path = source.value.file.path
         kind = LIST_KEYS.index(source.key)
         hits = {id(item) for item in narrowing.items}
-        fitting = [each for each in wanted if kind_of_source(each) == kind]
+        matching = [each for each in wanted if kind_of_source(each) == kind]
         copy = self._copy(node)
         if len(hits) < len(node.items):
             self._remove(path, node, hits)
             copy.items = [self._copy(item) for item in node.items if id(item) not in hits]
             return
         configured = [each for each in self.replacements if kind_of_source(each) == kind]
-        if fitting:
+        if matching:
             first, *others = node.items
-            self._edit(path, first.start, first.end, _quoted(fitting))
+            self._edit(path, first.start, first.end, _quoted(matching))
             if others:
                 self._remove(path, node, {id(item) for item in others})
-            copy.items = [Hcl("string", value=each) for each in fitting]
-            rest = tuple(each for each in wanted if each not in fitting)
+            copy.items = [Hcl("string", value=each) for each in matching]
+            rest = tuple(each for each in wanted if each not in matching)
             if rest and not self._others_stay(narrowing):
                 self.rest[narrowing] = rest
         elif self._others_stay(narrowing):
@@ -280,10 +280,10 @@ class _Attempt:
         stay = [piece for piece in pieces if piece.strip() not in narrowing.pieces]
         key = narrowing.source.key
         kind = LIST_KEYS.index(key) if key in LIST_KEYS else SINGLE_KEYS.index(key)
-        fitting = [each for each in wanted if kind_of_source(each) == kind]
-        if key in SINGLE_KEYS and len(fitting) > 1:
+        matching = [each for each in wanted if kind_of_source(each) == kind]
+        if key in SINGLE_KEYS and len(matching) > 1:
             raise UnpatchableError("it holds one source only")
-        new = ",".join(stay or fitting)
+        new = ",".join(stay or matching)
         if not new:
             raise UnpatchableError("no configured replacement fits into it")
         self._edit(path, node.start + 1, node.end - 1, new)

@@ -10,7 +10,7 @@ import pytest
 
 from hammer.formats import Format, render
 from hammer.listing.issue import ListingSource
-from tests.builders.listings import a_listing, hostile_listing, many_issues
+from tests.builders.listings import a_listing, listing_of_untrusted_names, many_issues
 
 Open = Callable[..., Any]
 # Nothing is loaded beside the page, and of what axe finds in order nothing is asked.
@@ -130,8 +130,8 @@ def test_it_is_printed(open_report: Open, count: int) -> None:
 
 
 @pytest.mark.parametrize("source", list(ListingSource))
-def test_hostile_names_do_no_harm(open_report: Open, axe: str, source: ListingSource) -> None:
-    page = open_report(hostile_listing(source), anchor="#i1")
+def test_untrusted_names_do_no_harm(open_report: Open, axe: str, source: ListingSource) -> None:
+    page = open_report(listing_of_untrusted_names(source), anchor="#i1")
     page.evaluate(axe)
     assert page.title() == "Security groups open to the Internet, 2026-11-22"
     assert page.locator("img, iframe, script:not(:last-of-type), [onerror], [style]").count() == 0

@@ -20,7 +20,7 @@ SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 LISTED = Exposure("tcp", 5432, 5432, "8.8.4.0/24", "open_partly", "pl-0123456789abcdef0")
 EVERYTHING = Exposure("-1", None, None, "::/0", "open_completely")
 
-HOSTILE_NAMES = (
+UNTRUSTED_NAMES = (
     "<script>document.title='taken'</script>",
     '"><img src=x onerror="document.title=\'taken\'">',
     "=cmd|' /C calc'!A0",
@@ -104,7 +104,7 @@ def a_listing(*issues: ListedIssue, source: ListingSource = ListingSource.TABLE,
     return Listing(source=source, generated=NOW, issues=issues, **(values | other))
 
 
-def hostile_listing(source: ListingSource = ListingSource.TABLE) -> Listing:
+def listing_of_untrusted_names(source: ListingSource = ListingSource.TABLE) -> Listing:
     """A list of groups whose names, tags, owners and accounts mean harm."""
     issues = [
         a_listed_issue(
@@ -123,9 +123,9 @@ def hostile_listing(source: ListingSource = ListingSource.TABLE) -> Listing:
                 INTERNET, paths=(replace(INTERNET.paths[0], resource=name, text=name),), unread=(name,)
             ),
         )
-        for number, name in enumerate(HOSTILE_NAMES)
+        for number, name in enumerate(UNTRUSTED_NAMES)
     ]
-    failed = tuple(Failed("210987654321", "us-east-1", name) for name in HOSTILE_NAMES)
+    failed = tuple(Failed("210987654321", "us-east-1", name) for name in UNTRUSTED_NAMES)
     return a_listing(*issues, source=source, failed=failed)
 
 

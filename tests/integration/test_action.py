@@ -136,8 +136,8 @@ class TestJudge:
         assert not (runner.temporary / "GITHUB_STEP_SUMMARY").exists()
 
     def test_what_somebody_wrote_is_no_program(self, runner: Runner) -> None:
-        hostile = "$(touch made) `touch made`; touch made"
-        assert runner.run(JUDGE, PLAN=hostile, SARIF="false").returncode != 0
+        untrusted = "$(touch made) `touch made`; touch made"
+        assert runner.run(JUDGE, PLAN=untrusted, SARIF="false").returncode != 0
         assert not (runner.workspace / "made").exists()
 
     def test_an_input_is_no_option(self, runner: Runner) -> None:

@@ -31,7 +31,7 @@ ROOMS: Mapping[str, Room] = {
     "issues": Room(("library/issues/*.py",), ("tests/unit/issues",)),
     "documents": Room(("library/documents/*.py",), ("tests/unit/documents",)),
     "reachability": Room(
-        _modules("identification/reachability", "network sentences verdict ways"),
+        _modules("identification/reachability", "network verdict ways"),
         ("tests/unit/reachability",),
     ),
     "use": Room(

@@ -120,7 +120,7 @@ def runtime_of(world: World) -> Runtime:
 
 def scan(world: World, account_id: str, group_ids: Sequence[str] = (), region: str = HOME) -> None:
     """The describe function, on a message of the topic."""
-    describe.identify(ScanTarget(account_id, region, tuple(group_ids)), runtime_of(world))
+    describe.scan_target(ScanTarget(account_id, region, tuple(group_ids)), runtime_of(world))
 
 
 def usage(world: World, account_id: str) -> None:

@@ -62,7 +62,7 @@ def test_none(table: IssueTable) -> None:
     assert list(CoverageRecords(table.items).of_account(ACCOUNT)) == []
 
 
-def test_hostile_text_is_kept_as_it_is(table: IssueTable) -> None:
+def test_untrusted_text_is_kept_as_it_is(table: IssueTable) -> None:
     details = replace(DETAILS, name=":v0 #status", tags={"#a.b": "REMOVE x", "empty": "", "💥": "\u2028"})
     put(table, an_issue(details=details))
     issue = table.get(ACCOUNT, "sg-1")

@@ -27,7 +27,7 @@ from tests.worlds.emulated_aws import Call, EmulatedAws, emulated_aws
 ROOT = Path(__file__).parents[3]
 MAIN, SLAVE = "123456789012", "210987654321"
 REGION = "eu-west-1"
-HOSTILE = "=z\u00fcrich \u6771\u4eac [red]\u202e"
+UNTRUSTED = "=z\u00fcrich \u6771\u4eac [red]\u202e"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def aws() -> Iterator[EmulatedAws]:
         patch.setenv("AWS_ENDPOINT_URL", served.endpoint)
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         ec2 = boto3.client("ec2", region_name=REGION)
-        group_id = ec2.create_security_group(GroupName=HOSTILE, Description="test")["GroupId"]
+        group_id = ec2.create_security_group(GroupName=UNTRUSTED, Description="test")["GroupId"]
         ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="-1", CidrIp="0.0.0.0/0")
         yield served
 

@@ -137,7 +137,7 @@ def test_hammers_own_sessions_are_not_named(
     assert opener(world, group_id) == "somebody"
 
 
-def test_hostile_and_broken_records(world: World, history: KeptHistory) -> None:
+def test_untrusted_and_broken_records(world: World, history: KeptHistory) -> None:
     group_id = world.group(SSH)
     history.add(authorized(group_id, eventID="b" * 9000, by="\ud800\x1b", userAgent="💥" * 9000), group_id)
     for broken in ("", "{", "[]", "null", "[" * 100_000, '{"eventName": 7}', '{"eventName": "RunInstances"}'):

@@ -376,7 +376,7 @@ def test_a_resolved_issue_names_nobody(world: World, published: Received) -> Non
 
 
 @pytest.mark.moto_table("many groups")
-def test_hostile_texts_of_many_groups_stay_below_what_sns_takes(world: World, published: Received) -> None:
+def test_untrusted_texts_of_many_groups_stay_below_what_sns_takes(world: World, published: Received) -> None:
     events = [
         authorized(
             f"sg-{number:04x}",

@@ -304,8 +304,8 @@ def test_an_exemption_made_during_a_run_counts(world: World, monkeypatch: pytest
 def test_dry_run_shows_the_plan_and_changes_nothing(world: World) -> None:
     group = world.group(SSH)
     other = world.group(SSH)
-    hostile = IssueDetails("evil\x1b[31m\u202e", REGION, "vpc-1", "open_completely", {}, ()).to_item()
-    world.issue(group, issue_details=hostile)
+    untrusted = IssueDetails("evil\x1b[31m\u202e", REGION, "vpc-1", "open_completely", {}, ()).to_item()
+    world.issue(group, issue_details=untrusted)
     world.issue(other, reported_days=None)
     stored = world.stored(group)
     result = world.remediate("--dry-run")

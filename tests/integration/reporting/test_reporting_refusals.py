@@ -12,7 +12,7 @@ from tests.standins.jira import User
 from tests.standins.server import Answer, Fault, Request
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
-HOSTILE = {
+UNTRUSTED = {
     "letters": "x" * 255,
     "flames": "\U0001f525" * 255,
     "mentions": "<!channel>" * 25,
@@ -29,8 +29,8 @@ def reported(world: World) -> set[str]:
     return {group for group in world.groups if world.issue(group).timestamps.reported == world.clock}
 
 
-@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
-def test_many_groups_with_hostile_names_are_reported(name: str) -> None:
+@pytest.mark.parametrize("name", UNTRUSTED.values(), ids=UNTRUSTED)
+def test_many_groups_with_untrusted_names_are_reported(name: str) -> None:
     with reporting_world() as world:
         slack_alone(world)
         for number in range(40):
@@ -194,7 +194,7 @@ NOT_TAKEN = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", UNTRUSTED.values(), ids=UNTRUSTED)
 def test_every_ticket_is_within_jiras_limits(name: str) -> None:
     with reporting_world() as world:
         jira_alone(world)

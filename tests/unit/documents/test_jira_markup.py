@@ -39,7 +39,7 @@ from library.documents.jira_markup import jira_markup, literal
         pytest.param("a\nb\u202ec", "a&#92;nb&#92;u202ec", id="new line and direction mark"),
     ],
 )
-def test_hostile_text_appears_literally(text: str, markup: str) -> None:
+def test_untrusted_text_appears_literally(text: str, markup: str) -> None:
     assert literal(text) == markup
 
 

@@ -22,7 +22,7 @@ APART = "\u200b"
         pytest.param("a\nb\u200b", "a\\nb\\u200b", id="new line and zero-width space"),
     ],
 )
-def test_hostile_text_appears_literally(text: str, mrkdwn: str) -> None:
+def test_untrusted_text_appears_literally(text: str, mrkdwn: str) -> None:
     assert literal(text) == mrkdwn
 
 

@@ -77,9 +77,9 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize(("count", "details"), [(1, 0), (1, 100), (20, 1), (60, 15)])
 def test_no_message_is_longer_than_slack_takes(name: str, count: int, details: int) -> None:
-    hostile = literal(name * 255)
+    untrusted = literal(name * 255)
     told = [
-        Alert(f"k{n}", "New" if n % 2 else "Changed", hostile, f"{hostile}: {hostile}", (hostile,) * details)
+        Alert(f"k{n}", "New" if n % 2 else "Changed", untrusted, f"{untrusted}: {untrusted}", (untrusted,) * details)
         for n in range(count)
     ]
     messages = compose("Title", told, [name * 255] * 40)

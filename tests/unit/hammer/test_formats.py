@@ -31,14 +31,14 @@ from library.issues.issue import Status, Timestamps
 from library.security_groups.exposure import Exposure
 from tests.builders.listings import (
     EVERYTHING,
-    HOSTILE_NAMES,
     INTERNET,
     LISTED,
     NOW,
     SSH,
+    UNTRUSTED_NAMES,
     a_listed_issue,
     a_listing,
-    hostile_listing,
+    listing_of_untrusted_names,
     many_issues,
     opened_by,
 )
@@ -147,12 +147,12 @@ def test_no_cell_is_a_formula(text: str, cell: str) -> None:
     assert safe_cell(text) == cell
 
 
-def test_no_hostile_name_begins_a_cell_or_breaks_a_line_of_csv() -> None:
-    text = render(Format.CSV, hostile_listing())
+def test_no_untrusted_name_begins_a_cell_or_breaks_a_line_of_csv() -> None:
+    text = render(Format.CSV, listing_of_untrusted_names())
     cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     assert not [cell for cell in cells if not all(char.isprintable() for char in cell)]
-    assert len(text.splitlines()) == 1 + 2 * len(HOSTILE_NAMES)
+    assert len(text.splitlines()) == 1 + 2 * len(UNTRUSTED_NAMES)
 
 
 def test_json_of_a_scan_is_what_the_contract_names() -> None:
@@ -191,8 +191,8 @@ def test_jsonl_is_one_object_a_line() -> None:
 
 
 @pytest.mark.parametrize("output_format", [Format.JSON, Format.JSONL, Format.ASFF, Format.OCSF])
-def test_json_formats_are_ascii_and_keep_hostile_names_as_they_are(output_format: Format) -> None:
-    text = render(output_format, hostile_listing())
+def test_json_formats_are_ascii_and_keep_untrusted_names_as_they_are(output_format: Format) -> None:
+    text = render(output_format, listing_of_untrusted_names())
     assert text.isascii()
     for line in text.splitlines() if output_format is Format.JSONL else [text]:
         json.loads(line)
@@ -202,7 +202,7 @@ def asff(listing: Any) -> list[dict[str, Any]]:
     return json.loads(render(Format.ASFF, listing))["Findings"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("listing", [EVERY_KIND, hostile_listing()], ids=["every kind", "hostile"])
+@pytest.mark.parametrize("listing", [EVERY_KIND, listing_of_untrusted_names()], ids=["every kind", "untrusted"])
 def test_asff_is_what_security_hub_takes(listing: Any) -> None:
     model = botocore.session.get_session().get_service_model("securityhub").operation_model("BatchImportFindings")
     findings = asff(listing)
@@ -249,7 +249,7 @@ def test_asff_of_each_status() -> None:
     ]
 
 
-@pytest.mark.parametrize("listing", [EVERY_KIND, hostile_listing()], ids=["every kind", "hostile"])
+@pytest.mark.parametrize("listing", [EVERY_KIND, listing_of_untrusted_names()], ids=["every kind", "untrusted"])
 def test_ocsf_is_compliance_findings_of_1_6(listing: Any) -> None:
     events = json.loads(render(Format.OCSF, listing))
     assert len(events) == len(listing.issues)
@@ -284,8 +284,8 @@ def test_a_table_in_a_file_cuts_no_cell() -> None:
     assert "tcp/5432 from pl-0123456789abcdef0 (8.8.4.0/24)" in text
 
 
-def test_a_table_shows_hostile_names_spelled_out() -> None:
-    text = table(hostile_listing())
+def test_a_table_shows_untrusted_names_spelled_out() -> None:
+    text = table(listing_of_untrusted_names())
     assert all(char.isprintable() for char in text.replace("\n", ""))
     assert "[31mred" in text
 

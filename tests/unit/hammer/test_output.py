@@ -11,7 +11,7 @@ import typer
 from hammer.formats import Format
 from hammer.listing.issue import Listing
 from hammer.output import check_output, write
-from tests.builders.listings import hostile_listing
+from tests.builders.listings import listing_of_untrusted_names
 
 
 def no_s3() -> None:
@@ -42,7 +42,7 @@ def test_a_file_that_cannot_be_written_is_named_in_one_line(
     monkeypatch.setattr(tempfile, "mkstemp", refuse)
     location = tmp_path / "report.json"
     with pytest.raises(typer.Exit) as ended:
-        written(hostile_listing(), location)
+        written(listing_of_untrusted_names(), location)
     assert ended.value.exit_code == 1
     assert capsys.readouterr().err == f"hammer: {location} could not be written: Read-only file system\n"
 
@@ -51,7 +51,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     target, link = tmp_path / "target.json", tmp_path / "link.json"
     target.write_text("old")
     link.symlink_to(target)
-    written(hostile_listing(), link)
+    written(listing_of_untrusted_names(), link)
     assert link.is_symlink()
     assert target.read_text().startswith("{")
 
@@ -62,7 +62,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         check_output(str(pipe))
-        written(hostile_listing(), pipe)
+        written(listing_of_untrusted_names(), pipe)
         assert os.read(reader, 1) == b"{"
     finally:
         os.close(reader)

@@ -1,4 +1,4 @@
-"""Details of hostile size are cut to what an item of the table has room for."""
+"""Details of any size are cut to what an item of the table has room for."""
 
 from __future__ import annotations
 

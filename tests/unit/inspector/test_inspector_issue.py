@@ -83,9 +83,9 @@ def test_the_id_is_the_same_as_long_as_it_is_the_same_finding() -> None:
     first = issue_id(decision().finding)
     assert issue_id(decision((22, 80), status="CLOSED", severity="HIGH").finding) == first
     assert issue_id(decision(finding_id="2").finding) != first
-    hostile = parse_v2(v2_event(resources=[{"id": "arn:aws/é x" * 50}]))
-    assert issue_id(hostile).isascii()
-    assert len(issue_id(hostile)) < 70
+    untrusted = parse_v2(v2_event(resources=[{"id": "arn:aws/é x" * 50}]))
+    assert issue_id(untrusted).isascii()
+    assert len(issue_id(untrusted)) < 70
 
 
 @pytest.mark.parametrize(

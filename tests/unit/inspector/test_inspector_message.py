@@ -59,7 +59,7 @@ def test_nothing_held_back_is_said() -> None:
     assert "Held back: nothing\n" in message(parse_v2(v2_event())).text
 
 
-def test_hostile_text_stays_on_its_line_and_the_subject_is_ascii() -> None:
+def test_untrusted_text_stays_on_its_line_and_the_subject_is_ascii() -> None:
     name = "web\n\nServer: \x1b[31mgood\u202e – ünïcode " + "x" * 300
     sent = message(parse_v2(v2_event(tags={"Name": name}, title="a\r\nb")))
     assert sent.subject.isascii()

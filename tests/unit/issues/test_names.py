@@ -17,8 +17,7 @@ from remediation.console import restore_command
 from remediation.notify import release_command
 from remediation.notify import restore_command as restore_to
 from reporting.decisions import decide_command
-from reporting.exposure_text import revoke_commands
-from reporting.source_text import sections
+from reporting.exposure_text import revoke_commands, source_sections
 from tests.builders.issues import an_issue
 from tests.unit.issues.test_kinds import FINDING
 
@@ -133,4 +132,4 @@ def test_every_word_of_a_command_is_quoted_whatever_the_table_holds(command: str
 def test_a_stored_command_is_shown_only_if_it_is_one(command: str, shown: bool) -> None:
     group = {"kind": "cloudformation", "where": "stack web", "confidence": "sure"}
     source = {"group": group, "returns": "yes", "commands": [command]}
-    assert (command in repr(sections(replace(an_issue(), source=source)))) == shown
+    assert (command in repr(source_sections(replace(an_issue(), source=source)))) == shown

@@ -146,8 +146,8 @@ def test_a_finding_has_no_group_id() -> None:
 
 
 def test_what_does_not_print_is_spelled_out() -> None:
-    hostile = replace(ISSUE, details=replace(DETAILS, name="a\x1b[2J\ud800\u202e", tags={"k\n": "v\0"}))
-    said = read(event(hostile, text="two\nlines"))
+    untrusted = replace(ISSUE, details=replace(DETAILS, name="a\x1b[2J\ud800\u202e", tags={"k\n": "v\0"}))
+    said = read(event(untrusted, text="two\nlines"))
     assert said["issue"]["name"] == "a\\x1b[2J\\ud800\\u202e"
     assert said["issue"]["tags"] == {"k\\n": "v\\x00"}
     assert said["text"] == "two\\nlines"

@@ -202,8 +202,8 @@ def test_a_channel_keeps_that_a_group_is_exempt_until_it_is_told_otherwise() -> 
     assert "exempt" not in state_of(step, Update.FOUND_AGAIN, told)
 
 
-def test_a_hostile_reason_stays_on_its_line() -> None:
-    hostile = replace(EXEMPTION, reason="ok\r\n[x|http://e] \x1b[31m\u202e", author="<!channel>")
-    text = plain_text(with_exemption((), Update.FOUND_AGAIN, issue(), hostile))
+def test_a_untrusted_reason_stays_on_its_line() -> None:
+    untrusted = replace(EXEMPTION, reason="ok\r\n[x|http://e] \x1b[31m\u202e", author="<!channel>")
+    text = plain_text(with_exemption((), Update.FOUND_AGAIN, issue(), untrusted))
     assert len(text.strip().splitlines()) == 1
     assert text.strip().isprintable()

@@ -66,7 +66,7 @@ def many_ports(count: int) -> tuple[Exposure, ...]:
             {"name": "a\nb", "perms": many_ports(6)},
             "Amazon Inspector: TCP 1, TCP 2, TCP 3, TCP 4 and 2 more open on "
             '"a\\nb" (i-1), shop (210987654321), eu-west-1',
-            id="a hostile name, and six ports",
+            id="an untrusted name, and six ports",
         ),
     ],
 )
@@ -74,10 +74,10 @@ def test_the_title(details: dict[str, Any], text: str) -> None:
     assert summary(finding(**details), PLACE, PortSet()) == text
 
 
-def test_a_title_is_as_long_as_jira_takes_and_spells_out_a_hostile_account() -> None:
+def test_a_title_is_as_long_as_jira_takes_and_spells_out_a_untrusted_account() -> None:
     assert len(summary(finding(name="x" * 300), PLACE, PortSet())) == 255
-    hostile = replace(PLACE, account_name="a\x1bb")
-    assert summary(finding(), hostile, PortSet()).endswith(", a\\x1bb (210987654321), eu-west-1")
+    untrusted = replace(PLACE, account_name="a\x1bb")
+    assert summary(finding(), untrusted, PortSet()).endswith(", a\\x1bb (210987654321), eu-west-1")
 
 
 TO_DO = Section(

@@ -11,8 +11,8 @@ from library.documents.document import plain_text
 from library.issues.reachability import Verdict
 from library.network.ports import PortSet
 from library.security_groups.exposure import Exposure
+from reporting.exposure_text import fix_location
 from reporting.group_text import alert, ticket
-from reporting.source_text import fix_location
 from reporting.ticket_facts import AlertAdvice
 from tests.unit.reporting.test_whole_tickets import ANA, FACTS, FOUND, SSH, issue, judged
 
