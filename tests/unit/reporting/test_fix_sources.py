@@ -87,8 +87,8 @@ def test_explain_names_them_before_its_commands() -> None:
     ],
 )
 def test_protocols_have_names_in_tables_and_lines(protocol: str, cell: str) -> None:
-    ports = (22, 22) if cell in ("tcp", "udp") else (None, None)
-    perm = Exposure(protocol, *ports, "0.0.0.0/0", "open_completely")
+    port = 22 if cell in ("tcp", "udp") else None
+    perm = Exposure(protocol, port, port, "0.0.0.0/0", "open_completely")
     assert exposure_table([perm]).rows[0][0] == cell
     line = shown_line(told_line(perm))
     traffic = {"all": "all traffic", "tcp": "tcp 22", "udp": "udp 22", "icmpv6": "icmpv6 all"}.get(cell, cell)
