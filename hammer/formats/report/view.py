@@ -333,10 +333,10 @@ def _controls(issue: ListedIssue) -> str:
         name, _, version = standard.rpartition(" v")
         alike.setdefault((name or standard, ", ".join(_with_enhancements(ids))), []).append(version if name else "")
     by_name: dict[str, list[str]] = {}
-    for (name, numbers), versions in alike.items():
-        which = f"{versions[0]} to {versions[-1]}" if len(versions) > 1 else versions[0]
-        by_name.setdefault(name, []).append(f"{which}: {numbers}" if which else f": {numbers}")
-    return "; ".join(f"{name} {', '.join(texts)}".replace(" : ", ": ") for name, texts in by_name.items())
+    for (name, listed), versions in alike.items():
+        which = f" {versions[0]} to {versions[-1]}" if len(versions) > 1 else f" {versions[0]}".rstrip()
+        by_name.setdefault(name, []).append(f"{which}: {listed}")
+    return "; ".join(f"{name}{','.join(texts)}" for name, texts in by_name.items())
 
 
 def _with_enhancements(ids: Iterable[str]) -> list[str]:

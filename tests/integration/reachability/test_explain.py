@@ -56,7 +56,8 @@ def test_one_group_on_one_screen(network: Network) -> None:
         "reporting is false: nobody is notified",
         "Remediation waits: remediation is false: the job with --batch does nothing waits: not reported yet "
         "would revoke tcp/22 from 0.0.0.0/0 would add tcp/22 from 172.16.0.0/12 would add tcp/22 from 192.168.0.0/16",
-        f"Fix, with the AWS command line aws ec2 revoke-security-group-ingress --region {IRELAND} --group-id "
+        "Fix, with the AWS command line If the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 need these "
+        f"ports, open them to those first. aws ec2 revoke-security-group-ingress --region {IRELAND} --group-id "
         f"{ids['group']} --ip-permissions "
         """'[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]'""",
     ]
