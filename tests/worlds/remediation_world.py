@@ -89,13 +89,15 @@ class People:
 
     def comment(self, issue: Issue, document: Document, delivery: Delivery, *, reference: str = "") -> str:
         del reference
-        assert delivery.begin()
+        if not delivery.begin():
+            return ""  # the reporting job tells it
         self.comments.append((issue.issue_id, plain_text(document)))
         delivery.done()
         return ""
 
     def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivery: Delivery) -> None:
-        assert delivery.begin()
+        if not delivery.begin():
+            return  # the reporting job tells it
         delivery.done()
         self.alerts.append((heading, "\n".join((issue.issue_id, text, *details))))
 
