@@ -287,6 +287,12 @@ def _journals_are_done(world: World, account_id: str) -> None:
 
 def _journal_is_done(world: World, account_id: str, issue_id: str) -> None:
     step = _journal(world, account_id, issue_id, "step")
+    # With immediate mode what a change left, and is not severe alone, waits for the date that people are told (seed
+    # 1000 of the histories of immediate mode).
+    group = world.ec2[account_id].groups().get(issue_id)
+    left = exposed(cells(group.rules)) if group else frozenset()
+    if world.settings.immediate and left and not completely(left):
+        return
     may_be_touched = (
         account_id in world.settings.remediation_accounts
         and issue_id in (groups := world.ec2[account_id].groups())

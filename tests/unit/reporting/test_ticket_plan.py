@@ -95,6 +95,9 @@ REPORTED = Timestamps(NOW, NOW, NOW)
             None,
             id="changed, and other tooling told it",
         ),
+        pytest.param(
+            issue(jira_details={**TICKET, "severity": "low"}), JIRA, News.CHANGED, None, id="more severe than was told"
+        ),
     ],
 )
 def test_what_is_told(given: Issue, channels: Channels, ticket: News | None, alert: News | None) -> None:
@@ -114,6 +117,31 @@ def test_what_is_told(given: Issue, channels: Channels, ticket: News | None, ale
 )
 def test_nothing_is_done_where_all_is_told(given: Issue, channels: Channels) -> None:
     assert plan([given], channels, ON, NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "ticket", "alert"),
+    [
+        pytest.param(
+            issue(timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD),
+            News.NOT_WATCHED,
+            News.NOT_WATCHED,
+            id="open",
+        ),
+        pytest.param(
+            issue(Status.WHITELISTED, jira_details=CLOSED, slack_details=OVER), None, None, id="exempt, and told"
+        ),
+        pytest.param(issue(), None, None, id="nobody was told"),
+        pytest.param(
+            issue(Status.RESOLVED, jira_details=TICKET, slack_details=TOLD), News.GONE, News.GONE, id="resolved before"
+        ),
+    ],
+)
+def test_the_issue_of_a_place_that_is_left_is_ended_with_a_word(
+    given: Issue, ticket: News | None, alert: News | None
+) -> None:
+    [step] = plan([given], BOTH, ON, NOW, watches=lambda _: False)
+    assert (step.ticket, step.alert, step.close) == (ticket, alert, True)
 
 
 def test_a_name_or_tag_is_no_news() -> None:
