@@ -71,6 +71,7 @@ test: $(STAMP)
 
 soak: $(STAMP)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	@GUARDS=all $(BIN)/python -m pytest -n auto -q tests/simulation/test_guards.py
 	@FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -n auto -q tests/unit/test_fuzzing.py \
 		tests/unit/remediation/test_remediation_property.py tests/unit/security_groups/test_exposure_oracle.py
 

@@ -298,20 +298,13 @@ class IssueTable:
         Raises:
             ConflictError: the issue is gone, or has a new occurrence, or the condition does not hold.
         """
-        condition, all_values = (
-            "#occurrence = :occurrence_read",
-            {":occurrence_read": issue.occurrence, **(values or {})},
-        )
+        condition, as_read = "#occurrence = :occurrence_read", {":occurrence_read": issue.occurrence}
         if issue.occurrence == 0:  # written by other tooling, which knows nothing of occurrences
-            condition, all_values = (
-                "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)",
-                {**(values or {})},
-            )
+            condition, as_read = "attribute_exists(issue_id) AND attribute_not_exists(#occurrence)", {}
         if only_if:
             condition += f" AND {only_if}"
-        self.items.update(
-            issue.account_id, issue.issue_id, sets, removes=removes, condition=condition, values=all_values
-        )
+        given = {**as_read, **(values or {})}
+        self.items.update(issue.account_id, issue.issue_id, sets, removes=removes, condition=condition, values=given)
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
         """The journal of a group's newest change, which remediation keeps in an item of its own; empty: there is none.

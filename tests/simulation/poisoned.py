@@ -175,7 +175,9 @@ class Attacker:
         elif what == "reported" and "M" in row.get("timestamps", {}):
             row["timestamps"]["M"]["reported"] = {"S": "2020-01-01T00:00:00+00:00"}
         elif what == "ticket" and "M" in row.get("jira_details", {}):
-            row["jira_details"]["M"]["ticket"] = {"S": random.choice(["SEC-1", "SEC-2", "NONE-1", "sg-1", "../1"])}
+            claimed = random.choice(["SEC-1", "SEC-2", "NONE-1", "sg-1", "../1"])
+            row["jira_details"]["M"]["ticket"] = {"S": claimed}
+            world.claimed.add(claimed)
         world.note(f"   {group_id} lies: {what}")
         world.table.items[account_id, group_id] = row
         if random.random() < 0.7 and what == "journal":

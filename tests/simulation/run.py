@@ -287,6 +287,12 @@ def _journals_are_done(world: World, account_id: str) -> None:
 
 def _journal_is_done(world: World, account_id: str, issue_id: str) -> None:
     step = _journal(world, account_id, issue_id, "step")
+    # With immediate mode what a change left, and is not severe alone, waits for the date that people are told (seed
+    # 1000 of the histories of immediate mode).
+    group = world.ec2[account_id].groups().get(issue_id)
+    left = exposed(cells(group.rules)) if group else frozenset()
+    if world.settings.immediate and left and not completely(left):
+        return
     may_be_touched = (
         account_id in world.settings.remediation_accounts
         and issue_id in (groups := world.ec2[account_id].groups())
@@ -369,7 +375,10 @@ def _is_told(world: World, account_id: str, group_id: str, *, is_open: bool) -> 
     world.check(len(tickets) <= 1, f"{group_id} has the tickets {[kept.key for kept in tickets]}")
     open_tickets = [kept.key for kept in tickets if not kept.is_done]
     if not is_open:
-        left_open = [kept.key for kept in tickets if not kept.is_done and not kept.set_by_person]
+        # A ticket that a poisoned row names is told of that group, and reopened for it (seed 1044 of `poisoned`).
+        left_open = [
+            kept.key for kept in tickets if not (kept.is_done or kept.set_by_person or kept.key in world.claimed)
+        ]
         world.check(not left_open, f"{group_id} is not open, and its ticket {left_open} is")
         return
     value = world.table.attribute(account_id, group_id, "jira_details", "ticket")

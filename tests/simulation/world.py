@@ -153,6 +153,7 @@ class World:
         is_weak: whether EC2 is later than AWS says: then nothing need be complete at rest.
         is_paged: whether describes of groups and rules have two pages.
         poisoned: the groups whose rows somebody wrote who is not Hammer.
+        claimed: the tickets that such a row names as its own, so that Hammer tells them of that group.
         before_quiet: called when nothing fails any more, before the healthy runs.
         has_lost_threads: whether Slack did not take a part of a thread, which is sent once only.
         readers: each is told of every text that people get: where, and the text.
@@ -202,6 +203,7 @@ class World:
         self.is_weak = False
         self.is_paged = False
         self.poisoned: set[str] = set()
+        self.claimed: set[str] = set()
         self.before_quiet: list[Callable[[], object]] = []
         self.broken = ""
         self.trace: BaseException | None = None

@@ -207,6 +207,14 @@ def test_only_what_is_resolved_is_closed(table: IssueTable, status: Status) -> N
         table.close(an_issue(status), NOW)
 
 
+def test_ending_what_changed_meanwhile_is_a_lost_race(table: IssueTable) -> None:
+    """The issue of a place that is not watched any more, which is scanned again by now."""
+    put(table, an_issue())
+    table.write(decide(an_issue(), name="new"))
+    with pytest.raises(ConflictError):
+        table.end(an_issue(), NOW)
+
+
 def test_finding_again_what_is_closed_meanwhile_is_a_lost_race(table: IssueTable) -> None:
     resolved = an_issue(Status.RESOLVED)
     put(table, resolved)

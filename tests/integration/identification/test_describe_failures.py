@@ -436,6 +436,15 @@ def test_an_older_scan_never_replaces_a_newer_ones_coverage(world: World) -> Non
     assert (world.coverage().outcome, world.coverage().started) == (Outcome.COMPLETE, world.clock)
 
 
+def test_a_scan_of_groups_is_no_scan_of_the_region(world: World) -> None:
+    group_id = world.group("tcp/443 from 0.0.0.0/0")
+    world.describe()
+    before = world.coverage()
+    world.later()
+    world.describe(target(group_ids=[group_id]))
+    assert world.coverage() == before
+
+
 def test_coverage_is_not_an_issue(world: World) -> None:
     world.group("tcp/22 from 0.0.0.0/0")
     world.describe()

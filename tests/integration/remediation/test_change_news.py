@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ import pytest
 
 from library.aws.conditional_writes import Items
 from library.aws.issue_table import IssueTable
+from library.issues.issue import Status
 from library.notifications.jira_client import JiraClient
 from library.notifications.slack_connection import SlackClient, SlackError
 from remediation.notify import ChangeMessage, Notifier, is_known, notify, open_notifier
@@ -146,6 +148,21 @@ def test_a_ticket_is_closed_after_what_was_done_is_told(world: World) -> None:
     assert [CHANGED.text in each for each in comments[-2:]] == [True, False]
     assert world.jira.tickets["SEC-1"].status == "Done"
     assert told(world) == (1, 1)
+
+
+def test_an_issue_stays_while_somebody_is_to_be_told_what_was_done(world: World) -> None:
+    away = Fault("POST /chat.postMessage", Answer({"ok": False, "error": "fatal_error"}))
+    world.slack.faults.append(replace(away))
+    assert tell(world)
+    world.fixed()
+    world.slack.faults[:] = [replace(away)]
+    world.report()
+    assert told(world) == (1, 0)
+    assert world.issue().status is Status.RESOLVED
+    world.slack.faults.clear()
+    world.report()
+    assert told(world) == (1, 1)
+    assert world.issue().status is Status.CLOSED
 
 
 def test_old_news_goes_first_where_there_is_no_room(world: World) -> None:

@@ -358,6 +358,7 @@ def test_who_was_told_before_another_failed_is_also_told_when_it_is_over() -> No
             world.found()
             assert len(world.report().problems) == 1
             assert len(world.slack.to("#one")) == 2 * occurrence - 1
+            assert world.issue().timestamps.reported is None
             world.fixed()
             world.slack.refuses = {}
             assert world.report().told == {"gone": 1}

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from library.issues.decision_record import CloseNow, DecisionState, exposure_key
-from library.issues.issue import Issue, Timestamps
-from library.issues.schedule import MadeBy, RemediationTerms, SkipReason, remediation_schedule
+from library.issues.flapping import PastOccurrence
+from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
+from library.issues.reachability import Reachability, Severity, Sources, Verdict
+from library.issues.schedule import MadeBy, RemediationTerms, SkipReason, exposure_times, remediation_schedule
+from library.issues.told_exposures import ToldExposures
+from library.issues.use import Use
+from library.issues.use import Verdict as UseVerdict
+from library.security_groups.exemptions import Exemption
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue
 
 TERMS = RemediationTerms(timedelta(days=21))
@@ -71,3 +78,109 @@ def test_a_group_of_a_controller(changes: dict[str, Any], begun: bool, why: Skip
     found = remediation_schedule(decided(), terms, NOW, begun=begun)
     assert (found.skipped.reason if found.skipped else None) is why
     assert (found.due is None) is (why is not None)
+
+
+LONG_AGO = NOW - timedelta(days=22)
+WORKING = Use(LONG_AGO, NOW, Decimal(1), UseVerdict.WORKING)
+KEPT = {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr": "0.0.0.0/0", "by": "ana"}
+TEXT = "tcp 22 22 0.0.0.0/0"
+FLAPS = (PastOccurrence(LONG_AGO, NOW - timedelta(days=2)), PastOccurrence(LONG_AGO, NOW - timedelta(days=1)))
+
+
+def reported_long_ago(**changes: Any) -> Issue:
+    """An issue whose retention period of 21 days is over, unless a change says otherwise."""
+    return replace(an_issue(timestamps=Timestamps(LONG_AGO, LONG_AGO, LONG_AGO)), **changes)
+
+
+def severe() -> IssueDetails:
+    return replace(DETAILS, reachability=Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely"))
+
+
+def test_an_issue_whose_period_is_over_is_due() -> None:
+    found = remediation_schedule(reported_long_ago(), TERMS, NOW)
+    assert (found.due, found.skipped) == (LONG_AGO + TERMS.retention, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "terms", "why"),
+    [
+        pytest.param({"status": Status.WHITELISTED}, {}, SkipReason.EXEMPT, id="the table says that it is exempt"),
+        pytest.param({}, {"exemptions": [Exemption("sg-1")]}, SkipReason.EXEMPT, id="exempt by now"),
+        pytest.param({"status": Status.RESOLVED}, {}, SkipReason.NOT_OPEN, id="resolved"),
+        pytest.param({"remediation_details": {"restored": {"by": "x"}}}, {}, SkipReason.RESTORED, id="restored"),
+        pytest.param({}, {"scope": frozenset({"open_partly"})}, SkipReason.OUT_OF_SCOPE, id="out of scope"),
+        pytest.param({}, {"is_on": False}, SkipReason.OFF, id="remediation is off"),
+        pytest.param({"issue_id": "finding-1"}, {}, SkipReason.OFF, id="a finding"),
+        pytest.param({"timestamps": Timestamps(LONG_AGO, LONG_AGO)}, {}, SkipReason.NOT_REPORTED, id="not reported"),
+        pytest.param(
+            {"jira_details": {"console": 3, "digest": "d"}},
+            {"reaches_people": True},
+            SkipReason.NOT_REPORTED,
+            id="on the console only",
+        ),
+        pytest.param(
+            {"exposures_told": ToldExposures(3, ())}, {}, SkipReason.NOT_REPORTED, id="nobody was told of what is open"
+        ),
+        pytest.param(
+            {
+                "timestamps": Timestamps(NOW, NOW, NOW),
+                "exposures_told": ToldExposures(2, (), {LONG_AGO.isoformat(): (TEXT,)}),
+            },
+            {},
+            SkipReason.NOT_DUE,
+            id="told of the occurrence before",
+        ),
+        pytest.param(
+            {"remediation_details": {"kept": [{**KEPT, "at": LONG_AGO.isoformat(), "occurrence": 3}]}},
+            {},
+            SkipReason.KEPT,
+            id="a person keeps it",
+        ),
+        pytest.param({"use": WORKING}, {"wait_in_use": timedelta(days=3)}, SkipReason.NOT_DUE, id="somebody works"),
+        pytest.param({"history": FLAPS}, {"stop_after": 2}, SkipReason.FLAPPING, id="opened again and again"),
+    ],
+)
+def test_each_condition_alone_keeps_an_issue_from_being_due(
+    changes: dict[str, Any], terms: dict[str, Any], why: SkipReason
+) -> None:
+    found = remediation_schedule(reported_long_ago(**changes), replace(TERMS, **terms), NOW)
+    assert found.skipped is not None
+    assert found.skipped.reason is why
+
+
+def test_a_critical_issue_does_not_wait_for_people_who_work() -> None:
+    terms = replace(TERMS, wait_in_use=timedelta(days=3))
+    assert remediation_schedule(reported_long_ago(use=WORKING, details=severe()), terms, NOW).skipped is None
+
+
+@pytest.mark.parametrize(
+    ("notice", "is_due"),
+    [
+        pytest.param(ClosingNotice(REPORTED, 3), True, id="of this occurrence"),
+        pytest.param(ClosingNotice(REPORTED, 2), False, id="of the one before"),
+        pytest.param(ClosingNotice(REPORTED, 3, withdrawn=True), False, id="withdrawn"),
+        pytest.param(None, False, id="none"),
+    ],
+)
+def test_immediate_mode_closes_only_after_a_notice_that_counts(notice: ClosingNotice | None, is_due: bool) -> None:
+    terms = replace(TERMS, immediate=frozenset({Severity.CRITICAL}))
+    times = Timestamps(REPORTED, REPORTED, REPORTED)
+    found = remediation_schedule(
+        reported_long_ago(timestamps=times, details=severe(), closing_notice=notice), terms, NOW
+    )
+    assert (found.skipped is None) is is_due
+
+
+def test_the_notice_of_the_occurrence_before_completes_no_change_either() -> None:
+    terms = replace(TERMS, immediate=frozenset({Severity.CRITICAL}))
+    issue = reported_long_ago(
+        timestamps=Timestamps(REPORTED, REPORTED, REPORTED), closing_notice=ClosingNotice(REPORTED, 2)
+    )
+    assert remediation_schedule(issue, terms, NOW, begun=True).due == REPORTED_DUE
+
+
+def test_what_a_person_keeps_has_no_date() -> None:
+    kept = {"kept": [{**KEPT, "at": LONG_AGO.isoformat(), "occurrence": 3}]}
+    times = exposure_times(reported_long_ago(remediation_details=kept), TERMS)
+    assert times is not None
+    assert (times.due(SSH), times.is_due(SSH, NOW)) == (None, False)

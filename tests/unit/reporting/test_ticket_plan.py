@@ -113,6 +113,13 @@ REPORTED = Timestamps(NOW, NOW, NOW)
             None,
             id="changed, and other tooling told it",
         ),
+        pytest.param(
+            issue(jira_details={**TICKET, "severity": "low"}),
+            JIRA,
+            Update.CHANGED,
+            None,
+            id="more severe than was told",
+        ),
     ],
 )
 def test_what_is_told(given: Issue, channels: Channels, ticket: Update | None, alert: Update | None) -> None:
@@ -132,6 +139,34 @@ def test_what_is_told(given: Issue, channels: Channels, ticket: Update | None, a
 )
 def test_nothing_is_done_where_all_is_told(given: Issue, channels: Channels) -> None:
     assert plan([given], channels, ON, NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "ticket", "alert"),
+    [
+        pytest.param(
+            issue(timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD),
+            Update.NOT_WATCHED,
+            Update.NOT_WATCHED,
+            id="open",
+        ),
+        pytest.param(
+            issue(Status.WHITELISTED, jira_details=CLOSED, slack_details=OVER), None, None, id="exempt, and told"
+        ),
+        pytest.param(issue(), None, None, id="nobody was told"),
+        pytest.param(
+            issue(Status.RESOLVED, jira_details=TICKET, slack_details=TOLD),
+            Update.GONE,
+            Update.GONE,
+            id="resolved before",
+        ),
+    ],
+)
+def test_the_issue_of_a_place_that_is_left_is_ended_with_a_word(
+    given: Issue, ticket: Update | None, alert: Update | None
+) -> None:
+    [step] = plan([given], BOTH, ON, NOW, watches=lambda _: False)
+    assert (step.ticket_update, step.alert_update, step.close) == (ticket, alert, True)
 
 
 def test_a_name_or_tag_is_no_news() -> None:
