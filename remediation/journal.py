@@ -396,8 +396,39 @@ def read_details(table: IssueTable, issue: Issue) -> RemediationDetails:
     return RemediationDetails.of(issue.remediation_details, own_item)
 
 
+Stamp = tuple[object, object]
+"""When a journal was written, and by which run, as its item has it; None: it does not say, or there is no journal."""
+
+
+def _stamp(details: Mapping[str, Any]) -> Stamp:
+    """The stamp of the journal in a `remediation_details`."""
+    journal = details.get("journal")
+    return (journal.get("changed"), journal.get("run")) if isinstance(journal, Mapping) else (None, None)
+
+
+def _nobody_else_wrote(as_read: Stamp, mine: Stamp) -> tuple[str, dict[str, Any]]:
+    """The condition that a journal is still the one that was read, and the values of its placeholders.
+
+    A run may stall in the very call that writes: it loses its lock, and another run completes the change meanwhile.
+    Without this, the older journal would then be written over the newer one (seed 1028 of the kind `regions`).
+    """
+    parts: list[tuple[str, str]] = []
+    values: dict[str, Any] = {}
+    for name, read, own in zip(("changed", "run"), as_read, mine, strict=True):
+        path = f"#remediation_details.#journal.#{name}"
+        parts.append(
+            (f"attribute_not_exists({path})" if read is None else f"{path} = :{name}_read", f"{path} = :{name}")
+        )
+        values |= {f":{name}": own} | ({} if read is None else {f":{name}_read": read})
+    # The second: botocore sends a write again whose answer was lost.
+    unchanged, written = (" AND ".join(each) for each in zip(*parts, strict=True))
+    return f"(({unchanged}) OR ({written}))", values
+
+
 class Journal:
     """Writes the journal of one issue's group, and its `remediation_details`.
+
+    Each write holds only where the journal is as this run read or wrote it last.
 
     Args:
         table: the issue table.
@@ -409,6 +440,8 @@ class Journal:
         self._table = table
         self._now = now
         self._occurrence = issue.occurrence
+        self._own_stamp: Stamp | None = None
+        self._stamp = _stamp(issue.remediation_details)
         self.issue = issue
         """The issue as it was read last, with what was written since."""
 
@@ -416,6 +449,16 @@ class Journal:
     def summary(self) -> RemediationDetails:
         """What the issue's item says, without the journal's rules."""
         return RemediationDetails.of(self.issue.remediation_details)
+
+    def open(self) -> Stamp:
+        """Note how the journal's own item is before anything is decided. The first write does it where nobody did.
+
+        Raises:
+            ClientError, BotoCoreError: it could not be read.
+        """
+        if self._own_stamp is None:
+            self._own_stamp = _stamp(self._table.journal(self.issue.account_id, self.issue.issue_id))
+        return self._own_stamp
 
     def write(self, entry: JournalEntry, *, remediated: bool = False, **details: Any) -> JournalEntry:
         """Write an entry.
@@ -430,7 +473,7 @@ class Journal:
             The entry as written, with the time.
 
         Raises:
-            ConflictError: the issue is gone, or new occurrences of it keep coming.
+            ConflictError: another run wrote the journal, the issue is gone, or new occurrences of it keep coming.
             UnreadableIssueError: it has become unreadable meanwhile.
             ClientError, BotoCoreError: it could not be written.
         """
@@ -438,15 +481,31 @@ class Journal:
         entry = replace(entry, changed=now, started=entry.started or now)
         if entry.kind is ChangeKind.REMEDIATION and entry.is_acknowledged:
             details = {"backup": entry.backup, **details}
-        self._table.write_journal(self.issue.account_id, self.issue.issue_id, {"journal": entry.to_item()})
+        self._write_own_item(entry)
         self._write({**details, "journal": entry.summary()}, remediated=now if remediated else "")
         return entry
+
+    def _write_own_item(self, entry: JournalEntry) -> None:
+        mine = (entry.changed, entry.run)
+        condition, values = _nobody_else_wrote(self.open(), mine)
+        item = {"journal": entry.to_item()}
+        try:
+            self._table.write_journal(
+                self.issue.account_id, self.issue.issue_id, item, only_if=condition, values=values
+            )
+        except ConflictError as error:
+            raise self._overtaken() from error
+        self._own_stamp = mine
+
+    def _overtaken(self) -> ConflictError:
+        return ConflictError(f"another run went on with the change of {self.issue.location}")
 
     def note(self, **details: Any) -> None:
         """Write keys of `remediation_details` beside the journal. Raises as `write` does."""
         self._write(details)
 
     def _write(self, details: Mapping[str, Any], remediated: str = "") -> None:
+        mine = _stamp(details)
         for attempt in range(_ATTEMPTS):
             before = self.issue.remediation_details
             sets: dict[str, Any] = {"remediation_details": dict(details)}
@@ -454,17 +513,21 @@ class Journal:
                 sets = {f"remediation_details.{name}": value for name, value in details.items()}
             if remediated and self.issue.occurrence == self._occurrence:
                 sets["timestamps.remediated"] = remediated
+            condition, values = _nobody_else_wrote(self._stamp, mine) if "journal" in details else ("", {})
             try:
-                self._table.update(self.issue, sets)
+                self._table.update(self.issue, sets, only_if=condition, values=values)
             except ConflictError as error:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
                 if fresh is None:
                     raise ConflictError(f"the issue of {self.issue.location} is gone from the issue table") from error
+                if condition and _stamp(fresh.remediation_details) not in (self._stamp, mine):
+                    raise self._overtaken() from error
                 if attempt == _ATTEMPTS - 1:
                     raise ConflictError(
                         f"the issue of {self.issue.location} keeps changing in the issue table"
                     ) from error
                 self.issue = fresh
             else:
+                self._stamp = mine if condition else self._stamp
                 self.issue = replace(self.issue, remediation_details={**before, **details})
                 return

@@ -384,6 +384,7 @@ class GroupWork(ABC):
         """
         while True:
             try:
+                self._journal.open()
                 seen = self._assess(config)
             except InconsistentReadError as error:
                 self.waiting_for = str(error)

@@ -315,9 +315,29 @@ class IssueTable:
         found = item.get("remediation_details")
         return found if isinstance(found, dict) else {}
 
-    def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
-        """Write the journal's item, with the maximal size of an item for itself: it is in no index."""
-        self.items.update(account_id, f"{JOURNAL_PREFIX}{group_id}", {"remediation_details": dict(details)})
+    def write_journal(
+        self,
+        account_id: str,
+        group_id: str,
+        details: Mapping[str, Any],
+        *,
+        only_if: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the journal's item, with the maximal size of an item for itself: it is in no index.
+
+        Args:
+            account_id: the account.
+            group_id: the group.
+            details: the item's `remediation_details`.
+            only_if: what must hold of the item; empty: it is written in any case.
+            values: of the placeholders in that.
+
+        Raises:
+            ConflictError: the condition does not hold.
+        """
+        sets = {"remediation_details": dict(details)}
+        self.items.update(account_id, f"{JOURNAL_PREFIX}{group_id}", sets, condition=only_if, values=values)
 
     def _query(
         self,

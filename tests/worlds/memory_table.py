@@ -115,9 +115,19 @@ class MemoryTable:
         item = self.items.get((account_id, f"journal#{group_id}"), {})
         return clone(item.get("remediation_details", {}))
 
-    def write_journal(self, account_id: str, group_id: str, details: Mapping[str, Any]) -> None:
+    def write_journal(
+        self,
+        account_id: str,
+        group_id: str,
+        details: Mapping[str, Any],
+        *,
+        only_if: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
         item = {"remediation_details": clone(dict(details))}
         self._check(f"journal#{group_id}", item)
+        if only_if and not holds(only_if, self.items.get((account_id, f"journal#{group_id}"), {}), values or {}):
+            raise ConflictError(group_id)
         self.items[account_id, f"journal#{group_id}"] = item
 
     def write(self, change: Any) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
 
+from library.aws.issue_table import IssueTable
 from library.aws.lock import LEASE, Lock, LockedError
+from library.errors import ConflictError
+from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, TABLE, World, permission, world
 
 SSH = permission("tcp", (22, 22), ANYWHERE)
@@ -97,3 +102,66 @@ def test_what_is_unfinished_survives_the_holder(world: World) -> None:
     assert bo.read().unfinished == {PLACE}
     bo.mark_finished(*PLACE)
     assert bo.read().unfinished == frozenset()
+
+
+def an_entry(run: str, step: JournalStep = JournalStep.ADDING) -> JournalEntry:
+    return JournalEntry(ChangeKind.REMEDIATION, step, "a-backup", run=run)
+
+
+def stored(world: World, group: str) -> tuple[str, str, str]:
+    """Which run wrote the journal last, by its own item and by the issue's; and the step there."""
+    issue = world.stored(group)
+    own = world.table.journal(issue.account_id, group)["journal"]
+    summary = issue.remediation_details["journal"]
+    return own["run"], summary["run"], summary["step"]
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["a change that was begun", "the first change"])
+def test_a_run_that_stalled_in_a_write_does_not_write_over_the_run_that_went_on(world: World, begun: bool) -> None:
+    """A call may take effect long after it was sent, when the lock is another run's."""
+    group = world.group(SSH)
+    world.issue(group)
+    if begun:
+        Journal(world.table, world.stored(group), lambda: NOW).write(an_entry("before"))
+    stalled = Journal(world.table, world.stored(group), lambda: NOW + timedelta(minutes=1))
+    stalled.open()
+    Journal(world.table, world.stored(group), lambda: NOW + 2 * LEASE).write(an_entry("other", JournalStep.DONE))
+    with pytest.raises(ConflictError, match="another run went on with the change"):
+        stalled.write(an_entry("stalled"))
+    assert stored(world, group) == ("other", "other", "done")
+
+
+def test_the_summary_of_a_run_that_stalled_between_its_writes_is_not_written(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    stalled = Journal(world.table, world.stored(group), lambda: NOW)
+    other = Journal(world.table, world.stored(group), lambda: NOW + 2 * LEASE)
+    real = IssueTable.write_journal
+
+    def stalls(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)
+        with patch.object(IssueTable, "write_journal", real):
+            other.write(an_entry("other", JournalStep.DONE))
+
+    with (
+        patch.object(IssueTable, "write_journal", stalls),
+        pytest.raises(ConflictError, match="another run went on with the change"),
+    ):
+        stalled.write(an_entry("stalled"))
+    assert stored(world, group) == ("other", "other", "done")
+
+
+def test_a_write_whose_answer_was_lost_is_written_again(world: World) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    journal = Journal(world.table, world.stored(group), lambda: NOW)
+    real = IssueTable.write_journal
+
+    def twice(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)
+        real(*arguments, **named)
+
+    with patch.object(IssueTable, "write_journal", twice):
+        journal.write(an_entry("mine"))
+    journal.write(an_entry("mine", JournalStep.DONE))
+    assert stored(world, group) == ("mine", "mine", "done")
