@@ -46,11 +46,13 @@ def test_a_zip_brings_the_sdk_that_was_tested_with_the_data_of_what_it_may_call(
     assert services == set(allowed_operations())
 
 
-def test_the_same_sources_give_the_same_bytes(zips: dict[str, Path], tmp_path: Path) -> None:
+def test_the_same_sources_give_the_same_bytes(
+    zips: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "hammer-describe-security-groups"
+    monkeypatch.setattr(package, "FUNCTIONS", {name: FUNCTIONS[name]})
     again = package.build_functions(tmp_path, TARGETS["arm64"])
-    assert {name: path.read_bytes() for name, path in again.items()} == {
-        name: path.read_bytes() for name, path in zips.items()
-    }
+    assert again[name].read_bytes() == zips[name].read_bytes()
 
 
 def test_only_what_is_imported_goes_in(tmp_path: Path) -> None:
@@ -79,6 +81,7 @@ def test_a_handler_that_does_not_exist_is_an_error() -> None:
 
 def test_a_zip_that_is_too_large_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "SIZE_LIMIT", 1000)
+    monkeypatch.setattr(package, "install", lambda *_: None)  # the sources alone are more than that
     with pytest.raises(PackageError, match="1,000 are allowed"):
         package.build_functions(tmp_path, TARGETS["here"])
 
