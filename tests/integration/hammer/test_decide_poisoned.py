@@ -19,6 +19,7 @@ from library.config import Configuration
 from library.config.loader import parse_configuration
 from library.documents.text import printable
 from library.errors import HammerError
+from library.jobs import command_line
 from tests.builders.poisoned_rows import EVIL, MAIN, REGION, every_case, poisoned, row
 from tests.worlds.memory_items import MemoryItems, clone
 
@@ -40,8 +41,8 @@ class _Table(IssueTable):
 class _NoSessions:
     """AWS is not there: nothing but the table may be asked for."""
 
-    def __init__(self, *_: str) -> None:
-        pass
+    def __init__(self, *_: str, read_only: bool = False) -> None:
+        del read_only
 
     def client(self, name: str) -> Any:
         assert name == "dynamodb"
@@ -64,8 +65,8 @@ def _decided(monkeypatch: pytest.MonkeyPatch) -> Decide:
     kept: list[MemoryItems] = []
     other = row(OTHER)
     monkeypatch.setattr(decide, "read_configuration", lambda _: config)
-    monkeypatch.setattr(decide, "Sessions", _NoSessions)
-    monkeypatch.setattr(decide, "IssueTable", lambda *_: _Table(kept[-1]))
+    monkeypatch.setattr(command_line, "Sessions", _NoSessions)
+    monkeypatch.setattr(command_line, "IssueTable", lambda *_: _Table(kept[-1]))
     monkeypatch.setenv("SUDO_USER", "jane")
 
     def ask(item: dict[str, Any], kind: str) -> str:

@@ -114,7 +114,7 @@ def test_other_tooling_may_leave_out_what_the_contract_does_not_promise() -> Non
     ids=str,
 )
 def test_an_item_that_is_none(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"lost|yesterday|is no count"):
+    with pytest.raises(ValueError, match=r"lost|yesterday|is no whole number"):
         Issue.from_item({**an_issue().to_item(), **change})
 
 
