@@ -20,6 +20,12 @@ settings.load_profile("soak" if "FUZZ_EXAMPLES" in os.environ else "repeatable")
 gc.freeze = lambda: None
 gc.set_threshold(100_000, 10, 10)
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: some tests wait for a process of their own, such as Terraform or pip."""
+    return (os.cpu_count() or 1) + 1
+
+
 pytest_plugins = ["tests.permission_recorder", "tests.second_table"]
 
 for _name in list(os.environ):
