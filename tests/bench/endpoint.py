@@ -1,7 +1,7 @@
 """AWS from memory, for whole processes: `python -m tests.bench.endpoint GROUPS EXPOSED_PERCENT CONFIGURATION OWNER`.
 
 It answers EC2's security groups (every account and region has the same; of OWNER, if it is not empty), STS, DynamoDB
-(a table that takes every write and keeps nothing) and S3 (the configuration, as JSON). It prints its address and serves
+(a table that takes every write, keeps what is set by key, and lists nothing) and S3 (the configuration, as JSON). It prints its address and serves
 until its standard input closes. A GET of `/calls` answers with how often each operation was called since it was last
 asked.
 """
@@ -9,10 +9,12 @@ asked.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
 from tests.bench.groups import pages
@@ -25,11 +27,10 @@ _ASSUMED = (
 _LISTED = (
     "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>config.json</Key></Contents></ListBucketResult>"
 )
-_STORED = {
+_STORED: dict[str, dict[str, Any]] = {
     "GetItem": {"Item": {"adopted": {"BOOL": True}}},  # what `library.aws.issue_table` asks
     "Query": {"Items": []},
     "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {}},
-    "UpdateItem": {},
 }
 # Reachability's describes: a region with groups and nothing that uses them.
 _EMPTY = {
@@ -44,11 +45,28 @@ _EMPTY = {
 }
 
 
+_ITEMS: dict[str, dict[str, Any]] = {}
+"""What UpdateItem set of each item, by its key: a scan looks whether another one began since it did."""
+
+
+def _table_answer(operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """DynamoDB's answer, as far as a scan of a region with new issues needs it."""
+    if operation not in ("GetItem", "UpdateItem"):
+        return _STORED.get(operation, {})
+    key = json.dumps(asked["Key"], sort_keys=True)
+    if operation == "GetItem":
+        return {"Item": _ITEMS[key]} if key in _ITEMS else _STORED[operation]
+    item = _ITEMS.setdefault(key, {})
+    for name, value in re.findall(r"(#\w+) = (:v\d+)", asked["UpdateExpression"]):
+        item[asked["ExpressionAttributeNames"][name]] = asked["ExpressionAttributeValues"][value]
+    return {}
+
+
 def answer(method: str, path: str, target: str, body: bytes, groups: list[bytes], config: str) -> tuple[str, bytes]:
     """What one request is: the operation's name, and the answer to it."""
     if target:  # DynamoDB
         operation = target.rpartition(".")[2]
-        return operation, json.dumps(_STORED.get(operation, {})).encode()
+        return operation, json.dumps(_table_answer(operation, json.loads(body))).encode()
     if method == "GET":  # S3
         return ("ListObjectsV2", _LISTED.encode()) if "list-type" in path else ("GetObject", config.encode())
     asked = parse_qs(body.decode())
