@@ -1,9 +1,9 @@
 """AWS from memory, for whole processes: `python -m tests.bench.endpoint GROUPS EXPOSED_PERCENT CONFIGURATION OWNER`.
 
 It answers EC2's security groups (every account and region has the same; of OWNER, if it is not empty), STS, DynamoDB
-(a table that takes every write, keeps what is set by key, and lists nothing) and S3 (the configuration, as JSON). It prints its address and serves
-until its standard input closes. A GET of `/calls` answers with how often each operation was called since it was last
-asked.
+(a table that takes every write, keeps what is set by key, and lists nothing) and S3 (the configuration, as JSON). It
+prints its address and serves until its standard input closes. A GET of `/calls` answers with how often each operation
+was called since it was last asked.
 """
 
 from __future__ import annotations
