@@ -104,7 +104,8 @@ def monthly(estate: Estate) -> dict[str, float]:
     batches = math.ceil(targets / BATCH)
     # An hour later no function is warm any more, and what Lambda spends on a start is billed like the rest.
     cold = min(batches, BATCHES_AT_ONCE) * COLD_START_CPU / CPU_SHARE
-    # Whether the account's issues are adopted, the region's issues of about 2 KB each, the newest look: a unit or more.
+    # A scan reads the region's record twice, the exemptions that people decided, and the region's issues of about 2 KB
+    # each, a unit or more; it writes its begin and what it saw.
     issues_kb = 2 * estate.open_issues / estate.regions
     # Initiation reads every account's coverage: 300 bytes a region.
     coverage_units = max(1.0, estate.regions * 0.3 / 4)
@@ -116,7 +117,7 @@ def monthly(estate: Estate) -> dict[str, float]:
         ),
         "SNS and SQS": scans * SNS_REQUEST / BATCH
         + (scans + 2 * runs * batches + WORK_QUEUES * IDLE_POLLS) * SQS_REQUEST,
-        "DynamoDB": scans * (2 * DYNAMODB_WRITE + (2 + max(1.0, issues_kb / 4)) * DYNAMODB_READ)
+        "DynamoDB": scans * (2 * DYNAMODB_WRITE + (3 + max(1.0, issues_kb / 4)) * DYNAMODB_READ)
         + runs * estate.accounts * coverage_units * DYNAMODB_READ,
         "Logs": scans * 0.6e-6 * LOGS_GB,  # a line of 500 bytes a target, and Lambda's own three a batch
         "Events": estate.accounts * estate.events_a_day * HOURS / 24 * event(),

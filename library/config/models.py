@@ -8,7 +8,7 @@ of their keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
@@ -614,7 +614,9 @@ class Configuration(ConfigFile):
             ValueError: the accounts are those of the organization, which are not known yet.
         """
         regions = self.aws.regions
-        return account_id in self.scanned_accounts() and (regions is None or region in regions)
+        # Asked for each issue: not of a dictionary of all accounts that is made for the question.
+        is_scanned = account_id in self._chosen(self.secgrp_unrestricted_access.accounts)
+        return is_scanned and (regions is None or region in regions)
 
     def remediation_accounts(self) -> tuple[str, ...]:
         """The ids of the accounts in which remediation may change groups.
@@ -622,18 +624,20 @@ class Configuration(ConfigFile):
         Raises:
             ValueError: they are those of the organization, which are not known yet.
         """
-        return self._chosen(self.secgrp_unrestricted_access.remediation_accounts)
+        return tuple(self._chosen(self.secgrp_unrestricted_access.remediation_accounts))
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
         """The exemptions of one account in the file `whitelist`, expired ones among them."""
         return self.whitelist.secgrp_unrestricted_access.get(account_id, ())
 
-    def _chosen(self, accounts: tuple[str, ...] | None) -> tuple[str, ...]:
+    def _chosen(self, accounts: tuple[str, ...] | None) -> Collection[str]:
         if accounts is not None:
             return accounts
-        if self.aws.accounts == ORGANIZATION:
-            raise ValueError("the accounts of the organization are not known yet: give them to with_accounts")
-        return tuple(self.aws.accounts)
+        if isinstance(self.aws.accounts, str):  # the word "organization"
+            raise ValueError(  # noqa: TRY004
+                "the accounts of the organization are not known yet: give them to with_accounts"
+            )
+        return self.aws.accounts
 
 
 EVERY_ACCOUNT = "*"
