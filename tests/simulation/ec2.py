@@ -144,8 +144,10 @@ class Ec2:
         if (history := self._groups.get(group_id)) is None:
             return [None]
         late = self._lag(history.region) if self.flickers else 0.0
-        later = [max(shown.values()) + late for shown, _ in history.versions[1:]]
-        return [group for (_, group), until in zip(history.versions, [*later, since], strict=True) if until >= since]
+        # Before the first version it was not there: an answer may be that old, too (seed 2941).
+        versions = [None, *(group for _, group in history.versions)]
+        ends = [*(max(shown.values()) + late for shown, _ in history.versions), since]
+        return [group for group, end in zip(versions, ends, strict=True) if end >= since]
 
     def create(self, group: Group) -> None:
         """Make a group with its rules, shown at once."""
