@@ -406,29 +406,27 @@ def _stamp(details: Mapping[str, Any]) -> Stamp:
     return (journal.get("changed"), journal.get("run")) if isinstance(journal, Mapping) else (None, None)
 
 
-def _nobody_else_wrote(as_read: Stamp, mine: Stamp) -> tuple[str, dict[str, Any]]:
-    """The condition that a journal is still the one that was read, and the values of its placeholders.
-
-    A run may stall in the very call that writes: it loses its lock, and another run completes the change meanwhile.
-    Without this, the older journal would then be written over the newer one (seed 1028 of the kind `regions`).
-    """
-    parts: list[tuple[str, str]] = []
+def _is_one_of(stamps: Iterable[Stamp]) -> tuple[str, dict[str, Any]]:
+    """The condition that the journal of an item has one of these stamps, and the values of its placeholders."""
+    alternatives: list[str] = []
     values: dict[str, Any] = {}
-    for name, read, own in zip(("changed", "run"), as_read, mine, strict=True):
-        path = f"#remediation_details.#journal.#{name}"
-        parts.append(
-            (f"attribute_not_exists({path})" if read is None else f"{path} = :{name}_read", f"{path} = :{name}")
-        )
-        values |= {f":{name}": own} | ({} if read is None else {f":{name}_read": read})
-    # The second: botocore sends a write again whose answer was lost.
-    unchanged, written = (" AND ".join(each) for each in zip(*parts, strict=True))
-    return f"(({unchanged}) OR ({written}))", values
+    for number, stamp in enumerate(stamps):
+        parts: list[str] = []
+        for name, value in zip(("changed", "run"), stamp, strict=True):
+            path, placeholder = f"#remediation_details.#journal.#{name}", f":{name}_{number}"
+            parts.append(f"attribute_not_exists({path})" if value is None else f"{path} = {placeholder}")
+            values |= {} if value is None else {placeholder: value}
+        alternatives.append(f"({' AND '.join(parts)})")
+    return f"({' OR '.join(alternatives)})", values
 
 
 class Journal:
     """Writes the journal of one issue's group, and its `remediation_details`.
 
-    Each write holds only where the journal is as this run read or wrote it last.
+    Each write holds only where the journal is as this run read or wrote it last. A run may stall in the very call that
+    writes: it loses its lock, and another run completes the change meanwhile. Without the condition, the older journal
+    would then be written over the newer one (seed 1028 of the kind `regions`). A write whose answer was lost may have
+    been made or not, so its stamp counts as well until a later one is acknowledged.
 
     Args:
         table: the issue table.
@@ -440,8 +438,8 @@ class Journal:
         self._table = table
         self._now = now
         self._occurrence = issue.occurrence
-        self._own_stamp: Stamp | None = None
-        self._stamp = _stamp(issue.remediation_details)
+        self._in_own_item: list[Stamp] = []
+        self._in_issue = [_stamp(issue.remediation_details)]
         self.issue = issue
         """The issue as it was read last, with what was written since."""
 
@@ -450,15 +448,14 @@ class Journal:
         """What the issue's item says, without the journal's rules."""
         return RemediationDetails.of(self.issue.remediation_details)
 
-    def open(self) -> Stamp:
+    def open(self) -> None:
         """Note how the journal's own item is before anything is decided. The first write does it where nobody did.
 
         Raises:
             ClientError, BotoCoreError: it could not be read.
         """
-        if self._own_stamp is None:
-            self._own_stamp = _stamp(self._table.journal(self.issue.account_id, self.issue.issue_id))
-        return self._own_stamp
+        if not self._in_own_item:
+            self._in_own_item = [_stamp(self._table.journal(self.issue.account_id, self.issue.issue_id))]
 
     def write(self, entry: JournalEntry, *, remediated: bool = False, **details: Any) -> JournalEntry:
         """Write an entry.
@@ -486,16 +483,17 @@ class Journal:
         return entry
 
     def _write_own_item(self, entry: JournalEntry) -> None:
-        mine = (entry.changed, entry.run)
-        condition, values = _nobody_else_wrote(self.open(), mine)
+        self.open()
         item = {"journal": entry.to_item()}
+        self._in_own_item.append(_stamp(item))
+        condition, values = _is_one_of(self._in_own_item)
         try:
             self._table.write_journal(
                 self.issue.account_id, self.issue.issue_id, item, only_if=condition, values=values
             )
         except ConflictError as error:
             raise self._overtaken() from error
-        self._own_stamp = mine
+        del self._in_own_item[:-1]
 
     def _overtaken(self) -> ConflictError:
         return ConflictError(f"another run went on with the change of {self.issue.location}")
@@ -505,7 +503,11 @@ class Journal:
         self._write(details)
 
     def _write(self, details: Mapping[str, Any], remediated: str = "") -> None:
-        mine = _stamp(details)
+        condition = ""
+        values: dict[str, Any] = {}
+        if "journal" in details:
+            self._in_issue.append(_stamp(details))
+            condition, values = _is_one_of(self._in_issue)
         for attempt in range(_ATTEMPTS):
             before = self.issue.remediation_details
             sets: dict[str, Any] = {"remediation_details": dict(details)}
@@ -513,14 +515,13 @@ class Journal:
                 sets = {f"remediation_details.{name}": value for name, value in details.items()}
             if remediated and self.issue.occurrence == self._occurrence:
                 sets["timestamps.remediated"] = remediated
-            condition, values = _nobody_else_wrote(self._stamp, mine) if "journal" in details else ("", {})
             try:
                 self._table.update(self.issue, sets, only_if=condition, values=values)
             except ConflictError as error:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
                 if fresh is None:
                     raise ConflictError(f"the issue of {self.issue.location} is gone from the issue table") from error
-                if condition and _stamp(fresh.remediation_details) not in (self._stamp, mine):
+                if condition and _stamp(fresh.remediation_details) not in self._in_issue:
                     raise self._overtaken() from error
                 if attempt == _ATTEMPTS - 1:
                     raise ConflictError(
@@ -528,6 +529,7 @@ class Journal:
                     ) from error
                 self.issue = fresh
             else:
-                self._stamp = mine if condition else self._stamp
+                if condition:
+                    del self._in_issue[:-1]
                 self.issue = replace(self.issue, remediation_details={**before, **details})
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from library.aws.issue_table import IssueTable
 from library.aws.lock import LEASE, Lock, LockedError
@@ -162,6 +164,25 @@ def test_a_write_whose_answer_was_lost_is_written_again(world: World) -> None:
         real(*arguments, **named)
 
     with patch.object(IssueTable, "write_journal", twice):
+        journal.write(an_entry("mine"))
+    journal.write(an_entry("mine", JournalStep.DONE))
+    assert stored(world, group) == ("mine", "mine", "done")
+
+
+@pytest.mark.parametrize("lost", [IssueTable.write_journal, IssueTable.update], ids=["own item", "issue"])
+@pytest.mark.parametrize("made", [True, False], ids=["made", "not made"])
+def test_a_run_goes_on_after_a_write_that_is_not_known_to_be_made(world: World, lost: Any, made: bool) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    seconds = itertools.count()
+    journal = Journal(world.table, world.stored(group), lambda: NOW + timedelta(seconds=next(seconds)))
+
+    def times_out(*arguments: Any, **named: Any) -> None:
+        if made:
+            lost(*arguments, **named)
+        raise ReadTimeoutError(endpoint_url="https://dynamodb.example.com")
+
+    with patch.object(IssueTable, lost.__name__, times_out), pytest.raises(ReadTimeoutError):
         journal.write(an_entry("mine"))
     journal.write(an_entry("mine", JournalStep.DONE))
     assert stored(world, group) == ("mine", "mine", "done")
