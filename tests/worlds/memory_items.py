@@ -104,18 +104,11 @@ class MemoryItems:
         ):
             raise ConflictError(item_id)
         after = clone(before) | {"account_id": account_id, "issue_id": item_id}
-        for path, value in sets.items():
-            *parents, name = path.split(".")
-            location = after
-            for parent in parents:
-                location = location[parent]
-            location[name] = clone(value)
+        set_and_remove(after, sets, removes)
         for name, members in (adds or {}).items():
             after[name] = after.get(name, set()) | members
         for name, members in (deletes or {}).items():
             after[name] = after.get(name, set()) - members
-        for name in removes:
-            after.pop(name, None)
         self.items[key] = after
         return clone(after) if returning else {}
 
@@ -154,6 +147,22 @@ class _Missing:
 
 def _has(found: re.Match[str]) -> str:
     return f"({(found[1] and 'not') or ''} has('{found[2].replace('#', '')}'))"
+
+
+def set_and_remove(item: Item, sets: Mapping[str, Any], removes: Iterable[str]) -> None:
+    """Set attributes, or paths such as `timestamps.reported`, of an item, and remove others."""
+    for path, value in sets.items():
+        *parents, name = path.split(".")
+        location = item
+        for parent in parents:
+            location = location[parent]
+        location[name] = clone(value)
+    for path in removes:
+        *parents, name = path.split(".")
+        location = item
+        for parent in parents:
+            location = location.get(parent, {})
+        location.pop(name, None)
 
 
 def holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:

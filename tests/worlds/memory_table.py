@@ -13,7 +13,7 @@ from library.aws.lock import LockedError, LockState
 from library.errors import ConflictError
 from library.issues.decision_record import EXEMPTION_PREFIX, DecidedExemption
 from library.issues.issue import Issue, Status
-from tests.worlds.memory_items import clone, holds
+from tests.worlds.memory_items import clone, holds, set_and_remove
 
 MOST_BYTES = 400 * 1024
 """Of an item with its copies in indexes (DynamoDB Developer Guide, "Quotas": 400 KB)."""
@@ -97,18 +97,7 @@ class MemoryTable:
             raise ConflictError(issue.issue_id)
         if only_if and not holds(only_if, item, values or {}):
             raise ConflictError(issue.issue_id)
-        for path, value in sets.items():
-            *parents, name = path.split(".")
-            location = item
-            for parent in parents:
-                location = location[parent]
-            location[name] = clone(value)
-        for path in removes:
-            *parents, name = path.split(".")
-            place = item
-            for parent in parents:
-                place = place.get(parent, {})
-            place.pop(name, None)
+        set_and_remove(item, sets, removes)
         self._check(issue.issue_id, item)
 
     def journal(self, account_id: str, group_id: str) -> dict[str, Any]:
