@@ -16,7 +16,8 @@ from identification import runtime
 from identification.runtime import Runtime
 from tests.worlds.emulated_aws import EmulatedAws, emulated_aws
 from tests.worlds.identification_world import World
-from tests.worlds.quick_items import quick_answers
+from tests.worlds.quick_moto import quick_moto
+from tests.worlds.table_in_memory import table_in_memory
 
 _LOADER = Loader()
 
@@ -39,8 +40,15 @@ def _own_process() -> Iterator[None]:
         patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}),
         # The service models are megabytes of JSON: every session of every test reads them from one loader.
         patch("botocore.session.create_loader", lambda _paths: _LOADER),
-        quick_answers(),
+        quick_moto(),
     ):
+        yield
+
+
+@pytest.fixture(name="table_in_memory")
+def _table_in_memory() -> Iterator[None]:
+    """The items of every table are in memory, below the SDK's clients: for tests of many runs."""
+    with table_in_memory():
         yield
 
 

@@ -1,4 +1,4 @@
-"""Histories of people who decide while scans, remediation, kills and lags go on: 200, or DECISION_SEEDS of them."""
+"""Histories of people who decide while scans, remediation, kills and lags go on: 100, or DECISION_SEEDS of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.deciding import deciding
 from tests.simulation.run import simulate
 
-_SEEDS = int(os.environ.get("DECISION_SEEDS", "200"))
+_SEEDS = int(os.environ.get("DECISION_SEEDS", "100"))
 _CHUNK = 25
 _LIKELY = {"scan": 4.0, "look": 6.0, "report": 2.0, "remediate": 4.0, "restore": 0.5}
 

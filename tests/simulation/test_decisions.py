@@ -1,4 +1,4 @@
-"""500 histories of people who press, processes that die, and scans that go on."""
+"""300 histories of people who press, processes that die, and scans that go on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.decisions import Simulation
 
-_SEEDS = int(os.environ.get("DECISION_SEEDS", "500"))
+_SEEDS = int(os.environ.get("DECISION_SEEDS", "300"))
 _AT_ONCE = 50
 
 

@@ -10,7 +10,7 @@ from tests.simulation.use import use_is_read
 _LIKELY = {**JOBS, "usage": 3.0}
 
 
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", range(3))
 def test_a_worker_is_named_before_anybody_is_cut_off_and_waiting_ends(block: int) -> None:
     for seed in range(20 * block, 20 * block + 20):
         simulate(seed, _LIKELY, use_is_read)

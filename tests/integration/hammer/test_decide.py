@@ -27,6 +27,8 @@ from library.issues.issue import Issue
 from library.issues.told_exposures import ToldExposures, exposure_texts
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 SSH, RDP = permission("tcp", (22, 22), ANYWHERE), permission("tcp", (3389, 3389), "8.8.8.0/24")
 REASON = "migration until Friday"
 

@@ -17,8 +17,9 @@ from typer.testing import CliRunner, Result
 from hammer.__main__ import application
 from library.aws.conditional_writes import serialized
 from tests.builders.poisoned_rows import EVIL, MAIN, REGION, cases, poisoned, row
-from tests.worlds.quick_items import quick_items
 from tests.worlds.remediation_world import ANYWHERE, TABLE, World, permission, world
+
+pytestmark = pytest.mark.usefixtures("table_in_memory")
 
 PRIVATE = permission("tcp", (22, 22), "10.1.2.0/24", about="theirs")
 WEB = permission("tcp", (443, 443), ANYWHERE, about="web")
@@ -30,7 +31,7 @@ def put(made: World, item: dict[str, Any]) -> None:
 
 @pytest.fixture(name="made")
 def _made(tmp_path: Path) -> Iterator[World]:
-    with quick_items(), world(tmp_path, reporting=True, remediation_limit_per_run=10_000) as made:
+    with world(tmp_path, reporting=True, remediation_limit_per_run=10_000) as made:
         made.configure()
         file = tmp_path / "config.json"
         config = json.loads(file.read_text())

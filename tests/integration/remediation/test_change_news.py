@@ -21,6 +21,8 @@ from reporting.run import Reporter
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, kept_sessions, reporting_world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 CHANGED = ChangeMessage("Remediated", "Hammer closed the group.", ("Backup: s3://b/k",))
 REFUSED = ChangeMessage("Not remediated", "Hammer could not close the group: quota.")
 

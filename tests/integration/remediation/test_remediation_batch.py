@@ -16,6 +16,8 @@ from library.issues.issue import IssueDetails
 from remediation import clean_security_groups
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, NOW, REGION, TABLE, World, permission, world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 SSH = permission("tcp", (22, 22), ANYWHERE)
 CLOSED = {("tcp", 22, 22, cidr) for cidr in PRIVATE}

@@ -25,6 +25,8 @@ from tests.worlds.aws_faults import (
 )
 from tests.worlds.remediation_world import ANYWHERE, MAIN, TABLE, World, normal, permission, world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 PRIVATE = {("tcp", 22, 22, cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")}
 EVERYBODY = ("tcp", 22, 22, ANYWHERE)
 CHANGES = ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress")

@@ -49,6 +49,7 @@ def remediated(world: World, *permissions: Any, **more: Any) -> tuple[str, dict[
 
 
 @pytest.mark.moto_table("many groups")
+@pytest.mark.usefixtures("table_in_memory")
 @pytest.mark.parametrize("strategy", ["replace_rule", "carve_ports"])
 def test_every_sample_group_comes_back_as_it_was(world: World, strategy: str) -> None:
     world.configure(
@@ -310,6 +311,7 @@ def test_exactly_one_group_is_named(world: World, options: list[str]) -> None:
 
 
 @pytest.mark.moto_table("many runs")
+@pytest.mark.usefixtures("table_in_memory")
 @pytest.mark.parametrize("fault", [error, time_out_after_it_was_made, killed_after])
 def test_a_fault_at_every_change_of_a_restore(world: World, fault: Fault) -> None:
     """The calls that write. An interrupted restore is continued by who asked for it, and by nobody else."""

@@ -21,6 +21,8 @@ from tests.worlds.eventual_world import EventualWorld
 from tests.worlds.lagging_ec2 import GROUPS, RULES
 from tests.worlds.remediation_world import ANYWHERE, BUCKET, MAIN, REGION, TABLE, World, permission, world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 SSH = permission("tcp", (22, 22), ANYWHERE, about="ssh")
 RDP = permission("tcp", (3389, 3389), ANYWHERE, about="rdp")
 UDP = permission("udp", (22, 22), ANYWHERE, about="dns or so")

@@ -13,6 +13,8 @@ from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import MAIN, RDP, SSH, World, reporting_world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 ANA = "5b10a2844c20165700ede21g"
 SEC = "5b10ac8d82e05b22cc7d4ef5"
 AT = "2026-11-22T03:30:00.000+0000"

@@ -22,6 +22,8 @@ from tests.standins.slack import Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
 from tests.worlds.reporting_world import MAIN, RDP, SSH
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 SAMPLES = Path(__file__).parents[2] / "data" / "slack"
 
 

@@ -14,6 +14,8 @@ from tests.standins.server import Answer, Fault
 from tests.standins.tls import authority
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 DATA_CENTER = pytest.param(False, id="data-center")
 CLOUD = pytest.param(True, id="cloud")
 

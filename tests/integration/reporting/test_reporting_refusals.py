@@ -12,6 +12,8 @@ from tests.standins.jira import User
 from tests.standins.server import Answer, Fault, Request
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 UNTRUSTED = {
     "letters": "x" * 255,
     "flames": "\U0001f525" * 255,

@@ -8,6 +8,8 @@ from library.issues.issue import Status
 from tests.standins.server import Answer, Fault, Request
 from tests.worlds.reporting_world import RDP, SSH, World, reporting_world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 
 def jira_alone(world: World) -> None:
     world.sections["slack"] = {"enabled": False}

@@ -24,6 +24,8 @@ from tests.standins.server import Answer, Fault
 from tests.standins.tls import authority
 from tests.worlds.reporting_world import MAIN, RDP, SSH, World, kept_sessions, reporting_world
 
+pytestmark = pytest.mark.usefixtures("table_in_memory")
+
 CLOSED = ChangeMessage("Remediated", "Hammer closed the group.", ("Backup: s3://b/k",))
 PATH = "/hooks/t0k3n"
 

@@ -54,7 +54,7 @@ def scanning(world: Schedule, times: int) -> Callable[[], None]:
     return actor
 
 
-@pytest.mark.parametrize("start", range(0, 400, 40))
+@pytest.mark.parametrize("start", range(0, 200, 40))
 def test_where_every_change_has_its_event_the_table_is_right_without_a_scan(
     start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +67,7 @@ def test_where_every_change_has_its_event_the_table_is_right_without_a_scan(
         assert world.exposed() == world.truth(), f"seed {seed}"
 
 
-@pytest.mark.parametrize("start", range(0, 400, 40))
+@pytest.mark.parametrize("start", range(0, 200, 40))
 def test_where_events_are_lost_one_scan_after_them_is_enough(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(start, start + 40):
         world = Schedule(seed, monkeypatch, GROUPS)
