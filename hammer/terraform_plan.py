@@ -115,7 +115,10 @@ class _Plan:
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self._configuration = (plan.get("configuration") or {}).get("root_module") or {}
         changes = {
-            change["address"]: change["change"] for change in plan.get("resource_changes") or () if change.get("change")
+            change["address"]: change["change"]
+            for change in plan.get("resource_changes") or ()
+            # A deposed object, which a failed replacement left to be deleted, has the address of its successor.
+            if change.get("change") and not change.get("deposed")
         }
         planned = plan["planned_values"].get("root_module") or {}
         self._resources = [self._resource(raw, changes) for raw in _resources(planned) if raw.get("mode") != "data"]

@@ -77,6 +77,15 @@ def test_inline_rules(tmp_path: Path) -> None:
     assert reasons(listing) == []
 
 
+def test_a_deposed_object_does_not_hide_what_is_unknown_of_its_successor(tmp_path: Path) -> None:
+    """A replacement that failed leaves a deposed object, whose change has the same address and comes after."""
+    configuration = {"resources": [config_of("aws_security_group.web", ingress=["var.rules"])]}
+    replaced = plan(resource("aws_security_group.web", {"name": "web"}, {"ingress": True}), configuration=configuration)
+    gone = {"address": "aws_security_group.web", "deposed": "5f6a2b1c", "change": {"actions": ["delete"]}}
+    replaced["resource_changes"].append(gone)
+    assert reasons(judged(tmp_path, replaced)) == ["aws_security_group.web: its ingress is known after apply"]
+
+
 def test_halves_in_rule_resources_make_the_internet(tmp_path: Path) -> None:
     rules = [
         resource(
