@@ -139,6 +139,21 @@ def test_what_makes_resources_elsewhere_is_named(tmp_path: Path, part: str, reas
     assert [row.reason for row in judged(tmp_path, text).failed] == [reason]
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "{GroupDescription: a, Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}}",
+        "{Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}}",
+        "!Transform {Name: AWS::Include, Parameters: {Location: s3://b/k}}",
+    ],
+)
+def test_properties_that_a_macro_makes_are_named(tmp_path: Path, properties: str) -> None:
+    text = f"{HEAD % (22, 'CidrIp: 10.0.0.0/8')}  Made: {{Type: AWS::EC2::SecurityGroup, Properties: {properties}}}\n"
+    assert [row.reason for row in judged(tmp_path, text).failed] == [
+        "Made: Fn::Transform makes a part of its properties that cannot be evaluated here"
+    ]
+
+
 def test_a_secret_s_value_is_in_no_format(tmp_path: Path) -> None:
     text = (HEAD % (22, "CidrIp: !Ref Secret")).replace("Default: 0.0.0.0/0}", "Default: 8.8.4.0/24}")
     listing = judged(tmp_path, text)
