@@ -608,12 +608,12 @@ class Configuration(ConfigFile):
     def watches(self, account_id: str, region: str) -> bool:
         """Whether an account and region are scanned for exposed security groups.
 
-        Where the configuration names no regions, all that are enabled are scanned.
+        Where the configuration names no regions for the account, all that are enabled are scanned.
 
         Raises:
             ValueError: the accounts are those of the organization, which are not known yet.
         """
-        regions = self.aws.regions
+        regions = self.aws.regions_of(account_id)
         # Asked for each issue: not of a dictionary of all accounts that is made for the question.
         is_scanned = account_id in self._chosen(self.secgrp_unrestricted_access.accounts)
         return is_scanned and (regions is None or region in regions)
@@ -677,9 +677,9 @@ def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str
     if not isinstance(section, Mapping):
         return
     try:
-        trusted = AddressSet.parse(*split_list(section.get("trusted_cidrs") or []))
+        trusted = AddressSet.union(_readable(split_list(section.get("trusted_cidrs") or [])))
         sources = split_list(section.get("remediation_sources") or [])
-    except (TypeError, ValueError, AttributeError):
+    except ValueError:
         return
     for position, source in enumerate(sources):
         try:
@@ -689,6 +689,15 @@ def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str
         if public:
             location: Location = (_SECTION, "remediation_sources", position)
             yield location, f"{show(source)} has addresses that are public and not in trusted_cidrs"
+
+
+def _readable(cidrs: Iterable[object]) -> Iterator[AddressSet]:
+    """Those of the entries that are CIDRs: what is wrong with the others says nothing about these."""
+    for cidr in cidrs:
+        try:
+            yield AddressSet.parse(str(cidr))
+        except ValueError:
+            continue
 
 
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

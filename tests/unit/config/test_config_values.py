@@ -125,6 +125,22 @@ def test_regions_may_differ_by_account(regions: object, of_slave: object, of_oth
     )
 
 
+def test_a_region_is_watched_in_the_accounts_that_have_it() -> None:
+    config = parse(
+        config_with(
+            {
+                "aws/regions": {"210987654321": ["eu-west-1"], "*": ["us-east-1"]},
+                f"{CHECK}/accounts": ["210987654321", "123456789012"],
+            }
+        )
+    )
+    places = [(account, region) for account in ("210987654321", "123456789012") for region in ("eu-west-1", "us-east-1")]
+    assert [place for place in places if config.watches(*place)] == [
+        ("210987654321", "eu-west-1"),
+        ("123456789012", "us-east-1"),
+    ]
+
+
 def test_the_default_ports_can_be_had_without_a_configuration() -> None:
     assert parse().secgrp_unrestricted_access.restricted_ports == DEFAULT_RESTRICTED_PORTS
 
