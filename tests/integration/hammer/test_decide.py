@@ -316,6 +316,16 @@ def listed(here: World, *options: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("options", [(), ("--account", "member")], ids=["all accounts", "by name"])
+def test_an_exemption_is_listed_where_its_account_is_not_scanned_any_more(
+    here: World, options: tuple[str, ...]
+) -> None:
+    group = an_issue(here, account=MEMBER)
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON, account=MEMBER).exit_code == 0
+    here.configure(accounts=[MAIN])
+    assert [(entry["account_id"], entry["group"]) for entry in listed(here, *options)] == [(MEMBER, group)]
+
+
 def test_exemptions_lists_those_of_the_file_and_of_the_table(here: World) -> None:
     here.configure(
         whitelist={
