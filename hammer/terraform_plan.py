@@ -8,12 +8,13 @@ configuration does not set. Format: "JSON Output Format" of the Terraform docume
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
+from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule, ShapeError, port_range
 
 _GROUPS = ("aws_security_group", "aws_default_security_group")
@@ -125,6 +126,7 @@ class _Plan:
         prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
         self._data = [raw for raw in _resources(prior) if raw.get("mode") == "data"]
         self._found = PlannedGroups()
+        self._ending = self._ending_rules(plan.get("resource_changes") or ())
         if plan.get("errored"):
             self._found.unknown.append("the plan ended with an error: what it would do is not all known")
         for deferred in plan.get("deferred_changes") or ():
@@ -140,6 +142,25 @@ class _Plan:
         return _Resource(
             address, raw["type"], known, unknown if isinstance(unknown, dict) else {}, expressions, raw.get("index")
         )
+
+    def _ending_rules(self, changes: Iterable[Mapping[str, Any]]) -> dict[str, set[tuple[Any, ...]]]:
+        """What resources that are one rule each have now and do not keep, by group id.
+
+        A group whose configuration sets no `ingress` has in the plan all rules of the state, these among them. EC2 has
+        a rule once: what ends here is in the group for no other reason.
+        """
+        found: dict[str, set[tuple[Any, ...]]] = {}
+        for each in changes:
+            change, kind = each.get("change") or {}, each.get("type")
+            before = change.get("before") or {}
+            is_rule = kind == _SINGLE or (kind == _RULE and before.get("type") == "ingress")
+            if not is_rule or not {"delete", "update"} & set(change.get("actions") or ()):
+                continue
+            ended = PlannedGroup("")
+            self._read_sources(ended, _Resource(each["address"], kind, before, {}, {}), before, {}, "")
+            keys = found.setdefault(_text(before.get("security_group_id")), set())
+            keys.update(map(_rule_key, ended.rules))
+        return found
 
     def groups(self) -> PlannedGroups:
         """All of them."""
@@ -210,6 +231,8 @@ class _Plan:
             self._read_sources(group, resource, rule, mark or {}, "ingress")
         if isinstance(unknown, list) and len(unknown) > len(rules) and is_set:
             group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
+        if not is_set and (ending := self._ending.get(_text(resource.values.get("id")))):
+            group.rules = [rule for rule in group.rules if _rule_key(rule) not in ending]
 
     def _read_rule(self, resource: _Resource) -> None:
         group = self._group_of(resource)
@@ -377,6 +400,15 @@ def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traff
         return (protocol, *port_range(protocol, first, last)), ""
     except ShapeError as error:
         return None, str(error)
+
+
+def _rule_key(rule: IngressRule) -> tuple[Any, ...]:
+    """What makes two rules of a group the same."""
+    try:
+        source = str(parse_network(rule.cidr))
+    except ValueError:
+        source = rule.cidr
+    return protocol_name(rule.protocol), rule.from_port, rule.to_port, source, rule.prefix_list_id
 
 
 def _port(value: Any) -> Any:

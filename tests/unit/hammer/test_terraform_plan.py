@@ -204,6 +204,39 @@ def test_unchanged_resources_count(tmp_path: Path) -> None:
     assert list(found(judged(tmp_path, document))) == ["aws_security_group.web"]
 
 
+@pytest.mark.parametrize(
+    ("actions", "after", "left"),
+    [
+        pytest.param(["delete"], None, {}, id="deleted"),
+        pytest.param(["update"], "10.0.0.0/8", {}, id="narrowed in place"),
+        pytest.param(["delete", "create"], "10.0.0.0/8", {}, id="replaced"),
+        pytest.param(["update"], "8.8.8.0/24", {"aws_security_group.web": ("open_partly", ["8.8.8.0/24"])}, id="less"),
+        pytest.param(
+            ["forget"], None, {"aws_security_group.web": ("open_completely", ["0.0.0.0/0"])}, id="left where it is"
+        ),
+    ],
+)
+def test_what_a_rule_of_its_own_leaves_is_not_judged_by_the_state_of_its_group(
+    tmp_path: Path, actions: list[str], after: str | None, left: Any
+) -> None:
+    """A group whose configuration sets no `ingress` has in a plan the rules that the state has of it, all of them."""
+    opened = {"ip_protocol": "tcp", "from_port": 22, "to_port": 22, "security_group_id": "sg-1"}
+    address = "aws_vpc_security_group_ingress_rule.ssh"
+    rules = [resource(address, {**opened, "cidr_ipv4": after})] if after else []
+    fixed = plan(group(ingress=[rule(), rule(port=443)], id="sg-1"), *rules)
+    fixed["resource_changes"] = [
+        {
+            "address": address,
+            "type": "aws_vpc_security_group_ingress_rule",
+            "change": {"actions": actions, "before": {**opened, "cidr_ipv4": "0.0.0.0/0"}, "after_unknown": {}},
+        }
+    ]
+    assert found(judged(tmp_path, fixed)) == left
+    configuration = {"resources": [config_of("aws_security_group.web", ingress=["var.rules"])]}
+    set_here = found(judged(tmp_path, {**fixed, "configuration": {"root_module": configuration}}))
+    assert set_here["aws_security_group.web"][0] == "open_completely", "the group itself has it, too"
+
+
 def test_a_rule_of_a_group_that_is_not_in_the_plan(tmp_path: Path) -> None:
     values = {"ip_protocol": "-1", "cidr_ipv6": "::/0", "security_group_id": "sg-1"}
     listing = judged(tmp_path, plan(resource("aws_vpc_security_group_ingress_rule.all", values)))
