@@ -441,8 +441,8 @@ def read_facts(
 
     def chosen(account_id: str, region: str) -> bool:
         """Whether it is asked for, and still scanned: what was seen of other regions is history."""
-        scanned = config.aws.regions_of(account_id) or [region]
-        return region in scanned and (not selection.regions or region in selection.regions)
+        scanned = config.aws.regions_of(account_id)
+        return (scanned is None or region in scanned) and (not selection.regions or region in selection.regions)
 
     known = context_of(config, now.date())
     coverage = CoverageRecords(table.items)

@@ -244,11 +244,16 @@ class Aws(Section):
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
 
     def regions_of(self, account_id: str) -> tuple[str, ...] | None:
-        """The regions to look at in an account; None: every one that is enabled in the main account."""
+        """The regions to look at in an account; None: every one that is enabled in the main account.
+
+        An entry for an account with an empty list says none at all.
+        """
         regions = self.configured_regions
         if isinstance(regions, Mapping):
             regions = regions.get(account_id, regions.get("*"))
-        return tuple(dict.fromkeys(regions)) if regions else None
+        elif not regions:
+            return None
+        return None if regions is None else tuple(dict.fromkeys(regions))
 
     @property
     def regions(self) -> tuple[str, ...] | None:

@@ -112,6 +112,9 @@ def test_a_section_that_is_there_and_empty_is_as_the_sample_shows_it(path: str, 
             id="* stands for all",
         ),
         pytest.param(
+            {"210987654321": [], "*": "eu-west-1"}, (), ("eu-west-1",), ("eu-west-1",), id="an account without any"
+        ),
+        pytest.param(
             {"210987654321": ["eu-west-1"]}, ("eu-west-1",), None, None, id="others: every one that is enabled"
         ),
     ],
