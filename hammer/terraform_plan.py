@@ -144,17 +144,20 @@ class _Plan:
         )
 
     def _ending_rules(self, changes: Iterable[Mapping[str, Any]]) -> dict[str, set[tuple[Any, ...]]]:
-        """What resources that are one rule each have now and do not keep, by group id.
+        """What resources that are one rule, or one entry of a list, have now and do not keep, by group's or list's id.
 
-        A group whose configuration sets no `ingress` has in the plan all rules of the state, these among them. EC2 has
-        a rule once: what ends here is in the group for no other reason.
+        A group whose configuration sets no `ingress` has in the plan all rules of the state, these among them, and so
+        has a list its entries. EC2 has a rule, and an entry, once: what ends here is there for no other reason.
         """
         found: dict[str, set[tuple[Any, ...]]] = {}
         for each in changes:
-            change, kind = each.get("change") or {}, each.get("type")
+            change, kind = each.get("change") or {}, _text(each.get("type"))
             before = change.get("before") or {}
             is_rule = kind == _SINGLE or (kind == _RULE and before.get("type") == "ingress")
-            if not is_rule or not {"delete", "update"} & set(change.get("actions") or ()):
+            if not {"delete", "update"} & set(change.get("actions") or ()) or not (is_rule or kind == _ENTRY):
+                continue
+            if kind == _ENTRY:
+                found.setdefault(_text(before.get("prefix_list_id")), set()).update(_networks([before]) or ())
                 continue
             ended = PlannedGroup("")
             self._read_sources(ended, _Resource(each["address"], kind, before, {}, {}), before, {}, "")
@@ -197,6 +200,9 @@ class _Plan:
         if resource.kind == _LIST:
             names = [resource.address, _text(values.get("id"))]
             entries = None if _any_unknown(resource.unknown.get("entry"), "cidr") else _networks(values.get("entry"))
+            if entries and "entry" not in resource.expressions:
+                ending = self._ending.get(_text(values.get("id")), set())
+                entries = tuple(entry for entry in entries if entry not in ending)
         else:
             target = _text(values.get("prefix_list_id"))
             names = [target] if target else self._referenced(resource, "prefix_list_id", (_LIST,))

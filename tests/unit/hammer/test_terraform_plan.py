@@ -163,6 +163,25 @@ def test_prefix_lists_of_the_plan_count_as_their_entries(tmp_path: Path) -> None
     assert reasons(listing) == []
 
 
+@pytest.mark.parametrize(("inline", "left"), [(False, ["8.8.8.0/24"]), (True, ["0.0.0.0/0", "8.8.8.0/24"])])
+def test_an_entry_of_its_own_that_ends_is_not_judged_by_the_state_of_its_list(
+    tmp_path: Path, inline: bool, left: list[str]
+) -> None:
+    made = resource(
+        "aws_ec2_managed_prefix_list.office", {"id": "pl-1", "entry": [{"cidr": "0.0.0.0/0"}, {"cidr": "8.8.8.0/24"}]}
+    )
+    sets = {"resources": [config_of(made["address"], entry=["var.entries"])]} if inline else {}
+    ended = plan(made, group(ingress=[rule([], prefix_list_ids=["pl-1"])]), configuration=sets)
+    ended["resource_changes"].append(
+        {
+            "address": "aws_ec2_managed_prefix_list_entry.all",
+            "type": "aws_ec2_managed_prefix_list_entry",
+            "change": {"actions": ["delete"], "before": {"prefix_list_id": "pl-1", "cidr": "0.0.0.0/0"}},
+        }
+    )
+    assert found(judged(tmp_path, ended))["aws_security_group.web"][1] == left
+
+
 @pytest.mark.parametrize(
     ("ingress", "unknown", "reason"),
     [
