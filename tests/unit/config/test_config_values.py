@@ -137,7 +137,9 @@ def test_a_region_is_watched_in_the_accounts_that_have_it() -> None:
             }
         )
     )
-    places = [(account, region) for account in ("210987654321", "123456789012") for region in ("eu-west-1", "us-east-1")]
+    places = [
+        (account, region) for account in ("210987654321", "123456789012") for region in ("eu-west-1", "us-east-1")
+    ]
     assert [place for place in places if config.watches(*place)] == [
         ("210987654321", "eu-west-1"),
         ("123456789012", "us-east-1"),
