@@ -118,6 +118,8 @@ def command(
 
     Exits with 1 when --end is refused, and 2 when there is no such exemption.
     """
+    if output and output.startswith("s3://"):
+        raise typer.BadParameter(f"{output}: a file of this machine, not S3", param_hint="'--output'")
     check_output(output)
     configuration = read_configuration(config)
     access = open_table(configuration, configuration.aws.role_name_reporting)
