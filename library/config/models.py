@@ -629,7 +629,7 @@ class Configuration(ConfigFile):
         Raises:
             ValueError: they are those of the organization, which are not known yet.
         """
-        return tuple(self._chosen(self.secgrp_unrestricted_access.remediation_accounts))
+        return tuple(dict.fromkeys(self._chosen(self.secgrp_unrestricted_access.remediation_accounts)))
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
         """The exemptions of one account in the file `whitelist`, expired ones among them."""

@@ -146,6 +146,11 @@ def test_a_region_is_watched_in_the_accounts_that_have_it() -> None:
     ]
 
 
+def test_an_account_that_is_listed_twice_is_remediated_once() -> None:
+    config = parse(config_with({f"{CHECK}/remediation_accounts": "210987654321,123456789012,210987654321"}))
+    assert config.remediation_accounts() == ("210987654321", "123456789012")
+
+
 def test_the_default_ports_can_be_had_without_a_configuration() -> None:
     assert parse().secgrp_unrestricted_access.restricted_ports == DEFAULT_RESTRICTED_PORTS
 
