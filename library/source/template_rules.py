@@ -134,12 +134,10 @@ def _beyond_evaluation(values: TemplateValues) -> Iterator[str]:
             yield f"a macro makes a part of {name}"
 
 
-def _making(properties: Tree) -> str:
-    """The function that makes a group's properties, or a part of them that the text does not show; empty: none."""
-    called = function_of(properties)
-    if called:
-        return called[0]
-    return "Fn::Transform" if properties.get("Fn::Transform") is not None else ""
+def _making(mapping: Tree) -> str:
+    """The function that makes a mapping, or a part of it that the text does not show; empty: none."""
+    called = function_of(mapping)
+    return called[0] if called else next((key for key, _ in mapping.named() if key.startswith("Fn::")), "")
 
 
 def _exists(resource: Tree, values: TemplateValues) -> bool:
@@ -234,6 +232,8 @@ def _read_entry(
     resource: tuple[Tree, Tree] | None,
     conditions: tuple[str, ...],
 ) -> None:
+    if made := _making(entry):
+        group.unknown.append(f"{made} makes a part of a rule of {logical_id} that cannot be evaluated here")
     try:
         traffic = _traffic(entry, values)
         problem = ""
