@@ -22,6 +22,7 @@ _RULE = "aws_security_group_rule"
 _SINGLE = "aws_vpc_security_group_ingress_rule"
 _LIST = "aws_ec2_managed_prefix_list"
 _ENTRY = "aws_ec2_managed_prefix_list_entry"
+_CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
 _DEEPEST = 12
 
@@ -133,6 +134,10 @@ class _Plan:
             address = (deferred.get("resource_change") or {}).get("address", "a resource")
             if any(kind in address for kind in (*_GROUPS, _RULE, _SINGLE, _LIST)):
                 self._found.unknown.append(f"{address} is deferred to a later plan")
+
+        for resource in self._resources:
+            if resource.kind in _CLOUD_CONTROL:
+                self._found.unknown.append(f"{resource.address}: resources of the provider awscc are not judged")
 
     def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> _Resource:
         address = raw["address"]

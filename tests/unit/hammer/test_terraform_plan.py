@@ -86,6 +86,12 @@ def test_a_deposed_object_does_not_hide_what_is_unknown_of_its_successor(tmp_pat
     assert reasons(judged(tmp_path, replaced)) == ["aws_security_group.web: its ingress is known after apply"]
 
 
+@pytest.mark.parametrize("kind", ["awscc_ec2_security_group", "awscc_ec2_security_group_ingress"])
+def test_groups_and_rules_of_the_cloud_control_provider_are_named(tmp_path: Path, kind: str) -> None:
+    other = {"address": f"{kind}.web", "mode": "managed", "type": kind, "values": {}, "unknown": {}}
+    assert reasons(judged(tmp_path, plan(other))) == [f"{kind}.web: resources of the provider awscc are not judged"]
+
+
 def test_halves_in_rule_resources_make_the_internet(tmp_path: Path) -> None:
     rules = [
         resource(
