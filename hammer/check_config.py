@@ -210,7 +210,10 @@ def _regions(aws: Aws) -> str:
         return ", ".join(aws.regions or ()) or everywhere
     named = [account_id for account_id in aws.configured_regions if account_id != "*"]
     lists = {**{account_id: aws.regions_of(account_id) for account_id in named}, "other accounts": aws.regions_of("*")}
-    return "; ".join(f"{whose}: {', '.join(regions or ()) or everywhere}" for whose, regions in lists.items())
+    return "; ".join(
+        f"{whose}: {everywhere if regions is None else ', '.join(regions) or 'none'}"
+        for whose, regions in lists.items()
+    )
 
 
 def _rows(config: Configuration, today: date) -> Iterator[tuple[str, str]]:

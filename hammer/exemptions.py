@@ -118,6 +118,8 @@ def command(
 
     Exits with 1 when --end is refused, and 2 when there is no such exemption.
     """
+    if output and output.startswith("s3://"):
+        raise typer.BadParameter(f"{output}: a file of this machine, not S3", param_hint="'--output'")
     check_output(output)
     configuration = read_configuration(config)
     access = open_table(configuration, configuration.aws.role_name_reporting)
@@ -141,8 +143,13 @@ def command(
 
 
 def _accounts(config: Configuration, wanted: set[str]) -> list[str]:
-    """The accounts that are scanned, and others of which the whitelist has exemptions."""
-    every = dict.fromkeys((*config.scanned_accounts(), *config.whitelist.secgrp_unrestricted_access))
+    """The accounts that are scanned, and the others that the configuration or the whitelist names.
+
+    People may have decided about an issue of an account before it was taken out of those that are scanned.
+    """
+    named = () if isinstance(config.aws.accounts, str) else config.aws.accounts
+    others = (*named, config.aws.main_account_id, *config.whitelist.secgrp_unrestricted_access)
+    every = dict.fromkeys((*config.scanned_accounts(), *others))
     return [account_id for account_id in every if not wanted or account_id in wanted]
 
 

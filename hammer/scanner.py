@@ -114,6 +114,11 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
     config, note = with_readable_exemptions(config, table, dict.fromkeys(accounts or scanned))
     # Only where it is needed: another call.
     enabled = lru_cache(lambda: enabled_regions(sessions.client("ec2")))
+
+    def of_account(account_id: str) -> Sequence[str]:
+        own = aws.regions_of(account_id)
+        return enabled() if own is None else own
+
     return ScanPlan(
         sessions,
         Evaluator(section.restricted_ports, section.trusted_cidrs),
@@ -121,7 +126,7 @@ def _for_configuration(config: Configuration, accounts: Sequence[str], regions: 
         [
             (account_id, region)
             for account_id in dict.fromkeys(accounts or scanned)
-            for region in dict.fromkeys(regions or aws.regions_of(account_id) or enabled())
+            for region in dict.fromkeys(regions or of_account(account_id))
         ],
         asked_for=bool(regions),
         config=config,

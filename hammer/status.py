@@ -98,6 +98,7 @@ class Facts:
         unfinished: places of groups at which a run was interrupted.
         abandoned: account, region and group of changes that are not complete, where nothing is watched any more.
         left: accounts, and regions of accounts, that left the configuration, each with its open issues.
+        unseen: accounts and regions that are to be scanned and never were; an empty region: none of the account's was.
         deaf: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
         now: the time in UTC.
     """
@@ -110,6 +111,7 @@ class Facts:
     dead_letters: dict[str, int] | None = field(default_factory=dict)
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
+    unseen: Sequence[tuple[str, str]] = ()
     deaf: str = ""
     heard: Sequence[tuple[str, str, datetime, str]] = ()
     left: Sequence[tuple[str, int]] = ()
@@ -144,6 +146,10 @@ def attention(facts: Facts) -> Iterator[str]:
             yield f"not looked at since {shown_time(scan.started)}: {location}"
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
+    elif facts.unseen:
+        named = ", ".join(" ".join(filter(None, location)) for location in facts.unseen[:_SHOWN])
+        more = f" and {len(facts.unseen) - _SHOWN:,} more" if len(facts.unseen) > _SHOWN else ""
+        yield f"never scanned: {named}{more}"
     if facts.deaf:
         yield printable(facts.deaf)
     for queue, messages in sorted((facts.dead_letters or {}).items()):
@@ -396,6 +402,29 @@ def abandoned(config: Configuration, lock: LockState, selection: Selection) -> l
     ]
 
 
+def unseen(
+    config: Configuration, accounts: Iterable[str], selection: Selection, scans: Iterable[ScanCoverage]
+) -> list[tuple[str, str]]:
+    """The accounts and regions that are to be scanned and have no record of a scan.
+
+    Where every region that is enabled is scanned, which these are only a scan's beginning asks. Then it is an account
+    without any record, with an empty region.
+    """
+    if not config.secgrp_unrestricted_access.enabled:
+        return []
+    known = {(scan.account_id, scan.region) for scan in scans}
+    found: list[tuple[str, str]] = []
+    for account_id in (each for each in accounts if each in config.scanned_accounts()):
+        regions = config.aws.regions_of(account_id)
+        if regions is None:
+            is_seen = bool(selection.regions) or any(seen == account_id for seen, _ in known)
+            found += [] if is_seen else [(account_id, "")]
+            continue
+        wanted = (region for region in regions if not selection.regions or region in selection.regions)
+        found += [(account_id, region) for region in wanted if (account_id, region) not in known]
+    return found
+
+
 def read_facts(
     config: Configuration,
     sessions: Sessions,
@@ -413,8 +442,7 @@ def read_facts(
     def chosen(account_id: str, region: str) -> bool:
         """Whether it is asked for, and still scanned: what was seen of other regions is history."""
         scanned = config.aws.regions_of(account_id)
-        is_asked_for = not selection.regions or region in selection.regions
-        return is_asked_for and (scanned is None or region in scanned)
+        return (scanned is None or region in scanned) and (not selection.regions or region in selection.regions)
 
     known = context_of(config, now.date())
     coverage = CoverageRecords(table.items)
@@ -437,11 +465,13 @@ def read_facts(
     )
     listener = ListenerRecords(table.items, config.aws.main_account_id, lambda: now).read()
     is_expected = config.decisions.enabled and config.slack.enabled and (listener.connected or listener.expected)
+    scans = [scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)]
     return Facts(
         now=now,
+        unseen=unseen(config, accounts, selection, scans),
         left=sorted(left.items()),
         deaf=listener.deaf(now) if is_expected else "",
-        scans=[scan for name in accounts for scan in coverage.of_account(name) if chosen(name, scan.region)],
+        scans=scans,
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
         jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
@@ -483,7 +513,7 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
         say(to, line, "bold red")
     if not wrong:
         say(to, "Hammer itself works: every region was seen whole, no job failed, no message is left", "green")
-    _show_scans(to, facts.scans, config)
+    _show_scans(to, facts, config)
     if facts.jobs:
         columns = (Column("job"), Column("last run"), Column("took", justify="right"), Column("outcome"))
         show_table(to, columns, job_rows(facts), "Jobs")
@@ -549,7 +579,7 @@ def lock_line(lock: LockState, now: datetime) -> str:
     return f"groups are being changed by {printable(lock.holder)}, lease until {shown_time(lock.until)}{over}"
 
 
-def _show_scans(to: Console, scans: Sequence[ScanCoverage], config: Configuration) -> None:
+def _show_scans(to: Console, facts: Facts, config: Configuration) -> None:
     headings = ("account", "region", "outcome", "when", "seconds", "groups", "last complete")
     rows = [
         (
@@ -562,7 +592,11 @@ def _show_scans(to: Console, scans: Sequence[ScanCoverage], config: Configuratio
             shown_time(scan.last_complete) or "never",
             scan.reason,
         )
-        for scan in scans
+        for scan in facts.scans
+    ]
+    rows += [
+        (config.account_name(account_id), region or "every one", "none yet", "", "", "", "never", "")
+        for account_id, region in facts.unseen
     ]
     show_table(to, (*(Column(name) for name in headings), Column("reason", wraps=True)), rows, "Last scans")
 

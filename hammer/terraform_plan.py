@@ -8,12 +8,13 @@ configuration does not set. Format: "JSON Output Format" of the Terraform docume
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
+from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule, ShapeError, port_range
 
 _GROUPS = ("aws_security_group", "aws_default_security_group")
@@ -21,6 +22,7 @@ _RULE = "aws_security_group_rule"
 _SINGLE = "aws_vpc_security_group_ingress_rule"
 _LIST = "aws_ec2_managed_prefix_list"
 _ENTRY = "aws_ec2_managed_prefix_list_entry"
+_CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
 _DEEPEST = 12
 
@@ -115,19 +117,27 @@ class _Plan:
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self._configuration = (plan.get("configuration") or {}).get("root_module") or {}
         changes = {
-            change["address"]: change["change"] for change in plan.get("resource_changes") or () if change.get("change")
+            change["address"]: change["change"]
+            for change in plan.get("resource_changes") or ()
+            # A deposed object, which a failed replacement left to be deleted, has the address of its successor.
+            if change.get("change") and not change.get("deposed")
         }
         planned = plan["planned_values"].get("root_module") or {}
         self._resources = [self._resource(raw, changes) for raw in _resources(planned) if raw.get("mode") != "data"]
         prior = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
         self._data = [raw for raw in _resources(prior) if raw.get("mode") == "data"]
         self._found = PlannedGroups()
+        self._ending = self._ending_rules(plan.get("resource_changes") or ())
         if plan.get("errored"):
             self._found.unknown.append("the plan ended with an error: what it would do is not all known")
         for deferred in plan.get("deferred_changes") or ():
             address = (deferred.get("resource_change") or {}).get("address", "a resource")
             if any(kind in address for kind in (*_GROUPS, _RULE, _SINGLE, _LIST)):
                 self._found.unknown.append(f"{address} is deferred to a later plan")
+
+        for resource in self._resources:
+            if resource.kind in _CLOUD_CONTROL:
+                self._found.unknown.append(f"{resource.address}: resources of the provider awscc are not judged")
 
     def _resource(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> _Resource:
         address = raw["address"]
@@ -137,6 +147,28 @@ class _Plan:
         return _Resource(
             address, raw["type"], known, unknown if isinstance(unknown, dict) else {}, expressions, raw.get("index")
         )
+
+    def _ending_rules(self, changes: Iterable[Mapping[str, Any]]) -> dict[str, set[tuple[Any, ...]]]:
+        """What resources that are one rule, or one entry of a list, have now and do not keep, by group's or list's id.
+
+        A group whose configuration sets no `ingress` has in the plan all rules of the state, these among them, and so
+        has a list its entries. EC2 has a rule, and an entry, once: what ends here is there for no other reason.
+        """
+        found: dict[str, set[tuple[Any, ...]]] = {}
+        for each in changes:
+            change, kind = each.get("change") or {}, _text(each.get("type"))
+            before = change.get("before") or {}
+            is_rule = kind == _SINGLE or (kind == _RULE and before.get("type") == "ingress")
+            if not {"delete", "update"} & set(change.get("actions") or ()) or not (is_rule or kind == _ENTRY):
+                continue
+            if kind == _ENTRY:
+                found.setdefault(_text(before.get("prefix_list_id")), set()).update(_networks([before]) or ())
+                continue
+            ended = PlannedGroup("")
+            self._read_sources(ended, _Resource(each["address"], kind, before, {}, {}), before, {}, "")
+            keys = found.setdefault(_text(before.get("security_group_id")), set())
+            keys.update(map(_rule_key, ended.rules))
+        return found
 
     def groups(self) -> PlannedGroups:
         """All of them."""
@@ -173,6 +205,9 @@ class _Plan:
         if resource.kind == _LIST:
             names = [resource.address, _text(values.get("id"))]
             entries = None if _any_unknown(resource.unknown.get("entry"), "cidr") else _networks(values.get("entry"))
+            if entries and "entry" not in resource.expressions:
+                ending = self._ending.get(_text(values.get("id")), set())
+                entries = tuple(entry for entry in entries if entry not in ending)
         else:
             target = _text(values.get("prefix_list_id"))
             names = [target] if target else self._referenced(resource, "prefix_list_id", (_LIST,))
@@ -207,6 +242,8 @@ class _Plan:
             self._read_sources(group, resource, rule, mark or {}, "ingress")
         if isinstance(unknown, list) and len(unknown) > len(rules) and is_set:
             group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
+        if not is_set and (ending := self._ending.get(_text(resource.values.get("id")))):
+            group.rules = [rule for rule in group.rules if _rule_key(rule) not in ending]
 
     def _read_rule(self, resource: _Resource) -> None:
         group = self._group_of(resource)
@@ -374,6 +411,15 @@ def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traff
         return (protocol, *port_range(protocol, first, last)), ""
     except ShapeError as error:
         return None, str(error)
+
+
+def _rule_key(rule: IngressRule) -> tuple[Any, ...]:
+    """What makes two rules of a group the same."""
+    try:
+        source = str(parse_network(rule.cidr))
+    except ValueError:
+        source = rule.cidr
+    return protocol_name(rule.protocol), rule.from_port, rule.to_port, source, rule.prefix_list_id
 
 
 def _port(value: Any) -> Any:

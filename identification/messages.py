@@ -281,6 +281,9 @@ def message_of(record: Mapping[str, Any], what: str) -> Any:
 
 def _sqs_message_id(record: object) -> str:
     """The id by which a record of SQS is reported as failed; empty: it is not one of SQS."""
-    if not isinstance(record, Mapping) or record.get("eventSource") != "aws:sqs":
+    if not isinstance(record, Mapping):
+        return ""
+    # An event that somebody wrote by hand, to send a record again, may lack the name of the service.
+    if record.get("eventSource", "aws:sqs" if "body" in record else "") != "aws:sqs":
         return ""
     return str(record.get("messageId") or "")

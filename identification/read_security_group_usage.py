@@ -25,10 +25,10 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
+    accounts_named,
     application,
     open_table,
     read_configuration,
-    refuse_unknown_accounts,
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
@@ -59,7 +59,7 @@ def command(
         return
     access = open_table(configuration, aws.role_name_reporting)
     configuration, sessions, table = access.config, access.sessions, access.table
-    refuse_unknown_accounts(account, configuration.scanned_accounts())
+    account = accounts_named(account, configuration.scanned_accounts())
     refuse_unknown_regions(region, aws.regions)
     dynamodb = sessions.client("dynamodb")
     accounts = [each for each in configuration.scanned_accounts() if not account or each in account]

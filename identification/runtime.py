@@ -59,7 +59,8 @@ class Runtime:
         Raises:
             ClientError, BotoCoreError: the regions could not be read.
         """
-        return self.config.aws.regions_of(account_id) or _kept_regions(self.sessions, _period())
+        regions = self.config.aws.regions_of(account_id)
+        return _kept_regions(self.sessions, _period()) if regions is None else regions
 
     def is_scanned(self, account_id: str, region: str) -> bool:
         """Whether an account and region are looked at.

@@ -450,7 +450,7 @@ class _Attempt:
         )
         if not found.groups and not self._group_ids and (last := self._state.last_groups):
             # Every VPC has a default group: where there were groups, an empty answer is an error of whatever answered.
-            found.incomplete = f"EC2 listed no security group at all; the last complete scan read {last}"
+            found.incomplete = f"EC2 listed no security group at all; the last whole scan read {last}"
         return found
 
     def _resolved_meanwhile(self, group_ids: Iterable[str]) -> set[str]:

@@ -35,7 +35,8 @@ class RegionState:
     Attributes:
         begun: when the last scan of the whole region began, in UTC; None: there was none.
         swept: when the last scan that read the region's whole network began, in UTC; None: there was none.
-        last_groups: how many groups the last complete scan of the region read; 0: there was none.
+        last_groups: how many groups the last scan read that read the whole region, whether it understood all or not; 0:
+            there was none.
     """
 
     begun: datetime | None = None
@@ -82,11 +83,14 @@ class CoverageRecords:
     def record(self, scan: ScanCoverage) -> None:
         """Keep what a scan saw, unless a scan that began later is kept already.
 
-        What the last complete scan saw stays if this one is not complete.
+        What the last complete scan saw stays if this one is not complete. One that did not understand all has read all
+        groups, unless it read none: then its answer was not all that there is.
         """
         sets = scan.to_item()
         if scan.outcome is Outcome.COMPLETE:
             sets |= {"last_complete": sets["started"], "last_groups": sets["groups"]}
+        elif scan.outcome is Outcome.PARTIAL and scan.groups:
+            sets |= {"last_groups": sets["groups"]}
         # Two scans of a region overlap when one is slow: the slow one knows less.
         with suppress(ConflictError):
             self._items.update(
@@ -108,7 +112,7 @@ def _last_groups(item: Item) -> int:
     if "last_groups" in item:
         return int(item["last_groups"])
     # Written by a version that did not keep this number.
-    return int(item["groups"]) if item.get("outcome") == str(Outcome.COMPLETE) else 0
+    return int(item["groups"]) if item.get("outcome") in (Outcome.COMPLETE, Outcome.PARTIAL) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,11 +244,16 @@ class Aws(Section):
     s3_backup_bucket: BucketName = Field("", description="Bucket for groups as they were before a change.")
 
     def regions_of(self, account_id: str) -> tuple[str, ...] | None:
-        """The regions to look at in an account; None: every one that is enabled in the main account."""
+        """The regions to look at in an account; None: every one that is enabled in the main account.
+
+        An entry for an account with an empty list says none at all.
+        """
         regions = self.configured_regions
         if isinstance(regions, Mapping):
             regions = regions.get(account_id, regions.get("*"))
-        return tuple(dict.fromkeys(regions)) if regions else None
+        elif not regions:
+            return None
+        return None if regions is None else tuple(dict.fromkeys(regions))
 
     @property
     def regions(self) -> tuple[str, ...] | None:
@@ -608,12 +613,12 @@ class Configuration(ConfigFile):
     def watches(self, account_id: str, region: str) -> bool:
         """Whether an account and region are scanned for exposed security groups.
 
-        Where the configuration names no regions, all that are enabled are scanned.
+        Where the configuration names no regions for the account, all that are enabled are scanned.
 
         Raises:
             ValueError: the accounts are those of the organization, which are not known yet.
         """
-        regions = self.aws.regions
+        regions = self.aws.regions_of(account_id)
         # Asked for each issue: not of a dictionary of all accounts that is made for the question.
         is_scanned = account_id in self._chosen(self.secgrp_unrestricted_access.accounts)
         return is_scanned and (regions is None or region in regions)
@@ -624,7 +629,7 @@ class Configuration(ConfigFile):
         Raises:
             ValueError: they are those of the organization, which are not known yet.
         """
-        return tuple(self._chosen(self.secgrp_unrestricted_access.remediation_accounts))
+        return tuple(dict.fromkeys(self._chosen(self.secgrp_unrestricted_access.remediation_accounts)))
 
     def exemptions(self, account_id: str) -> tuple[Exemption, ...]:
         """The exemptions of one account in the file `whitelist`, expired ones among them."""
@@ -677,9 +682,9 @@ def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str
     if not isinstance(section, Mapping):
         return
     try:
-        trusted = AddressSet.parse(*split_list(section.get("trusted_cidrs") or []))
+        trusted = AddressSet.union(_readable(split_list(section.get("trusted_cidrs") or [])))
         sources = split_list(section.get("remediation_sources") or [])
-    except (TypeError, ValueError, AttributeError):
+    except ValueError:
         return
     for position, source in enumerate(sources):
         try:
@@ -689,6 +694,15 @@ def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str
         if public:
             location: Location = (_SECTION, "remediation_sources", position)
             yield location, f"{show(source)} has addresses that are public and not in trusted_cidrs"
+
+
+def _readable(cidrs: Iterable[object]) -> Iterator[AddressSet]:
+    """Those of the entries that are CIDRs: what is wrong with the others says nothing about these."""
+    for cidr in cidrs:
+        try:
+            yield AddressSet.parse(str(cidr))
+        except ValueError:
+            continue
 
 
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

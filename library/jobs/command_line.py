@@ -159,16 +159,21 @@ def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[st
         raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
 
 
-def known_accounts(
-    asked_for: Iterable[str] | None, configured: Mapping[str, str], table: IssueTable
-) -> Mapping[str, str]:
-    """The configuration's accounts, and those asked for that left it, and of which the table has issues: ids to names.
+def known_accounts(asked_for: Iterable[str] | None, config: Configuration, table: IssueTable) -> Mapping[str, str]:
+    """The accounts that are scanned, and those asked for that are not any more, and of which the table has issues.
+
+    Returns:
+        Ids to names. An account that `aws.accounts` still names keeps its name there.
 
     Raises:
+        NotThereError: several accounts have that name.
         ClientError, BotoCoreError: the table could not be read.
     """
-    unknown = set(account_ids(asked_for, configured)) - configured.keys()
-    return {**configured, **{account: account for account in sorted(unknown) if table.has_issues(account)}}
+    scanned = config.scanned_accounts()
+    others = [account for account in account_ids(asked_for, scanned) if account not in scanned]
+    named = {} if isinstance(config.aws.accounts, str) else config.aws.accounts
+    left = (account for account in sorted(account_ids(others, named)) if table.has_issues(account))
+    return {**scanned, **{account: config.account_name(account) for account in left}}
 
 
 def accounts_named(asked_for: Iterable[str] | None, known: Mapping[str, str]) -> list[str]:
@@ -280,7 +285,7 @@ def select(
         NotThereError: an account, region or group is not there.
         ClientError, BotoCoreError: the table could not be read.
     """
-    accounts = accounts_named(accounts, known_accounts(accounts, access.config.scanned_accounts(), access.table))
+    accounts = accounts_named(accounts, known_accounts(accounts, access.config, access.table))
     refuse_unknown_regions(regions, access.config.aws.regions)
     selection = Selection.of(accounts, regions, groups)
     refuse_unknown_groups(groups, accounts_of(access, selection), access.table)

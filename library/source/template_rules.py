@@ -103,6 +103,8 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
             properties = tree.get("Properties")
             group = TemplateGroup(name, properties)
             found.groups[name] = group
+            if properties is not None and (made := _making(properties)):
+                group.unknown.append(f"{made} makes a part of its properties that cannot be evaluated here")
             ingress = properties.get("SecurityGroupIngress") if properties is not None else None
             if ingress is not None:
                 _read_inline(group, ingress, values)
@@ -130,6 +132,12 @@ def _beyond_evaluation(values: TemplateValues) -> Iterator[str]:
             yield f"{name} is a nested stack, whose template is another: judge that by itself"
         elif tree.kind == "mapping" and tree.get("Fn::Transform") is not None:
             yield f"a macro makes a part of {name}"
+
+
+def _making(mapping: Tree) -> str:
+    """The function that makes a mapping, or a part of it that the text does not show; empty: none."""
+    called = function_of(mapping)
+    return called[0] if called else next((key for key, _ in mapping.named() if key.startswith("Fn::")), "")
 
 
 def _exists(resource: Tree, values: TemplateValues) -> bool:
@@ -224,6 +232,8 @@ def _read_entry(
     resource: tuple[Tree, Tree] | None,
     conditions: tuple[str, ...],
 ) -> None:
+    if made := _making(entry):
+        group.unknown.append(f"{made} makes a part of a rule of {logical_id} that cannot be evaluated here")
     try:
         traffic = _traffic(entry, values)
         problem = ""

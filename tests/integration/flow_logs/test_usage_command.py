@@ -296,6 +296,11 @@ def test_unknown_names_are_wrong_usage(world: UsageWorld) -> None:
         assert world.hammer("usage", option, value).exit_code == 2
 
 
+def test_an_account_may_be_named_by_its_name(world: UsageWorld) -> None:
+    result = world.hammer("usage", "--account", "main", "--group", world.group_id)
+    assert (result.exit_code, "use of 1 issue read" in result.output) == (0, True), result.output
+
+
 def test_use_goes_after_the_retention(world: UsageWorld) -> None:
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
     world.usage()

@@ -318,6 +318,21 @@ def listed(here: World, *options: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("options", [(), ("--account", "member")], ids=["all accounts", "by name"])
+def test_an_exemption_is_listed_where_its_account_is_not_scanned_any_more(
+    here: World, options: tuple[str, ...]
+) -> None:
+    group = an_issue(here, account=MEMBER)
+    assert decided(here, "exempt", group, "--days", "7", "--reason", REASON, account=MEMBER).exit_code == 0
+    here.configure(accounts=[MAIN])
+    assert [(entry["account_id"], entry["group"]) for entry in listed(here, *options)] == [(MEMBER, group)]
+
+
+def test_the_register_is_written_to_files_only(here: World) -> None:
+    refused = run(exemptions, "--config", str(here.folder), "--output", "s3://bucket/register.csv")
+    assert (refused.exit_code, "s3://bucket/register.csv: a file of this machine, not S3" in refused.output) == (2, True)
+
+
 def test_exemptions_lists_those_of_the_file_and_of_the_table(here: World) -> None:
     here.configure(
         whitelist={

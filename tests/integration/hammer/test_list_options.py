@@ -118,6 +118,17 @@ def test_each_option_of_scan_reaches_the_list(location: str, options: str, expec
     assert result.exit_code == code
 
 
+@pytest.mark.parametrize("asked", [MAIN, "master"])
+def test_an_account_that_is_not_scanned_any_more_is_named_by_its_id_or_name(
+    location: str, tmp_path: Path, asked: str
+) -> None:
+    left = {**CONFIG, "secgrp_unrestricted_access": {"ddb.table_name": "issues-of-ours", "accounts": [SLAVE]}}
+    (tmp_path / "config.json").write_text(json.dumps(left))
+    result = hammer("issues", str(tmp_path), "--account", asked, "--format", "jsonl")
+    assert [json.loads(line)["group_id"] for line in result.stdout.splitlines()] == ["sg-rdp"]
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("command", ["issues", "scan"])
 def test_a_list_goes_to_a_file_and_nothing_to_standard_output(location: str, command: str, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"

@@ -468,10 +468,28 @@ def test_an_empty_answer_where_groups_were_resolves_nothing(world: World, known:
         assert world.items() == known
         scan = world.coverage()
         assert (scan.outcome, scan.last_complete, scan.groups) == (Outcome.PARTIAL, success, 0)
-        assert scan.reason == f"EC2 listed no security group at all; the last complete scan read {read}"
+        assert scan.reason == f"EC2 listed no security group at all; the last whole scan read {read}"
     world.aws.forget()
     assert world.describe() == {"changes": 1}
     assert world.coverage().outcome is Outcome.COMPLETE
+
+
+def test_an_empty_answer_after_a_scan_that_understood_only_a_part_resolves_nothing(world: World) -> None:
+    """Where a rule is never understood, or a row of the table, no scan is complete, and each reads all groups."""
+    group_id = world.group("tcp/22 from 0.0.0.0/0")
+    world.group("tcp/22 from 8.8.8.8/32", name="odd")
+    world.aws.rewrites.append(without("DescribeSecurityGroups", "<cidrIp>8.8.8.8/32</cidrIp>"))
+    world.describe()
+    known, read = world.items(), world.coverage().groups
+    assert (set(known), world.coverage().outcome, world.coverage().last_complete) == ({group_id}, Outcome.PARTIAL, None)
+    world.aws.rewrites.append(
+        without("DescribeSecurityGroups", r"(?s)<securityGroupInfo>.*</securityGroupInfo>", "<securityGroupInfo/>")
+    )
+    for _ in range(2):
+        world.later()
+        assert world.describe() == {"changes": 0}
+        assert world.items() == known
+        assert world.coverage().reason == f"EC2 listed no security group at all; the last whole scan read {read}"
 
 
 def test_a_region_that_never_had_groups_is_complete(world: World) -> None:

@@ -273,6 +273,15 @@ def test_one_mistake_in_config(path: str, written: object, expected: str) -> Non
     assert mistakes(config_with({path: written})) == [f"config.json: {expected}"]
 
 
+def test_a_wrong_trusted_cidr_does_not_hide_a_public_replacement() -> None:
+    written = {f"{CHECK}/trusted_cidrs": ["office", "8.8.4.0/24"], f"{CHECK}/remediation_sources": "8.8.4.0/24,8.8.8.8"}
+    assert mistakes(config_with(written)) == [
+        f"config.json: {CHECK}.remediation_sources[1]: '8.8.8.8' has addresses that are public and not in "
+        "trusted_cidrs",
+        f"config.json: {CHECK}.trusted_cidrs[0]: 'office' {NOT_A_CIDR}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [

@@ -31,6 +31,11 @@ def test_the_least_that_can_be_configured() -> None:
     assert list(warnings(parse(), TODAY)) == []
 
 
+def test_an_account_without_regions() -> None:
+    lines = summary(parse(config_with({"aws/regions": {"210987654321": [], "*": "eu-west-1"}})), TODAY).splitlines()
+    assert "Regions           210987654321: none; other accounts: eu-west-1" in lines
+
+
 def test_regions_by_account() -> None:
     regions = {"210987654321": "eu-west-1", "*": ["eu-west-1", "us-east-1"]}
     lines = summary(parse(config_with({"aws/regions": regions})), TODAY).splitlines()

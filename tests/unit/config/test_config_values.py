@@ -112,6 +112,9 @@ def test_a_section_that_is_there_and_empty_is_as_the_sample_shows_it(path: str, 
             id="* stands for all",
         ),
         pytest.param(
+            {"210987654321": [], "*": "eu-west-1"}, (), ("eu-west-1",), ("eu-west-1",), id="an account without any"
+        ),
+        pytest.param(
             {"210987654321": ["eu-west-1"]}, ("eu-west-1",), None, None, id="others: every one that is enabled"
         ),
     ],
@@ -123,6 +126,29 @@ def test_regions_may_differ_by_account(regions: object, of_slave: object, of_oth
         of_others,
         of_any,
     )
+
+
+def test_a_region_is_watched_in_the_accounts_that_have_it() -> None:
+    config = parse(
+        config_with(
+            {
+                "aws/regions": {"210987654321": ["eu-west-1"], "*": ["us-east-1"]},
+                f"{CHECK}/accounts": ["210987654321", "123456789012"],
+            }
+        )
+    )
+    places = [
+        (account, region) for account in ("210987654321", "123456789012") for region in ("eu-west-1", "us-east-1")
+    ]
+    assert [place for place in places if config.watches(*place)] == [
+        ("210987654321", "eu-west-1"),
+        ("123456789012", "us-east-1"),
+    ]
+
+
+def test_an_account_that_is_listed_twice_is_remediated_once() -> None:
+    config = parse(config_with({f"{CHECK}/remediation_accounts": "210987654321,123456789012,210987654321"}))
+    assert config.remediation_accounts() == ("210987654321", "123456789012")
 
 
 def test_the_default_ports_can_be_had_without_a_configuration() -> None:

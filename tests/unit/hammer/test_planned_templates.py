@@ -139,6 +139,42 @@ def test_what_makes_resources_elsewhere_is_named(tmp_path: Path, part: str, reas
     assert [row.reason for row in judged(tmp_path, text).failed] == [reason]
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "{GroupDescription: a, Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}}",
+        "{Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}}",
+        "!Transform {Name: AWS::Include, Parameters: {Location: s3://b/k}}",
+    ],
+)
+def test_properties_that_a_macro_makes_are_named(tmp_path: Path, properties: str) -> None:
+    text = f"{HEAD % (22, 'CidrIp: 10.0.0.0/8')}  Made: {{Type: AWS::EC2::SecurityGroup, Properties: {properties}}}\n"
+    assert [row.reason for row in judged(tmp_path, text).failed] == [
+        "Made: Fn::Transform makes a part of its properties that cannot be evaluated here"
+    ]
+
+
+def test_a_property_that_a_loop_makes_is_named(tmp_path: Path) -> None:
+    loop = "{Fn::ForEach::Any: [Key, [SecurityGroupIngress], {'${Key}': []}]}"
+    text = f"{HEAD % (22, 'CidrIp: 10.0.0.0/8')}  Made: {{Type: AWS::EC2::SecurityGroup, Properties: {loop}}}\n"
+    assert [row.reason for row in judged(tmp_path, text).failed] == [
+        "Made: Fn::ForEach::Any makes a part of its properties that cannot be evaluated here"
+    ]
+
+
+@pytest.mark.parametrize("port", [22, 443])
+@pytest.mark.parametrize("owner", ["Web", "Rule"])
+def test_a_rule_of_which_a_macro_makes_a_part_is_named(tmp_path: Path, owner: str, port: int) -> None:
+    made = "CidrIp: 10.0.0.0/8, Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}"
+    text = HEAD % (port, made if owner == "Web" else "CidrIp: 10.0.0.0/8")
+    if owner == "Rule":
+        rule = f"GroupId: !Ref Web, IpProtocol: tcp, FromPort: {port}, ToPort: {port}, {made}"
+        text += f"  Rule: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{{rule}}}}}\n"
+    assert [row.reason for row in judged(tmp_path, text).failed] == [
+        f"Web: Fn::Transform makes a part of a rule of {owner} that cannot be evaluated here"
+    ]
+
+
 def test_a_secret_s_value_is_in_no_format(tmp_path: Path) -> None:
     text = (HEAD % (22, "CidrIp: !Ref Secret")).replace("Default: 0.0.0.0/0}", "Default: 8.8.4.0/24}")
     listing = judged(tmp_path, text)

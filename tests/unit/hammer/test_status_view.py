@@ -24,6 +24,7 @@ from hammer.status import (
     event_rows,
     headline,
     trend,
+    unseen,
     waiting,
     watch_page,
 )
@@ -65,6 +66,11 @@ def facts(*issues: Issue, **other: object) -> Facts:
         ),
         pytest.param(facts(scans=[replace(SEEN, outcome=Outcome.REGION_OFF)]), [], id="a region is off"),
         pytest.param(
+            facts(unseen=[("2", ""), *(("1", f"r-{number}") for number in range(11))]),
+            [f"never scanned: 2, {', '.join(f'1 r-{number}' for number in range(9))} and 2 more"],
+            id="targets that no scan has reached",
+        ),
+        pytest.param(
             facts(dead_letters={"hammer-a-dead-letters": 2, "hammer-b-dead-letters": 0}),
             ["dead letters: 2 messages in hammer-a-dead-letters"],
             id="dead letters",
@@ -99,6 +105,31 @@ def facts(*issues: Issue, **other: object) -> Facts:
 )
 def test_what_needs_attention(seen: Facts, lines: list[str]) -> None:
     assert list(attention(seen)) == lines
+
+
+@pytest.mark.parametrize(
+    ("regions", "selected", "expected"),
+    [
+        pytest.param(["eu-west-1", "us-east-1"], Selection(), ["1 us-east-1", "2 eu-west-1", "2 us-east-1"], id="list"),
+        pytest.param({"123456789012": ["eu-west-1"], "*": ["us-east-1"]}, Selection(), ["2 us-east-1"], id="map"),
+        pytest.param(None, Selection(), ["2 "], id="every one that is enabled: an account without any scan"),
+        pytest.param(
+            ["eu-west-1", "us-east-1"],
+            Selection(regions=frozenset({"us-east-1"})),
+            ["1 us-east-1", "2 us-east-1"],
+            id="a region that is asked for",
+        ),
+        pytest.param(None, Selection(regions=frozenset({"us-east-1"})), [], id="of what is enabled nothing is known"),
+    ],
+)
+def test_targets_that_were_never_scanned(regions: object, selected: Selection, expected: list[str]) -> None:
+    names = {"123456789012": "1", "210987654321": "2"}
+    config = parse(config_with({"aws/accounts": names, **({"aws/regions": regions} if regions else {})}))
+    scans = [replace(SEEN, account_id="123456789012")]
+    found = unseen(config, [*names, "333333333333"], selected, scans)
+    assert [f"{names[account]} {region}" for account, region in found] == expected
+    off = config_with({"secgrp_unrestricted_access/enabled": False})
+    assert unseen(parse(off), list(names), selected, scans) == []
 
 
 def test_the_first_line_is_what_is_open_and_due() -> None:

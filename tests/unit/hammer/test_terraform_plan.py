@@ -77,6 +77,21 @@ def test_inline_rules(tmp_path: Path) -> None:
     assert reasons(listing) == []
 
 
+def test_a_deposed_object_does_not_hide_what_is_unknown_of_its_successor(tmp_path: Path) -> None:
+    """A replacement that failed leaves a deposed object, whose change has the same address and comes after."""
+    configuration = {"resources": [config_of("aws_security_group.web", ingress=["var.rules"])]}
+    replaced = plan(resource("aws_security_group.web", {"name": "web"}, {"ingress": True}), configuration=configuration)
+    gone = {"address": "aws_security_group.web", "deposed": "5f6a2b1c", "change": {"actions": ["delete"]}}
+    replaced["resource_changes"].append(gone)
+    assert reasons(judged(tmp_path, replaced)) == ["aws_security_group.web: its ingress is known after apply"]
+
+
+@pytest.mark.parametrize("kind", ["awscc_ec2_security_group", "awscc_ec2_security_group_ingress"])
+def test_groups_and_rules_of_the_cloud_control_provider_are_named(tmp_path: Path, kind: str) -> None:
+    other = {"address": f"{kind}.web", "mode": "managed", "type": kind, "values": {}, "unknown": {}}
+    assert reasons(judged(tmp_path, plan(other))) == [f"{kind}.web: resources of the provider awscc are not judged"]
+
+
 def test_halves_in_rule_resources_make_the_internet(tmp_path: Path) -> None:
     rules = [
         resource(
@@ -154,6 +169,25 @@ def test_prefix_lists_of_the_plan_count_as_their_entries(tmp_path: Path) -> None
     assert reasons(listing) == []
 
 
+@pytest.mark.parametrize(("inline", "left"), [(False, ["8.8.8.0/24"]), (True, ["0.0.0.0/0", "8.8.8.0/24"])])
+def test_an_entry_of_its_own_that_ends_is_not_judged_by_the_state_of_its_list(
+    tmp_path: Path, inline: bool, left: list[str]
+) -> None:
+    made = resource(
+        "aws_ec2_managed_prefix_list.office", {"id": "pl-1", "entry": [{"cidr": "0.0.0.0/0"}, {"cidr": "8.8.8.0/24"}]}
+    )
+    sets = {"resources": [config_of(made["address"], entry=["var.entries"])]} if inline else {}
+    ended = plan(made, group(ingress=[rule([], prefix_list_ids=["pl-1"])]), configuration=sets)
+    ended["resource_changes"].append(
+        {
+            "address": "aws_ec2_managed_prefix_list_entry.all",
+            "type": "aws_ec2_managed_prefix_list_entry",
+            "change": {"actions": ["delete"], "before": {"prefix_list_id": "pl-1", "cidr": "0.0.0.0/0"}},
+        }
+    )
+    assert found(judged(tmp_path, ended))["aws_security_group.web"][1] == left
+
+
 @pytest.mark.parametrize(
     ("ingress", "unknown", "reason"),
     [
@@ -193,6 +227,39 @@ def test_unchanged_resources_count(tmp_path: Path) -> None:
     document: dict[str, Any] = plan(group(ingress=[rule()]))
     document["resource_changes"] = []
     assert list(found(judged(tmp_path, document))) == ["aws_security_group.web"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "after", "left"),
+    [
+        pytest.param(["delete"], None, {}, id="deleted"),
+        pytest.param(["update"], "10.0.0.0/8", {}, id="narrowed in place"),
+        pytest.param(["delete", "create"], "10.0.0.0/8", {}, id="replaced"),
+        pytest.param(["update"], "8.8.8.0/24", {"aws_security_group.web": ("open_partly", ["8.8.8.0/24"])}, id="less"),
+        pytest.param(
+            ["forget"], None, {"aws_security_group.web": ("open_completely", ["0.0.0.0/0"])}, id="left where it is"
+        ),
+    ],
+)
+def test_what_a_rule_of_its_own_leaves_is_not_judged_by_the_state_of_its_group(
+    tmp_path: Path, actions: list[str], after: str | None, left: Any
+) -> None:
+    """A group whose configuration sets no `ingress` has in a plan the rules that the state has of it, all of them."""
+    opened = {"ip_protocol": "tcp", "from_port": 22, "to_port": 22, "security_group_id": "sg-1"}
+    address = "aws_vpc_security_group_ingress_rule.ssh"
+    rules = [resource(address, {**opened, "cidr_ipv4": after})] if after else []
+    fixed = plan(group(ingress=[rule(), rule(port=443)], id="sg-1"), *rules)
+    fixed["resource_changes"] = [
+        {
+            "address": address,
+            "type": "aws_vpc_security_group_ingress_rule",
+            "change": {"actions": actions, "before": {**opened, "cidr_ipv4": "0.0.0.0/0"}, "after_unknown": {}},
+        }
+    ]
+    assert found(judged(tmp_path, fixed)) == left
+    configuration = {"resources": [config_of("aws_security_group.web", ingress=["var.rules"])]}
+    set_here = found(judged(tmp_path, {**fixed, "configuration": {"root_module": configuration}}))
+    assert set_here["aws_security_group.web"][0] == "open_completely", "the group itself has it, too"
 
 
 def test_a_rule_of_a_group_that_is_not_in_the_plan(tmp_path: Path) -> None:

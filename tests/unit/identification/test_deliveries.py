@@ -34,6 +34,7 @@ def test_an_event_without_records_is_malformed(event: object) -> None:
     ("records", "come_again"),
     [
         pytest.param([SQS, SQS | {"messageId": "m-2"}], True, id="SQS"),
+        pytest.param([{"messageId": "m-1", "body": "{}"}], True, id="SQS, as people write an event by hand"),
         pytest.param([SNS], False, id="SNS"),
         pytest.param([SQS, SNS], False, id="of both"),
         pytest.param([{"messageId": "m-1", "eventSource": "aws:kinesis"}], False, id="an id of another service"),
