@@ -36,9 +36,7 @@ from remediation.notify import (
     incomplete_message,
     is_known,
     notify,
-    remediated_message,
     restore_interrupted_message,
-    settled_message,
 )
 from remediation.plan import Plan
 from remediation.planning import KEEP_QUESTION, chosen_to_keep, keep_lines, keep_proposals
@@ -229,12 +227,8 @@ def report_outcome(
 def _message(context: RemediationContext, result: GroupResult) -> ChangeMessage | None:
     """What people are told; None: nothing."""
     issue, bucket = result.issue, context.backups.bucket
-    if result.kind is ResultKind.REMEDIATED and result.entry:
-        return remediated_message(issue, bucket, result.backup, result.entry.added, result.entry.closed)
-    if result.kind is ResultKind.SETTLED:
-        return settled_message(result.text) if result.entry and result.entry.withdrawn else None
     if result.is_done:
-        return None
+        return result.message
     if result.kind is ResultKind.INCOMPLETE and result.entry and result.entry.kind is ChangeKind.RESTORE:
         return restore_interrupted_message(issue, bucket, result.entry)
     if result.kind is ResultKind.INCOMPLETE and result.entry:

@@ -21,9 +21,13 @@ from library.issues.times import format_time, parse_time
 KEPT_LIMIT = 20
 """How much news of an issue is kept. The oldest goes first that was told."""
 
+KEPT_BYTES = 30_000
+"""How many bytes of it, as far as it was told. An item of the table, which is copied to two indexes, has 133 KB for all
+that every job keeps in it."""
+
 _TEXT_LIMIT = 2_000
 _DETAILS_LIMIT = 60
-_DETAILS_BYTES = 8_000  # of one thing's details together: an item of the table has 400 KB for all that is kept
+_DETAILS_BYTES = 8_000  # of one thing's details together
 
 
 class Channel(StrEnum):
@@ -191,8 +195,35 @@ def not_done(news: Sequence[ChangeNews], occurrence: int, remediated: datetime |
     return last
 
 
-def superfluous(news: Sequence[ChangeNews]) -> tuple[str, ...]:
-    """The keys of news that there is no room for any more, before one is added: told ones, the oldest first."""
-    over = len(news) + 1 - KEPT_LIMIT
-    told = [each.key for each in news if each.in_jira and each.in_slack and each.in_webhook]
-    return tuple(told[: max(over, 0)])
+def recording(known: Sequence[ChangeNews], new: ChangeNews) -> tuple[dict[str, Any], list[str]]:
+    """What records one more thing in an issue: paths of its item to set, each with its value, and paths to remove.
+
+    Nothing is set where it is known already: every run finds it again, and whoever was told of it stays told.
+
+    Args:
+        known: what the issue has, the oldest first.
+        new: what is to be recorded.
+    """
+    if any(each.key == new.key for each in known):
+        return {}, []
+    if not known:  # a path needs its map
+        return {"change_news": {new.key: new.to_item()}}, []
+    return {f"change_news.{new.key}": new.to_item()}, [f"change_news.{key}" for key in superfluous(known, new)]
+
+
+def superfluous(news: Sequence[ChangeNews], new: ChangeNews) -> tuple[str, ...]:
+    """The keys of news that there is no room for any more, before `new` is added: told ones, the oldest first."""
+    left, size = len(news) + 1, sum(map(_size, news)) + _size(new)
+    found: list[str] = []
+    for each in news:
+        if left <= KEPT_LIMIT and size <= KEPT_BYTES:
+            break
+        if each.in_jira and each.in_slack and each.in_webhook:
+            found.append(each.key)
+            left, size = left - 1, size - _size(each)
+    return tuple(found)
+
+
+def _size(news: ChangeNews) -> int:
+    """About how many bytes it has in an item."""
+    return sum(len(text.encode("utf-8", "replace")) for text in (news.heading, news.text, *news.details)) + 300
