@@ -27,6 +27,7 @@ that every job keeps in it."""
 
 _TEXT_LIMIT = 2_000
 _DETAILS_LIMIT = 60
+_LAST_DETAILS = 2  # of them, which are kept in any case
 _DETAILS_BYTES = 8_000  # of one thing's details together
 
 
@@ -113,14 +114,20 @@ def change_news(
 
 
 def _kept(details: Sequence[str]) -> tuple[str, ...]:
-    """The details that there is room for, the first of them first; of what was kept, all."""
-    kept, available = list[str](), _DETAILS_BYTES
-    for detail in (each[:_TEXT_LIMIT] for each in details[:_DETAILS_LIMIT]):
-        available -= len(detail.encode("utf-8", "replace"))
+    """The details that there is room for, and the last two, which tell the way back; of what was kept, all."""
+    cut = [each[:_TEXT_LIMIT] for each in details]
+    kept, last = list[str](), cut[-_LAST_DETAILS:]
+    available = _DETAILS_BYTES - sum(map(_bytes, last))
+    for detail in cut[:-_LAST_DETAILS][: _DETAILS_LIMIT - _LAST_DETAILS]:
+        available -= _bytes(detail)
         if available < 0:
             break
         kept.append(detail)
-    return tuple(kept)
+    return (*kept, *last)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def news_from_item(item: object) -> tuple[ChangeNews, ...]:
@@ -226,4 +233,4 @@ def superfluous(news: Sequence[ChangeNews], new: ChangeNews) -> tuple[str, ...]:
 
 def _size(news: ChangeNews) -> int:
     """About how many bytes it has in an item."""
-    return sum(len(text.encode("utf-8", "replace")) for text in (news.heading, news.text, *news.details)) + 300
+    return sum(map(_bytes, (news.heading, news.text, *news.details))) + 300

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from library.issues.change_news import KEPT_BYTES, KEPT_LIMIT, ChangeNews, change_news, recording
+import pytest
+
+from library.issues.change_news import (
+    KEPT_BYTES,
+    KEPT_LIMIT,
+    ChangeNews,
+    change_news,
+    news_from_item,
+    recording,
+)
 from tests.worlds.memory_table import size_of
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -50,3 +59,23 @@ def test_long_ones_are_bounded_by_their_size() -> None:
 def test_what_nobody_was_told_of_stays_whatever_its_size() -> None:
     known = [news(number, told=False, size=8_000) for number in range(KEPT_LIMIT)]
     assert recording(known, news(KEPT_LIMIT, size=8_000))[1] == []
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [["x" * 300] * 40, ["x"] * 100, ["ä" * 2_000] * 9],
+    ids=["long descriptions", "many lines", "many bytes"],
+)
+def test_however_much_was_changed_the_way_back_is_told(rules: list[str]) -> None:
+    way_back = ("Backup: s3://b/k", "Your security team can bring it back: hammer restore")
+    made = change_news(1, NOW, "Remediated", "Hammer closed the group.", (*rules, *way_back))
+    assert made.details[-2:] == way_back
+    assert made.details[0] == rules[0]
+    assert len(made.details) <= 60
+    assert sum(len(detail.encode()) for detail in made.details) <= 8_000
+    assert news_from_item({made.key: made.to_item()}) == (made,)
+
+
+def test_what_there_is_room_for_is_kept_as_it_is() -> None:
+    for details in ((), ("a",), ("a", "b"), tuple("abcdef")):
+        assert change_news(1, NOW, "Remediated", "text", details).details == details
