@@ -82,6 +82,7 @@ class ResultKind(StrEnum):
     INCOMPLETE = "not complete yet"
     FAILED = "failed, nothing was changed"
     CHANGED_MEANWHILE = "not what was agreed to any more"
+    OVER_LIMIT = "not changed in this run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -521,12 +522,16 @@ class GroupRemediation(GroupWork):
         issue: the group's issue, as it was just read.
         agreed: what a person agreed to. If it is not the plan any more, nothing is changed. None: whatever is planned.
         decided: a person decides, so it does not matter whether the issue is due.
+
+    Attributes:
+        may_change: whether `remediation_limit_per_run` lets the run change one group more.
     """
 
     def __init__(
         self, context: RemediationContext, issue: Issue, *, agreed: Plan | Skipped | None = None, decided: bool = False
     ) -> None:
         super().__init__(context, issue)
+        self.may_change = True
         self._agreed = agreed
         self._decided = decided
         self._attempt = ""  # what this run tries first, by `remediation.planning`
@@ -547,6 +552,8 @@ class GroupRemediation(GroupWork):
             details, now = self.issue.remediation_details, self._context.now()
             if not is_asked_for and (reason := refused_before(details, self._attempt, now)):
                 return self._failed(reason)
+            if not self.may_change:
+                return GroupResult(self.issue, ResultKind.OVER_LIMIT, "remediation_limit_per_run")
         return None
 
     def _remember_refusal(self, reason: str) -> None:

@@ -267,6 +267,8 @@ class BatchRun:
         self._selection = selection
         self._prompt = prompt
         self._pending: list[GroupRemediation] = []
+        self._changed: set[tuple[str, str]] = set()
+        self._is_stopped = False
         self._not_begun = 0
         self.summary = RemediationSummary()
 
@@ -409,7 +411,11 @@ class BatchRun:
                     self._advance(by_issue[issue.location], config)
 
     def _advance(self, group: GroupRemediation, config: Configuration) -> None:
+        # Counted again: a group that could not be read when they were counted, or was safe then, may be changed now.
+        group.may_change = len(self._changed) < config.secgrp_unrestricted_access.remediation_limit_per_run
         group.result = group.advance(config)
+        if group.has_changed:
+            self._changed.add(_id(group.issue))
         if group.result is not None:
             # A signal while people are told leaves it among the pending ones, so that they are told all the same.
             self._report_outcome(group.result)
@@ -429,7 +435,17 @@ class BatchRun:
         self._not_begun = 0
 
     def _report_outcome(self, result: GroupResult) -> None:
-        report_outcome(self._context, result, self.summary, self._prompt)
+        if result.kind is not ResultKind.OVER_LIMIT:
+            report_outcome(self._context, result, self.summary, self._prompt)
+            return
+        if not self._is_stopped:
+            self._is_stopped = True
+            text = f"{len(self._changed)} groups were changed, which is remediation_limit_per_run"
+            stop_at_limit(self._context, self.summary, text)
+        if is_unfinished(result.issue):
+            self._leave([result.issue], "remediation_limit_per_run stopped this run")
+        else:
+            self.summary.problems.append(f"{result.issue.location}: {result.kind}: {result.text}")
 
 
 def _id(issue: Issue) -> tuple[str, str]:
@@ -462,6 +478,7 @@ class InteractiveRun:
         self._selection = selection
         self._prompt = prompt
         self._changing: GroupRemediation | None = None
+        self._changed = 0
         self._kept_by_option = context.keep
         self.summary = RemediationSummary()
 
@@ -529,7 +546,7 @@ class InteractiveRun:
                 self.summary.left += 1
                 return "n"
             limit = config.secgrp_unrestricted_access.remediation_limit_per_run
-            if self.summary.remediated >= limit:
+            if self._changed >= limit:
                 text = f"{limit} groups were changed, which is remediation_limit_per_run"
                 stop_at_limit(self._context, self.summary, text)
                 return "q"
@@ -590,6 +607,7 @@ class InteractiveRun:
         """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
         group = self._changing = GroupRemediation(self._context, issue, agreed=seen.planned, decided=True)
         result = wait_until_done(self._context, group, config, self._prompt.show)
+        self._changed += group.has_changed
         if result.kind is ResultKind.CHANGED_MEANWHILE:
             self._changing = None
             self._prompt.show(f"  {result.text}: look again")

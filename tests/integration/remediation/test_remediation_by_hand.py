@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 
+from remediation.remediate import GroupWork
 from tests.worlds.remediation_world import ANYWHERE, MAIN, REGION, World, permission, world
 
 SSH = permission("tcp", (22, 22), ANYWHERE, about="ssh")
@@ -94,6 +96,20 @@ def test_the_limit_holds_by_hand_too(world: World) -> None:
     summary = world.by_hand("a")
     assert summary.remediated == 1
     assert summary.problems[0].startswith("stopped: 1 groups were changed, which is remediation_limit_per_run")
+
+
+def test_groups_whose_change_is_not_complete_count_for_the_limit_by_hand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_recorded(*_: object, **__: object) -> None:
+        raise ConnectTimeoutError(endpoint_url="https://dynamodb.example")
+
+    world.configure(remediation_limit_per_run=1)
+    groups = three(world)
+    monkeypatch.setattr(GroupWork, "_finish", not_recorded)
+    summary = world.by_hand("a")
+    assert [bool(world.exposed(group)) for group in groups] == [False, True, True]
+    assert summary.problems[1].startswith("stopped: 1 groups were changed, which is remediation_limit_per_run")
 
 
 def test_what_is_not_due_is_offered_when_asked_for(world: World) -> None:

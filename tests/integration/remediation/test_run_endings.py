@@ -11,14 +11,16 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from botocore.exceptions import ClientError
 
 from library.aws.lock import LockedError
 from library.config import Configuration
+from library.issues.issue import Issue
 from library.jobs.run import InterruptedRunError, stop_at_signals
 from library.security_groups.group import IngressRule
 from remediation import restore, runs
 from remediation.context import RemediationContext
-from remediation.remediate import GroupWork
+from remediation.remediate import Assessment, GroupWork, assess
 from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, BUCKET, REGION, EventualWorld
 from tests.worlds.lagging_ec2 import FAULTS, GROUPS, RULES
@@ -357,6 +359,45 @@ class TestKilledBeforeAnybodyIsTold:
         with patch.object(restore, "notify", side_effect=KilledError), pytest.raises(KilledError):
             world.release(group)
         assert news_of(world, group) == ["Remediated", "Restored", "Released"]
+
+
+COUNTED_WRONGLY: dict[str, Callable[[EventualWorld, list[str]], Callable[[str], None]]] = {
+    # what happens while the groups are counted that would be changed, given the group that is looked at
+    "one cannot be read for a moment": lambda world, groups: lambda group: throttle_if(group == groups[0]),
+    "one is opened after it was counted": lambda world, groups: (
+        lambda group: world.ec2.add(groups[0], SSH) if group == groups[2] else None
+    ),
+}
+
+
+def throttle_if(is_now: bool) -> None:
+    if is_now:
+        raise ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "DescribeSecurityGroups")
+
+
+@pytest.mark.parametrize("what", COUNTED_WRONGLY)
+def test_no_more_groups_are_changed_than_the_limit_says(
+    world: EventualWorld, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(remediation_limit_per_run=2)
+    groups = [world.group(*([] if "opened" in what else [SSH])), world.group(SSH), world.group(SSH)]
+    happens, counted = COUNTED_WRONGLY[what](world, groups), assess
+
+    def count(context: RemediationContext, config: Configuration, issue: Issue, **more: Any) -> Assessment:
+        happens(issue.issue_id)
+        return counted(context, config, issue, **more)
+
+    monkeypatch.setattr(runs, "assess", count)
+    summary = world.batch()
+    assert summary.remediated == 2
+    assert [world.exposed(group) for group in groups] == [False, False, True]
+    assert [heading for heading, _ in world.people.alerts] == ["Remediated", "Remediated", "Remediation stopped"]
+    stopped, left = summary.problems
+    assert stopped.startswith("stopped: 2 groups were changed, which is remediation_limit_per_run")
+    assert left == f"{groups[2]} in {ACCOUNT}, {REGION}: not changed in this run: remediation_limit_per_run"
+    monkeypatch.undo()
+    assert world.batch().problems == []
+    assert not world.exposed(groups[2])
 
 
 def killed_when_it_waits(context: RemediationContext, work: GroupWork, config: Configuration, say: object) -> None:
