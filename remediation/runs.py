@@ -111,14 +111,22 @@ def find(context: RemediationContext, config: Configuration, selection: Selectio
 
 
 def find_unfinished(
-    context: RemediationContext, config: Configuration, selection: Selection, found: Candidates
+    context: RemediationContext,
+    config: Configuration,
+    selection: Selection,
+    found: Candidates,
+    *,
+    read_only: bool = False,
 ) -> None:
-    """Add the groups that an earlier run left incomplete: those found, and those that the lock names."""
+    """Add the groups that an earlier run left incomplete: those found, and those that the lock names.
+
+    A mark of the lock that is not true any more goes, unless `read_only`.
+    """
     found.unfinished = [issue for issue in found.issues if is_unfinished(issue)]
     known = {(issue.account_id, issue.details.region, issue.issue_id): issue for issue in found.issues}
     marked = context.lock.read().unfinished
     for location in sorted(marked & known.keys()):
-        if not is_unfinished(known[location]):
+        if not (is_unfinished(known[location]) or read_only):
             context.mark_finished(*location)
     for account_id, region, group_id in sorted(marked - known.keys()):
         text = f"{group_id} in {account_id}, {region}"
@@ -129,7 +137,8 @@ def find_unfinished(
             continue
         details = RemediationDetails.of(issue.remediation_details) if issue else RemediationDetails()
         if issue is None or not (details.is_unfinished or details.problem):
-            context.mark_finished(account_id, region, group_id)
+            if not read_only:
+                context.mark_finished(account_id, region, group_id)
         elif details.problem:
             problem = f"{text}: {details.problem}"
             found.problems += [problem] if problem not in found.problems else []
@@ -248,6 +257,49 @@ def stop_at_limit(context: RemediationContext, summary: RemediationSummary, text
     context.notifier.alert_operators("Remediation stopped", text)
 
 
+def untouchable_text(issue: Issue, cause: str) -> str:
+    """That an earlier run left a group incomplete, and why this run may not complete it."""
+    text = f"an earlier run left it incomplete, and this run may not complete it: {cause}"
+    return f"{issue.location}: not complete yet: {text}"
+
+
+def name_untouchable(
+    context: RemediationContext,
+    untouchable: Iterable[tuple[Issue, str]],
+    config: Configuration,
+    summary: RemediationSummary,
+    prompt: Prompt,
+) -> None:
+    """Name what an earlier run left incomplete and this run may not complete.
+
+    Where the account or region left the configuration, nothing will ever complete it: it is named once, with the
+    command that gives it up. `hammer status` shows it until then.
+    """
+    for issue, cause in untouchable:
+        line = untouchable_text(issue, cause)
+        if config.watches(issue.account_id, issue.details.region):
+            summary.problems.append(line)
+            continue
+        line += f". To leave the group as it is: {give_up_command(issue)}"
+        if _is_named_before(context, issue):
+            prompt.show(line)
+        else:
+            summary.problems.append(line)
+
+
+def _is_named_before(context: RemediationContext, issue: Issue) -> bool:
+    """Whether an earlier run named this change at a place that left. If none did, that is recorded."""
+    entry = RemediationDetails.of(issue.remediation_details).entry
+    change = entry.backup if entry else ""
+    if change and issue.remediation_details.get("named") == change:
+        return True
+    try:
+        Journal(context.table, issue, context.now).note(named=change)
+    except GROUP_ERRORS as error:
+        _log.warning("it will be named again", extra={"issue": issue.location, "reason": explain(error)})
+    return False
+
+
 Reload = Callable[[], "Configuration"]
 
 
@@ -304,34 +356,7 @@ class BatchRun:
         return self.summary
 
     def _name_untouchable(self, untouchable: Iterable[tuple[Issue, str]], config: Configuration) -> None:
-        """Name what an earlier run left incomplete and this run may not complete.
-
-        Where the account or region left the configuration, nothing will ever complete it: it is named once, with the
-        command that gives it up. `hammer status` shows it until then.
-        """
-        for issue, cause in untouchable:
-            text = f"an earlier run left it incomplete, and this run may not complete it: {cause}"
-            line = f"{issue.location}: not complete yet: {text}"
-            if config.watches(issue.account_id, issue.details.region):
-                self.summary.problems.append(line)
-                continue
-            line += f". To leave the group as it is: {give_up_command(issue)}"
-            if self._is_named_before(issue):
-                self._prompt.show(line)
-            else:
-                self.summary.problems.append(line)
-
-    def _is_named_before(self, issue: Issue) -> bool:
-        """Whether an earlier run named this change at a place that left. If none did, that is recorded."""
-        entry = RemediationDetails.of(issue.remediation_details).entry
-        change = entry.backup if entry else ""
-        if change and issue.remediation_details.get("named") == change:
-            return True
-        try:
-            Journal(self._context.table, issue, self._context.now).note(named=change)
-        except GROUP_ERRORS as error:
-            _log.warning("it will be named again", extra={"issue": issue.location, "reason": explain(error)})
-        return False
+        name_untouchable(self._context, untouchable, config, self.summary, self._prompt)
 
     def _leave(self, issues: Sequence[Issue], reason: str) -> None:
         for issue in issues:
@@ -510,6 +535,7 @@ class InteractiveRun:
         found = find(self._context, config, self._selection)
         find_unfinished(self._context, config, self._selection, found)
         self.summary.problems += found.problems
+        name_untouchable(self._context, found.untouchable, config, self.summary, self._prompt)
         now = self._context.now()
         chosen = found.issues if include_not_due else due(found.issues, config, now)
         if not include_not_due:
