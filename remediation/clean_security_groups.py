@@ -36,7 +36,16 @@ from library.jobs.run import end, hold_lock
 from library.network.addresses import Network, parse_network
 from remediation.context import Screen, build_context, has_terminal
 from remediation.journal import is_unfinished
-from remediation.runs import BatchRun, InteractiveRun, RemediationSummary, due, find, show_all
+from remediation.runs import (
+    BatchRun,
+    InteractiveRun,
+    RemediationSummary,
+    due,
+    find,
+    find_unfinished,
+    show_all,
+    untouchable_text,
+)
 
 if TYPE_CHECKING:
     from remediation.context import RemediationContext
@@ -163,11 +172,17 @@ def _dry_run(
 ) -> list[str]:
     """Show what would be done. Returns what could not be read, one line each."""
     found = find(context, configuration, selection)
+    find_unfinished(context, configuration, selection, found, read_only=True)
     summary = RemediationSummary(problems=found.problems)
+    for issue, cause in found.untouchable:
+        screen.show(untouchable_text(issue, cause))
     chosen = [
-        issue
-        for issue in found.issues
-        if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
+        *(issue for issue in found.unfinished if issue not in found.issues),
+        *(
+            issue
+            for issue in found.issues
+            if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
+        ),
     ]
     show_all(context, configuration, chosen, screen, summary, include_not_due=include_not_due)
     for note in context.notes:

@@ -42,6 +42,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.errors import ConflictError
+from library.issues.change_news import recording
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
 from library.security_groups.group import IngressRule
@@ -49,6 +50,7 @@ from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
+    from library.issues.change_news import ChangeNews
 
 _ATTEMPTS = 3  # to write beside others who write the issue
 
@@ -457,13 +459,17 @@ class Journal:
         if not self._in_own_item:
             self._in_own_item = [_stamp(self._table.journal(self.issue.account_id, self.issue.issue_id))]
 
-    def write(self, entry: JournalEntry, *, remediated: bool = False, **details: Any) -> JournalEntry:
+    def write(
+        self, entry: JournalEntry, *, remediated: bool = False, news: ChangeNews | None = None, **details: Any
+    ) -> JournalEntry:
         """Write an entry.
 
         Args:
             entry: the change and its step.
             remediated: the group was found remediated: say so in `timestamps`, unless the issue is a new
                 occurrence by now.
+            news: what people are to be told of it. It is recorded in the same write: a process that dies right after it
+                leaves nothing untold.
             details: further keys of `remediation_details`.
 
         Returns:
@@ -479,7 +485,7 @@ class Journal:
         if entry.kind is ChangeKind.REMEDIATION and entry.is_acknowledged:
             details = {"backup": entry.backup, **details}
         self._write_own_item(entry)
-        self._write({**details, "journal": entry.summary()}, remediated=now if remediated else "")
+        self._write({**details, "journal": entry.summary()}, remediated=now if remediated else "", news=news)
         return entry
 
     def _write_own_item(self, entry: JournalEntry) -> None:
@@ -498,11 +504,11 @@ class Journal:
     def _overtaken(self) -> ConflictError:
         return ConflictError(f"another run went on with the change of {self.issue.location}")
 
-    def note(self, **details: Any) -> None:
-        """Write keys of `remediation_details` beside the journal. Raises as `write` does."""
-        self._write(details)
+    def note(self, *, news: ChangeNews | None = None, **details: Any) -> None:
+        """Write keys of `remediation_details` beside the journal. `news` and what it raises: as of `write`."""
+        self._write(details, news=news)
 
-    def _write(self, details: Mapping[str, Any], remediated: str = "") -> None:
+    def _write(self, details: Mapping[str, Any], remediated: str = "", news: ChangeNews | None = None) -> None:
         condition = ""
         values: dict[str, Any] = {}
         if "journal" in details:
@@ -515,8 +521,12 @@ class Journal:
                 sets = {f"remediation_details.{name}": value for name, value in details.items()}
             if remediated and self.issue.occurrence == self._occurrence:
                 sets["timestamps.remediated"] = remediated
+            removes: list[str] = []
+            if news is not None and news.occurrence == self.issue.occurrence:
+                added, removes = recording(self.issue.change_news, news)
+                sets |= added
             try:
-                self._table.update(self.issue, sets, only_if=condition, values=values)
+                self._table.update(self.issue, sets, removes, only_if=condition, values=values)
             except ConflictError as error:
                 fresh = self._table.get(self.issue.account_id, self.issue.issue_id)
                 if fresh is None:

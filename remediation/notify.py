@@ -28,7 +28,7 @@ from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.after_care import NOBODY_WATCHES
-from library.issues.change_news import NOT_DONE, ChangeNews, Channel, change_news, news_key, superfluous
+from library.issues.change_news import NOT_DONE, RESTORED, ChangeNews, Channel, change_news, news_key, recording
 from library.issues.issue import Issue
 from library.issues.kept_sources import kept_sources
 from library.issues.names import hammer_options
@@ -148,12 +148,13 @@ def incomplete_message(issue: Issue, bucket: str, entry: JournalEntry, reason: s
     )
 
 
-def settled_message(text: str) -> ChangeMessage:
-    """What an earlier run had begun is complete, and Hammer closed nothing."""
+def settled_message(text: str, backup: str = "") -> ChangeMessage:
+    """What an earlier run had begun is complete, and Hammer closed nothing. `backup`: from before; empty: none."""
     return ChangeMessage(
         "Completed",
         f"Hammer completed a change of the group that an earlier run had begun: {text}. "
         "The rules that it was about to replace had been closed by somebody else, or need not be closed any more.",
+        (f"Backup: {backup}",) if backup else (),
     )
 
 
@@ -242,9 +243,10 @@ def restore_interrupted_message(issue: Issue, bucket: str, entry: JournalEntry) 
     )
 
 
-def released_message(who: str) -> ChangeMessage:
-    """A restored group is given back to automatic remediation."""
-    return ChangeMessage("Released", f"{who} decided that automatic remediation may change the group again.")
+def released_message(who: str, at: str = "") -> ChangeMessage:
+    """A restored group is given back to automatic remediation. `at`: when it was restored; empty: nobody knows."""
+    text = f"{who} decided that automatic remediation may change the group again."
+    return ChangeMessage("Released", text, (f"It was restored at {at}.",) if at else ())
 
 
 def described_rule(rule: IngressRule) -> str:
@@ -324,8 +326,7 @@ def notify(
         message.text,
         extra={"account_id": issue.account_id, "region": issue.details.region, "group_id": issue.issue_id},
     )
-    texts = (message.heading, message.text, message.details)
-    news, problem = change_news(issue.occurrence, now(), *texts, webhook=notifier.has_webhook), ""
+    news, problem = news_of(issue, message, now(), webhook=notifier.has_webhook), ""
     try:
         news = _recorded(table, issue, news)
     except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
@@ -347,6 +348,16 @@ def notify(
     return problem
 
 
+def news_of(issue: Issue, message: ChangeMessage, now: datetime, *, webhook: bool) -> ChangeNews:
+    """What is recorded of a message before anybody is told. `webhook`: whether that is on."""
+    return change_news(issue.occurrence, now, message.heading, message.text, message.details, webhook=webhook)
+
+
+def is_restore_told(issue: Issue, started: datetime | None) -> bool:
+    """Whether it is recorded that a restore, which began then, was made: it is told from there."""
+    return any(news.heading == RESTORED and (started is None or news.at >= started) for news in issue.change_news)
+
+
 def is_known(issue: Issue, message: ChangeMessage) -> bool:
     """Whether people were told of this by an earlier run, in this occurrence of the issue."""
     key = news_key(issue.occurrence, message.heading, message.text, message.details)
@@ -366,13 +377,9 @@ def _recorded(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:
     for known in fresh.change_news:
         if known.key == news.key:
             return known
-    # A path needs its map. Only this run adds to it: it holds the lock.
-    sets = (
-        {f"change_news.{news.key}": news.to_item()}
-        if fresh.change_news
-        else {"change_news": {news.key: news.to_item()}}
-    )
-    table.update(issue, sets, removes=[f"change_news.{key}" for key in superfluous(fresh.change_news)])
+    # Only this run adds any: it holds the lock.
+    sets, removes = recording(fresh.change_news, news)
+    table.update(issue, sets, removes)
     return news
 
 

@@ -22,6 +22,7 @@ from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted
 from library.issues.issue import Issue
 from library.issues.schedule import Skipped, SkipReason
+from library.issues.times import parse_time
 from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
@@ -41,7 +42,16 @@ from remediation.journal import (
     read_details,
     unneeded,
 )
-from remediation.notify import release_command, restore_command
+from remediation.notify import (
+    ChangeMessage,
+    is_restore_told,
+    news_of,
+    release_command,
+    remediated_message,
+    restore_command,
+    restored_message,
+    settled_message,
+)
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
 from remediation.planning import assemble_plan, attempt_of, kept_item, refused_before, refused_item
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
@@ -49,6 +59,7 @@ from remediation.rules import RuleKey, rule_key, without_reserved
 
 if TYPE_CHECKING:
     from library.config import Configuration
+    from library.issues.change_news import ChangeNews
     from remediation.context import RemediationContext
     from remediation.eligibility import Policy
 
@@ -71,6 +82,7 @@ class ResultKind(StrEnum):
     INCOMPLETE = "not complete yet"
     FAILED = "failed, nothing was changed"
     CHANGED_MEANWHILE = "not what was agreed to any more"
+    OVER_LIMIT = "not changed in this run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class GroupResult:
         backup: the key of the backup to go back to; empty: there is none.
         entry: what Hammer changed; None: nothing.
         refusal: why nothing was to be done.
+        message: what people are told of what is complete; None: nothing, or it is not complete.
     """
 
     issue: Issue
@@ -90,6 +103,7 @@ class GroupResult:
     backup: str = ""
     entry: JournalEntry | None = None
     refusal: Skipped | None = None
+    message: ChangeMessage | None = None
 
     @property
     def is_done(self) -> bool:
@@ -450,10 +464,18 @@ class GroupWork(ABC):
         shown = ", ".join(dict.fromkeys(map(rule_text, observed.pending)))
         self.waiting_for = f"EC2 does not show the change of these rules yet: {shown}"
 
-    def _finish(self, entry: JournalEntry, *, remediated: bool = False) -> JournalEntry:
-        """Write that the change is complete. Raises one of GROUP_ERRORS."""
-        step = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE
-        entry = self._journal.write(replace(entry, step=step, problem=""), remediated=remediated)
+    def _news(self, message: ChangeMessage | None) -> ChangeNews | None:
+        """What is recorded of a message in the write that completes what it tells."""
+        context = self._context
+        has_webhook = context.notifier.has_webhook
+        return news_of(self.issue, message, context.now(), webhook=has_webhook) if message else None
+
+    def _finish(
+        self, entry: JournalEntry, message: ChangeMessage | None = None, *, remediated: bool = False
+    ) -> JournalEntry:
+        """Write that the change is complete, and what people are to be told of it. Raises one of GROUP_ERRORS."""
+        step, news = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE, self._news(message)
+        entry = self._journal.write(replace(entry, step=step, problem=""), remediated=remediated, news=news)
         issue = self.issue
         self._context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
         return entry
@@ -500,12 +522,16 @@ class GroupRemediation(GroupWork):
         issue: the group's issue, as it was just read.
         agreed: what a person agreed to. If it is not the plan any more, nothing is changed. None: whatever is planned.
         decided: a person decides, so it does not matter whether the issue is due.
+
+    Attributes:
+        may_change: whether `remediation_limit_per_run` lets the run change one group more.
     """
 
     def __init__(
         self, context: RemediationContext, issue: Issue, *, agreed: Plan | Skipped | None = None, decided: bool = False
     ) -> None:
         super().__init__(context, issue)
+        self.may_change = True
         self._agreed = agreed
         self._decided = decided
         self._attempt = ""  # what this run tries first, by `remediation.planning`
@@ -526,6 +552,8 @@ class GroupRemediation(GroupWork):
             details, now = self.issue.remediation_details, self._context.now()
             if not is_asked_for and (reason := refused_before(details, self._attempt, now)):
                 return self._failed(reason)
+            if not self.may_change:
+                return GroupResult(self.issue, ResultKind.OVER_LIMIT, "remediation_limit_per_run")
         return None
 
     def _remember_refusal(self, reason: str) -> None:
@@ -597,18 +625,29 @@ class GroupRemediation(GroupWork):
         return self._record(entry, remediated=bool(entry.closed) and is_judged)
 
     def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:
+        kind, text, message = self._outcome(entry)
         try:
-            entry = self._finish(entry, remediated=remediated)
+            entry = self._finish(entry, message, remediated=remediated)
         except GROUP_ERRORS as error:
             return self._failed(f"changed, but it could not be recorded: {explain(error)}")
+        return GroupResult(self.issue, kind, text, entry.backup, entry, message=message)
+
+    def _outcome(self, entry: JournalEntry) -> tuple[ResultKind, str, ChangeMessage | None]:
+        """What became of a group whose change is complete, and what people are told of it; None: nothing."""
+        issue, bucket = self.issue, self._context.backups.bucket
         if _is_restore(entry):
-            return GroupResult(self.issue, ResultKind.SETTLED, f"restored by {entry.by}", entry.backup, entry)
+            # Whoever restored it waited in vain for EC2 to show it, and has told people; or was killed before.
+            is_told = is_restore_told(issue, parse_time(entry.started))
+            told = None if is_told else restored_message(issue, bucket, entry.restored_from, entry.backup, entry.by)
+            return ResultKind.SETTLED, f"restored by {entry.by}", told
         if entry.closed:
             text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
-            return GroupResult(self.issue, ResultKind.REMEDIATED, text, entry.backup, entry)
-        taken = len(entry.withdrawn)
-        text = f"{taken} rules that Hammer had added were taken away again" if taken else "nothing of it was left"
-        return GroupResult(self.issue, ResultKind.SETTLED, text, entry.backup, entry)
+            message = remediated_message(issue, bucket, entry.backup, entry.added, entry.closed)
+            return ResultKind.REMEDIATED, text, message
+        if not entry.withdrawn:
+            return ResultKind.SETTLED, "nothing of it was left", None
+        text = f"{len(entry.withdrawn)} rules that Hammer had added were taken away again"
+        return ResultKind.SETTLED, text, settled_message(text, f"s3://{bucket}/{entry.backup}")
 
 
 def why_not_again(context: RemediationContext, issue: Issue, seen: Assessment) -> str:

@@ -7,8 +7,9 @@ asked for a restore adds rules: one that was interrupted is completed by asking 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from library.aws.failures import explain
@@ -23,6 +24,7 @@ from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGr
 from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep, RemediationDetails, read_details
 from remediation.notify import (
     given_up_message,
+    news_of,
     not_restored_message,
     notify,
     release_command,
@@ -122,6 +124,7 @@ class GroupRestore(GroupWork):
         issue: the group's issue, as it was just read.
         source: the backup to go back to.
         agreed: what somebody asked for. If it is not the plan any more, nothing is changed.
+        told: what people are told of the issue's restore, given the key of the backup from before it.
         exact: revoke also what others made since the backup.
 
     Attributes:
@@ -134,10 +137,12 @@ class GroupRestore(GroupWork):
         issue: Issue,
         source: RestoreSource,
         agreed: RestorePlan,
+        told: Callable[[Issue, str], ChangeMessage],
         *,
         exact: bool,
     ) -> None:
         super().__init__(context, issue)
+        self._told = told
         self._source = source
         self._agreed = agreed
         self._exact = exact
@@ -189,21 +194,22 @@ class GroupRestore(GroupWork):
 
     def _final_result(self, seen: RestoreAssessment) -> GroupResult | None:
         entry = self._known(seen)
+        if entry is not None and seen.observed.pending:
+            self._waits(seen.observed)
+            return None
+        message = self._told(self.issue, self.backup)
         try:
             if entry is None:  # it is as the backup says already
-                self._journal.note(restored=self._flag())
-                return GroupResult(self.issue, ResultKind.RESTORED, "")
-            if seen.observed.pending:
-                self._waits(seen.observed)
-                return None
+                self._journal.note(restored=self._flag(), news=self._news(message))
+                return GroupResult(self.issue, ResultKind.RESTORED, "", message=message)
             if not self.has_changed:
                 self._journal.note(restored=self._flag())
             if self.issue.remediation_details.get("kept"):
                 self._journal.note(kept=[])  # whoever restores has decided anew
-            entry = self._finish(replace(entry, restored_from=self._source.key))
+            entry = self._finish(replace(entry, restored_from=self._source.key), message)
         except GROUP_ERRORS as error:
             return self._failed(f"it could not be recorded: {explain(error)}")
-        return GroupResult(self.issue, ResultKind.RESTORED, "", self.backup, entry)
+        return GroupResult(self.issue, ResultKind.RESTORED, "", self.backup, entry, message=message)
 
     def _known(self, seen: RestoreAssessment) -> JournalEntry | None:
         """The restore that this run, or an earlier one, began."""
@@ -222,23 +228,30 @@ class GroupRestore(GroupWork):
             return  # the group is left alone until somebody decides, which does no harm
 
 
-def release(context: RemediationContext, issue: Issue) -> bool:
-    """Give a restored group back to automatic remediation. Returns whether it was restored, or being restored.
+def release(context: RemediationContext, issue: Issue) -> ChangeMessage | None:
+    """Give a restored group back to automatic remediation.
+
+    Returns:
+        What people are told of it; None: it was not restored, nor being restored.
 
     Raises:
         one of GROUP_ERRORS: it could not be recorded.
     """
     details = read_details(context.table, issue)
     entry = details.entry if details.is_unfinished else None
+    journal, has_webhook = Journal(context.table, issue, context.now), context.notifier.has_webhook
     if entry is not None and entry.kind is ChangeKind.RESTORE:
+        message = released_message(context.who, entry.started)
+        news = news_of(issue, message, context.now(), webhook=has_webhook)
         entry = replace(entry, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
-        Journal(context.table, issue, context.now).write(entry, restored=None)
+        journal.write(entry, restored=None, news=news)
         context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
-        return True
-    if not issue.remediation_details.get("restored"):
-        return False
-    Journal(context.table, issue, context.now).note(restored=None)
-    return True
+        return message
+    if not (flag := issue.remediation_details.get("restored")):
+        return None
+    message = released_message(context.who, str(flag.get("at") or "") if isinstance(flag, Mapping) else "")
+    journal.note(restored=None, news=news_of(issue, message, context.now(), webhook=has_webhook))
+    return message
 
 
 class RestoreJob:
@@ -316,26 +329,28 @@ class RestoreJob:
                 self._prompt.show("nothing changed")
                 return []
             issue = self._issue_to_flag(source)
-            work = GroupRestore(self._context, issue, source, planned, exact=self._exact)
+            notes = list(stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
+            told = partial(self._restored, source, notes)
+            work = GroupRestore(self._context, issue, source, planned, told, exact=self._exact)
             try:
                 self._context.lease.before_write()
                 result = wait_until_done(self._context, work, self._config, self._prompt.show)
             except (*GROUP_ERRORS, CannotRestoreError) as error:
                 return self._not_restored(work.issue, source, self._explain(error))
             if result.kind is not ResultKind.CHANGED_MEANWHILE:
-                return self._report_outcome(work, source, planned, result)
+                return self._report_outcome(work, source, notes, result)
             self._prompt.show("the group has changed meanwhile: look again")
         location = f"{self._target.group_id} in {self._target.account_id}, {self._target.region}"
         return [f"{location}: somebody changes the group each time that its restore is planned: nothing was changed"]
 
     def _report_outcome(
-        self, work: GroupRestore, source: RestoreSource, planned: RestorePlan, result: GroupResult
+        self, work: GroupRestore, source: RestoreSource, notes: Sequence[str], result: GroupResult
     ) -> list[str]:
         """Say what became of a restore. Returns what could not be done, one line each."""
-        issue, notes = work.issue, list(stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
+        issue = work.issue
         if result.kind is ResultKind.FAILED or (result.kind is ResultKind.INCOMPLETE and not work.is_carried_out):
             return self._not_restored(issue, source, result.text)
-        message = self._restored(issue, source, work.backup, notes)
+        message = result.message or self._restored(source, notes, issue, work.backup)
         if result.kind is ResultKind.INCOMPLETE:
             again = restore_command(issue, source.key)
             text = f"not complete yet: {result.text}. It is flagged as restored; to complete it, run again: {again}"
@@ -352,11 +367,12 @@ class RestoreJob:
     def release(self) -> list[str]:
         """Give the group back to automatic remediation. Returns what could not be done; raises one of GROUP_ERRORS."""
         issue = self._context.table.get(self._target.account_id, self._target.group_id)
-        if issue is None or not release(self._context, issue):
+        message = release(self._context, issue) if issue else None
+        if issue is None or message is None:
             self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []
         self._prompt.show(f"{issue.location}: automatic remediation may change it again")
-        return self._notify(issue, released_message(self._context.who))
+        return self._notify(issue, message)
 
     def give_up(self) -> list[str]:
         """End an unfinished change that no run may complete, because its place left the configuration. Changes no rule.
@@ -382,12 +398,14 @@ class RestoreJob:
                 f"{issue.location}: not given up: the next remediation run completes it, or a restore takes it back"
             ]
         ended = replace(entry, step=JournalStep.DONE, problem=f"given up by {context.who} before it was complete")
-        Journal(context.table, issue, context.now).write(ended)
+        message = given_up_message(context.who, entry.backup)
+        news = news_of(issue, message, context.now(), webhook=context.notifier.has_webhook)
+        Journal(context.table, issue, context.now).write(ended, news=news)
         context.mark_finished(*target)
         self._prompt.show(
             f"{issue.location}: given up: the group stays as it is; the backup from before: {entry.backup}"
         )
-        return self._notify(issue, given_up_message(context.who, entry.backup))
+        return self._notify(issue, message)
 
     def _issue(self) -> Issue | None:
         """The group's issue; None: there is none, or its item cannot be understood, so that the bucket decides."""
@@ -435,7 +453,7 @@ class RestoreJob:
     def _explain(self, error: Exception) -> str:
         return explain(error, self._context.sessions.role_arn(self._target.account_id))
 
-    def _restored(self, issue: Issue, source: RestoreSource, backup: str, notes: Sequence[str]) -> ChangeMessage:
+    def _restored(self, source: RestoreSource, notes: Sequence[str], issue: Issue, backup: str) -> ChangeMessage:
         return restored_message(issue, self._context.backups.bucket, source.key, backup, self._context.who, notes)
 
     def _not_restored(self, issue: Issue, source: RestoreSource, reason: str) -> list[str]:

@@ -36,9 +36,7 @@ from remediation.notify import (
     incomplete_message,
     is_known,
     notify,
-    remediated_message,
     restore_interrupted_message,
-    settled_message,
 )
 from remediation.plan import Plan
 from remediation.planning import KEEP_QUESTION, chosen_to_keep, keep_lines, keep_proposals
@@ -113,14 +111,22 @@ def find(context: RemediationContext, config: Configuration, selection: Selectio
 
 
 def find_unfinished(
-    context: RemediationContext, config: Configuration, selection: Selection, found: Candidates
+    context: RemediationContext,
+    config: Configuration,
+    selection: Selection,
+    found: Candidates,
+    *,
+    read_only: bool = False,
 ) -> None:
-    """Add the groups that an earlier run left incomplete: those found, and those that the lock names."""
+    """Add the groups that an earlier run left incomplete: those found, and those that the lock names.
+
+    A mark of the lock that is not true any more goes, unless `read_only`.
+    """
     found.unfinished = [issue for issue in found.issues if is_unfinished(issue)]
     known = {(issue.account_id, issue.details.region, issue.issue_id): issue for issue in found.issues}
     marked = context.lock.read().unfinished
     for location in sorted(marked & known.keys()):
-        if not is_unfinished(known[location]):
+        if not (is_unfinished(known[location]) or read_only):
             context.mark_finished(*location)
     for account_id, region, group_id in sorted(marked - known.keys()):
         text = f"{group_id} in {account_id}, {region}"
@@ -131,7 +137,8 @@ def find_unfinished(
             continue
         details = RemediationDetails.of(issue.remediation_details) if issue else RemediationDetails()
         if issue is None or not (details.is_unfinished or details.problem):
-            context.mark_finished(account_id, region, group_id)
+            if not read_only:
+                context.mark_finished(account_id, region, group_id)
         elif details.problem:
             problem = f"{text}: {details.problem}"
             found.problems += [problem] if problem not in found.problems else []
@@ -229,12 +236,8 @@ def report_outcome(
 def _message(context: RemediationContext, result: GroupResult) -> ChangeMessage | None:
     """What people are told; None: nothing."""
     issue, bucket = result.issue, context.backups.bucket
-    if result.kind is ResultKind.REMEDIATED and result.entry:
-        return remediated_message(issue, bucket, result.backup, result.entry.added, result.entry.closed)
-    if result.kind is ResultKind.SETTLED:
-        return settled_message(result.text) if result.entry and result.entry.withdrawn else None
     if result.is_done:
-        return None
+        return result.message
     if result.kind is ResultKind.INCOMPLETE and result.entry and result.entry.kind is ChangeKind.RESTORE:
         return restore_interrupted_message(issue, bucket, result.entry)
     if result.kind is ResultKind.INCOMPLETE and result.entry:
@@ -252,6 +255,49 @@ def stop_at_limit(context: RemediationContext, summary: RemediationSummary, text
     summary.problems.append(text)
     _log.warning(text, extra={"stopped_at_limit": True})  # deployment's alarm counts these
     context.notifier.alert_operators("Remediation stopped", text)
+
+
+def untouchable_text(issue: Issue, cause: str) -> str:
+    """That an earlier run left a group incomplete, and why this run may not complete it."""
+    text = f"an earlier run left it incomplete, and this run may not complete it: {cause}"
+    return f"{issue.location}: not complete yet: {text}"
+
+
+def name_untouchable(
+    context: RemediationContext,
+    untouchable: Iterable[tuple[Issue, str]],
+    config: Configuration,
+    summary: RemediationSummary,
+    prompt: Prompt,
+) -> None:
+    """Name what an earlier run left incomplete and this run may not complete.
+
+    Where the account or region left the configuration, nothing will ever complete it: it is named once, with the
+    command that gives it up. `hammer status` shows it until then.
+    """
+    for issue, cause in untouchable:
+        line = untouchable_text(issue, cause)
+        if config.watches(issue.account_id, issue.details.region):
+            summary.problems.append(line)
+            continue
+        line += f". To leave the group as it is: {give_up_command(issue)}"
+        if _is_named_before(context, issue):
+            prompt.show(line)
+        else:
+            summary.problems.append(line)
+
+
+def _is_named_before(context: RemediationContext, issue: Issue) -> bool:
+    """Whether an earlier run named this change at a place that left. If none did, that is recorded."""
+    entry = RemediationDetails.of(issue.remediation_details).entry
+    change = entry.backup if entry else ""
+    if change and issue.remediation_details.get("named") == change:
+        return True
+    try:
+        Journal(context.table, issue, context.now).note(named=change)
+    except GROUP_ERRORS as error:
+        _log.warning("it will be named again", extra={"issue": issue.location, "reason": explain(error)})
+    return False
 
 
 Reload = Callable[[], "Configuration"]
@@ -273,6 +319,8 @@ class BatchRun:
         self._selection = selection
         self._prompt = prompt
         self._pending: list[GroupRemediation] = []
+        self._changed: set[tuple[str, str]] = set()
+        self._is_stopped = False
         self._not_begun = 0
         self.summary = RemediationSummary()
 
@@ -308,34 +356,7 @@ class BatchRun:
         return self.summary
 
     def _name_untouchable(self, untouchable: Iterable[tuple[Issue, str]], config: Configuration) -> None:
-        """Name what an earlier run left incomplete and this run may not complete.
-
-        Where the account or region left the configuration, nothing will ever complete it: it is named once, with the
-        command that gives it up. `hammer status` shows it until then.
-        """
-        for issue, cause in untouchable:
-            text = f"an earlier run left it incomplete, and this run may not complete it: {cause}"
-            line = f"{issue.location}: not complete yet: {text}"
-            if config.watches(issue.account_id, issue.details.region):
-                self.summary.problems.append(line)
-                continue
-            line += f". To leave the group as it is: {give_up_command(issue)}"
-            if self._is_named_before(issue):
-                self._prompt.show(line)
-            else:
-                self.summary.problems.append(line)
-
-    def _is_named_before(self, issue: Issue) -> bool:
-        """Whether an earlier run named this change at a place that left. If none did, that is recorded."""
-        entry = RemediationDetails.of(issue.remediation_details).entry
-        change = entry.backup if entry else ""
-        if change and issue.remediation_details.get("named") == change:
-            return True
-        try:
-            Journal(self._context.table, issue, self._context.now).note(named=change)
-        except GROUP_ERRORS as error:
-            _log.warning("it will be named again", extra={"issue": issue.location, "reason": explain(error)})
-        return False
+        name_untouchable(self._context, untouchable, config, self.summary, self._prompt)
 
     def _leave(self, issues: Sequence[Issue], reason: str) -> None:
         for issue in issues:
@@ -415,7 +436,11 @@ class BatchRun:
                     self._advance(by_issue[issue.location], config)
 
     def _advance(self, group: GroupRemediation, config: Configuration) -> None:
+        # Counted again: a group that could not be read when they were counted, or was safe then, may be changed now.
+        group.may_change = len(self._changed) < config.secgrp_unrestricted_access.remediation_limit_per_run
         group.result = group.advance(config)
+        if group.has_changed:
+            self._changed.add(_id(group.issue))
         if group.result is not None:
             # A signal while people are told leaves it among the pending ones, so that they are told all the same.
             self._report_outcome(group.result)
@@ -435,7 +460,17 @@ class BatchRun:
         self._not_begun = 0
 
     def _report_outcome(self, result: GroupResult) -> None:
-        report_outcome(self._context, result, self.summary, self._prompt)
+        if result.kind is not ResultKind.OVER_LIMIT:
+            report_outcome(self._context, result, self.summary, self._prompt)
+            return
+        if not self._is_stopped:
+            self._is_stopped = True
+            text = f"{len(self._changed)} groups were changed, which is remediation_limit_per_run"
+            stop_at_limit(self._context, self.summary, text)
+        if is_unfinished(result.issue):
+            self._leave([result.issue], "remediation_limit_per_run stopped this run")
+        else:
+            self.summary.problems.append(f"{result.issue.location}: {result.kind}: {result.text}")
 
 
 def _id(issue: Issue) -> tuple[str, str]:
@@ -468,6 +503,7 @@ class InteractiveRun:
         self._selection = selection
         self._prompt = prompt
         self._changing: GroupRemediation | None = None
+        self._changed = 0
         self._kept_by_option = context.keep
         self.summary = RemediationSummary()
 
@@ -499,6 +535,7 @@ class InteractiveRun:
         found = find(self._context, config, self._selection)
         find_unfinished(self._context, config, self._selection, found)
         self.summary.problems += found.problems
+        name_untouchable(self._context, found.untouchable, config, self.summary, self._prompt)
         now = self._context.now()
         chosen = found.issues if include_not_due else due(found.issues, config, now)
         if not include_not_due:
@@ -535,7 +572,7 @@ class InteractiveRun:
                 self.summary.left += 1
                 return "n"
             limit = config.secgrp_unrestricted_access.remediation_limit_per_run
-            if self.summary.remediated >= limit:
+            if self._changed >= limit:
                 text = f"{limit} groups were changed, which is remediation_limit_per_run"
                 stop_at_limit(self._context, self.summary, text)
                 return "q"
@@ -596,6 +633,7 @@ class InteractiveRun:
         """Change a group and wait until EC2 shows it. False: it is not what was agreed to any more."""
         group = self._changing = GroupRemediation(self._context, issue, agreed=seen.planned, decided=True)
         result = wait_until_done(self._context, group, config, self._prompt.show)
+        self._changed += group.has_changed
         if result.kind is ResultKind.CHANGED_MEANWHILE:
             self._changing = None
             self._prompt.show(f"  {result.text}: look again")

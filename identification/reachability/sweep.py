@@ -75,12 +75,23 @@ class BalancerSweep:
         wanted = frozenset(name for user in users for name in user.known_as)
         found: dict[str, Balancer] = {}
         if classic := {key for key in own if "/" not in key}:
-            raws = self._pages("elb", "describe_load_balancers", "LoadBalancerDescriptions") or []
-            self.described |= {raw["LoadBalancerName"]: raw for raw in raws if raw["LoadBalancerName"] in classic}
-            found |= parse_classic(raws)
+            found |= self._understood(lambda: self._classic(classic))
         if keys := {key for key in own | leading if "/" in key}:
-            found |= parse_balancers(self._version_2(keys, own, leading, wanted))
+            found |= self._understood(lambda: parse_balancers(self._version_2(keys, own, leading, wanted)))
         return found
+
+    def _understood(self, read: Callable[[], dict[str, Balancer]]) -> dict[str, Balancer]:
+        """What this reads; nothing where an answer is not understood: then nothing is known of these load balancers."""
+        try:
+            return read()
+        except NOT_UNDERSTOOD as error:
+            self._failed.add(_WHAT, error)
+            return {}
+
+    def _classic(self, names: Collection[str]) -> dict[str, Balancer]:
+        raws = self._pages("elb", "describe_load_balancers", "LoadBalancerDescriptions") or []
+        self.described |= {raw["LoadBalancerName"]: raw for raw in raws if raw["LoadBalancerName"] in names}
+        return parse_classic(raws)
 
     def _version_2(
         self, keys: Collection[str], own: Collection[str], leading: Collection[str], wanted: frozenset[str]

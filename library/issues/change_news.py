@@ -21,9 +21,14 @@ from library.issues.times import format_time, parse_time
 KEPT_LIMIT = 20
 """How much news of an issue is kept. The oldest goes first that was told."""
 
+KEPT_BYTES = 30_000
+"""How many bytes of it, as far as it was told. An item of the table, which is copied to two indexes, has 133 KB for all
+that every job keeps in it."""
+
 _TEXT_LIMIT = 2_000
 _DETAILS_LIMIT = 60
-_DETAILS_BYTES = 8_000  # of one thing's details together: an item of the table has 400 KB for all that is kept
+_LAST_DETAILS = 2  # of them, which are kept in any case
+_DETAILS_BYTES = 8_000  # of one thing's details together
 
 
 class Channel(StrEnum):
@@ -109,14 +114,20 @@ def change_news(
 
 
 def _kept(details: Sequence[str]) -> tuple[str, ...]:
-    """The details that there is room for, the first of them first; of what was kept, all."""
-    kept, available = list[str](), _DETAILS_BYTES
-    for detail in (each[:_TEXT_LIMIT] for each in details[:_DETAILS_LIMIT]):
-        available -= len(detail.encode("utf-8", "replace"))
+    """The details that there is room for, and the last two, which tell the way back; of what was kept, all."""
+    cut = [each[:_TEXT_LIMIT] for each in details]
+    kept, last = list[str](), cut[-_LAST_DETAILS:]
+    available = _DETAILS_BYTES - sum(map(_bytes, last))
+    for detail in cut[:-_LAST_DETAILS][: _DETAILS_LIMIT - _LAST_DETAILS]:
+        available -= _bytes(detail)
         if available < 0:
             break
         kept.append(detail)
-    return tuple(kept)
+    return (*kept, *last)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def news_from_item(item: object) -> tuple[ChangeNews, ...]:
@@ -191,8 +202,35 @@ def not_done(news: Sequence[ChangeNews], occurrence: int, remediated: datetime |
     return last
 
 
-def superfluous(news: Sequence[ChangeNews]) -> tuple[str, ...]:
-    """The keys of news that there is no room for any more, before one is added: told ones, the oldest first."""
-    over = len(news) + 1 - KEPT_LIMIT
-    told = [each.key for each in news if each.in_jira and each.in_slack and each.in_webhook]
-    return tuple(told[: max(over, 0)])
+def recording(known: Sequence[ChangeNews], new: ChangeNews) -> tuple[dict[str, Any], list[str]]:
+    """What records one more thing in an issue: paths of its item to set, each with its value, and paths to remove.
+
+    Nothing is set where it is known already: every run finds it again, and whoever was told of it stays told.
+
+    Args:
+        known: what the issue has, the oldest first.
+        new: what is to be recorded.
+    """
+    if any(each.key == new.key for each in known):
+        return {}, []
+    if not known:  # a path needs its map
+        return {"change_news": {new.key: new.to_item()}}, []
+    return {f"change_news.{new.key}": new.to_item()}, [f"change_news.{key}" for key in superfluous(known, new)]
+
+
+def superfluous(news: Sequence[ChangeNews], new: ChangeNews) -> tuple[str, ...]:
+    """The keys of news that there is no room for any more, before `new` is added: told ones, the oldest first."""
+    left, size = len(news) + 1, sum(map(_size, news)) + _size(new)
+    found: list[str] = []
+    for each in news:
+        if left <= KEPT_LIMIT and size <= KEPT_BYTES:
+            break
+        if each.in_jira and each.in_slack and each.in_webhook:
+            found.append(each.key)
+            left, size = left - 1, size - _size(each)
+    return tuple(found)
+
+
+def _size(news: ChangeNews) -> int:
+    """About how many bytes it has in an item."""
+    return sum(map(_bytes, (news.heading, news.text, *news.details))) + 300

@@ -261,14 +261,18 @@ def _private_access_is_there(world: World, ec2: Ec2) -> None:
 
 
 def _changes_are_told(world: World, account_id: str) -> None:
-    """What remediation did was told in both channels, and in the ticket once."""
+    """What remediation did was recorded, and told in both channels, and in the ticket once."""
     for issue_id in _issue_ids(world, account_id):
         if issue_id in world.poisoned:
             continue
         comments = [text for kept in world.tickets.values() if issue_id in kept.title for text in kept.comments]
         item = world.table.items[account_id, issue_id]
-        status = item["status"]["S"]
-        for key, news in item.get("change_news", {"M": {}})["M"].items():
+        status, listed = item["status"]["S"], item.get("change_news", {"M": {}})["M"]
+        remediated = world.table.attribute(account_id, issue_id, "timestamps", "remediated")
+        is_recorded = any(news["M"]["heading"]["S"] == "Remediated" for news in listed.values())
+        is_recorded = is_recorded or not remediated or "NULL" in remediated
+        world.check(is_recorded, f"{issue_id} was remediated, and nobody is to be told")
+        for key, news in listed.items():
             times = sum(f"Reference: {key}" in text for text in comments)
             world.check(times <= 1, f"the ticket of {issue_id} was told {times} times of the same change")
             is_told = all(news["M"][channel]["BOOL"] for channel in ("in_jira", "in_slack"))

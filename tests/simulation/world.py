@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from library.config import Configuration, parse_configuration
 from library.notifications.jira_client import NewTicket, Ticket
 from library.notifications.jira_connection import JiraError
+from reporting.plan import Update
+from reporting.slack import _HEADINGS
 from tests.simulation.access import EXEMPT_PORT, RESTRICTED_PORTS, Cell, cells, exposed, is_private, private
 from tests.simulation.clients import Sessions, throttled
 from tests.simulation.ec2 import HOME, QUOTA, Ec2, Group, Rule, change_list, parse
@@ -25,6 +27,7 @@ from tests.simulation.scheduler import Actor, KilledError, Scheduler
 from tests.simulation.storage import EPOCH, Bucket, Table
 
 MAIN, MEMBER, REGION = "123456789012", "210987654321", HOME
+_BEGUN = tuple(f"*{_HEADINGS[update]}*" for update in (Update.NEW, Update.FOUND_AGAIN))
 _REPORTED = re.compile(r"\u2022 (?:\*\w+\* )?(sg-\w+)")
 _DENIES_TAGS = 0.25
 _AUTHORIZE = "authorize_security_group_ingress"
@@ -335,7 +338,7 @@ class World:
         for reader in self.readers:
             reader("Slack", self.messages[-1][1])
         actor = self.scheduler.current
-        begun = (section for section in sections if section.startswith(("*New*", "*Found again*")))
+        begun = (section for section in sections if section.startswith(_BEGUN))
         assert actor is not None
         for group_id in _REPORTED.findall(" ".join(begun)):
             if group_id in self.poisoned:

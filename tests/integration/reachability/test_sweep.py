@@ -23,6 +23,7 @@ from tests.builders.networks import (
     ALB_ARN,
     NLB_ARN,
     acl,
+    balancer,
     balancer_interface,
     interface,
     listener,
@@ -367,3 +368,33 @@ def test_tags_that_could_not_be_read_hide_no_user() -> None:
         "tags of load balancers could not be read",
         "databases could not be read",
     ]
+
+
+def without(raw: Raw, *keys: str) -> Raw:
+    return {key: value for key, value in raw.items() if key not in keys}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param({"elbv2_DescribeListeners": [without(listener("TCP", 22, "tg-1"), "Port")]}, id="a listener"),
+        pytest.param({"elbv2_DescribeLoadBalancers": [without(balancer(NLB_ARN), "LoadBalancerArn")]}, id="a balancer"),
+        pytest.param({"elbv2_DescribeTargetGroups": [without(target_group(), "TargetGroupArn")]}, id="a target group"),
+        pytest.param({"elbv2_DescribeTargetHealth": [{"TargetHealth": {"State": "healthy"}}]}, id="a target"),
+    ],
+)
+def test_an_answer_of_elb_that_is_not_understood_stops_no_scan(answers: Mapping[str, Answer]) -> None:
+    """What it may lead to is not known; everything else is judged as ever."""
+    known: dict[str, Answer] = {
+        "ec2_DescribeNetworkInterfaces": [interface(public=""), balancer_interface(arn=NLB_ARN)],
+        "elbv2_DescribeLoadBalancers": [balancer(NLB_ARN)],
+        "elbv2_DescribeListeners": [listener("TCP", 22, "tg-1")],
+        "elbv2_DescribeTargetGroups": [target_group()],
+        "elbv2_DescribeTargetHealth": [{"Target": {"Id": "i-1", "Port": 22}}],
+        "elbv2_DescribeTargetGroupAttributes": [],
+    }
+    assert verdict(sweep(StubbedAws(region(**known)))).verdict == "internet"
+    found = sweep(StubbedAws(region(**(known | dict(answers)))))
+    assert verdict(found).verdict == "unknown"
+    assert any("load balancers" in sentence for sentence in verdict(found).unread)
+    assert found.notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,38 @@ def test_dry_run_shows_the_plan_and_changes_nothing(world: World) -> None:
     result = world.remediate("--dry-run", "--include-not-due")
     assert "not reported yet" in result.output
     assert "dry run: 2 looked at" in result.output
+
+
+def test_dry_run_shows_what_completes_a_change_whose_issue_is_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = world.group(SSH)
+    world.issue(group)
+    client = world.ec2()
+
+    def refused(**_: object) -> None:
+        answer: Any = {"Error": {"Code": "UnauthorizedOperation"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+        raise ClientError(answer, "RevokeSecurityGroupIngress")
+
+    monkeypatch.setattr(client, "revoke_security_group_ingress", refused)
+    assert world.batch().remediated == 0
+    monkeypatch.undo()
+    client.revoke_security_group_ingress(GroupId=group, IpPermissions=[SSH])
+    stored = world.stored(group)
+    world.table.update(stored, {"status": "resolved"})
+    world.clock += timedelta(hours=1)
+    before = (world.stored(group), world.lock().read())
+    monkeypatch.setattr("remediation.context._now", world.now)
+    for _ in range(2):
+        result = world.remediate("--dry-run")
+        assert "- tcp/22 from 10.0.0.0/8" in result.output
+        assert "dry run: 1 looked at, nothing changed" in result.output
+        assert (world.stored(group), world.lock().read()) == before
+        assert world.rules(group) == CLOSED
+    other = world.remediate("--dry-run", "--region", "us-east-1")
+    assert f"{group} in {MAIN}, {REGION}: not complete yet" in other.output
+    assert world.batch().problems == []
+    assert world.rules(group) == set()
 
 
 WRONG_USAGE: dict[str, list[str]] = {

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 
-from tests.worlds.remediation_world import ANYWHERE, MAIN, REGION, World, permission, world
+from remediation.remediate import GroupWork
+from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, world
 
 SSH = permission("tcp", (22, 22), ANYWHERE, about="ssh")
 OPEN = {("tcp", 22, 22, ANYWHERE)}
@@ -94,6 +96,41 @@ def test_the_limit_holds_by_hand_too(world: World) -> None:
     summary = world.by_hand("a")
     assert summary.remediated == 1
     assert summary.problems[0].startswith("stopped: 1 groups were changed, which is remediation_limit_per_run")
+
+
+def test_groups_whose_change_is_not_complete_count_for_the_limit_by_hand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_recorded(*_: object, **__: object) -> None:
+        raise ConnectTimeoutError(endpoint_url="https://dynamodb.example")
+
+    world.configure(remediation_limit_per_run=1)
+    groups = three(world)
+    monkeypatch.setattr(GroupWork, "_finish", not_recorded)
+    summary = world.by_hand("a")
+    assert [bool(world.exposed(group)) for group in groups] == [False, True, True]
+    assert summary.problems[1].startswith("stopped: 1 groups were changed, which is remediation_limit_per_run")
+
+
+def test_what_a_run_by_hand_may_not_complete_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_recorded(*_: object, **__: object) -> None:
+        raise ConnectTimeoutError(endpoint_url="https://dynamodb.example")
+
+    group = world.group(SSH, account=MEMBER)
+    world.issue(group, MEMBER)
+    monkeypatch.setattr(GroupWork, "_finish", not_recorded)
+    assert world.by_hand("y").remediated == 0
+    monkeypatch.undo()
+    world.configure(remediation_accounts=[MAIN])
+    for _ in range(2):
+        (problem,) = world.by_hand().problems
+        assert problem == (
+            f"{group} in {MEMBER}, {REGION}: not complete yet: an earlier run left it incomplete, and this run may not "
+            f"complete it: account {MEMBER} is not one of remediation_accounts"
+        )
+    world.configure(remediation_accounts=[MAIN, MEMBER])
+    assert world.by_hand().problems == []
+    assert world.stored(group, MEMBER).remediation_details["journal"]["step"] == "done"
 
 
 def test_what_is_not_due_is_offered_when_asked_for(world: World) -> None:

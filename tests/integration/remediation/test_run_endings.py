@@ -8,12 +8,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from botocore.exceptions import ClientError
 
 from library.aws.lock import LockedError
+from library.config import Configuration
+from library.issues.issue import Issue
 from library.jobs.run import InterruptedRunError, stop_at_signals
 from library.security_groups.group import IngressRule
+from remediation import restore, runs
+from remediation.context import RemediationContext
+from remediation.remediate import Assessment, GroupWork, assess
 from tests.worlds.aws_faults import KilledError
 from tests.worlds.eventual_world import ACCOUNT, BUCKET, REGION, EventualWorld
 from tests.worlds.lagging_ec2 import FAULTS, GROUPS, RULES
@@ -290,3 +297,122 @@ def test_what_is_said_of_a_group_that_hammer_remediated(world: EventualWorld) ->
     assert f"{group} in {ACCOUNT}, {REGION}: left as it is: remediated already: the next scan resolves its issue" in (
         world.people.said
     )
+
+
+def news_of(world: EventualWorld, group: str) -> list[str]:
+    """What is recorded of a group for the reporting job, the oldest first."""
+    return [news.heading for news in world.stored(group).change_news]
+
+
+class TestKilledBeforeAnybodyIsTold:
+    """What was done is recorded in the very write that says that it is complete, so that reporting tells it."""
+
+    def test_a_remediation(self, world: EventualWorld) -> None:
+        group = world.group(SSH)
+        with patch.object(runs, "report_outcome", side_effect=KilledError), pytest.raises(KilledError):
+            world.batch()
+        assert sources(world, group) == PRIVATE
+        assert news_of(world, group) == ["Remediated"]
+        (news,) = world.stored(group).change_news
+        assert (news.in_jira, news.in_slack, world.people.alerts) == (False, False, [])
+        assert f"Backup: s3://{BUCKET}/{world.backups(group)[0]}" in news.details
+        assert world.batch().problems == []
+        assert news_of(world, group) == ["Remediated"]
+
+    def test_rules_that_were_taken_away_again(self, world: EventualWorld) -> None:
+        group = world.group(SSH)
+        world.ec2.fault = (1, FAULTS["refused"])
+        assert world.batch().problems
+        world.ec2.fault = None
+        world.ec2.remove(group, SSH)
+        world.people.alerts.clear()
+        with patch.object(runs, "report_outcome", side_effect=KilledError), pytest.raises(KilledError):
+            world.batch()
+        assert sources(world, group) == set()
+        assert news_of(world, group) == ["Not complete yet", "Completed"]
+        assert world.people.alerts == []
+
+    def test_a_restore(self, world: EventualWorld) -> None:
+        group = world.group(SSH)
+        world.batch()
+        with patch.object(restore, "notify", side_effect=KilledError), pytest.raises(KilledError):
+            world.restore(group)
+        assert sources(world, group) == {"0.0.0.0/0"}
+        assert news_of(world, group) == ["Remediated", "Restored"]
+
+    def test_a_restore_that_ec2_does_not_show_yet(self, world: EventualWorld) -> None:
+        group = world.group(SSH)
+        world.batch()
+        world.clock.sleep(3600)
+        world.ec2.lags = {RULES: 60, GROUPS: 60}
+        with patch.object(restore, "wait_until_done", killed_when_it_waits), pytest.raises(KilledError):
+            world.restore(group)
+        world.clock.sleep(3600)
+        world.batch()
+        assert news_of(world, group) == ["Remediated", "Restored"]
+        assert [heading for heading, _ in world.people.alerts] == ["Remediated", "Restored"]
+
+    def test_a_release(self, world: EventualWorld) -> None:
+        group = world.group(SSH)
+        world.batch()
+        world.restore(group)
+        with patch.object(restore, "notify", side_effect=KilledError), pytest.raises(KilledError):
+            world.release(group)
+        assert news_of(world, group) == ["Remediated", "Restored", "Released"]
+
+
+COUNTED_WRONGLY: dict[str, Callable[[EventualWorld, list[str]], Callable[[str], None]]] = {
+    # what happens while the groups are counted that would be changed, given the group that is looked at
+    "one cannot be read for a moment": lambda world, groups: lambda group: throttle_if(group == groups[0]),
+    "one is opened after it was counted": lambda world, groups: (
+        lambda group: world.ec2.add(groups[0], SSH) if group == groups[2] else None
+    ),
+}
+
+
+def throttle_if(is_now: bool) -> None:
+    if is_now:
+        raise ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "DescribeSecurityGroups")
+
+
+@pytest.mark.parametrize("what", COUNTED_WRONGLY)
+def test_no_more_groups_are_changed_than_the_limit_says(
+    world: EventualWorld, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(remediation_limit_per_run=2)
+    groups = [world.group(*([] if "opened" in what else [SSH])), world.group(SSH), world.group(SSH)]
+    happens, counted = COUNTED_WRONGLY[what](world, groups), assess
+
+    def count(context: RemediationContext, config: Configuration, issue: Issue, **more: Any) -> Assessment:
+        happens(issue.issue_id)
+        return counted(context, config, issue, **more)
+
+    monkeypatch.setattr(runs, "assess", count)
+    summary = world.batch()
+    assert summary.remediated == 2
+    assert [world.exposed(group) for group in groups] == [False, False, True]
+    assert [heading for heading, _ in world.people.alerts] == ["Remediated", "Remediated", "Remediation stopped"]
+    stopped, left = summary.problems
+    assert stopped.startswith("stopped: 2 groups were changed, which is remediation_limit_per_run")
+    assert left == f"{groups[2]} in {ACCOUNT}, {REGION}: not changed in this run: remediation_limit_per_run"
+    monkeypatch.undo()
+    assert world.batch().problems == []
+    assert not world.exposed(groups[2])
+
+
+def killed_when_it_waits(context: RemediationContext, work: GroupWork, config: Configuration, say: object) -> None:
+    del context, say
+    assert work.advance(config) is None
+    raise KilledError
+
+
+def test_what_is_done_a_second_time_is_told_a_second_time(world: EventualWorld) -> None:
+    group = world.group(SSH)
+    world.batch()
+    for _ in range(2):
+        world.clock.sleep(3600)
+        assert world.restore(group) == []
+        world.clock.sleep(3600)
+        assert world.release(group) == []
+    headings = [heading for heading, _ in world.people.alerts]
+    assert headings == ["Remediated", "Restored", "Released", "Restored", "Released"]
