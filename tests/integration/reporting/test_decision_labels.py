@@ -167,6 +167,18 @@ def test_what_the_ticket_did_not_say_yet_is_refused(here: World) -> None:
     assert results(here)[1] == ("close-now", "done")
 
 
+def test_a_label_on_an_issue_that_is_over_is_refused_answered_and_taken_off(here: World) -> None:
+    """The group was fixed after the label was set, and before the reporting run read it."""
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.fixed()
+    here.report()
+    ((kind, result),) = results(here)
+    assert (kind, "the issue is over" in result) == ("close-now", True)
+    assert "hammer-close-now" not in ticket(here).labels
+    assert [text for text in ticket(here).comments if "It was refused: the issue is over" in text] != []
+    assert str(here.issue().status) == "closed"
+
+
 def test_the_ticket_is_not_written_to_while_its_labels_cannot_be_read(here: World) -> None:
     ticket(here).label("hammer-close-now", AT, **person(here))
     here.found("sg-1", SSH, RDP)
