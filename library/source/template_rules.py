@@ -24,6 +24,7 @@ PREFIX_LIST = "AWS::EC2::PrefixList"
 SOURCE_KEYS = ("CidrIp", "CidrIpv6", "SourcePrefixListId")
 _GROUP_KEYS = ("SourceSecurityGroupId", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId")
 _INTEGER = re.compile(r"-?\d+")
+_MACRO = "Fn::Transform"
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class TemplateGroup:
         logical_id: of the group; of one elsewhere, that of the first resource that adds a rule to it.
         unknown: what of its rules is not known, one reason each.
         other_rules: those whose source is a group.
+        makers: the parts of the text that make rules which it does not show, each with what does.
         target: of a group elsewhere, how the template names it.
     """
 
@@ -75,6 +77,7 @@ class TemplateGroup:
     rules: list[TemplateRule] = field(default_factory=list)
     other_rules: list[IngressRule] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    makers: list[tuple[Tree, str]] = field(default_factory=list)
     target: str = ""
 
 
@@ -103,6 +106,9 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
             properties = tree.get("Properties")
             group = TemplateGroup(name, properties)
             found.groups[name] = group
+            if properties is not None and (macro := properties.pair(_MACRO)):
+                group.unknown.append("a macro makes a part of its properties")
+                group.makers.append((macro[0], transform_name(macro[1])))
             ingress = properties.get("SecurityGroupIngress") if properties is not None else None
             if ingress is not None:
                 _read_inline(group, ingress, values)
@@ -113,6 +119,11 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
         if name in there and tree.text("Type") == INGRESS:
             _read_resource(found, pair, values)
     return found
+
+
+def transform_name(argument: Tree) -> str:
+    """The call of a macro by `Fn::Transform`, in words."""
+    return f"{_MACRO} ({argument.text('Name')})"
 
 
 def _beyond_evaluation(values: TemplateValues) -> Iterator[str]:
@@ -154,6 +165,10 @@ def _read_inline(group: TemplateGroup, ingress: Tree, values: TemplateValues) ->
     for entry, sequence, conditions, unknown in _members(ingress, values, None, ()):
         if unknown:
             group.unknown.append(unknown)
+            macro = entry.pair(_MACRO)
+            called = (_MACRO, macro[1]) if macro else function_of(entry)
+            if called:
+                group.makers.append((entry, transform_name(called[1]) if called[0] == _MACRO else called[0]))
         else:
             _read_entry(group, group.logical_id, entry, values, sequence, None, conditions)
 
@@ -168,7 +183,7 @@ def _members(
             for item in tree.items:
                 yield from _members(item, values, tree, conditions)
         elif tree.kind == "mapping":
-            yield tree, sequence, conditions, ""
+            yield tree, sequence, conditions, "a macro makes a part of an ingress entry" if tree.pair(_MACRO) else ""
         elif tree.value:
             yield tree, sequence, conditions, f"an ingress entry of another shape: {tree.value:.80}"
         return
@@ -189,7 +204,7 @@ def _members(
 
 def _read_resource(found: TemplateGroups, pair: tuple[Tree, Tree], values: TemplateValues) -> None:
     name, properties = pair[0].value, pair[1].get("Properties")
-    if properties is None or properties.kind != "mapping" or function_of(properties):
+    if properties is None or properties.kind != "mapping" or function_of(properties) or properties.pair(_MACRO):
         found.unknown.append(f"the properties of {name} cannot be evaluated here")
         return
     target = properties.get("GroupId") or properties.get("GroupName")

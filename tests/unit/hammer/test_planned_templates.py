@@ -139,6 +139,26 @@ def test_what_makes_resources_elsewhere_is_named(tmp_path: Path, part: str, reas
     assert [row.reason for row in judged(tmp_path, text).failed] == [reason]
 
 
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ("      Fn::Transform: {Name: AWS::Include}\n", "Web: a macro makes a part of its properties"),
+        (
+            "        - {IpProtocol: tcp, 'Fn::Transform': {Name: Ports}, CidrIp: 10.0.0.0/8}\n",
+            "Web: a macro makes a part of an ingress entry",
+        ),
+        (
+            "  Rule: {Type: AWS::EC2::SecurityGroupIngress, Properties: {GroupId: !Ref Web, 'Fn::Transform': {}}}\n",
+            "the properties of Rule cannot be evaluated here",
+        ),
+    ],
+    ids=["beside the properties", "within an entry", "within a rule"],
+)
+def test_what_a_macro_makes_of_a_group_is_named(tmp_path: Path, part: str, reason: str) -> None:
+    listing = judged(tmp_path, (HEAD % (22, "CidrIp: 10.0.0.0/8")) + part)
+    assert [row.reason for row in listing.failed] == [reason]
+
+
 def test_a_secret_s_value_is_in_no_format(tmp_path: Path) -> None:
     text = (HEAD % (22, "CidrIp: !Ref Secret")).replace("Default: 0.0.0.0/0}", "Default: 8.8.4.0/24}")
     listing = judged(tmp_path, text)
