@@ -154,6 +154,12 @@ def address_of(block: Hcl) -> str:
     return ".".join(block.labels) if block.name == "resource" else ".".join([block.name, *block.labels])
 
 
+def shown_expression(node: Hcl) -> str:
+    """The text of an expression, cut, without spaces and comments."""
+    text = "".join(node.tokens)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
 def rule_ignores_changes(rule: TerraformRule) -> bool:
     """Whether Terraform leaves the sources of a rule's own resource as somebody else made them."""
     return rule.shape in ("rule", "single") and _ignores(rule.resource, (*LIST_KEYS, *SINGLE_KEYS))
@@ -229,8 +235,7 @@ class Configurations:
                 if attribute is not None:
                     at = f"local.{name} is defined at {other.path}:{line_of(other.text, attribute.start)}"
                     return _with_step("local", at, self.resolve(attribute.items[0], other, context, depth + 1))
-        text = "".join(tokens)
-        return Resolved(None, file, context, unknown=text if len(text) <= 80 else f"{text[:80]}…", expression=node)
+        return Resolved(None, file, context, unknown=shown_expression(node), expression=node)
 
     def _variable(self, name: str, node: Hcl, file: TerraformFile, context: Context, depth: int) -> Resolved:
         definition = next(
@@ -270,6 +275,16 @@ class Configurations:
         if default is None:
             return Resolved(None, file, context, (("default", at),), f"var.{name}", node)
         return _with_step("default", at, self.resolve(default, other, context, depth + 1))
+
+    def definitions(self, node: Hcl, file: TerraformFile, context: Context) -> tuple[str, ...]:
+        """Where the variables and locals that an expression names are defined, given or set, one text each."""
+        found: dict[str, None] = {}
+        for tokens in _expressions(node):
+            for at, word in enumerate(tokens[:-2]):
+                if word in ("var", "local") and tokens[at + 1] == "." and (not at or tokens[at - 1] != "."):
+                    named = Hcl("expression", tokens=tokens[at : at + 3])
+                    found |= dict.fromkeys(text for _, text in self.resolve(named, file, context).steps)
+        return tuple(found)
 
     def _values(self, folder: str, name: str) -> Iterator[tuple[TerraformFile, Hcl]]:
         """What the `.tfvars` files of a folder give a variable, in the order in which Terraform reads them.
@@ -350,15 +365,20 @@ class Configurations:
                 continue
             for item in _objects(attribute.items[0]):
                 has_ports = item.get("from_port") is not None or item.get("ip_protocol") is not None
-                if not has_ports or item.text("type") == "egress":
+                is_named = item.get("rule") is not None and "cidr" in attribute.name
+                if not (has_ports or is_named) or item.text("type") == "egress":
                     continue
                 name = "ip_protocol" if item.get("ip_protocol") is not None else "protocol"
                 rule = self._rule("module", item, block, file, context, name, (*LIST_KEYS, *SINGLE_KEYS))
                 if not rule.sources and not rule.peers and attribute.name.startswith("ingress_with"):
                     self._common_sources(rule, block)
                 yield rule
-        yield from self._of_arguments(group)
-        if block.get("ingress_rules") is not None:
+        of_arguments = list(self._of_arguments(group))
+        yield from of_arguments
+        has_others = bool(of_arguments) or any("ingress_with" in attribute.name for attribute in block.members())
+        has_sources = any(block.get(key) is not None for key in _REGISTRY_SOURCES)
+        # A module of one rule, such as `//modules/ssh`, knows its ports by itself.
+        if block.get("ingress_rules") is not None or (has_sources and not has_others):
             named = TerraformRule("dynamic", block, block, file, context, None, [])
             self._common_sources(named, block)
             yield named
@@ -428,6 +448,14 @@ class Configurations:
             return (protocol, *port_range(protocol, *ports))
         except ShapeError:
             return None
+
+
+def _expressions(node: Hcl) -> Iterator[tuple[str, ...]]:
+    """The tokens of an expression, or of those in a list or an object."""
+    if node.kind == "expression":
+        yield node.tokens
+    for item in node.items:
+        yield from _expressions(item)
 
 
 def _with_step(kind: str, text: str, found: Resolved) -> Resolved:

@@ -23,6 +23,7 @@ from library.source.terraform_rules import (
     TerraformGroup,
     TerraformRule,
     rule_ignores_changes,
+    shown_expression,
 )
 from library.source.text_edit import line_of
 
@@ -423,10 +424,18 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
     if rule.shape == "dynamic":
         return _dynamic_decider(configurations, rule, source)
     if source is None or not match.sure:
-        return f"its ports are not literal, at {rule.where}"
+        ports = [rule.node.get(key) for key in ("protocol", "ip_protocol", "from_port", "to_port")]
+        parts = [each for each in (*ports, rule.resource.get("for_each")) if each is not None]
+        told = [text for each in parts for text in configurations.definitions(each, rule.file, rule.context)]
+        return f"its ports are not literal, at {rule.where}" + (f": {', '.join(dict.fromkeys(told))}" if told else "")
     if not match.items or not source.value.patchable:
-        told = [text for _, text in source.value.steps]
-        unknown = [source.value.unknown] if source.value.unknown else []
+        value = source.value
+        told = [text for _, text in value.steps]
+        unknown = [value.unknown] if value.unknown else []
+        for item in value.node.items if value.node is not None and not value.steps else ():
+            unknown += [shown_expression(item)] if item.kind == "expression" else []
+        for part in filter(None, (value.expression, value.node if not match.items else None)):
+            told += [text for text in configurations.definitions(part, value.file, value.context) if text not in told]
         each = rule.resource.get("for_each")
         if source.value.unknown.startswith("each.") and each is not None:
             location = configurations.resolve(each, rule.file, rule.context)
