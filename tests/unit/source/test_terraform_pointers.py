@@ -96,3 +96,40 @@ def test_a_rule_with_literal_ports_comes_before_a_named_one() -> None:
     location = found(MODULE % ("", f"  ingress_with_cidr_blocks = [\n{rules}{named}  ]\n"))
     assert location.rules[SSH].edit is Edit.PATCH
     assert location.patches["main.tf"].after.count('"0.0.0.0/0"') == 1
+
+
+RULES = """resource "aws_vpc_security_group_ingress_rule" "four" {
+  security_group_id = aws_security_group.web.id
+  ip_protocol       = "tcp"
+  from_port         = 22
+  to_port           = 22
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "six" {
+  security_group_id = aws_security_group.web.id
+  ip_protocol       = "tcp"
+  from_port         = 22
+  to_port           = 22
+  cidr_ipv6         = "::/0"
+}
+"""
+LISTS = (
+    RULES.replace("aws_vpc_security_group_ingress_rule", "aws_security_group_rule")
+    .replace("ip_protocol      ", 'type = "ingress"\n  protocol         ')
+    .replace("cidr_ipv4         = ", "cidr_blocks       = [")
+    .replace("cidr_ipv6         = ", "ipv6_cidr_blocks  = [")
+    .replace('/0"', '/0"]')
+)
+
+
+@pytest.mark.parametrize("rules", [RULES, LISTS], ids=["one source each", "lists"])
+def test_two_resources_of_one_group_do_not_get_the_same_replacement(rules: str) -> None:
+    """EC2 refuses a rule that is there already, and `terraform apply` fails with it."""
+    six = Exposure("tcp", 22, 22, "::/0", "open_completely")
+    files = [TerraformFile("main.tf", "/live", GROUP + rules, parse_hcl(GROUP + rules))]
+    facts = GroupFacts("sg-1", "web", "web servers", {})
+    location = find_in_terraform(files, facts, [SSH, six], ("10.0.0.0/8",))
+    assert location.patches["main.tf"].after.count("10.0.0.0/8") == 1
+    assert (location.rules[SSH].edit, location.rules[six].edit) == (Edit.PATCH, Edit.POINTER)
+    assert "other rules admit its replacements already" in location.rules[six].note
