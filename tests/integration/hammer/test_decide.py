@@ -167,6 +167,15 @@ def test_not_mine_is_recorded_with_the_owner(here: World) -> None:
     assert (one["owner"], one["reason"], one["result"]) == ("bob@example.com", "moved", "done")
 
 
+@pytest.mark.parametrize("options", [("not-mine", "--owner", "bob@example.com"), ("close-now",)], ids=" ".join)
+def test_a_long_reason_is_cut_where_none_is_needed(here: World, options: tuple[str, ...]) -> None:
+    group = an_issue(here)
+    done = decided(here, options[0], group, *options[1:], "--reason", "x" * 600)
+    assert done.exit_code == 0, done.output
+    (one,) = here.stored(group).to_item()["decisions"]
+    assert (one["reason"], one["result"]) == ("x" * 500, "done")
+
+
 def test_restore_is_carried_out_for_whom_allow_restore_names(here: World) -> None:
     group = an_issue(here)
     before = here.described(group)
