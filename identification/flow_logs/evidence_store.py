@@ -76,7 +76,13 @@ class Kept:
         if len(names) == len(evidence.interfaces):
             return
         positions = {number: names.index(name) for number, name in enumerate(evidence.interfaces) if name in names}
-        fresh = Evidence(evidence.scope, list(names), bad_lines=evidence.bad_lines, lost=evidence.lost)
+        fresh = Evidence(
+            evidence.scope,
+            list(names),
+            bad_lines=evidence.bad_lines,
+            lost=evidence.lost,
+            others_lost=evidence.others_lost,
+        )
         fresh.entries = {
             key[:1] + positions[int.from_bytes(key[1:3])].to_bytes(2) + key[3:]: cells
             for key, cells in evidence.entries.items()
