@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 _OBJECTS_LISTED = 50_000  # of one flow log in one run; the newest
+_UNITS_KEPT = 100_000
 _PARQUET_OBJECT = 200 * MEGABYTE  # it is in memory at once; AWS closes a file at 75 MB
+_STREAM_SUFFIXES = ("-all", "-accept", "-reject")
 _STREAMS_A_CALL = 100  # FilterLogEvents, logStreamNames
 _CHUNK = 1 << 18
 _SETTLED_AFTER = 24  # hours: until then an hour of a log group may still get events
@@ -271,7 +273,9 @@ class LogsParts:
         except AWS_ERRORS as error:
             raise RefusedError(f"log group {group} cannot be read: {explain(error)}") from error
         own = [name for name in found if name == interface_id or name.startswith(f"{interface_id}-")]
-        return [name for name in own if name.endswith(suffix)] or own
+        # Some have no suffix; another type's stream is another flow log's.
+        plain = [name for name in own if not name.endswith(_STREAM_SUFFIXES)]
+        return [name for name in own if name.endswith(suffix)] or plain
 
     def read(self, part: Part, wanted: Wanted, budget: Budget, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
         """Read an hour. Raises as `S3Parts.read` does."""
@@ -366,7 +370,9 @@ class FlowLogReading:
         units = {part.unit for part in parts}
         limit = self.budget.left
         for reading in self.readings:
-            reading.kept.keep_units(units)
+            # Of a list that was cut, what was left out may be listed again, and is not to be read twice.
+            if not self.source.note or len(reading.kept.units) > _UNITS_KEPT:
+                reading.kept.keep_units(units)
         for part in parts:
             needed = self._needed(part)
             if not needed:
