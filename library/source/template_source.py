@@ -277,10 +277,21 @@ def _location(context: _Context, logical_id: str, how: tuple[str, ...]) -> Locat
         evidence.append(f"it is made by CDK, from construct {construct} of stack {stack.path}, logical id {logical_id}")
         return Location(Kind.OTHER, Confidence.EXACT, construct, tuple(evidence))
     where = f"{stack.path}/{logical_id}"
+    if _is_cdk(context):
+        evidence.append(f"stack {stack.path} is made by CDK, without the paths of constructs, logical id {logical_id}")
+        return Location(Kind.OTHER, Confidence.EXACT, where, tuple(evidence))
     if _is_sam(context.template):
         evidence.append(f"stack {stack.path} is made by SAM (transform {_SAM})")
         return Location(Kind.OTHER, Confidence.EXACT, where, tuple(evidence))
     return Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, tuple(evidence))
+
+
+def _is_cdk(context: _Context) -> bool:
+    """Whether a template is what CDK writes: by its metadata, or by its check of the bootstrap stack."""
+    bootstrap = context.values.section("Parameters").get("BootstrapVersion")
+    return (bootstrap is not None and bootstrap.text("Default").startswith("/cdk-bootstrap/")) or any(
+        resource.text("Type") == "AWS::CDK::Metadata" for resource in context.values.section("Resources").values()
+    )
 
 
 def _is_sam(template: Tree) -> bool:

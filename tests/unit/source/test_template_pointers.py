@@ -133,6 +133,25 @@ def test_a_function_is_named_with_its_parameters(source: str, decider: str) -> N
     assert (found.edit, found.note) == (Edit.POINTER, f"line 11: {decider}")
 
 
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "  CDKMetadata: {Type: AWS::CDK::Metadata, Properties: {Analytics: 'v2:deflate64:x'}}\n",
+        "Parameters:\n  BootstrapVersion:\n    Type: AWS::SSM::Parameter::Value<String>\n"
+        "    Default: /cdk-bootstrap/hnb659fds/version\n",
+    ],
+    ids=["metadata", "bootstrap version"],
+)
+def test_cdk_is_known_without_construct_paths(sign: str) -> None:
+    """`--path-metadata` may be off: the change belongs into the code all the same."""
+    found = found_in(f"{GROUP}      SecurityGroupIngress:\n{SSH}0.0.0.0/0}}\n        - {{IpProtocol: '1'}}\n{sign}")
+    assert found.group is not None
+    assert (found.group.kind, found.group.where) == (Kind.OTHER, "web/SG")
+    assert "made by CDK" in " ".join(found.group.evidence)
+    assert (found.rules[EXPOSED].edit, found.rules[EXPOSED].location.kind) == (Edit.PATCH, Kind.OTHER)
+    assert "the change belongs into the CDK code" in found.rules[EXPOSED].note
+
+
 PORTS = "FromPort: !ImportValue Port, ToPort: !ImportValue Port"
 
 
