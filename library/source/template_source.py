@@ -107,6 +107,9 @@ def find_in_template(
     template = parse_template(text)
     context = _Context(stack, text, template, stack.values(template), replacements)
     groups = read_groups(context.values)
+    if _is_gone(context, groups, logical_id):
+        text = f"the template of stack {stack.path} has no resource {logical_id} any more"
+        return Found(group=Location(evidence=(*how, text)))
     group_location = _location(context, logical_id, how)
     matched: dict[Exposure, list[TemplateRule]] = {}
     locations: dict[Exposure, RuleLocation] = {}
@@ -139,6 +142,17 @@ def find_in_template(
     )
 
 
+def _is_gone(context: _Context, groups: TemplateGroups, logical_id: str) -> bool:
+    """Whether a template has a resource no longer, which was kept when it was taken out: its tags name the stack still.
+
+    Also a template that makes resources which its text does not show may have it.
+    """
+    resources, transform = context.values.section("Resources"), context.template.get("Transform")
+    names = [] if transform is None else [each.value or each.text("Name") for each in transform.items or [transform]]
+    is_shown = set(names) <= {"AWS::LanguageExtensions"} and not any(name.startswith("Fn::") for name in resources)
+    return is_shown and logical_id not in resources and not any(_makers(context, groups, logical_id))
+
+
 def _fallback(
     context: _Context, groups: TemplateGroups, logical_id: str, exposures: Sequence[Exposure], how: tuple[str, ...]
 ) -> dict[Exposure, RuleLocation]:
@@ -164,6 +178,7 @@ def _makers(context: _Context, groups: TemplateGroups, logical_id: str) -> Itera
     told = [(context.line(tree), what) for tree, what in group.makers] if group is not None else []
     if own and (macro := own[1].pair("Fn::Transform")):
         told.append((context.line(macro[0]), transform_name(macro[1])))
+    told += [(context.line(key), transform_name(body)) for key, body in pairs if key.value == "Fn::Transform"]
     loops = [(key, body) for key, body in pairs if key.value.startswith("Fn::ForEach")]
     if own is None:
         modules = [

@@ -83,6 +83,11 @@ def found_in(text: str, logical_id: str = "SG", parameters: dict[str, str] | Non
         ),
         (LOOP, "SGWeb", "line 15: the loop Fn::ForEach::Groups decides it"),
         (LOOP_OF_RULES, "SG", "line 12: the loop Fn::ForEach::Rules decides it"),
+        (
+            f"Resources:\n  Fn::Transform: {{Name: AWS::Include}}\n{GROUP.partition(chr(10))[2]}",
+            "SG",
+            "line 2: Fn::Transform (AWS::Include) decides it",
+        ),
         (f"Transform: [MakeRules]\n{GROUP}", "SG", "line 1: the macro MakeRules decides it"),
         (f"Transform: [MakeRules]\n{GROUP}", "Made", "line 1: the macro MakeRules decides it"),
     ],
@@ -94,6 +99,7 @@ def found_in(text: str, logical_id: str = "SG", parameters: dict[str, str] | Non
         "a module",
         "a loop of groups",
         "a loop of rules",
+        "an include among the resources",
         "a macro for the template",
         "a resource that a macro made",
     ],
@@ -197,3 +203,32 @@ def test_a_stack_that_has_the_rule_comes_before_a_macro_that_may_make_it(*, othe
     stacks = TwoStacks(other=other)
     found = locate("123456789012", "eu-west-1", group, [EXPOSED], REPLACEMENTS, stacks, lambda: ids, TerraformFiles())
     assert (found.rules[0].location.where, found.complete) == (where, True)
+
+
+def test_a_group_that_its_template_does_not_have_any_more_is_of_no_stack() -> None:
+    """It was taken out of the template and kept (`DeletionPolicy: Retain`), as when it moves to Terraform."""
+    found = found_in("Resources:\n  Other: {Type: AWS::SNS::Topic}\n")
+    assert found.group is not None
+    assert found.group.kind is Kind.UNKNOWN
+    assert found.group.evidence == ("tags", "the template of stack web has no resource SG any more")
+    assert (found.rules, found.fallback) == ({}, {})
+
+
+class Answers:
+    """CloudFormation's client, which knows one resource."""
+
+    def __init__(self, status: str) -> None:
+        self._status = status
+
+    def describe_stack_resources(self, **_: str) -> dict[str, list[dict[str, str]]]:
+        known = {"StackId": "arn:web", "StackName": "web", "LogicalResourceId": "SG", "PhysicalResourceId": "sg-1"}
+        return {"StackResources": [{**known, "ResourceStatus": self._status}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_of_stack"), [("UPDATE_COMPLETE", True), ("DELETE_COMPLETE", False), ("DELETE_SKIPPED", False)]
+)
+def test_a_resource_that_the_stack_gave_up_is_of_no_stack(status: str, *, is_of_stack: bool) -> None:
+    reader = StackReader(Answers(status), "123456789012", "eu-west-1")
+    found = reader.resource_of("sg-1")
+    assert found == (StackResource("arn:web", "web", "SG") if is_of_stack else None)
