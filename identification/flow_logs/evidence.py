@@ -318,7 +318,7 @@ class Evidence:
 
     def fold(self, share: float = 1.0) -> None:
         """Bring the number of entries within the bounds; `share` of them where that is still too large to be stored."""
-        kinds: tuple[list[tuple[int, bytes]], ...] = ([], [], [], [])
+        kinds: tuple[list[tuple[int, bytes]], ...] = ([], [], [], [])  # by number
         for key, cells in self.entries.items():
             kinds[key[0]].append((_last_hour(cells), key))
         self._drop_ports_outside([key for _, key in kinds[_REFUSED]])
@@ -333,7 +333,12 @@ class Evidence:
         refused = [(_last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _REFUSED]
         for hour, key in nsmallest(len(refused) - int(REFUSED_KEPT * share), refused):
             self._drop(key, hour)
-        for hour, key in nsmallest(len(kinds[_OTHER]) - int(OTHERS_KEPT * share), kinds[_OTHER]):
+        self.fold_others(share)
+
+    def fold_others(self, share: float = 1.0) -> None:
+        """Keep of other peers so many only: those that were seen last."""
+        others = [(_last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _OTHER]
+        for hour, key in nsmallest(len(others) - int(OTHERS_KEPT * share), others):
             del self.entries[key]
             self.others_lost = max(self.others_lost, hour)
 

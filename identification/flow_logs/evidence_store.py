@@ -32,6 +32,7 @@ _PART = 350_000
 _PARTS = 5
 _UNIT_SIZE = 6
 _FIRST_SHARE = 1.0
+_FEW_OTHERS = 0.01
 
 
 @dataclass(slots=True)
@@ -163,6 +164,8 @@ class KeptEvidence:
         """
         share = _FIRST_SHARE
         kept.evidence.fold(share)
+        if len(kept.to_bytes()) > _PART * _PARTS:
+            kept.evidence.fold_others(_FEW_OTHERS)
         while len(data := kept.to_bytes()) > _PART * _PARTS:
             share /= 2
             if share < 1 / 64:

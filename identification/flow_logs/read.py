@@ -442,10 +442,12 @@ class FlowLogReading:
 
     def _bound(self) -> None:
         """Keep memory bounded: all issues of the flow log are in it at once."""
-        entries = sum(len(reading.kept.evidence.entries) for reading in self.readings)
-        if entries > _ENTRIES_IN_MEMORY:
-            for reading in self.readings:
-                reading.kept.evidence.fold(min(1.0, 1.5 / len(self.readings)))
+        share = min(1.0, 1.5 / len(self.readings))
+        # Other peers matter least: connections are added up only where that is not enough.
+        for fold in (Evidence.fold_others, Evidence.fold):
+            if sum(len(reading.kept.evidence.entries) for reading in self.readings) > _ENTRIES_IN_MEMORY:
+                for reading in self.readings:
+                    fold(reading.kept.evidence, share)
 
     def _leave(self, part: Part, needed: Sequence[tuple[IssueReading, list[str]]]) -> None:
         self.parts_left += 1
