@@ -23,6 +23,7 @@ SINGLE_KEYS = ("cidr_ipv4", "cidr_ipv6", "prefix_list_id")
 
 _DEEPEST = 8  # calls of modules within calls
 _MOST_CONTEXTS = 1_000
+_NESTED, _IN_A_STRING = 3, 10
 _VALUES_SUFFIX = ".tfvars"
 _FIRST_VALUES = "terraform.tfvars"
 _VALUES_NAMED = 5
@@ -304,6 +305,37 @@ class Configurations:
         resolved = self.resolve(node, file, context)
         found = resolved.node or resolved.usual
         return found.value if found is not None and found.kind in ("string", "literal") else None
+
+    def filled(self, node: Hcl, file: TerraformFile, context: Context, depth: int = 0) -> tuple[str, bool] | None:
+        """What a string with variables and locals in it comes to, such as `"${var.env}-web"`.
+
+        Returns:
+            The text, and whether it is sure: a default, or a file of values, may be overruled by whoever runs it. None:
+            it is not known, or no such string.
+        """
+        found = self.resolve(node, file, context)
+        sure = found.node is not None and all(step in ("call", "local") for step, _ in found.steps)
+        if (value := found.node or found.usual) is not None:
+            return (value.value, sure) if value.kind in ("string", "literal") else None
+        tokens = found.expression.tokens if found.expression is not None else ()
+        if len(tokens) < 3 or tokens[0] != '"' or tokens[-1] != '"':
+            return None
+        if depth > _NESTED or tokens.count("${") > _IN_A_STRING:  # such strings can stand for billions
+            return None
+        text, sure, at = "", all(step in ("call", "local") for step, _ in found.steps), 1
+        while at < len(tokens) - 1:
+            if tokens[at] == "${" and tokens[at + 4 : at + 5] == ("}",):
+                named = Hcl("expression", tokens=tokens[at + 1 : at + 4])
+                part = self.filled(named, found.file, found.context, depth + 1)
+                at += 5
+            else:
+                # Another expression, a directive, or a sign that is written in a way of its own.
+                part = None if any(sign in tokens[at] for sign in ("${", "%{", "\\")) else (tokens[at], True)
+                at += 1
+            if part is None:
+                return None
+            text, sure = text + part[0], sure and part[1]
+        return text, sure
 
     def groups(self) -> list[TerraformGroup]:
         """Every group, once for each use of its folder, with the rules that stand in it or refer to it."""

@@ -241,15 +241,19 @@ def _name_agrees(configurations: Configurations, group: TerraformGroup, name: st
     file, context, block = group.file, group.context, group.block
     if block.labels[:1] == ("aws_default_security_group",):
         return name == "default"
-    if (node := block.get("name")) is not None:
+    for key in ("name", "name_prefix"):
+        if (node := block.get(key)) is None:
+            continue
         given = configurations.text(node, file, context)
+        sure = given is not None
+        if given is None:
+            given, sure = configurations.filled(node, file, context) or (None, False)
         if given is None:
             return None
         # A module may add a suffix of its own, as the provider does after a prefix: 26 characters.
-        return given == name or (block.name == "module" and _has_prefix(name, f"{given}-"))
-    if (node := block.get("name_prefix")) is not None:
-        given = configurations.text(node, file, context)
-        return None if given is None else _has_prefix(name, given)
+        with_suffix = given if key == "name_prefix" else f"{given}-" if block.name == "module" else ""
+        agrees = (key == "name" and given == name) or _has_prefix(name, with_suffix)
+        return agrees if agrees or sure else None
     if block.name == "module":
         return None
     return None if name.startswith(_MADE_NAME) else False

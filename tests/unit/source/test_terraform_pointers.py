@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from library.security_groups.exposure import Exposure
@@ -133,3 +135,74 @@ def test_two_resources_of_one_group_do_not_get_the_same_replacement(rules: str) 
     assert location.patches["main.tf"].after.count("10.0.0.0/8") == 1
     assert (location.rules[SSH].edit, location.rules[six].edit) == (Edit.PATCH, Edit.POINTER)
     assert "other rules admit its replacements already" in location.rules[six].note
+
+
+MODULE_OF_GROUPS = """variable "env" {}
+variable "cidrs" {}
+locals {
+  prefix = "${var.env}-eu"
+}
+resource "aws_security_group" "this" {
+  name        = "${local.prefix}-web"
+  description = "web servers"
+  ingress {
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = var.cidrs
+  }
+}
+"""
+CALLS = "\n".join(
+    f'module "{env}" {{\n  source = "./sg"\n  env    = "{env}"\n  cidrs  = ["0.0.0.0/0"]\n}}' for env in ("dev", "prod")
+)
+
+
+def test_a_name_with_variables_that_calls_give_tells_which_call_it_is() -> None:
+    texts = {"main.tf": ("/live", f"{CALLS}\n"), "sg/main.tf": ("/live/sg", MODULE_OF_GROUPS)}
+    files = [TerraformFile(path, folder, text, parse_hcl(text)) for path, (folder, text) in texts.items()]
+    facts = GroupFacts("sg-1", "prod-eu-web", "web servers", {})
+    location = find_in_terraform(files, facts, [SSH], ("10.0.0.0/8",))
+    assert location.rules[SSH].edit is Edit.PATCH
+    assert location.patches["main.tf"].after == f"{CALLS}\n".replace("0.0.0.0/0", "10.0.0.0/8").replace(
+        "10.0.0.0/8", "0.0.0.0/0", 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "is_found"),
+    [
+        ('"${var.env}-web"', "prod", True),
+        ('"${var.env}-web"', "dev", False),  # a run may give it another value, but nothing says so
+        ('"${var.env}-${each.key}"', "prod", False),
+        ('"${lower(var.env)}-web"', "prod", False),
+        ('"%{ if true }prod-web%{ endif }"', "prod", False),
+        ('"prod-$${var.env}"', "prod", False),
+    ],
+)
+def test_a_name_with_variables_is_known_by_their_defaults(name: str, default: str, *, is_found: bool) -> None:
+    group = f"""variable "env" {{
+  default = "{default}"
+}}
+resource "aws_security_group" "web" {{
+  name = {name}
+  ingress {{
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }}
+}}
+"""
+    files = [TerraformFile("main.tf", "/live", group, parse_hcl(group))]
+    facts = GroupFacts("sg-1", "prod-web", "Managed by Terraform", {})
+    assert (SSH in find_in_terraform(files, facts, [SSH], ("10.0.0.0/8",)).rules) is is_found
+
+
+def test_strings_that_stand_for_billions_are_not_filled() -> None:
+    names = [f"n{number}" for number in range(9)]
+    lines = [f'  {name} = "{f"${{local.{inner}}}" * 10}"' for name, inner in pairwise(names)]
+    named = GROUP.replace('"web"\n', "local.n0\n")
+    main = "\n".join(["locals {", *lines, '  n8 = ""', "}", named])
+    assert "name        = local.n0" in main
+    assert found(main).rules == {}
