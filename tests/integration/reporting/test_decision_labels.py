@@ -212,10 +212,16 @@ def test_a_label_that_stands_there_after_its_answer_is_taken_off(here: World) ->
     assert results(here) == [("close-now", "done")]
 
 
-def test_a_long_history_is_read_to_its_end(here: World) -> None:
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("first", [True, False], ids=["set before the rest", "set after the rest"])
+def test_a_long_history_is_read_to_its_end(here: World, *, newest_first: bool, first: bool) -> None:
+    here.jira.newest_first = newest_first
+    if first:
+        ticket(here).label("hammer-close-now", AT, **person(here))
     for number in range(150):
         ticket(here).label(f"other-{number}", "2026-11-22T03:15:00.000+0000", author={"accountId": "x", "name": "x"})
-    ticket(here).label("hammer-close-now", AT, **person(here))
+    if not first:
+        ticket(here).label("hammer-close-now", AT, **person(here))
     here.report()
     assert results(here) == [("close-now", "done")]
 
