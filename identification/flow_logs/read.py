@@ -111,6 +111,14 @@ class Access:
         except ClientError as error:
             if holder not in self._roles or error_code(error) not in _DENIED | {"ResourceNotFoundException"}:
                 raise
+        return self.by_role(service, holder, work)
+
+    def has_role(self, holder: str) -> bool:
+        """Whether there is a reader role for a bucket, or a log group's account."""
+        return holder in self._roles
+
+    def by_role(self, service: str, holder: str, work: Callable[[Any], T]) -> T:
+        """Do something with the client of the reader role. Raises what that meets."""
         return work(self._reader(holder).client(service, self._roles[holder].split(":")[4], self.region))
 
     def _reader(self, holder: str) -> Sessions:
@@ -270,6 +278,9 @@ class LogsParts:
 
         try:
             found = self._access.call("logs", self._holder, names)
+            if not found and self._holder != self._access.account_id and self._access.has_role(self._holder):
+                # The account has a group of the same name itself, in which there is nothing.
+                found = self._access.by_role("logs", self._holder, names)
         except AWS_ERRORS as error:
             raise RefusedError(f"log group {group} cannot be read: {explain(error)}") from error
         own = [name for name in found if name == interface_id or name.startswith(f"{interface_id}-")]
