@@ -69,10 +69,11 @@ class DecisionRun:
         for account_id in self.config.scanned_accounts():
             self.services.renew()
             try:
+                # Of one that was resolved since the label was set the person is told so, before its ticket is closed.
                 issues = [
                     issue
                     for issue in self.services.table.with_status(
-                        account_id, Status.OPEN, Status.WHITELISTED, unreadable=_ignore
+                        account_id, Status.OPEN, Status.WHITELISTED, Status.RESOLVED, unreadable=_ignore
                     )
                     if selection.takes(account_id, issue.details.region, issue.issue_id)
                 ]

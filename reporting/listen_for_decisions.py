@@ -156,7 +156,7 @@ class Service:
         """
         listening = Listening(
             open_session=lambda: SlackSession(
-                self.config.slack.base_url, self.secret.app_token, self._answer, self._acknowledged
+                self.config.slack.base_url, self.secret.app_token, self._answer, self._acknowledged, self._greeted
             ),
             wait=self._wait,
             now=_now,
@@ -211,8 +211,10 @@ class Service:
             # One press must not keep the next from being handled; what the table says is true all the same.
             _log.exception("a press was not handled to its end")
 
-    def _connected(self, hello: Hello) -> None:
+    def _greeted(self, hello: Hello) -> None:
         self._app_id = hello.app_id or self._app_id
+
+    def _connected(self, hello: Hello) -> None:
         # Counted by a metric, whose alarm goes off without it (deployment/terraform/modules/master/alarms.tf).
         _log.info("connected to Slack", extra={"connected_to_slack": True})
         if hello.connections > 1 and hello is not self._hello:  # once for each connection, not at each heartbeat

@@ -125,6 +125,7 @@ class SlackSession:
         app_token: the app-level token.
         answer: called for each envelope, before it is acknowledged.
         acknowledged: called with an envelope's type and payload after it was.
+        greeted: called with what Slack says at the beginning, before any envelope.
 
     Raises:
         SocketError: it could not be opened.
@@ -137,8 +138,9 @@ class SlackSession:
         app_token: str,
         answer: Envelope,
         acknowledged: Callable[[str, Mapping[str, Any]], None],
+        greeted: Callable[[Hello], None],
     ) -> None:
-        self._answer, self._acknowledged = answer, acknowledged
+        self._answer, self._acknowledged, self._greeted = answer, acknowledged, greeted
         self._said: queue.Queue[Hello | Lost] = queue.Queue()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._seen_lock = Lock()
@@ -209,7 +211,9 @@ class SlackSession:
             info = message.get("connection_info")
             app_id = str(info.get("app_id") or "") if isinstance(info, dict) else ""
             number = message.get("num_connections")
-            self._said.put(Hello(app_id, number if isinstance(number, int) else 1))
+            hello = Hello(app_id, number if isinstance(number, int) else 1)
+            self._greeted(hello)
+            self._said.put(hello)
         elif message.get("type") == "disconnect":
             self._said.put(Lost(str(message.get("reason") or "unknown")))
 

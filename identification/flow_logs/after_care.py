@@ -64,33 +64,28 @@ def refused_workers(
         for source in rule.sources:
             if source.source_class is SourceClass.WORKING:
                 workers.setdefault(packed_address(source.source), []).append(traffic)
-    found: dict[tuple[bytes, int], RefusedSource] = {}
+    together: dict[tuple[bytes, int], list[RefusedPort]] = {}  # on all interfaces: a name may lead to several
     for port in ports:
         axis = axis_of(port.protocol, port.port)
-        if not any(axis in traffic for traffic in workers.get(port.source, ())):
+        if any(axis in traffic for traffic in workers.get(port.source, ())):
+            together.setdefault((port.source, axis), []).append(port)
+    found: list[RefusedSource] = []
+    for (worker, axis), parts in together.items():
+        by_flags = has_tcp_flags and parts[0].protocol == _TCP
+        records = sum(part.with_syn if by_flags else part.records for part in parts)
+        slots = {minute * 60 // max(interval, 60) for part in parts for minute in part.minutes}
+        if not (records if by_flags else records >= _RECORDS and len(slots) >= _INTERVALS):
             continue
-        by_flags = has_tcp_flags and port.protocol == _TCP
-        slots = {minute * 60 // max(interval, 60) for minute in port.minutes}
-        if not (port.with_syn if by_flags else port.records >= _RECORDS and len(slots) >= _INTERVALS):
-            continue
-        refused = RefusedSource(
-            str(ip_address(port.source)),
-            traffic_name(axis),
-            port.with_syn if by_flags else port.records,
-            datetime.fromtimestamp(port.first, UTC),
-            datetime.fromtimestamp(port.last, UTC),
-        )
-        known = found.get((port.source, axis))
-        if known is not None:  # on another interface
-            refused = RefusedSource(
-                refused.source,
-                refused.port,
-                refused.records + known.records,
-                min(refused.first, known.first),
-                max(refused.last, known.last),
+        found.append(
+            RefusedSource(
+                str(ip_address(worker)),
+                traffic_name(axis),
+                records,
+                datetime.fromtimestamp(min(part.first for part in parts), UTC),
+                datetime.fromtimestamp(max(part.last for part in parts), UTC),
             )
-        found[port.source, axis] = refused
-    return tuple(sorted(found.values(), key=lambda each: (each.last, each.source), reverse=True))
+        )
+    return tuple(sorted(found, key=lambda each: (each.last, each.source), reverse=True))
 
 
 def watch(

@@ -121,7 +121,7 @@ def judge(case: UsageCase) -> Use:
     covered = covered_share(case, reads)
     lost = sum(read.evidence.lost_in(*case.hours) for read in reads)
     verdict, reason = _verdict(case, rules, covered, garbled, lost)
-    keep, note = propose(keepers, {_network(contact.source) for contact in contacts}, case.change)
+    keep, note = propose(keepers, _seen(reads, case.hours[0]) if keepers else set(), case.change)
     return Use(
         since=case.since,
         until=case.until,
@@ -133,6 +133,16 @@ def judge(case: UsageCase) -> Use:
         keep_note=note,
         gaps=tuple(dict.fromkeys((*_unwatched(case), *case.unusable, *garbled, *_gaps(rules, lost), *case.gaps))),
     )
+
+
+def _seen(reads: Iterable[Read], first_hour: int) -> set[Network] | None:
+    """Everybody who has any record since an hour, as single addresses; None: there were too many to be kept."""
+    seen: set[bytes] = set()
+    for read in reads:
+        if read.evidence.others_lost >= first_hour:
+            return None
+        seen.update(peer for interface_id, peer in read.evidence.peers(first_hour) if interface_id in read.interfaces)
+    return set(map(_network, seen))
 
 
 def contacts_of(read: Read, first_hour: int, last_hour: int) -> Iterator[Contact]:

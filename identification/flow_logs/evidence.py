@@ -10,7 +10,9 @@ Kinds of entries, each with its cells by hour:
 - connection: accepted traffic of one interface, protocol, local port, peer and peer's port;
 - folded: what is left of connections when there are more than `CONNECTIONS_KEPT`: those that were idle longest are
   added up by interface, protocol, local port and peer, and keep the class that they had;
-- refused: refused traffic of a peer to one port of an interface.
+- refused: refused traffic of a peer to one port of an interface;
+- other: that a peer has any other record, and its newest hour alone: what people may want to keep is no block of
+  addresses in which somebody else was seen.
 
 Entries are bytes, since there may be very many of them: a key of 7 bytes and the peer's address, and 70 bytes a cell.
 """
@@ -25,7 +27,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
-from identification.flow_logs.records import FlowRecord
+from identification.flow_logs.records import Address, FlowRecord
 from library.network.intervals import EMPTY, IntervalSet
 from library.network.ports import UDP, WITHOUT_PORTS
 
@@ -33,12 +35,13 @@ HOUR = 3600
 CONNECTIONS_KEPT = 40_000
 FOLDED_KEPT = 20_000
 REFUSED_KEPT = 40_000
+OTHERS_KEPT = 10_000
 PORTS_OUTSIDE_KEPT = 8  # three make a source noise
 PAYLOAD_ABOVE = {4: 60, 16: 80}  # bytes a packet, by the length of an address: headers and TCP options
 WORKING_ABOVE = 51  # packets each way: the upper end of what password guessing shows (SSHCure)
 TALKED_FROM = 3
 
-_CONNECTION, _FOLDED, _REFUSED = 0, 1, 2
+_CONNECTION, _FOLDED, _REFUSED, _OTHER = 0, 1, 2, 3
 _KEY = struct.Struct(">BHBHHB")  # kind, interface, protocol, local port, peer's port, length of the address
 _CELL = struct.Struct("<IIQQQQIIIQQBB")
 _KEY_SIZE, _CELL_SIZE = _KEY.size, _CELL.size
@@ -190,6 +193,7 @@ class Evidence:
             said that records were skipped.
         bad_lines: lines that do not fit, by hour.
         lost: entries that were dropped because there were too many, by their last hour.
+        others_lost: the last hour of which other peers were dropped because there were too many; 0: none were.
     """
 
     scope: IntervalSet = EMPTY
@@ -198,6 +202,7 @@ class Evidence:
     coverage: dict[tuple[int, int], int] = field(default_factory=dict)
     bad_lines: dict[int, int] = field(default_factory=dict)
     lost: dict[int, int] = field(default_factory=dict)
+    others_lost: int = 0
 
     def blank(self) -> Evidence:
         """Empty evidence of the same scope, in which interfaces have the same numbers."""
@@ -216,7 +221,7 @@ class Evidence:
         hour = record.start // HOUR
         status = SKIPPED if record.log_status == "SKIPDATA" else RECORDED
         self.coverage[number, hour] = (self.coverage.get((number, hour), 0) | status) + 4
-        if record.log_status != "OK" or record.protocol in _ICMP:
+        if record.log_status != "OK":
             return
         is_in = _is_ingress(record, interface)
         if is_in is None:
@@ -230,20 +235,33 @@ class Evidence:
         flags = HIDDEN if in_packet and in_packet != peer else 0
         if record.tcp_flags & _SYN:
             flags |= THEY_CALLED if is_in != bool(record.tcp_flags & _ACK) else WE_CALLED
-        if record.action == "ACCEPT":
+        if record.protocol in _ICMP:
+            self._add_other(number, peer, hour)
+        elif record.action == "ACCEPT":
             if axis_of(record.protocol, local_port) in self.scope:
                 key = _key(_CONNECTION, number, record.protocol, local_port, peer_port, peer)
                 counts = (record.packets, record.bytes, 0, 0) if is_in else (0, 0, record.packets, record.bytes)
                 cell = Cell(hour, 0, *counts, 0, record.start, record.end, 0, 0, flags, 0)
                 self.entries[key] = _with_cell(self.entries.get(key, b""), cell)
+            else:
+                self._add_other(number, peer, hour)
         elif is_in and called_us(flags, local_port, peer_port):
             key = _key(_REFUSED, number, record.protocol, local_port, 0, peer)
             minute = 1 << record.start % HOUR // 60
             has_syn = int(bool(flags & THEY_CALLED))
             cell = Cell(hour, has_syn, 0, 0, 0, 0, 1, record.start, record.end, minute, 0, flags, 0)
             self.entries[key] = _with_cell(self.entries.get(key, b""), cell)
-        if len(self.entries) > 2 * (CONNECTIONS_KEPT + FOLDED_KEPT + REFUSED_KEPT):
+        else:
+            self._add_other(number, peer, hour)
+        if len(self.entries) > 2 * (CONNECTIONS_KEPT + FOLDED_KEPT + REFUSED_KEPT + OTHERS_KEPT):
             self.fold()
+
+    def _add_other(self, number: int, peer: Address, hour: int) -> None:
+        """Note that a peer has a record of which nothing else is kept."""
+        key = _key(_OTHER, number, 0, 0, 0, peer)
+        known = self.entries.get(key)
+        if known is None or _last_hour(known) < hour:
+            self.entries[key] = _CELL.pack(hour, *[0] * (len(Cell._fields) - 1))
 
     def add_bad_line(self, hour: int) -> None:
         """Count a line about one of the interfaces that does not fit."""
@@ -256,11 +274,17 @@ class Evidence:
         for key, cells in other.entries.items():
             mine = key if same else _renumbered(key, numbers)
             known = self.entries.get(mine)
-            self.entries[mine] = cells if known is None else _merged(known, cells)
+            if known is None:
+                self.entries[mine] = cells
+            elif key[0] == _OTHER:
+                self.entries[mine] = max(known, cells, key=_last_hour)
+            else:
+                self.entries[mine] = _merged(known, cells)
         for (number, hour), value in other.coverage.items():
             at = numbers[number], hour
             known_value = self.coverage.get(at, 0)
             self.coverage[at] = (known_value | value & 3) + (value & ~3)
+        self.others_lost = max(self.others_lost, other.others_lost)
         for mine_by_hour, theirs in ((self.bad_lines, other.bad_lines), (self.lost, other.lost)):
             for hour, count in theirs.items():
                 mine_by_hour[hour] = mine_by_hour.get(hour, 0) + count
@@ -273,6 +297,7 @@ class Evidence:
             list(self.interfaces),
             {key: cells for key, cells in self.entries.items() if _KEY.unpack_from(key)[1] in numbers},
             {at: value for at, value in self.coverage.items() if at[0] in numbers},
+            others_lost=self.others_lost,
         )
 
     def prune(self, first_hour: int) -> None:
@@ -293,7 +318,7 @@ class Evidence:
 
     def fold(self, share: float = 1.0) -> None:
         """Bring the number of entries within the bounds; `share` of them where that is still too large to be stored."""
-        kinds: tuple[list[tuple[int, bytes]], ...] = ([], [], [])
+        kinds: tuple[list[tuple[int, bytes]], ...] = ([], [], [], [])  # by number
         for key, cells in self.entries.items():
             kinds[key[0]].append((_last_hour(cells), key))
         self._drop_ports_outside([key for _, key in kinds[_REFUSED]])
@@ -308,6 +333,14 @@ class Evidence:
         refused = [(_last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _REFUSED]
         for hour, key in nsmallest(len(refused) - int(REFUSED_KEPT * share), refused):
             self._drop(key, hour)
+        self.fold_others(share)
+
+    def fold_others(self, share: float = 1.0) -> None:
+        """Keep of other peers so many only: those that were seen last."""
+        others = [(_last_hour(cells), key) for key, cells in self.entries.items() if key[0] == _OTHER]
+        for hour, key in nsmallest(len(others) - int(OTHERS_KEPT * share), others):
+            del self.entries[key]
+            self.others_lost = max(self.others_lost, hour)
 
     def _fold_connection(self, key: bytes) -> None:
         cells = list(_cells(self.entries.pop(key)))
@@ -353,6 +386,8 @@ class Evidence:
         found: dict[tuple[int, int, int, bytes], Contact] = {}
         for key, raw in self.entries.items():
             kind, number, protocol, local_port, peer_port, size = _KEY.unpack_from(key)
+            if kind == _OTHER:
+                continue
             cells = [cell for cell in _cells(raw) if first_hour <= cell.hour <= last_hour]
             if not cells:
                 continue
@@ -365,6 +400,12 @@ class Evidence:
             contact = _contact(self.interfaces[number], key, cells, kind, size)
             found[at] = _together(found[at], contact) if at in found else contact
         yield from found.values()
+
+    def peers(self, first_hour: int) -> Iterator[tuple[str, Address]]:
+        """Everybody who has any record since an hour, whoever called: interface and address, not each once."""
+        for key, raw in self.entries.items():
+            if _last_hour(raw) >= first_hour:
+                yield self.interfaces[_KEY.unpack_from(key)[1]], key[_KEY_SIZE:]
 
     def refused_ports(self, first_hour: int, last_hour: int) -> Iterator[RefusedPort]:
         """What was refused within these hours, both included."""
@@ -414,6 +455,7 @@ class Evidence:
             "coverage": [[*at, value] for at, value in sorted(self.coverage.items())],
             "bad_lines": sorted(self.bad_lines.items()),
             "lost": sorted(self.lost.items()),
+            "others_lost": self.others_lost,
         }
         text = json.dumps(head, separators=(",", ":")).encode()
         parts = [struct.pack("<I", len(text)), text]
@@ -446,6 +488,7 @@ class Evidence:
             coverage={(int(number), int(hour)): int(value) for number, hour, value in head["coverage"]},
             bad_lines={int(hour): int(count) for hour, count in head["bad_lines"]},
             lost={int(hour): int(count) for hour, count in head["lost"]},
+            others_lost=int(head.get("others_lost") or 0),
         )
         at = 4 + size
         while at < len(text):
@@ -453,7 +496,7 @@ class Evidence:
             kind, number, _, _, _, address_size = _KEY.unpack_from(text, at + 2)
             cells_at = at + 2 + _KEY_SIZE + address_size
             end = cells_at + count * _CELL_SIZE
-            is_known = kind <= _REFUSED and number < len(evidence.interfaces) and address_size in PAYLOAD_ABOVE
+            is_known = kind <= _OTHER and number < len(evidence.interfaces) and address_size in PAYLOAD_ABOVE
             if not is_known or not count or end > len(text):
                 raise ValueError("kept evidence is damaged")
             evidence.entries[text[at + 2 : cells_at]] = text[cells_at:end]

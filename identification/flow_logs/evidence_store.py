@@ -32,6 +32,7 @@ _PART = 350_000
 _PARTS = 5
 _UNIT_SIZE = 6
 _FIRST_SHARE = 1.0
+_FEW_OTHERS = 0.01
 
 
 @dataclass(slots=True)
@@ -76,7 +77,13 @@ class Kept:
         if len(names) == len(evidence.interfaces):
             return
         positions = {number: names.index(name) for number, name in enumerate(evidence.interfaces) if name in names}
-        fresh = Evidence(evidence.scope, list(names), bad_lines=evidence.bad_lines, lost=evidence.lost)
+        fresh = Evidence(
+            evidence.scope,
+            list(names),
+            bad_lines=evidence.bad_lines,
+            lost=evidence.lost,
+            others_lost=evidence.others_lost,
+        )
         fresh.entries = {
             key[:1] + positions[int.from_bytes(key[1:3])].to_bytes(2) + key[3:]: cells
             for key, cells in evidence.entries.items()
@@ -157,6 +164,8 @@ class KeptEvidence:
         """
         share = _FIRST_SHARE
         kept.evidence.fold(share)
+        if len(kept.to_bytes()) > _PART * _PARTS:
+            kept.evidence.fold_others(_FEW_OTHERS)
         while len(data := kept.to_bytes()) > _PART * _PARTS:
             share /= 2
             if share < 1 / 64:

@@ -40,13 +40,13 @@ class GroupChange:
 
 
 def propose(
-    working: Mapping[Network, Collection[Exposure]], seen: Collection[Network], change: GroupChange
+    working: Mapping[Network, Collection[Exposure]], seen: Collection[Network] | None, change: GroupChange
 ) -> tuple[tuple[str, ...], str]:
     """The sources to propose.
 
     Args:
         working: the working sources, as single addresses, each with the rules that it worked through.
-        seen: all sources that have any record, as single addresses.
+        seen: all sources that have any record, as single addresses; None: not all are known, and there are no blocks.
         change: what would become of the group's rules.
 
     Returns:
@@ -54,7 +54,7 @@ def propose(
     """
     if not working:
         return (), ""
-    kept = _with_blocks(working, frozenset(seen) - working.keys())
+    kept = sorted(working) if seen is None else _with_blocks(working, frozenset(seen) - working.keys())
     if len(kept) > MOST_KEPT:
         return (), (
             f"{len(working):,} sources worked, more than the {MOST_KEPT} that can be proposed to keep: this is a "

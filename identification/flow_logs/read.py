@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 _OBJECTS_LISTED = 50_000  # of one flow log in one run; the newest
+_UNITS_KEPT = 100_000
 _PARQUET_OBJECT = 200 * MEGABYTE  # it is in memory at once; AWS closes a file at 75 MB
+_STREAM_SUFFIXES = ("-all", "-accept", "-reject")
 _STREAMS_A_CALL = 100  # FilterLogEvents, logStreamNames
 _CHUNK = 1 << 18
 _SETTLED_AFTER = 24  # hours: until then an hour of a log group may still get events
@@ -109,6 +111,14 @@ class Access:
         except ClientError as error:
             if holder not in self._roles or error_code(error) not in _DENIED | {"ResourceNotFoundException"}:
                 raise
+        return self.by_role(service, holder, work)
+
+    def has_role(self, holder: str) -> bool:
+        """Whether there is a reader role for a bucket, or a log group's account."""
+        return holder in self._roles
+
+    def by_role(self, service: str, holder: str, work: Callable[[Any], T]) -> T:
+        """Do something with the client of the reader role. Raises what that meets."""
         return work(self._reader(holder).client(service, self._roles[holder].split(":")[4], self.region))
 
     def _reader(self, holder: str) -> Sessions:
@@ -268,10 +278,15 @@ class LogsParts:
 
         try:
             found = self._access.call("logs", self._holder, names)
+            if not found and self._holder != self._access.account_id and self._access.has_role(self._holder):
+                # The account has a group of the same name itself, in which there is nothing.
+                found = self._access.by_role("logs", self._holder, names)
         except AWS_ERRORS as error:
             raise RefusedError(f"log group {group} cannot be read: {explain(error)}") from error
         own = [name for name in found if name == interface_id or name.startswith(f"{interface_id}-")]
-        return [name for name in own if name.endswith(suffix)] or own
+        # Some have no suffix; another type's stream is another flow log's.
+        plain = [name for name in own if not name.endswith(_STREAM_SUFFIXES)]
+        return [name for name in own if name.endswith(suffix)] or plain
 
     def read(self, part: Part, wanted: Wanted, budget: Budget, on_record: OnRecord, on_bad_line: OnBadLine) -> None:
         """Read an hour. Raises as `S3Parts.read` does."""
@@ -366,7 +381,9 @@ class FlowLogReading:
         units = {part.unit for part in parts}
         limit = self.budget.left
         for reading in self.readings:
-            reading.kept.keep_units(units)
+            # Of a list that was cut, what was left out may be listed again, and is not to be read twice.
+            if not self.source.note or len(reading.kept.units) > _UNITS_KEPT:
+                reading.kept.keep_units(units)
         for part in parts:
             needed = self._needed(part)
             if not needed:
@@ -436,10 +453,12 @@ class FlowLogReading:
 
     def _bound(self) -> None:
         """Keep memory bounded: all issues of the flow log are in it at once."""
-        entries = sum(len(reading.kept.evidence.entries) for reading in self.readings)
-        if entries > _ENTRIES_IN_MEMORY:
-            for reading in self.readings:
-                reading.kept.evidence.fold(min(1.0, 1.5 / len(self.readings)))
+        share = min(1.0, 1.5 / len(self.readings))
+        # Other peers matter least: connections are added up only where that is not enough.
+        for fold in (Evidence.fold_others, Evidence.fold):
+            if sum(len(reading.kept.evidence.entries) for reading in self.readings) > _ENTRIES_IN_MEMORY:
+                for reading in self.readings:
+                    fold(reading.kept.evidence, share)
 
     def _leave(self, part: Part, needed: Sequence[tuple[IssueReading, list[str]]]) -> None:
         self.parts_left += 1

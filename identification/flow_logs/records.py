@@ -51,6 +51,7 @@ _INFLATED_LIMIT = 2 << 30  # AWS closes a file at 75 MB of compressed text, some
 _PARQUET_LIMIT = 256 << 20  # of one row group, inflated: it is in memory at once
 _FEW = 8  # so many searches of a block are faster than one with a regular expression
 _SPACES = b" \t\r\n"
+_WITH_PORTS = (6, 17)  # TCP, UDP
 
 
 Address = bytes
@@ -169,6 +170,11 @@ def parse_values(columns: Columns, values: Sequence[str]) -> FlowRecord:
     if len(source) != len(destination):
         raise ValueError("addresses of two families")
     flags, pkt_src, pkt_dst, direction = ("-" if at is None else values[at] for at in columns.useful)
+    number = _number(protocol, 255)
+    if number not in _WITH_PORTS:
+        srcport, dstport = _or_zero(srcport), _or_zero(dstport)
+    if action == "REJECT":
+        size = _or_zero(size)  # VPC Block Public Access refused it: such a record tells no bytes
     return FlowRecord(
         interface_id,
         begun,
@@ -178,7 +184,7 @@ def parse_values(columns: Columns, values: Sequence[str]) -> FlowRecord:
         destination,
         _number(srcport, 65535),
         _number(dstport, 65535),
-        _number(protocol, 255),
+        number,
         _number(packets),
         _number(size),
         action,
@@ -196,6 +202,11 @@ def _number(text: str, most: int = 2**63 - 1) -> int:
     if number > most:
         raise ValueError(f"{number} is above {most}")
     return number
+
+
+def _or_zero(text: str) -> str:
+    """The text of a number, where `-` says that it does not apply."""
+    return "0" if text == "-" else text
 
 
 def _seconds(text: str) -> int:

@@ -250,15 +250,13 @@ def wrong_fields(
     """
     wrong = {}
     reason, owner = reason.strip(), owner.strip()
-    if len(reason) > TEXT_LIMIT:
-        wrong["reason"] = f"The reason has more than {TEXT_LIMIT} characters."
     if kind is DecisionKind.EXEMPT:
         latest = on + timedelta(days=limits.exempt_days)
         if until is None:
             wrong["until"] = "Name the day on which the exemption ends."
         elif not on < until <= latest:
             wrong["until"] = f"The exemption ends tomorrow, {on + timedelta(days=1)}, or later, and by {latest}."
-        if len(reason) < SHORTEST_REASON:
+        if not SHORTEST_REASON <= len(reason) <= TEXT_LIMIT:  # that of any other decision is cut
             wrong["reason"] = f"Say why, in {SHORTEST_REASON} to {TEXT_LIMIT} characters."
     if kind is DecisionKind.NOT_MINE and not owner:
         wrong["owner"] = "Name the person or the #channel that owns it."

@@ -328,12 +328,12 @@ class JiraClient:
             raise
         log = ticket.get("changelog") or {}
         histories = list(log.get("histories") or ())
-        # JIRA Cloud gives the first hundred entries with the ticket, and all of them a page at a time.
-        while len(histories) < int(log.get("total") or 0):
-            page = self._connection.read(_history_page(key, len(histories)))
-            if not page:
-                break
-            histories += page
+        total = int(log.get("total") or 0)
+        if len(histories) < total:
+            # JIRA Cloud gives the newest hundred entries with the ticket, and all of them by pages, the oldest first.
+            histories = []
+            while len(histories) < total and (page := self._connection.read(_history_page(key, len(histories)))):
+                histories += page
         return {**ticket, "changelog": {"histories": histories}}
 
     def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:

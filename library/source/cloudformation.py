@@ -23,6 +23,7 @@ _GET_TEMPLATE = "after-call.cloudformation.GetTemplate"
 _DEEPEST = 10  # stacks within stacks
 _STACK_SET = re.compile(r"StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GONE = "DELETE_COMPLETE"
+_GIVEN_UP = (_GONE, "DELETE_SKIPPED")  # the second: taken out of the template, and kept
 
 
 class StackReadError(HammerError):
@@ -79,9 +80,12 @@ class StackReader:
             raise StackReadError(explain(error)) from error
         except AWS_ERRORS as error:
             raise StackReadError(explain(error)) from error
-        for raw in answer["StackResources"]:
-            if raw.get("PhysicalResourceId") == physical_id and raw.get("ResourceStatus") != _GONE:
+        named = [raw for raw in answer["StackResources"] if raw.get("PhysicalResourceId") == physical_id]
+        for raw in named:
+            if raw.get("ResourceStatus") not in _GIVEN_UP:
                 return StackResource(raw["StackId"], raw["StackName"], raw["LogicalResourceId"])
+        if named:
+            return None
         # DescribeStackResources gives the first 100 resources of a stack.
         names = {raw["StackName"] for raw in answer["StackResources"]}
         for name in sorted(names):
@@ -93,7 +97,7 @@ class StackReader:
         try:
             for page in self.client.get_paginator("list_stack_resources").paginate(StackName=stack_name):
                 for raw in page["StackResourceSummaries"]:
-                    if raw.get("PhysicalResourceId") == physical_id:
+                    if raw.get("PhysicalResourceId") == physical_id and raw.get("ResourceStatus") not in _GIVEN_UP:
                         return StackResource(stack_name, stack_name, raw["LogicalResourceId"])
         except AWS_ERRORS as error:
             raise StackReadError(f"stack {stack_name} has over 100 resources: {explain(error)}") from error

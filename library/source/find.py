@@ -53,6 +53,7 @@ class _Search:
     location: Location | None = None
     returns: Returns | None = None
     rules: dict[Exposure, RuleLocation] = field(default_factory=dict)
+    fallback: dict[Exposure, RuleLocation] = field(default_factory=dict)
     patches: dict[str, Patch] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     before_diff: list[str] = field(default_factory=list)
@@ -74,6 +75,7 @@ class _Search:
             known = self.rules.get(exposure)
             if known is None or known.location.kind is Kind.UNKNOWN:
                 self.rules[exposure] = rule
+        self.fallback = {**found.fallback, **self.fallback}
         self.patches |= found.patches
         self.commands += found.commands
         self.before_diff += found.before_diff
@@ -127,6 +129,9 @@ def locate(
         *(f"not read: {each}" for each in search.problems),
     ]
     location = Location(location.kind, location.confidence, location.where, tuple(dict.fromkeys(told)))
+    for exposure in search.missing:
+        if exposure in search.fallback:
+            search.rules[exposure] = search.fallback[exposure]
     rules = tuple(search.rules.get(each) or _nowhere(each) for each in exposures)
     return SourceReport(
         account_id,

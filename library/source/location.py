@@ -153,6 +153,8 @@ class Found:
         rules: the places of those exposures that are defined there.
         patches: the changed texts, by path.
         returns: None: as the kind of the group's place has it.
+        fallback: where the others may be made, by what the definitions do not show: it counts if no other place has
+            them.
     """
 
     group: Location | None = None
@@ -162,3 +164,4 @@ class Found:
     before_diff: Sequence[str] = ()
     problems: Sequence[str] = ()
     returns: Returns | None = None
+    fallback: Mapping[Exposure, RuleLocation] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, ShapeError, port_range
@@ -24,6 +24,7 @@ PREFIX_LIST = "AWS::EC2::PrefixList"
 SOURCE_KEYS = ("CidrIp", "CidrIpv6", "SourcePrefixListId")
 _GROUP_KEYS = ("SourceSecurityGroupId", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId")
 _INTEGER = re.compile(r"-?\d+")
+_MACRO = "Fn::Transform"
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class TemplateGroup:
         logical_id: of the group; of one elsewhere, that of the first resource that adds a rule to it.
         unknown: what of its rules is not known, one reason each.
         other_rules: those whose source is a group.
+        makers: the parts of the text that make rules which it does not show, each with what does.
         target: of a group elsewhere, how the template names it.
     """
 
@@ -75,6 +77,7 @@ class TemplateGroup:
     rules: list[TemplateRule] = field(default_factory=list)
     other_rules: list[IngressRule] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    makers: list[tuple[Tree, str]] = field(default_factory=list)
     target: str = ""
 
 
@@ -103,8 +106,9 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
             properties = tree.get("Properties")
             group = TemplateGroup(name, properties)
             found.groups[name] = group
-            if properties is not None and (made := _making(properties)):
-                group.unknown.append(f"{made} makes a part of its properties that cannot be evaluated here")
+            if properties is not None and (maker := _maker(properties)):
+                group.unknown.append(f"{maker.function} makes a part of its properties that cannot be evaluated here")
+                group.makers.append((maker.location, maker.name))
             ingress = properties.get("SecurityGroupIngress") if properties is not None else None
             if ingress is not None:
                 _read_inline(group, ingress, values)
@@ -115,6 +119,11 @@ def read_groups(values: TemplateValues) -> TemplateGroups:
         if name in there and tree.text("Type") == INGRESS:
             _read_resource(found, pair, values)
     return found
+
+
+def transform_name(argument: Tree) -> str:
+    """The call of a macro by `Fn::Transform`, in words."""
+    return f"{_MACRO} ({argument.text('Name')})"
 
 
 def _beyond_evaluation(values: TemplateValues) -> Iterator[str]:
@@ -134,10 +143,24 @@ def _beyond_evaluation(values: TemplateValues) -> Iterator[str]:
             yield f"a macro makes a part of {name}"
 
 
-def _making(mapping: Tree) -> str:
-    """The function that makes a mapping, or a part of it that the text does not show; empty: none."""
+class _Maker(NamedTuple):
+    """What makes a mapping, or a part of it that the text does not show: where it is called, and how it is called."""
+
+    location: Tree
+    function: str
+    argument: Tree
+
+    @property
+    def name(self) -> str:
+        return transform_name(self.argument) if self.function == _MACRO else self.function
+
+
+def _maker(mapping: Tree) -> _Maker | None:
     called = function_of(mapping)
-    return called[0] if called else next((key for key, _ in mapping.named() if key.startswith("Fn::")), "")
+    if called:
+        return _Maker(mapping, *called)
+    pairs = mapping.pairs if mapping.kind == "mapping" else ()
+    return next((_Maker(key, key.value, body) for key, body in pairs if key.value.startswith("Fn::")), None)
 
 
 def _exists(resource: Tree, values: TemplateValues) -> bool:
@@ -162,6 +185,8 @@ def _read_inline(group: TemplateGroup, ingress: Tree, values: TemplateValues) ->
     for entry, sequence, conditions, unknown in _members(ingress, values, None, ()):
         if unknown:
             group.unknown.append(unknown)
+            if maker := _maker(entry):
+                group.makers.append((maker.location, maker.name))
         else:
             _read_entry(group, group.logical_id, entry, values, sequence, None, conditions)
 
@@ -201,6 +226,9 @@ def _read_resource(found: TemplateGroups, pair: tuple[Tree, Tree], values: Templ
         found.unknown.append(f"the properties of {name} cannot be evaluated here")
         return
     target = properties.get("GroupId") or properties.get("GroupName")
+    if target is None and _maker(properties):
+        found.unknown.append(f"the properties of {name} cannot be evaluated here")
+        return
     logical_id, named = _target(target, values) if target is not None else ("", "")
     if logical_id and logical_id in found.groups:
         group = found.groups[logical_id]
@@ -232,8 +260,9 @@ def _read_entry(
     resource: tuple[Tree, Tree] | None,
     conditions: tuple[str, ...],
 ) -> None:
-    if made := _making(entry):
-        group.unknown.append(f"{made} makes a part of a rule of {logical_id} that cannot be evaluated here")
+    if maker := _maker(entry):
+        group.unknown.append(f"{maker.function} makes a part of a rule of {logical_id} that cannot be evaluated here")
+        group.makers.append((maker.location, maker.name))
     try:
         traffic = _traffic(entry, values)
         problem = ""

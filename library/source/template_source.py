@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure, traffic_text
 from library.source.location import Confidence, Edit, Found, Kind, Location, RuleLocation
 from library.source.template_patch import RuleKey, TemplatePatch, is_literal, patch_template, rule_key
-from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups
+from library.source.template_rules import (
+    GROUP,
+    INGRESS,
+    SOURCE_KEYS,
+    TemplateGroup,
+    TemplateGroups,
+    TemplateRule,
+    read_groups,
+    transform_name,
+)
 from library.source.template_text import Tree, parse_template
 from library.source.template_values import TemplateValues, UnknownValueError, function_of
 from library.source.text_edit import line_of
@@ -25,6 +34,7 @@ _SAM = "AWS::Serverless-2016-10-31"
 _SSM = "AWS::SSM::Parameter::Value"
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,)")
 _LONGEST_PATTERN = 1_000
+_LOOPED = re.compile(r"[$&]\{[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,9 @@ def find_in_template(
     template = parse_template(text)
     context = _Context(stack, text, template, stack.values(template), replacements)
     groups = read_groups(context.values)
+    if _is_gone(context, groups, logical_id):
+        text = f"the template of stack {stack.path} has no resource {logical_id} any more"
+        return Found(group=Location(evidence=(*how, text)))
     group_location = _location(context, logical_id, how)
     matched: dict[Exposure, list[TemplateRule]] = {}
     locations: dict[Exposure, RuleLocation] = {}
@@ -110,7 +123,12 @@ def find_in_template(
             lines = ", ".join(str(context.line(rule.source)) for rule in possible)
             evidence = (*how, f"several rules of the template of {stack.path} may be it, at lines {lines}")
             locations[exposure] = RuleLocation(exposure, Location(evidence=evidence), Edit.NONE)
-    literals = {rule_key(rule) for rules in matched.values() if all(map(is_literal, rules)) for rule in rules}
+    literals = {
+        rule_key(rule)
+        for rules in matched.values()
+        if all(rule.rule is not None and is_literal(rule) for rule in rules)
+        for rule in rules
+    }
     patched = patch_template(text, literals, replacements, stack.values)
     for exposure, rules in matched.items():
         locations[exposure] = _rule_location(context, groups, exposure, rules, patched, how)
@@ -120,7 +138,98 @@ def find_in_template(
         patches={stack.name: patched.patch} if patched.patch else {},
         commands=_commands(context),
         before_diff=_before_diff(context, bool(patched.patch)),
+        fallback=_fallback(context, groups, logical_id, [each for each in exposures if each not in locations], how),
     )
+
+
+def _is_gone(context: _Context, groups: TemplateGroups, logical_id: str) -> bool:
+    """Whether a template has a resource no longer, which was kept when it was taken out: its tags name the stack still.
+
+    Also a template that makes resources which its text does not show may have it.
+    """
+    resources, transform = context.values.section("Resources"), context.template.get("Transform")
+    names = [] if transform is None else [each.value or each.text("Name") for each in transform.items or [transform]]
+    is_shown = set(names) <= {"AWS::LanguageExtensions"} and not any(name.startswith("Fn::") for name in resources)
+    return is_shown and logical_id not in resources and not any(_makers(context, groups, logical_id))
+
+
+def _fallback(
+    context: _Context, groups: TemplateGroups, logical_id: str, exposures: Sequence[Exposure], how: tuple[str, ...]
+) -> dict[Exposure, RuleLocation]:
+    """Pointers at what makes rules that the template does not show: a macro, a loop or a module."""
+    makers = list(_makers(context, groups, logical_id)) if exposures else []
+    if not makers:
+        return {}
+    location = replace(_location(context, logical_id, how), confidence=Confidence.HINT)
+    decides = "; ".join(f"line {line}: {what} decides it" for line, what in makers)
+    found: dict[Exposure, RuleLocation] = {}
+    for exposure in exposures:
+        listed = f"{exposure.cidr} is an entry of prefix list {exposure.prefix_list_id}; "
+        note = f"{listed if exposure.prefix_list_id else ''}{decides}"
+        found[exposure] = RuleLocation(exposure, location, Edit.POINTER, note)
+    return found
+
+
+def _makers(context: _Context, groups: TemplateGroups, logical_id: str) -> Iterator[tuple[int, str]]:
+    """What of the template may make rules of a group, or the group: its line, and what it is."""
+    group, resources = groups.groups.get(logical_id), context.template.get("Resources")
+    pairs = resources.pairs if resources is not None else []
+    own = resources.pair(logical_id) if resources is not None else None
+    told = [(context.line(tree), what) for tree, what in group.makers] if group is not None else []
+    if own and (macro := own[1].pair("Fn::Transform")):
+        told.append((context.line(macro[0]), transform_name(macro[1])))
+    told += [(context.line(key), transform_name(body)) for key, body in pairs if key.value == "Fn::Transform"]
+    loops = [(key, body) for key, body in pairs if key.value.startswith("Fn::ForEach")]
+    if own is None:
+        modules = [
+            (key, body)
+            for key, body in pairs
+            if body.text("Type").endswith("::MODULE") and logical_id.startswith(key.value)
+        ]
+        if modules:  # a resource of a module has the module's logical id before its own
+            key, body = max(modules, key=lambda pair: len(pair[0].value))
+            told.append((context.line(key), f"the module {body.text('Type')}"))
+        loops = [pair for pair in loops if _makes(pair[1], logical_id)] or loops
+    told += [
+        (context.line(part), f"the loop {key.value}")
+        for key, body in loops
+        if (part := _part_with_rules(body, key, is_group=own is None)) is not None
+    ]
+    yield from told
+    if not told:
+        transform = context.template.get("Transform")
+        for each in [] if transform is None else transform.items or [transform]:
+            name = each.value or each.text("Name")
+            if not name.startswith("AWS::") or name == "AWS::Include":
+                yield context.line(each), f"the macro {name}"
+
+
+def _makes(loop: Tree, logical_id: str) -> bool:
+    """Whether a loop makes a resource of this name: `SG${Name}` makes `SGWeb`."""
+    return any(
+        re.fullmatch(".*".join(map(re.escape, _LOOPED.split(name))), logical_id) is not None
+        for part in loop.items[2:3]
+        for name, _ in part.named()
+    )
+
+
+def _part_with_rules(loop: Tree, key: Tree, *, is_group: bool) -> Tree | None:
+    """The part of a loop that makes groups, or rules of them: a source there, else its name; None: it makes none."""
+    for _, body in (pair for part in loop.items[2:3] for pair in part.pairs):
+        if body.text("Type") in ((GROUP,) if is_group else (INGRESS,)):
+            return _first_source(body) or key
+        if body.kind == "sequence" and (inner := _part_with_rules(body, key, is_group=is_group)) is not None:
+            return inner  # a loop in a loop
+    return None
+
+
+def _first_source(tree: Tree) -> Tree | None:
+    for key, value in tree.pairs:
+        if key.value in SOURCE_KEYS:
+            return value
+        if (found := _first_source(value)) is not None:
+            return found
+    return next((found for each in tree.items if (found := _first_source(each)) is not None), None)
 
 
 def _rules_of(groups: TemplateGroups, logical_id: str) -> Iterable[TemplateRule]:
@@ -146,8 +255,17 @@ def _may_be(rule: TemplateRule, exposure: Exposure) -> bool:
     """Whether a rule whose source the template does not tell may be the one that exposes."""
     if rule.rule is not None or not rule.unknown or (rule.traffic and not _same_traffic(rule, exposure)):
         return False
+    if rule.cidr and not _same_source(rule.cidr, exposure):
+        return False
     keys = {"SourcePrefixListId"} if exposure.prefix_list_id else {"CidrIpv6" if ":" in exposure.cidr else "CidrIp"}
     return rule.key in keys
+
+
+def _same_source(cidr: str, exposure: Exposure) -> bool:
+    try:
+        return str(parse_network(cidr)) == exposure.cidr
+    except ValueError:
+        return False
 
 
 def _same_traffic(rule: TemplateRule, exposure: Exposure) -> bool:
@@ -174,10 +292,21 @@ def _location(context: _Context, logical_id: str, how: tuple[str, ...]) -> Locat
         evidence.append(f"it is made by CDK, from construct {construct} of stack {stack.path}, logical id {logical_id}")
         return Location(Kind.OTHER, Confidence.EXACT, construct, tuple(evidence))
     where = f"{stack.path}/{logical_id}"
+    if _is_cdk(context):
+        evidence.append(f"stack {stack.path} is made by CDK, without the paths of constructs, logical id {logical_id}")
+        return Location(Kind.OTHER, Confidence.EXACT, where, tuple(evidence))
     if _is_sam(context.template):
         evidence.append(f"stack {stack.path} is made by SAM (transform {_SAM})")
         return Location(Kind.OTHER, Confidence.EXACT, where, tuple(evidence))
     return Location(Kind.CLOUDFORMATION, Confidence.EXACT, where, tuple(evidence))
+
+
+def _is_cdk(context: _Context) -> bool:
+    """Whether a template is what CDK writes: by its metadata, or by its check of the bootstrap stack."""
+    bootstrap = context.values.section("Parameters").get("BootstrapVersion")
+    return (bootstrap is not None and bootstrap.text("Default").startswith("/cdk-bootstrap/")) or any(
+        resource.text("Type") == "AWS::CDK::Metadata" for resource in context.values.section("Resources").values()
+    )
 
 
 def _is_sam(template: Tree) -> bool:
@@ -225,6 +354,9 @@ def _edit_of(
         notes.append(f"{where}: {patched.refused[key]}")
         return Edit.POINTER
     called = function_of(rule.source)
+    if called is None and rule.traffic is None:
+        notes.append(f"{where}: {rule.unknown}")
+        return Edit.POINTER
     if rule.conditions and called is None:
         notes.append(f"{where}: the rule is within Fn::If, condition {', '.join(rule.conditions)} decides it")
         return Edit.POINTER
@@ -254,10 +386,17 @@ def _decider(context: _Context, source: Tree) -> str:
         entry = _map_entry(context, argument)
         return f"mapping {mapping} decides it" + (f", at line {context.line(entry)}" if entry is not None else "")
     if name == "Fn::ImportValue":
-        exported = argument.value if argument.kind == "scalar" else ""
-        return f"Fn::ImportValue {exported} decides it: the stack that exports it".replace("  ", " ")
+        exported = argument.get("Fn::Sub") or argument
+        text = exported.items[0].value if exported.items else exported.value
+        return f"Fn::ImportValue {text} decides it: the stack that exports it".replace("  ", " ")
     target = argument.value if argument.kind == "scalar" else ""
-    return f"{name} {target} decides it".replace("  ", " ")
+    named = [
+        f"parameter {parameter} at line {context.line(definition)}"
+        for parameter, definition in context.values.section("Parameters").items()
+        if _refers_to(source, parameter)
+    ]
+    also = f", with {' and '.join(named)}," if named else ""
+    return f"{name} {target}".rstrip() + f"{also} decides it"
 
 
 def _map_entry(context: _Context, argument: Tree) -> Tree | None:

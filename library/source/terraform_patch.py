@@ -105,7 +105,7 @@ class _Attempt:
     _trees: dict[str, Hcl] = field(default_factory=dict)
     _memo: dict[int, object] = field(default_factory=dict)
     _edits: dict[str, list[TextEdit]] = field(default_factory=dict)
-    _added: set[tuple[int, object, str]] = field(default_factory=set)
+    _added: set[tuple[object, str]] = field(default_factory=set)
     _names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -155,10 +155,11 @@ class _Attempt:
         else:
             self._string(narrowing, node, wanted)
         for each in wanted:
-            self._added.add((id(rule.resource), rule.traffic, each))
+            self._added.add((rule.traffic, each))
 
     def _there(self, rule: TerraformRule, replacement: str) -> bool:
-        return (id(rule.resource), rule.traffic, replacement) in self._added or self.admits(rule, replacement)
+        # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
+        return (rule.traffic, replacement) in self._added or self.admits(rule, replacement)
 
     # Lists
 
@@ -186,7 +187,7 @@ class _Attempt:
         elif self._others_stay(narrowing):
             self._remove(path, node, hits)
             copy.items = []
-        elif configured:
+        elif configured or not wanted:
             raise UnpatchableError("other rules admit its replacements already: take this one out by hand")
         else:
             self._other_family(narrowing, node, wanted, rule, path)

@@ -23,6 +23,7 @@ SINGLE_KEYS = ("cidr_ipv4", "cidr_ipv6", "prefix_list_id")
 
 _DEEPEST = 8  # calls of modules within calls
 _MOST_CONTEXTS = 1_000
+_NESTED, _IN_A_STRING = 3, 10
 _VALUES_SUFFIX = ".tfvars"
 _FIRST_VALUES = "terraform.tfvars"
 _VALUES_NAMED = 5
@@ -154,6 +155,12 @@ def address_of(block: Hcl) -> str:
     return ".".join(block.labels) if block.name == "resource" else ".".join([block.name, *block.labels])
 
 
+def shown_expression(node: Hcl) -> str:
+    """The text of an expression, cut, without spaces and comments."""
+    text = "".join(node.tokens)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
 def rule_ignores_changes(rule: TerraformRule) -> bool:
     """Whether Terraform leaves the sources of a rule's own resource as somebody else made them."""
     return rule.shape in ("rule", "single") and _ignores(rule.resource, (*LIST_KEYS, *SINGLE_KEYS))
@@ -229,8 +236,7 @@ class Configurations:
                 if attribute is not None:
                     at = f"local.{name} is defined at {other.path}:{line_of(other.text, attribute.start)}"
                     return _with_step("local", at, self.resolve(attribute.items[0], other, context, depth + 1))
-        text = "".join(tokens)
-        return Resolved(None, file, context, unknown=text if len(text) <= 80 else f"{text[:80]}…", expression=node)
+        return Resolved(None, file, context, unknown=shown_expression(node), expression=node)
 
     def _variable(self, name: str, node: Hcl, file: TerraformFile, context: Context, depth: int) -> Resolved:
         definition = next(
@@ -271,6 +277,16 @@ class Configurations:
             return Resolved(None, file, context, (("default", at),), f"var.{name}", node)
         return _with_step("default", at, self.resolve(default, other, context, depth + 1))
 
+    def definitions(self, node: Hcl, file: TerraformFile, context: Context) -> tuple[str, ...]:
+        """Where the variables and locals that an expression names are defined, given or set, one text each."""
+        found: dict[str, None] = {}
+        for tokens in _expressions(node):
+            for at, word in enumerate(tokens[:-2]):
+                if word in ("var", "local") and tokens[at + 1] == "." and (not at or tokens[at - 1] != "."):
+                    named = Hcl("expression", tokens=tokens[at : at + 3])
+                    found |= dict.fromkeys(text for _, text in self.resolve(named, file, context).steps)
+        return tuple(found)
+
     def _values(self, folder: str, name: str) -> Iterator[tuple[TerraformFile, Hcl]]:
         """What the `.tfvars` files of a folder give a variable, in the order in which Terraform reads them.
 
@@ -289,6 +305,37 @@ class Configurations:
         resolved = self.resolve(node, file, context)
         found = resolved.node or resolved.usual
         return found.value if found is not None and found.kind in ("string", "literal") else None
+
+    def filled(self, node: Hcl, file: TerraformFile, context: Context, depth: int = 0) -> tuple[str, bool] | None:
+        """What a string with variables and locals in it comes to, such as `"${var.env}-web"`.
+
+        Returns:
+            The text, and whether it is sure: a default, or a file of values, may be overruled by whoever runs it. None:
+            it is not known, or no such string.
+        """
+        found = self.resolve(node, file, context)
+        sure = found.node is not None and all(step in ("call", "local") for step, _ in found.steps)
+        if (value := found.node or found.usual) is not None:
+            return (value.value, sure) if value.kind in ("string", "literal") else None
+        tokens = found.expression.tokens if found.expression is not None else ()
+        if len(tokens) < 3 or tokens[0] != '"' or tokens[-1] != '"':
+            return None
+        if depth > _NESTED or tokens.count("${") > _IN_A_STRING:  # such strings can stand for billions
+            return None
+        text, sure, at = "", all(step in ("call", "local") for step, _ in found.steps), 1
+        while at < len(tokens) - 1:
+            if tokens[at] == "${" and tokens[at + 4 : at + 5] == ("}",):
+                named = Hcl("expression", tokens=tokens[at + 1 : at + 4])
+                part = self.filled(named, found.file, found.context, depth + 1)
+                at += 5
+            else:
+                # Another expression, a directive, or a sign that is written in a way of its own.
+                part = None if any(sign in tokens[at] for sign in ("${", "%{", "\\")) else (tokens[at], True)
+                at += 1
+            if part is None:
+                return None
+            text, sure = text + part[0], sure and part[1]
+        return text, sure
 
     def groups(self) -> list[TerraformGroup]:
         """Every group, once for each use of its folder, with the rules that stand in it or refer to it."""
@@ -350,15 +397,20 @@ class Configurations:
                 continue
             for item in _objects(attribute.items[0]):
                 has_ports = item.get("from_port") is not None or item.get("ip_protocol") is not None
-                if not has_ports or item.text("type") == "egress":
+                is_named = item.get("rule") is not None and "cidr" in attribute.name
+                if not (has_ports or is_named) or item.text("type") == "egress":
                     continue
                 name = "ip_protocol" if item.get("ip_protocol") is not None else "protocol"
                 rule = self._rule("module", item, block, file, context, name, (*LIST_KEYS, *SINGLE_KEYS))
                 if not rule.sources and not rule.peers and attribute.name.startswith("ingress_with"):
                     self._common_sources(rule, block)
                 yield rule
-        yield from self._of_arguments(group)
-        if block.get("ingress_rules") is not None:
+        of_arguments = list(self._of_arguments(group))
+        yield from of_arguments
+        has_others = bool(of_arguments) or any("ingress_with" in attribute.name for attribute in block.members())
+        has_sources = any(block.get(key) is not None for key in _REGISTRY_SOURCES)
+        # A module of one rule, such as `//modules/ssh`, knows its ports by itself.
+        if block.get("ingress_rules") is not None or (has_sources and not has_others):
             named = TerraformRule("dynamic", block, block, file, context, None, [])
             self._common_sources(named, block)
             yield named
@@ -428,6 +480,14 @@ class Configurations:
             return (protocol, *port_range(protocol, *ports))
         except ShapeError:
             return None
+
+
+def _expressions(node: Hcl) -> Iterator[tuple[str, ...]]:
+    """The tokens of an expression, or of those in a list or an object."""
+    if node.kind == "expression":
+        yield node.tokens
+    for item in node.items:
+        yield from _expressions(item)
 
 
 def _with_step(kind: str, text: str, found: Resolved) -> Resolved:

@@ -23,6 +23,7 @@ from library.source.terraform_rules import (
     TerraformGroup,
     TerraformRule,
     rule_ignores_changes,
+    shown_expression,
 )
 from library.source.text_edit import line_of
 
@@ -240,15 +241,19 @@ def _name_agrees(configurations: Configurations, group: TerraformGroup, name: st
     file, context, block = group.file, group.context, group.block
     if block.labels[:1] == ("aws_default_security_group",):
         return name == "default"
-    if (node := block.get("name")) is not None:
+    for key in ("name", "name_prefix"):
+        if (node := block.get(key)) is None:
+            continue
         given = configurations.text(node, file, context)
+        sure = given is not None
+        if given is None:
+            given, sure = configurations.filled(node, file, context) or (None, False)
         if given is None:
             return None
         # A module may add a suffix of its own, as the provider does after a prefix: 26 characters.
-        return given == name or (block.name == "module" and _has_prefix(name, f"{given}-"))
-    if (node := block.get("name_prefix")) is not None:
-        given = configurations.text(node, file, context)
-        return None if given is None else _has_prefix(name, given)
+        with_suffix = given if key == "name_prefix" else f"{given}-" if block.name == "module" else ""
+        agrees = (key == "name" and given == name) or _has_prefix(name, with_suffix)
+        return agrees if agrees or sure else None
     if block.name == "module":
         return None
     return None if name.startswith(_MADE_NAME) else False
@@ -423,10 +428,18 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
     if rule.shape == "dynamic":
         return _dynamic_decider(configurations, rule, source)
     if source is None or not match.sure:
-        return f"its ports are not literal, at {rule.where}"
+        ports = [rule.node.get(key) for key in ("protocol", "ip_protocol", "from_port", "to_port")]
+        parts = [each for each in (*ports, rule.resource.get("for_each")) if each is not None]
+        told = [text for each in parts for text in configurations.definitions(each, rule.file, rule.context)]
+        return f"its ports are not literal, at {rule.where}" + (f": {', '.join(dict.fromkeys(told))}" if told else "")
     if not match.items or not source.value.patchable:
-        told = [text for _, text in source.value.steps]
-        unknown = [source.value.unknown] if source.value.unknown else []
+        value = source.value
+        told = [text for _, text in value.steps]
+        unknown = [value.unknown] if value.unknown else []
+        for item in value.node.items if value.node is not None and not value.steps else ():
+            unknown += [shown_expression(item)] if item.kind == "expression" else []
+        for part in filter(None, (value.expression, value.node if not match.items else None)):
+            told += [text for text in configurations.definitions(part, value.file, value.context) if text not in told]
         each = rule.resource.get("for_each")
         if source.value.unknown.startswith("each.") and each is not None:
             location = configurations.resolve(each, rule.file, rule.context)

@@ -83,6 +83,7 @@ class JiraStandIn(StandIn):
         renders: whether it gives another text back than the one it was given, as Cloud does.
         demands: fields that the transition to Done must have, which its screen shows.
         locks_closed: whether a ticket that is done takes no labels.
+        newest_first: whether a ticket comes with the newest part of its history, as Cloud's does, and not the oldest.
     """
 
     def __init__(self, *, cloud: bool) -> None:
@@ -103,6 +104,7 @@ class JiraStandIn(StandIn):
         self.renders = False
         self.demands: set[str] = set()
         self.locks_closed = False
+        self.newest_first = False
         self.transitions = {status: list(ways) for status, ways in _TRANSITIONS.items()}
         self.text_limit = 32_767
 
@@ -215,7 +217,8 @@ class JiraStandIn(StandIn):
             return Answer({"errorMessages": ["You can't edit this issue because it is archived."], "errors": {}}, 400)
         match request.method, part:
             case "GET", "":
-                log = {"histories": ticket.history[:100], "total": len(ticket.history)}
+                given = ticket.history[::-1] if self.newest_first else ticket.history
+                log = {"histories": given[:100], "total": len(ticket.history)}
                 expanded = {"changelog": log} if request.query.get("expand") == "changelog" else {}
                 return Answer({**self._shown(ticket), **expanded})
             case "GET", "changelog":

@@ -90,6 +90,18 @@ def test_layouts(world: UsageWorld, layout: dict[str, Any]) -> None:
     assert counts(world.usage()) == {"working": 1}
 
 
+def test_an_object_that_was_not_listed_for_once_is_not_counted_twice(
+    world: UsageWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(world.both_ways(WORKER, 60), hours=60)
+    world.put(world.no_data([1]), hours=1)
+    assert world.usage().rules[0].sources[0].packets == 1800
+    with monkeypatch.context() as few:
+        few.setattr("identification.flow_logs.read._OBJECTS_LISTED", 0)
+        assert "more than 0 objects" in " ".join(world.usage().gaps)
+    assert world.usage().rules[0].sources[0].packets == 1800
+
+
 def test_what_is_not_of_the_flow_log_is_not_read(world: UsageWorld) -> None:
     for key in (
         f"vpc/AWSLogs/{MAIN}/CloudTrail/{REGION}/{world.now:%Y/%m/%d}/x.json.gz",
@@ -276,6 +288,17 @@ def test_cloudwatch_logs(world: UsageWorld) -> None:
         use = world.usage()
         assert counts(use) == {"working": 2}
         assert [source.packets for source in use.rules[0].sources] == [1800, 1800]
+
+
+def test_streams_of_another_type_are_another_flow_logs(world: UsageWorld) -> None:
+    logs = logs_world(world)
+    logs.delete_log_stream(logGroupName="flows", logStreamName=f"{world.interface_id}-all")
+    stream = f"{world.interface_id}-accept"
+    logs.create_log_stream(logGroupName="flows", logStreamName=stream)
+    line = world.line(WORKER, 30)
+    event = {"timestamp": int(line.split()[10]) * 1000, "message": line}
+    logs.put_log_events(logGroupName="flows", logStreamName=stream, logEvents=[event])
+    assert counts(world.usage()) == {}
 
 
 def test_a_log_group_that_is_gone(world: UsageWorld) -> None:

@@ -169,6 +169,15 @@ def test_not_mine_is_recorded_with_the_owner(here: World) -> None:
     assert (one["owner"], one["reason"], one["result"]) == ("bob@example.com", "moved", "done")
 
 
+@pytest.mark.parametrize("options", [("not-mine", "--owner", "bob@example.com"), ("close-now",)], ids=" ".join)
+def test_a_long_reason_is_cut_where_none_is_needed(here: World, options: tuple[str, ...]) -> None:
+    group = an_issue(here)
+    done = decided(here, options[0], group, *options[1:], "--reason", "x" * 600)
+    assert done.exit_code == 0, done.output
+    (one,) = here.stored(group).to_item()["decisions"]
+    assert (one["reason"], one["result"]) == ("x" * 500, "done")
+
+
 def test_restore_is_carried_out_for_whom_allow_restore_names(here: World) -> None:
     group = an_issue(here)
     before = here.described(group)
@@ -330,7 +339,10 @@ def test_an_exemption_is_listed_where_its_account_is_not_scanned_any_more(
 
 def test_the_register_is_written_to_files_only(here: World) -> None:
     refused = run(exemptions, "--config", str(here.folder), "--output", "s3://bucket/register.csv")
-    assert (refused.exit_code, "s3://bucket/register.csv: a file of this machine, not S3" in refused.output) == (2, True)
+    assert (refused.exit_code, "s3://bucket/register.csv: a file of this machine, not S3" in refused.output) == (
+        2,
+        True,
+    )
 
 
 def test_exemptions_lists_those_of_the_file_and_of_the_table(here: World) -> None:

@@ -169,6 +169,18 @@ def test_what_the_ticket_did_not_say_yet_is_refused(here: World) -> None:
     assert results(here)[1] == ("close-now", "done")
 
 
+def test_a_label_on_an_issue_that_is_over_is_refused_answered_and_taken_off(here: World) -> None:
+    """The group was fixed after the label was set, and before the reporting run read it."""
+    ticket(here).label("hammer-close-now", AT, **person(here))
+    here.fixed()
+    here.report()
+    ((kind, result),) = results(here)
+    assert (kind, "the issue is over" in result) == ("close-now", True)
+    assert "hammer-close-now" not in ticket(here).labels
+    assert [text for text in ticket(here).comments if "It was refused: the issue is over" in text] != []
+    assert str(here.issue().status) == "closed"
+
+
 def test_the_ticket_is_not_written_to_while_its_labels_cannot_be_read(here: World) -> None:
     ticket(here).label("hammer-close-now", AT, **person(here))
     here.found("sg-1", SSH, RDP)
@@ -202,10 +214,16 @@ def test_a_label_that_stands_there_after_its_answer_is_taken_off(here: World) ->
     assert results(here) == [("close-now", "done")]
 
 
-def test_a_long_history_is_read_to_its_end(here: World) -> None:
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("first", [True, False], ids=["set before the rest", "set after the rest"])
+def test_a_long_history_is_read_to_its_end(here: World, *, newest_first: bool, first: bool) -> None:
+    here.jira.newest_first = newest_first
+    if first:
+        ticket(here).label("hammer-close-now", AT, **person(here))
     for number in range(150):
         ticket(here).label(f"other-{number}", "2026-11-22T03:15:00.000+0000", author={"accountId": "x", "name": "x"})
-    ticket(here).label("hammer-close-now", AT, **person(here))
+    if not first:
+        ticket(here).label("hammer-close-now", AT, **person(here))
     here.report()
     assert results(here) == [("close-now", "done")]
 

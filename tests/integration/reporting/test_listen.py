@@ -16,7 +16,7 @@ from library.aws.decisions import Decisions, exemption_records
 from library.issues.issue import Issue, Status
 from library.jobs.json_logs import json_formatter
 from reporting.decision_inbox import Inbox, Press
-from reporting.slack_socket import Hello, SocketStoppedError
+from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
 from tests.standins.server import Answer, Fault
 from tests.standins.slack import Message
 from tests.worlds.listening_world import BOB, CHANNEL, EVE, JANE, ListeningWorld, listening_world
@@ -411,6 +411,24 @@ def test_another_apps_button_is_ignored(here: ListeningWorld) -> None:
         here.send(here.press(message, "hammer_close_now", api_app_id="A999"))
     assert results(here) == []
     assert here.world.slack.ephemeral == []
+
+
+def test_another_apps_button_is_ignored_from_the_first_moment(
+    here: ListeningWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came right after Slack's greeting, which says which app this is."""
+    payload = here.press(here.posted(), "hammer_close_now", api_app_id="A999")
+    await_hello = SlackSession._await_hello
+
+    def late(session: SlackSession) -> Hello:
+        hello = await_hello(session)
+        here.world.slack.socket.envelope(payload)
+        return hello
+
+    monkeypatch.setattr(SlackSession, "_await_hello", late)
+    with here.listening():
+        here.settle()
+    assert results(here) == []
 
 
 def test_the_text_of_a_message_decides_nothing(here: ListeningWorld) -> None:

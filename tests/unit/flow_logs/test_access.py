@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
 
 from identification.flow_logs import read
-from identification.flow_logs.read import Access, Budget, LimitReachedError
+from identification.flow_logs.flow_log import LOGS, FlowLog
+from identification.flow_logs.read import Access, Budget, LimitReachedError, LogsParts
+from identification.flow_logs.records import NEEDED
 
 READER = "arn:aws:iam::333333333333:role/logs/reader"
 
@@ -66,6 +70,32 @@ def test_what_nobody_may_read_travels_up(access: Access, holder: str, answers: d
     Fake.answers = answers
     with pytest.raises(ClientError):
         access.call("s3", holder, work)
+
+
+class Streams:
+    """CloudWatch Logs of one account, with these streams in the group `flows`."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def get_paginator(self, _: str) -> Streams:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"logStreams": [{"logStreamName": name} for name in self._names]}]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_log_group_of_the_same_name_in_the_account_itself_is_another(
+    access: Access, monkeypatch: pytest.MonkeyPatch, *, own: bool
+) -> None:
+    clients = {"own": Streams(), "logs/reader": Streams("eni-1-all")}
+    monkeypatch.setattr(Fake, "client", lambda fake, *_: clients[fake.role])
+    account = "210987654321" if own else "333333333333"
+    access._roles = {account: READER}
+    flow_log = FlowLog("fl-1", "vpc-1", LOGS, log_group="flows", log_group_account=account, traffic_type="ALL")
+    parts = LogsParts(access, replace(flow_log, names=NEEDED), (), datetime(2026, 11, 29, tzinfo=UTC))
+    assert parts._streams_of("eni-1") == ([] if own else ["eni-1-all"])
 
 
 def test_the_budget_counts_nothing_that_is_above_it() -> None:

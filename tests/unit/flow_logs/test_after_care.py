@@ -24,6 +24,11 @@ CASES: dict[str, tuple[list[FlowRecord], bool, int]] = {
     "without flags one record is nothing": (refused(WORKER, 22, hours_ago=1), False, 0),
     "without flags three in one interval are nothing": (refused(WORKER, 22, hours_ago=1) * 3, False, 0),
     "without flags three in three intervals": (THREE, False, 3),
+    "without flags three on three interfaces": (
+        [each._replace(interface_id=f"eni-0b{number}") for number, each in enumerate(THREE)],
+        False,
+        3,
+    ),
     "who only talked": (refused(OTHER, 22, flags=2, hours_ago=1), True, 0),
     "another port": (refused(WORKER, 23, flags=2, hours_ago=1), True, 0),
     "nothing": ([], True, 0),

@@ -343,6 +343,50 @@ def test_a_source_is_admitted_only_if_it_is_on_every_port_that_it_used() -> None
     assert use.verdict is Verdict.WORKING
 
 
+WORKERS = tuple(f"9.9.9.{number}" for number in range(1, 5))
+BESIDE = "9.9.9.5"
+
+
+@pytest.mark.parametrize(
+    ("others", "is_block"),
+    [
+        ([], True),
+        (talk("9.9.9.16", 900, 900, port=443), True),
+        (talk(BESIDE, 900, 900, port=443), False),
+        (refused(BESIDE, 8080), False),
+        (talk(BESIDE, 900, 900, flags=2)[1:], False),
+        ([record(BESIDE, protocol=1)], False),
+        ([record(BESIDE, action="REJECT", incoming=False)], False),
+        ([record(BESIDE, port=443, hours_ago=15 * 24)], True),
+    ],
+    ids=[
+        "nobody",
+        "somebody outside",
+        "accepted by another rule",
+        "refused on another port",
+        "called by the interface",
+        "a ping",
+        "an answer that was refused",
+        "before the period",
+    ],
+)
+def test_no_block_in_which_another_source_has_any_record(others: list[FlowRecord], *, is_block: bool) -> None:
+    worked = [each for worker in WORKERS for each in talk(worker, 900, 900)]
+    singles = tuple(f"{worker}/32" for worker in WORKERS)
+    assert use_of([*worked, *others]).keep == (("9.9.9.0/28",) if is_block else singles)
+
+
+def test_no_block_where_not_everybody_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("identification.flow_logs.evidence.OTHERS_KEPT", 2)
+    records = [each for worker in WORKERS for each in talk(worker, 900, 900)]
+    records += [record(f"8.8.{number}.8", port=443) for number in range(3)]
+    evidence = evidence_of(records, (SSH,))
+    evidence.fold()
+    use = use_of(records, reads=(Read("fl-1", evidence, frozenset({ENI})),))
+    assert use.keep == tuple(f"{worker}/32" for worker in WORKERS)
+    assert use.verdict is Verdict.WORKING
+
+
 def test_ten_interfaces_that_a_source_only_knocked_at_make_it_noise_whatever_it_did_elsewhere() -> None:
     for knocked, noise in ((9, False), (10, True)):
         wide = WideSources()

@@ -14,6 +14,8 @@ from identification.flow_logs import evidence as module
 from identification.flow_logs.classify import Read
 from identification.flow_logs.evidence import Evidence
 from identification.flow_logs.evidence_store import Kept
+from identification.flow_logs.flow_log import FlowLog
+from identification.flow_logs.read import Budget, FlowLogReading, IssueReading
 from identification.flow_logs.records import FlowRecord
 from tests.builders.flow_records import (
     ENI,
@@ -164,6 +166,23 @@ def test_more_connections_than_are_kept_are_added_up_and_lose_no_class(monkeypat
     told = [use_of([], reads=(Read("fl-1", each, frozenset({ENI})),)) for each in (whole, folded)]
     assert told[0].rules == told[1].rules
     assert (told[0].verdict, told[0].keep) == (told[1].verdict, told[1].keep)
+
+
+def test_other_peers_make_way_for_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say only that somebody was there."""
+    monkeypatch.setattr("identification.flow_logs.read._ENTRIES_IN_MEMORY", 60)
+    monkeypatch.setattr(module, "OTHERS_KEPT", 20)
+    records = [each for n in range(40) for each in talk("9.9.9.7", 900, 900, peer_port=40_000 + n)]
+    records += [record(f"8.8.{n}.8", port=443, hours_ago=n) for n in range(40)]
+    kept = Kept(evidence_of(records, (SSH,)))
+    reading = FlowLogReading(FlowLog("fl-1", "vpc-1"), None, [IssueReading("sg-1", {}, 0, kept, kept)], Budget(0))  # type: ignore[arg-type]
+    reading._bound()
+    assert len(kept.evidence.entries) == 60
+    assert kept.evidence.lost == {}
+    (contact,) = kept.evidence.contacts(0, 2**31)
+    assert contact.connections == 40
+    assert len({peer for _, peer in kept.evidence.peers(at(19) // 3600)}) == 20
+    assert kept.evidence.others_lost == at(20) // 3600
 
 
 def test_what_is_dropped_makes_none_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,26 @@ def test_a_line_that_does_not_fit_is_refused(old: str, new: str) -> None:
         parse_values(columns, GOOD.replace(old, new).split())
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (GOOD.replace(" 40 ", " - ").replace("ACCEPT", "REJECT"), (5, 22, 0)),
+        (GOOD.replace(" 5 22 6 ", " - - 47 "), (0, 0, 40)),
+        (GOOD.replace(" 5 22 6 ", " 0 0 50 "), (0, 0, 40)),
+    ],
+    ids=["refused by VPC Block Public Access, of which no bytes are told", "a protocol without ports", "ports of 0"],
+)
+def test_what_does_not_apply_is_0(line: str, told: tuple[int, int, int]) -> None:
+    record = parse_values(Columns.of(NEEDED), line.split())
+    assert (record.srcport, record.dstport, record.bytes) == told
+
+
+@pytest.mark.parametrize(("old", "new"), [(" 5 ", " - "), (" 40 ", " - "), (" 1 40 ", " - 40 ")])
+def test_what_applies_must_be_there(old: str, new: str) -> None:
+    with pytest.raises(ValueError, match="no number"):
+        parse_values(Columns.of(NEEDED), GOOD.replace(old, new).split())
+
+
 class Found:
     """What a reader gave."""
 

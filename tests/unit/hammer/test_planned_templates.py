@@ -175,6 +175,12 @@ def test_a_rule_of_which_a_macro_makes_a_part_is_named(tmp_path: Path, owner: st
     ]
 
 
+def test_a_rule_whose_group_a_macro_says_is_named(tmp_path: Path) -> None:
+    rule = "  Rule: {Type: AWS::EC2::SecurityGroupIngress, Properties: {'Fn::Transform': {Name: Rules}}}\n"
+    listing = judged(tmp_path, (HEAD % (22, "CidrIp: 10.0.0.0/8")) + rule)
+    assert [row.reason for row in listing.failed] == ["the properties of Rule cannot be evaluated here"]
+
+
 def test_a_secret_s_value_is_in_no_format(tmp_path: Path) -> None:
     text = (HEAD % (22, "CidrIp: !Ref Secret")).replace("Default: 0.0.0.0/0}", "Default: 8.8.4.0/24}")
     listing = judged(tmp_path, text)

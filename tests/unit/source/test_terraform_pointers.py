@@ -1,0 +1,208 @@
+"""Sources of Terraform files that are no literals: pointed at, with the definitions of what decides them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from library.security_groups.exposure import Exposure
+from library.source.hcl import TerraformFile, parse_hcl
+from library.source.location import Edit, Found, Kind
+from library.source.terraform_source import GroupFacts, find_in_terraform
+
+pytest.importorskip("tree_sitter_hcl")
+
+SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
+GROUP = 'resource "aws_security_group" "web" {\n  name        = "web"\n  description = "web servers"\n}\n'
+VALUES = 'variable "office" {}\n\nlocals {\n  ports = { ssh = 22 }\n  open  = ["0.0.0.0/0"]\n}\n'
+
+
+def found(main: str, others: dict[str, str] | None = None) -> Found:
+    files = {"main.tf": main, "values.tf": VALUES, **(others or {})}
+    read = [TerraformFile(path, "/live", text, parse_hcl(text)) for path, text in files.items()]
+    return find_in_terraform(read, GroupFacts("sg-1", "web", "web servers", {}), [SSH], ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        ('concat(["0.0.0.0/0"], var.office)', 'concat(["0.0.0.0/0"],var.office), var.office is defined at values.tf:1'),
+        ('["${var.office}"]', '"${var.office}", var.office is defined at values.tf:1'),
+        (
+            "var.office == null ? local.open : [var.office]",
+            "var.office==null?local.open:[var.office], var.office is defined at values.tf:1, "
+            "local.open is defined at values.tf:5",
+        ),
+        ("[for each in local.open : each]", "[foreachinlocal.open:each], local.open is defined at values.tf:5"),
+        ('["0.0.0.0/${var.nobody}"]', '"0.0.0.0/${var.nobody}"'),
+    ],
+)
+def test_an_expression_is_pointed_at_with_the_definitions_of_what_is_in_it(source: str, note: str) -> None:
+    ports = 'from_port = 22\n    to_port = 22\n    protocol = "tcp"'
+    rule = f"ingress {{\n    {ports}\n    cidr_blocks = {source}\n  }}"
+    location = found(GROUP.replace("}", f"  {rule}\n}}")).rules[SSH]
+    assert (location.location.kind, location.edit) == (Kind.TERRAFORM, Edit.POINTER)
+    assert location.note == f"{note} decides it, used at main.tf:4"
+
+
+def test_ports_that_an_expression_decides_are_pointed_at_with_its_definition() -> None:
+    rule = """resource "aws_security_group_rule" "each" {
+  for_each          = local.ports
+  type              = "ingress"
+  from_port         = each.value
+  to_port           = each.value
+  protocol          = "tcp"
+  cidr_blocks       = ["0.0.0.0/0"]
+  security_group_id = aws_security_group.web.id
+}
+"""
+    location = found(GROUP + rule).rules[SSH]
+    assert location.edit is Edit.POINTER
+    assert location.note == "its ports are not literal, at main.tf:5: local.ports is defined at values.tf:4"
+
+
+MODULE = """module "web" {
+  source      = "terraform-aws-modules/security-group/aws%s"
+  name        = "web"
+  description = "web servers"
+%s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "note"),
+    [
+        (
+            "",
+            '  ingress_with_cidr_blocks = [\n    { rule = "ssh-tcp", cidr_blocks = "0.0.0.0/0" },\n  ]\n',
+            "its ports are not literal, at main.tf:6",
+        ),
+        (
+            "//modules/ssh",
+            '  ingress_cidr_blocks = ["0.0.0.0/0"]\n',
+            "ingress_cidr_blocks at main.tf:5, with named rules, decides it, used at main.tf:1",
+        ),
+    ],
+    ids=["a named rule", "a module of one rule"],
+)
+def test_rules_that_a_registry_module_knows_by_name_are_pointed_at(path: str, arguments: str, note: str) -> None:
+    location = found(MODULE % (path, arguments))
+    assert (location.rules[SSH].edit, location.rules[SSH].note) == (Edit.POINTER, note)
+    assert location.patches == {}
+
+
+def test_a_rule_with_literal_ports_comes_before_a_named_one() -> None:
+    rules = '    { from_port = 22, to_port = 22, protocol = "tcp", cidr_blocks = "0.0.0.0/0" },\n'
+    named = '    { rule = "https-443-tcp", cidr_blocks = "0.0.0.0/0" },\n'
+    location = found(MODULE % ("", f"  ingress_with_cidr_blocks = [\n{rules}{named}  ]\n"))
+    assert location.rules[SSH].edit is Edit.PATCH
+    assert location.patches["main.tf"].after.count('"0.0.0.0/0"') == 1
+
+
+RULES = """resource "aws_vpc_security_group_ingress_rule" "four" {
+  security_group_id = aws_security_group.web.id
+  ip_protocol       = "tcp"
+  from_port         = 22
+  to_port           = 22
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "six" {
+  security_group_id = aws_security_group.web.id
+  ip_protocol       = "tcp"
+  from_port         = 22
+  to_port           = 22
+  cidr_ipv6         = "::/0"
+}
+"""
+LISTS = (
+    RULES.replace("aws_vpc_security_group_ingress_rule", "aws_security_group_rule")
+    .replace("ip_protocol      ", 'type = "ingress"\n  protocol         ')
+    .replace("cidr_ipv4         = ", "cidr_blocks       = [")
+    .replace("cidr_ipv6         = ", "ipv6_cidr_blocks  = [")
+    .replace('/0"', '/0"]')
+)
+
+
+@pytest.mark.parametrize("rules", [RULES, LISTS], ids=["one source each", "lists"])
+def test_two_resources_of_one_group_do_not_get_the_same_replacement(rules: str) -> None:
+    """EC2 refuses a rule that is there already, and `terraform apply` fails with it."""
+    six = Exposure("tcp", 22, 22, "::/0", "open_completely")
+    files = [TerraformFile("main.tf", "/live", GROUP + rules, parse_hcl(GROUP + rules))]
+    facts = GroupFacts("sg-1", "web", "web servers", {})
+    location = find_in_terraform(files, facts, [SSH, six], ("10.0.0.0/8",))
+    assert location.patches["main.tf"].after.count("10.0.0.0/8") == 1
+    assert (location.rules[SSH].edit, location.rules[six].edit) == (Edit.PATCH, Edit.POINTER)
+    assert "other rules admit its replacements already" in location.rules[six].note
+
+
+MODULE_OF_GROUPS = """variable "env" {}
+variable "cidrs" {}
+locals {
+  prefix = "${var.env}-eu"
+}
+resource "aws_security_group" "this" {
+  name        = "${local.prefix}-web"
+  description = "web servers"
+  ingress {
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = var.cidrs
+  }
+}
+"""
+CALLS = "\n".join(
+    f'module "{env}" {{\n  source = "./sg"\n  env    = "{env}"\n  cidrs  = ["0.0.0.0/0"]\n}}' for env in ("dev", "prod")
+)
+
+
+def test_a_name_with_variables_that_calls_give_tells_which_call_it_is() -> None:
+    texts = {"main.tf": ("/live", f"{CALLS}\n"), "sg/main.tf": ("/live/sg", MODULE_OF_GROUPS)}
+    files = [TerraformFile(path, folder, text, parse_hcl(text)) for path, (folder, text) in texts.items()]
+    facts = GroupFacts("sg-1", "prod-eu-web", "web servers", {})
+    location = find_in_terraform(files, facts, [SSH], ("10.0.0.0/8",))
+    assert location.rules[SSH].edit is Edit.PATCH
+    assert location.patches["main.tf"].after == f"{CALLS}\n".replace("0.0.0.0/0", "10.0.0.0/8").replace(
+        "10.0.0.0/8", "0.0.0.0/0", 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "is_found"),
+    [
+        ('"${var.env}-web"', "prod", True),
+        ('"${var.env}-web"', "dev", False),  # a run may give it another value, but nothing says so
+        ('"${var.env}-${each.key}"', "prod", False),
+        ('"${lower(var.env)}-web"', "prod", False),
+        ('"%{ if true }prod-web%{ endif }"', "prod", False),
+        ('"prod-$${var.env}"', "prod", False),
+    ],
+)
+def test_a_name_with_variables_is_known_by_their_defaults(name: str, default: str, *, is_found: bool) -> None:
+    group = f"""variable "env" {{
+  default = "{default}"
+}}
+resource "aws_security_group" "web" {{
+  name = {name}
+  ingress {{
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }}
+}}
+"""
+    files = [TerraformFile("main.tf", "/live", group, parse_hcl(group))]
+    facts = GroupFacts("sg-1", "prod-web", "Managed by Terraform", {})
+    assert (SSH in find_in_terraform(files, facts, [SSH], ("10.0.0.0/8",)).rules) is is_found
+
+
+def test_strings_that_stand_for_billions_are_not_filled() -> None:
+    names = [f"n{number}" for number in range(9)]
+    lines = [f'  {name} = "{f"${{local.{inner}}}" * 10}"' for name, inner in pairwise(names)]
+    named = GROUP.replace('"web"\n', "local.n0\n")
+    main = "\n".join(["locals {", *lines, '  n8 = ""', "}", named])
+    assert "name        = local.n0" in main
+    assert found(main).rules == {}
