@@ -108,7 +108,8 @@ def command(
         problems = []
         write(listing, output_format, output, lambda: tables.sessions.client("s3"))
     for row in listing.failed:
-        location = f"{row.account_id} {row.region}".rstrip()  # an item that cannot be read may not tell its region
+        # An item that cannot be read may not tell its region.
+        location = printable(f"{row.account_id} {row.region}").rstrip()
         print(f"hammer: {location}: {printable(row.reason)}", file=sys.stderr)
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)

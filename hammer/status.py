@@ -138,7 +138,7 @@ def attention(facts: Facts) -> Iterator[str]:
     """What is wrong with Hammer itself, the worst first, a line each; nothing: it works."""
     yield from (printable(line) for line in facts.unreadable)
     for scan in facts.scans:
-        location = f"{scan.account_id} {scan.region}"
+        location = printable(f"{scan.account_id} {scan.region}")
         if scan.outcome in (Outcome.FAILED, Outcome.PARTIAL):
             since = shown_time(scan.last_complete) or "never"
             yield f"not seen whole: {location}, last complete scan {since}: {printable(scan.reason)}"
@@ -160,7 +160,8 @@ def attention(facts: Facts) -> Iterator[str]:
     for job in facts.jobs:
         if job.outcome not in ("done", "running") and job.job not in _BY_HAND:
             cause = printable("; ".join(job.problems))
-            yield f"hammer {job.job} ended {job.outcome} at {shown_time(job.ended or job.started)}: {cause}"
+            ended = printable(f"hammer {job.job} ended {job.outcome}")
+            yield f"{ended} at {shown_time(job.ended or job.started)}: {cause}"
     yield from _left_behind(facts)
 
 
@@ -276,7 +277,7 @@ def event_lines(facts: Facts) -> Iterator[str]:
     """When an event was last heard of, or that none ever was; which regions are silent, `event_rows` shows."""
     if facts.heard:
         account_id, region, when, call = max(facts.heard, key=lambda event: event[2])
-        yield f"last event: {printable(call)} in {account_id}, {region}, at {shown_time(when)}"
+        yield f"last event: {printable(call)} in {account_id}, {printable(region)}, at {shown_time(when)}"
     elif silent := _silent(facts):
         yield f"no event ever came from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
 

@@ -77,12 +77,15 @@ def delete_command(issue: Issue, location: FixLocation | None = None) -> tuple[B
         Code(f"aws ec2 delete-security-group {aws_options(issue)}"),
         # EC2 API Reference, DeleteSecurityGroup: DependencyViolation.
         paragraph(
-            "EC2 refuses that while a rule of another group names this one as its source. These are the groups to "
-            "change first:"
+            "EC2 refuses that while a rule of another group names this one. The groups to change first are what these "
+            "print:"
         ),
         Code(
-            f"aws ec2 describe-security-groups --region {shlex.quote(issue.details.region)} --filters "
-            f"{shlex.quote(f'Name=ip-permission.group-id,Values={issue.issue_id}')} --query 'SecurityGroups[].GroupId'"
+            "\n".join(
+                f"aws ec2 describe-security-groups --region {shlex.quote(issue.details.region)} --filters "
+                f"{shlex.quote(f'Name={name},Values={issue.issue_id}')} --query 'SecurityGroups[].GroupId'"
+                for name in ("ip-permission.group-id", "egress.ip-permission.group-id")
+            )
         ),
     )
 

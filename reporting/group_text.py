@@ -102,7 +102,7 @@ def _can_connect(issue: Issue) -> str:
         case Verdict.INTERNET:
             return evidence or f"{words[0].upper()}{words[1:]}."
         case Verdict.UNUSED:
-            return "Nothing uses the group now, so nobody can connect; that ends as soon as something public uses it."
+            return "Nothing uses the group now, so nobody can connect through it."
         case Verdict.UNKNOWN:
             cause = next(iter(reachability.unread), evidence)
             return f"{words[0].upper()}{words[1:]}. {cause}".rstrip()
@@ -486,20 +486,20 @@ def _advice_lines(issue: Issue, closes_at: datetime | None, advice: AlertAdvice 
 def _head(issue: Issue, facts: TicketFacts, location: FixLocation | None) -> Iterator[Block]:
     """What a reader knows after ten seconds, each under its name: what is wrong, who can connect, what to do, when."""
     allows = allowed_sentence(clauses(issue.details.perms, facts.restricted))
-    group = f'security group {issue.issue_id} "{issue.details.name}" in {facts.location}'
-    yield paragraph(f"What is wrong: {group}, allows {allows}.")
-    connect = verdict_line(issue) or f"this was not judged. Severity: {issue.details.severity}."
-    yield paragraph(f"Who can connect now: {connect} {_risk(issue)}")
+    group = f'Security group {issue.issue_id} "{issue.details.name}" in {facts.location}'
+    yield paragraph(f"{group}, allows {allows}.", label="What is wrong")
+    connect = verdict_line(issue) or f"Nobody checked this yet. Severity: {issue.details.severity}."
+    yield paragraph(f"{connect} {_risk(issue)}", label="Who can connect now")
     if url := facts.location.console_url(issue.issue_id):
         fixed = "Fix it" if location is None else "Fix the other rules" if location.is_partial else "Look at it"
-        yield paragraph(f"What to do: {_to_do(issue, location)} {fixed} in the AWS console: ", Link(url))
+        yield paragraph(f"{_to_do(issue, location)} {fixed} in the AWS console: ", Link(url), label="What to do")
     else:
-        yield paragraph(f"What to do: {_to_do(issue, location)}")
+        yield paragraph(_to_do(issue, location), label="What to do")
     if facts.closes_at:
         when = "Hammer's next run" if facts.at_once else shown_time(facts.closes_at)
-        yield paragraph(f"By when: {when}. {closing_sentences(issue, facts)}")
+        yield paragraph(f"{when}. {closing_sentences(issue, facts)}", label="By when")
     else:
-        yield paragraph("By when: there is no date. Hammer will not change the group by itself.")
+        yield paragraph("There is no date: Hammer will not change the group by itself.", label="By when")
     if kept := kept_text(issue):
         yield paragraph(kept)
     disputed = dispute_of(issue)
@@ -514,10 +514,10 @@ def _to_do(issue: Issue, location: FixLocation | None) -> str:
     if location is not None:
         return location.fix
     if _is_unused(issue) and not _is_default(issue):
-        return "delete the group if nothing needs it; otherwise narrow its sources."
+        return "Delete the group if nothing needs it; otherwise narrow its sources."
     if len(issue.details.perms) == 1:
-        return "narrow the source of this rule to those who need it, or take the rule away."
-    return "narrow the sources of these rules to those who need them, or take the rules away."
+        return "Narrow the source of this rule to those who need it, or take the rule away."
+    return "Narrow the sources of these rules to those who need them, or take the rules away."
 
 
 def _opened(issue: Issue) -> str:
@@ -549,11 +549,11 @@ def _risk(issue: Issue) -> str:
         case Verdict.UNKNOWN | None:
             return f"If the ports can be reached from the Internet, {flaw} and what it can reach."
         case Verdict.BLOCKED:
-            return "The rules are the last line: one change to the network lets in whom they allow."
+            return "One change to the network, such as a route, lets in whom the rules allow."
         case Verdict.INTERNAL:
-            return "The rules are the last line: a public address is enough to let in whom they allow."
+            return "As soon as it has a public address, whom the rules allow can connect."
         case Verdict.UNUSED:
-            return "Whoever attaches the group to a machine opens that machine, and may not notice."
+            return "The next public machine that it is attached to is open, and whoever attaches it may not notice."
 
 
 def _is_default(issue: Issue) -> bool:

@@ -13,6 +13,7 @@ from datetime import datetime
 from library.documents.document import Block, Bullets, Code, Document, Section, paragraph
 from library.documents.slack_message import literal
 from library.issues.issue import Issue
+from library.issues.reachability import Verdict
 from library.issues.schedule import Waiting, kept_open
 from library.issues.times import shown_time
 from library.issues.use import CAVEAT, SourceClass, use_sentences, use_summary
@@ -98,7 +99,10 @@ def replaced_line(issue: Issue, scope: frozenset[str] | None, when: str, waiting
 
 
 def closing_sentences(issue: Issue, facts: TicketFacts) -> str:
-    """What Hammer will do to a group, when, whom that cuts off, and what stays open; empty: it does nothing."""
+    """What Hammer will do to a group, when, whom that cuts off, and what stays open; empty: it does nothing.
+
+    What comes before it in the text has named the date.
+    """
     if facts.closes_at is None:
         return ""
     when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
@@ -108,10 +112,11 @@ def closing_sentences(issue: Issue, facts: TicketFacts) -> str:
         which = f"{which}, {allowed_sentence(clauses(due, facts.restricted))},"
     if facts.closes_by == "carve_ports":
         which = f"the restricted ports of {which.removeprefix('only ')}"
-    text = (
-        f"{UNLESS} {which} {when}. What is replaced will then be open from {named_sources(facts.sources)} only: "
-        "whoever connects through it from elsewhere is cut off."
-    )
+    when = when.removeprefix(f"on {shown_time(facts.closes_at)} or ")
+    text = f"{UNLESS} {which} {when}. What is replaced will then be open from {named_sources(facts.sources)} only"
+    reachability = issue.details.reachability
+    is_unused = reachability is not None and reachability.verdict is Verdict.UNUSED
+    text += "." if is_unused else ": whoever connects through it from elsewhere is cut off."
     return f"{text} The other rules stay open: {allowed_sentence(clauses(left, facts.restricted))}." if left else text
 
 

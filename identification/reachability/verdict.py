@@ -212,7 +212,7 @@ _SEGMENTS_NAMED = 5
 _CLAUSES_NAMED = 3
 _LAST_RULES = (32767, 32768)  # EC2's numbers for the entries `*` of IPv4 and IPv6, which deny what no other matches
 
-STOPPED_INSTANCES = "A stopped instance counts as attached: it can be reached as soon as it runs."
+STOPPED_INSTANCES = "A stopped instance counts as attached: what is said here holds as soon as it runs."
 ON_THE_HOST = "Not judged: whether something listens at the port, and what a firewall on the host lets through."
 OTHER_WAYS = (
     "Not judged: ways in through CloudFront VPC origins, PrivateLink, VPC Lattice, Verified Access, AWS Network "
@@ -292,9 +292,12 @@ def blocked_sentence(network: RegionNetwork, way: Way, blocker: Blocker, attempt
     if blocker is Blocker.ROUTE:
         table = network.table(entry)
         name = table.route_table_id if table else "none"
+        # Where the table has such routes, but not for all senders, an example says for whom.
+        is_partial = table is not None and any(route.gateway for route in table.routes)
+        who = f" for answers to, for example, {example}" if is_partial else ""
         return (
-            f"{address} is closed: route table {name} of {entry.subnet_id} has no active route to an internet gateway "
-            f"for {example}."
+            f"{address} is closed: route table {name} of {entry.subnet_id} has no active route to an internet "
+            f"gateway{who}."
         )
     if blocker is Blocker.NETWORK_ACL:
         return f"{address} is closed: {_acl_text(network, way, attempt, source)}."

@@ -13,7 +13,7 @@ from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.text import flattened
 from library.issues import history
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, stored_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,15 +65,15 @@ class JobRecords:
     def runs(self) -> Iterator[JobRun]:
         """The last run of each job, by the job's name."""
         for item in self._query(_RUN_PREFIX):
-            started = parse_time(item["started"])
+            started, problems = stored_time(item.get("started")), item.get("problems")
             if started is not None:
                 yield JobRun(
-                    job=item["job"],
-                    who=item["who"],
+                    job=str(item["issue_id"]).removeprefix(_RUN_PREFIX),
+                    who=str(item.get("who") or ""),
                     started=started,
-                    ended=parse_time(item.get("ended")),
-                    outcome=item["outcome"],
-                    problems=list(item.get("problems", ())),
+                    ended=stored_time(item.get("ended")),
+                    outcome=str(item.get("outcome") or "unknown"),
+                    problems=list(map(str, problems)) if isinstance(problems, list) else [],
                 )
 
     @contextmanager

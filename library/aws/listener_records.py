@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from library.documents.text import flattened
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, shown_time, stored_time
 
 if TYPE_CHECKING:
     from library.aws.conditional_writes import Items
@@ -68,10 +69,10 @@ class ListenerRecords:
         item = self._items.get(self._account_id, _ITEM_ID) or {}
         return ListenerState(
             who=str(item.get("who") or ""),
-            connected=parse_time(item.get("connected")),
-            expected=parse_time(item.get("expected")),
+            connected=stored_time(item.get("connected")),
+            expected=stored_time(item.get("expected")),
             problem=str(item.get("problem") or ""),
-            connections=int(item.get("connections") or 0),
+            connections=int(number) if isinstance(number := item.get("connections"), (int, Decimal)) else 0,
             alerted=str(item.get("alerted") or ""),
         )
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from library.aws.conditional_writes import Check
 from library.errors import ConflictError
 from library.issues.scan_coverage import ITEM_PREFIX, Outcome, ScanCoverage
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, stored_time
 
 if TYPE_CHECKING:
     from library.aws.conditional_writes import Item, Items
@@ -57,7 +57,7 @@ class CoverageRecords:
     def state(self, account_id: str, region: str) -> RegionState:
         """What scans of an account and region left."""
         item = self._items.get(account_id, ITEM_PREFIX + region) or {}
-        return RegionState(parse_time(item.get("begun")), parse_time(item.get("swept")), _last_groups(item))
+        return RegionState(stored_time(item.get("begun")), stored_time(item.get("swept")), _last_groups(item))
 
     def begin(self, account_id: str, region: str, begun: datetime) -> RegionState:
         """Record that a scan of a whole region begins.
@@ -102,17 +102,37 @@ class CoverageRecords:
             )
 
     def of_account(self, account_id: str) -> Iterator[ScanCoverage]:
-        """The newest scan of each region of an account. A region whose first scan has only begun is left out."""
+        """The newest scan of each region of an account. A region whose first scan has only begun is left out.
+
+        One whose record cannot be read counts as not seen: its scan as failed.
+        """
         for item in self._items.query(_OF_ACCOUNT, {":account": account_id, ":prefix": ITEM_PREFIX}):
             if "started" in item:
-                yield ScanCoverage.from_item(item)
+                yield _coverage(item)
+
+
+def _coverage(item: Item) -> ScanCoverage:
+    try:
+        return ScanCoverage.from_item(item)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        region, last = str(item["issue_id"]).removeprefix(ITEM_PREFIX), stored_time(item.get("last_complete"))
+        reason = (
+            f"its record {item['issue_id']} in the issue table is not as it should be: delete that item, and the next "
+            "scan writes it anew"
+        )
+        started = last or datetime.fromtimestamp(0, UTC)
+        return ScanCoverage(str(item["account_id"]), region, Outcome.FAILED, started, 0.0, 0, reason, last)
 
 
 def _last_groups(item: Item) -> int:
-    if "last_groups" in item:
-        return int(item["last_groups"])
-    # Written by a version that did not keep this number.
-    return int(item["groups"]) if item.get("outcome") in (Outcome.COMPLETE, Outcome.PARTIAL) else 0
+    # A version before kept the number of the last scan only.
+    is_kept = "last_groups" in item
+    if not is_kept and item.get("outcome") not in (Outcome.COMPLETE, Outcome.PARTIAL):
+        return 0
+    try:
+        return int(item["last_groups" if is_kept else "groups"])
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        return 1  # how many is not known: an answer without any group is not taken for all that there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +176,6 @@ class EventRecords:
     def of_account(self, account_id: str) -> Iterator[HeardEvent]:
         """The last event of each region of an account."""
         for item in self._items.query(_OF_ACCOUNT, {":account": account_id, ":prefix": _EVENTS_PREFIX}):
-            at = parse_time(item.get("heard"))
+            at, region = stored_time(item.get("heard")), str(item["issue_id"]).removeprefix(_EVENTS_PREFIX)
             if at:
-                yield HeardEvent(account_id, str(item["region"]), at, str(item.get("event_name", "")))
+                yield HeardEvent(account_id, region, at, str(item.get("event_name", "")))

@@ -21,9 +21,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Texts and links, one after the other."""
+    """Texts and links, one after the other.
+
+    Attributes:
+        parts: the texts and links.
+        label: what the paragraph answers, in front of it; empty: none.
+    """
 
     parts: tuple[str | Link, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,9 @@ class Section:
 Document = tuple[Section, ...]
 
 
-def paragraph(*parts: str | Link) -> Paragraph:
+def paragraph(*parts: str | Link, label: str = "") -> Paragraph:
     """A paragraph of these parts."""
-    return Paragraph(parts)
+    return Paragraph(parts, label)
 
 
 def fitted(document: Document, render: Callable[[Document], str], limit: int) -> str:
@@ -156,8 +162,9 @@ def plain_text(document: Document) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Paragraph(parts):
-            return "".join(part.url if isinstance(part, Link) else printable(part) for part in parts)
+        case Paragraph(parts, label):
+            begin = f"{printable(label)}: " if label else ""
+            return begin + "".join(part.url if isinstance(part, Link) else printable(part) for part in parts)
         case Bullets(items):
             return "\n".join(f"  * {printable(item)}" for item in items)
         case Table(header, rows):

@@ -68,8 +68,9 @@ def jira_markup(document: Document) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Paragraph(parts):
-            return "".join(f"[{part.url}]" if isinstance(part, Link) else literal(part) for part in parts)
+        case Paragraph(parts, label):
+            begin = f"*{literal(label)}:* " if label else ""
+            return begin + "".join(f"[{part.url}]" if isinstance(part, Link) else literal(part) for part in parts)
         case Bullets(items):
             return "\n".join(f"* {literal(item)}" for item in items)
         case Table(header, rows):

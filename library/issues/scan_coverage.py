@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from library.issues.names import check_name
 from library.issues.times import format_time, parse_time
 
 ITEM_PREFIX = "scan-coverage#"
@@ -71,14 +72,17 @@ class ScanCoverage:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> ScanCoverage:
-        """Read an item. Raises KeyError or ValueError on one that is none."""
+        """Read an item. Raises KeyError, TypeError or ValueError on one that is none."""
         started = parse_time(item["started"])
         if started is None:
             raise ValueError(f"scan coverage of {item['account_id']} {item['region']} has no start")
+        check_name("region", item["region"])
+        if not isinstance(item["reason"], str):
+            raise TypeError("the reason is no text")
         return cls(
             account_id=item["account_id"],
             region=item["region"],
-            outcome=Outcome(item["outcome"]),
+            outcome=Outcome(str(item["outcome"])),
             started=started,
             seconds=int(item["milliseconds"]) / 1000,
             groups=int(item["groups"]),

@@ -34,6 +34,14 @@ def shown_day(time: datetime | None) -> str:
     return time.astimezone(UTC).date().isoformat() if time else ""
 
 
+def stored_time(value: object) -> datetime | None:
+    """A time as a record has it; None where it has none, or something that is no time, which somebody else wrote."""
+    try:
+        return parse_time(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Read ISO 8601; a time without a zone is in UTC. Raises ValueError on anything else."""
     if not text:

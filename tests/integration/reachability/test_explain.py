@@ -49,7 +49,7 @@ def test_one_group_on_one_screen(network: Network) -> None:
         f"{interface}, instance {ids['instance']}, {address}: internet "
         f"Internet > {ids['igw']} > {ids['table']} > {ids['acl']} > {interface} "
         f"Anyone on the Internet can connect now to tcp/22 of instance {ids['instance']} at {address}. "
-        "A stopped instance counts as attached: it can be reached as soon as it runs. "
+        "A stopped instance counts as attached: what is said here holds as soon as it runs. "
         "Not judged: whether something listens at the port, and what a firewall on the host lets through.",
         "Issue open; found 2026-11-22 03:00 UTC; reported not yet not due before it is reported",
         "Notified tags name ana@example.com the console: neither JIRA nor Slack is enabled "

@@ -61,7 +61,7 @@ def test_with_nothing_enabled_the_console_shows_each_ticket_and_that_counts(worl
     assert result.stdout.startswith(
         'new: High: SSH (tcp/22) open to the whole Internet: "web\\x1b[31m", '
         "master (123456789012), eu-west-1, sg-1\n\n"
-        'What is wrong: security group sg-1 "web\\x1b[31m" in account master (123456789012), region eu-west-1, '
+        'What is wrong: Security group sg-1 "web\\x1b[31m" in account master (123456789012), region eu-west-1, '
         "allows SSH (tcp/22)"
     )
     assert "  tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
@@ -105,7 +105,7 @@ def test_a_dry_run_shows_the_plan_with_its_text_and_tells_nobody(world: World, t
         "    JIRA: a new ticket in SEC, assigned to ana@example.com or else Security Team\n"
         "    Slack: ana@example.com, #sec\n"
         "\n"
-        '    What is wrong: security group sg-1 "web" in account master (123456789012), region eu-west-1, '
+        '    What is wrong: Security group sg-1 "web" in account master (123456789012), region eu-west-1, '
         "allows SSH (tcp/22)"
     )
     assert "\n      tcp       22     0.0.0.0/0  all of IPv4            open completely\n" in result.stdout
@@ -119,10 +119,10 @@ def test_a_dry_run_of_many_shows_a_line_for_each_and_some_texts(world: World, tm
         world.found(f"sg-{number:02}")
     shown = run(world, tmp_path, "--dry-run").stdout
     assert shown.count("would tell: new: High: SSH") == 12
-    assert shown.count("    What is wrong: security group sg-") == 10
+    assert shown.count("    What is wrong: Security group sg-") == 10
     assert "the texts of 2 more are not shown: choose with --group\n" in shown
     assert (
-        run(world, tmp_path, "--dry-run", "--group", "sg-11").stdout.count("    What is wrong: security group sg-") == 1
+        run(world, tmp_path, "--dry-run", "--group", "sg-11").stdout.count("    What is wrong: Security group sg-") == 1
     )
 
 

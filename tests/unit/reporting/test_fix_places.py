@@ -84,7 +84,7 @@ def test_the_top_of_a_ticket_names_the_place_of_the_fix(
     text = plain_text(ticket(issue(**given), FACTS))
     top, _, rest = text.partition("\nWhat to do, in detail\n")
     assert f" {console} in the AWS console: https://" in top
-    assert f"\nWhat to do: {fix or 'narrow the source of this rule'} " in top
+    assert f"\nWhat to do: {fix or 'Narrow the source of this rule'} " in top
     assert ("\nWith Terraform\n" in rest) is terraform
     assert ("Commands change EC2 alone" in rest) is bool(fix)
 

@@ -48,7 +48,8 @@ def test_the_top_of_a_ticket_says_what_stays_open_and_by_whose_word() -> None:
     top, _, rest = plain_text(ticket(issue(OFFICE, SSH), FACTS)).partition("\nWhat to do, in detail\n")
     assert f"\n{WORD}: Hammer leaves it until a person decides to close it.\n" in top
     assert (
-        "Hammer will replace only the rules that nobody chose to keep, SSH (tcp/22) from the whole Internet, on" in top
+        "Hammer will replace only the rules that nobody chose to keep, SSH (tcp/22) from the whole Internet, soon"
+        in top
     )
     assert "The other rules stay open: SSH (tcp/22) from 9.9.9.7." in top
     assert "Hammer will replace those of the rules above that nobody chose to keep, each of them whole" in rest
@@ -56,7 +57,7 @@ def test_the_top_of_a_ticket_says_what_stays_open_and_by_whose_word() -> None:
 
 def test_where_all_is_kept_no_date_is_given() -> None:
     text = plain_text(ticket(issue(OFFICE), replace(FACTS, closes_at=None)))
-    assert "By when: there is no date. Hammer will not change the group by itself.\n\n" + WORD in text
+    assert "By when: There is no date: Hammer will not change the group by itself.\n\n" + WORD in text
 
 
 def test_messages_and_comments_say_so_too() -> None:

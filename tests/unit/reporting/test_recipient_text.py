@@ -65,7 +65,7 @@ FACTS = TicketFacts(
 
 
 ALLOWS = (
-    'What is wrong: security group sg-1 "web" in account shop (210987654321), region eu-west-1, allows SSH (tcp/22) '
+    'What is wrong: Security group sg-1 "web" in account shop (210987654321), region eu-west-1, allows SSH (tcp/22) '
     "from the whole Internet."
 )
 SEES = "As far as Hammer can see, nobody on the Internet can connect now: "
@@ -112,8 +112,7 @@ SEES = "As far as Hammer can see, nobody on the Internet can connect now: "
         ),
         pytest.param(
             issue(Verdict.UNUSED),
-            "Nothing uses the group now, so nobody can connect; that ends as soon as something public uses it. "
-            "Severity: low.",
+            "Nothing uses the group now, so nobody can connect through it. Severity: low.",
             id="unused",
         ),
         pytest.param(
@@ -133,7 +132,7 @@ def test_without_a_verdict_nothing_is_said_of_it() -> None:
     given = replace(given, details=replace(given.details, reachability=None))
     assert group_text.verdict_line(given) == group_text.verdict_words(given.details) == ""
     assert plain_text(group_text.ticket(given, FACTS)).startswith(
-        f"{ALLOWS}\n\nWho can connect now: this was not judged. Severity: high. If the ports"
+        f"{ALLOWS}\n\nWho can connect now: Nobody checked this yet. Severity: high. If the ports"
     )
 
 
