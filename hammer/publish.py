@@ -163,6 +163,7 @@ def mail_text(listing: Listing, address: str, *, attached: bool) -> str:
         address: the report's page in the AWS console.
         attached: whether the report is attached.
     """
+    now = listing.generated
     lines = [headline(listing)[0], ""]
     for issue in listing.open_issues[:_NAMED_IN_MAIL]:
         account = issue.account_id
@@ -172,13 +173,18 @@ def mail_text(listing: Listing, address: str, *, attached: bool) -> str:
         words = allowed_text(issue.clauses) if issue.is_group else f"Amazon Inspector: {', '.join(issue.ports)}"
         words = "; ".join(filter(None, (words, verdict_words(issue.details))))
         owner = f"; owner {issue.owner}" if issue.owner else ""
-        is_late = issue.due is not None and issue.due <= listing.generated
-        late = f"; overdue since {shown_day(issue.due)}" if is_late else ""
-        lines.append(printable(f"{issue.severity}: {where}, {issue.group_id}: {words}{owner}{late}"))
+        lines.append(printable(f"- {issue.severity}: {where}, {issue.group_id}: {words}{owner}{_due(issue.due, now)}"))
     if more := len(listing.open_issues) - _NAMED_IN_MAIL:
-        lines += [f"and {more:,} more"] if more > 0 else []
+        lines += [f"- and {more:,} more"] if more > 0 else []
     where = "The whole report is attached. In S3, for" if attached else "The whole report, for"
     return "\n".join([*lines, "", f"{where} who may sign in to AWS: {address}", ""])
+
+
+def _due(due: datetime | None, now: datetime) -> str:
+    """From when remediation may replace an issue's rules, as the end of a line."""
+    if due is None:
+        return ""
+    return f"; overdue since {shown_day(due)}" if due <= now else f"; due {shown_day(due)}"
 
 
 def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes) -> list[str]:

@@ -33,7 +33,7 @@ def test_a_line_of_the_mail_says_what_is_overdue_and_which_account() -> None:
     text = mail_text(a_listing(LATE, SOON), "https://example.com/report", attached=False)
     late, soon = (line for line in text.splitlines() if "sg-" in line)
     assert late == (
-        'critical: "web", shop (210987654321), eu-west-1, sg-0123456789abcdef0: SSH (tcp/22) open to the whole '
+        '- critical: "web", shop (210987654321), eu-west-1, sg-0123456789abcdef0: SSH (tcp/22) open to the whole '
         "Internet; anyone on the Internet can connect now; owner ana; overdue since 2026-11-21"
     )
     assert "overdue" not in soon
