@@ -6,7 +6,7 @@ each once a day at most. With neither JIRA nor Slack the console shows it. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from library.documents.jira_markup import jira_markup
 from library.documents.slack_message import Alert, literal
 from library.issues.after_care import ITEM_PREFIX, AfterCare, after_care_sentences
 from library.issues.issue import Issue
-from library.issues.times import format_time
+from library.issues.times import format_time, parse_time
 from library.notifications.broadcast import broadcast, destinations_of, issue_key, issue_line, issue_subject
 from library.notifications.jira_connection import JiraError
 
@@ -94,9 +94,19 @@ def _issue(
         summary.problem(str(error))
         return None
     # A group that was restored, or opened and changed again since, is no longer about this change.
-    if issue is None or issue.timestamps.remediated != care.changed:
+    if issue is None or issue.timestamps.remediated != care.changed or _is_restored(issue, care.changed):
         return None
     return issue if selection.takes(account_id, issue.details.region, issue.issue_id) else None
+
+
+def _is_restored(issue: Issue, changed: datetime) -> bool:
+    """Whether the group was restored after it was changed, so that nobody is cut off any more."""
+    flag = issue.remediation_details.get("restored")
+    try:
+        at = parse_time(flag.get("at")) if isinstance(flag, Mapping) else None
+    except (TypeError, ValueError):
+        at = None
+    return bool(flag) and (at is None or at >= changed)
 
 
 def _tell_ticket(

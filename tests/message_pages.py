@@ -58,8 +58,10 @@ def _link(url: str, text: str = "") -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Paragraph(parts):
-            return f"<p>{''.join(_link(part.url) if isinstance(part, Link) else escape(part) for part in parts)}</p>"
+        case Paragraph(parts, label):
+            begin = f"<b>{escape(label)}:</b> " if label else ""
+            text = "".join(_link(part.url) if isinstance(part, Link) else escape(part) for part in parts)
+            return f"<p>{begin}{text}</p>"
         case Bullets(items):
             return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
         case Table(header, rows):

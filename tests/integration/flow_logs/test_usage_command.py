@@ -383,6 +383,19 @@ def test_whom_a_change_cut_off_is_told_once_a_day(world: UsageWorld) -> None:
     assert WORKER not in world.hammer("report").output
 
 
+@pytest.mark.parametrize(("hours", "told"), [(2, False), (30, True)], ids=["since the change", "before it"])
+def test_nobody_is_told_of_a_change_that_was_taken_back(world: UsageWorld, *, hours: int, told: bool) -> None:
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
+    world.usage()
+    world.changed(hours=3)
+    world.put(refusals(world, WORKER))
+    assert world.hammer("usage").exit_code == 0
+    restored = {"by": "ana", "at": (world.now - timedelta(hours=hours)).isoformat()}
+    table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
+    table.update(world.issue(), {"remediation_details": {"restored": restored}})
+    assert (f"{WORKER} on tcp/22" in world.hammer("report").output) is told
+
+
 def test_a_resolved_issue_is_still_watched_and_an_old_change_is_not(world: UsageWorld) -> None:
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
     world.usage()
