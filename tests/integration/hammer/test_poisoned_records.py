@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 from hammer.__main__ import application
 from library.aws.conditional_writes import serialized
 from tests.builders.poisoned_rows import EVIL, MAIN, REGION, WRONG
-from tests.worlds.quick_items import quick_items
 from tests.worlds.remediation_world import ANYWHERE, TABLE, World, permission, world
+
+pytestmark = pytest.mark.usefixtures("table_in_memory")
 
 COVERAGE = {
     "region": REGION,
@@ -56,7 +57,7 @@ CASES = [(key, name) for key, record in RECORDS.items() for name in record]
 
 @pytest.fixture(name="made")
 def _made(tmp_path: Path) -> Iterator[World]:
-    with quick_items(), world(tmp_path, reporting=True) as made:
+    with world(tmp_path, reporting=True) as made:
         made.configure()
         file = tmp_path / "config.json"
         config = json.loads(file.read_text())
