@@ -427,7 +427,7 @@ class Journal:
 
     Each write holds only where the journal is as this run read or wrote it last. A run may stall in the very call that
     writes: it loses its lock, and another run completes the change meanwhile. Without the condition, the older journal
-    would then be written over the newer one (seed 1028 of the kind `regions`). A write whose answer was lost may have
+    would then be written over the newer one. A write whose answer was lost may have
     been made or not, so its stamp counts as well until a later one is acknowledged.
 
     Args:

@@ -27,7 +27,7 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.eligibility import DueExposures, Policy
 from remediation.rules import RuleKey, lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
 
-_OWN = -1  # in the walk along the ports: the rule itself, among the numbers of the exemptions
+_OWN = -1  # stands for the rule itself in `sweep`, where the exemptions have their indexes, 0 and up
 
 
 def carved_ports(

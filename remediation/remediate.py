@@ -176,7 +176,7 @@ def assess(
     policy = account_policy(config, issue.account_id)
     details = read_details(context.table, issue)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
-    # Read after the group, so that nothing counts as old before its time.
+    # `now` is from before the group was read, so that nothing counts as older than it is.
     held = None if decided else why_not_touched(issue, policy, now)
     if live is None:
         gone = plan_remediation(None, {}, policy, RuleQuota(0), now)
@@ -388,7 +388,9 @@ class GroupWork(ABC):
         return self._rounds > 0
 
     def advance(self, config: Configuration) -> GroupResult | None:
-        """Do what can be done now.
+        """Do what can be done now: look, change, and look again, until there is nothing left to do.
+
+        A change that succeeded is looked at once more: the round that finds no work left says what became of the group.
 
         Returns:
             What became of the group; None: EC2 does not show everything yet, so call it again later.

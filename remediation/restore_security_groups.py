@@ -69,13 +69,13 @@ def command(
 ) -> None:
     """Restore one group's ingress rules from a backup. Asks first, unless --batch."""
     _refuse_several(account or (), region or (), group or ())
+    _refuse_changes({"--release": release_, "--give-up": give_up, "--decided": decided} if dry_run else {})
     if decided:
         if not account or not region:
             raise WrongUsageError("--decided needs --account, --region and --group, once each")
         end(carry_out_decided(config, account[0], region[0], (group or [""])[0]))
         return
-    if not (batch or dry_run or release_ or give_up or has_terminal()):
-        raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
+    _refuse_to_ask_nobody(is_asking=not (batch or dry_run or release_ or give_up))
     configuration = read_configuration(config)
     refuse_unknown_regions(region, None)
     context, screen = build_context(configuration), Screen()
@@ -121,6 +121,19 @@ def _target(
         known = {aws.main_account_id: configuration.account_name(aws.main_account_id), **aws.accounts}
         accounts = accounts_named(accounts, known)
     return RestoreTarget(*location_of_group(group_id, accounts, regions, known, context.table), group_id)
+
+
+def _refuse_changes(options: Mapping[str, bool]) -> None:
+    """Raise WrongUsageError if an option is given, beside `--dry-run`, that changes something by itself."""
+    for option, is_given in options.items():
+        if is_given:
+            raise WrongUsageError(f"--dry-run is not for {option}: it shows what a restore would change")
+
+
+def _refuse_to_ask_nobody(*, is_asking: bool) -> None:
+    """Raise WrongUsageError if somebody is to be asked and nobody is there."""
+    if is_asking and not has_terminal():
+        raise WrongUsageError("there is no terminal to ask at: --batch asks nothing, --dry-run changes nothing")
 
 
 def _refuse_several(accounts: Sequence[str], regions: Sequence[str], groups: Sequence[str]) -> None:

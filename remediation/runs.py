@@ -504,6 +504,7 @@ class InteractiveRun:
         self._prompt = prompt
         self._changing: GroupRemediation | None = None
         self._changed = 0
+        self._unfinished: set[str] = set()  # the locations of groups to complete that the run has said nothing of
         self._kept_by_option = context.keep
         self.summary = RemediationSummary()
 
@@ -526,6 +527,10 @@ class InteractiveRun:
                 if answer == "q":
                     break
                 ask = ask and answer != "a"
+            self.summary.problems += [
+                f"{location}: not complete yet: an earlier run left it incomplete, and nobody agreed to complete it"
+                for location in sorted(self._unfinished)
+            ]
         except BaseException as error:
             self._report_changing(str(error) or type(error).__name__)
             raise
@@ -547,6 +552,7 @@ class InteractiveRun:
             else:
                 self.summary.problems.append(f"{issue.location}: not complete yet: {interrupted_restore_text(issue)}")
         known = {issue.location for issue in found.unfinished}
+        self._unfinished = {issue.location for issue in unfinished}
         return [*unfinished, *(issue for issue in chosen if issue.location not in known)]
 
     def _offer(self, issue: Issue, *, ask: bool) -> str:
@@ -557,6 +563,8 @@ class InteractiveRun:
                 self._prompt.show(_INCOMPLETE)
             self._context.keep = self._kept_by_option
             seen = show(self._context, config, issue, self._prompt, self.summary)
+            if seen is None:
+                self._unfinished.discard(issue.location)  # why it could not be read is among the problems
             if seen is None or not seen.has_work:
                 self.summary.left += seen is not None
                 if seen is not None and is_unfinished(issue):
@@ -638,6 +646,7 @@ class InteractiveRun:
             self._changing = None
             self._prompt.show(f"  {result.text}: look again")
             return False
+        self._unfinished.discard(issue.location)
         self._report_changing("")
         if result.kind is ResultKind.REMEDIATED:
             self._prompt.show(f"  take it back with: {console.restore_command(issue)}")

@@ -4,7 +4,7 @@ Pure, but for `pyarrow`, which is imported where a Parquet object is read. Field
 not apply: Amazon VPC User Guide, "Flow log records". AWS adds fields with each version, and a custom format may have
 any of them in any order: only names are looked at, never positions or versions.
 
-The way of an object: `Columns.of` finds the columns in its first line, `matching_lines` finds the lines of the wanted
+The way of an object: `Columns.of` finds the columns in its first line, `Wanted.lines` finds the lines of the wanted
 interfaces by searching for their ids in the bytes (most of an object is about others), `parse_line` reads one.
 """
 

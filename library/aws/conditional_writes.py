@@ -1,7 +1,8 @@
 """Items of Hammer's DynamoDB table: the table's definition, values, pages of items, and conditional writes.
 
-The one place where an expression of DynamoDB is composed: attributes are named as `#name` and values as `:name`,
-since many attribute names are reserved words. Every read is strongly consistent, and a write says on what it depends.
+Update and projection expressions are composed here: attributes are named as `#name` and values as `:name`, since many
+attribute names are reserved words. What a write depends on, its condition, is stated by who writes, in the same
+notation. Every read is strongly consistent.
 
 Values go from Python's to DynamoDB's and back (S, N, B, BOOL, NULL, L, M, SS, NS and BS) by the rules of
 `boto3.dynamodb.types`, which a Lambda cannot import without all of boto3. A query's answer is read from its JSON
@@ -48,7 +49,7 @@ class QueryAnswer(NamedTuple):
 
 
 def read_query_answer(body: bytes, leave_out: Sequence[str] = ()) -> QueryAnswer | None:
-    """Read one answer, or None if it is not as DynamoDB's are: then it is for botocore to say what is wrong.
+    """Read one answer, or None if it is not as DynamoDB's are: then botocore reads it, and raises what is to be raised.
 
     Args:
         body: the answer.

@@ -120,7 +120,7 @@ class IssueTable:
                 and the paths of its reachability are empty. `get_many` reads an issue as a whole.
         """
         wanted = _BRIEF if in_brief else None
-        # "closed" is the first of the statuses in the order of the index: what is before it is none.
+        # All but the closed ones. A key condition has no "not equal": so what sorts after "closed", and what before.
         for comparison in (">", "<"):
             found = self._query(account_id, STATUS_INDEX, "status", Status.CLOSED, comparison=comparison, wanted=wanted)
             known = (item for item in found if str(item["issue_id"]).startswith(ISSUE_ID_PREFIXES))

@@ -67,7 +67,7 @@ class NewsDelivery:
             return False
         mine = new_claim(now)
         claim, told = (f"#change_news.#{self._news.key}.#{name}" for name in (self._claim_name, self._told_name))
-        # The last: botocore sends a write again whose answer was lost.
+        # The claim may be ours already (`:mine`): botocore sends a write again whose answer was lost.
         unclaimed = f"{claim} = :as_read" if as_read else f"attribute_not_exists({claim})"
         try:
             self._table.update(

@@ -2,8 +2,7 @@
 
 Pure. Whoever is going to tell writes its claim by a write that is conditional on the claim as it was read: of two
 processes one succeeds. A process that dies leaves its claim behind; after `CLAIMED_FOR` another may take it over.
-Seed 46 of the simulation, kind `settings`, shows what two processes without claims do: both look for their comment in
-a ticket, both find none, and both write it.
+Without claims, two processes both look for their comment in a ticket, both find none, and both write it.
 """
 
 from __future__ import annotations

@@ -330,8 +330,8 @@ class Issue:
             not asked.
         use: what flow logs showed of this occurrence; None: they were not read.
         last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
-            leaves the issue as it is does not write it: it has its begin in the region's coverage record. Only read
-            here.
+            leaves the issue as it is does not write it: it has its begin in the region's coverage record. Written by
+            `IssueTable.write`, not with the rest of the issue.
     """
 
     account_id: str
@@ -464,7 +464,7 @@ class Issue:
             check_name("protocol", perm.protocol, "the protocol of issue_details.perms")
             check_name("prefix_list_id", perm.prefix_list_id, "the prefix_list_id of issue_details.perms")
             if not all(port is None or -1 <= port <= HIGHEST_PORT for port in (perm.from_port, perm.to_port)):
-                raise ValueError(f"the ports {perm.from_port}-{perm.to_port} of issue_details.perms are none")
+                raise ValueError(f"the ports {perm.from_port}-{perm.to_port} of issue_details.perms are no ports")
         if {details.status, *(perm.status for perm in details.perms)} - _OPEN_STATUSES:
             raise ValueError("a status is neither open_completely nor open_partly")
 

@@ -30,7 +30,7 @@ from library.security_groups.exposure import Exposure
 ENTRIES_LIMIT = 400
 """How many exposures a record lists, of about 40 bytes each. What is beyond counts as told when the record was made."""
 
-_WANTED = -1  # in the walk along the traffic: the exposure itself, among the numbers of those that were told
+_WANTED = -1  # stands for the exposure itself in `sweep`, where those that were told have their indexes, 0 and up
 
 
 class Extent(NamedTuple):
@@ -148,7 +148,7 @@ class ToldExposures:
 
 def _texts(value: object) -> tuple[str, ...]:
     if value is not None and not isinstance(value, (list, tuple)):
-        raise TypeError("a list of exposures is none")
+        raise TypeError("what should be a list of exposures is no list")
     return tuple(str(text) for text in value or ())
 
 

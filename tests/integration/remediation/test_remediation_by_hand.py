@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from remediation.remediate import GroupWork
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, world
@@ -131,6 +132,28 @@ def test_what_a_run_by_hand_may_not_complete_is_named(world: World, monkeypatch:
     world.configure(remediation_accounts=[MAIN, MEMBER])
     assert world.by_hand().problems == []
     assert world.stored(group, MEMBER).remediation_details["journal"]["step"] == "done"
+
+
+@pytest.mark.parametrize("answers", [["n", "n"], ["q"], []], ids=["no", "quit", "nothing to answer"])
+def test_what_is_left_incomplete_is_named_at_the_end(
+    world: World, answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = world.ec2()
+
+    def refused(**_: object) -> None:
+        answer: Any = {"Error": {"Code": "UnauthorizedOperation"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+        raise ClientError(answer, "RevokeSecurityGroupIngress")
+
+    groups = sorted(world.group(SSH) for _ in range(2))
+    for group in groups:
+        world.issue(group)
+    monkeypatch.setattr(client, "revoke_security_group_ingress", refused)
+    assert len(world.by_hand("a").problems) == 2
+    monkeypatch.undo()
+    left = "not complete yet: an earlier run left it incomplete, and nobody agreed to complete it"
+    assert world.by_hand(*answers).problems == [f"{group} in {MAIN}, {REGION}: {left}" for group in groups]
+    assert world.by_hand("y", "y").problems == []
+    assert not any(map(world.exposed, groups))
 
 
 def test_what_is_not_due_is_offered_when_asked_for(world: World) -> None:

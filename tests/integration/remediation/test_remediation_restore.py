@@ -111,6 +111,21 @@ def test_an_unfinished_change_of_an_account_that_left_is_given_up_without_asking
     assert "no change of the group is unfinished" in world.restore(group, "--give-up").output
 
 
+@pytest.mark.parametrize("option", ["--give-up", "--release", "--decided"])
+def test_a_dry_run_changes_nothing_whatever_else_is_asked_for(world: World, option: str) -> None:
+    group, _ = remediated(world, SSH)
+    issue = world.stored(group)
+    journal = {**issue.remediation_details["journal"], "step": "verifying"}
+    flag = {"at": "2026-11-22T03:00:00+00:00", "by": "ana", "backup": "a key"}
+    world.table.update(issue, {"remediation_details.journal": journal, "remediation_details.restored": flag})
+    world.configure(accounts=[MEMBER], remediation_accounts=[MEMBER])
+    before = world.stored(group)
+    result = world.restore(group, option, "--dry-run")
+    assert result.exit_code == 2
+    assert f"--dry-run is not for {option}" in result.output
+    assert world.stored(group) == before
+
+
 def test_a_restore_is_recorded_as_a_run_of_a_job(world: World) -> None:
     group, _ = remediated(world, SSH)
     world.restore(group, "--batch", "--backup", "security_groups/none.json")
