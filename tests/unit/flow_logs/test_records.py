@@ -219,7 +219,6 @@ def test_a_line_that_holds_nothing_wanted_is_not_parsed() -> None:
 
 
 def test_parquet_with_the_types_that_aws_writes() -> None:
-    pytest.importorskip("pyarrow")
     found = Found()
     data = (DATA / "aws-types.log.parquet").read_bytes()
     columns = read_parquet_object(data, Wanted(["eni-00123456789abcdef"]), found.records.append, found.bad.append)
@@ -236,7 +235,6 @@ def test_parquet_with_the_types_that_aws_writes() -> None:
 
 @pytest.mark.parametrize("cut", [0, 4, 1000, -4])
 def test_parquet_that_is_damaged(cut: int) -> None:
-    pytest.importorskip("pyarrow")
     data = (DATA / "aws-types.log.parquet").read_bytes()[: cut or None]
     data = data[:100] + b"x" * 50 + data[150:-8] + b"xxxxPAR1" if not cut else data
     with pytest.raises(FormatError, match="no Parquet file"):
