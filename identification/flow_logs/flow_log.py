@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from identification.flow_logs.evidence import Interface
-from identification.flow_logs.records import NEEDED, USEFUL, Columns, FormatError, format_names
+from identification.flow_logs.records import NEEDED, NEEDS_PYARROW, USEFUL, Columns, FormatError, format_names
 
 S3, LOGS = "s3", "cloud-watch-logs"
 TYPES_OF_USE = ("ACCEPT", "ALL")
@@ -123,7 +123,7 @@ def _problem(raw: Mapping[str, Any], destination: str, types: Sequence[str], *, 
         return f"goes to {destination:.60}, which is not read: send it to S3 or CloudWatch Logs"
     options = raw.get("DestinationOptions") or {}
     if destination == S3 and options.get("FileFormat") == "parquet" and not has_parquet:
-        return "writes Parquet, which needs the extra: pip install 'hammer[parquet]'"
+        return f"writes Parquet, {NEEDS_PYARROW}"
     return ""
 
 

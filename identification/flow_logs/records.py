@@ -42,6 +42,9 @@ DEFAULT_FORMAT = (
 )
 """The format of a flow log that names none (Amazon VPC User Guide, "Default format")."""
 
+NEEDS_PYARROW = "which needs the extra parquet: pip install pyarrow"
+"""What the extra brings, by the name that works from a clone, a wheel and in the environment of pipx alike."""
+
 _MILLISECONDS = 10**11  # in seconds this is the year 5138: old SKIPDATA records have milliseconds
 _LATEST = 2**32 - 1
 _LONGEST_NUMBER = 19
@@ -392,7 +395,7 @@ def read_parquet_object(data: bytes, wanted: Wanted, on_record: OnRecord, on_bad
         import pyarrow.compute  # noqa: PLC0415
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
-        raise FormatError("it is Parquet, which needs the extra: pip install 'hammer[parquet]'") from None
+        raise FormatError(f"it is Parquet, {NEEDS_PYARROW}") from None
     try:
         file = pyarrow.parquet.ParquetFile(BytesIO(data))
         names = list(file.schema_arrow.names)
