@@ -245,5 +245,5 @@ def test_parquet_without_the_extra_says_what_to_install(monkeypatch: pytest.Monk
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(FormatError, match=r"pip install 'hammer\[parquet\]'"):
+    with pytest.raises(FormatError, match="needs the extra parquet: pip install pyarrow"):
         read_parquet_object(b"", Wanted(["eni-1"]), list, list)  # type: ignore[arg-type]
