@@ -52,7 +52,7 @@ from library.jobs.command_line import (
 )
 from library.network.addresses import parse_network
 from library.network.ports import ALL_WITHOUT_PORTS, PortSet, protocol_name, traffic_of, traffic_of_ports
-from library.notifications.owners import destinations, discover
+from library.notifications.owners import owners_of
 from library.security_groups.clauses import allowed_sentence, clauses
 from library.security_groups.exemptions import applying
 from library.security_groups.exposure import Evaluator, Exposure, rule_text, traffic_text
@@ -244,24 +244,17 @@ def people_section(detection: Detection | None, issue: Issue | None, config: Con
     details = detection.details if detection else issue.details if issue else None
     if details is None:
         return []
-    keys = config.secgrp_unrestricted_access.owner_tags
     used_by = (detection.used_by if detection else None) or (issue.used_by if issue else None) or GroupUsers()
-    found = discover(details.tags, used_by.tags, keys.owner, keys.bu, keys.product)
-    owners = config.ticket_owners.resolve(account_id, found.bu, found.product)
+    decided = issue.decided.owner if issue else ""
+    owners = owners_of(config, account_id, details.tags, used_by.tags, decided=decided)
     lines = ["Notified"]
-    if found.owner:
-        lines += _wrapped(f"tags name {found.owner}")
+    if owners.named:
+        lines += _wrapped(f"{'a decision names' if owners.is_decided else 'tags name'} {owners.named}")
     if config.jira.enabled:
-        who = found.owner or owners.jira_owner or "nobody"
-        lines += _wrapped(f"JIRA: project {owners.jira_project or 'none'}, assigned to {who}")
+        who = owners.named or owners.configured.jira_owner or "nobody"
+        lines += _wrapped(f"JIRA: project {owners.configured.jira_project or 'none'}, assigned to {who}")
     if config.slack.enabled:
-        locations = destinations(
-            owners.slack_owner,
-            found.owner,
-            config.slack.default_channel,
-            tell_configured=config.slack.notify_default_owner,
-        )
-        lines += _wrapped(f"Slack: {', '.join(locations)}")
+        lines += _wrapped(f"Slack: {', '.join(owners.destinations(config))}")
     if config.webhook.is_on:
         lines += _wrapped(f"webhook: {config.webhook.site} ({', '.join(config.webhook.events)})")
     if not config.reaches_people:

@@ -6,7 +6,6 @@ Text from an account is spelled out where it does not print, so that nothing in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -15,7 +14,7 @@ from library.issues.issue import Issue
 from library.issues.names import hammer_options
 from library.issues.schedule import Skipped
 from library.issues.times import shown_time
-from library.notifications.owners import Discovered
+from library.notifications.owners import IssueOwners
 from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.security_groups.users import GroupUsers
@@ -25,9 +24,6 @@ from remediation.plan import Plan
 from remediation.remediate import Assessment
 from remediation.restore_plan import RestorePlan
 from remediation.rules import rule_key
-
-if TYPE_CHECKING:
-    from library.config.models import Owners
 
 _SHOWN_USERS = 10
 
@@ -85,19 +81,13 @@ RESTORE_HELP = """  y  change the group as shown: `+` is authorized, `-` revoked
 """The same where a restore is asked for."""
 
 
-def owner(issue: Issue, found: Discovered, owners: Owners) -> str:
-    """Who owns a group: whom a decision named last, else whom its tags or those of what uses it name.
-
-    Args:
-        issue: the issue.
-        found: whom tags name.
-        owners: what `ticket_owners` says of it.
-    """
-    if issue.decided.owner:
-        return f"  owner: {printable(issue.decided.owner)}, whom a decision named"
-    if found.owner:
-        return f"  owner: {printable(found.owner)}, by the tags"
-    named = dict.fromkeys(name for name in (owners.jira_owner, *owners.slack_owner) if name)
+def owner(owners: IssueOwners) -> str:
+    """Who owns a group, and who says so."""
+    if owners.named:
+        by = "whom a decision named" if owners.is_decided else "by the tags"
+        return f"  owner: {printable(owners.named)}, {by}"
+    configured = owners.configured
+    named = dict.fromkeys(name for name in (configured.jira_owner, *configured.slack_owner) if name)
     if named:
         return f"  owner: {printable(', '.join(named))}, by ticket_owners"
     return "  owner: nobody is named"

@@ -24,7 +24,7 @@ from library.aws.issue_table import UnreadableIssueError
 from library.issues.issue import Issue, Status
 from library.issues.schedule import Skipped, SkipReason
 from library.jobs.run import renewing_sleep
-from library.notifications.owners import discover
+from library.notifications.owners import owners_of_issue
 from remediation import console
 from remediation.change import GROUP_ERRORS
 from remediation.eligibility import Policy, account_policy, why_not_due
@@ -717,10 +717,7 @@ def show(
         return None
     if seen.live:
         users = issue.used_by or users_of(context.ec2(issue), issue.issue_id)
-        tags = config.secgrp_unrestricted_access.owner_tags
-        found = discover(issue.details.tags, users.tags, tags.owner, tags.bu, tags.product)
-        owners = config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
-        prompt.show(console.owner(issue, found, owners))
+        prompt.show(console.owner(owners_of_issue(config, issue, users.tags)))
         prompt.show(console.users_text(users))
     prompt.show(console.planned(seen))
     if isinstance(seen.planned, Skipped) and seen.planned.needs_somebody:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +16,7 @@ from library.issues.issue import INSPECTOR_FINDING, SECURITY_GROUP, Issue, Issue
 from library.issues.schedule import Waiting
 from library.network.ports import PortSet
 from library.notifications.broadcast import destinations_of, issue_key
-from library.notifications.owners import Discovered, destinations, discover
+from library.notifications.owners import IssueOwners, owners_of_issue
 from library.security_groups.users import GroupUsers
 from reporting import finding_text, group_text
 from reporting.plan import Forecast, Step, Update
@@ -86,12 +86,12 @@ class TicketContext:
 
     Attributes:
         owners: what `ticket_owners` says of the issue.
-        discovered: the owner that tags name; untrusted input, or empty.
+        named: the owner that a decision or tags name; untrusted input, or empty.
         facts: what its text is made from.
     """
 
     owners: Owners
-    discovered: str
+    named: str
     facts: TicketFacts
 
 
@@ -112,10 +112,10 @@ class TicketContexts:
     def of(self, step: Step) -> TicketContext:
         """What a step's ticket is made from."""
         issue = step.issue
-        found = self._discovered(issue)
+        owners = self._owners(issue)
         return TicketContext(
-            owners=self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product),
-            discovered=found.owner,
+            owners=owners.configured,
+            named=owners.named,
             facts=TicketFacts(
                 location=self.location(issue),
                 restricted=self._config.secgrp_unrestricted_access.restricted_ports,
@@ -137,12 +137,7 @@ class TicketContexts:
         if step.alert_update is None or not step.alert_update.begins or issue.decided.owner:
             told = destinations_of(self._config, issue)
             return tuple(dict.fromkeys((*told, *_author_in_slack(step))))
-        found = self._discovered(issue)
-        owners = self._config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
-        slack = self._config.slack
-        return destinations(
-            owners.slack_owner, found.owner, slack.default_channel, tell_configured=slack.notify_default_owner
-        )
+        return self._owners(issue).destinations(self._config)
 
     def headline(self, step: Step) -> str:
         """A step on one line."""
@@ -165,12 +160,8 @@ class TicketContexts:
         """Where an issue is, in words."""
         return Location(self._config.account_name(issue.account_id), issue.account_id, issue.details.region)
 
-    def _discovered(self, issue: Issue) -> Discovered:
-        keys = self._config.secgrp_unrestricted_access.owner_tags
-        users = self._used_by.get(issue_key(issue), GroupUsers()).tags
-        found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
-        # Whom somebody named in a decision owns it, whatever the tags say.
-        return replace(found, owner=issue.decided.owner) if issue.decided.owner else found
+    def _owners(self, issue: Issue) -> IssueOwners:
+        return owners_of_issue(self._config, issue, self._used_by.get(issue_key(issue), GroupUsers()).tags)
 
 
 def _author_in_slack(step: Step) -> tuple[str, ...]:

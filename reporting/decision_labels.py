@@ -25,7 +25,7 @@ from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
 from library.issues.decisions import SHORTEST_REASON, Request, Rights, Seen, digest
 from library.issues.times import parse_time
 from library.notifications.jira_connection import JiraError
-from library.notifications.owners import discover
+from library.notifications.owners import owners_of_issue
 from reporting.plan import digest as told_digest
 
 if TYPE_CHECKING:
@@ -264,11 +264,7 @@ class DecisionLabels:
         name = named[1] if named else comment
         if name and (name.startswith("#") or self._is_user(key, name)):
             return name
-        keys = self.config.secgrp_unrestricted_access.owner_tags
-        users = issue.used_by.tags if issue.used_by else ()
-        found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
-        owners = self.config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
-        return owners.jira_owner
+        return owners_of_issue(self.config, issue).configured.jira_owner
 
     def _is_user(self, key: str, name: str) -> bool:
         if len(name.split()) > 5:

@@ -120,7 +120,7 @@ def choose_assignee(
     project = context.owners.jira_project
     said: list[str] = []
     # A channel is Slack's business.
-    discovered = "" if context.discovered.startswith("#") else context.discovered
+    discovered = "" if context.named.startswith("#") else context.named
     for name, where in ((discovered, "The owner tag"), (context.owners.jira_owner, "ticket_owners")):
         if not name:
             continue
@@ -504,7 +504,7 @@ def describe_action(step: Step, context: TicketContext) -> str:
         )
     if not owners.jira_project:
         return "no ticket: ticket_owners names no jira_project"
-    discovered = "" if context.discovered.startswith("#") else printable(context.discovered)
+    discovered = "" if context.named.startswith("#") else printable(context.named)
     assignees = " or else ".join(name for name in (discovered, owners.jira_owner) if name)
     return f"a new ticket in {owners.jira_project}, assigned to {assignees or 'nobody'}"
 

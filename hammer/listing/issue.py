@@ -25,7 +25,7 @@ from library.issues.times import format_time
 from library.issues.use import Use
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
-from library.notifications.owners import Discovered, discover
+from library.notifications.owners import discover, owners_of
 from library.security_groups.clauses import Clause, clauses
 from library.security_groups.exemptions import Exemption, deciding
 from library.security_groups.exposure import Exposure
@@ -47,7 +47,7 @@ class ListedIssue:
         account_name: the account's name, or its id again.
         group_id: the group's id; of an Inspector finding, the issue's id.
         status: in a scan `open` or `whitelisted`.
-        owner: whom the group's tags name, else whom the configuration names; empty: nobody.
+        owner: whom a decision named, else whom the group's tags name, else whom the configuration names; empty: nobody.
         ports: the restricted ports that it exposes, as `tcp/22`; `all` for traffic without ports.
         clauses: what its rules allow, each port with those whom they let in to it.
         controls: what it breaks.
@@ -259,7 +259,7 @@ class ListingContext:
     Attributes:
         restricted: the restricted ports.
         account_name: an account's name, or its id again.
-        owner: whom the tags or the configuration name, of an account's group; empty: nobody.
+        owner: the owner of an account's group, given whom a decision named; empty: nobody.
         exemptions: an account's.
         schedule: whether and when remediation changes an issue's group.
         today: the day in UTC, for exemptions that expire.
@@ -269,7 +269,7 @@ class ListingContext:
 
     restricted: PortSet
     account_name: Callable[[str], str]
-    owner: Callable[[str, IssueDetails], str]
+    owner: Callable[[str, IssueDetails, str], str]
     exemptions: Callable[[str], Sequence[Exemption]]
     schedule: Callable[[Issue], RemediationSchedule]
     today: date
@@ -282,7 +282,7 @@ def default_context(today: date) -> ListingContext:
     return ListingContext(
         restricted=DEFAULT_RESTRICTED_PORTS,
         account_name=lambda account_id: account_id,
-        owner=lambda _, details: discover(details.tags, (), "owner", "bu", "product").owner,
+        owner=lambda _, details, decided: decided or discover(details.tags, (), "owner", "bu", "product").owner,
         exemptions=lambda _: (),
         schedule=lambda _: RemediationSchedule(None, None),
         today=today,
@@ -292,12 +292,9 @@ def default_context(today: date) -> ListingContext:
 def context_of(config: Configuration, today: date) -> ListingContext:
     """What a configuration tells, on a day in UTC."""
     section = config.secgrp_unrestricted_access
-    keys = section.owner_tags
 
-    def owner(account_id: str, details: IssueDetails) -> str:
-        found: Discovered = discover(details.tags, (), keys.owner, keys.bu, keys.product)
-        owners = config.ticket_owners.resolve(account_id, found.bu, found.product)
-        return found.owner or next(iter(owners.slack_owner), "") or owners.jira_owner
+    def owner(account_id: str, details: IssueDetails, decided: str) -> str:
+        return owners_of(config, account_id, details.tags, decided=decided).shown
 
     now = datetime.combine(today, time(), UTC)
 
@@ -329,7 +326,7 @@ def listed_detection(detection: Detection, known: ListingContext) -> ListedIssue
         group_id=detection.group_id,
         details=details,
         status=Status.WHITELISTED if detection.whitelisted else Status.OPEN,
-        owner=known.owner(account_id, details),
+        owner=known.owner(account_id, details, ""),
         ports=exposed_ports(details.perms, known.restricted),
         clauses=clauses(details.perms, known.restricted),
         controls=controls_broken(details),
@@ -353,7 +350,7 @@ def listed_issue(issue: Issue, known: ListingContext) -> ListedIssue:
         group_id=issue.issue_id,
         details=details,
         status=issue.status,
-        owner=known.owner(account_id, details),
+        owner=known.owner(account_id, details, issue.decided.owner),
         ports=exposed_ports(details.perms, known.restricted),
         # Inspector does not say to whom: what stands in a finding's `perms` is an assumption.
         clauses=clauses(details.perms, known.restricted) if issue.kind is SECURITY_GROUP else (),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from library.documents.slack_message import Alert, Message, compose, link, literal, plain, replies
 from library.documents.text import shortened
-from library.notifications.owners import destinations, discover
+from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import (
     SlackDestinationError,
     SlackError,
@@ -308,26 +308,10 @@ def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> 
 def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
     """Where an issue is told in Slack: who was told before, else whom its tags and `ticket_owners` name."""
     told = issue.slack_details.get("destinations")
-    if issue.decided.owner:
-        # Whom somebody named in a decision is told from then on.
-        owners = config.ticket_owners.resolve(issue.account_id)
-        return destinations(
-            owners.slack_owner,
-            issue.decided.owner,
-            config.slack.default_channel,
-            tell_configured=config.slack.notify_default_owner,
-        )
-    if told:
+    # Whom somebody named in a decision is told from then on.
+    if told and not issue.decided.owner:
         return tuple(str(destination) for destination in told)
-    keys = config.secgrp_unrestricted_access.owner_tags
-    found = discover(issue.details.tags, (), keys.owner, keys.bu, keys.product)
-    owners = config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
-    return destinations(
-        owners.slack_owner,
-        found.owner,
-        config.slack.default_channel,
-        tell_configured=config.slack.notify_default_owner,
-    )
+    return owners_of_issue(config, issue, ()).destinations(config)
 
 
 def broadcast(

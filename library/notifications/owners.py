@@ -1,7 +1,7 @@
-"""Who owns a security group: what its tags say, and where that leads.
+"""Whose an issue is: whom a decision named, whom tags name, and what `ticket_owners` says.
 
-Pure. Tags are untrusted input, and whoever may tag may name anybody: what is found here is a claim until JIRA or Slack
-knows such a user.
+`owners_of` is the one answer, for tickets, messages, buttons, lists and terminals. Pure. Tags are untrusted input, and
+whoever may tag may name anybody: what is found here is a claim until JIRA or Slack knows such a user.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from library.config.models import Configuration, Owners
+from library.issues.issue import Issue
 
 TagSets = Iterable[Mapping[str, str]]
 
@@ -59,6 +62,64 @@ def _tag(tags: Mapping[str, str], key: str) -> str:
     if key in tags:
         return tags[key].strip()
     return next((tags[other].strip() for other in sorted(tags) if other.casefold() == key.casefold()), "")
+
+
+@dataclass(frozen=True, slots=True)
+class IssueOwners:
+    """Whose an issue is.
+
+    Attributes:
+        named: whom a decision named last, else whom tags name; untrusted input; empty: nobody.
+        is_decided: whether a decision named them.
+        configured: what `ticket_owners` says for the account, the business unit and the product.
+    """
+
+    named: str
+    is_decided: bool
+    configured: Owners
+
+    @property
+    def shown(self) -> str:
+        """The one that lists show; empty: nobody."""
+        return self.named or next(iter(self.configured.slack_owner), "") or self.configured.jira_owner
+
+    def destinations(self, config: Configuration) -> tuple[str, ...]:
+        """Where an issue is told in Slack: each place once."""
+        slack = config.slack
+        return destinations(
+            self.configured.slack_owner, self.named, slack.default_channel, tell_configured=slack.notify_default_owner
+        )
+
+
+def owners_of(
+    config: Configuration, account_id: str, tags: Mapping[str, str], user_tags: TagSets = (), *, decided: str = ""
+) -> IssueOwners:
+    """Whose a group's issue is.
+
+    Args:
+        config: the configuration.
+        account_id: the account that the group is in.
+        tags: the group's.
+        user_tags: of each instance and interface that uses the group.
+        decided: whom a decision named; they own it, whatever the tags say. Empty: nobody.
+    """
+    keys = config.secgrp_unrestricted_access.owner_tags
+    found = discover(tags, user_tags, keys.owner, keys.bu, keys.product)
+    configured = config.ticket_owners.resolve(account_id, found.bu, found.product)
+    return IssueOwners(decided or found.owner, bool(decided), configured)
+
+
+def owners_of_issue(config: Configuration, issue: Issue, user_tags: TagSets | None = None) -> IssueOwners:
+    """Whose an issue of the table is.
+
+    Args:
+        config: the configuration.
+        issue: the issue.
+        user_tags: as for `owners_of`; None: those that the issue has, if it was read with them.
+    """
+    if user_tags is None:
+        user_tags = issue.used_by.tags if issue.used_by else ()
+    return owners_of(config, issue.account_id, issue.details.tags, user_tags, decided=issue.decided.owner)
 
 
 def destinations(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.config.decisions import OWNER, rights_of
 from library.issues.decisions import Rights
-from library.notifications.owners import discover
+from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class SlackPeople:
         ids = _ids(user)
         if ids.intersection(listed):
             return True
-        if OWNER in listed and is_owner(user, owners_of(config, issue)):
+        if OWNER in listed and is_owner(user, deciding_owners(config, issue)):
             return True
         groups = [entry for entry in listed if _USER_GROUP.fullmatch(entry)]
         return any(ids.intersection(self._members(group)) for group in groups)
@@ -140,17 +140,12 @@ def is_owner(user: Mapping[str, Any], owners: frozenset[str]) -> bool:
     return bool(email) and user.get("is_email_confirmed") is True and email in {name.casefold() for name in owners}
 
 
-def owners_of(config: Configuration, issue: Issue) -> frozenset[str]:
-    """Who owns an issue: who was named last, else whom tags name, else `ticket_owners`. Untrusted input."""
-    if issue.decided.owner:
-        return frozenset({issue.decided.owner})
-    keys = config.secgrp_unrestricted_access.owner_tags
-    users = issue.used_by.tags if issue.used_by else ()
-    found = discover(issue.details.tags, users, keys.owner, keys.bu, keys.product)
-    if found.owner:
-        return frozenset({found.owner})
-    owners = config.ticket_owners.resolve(issue.account_id, found.bu, found.product)
-    return frozenset({*owners.slack_owner, owners.jira_owner} - {""})
+def deciding_owners(config: Configuration, issue: Issue) -> frozenset[str]:
+    """Who may decide as the owner: who was named last, else whom tags name, else `ticket_owners`. Untrusted input."""
+    owners = owners_of_issue(config, issue)
+    if owners.named:
+        return frozenset({owners.named})
+    return frozenset({*owners.configured.slack_owner, owners.configured.jira_owner} - {""})
 
 
 def _ids(user: Mapping[str, Any]) -> set[str]:

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
-from library.notifications.owners import Discovered, destinations, discover
+from hammer.listing.issue import context_of, listed_issue
+from library.config.models import Configuration
+from library.issues.decision_record import DecisionState
+from library.notifications.broadcast import destinations_of
+from library.notifications.owners import Discovered, destinations, discover, owners_of_issue
+from library.notifications.slack_people import deciding_owners
+from tests.builders.config_files import config_with, parse
+from tests.builders.issues import NOW, an_issue
 
 
 @pytest.mark.parametrize(
@@ -43,3 +51,31 @@ def test_where_slack_is_told(
     configured: tuple[str, ...], discovered: str, tell_configured: bool, told: tuple[str, ...]
 ) -> None:
     assert destinations(configured, discovered, "#default", tell_configured=tell_configured) == told
+
+
+def _config() -> Configuration:
+    shops = {"shop": {"slack_owner": "#shop", "product": {"cart": {"slack_owner": "#cart"}}}}
+    return parse(config_with(), ticket_owners={"slack_owner": "#security", "jira_owner": "sec", "bu": shops})
+
+
+@pytest.mark.parametrize(
+    ("decided", "tags", "shown", "told"),
+    [
+        pytest.param(
+            "bo", {"owner": "ana"}, "bo", ("bo", "#security"), id="whom a decision named comes before the tags"
+        ),
+        pytest.param("bo", {"bu": "shop", "product": "cart"}, "bo", ("bo", "#cart"), id="and leaves the business unit"),
+        pytest.param("", {"owner": "ana", "bu": "shop"}, "ana", ("ana", "#shop"), id="tags"),
+        pytest.param("", {}, "#security", ("#security",), id="ticket_owners"),
+    ],
+)
+def test_every_place_names_the_same_owner(
+    decided: str, tags: dict[str, str], shown: str, told: tuple[str, ...]
+) -> None:
+    config, issue = _config(), an_issue()
+    state = DecisionState(owner=decided, version=1) if decided else issue.decided
+    issue = replace(issue, details=replace(issue.details, tags=tags), decided=state)
+    owners = owners_of_issue(config, issue)
+    assert listed_issue(issue, context_of(config, NOW.date())).owner == owners.shown == shown
+    assert destinations_of(config, issue) == owners.destinations(config) == told
+    assert shown in deciding_owners(config, issue)
