@@ -1,8 +1,8 @@
 """`hammer decide`: one decision about one issue, by somebody with a shell. Asks nothing.
 
-The same decision as a button in Slack or a label in JIRA makes (`library.issues.decisions`), with the same limits and
-the same record. It works also where decisions are off there: whoever may run it may decide. A second exemption, and a
-restore, need somebody whom `decisions.allow_extend` and `decisions.allow_restore` name as the host's jobs do.
+The same decision as a button in Slack or a label in JIRA makes (`library.issues.decision_rules`), with the same limits
+and the same record. It works also where decisions are off there: whoever may run it may decide. A second exemption, and
+a restore, need somebody whom `decisions.allow_extend` and `decisions.allow_restore` name as the host's jobs do.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from library.aws.decisions import Decisions, Outcome
+from library.aws.decision_store import Decisions, Outcome
 from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.decisions import limits_of, rights_by_name
+from library.config.decision_limits import limits_of, rights_by_name
 from library.documents.text import printable
 from library.issues.decision_record import DecisionKind, Via
-from library.issues.decisions import Request, seen_now, wrong_fields
+from library.issues.decision_rules import Request, seen_now, wrong_fields
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -121,7 +121,7 @@ def _show(issue: Issue, outcome: Outcome) -> None:
     if outcome.pending:
         typer.echo(f"hammer: {issue.location}: the restore is decided, and not carried out yet", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
-    from reporting.decisions import sentence
+    from reporting.decision_messages import sentence
 
     typer.echo(f"{issue.location}: {printable(sentence(outcome.decision))}")
 

@@ -25,7 +25,7 @@ from hammer.decide import account_named, tell
 from hammer.formats.csv_format import safe_cell
 from hammer.output import check_output
 from hammer.terminal import Column, console, show_table
-from library.aws.decisions import Decisions, exemption_of_id, exemption_records
+from library.aws.decision_store import Decisions, exemption_of_id, exemption_records
 from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name
 from library.aws.session import Sessions

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from identification.scan import DeniedByPolicyError, RegionOffError, scan_region
-from library.aws.decisions import UnreadableExemptionError
+from library.aws.decision_store import UnreadableExemptionError
 from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -68,7 +68,7 @@ from remediation.backups import BackupError, Backups
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due
 from remediation.journal import unfinished_remediation
 from remediation.plan import Plan, leaves_exposures
-from remediation.planning import assemble_plan, next_try, quota_of, rule_quota
+from remediation.planning import next_try, quota_of, read_lists_and_plan, rule_quota
 from remediation.proof import begun_for, read_group_before
 from reporting.exposure_text import open_first, revoke_commands, share
 from reporting.group_text import verdict_words
@@ -556,14 +556,14 @@ def _planned(
     entry = unfinished_remediation(issue) if issue else None
     if issue:
         policy = issue_policy(issue, replace(policy, begun=entry is not None), now, decided=True)
-    plan = assemble_plan(client, quota, policy, seen.group, now, ticket)
+    plan = read_lists_and_plan(client, quota, policy, seen.group, now, ticket)
     waits = [note] if note else []
     if leaves_exposures(plan) and entry:
         backups = Backups(sessions.client("s3"), config.aws.s3_backup_bucket)
         try:
             before = read_group_before(backups, account_id, region, seen.group, entry)
             begun = begun_for(before, PrefixListReader(client), policy, now.date())
-            plan = assemble_plan(client, quota, policy, seen.group, now, ticket, begun=begun)
+            plan = read_lists_and_plan(client, quota, policy, seen.group, now, ticket, begun=begun)
             waits.append("a change of the group is not complete: what it was begun for is in scope until it is closed")
         except (BackupError, *AWS_ERRORS) as error:
             waits.append(f"a change of the group is not complete, and its backup cannot be used: {explain(error)}")

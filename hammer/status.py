@@ -99,7 +99,7 @@ class Facts:
         abandoned: account, region and group of changes that are not complete, where nothing is watched any more.
         left: accounts, and regions of accounts, that left the configuration, each with its open issues.
         unseen: accounts and regions that are to be scanned and never were; an empty region: none of the account's was.
-        deaf: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
+        disconnected_reason: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
         now: the time in UTC.
     """
 
@@ -112,7 +112,7 @@ class Facts:
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
     unseen: Sequence[tuple[str, str]] = ()
-    deaf: str = ""
+    disconnected_reason: str = ""
     heard: Sequence[tuple[str, str, datetime, str]] = ()
     left: Sequence[tuple[str, int]] = ()
     abandoned: Sequence[tuple[str, str, str]] = ()
@@ -150,8 +150,8 @@ def attention(facts: Facts) -> Iterator[str]:
         named = ", ".join(" ".join(filter(None, location)) for location in facts.unseen[:_SHOWN])
         more = f" and {len(facts.unseen) - _SHOWN:,} more" if len(facts.unseen) > _SHOWN else ""
         yield f"never scanned: {named}{more}"
-    if facts.deaf:
-        yield printable(facts.deaf)
+    if facts.disconnected_reason:
+        yield printable(facts.disconnected_reason)
     for queue, messages in sorted((facts.dead_letters or {}).items()):
         if messages:
             yield f"dead letters: {counted(messages, 'message')} in {queue}"
@@ -471,7 +471,7 @@ def read_facts(
         now=now,
         unseen=unseen(config, accounts, selection, scans),
         left=sorted(left.items()),
-        deaf=listener.deaf(now) if is_expected else "",
+        disconnected_reason=listener.disconnected_reason(now) if is_expected else "",
         scans=scans,
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],

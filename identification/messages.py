@@ -226,7 +226,7 @@ class Deliveries:
         self._failed: dict[str, None] = {}
 
     @property
-    def come_again(self) -> bool:
+    def supports_partial_failure(self) -> bool:
         """Whether single records can be delivered again: SQS does that, SNS repeats only a whole event, two times."""
         return all(map(_sqs_message_id, self.records))
 
@@ -249,7 +249,7 @@ class Deliveries:
             Exception: a record failed that is not of SQS. Lambda knows only whole events there.
             ExceptionGroup: several did.
         """
-        if self.come_again:
+        if self.supports_partial_failure:
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in self._failed]}
         if len(self._errors) == 1:
             raise self._errors[0]

@@ -42,7 +42,7 @@ from botocore.exceptions import ClientError
 
 from identification.event_hints import CLOCK_MARGIN, EventHintRecords, EventHints
 from identification.reachability.sweep import with_reachability
-from library.aws.decisions import with_decided
+from library.aws.decision_store import with_decided
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, one_line
 from library.aws.issue_table import backfill_index
@@ -292,19 +292,19 @@ class ScanResult:
         scan: what was read at first.
         changes: how many issues changed.
         issues: those of the groups that were scanned, as the table has them now.
-        odd_rows: of issues whose item in the table could not be read, what is wrong. They were left as they are.
+        unreadable_issues: of issues whose item in the table could not be read, what is wrong. They were left as they are.
     """
 
     scan: RegionScan
     changes: int
-    odd_rows: Sequence[str] = ()
+    unreadable_issues: Sequence[str] = ()
     issues: Mapping[str, Issue] = field(default_factory=dict)
 
     @property
     def problem(self) -> str:
         """Why the scan was not complete, on one line; empty: it was."""
         understood = f"not understood: {self.scan.problem}" if self.scan.problem else ""
-        return "; ".join(filter(None, [self.scan.incomplete, understood, *_first_few(self.odd_rows)]))
+        return "; ".join(filter(None, [self.scan.incomplete, understood, *_first_few(self.unreadable_issues)]))
 
     @property
     def note(self) -> str:
@@ -323,7 +323,7 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
         backfill_index(runtime.table, target.account_id)
     group_ids: Sequence[str] = () if target.is_whole else target.group_ids
     first: RegionScan | None = None
-    odd_rows: dict[str, str] = {}
+    unreadable_issues: dict[str, str] = {}
     issues: dict[str, Issue] = {}
     changes, may_wait = 0, True
     for _ in range(_ATTEMPTS):
@@ -331,10 +331,12 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
         again = attempt.run()
         may_wait = may_wait and not attempt.waited
         first, changes = first or attempt.scan, changes + attempt.changes
-        odd_rows |= attempt.odd
+        unreadable_issues |= attempt.odd
         issues |= attempt.issues
         if not again:
-            return ScanResult(first, changes, [odd_rows[group_id] for group_id in sorted(odd_rows)], issues)
+            return ScanResult(
+                first, changes, [unreadable_issues[group_id] for group_id in sorted(unreadable_issues)], issues
+            )
         group_ids = sorted(again)
     raise ConflictError(f"issues that kept changing while they were written: {', '.join(group_ids)}")
 
@@ -388,7 +390,7 @@ class _Attempt:
         }
         again = self._resolved_meanwhile(detections)
         decided = self._decide({group_id: each for group_id, each in detections.items() if group_id not in again})
-        again |= self._almost_shown(decided)
+        again |= self._shown_almost_in_time(decided)
         decided = self._without_what_is_not_shown(decided, detections)
         changes = {group_id: self._with_opener(change) for group_id, change in decided.items()}
         changes |= self._attributions(changes)
@@ -478,7 +480,7 @@ class _Attempt:
             if (change := reconcile(self.issues.get(group_id), detections.get(group_id), now))
         }
 
-    def _almost_shown(self, decided: Mapping[str, Change]) -> set[str]:
+    def _shown_almost_in_time(self, decided: Mapping[str, Change]) -> set[str]:
         """Groups whose newest event this scan, by the clock of its machine, missed by a moment. Lets it pass.
 
         The message that comes five minutes after an event is the last one about it. Were its scan too early because a

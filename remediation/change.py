@@ -29,7 +29,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from library.aws.decisions import UnreadableExemptionError
+from library.aws.decision_store import UnreadableExemptionError
 from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_code, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.errors import ConflictError, HammerError

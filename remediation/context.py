@@ -90,7 +90,7 @@ class RemediationContext:
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""
-        renew, record = self.lease.before_write, self.backups.record_closing
+        renew, record = self.lease.renew_now, self.backups.record_closing
         return GroupChange(self.ec2(issue), issue.issue_id, journal, renew, self.now, record)
 
     def back_up(

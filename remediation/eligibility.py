@@ -150,7 +150,7 @@ def issue_policy(issue: Issue, policy: Policy, now: datetime, *, decided: bool =
     return replace(policy, due=DueExposures(times, now) if times else None)
 
 
-def why_not_touched(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
+def why_not_resumed(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
     """Why a change that an earlier run left unfinished may not be completed now, or None: it may.
 
     That needs all that `why_not_due` asks for, except that the issue is open: when the owner has closed a rule since,

@@ -25,7 +25,7 @@ from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.eligibility import DueExposures, Policy
-from remediation.rules import RuleKey, lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
+from remediation.rules import RuleKey, lets_in_all_of, missing_rules, rule_key, without_contained, without_contained_in
 
 _OWN = -1  # stands for the rule itself in `sweep`, where the exemptions have their indexes, 0 and up
 
@@ -266,7 +266,7 @@ def _with_room_for(
     any time. Only where there is no room for that, a rule is left out that another new one contains, then one that a
     rule of the group contains, as EC2 shows it.
     """
-    add = missing = not_there(wanted, kept)
+    add = missing = missing_rules(wanted, kept)
     if quota.is_tight or quota.exceeded((*before, *add)):
         add = without_contained(add)
     if quota.is_tight or quota.exceeded((*before, *add)):

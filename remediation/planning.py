@@ -138,7 +138,7 @@ def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Itera
     return RuleQuota(limit, prefix_list_weights(client, lists))
 
 
-def assemble_plan(
+def read_lists_and_plan(
     client: EC2Client,
     quota: RuleQuota,
     policy: Policy,
@@ -172,7 +172,7 @@ def assemble_plan(
 TRIED_AGAIN_AFTER = timedelta(days=7)
 
 
-def attempt_of(rules: Iterable[IngressRule], planned: object, withdraw: Iterable[AddedRule]) -> str:
+def plan_fingerprint(rules: Iterable[IngressRule], planned: object, withdraw: Iterable[AddedRule]) -> str:
     """A digest of what is to be changed in a group with these rules.
 
     Descriptions do not count: those of new rules have the day in them.

@@ -28,7 +28,7 @@ from library.security_groups.exposure import rule_text
 from library.security_groups.group import IngressRule
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
-from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due, why_not_resumed
 from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGroup, describe_live, observe
 from remediation.journal import (
     AddedRule,
@@ -53,7 +53,7 @@ from remediation.notify import (
     settled_message,
 )
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
-from remediation.planning import assemble_plan, attempt_of, kept_item, refused_before, refused_item
+from remediation.planning import kept_item, plan_fingerprint, read_lists_and_plan, refused_before, refused_item
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
 from remediation.rules import RuleKey, rule_key, without_reserved
 
@@ -146,7 +146,7 @@ class Assessment:
     @property
     def attempt(self) -> str:
         """The digest of what is to be done and of what it is done to (`remediation.planning`)."""
-        return attempt_of(self.observed.rules, self.planned, self.withdraw)
+        return plan_fingerprint(self.observed.rules, self.planned, self.withdraw)
 
     @property
     def unfinished(self) -> JournalEntry | None:
@@ -177,7 +177,7 @@ def assess(
     details = read_details(context.table, issue)
     live = describe_live(context.ec2(issue), issue.issue_id, details.entry)
     # `now` is from before the group was read, so that nothing counts as older than it is.
-    held = None if decided else why_not_touched(issue, policy, now)
+    held = None if decided else why_not_resumed(issue, policy, now)
     if live is None:
         gone = plan_remediation(None, {}, policy, RuleQuota(0), now)
         return Assessment(None, ObservedGroup((), details.entry), gone, details, held=held)
@@ -314,7 +314,9 @@ def _plan(
     quota = replace(quota, is_tight=is_tight)
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
-    planned = assemble_plan(client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown)
+    planned = read_lists_and_plan(
+        client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown
+    )
     if isinstance(planned, Skipped) and planned.reason is SkipReason.FIXED and issue.timestamps.remediated:
         return Skipped(SkipReason.REMEDIATED, "remediated already: the next scan resolves its issue")
     return planned

@@ -333,7 +333,7 @@ class RestoreJob:
             told = partial(self._restored, source, notes)
             work = GroupRestore(self._context, issue, source, planned, told, exact=self._exact)
             try:
-                self._context.lease.before_write()
+                self._context.lease.renew_now()
                 result = wait_until_done(self._context, work, self._config, self._prompt.show)
             except (*GROUP_ERRORS, CannotRestoreError) as error:
                 return self._not_restored(work.issue, source, self._explain(error))

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from library.aws.decisions import Decisions
+from library.aws.decision_store import Decisions
 from library.aws.failures import explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.job_records import JobRecords
 from library.config import Configuration
 from library.config.loader import with_organization
-from library.issues.decisions import change_id
+from library.issues.decision_rules import change_id
 from library.issues.times import format_time
 from library.jobs.command_line import (
     AccountOption,

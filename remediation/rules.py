@@ -173,7 +173,7 @@ def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
 _network = lru_cache(maxsize=8192)(parse_network)
 
 
-def not_there(wanted: Iterable[IngressRule], there: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
+def missing_rules(wanted: Iterable[IngressRule], there: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
     """Those wanted rules that EC2 would not refuse as duplicates of what is there, each once, in their order."""
     once: dict[RuleKey, IngressRule] = {}
     for rule in wanted:

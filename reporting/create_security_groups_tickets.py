@@ -101,7 +101,7 @@ def _services(
 ) -> Services:
     """What a run works with. `lease`: None for a dry run, which holds no lock and writes nothing."""
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
-    before_write = lease.before_write if lease else _nothing
+    before_write = lease.renew_now if lease else _nothing
     sleep = renewing_sleep(time.sleep, before_write)
     return Services(
         sessions=sessions,

@@ -19,19 +19,19 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from library.aws.decision_messages import ButtonMessage
-from library.aws.decisions import Decisions, Outcome
+from library.aws.decision_store import Decisions, Outcome
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.config.decisions import limits_of
+from library.config.decision_limits import limits_of
 from library.documents.slack_message import cut, literal
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
-from library.issues.decisions import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
+from library.issues.decision_rules import ButtonValue, Request, Rights, read_button, why_not, wrong_fields
 from library.notifications.slack_connection import SlackError
 from library.notifications.slack_people import Presser, SlackPeople
+from reporting.decision_messages import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
 from reporting.decision_news import DecisionNews
-from reporting.decisions import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.decisions import Decisions
+from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.config.decisions import ASSIGNEE, limits_of, rights_by_name
+from library.config.decision_limits import ASSIGNEE, limits_of, rights_by_name
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via
-from library.issues.decisions import SHORTEST_REASON, Request, Rights, Seen, digest
+from library.issues.decision_rules import SHORTEST_REASON, Request, Rights, Seen, digest
 from library.issues.times import parse_time
 from library.notifications.jira_connection import JiraError
 from library.notifications.owners import owners_of_issue

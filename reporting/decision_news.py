@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
-from library.aws.decisions import Decisions
+from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import fitted
 from library.documents.jira_markup import jira_markup
@@ -28,7 +28,7 @@ from library.notifications.jira_connection import JiraError
 from library.notifications.slack_connection import SlackDestinationError, SlackError
 from library.notifications.webhook import WebhookError
 from library.notifications.webhook_events import EventType, decision_event, subject_of
-from reporting.decisions import IssueMessage, comment, issue_message
+from reporting.decision_messages import IssueMessage, comment, issue_message
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable

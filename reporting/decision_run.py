@@ -17,15 +17,15 @@ from library.aws.decision_messages import ButtonMessage
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.listener_records import ListenerRecords, alert_key
-from library.config.decisions import limits_of
+from library.config.decision_limits import limits_of
 from library.documents.slack_message import Alert, literal
 from library.errors import ConflictError
-from library.issues.decisions import exempt_until, possible
+from library.issues.decision_rules import exempt_until, possible
 from library.issues.issue import Issue, Status
 from library.notifications.slack_connection import SlackError
 from reporting.decision_labels import DecisionLabels
+from reporting.decision_messages import buttons, decide_command
 from reporting.decision_news import DecisionNews
-from reporting.decisions import buttons, decide_command
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -171,12 +171,12 @@ class DecisionRun:
         if state.connected is None and state.expected is None:
             records.expect()
             return
-        deaf = state.deaf(now)
-        if not deaf or state.alerted == alert_key(state):
+        disconnected_reason = state.disconnected_reason(now)
+        if not disconnected_reason or state.alerted == alert_key(state):
             return
         channel = self.config.slack.default_channel
         try:
-            slack.post(slack.channel(channel), f"{literal(deaf)}.", ())
+            slack.post(slack.channel(channel), f"{literal(disconnected_reason)}.", ())
         except SlackError as error:
             self.summary.problem(f"{channel} was not told that hammer listen is not connected: {error}")
             return

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.config.models import remediation_terms
-from library.issues.decisions import exempt_until
+from library.issues.decision_rules import exempt_until
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.reachability import Severity, severity
 from library.issues.schedule import (

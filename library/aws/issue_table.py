@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from library.aws.conditional_writes import REGION_INDEX, STATUS_INDEX, Items, WantedAttributes
-from library.aws.decisions import exemption_records
+from library.aws.decision_store import exemption_records
 from library.aws.failures import name_missing_table
 from library.errors import ConflictError, HammerError
 from library.issues.issue import ISSUE_ID_PREFIXES, OTHER_JOBS_ATTRIBUTES, Issue, Status
@@ -391,9 +391,9 @@ def _as_read(issue: Issue) -> dict[str, Any]:
 def _as_last_seen(issue: Issue) -> dict[str, Any]:
     """The condition that an issue is as it was read, and that no scan has seen the group exposed since."""
     found = _as_read(issue)
-    if issue.last_seen is None:
+    if not issue.stored_last_seen:
         return {**found, "condition": f"{_AS_READ} AND attribute_not_exists(#last_seen)"}
-    values = found["values"] | {":seen_read": format_time(issue.last_seen)}
+    values = found["values"] | {":seen_read": issue.stored_last_seen[0]}
     return {"condition": f"{_AS_READ} AND #last_seen = :seen_read", "values": values}
 
 

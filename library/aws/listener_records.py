@@ -40,7 +40,7 @@ class ListenerState:
     connections: int = 0
     alerted: str = ""
 
-    def deaf(self, now: datetime) -> str:
+    def disconnected_reason(self, now: datetime) -> str:
         """That nobody listens, in one sentence; empty: somebody does, or did within 15 minutes."""
         since = self.connected or self.expected
         if since is not None and now - since < DEAF_AFTER:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from library.aws.decisions import UnreadableExemptionError, with_decided
+from library.aws.decision_store import UnreadableExemptionError, with_decided
 from library.aws.failures import AWS_ERRORS, explain
 
 if TYPE_CHECKING:

@@ -179,7 +179,7 @@ class Exempted:
     Attributes:
         number: of the exemption (`DecidedExemption.number`).
         occurrence: of the issue, when it was exempted.
-        digest: of what the issue exposed (`library.issues.decisions.digest`).
+        digest: of what the issue exposed (`library.issues.decision_rules.digest`).
         until: the first day, in UTC, on which it no longer counts.
         at: when it was decided, in UTC.
     """
@@ -218,7 +218,7 @@ class RestoreRequest:
 
     Attributes:
         decision: the decision, as it will be listed.
-        change: which change of the group it takes back (`library.issues.decisions.change_id`).
+        change: which change of the group it takes back (`library.issues.decision_rules.change_id`).
         key: tells the request from others, see `DecisionState.keys`.
         begun: whether a process has begun to carry it out: then nobody else says that it was not.
     """

@@ -332,6 +332,8 @@ class Issue:
         last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
             leaves the issue as it is does not write it: it has its begin in the region's coverage record. Written by
             `IssueTable.write`, not with the rest of the issue.
+        stored_last_seen: what the item has as `last_seen`, for conditions: other tooling may have written the same time
+            otherwise, or nothing; empty: the item has no such attribute.
     """
 
     account_id: str
@@ -354,6 +356,7 @@ class Issue:
     looked_up: int | None = None
     use: Use | None = field(default=None, compare=False)
     last_seen: datetime | None = field(default=None, compare=False)
+    stored_last_seen: tuple[object, ...] = field(default=(), compare=False)
     source: Mapping[str, Any] = field(default_factory=dict)
     decided: DecisionState = field(default_factory=DecisionState)
     webhook_details: Mapping[str, Any] = field(default_factory=dict)
@@ -428,6 +431,7 @@ class Issue:
             looked_up=_number(item.get("looked_up")),
             use=Use.from_item(item.get("use")),
             last_seen=parse_time(item.get("last_seen")),
+            stored_last_seen=(item["last_seen"],) if "last_seen" in item else (),
             source=_source(item.get("source")),
             decided=DecisionState.from_item(item),
             webhook_details=item.get("webhook_details") or {},

@@ -249,7 +249,7 @@ def remediation_schedule(
         now: the time in UTC.
         begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
     """
-    if skipped := _why_never(issue, terms, now.date()):
+    if skipped := _skipped_for_good(issue, terms, now.date()):
         return RemediationSchedule(None, skipped)
     at_once = terms.is_immediate(issue)
     times = exposure_times(issue, terms, begun=begun)
@@ -286,7 +286,7 @@ def remediation_schedule(
     return RemediationSchedule(due, skipped, at_once, times, waiting)
 
 
-def _why_never(issue: Issue, terms: RemediationTerms, today: date) -> Skipped | None:
+def _skipped_for_good(issue: Issue, terms: RemediationTerms, today: date) -> Skipped | None:
     """Why remediation does not change the group by itself, whatever the time; None: it does."""
     details = issue.details
     if not issue.kind.is_remediated:

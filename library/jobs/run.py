@@ -6,7 +6,7 @@
 
 A job sums up what it did in a `finally` of its own, inside the block: a lost lock (`LockedError`) and a signal
 (`InterruptedRunError`) both end the work at whatever call it is. `Lease` keeps the lock without a call for every step:
-`renew()` between steps renews when a minute has passed, `before_write()` before what must not be done twice always.
+`renew()` between steps renews when a minute has passed, `renew_now()` before what must not be done twice always.
 
 `run_by` names who runs a job, for people who read of it later: a person, not a process. The lock names the process.
 """
@@ -71,11 +71,11 @@ class Lease:
         self._renewed = now()
 
     def renew(self) -> None:
-        """Renew the lock if a minute has passed since it was renewed. Raises LockedError as `before_write` does."""
+        """Renew the lock if a minute has passed since it was renewed. Raises LockedError as `renew_now` does."""
         if self._now() - self._renewed >= _RENEW_EVERY:
-            self.before_write()
+            self.renew_now()
 
-    def before_write(self) -> None:
+    def renew_now(self) -> None:
         """Renew the lock, and so make sure that it is still held.
 
         If the table cannot be reached, the lock counts as held for half of its lease.

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from library.aws.decisions import Decisions, exemption_records
+from library.aws.decision_store import Decisions, exemption_records
 from library.aws.issue_table import IssueTable, read_issue
-from library.config.decisions import limits_of
+from library.config.decision_limits import limits_of
 from library.issues.decision_record import DecisionKind, ExposureKey, Via, exposure_key
-from library.issues.decisions import Request, Rights, seen_now
+from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue, Status
 from tests.simulation import jobs
 from tests.simulation.access import Cell, cells, cells_of, exposed

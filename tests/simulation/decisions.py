@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from library.aws.decision_messages import ButtonMessage, DecisionMessages
-from library.aws.decisions import exemption_records
+from library.aws.decision_store import exemption_records
 from library.aws.issue_table import IssueTable
 from library.config import Configuration
 from library.errors import ConflictError

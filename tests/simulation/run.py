@@ -394,6 +394,8 @@ def _is_told(world: World, account_id: str, group_id: str, *, is_open: bool) -> 
         return
     value = world.table.attribute(account_id, group_id, "jira_details", "ticket")
     ticket = world.ticket(value["S"]) if value else None
+    if ticket is not None and ticket.key in world.claimed:
+        return  # another group's row names it: it is closed when that group is (seed 10845 of `poisoned`)
     # Without news, nothing is written to a ticket that a person closed, or whose project was archived.
     is_left = ticket is not None and (ticket.set_by_person or ticket.project in world.archived) and not open_tickets
     is_known = ticket is not None and [ticket.key] == open_tickets

@@ -145,7 +145,7 @@ class World:
             },
         )
         lease = Lease(lock, lambda: self.clock) if lock else None
-        before_write = lease.before_write if lease else _nothing
+        before_write = lease.renew_now if lease else _nothing
         sleep = renewing_sleep(self.sleep, before_write) if lease else self.sleep
         services = Services(
             sessions=kept_sessions(),

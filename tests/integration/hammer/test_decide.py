@@ -16,13 +16,13 @@ from botocore.exceptions import NoCredentialsError
 from typer.testing import CliRunner, Result
 
 from hammer import check_config, decide, exemptions, scan, source, status
-from library.aws.decisions import Decisions
+from library.aws.decision_store import Decisions
 from library.aws.issue_table import IssueTable
 from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock
-from library.config.decisions import limits_of
+from library.config.decision_limits import limits_of
 from library.issues.decision_record import DecisionKind, RestoreRequest, Via
-from library.issues.decisions import Request, Rights, seen_now
+from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue
 from library.issues.told_exposures import ToldExposures, exposure_texts
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world

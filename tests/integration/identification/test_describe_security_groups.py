@@ -13,9 +13,9 @@ import pytest
 from identification import describe_security_groups
 from identification.errors import MalformedEventError
 from library.aws import ec2 as ec2_module
-from library.aws.decisions import Decisions
+from library.aws.decision_store import Decisions
 from library.issues.decision_record import DecisionKind, Via
-from library.issues.decisions import Limits, Request, Rights, seen_now
+from library.issues.decision_rules import Limits, Request, Rights, seen_now
 from library.issues.scan_coverage import Outcome
 from library.network.ports import PortSet
 from tests.worlds.emulated_aws import Call, Refusal

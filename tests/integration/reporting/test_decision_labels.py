@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from library.aws.decisions import exemption_records
+from library.aws.decision_store import exemption_records
 from tests.standins.jira import Ticket
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import MAIN, RDP, SSH, World, reporting_world

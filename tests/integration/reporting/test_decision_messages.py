@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from library.aws.decisions import Decisions
+from library.aws.decision_store import Decisions
 from library.aws.listener_records import ListenerRecords
-from library.config.decisions import limits_of
+from library.config.decision_limits import limits_of
 from library.issues.decision_record import DecisionKind, Via
-from library.issues.decisions import Request, Rights, seen_now
+from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Status
 from reporting.decision_run import BUTTONS_A_RUN
 from tests.worlds.reporting_world import MAIN, World, reporting_world

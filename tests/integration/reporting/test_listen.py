@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from library.aws.decisions import Decisions, exemption_records
+from library.aws.decision_store import Decisions, exemption_records
 from library.issues.issue import Issue, Status
 from library.jobs.json_logs import json_formatter
 from reporting.decision_inbox import Inbox, Press
@@ -481,7 +481,7 @@ def test_what_no_waiting_mends_stops_it(here: ListeningWorld) -> None:
 
 def test_it_records_when_it_was_connected(here: ListeningWorld, caplog: pytest.LogCaptureFixture) -> None:
     """In the table, and in the log for the metric of an alarm."""
-    assert "never was" in here.records.read().deaf(here.world.clock)
+    assert "never was" in here.records.read().disconnected_reason(here.world.clock)
     with caplog.at_level("INFO"), here.listening():
         here.send({"type": "other"})
         here.send({"type": "other"})
@@ -489,8 +489,8 @@ def test_it_records_when_it_was_connected(here: ListeningWorld, caplog: pytest.L
     logged = [json.loads(json_formatter().format(record)) for record in caplog.records]
     assert [line["connected_to_slack"] for line in logged if "connected_to_slack" in line][:1] == [True]
     state = here.records.read()
-    assert state.deaf(here.world.clock + timedelta(minutes=14)) == ""
-    assert "since 2026-11-22 03:00 UTC" in state.deaf(here.world.clock + timedelta(minutes=15))
+    assert state.disconnected_reason(here.world.clock + timedelta(minutes=14)) == ""
+    assert "since 2026-11-22 03:00 UTC" in state.disconnected_reason(here.world.clock + timedelta(minutes=15))
 
 
 def test_more_than_one_connection_is_warned_of(here: ListeningWorld, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from library.aws.decisions import Decisions
+from library.aws.decision_store import Decisions
 from library.aws.secrets import SecretReader
 from library.config import load_configuration
-from library.config.decisions import limits_of
+from library.config.decision_limits import limits_of
 from library.issues.decision_record import DecisionKind, Via
-from library.issues.decisions import Request, Rights, seen_now
+from library.issues.decision_rules import Request, Rights, seen_now
 from library.notifications.clients import open_slack
 from reporting.decision_news import DecisionNews
 from tests.standins.server import Answer

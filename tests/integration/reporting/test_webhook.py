@@ -10,10 +10,10 @@ from unittest.mock import patch
 
 import pytest
 
-from library.aws.decisions import Decisions
-from library.config.decisions import limits_of
+from library.aws.decision_store import Decisions
+from library.config.decision_limits import limits_of
 from library.issues.decision_record import DecisionKind, Via
-from library.issues.decisions import Request, Rights, seen_now
+from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Status
 from library.notifications import webhook
 from library.security_groups.exposure import Exposure

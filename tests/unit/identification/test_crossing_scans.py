@@ -297,6 +297,16 @@ class TestEvents:
         assert world.issue("sg-1")["status"] == "resolved"
         assert world.step >= begun + 3
 
+    @pytest.mark.parametrize("stored", ["", None, "2026-11-01T00:00:00Z", "2026-11-01T01:00:00.000+01:00"])
+    def test_a_time_that_other_tooling_wrote_otherwise_keeps_no_issue_open(
+        self, monkeypatch: pytest.MonkeyPatch, stored: str | None
+    ) -> None:
+        world = self.open(monkeypatch)
+        world.issue("sg-1")["last_seen"] = stored
+        world.ec2.change("sg-1", 0, ())
+        world.scan()
+        assert world.issue("sg-1")["status"] == "resolved"
+
     def test_a_scan_that_saw_nothing_new_writes_when_it_was(self, monkeypatch: pytest.MonkeyPatch) -> None:
         world = self.open(monkeypatch)
         before = world.issue("sg-1")

@@ -31,7 +31,7 @@ def test_an_event_without_records_is_malformed(event: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "come_again"),
+    ("records", "supports_partial_failure"),
     [
         pytest.param([SQS, SQS | {"messageId": "m-2"}], True, id="SQS"),
         pytest.param([{"messageId": "m-1", "body": "{}"}], True, id="SQS, as people write an event by hand"),
@@ -42,8 +42,8 @@ def test_an_event_without_records_is_malformed(event: object) -> None:
         pytest.param(["text"], False, id="a record that is none"),
     ],
 )
-def test_only_records_of_sqs_come_again(records: list[Any], come_again: bool) -> None:
-    assert Deliveries({"Records": records}, "scan targets").come_again == come_again
+def test_only_records_of_sqs_come_again(records: list[Any], supports_partial_failure: bool) -> None:
+    assert Deliveries({"Records": records}, "scan targets").supports_partial_failure == supports_partial_failure
 
 
 def test_of_sns_several_errors_are_raised_together() -> None:

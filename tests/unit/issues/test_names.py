@@ -16,7 +16,7 @@ from library.security_groups.exposure import Exposure
 from remediation.console import restore_command
 from remediation.notify import release_command
 from remediation.notify import restore_command as restore_to
-from reporting.decisions import decide_command
+from reporting.decision_messages import decide_command
 from reporting.exposure_text import revoke_commands, source_sections
 from tests.builders.issues import an_issue
 from tests.unit.issues.test_kinds import FINDING

@@ -16,7 +16,7 @@ from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms, Skipped, SkipReason
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from remediation.eligibility import Policy, account_policy, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import Policy, account_policy, why_not_at_once, why_not_due, why_not_resumed
 from remediation.journal import ChangeKind, JournalEntry, JournalStep
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import an_issue
@@ -114,7 +114,7 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
     ],
 )
 def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Skipped | None) -> None:
-    assert why_not_touched(issue, replace(POLICY, closing=replace(POLICY.closing, stop_after=1)), NOW) == refusal
+    assert why_not_resumed(issue, replace(POLICY, closing=replace(POLICY.closing, stop_after=1)), NOW) == refusal
 
 
 @pytest.mark.parametrize(

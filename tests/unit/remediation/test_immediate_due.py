@@ -13,7 +13,7 @@ from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.issues.schedule import RemediationTerms
 from library.network.addresses import AddressSet
 from library.network.ports import PortSet
-from remediation.eligibility import Policy, why_not_at_once, why_not_due, why_not_touched
+from remediation.eligibility import Policy, why_not_at_once, why_not_due, why_not_resumed
 from tests.builders.issues import DETAILS, NOW, an_issue
 
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
@@ -59,8 +59,8 @@ def test_when_an_issue_is_due(given: Issue, why: str) -> None:
 
 def test_a_change_that_was_begun_is_completed_although_it_is_less_severe_by_now() -> None:
     begun = issue(HIGH, closing_notice=replace(TOLD, withdrawn=True))
-    assert why_not_touched(begun, POLICY, NOW) is None
-    assert why_not_touched(issue(HIGH, closing_notice=None), POLICY, NOW) is not None
+    assert why_not_resumed(begun, POLICY, NOW) is None
+    assert why_not_resumed(issue(HIGH, closing_notice=None), POLICY, NOW) is not None
 
 
 def test_a_group_that_is_open_in_part_by_now_waits() -> None:

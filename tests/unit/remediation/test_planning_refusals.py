@@ -15,8 +15,8 @@ from remediation.change import is_lasting
 from remediation.plan import Plan
 from remediation.planning import (
     TRIED_AGAIN_AFTER,
-    attempt_of,
     next_try,
+    plan_fingerprint,
     refused_before,
     refused_item,
 )
@@ -59,7 +59,7 @@ def test_what_aws_encodes_for_itself_is_not_told() -> None:
 
 def test_the_same_attempt_on_another_day_is_the_same() -> None:
     tomorrow = Plan((TEN._replace(description="Hammer: replaces 0.0.0.0/0 on 2026-11-23"),), (SSH,))
-    assert attempt_of([SSH], PLAN, ()) == attempt_of([SSH], tomorrow, ())
+    assert plan_fingerprint([SSH], PLAN, ()) == plan_fingerprint([SSH], tomorrow, ())
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_same_attempt_on_another_day_is_the_same() -> None:
     ],
 )
 def test_another_group_or_plan_is_another_attempt(rules: list[IngressRule], plan: object) -> None:
-    assert attempt_of(rules, plan, ()) != attempt_of([SSH], PLAN, ())
+    assert plan_fingerprint(rules, plan, ()) != plan_fingerprint([SSH], PLAN, ())
 
 
 REFUSED = {"refused": refused_item("x", "no", NOW)}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.security_groups.group import IngressRule
-from remediation.rules import lets_in_all_of, not_there, rule_key, without_contained, without_contained_in
+from remediation.rules import lets_in_all_of, missing_rules, rule_key, without_contained, without_contained_in
 
 _PLACES = st.sampled_from(
     [
@@ -50,7 +50,7 @@ def test_only_the_same_rule_counts_as_there(wanted: list[IngressRule], there: li
     for rule in wanted:
         if all(rule_key(rule) != rule_key(other) for other in (*there, *missing)):
             missing.append(rule)
-    assert not_there(wanted, there) == tuple(missing)
+    assert missing_rules(wanted, there) == tuple(missing)
 
 
 @settings(max_examples=300, deadline=None)

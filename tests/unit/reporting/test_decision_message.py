@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from library.issues.decision_record import Decision, DecisionKind, DecisionState, Via
-from library.issues.decisions import ButtonValue, button_value, read_button, seen_now
+from library.issues.decision_rules import ButtonValue, button_value, read_button, seen_now
 from library.issues.issue import Issue
+from reporting.decision_messages import issue_message
 from reporting.decision_news import DecisionNews
-from reporting.decisions import issue_message
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import NOW, an_issue
 

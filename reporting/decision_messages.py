@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.config.decisions import limits_of
+from library.config.decision_limits import limits_of
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import cut, literal
 from library.documents.text import flattened, printable
 from library.issues.decision_record import TEXT_LIMIT, Decision, DecisionKind, Via
-from library.issues.decisions import SHORTEST_REASON, Limits, button_value, exempt_until, possible
+from library.issues.decision_rules import SHORTEST_REASON, Limits, button_value, exempt_until, possible
 from library.issues.issue import Issue, Status
 from library.issues.names import hammer_options
 from library.issues.times import shown_time

@@ -1,7 +1,7 @@
 """People's decisions in the issue table: carrying one out, the exemptions that follow, and what is still to be told.
 
 Whatever brings a decision, `Decisions.carry_out` is the one place where it becomes true: the issue is read, the pure
-`library.issues.decisions.decide` says what becomes of the request, and one conditional write makes it so. Where
+`library.issues.decision_rules.decide` says what becomes of the request, and one conditional write makes it so. Where
 somebody else was first, the issue is read and judged again, so the second person is told who was first. A process that
 dies before that write has done nothing; one that dies after it leaves in the item what is still to be told
 (`DecisionState.outbox`), and any other process goes on from there.
@@ -24,7 +24,7 @@ from library.issues.decision_record import (
     DecisionState,
     Untold,
 )
-from library.issues.decisions import Limits, Request, Ruling, decide, ended, restored
+from library.issues.decision_rules import Limits, Request, Ruling, decide, ended, restored
 from library.security_groups.exemptions import Exemption, Exemptions
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from library.issues.decision_record import Decision, DecisionKind, DecisionState, Exempted, Via, exposure_key
-from library.issues.decisions import (
+from library.issues.decision_rules import (
     Limits,
     Request,
     Rights,

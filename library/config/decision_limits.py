@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from library.issues.decisions import Limits, Rights
+from library.issues.decision_rules import Limits, Rights
 
 if TYPE_CHECKING:
     from library.config.models import Configuration

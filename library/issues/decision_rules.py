@@ -2,7 +2,7 @@
 
 Pure. `decide` is the one answer for `hammer decide`, Slack and JIRA. It takes the issue as it is now, what the person
 saw, who the person is, and the configuration's limits, and returns what is to be written, in one conditional write
-(`library.aws.decisions`): a decision that is carried out, or a refused one with the reason.
+(`library.aws.decision_store`): a decision that is carried out, or a refused one with the reason.
 
 A decision is about what the person saw: the occurrence, and a digest of the exposures (`Seen`). Whatever else has
 changed since, such as the day on which the issue is due, its tags, its owner or a comment, does not refuse it.
@@ -228,7 +228,7 @@ def possible(issue: Issue, limits: Limits, today: date) -> tuple[DecisionKind, .
             kinds.append(DecisionKind.CLOSE_NOW)
         if limits.exempt_days > 0 and not _too_many(issue):
             kinds.append(DecisionKind.EXEMPT)
-        if not _why_not_not_mine(issue):
+        if not _why_cannot_hand_on(issue):
             kinds.append(DecisionKind.NOT_MINE)
     if change_id(issue) and issue.decided.restore is None and not issue.decided.problem:
         kinds.append(DecisionKind.RESTORE)
@@ -364,7 +364,7 @@ def why_not(issue: Issue, request: Request, limits: Limits, now: datetime, *, fi
     if kind is DecisionKind.CLOSE_NOW:
         return _why_not_close_now(issue, limits, today)
     if kind is DecisionKind.NOT_MINE:
-        return _why_not_not_mine(issue) or ("nobody is named" if fields and not request.owner.strip() else "")
+        return _why_cannot_hand_on(issue) or ("nobody is named" if fields and not request.owner.strip() else "")
     return _why_not_exempt(issue, request, now) or (_why_not_until(request, limits, now) if fields else "")
 
 
@@ -422,7 +422,7 @@ def _why_not_close_now(issue: Issue, limits: Limits, today: date) -> str:
     return ""
 
 
-def _why_not_not_mine(issue: Issue) -> str:
+def _why_cannot_hand_on(issue: Issue) -> str:
     handed_on = [
         decision
         for decision in issue.decided.decisions

@@ -14,11 +14,17 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from library.aws.conditional_writes import TABLE_DEFINITION
-from library.aws.decisions import Decisions, UnreadableExemptionError, exemption_of_id, exemption_records, with_decided
+from library.aws.decision_store import (
+    Decisions,
+    UnreadableExemptionError,
+    exemption_of_id,
+    exemption_records,
+    with_decided,
+)
 from library.aws.issue_table import IssueTable
 from library.errors import ConflictError
 from library.issues.decision_record import DecisionKind, Via
-from library.issues.decisions import Limits, Request, Rights, seen_now
+from library.issues.decision_rules import Limits, Request, Rights, seen_now
 from library.issues.issue import Issue
 from library.jobs.json_logs import json_formatter
 from library.network.ports import PortSet
