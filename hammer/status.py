@@ -99,7 +99,8 @@ class Facts:
         abandoned: account, region and group of changes that are not complete, where nothing is watched any more.
         left: accounts, and regions of accounts, that left the configuration, each with its open issues.
         unseen: accounts and regions that are to be scanned and never were; an empty region: none of the account's was.
-        disconnected_reason: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is expected to.
+        disconnected_reason: that nobody takes decisions from Slack, one sentence; empty: somebody does, or nobody is
+            expected to.
         now: the time in UTC.
     """
 

@@ -292,7 +292,8 @@ class ScanResult:
         scan: what was read at first.
         changes: how many issues changed.
         issues: those of the groups that were scanned, as the table has them now.
-        unreadable_issues: of issues whose item in the table could not be read, what is wrong. They were left as they are.
+        unreadable_issues: of issues whose item in the table could not be read, what is wrong. They were left as they
+            are.
     """
 
     scan: RegionScan

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from library.issues.opening_calls import OpenedBy, OpenedRule, OpeningCall
-from tests.worlds.crossing_scans import LAG, RDP, SSH, START, Schedule, State
+from tests.worlds.crossing_scans import ACCOUNT, LAG, RDP, SSH, START, Schedule, State
 
 GROUPS = ("sg-1", "sg-2")
 SECOND_S = 300
@@ -302,7 +302,7 @@ class TestEvents:
         self, monkeypatch: pytest.MonkeyPatch, stored: str | None
     ) -> None:
         world = self.open(monkeypatch)
-        world.issue("sg-1")["last_seen"] = stored
+        world.items.items[ACCOUNT, "sg-1"]["last_seen"] = stored
         world.ec2.change("sg-1", 0, ())
         world.scan()
         assert world.issue("sg-1")["status"] == "resolved"
