@@ -66,7 +66,8 @@ def read_issues(tables: TableAccess, selection: Selection, statuses: Iterable[St
 
     def unreadable(item: UnreadableIssueError) -> None:
         if selection.takes(item.account_id, item.region, item.issue_id):
-            found.failed.append(Failed(item.account_id, item.region, str(item)))
+            name = tables.config.account_name(item.account_id)
+            found.failed.append(Failed(item.account_id, item.region, str(item), name, is_item=True))
 
     wanted = sorted(set(statuses))
     for account_id in accounts_of(tables, selection):
@@ -119,14 +120,16 @@ def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | 
     """
     if not days:
         return None
-    since, new, resolved = days[-1].day, 0, 0
+    since, new, resolved, open_now = days[-1].day, 0, 0, 0
     for issue in issues:
-        times = issue.timestamps
-        found_then = times.identified is not None and times.identified.date() > since
-        new += issue.status is Status.OPEN and found_then
-        ended = not issue.status.is_exposed and times.resolved is not None
-        resolved += ended and times.resolved is not None and times.resolved.date() > since
-    return ChangeSince(since, days[-1].open_total, new, resolved)
+        times, is_open = issue.timestamps, issue.status is Status.OPEN
+        ended = not issue.status.is_exposed and times.resolved is not None and times.resolved.date() > since
+        found_since = times.identified is not None and times.identified.date() > since
+        # What was found and resolved since counts as both, so that the numbers add up.
+        new += found_since and (is_open or ended)
+        resolved += ended
+        open_now += is_open
+    return ChangeSince(since, days[-1].open_total, new, resolved, open_now)
 
 
 def _coverage(
@@ -143,5 +146,7 @@ def _coverage(
             location = (account_id, scan.region)
             scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[location], scan.last_complete))
             if scan.outcome is not Outcome.COMPLETE:
-                failed.append(Failed(account_id, scan.region, f"its last scan: {scan.outcome}: {scan.reason}"))
+                reason = f"its last scan: {scan.outcome}: {scan.reason}"
+                partial = scan.outcome is Outcome.PARTIAL
+                failed.append(Failed(account_id, scan.region, reason, name, is_partial=partial))
     return scanned, failed
