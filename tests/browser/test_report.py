@@ -129,6 +129,26 @@ def test_on_a_phone_the_issues_come_before_charts_and_filters(open_report: Open,
     assert page.is_visible(".chart")
 
 
+@pytest.mark.parametrize("is_long", [False, True], ids=["usual names", "long names"])
+def test_nothing_is_wider_than_the_screen_or_the_paper(open_report: Open, is_long: bool) -> None:
+    issues = many_issues(20)
+    if is_long:
+        names = {
+            "account_name": "an-account-of-thirty-letters-x",
+            "owner": "o" * 200,
+            "source_diff": ("+" + "x" * 300,),
+        }
+        issues = [replace(issue, **names) for issue in issues]  # type: ignore[arg-type]
+    page = open_report(a_whole_listing(*issues), anchor="#i1")
+    for width in (320, 390, 601, 800, 1000, 1201, 1400):
+        page.set_viewport_size({"width": width, "height": 1000})
+        assert (width, page.evaluate("Math.max(document.documentElement.scrollWidth, innerWidth)")) == (width, width)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 703, "height": 1000})  # A4 within its margins
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth") == 703
+
+
 def test_on_a_phone_nothing_is_cut_off(open_report: Open) -> None:
     page = open_report(a_whole_listing(*many_issues(20)), width=390, anchor="#i1")
     cells = page.eval_on_selector_all(

@@ -27,6 +27,8 @@ _WORKERS_SHOWN = 5
 _DUE_SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
 _REASONS_SHOWN = 3
+_FILE = ("", "")
+"""The account and region of what a plan or template would make."""
 _NAME_LIMIT = 160
 _SHORT_NAMES = {
     "AWS Foundational Security Best Practices": "AWS FSBP",
@@ -266,10 +268,13 @@ def unread_noun(failed: Sequence[Failed]) -> str:
     >>> unread_noun([Failed("210987654321", "us-east-1", "role missing")]), unread_noun([])
     ('region', 'regions')
     """
-    kinds = {"issue" if row.is_item else "region" if row.region else "part of the file" for row in failed}
+    file = "part of the file"
+    kinds = {
+        "issue" if row.is_item else "region" if row.region else "account" if row.account_id else file for row in failed
+    }
     if len(failed) == 1:
         return kinds.pop()
-    plural = {"part of the file": "parts of the file"}
+    plural = {file: "parts of the file"}
     return " and ".join(plural.get(kind, f"{kind}s") for kind in sorted(kinds, reverse=True)) or "regions"
 
 
@@ -291,11 +296,13 @@ def coverage(listing: Listing) -> list[CoverageRow]:
             reasons.setdefault((row.account_id, row.region), []).append(printable(row.reason))
     scanned = {(row.account_id, row.region): row for row in listing.scanned}
     names |= {row.account_id: row.account_name for row in listing.scanned}
+    unread = {(row.account_id, row.region) for row in listing.failed if not (row.is_item or row.is_partial)}
+    unread.discard(_FILE)
     rows = []
     for location in sorted(scanned.keys() | reasons.keys()):
         account_id, region = location
         seen, missing = scanned.get(location), reasons.get(location, [])
-        is_read = seen is not None and (seen.groups > 0 or not missing)
+        is_read = location not in unread
         more = f"; and {len(missing) - _REASONS_SHOWN:,} more" if len(missing) > _REASONS_SHOWN else ""
         rows.append(
             CoverageRow(

@@ -155,6 +155,7 @@ FILE = Failed("", "", "its entries are not known yet")
         pytest.param((), "regions", id="none"),
         pytest.param((REGION,), "region", id="one region"),
         pytest.param((REGION, REGION), "regions", id="regions"),
+        pytest.param((replace(REGION, region=""),), "account", id="an account without a region"),
         pytest.param((ITEM,), "issue", id="one item"),
         pytest.param((REGION, ITEM), "regions and issues", id="both"),
         pytest.param((FILE,), "part of the file", id="a plan"),
@@ -195,7 +196,9 @@ def test_each_account_and_region_is_in_the_table_also_what_could_not_be_read() -
 
 def test_who_can_connect_being_unknown_is_said_where_it_is() -> None:
     unjudged = Failed("210987654321", "eu-west-1", "who can connect is not known: denied", "shop", is_partial=True)
-    assert coverage(a_listing(failed=(), unjudged=(unjudged,)))[0].missing == unjudged.reason
+    read = Scanned("210987654321", "shop", "eu-west-1", 0, 0, NOW)
+    (row,) = coverage(a_listing(scanned=(read,), failed=(), unjudged=(unjudged,)))
+    assert (row.groups, row.missing) == ("0", unjudged.reason)
 
 
 def test_issues_that_could_not_be_read_now_are_marked() -> None:
