@@ -27,7 +27,7 @@ from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.issues.history import Day
 from library.issues.issue import Issue, Status
-from library.issues.scan_coverage import Outcome
+from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.jobs.command_line import Selection, TableAccess, accounts_of, open_table
 
 _HISTORY_SHOWN = timedelta(days=90)
@@ -90,13 +90,14 @@ def list_issues(
     known = context_of(tables.config, now.date())
     issues: list[ListedIssue] = [listed_issue(issue, known) for issue in found.issues]
     exempt = Counter((issue.account_id, issue.details.region) for issue in issues if issue.whitelisted)
-    scanned, unseen = _coverage(tables, selection, exempt)
+    scanned, failed, never = _coverage(tables, selection, exempt)
     return Listing(
         source=ListingSource.TABLE,
         generated=now,
         issues=chosen(issues, take, sort),
         scanned=tuple(scanned),
-        failed=(*found.failed, *unseen),
+        failed=(*found.failed, *failed),
+        never_scanned=tuple(never),
         whitelisted=exempt.total(),
     )
 
@@ -132,21 +133,49 @@ def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | 
     return ChangeSince(since, days[-1].open_total, new, resolved, open_now)
 
 
+def unseen(
+    config: Configuration, accounts: Iterable[str], selection: Selection, scans: Iterable[ScanCoverage]
+) -> list[tuple[str, str]]:
+    """The accounts and regions that are to be scanned and have no record of a scan.
+
+    Where every region that is enabled is scanned, which these are only a scan's beginning asks. Then it is an account
+    without any record, with an empty region.
+    """
+    if not config.secgrp_unrestricted_access.enabled:
+        return []
+    known = {(scan.account_id, scan.region) for scan in scans}
+    found: list[tuple[str, str]] = []
+    for account_id in (each for each in accounts if each in config.scanned_accounts()):
+        regions = config.aws.regions_of(account_id)
+        if regions is None:
+            is_seen = bool(selection.regions) or any(seen == account_id for seen, _ in known)
+            found += [] if is_seen else [(account_id, "")]
+            continue
+        wanted = (region for region in regions if not selection.regions or region in selection.regions)
+        found += [(account_id, region) for region in wanted if (account_id, region) not in known]
+    return found
+
+
 def _coverage(
     tables: TableAccess, selection: Selection, exempt: Counter[tuple[str, str]]
-) -> tuple[list[Scanned], list[Failed]]:
-    """What was last seen of each account and region, and what was not seen whole."""
+) -> tuple[list[Scanned], list[Failed], list[Failed]]:
+    """What was last seen of each account and region, what was not seen whole, and what was never scanned."""
     scanned: list[Scanned] = []
     failed: list[Failed] = []
-    for account_id in accounts_of(tables, selection):
-        name = tables.config.account_name(account_id)
-        for scan in CoverageRecords(tables.table.items).of_account(account_id):
-            if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
-                continue
-            location = (account_id, scan.region)
-            scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[location], scan.last_complete))
-            if scan.outcome is not Outcome.COMPLETE:
-                reason = f"its last scan: {scan.outcome}: {scan.reason}"
-                partial = scan.outcome is Outcome.PARTIAL
-                failed.append(Failed(account_id, scan.region, reason, name, is_partial=partial))
-    return scanned, failed
+    config, accounts = tables.config, accounts_of(tables, selection)
+    scans = [scan for account_id in accounts for scan in CoverageRecords(tables.table.items).of_account(account_id)]
+    for scan in scans:
+        if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
+            continue
+        account_id, name = scan.account_id, config.account_name(scan.account_id)
+        location = (account_id, scan.region)
+        scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[location], scan.last_complete))
+        if scan.outcome is not Outcome.COMPLETE:
+            reason = f"its last scan: {scan.outcome}: {scan.reason}"
+            partial = scan.outcome is Outcome.PARTIAL
+            failed.append(Failed(account_id, scan.region, reason, name, is_partial=partial))
+    never = [
+        Failed(account_id, region, "not scanned yet", config.account_name(account_id))
+        for account_id, region in unseen(config, accounts, selection, scans)
+    ]
+    return scanned, failed, never

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 
@@ -27,7 +27,7 @@ from hammer.formats.report.view import (
     unread_text,
     view,
 )
-from hammer.listing.issue import Listing
+from hammer.listing.issue import ListedIssue, Listing
 from library.issues.times import shown_time
 
 _PARTS = "hammer.formats.report"
@@ -38,7 +38,7 @@ def pieces(listing: Listing) -> Iterator[str]:
     style, script = _part("report.css"), _part("report.js")
     unread = last_read(listing)
     issues = [
-        view(issue, number, listing.generated, unread.get((issue.account_id, issue.details.region), ""))
+        view(issue, number, listing.generated, _last_read(issue, unread))
         for number, issue in enumerate(listing.issues, 1)
     ]
     has_due = any(issue.due for issue in issues)
@@ -70,6 +70,13 @@ def pieces(listing: Listing) -> Iterator[str]:
             statuses=sorted({issue.status for issue in issues}),
         )
     )
+
+
+def _last_read(issue: ListedIssue, unread: Mapping[tuple[str, str], str]) -> str:
+    """When a group's region was last read, where that failed since; of a finding Inspector tells by itself."""
+    if not issue.is_group:
+        return ""
+    return unread.get((issue.account_id, issue.details.region)) or unread.get((issue.account_id, ""), "")
 
 
 @cache

@@ -255,6 +255,8 @@ class Listing:
         unjudged: where it is not known of some issues who can connect, and why. Every group was read all the same.
         change: what changed since an earlier day; None: there is no history, as in a scan.
         trend: how many issues were open on each day of the history, the oldest first.
+        never_scanned: of a list of the table: what is to be scanned and has no record of a scan. Without a region it
+            is a whole account.
     """
 
     source: ListingSource
@@ -266,6 +268,12 @@ class Listing:
     unjudged: tuple[Failed, ...] = ()
     change: ChangeSince | None = None
     trend: tuple[tuple[date, int], ...] = ()
+    never_scanned: tuple[Failed, ...] = ()
+
+    @property
+    def unread(self) -> tuple[Failed, ...]:
+        """What is not known: what could not be read, and what nobody tried to read yet."""
+        return (*self.failed, *self.never_scanned)
 
     @property
     def open_issues(self) -> tuple[ListedIssue, ...]:

@@ -173,9 +173,9 @@ def totals(listing: Listing) -> tuple[Total, ...]:
             link="#list" if any(issue.whitelisted for issue in listing.issues) else "",
         ),
         Total(
-            len(listing.failed),
-            f"{unread_noun(listing.failed)} could not be read",
-            kind="high" if listing.failed else "",
+            len(listing.unread),
+            f"{unread_noun(listing.unread)} could not be read",
+            kind="high" if listing.unread else "",
             link="#unread",
         ),
     )
@@ -204,7 +204,7 @@ def headline(listing: Listing) -> tuple[str, bool]:
     """The page in one sentence, and whether that is good news."""
     issues, now = listing.open_issues, listing.generated
     if not issues:
-        unread = listing.failed or not listing.scanned
+        unread = listing.unread or not listing.scanned
         are = "is" if listing.whitelisted == 1 else "are"
         exempt = f"; {listing.whitelisted:,} {are} exempt" if listing.whitelisted else ""
         if unread:
@@ -290,13 +290,13 @@ def unread_text(row: Failed) -> str:
 def coverage(listing: Listing) -> list[CoverageRow]:
     """Each account and region that was looked at, or was to be, and what is missing of it."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    names = {row.account_id: row.account_name for row in listing.failed if row.account_name}
-    for row in (*listing.failed, *listing.unjudged):
+    names = {row.account_id: row.account_name for row in listing.unread if row.account_name}
+    for row in (*listing.unread, *listing.unjudged):
         if not row.is_item:
             reasons.setdefault((row.account_id, row.region), []).append(printable(row.reason))
     scanned = {(row.account_id, row.region): row for row in listing.scanned}
     names |= {row.account_id: row.account_name for row in listing.scanned}
-    unread = {(row.account_id, row.region) for row in listing.failed if not (row.is_item or row.is_partial)}
+    unread = {(row.account_id, row.region) for row in listing.unread if not (row.is_item or row.is_partial)}
     unread.discard(_FILE)
     rows = []
     for location in sorted(scanned.keys() | reasons.keys()):
@@ -308,7 +308,7 @@ def coverage(listing: Listing) -> list[CoverageRow]:
             CoverageRow(
                 account=printable(names.get(account_id) or account_id) if account_id else "the file",
                 account_id=account_id,
-                region=region,
+                region=region or ("every region" if account_id else ""),
                 groups=f"{seen.groups:,}" if seen and is_read else "not read",
                 exempt=f"{seen.whitelisted:,}" if seen and is_read else "",
                 when=(shown_time(seen.when).removesuffix(" UTC") if seen else "") or "never",
@@ -319,15 +319,16 @@ def coverage(listing: Listing) -> list[CoverageRow]:
 
 
 def last_read(listing: Listing) -> dict[tuple[str, str], str]:
-    """What is to be said of the issues of an account and region that could not be read now.
+    """What is to be said of the groups of an account and region that could not be read now.
 
-    The issues of a scan are what it read; those of the table stay there while their region cannot be read.
+    The issues of a scan are what it read; those of the table stay there while their region cannot be read. Without a
+    region it is said of the whole account.
     """
     if listing.source is ListingSource.SCAN:
         return {}
     seen = {(row.account_id, row.region): row.when for row in listing.scanned}
     found: dict[tuple[str, str], str] = {}
-    for row in listing.failed:
+    for row in listing.unread:
         location, when = (row.account_id, row.region), seen.get((row.account_id, row.region))
         if row.is_item:
             continue

@@ -73,6 +73,8 @@ def report(key: str = KEY) -> str:
 def test_the_report_is_in_the_bucket_and_the_day_in_the_history(table: IssueTable, tmp_path: Path) -> None:
     assert run(configure(tmp_path)) == []
     assert "sg-0" in report()
+    # Nobody scanned these accounts yet: that is not the same as nothing being open there.
+    assert "<li>master (123456789012): not scanned yet</li>" in report()
     assert list(JobRecords(table.items, MAIN).days(NOW.date())) == [Day(NOW.date(), {"210987654321": {"high": 2}}, {})]
 
 

@@ -194,6 +194,32 @@ def test_each_account_and_region_is_in_the_table_also_what_could_not_be_read() -
     assert planned[0].missing.endswith("; and 2 more")
 
 
+def test_what_was_never_scanned_is_no_good_news() -> None:
+    region = Failed("210987654321", "us-east-1", "not scanned yet", "shop")
+    account = Failed("123456789012", "", "not scanned yet", "main")
+    listing = a_listing(failed=(), whitelisted=0, never_scanned=(region, account))
+    assert headline(listing) == ("No open issue is known, but not everything could be read.", False)
+    assert [(total.number, total.label) for total in totals(listing)][-1] == (
+        2,
+        "regions and accounts could not be read",
+    )
+    assert [(row.account, row.region, row.groups, row.missing) for row in coverage(listing)] == [
+        ("main", "every region", "not read", "not scanned yet"),
+        ("shop", "eu-west-1", "21", ""),
+        ("shop", "us-east-1", "not read", "not scanned yet"),
+    ]
+    text = page_text(listing)
+    assert "main (123456789012): not scanned yet" in text
+    assert "shop (210987654321), us-east-1: not scanned yet" in text
+
+
+def test_what_inspector_found_is_not_read_by_a_scan_of_the_region() -> None:
+    here = a_listed_issue(account_id="123456789012", region="us-east-1")
+    never = Failed("123456789012", "", "not scanned yet", "main")
+    page = render(Format.HTML, a_listing(here, replace(here, group_id="finding-1"), never_scanned=(never,)))
+    assert page.count('<small class="unread">not read this time</small>') == 1
+
+
 def test_who_can_connect_being_unknown_is_said_where_it_is() -> None:
     unjudged = Failed("210987654321", "eu-west-1", "who can connect is not known: denied", "shop", is_partial=True)
     read = Scanned("210987654321", "shop", "eu-west-1", 0, 0, NOW)
