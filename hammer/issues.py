@@ -33,6 +33,7 @@ from hammer.table_listing import (
     read_issues,
 )
 from library.documents.text import counted, printable
+from library.issues.history import summarize_day
 from library.issues.issue import Status
 from library.jobs.command_line import (
     AccountOption,
@@ -100,7 +101,7 @@ def command(
     listing = list_issues(tables, selection, found, take, sort, now)
     if whole:
         days = read_history(tables, now)
-        trend = tuple((day.day, day.open_total) for day in days)
+        trend = tuple((day.day, day.open_total) for day in (*days, summarize_day(found.issues, now.date())))
         listing = replace(listing, change=change_since(days, found.issues), trend=trend)
     if to_security_hub:
         problems = _send(tables, listing)

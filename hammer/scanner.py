@@ -232,26 +232,27 @@ def _completed(running: Collection[Future[RegionScan]]) -> Iterator[Future[Regio
 
 
 def _add(seen: _Seen, plan: ScanPlan, account_id: str, region: str, done: Future[RegionScan], now: datetime) -> None:
+    name = plan.known.account_name(account_id)
     try:
         scan = done.result()
     except RegionOffError as error:
         if plan.asked_for:
-            seen.failed.append(Failed(account_id, region, str(error)))
+            seen.failed.append(Failed(account_id, region, str(error), name))
         return
     except DeniedByPolicyError as error:
         # Nobody else would name it here: aws.regions can leave it out for this account.
-        seen.failed.append(Failed(account_id, region, str(error)))
+        seen.failed.append(Failed(account_id, region, str(error), name))
         return
     except AWS_ERRORS as error:
-        seen.failed.append(Failed(account_id, region, explain(error, plan.sessions.role_arn(account_id))))
+        seen.failed.append(Failed(account_id, region, explain(error, plan.sessions.role_arn(account_id)), name))
         return
     whitelisted = sum(detection.whitelisted for detection in scan.detections)
-    name = plan.known.account_name(account_id)
     seen.scanned.append(Scanned(account_id, name, region, scan.groups, whitelisted, now))
     if scan.notes:
-        seen.unjudged.append(Failed(account_id, region, f"who can connect is not known: {'; '.join(scan.notes)}"))
+        reason = f"who can connect is not known: {'; '.join(scan.notes)}"
+        seen.unjudged.append(Failed(account_id, region, reason, name, is_partial=True))
     if scan.problem:
-        seen.failed.append(Failed(account_id, region, f"not understood: {scan.problem}"))
+        seen.failed.append(Failed(account_id, region, f"not understood: {scan.problem}", name, is_partial=True))
     seen.issues += [listed_detection(detection, plan.known) for detection in scan.detections]
 
 

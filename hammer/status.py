@@ -19,6 +19,7 @@ from rich.console import Console
 from hammer.check_config import exemption_warnings
 from hammer.formats.table_format import severity_cell
 from hammer.listing.issue import SEVERITIES, ListedIssue, context_of, listed_issue
+from hammer.table_listing import unseen
 from hammer.terminal import Column, Row, console, say, show_table
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
@@ -402,29 +403,6 @@ def abandoned(config: Configuration, lock: LockState, selection: Selection) -> l
         for location in sorted(lock.unfinished)
         if selection.takes(*location) and not config.watches(location[0], location[1])
     ]
-
-
-def unseen(
-    config: Configuration, accounts: Iterable[str], selection: Selection, scans: Iterable[ScanCoverage]
-) -> list[tuple[str, str]]:
-    """The accounts and regions that are to be scanned and have no record of a scan.
-
-    Where every region that is enabled is scanned, which these are only a scan's beginning asks. Then it is an account
-    without any record, with an empty region.
-    """
-    if not config.secgrp_unrestricted_access.enabled:
-        return []
-    known = {(scan.account_id, scan.region) for scan in scans}
-    found: list[tuple[str, str]] = []
-    for account_id in (each for each in accounts if each in config.scanned_accounts()):
-        regions = config.aws.regions_of(account_id)
-        if regions is None:
-            is_seen = bool(selection.regions) or any(seen == account_id for seen, _ in known)
-            found += [] if is_seen else [(account_id, "")]
-            continue
-        wanted = (region for region in regions if not selection.regions or region in selection.regions)
-        found += [(account_id, region) for region in wanted if (account_id, region) not in known]
-    return found
 
 
 def read_facts(

@@ -27,7 +27,7 @@ from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.issues.history import Day
 from library.issues.issue import Issue, Status
-from library.issues.scan_coverage import Outcome
+from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.jobs.command_line import Selection, TableAccess, accounts_of, open_table
 
 _HISTORY_SHOWN = timedelta(days=90)
@@ -66,7 +66,8 @@ def read_issues(tables: TableAccess, selection: Selection, statuses: Iterable[St
 
     def unreadable(item: UnreadableIssueError) -> None:
         if selection.takes(item.account_id, item.region, item.issue_id):
-            found.failed.append(Failed(item.account_id, item.region, str(item)))
+            name = tables.config.account_name(item.account_id)
+            found.failed.append(Failed(item.account_id, item.region, str(item), name, is_item=True))
 
     wanted = sorted(set(statuses))
     for account_id in accounts_of(tables, selection):
@@ -89,13 +90,14 @@ def list_issues(
     known = context_of(tables.config, now.date())
     issues: list[ListedIssue] = [listed_issue(issue, known) for issue in found.issues]
     exempt = Counter((issue.account_id, issue.details.region) for issue in issues if issue.whitelisted)
-    scanned, unseen = _coverage(tables, selection, exempt)
+    scanned, failed, never = _coverage(tables, selection, exempt)
     return Listing(
         source=ListingSource.TABLE,
         generated=now,
         issues=chosen(issues, take, sort),
         scanned=tuple(scanned),
-        failed=(*found.failed, *unseen),
+        failed=(*found.failed, *failed),
+        never_scanned=tuple(never),
         whitelisted=exempt.total(),
     )
 
@@ -119,29 +121,61 @@ def change_since(days: Sequence[Day], issues: Iterable[Issue]) -> ChangeSince | 
     """
     if not days:
         return None
-    since, new, resolved = days[-1].day, 0, 0
+    since, new, resolved, open_now = days[-1].day, 0, 0, 0
     for issue in issues:
-        times = issue.timestamps
-        found_then = times.identified is not None and times.identified.date() > since
-        new += issue.status is Status.OPEN and found_then
-        ended = not issue.status.is_exposed and times.resolved is not None
-        resolved += ended and times.resolved is not None and times.resolved.date() > since
-    return ChangeSince(since, days[-1].open_total, new, resolved)
+        times, is_open = issue.timestamps, issue.status is Status.OPEN
+        ended = not issue.status.is_exposed and times.resolved is not None and times.resolved.date() > since
+        found_since = times.identified is not None and times.identified.date() > since
+        # What was found and resolved since counts as both, so that the numbers add up.
+        new += found_since and (is_open or ended)
+        resolved += ended
+        open_now += is_open
+    return ChangeSince(since, days[-1].open_total, new, resolved, open_now)
+
+
+def unseen(
+    config: Configuration, accounts: Iterable[str], selection: Selection, scans: Iterable[ScanCoverage]
+) -> list[tuple[str, str]]:
+    """The accounts and regions that are to be scanned and have no record of a scan.
+
+    Where every region that is enabled is scanned, which these are only a scan's beginning asks. Then it is an account
+    without any record, with an empty region.
+    """
+    if not config.secgrp_unrestricted_access.enabled:
+        return []
+    known = {(scan.account_id, scan.region) for scan in scans}
+    found: list[tuple[str, str]] = []
+    for account_id in (each for each in accounts if each in config.scanned_accounts()):
+        regions = config.aws.regions_of(account_id)
+        if regions is None:
+            is_seen = bool(selection.regions) or any(seen == account_id for seen, _ in known)
+            found += [] if is_seen else [(account_id, "")]
+            continue
+        wanted = (region for region in regions if not selection.regions or region in selection.regions)
+        found += [(account_id, region) for region in wanted if (account_id, region) not in known]
+    return found
 
 
 def _coverage(
     tables: TableAccess, selection: Selection, exempt: Counter[tuple[str, str]]
-) -> tuple[list[Scanned], list[Failed]]:
-    """What was last seen of each account and region, and what was not seen whole."""
+) -> tuple[list[Scanned], list[Failed], list[Failed]]:
+    """What was last seen of each account and region, what was not seen whole, and what was never scanned."""
     scanned: list[Scanned] = []
     failed: list[Failed] = []
-    for account_id in accounts_of(tables, selection):
-        name = tables.config.account_name(account_id)
-        for scan in CoverageRecords(tables.table.items).of_account(account_id):
-            if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
-                continue
-            location = (account_id, scan.region)
-            scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[location], scan.last_complete))
-            if scan.outcome is not Outcome.COMPLETE:
-                failed.append(Failed(account_id, scan.region, f"its last scan: {scan.outcome}: {scan.reason}"))
-    return scanned, failed
+    config, accounts = tables.config, accounts_of(tables, selection)
+    scans = [scan for account_id in accounts for scan in CoverageRecords(tables.table.items).of_account(account_id)]
+    for scan in scans:
+        if scan.outcome.is_closed or (selection.regions and scan.region not in selection.regions):
+            continue
+        account_id, name = scan.account_id, config.account_name(scan.account_id)
+        location = (account_id, scan.region)
+        scanned.append(Scanned(account_id, name, scan.region, scan.groups, exempt[location], scan.last_complete))
+        if scan.outcome is not Outcome.COMPLETE:
+            reason = f"its last scan: {scan.outcome}: {scan.reason}"
+            partial = scan.outcome is Outcome.PARTIAL
+            failed.append(Failed(account_id, scan.region, reason, name, is_partial=partial))
+    never = [
+        Failed(account_id, region, "not scanned yet", config.account_name(account_id))
+        for account_id, region in unseen(config, accounts, selection, scans)
+    ]
+    return scanned, failed, never

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from hammer.formats import Format, render
 from hammer.listing.issue import ChangeSince, Listing, ListingSource
 from library.issues.issue import Timestamps
-from tests.builders.listings import NOW, a_listing, many_issues
+from tests.builders.listings import NOW, a_whole_listing, many_issues
 from tests.message_pages import pages, tickets_of_verdicts
 
 ROOT = Path(__file__).parent.parent
@@ -56,8 +56,8 @@ def _report(listing: Listing) -> str:
 
 _HEIGHTS = {"ticket.png": 1300, "slack.png": 680, "mail.png": 660}
 PICTURES: Mapping[str, Picture] = {
-    "report.png": Picture(_report(a_listing(*many_issues(40))), 1400, 1100),
-    "issue.png": Picture(_report(a_listing(*many_issues(1))), 1400, 860, "i1"),
+    "report.png": Picture(_report(a_whole_listing(*many_issues(40))), 1400, 1100),
+    "issue.png": Picture(_report(a_whole_listing(*many_issues(1))), 1400, 860, "i1"),
     **{name: Picture(page, 960, _HEIGHTS[name]) for name, page in pages().items()},
 }
 
@@ -69,17 +69,19 @@ def digests() -> dict[str, str]:
 
 def listings() -> dict[str, Listing]:
     """A report of each kind, by name."""
-    forty = a_listing(*many_issues(40))
-    days = tuple((NOW.date() - timedelta(days=30 - day), 20 + day % 7 * 3) for day in range(30))
-    change = ChangeSince(days[-1][0], days[-1][1], 3, 1)
+    forty = a_whole_listing(*many_issues(40))
+    is_open = len(forty.open_issues)
+    # Three new and one resolved since the last day: the line ends where today's begins.
+    days = [(NOW.date() - timedelta(days=30 - day), is_open - 2 - (29 - day) % 7 * 2) for day in range(30)]
+    change = ChangeSince(*days[-1], 3, 1, is_open)
     unseen = [replace(issue, timestamps=Timestamps(), due=None, ticket="", ticket_url="") for issue in many_issues(12)]
     return {
-        "report-100": a_listing(*many_issues(100)),
-        "report-history": replace(forty, trend=days, change=change),
-        "report-one": a_listing(*many_issues(1), failed=()),
-        "report-none": a_listing(failed=(), whitelisted=0),
-        "report-none-unread": a_listing(),
-        "scan": a_listing(*unseen, source=ListingSource.SCAN),
+        "report-100": a_whole_listing(*many_issues(100)),
+        "report-history": replace(forty, trend=(*days, (NOW.date(), is_open)), change=change),
+        "report-one": a_whole_listing(*many_issues(1), failed=()),
+        "report-none": a_whole_listing(failed=()),
+        "report-none-unread": a_whole_listing(),
+        "scan": a_whole_listing(*unseen, source=ListingSource.SCAN),
     }
 
 

@@ -196,11 +196,22 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One account and region, or one item of the table, that could not be read. The reason is untrusted input."""
+    """One account and region, or one item of the table, that could not be read.
+
+    Attributes:
+        account_id: empty: the reason is about a plan or template.
+        reason: untrusted input.
+        account_name: the account's name; empty: nobody knows.
+        is_item: whether it is an item of the table; the account and region may have been read all the same.
+        is_partial: whether the rest of the account and region was read.
+    """
 
     account_id: str
     region: str
     reason: str
+    account_name: str = ""
+    is_item: bool = False
+    is_partial: bool = False
 
     def item(self) -> dict[str, str]:
         """The map that `scan --format json` prints."""
@@ -214,14 +225,24 @@ class ChangeSince:
     Attributes:
         since: that day.
         open_then: how many issues were open then.
-        new: how many of those open now were found since then.
+        new: how many were found since then that are open now or were resolved since.
         resolved: how many were resolved since then.
+        open_now: how many are open now, listed or not.
     """
 
     since: date
     open_then: int
     new: int
     resolved: int
+    open_now: int
+
+    @property
+    def otherwise(self) -> int:
+        """How many more are open now than the new and the resolved ones explain; negative: so many fewer.
+
+        An exemption that began or ended, an account that came or left, and what was found later on that day.
+        """
+        return self.open_now - (self.open_then + self.new - self.resolved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +255,8 @@ class Listing:
         unjudged: where it is not known of some issues who can connect, and why. Every group was read all the same.
         change: what changed since an earlier day; None: there is no history, as in a scan.
         trend: how many issues were open on each day of the history, the oldest first.
+        never_scanned: of a list of the table: what is to be scanned and has no record of a scan. Without a region it
+            is a whole account.
     """
 
     source: ListingSource
@@ -245,6 +268,12 @@ class Listing:
     unjudged: tuple[Failed, ...] = ()
     change: ChangeSince | None = None
     trend: tuple[tuple[date, int], ...] = ()
+    never_scanned: tuple[Failed, ...] = ()
+
+    @property
+    def unread(self) -> tuple[Failed, ...]:
+        """What is not known: what could not be read, and what nobody tried to read yet."""
+        return (*self.failed, *self.never_scanned)
 
     @property
     def open_issues(self) -> tuple[ListedIssue, ...]:
@@ -442,7 +471,12 @@ def _location(issue: ListedIssue) -> tuple[str, str, str]:
 
 
 _KEYS: dict[Sort, Callable[[ListedIssue], tuple[object, ...]]] = {
-    Sort.SEVERITY: lambda issue: (issue.status is not Status.OPEN, SEVERITIES.index(issue.severity)),
+    # Of those that matter alike, the first to be due: what is overdue comes before the rest.
+    Sort.SEVERITY: lambda issue: (
+        issue.status is not Status.OPEN,
+        SEVERITIES.index(issue.severity),
+        issue.due or _NEVER,
+    ),
     Sort.AGE: lambda issue: (issue.timestamps.identified or _NEVER,),
     Sort.DUE: lambda issue: (issue.due or _NEVER,),
     Sort.ACCOUNT: lambda _: (),

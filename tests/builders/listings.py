@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hammer.listing.controls import controls_broken, exposed_ports
-from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned
+from hammer.listing.issue import Failed, ListedIssue, Listing, ListingSource, Scanned, Sort, Wanted, chosen
 from library.config import DEFAULT_RESTRICTED_PORTS
 from library.issues.issue import IssueDetails, Status, Timestamps
 from library.issues.opening_calls import OpenedBy
@@ -98,10 +98,39 @@ def a_listing(*issues: ListedIssue, source: ListingSource = ListingSource.TABLE,
     """A list of issues that was made at `NOW`, of one region that was seen and one that could not be read."""
     values: dict[str, Any] = {
         "scanned": (Scanned("210987654321", "shop", "eu-west-1", 21, 1, NOW),),
-        "failed": (Failed("210987654321", "us-east-1", "role missing"),),
+        "failed": (Failed("210987654321", "us-east-1", "role missing", "shop"),),
         "whitelisted": 1,
     }
     return Listing(source=source, generated=NOW, issues=issues, **(values | other))
+
+
+def a_whole_listing(*issues: ListedIssue, source: ListingSource = ListingSource.TABLE, **other: Any) -> Listing:
+    """A list of issues with the accounts and regions that they are in, so that its numbers agree.
+
+    One region could not be read: in a scan one without issues, else one whose issues are as they were found before.
+    """
+    names = {issue.account_id: issue.account_name for issue in issues} or {"210987654321": "shop"}
+    locations = {(issue.account_id, issue.details.region) for issue in issues} or {("210987654321", "eu-west-1")}
+    is_scan = source is ListingSource.SCAN
+    unread = ("210987654321", "eu-central-1" if is_scan else "us-east-1")
+    exempt = [(issue.account_id, issue.details.region) for issue in issues if issue.whitelisted]
+    scanned = tuple(
+        Scanned(
+            *(account_id, names[account_id], region),
+            groups=0 if (account_id, region) == unread else 21,
+            whitelisted=exempt.count((account_id, region)),
+            when=NOW - timedelta(days=2 if (account_id, region) == unread else 0),
+        )
+        for account_id, region in sorted(locations)
+    )
+    reason = "role missing" if is_scan else "its last scan: failed: role missing"
+    values: dict[str, Any] = {
+        "scanned": scanned,
+        "failed": (Failed(*unread, reason, "shop"),),
+        "whitelisted": len(exempt),
+    }
+    listed = chosen(issues, Wanted(), Sort.SEVERITY)
+    return Listing(source=source, generated=NOW, issues=listed, **(values | other))
 
 
 def listing_of_untrusted_names(source: ListingSource = ListingSource.TABLE) -> Listing:

@@ -21,7 +21,7 @@ _PLOT_WIDTH = 170  # of the longest bar, in the units of the drawing
 _LEFT, _BOTTOM, _LINE_WIDTH, _LINE_HEIGHT = 30, 100, 320, 80
 _AGES = ((1, "today"), (7, "1 to 6 days"), (30, "7 to 29 days"), (90, "30 to 89 days"))
 _OLDER = "90 days or more"
-_NOBODY, _OTHERS = "(nobody)", " others"
+_OTHERS = " others"
 _FILTERS = frozenset({"severity", "port", "account", "owner"})
 
 
@@ -55,6 +55,9 @@ class Trend:
         highest: the number at the top.
         first: the first day.
         last: the last day.
+        x: of the last point.
+        y: of the last point.
+        label: what it shows.
         summary: the same in words.
     """
 
@@ -62,6 +65,9 @@ class Trend:
     highest: int
     first: str
     last: str
+    x: float
+    y: float
+    label: str
     summary: str
 
 
@@ -73,12 +79,14 @@ class Chart:
         id: unique on the page.
         title: what it shows.
         summary: the same in words, for those who do not see it.
+        note: what its numbers do not tell by themselves; empty: nothing.
     """
 
     id: str
     title: str
     summary: str
     bars: tuple[Bar, ...]
+    note: str = ""
 
 
 def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
@@ -94,7 +102,7 @@ def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
         _chart("severity", "Severity", [(str(severity), severities[severity]) for severity in SEVERITIES], kinds=True),
         _chart("port", "Port", _most(port for issue in issues for port in issue.ports), names=_PORT_NAMES),
         _chart("account", "Account", _most(issue.account_name for issue in issues)),
-        _chart("owner", "Owner", _most(issue.owner or _NOBODY for issue in issues)),
+        _chart("owner", "Owner", _most(issue.owner for issue in issues), names=_OWNER_NAMES),
     ]
     if ages:
         names = [*(name for _, name in _AGES), _OLDER]
@@ -102,10 +110,10 @@ def charts(issues: Sequence[ListedIssue], now: datetime) -> tuple[Chart, ...]:
     return tuple(shown)
 
 
-def trend(days: Sequence[tuple[date, int]]) -> Trend | None:
+def trend(days: Sequence[tuple[date, int]], today: date) -> Trend | None:
     """The line of a trend; None: fewer than two days make none.
 
-    >>> trend([(date(2026, 11, 20), 4), (date(2026, 11, 22), 2)]).points
+    >>> trend([(date(2026, 11, 20), 4), (date(2026, 11, 22), 2)], date(2026, 11, 22)).points
     '30.0,20.0 350.0,60.0'
     """
     if len(days) < 2:
@@ -113,12 +121,21 @@ def trend(days: Sequence[tuple[date, int]]) -> Trend | None:
     first, last = days[0][0], days[-1][0]
     highest = max(number for _, number in days) or 1
     span = (last - first).days or 1
-    points = " ".join(
-        f"{_LEFT + _LINE_WIDTH * (day - first).days / span:.1f},{_BOTTOM - _LINE_HEIGHT * number / highest:.1f}"
+    places = [
+        (_LEFT + _LINE_WIDTH * (day - first).days / span, _BOTTOM - _LINE_HEIGHT * number / highest)
         for day, number in days
+    ]
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    return Trend(
+        points=points,
+        highest=highest,
+        first=first.isoformat(),
+        last=last.isoformat(),
+        x=round(places[-1][0], 1),
+        y=round(places[-1][1], 1),
+        label=f"{days[-1][1]:,} {'today' if last == today else f'on {last}'}",
+        summary=", ".join(f"{day}: {number:,}" for day, number in days),
     )
-    summary = ", ".join(f"{day}: {number:,}" for day, number in days)
-    return Trend(points, highest, first.isoformat(), last.isoformat(), summary)
 
 
 def _age_group(days: int) -> str:
@@ -127,6 +144,8 @@ def _age_group(days: int) -> str:
 
 _PORT_NAMES = MappingProxyType({"all": "all ports"})
 """What a port is called that is none: the filter of the list knows it by the other name."""
+_OWNER_NAMES = MappingProxyType({"": "nobody"})
+_PORT_NOTE = "A range and all ports count by themselves; a group counts at each of its ports."
 
 
 def _most(values: Iterable[str]) -> list[tuple[str, int]]:
@@ -134,10 +153,6 @@ def _most(values: Iterable[str]) -> list[tuple[str, int]]:
     every = sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0]))
     rest = sum(number for _, number in every[_BARS:])
     return every[:_BARS] + ([(f"{len(every) - _BARS:,}{_OTHERS}", rest)] if rest else [])
-
-
-def _value(label: str) -> str:
-    return "" if label == _NOBODY else printable(label)
 
 
 def _chart(
@@ -156,9 +171,9 @@ def _chart(
             number=number,
             width=round(_PLOT_WIDTH * number / longest, 1),
             kind=label if kinds else "",
-            value=None if id_ not in _FILTERS or label.endswith(_OTHERS) or not number else _value(label),
+            value=None if id_ not in _FILTERS or label.endswith(_OTHERS) or not number else printable(label),
         )
         for label, number in numbers
     )
     summary = ", ".join(f"{bar.full}: {counted(bar.number, 'issue')}" for bar in bars)
-    return Chart(id_, title, summary, bars)
+    return Chart(id_, title, summary, bars, _PORT_NOTE if id_ == "port" else "")

@@ -4,6 +4,11 @@ document.documentElement.classList.add("js", "loading");
 addEventListener("DOMContentLoaded", () => {
   const PAGE = 100, DETAILS_IN_PRINT = 50;
   document.documentElement.classList.remove("loading");
+  // On a phone the charts and filters would stand before the issues: there they are opened by who wants them.
+  const phone = matchMedia("(max-width: 600px)"), folded = document.querySelectorAll("#charts, #narrow");
+  const fold = () => { for (const each of folded) each.open = !phone.matches; };
+  phone.addEventListener("change", fold);
+  fold();
   const table = document.getElementById("issues");
   if (!table) return;
   const body = table.tBodies[0];
@@ -14,12 +19,14 @@ addEventListener("DOMContentLoaded", () => {
   const articles = new Map([...sections.children].map((article) => [article.id, article]));
   sections.replaceWith(place);
   const search = byId("search"), count = byId("count"), more = byId("more"), sort = byId("sort");
-  const LEVELS = ["critical", "high", "medium", "low"];
+  const LEVELS = ["critical", "high", "medium", "low"], STATUSES = ["open", "exempt", "resolved", "closed"];
   // What a row is filtered and sorted by stands in its cells.
   const read = (row, position) => {
+    // A column in which nothing stands is not there.
     const [badges, group, place, open, owner, age, due] = row.cells, text = (cell) => cell.textContent.trim();
-    const [severity, status = "open"] = [...badges.children].map(text), who = owner.textContent;
-    const late = due.className === "overdue" ? 0 : 1;
+    const [severity, status = "open"] = [...badges.children].map(text);
+    const who = owner.firstElementChild ? owner.firstElementChild.textContent : "";
+    const day = (due ? text(due).slice(0, 10) : "") || "9";
     return {
       row, position, article: articles.get(group.querySelector("a").hash.slice(1)), text: "",
       data: {
@@ -27,11 +34,11 @@ addEventListener("DOMContentLoaded", () => {
         region: text(place.lastElementChild), owner: who,
         port: open.firstChild.textContent.trim().split(", ").map((port) => (port === "all ports" ? "all" : port)),
       },
-      // The worst first, and of those that are alike what is overdue; what is over comes last.
+      // The worst first, and of those that are alike the first to be due; what is over comes last.
       keys: {
-        severity: 2 * LEVELS.indexOf(severity) + late + (status === "open" ? 0 : 20),
+        severity: (status === "open" ? "0" : "1") + LEVELS.indexOf(severity) + day,
         group: text(group).toLowerCase(), account: text(place).toLowerCase(), owner: who.toLowerCase() || "\uffff",
-        age: Number(age.textContent.replace(/\D/g, "")), due: (text(due).slice(0, 10) || "9") + late,
+        age: age ? Number(age.textContent.replace(/\D/g, "")) : 0, due: day,
       },
     };
   };
@@ -64,8 +71,10 @@ addEventListener("DOMContentLoaded", () => {
     const shown = found.slice(0, limit);
     body.replaceChildren(...shown.map((one) => one.row));
     const of = found.length === rows.length ? "" : " of " + number(rows.length);
-    count.textContent = number(found.length) + of + (rows.length === 1 ? " issue" : " issues")
-      + (shown.length < found.length ? ", the first " + number(shown.length) + " shown" : "");
+    const kinds = STATUSES.map((status) => [found.filter((one) => one.data.status === status).length, status])
+      .filter(([many]) => many).map(([many, status]) => number(many) + " " + status).join(", ");
+    count.textContent = number(found.length) + of + (rows.length === 1 ? " issue" : " issues") + (kinds && ": " + kinds)
+      + (shown.length < found.length ? "; the first " + number(shown.length) + " shown" : "");
     more.hidden = shown.length === found.length;
   };
   const arrange = (column, step) => {
@@ -135,7 +144,10 @@ addEventListener("DOMContentLoaded", () => {
     button.type = "button";
     button.className = "copy";
     button.textContent = "Copy";
-    code.before(button);
+    const box = document.createElement("div");
+    box.className = "box";
+    code.replaceWith(box);
+    box.append(button, code);
   }
   document.addEventListener("click", (event) => {
     if (!event.target.matches?.(".copy")) return;
@@ -149,11 +161,13 @@ addEventListener("DOMContentLoaded", () => {
   addEventListener("beforeprint", () => {
     before = limit;
     limit = Infinity;
+    for (const each of folded) each.open = true;
     show();
     if (found.length <= DETAILS_IN_PRINT) place.replaceChildren(...found.map((one) => one.article));
   });
   addEventListener("afterprint", () => {
     limit = before;
+    fold();
     show();
     place.replaceChildren(...chosen());
   });

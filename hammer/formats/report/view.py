@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from hammer.listing.issue import ListedIssue, Listing, ListingSource
+from hammer.listing.issue import ChangeSince, Failed, ListedIssue, Listing, ListingSource
 from library.aws.partition import partition_of
 from library.documents.text import counted, flattened, printable
 from library.issues.flapping import WINDOW, is_flapping, reopeners, reopenings
@@ -25,6 +26,9 @@ from reporting.group_text import verdict_words
 _WORKERS_SHOWN = 5
 _DUE_SOON = timedelta(days=7)
 _PATHS_SHOWN = 5
+_REASONS_SHOWN = 3
+_FILE = ("", "")
+"""The account and region of what a plan or template would make."""
 _NAME_LIMIT = 160
 _SHORT_NAMES = {
     "AWS Foundational Security Best Practices": "AWS FSBP",
@@ -40,6 +44,7 @@ _VERDICTS = {
     Verdict.INTERNAL: "no public address",
     Verdict.UNUSED: "not in use",
 }
+_STATUSES = ("open", "exempt", *(str(status) for status in Status if not status.is_exposed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class IssueView:
         connects: who can connect now, in a sentence; empty: that was not judged.
         allows: what its rules allow, port by port.
         overdue: whether remediation might have closed it already.
+        read: when its region was last read, where that failed since; empty: it is as it was found now.
         life: what happened to it, each with its time in UTC.
         paths: the ways in, and what they rest on, in sentences.
         facts: what else is known, as pairs of a name and a text.
@@ -87,13 +93,14 @@ class IssueView:
     age: str
     due: str
     overdue: bool
+    read: str
     rules: tuple[Rule, ...]
     life: tuple[tuple[str, str], ...]
     paths: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     ticket: str
     ticket_url: str
-    controls: str
+    controls: tuple[str, ...]
     fix: str
     before_fix: str
     diff: str
@@ -101,11 +108,31 @@ class IssueView:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverageRow:
+    """One account and region, and what was seen of it.
+
+    Attributes:
+        groups: how many were read, or that none was.
+        exempt: how many of them are exempt; empty: none was read.
+        when: when it was last seen whole, in UTC.
+        missing: what could not be read, and why; empty: nothing.
+    """
+
+    account: str
+    account_id: str
+    region: str
+    groups: str
+    exempt: str
+    when: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
 class Total:
     """One number at the top of the page, and what it counts.
 
     Attributes:
-        kind: how it is coloured: a severity, or empty.
+        kind: how it is coloured: a severity, `overdue`, `reachable`, or empty.
         by: which filter of the list is set when it is chosen; empty: only that for what is open.
         value: to what.
         sort: by which column the list is sorted then; empty: as it is.
@@ -124,7 +151,7 @@ class Total:
 def totals(listing: Listing) -> tuple[Total, ...]:
     """The numbers that a reader looks at first."""
     issues = listing.open_issues
-    severities = [issue.severity for issue in issues]
+    severities, reachable = [issue.severity for issue in issues], _reachable(listing)
     return (
         Total(len(issues), "open"),
         *(
@@ -132,14 +159,25 @@ def totals(listing: Listing) -> tuple[Total, ...]:
             for severity in (Severity.CRITICAL, Severity.HIGH)
             for number in (severities.count(severity),)
         ),
-        Total(_reachable(listing), "reachable from the Internet now", "", "verdict", _VERDICTS[Verdict.INTERNET]),
+        Total(
+            reachable,
+            "reachable from the Internet now",
+            kind="reachable" if reachable else "",
+            by="verdict",
+            value=_VERDICTS[Verdict.INTERNET],
+        ),
         *(() if listing.source is ListingSource.SCAN else _dates(listing)),
         # Exempt groups of a scan are counted, and not listed.
         Total(
             *(listing.whitelisted, "exempt", "", "status", "exempt"),
             link="#list" if any(issue.whitelisted for issue in listing.issues) else "",
         ),
-        Total(len(listing.failed), "could not be read", "high" if listing.failed else "", link="#unread"),
+        Total(
+            len(listing.unread),
+            f"{unread_noun(listing.unread)} could not be read",
+            kind="high" if listing.unread else "",
+            link="#unread",
+        ),
     )
 
 
@@ -148,7 +186,7 @@ def _dates(listing: Listing) -> tuple[Total, ...]:
     now, overdue = listing.generated, _overdue(listing)
     soon = sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in listing.open_issues)
     return (
-        Total(overdue, "overdue", "high" if overdue else "", sort="due"),
+        Total(overdue, "overdue", "overdue" if overdue else "", sort="due"),
         Total(soon, "due within 7 days", sort="due"),
     )
 
@@ -166,30 +204,149 @@ def headline(listing: Listing) -> tuple[str, bool]:
     """The page in one sentence, and whether that is good news."""
     issues, now = listing.open_issues, listing.generated
     if not issues:
-        if listing.failed or not listing.scanned:
-            return "No open issue is known, but not everything could be read.", False
-        return "No security group is open to the Internet.", True
-    reachable = _reachable(listing)
-    are = "is" if len(issues) == 1 else "are"
-    text = (
-        f"{counted(len(issues), 'group')} {are} open to the Internet, {reachable:,} of them reachable from the "
-        "Internet now"
-    )
+        unread = listing.unread or not listing.scanned
+        are = "is" if listing.whitelisted == 1 else "are"
+        exempt = f"; {listing.whitelisted:,} {are} exempt" if listing.whitelisted else ""
+        if unread:
+            return f"No open issue is known{exempt}, but not everything could be read.", False
+        return f"No security group is open to the Internet{exempt}.", True
+    reachable, alone = _reachable(listing), len(issues) == 1
+    groups = counted(len(issues), "group" if all(issue.is_group for issue in issues) else "issue")
+    if alone:
+        text = f"{groups} is open " + (
+            "and reachable from the Internet now"
+            if reachable
+            else "to the Internet, and not known to be reachable from there now"
+        )
+    else:
+        text = f"{groups} are open to the Internet, {reachable:,} of them reachable from the Internet now"
     if overdue := _overdue(listing):
-        text += f"; {overdue:,} overdue: the date from which Hammer may replace their rules has passed"
+        late, their = ("it is" if alone else f"{overdue:,}"), ("its" if overdue == 1 else "their")
+        text += f"; {late} overdue: the date from which Hammer may replace {their} rules has passed"
     ages = [age for issue in issues if (age := issue.age(now)) is not None]
     if oldest := max(ages, default=0):
-        text += f"; the oldest was found {counted(oldest, 'day')} ago"
+        text += f"; {'it' if alone else 'the oldest'} was found {counted(oldest, 'day')} ago"
     return f"{text}.", False
 
 
-def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
+def issue_count(statuses: Sequence[str]) -> str:
+    """How many issues are listed, in statuses as a reader knows them; report.js counts alike what it shows.
+
+    >>> issue_count(["exempt", "open", "open"]), issue_count(["open"])
+    ('3 issues: 2 open, 1 exempt', '1 issue: 1 open')
+    """
+    found = Counter(statuses)
+    kinds = ", ".join(f"{found[status]:,} {status}" for status in _STATUSES if found[status])
+    return f"{counted(len(statuses), 'issue')}: {kinds}"
+
+
+def change_text(change: ChangeSince, listed: int) -> str:
+    """What changed since the last day of the history, in numbers that add up.
+
+    Args:
+        change: what changed.
+        listed: how many open issues are listed.
+    """
+    text = (
+        f"Since {change.since}: {change.open_then:,} were open then; {change.new:,} new, {change.resolved:,} resolved. "
+        f"{change.open_now:,} {'is' if change.open_now == 1 else 'are'} open now"
+    )
+    if listed != change.open_now:
+        text += f", {listed:,} of them listed here"
+    if change.otherwise:
+        what = f"{abs(change.otherwise):,} {'more' if change.otherwise > 0 else 'fewer'}"
+        text += (
+            f": {what} for other reasons, such as an exemption that began or ended, an account that came or left, or "
+            f"what was found later on {change.since}"
+        )
+    return f"{text}."
+
+
+def unread_noun(failed: Sequence[Failed]) -> str:
+    """What of a list could not be read, in the plural unless it is one.
+
+    >>> unread_noun([Failed("210987654321", "us-east-1", "role missing")]), unread_noun([])
+    ('region', 'regions')
+    """
+    file = "part of the file"
+    kinds = {
+        "issue" if row.is_item else "region" if row.region else "account" if row.account_id else file for row in failed
+    }
+    if len(failed) == 1:
+        return kinds.pop()
+    plural = {file: "parts of the file"}
+    return " and ".join(plural.get(kind, f"{kind}s") for kind in sorted(kinds, reverse=True)) or "regions"
+
+
+def unread_text(row: Failed) -> str:
+    """What could not be read, and why, on one line."""
+    account = row.account_id
+    if row.account_name not in ("", row.account_id):
+        account = f"{row.account_name} ({row.account_id})"
+    location = ", ".join(filter(None, (account, row.region)))
+    return printable(f"{location}: {row.reason}" if location else row.reason)
+
+
+def coverage(listing: Listing) -> list[CoverageRow]:
+    """Each account and region that was looked at, or was to be, and what is missing of it."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    names = {row.account_id: row.account_name for row in listing.unread if row.account_name}
+    for row in (*listing.unread, *listing.unjudged):
+        if not row.is_item:
+            reasons.setdefault((row.account_id, row.region), []).append(printable(row.reason))
+    scanned = {(row.account_id, row.region): row for row in listing.scanned}
+    names |= {row.account_id: row.account_name for row in listing.scanned}
+    unread = {(row.account_id, row.region) for row in listing.unread if not (row.is_item or row.is_partial)}
+    unread.discard(_FILE)
+    rows = []
+    for location in sorted(scanned.keys() | reasons.keys()):
+        account_id, region = location
+        seen, missing = scanned.get(location), reasons.get(location, [])
+        is_read = location not in unread
+        more = f"; and {len(missing) - _REASONS_SHOWN:,} more" if len(missing) > _REASONS_SHOWN else ""
+        rows.append(
+            CoverageRow(
+                account=printable(names.get(account_id) or account_id) if account_id else "the file",
+                account_id=account_id,
+                region=region or ("every region" if account_id else ""),
+                groups=f"{seen.groups:,}" if seen and is_read else "not read",
+                exempt=f"{seen.whitelisted:,}" if seen and is_read else "",
+                when=(shown_time(seen.when).removesuffix(" UTC") if seen else "") or "never",
+                missing="; ".join(missing[:_REASONS_SHOWN]) + more,
+            )
+        )
+    return rows
+
+
+def last_read(listing: Listing) -> dict[tuple[str, str], str]:
+    """What is to be said of the groups of an account and region that could not be read now.
+
+    The issues of a scan are what it read; those of the table stay there while their region cannot be read. Without a
+    region it is said of the whole account.
+    """
+    if listing.source is ListingSource.SCAN:
+        return {}
+    seen = {(row.account_id, row.region): row.when for row in listing.scanned}
+    found: dict[tuple[str, str], str] = {}
+    for row in listing.unread:
+        location, when = (row.account_id, row.region), seen.get((row.account_id, row.region))
+        if row.is_item:
+            continue
+        if row.is_partial:
+            found.setdefault(location, "region read in part")
+        else:
+            found[location] = f"as last read {shown_day(when)}" if when else "not read this time"
+    return found
+
+
+def view(issue: ListedIssue, number: int, now: datetime, read: str = "") -> IssueView:
     """What the page says of one issue.
 
     Args:
         issue: the issue.
         number: its place in the list.
         now: when the report is made, in UTC.
+        read: when its region was last read, where that failed since.
     """
     details, days = issue.details, issue.age(now)
     words = printable(verdict_words(details))
@@ -214,13 +371,14 @@ def view(issue: ListedIssue, number: int, now: datetime) -> IssueView:
         age="" if days is None else counted(days, "day") if days else "today",
         due=shown_day(issue.due),
         overdue=overdue,
+        read=read,
         rules=rules,
         life=tuple((time.removesuffix(" UTC"), what) for time, what in _life(issue)),
         paths=tuple(_paths(details.reachability)),
         facts=tuple(_facts(issue, now)),
         ticket=printable(issue.ticket),
         ticket_url=issue.ticket_url,
-        controls=_controls(issue),
+        controls=tuple(_controls(issue)),
         fix=_fix(issue),
         before_fix=open_first(issue.sources),
         diff="\n".join(map(_diff_line, issue.source_diff)).rstrip("\n"),
@@ -320,8 +478,8 @@ def _paths(reachability: Reachability | None) -> Iterator[str]:
     yield from (printable(sentence) for sentence in (*reachability.assumptions, *reachability.unread))
 
 
-def _controls(issue: ListedIssue) -> str:
-    """The controls that it breaks, those of versions of a benchmark that number them alike together."""
+def _controls(issue: ListedIssue) -> Iterator[str]:
+    """The controls that it breaks, a text for each framework: versions that number them alike stand together."""
     by_standard: dict[str, list[str]] = {}
     for control in issue.controls:
         standard = control.standard
@@ -336,7 +494,7 @@ def _controls(issue: ListedIssue) -> str:
     for (name, listed), versions in alike.items():
         which = f" {versions[0]} to {versions[-1]}" if len(versions) > 1 else f" {versions[0]}".rstrip()
         by_name.setdefault(name, []).append(f"{which}: {listed}")
-    return "; ".join(f"{name}{','.join(texts)}" for name, texts in by_name.items())
+    yield from (f"{name}{','.join(texts)}" for name, texts in by_name.items())
 
 
 def _with_enhancements(ids: Iterable[str]) -> list[str]:

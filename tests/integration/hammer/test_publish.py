@@ -73,6 +73,8 @@ def report(key: str = KEY) -> str:
 def test_the_report_is_in_the_bucket_and_the_day_in_the_history(table: IssueTable, tmp_path: Path) -> None:
     assert run(configure(tmp_path)) == []
     assert "sg-0" in report()
+    # Nobody scanned these accounts yet: that is not the same as nothing being open there.
+    assert "<li>master (123456789012): not scanned yet</li>" in report()
     assert list(JobRecords(table.items, MAIN).days(NOW.date())) == [Day(NOW.date(), {"210987654321": {"high": 2}}, {})]
 
 
@@ -85,7 +87,9 @@ def test_the_next_report_tells_what_changed(table: IssueTable, tmp_path: Path) -
     table.items.put_new(new.to_item())
     run(location, tomorrow)
     page = report(f"reports/{tomorrow:%Y-%m-%d}.html")
-    assert f"Since {NOW:%Y-%m-%d}: 2 were open then; 1 new, 0 resolved." in page
+    day = f"<span>{NOW:%Y-%m-%d}</span>"  # no line ends within it
+    assert f"Since {day}: 2 were open then; 1 new, 0 resolved. 3 are open now.</p>" in page
+    assert ">3 today</text>" in page
     assert "2026-11-22: 2, 2026-11-23: 3" in page
 
 
@@ -140,6 +144,8 @@ def test_a_report_by_hand_knows_the_history(table: IssueTable, tmp_path: Path, m
     location, output = configure(tmp_path), tmp_path / "report.html"
     result = CliRunner().invoke(issues.app, ["--config", location, "--format", "html", "--output", str(output)])
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "7 were open then; 2 new" in output.read_text()
+    page = output.read_text()
+    assert "7 were open then; 3 new, 1 resolved. 2 are open now: 7 fewer for other reasons, such as" in page
+    assert ">2 today</text>" in page
     result = CliRunner().invoke(issues.app, ["--config", location, "--format", "html", "--account", "210987654321"])
     assert "were open then" not in result.stdout

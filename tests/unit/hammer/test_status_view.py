@@ -24,10 +24,10 @@ from hammer.status import (
     event_rows,
     headline,
     trend,
-    unseen,
     waiting,
     watch_page,
 )
+from hammer.table_listing import unseen
 from hammer.terminal import Cell
 from library.aws.lock import LockState
 from library.issues.flapping import PastOccurrence
