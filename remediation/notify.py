@@ -328,7 +328,7 @@ def notify(
     )
     news, problem = news_of(issue, message, now(), webhook=notifier.has_webhook), ""
     try:
-        news = _recorded(table, issue, news)
+        news = _recorded_at_last(table, issue, news)
     except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
         problem = f"{issue.issue_id}: what was done could not be recorded: {explain(error)}"
 
@@ -362,6 +362,18 @@ def is_known(issue: Issue, message: ChangeMessage) -> bool:
     """Whether people were told of this by an earlier run, in this occurrence of the issue."""
     key = news_key(issue.occurrence, message.heading, message.text, message.details)
     return any(news.key == key and news.in_jira and news.in_slack and news.in_webhook for news in issue.change_news)
+
+
+def _recorded_at_last(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:
+    """As `_recorded`, with a second look where the first failed.
+
+    The answer to a write may be lost although it was made. Then the reporting job tells it, too, so it must be claimed.
+    """
+    try:
+        return _recorded(table, issue, news)
+    except AWS_ERRORS as error:
+        _log.warning("%s: what was done is recorded again: %s", issue.location, explain(error))
+        return _recorded(table, issue, news)
 
 
 def _recorded(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:

@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from library.aws.conditional_writes import Items
 from library.aws.issue_table import IssueTable
@@ -19,6 +20,7 @@ from library.notifications.slack_connection import SlackClient, SlackError
 from remediation.notify import ChangeMessage, Notifier, is_known, notify, open_notifier
 from reporting.run import Reporter
 from tests.standins.server import Answer, Fault
+from tests.worlds.aws_faults import Call, calls
 from tests.worlds.reporting_world import World, kept_sessions, reporting_world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -104,6 +106,18 @@ def test_what_the_run_told_since_reporting_read_the_issue_is_not_told_again(worl
 
     with patch.object(Reporter, "_deliver_changes", sends_first):
         world.report()
+    assert told(world) == (1, 1)
+
+
+def test_a_record_whose_answer_is_lost_while_reporting_tells_it(world: World) -> None:
+    def lost(operation: str, call: Call) -> Any:
+        del operation
+        call()
+        world.report()
+        raise ReadTimeoutError(endpoint_url="https://aws.example")
+
+    with calls(lost, 0, only=("UpdateItem",)):
+        assert tell(world) == []
     assert told(world) == (1, 1)
 
 
