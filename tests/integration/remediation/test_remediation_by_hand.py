@@ -119,9 +119,9 @@ def test_what_a_run_by_hand_may_not_complete_is_named(world: World, monkeypatch:
 
     group = world.group(SSH, account=MEMBER)
     world.issue(group, MEMBER)
-    monkeypatch.setattr(GroupWork, "_finish", not_recorded)
-    assert world.by_hand("y").remediated == 0
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(GroupWork, "_finish", not_recorded)
+        assert world.by_hand("y").remediated == 0
     world.configure(remediation_accounts=[MAIN])
     for _ in range(2):
         (problem,) = world.by_hand().problems
@@ -147,9 +147,9 @@ def test_what_is_left_incomplete_is_named_at_the_end(
     groups = sorted(world.group(SSH) for _ in range(2))
     for group in groups:
         world.issue(group)
-    monkeypatch.setattr(client, "revoke_security_group_ingress", refused)
-    assert len(world.by_hand("a").problems) == 2
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "revoke_security_group_ingress", refused)
+        assert len(world.by_hand("a").problems) == 2
     left = "not complete yet: an earlier run left it incomplete, and nobody agreed to complete it"
     assert world.by_hand(*answers).problems == [f"{group} in {MAIN}, {REGION}: {left}" for group in groups]
     assert world.by_hand("y", "y").problems == []

@@ -12,13 +12,13 @@ TITLE = (
     "High: SSH (tcp/22) open to the whole Internet, Remote Desktop (tcp/3389) to 8.8.8.0/24 (256 addresses): "
     '"[~admin]|web <!channel>", master (123456789012), eu-west-1, sg-1'
 )
-TICKET = r"""What is wrong: Security group sg-1 "\[\~admin\]\|web <\!channel>" in account master (123456789012), region eu-west-1, allows SSH (tcp/22) from the whole Internet, Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
+TICKET = r"""*What is wrong:* Security group sg-1 "\[\~admin\]\|web <\!channel>" in account master (123456789012), region eu-west-1, allows SSH (tcp/22) from the whole Internet, Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
 
-Who can connect now: Nobody checked this yet. Severity: high. If the ports can be reached from the Internet, a weak password or one known flaw behind such a port is enough to take over the machine and what it can reach.
+*Who can connect now:* Nobody checked this yet. Severity: high. If the ports can be reached from the Internet, a weak password or one known flaw behind such a port is enough to take over the machine and what it can reach.
 
-What to do: Narrow the sources of these rules to those who need them, or take the rules away. Fix it in the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
+*What to do:* Narrow the sources of these rules to those who need them, or take the rules away. Fix it in the AWS console: [https://eu-west-1.console.aws.amazon.com/ec2/home?region=eu-west-1#SecurityGroup:groupId=sg-1]
 
-By when: 2026-12-13 03:00 UTC. Unless it is fixed or exempt by then, Hammer will replace only the rules that are open completely, SSH (tcp/22) from the whole Internet, on 2026-12-13 03:00 UTC or soon after. What is replaced will then be open from the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only: whoever connects through it from elsewhere is cut off. The other rules stay open: Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
+*By when:* 2026-12-13 03:00 UTC. Unless it is fixed or exempt by then, Hammer will replace only the rules that are open completely, SSH (tcp/22) from the whole Internet, soon after. What is replaced will then be open from the private networks 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 only: whoever connects through it from elsewhere is cut off. The other rules stay open: Remote Desktop (tcp/3389) from 8.8.8.0/24 (256 addresses).
 
 This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. The ticket closes by itself when the group exposes nothing any more, or is exempt.
 
