@@ -249,7 +249,7 @@ def test_no_other_certificate_is_trusted_and_no_token_is_sent_or_said(
 
 @pytest.mark.parametrize("done", [False, True], ids=["not sent", "sent, answered too late"])
 def test_a_slack_that_is_too_slow(done: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack_connection, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(slack_connection, "_TIMEOUT_S", 3.0)
     with reporting_world() as world:
         world.found()
         world.slack.faults.append(Fault("POST /chat.postMessage", hangs=True, done=done))
@@ -264,7 +264,7 @@ def test_a_slack_that_is_too_slow(done: bool, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_search_for_people_that_is_too_slow_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack_connection, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(slack_connection, "_TIMEOUT_S", 3.0)
     with reporting_world() as world:
         world.found(tags={"owner": "ana"})
         world.slack.faults.append(Fault("POST /users.list", hangs=True))
