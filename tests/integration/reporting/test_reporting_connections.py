@@ -273,7 +273,7 @@ def test_a_search_for_people_that_is_too_slow_is_asked_again(monkeypatch: pytest
 
 
 def test_a_jira_that_is_too_slow_to_read_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jira_connection, "_TIMEOUT_S", (5.0, 0.3))
+    monkeypatch.setattr(jira_connection, "_TIMEOUT_S", (5.0, 3.0))
     with reporting_world() as world:
         world.found()
         world.jira.faults.append(Fault("GET /search", hangs=True))

@@ -65,7 +65,7 @@ def one_ticket(world: World) -> None:
 def test_jira_fails_and_the_next_run_goes_on(
     cloud: bool, fault: Fault, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jira_connection, "_TIMEOUT_S", (5.0, 0.3))
+    monkeypatch.setattr(jira_connection, "_TIMEOUT_S", (5.0, 3.0))
     with reporting_world(cloud=cloud) as world:
         world.found()
         world.jira.faults.append(replace(fault))
