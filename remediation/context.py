@@ -31,15 +31,16 @@ from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
 from remediation.journal import ChangeKind, Journal, rules_to_item
-from remediation.notify import open_notifier
+from remediation.notify import news_of, open_notifier
 from remediation.plan import RuleQuota
 from remediation.planning import quota_of, rule_quota
 
 if TYPE_CHECKING:
+    from library.issues.change_news import ChangeNews
     from library.issues.issue import Issue
     from library.security_groups.group import IngressRule, SecurityGroup
     from remediation.group_state import LiveGroup
-    from remediation.notify import ChangeNotifier
+    from remediation.notify import ChangeMessage, ChangeNotifier
     from remediation.plan import Plan
 
 _log = logging.getLogger(__name__)
@@ -87,6 +88,10 @@ class RemediationContext:
             self._quotas[location], note = rule_quota(self.sessions, default, location)
             self.notes += [note] if note else []
         return quota_of(self.sessions.client("ec2", *location), group, self._quotas[location], sources)
+
+    def news_of(self, issue: Issue, message: ChangeMessage) -> ChangeNews:
+        """What is recorded of a message, in the write that completes what it tells."""
+        return news_of(issue, message, self.now(), webhook=self.notifier.has_webhook)
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""

@@ -45,7 +45,6 @@ from remediation.journal import (
 from remediation.notify import (
     ChangeMessage,
     is_restore_told,
-    news_of,
     release_command,
     remediated_message,
     restore_command,
@@ -469,10 +468,7 @@ class GroupWork(ABC):
         self.waiting_for = f"EC2 does not show the change of these rules yet: {shown}"
 
     def _news(self, message: ChangeMessage | None) -> ChangeNews | None:
-        """What is recorded of a message in the write that completes what it tells."""
-        context = self._context
-        has_webhook = context.notifier.has_webhook
-        return news_of(self.issue, message, context.now(), webhook=has_webhook) if message else None
+        return self._context.news_of(self.issue, message) if message else None
 
     def _finish(
         self, entry: JournalEntry, message: ChangeMessage | None = None, *, remediated: bool = False

@@ -24,7 +24,6 @@ from remediation.group_state import InconsistentReadError, LiveGroup, ObservedGr
 from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep, RemediationDetails, read_details
 from remediation.notify import (
     given_up_message,
-    news_of,
     not_restored_message,
     notify,
     release_command,
@@ -239,10 +238,10 @@ def release(context: RemediationContext, issue: Issue) -> ChangeMessage | None:
     """
     details = read_details(context.table, issue)
     entry = details.entry if details.is_unfinished else None
-    journal, has_webhook = Journal(context.table, issue, context.now), context.notifier.has_webhook
+    journal = Journal(context.table, issue, context.now)
     if entry is not None and entry.kind is ChangeKind.RESTORE:
         message = released_message(context.who, entry.started)
-        news = news_of(issue, message, context.now(), webhook=has_webhook)
+        news = context.news_of(issue, message)
         entry = replace(entry, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
         journal.write(entry, restored=None, news=news)
         context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
@@ -250,7 +249,7 @@ def release(context: RemediationContext, issue: Issue) -> ChangeMessage | None:
     if not (flag := issue.remediation_details.get("restored")):
         return None
     message = released_message(context.who, str(flag.get("at") or "") if isinstance(flag, Mapping) else "")
-    journal.note(restored=None, news=news_of(issue, message, context.now(), webhook=has_webhook))
+    journal.note(restored=None, news=context.news_of(issue, message))
     return message
 
 
@@ -399,8 +398,7 @@ class RestoreJob:
             ]
         ended = replace(entry, step=JournalStep.DONE, problem=f"given up by {context.who} before it was complete")
         message = given_up_message(context.who, entry.backup)
-        news = news_of(issue, message, context.now(), webhook=context.notifier.has_webhook)
-        Journal(context.table, issue, context.now).write(ended, news=news)
+        Journal(context.table, issue, context.now).write(ended, news=context.news_of(issue, message))
         context.mark_finished(*target)
         self._prompt.show(
             f"{issue.location}: given up: the group stays as it is; the backup from before: {entry.backup}"

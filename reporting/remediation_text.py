@@ -27,17 +27,20 @@ _WAITING_LIMIT, _KEPT_NAMED = 20, 5
 UNLESS = "Unless it is fixed or exempt by then, Hammer will replace"
 
 
-def closing_words(closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None) -> str:
+def closing_words(
+    closes_at: datetime, *, at_once: bool, at_the_latest: datetime | None = None, is_dated: bool = False
+) -> str:
     """When, as the end of a sentence.
 
     Args:
         closes_at: when remediation changes the group, in UTC.
         at_once: whether that is its next run, by immediate mode.
         at_the_latest: when it does so although flow logs show somebody at work; None: it does not wait for that.
+        is_dated: whether the text has just named the date.
     """
     if at_once:
         return "at its next run"
-    when = f"on {shown_time(closes_at)} or soon after"
+    when = "soon after" if is_dated else f"on {shown_time(closes_at)} or soon after"
     if at_the_latest is None:
         return when
     if at_the_latest <= closes_at:
@@ -105,14 +108,13 @@ def closing_sentences(issue: Issue, facts: TicketFacts) -> str:
     """
     if facts.closes_at is None:
         return ""
-    when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last)
+    when = closing_words(facts.closes_at, at_once=facts.at_once, at_the_latest=facts.closes_last, is_dated=True)
     due, left = _split(issue, facts.scope)
     which = replaced(issue, facts.scope)
     if left and due:
         which = f"{which}, {allowed_sentence(clauses(due, facts.restricted))},"
     if facts.closes_by == "carve_ports":
         which = f"the restricted ports of {which.removeprefix('only ')}"
-    when = when.removeprefix(f"on {shown_time(facts.closes_at)} or ")
     text = f"{UNLESS} {which} {when}. What is replaced will then be open from {named_sources(facts.sources)} only"
     reachability = issue.details.reachability
     is_unused = reachability is not None and reachability.verdict is Verdict.UNUSED

@@ -6,7 +6,6 @@ asked of it elsewhere, too, where the emulator and a second DynamoDB (tests/seco
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from tests.simulation.storage import Table
+from tests.worlds.memory_items import clone
 
 _OF_THE_TABLE = ("Table", "Tables", "TimeToLive")
 """What is about the table, and not about its items: the emulator answers."""
@@ -35,13 +35,13 @@ def table_in_memory() -> Iterator[Table]:
         is_deleted = is_deleted or operation == "DeleteTable"
         if not is_about_items or is_deleted:
             return real(client, operation, arguments)
-        asked = {name: copy.deepcopy(value) for name, value in arguments.items() if name != "TableName"}
+        asked = {name: clone(value) for name, value in arguments.items() if name != "TableName"}
         try:
             answer = getattr(table, xform_name(operation))(**asked)
         except ClientError as error:
             # As the class that the client has for this code.
             raise client.exceptions.from_code(error.response["Error"]["Code"])(error.response, operation) from error
-        return {**copy.deepcopy(answer), "ResponseMetadata": {"HTTPStatusCode": 200, "RetryAttempts": 0}}
+        return {**clone(answer), "ResponseMetadata": {"HTTPStatusCode": 200, "RetryAttempts": 0}}
 
     with patch.object(BaseClient, "_make_api_call", make):
         yield table

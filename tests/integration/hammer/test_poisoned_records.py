@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from hammer.__main__ import application
-from library.aws.conditional_writes import serialized
 from tests.builders.poisoned_rows import EVIL, MAIN, REGION, WRONG
-from tests.worlds.remediation_world import ANYWHERE, TABLE, World, permission, world
+from tests.worlds.poisoned_world import hammer, poisoned_world, put
+from tests.worlds.remediation_world import ANYWHERE, World, permission
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
 
@@ -58,21 +56,8 @@ CASES = [(key, name) for key, record in RECORDS.items() for name in record]
 
 @pytest.fixture(name="made")
 def _made(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, reporting=True) as made:
-        made.configure()
-        file = tmp_path / "config.json"
-        config = json.loads(file.read_text())
-        config["aws"]["regions"] = [REGION]
-        file.write_text(json.dumps(config))
+    with poisoned_world(tmp_path, {}) as made:
         yield made
-
-
-def hammer(made: World, *arguments: str) -> Result:
-    given = (*arguments, "--config", str(made.folder))
-    result = CliRunner().invoke(application(given), given, catch_exceptions=False)
-    assert result.exit_code in (0, 1), (arguments, result.output)
-    assert "\x1b[31m" not in result.output
-    return result
 
 
 @pytest.mark.parametrize(("key", "name"), CASES)
@@ -81,7 +66,7 @@ def test_no_command_crashes_at_a_record_that_is_not_as_it_should_be(made: World,
     # The emulator cannot compare values of different types, which DynamoDB takes for unequal.
     for wrong in [None, EVIL] if name == "started" else WRONG:
         item: dict[str, Any] = {"account_id": MAIN, "issue_id": key, **RECORDS[key], name: wrong}
-        made.sessions.client("dynamodb").put_item(TableName=TABLE, Item=serialized(item))
+        put(made, item)
         hammer(made, "status")
         if key in READ_BY_SCANS or wrong is None:
             assert hammer(made, "identify", "--account", MAIN).exit_code == 0
@@ -92,7 +77,7 @@ def test_no_command_crashes_at_a_record_that_is_not_as_it_should_be(made: World,
 def test_a_scan_s_record_that_cannot_be_read_is_named_with_what_to_do(made: World) -> None:
     key = f"scan-coverage#{REGION}"
     item: dict[str, Any] = {"account_id": MAIN, "issue_id": key, **COVERAGE, "started": EVIL}
-    made.sessions.client("dynamodb").put_item(TableName=TABLE, Item=serialized(item))
+    put(made, item)
     reason = f"its record {key} in the issue table is not as it should be: delete that item, and the next scan"
     shown = hammer(made, "status").output
     assert f"not seen whole: {MAIN} {REGION}, last complete scan 2026-11-22 03:00 UTC: {reason}" in shown

@@ -6,18 +6,14 @@ groups expose nothing. Beside them is one honest row, whose group is exposed and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from hammer.__main__ import application
-from library.aws.conditional_writes import serialized
 from tests.builders.poisoned_rows import EVIL, MAIN, REGION, cases, poisoned, row
-from tests.worlds.remediation_world import ANYWHERE, TABLE, World, permission, world
+from tests.worlds.poisoned_world import hammer, poisoned_world, put
+from tests.worlds.remediation_world import ANYWHERE, World, permission
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
 
@@ -25,30 +21,11 @@ PRIVATE = permission("tcp", (22, 22), "10.1.2.0/24", about="theirs")
 WEB = permission("tcp", (443, 443), ANYWHERE, about="web")
 
 
-def put(made: World, item: dict[str, Any]) -> None:
-    made.sessions.client("dynamodb").put_item(TableName=TABLE, Item=serialized(item))
-
-
 @pytest.fixture(name="made")
 def _made(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, reporting=True, remediation_limit_per_run=10_000) as made:
-        made.configure()
-        file = tmp_path / "config.json"
-        config = json.loads(file.read_text())
-        config |= {"usage": {"enabled": True}, "decisions": {"enabled": True}, "cronjobs": {"publishing": "0 6 * * *"}}
-        config["aws"]["regions"] = [REGION]
-        file.write_text(json.dumps(config))
+    sections = {"usage": {"enabled": True}, "decisions": {"enabled": True}, "cronjobs": {"publishing": "0 6 * * *"}}
+    with poisoned_world(tmp_path, sections, remediation_limit_per_run=10_000) as made:
         yield made
-
-
-def hammer(made: World, *arguments: str) -> Result:
-    """A command, whose exceptions are the test's."""
-    given = (*arguments, "--config", str(made.folder))
-    result = CliRunner().invoke(application(given), given, catch_exceptions=False)
-    assert result.exit_code in (0, 1), (arguments, result.output)
-    assert "Traceback" not in result.output
-    assert "\x1b[31m" not in result.output
-    return result
 
 
 READING = (
