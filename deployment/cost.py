@@ -38,15 +38,15 @@ HOURS = 730
 # 1.22 times importing boto3, which takes 0.19 s on the machine that the bounds are for.
 COLD_START_CPU = 0.23
 # Of a warm function, each target, with two new issues to write: 37 ms.
-LOOK_CPU = 0.04
+SCAN_CPU = 0.04
 # What a look waits for AWS: a new TLS connection to another region's EC2 (three round trips) and its answer, and four
 # calls of DynamoDB in the function's own region, or seven where there are new issues. Taken from AWS's usual latencies,
 # not measured.
-LOOK_WAIT = 0.75
+SCAN_WAIT = 0.75
 MEMORY_GB = 1.0
 CPU_SHARE = 1024 / 1769  # of a core that 1,024 MB get (AWS Lambda Developer Guide, "Configure memory")
 # As deployed: messages of a batch, targets of it looked at together, batches looked at at once.
-BATCH, LOOKS_AT_ONCE, BATCHES_AT_ONCE = 10, 5, 20
+BATCH, SCANS_AT_ONCE, BATCHES_AT_ONCE = 10, 5, 20
 
 # What the master module makes; a test holds it against the code. The host runs reporting and remediation.
 WORK_QUEUES = 2
@@ -93,7 +93,7 @@ class Estate:
 
 def batch_seconds() -> float:
     """How long a warm function takes for a full batch: its CPU at the share that its memory gets, or its waits."""
-    return max(BATCH * LOOK_CPU / CPU_SHARE, BATCH / LOOKS_AT_ONCE * (LOOK_WAIT + LOOK_CPU / CPU_SHARE))
+    return max(BATCH * SCAN_CPU / CPU_SHARE, BATCH / SCANS_AT_ONCE * (SCAN_WAIT + SCAN_CPU / CPU_SHARE))
 
 
 def monthly(estate: Estate) -> dict[str, float]:
@@ -131,7 +131,7 @@ def monthly(estate: Estate) -> dict[str, float]:
 
 def event() -> float:
     """US dollars for one event: the bus, the queue, the function that takes it, and the scan of its groups."""
-    received, scanned = 0.3 * 0.5, LOOK_WAIT + LOOK_CPU / CPU_SHARE  # GB seconds: 512 MB, and 1,024 MB
+    received, scanned = 0.3 * 0.5, SCAN_WAIT + SCAN_CPU / CPU_SHARE  # GB seconds: 512 MB, and 1,024 MB
     return (
         EVENT
         + 2 * LAMBDA_REQUEST

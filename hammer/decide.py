@@ -109,14 +109,14 @@ def command(
         raise NotThereError(f"the issue table has no issue of {issue.issue_id} any more")
     if outcome.pending:
         outcome = _restore(config, table, outcome)
-    tell(configuration, sessions, table, outcome.issue)
+    notify(configuration, sessions, table, outcome.issue)
     _show(issue, outcome)
 
 
 def _show(issue: Issue, outcome: Outcome) -> None:
     """Say what became of a decision. Exits with 1 where it was not carried out."""
-    if outcome.refusal:
-        typer.echo(f"hammer: {issue.location}: refused: {printable(outcome.refusal)}", err=True)
+    if outcome.rejection:
+        typer.echo(f"hammer: {issue.location}: refused: {printable(outcome.rejection)}", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
     if outcome.pending:
         typer.echo(f"hammer: {issue.location}: the restore is decided, and not carried out yet", err=True)
@@ -198,19 +198,19 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
     return Outcome(fresh, same[-1] if same else outcome.decision)
 
 
-def tell(config: Configuration, sessions: Sessions, table: IssueTable, issue: Issue) -> None:
+def notify(config: Configuration, sessions: Sessions, table: IssueTable, issue: Issue) -> None:
     """Tell people what was decided, as far as that can be now. The next reporting run tells the rest."""
     from library.aws.secrets import SecretReader
     from library.notifications.clients import open_jira, open_slack, open_webhook
-    from reporting.decision_news import DecisionNews
+    from reporting.decision_notifications import DecisionNotifications
 
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
-    news = DecisionNews(
+    notification = DecisionNotifications(
         *(config, table),
         *(open_jira(config, secrets, time.sleep), open_slack(config, secrets, time.sleep)),
         *(_now, open_webhook(config, secrets, time.sleep)),
     )
-    for problem in news.tell(issue):
+    for problem in notification.notify(issue):
         typer.echo(f"hammer: note: {printable(problem)}", err=True)
 
 

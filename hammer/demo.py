@@ -121,7 +121,7 @@ class Demo:
         """Set the scene and go through the pipeline's steps, each with a table of what came of it."""
         with _doing("starting an embedded AWS and making its accounts' security groups"):
             self._set_the_scene()
-        self._tell_the_scene()
+        self._show_the_scene()
         self._heading("Find: one Lambda sends another to every account and region")
         self._identify()
         self._show_found()
@@ -180,7 +180,7 @@ class Demo:
             TopicArn=topic_arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{aws.region}:{aws.main_account_id}:{_QUEUE}"
         )
 
-    def _tell_the_scene(self) -> None:
+    def _show_the_scene(self) -> None:
         self._console.print(
             f"An embedded AWS: {len(demo_world.ACCOUNTS)} accounts, {len(demo_world.REGIONS)} regions, "
             f"{self._world.groups} security groups with {self._world.rules}\n"

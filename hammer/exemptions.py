@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hammer.decide import account_named, tell
+from hammer.decide import account_named, notify
 from hammer.formats.csv_format import safe_cell
 from hammer.output import check_output
 from hammer.terminal import Column, console, show_table
@@ -240,7 +240,7 @@ def _end(config: Configuration, sessions: Sessions, table: IssueTable, exemption
         how = f"{fresh.ended} ended it" if fresh.ended else f"its day came on {fresh.until}"
         typer.echo(f"hammer: {printable(exemption_id)} is over already: {printable(how)}", err=True)
         raise typer.Exit(Exit.INCOMPLETE)
-    tell(config, sessions, table, outcome.issue)
+    notify(config, sessions, table, outcome.issue)
     typer.echo(f"{exemption_id} is ended: the next scan finds {record.group_id} exposed, unless it is fixed by then")
 
 

@@ -30,7 +30,7 @@ from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.config.models import remediation_terms
 from library.documents.text import printable
-from library.issues.change_news import not_done
+from library.issues.change_notifications import not_done
 from library.issues.issue import Issue, Status, Timestamps
 from library.issues.reachability import Path, Reachability
 from library.issues.reconcile import Detection
@@ -200,8 +200,8 @@ def state_section(
     if issue is None:
         return [*lines, "  none in the table"]
     times = issue.timestamps
-    found, told = shown_time(times.identified) or "unknown", shown_time(times.reported) or "not yet"
-    lines += _wrapped(f"{issue.status}; found {found}; reported {told}")
+    found, reported = shown_time(times.identified) or "unknown", shown_time(times.reported) or "not yet"
+    lines += _wrapped(f"{issue.status}; found {found}; reported {reported}")
     if ticket := issue.jira_details.get("ticket"):
         lines += _wrapped(f"ticket {ticket}")
     if issue.opened_by:
@@ -211,9 +211,9 @@ def state_section(
         lines += _wrapped(f"immediate mode: {issue.details.severity} is closed at the next run after a notice")
     if kept := kept_text(issue):
         lines += _wrapped(kept)
-    if news := not_done(issue.change_news, issue.occurrence, times.remediated):
+    if notification := not_done(issue.change_notifications, issue.occurrence, times.remediated):
         again = next_try(issue.remediation_details, now)
-        lines += _wrapped(f"not remediated, since {shown_time(news.at)}: {news.text}{again}")
+        lines += _wrapped(f"not remediated, since {shown_time(notification.at)}: {notification.text}{again}")
     found_schedule = remediation_schedule(issue, replace(terms, is_on=True), now)
     if found_schedule.due is None:
         skipped = found_schedule.skipped
@@ -468,7 +468,7 @@ def command(
         fix_section(group, seen.detection, configuration.secgrp_unrestricted_access.remediation_sources),
     ]
     if ask_aws:
-        sections.insert(4, _ask(sessions, configuration, account, region, seen, problems))
+        sections.insert(4, _analyze_paths(sessions, configuration, account, region, seen, problems))
     print("\n\n".join("\n".join(lines) for lines in sections if lines))
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)
@@ -573,12 +573,12 @@ def _planned(
         waits.append("the account is not among remediation_accounts")
     if issue:
         status = seen.detection.details.status if seen.detection else None
-        refusal = why_not_due(issue, policy, now) or (why_not_at_once(issue, policy, status, now) if status else None)
-        waits += [refusal.text] if refusal else []
+        skipped = why_not_due(issue, policy, now) or (why_not_at_once(issue, policy, status, now) if status else None)
+        waits += [skipped.text] if skipped else []
     return Planned(tuple(waits) if issue else (*waits, "it has no issue yet"), plan)
 
 
-def _ask(
+def _analyze_paths(
     sessions: Sessions, config: Configuration, account_id: str, region: str, seen: _Seen, problems: list[str]
 ) -> list[str]:
     """Ask AWS about the same paths."""

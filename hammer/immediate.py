@@ -38,7 +38,7 @@ _BATCH_SIZE = 10  # ReceiveMessage and DeleteMessageBatch
 _TAKEN_AT_MOST = 1000
 _LONGEST_WAIT_S = 20  # ReceiveMessage
 _SHOWN_LIMIT = 200
-_PLACE = re.compile(r"[0-9]{12} [a-z0-9-]{1,40} sg-[0-9a-f]{1,40}")
+_GROUP_LOCATION = re.compile(r"[0-9]{12} [a-z0-9-]{1,40} sg-[0-9a-f]{1,40}")
 
 
 class RequestLocation(NamedTuple):
@@ -116,12 +116,12 @@ def is_done(issue: Issue | None, policy: Policy, began: datetime, now: datetime,
     """
     if issue is None or issue.status is not Status.OPEN:
         return True
-    refusal = why_not_due(issue, policy, now)
-    if refusal is None:
+    skipped = why_not_due(issue, policy, now)
+    if skipped is None:
         remediated = issue.timestamps.remediated
         return all_done or (remediated is not None and remediated >= began)
     # Not told yet, by a channel that was away, say.
-    waits = refusal.reason in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE) and policy.closing.is_immediate(issue)
+    waits = skipped.reason in (SkipReason.NOT_REPORTED, SkipReason.NOT_DUE) and policy.closing.is_immediate(issue)
     return not waits
 
 
@@ -133,7 +133,7 @@ def _parsed(body: str) -> RequestLocation | None:
     if not isinstance(message, Mapping):
         return None
     location = RequestLocation(*(str(message.get(name)) for name in ("account_id", "region", "group_id")))
-    return location if _PLACE.fullmatch(" ".join(location)) else None
+    return location if _GROUP_LOCATION.fullmatch(" ".join(location)) else None
 
 
 QUEUE_VARIABLE = "HAMMER_IMMEDIATE_QUEUE"

@@ -151,8 +151,8 @@ def mail_subject(listing: Listing) -> str:
     counts = Counter(issue.severity for issue in issues)
     found = ", ".join(f"{counts[each]:,} {each}" for each in Severity if counts[each])
     overdue = sum(issue.due is not None and issue.due <= now for issue in issues)
-    late = f"; {overdue:,} of them overdue" if overdue else ""
-    return f"Security groups, {now:%Y-%m-%d}: {found or 'none open'}{late}"
+    overdue_text = f"; {overdue:,} of them overdue" if overdue else ""
+    return f"Security groups, {now:%Y-%m-%d}: {found or 'none open'}{overdue_text}"
 
 
 def mail_text(listing: Listing, address: str, *, attached: bool) -> str:

@@ -144,12 +144,12 @@ def _for_caller(accounts: Sequence[str], regions: Sequence[str], today: date) ->
             f"your credentials are for account {caller}; other accounts need a configuration: {', '.join(unknown)}"
         )
     sessions = Sessions(caller, home, role_name="", base=base)
-    looked_at = regions or enabled_regions(sessions.client("ec2"))
+    wanted = regions or enabled_regions(sessions.client("ec2"))
     return ScanPlan(
         sessions,
         Evaluator(DEFAULT_RESTRICTED_PORTS, AddressSet()),
         default_context(today),
-        [(caller, region) for region in dict.fromkeys(looked_at)],
+        [(caller, region) for region in dict.fromkeys(wanted)],
         asked_for=bool(regions),
     )
 
@@ -200,8 +200,8 @@ def scan(plan: ScanPlan, group_ids: Sequence[str], now: datetime, advance: Calla
     pool.shutdown()
     # AWS is asked again only if the count says so.
     if group_ids and not seen.failed and sum(row.groups for row in seen.scanned) < len(set(group_ids)):
-        looked_at = [(row.account_id, row.region) for row in seen.scanned if row.groups]
-        refuse_missing_groups(plan, looked_at, group_ids)
+        wanted = [(row.account_id, row.region) for row in seen.scanned if row.groups]
+        refuse_missing_groups(plan, wanted, group_ids)
     return Listing(
         source=ListingSource.SCAN,
         generated=now,

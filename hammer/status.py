@@ -20,7 +20,7 @@ from hammer.check_config import exemption_warnings
 from hammer.formats.table_format import severity_cell
 from hammer.listing.issue import SEVERITIES, ListedIssue, context_of, listed_issue
 from hammer.table_listing import unseen
-from hammer.terminal import Column, Row, console, say, show_table
+from hammer.terminal import Column, Row, console, print_line, show_table
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.job_records import JobRecords
@@ -31,7 +31,7 @@ from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted, printable
-from library.issues.change_news import not_done
+from library.issues.change_notifications import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
 from library.issues.issue import SECURITY_GROUP, Issue, Status
@@ -95,7 +95,7 @@ class Facts:
         jobs: the last run of each job that ever ran.
         dead_letters: how many messages are in each queue of what failed; None: that could not be read.
         days: the history, the oldest first.
-        heard: the last event of each account and region that ever sent one: account, region, time and call.
+        events: the last event of each account and region that ever sent one: account, region, time and call.
         unfinished: places of groups at which a run was interrupted.
         abandoned: account, region and group of changes that are not complete, where nothing is watched any more.
         left: accounts, and regions of accounts, that left the configuration, each with its open issues.
@@ -115,7 +115,7 @@ class Facts:
     unfinished: Sequence[str] = ()
     unseen: Sequence[tuple[str, str]] = ()
     disconnected_reason: str = ""
-    heard: Sequence[tuple[str, str, datetime, str]] = ()
+    events: Sequence[tuple[str, str, datetime, str]] = ()
     left: Sequence[tuple[str, int]] = ()
     abandoned: Sequence[tuple[str, str, str]] = ()
 
@@ -128,9 +128,9 @@ def headline(facts: Facts) -> tuple[str, str]:
     text = f"open: {found}" if found else "no open issue is known"
     dues = [listed.due for listed in open_issues if listed.due is not None]
     now = sum(due <= facts.now for due in dues)
-    soon = sum(facts.now < due <= facts.now + _DUE_SOON for due in dues)
+    due_soon = sum(facts.now < due <= facts.now + _DUE_SOON for due in dues)
     text += f"; {now:,} due now" if now else ""
-    text += f"; {soon:,} due within {_DUE_SOON.days} days" if soon else ""
+    text += f"; {due_soon:,} due within {_DUE_SOON.days} days" if due_soon else ""
     urgent = now or counts[Severity.CRITICAL] or counts[Severity.HIGH]
     # Without a whole scan, that nothing is open is no good news.
     return text, "bold red" if urgent else "yellow" if open_issues or not facts.scans else "green"
@@ -244,10 +244,11 @@ def waiting(facts: Facts) -> Iterator[str]:
         if listed.whitelisted:
             yield _exempt(listed, location, facts.now)
         if issue.status is Status.OPEN and (
-            news := not_done(issue.change_news, issue.occurrence, issue.timestamps.remediated)
+            notification := not_done(issue.change_notifications, issue.occurrence, issue.timestamps.remediated)
         ):
             again = next_try(issue.remediation_details, facts.now)
-            yield f"not remediated, since {shown_time(news.at)}: {location}: {printable(news.text)}{again}"
+            since = shown_time(notification.at)
+            yield f"not remediated, since {since}: {location}: {printable(notification.text)}{again}"
         if issue.status is Status.OPEN and is_flapping(issue.history, facts.now):
             yield f"flapping, found {issue.occurrence} times: {location}"
 
@@ -266,19 +267,19 @@ def event_rows(facts: Facts) -> list[tuple[str, ...]]:
     Where none ever came, a trail, a rule or a permission is missing, and only scans see changes. There are no rows
     where none came from anywhere: `event_lines` has a line for that.
     """
-    if not facts.heard:
+    if not facts.events:
         return []
-    heard: list[tuple[str, ...]] = [
+    events: list[tuple[str, ...]] = [
         (account_id, region, shown_time(when), printable(call))
-        for account_id, region, when, call in sorted(facts.heard)
+        for account_id, region, when, call in sorted(facts.events)
     ]
-    return heard + [(scan.account_id, scan.region, "never", "") for scan in _silent(facts)]
+    return events + [(scan.account_id, scan.region, "never", "") for scan in _silent(facts)]
 
 
 def event_lines(facts: Facts) -> Iterator[str]:
     """When an event was last heard of, or that none ever was; which regions are silent, `event_rows` shows."""
-    if facts.heard:
-        account_id, region, when, call = max(facts.heard, key=lambda event: event[2])
+    if facts.events:
+        account_id, region, when, call = max(facts.events, key=lambda event: event[2])
         yield f"last event: {printable(call)} in {account_id}, {printable(region)}, at {shown_time(when)}"
     elif silent := _silent(facts):
         yield f"no event ever came from {len(silent):,} of {counted(len(facts.scans), 'scanned region')}"
@@ -286,7 +287,7 @@ def event_lines(facts: Facts) -> Iterator[str]:
 
 def _silent(facts: Facts) -> list[ScanCoverage]:
     """The scanned regions from which no event ever came."""
-    sent = {(account_id, region) for account_id, region, _, _ in facts.heard}
+    sent = {(account_id, region) for account_id, region, _, _ in facts.events}
     return [scan for scan in facts.scans if not scan.outcome.is_closed and (scan.account_id, scan.region) not in sent]
 
 
@@ -305,8 +306,8 @@ def trend(days: Iterable[Day]) -> str:
 
 def _exempt(listed: ListedIssue, location: str, now: datetime) -> str:
     until, reason = listed.exempt_until, printable(listed.exempt_reason)
-    soon = until is not None and until - now.date() <= _EXPIRES_SOON
-    text = f"exempt {f'until {until}' if until else 'without end'}{', soon' if soon else ''}: {location}"
+    due_soon = until is not None and until - now.date() <= _EXPIRES_SOON
+    text = f"exempt {f'until {until}' if until else 'without end'}{', soon' if due_soon else ''}: {location}"
     return f"{text} ({reason})" if reason else text
 
 
@@ -356,7 +357,7 @@ def watch_page(
     """
     problem = ""
     while True:
-        say(to, problem or f"shown anew every {_WATCH_S} s, Ctrl-C ends", "red" if problem else "dim")
+        print_line(to, problem or f"shown anew every {_WATCH_S} s, Ctrl-C ends", "red" if problem else "dim")
         sleep(_WATCH_S)
         try:
             page, problem = read(), ""
@@ -391,7 +392,7 @@ def read_page(config: str | None, account: list[str] | None, region: list[str] |
     def page(to: Console) -> None:
         show(to, facts, configuration, lock)
         for line in ends:
-            say(to, line)
+            print_line(to, line)
 
     return page
 
@@ -458,7 +459,7 @@ def read_facts(
         dead_letters=_dead_letters(sessions.client("sqs")),
         days=list(records.days((now - _HISTORY_SHOWN).date())),
         unfinished=_unfinished(config, issues),
-        heard=[
+        events=[
             (event.account_id, event.region, event.at, event.name)
             for name in accounts
             for event in EventRecords(table.items).of_account(name)
@@ -487,12 +488,12 @@ def _of_left_accounts(
 
 def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> None:
     """Print it: what is open and due, then whether Hammer itself works, then the rest."""
-    say(to, *headline(facts))
+    print_line(to, *headline(facts))
     wrong = list(attention(facts))
     for line in wrong:
-        say(to, line, "bold red")
+        print_line(to, line, "bold red")
     if not wrong:
-        say(to, "Hammer itself works: every region was seen whole, no job failed, no message is left", "green")
+        print_line(to, "Hammer itself works: every region was seen whole, no job failed, no message is left", "green")
     _show_scans(to, facts, config)
     if facts.jobs:
         columns = (Column("job"), Column("last run"), Column("took", justify="right"), Column("outcome"))
@@ -507,10 +508,10 @@ def show(to: Console, facts: Facts, config: Configuration, lock: LockState) -> N
         headings = [Column(name) for name in ("due", "severity", "account", "region", "group")]
         show_table(to, (*headings, Column("name", wraps=True)), due, "Due next")
     for line in use_lines(facts, enabled=config.usage.enabled):
-        say(to, line)
+        print_line(to, line)
     for line in (*event_lines(facts), *waiting(facts), trend(facts.days), lock_line(lock, facts.now)):
         if line:
-            say(to, line)
+            print_line(to, line)
 
 
 def exemption_lines(config: Configuration, accounts: Iterable[str], facts: Facts, *, complete: bool) -> Iterator[str]:
@@ -528,10 +529,12 @@ def exemption_lines(config: Configuration, accounts: Iterable[str], facts: Facts
         own = [(issue, listed) for issue, listed in facts.issues if issue.account_id == account]
         known = [_names(issue) for issue, _ in own] if complete else None
         reviewed = review(config.exemptions(account), facts.now.date(), known)
-        told = [(_names(issue), listed.exempt_until) for issue, listed in own if listed.whitelisted]
+        exempt = [(_names(issue), listed.exempt_until) for issue, listed in own if listed.whitelisted]
         yield from exemption_warnings(
             account,
-            replace(reviewed, expiring=_untold(reviewed.expiring, told), endless=_untold(reviewed.endless, told)),
+            replace(
+                reviewed, expiring=_unlisted(reviewed.expiring, exempt), endless=_unlisted(reviewed.endless, exempt)
+            ),
         )
 
 
@@ -540,14 +543,14 @@ def _names(issue: Issue) -> tuple[str, str, str]:
     return issue.issue_id, issue.details.vpc_id, issue.details.name
 
 
-def _untold(
-    exemptions: Iterable[Exemption], told: Sequence[tuple[tuple[str, str, str], date | None]]
+def _unlisted(
+    exemptions: Iterable[Exemption], exempt: Sequence[tuple[tuple[str, str, str], date | None]]
 ) -> tuple[Exemption, ...]:
     """The exemptions whose end, or that they have none, no exempt group's line tells."""
     return tuple(
         exemption
         for exemption in exemptions
-        if not any(exemption.names(*names) and until == exemption.expires for names, until in told)
+        if not any(exemption.names(*names) and until == exemption.expires for names, until in exempt)
     )
 
 

@@ -78,7 +78,7 @@ def show_table(to: Console, columns: Sequence[Column], rows: Iterable[Row], titl
     to.print(table)
 
 
-def say(to: Console, line: str, style: str = "") -> None:
+def print_line(to: Console, line: str, style: str = "") -> None:
     """Print one line of text as it is: a terminal wraps it where it must, between words if it can."""
     to.print(Text(line, style=style), soft_wrap=not to.is_terminal)
 

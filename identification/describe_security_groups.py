@@ -24,7 +24,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from identification.errors import MalformedEventError, NotRequestedError, UnknownAccountError
-from identification.event_hints import SHOWN_AFTER
 from identification.messages import Deliveries, ScanTarget, merge, parse_target
 from identification.openers import look_up_openers
 from identification.runtime import Runtime, start
@@ -35,6 +34,7 @@ from library.config.models import remediation_terms
 from library.issues.issue import Issue
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from library.issues.schedule import remediation_schedule
+from library.security_groups.group import EVENTUAL_CONSISTENCY
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -144,7 +144,7 @@ def _was_swept_lately(target: ScanTarget, runtime: Runtime) -> bool:
     from the request buckets of EC2 that the account itself needs.
     """
     swept = CoverageRecords(runtime.table.items).state(target.account_id, target.region).swept
-    return swept is not None and runtime.now() - swept < SHOWN_AFTER
+    return swept is not None and runtime.now() - swept < EVENTUAL_CONSISTENCY
 
 
 def scan_target(target: ScanTarget, runtime: Runtime) -> int:

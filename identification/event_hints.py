@@ -20,16 +20,10 @@ from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE, Check
 from library.errors import ConflictError
 from library.issues.opening_calls import OpeningCall, latest_per_rule, superseded
 from library.issues.times import format_time, parse_time
+from library.security_groups.group import EVENTUAL_CONSISTENCY
 
 if TYPE_CHECKING:
     from library.aws.conditional_writes import Item, Items
-
-SHOWN_AFTER = timedelta(minutes=5)
-"""So long after a call EC2 shows its change.
-
-Amazon EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API": repeat a describe after a change, with waits
-that grow up to five minutes.
-"""
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """How far the clocks of two machines may be apart. AWS keeps those of Lambda and EC2 within milliseconds (Amazon Time
@@ -52,13 +46,13 @@ class EventHints:
     newest: datetime | None = None
 
     @property
-    def shown_from(self) -> datetime | None:
+    def observed_from(self) -> datetime | None:
         """When EC2 shows the newest call at the latest; None: no call is known."""
-        return None if self.newest is None else self.newest + SHOWN_AFTER
+        return None if self.newest is None else self.newest + EVENTUAL_CONSISTENCY
 
-    def are_shown_to(self, begun: datetime) -> bool:
+    def are_observed_by(self, begun: datetime) -> bool:
         """Whether a scan that began then has seen the group as the newest call left it, or as it was changed since."""
-        return self.shown_from is None or begun >= self.shown_from
+        return self.observed_from is None or begun >= self.observed_from
 
 
 class EventHintRecords:
@@ -84,9 +78,9 @@ class EventHintRecords:
             }
         return {group_id: each.result() for group_id, each in added.items()}
 
-    def check_shown(self, group_id: str, begun: datetime) -> Check:
+    def check_observed(self, group_id: str, begun: datetime) -> Check:
         """The condition that EC2 had shown each call about a group when a scan began."""
-        latest = format_time(begun - SHOWN_AFTER)
+        latest = format_time(begun - EVENTUAL_CONSISTENCY)
         condition = "attribute_not_exists(#newest_event) OR #newest_event <= :latest"
         return Check(_item_id(group_id), condition, {":latest": latest})
 

@@ -38,13 +38,12 @@ from identification.cloudtrail import (
     time_of,
     value_of,
 )
-from identification.event_hints import SHOWN_AFTER
 from identification.messages import events_item
 from library.aws.ec2 import read_security_groups, security_groups_named
 from library.aws.failures import AWS_ERRORS, explain
 from library.issues.opening_calls import OpeningCall, latest_per_rule, opened_item
 from library.issues.times import format_time
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.group import EVENTUAL_CONSISTENCY, IngressRule, SecurityGroup
 
 if TYPE_CHECKING:
     from identification.runtime import Runtime
@@ -117,10 +116,10 @@ def hint_of(call: ApiCall, own: OwnRoles) -> Hint:
 
 def _group_ids(call: ApiCall, request: Mapping[str, Any]) -> tuple[str, ...]:
     response = map_of(value_of(call.detail, "responseElements"))
-    told = [text_of(request, "groupId"), text_of(response, "groupId")]
+    ids = [text_of(request, "groupId"), text_of(response, "groupId")]
     for listed in ("securityGroupRuleSet", "revokedSecurityGroupRuleSet"):
-        told += [text_of(rule, "groupId") for rule in members_of(value_of(response, listed))]
-    return tuple(dict.fromkeys(group_id for group_id in told if _GROUP_ID.fullmatch(group_id)))
+        ids += [text_of(rule, "groupId") for rule in members_of(value_of(response, listed))]
+    return tuple(dict.fromkeys(group_id for group_id in ids if _GROUP_ID.fullmatch(group_id)))
 
 
 @dataclass(slots=True)
@@ -269,7 +268,7 @@ def first_messages(target: Mapping[str, str], targets: Targets) -> list[dict[str
     )
     others = [group_id for group_id in targets.reached if group_id not in targets.changed]
     if others and targets.reached_newest:
-        more: dict[str, Any] = {"takes_away_from": format_time(targets.reached_newest + SHOWN_AFTER)}
+        more: dict[str, Any] = {"takes_away_from": format_time(targets.reached_newest + EVENTUAL_CONSISTENCY)}
         more |= {"only_interfaces": True} if targets.only_interfaces else {}
         found += _of_groups({**target, **more}, others)
     return found

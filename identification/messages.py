@@ -112,10 +112,10 @@ def events_item(events: Mapping[str, datetime]) -> list[list[Any]]:
 
 def _events_from_item(item: object) -> Iterator[tuple[str, datetime]]:
     """Read what `events_item` made. What is malformed is left out: an event is a hint."""
-    for told in item if isinstance(item, list) else ():
-        if isinstance(told, list) and len(told) == 2 and isinstance(told[1], list):
-            time = _time(told[0])
-            yield from ((group_id, time) for group_id in told[1] if time and _is_group_id(group_id))
+    for entry in item if isinstance(item, list) else ():
+        if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list):
+            time = _time(entry[0])
+            yield from ((group_id, time) for group_id in entry[1] if time and _is_group_id(group_id))
 
 
 def _time(value: object) -> datetime | None:

@@ -63,14 +63,14 @@ def look_up_openers(account_id: str, region: str, runtime: Runtime) -> str:
             if history.calls >= CALLS_A_SCAN:
                 _log.info("the next scan asks who opened %d more groups", len(waiting) - number)
                 break
-            _ask(issue, history, runtime)
+            _search_history(issue, history, runtime)
     except AWS_ERRORS as error:
         return f"who opened groups is not known: {explain(error, runtime.sessions.role_arn(account_id))}"
     return ""
 
 
 def _is_unasked(issue: Issue) -> bool:
-    return issue.opened_by is None and issue.looked_up != issue.occurrence
+    return issue.opened_by is None and issue.opener_sought != issue.occurrence
 
 
 def _worst_first(issue: Issue) -> tuple[int, bool, str]:
@@ -78,14 +78,14 @@ def _worst_first(issue: Issue) -> tuple[int, bool, str]:
     return list(Severity).index(details.severity), details.status != "open_completely", issue.issue_id
 
 
-def _ask(issue: Issue, history: EventHistory, runtime: Runtime) -> None:
+def _search_history(issue: Issue, history: EventHistory, runtime: Runtime) -> None:
     """Ask about one issue, and keep the answer. An issue that changes meanwhile is asked about by the next scan."""
     found = [opening for name in _names(issue) for opening in _openings(name, issue, history, runtime)]
-    asked = replace(issue, looked_up=issue.occurrence)
+    asked = replace(issue, opener_sought=issue.occurrence)
     with suppress(ConflictError):
         if found:
-            told = {issue.issue_id: EventHints(found)}
-            known = EventHintRecords(runtime.table.items).add(issue.account_id, told, runtime.now())
+            hints = {issue.issue_id: EventHints(found)}
+            known = EventHintRecords(runtime.table.items).add(issue.account_id, hints, runtime.now())
             if change := attribute(asked, opened_by(known[issue.issue_id].openings, issue.details.perms)):
                 runtime.table.write(change)
                 _log.info(

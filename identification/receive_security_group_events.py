@@ -23,13 +23,13 @@ from typing import Any
 
 from identification.cloudtrail import ApiCall, parse_call
 from identification.errors import MalformedEventError, MissingVariableError
-from identification.event_hints import SHOWN_AFTER
 from identification.events import Hint, TargetFinder, first_messages, hint_of, second_messages
 from identification.messages import Deliveries, message_of, publish, send_delayed
 from identification.runtime import Runtime, start
 from library.aws.failures import AWS_ERRORS, explain, one_line
-from library.aws.region_records import EventRecords, HeardEvent
+from library.aws.region_records import EventRecords, ReceivedEvent
 from library.security_groups.exposure import Evaluator
+from library.security_groups.group import EVENTUAL_CONSISTENCY
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         raise MissingVariableError("SCAN_QUEUE_URL is not set: without the second scan nothing would be resolved")
     calls = _by_region(deliveries, runtime)
     published = sum(_publish(location, found, queue_url, deliveries, runtime) for location, found in calls.items())
-    _record_heard(calls, runtime)
+    _record_received(calls, runtime)
     return deliveries.answer({"published": published})
 
 
@@ -128,7 +128,7 @@ def _publish(
         asked = first_messages(target, targets)
         publish(runtime.sessions.client("sns", region=topic_arn.split(":")[3]), topic_arn, asked)
         again = second_messages(target, targets)
-        send_delayed(runtime.sessions.client("sqs"), queue_url, again, int(SHOWN_AFTER.total_seconds()))
+        send_delayed(runtime.sessions.client("sqs"), queue_url, again, int(EVENTUAL_CONSISTENCY.total_seconds()))
     except Exception as error:  # noqa: BLE001 - raised by the caller, when every other region has had its turn
         _log.error("hints failed: %s", one_line(error), extra={"account_id": account_id, "region": region})
         deliveries.fail(error, *found.records)
@@ -147,11 +147,11 @@ def _publish(
     return len(asked)
 
 
-def _record_heard(calls: Mapping[tuple[str, str], _RegionCalls], runtime: Runtime) -> None:
+def _record_received(calls: Mapping[tuple[str, str], _RegionCalls], runtime: Runtime) -> None:
     """Keep that events came. That this fails is no reason to handle them again."""
     records, now = EventRecords(runtime.table.items), runtime.now()
     for (account_id, region), found in calls.items():
         try:
-            records.record(HeardEvent(account_id, region, now, found.last_call))
+            records.record(ReceivedEvent(account_id, region, now, found.last_call))
         except AWS_ERRORS as error:
             _log.error("that an event came could not be kept: %s", explain(error))

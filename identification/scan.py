@@ -411,13 +411,13 @@ class _Attempt:
         newest: dict[str, datetime] = {}
         for group_id, time in target.events:
             newest[group_id] = max(time, newest.get(group_id, time))
-        told = {
+        hints = {
             group_id: EventHints(openings.get(group_id, ()), newest.get(group_id))
             for group_id in sorted(openings.keys() | newest.keys())
         }
-        self._hints = self._hint_records.add(self._account_id, told, self._begun)
+        self._hints = self._hint_records.add(self._account_id, hints, self._begun)
         if self._group_ids:
-            self._learn(group_id for group_id in self._group_ids if group_id not in told)
+            self._learn(group_id for group_id in self._group_ids if group_id not in hints)
             self._state = self._coverage.state(self._account_id, self._region)
         else:
             self._state = self._coverage.begin(self._account_id, self._region, self._begun)
@@ -491,11 +491,11 @@ class _Attempt:
         if not (self._may_wait and self._group_ids and is_last):
             return set()
         missed = {
-            group_id: shown_from - self._begun
+            group_id: observed_from - self._begun
             for group_id, change in decided.items()
             if change.takes_away
-            and (shown_from := self._hints.get(group_id, EventHints()).shown_from)
-            and timedelta() < shown_from - self._begun <= CLOCK_MARGIN
+            and (observed_from := self._hints.get(group_id, EventHints()).observed_from)
+            and timedelta() < observed_from - self._begun <= CLOCK_MARGIN
         }
         if missed:
             self.waited = True
@@ -511,9 +511,9 @@ class _Attempt:
         found: dict[str, Change] = {}
         for group_id, change in decided.items():
             hints = self._hints.get(group_id, EventHints())
-            is_shown = hints.are_shown_to(self._begun)
+            is_observed = hints.are_observed_by(self._begun)
             is_asked_too_early = target.takes_away_from is not None and self._begun < target.takes_away_from
-            if not change.takes_away or (is_shown and not is_asked_too_early):
+            if not change.takes_away or (is_observed and not is_asked_too_early):
                 found[group_id] = change
                 continue
             kept = reconcile_additions(self.issues.get(group_id), detections.get(group_id), now)
@@ -571,7 +571,7 @@ class _Attempt:
             return ()
         return (
             self._coverage.check_begun(self._region, self._state),
-            self._hint_records.check_shown(change.issue.issue_id, self._begun),
+            self._hint_records.check_observed(change.issue.issue_id, self._begun),
         )
 
     def _record_seen(self, group_ids: Iterable[str]) -> set[str]:
@@ -599,7 +599,7 @@ class _Attempt:
         return {
             group_id
             for group_id, hints in self._hint_records.of_groups(self._account_id, opened).items()
-            if hints.shown_from and self._begun < hints.shown_from <= now + CLOCK_MARGIN
+            if hints.observed_from and self._begun < hints.observed_from <= now + CLOCK_MARGIN
         }
 
 

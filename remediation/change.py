@@ -48,7 +48,7 @@ from remediation.journal import (
     RevokedState,
     unneeded,
 )
-from remediation.rules import RuleKey, by_ports, merged, permission_of, rule_key, with_description
+from remediation.rules import RuleKey, by_ports, ip_permission_of, merged, rule_key, with_description
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -143,7 +143,7 @@ def revoke_unchanged(client: EC2Client, group_id: str, rules: Sequence[IngressRu
     whatever it has become. In a default VPC, EC2 revokes those that it finds and names the others; elsewhere it revokes
     all of them or none (EC2 API Reference, RevokeSecurityGroupIngress).
     """
-    permissions = [merged(permission_of(rule._replace(description="")) for rule in rules)]
+    permissions = [merged(ip_permission_of(rule._replace(description="")) for rule in rules)]
     with _attempts(client, "RevokeSecurityGroupIngress") as attempts:
         try:
             answer = client.revoke_security_group_ingress(GroupId=group_id, IpPermissions=permissions)
@@ -384,7 +384,9 @@ class GroupChange:
         tags = dict(changes.tags.get(keys[0], {}))
         if entry.kind is ChangeKind.REMEDIATION and len(tags) < _MOST_TAGS:
             tags[CHANGE_TAG] = entry.backup
-        singles = [changes.permissions.get(key) or permission_of(rule) for key, rule in zip(keys, batch, strict=True)]
+        singles = [
+            changes.permissions.get(key) or ip_permission_of(rule) for key, rule in zip(keys, batch, strict=True)
+        ]
         result = authorize(self.ec2, self.group_id, [merged(singles)], tags)
         if result.answer is ChangeAnswer.DONE:
             return _acknowledged(entry, dict.fromkeys(keys, AddedState.ADDED), result.rule_ids or {}, self._at())
@@ -411,7 +413,7 @@ class GroupChange:
     def _write_descriptions(self, changes: RuleChanges) -> None:
         if changes.describe:
             singles = [
-                with_description(changes.permissions.get(rule_key(rule)) or permission_of(rule), rule.description)
+                with_description(changes.permissions.get(rule_key(rule)) or ip_permission_of(rule), rule.description)
                 for rule in changes.describe
             ]
             self.ec2.update_security_group_rule_descriptions_ingress(GroupId=self.group_id, IpPermissions=singles)

@@ -31,12 +31,12 @@ from library.network.addresses import Network
 from remediation.backups import Backups
 from remediation.change import GroupChange
 from remediation.journal import ChangeKind, Journal, rules_to_item
-from remediation.notify import news_of, open_notifier
+from remediation.notify import notification_of, open_notifier
 from remediation.plan import RuleQuota
 from remediation.planning import quota_of, rule_quota
 
 if TYPE_CHECKING:
-    from library.issues.change_news import ChangeNews
+    from library.issues.change_notifications import ChangeNotification
     from library.issues.issue import Issue
     from library.security_groups.group import IngressRule, SecurityGroup
     from remediation.group_state import LiveGroup
@@ -89,9 +89,9 @@ class RemediationContext:
             self.notes += [note] if note else []
         return quota_of(self.sessions.client("ec2", *location), group, self._quotas[location], sources)
 
-    def news_of(self, issue: Issue, message: ChangeMessage) -> ChangeNews:
+    def notification_of(self, issue: Issue, message: ChangeMessage) -> ChangeNotification:
         """What is recorded of a message, in the write that completes what it tells."""
-        return news_of(issue, message, self.now(), webhook=self.notifier.has_webhook)
+        return notification_of(issue, message, self.now(), webhook=self.notifier.has_webhook)
 
     def change_of(self, issue: Issue, journal: Journal) -> GroupChange:
         """What changes an issue's group."""

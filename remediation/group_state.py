@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any
 from library.aws.ec2 import security_group_pages
 from library.errors import HammerError
 from library.issues.times import parse_time
-from library.security_groups.group import IngressRule, SecurityGroup, parse_rule, parse_security_group
+from library.security_groups.group import (
+    EVENTUAL_CONSISTENCY,
+    IngressRule,
+    SecurityGroup,
+    parse_rule,
+    parse_security_group,
+)
 from remediation.journal import (
     CHANGE_TAG,
-    EVENTUAL_CONSISTENCY,
     AddedRule,
     AddedState,
     JournalEntry,
@@ -132,7 +137,7 @@ class ObservedGroup:
 
 def observe(
     entry: JournalEntry | None,
-    shown: Sequence[IngressRule],
+    observed: Sequence[IngressRule],
     changes: Mapping[str, str],
     now: datetime,
 ) -> ObservedGroup:
@@ -140,25 +145,25 @@ def observe(
 
     Args:
         entry: the facts; None: there are none.
-        shown: the rules that EC2 shows, with their ids.
+        observed: the rules that EC2 shows, with their ids.
         changes: the value of the tag `hammer:change` of those that have it, by the rules' ids.
         now: the time in UTC, no later than these were read.
     """
     if entry is None:
-        return ObservedGroup(tuple(shown))
+        return ObservedGroup(tuple(observed))
     fresh = _Freshness(entry, now)
     pending: list[IngressRule] = []
     hidden: set[str] = set()
     for withdrawn in entry.withdrawn:
-        if any(rule.rule_id == withdrawn.rule.rule_id for rule in shown):
+        if any(rule.rule_id == withdrawn.rule.rule_id for rule in observed):
             if fresh.is_recent(withdrawn):
                 hidden.add(withdrawn.rule.rule_id)
                 pending.append(withdrawn.rule)
             else:  # to be taken away again
                 entry = entry.with_added({withdrawn.key: withdrawn})
-    rules = [rule for rule in shown if rule.rule_id not in hidden]
-    entry, missing = _look_for_added(entry, rules, changes, fresh, pending)
-    entry, gone = _look_for_revoked(entry, rules, fresh, pending)
+    rules = [rule for rule in observed if rule.rule_id not in hidden]
+    entry, missing = _observe_added(entry, rules, changes, fresh, pending)
+    entry, gone = _observe_revoked(entry, rules, fresh, pending)
     return ObservedGroup((*(rule for rule in rules if rule not in gone), *missing), entry, tuple(pending))
 
 
@@ -175,15 +180,15 @@ class _Freshness:
         return at is None or self.now - at < EVENTUAL_CONSISTENCY
 
 
-def _look_for_added(
+def _observe_added(
     entry: JournalEntry,
-    shown: Sequence[IngressRule],
+    observed: Sequence[IngressRule],
     changes: Mapping[str, str],
     fresh: _Freshness,
     pending: list[IngressRule],
 ) -> tuple[JournalEntry, list[IngressRule]]:
     """The entry with those rules to add that are, or may be, Hammer's; and those that are there and not shown yet."""
-    by_key = {rule_key(rule): rule for rule in shown}
+    by_key = {rule_key(rule): rule for rule in observed}
     kept: list[AddedRule] = []
     missing: list[IngressRule] = []
     for added in entry.add:
@@ -199,27 +204,27 @@ def _look_for_added(
     return replace(entry, add=tuple(kept)), missing
 
 
-def _is_hammers(added: AddedRule, shown: IngressRule, change: str, this_change: str) -> bool:
+def _is_hammers(added: AddedRule, observed: IngressRule, change: str, this_change: str) -> bool:
     """Whether the rule that is shown is the one that Hammer sent. `change`: of its tag; empty: it has none."""
     if added.rule.rule_id:
-        return shown.rule_id == added.rule.rule_id
-    return change == this_change if change else shown.description == added.rule.description
+        return observed.rule_id == added.rule.rule_id
+    return change == this_change if change else observed.description == added.rule.description
 
 
-def _look_for_revoked(
-    entry: JournalEntry, shown: Sequence[IngressRule], fresh: _Freshness, pending: list[IngressRule]
+def _observe_revoked(
+    entry: JournalEntry, observed: Sequence[IngressRule], fresh: _Freshness, pending: list[IngressRule]
 ) -> tuple[JournalEntry, list[IngressRule]]:
     """The entry with what is shown of the rules to revoke; and what is shown and gone.
 
     A rule that somebody edited keeps its id, and is another rule: nobody revoked that one.
     """
-    by_id = {rule.rule_id: rule for rule in shown}
+    by_id = {rule.rule_id: rule for rule in observed}
     gone: list[IngressRule] = []
     for revoked in entry.revoke:
         rule, found = revoked.rule, by_id.get(revoked.rule.rule_id)
-        is_shown = found is not None and rule_key(found) == rule_key(rule)
+        is_observed = found is not None and rule_key(found) == rule_key(rule)
         is_recent = fresh.is_recent(revoked)
-        if revoked.state is RevokedState.SENT and not is_shown:
+        if revoked.state is RevokedState.SENT and not is_observed:
             # Sent without an answer and gone: take it for Hammer's doing, so that what replaces it stays.
             entry = entry.with_revoked([rule], RevokedState.REVOKED, revoked.at)
         elif revoked.state is RevokedState.SENT and is_recent:
@@ -229,7 +234,7 @@ def _look_for_revoked(
             and is_recent
             and (
                 # With another source: as it was before somebody edited it, so that is an old answer, too.
-                revoked.state is RevokedState.REVOKED or (revoked.state is RevokedState.GONE and is_shown)
+                revoked.state is RevokedState.REVOKED or (revoked.state is RevokedState.GONE and is_observed)
             )
         ):
             gone.append(found)

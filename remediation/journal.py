@@ -37,12 +37,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.errors import ConflictError
-from library.issues.change_news import recording
+from library.issues.change_notifications import recording
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
 from library.security_groups.group import IngressRule
@@ -50,15 +50,9 @@ from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
-    from library.issues.change_news import ChangeNews
+    from library.issues.change_notifications import ChangeNotification
 
 _ATTEMPTS = 3  # to write beside others who write the issue
-
-EVENTUAL_CONSISTENCY = timedelta(minutes=5)
-"""How long EC2 may need to show a change. Afterwards the change counts as shown.
-
-Amazon EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API": wait up to about five minutes.
-"""
 
 CHANGE_TAG = "hammer:change"
 """The tag of each rule that Hammer adds; its value is the key of the first backup of the change."""
@@ -460,7 +454,12 @@ class Journal:
             self._in_own_item = [_stamp(self._table.journal(self.issue.account_id, self.issue.issue_id))]
 
     def write(
-        self, entry: JournalEntry, *, remediated: bool = False, news: ChangeNews | None = None, **details: Any
+        self,
+        entry: JournalEntry,
+        *,
+        remediated: bool = False,
+        notification: ChangeNotification | None = None,
+        **details: Any,
     ) -> JournalEntry:
         """Write an entry.
 
@@ -468,8 +467,8 @@ class Journal:
             entry: the change and its step.
             remediated: the group was found remediated: say so in `timestamps`, unless the issue is a new
                 occurrence by now.
-            news: what people are to be told of it. It is recorded in the same write: a process that dies right after it
-                leaves nothing untold.
+            notification: what people are to be told of it. Recorded in the same write: a process that dies right after
+                it leaves nothing untold.
             details: further keys of `remediation_details`.
 
         Returns:
@@ -485,7 +484,9 @@ class Journal:
         if entry.kind is ChangeKind.REMEDIATION and entry.is_acknowledged:
             details = {"backup": entry.backup, **details}
         self._write_own_item(entry)
-        self._write({**details, "journal": entry.summary()}, remediated=now if remediated else "", news=news)
+        self._write(
+            {**details, "journal": entry.summary()}, remediated=now if remediated else "", notification=notification
+        )
         return entry
 
     def _write_own_item(self, entry: JournalEntry) -> None:
@@ -504,11 +505,13 @@ class Journal:
     def _overtaken(self) -> ConflictError:
         return ConflictError(f"another run went on with the change of {self.issue.location}")
 
-    def note(self, *, news: ChangeNews | None = None, **details: Any) -> None:
+    def note(self, *, notification: ChangeNotification | None = None, **details: Any) -> None:
         """Write keys of `remediation_details` beside the journal. `news` and what it raises: as of `write`."""
-        self._write(details, news=news)
+        self._write(details, notification=notification)
 
-    def _write(self, details: Mapping[str, Any], remediated: str = "", news: ChangeNews | None = None) -> None:
+    def _write(
+        self, details: Mapping[str, Any], remediated: str = "", notification: ChangeNotification | None = None
+    ) -> None:
         condition = ""
         values: dict[str, Any] = {}
         if "journal" in details:
@@ -522,8 +525,8 @@ class Journal:
             if remediated and self.issue.occurrence == self._occurrence:
                 sets["timestamps.remediated"] = remediated
             removes: list[str] = []
-            if news is not None and news.occurrence == self.issue.occurrence:
-                added, removes = recording(self.issue.change_news, news)
+            if notification is not None and notification.occurrence == self.issue.occurrence:
+                added, removes = recording(self.issue.change_notifications, notification)
                 sets |= added
             try:
                 self._table.update(self.issue, sets, removes, only_if=condition, values=values)

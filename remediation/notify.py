@@ -21,14 +21,22 @@ from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.news_delivery import NewsDelivery
+from library.aws.notification_delivery import NotificationDelivery
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
 from library.errors import ConflictError
-from library.issues.after_care import NOBODY_WATCHES
-from library.issues.change_news import NOT_DONE, RESTORED, ChangeNews, Channel, change_news, news_key, recording
+from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
+from library.issues.change_notifications import (
+    NOT_DONE,
+    RESTORED,
+    ChangeNotification,
+    Channel,
+    change_notifications,
+    notification_key,
+    recording,
+)
 from library.issues.issue import Issue
 from library.issues.kept_sources import kept_sources
 from library.issues.names import hammer_options
@@ -40,7 +48,7 @@ from library.notifications.change_delivery import (
     Unrecorded,
     comment_body,
     comment_once,
-    news_document,
+    notification_document,
     send_alerts_once,
     send_event_once,
 )
@@ -129,8 +137,8 @@ def _kept(issue: Issue) -> Iterable[str]:
 
 def _watched(issue: Issue) -> Iterable[str]:
     """That nobody sees whom the change cuts off, where flow logs were looked for."""
-    if issue.use is not None and NOBODY_WATCHES in issue.use.gaps:
-        yield NOBODY_WATCHES
+    if issue.use is not None and NO_FLOW_LOGS_AT_HAND in issue.use.gaps:
+        yield NO_FLOW_LOGS_AT_HAND
 
 
 def incomplete_message(issue: Issue, bucket: str, entry: JournalEntry, reason: str) -> ChangeMessage:
@@ -283,7 +291,7 @@ class ChangeNotifier(Protocol):
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`."""
 
-    def publish(self, issue: Issue, news: ChangeNews, delivery: Delivery) -> None:
+    def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         """Have the webhook told by `send`."""
 
     @property
@@ -326,9 +334,9 @@ def notify(
         message.text,
         extra={"account_id": issue.account_id, "region": issue.details.region, "group_id": issue.issue_id},
     )
-    news, problem = news_of(issue, message, now(), webhook=notifier.has_webhook), ""
+    notification, problem = notification_of(issue, message, now(), webhook=notifier.has_webhook), ""
     try:
-        news = _recorded_at_last(table, issue, news)
+        notification = _recorded_at_last(table, issue, notification)
     except (*AWS_ERRORS, ConflictError, UnreadableIssueError) as error:
         problem = f"{issue.issue_id}: what was done could not be recorded: {explain(error)}"
 
@@ -336,47 +344,55 @@ def notify(
         _log.warning("%s: who was told is not recorded, the reporting job goes on: %s", issue.location, explain(error))
 
     def delivery(channel: Channel) -> Delivery:
-        return Unrecorded() if problem else NewsDelivery(table, issue, news, channel, now, not_recorded)
+        return Unrecorded() if problem else NotificationDelivery(table, issue, notification, channel, now, not_recorded)
 
-    if not news.in_slack:
+    if not notification.in_slack:
         notifier.alert(issue, message.heading, message.text, message.details, delivery=delivery(Channel.SLACK))
-    if not news.in_webhook:
-        notifier.publish(issue, news, delivery(Channel.WEBHOOK))
-    if not news.in_jira:
-        failed = notifier.comment(issue, news_document(news), delivery(Channel.JIRA), reference=news.key)
+    if not notification.in_webhook:
+        notifier.publish(issue, notification, delivery(Channel.WEBHOOK))
+    if not notification.in_jira:
+        failed = notifier.comment(
+            issue, notification_document(notification), delivery(Channel.JIRA), reference=notification.key
+        )
         return failed or problem
     return problem
 
 
-def news_of(issue: Issue, message: ChangeMessage, now: datetime, *, webhook: bool) -> ChangeNews:
+def notification_of(issue: Issue, message: ChangeMessage, now: datetime, *, webhook: bool) -> ChangeNotification:
     """What is recorded of a message before anybody is told. `webhook`: whether that is on."""
-    return change_news(issue.occurrence, now, message.heading, message.text, message.details, webhook=webhook)
+    return change_notifications(issue.occurrence, now, message.heading, message.text, message.details, webhook=webhook)
 
 
-def is_restore_told(issue: Issue, started: datetime | None) -> bool:
+def is_restore_notified(issue: Issue, started: datetime | None) -> bool:
     """Whether it is recorded that a restore, which began then, was made: it is told from there."""
-    return any(news.heading == RESTORED and (started is None or news.at >= started) for news in issue.change_news)
+    return any(
+        notification.heading == RESTORED and (started is None or notification.at >= started)
+        for notification in issue.change_notifications
+    )
 
 
 def is_known(issue: Issue, message: ChangeMessage) -> bool:
     """Whether people were told of this by an earlier run, in this occurrence of the issue."""
-    key = news_key(issue.occurrence, message.heading, message.text, message.details)
-    return any(news.key == key and news.in_jira and news.in_slack and news.in_webhook for news in issue.change_news)
+    key = notification_key(issue.occurrence, message.heading, message.text, message.details)
+    return any(
+        notification.key == key and notification.in_jira and notification.in_slack and notification.in_webhook
+        for notification in issue.change_notifications
+    )
 
 
-def _recorded_at_last(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:
+def _recorded_at_last(table: IssueTable, issue: Issue, notification: ChangeNotification) -> ChangeNotification:
     """As `_recorded`, with a second look where the first failed.
 
     The answer to a write may be lost although it was made. Then the reporting job tells it, too, so it must be claimed.
     """
     try:
-        return _recorded(table, issue, news)
+        return _recorded(table, issue, notification)
     except AWS_ERRORS as error:
         _log.warning("%s: what was done is recorded again: %s", issue.location, explain(error))
-        return _recorded(table, issue, news)
+        return _recorded(table, issue, notification)
 
 
-def _recorded(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:
+def _recorded(table: IssueTable, issue: Issue, notification: ChangeNotification) -> ChangeNotification:
     """Record news. Returns it, with whom it was told already.
 
     Raises:
@@ -386,13 +402,13 @@ def _recorded(table: IssueTable, issue: Issue, news: ChangeNews) -> ChangeNews:
     fresh = table.get(issue.account_id, issue.issue_id)
     if fresh is None:
         raise ConflictError(issue.issue_id)
-    for known in fresh.change_news:
-        if known.key == news.key:
+    for known in fresh.change_notifications:
+        if known.key == notification.key:
             return known
     # Only this run adds any: it holds the lock.
-    sets, removes = recording(fresh.change_news, news)
+    sets, removes = recording(fresh.change_notifications, notification)
     table.update(issue, sets, removes)
-    return news
+    return notification
 
 
 def open_notifier(
@@ -435,22 +451,22 @@ class Notifier:
         self._slack = slack
         self._expected: list[ExpectedAlert] = []
         self._webhook = webhook
-        self._events: list[tuple[Issue, ChangeNews, Delivery]] = []
+        self._events: list[tuple[Issue, ChangeNotification, Delivery]] = []
 
     @property
     def has_webhook(self) -> bool:
         """Whether the webhook is on."""
         return self._webhook is not None
 
-    def publish(self, issue: Issue, news: ChangeNews, delivery: Delivery) -> None:
+    def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         """Have the webhook told by `send`.
 
         Args:
             issue: the issue.
-            news: what happened to its group.
+            notification: what happened to its group.
             delivery: of it.
         """
-        self._events.append((issue, news, delivery))
+        self._events.append((issue, notification, delivery))
 
     def comment(
         self, issue: Issue, document: Document, delivery: Delivery | None = None, *, reference: str = ""
@@ -502,8 +518,8 @@ class Notifier:
             delivery.done()
             return
         line = f"{issue_line(self._config, self._jira, issue)}: {literal(text)}"
-        told = Alert(issue_key(issue), heading, issue_subject(issue), line, tuple(map(literal, details)))
-        self._expected.append(ExpectedAlert(told, tuple(destinations_of(self._config, issue)), delivery))
+        notified = Alert(issue_key(issue), heading, issue_subject(issue), line, tuple(map(literal, details)))
+        self._expected.append(ExpectedAlert(notified, tuple(destinations_of(self._config, issue)), delivery))
 
     def alert_operators(self, heading: str, text: str) -> None:
         """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
@@ -513,8 +529,8 @@ class Notifier:
             text: one line; may hold untrusted input.
         """
         if self._slack is not None:
-            told = Alert(heading, heading, literal(heading), literal(text))
-            self._expected.append(ExpectedAlert(told, (self._config.slack.default_channel,)))
+            notified = Alert(heading, heading, literal(heading), literal(text))
+            self._expected.append(ExpectedAlert(notified, (self._config.slack.default_channel,)))
 
     def send(self, title: str = CHANGES) -> list[str]:
         """Send what is waiting: one message for each destination.
@@ -528,10 +544,12 @@ class Notifier:
         # Last: a webhook that does not answer delays no message.
         return [*problems, *(self._send_events(self._webhook, events) if self._webhook else [])]
 
-    def _send_events(self, webhook: WebhookClient, events: Sequence[tuple[Issue, ChangeNews, Delivery]]) -> list[str]:
+    def _send_events(
+        self, webhook: WebhookClient, events: Sequence[tuple[Issue, ChangeNotification, Delivery]]
+    ) -> list[str]:
         problems: list[str] = []
-        for issue, news, delivery in events:
-            event = change_event(issue, subject_of(self._config, self._jira, issue), news)
+        for issue, notification, delivery in events:
+            event = change_event(issue, subject_of(self._config, self._jira, issue), notification)
             try:
                 if send_event_once(webhook, event, delivery):
                     delivery.done()

@@ -172,7 +172,7 @@ def plan_remediation(
     ticket: str = "",
     *,
     begun: Container[RuleKey] = (),
-    not_shown: Container[RuleKey] = (),
+    pending_keys: Container[RuleKey] = (),
 ) -> Plan | Skipped:
     """What to change so that nothing in scope is left exposed.
 
@@ -188,7 +188,8 @@ def plan_remediation(
         now: the time in UTC.
         ticket: of the issue, for descriptions; empty: there is none.
         begun: rules that an unfinished change was begun for: what they expose is in scope until it is closed.
-        not_shown: rules of the group that EC2 acknowledged and does not show yet: nothing is left out because of them.
+        pending_keys: rules of the group that EC2 acknowledged and does not show yet: nothing is left out because of
+            them.
     """
     if group is None:
         return Skipped(SkipReason.GONE, "the group does not exist any more")
@@ -200,13 +201,13 @@ def plan_remediation(
         return Skipped(SkipReason.FIXED, "safe already: no restricted port is open to a public address any more")
     if evaluation.whitelisted:
         return Skipped(SkipReason.EXEMPT, "exempt now: all that is exposed")
-    if not (rules_hit := in_scope(evaluation, policy, begun)):
+    if not (rules_to_replace := in_scope(evaluation, policy, begun)):
         return _nothing_in_scope(evaluation, policy)
-    replacement = _replacement(group, prefix_lists, policy, rules_hit, today, begun)
+    replacement = _replacement(group, prefix_lists, policy, rules_to_replace, today, begun)
     if isinstance(replacement, Skipped):
         return replacement
     wanted = replacement.wanted(today, ticket, policy)
-    add, left_out = _with_room_for(wanted, group.ingress, replacement.kept, quota, not_shown)
+    add, left_out = _within_quota(wanted, group.ingress, replacement.kept, quota, pending_keys)
     if add and (excess := quota.exceeded((*group.ingress, *add))):
         return Skipped(SkipReason.QUOTA, f"quota: with {len(add)} rules more it would have {excess}")
     there = {rule_key(rule): rule.rule_id for rule in replacement.kept}
@@ -215,7 +216,7 @@ def plan_remediation(
         revoke=replacement.revoke,
         notes=(
             *_notes(replacement.revoke, prefix_lists, policy, replacement.exemptions),
-            *_no_room_note(left_out),
+            *_quota_note(left_out),
             *_not_due_note(replacement.evaluation, policy),
         ),
         left=() if replacement.evaluation.whitelisted else replacement.evaluation.exposures,
@@ -241,24 +242,24 @@ def _replacement(
     group: SecurityGroup,
     prefix_lists: PrefixLists,
     policy: Policy,
-    rules_hit: set[RuleKey],
+    rules_to_replace: set[RuleKey],
     today: date,
     begun: Container[RuleKey],
 ) -> _Replacement | Skipped:
     """The rules replaced on paper, or why they cannot be, or not by these sources."""
-    replacement = _replace_on_paper(group, prefix_lists, policy, rules_hit, today, begun)
+    replacement = _replace_on_paper(group, prefix_lists, policy, rules_to_replace, today, begun)
     if replacement is None:
         # Only rules that were there can be replaced: what is still exposed came out of the replacements.
         return Skipped(SkipReason.NOT_UNDERSTOOD, "not understood: the replaced rules would still expose the group")
     return _why_not_these_sources(policy, replacement.revoke, prefix_lists) or replacement
 
 
-def _with_room_for(
+def _within_quota(
     wanted: Sequence[IngressRule],
     before: Sequence[IngressRule],
     kept: Sequence[IngressRule],
     quota: RuleQuota,
-    not_shown: Container[RuleKey],
+    pending_keys: Container[RuleKey],
 ) -> tuple[tuple[IngressRule, ...], tuple[IngressRule, ...]]:
     """Which of the wanted rules to add, and which to leave out because the quota has no room for all.
 
@@ -270,7 +271,7 @@ def _with_room_for(
     if quota.is_tight or quota.exceeded((*before, *add)):
         add = without_contained(add)
     if quota.is_tight or quota.exceeded((*before, *add)):
-        add = without_contained_in(add, (rule for rule in kept if rule_key(rule) not in not_shown))
+        add = without_contained_in(add, (rule for rule in kept if rule_key(rule) not in pending_keys))
     added = set(add)
     return add, tuple(rule for rule in missing if rule not in added)
 
@@ -369,7 +370,7 @@ def _replace_on_paper(
     group: SecurityGroup,
     prefix_lists: PrefixLists,
     policy: Policy,
-    rules_hit: set[RuleKey],
+    rules_to_replace: set[RuleKey],
     today: date,
     begun: Container[RuleKey] = (),
 ) -> _Replacement | None:
@@ -380,10 +381,10 @@ def _replace_on_paper(
     private: dict[RuleKey, tuple[IngressRule, list[IngressRule]]] = {}
     remainders: list[tuple[IngressRule, IngressRule]] = []
     while True:
-        replaced = [rule for rule in kept if rule_key(rule) in rules_hit]
+        replaced = [rule for rule in kept if rule_key(rule) in rules_to_replace]
         if not replaced:
             return None
-        kept = [rule for rule in kept if rule_key(rule) not in rules_hit]
+        kept = [rule for rule in kept if rule_key(rule) not in rules_to_replace]
         revoke += replaced
         for rule in replaced:
             carved = (
@@ -397,7 +398,7 @@ def _replace_on_paper(
             remainders += [(new, rule) for new in remaining_rules(rule, carved)]
         after = replace(group, ingress=(*kept, *(new for new, _ in remainders)))
         evaluation = policy.evaluator.evaluate(after, prefix_lists, policy.exemptions, today)
-        if not (rules_hit := in_scope(evaluation, policy, begun)):
+        if not (rules_to_replace := in_scope(evaluation, policy, begun)):
             return _Replacement(tuple(kept), tuple(revoke), private, tuple(remainders), exemptions, evaluation)
 
 
@@ -473,10 +474,10 @@ def rules_to_replace(
         today: the day in UTC.
     """
     evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
-    if not (rules_hit := in_scope(evaluation, policy)):
+    if not (rules_to_replace := in_scope(evaluation, policy)):
         return frozenset()
-    replacement = _replace_on_paper(group, prefix_lists, policy, rules_hit, today)
-    return frozenset(map(rule_key, replacement.revoke) if replacement else rules_hit)
+    replacement = _replace_on_paper(group, prefix_lists, policy, rules_to_replace, today)
+    return frozenset(map(rule_key, replacement.revoke) if replacement else rules_to_replace)
 
 
 def _description(sources: Sequence[str], day: date, ticket: str, prefix: str = DESCRIPTION_PREFIX) -> str:
@@ -491,7 +492,7 @@ def _description(sources: Sequence[str], day: date, ticket: str, prefix: str = D
     return text[:LONGEST_DESCRIPTION]
 
 
-def _no_room_note(left_out: Sequence[IngressRule]) -> Iterable[str]:
+def _quota_note(left_out: Sequence[IngressRule]) -> Iterable[str]:
     """That private access depends on wider rules."""
     if left_out:
         rules = ", ".join(map(rule_text, left_out))

@@ -147,7 +147,7 @@ def read_lists_and_plan(
     ticket: str,
     *,
     begun: Container[RuleKey] = (),
-    not_shown: Container[RuleKey] = (),
+    pending_keys: Container[RuleKey] = (),
 ) -> Plan | Skipped:
     """What would be done to a group: remediation carries it out, `hammer explain` and dry runs show it.
 
@@ -159,14 +159,14 @@ def read_lists_and_plan(
         now: the time in UTC.
         ticket: of the issue; empty: it has none.
         begun: as of `plan_remediation`.
-        not_shown: as of `plan_remediation`.
+        pending_keys: as of `plan_remediation`.
 
     Raises:
         ClientError, BotoCoreError: a prefix list could not be read.
     """
     lists = PrefixListReader(client)
     lists.read(policy.prefix_lists_named(group))
-    return plan_remediation(group, lists.entries, policy, quota, now, ticket, begun=begun, not_shown=not_shown)
+    return plan_remediation(group, lists.entries, policy, quota, now, ticket, begun=begun, pending_keys=pending_keys)
 
 
 TRIED_AGAIN_AFTER = timedelta(days=7)

@@ -191,13 +191,13 @@ def proved_hammers(
         begun: what the change was begun for.
         trusted: addresses that count as not public.
     """
-    shown = {rule.rule_id: rule for rule in live}
+    observed = {rule.rule_id: rule for rule in live}
     wide = [rule for rule in before.first.ingress if rule_key(rule) in set(begun)]
     return frozenset(
         rule_id
         for claimed in added
         if (rule_id := claimed.rule.rule_id)
-        and (rule := shown.get(rule_id))
+        and (rule := observed.get(rule_id))
         and rule_key(rule) == claimed.key
         and rule.description == claimed.rule.description
         and not before.had(rule)
@@ -223,10 +223,10 @@ def _is_remainder(rule: IngressRule, wide: Sequence[IngressRule], planned: Itera
 
 def without_unproved(entry: JournalEntry, live: Iterable[IngressRule], proved: frozenset[str]) -> JournalEntry:
     """The entry without those rules that are shown, and that Hammer is not proved to have added: they are others'."""
-    shown = {rule.rule_id for rule in live}
+    observed = {rule.rule_id for rule in live}
 
     def is_proved(added: AddedRule) -> bool:
         rule_id = added.rule.rule_id
-        return added.state is not AddedState.ADDED or rule_id not in shown or rule_id in proved
+        return added.state is not AddedState.ADDED or rule_id not in observed or rule_id in proved
 
     return replace(entry, add=tuple(filter(is_proved, entry.add)), withdrawn=tuple(filter(is_proved, entry.withdrawn)))

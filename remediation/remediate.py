@@ -44,7 +44,7 @@ from remediation.journal import (
 )
 from remediation.notify import (
     ChangeMessage,
-    is_restore_told,
+    is_restore_notified,
     release_command,
     remediated_message,
     restore_command,
@@ -58,7 +58,7 @@ from remediation.rules import RuleKey, rule_key, without_reserved
 
 if TYPE_CHECKING:
     from library.config import Configuration
-    from library.issues.change_news import ChangeNews
+    from library.issues.change_notifications import ChangeNotification
     from remediation.context import RemediationContext
     from remediation.eligibility import Policy
 
@@ -92,7 +92,7 @@ class GroupResult:
         text: why, where it was not remediated; else what was done.
         backup: the key of the backup to go back to; empty: there is none.
         entry: what Hammer changed; None: nothing.
-        refusal: why nothing was to be done.
+        skipped: why nothing was to be done.
         message: what people are told of what is complete; None: nothing, or it is not complete.
     """
 
@@ -101,14 +101,14 @@ class GroupResult:
     text: str
     backup: str = ""
     entry: JournalEntry | None = None
-    refusal: Skipped | None = None
+    skipped: Skipped | None = None
     message: ChangeMessage | None = None
 
     @property
     def is_done(self) -> bool:
         """Whether nobody needs to look at it."""
         if self.kind is ResultKind.LEFT:
-            return self.refusal is None or not self.refusal.needs_somebody
+            return self.skipped is None or not self.skipped.needs_somebody
         return self.kind in (ResultKind.REMEDIATED, ResultKind.RESTORED, ResultKind.SETTLED)
 
 
@@ -305,8 +305,8 @@ def _plan(
     *,
     is_tight: bool = False,
 ) -> Plan | Skipped:
-    is_shown = {rule.rule_id for rule in live.group.ingress}
-    not_shown = {rule_key(rule) for rule in observed.rules if rule.rule_id not in is_shown}
+    observed_ids = {rule.rule_id for rule in live.group.ingress}
+    pending_keys = {rule_key(rule) for rule in observed.rules if rule.rule_id not in observed_ids}
     live = replace(live, group=replace(live.group, ingress=observed.rules))
     default = config.secgrp_unrestricted_access.rules_per_security_group_quota
     quota = context.quota(live.group, issue.account_id, issue.details.region, default, policy.sources)
@@ -314,7 +314,7 @@ def _plan(
     ticket = str(issue.jira_details.get("ticket") or "")
     client = context.ec2(issue)
     planned = read_lists_and_plan(
-        client, quota, policy, live.group, context.now(), ticket, begun=begun, not_shown=not_shown
+        client, quota, policy, live.group, context.now(), ticket, begun=begun, pending_keys=pending_keys
     )
     if isinstance(planned, Skipped) and planned.reason is SkipReason.FIXED and issue.timestamps.remediated:
         return Skipped(SkipReason.REMEDIATED, "remediated already: the next scan resolves its issue")
@@ -423,12 +423,12 @@ class GroupWork(ABC):
                     return None
                 text = self._explain(error)
                 if error.is_lasting:
-                    self._remember_refusal(text)
+                    self._remember_denial(text)
                 return self._failed(text)
             except GROUP_ERRORS as error:
                 return self._failed(self._explain(error))
 
-    def _remember_refusal(self, reason: str) -> None:
+    def _remember_denial(self, reason: str) -> None:
         """EC2 refused, and will again until something changes. What a person asks for is tried all the same."""
         _log.info("%s: refused until something changes: %s", self.issue.location, reason)
 
@@ -464,18 +464,20 @@ class GroupWork(ABC):
         self._context.change_of(issue, self._journal).carry_out(entry, changes, **details)
 
     def _waits(self, observed: ObservedGroup) -> None:
-        shown = ", ".join(dict.fromkeys(map(rule_text, observed.pending)))
-        self.waiting_for = f"EC2 does not show the change of these rules yet: {shown}"
+        pending = ", ".join(dict.fromkeys(map(rule_text, observed.pending)))
+        self.waiting_for = f"EC2 does not show the change of these rules yet: {pending}"
 
-    def _news(self, message: ChangeMessage | None) -> ChangeNews | None:
-        return self._context.news_of(self.issue, message) if message else None
+    def _notification(self, message: ChangeMessage | None) -> ChangeNotification | None:
+        return self._context.notification_of(self.issue, message) if message else None
 
     def _finish(
         self, entry: JournalEntry, message: ChangeMessage | None = None, *, remediated: bool = False
     ) -> JournalEntry:
         """Write that the change is complete, and what people are to be told of it. Raises one of GROUP_ERRORS."""
-        step, news = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE, self._news(message)
-        entry = self._journal.write(replace(entry, step=step, problem=""), remediated=remediated, news=news)
+        step, notification = JournalStep.DONE if entry.left_traces else JournalStep.UNDONE, self._notification(message)
+        entry = self._journal.write(
+            replace(entry, step=step, problem=""), remediated=remediated, notification=notification
+        )
         issue = self.issue
         self._context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
         return entry
@@ -499,7 +501,7 @@ class GroupWork(ABC):
 
 
 def wait_until_done(
-    context: RemediationContext, work: GroupWork, config: Configuration, say: Callable[[str], None]
+    context: RemediationContext, work: GroupWork, config: Configuration, show_text: Callable[[str], None]
 ) -> GroupResult:
     """Advance one group until it is done, or the time for EC2 to show it is up. `say`: is told what it waits for."""
     sleep = renewing_sleep(context.sleep, context.lease.renew)
@@ -507,7 +509,7 @@ def wait_until_done(
     for pause in PAUSES_S:
         if work.result is not None:
             break
-        say(f"  waiting: {work.waiting_for}")
+        show_text(f"  waiting: {work.waiting_for}")
         sleep(pause)
         work.result = work.advance(config)
     work.result = work.result or work.give_up()
@@ -556,7 +558,7 @@ class GroupRemediation(GroupWork):
                 return GroupResult(self.issue, ResultKind.OVER_LIMIT, "remediation_limit_per_run")
         return None
 
-    def _remember_refusal(self, reason: str) -> None:
+    def _remember_denial(self, reason: str) -> None:
         try:
             self._journal.note(refused=refused_item(self._attempt, reason, self._context.now()))
         except GROUP_ERRORS as error:
@@ -600,15 +602,15 @@ class GroupRemediation(GroupWork):
     def _final_result(self, seen: Assessment) -> GroupResult | None:
         entry = seen.unfinished
         assert isinstance(seen.planned, Skipped)  # noqa: S101 - a plan is work
-        refusal = seen.planned
+        skipped = seen.planned
         if entry is None:
-            return GroupResult(self.issue, ResultKind.LEFT, refusal.text, refusal=refusal)
+            return GroupResult(self.issue, ResultKind.LEFT, skipped.text, skipped=skipped)
         if _is_restore(entry):
             if entry.step is JournalStep.VERIFYING and not seen.observed.pending:  # EC2 only had to show it
                 return self._record(entry, remediated=False)
             return self._failed(interrupted_restore_text(self.issue))
-        if refusal.needs_somebody:
-            return self._failed(refusal.text)
+        if skipped.needs_somebody:
+            return self._failed(skipped.text)
         if seen.unproved:
             return self._failed(seen.unproved)
         is_pending = bool(seen.observed.pending) and seen.live is not None
@@ -616,12 +618,12 @@ class GroupRemediation(GroupWork):
         if seen.held is not None and (is_pending or is_unknown or seen.is_left_open) and seen.live is not None:
             return self._failed(f"this run may not complete it: {seen.held.text}")
         if seen.is_left_open:
-            return self._failed(f"what it was begun for is still open: {refusal.text}")
+            return self._failed(f"what it was begun for is still open: {skipped.text}")
         if is_pending:
             self._waits(seen.observed)
             return None
         # Less severe by now, what is left waits for the retention period.
-        is_judged = seen.held is None and refusal.reason not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
+        is_judged = seen.held is None and skipped.reason not in (SkipReason.NOT_OPEN, SkipReason.NOT_DUE)
         return self._record(entry, remediated=bool(entry.closed) and is_judged)
 
     def _record(self, entry: JournalEntry, *, remediated: bool) -> GroupResult:
@@ -637,9 +639,11 @@ class GroupRemediation(GroupWork):
         issue, bucket = self.issue, self._context.backups.bucket
         if _is_restore(entry):
             # Whoever restored it waited in vain for EC2 to show it, and has told people; or was killed before.
-            is_told = is_restore_told(issue, parse_time(entry.started))
-            told = None if is_told else restored_message(issue, bucket, entry.restored_from, entry.backup, entry.by)
-            return ResultKind.SETTLED, f"restored by {entry.by}", told
+            is_notified = is_restore_notified(issue, parse_time(entry.started))
+            notified = (
+                None if is_notified else restored_message(issue, bucket, entry.restored_from, entry.backup, entry.by)
+            )
+            return ResultKind.SETTLED, f"restored by {entry.by}", notified
         if entry.closed:
             text = f"{counted(len(entry.closed), 'rule')} replaced by {len(entry.added):,}"
             message = remediated_message(issue, bucket, entry.backup, entry.added, entry.closed)

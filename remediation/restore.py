@@ -123,7 +123,7 @@ class GroupRestore(GroupWork):
         issue: the group's issue, as it was just read.
         source: the backup to go back to.
         agreed: what somebody asked for. If it is not the plan any more, nothing is changed.
-        told: what people are told of the issue's restore, given the key of the backup from before it.
+        notified: what people are told of the issue's restore, given the key of the backup from before it.
         exact: revoke also what others made since the backup.
 
     Attributes:
@@ -136,12 +136,12 @@ class GroupRestore(GroupWork):
         issue: Issue,
         source: RestoreSource,
         agreed: RestorePlan,
-        told: Callable[[Issue, str], ChangeMessage],
+        notified: Callable[[Issue, str], ChangeMessage],
         *,
         exact: bool,
     ) -> None:
         super().__init__(context, issue)
-        self._told = told
+        self._notified = notified
         self._source = source
         self._agreed = agreed
         self._exact = exact
@@ -196,10 +196,10 @@ class GroupRestore(GroupWork):
         if entry is not None and seen.observed.pending:
             self._waits(seen.observed)
             return None
-        message = self._told(self.issue, self.backup)
+        message = self._notified(self.issue, self.backup)
         try:
             if entry is None:  # it is as the backup says already
-                self._journal.note(restored=self._flag(), news=self._news(message))
+                self._journal.note(restored=self._flag(), notification=self._notification(message))
                 return GroupResult(self.issue, ResultKind.RESTORED, "", message=message)
             if not self.has_changed:
                 self._journal.note(restored=self._flag())
@@ -241,15 +241,15 @@ def release(context: RemediationContext, issue: Issue) -> ChangeMessage | None:
     journal = Journal(context.table, issue, context.now)
     if entry is not None and entry.kind is ChangeKind.RESTORE:
         message = released_message(context.who, entry.started)
-        news = context.news_of(issue, message)
+        notification = context.notification_of(issue, message)
         entry = replace(entry, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
-        journal.write(entry, restored=None, news=news)
+        journal.write(entry, restored=None, notification=notification)
         context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
         return message
     if not (flag := issue.remediation_details.get("restored")):
         return None
     message = released_message(context.who, str(flag.get("at") or "") if isinstance(flag, Mapping) else "")
-    journal.note(restored=None, news=context.news_of(issue, message))
+    journal.note(restored=None, notification=context.notification_of(issue, message))
     return message
 
 
@@ -329,8 +329,8 @@ class RestoreJob:
                 return []
             issue = self._issue_to_flag(source)
             notes = list(stand_ins_text(planned.kept_stand_ins, source.unknown, stay=True))
-            told = partial(self._restored, source, notes)
-            work = GroupRestore(self._context, issue, source, planned, told, exact=self._exact)
+            notified = partial(self._restored, source, notes)
+            work = GroupRestore(self._context, issue, source, planned, notified, exact=self._exact)
             try:
                 self._context.lease.renew_now()
                 result = wait_until_done(self._context, work, self._config, self._prompt.show)
@@ -398,7 +398,7 @@ class RestoreJob:
             ]
         ended = replace(entry, step=JournalStep.DONE, problem=f"given up by {context.who} before it was complete")
         message = given_up_message(context.who, entry.backup)
-        Journal(context.table, issue, context.now).write(ended, news=context.news_of(issue, message))
+        Journal(context.table, issue, context.now).write(ended, notification=context.notification_of(issue, message))
         context.mark_finished(*target)
         self._prompt.show(
             f"{issue.location}: given up: the group stays as it is; the backup from before: {entry.backup}"

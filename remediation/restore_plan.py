@@ -217,13 +217,13 @@ def _identity(rule: IngressRule) -> tuple[RuleKey, str]:
     return rule_key(rule), rule.description
 
 
-def _share_ports(one: IngressRule, other: IngressRule) -> bool:
+def _share_ports(this: IngressRule, other: IngressRule) -> bool:
     """Whether two rules let in traffic of the same protocol and port, whatever their sources."""
-    first, second = protocol_name(one.protocol), protocol_name(other.protocol)
+    first, second = protocol_name(this.protocol), protocol_name(other.protocol)
     if "-1" in (first, second):
         return True
     if first != second:
         return False
     if first not in ("tcp", "udp"):
         return True
-    return (one.from_port or 0) <= (other.to_port or 0) and (other.from_port or 0) <= (one.to_port or 0)
+    return (this.from_port or 0) <= (other.to_port or 0) and (other.from_port or 0) <= (this.to_port or 0)

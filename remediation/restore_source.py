@@ -83,7 +83,7 @@ class BackupNotes:
         relied_on: what was going to be added unless it was there already.
         revoke: what was going to be revoked, with ids.
         replaces: the ids of the revoked rules that a rule stands in for, by rule; None: not noted.
-        shown: the rules that the group had, by their ids; None: not noted.
+        observed: the rules that the group had, by their ids; None: not noted.
         tags: the tags of these, by rule.
     """
 
@@ -94,7 +94,7 @@ class BackupNotes:
     relied_on: tuple[IngressRule, ...] = field(default=())
     revoke: tuple[IngressRule, ...] = field(default=())
     replaces: Mapping[RuleKey, tuple[str, ...]] | None = None
-    shown: tuple[IngressRule, ...] | None = None
+    observed: tuple[IngressRule, ...] | None = None
     tags: Mapping[RuleKey, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
@@ -113,7 +113,7 @@ class BackupNotes:
                 relied_on=rules_from_item(notes.get("relied_on", ())),
                 revoke=rules_from_item(notes.get("revoke", ())),
                 replaces=None if replaces is None else purposes_from_item(replaces),
-                shown=None if listed is None else tuple(rule for rule, _ in rules),
+                observed=None if listed is None else tuple(rule for rule, _ in rules),
                 tags={rule_key(rule): tags for rule, tags in rules if tags},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -161,7 +161,7 @@ class PastChange:
         revoked = {(rule.rule_id, rule_key(rule)) for note in notes for rule in note.revoke}
         # Only rules that it was to add, and that were not there before, prove anything.
         added = {(rule_key(rule), rule.description) for note in notes for rule in note.add}
-        added -= {(rule_key(rule), rule.description) for rule in notes[-1].shown or ()}
+        added -= {(rule_key(rule), rule.description) for rule in notes[-1].observed or ()}
         later = [each for each in seen if each.at > begun]
         if any((rule_key(rule), rule.description) in added for each in later for rule in each.rules):
             return True
@@ -339,9 +339,9 @@ def _chosen(
         named = ""
     known = found.known()
     changes = changes_of(known)
-    seen = [Observation(backup.written, notes.shown) for backup, notes in known if notes.shown is not None]
-    shown = live() if changes else None
-    key = choose(changes, recorded, named, [*seen, shown] if shown else seen)
+    seen = [Observation(backup.written, notes.observed) for backup, notes in known if notes.observed is not None]
+    observed = live() if changes else None
+    key = choose(changes, recorded, named, [*seen, observed] if observed else seen)
     if named in {**found.failed, **found.none}:
         key = named
     _refuse_unread(found, key, named)

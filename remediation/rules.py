@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpPermissionTypeDef
 
 
-def with_description(permission: Any, description: str) -> IpPermissionTypeDef:
+def with_description(ip_permission: Any, description: str) -> IpPermissionTypeDef:
     """The permission of a single rule with another description; an empty one takes it away."""
     return {  # type: ignore[return-value]
         key: [{**value[0], "Description": description}] if key in _SOURCES else value
-        for key, value in permission.items()
+        for key, value in ip_permission.items()
     }
 
 
-def permission_of(rule: IngressRule) -> IpPermissionTypeDef:
+def ip_permission_of(rule: IngressRule) -> IpPermissionTypeDef:
     """A rule with a CIDR or a prefix list as AuthorizeSecurityGroupIngress takes it."""
     if rule.prefix_list_id:
         kind, source = "PrefixListIds", {"PrefixListId": rule.prefix_list_id}
@@ -35,14 +35,14 @@ def permission_of(rule: IngressRule) -> IpPermissionTypeDef:
         kind, source = "Ipv6Ranges", {"CidrIpv6": rule.cidr}
     if rule.description:
         source["Description"] = rule.description
-    permission: Any = {"IpProtocol": rule.protocol, kind: [source]}
+    ip_permission: Any = {"IpProtocol": rule.protocol, kind: [source]}
     if protocol_name(rule.protocol) != "-1":
         # A protocol without ports: EC2 takes -1 for all of it as well as none at all.
-        permission |= {
+        ip_permission |= {
             "FromPort": -1 if rule.from_port is None else rule.from_port,
             "ToPort": -1 if rule.to_port is None else rule.to_port,
         }
-    return permission  # type: ignore[no-any-return]
+    return ip_permission  # type: ignore[no-any-return]
 
 
 _SOURCES = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
@@ -61,33 +61,33 @@ def single_permissions(permissions: object) -> Iterator[tuple[IngressRule, IpPer
     """
     if not isinstance(permissions, (list, tuple)):
         raise ShapeError(f"rules of another shape: {permissions!r:.200}")
-    for permission in permissions:
-        _check(permission)
+    for ip_permission in permissions:
+        _check(ip_permission)
         for kind in _SOURCES:
-            for source in permission.get(kind, ()):
+            for source in ip_permission.get(kind, ()):
                 single: Any = {
-                    "IpProtocol": permission.get("IpProtocol"),
-                    **{key: permission[key] for key in ("FromPort", "ToPort") if permission.get(key) is not None},
+                    "IpProtocol": ip_permission.get("IpProtocol"),
+                    **{key: ip_permission[key] for key in ("FromPort", "ToPort") if ip_permission.get(key) is not None},
                     kind: [{key: value for key, value in source.items() if key not in _ONLY_DESCRIBED}],
                 }
                 (rule,) = parse_permission({**single, kind: [source]})
                 yield rule, single
 
 
-def _check(permission: object) -> None:
+def _check(ip_permission: object) -> None:
     """Raise ShapeError unless all parts of a permission are understood and of the types that EC2 takes."""
-    if not isinstance(permission, Mapping) or not all(
-        isinstance(permission.get(kind, []), (list, tuple)) for kind in _SOURCES
+    if not isinstance(ip_permission, Mapping) or not all(
+        isinstance(ip_permission.get(kind, []), (list, tuple)) for kind in _SOURCES
     ):
-        raise ShapeError(f"a rule of another shape: {permission!r:.200}")
-    for _ in parse_permission(permission):
+        raise ShapeError(f"a rule of another shape: {ip_permission!r:.200}")
+    for _ in parse_permission(ip_permission):
         pass  # raises for the permission as a whole: also where it has no source at all
-    ports = [permission.get(key) for key in ("FromPort", "ToPort")]
-    sources = [source for kind in _SOURCES for source in permission.get(kind, ())]
+    ports = [ip_permission.get(key) for key in ("FromPort", "ToPort")]
+    sources = [source for kind in _SOURCES for source in ip_permission.get(kind, ())]
     if any(port is not None and type(port) is not int for port in ports) or not all(
         isinstance(value, str) for source in sources for value in source.values()
     ):
-        raise ShapeError(f"a rule of another shape: {permission!r:.200}")
+        raise ShapeError(f"a rule of another shape: {ip_permission!r:.200}")
 
 
 def merged(singles: Iterable[IpPermissionTypeDef]) -> IpPermissionTypeDef:
@@ -175,11 +175,11 @@ _network = lru_cache(maxsize=8192)(parse_network)
 
 def missing_rules(wanted: Iterable[IngressRule], there: Iterable[IngressRule]) -> tuple[IngressRule, ...]:
     """Those wanted rules that EC2 would not refuse as duplicates of what is there, each once, in their order."""
-    once: dict[RuleKey, IngressRule] = {}
+    distinct: dict[RuleKey, IngressRule] = {}
     for rule in wanted:
-        once.setdefault(rule_key(rule), rule)
+        distinct.setdefault(rule_key(rule), rule)
     known = set(map(rule_key, there))
-    return tuple(rule for key, rule in once.items() if key not in known)
+    return tuple(rule for key, rule in distinct.items() if key not in known)
 
 
 def without_contained_in(rules: Iterable[IngressRule], others: Iterable[IngressRule]) -> tuple[IngressRule, ...]:

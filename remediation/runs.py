@@ -157,15 +157,15 @@ def due(issues: Iterable[Issue], config: Configuration, now: datetime) -> list[I
     """Those that automatic remediation may change now."""
     return [
         issue
-        for issue, refusal in _judged(issues, config, now)
-        if refusal is None and issue.account_id in config.remediation_accounts()
+        for issue, skipped in _judged(issues, config, now)
+        if skipped is None and issue.account_id in config.remediation_accounts()
     ]
 
 
 def not_due(issues: Iterable[Issue], config: Configuration, now: datetime) -> Counter[SkipReason]:
     """How many issues automatic remediation leaves alone now, by why. Those that a run left incomplete do not count."""
     waiting = (issue for issue in issues if not is_unfinished(issue))
-    return Counter(refusal.reason for _, refusal in _judged(waiting, config, now) if refusal)
+    return Counter(skipped.reason for _, skipped in _judged(waiting, config, now) if skipped)
 
 
 def _judged(issues: Iterable[Issue], config: Configuration, now: datetime) -> Iterator[tuple[Issue, Skipped | None]]:
@@ -215,7 +215,7 @@ def report_outcome(
     issue = result.issue
     message = _message(context, result)
     undelivered = ""
-    was_told = message is not None and is_known(issue, message)
+    was_notified = message is not None and is_known(issue, message)
     if message is not None:
         undelivered = notify(
             context.notifier, context.table, issue, message, repeated=not result.is_done, now=context.now
@@ -224,7 +224,7 @@ def report_outcome(
     prompt.show(f"{issue.location}: {result.kind}: {result.text}{backup}")
     if result.kind is ResultKind.REMEDIATED:
         summary.remediated += 1
-    elif result.is_done or (result.kind is not ResultKind.INCOMPLETE and was_told):
+    elif result.is_done or (result.kind is not ResultKind.INCOMPLETE and was_notified):
         # What could not be done, and was told, is no news each day: `status` and `explain` show it.
         summary.left += 1
     else:
@@ -520,13 +520,13 @@ class InteractiveRun:
         """
         try:
             issues = self._issues(self._reload(), include_not_due=include_not_due)
-            ask = True
+            asks = True
             for number, issue in enumerate(issues, 1):
                 self._prompt.show(f"\n[{number} of {len(issues)}]")
-                answer = self._offer(issue, ask=ask)
+                answer = self._offer(issue, asks=asks)
                 if answer == "q":
                     break
-                ask = ask and answer != "a"
+                asks = asks and answer != "a"
             self.summary.problems += [
                 f"{location}: not complete yet: an earlier run left it incomplete, and nobody agreed to complete it"
                 for location in sorted(self._unfinished)
@@ -555,7 +555,7 @@ class InteractiveRun:
         self._unfinished = {issue.location for issue in unfinished}
         return [*unfinished, *(issue for issue in chosen if issue.location not in known)]
 
-    def _offer(self, issue: Issue, *, ask: bool) -> str:
+    def _offer(self, issue: Issue, *, asks: bool) -> str:
         """Show one issue until it is decided. Returns the answer; `q`: stop."""
         while True:
             config = self._reload()
@@ -570,8 +570,8 @@ class InteractiveRun:
                 if seen is not None and is_unfinished(issue):
                     self._change(issue, seen, config)
                 return "n"
-            chosen = self._with_kept(issue, seen, config) if ask else seen
-            answer = "q" if chosen is None else self._answer(issue, chosen) if ask else "y"
+            chosen = self._with_kept(issue, seen, config) if asks else seen
+            answer = "q" if chosen is None else self._answer(issue, chosen) if asks else "y"
             seen = chosen or seen
             if answer == "q":
                 self._prompt.show("stopped")
@@ -706,8 +706,8 @@ def show(
     """
     prompt.show(console.heading(issue, config.account_name(issue.account_id)))
     prompt.show(f"  {console.since(issue)}")
-    if refusal := why_not_due(issue, account_policy(config, issue.account_id), context.now()):
-        prompt.show(f"  {refusal.text}")
+    if skipped := why_not_due(issue, account_policy(config, issue.account_id), context.now()):
+        prompt.show(f"  {skipped.text}")
     try:
         seen = assess(context, config, issue, decided=decided)
     except GROUP_ERRORS as error:

@@ -31,7 +31,7 @@ HEADING = "Cut off"
 TITLE = "Hammer sees whom a change cut off"
 
 
-def tell_after_care(
+def notify_after_care(
     config: Configuration, services: Services, accounts: Iterable[str], selection: Selection, summary: ReportSummary
 ) -> None:
     """Tell what there is to tell of the issues that are selected.
@@ -52,9 +52,9 @@ def tell_after_care(
             issue = _issue(services, account_id, care, selection, summary)
             if issue is None:
                 continue
-            if care.is_news(care.told_ticket, now):
-                _tell_ticket(config, services, issue, care, now, summary)
-            if services.slack is not None and care.is_news(care.told_owner, now):
+            if care.is_new(care.notified_ticket, now):
+                _notify_ticket(config, services, issue, care, now, summary)
+            if services.slack is not None and care.is_new(care.notified_owner, now):
                 to_owner[issue_key(issue)] = (issue, care)
                 alert = _alert(config, services, issue, care)
                 for destination in destinations_of(config, issue):
@@ -109,7 +109,7 @@ def _is_restored(issue: Issue, changed: datetime) -> bool:
     return bool(flag) and (at is None or at >= changed)
 
 
-def _tell_ticket(
+def _notify_ticket(
     config: Configuration, services: Services, issue: Issue, care: AfterCare, now: datetime, summary: ReportSummary
 ) -> None:
     document = document_of(issue, care)
@@ -121,7 +121,7 @@ def _tell_ticket(
             summary.problem(f"{issue.issue_id}: no comment on {ticket}: {error}")
             return
     elif services.jira is None and services.slack is None:
-        services.say(plain_text(document))
+        services.show_text(plain_text(document))
     else:
         return
     summary.count("cut off")

@@ -43,7 +43,7 @@ class IssueText(Protocol):
         self,
         issue: Issue,
         days: int | None,
-        told: Sequence[str] | None,
+        destinations: Sequence[str] | None,
         *,
         again: bool,
         scope: frozenset[str] | None = None,
@@ -135,8 +135,8 @@ class TicketContexts:
         """Where a step is sent in Slack."""
         issue = step.issue
         if step.alert_update is None or not step.alert_update.begins or issue.decided.owner:
-            told = destinations_of(self._config, issue)
-            return tuple(dict.fromkeys((*told, *_author_in_slack(step))))
+            destinations = destinations_of(self._config, issue)
+            return tuple(dict.fromkeys((*destinations, *_author_in_slack(step))))
         return self._owners(issue).destinations(self._config)
 
     def headline(self, step: Step) -> str:

@@ -77,7 +77,7 @@ def command(
     if dry_run:
         reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, None, left))
         reporter.run(selection, dry_run=True)
-        would = "would tell: " if reporter.summary.told else ""
+        would = "would tell: " if reporter.summary.notified else ""
         _show(reporter.summary, f"dry run, nothing was told: {would}")
     else:
         with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:
@@ -112,7 +112,7 @@ def _services(
         now=_now,
         sleep=sleep,
         renew=lease.renew if lease else _nothing,
-        say=typer.echo,
+        show_text=typer.echo,
         left_accounts=left_accounts,
         reads_sources=True,
     )

@@ -31,7 +31,7 @@ from library.issues.decision_rules import ButtonValue, Request, Rights, read_but
 from library.notifications.slack_connection import SlackError
 from library.notifications.slack_people import Presser, SlackPeople
 from reporting.decision_messages import ACTIONS, KINDS, WITH_VIEW, field_of, view_of
-from reporting.decision_news import DecisionNews
+from reporting.decision_notifications import DecisionNotifications
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
@@ -111,13 +111,13 @@ def _read_button_press(payload: Mapping[str, Any]) -> Press | None:
         presser, container = Presser.of(payload), payload.get("container") or {}
         channel = payload.get("channel") or {}
         location = (str(container.get("channel_id") or channel.get("id") or ""), str(container.get("message_ts") or ""))
-        told_apart = (presser.user_id, str(action.get("action_ts") or payload.get("trigger_id")), ACTIONS[kind])
+        distinguished = (presser.user_id, str(action.get("action_ts") or payload.get("trigger_id")), ACTIONS[kind])
         return Press(
             kind=kind,
             value=value,
             raw_value=str(action["value"]),
             presser=presser,
-            key=_key("press", *told_apart),
+            key=_key("press", *distinguished),
             trigger_id=str(payload.get("trigger_id") or ""),
             location=location,
         )
@@ -251,8 +251,8 @@ class Inbox:
         if outcome is None:
             self._answer(quick, press, "There is no such issue any more.")
             return
-        if outcome.refusal and not outcome.repeated:
-            self._answer(quick, press, f"Not done: {outcome.refusal}.")
+        if outcome.rejection and not outcome.repeated:
+            self._answer(quick, press, f"Not done: {outcome.rejection}.")
         self.follow_up(outcome, press.location, config)
 
     def follow_up(self, outcome: Outcome, location: tuple[str, str], config: Configuration) -> None:
@@ -269,17 +269,17 @@ class Inbox:
         try:
             # The message that was pressed may be one of which nobody could record that it was sent.
             if all(location):
-                self.news(config).messages.add(issue.account_id, issue.issue_id, ButtonMessage(*location))
+                self.notification(config).messages.add(issue.account_id, issue.issue_id, ButtonMessage(*location))
             issue = self.table.get(issue.account_id, issue.issue_id) or issue
         except _TABLE_ERRORS as error:
             _log.error("%s: its messages are not rewritten yet: %s", issue.location, explain(error))
             return
-        for problem in self.news(config).tell(issue):
+        for problem in self.notification(config).notify(issue):
             _log.warning("%s", printable(problem))
 
-    def news(self, config: Configuration) -> DecisionNews:
+    def notification(self, config: Configuration) -> DecisionNotifications:
         """The ways to reach people."""
-        return DecisionNews(config, self.table, self.jira(config), self.slack(self.connect(False)), self.now)
+        return DecisionNotifications(config, self.table, self.jira(config), self.slack(self.connect(False)), self.now)
 
     def _answer(self, quick: SlackConnection, press: Press, text: str) -> None:
         """Tell the person who pressed, and nobody else."""

@@ -3,7 +3,7 @@
 Who decided, and when, is what the ticket's history says of the label, never who else may have asked for it: an entry of
 an app, of an automation, or of somebody whom `jira.decision_accounts` does not name decides nothing. A label is read
 before the run writes anything about the issue into the ticket, so what the ticket said last is what the person saw.
-The label is taken off and answered with a comment (`reporting.decision_news`).
+The label is taken off and answered with a comment (`reporting.decision_notifications`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from library.config import Configuration
     from library.issues.issue import Issue
     from library.notifications.jira_client import JiraClient
-    from reporting.decision_news import DecisionNews
+    from reporting.decision_notifications import DecisionNotifications
 
 _log = logging.getLogger(__name__)
 
@@ -48,11 +48,11 @@ class Author:
 
     Attributes:
         ids: the account id, or the name and key.
-        refusal: why the entry is no person's; empty: it is.
+        rejection: why the entry is no person's; empty: it is.
     """
 
     ids: tuple[str, ...]
-    refusal: str = ""
+    rejection: str = ""
 
     @property
     def by(self) -> str:
@@ -149,12 +149,12 @@ class DecisionLabels:
     """Reads labels, and carries out what they ask for.
 
     Attributes:
-        news: the ways to reach people, among them the issues.
+        notification: the ways to reach people, among them the issues.
         jira: JIRA.
     """
 
     config: Configuration
-    news: DecisionNews
+    notification: DecisionNotifications
     jira: JiraClient
 
     def read(self, issues: Iterable[Issue]) -> tuple[list[str], set[tuple[str, str]]]:
@@ -197,8 +197,8 @@ class DecisionLabels:
 
     def _read_ticket(self, key: str, issue: Issue) -> None:
         ticket = self.jira.with_history(key)
-        for entry in label_entries(ticket, self.news.now()) if ticket else ():
-            fresh = self.news.table.get(issue.account_id, issue.issue_id)
+        for entry in label_entries(ticket, self.notification.now()) if ticket else ():
+            fresh = self.notification.table.get(issue.account_id, issue.issue_id)
             if fresh is None:
                 return
             self._decide(key, fresh, entry, ticket or {})
@@ -219,19 +219,21 @@ class DecisionLabels:
             key=f"jira:{key}:{entry.label}:{entry.entry_id or entry.at.isoformat()}",
             label=entry.label,
         )
-        outcome = Decisions(self.news.table, self.news.now).carry_out(issue.account_id, issue.issue_id, request, limits)
+        outcome = Decisions(self.notification.table, self.notification.now).carry_out(
+            issue.account_id, issue.issue_id, request, limits
+        )
         if outcome is None:
             return
         if outcome.repeated and not any(untold.label == entry.label for untold in outcome.issue.decided.outbox):
             # It was decided and answered; the process ended before it took the label off.
             self.jira.edit_labels(key, remove=[entry.label])
-        for problem in self.news.tell(outcome.issue):
+        for problem in self.notification.notify(outcome.issue):
             _log.warning("%s", printable(problem))
 
     def _rights(self, entry: LabelEntry, reason: str, ticket: Mapping[str, Any]) -> Rights:
         """What the author of a label may do."""
-        if entry.author.refusal:
-            return Rights(refusal=entry.author.refusal)
+        if entry.author.rejection:
+            return Rights(rejection=entry.author.rejection)
         allowed = self.config.jira.decision_accounts
         assignee = (ticket.get("fields") or {}).get("assignee") or {}
         assigned = {str(assignee[name]) for name in ("accountId", "name", "key") if assignee.get(name)}
@@ -240,14 +242,14 @@ class DecisionLabels:
         rights = rights_by_name(self.config, [*entry.author.ids], decides=decides)
         if entry.kind is DecisionKind.EXEMPT and len(reason) < SHORTEST_REASON and (decides or rights.extends):
             text = f"comment on the ticket why, in {SHORTEST_REASON} characters or more, and set the label again"
-            return Rights(refusal=text)
+            return Rights(rejection=text)
         if not decides and not rights.extends:
-            return Rights(refusal="only people whom jira.decision_accounts names may decide")
+            return Rights(rejection="only people whom jira.decision_accounts names may decide")
         return rights
 
     def _fields(self, key: str, issue: Issue, entry: LabelEntry) -> tuple[str, str, date | None]:
         """Reason, new owner and end, from the author's newest comment and the label."""
-        if entry.kind is DecisionKind.CLOSE_NOW or entry.author.refusal:
+        if entry.kind is DecisionKind.CLOSE_NOW or entry.author.rejection:
             return "", "", None
         comment = self.jira.newest_comment(key, entry.author.ids).strip()[:TEXT_LIMIT]
         if entry.kind is DecisionKind.EXEMPT:
@@ -282,7 +284,7 @@ def _seen(issue: Issue) -> Seen:
     kept, times = issue.jira_details, issue.timestamps
     occurrence = kept.get("occurrence")
     if kept.get("digest"):
-        is_told = kept["digest"] == told_digest(issue) and (not kept.get("closed") or bool(kept.get("exempt")))
+        is_notified = kept["digest"] == told_digest(issue) and (not kept.get("closed") or bool(kept.get("exempt")))
     else:  # other tooling filed it
-        is_told = times.reported is not None and (times.updated is None or times.updated <= times.reported)
-    return Seen(int(occurrence) if occurrence is not None else issue.occurrence, digest(issue) if is_told else "")
+        is_notified = times.reported is not None and (times.updated is None or times.updated <= times.reported)
+    return Seen(int(occurrence) if occurrence is not None else issue.occurrence, digest(issue) if is_notified else "")

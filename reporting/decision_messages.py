@@ -219,7 +219,7 @@ def _sentence(decision: Decision, who: str) -> str:
     reason = f" Reason: {flattened(decision.reason, TEXT_LIMIT)}" if decision.reason else ""
     if decision.is_done:
         return f"{who} {said} ({where}, {shown_time(decision.at)}).{reason}"
-    return f"{who} wanted: {decision.kind} ({where}, {shown_time(decision.at)}). It was refused: {decision.refusal}."
+    return f"{who} wanted: {decision.kind} ({where}, {shown_time(decision.at)}). It was refused: {decision.rejection}."
 
 
 def _mrkdwn_sentence(decision: Decision) -> str:

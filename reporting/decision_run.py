@@ -25,7 +25,7 @@ from library.issues.issue import Issue, Status
 from library.notifications.slack_connection import SlackError
 from reporting.decision_labels import DecisionLabels
 from reporting.decision_messages import buttons, decide_command
-from reporting.decision_news import DecisionNews
+from reporting.decision_notifications import DecisionNotifications
 
 if TYPE_CHECKING:
     from library.config import Configuration
@@ -55,17 +55,17 @@ class DecisionRun:
     _untold: dict[tuple[str, str], None] = field(default_factory=dict)
 
     @property
-    def news(self) -> DecisionNews:
+    def notification(self) -> DecisionNotifications:
         """The ways to reach people."""
         services = self.services
-        return DecisionNews(self.config, services.table, services.jira, services.slack, services.now)
+        return DecisionNotifications(self.config, services.table, services.jira, services.slack, services.now)
 
     def read_labels(self, selection: Selection) -> None:
         """Carry out what labels of tickets ask for."""
         jira = self.services.jira
         if jira is None or not (self.config.decisions.enabled and self.config.jira.decisions):
             return
-        labels = DecisionLabels(self.config, self.news, jira)
+        labels = DecisionLabels(self.config, self.notification, jira)
         for account_id in self.config.scanned_accounts():
             self.services.renew()
             try:
@@ -104,21 +104,21 @@ class DecisionRun:
         kinds = possible(issue, limits_of(self.config, issue.account_id), today)
         if not kinds:
             return alert
-        if not self.news.has_buttons or number >= BUTTONS_A_RUN:
+        if not self.notification.has_buttons or number >= BUTTONS_A_RUN:
             return replace(alert, details=(*alert.details, f"    To decide about it: {literal(decide_command(issue))}"))
         return replace(alert, actions=buttons(issue, kinds, extends=exempt_until(issue, today) is not None))
 
     def posted(self, issue: Issue, channel: str, ts: str) -> None:
         """Keep a message with buttons, so that it is rewritten when its issue changes."""
-        message = ButtonMessage(channel, ts, self.news.message(issue).digest)
+        message = ButtonMessage(channel, ts, self.notification.message(issue).digest)
         try:
-            self.news.messages.add(issue.account_id, issue.issue_id, message)
+            self.notification.messages.add(issue.account_id, issue.issue_id, message)
         except (ConflictError, *AWS_ERRORS) as error:
             self.summary.problem(
                 f"{issue.location}: its message in Slack is not kept, and stays as it is: {explain(error)}"
             )
 
-    def tell(self, selection: Selection) -> None:
+    def notify(self, selection: Selection) -> None:
         """Tell what is untold of decisions, rewrite messages, and alert if nobody listens."""
         for account_id, group_id in self._untold:
             self.services.renew()
@@ -127,7 +127,7 @@ class DecisionRun:
             except (UnreadableIssueError, *AWS_ERRORS) as error:
                 self.summary.problem(f"{group_id} in {account_id}: {explain(error)}")
                 continue
-            self._add(self.news.tell(issue) if issue else [])
+            self._add(self.notification.notify(issue) if issue else [])
         if not self.config.decisions.enabled or self.services.slack is None or selection.groups:
             return
         for account_id in self.config.scanned_accounts():
@@ -135,7 +135,7 @@ class DecisionRun:
                 continue
             self.services.renew()
             try:
-                self._add(self.news.tell_all(account_id))
+                self._add(self.notification.notify_all(account_id))
             except (ConflictError, *AWS_ERRORS) as error:
                 self.summary.problem(f"account {account_id}: messages in Slack were not rewritten: {explain(error)}")
         try:
@@ -143,11 +143,11 @@ class DecisionRun:
         except AWS_ERRORS as error:
             self.summary.problem(f"whether hammer listen is connected could not be read: {explain(error)}")
 
-    def tell_webhook(self) -> None:
+    def notify_webhook(self) -> None:
         """Tell the webhook what is untold of decisions."""
         if self.services.webhook is None:
             return
-        news = replace(self.news, webhook=self.services.webhook)
+        notification = replace(self.notification, webhook=self.services.webhook)
         for account_id, group_id in self._untold:
             self.services.renew()
             try:
@@ -155,7 +155,7 @@ class DecisionRun:
             except (UnreadableIssueError, *AWS_ERRORS) as error:
                 self.summary.problem(f"{group_id} in {account_id}: {explain(error)}")
                 continue
-            self._add(news.tell(issue) if issue and issue.decided.outbox else [])
+            self._add(notification.notify(issue) if issue and issue.decided.outbox else [])
 
     def _add(self, problems: list[str]) -> None:
         for problem in problems:

@@ -314,7 +314,7 @@ def _openness(perm: Exposure) -> str:
 _LINES_IN_ALERT, _ALERT_LINE = 6, 400
 
 
-_WHERE_LIMIT, _ADVICE_LIMIT, _PLACES = 160, 320, 3
+_WHERE_LIMIT, _ADVICE_LIMIT, _LOCATIONS_NAMED = 160, 320, 3
 _OPENS_AGAIN = {
     Kind.CLOUDFORMATION: "change its template, or an update opens the group again",
     Kind.TERRAFORM: "the next apply opens again what is closed in EC2 alone",
@@ -353,8 +353,8 @@ def fix_location(issue: Issue) -> FixLocation | None:
         return FixLocation(where, f"Fix it in {where}, which made the group and may open it again: {advice}.")
     locations, is_partial = known_locations(issue)
     if locations:
-        named = [_named(kind, where) for kind, where in locations[:_PLACES]]
-        more = f" and {len(locations) - _PLACES} more places" if len(locations) > _PLACES else ""
+        named = [_named(kind, where) for kind, where in locations[:_LOCATIONS_NAMED]]
+        more = f" and {len(locations) - _LOCATIONS_NAMED} more places" if len(locations) > _LOCATIONS_NAMED else ""
         where = f"{', '.join(named)}{more}"
         again = "; ".join(dict.fromkeys(_OPENS_AGAIN[kind] for kind, _ in locations))
         is_terraform = any(kind is Kind.TERRAFORM for kind, _ in locations)

@@ -61,13 +61,13 @@ def ticket(issue: Issue, facts: TicketFacts) -> Document:
 def changed(
     issue: Issue,
     days: int | None,
-    told: Sequence[str] | None,
+    notified: Sequence[str] | None,
     *,
     again: bool,
     scope: frozenset[str] | None = None,
 ) -> Document:
     """A comment on a ticket whose finding changed, or came back (`again`)."""
-    del days, told, scope
+    del days, notified, scope
     what = "is back. Open now:" if again else "has changed. Open now:"
     return (Section("", (paragraph(f"The finding on {_server(issue)} {what}"), Bullets(tuple(_lines(issue))))),)
 

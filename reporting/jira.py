@@ -39,7 +39,7 @@ from library.notifications.jira_connection import JiraError, JiraOutcomeUnknownE
 from reporting.context import TicketContext, text_of
 from reporting.exposure_text import exposure_line
 from reporting.group_text import not_watched, with_exemption
-from reporting.plan import Step, Update, digest, lasting, state_after, state_of, use_told
+from reporting.plan import Step, Update, digest, lasting, state_after, state_of, use_notified
 from reporting.remediation_text import closing_changed, closing_when, use_comment, waiting_section
 from reporting.ticket_facts import TicketFacts
 
@@ -278,14 +278,14 @@ class Tickets:
         if update in (Update.EXEMPTION_ENDS, Update.USE):
             if ticket is not None:
                 # A run that died after its comment on the use may have been followed by one that told something else.
-                looks = resumed or update is Update.USE
-                self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=looks)
+                may_exist = resumed or update is Update.USE
+                self._comment_if_possible(issue, ticket.key, render_text(step, context), resumed=may_exist)
             # Watchers and links that an earlier run could not set are still to be set by the next.
             pending = issue.jira_details.get("still")
             return state_of(step, update, kept) | ({"still": pending} if pending else {})
         if update is not None and update.ends:
             return state_of(step, update, kept) | self._end(step, context, ticket, resumed=resumed)
-        told = {
+        notified = {
             **state_after(issue, closed=False, at_once=step.at_once),
             "told": [exposure_line(perm) for perm in issue.details.perms],
         }
@@ -303,10 +303,10 @@ class Tickets:
             other = self._find_unrecorded(issue, left_over, known) if known and self.unknown_since else None
             key, assignee = (other.key, None) if other else self._file(step, context)
             pending = self._set_followups(key, pending_followups(context), assignee)
-            told |= {} if other else use_told(issue)
+            notified |= {} if other else use_notified(issue)
             if self.unknown_since:
                 pending = {**pending, _DUPLICATE: str(format_time(self.now()))}
-        return lasting(kept) | told | {"ticket": key} | ({"still": pending} if pending else {})
+        return lasting(kept) | notified | {"ticket": key} | ({"still": pending} if pending else {})
 
     def follow_up(self, issue: Issue) -> dict[str, Any]:
         """Do what the last run could not do beside the ticket itself.
@@ -319,7 +319,7 @@ class Tickets:
         since = wanted.pop(_DUPLICATE, "")
         key = str(kept.get("ticket"))
         pending = self._set_followups(key, wanted, None)
-        if since and not self._looked_for_duplicates(issue, key, since):
+        if since and not self._searched_duplicates(issue, key, since):
             pending = {**pending, _DUPLICATE: since}
         return kept | ({"still": pending} if pending else {})
 
@@ -344,7 +344,7 @@ class Tickets:
             self._close_duplicates(found, chosen.key)
         return chosen
 
-    def _looked_for_duplicates(self, issue: Issue, key: str, since: str) -> bool:
+    def _searched_duplicates(self, issue: Issue, key: str, since: str) -> bool:
         """Close other open tickets of the issue. Returns whether none can appear any more."""
         try:
             self._close_duplicates(self.jira.find(label_of(issue)), key)
@@ -535,8 +535,8 @@ def _comment_on(step: Step, context: TicketContext) -> Document:
     closing = closing_changed(issue, context.facts) if step.closing_time_changed and not again else ()
     if step.ticket_update is Update.CLOSING:
         return closing
-    told = issue.jira_details.get("told")
-    lines = None if told is None else [str(line) for line in told]
+    notified = issue.jira_details.get("told")
+    lines = None if notified is None else [str(line) for line in notified]
     days = (0 if step.at_once else context.facts.retention_days) if again and step.closes_at else None
     text = text_of(issue).changed(issue, days, lines, again=again, scope=context.facts.scope)
     new = () if again else waiting_section(step.waiting, step.retention_days)

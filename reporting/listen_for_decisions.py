@@ -259,14 +259,14 @@ class Service:
     def _catch_up(self) -> None:
         """Do what a process that died left: restores, comments, messages."""
         try:
-            news = self._inbox.news(self.config)
+            notification = self._inbox.notification(self.config)
             for account_id in self.config.scanned_accounts():
                 for issue in self._table.with_status(account_id, *Status, unreadable=lambda _: None):
                     if issue.decided.restore:
                         self._restore_then(issue, lambda: None)
                     elif issue.decided.outbox:
-                        news.tell(issue)
-                news.tell_all(account_id)
+                        notification.notify(issue)
+                notification.notify_all(account_id)
         except Exception:  # noqa: BLE001 - it goes on listening; the next reporting run does it
             _log.exception("what an earlier process left is not done yet")
 
@@ -278,7 +278,7 @@ class Service:
     def _restored(self, issue: Issue, then: Callable[[], None]) -> None:
         """Carry out a restore, tell people how it ended, and do what follows."""
         try:
-            self._restore_and_tell(issue.account_id, issue.issue_id)
+            self._restore_and_notify(issue.account_id, issue.issue_id)
             then()
         except Exception:  # noqa: BLE001 - it is tried again in a minute
             _log.exception("%s: a restore that was decided is not carried out yet", issue.location)
@@ -287,11 +287,11 @@ class Service:
         """Try the restores again that another run of remediation kept from being carried out."""
         for account_id, group_id in list(self._waiting):
             try:
-                self._restore_and_tell(account_id, group_id)
+                self._restore_and_notify(account_id, group_id)
             except Exception:  # noqa: BLE001 - it is tried again in a minute
                 _log.exception("%s in %s: a restore that was decided is not carried out yet", group_id, account_id)
 
-    def _restore_and_tell(self, account_id: str, group_id: str) -> None:
+    def _restore_and_notify(self, account_id: str, group_id: str) -> None:
         """Carry out the restore that is decided in an issue, if there is one, and show it only after it was done."""
         issue = self._table.get(account_id, group_id)
         if issue is not None and issue.decided.restore is not None:
@@ -301,7 +301,7 @@ class Service:
             issue = self._table.get(account_id, group_id)
         if issue is None or issue.decided.restore is None:
             self._waiting.pop((account_id, group_id), None)
-        for problem in self._inbox.news(self.config).tell(issue) if issue else ():
+        for problem in self._inbox.notification(self.config).notify(issue) if issue else ():
             _log.warning("%s", printable(problem))
 
     def _restore(self, issue: Issue) -> None:

@@ -128,46 +128,9 @@ class Forecast:
     wait_in_use: timedelta = timedelta()
     service_groups: bool = False
 
-    def schedule(self, issue: Issue, now: datetime, *, anew: bool = False) -> RemediationSchedule:
-        """Whether and when it changes an issue's group, if people are told now of what they were not told before.
-
-        Args:
-            issue: the issue.
-            now: the time, in UTC.
-            anew: whether the issue is reported now even if it was before.
-        """
-        if anew or issue.timestamps.reported is None:
-            issue = as_reported(issue, now)
-        if exempt_until(issue, now.date()):
-            return RemediationSchedule(None, Skipped(SkipReason.EXEMPT, "exempt now"))
-        return remediation_schedule(issue, self.terms(issue), now)
-
-    def closes_last(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
-        """When it changes the group at the latest, if flow logs show somebody at work; None: it does not wait."""
-        closes_at = self.closes_at(issue, now, anew=anew)
-        if closes_at is None or not may_wait(issue, self.terms(issue)):
-            return None
-        reported = None if anew else issue.timestamps.reported
-        return max(closes_at, (reported or now) + self.retention + self.wait_in_use)
-
-    def closes_at(self, issue: Issue, now: datetime, *, anew: bool = False) -> datetime | None:
-        """When it changes the group for the first time; None: it will not. The arguments are those of `schedule`."""
-        found = self.schedule(issue, now, anew=anew)
-        if found.at_once and (anew or not has_notice(issue)):
-            return min(now, found.due) if found.due else now
-        if found.due is None and found.times is not None and found.waiting and found.is_untold:
-            # None of what is open was told yet: it is now.
-            return max(now + self.retention, found.times.not_before or now)
-        return found.due
-
-    def closes_at_once(self, issue: Issue, now: datetime) -> bool:
-        """Whether it closes an issue at its next run, once people are told so (immediate mode)."""
-        return self.schedule(issue, now).at_once
-
-    def is_due_anyway(self, issue: Issue, now: datetime) -> bool:
-        """Whether the retention period is over, so that immediate mode changes nothing."""
-        due = due_by_retention(issue, self.terms(issue))
-        return due is not None and due <= now
+    def of(self, issue: Issue, now: datetime) -> IssueForecast:
+        """What it will do to the group of an issue. `now`: the time, in UTC."""
+        return IssueForecast(self, issue, now)
 
     def terms(self, issue: Issue) -> RemediationTerms:
         """What the configuration says about the time, for an issue."""
@@ -182,6 +145,60 @@ class Forecast:
             service_groups=self.service_groups,
             made_by=made_by,
         )
+
+
+@dataclass(slots=True)
+class IssueForecast:
+    """What automatic remediation will do to one group, if people are told now of what they were not told before.
+
+    `anew` below: whether the issue is reported now even if it was before.
+    """
+
+    forecast: Forecast
+    issue: Issue
+    now: datetime
+    _schedules: dict[bool, RemediationSchedule] = field(default_factory=dict)
+
+    def schedule(self, *, anew: bool = False) -> RemediationSchedule:
+        """Whether and when it changes the group."""
+        anew = anew or self.issue.timestamps.reported is None
+        if anew not in self._schedules:  # asked of every issue, several times
+            self._schedules[anew] = self._schedule(as_reported(self.issue, self.now) if anew else self.issue)
+        return self._schedules[anew]
+
+    def _schedule(self, issue: Issue) -> RemediationSchedule:
+        if exempt_until(issue, self.now.date()):
+            return RemediationSchedule(None, Skipped(SkipReason.EXEMPT, "exempt now"))
+        return remediation_schedule(issue, self.forecast.terms(issue), self.now)
+
+    def closes_at(self, *, anew: bool = False) -> datetime | None:
+        """When it changes the group for the first time; None: it will not."""
+        found = self.schedule(anew=anew)
+        if found.at_once and (anew or not has_notice(self.issue)):
+            return min(self.now, found.due) if found.due else self.now
+        if found.due is None and found.times is not None and found.waiting and found.is_untold:
+            # None of what is open was told yet: it is now.
+            return max(self.now + self.forecast.retention, found.times.not_before or self.now)
+        return found.due
+
+    def closes_last(self, *, anew: bool = False) -> datetime | None:
+        """When it changes the group at the latest, if flow logs show somebody at work; None: it does not wait."""
+        closes_at = self.closes_at(anew=anew)
+        if closes_at is None or not may_wait(self.issue, self.forecast.terms(self.issue)):
+            return None
+        reported = None if anew else self.issue.timestamps.reported
+        return max(closes_at, (reported or self.now) + self.forecast.retention + self.forecast.wait_in_use)
+
+    @property
+    def closes_at_once(self) -> bool:
+        """Whether it closes the issue at its next run, once people are told so (immediate mode)."""
+        return self.schedule().at_once
+
+    @property
+    def is_due_anyway(self) -> bool:
+        """Whether the retention period is over, so that immediate mode changes nothing."""
+        due = due_by_retention(self.issue, self.forecast.terms(self.issue))
+        return due is not None and due <= self.now
 
 
 def remediation_forecast(config: Configuration) -> Forecast:
@@ -293,7 +310,7 @@ class Step:
         reminder_of_end: the end of the exemption and the days before it, of those on which its owner is notified, to
             be remembered as told; empty: it is not near.
         close: to be recorded as closed once all of that is done.
-        told: that people were told of what is open now is to be recorded once all of that is done.
+        notified: that people were told of what is open now is to be recorded once all of that is done.
         waiting: the exposures that remediation closes later than `closes_at`: they are new, and have their own period.
         retention_days: that period, of those of `waiting` that people are told of now.
     """
@@ -314,7 +331,7 @@ class Step:
     exempt_in_part: bool = False
     exemption: Exemption | None = None
     reminder_of_end: str = ""
-    told: bool = False
+    notified: bool = False
     waiting: tuple[Waiting, ...] = ()
     retention_days: int = 0
     closes_last: datetime | None = None
@@ -384,21 +401,19 @@ class _ChannelUpdates:
         return any(update is not None and update.begins for update in reporting)
 
 
-def _channel_updates(
-    issue: Issue, channels: Channels, remediation: Forecast, now: datetime, end: str
-) -> _ChannelUpdates:
+def _channel_updates(issue: Issue, channels: Channels, remediation: IssueForecast, end: str) -> _ChannelUpdates:
     """What each channel has to hear. `end`: of `reminder_of_end`."""
     found = _ChannelUpdates()
 
     def due_update(state: ChannelState | None) -> Update | None:
-        is_late = _was_told_otherwise(issue, state, remediation, now)
+        is_late = _was_notified_otherwise(issue, state, remediation)
         update = update_for(issue, state) or (Update.CLOSING if is_late else None)
         found.knows.append(bool(update or (state and state.at_once)))
         return update
 
     if channels.jira or channels.console:
         state = ticket_state(issue, on_paper=channels.console)
-        found.closing_time_changed = _was_told_otherwise(issue, state, remediation, now)
+        found.closing_time_changed = _was_notified_otherwise(issue, state, remediation)
         found.ticket = due_update(state)
         # Without a ticket JIRA has nobody to notify.
         if channels.console or issue.jira_details.get("ticket"):
@@ -421,14 +436,15 @@ def _step(
     exemption = exemption_of(issue, exemptions, now)
     ending = ending_exemption(issue, exemption, exemptions, now)
     end = reminder_of_end(issue, ending, now)
-    at_once = remediation.closes_at_once(issue, now)
-    updates = _channel_updates(issue, channels, remediation, now, end)
+    forecast = remediation.of(issue, now)
+    at_once = forecast.closes_at_once
+    updates = _channel_updates(issue, channels, forecast, end)
     ticket, alert, event = updates.ticket, updates.alert, updates.event
     is_open, is_reported = issue.status is Status.OPEN, issue.timestamps.reported is not None
-    begins, is_told = updates.begins(channels), bool(ticket or alert or event)
-    closes_at = remediation.closes_at(issue, now, anew=begins)
+    begins, is_notified = updates.begins(channels), bool(ticket or alert or event)
+    closes_at = forecast.closes_at(anew=begins)
     has_old = is_open and is_reported and not begins and closes_at is not None
-    waiting = remediation.schedule(issue, now).waiting if has_old else ()
+    waiting = forecast.schedule().waiting if has_old else ()
     may_remind = not begins and not at_once
     says_when = any(each not in (None, Update.USE) for each in (ticket, alert, event))
     step = Step(
@@ -442,7 +458,7 @@ def _step(
         report=is_open and (begins or not is_reported),
         report_anew=is_open and begins and is_reported,
         close=issue.status is Status.RESOLVED,
-        exempt_in_part=is_told and is_exempt_in_part(issue, exemptions, now),
+        exempt_in_part=is_notified and is_exempt_in_part(issue, exemptions, now),
         exemption=exemption
         if begins or not is_open
         else ending
@@ -456,10 +472,10 @@ def _step(
         at_once=at_once,
         waiting=waiting,
         retention_days=remediation.retention.days if waiting and not at_once else 0,
-        told=is_open and (says_when or not is_reported),
+        notified=is_open and (says_when or not is_reported),
         closing_time_changed=updates.closing_time_changed,
         notice=at_once and all(updates.knows) and (begins or not has_notice(issue)),
-        closes_last=remediation.closes_last(issue, now, anew=begins),
+        closes_last=forecast.closes_last(anew=begins),
         withdraws_notice=is_open and not at_once and has_notice(issue) and says_when,
         event_update=event,
         event_reminder=_reminder(issue, issue.webhook_details, closes_at, remediation, now)
@@ -467,22 +483,22 @@ def _step(
         else None,
     )
     is_reminded = step.alert_reminder is not None or step.event_reminder is not None
-    is_any = is_told or is_reminded or step.report or step.close or step.follow_up or step.notice
+    is_any = is_notified or is_reminded or step.report or step.close or step.follow_up or step.notice
     return step if is_any else None
 
 
-def _was_told_otherwise(issue: Issue, state: ChannelState | None, remediation: Forecast, now: datetime) -> bool:
+def _was_notified_otherwise(issue: Issue, state: ChannelState | None, remediation: IssueForecast) -> bool:
     """Whether a channel says that an issue is closed at the next run and it is not, or the other way round."""
     if state is None or state.closed or issue.status is not Status.OPEN:
         return False
-    if remediation.closes_at(issue, now) is None or remediation.is_due_anyway(issue, now):
+    if remediation.closes_at() is None or remediation.is_due_anyway:
         return False
-    return state.at_once != remediation.closes_at_once(issue, now)
+    return state.at_once != remediation.closes_at_once
 
 
 def _end_update(kept: Mapping[str, Any], reminder_of_end: str) -> Update | None:
-    is_told = not reminder_of_end or kept.get("exemption_told") == reminder_of_end
-    return None if is_told else Update.EXEMPTION_ENDS
+    is_notified = not reminder_of_end or kept.get("exemption_told") == reminder_of_end
+    return None if is_notified else Update.EXEMPTION_ENDS
 
 
 _USE_KNOWN = (UseVerdict.NONE, UseVerdict.TALKED, UseVerdict.WORKING)  # each is news after those before it
@@ -498,14 +514,14 @@ def _use_update(issue: Issue, state: ChannelState | None, kept: Mapping[str, Any
         return None
     if issue.use.verdict not in _USE_KNOWN:
         return None
-    told = kept.get("use_told")
-    if not isinstance(told, Mapping) or told.get("occurrence") != issue.occurrence:
+    notified = kept.get("use_told")
+    if not isinstance(notified, Mapping) or notified.get("occurrence") != issue.occurrence:
         return Update.USE
     known = _USE_KNOWN.index(issue.use.verdict)
-    return Update.USE if told.get("verdict") not in _USE_KNOWN[known:] else None
+    return Update.USE if notified.get("verdict") not in _USE_KNOWN[known:] else None
 
 
-def use_told(issue: Issue) -> dict[str, Any]:
+def use_notified(issue: Issue) -> dict[str, Any]:
     """What a channel keeps of a text that says what flow logs show."""
     if issue.use is None or issue.use.verdict not in _USE_KNOWN:
         return {}
@@ -521,7 +537,7 @@ def state_of(step: Step, update: Update, kept: Mapping[str, Any]) -> dict[str, A
         kept: what it kept before.
     """
     if update is Update.USE:
-        return {**kept, **use_told(step.issue)}
+        return {**kept, **use_notified(step.issue)}
     # Of an open issue other news does not tell of the end.
     tells_of_end = step.reminder_of_end and (update is Update.EXEMPTION_ENDS or step.issue.status is not Status.OPEN)
     ends: dict[str, Any] = {"exemption_told": step.reminder_of_end} if tells_of_end else {}
@@ -579,8 +595,8 @@ def ticket_state(issue: Issue, *, on_paper: bool = False) -> ChannelState | None
 def slack_state(issue: Issue) -> ChannelState | None:
     """What Slack was told of the issue; None: nothing."""
     kept = issue.slack_details
-    told = str((kept.get("heard") or {}).get("news") or "")
-    if issue.status is not Status.OPEN and told.startswith((Update.NEW, Update.FOUND_AGAIN)):
+    notified = str((kept.get("heard") or {}).get("news") or "")
+    if issue.status is not Status.OPEN and notified.startswith((Update.NEW, Update.FOUND_AGAIN)):
         # A part of its destinations was told, or may have been: they are also told when it is over.
         return ChannelState(issue.occurrence)
     return _channel_state(kept) if "digest" in kept else None

@@ -34,13 +34,13 @@ class ReportSummary:
     """What a run did.
 
     Attributes:
-        told: how many issues each kind of news was reported of, by what is new to the ticket, else to Slack.
+        notified: how many issues each kind of news was reported of, by what is new to the ticket, else to Slack.
         unchanged: issues of which there was nothing to report.
         notes: what was done otherwise than asked, one line each.
         problems: what could not be done, one line each.
     """
 
-    told: dict[str, int] = field(default_factory=dict)
+    notified: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -49,14 +49,14 @@ class ReportSummary:
     def text(self) -> str:
         """The run in one line; of a dry run, what it would tell."""
         nothing = "nothing could be reported" if self.problems else "nothing new"
-        told = ", ".join(f"{count} {news}" for news, count in self.told.items()) or nothing
+        notified = ", ".join(f"{count} {notification}" for notification, count in self.notified.items()) or nothing
         number = len(self.problems)
         problems = f"; {number} problem{'s' if number > 1 else ''}" if number else ""
-        return f"{told}; {self.unchanged} unchanged{problems}"
+        return f"{notified}; {self.unchanged} unchanged{problems}"
 
-    def count(self, news: str) -> None:
+    def count(self, notification: str) -> None:
         """Count one issue that was reported."""
-        self.told[news] = self.told.get(news, 0) + 1
+        self.notified[notification] = self.notified.get(notification, 0) + 1
 
     def problem(self, text: str) -> None:
         """Name what could not be done, once, here and in the log."""
@@ -113,11 +113,11 @@ def _is_intent(value: object) -> bool:
     return isinstance(value, Mapping) and all(value.get(name) is None or _is_time(value[name]) for name in times)
 
 
-def _is_heard(value: object) -> bool:
+def _is_delivered(value: object) -> bool:
     return isinstance(value, Mapping) and _are_texts(value.get("by", ()))
 
 
-_TOLD: Mapping[str, Callable[[Any], bool]] = {
+_NOTIFIED: Mapping[str, Callable[[Any], bool]] = {
     "occurrence": _is_number,
     "digest": _is_text,
     "severity": _is_text,
@@ -126,15 +126,15 @@ _TOLD: Mapping[str, Callable[[Any], bool]] = {
     "exempt": _is_flag,
 }
 _JIRA = {
-    **_TOLD,
+    **_NOTIFIED,
     "console": _is_number,
     "ticket": _is_text,
     "intent": _is_intent,
     "told": _are_texts,
     "still": _maps_texts,
 }
-_SLACK = {**_TOLD, "heard": _is_heard, "destinations": _are_texts, "reminded": _is_number}
-_WEBHOOK = {**_TOLD, "reminded": _is_number, "sent": _is_number, "reported": _is_number}
+_SLACK = {**_NOTIFIED, "heard": _is_delivered, "destinations": _are_texts, "reminded": _is_number}
+_WEBHOOK = {**_NOTIFIED, "reminded": _is_number, "sent": _is_number, "reported": _is_number}
 
 
 _ACCOUNTS_AT_ONCE = 10  # as many connections as a client of boto3 keeps
@@ -144,12 +144,12 @@ class AccountIssues(NamedTuple):
     """The issues of one account that are not closed.
 
     Attributes:
-        with_news: those of which there may be something to report.
+        with_updates: those of which there may be something to report.
         unchanged: how many others there are.
         problems: what could not be read, one line each.
     """
 
-    with_news: list[Issue]
+    with_updates: list[Issue]
     unchanged: int
     problems: list[str]
 
@@ -158,7 +158,7 @@ def read_accounts(
     table: IssueTable,
     account_ids: Iterable[str],
     selection: Selection,
-    has_news: Callable[[Issue], bool],
+    has_updates: Callable[[Issue], bool],
     summary: ReportSummary,
 ) -> Iterator[AccountIssues]:
     """The selected issues of each account that may have something to report, in the order of the accounts.
@@ -170,12 +170,12 @@ def read_accounts(
         table: the issue table.
         account_ids: the accounts.
         selection: the issues that are wanted.
-        has_news: whether there is something to report of an issue. Called in several threads.
+        has_updates: whether there is something to report of an issue. Called in several threads.
         summary: gets what could not be read.
     """
     wanted = [account_id for account_id in account_ids if not selection.accounts or account_id in selection.accounts]
     with ThreadPoolExecutor(_ACCOUNTS_AT_ONCE) as pool:
-        reads = deque(pool.submit(_read_account, table, account_id, selection, has_news) for account_id in wanted)
+        reads = deque(pool.submit(_read_account, table, account_id, selection, has_updates) for account_id in wanted)
         while reads:
             issues = reads.popleft().result()
             for problem in issues.problems:
@@ -184,11 +184,11 @@ def read_accounts(
 
 
 def _read_account(
-    table: IssueTable, account_id: str, selection: Selection, has_news: Callable[[Issue], bool]
+    table: IssueTable, account_id: str, selection: Selection, has_updates: Callable[[Issue], bool]
 ) -> AccountIssues:
     found = AccountIssues([], 0, [])
     try:
-        wanted, unchanged = _with_news(table, account_id, selection, has_news)
+        wanted, unchanged = _with_updates(table, account_id, selection, has_updates)
         found = found._replace(unchanged=unchanged)
         if wanted:
             _read_whole(table, account_id, wanted, selection, found)
@@ -198,8 +198,8 @@ def _read_account(
     return found
 
 
-def _with_news(
-    table: IssueTable, account_id: str, selection: Selection, has_news: Callable[[Issue], bool]
+def _with_updates(
+    table: IssueTable, account_id: str, selection: Selection, has_updates: Callable[[Issue], bool]
 ) -> tuple[list[str], int]:
     """The ids of the issues that have news, or of which that cannot be told, and how many have none."""
     wanted: list[str] = []
@@ -209,10 +209,10 @@ def _with_news(
             continue
         try:
             check_memory(issue)
-            is_news = has_news(issue)
+            is_new = has_updates(issue)
         except ValueError:
-            is_news = True  # what is wrong is said when it is read as a whole
-        if is_news:
+            is_new = True  # what is wrong is said when it is read as a whole
+        if is_new:
             wanted.append(issue.issue_id)
         else:
             unchanged += 1
@@ -239,7 +239,7 @@ def _read_whole(
             except ValueError as error:
                 found.problems.append(f"{issue.location}: its item in the issue table is not as it should be: {error}")
             else:
-                found.with_news.append(issue)
+                found.with_updates.append(issue)
 
 
 def read_users(

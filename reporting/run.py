@@ -16,33 +16,33 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.news_delivery import NewsDelivery
+from library.aws.notification_delivery import NotificationDelivery
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.text import printable
 from library.errors import ConflictError
-from library.issues.change_news import ChangeNews, Channel, undelivered
+from library.issues.change_notifications import ChangeNotification, Channel, undelivered
 from library.issues.issue import INSPECTOR_FINDING, KINDS, SECURITY_GROUP, ClosingNotice, Issue, IssueKind, Status
-from library.issues.schedule import times_told
+from library.issues.notified_exposures import recorded
+from library.issues.schedule import times_notified
 from library.issues.times import format_time
-from library.issues.told_exposures import recorded
 from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.change_delivery import (
     CHANGES,
     ExpectedAlert,
     comment_body,
     comment_once,
-    news_alert,
-    news_document,
+    notification_alert,
+    notification_document,
     send_alerts_once,
 )
 from library.notifications.jira_connection import JiraError, JiraUnavailableError
-from reporting.after_care import tell_after_care
+from reporting.after_care import notify_after_care
 from reporting.context import TicketContexts
 from reporting.decision_run import DecisionRun
 from reporting.group_text import exemption_line
 from reporting.jira import Tickets, describe_action, render_text
-from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_told
+from reporting.plan import Channels, Step, Update, plan, remediation_forecast, state_of, use_notified
 from reporting.read import ReportSummary, read_accounts, read_users
 from reporting.slack import WantedAlert, send_alerts
 from reporting.sources import SourceReading
@@ -101,7 +101,7 @@ class Services:
         now: the clock, in UTC.
         sleep: waits so many seconds.
         renew: keeps the lock; raises LockedError.
-        say: shows a person a text.
+        show_text: shows a person a text.
         left_accounts: accounts that left the configuration, whose issues are to be ended.
         reads_sources: whether it is asked where groups are defined, with what `sessions` may read of CloudFormation.
         webhook: the webhook; None: off.
@@ -114,7 +114,7 @@ class Services:
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     renew: Callable[[], None]
-    say: Callable[[str], None]
+    show_text: Callable[[str], None]
     left_accounts: Sequence[str] = ()
     reads_sources: bool = False
     webhook: WebhookClient | None = None
@@ -145,8 +145,8 @@ class Reporter:
         self._remediation = remediation_forecast(config)
         self.summary = ReportSummary()
         self._contexts = TicketContexts(config, self._remediation, {})
-        self._changes: list[tuple[Issue, ChangeNews]] = []  # what remediation did, and a channel was not told
-        self._owed: list[tuple[Issue, ChangeNews]] = []  # what of it is left to be told
+        self._changes: list[tuple[Issue, ChangeNotification]] = []  # what remediation did, and a channel was not told
+        self._owed: list[tuple[Issue, ChangeNotification]] = []  # what of it is left to be told
         self._decisions = DecisionRun(config, services, self.summary)
         self._not_alerted: set[str] = set()  # the keys of issues of which Slack was not told all
         self._left_out: dict[str, int] = {}  # issues beyond the first, by why JIRA cannot be used
@@ -177,26 +177,29 @@ class Reporter:
             step.issue
             for step in steps
             if step.issue.kind.has_users
-            and any(news and news.begins for news in (step.ticket_update, step.alert_update, step.event_update))
+            and any(
+                notification and notification.begins
+                for notification in (step.ticket_update, step.alert_update, step.event_update)
+            )
         ]
         users = read_users(self._services.sessions, new, self._services.renew, self.summary)
         self._contexts = TicketContexts(self._config, self._remediation, users)
         if dry_run:
             for text in preview(steps, self._contexts, jira=self._services.jira is not None):
-                self._services.say(text)
+                self._services.show_text(text)
             for step in steps:
-                if news := step.ticket_update or step.alert_update or step.event_update or _reminded(step):
-                    self.summary.count(news)
+                if notification := step.ticket_update or step.alert_update or step.event_update or _reminded(step):
+                    self.summary.count(notification)
             return self.summary
-        done = [told for step in steps if (told := self._update_ticket(step)) is not None]
+        done = [notified for step in steps if (notified := self._update_ticket(step)) is not None]
         for count in self._left_out.values():
             if count:
                 issues = "1 more issue is" if count == 1 else f"{count} more issues are"
                 self.summary.problem(f"JIRA is not asked again in this run: {issues} left to the next run")
         self._notify_slack(done)
-        self._decisions.tell(selection)
+        self._decisions.notify(selection)
         accounts = self._config.scanned_accounts() if self._config.usage.enabled else ()
-        tell_after_care(self._config, self._services, accounts, selection, self.summary)
+        notify_after_care(self._config, self._services, accounts, selection, self.summary)
         self._notify_webhook(done)
         return self.summary
 
@@ -213,41 +216,46 @@ class Reporter:
         steps: list[Step] = []
         accounts = [*self._config.scanned_accounts(), *self._services.left_accounts]
 
-        def has_news(issue: Issue) -> bool:
+        def has_updates(issue: Issue) -> bool:
             self._decisions.note(issue)
             return bool(self._steps([issue])) or bool(self._undelivered(issue))
 
-        for account in read_accounts(self._services.table, accounts, selection, has_news, self.summary):
+        for account in read_accounts(self._services.table, accounts, selection, has_updates, self.summary):
             unread = self._decisions.unread
-            issues = [issue for issue in account.with_news if (issue.account_id, issue.issue_id) not in unread]
+            issues = [issue for issue in account.with_updates if (issue.account_id, issue.issue_id) not in unread]
             planned = self._steps(issues)
-            self.summary.unchanged += account.unchanged + len(account.with_news) - len(planned)
+            self.summary.unchanged += account.unchanged + len(account.with_updates) - len(planned)
             steps += planned
-            self._changes += [(issue, news) for issue in account.with_news for news in self._undelivered(issue)]
+            self._changes += [
+                (issue, notification) for issue in account.with_updates for notification in self._undelivered(issue)
+            ]
         return steps
 
-    def _undelivered(self, issue: Issue) -> Sequence[ChangeNews]:
+    def _undelivered(self, issue: Issue) -> Sequence[ChangeNotification]:
         jira, slack, webhook = self._services.jira, self._services.slack, self._services.webhook
         return undelivered(
-            issue.change_news, jira=jira is not None, slack=slack is not None, webhook=webhook is not None
+            issue.change_notifications, jira=jira is not None, slack=slack is not None, webhook=webhook is not None
         )
 
     def _deliver_changes(self) -> None:
         """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
         self._services.renew()
         self._changes = [
-            (issue, now) for issue, news in self._changes for now in self._left(issue) if now.key == news.key
+            (issue, now)
+            for issue, notification in self._changes
+            for now in self._left(issue)
+            if now.key == notification.key
         ]
-        for issue, news in self._changes:
-            if self._services.jira and not news.in_jira:
-                self._comment_on_change(self._services.jira, issue, news)
-        wanted = [(issue, news) for issue, news in self._changes if not news.in_slack]
+        for issue, notification in self._changes:
+            if self._services.jira and not notification.in_jira:
+                self._comment_on_change(self._services.jira, issue, notification)
+        wanted = [(issue, notification) for issue, notification in self._changes if not notification.in_slack]
         if self._services.slack and wanted:
             self._alert_of_changes(self._services.slack, wanted)
         owed = ((issue, self._services.table.get(issue.account_id, issue.issue_id)) for issue, _ in self._changes)
-        self._owed = [(issue, news) for issue, now in owed if now for news in self._undelivered(now)]
+        self._owed = [(issue, notification) for issue, now in owed if now for notification in self._undelivered(now)]
 
-    def _left(self, issue: Issue) -> Sequence[ChangeNews]:
+    def _left(self, issue: Issue) -> Sequence[ChangeNotification]:
         """What is still to be told of an issue: a remediation run may have told more since the issue was read."""
         try:
             fresh = self._services.table.get(issue.account_id, issue.issue_id)
@@ -256,32 +264,34 @@ class Reporter:
             return ()
         return self._undelivered(fresh) if fresh else ()
 
-    def _delivery(self, issue: Issue, news: ChangeNews, channel: Channel) -> NewsDelivery:
-        return NewsDelivery(
-            self._services.table, issue, news, channel, self._services.now, not_recorded=self._not_recorded
+    def _delivery(self, issue: Issue, notification: ChangeNotification, channel: Channel) -> NotificationDelivery:
+        return NotificationDelivery(
+            self._services.table, issue, notification, channel, self._services.now, not_recorded=self._not_recorded
         )
 
-    def _comment_on_change(self, jira: JiraClient, issue: Issue, news: ChangeNews) -> None:
+    def _comment_on_change(self, jira: JiraClient, issue: Issue, notification: ChangeNotification) -> None:
         key = str(issue.jira_details.get("ticket") or "")
-        delivery = self._delivery(issue, news, Channel.JIRA)
-        body = comment_body(news_document(news), self._config.jira.text_field_character_limit, news.key)
+        delivery = self._delivery(issue, notification, Channel.JIRA)
+        body = comment_body(
+            notification_document(notification), self._config.jira.text_field_character_limit, notification.key
+        )
         try:
-            if key and not comment_once(jira, key, body, news.key, delivery):
+            if key and not comment_once(jira, key, body, notification.key, delivery):
                 return
         except JiraError as error:
-            self.summary.problem(f"{issue.location}: {news.heading}: no comment on {key}: {error}")
+            self.summary.problem(f"{issue.location}: {notification.heading}: no comment on {key}: {error}")
             if not error.is_refusal:
                 return
         delivery.done()
 
-    def _alert_of_changes(self, slack: SlackClient, wanted: Sequence[tuple[Issue, ChangeNews]]) -> None:
+    def _alert_of_changes(self, slack: SlackClient, wanted: Sequence[tuple[Issue, ChangeNotification]]) -> None:
         expected = [
             ExpectedAlert(
-                news_alert(self._config, self._services.jira, issue, news),
+                notification_alert(self._config, self._services.jira, issue, notification),
                 destinations_of(self._config, issue),
-                self._delivery(issue, news, Channel.SLACK),
+                self._delivery(issue, notification, Channel.SLACK),
             )
-            for issue, news in wanted
+            for issue, notification in wanted
         ]
         default = self._config.slack.default_channel
         sent = send_alerts_once(slack, default, CHANGES, expected)
@@ -316,18 +326,18 @@ class Reporter:
             webhook is left to do.
             None: nothing more can be done for it in this run.
         """
-        issue, told = step.issue, {}
+        issue, notified = step.issue, {}
         self._services.renew()
         try:
             if sets := _taken_back(step):
                 self._services.table.update(issue, sets)
             if step.ticket_update and self._services.jira:
-                told = self._tickets(self._services.jira).update(step, self._contexts.of(step))
+                notified = self._tickets(self._services.jira).update(step, self._contexts.of(step))
             elif step.follow_up and self._services.jira:
-                told = self._tickets(self._services.jira).follow_up(issue)
+                notified = self._tickets(self._services.jira).follow_up(issue)
             elif step.ticket_update:
                 self._show(step)
-                told = _shown_state(step, step.ticket_update)
+                notified = _shown_state(step, step.ticket_update)
         except JiraError as error:
             if isinstance(error, JiraUnavailableError) and str(error) in self._left_out:
                 self._left_out[str(error)] += 1
@@ -336,18 +346,18 @@ class Reporter:
             if isinstance(error, JiraUnavailableError):
                 self._left_out.setdefault(str(error), 0)
             # The others are sent it all the same; only then it is neither reported nor closed.
-            return replace(step, report=False, close=False, notice=False, told=False)
+            return replace(step, report=False, close=False, notice=False, notified=False)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(issue, error)
             return None
         if step.ticket_update:
             self.summary.count(step.ticket_update)
-        if told:
-            issue = replace(issue, jira_details=told)
+        if notified:
+            issue = replace(issue, jira_details=notified)
         if not self._record(
             step,
             issue,
-            {"jira_details": told} if told else {},
+            {"jira_details": notified} if notified else {},
             last=step.alert_update is None and step.event_update is None,
         ):
             return None
@@ -364,7 +374,7 @@ class Reporter:
         by_issue = {issue_key(want.step.issue): want.step for want in wanted}
         self._not_alerted = {key for key, step in by_issue.items() if step.alert_update is not None}
 
-        def heard(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
+        def delivered_to(issue: Issue, details: dict[str, Any], *, all_of_them: bool) -> None:
             step = by_issue[issue_key(issue)]
             if all_of_them and not step.ticket_update:
                 self.summary.count(step.alert_update or "reminded")
@@ -377,8 +387,8 @@ class Reporter:
             self._services.slack,
             self._services.jira,
             wanted,
-            lambda issue, details: heard(issue, details, all_of_them=True),
-            lambda issue, details: heard(issue, details, all_of_them=False),
+            lambda issue, details: delivered_to(issue, details, all_of_them=True),
+            lambda issue, details: delivered_to(issue, details, all_of_them=False),
             self._decisions,
         )
         self.summary.notes += sent.notes
@@ -395,17 +405,17 @@ class Reporter:
             *(services.now, services.renew, self.summary.problem),
         )
 
-        def told(step: Step, details: dict[str, Any]) -> None:
+        def notified(step: Step, details: dict[str, Any]) -> None:
             last = step.event_update is not None and issue_key(step.issue) not in self._not_alerted
             if not step.ticket_update and not step.alert_update and step.alert_reminder is None:
                 self.summary.count(step.event_update or "reminded")
             self._record(step, step.issue, {"webhook_details": details}, last=last)
 
-        unsent = [(issue, news) for issue, news in self._changes if not news.in_webhook]
-        run.tell_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
-        run.tell_steps(steps, told)
+        unsent = [(issue, notification) for issue, notification in self._changes if not notification.in_webhook]
+        run.notify_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
+        run.notify_steps(steps, notified)
         run.finish()
-        self._decisions.tell_webhook()
+        self._decisions.notify_webhook()
 
     def _record(self, step: Step, issue: Issue, sets: dict[str, Any], *, last: bool) -> bool:
         """Record what was sent, and with the last channel's that it is reported or closed.
@@ -416,8 +426,8 @@ class Reporter:
         now = self._services.now()
         if last and step.report:
             sets = {**sets, "timestamps.reported": format_time(now)}
-        if last and step.told:
-            sets = {**sets, **_told_exposures(step, issue, now)}
+        if last and step.notified:
+            sets = {**sets, **_notified_exposures(step, issue, now)}
         if last and step.notice:
             notice = ClosingNotice(now, issue.occurrence)
             sets = {**sets, "closing_notice": notice.to_item()}
@@ -466,7 +476,7 @@ class Reporter:
             text += f"\n\n{plain_text(render_text(shown, self._contexts.of(step)))}"
         elif line := exemption_line(step.ticket_update, step.issue, step.exemption):
             text += f"\n\n{printable(line)}"
-        self._services.say(text)
+        self._services.show_text(text)
 
     def _tickets(self, jira: JiraClient) -> Tickets:
         return Tickets(
@@ -480,14 +490,14 @@ class Reporter:
         )
 
 
-def _shown_state(step: Step, news: Update) -> dict[str, Any]:
+def _shown_state(step: Step, notification: Update) -> dict[str, Any]:
     """What is kept of an issue that was shown on the console."""
     issue = step.issue
-    told = state_of(step, news, {"ticket": None, **issue.jira_details})
-    if not news.ends and news is not Update.EXEMPTION_ENDS:
-        told |= use_told(issue)  # there is no ticket to comment on: all of it is shown
+    notified = state_of(step, notification, {"ticket": None, **issue.jira_details})
+    if not notification.ends and notification is not Update.EXEMPTION_ENDS:
+        notified |= use_notified(issue)  # there is no ticket to comment on: all of it is shown
     # So that the first channel that is enabled later is known to be the first that reports it.
-    return told | ({"console": issue.occurrence} if news.begins else {})
+    return notified | ({"console": issue.occurrence} if notification.begins else {})
 
 
 def _reminded(step: Step) -> str:
@@ -495,18 +505,18 @@ def _reminded(step: Step) -> str:
     return "reminded" if step.alert_reminder is not None or step.event_reminder is not None else ""
 
 
-def _told_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:
+def _notified_exposures(step: Step, issue: Issue, now: datetime) -> dict[str, Any]:
     """What is recorded once every channel has told of what is open: each exposure has a period of its own."""
     reported = None if step.report else issue.timestamps.reported
-    told = recorded(
+    notified = recorded(
         issue.details.perms,
         issue.details.perms_total,
         issue.occurrence,
-        times_told(issue, reported) if reported else None,
+        times_notified(issue, reported) if reported else None,
         reported or now,
         now,
     )
-    return {} if told == issue.exposures_told else {"exposures_told": told.to_item()}
+    return {} if notified == issue.notified_exposures else {"exposures_told": notified.to_item()}
 
 
 def _taken_back(step: Step) -> dict[str, Any]:

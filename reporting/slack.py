@@ -16,7 +16,7 @@ from library.issues.reachability import Severity
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from reporting.context import text_of
 from reporting.group_text import exemption_line
-from reporting.plan import Step, Update, digest, state_of, use_told
+from reporting.plan import Step, Update, digest, state_of, use_notified
 from reporting.remediation_text import closing_when, use_alert, waiting_lines
 from reporting.ticket_facts import AlertAdvice, Location
 
@@ -63,8 +63,8 @@ def send_alerts(
     slack: SlackClient,
     jira: JiraClient | None,
     wanted: Sequence[WantedAlert],
-    heard_all: Callable[[Issue, dict[str, Any]], None],
-    heard_some: Callable[[Issue, dict[str, Any]], None],
+    delivered_to_all: Callable[[Issue, dict[str, Any]], None],
+    delivered_to_some: Callable[[Issue, dict[str, Any]], None],
     decisions: DecisionRun,
 ) -> Sent:
     """Send what is wanted.
@@ -74,38 +74,38 @@ def send_alerts(
         slack: Slack.
         jira: JIRA, for links to tickets; None: off.
         wanted: what and where. The issues carry the tickets that they have by now.
-        heard_all: called with an issue and its new `slack_details` when all of its destinations heard.
-        heard_some: the same, when others have still to hear.
+        delivered_to_all: called with an issue and its new `slack_details` when all of its destinations heard.
+        delivered_to_some: the same, when others have still to hear.
         decisions: gives messages their buttons, and keeps where they are.
     """
     ordered = sorted(wanted, key=_urgency)
     issues = {issue_key(want.step.issue): want for want in ordered}
-    heard = {key: _heard(want.step) for key, want in issues.items()}
+    delivered_to = {key: _delivered_to(want.step) for key, want in issues.items()}
     waiting: dict[str, list[Alert]] = {}
     for key, want in issues.items():
-        sent = [sum(bool(each.actions) for each in waiting.get(one, ())) for one in want.destinations]
+        sent = [sum(bool(each.actions) for each in waiting.get(this, ())) for this in want.destinations]
         alert = decisions.with_buttons(_alert(config, jira, want.step), want.step.issue, max(sent, default=0))
         for destination in want.destinations:
-            if destination not in heard[key]:
+            if destination not in delivered_to[key]:
                 waiting.setdefault(destination, []).append(alert)
 
     def delivered(destination: str, keys: frozenset[str]) -> None:
         for key in sorted(keys):
             want = issues[key]
-            heard[key].add(destination)
-            if heard[key] >= set(want.destinations):
-                heard_all(want.step.issue, _told(want))
+            delivered_to[key].add(destination)
+            if delivered_to[key] >= set(want.destinations):
+                delivered_to_all(want.step.issue, _notified(want))
             else:
-                heard_some(want.step.issue, _partly_told(want, heard[key]))
+                delivered_to_some(want.step.issue, _partly_notified(want, delivered_to[key]))
 
     def unconfirmed(destination: str, keys: frozenset[str]) -> None:
         # It is sent there again. If the issue is over before, there may be people who were told of it.
         for key in sorted(keys):
-            heard_some(issues[key].step.issue, _partly_told(issues[key], heard[key] - {destination}))
+            delivered_to_some(issues[key].step.issue, _partly_notified(issues[key], delivered_to[key] - {destination}))
 
     for key, want in issues.items():
-        if heard[key] >= set(want.destinations):  # the last run ended before it recorded as much
-            heard_all(want.step.issue, _told(want))
+        if delivered_to[key] >= set(want.destinations):  # the last run ended before it recorded as much
+            delivered_to_all(want.step.issue, _notified(want))
 
     def posted(alert: Alert, channel: str, ts: str) -> None:
         decisions.posted(issues[alert.key].step.issue, channel, ts)
@@ -135,7 +135,7 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
     elif step.alert_update is None or not step.alert_update.ends:
         restricted = config.secgrp_unrestricted_access.restricted_ports
         reminder = step.alert_update is None
-        told = text_of(issue).alert(
+        notified = text_of(issue).alert(
             issue,
             restricted,
             step.closes_at,
@@ -146,9 +146,9 @@ def _alert(config: Configuration, jira: JiraClient | None, step: Step) -> Alert:
             scope=scope,
             waiting=step.waiting,
         )
-        line = f"{line}: {told.text}"
+        line = f"{line}: {notified.text}"
         new = (f"    new: {literal(text)}" for text in waiting_lines(step.waiting, step.retention_days))
-        details = (*([f"    {exemption}"] if exemption else []), *new, *told.details)
+        details = (*([f"    {exemption}"] if exemption else []), *new, *notified.details)
         if issue.details.reachability:
             line = f"*{issue.details.severity}* {line}"
     return Alert(issue_key(issue), _HEADINGS[step.alert_update], issue_subject(issue), line, details)
@@ -173,12 +173,12 @@ def _of(step: Step) -> str:
     return f"{what}, occurrence {step.issue.occurrence}, {digest(step.issue)}{promise}"
 
 
-def _heard(step: Step) -> set[str]:
+def _delivered_to(step: Step) -> set[str]:
     kept: Mapping[str, Any] = step.issue.slack_details.get("heard") or {}
     return {str(destination) for destination in kept.get("by", ())} if kept.get("news") == _of(step) else set()
 
 
-def _told(want: WantedAlert) -> dict[str, Any]:
+def _notified(want: WantedAlert) -> dict[str, Any]:
     step = want.step
     kept = {name: value for name, value in step.issue.slack_details.items() if name != "heard"}
     if step.alert_update is None:
@@ -186,10 +186,10 @@ def _told(want: WantedAlert) -> dict[str, Any]:
     if step.alert_update not in (Update.CHANGED, Update.CLOSING, Update.EXEMPTION_ENDS, Update.USE):
         kept.pop("reminded", None)
     # Every alert about what is open says in its thread what flow logs show.
-    says_use = {} if step.alert_update.ends or step.alert_update is Update.EXEMPTION_ENDS else use_told(step.issue)
+    says_use = {} if step.alert_update.ends or step.alert_update is Update.EXEMPTION_ENDS else use_notified(step.issue)
     return {**state_of(step, step.alert_update, kept), **says_use, "destinations": list(want.destinations)}
 
 
-def _partly_told(want: WantedAlert, heard: set[str]) -> dict[str, Any]:
-    kept = {**want.step.issue.slack_details, "heard": {"news": _of(want.step), "by": sorted(heard)}}
+def _partly_notified(want: WantedAlert, delivered_to: set[str]) -> dict[str, Any]:
+    kept = {**want.step.issue.slack_details, "heard": {"news": _of(want.step), "by": sorted(delivered_to)}}
     return {**kept, "destinations": list(want.destinations)}

@@ -37,10 +37,10 @@ _HELLO_WITHIN_S = 15
 _STEADY_AFTER = timedelta(minutes=1)
 """A connection that lasted this long was a good one: the next one is opened after the first pause again."""
 _TIMEOUT_S = 30
-_LOOK_EVERY_S = 1.0
+_CHECK_EVERY_S = 1.0
 _PING_EVERY_S = 2
 """A connection that broke without a word is noticed after four pings without an answer."""
-_REMEMBERED = 1000
+_KEPT_ENVELOPES = 1000
 
 _SWITCHED_OFF = "link_disabled"
 # What Slack says of a token, or an app, that no waiting mends.
@@ -241,7 +241,7 @@ class SlackSession:
             if envelope_id in self._seen:
                 return False
             self._seen[envelope_id] = None
-            if len(self._seen) > _REMEMBERED:
+            if len(self._seen) > _KEPT_ENVELOPES:
                 self._seen.popitem(last=False)
             return True
 
@@ -334,14 +334,14 @@ class Listening:
     def _stay(self, session: Session) -> str | None:
         """Wait for the end of a connection. Returns the reason; None: the process is to end."""
         self.connected(session.hello)
-        told = self.now()
+        notified = self.now()
         while not self.stopping.is_set():
             self.tick()
-            if lost := session.lost(_LOOK_EVERY_S):
+            if lost := session.lost(_CHECK_EVERY_S):
                 return lost.reason
-            if self.now() - told >= self.heartbeat:
+            if self.now() - notified >= self.heartbeat:
                 self.connected(session.hello)
-                told = self.now()
+                notified = self.now()
         return None
 
     def _pause(self, seconds: float) -> None:

@@ -66,8 +66,8 @@ class SourceReading:
     def _is_wanted(self, step: Step) -> bool:
         issue = step.issue
         updates = [update for update in (step.ticket_update, step.alert_update) if update]
-        told = any(update not in _WITHOUT_SOURCE and not update.ends for update in updates)
-        return told and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.now())
+        notified = any(update not in _WITHOUT_SOURCE and not update.ends for update in updates)
+        return notified and issue.kind is SECURITY_GROUP and not is_fresh(issue, self.now())
 
     def _files(self) -> TerraformFiles:
         try:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from library.documents.text import counted
-from library.issues.change_news import ChangeNews
+from library.issues.change_notifications import ChangeNotification
 from library.issues.issue import SECURITY_GROUP, Issue, Status
 from library.issues.times import format_time
 from library.notifications.change_delivery import Delivery, send_event_once
@@ -50,9 +50,9 @@ _TYPES = {
 }
 
 
-def type_of(news: Update | None) -> EventType:
+def type_of(notification: Update | None) -> EventType:
     """Which event tells a piece of news; None: a reminder."""
-    return EventType.REMINDER if news is None else _TYPES[news]
+    return EventType.REMINDER if notification is None else _TYPES[notification]
 
 
 def step_event(config: Configuration, jira: JiraClient | None, step: Step, at: datetime) -> WebhookEvent:
@@ -90,7 +90,7 @@ def _sentence(config: Configuration, step: Step) -> str:
     return f"{about}. {said}" if said else about
 
 
-def told_state(step: Step, *, sent: bool) -> dict[str, Any]:
+def notified_state(step: Step, *, sent: bool) -> dict[str, Any]:
     """The issue's `webhook_details` once a step is told. `sent`: whether an event was sent; else none was wanted."""
     issue = step.issue
     kept = dict(issue.webhook_details)
@@ -127,14 +127,14 @@ class EventRun:
     left: int = 0
     _down: str = field(default="", init=False)
 
-    def tell_changes(self, changes: Sequence[tuple[Issue, ChangeNews, Delivery]]) -> None:
+    def notify_changes(self, changes: Sequence[tuple[Issue, ChangeNotification, Delivery]]) -> None:
         """Tell what remediation recorded and could not tell itself."""
-        for issue, news, delivery in changes:
-            event = change_event(issue, subject_of(self.config, self.jira, issue), news)
+        for issue, notification, delivery in changes:
+            event = change_event(issue, subject_of(self.config, self.jira, issue), notification)
             if self._sent(issue, event, partial(send_event_once, self.client, event, delivery)):
                 delivery.done()
 
-    def tell_steps(self, steps: Sequence[Step], told: Callable[[Step, dict[str, Any]], None]) -> None:
+    def notify_steps(self, steps: Sequence[Step], notified: Callable[[Step, dict[str, Any]], None]) -> None:
         """Tell what is new, changed, due soon or over."""
         for step in steps:
             if step.event_update is None and step.event_reminder is None:
@@ -142,7 +142,7 @@ class EventRun:
             is_wanted = self.client.wants(type_of(step.event_update))
             event = step_event(self.config, self.jira, step, self.now())
             if not is_wanted or self._sent(step.issue, event, partial(self._send, event)):
-                told(step, told_state(step, sent=is_wanted))
+                notified(step, notified_state(step, sent=is_wanted))
 
     def finish(self) -> None:
         """Name what is left to the next run."""

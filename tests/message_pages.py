@@ -97,14 +97,14 @@ def ticket_page(title: str, document: Document) -> str:
 def tickets_of_verdicts() -> Iterator[tuple[str, str]]:
     """A ticket about a group of each verdict, by the verdict."""
     scope = frozenset({"open_completely", "open_partly"})
-    place, closes_at = Location("shop", "210987654321", "eu-west-1"), NOW + timedelta(days=21)
+    position, closes_at = Location("shop", "210987654321", "eu-west-1"), NOW + timedelta(days=21)
     url = "https://wiki.example.com/exempt"
     for verdict, network in NETWORKS.items():
         public = () if verdict == "internal" else ("54.1.1.1",)
         usage = GroupUsers(() if verdict == "unused" else (User("instance", "i-1 (bastion)", public),))
-        facts = TicketFacts(place, PORTS, usage, closes_at, "replace_rule", scope, 21, url)
+        facts = TicketFacts(position, PORTS, usage, closes_at, "replace_rule", scope, 21, url)
         issue = issue_of((SSH, RDP), network)
-        yield verdict, ticket_page(group_text.summary(issue, place, PORTS), group_text.ticket(issue, facts))
+        yield verdict, ticket_page(group_text.summary(issue, position, PORTS), group_text.ticket(issue, facts))
 
 
 def slack_page(config: Configuration) -> str:

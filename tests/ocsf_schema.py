@@ -56,8 +56,8 @@ def _mistakes(value: dict[str, Any], kind: str, name: str, path: str) -> Iterato
             if not isinstance(inner, list):
                 yield f"{path}.{key} is no list"
                 continue
-            for number, one in enumerate(inner):
-                yield from _wrong(one, attribute, key, f"{path}.{key}[{number}]")
+            for number, this in enumerate(inner):
+                yield from _wrong(this, attribute, key, f"{path}.{key}[{number}]")
         else:
             yield from _wrong(inner, attribute, key, f"{path}.{key}")
 

@@ -35,7 +35,7 @@ _RETENTION = 21
 _CLOSES_AT = _NOW + timedelta(days=_RETENTION)
 _WIDTH = 120
 _PORTS = PortSet.parse([22])
-_PLACE = Location("shop", "210987654321", "eu-west-1")
+_GROUP_LOCATION = Location("shop", "210987654321", "eu-west-1")
 _USER = User("instance", "i-0a1b2c3d4e5f60718 (bastion)", ("203.0.113.10",))
 _GROUP_ID = "sg-0123456789abcdef0"
 _INTERFACE = interface(
@@ -95,9 +95,16 @@ _ISSUE = Issue(
 def ticket_document() -> tuple[str, Document]:
     """Title and body of the ticket."""
     facts = TicketFacts(
-        _PLACE, _PORTS, GroupUsers((_USER,)), _CLOSES_AT, "replace_rule", frozenset({"open_completely"}), _RETENTION, ""
+        _GROUP_LOCATION,
+        _PORTS,
+        GroupUsers((_USER,)),
+        _CLOSES_AT,
+        "replace_rule",
+        frozenset({"open_completely"}),
+        _RETENTION,
+        "",
     )
-    return group_text.summary(_ISSUE, _PLACE, _PORTS), group_text.ticket(_ISSUE, facts)
+    return group_text.summary(_ISSUE, _GROUP_LOCATION, _PORTS), group_text.ticket(_ISSUE, facts)
 
 
 def ticket() -> str:
@@ -110,7 +117,7 @@ def ticket() -> str:
 def slack_messages(config: Configuration) -> list[list[str]]:
     """The message for a channel, and its thread, as Slack is given them: the texts of each."""
     step = Step(_ISSUE, None, Update.NEW, None, _CLOSES_AT, report=True, close=False)
-    named = config.with_accounts({_PLACE.account_id: _PLACE.account_name})
+    named = config.with_accounts({_GROUP_LOCATION.account_id: _GROUP_LOCATION.account_name})
     alert = slack_text._alert(named, None, step)
     return [[block["text"]["text"] for block in message.blocks] for message in compose(slack_text.TITLE, [alert])]
 

@@ -13,7 +13,7 @@ from library.documents.text import counted, printable
 from library.issues.issue import Status
 from library.security_groups.exposure import rule_text
 
-_ROOM = 60_000  # characters: GitHub refuses comments of more than 65,536
+_BYTES_LIMIT = 60_000  # characters: GitHub refuses comments of more than 65,536
 _RULES_SHOWN = 10
 
 
@@ -21,7 +21,7 @@ def pieces(listing: Listing) -> Iterator[str]:
     """The comment: a table of the exposed groups, and what could not be judged."""
     found = listing.open_issues
     yield f"### Hammer: {_summary(len(found))}\n"
-    left = _ROOM
+    left = _BYTES_LIMIT
     if found:
         yield "\n| severity | group | exposes | status |\n| --- | --- | --- | --- |\n"
     for position, issue in enumerate(found):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from hammer.listing.issue import ListedIssue, Listing, ListingSource
-from hammer.terminal import Cell, Column, Row, say, show_table
+from hammer.terminal import Cell, Column, Row, print_line, show_table
 from library.documents.text import counted
 from library.issues.issue import Status
 from library.issues.reachability import Severity
@@ -44,7 +44,7 @@ def show(to: Console, listing: Listing) -> None:
     shown = listing.issues if from_table else listing.open_issues
     if shown:
         show_table(to, _TABLE_COLUMNS if from_table else _SCAN_COLUMNS, [_row(issue, from_table) for issue in shown])
-    say(to, summary(listing))
+    print_line(to, summary(listing))
 
 
 def summary(listing: Listing) -> str:

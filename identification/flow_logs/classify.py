@@ -24,7 +24,7 @@ from identification.flow_logs.evidence import (
 )
 from identification.flow_logs.keep_proposal import GroupChange, propose
 from library.documents.text import counted
-from library.issues.after_care import NOBODY_WATCHES
+from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
 from library.issues.use import COVERED_ENOUGH, SOURCES_A_RULE, SourceClass, Use, UseRule, UseSource, Verdict
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
@@ -163,11 +163,11 @@ def covered_share(case: UsageCase, reads: Iterable[Read]) -> float:
     total = len(hours)
     listed = list(reads)
     for interface in case.attached:
-        told: set[int] = set()
+        covered: set[int] = set()
         for read in listed:
             if interface.interface_id in read.interfaces:
-                told |= read.evidence.covered_hours(interface.interface_id)
-        hours &= told - case.left.get(interface.interface_id, frozenset())
+                covered |= read.evidence.covered_hours(interface.interface_id)
+        hours &= covered - case.left.get(interface.interface_id, frozenset())
     return len(hours) / total
 
 
@@ -375,8 +375,8 @@ def _gaps(rules: Sequence[UseRule], lost: int) -> Iterator[str]:
 
 def _unwatched(case: UsageCase) -> Iterator[str]:
     """That nobody watches whom a change cuts off, first: of many gaps the first are kept, and its notice needs this."""
-    if NOBODY_WATCHES in case.gaps:
-        yield NOBODY_WATCHES
+    if NO_FLOW_LOGS_AT_HAND in case.gaps:
+        yield NO_FLOW_LOGS_AT_HAND
 
 
 def _network(source: bytes) -> Network:

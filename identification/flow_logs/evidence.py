@@ -547,22 +547,22 @@ def _merged(mine: bytes, theirs: bytes) -> bytes:
     return mine
 
 
-def _added(one: Cell, other: Cell) -> Cell:
+def _added(this: Cell, other: Cell) -> Cell:
     """Two cells of one hour together."""
     return Cell(
-        one.hour,
-        min(one.connections + other.connections, _MOST_SHORT),
-        min(one.in_packets + other.in_packets, _MOST),
-        min(one.in_bytes + other.in_bytes, _MOST),
-        min(one.out_packets + other.out_packets, _MOST),
-        min(one.out_bytes + other.out_bytes, _MOST),
-        min(one.refused + other.refused, _MOST_SHORT),
-        min(one.first, other.first),
-        max(one.last, other.last),
-        one.minutes | other.minutes,
-        max(one.busiest, other.busiest),
-        one.flags | other.flags,
-        max(one.grade, other.grade),
+        this.hour,
+        min(this.connections + other.connections, _MOST_SHORT),
+        min(this.in_packets + other.in_packets, _MOST),
+        min(this.in_bytes + other.in_bytes, _MOST),
+        min(this.out_packets + other.out_packets, _MOST),
+        min(this.out_bytes + other.out_bytes, _MOST),
+        min(this.refused + other.refused, _MOST_SHORT),
+        min(this.first, other.first),
+        max(this.last, other.last),
+        this.minutes | other.minutes,
+        max(this.busiest, other.busiest),
+        this.flags | other.flags,
+        max(this.grade, other.grade),
     )
 
 
@@ -598,17 +598,17 @@ def _contact(interface_id: str, key: bytes, cells: list[Cell], kind: int, size: 
     )
 
 
-def _together(one: Contact, other: Contact) -> Contact:
+def _together(this: Contact, other: Contact) -> Contact:
     """Two contacts of one peer on one port. Times are those of accepted traffic, where there is any."""
-    accepted = [each for each in (one, other) if each.grade] or [one, other]
-    return one._replace(
-        grade=max(one.grade, other.grade),
-        refused=one.refused or other.refused,
-        connections=one.connections + other.connections,
-        packets=one.packets + other.packets,
-        bytes=one.bytes + other.bytes,
+    accepted = [each for each in (this, other) if each.grade] or [this, other]
+    return this._replace(
+        grade=max(this.grade, other.grade),
+        refused=this.refused or other.refused,
+        connections=this.connections + other.connections,
+        packets=this.packets + other.packets,
+        bytes=this.bytes + other.bytes,
         first=min(each.first for each in accepted),
         last=max(each.last for each in accepted),
-        busiest=max(one.busiest, other.busiest),
-        hidden=one.hidden or other.hidden,
+        busiest=max(this.busiest, other.busiest),
+        hidden=this.hidden or other.hidden,
     )

@@ -414,9 +414,9 @@ class FlowLogReading:
             unread = reading.kept.unread(part.unit, reading.interfaces)
             if part.unit in reading.kept.units:
                 # It was read for others already: an interface that was attached later is not in it.
-                late = [each for each in unread if reading.interfaces[each].attached_at > part.at]
-                reading.kept.mark(part.unit, late)
-                unread = [each for each in unread if each not in late]
+                attached_later = [each for each in unread if reading.interfaces[each].attached_at > part.at]
+                reading.kept.mark(part.unit, attached_later)
+                unread = [each for each in unread if each not in attached_later]
             if unread:
                 needed.append((reading, unread))
         return needed

@@ -49,7 +49,7 @@ from library.aws.ec2 import PrefixListReader, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
-from library.issues.after_care import ITEM_PREFIX, NOBODY_WATCHES
+from library.issues.after_care import ITEM_PREFIX, NO_FLOW_LOGS_AT_HAND
 from library.issues.issue import Issue, Status
 from library.issues.kept_sources import kept_sources
 from library.issues.times import format_time, parse_time
@@ -303,11 +303,11 @@ class UsageRun:
                             interface.interface_id
                         )
             subject.gaps += sentences
-            if subject.attached and not any(self._tells_refused(each, flow_logs) for each in subject.attached):
-                subject.gaps.append(NOBODY_WATCHES)
+            if subject.attached and not any(self._reports_refused(each, flow_logs) for each in subject.attached):
+                subject.gaps.append(NO_FLOW_LOGS_AT_HAND)
 
     @staticmethod
-    def _tells_refused(interface: Interface, flow_logs: Sequence[FlowLog]) -> bool:
+    def _reports_refused(interface: Interface, flow_logs: Sequence[FlowLog]) -> bool:
         """Whether a flow log tells refused traffic of an interface."""
         return any(each.traffic_type in TYPES and each.is_alive for each in covering(interface, flow_logs))
 
@@ -336,12 +336,12 @@ class UsageRun:
             reading.run(min(subject.since for subject in using), self.now)
         except RefusedError as error:
             return str(error)
-        for subject, one in zip(using, readings, strict=True):
+        for subject, issue_reading in zip(using, readings, strict=True):
             subject.gaps += reading.gaps
             subject.is_left |= reading.limit_reached
-            for interface_id, hours in one.left.items():
+            for interface_id, hours in issue_reading.left.items():
                 subject.left.setdefault(interface_id, set()).update(hours)
-            self._keep(store, access.account_id, flow_log, subject, one)
+            self._keep(store, access.account_id, flow_log, subject, issue_reading)
         return reading.refused
 
     def _reading(self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject) -> IssueReading:
@@ -579,10 +579,10 @@ def _reads(subject: _Subject, kept_of: Mapping[str, Kept]) -> Iterator[Read]:
     together = _by_flow_log(kept_of)
     # Of an interface that is gone the flow log that is still used tells, else the one that saw most of it.
     order = sorted(together, key=lambda each: (each not in subject.used, -len(together[each].coverage), each))
-    told: set[str] = set()
+    reported: set[str] = set()
     for flow_log in order:
-        gone = set(together[flow_log].interfaces) - attached - told
-        told |= gone
+        gone = set(together[flow_log].interfaces) - attached - reported
+        reported |= gone
         yield Read(flow_log, together[flow_log], frozenset(gone | subject.used.get(flow_log, set())))
 
 

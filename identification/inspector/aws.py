@@ -62,8 +62,8 @@ def describe_classic(
             findings += described
             failed = {arn: str(details.get("failureCode")) for arn, details in answer.get("failedItems", {}).items()}
             # What is neither described nor failed must not vanish either.
-            told = {finding.arn for finding in described}
-            failed |= {arn: "not in the answer" for arn in batch if arn not in told and arn not in failed}
+            returned = {finding.arn for finding in described}
+            failed |= {arn: "not in the answer" for arn in batch if arn not in returned and arn not in failed}
             errors += [DescribeError(f"{arn}: {reason}") for arn, reason in failed.items()]
     return findings, errors
 

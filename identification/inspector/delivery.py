@@ -291,8 +291,8 @@ def _ended(record: FindingRecord, finding: Finding, now: datetime) -> FindingRec
         None where there is nothing to remember.
     """
     # An event from before the end may still be on its way: its time tells that it is outdated.
-    is_news = finding.is_about_ports and finding.updated is not None and finding.updated != record.updated
-    if not (record.published or record.claim or is_news):
+    is_new = finding.is_about_ports and finding.updated is not None and finding.updated != record.updated
+    if not (record.published or record.claim or is_new):
         return None
     return replace(
         release(record), expires=now + PUBLISHED_AGAIN_AFTER, published="", updated=finding.updated or record.updated

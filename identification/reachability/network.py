@@ -443,8 +443,8 @@ def _forwards(raw: Raw, listeners: Sequence[Raw] | None, answers: ElbAnswers) ->
 
 
 def _keeps_client_addresses(group: Raw, attributes: Mapping[str, str]) -> bool:
-    if told := attributes.get(_KEEPS_CLIENT_ADDRESSES):
-        return told.lower() == "true"
+    if setting := attributes.get(_KEEPS_CLIENT_ADDRESSES):
+        return setting.lower() == "true"
     is_udp = UDP in _TRANSPORTS.get(group.get("Protocol", ""), ())
     return group.get("TargetType", "instance") == "instance" or is_udp
 

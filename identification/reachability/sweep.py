@@ -122,9 +122,9 @@ class BalancerSweep:
                 continue
             targets[arn] = [each["Target"] for each in health]
             if any(target["Id"] in wanted for target in targets[arn]):
-                told = self._call(elbv2, "describe_target_group_attributes", "Attributes", TargetGroupArn=arn)
-                if told is not None:
-                    attributes[arn] = {each["Key"]: each["Value"] for each in told}
+                answer = self._call(elbv2, "describe_target_group_attributes", "Attributes", TargetGroupArn=arn)
+                if answer is not None:
+                    attributes[arn] = {each["Key"]: each["Value"] for each in answer}
         return ElbAnswers(
             load_balancers=needed,
             listeners=listeners,
@@ -272,13 +272,13 @@ class _Sweep:
         groups = self._groups(entrances, balancers)
         self._read_prefix_lists(tables, groups)
         subnets = self._read("subnets", "describe_subnets", "Subnets", _A_PAGE, vpcs)
-        vpcs_told = self._read("VPCs", "describe_vpcs", "Vpcs", _A_PAGE, vpcs)
+        listed_vpcs = self._read("VPCs", "describe_vpcs", "Vpcs", _A_PAGE, vpcs)
         acls = self._read("network ACLs", "describe_network_acls", "NetworkAcls", _A_PAGE, vpcs)
         try:
             network = region_network(
                 interfaces=interfaces,
                 subnets=subnets,
-                vpcs=vpcs_told,
+                vpcs=listed_vpcs,
                 route_tables=tables,
                 acls=acls,
                 prefix_lists=self._prefix_lists.entries,

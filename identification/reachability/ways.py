@@ -55,7 +55,7 @@ class Allowed(NamedTuple):
         return Allowed(self.definite | other.definite, self.possible | other.possible)
 
 
-NOBODY = Allowed(EMPTY, EMPTY)
+NO_SOURCES = Allowed(EMPTY, EMPTY)
 
 
 def everybody(version: int) -> Allowed:
@@ -75,7 +75,7 @@ def block_public_access(network: RegionNetwork, vpc_id: str, subnet_id: str, ver
         mode = network.vpcs.get(vpc_id)
     if mode in _OPEN_MODES:
         return everybody(version)
-    return NOBODY if mode in _CLOSED_MODES else not_known(version)
+    return NO_SOURCES if mode in _CLOSED_MODES else not_known(version)
 
 
 def routes(table: RouteTable | None, version: int, inspected: frozenset[str]) -> Allowed:
@@ -125,7 +125,7 @@ def _answers(outward: list[AclEntry], position: int) -> Allowed:
         return _first_match(outward, position)
     start = UDP if position >= UDP else 0
     ports = IntervalSet(((start + FIRST_EPHEMERAL_PORT, start + HIGHEST_PORT),))
-    allowed = NOBODY
+    allowed = NO_SOURCES
     for client_port in edges([ports, *(entry.traffic for entry in outward)], within=ports):
         allowed |= _first_match(outward, client_port)
     return allowed
@@ -153,7 +153,7 @@ def denying_entry(acl: Acl, version: int, position: int, source: int) -> tuple[A
 
 def allowed_by_groups(network: RegionNetwork, group_ids: Iterable[str], version: int, position: int) -> Allowed:
     """Whom any of these groups admits to a position on the axis."""
-    allowed = NOBODY
+    allowed = NO_SOURCES
     for group_id in group_ids:
         rules = network.groups.get(group_id)
         allowed |= not_known(version) if rules is None else _admitted(rules, version, position)
@@ -161,7 +161,7 @@ def allowed_by_groups(network: RegionNetwork, group_ids: Iterable[str], version:
 
 
 def _admitted(rules: Iterable[Admission], version: int, position: int) -> Allowed:
-    allowed = NOBODY
+    allowed = NO_SOURCES
     for rule in rules:
         if position not in rule.traffic:
             continue
@@ -321,7 +321,7 @@ class Ways:
             yield listener, checks
         if not listeners:
             block, route = self.gate(entry, version)
-            yield position, {Blocker.BLOCK_PUBLIC_ACCESS: block, Blocker.ROUTE: route, Blocker.LISTENER: NOBODY}
+            yield position, {Blocker.BLOCK_PUBLIC_ACCESS: block, Blocker.ROUTE: route, Blocker.LISTENER: NO_SOURCES}
 
     def _checks(self, entry: Interface, version: int, position: int) -> dict[Blocker, Allowed]:
         block, route = self.gate(entry, version)
@@ -349,4 +349,4 @@ class Ways:
         balancer = self.balancer(interface)
         if balancer is None or balancer.listeners is None:
             return not_known(version)
-        return everybody(version) if position in balancer.listeners else NOBODY
+        return everybody(version) if position in balancer.listeners else NO_SOURCES

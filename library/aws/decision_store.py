@@ -60,9 +60,9 @@ class Outcome:
     exemption: DecidedExemption | None = None
 
     @property
-    def refusal(self) -> str:
+    def rejection(self) -> str:
         """Why it is refused; empty: it is not."""
-        return self.decision.refusal
+        return self.decision.rejection
 
 
 class Decisions:
@@ -210,17 +210,17 @@ class Decisions:
             nonlocal mine
             now = self._now()
             mine = tuple(
-                one
-                for one in decided.outbox
-                if not is_held(one.claimed, now) and (webhook or not replace(one, webhook=False).is_told)
+                entry
+                for entry in decided.outbox
+                if not is_held(entry.claimed, now) and (webhook or not replace(entry, webhook=False).is_notified)
             )
-            outbox = tuple(replace(one, claimed=now) if one in mine else one for one in decided.outbox)
+            outbox = tuple(replace(entry, claimed=now) if entry in mine else entry for entry in decided.outbox)
             return replace(decided, outbox=outbox) if mine else None
 
         issue, state = self._changed(issue, claimed, "its decisions were told")
         return issue, mine if state else ()
 
-    def told(self, issue: Issue, left: Sequence[Untold], taken: Sequence[Untold]) -> Issue:
+    def notified(self, issue: Issue, left: Sequence[Untold], taken: Sequence[Untold]) -> Issue:
         """Record what was told.
 
         Args:
@@ -231,12 +231,14 @@ class Decisions:
         Returns:
             The issue as it is now.
         """
-        still = {one.number: replace(one, claimed=None) for one in left if not one.is_told}
-        numbers = {one.number for one in taken}
+        still = {entry.number: replace(entry, claimed=None) for entry in left if not entry.is_notified}
+        numbers = {entry.number for entry in taken}
 
         def recorded(decided: DecisionState) -> DecisionState:
             outbox = tuple(
-                still.get(one.number, one) for one in decided.outbox if one.number not in numbers or one.number in still
+                still.get(entry.number, entry)
+                for entry in decided.outbox
+                if entry.number not in numbers or entry.number in still
             )
             return replace(decided, outbox=outbox)
 

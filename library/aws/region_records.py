@@ -136,7 +136,7 @@ def _last_groups(item: Item) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class HeardEvent:
+class ReceivedEvent:
     """The last event that came from an account and region.
 
     Attributes:
@@ -160,22 +160,22 @@ class EventRecords:
     def __init__(self, items: Items) -> None:
         self._items = items
 
-    def record(self, heard: HeardEvent) -> None:
+    def record(self, delivered_to: ReceivedEvent) -> None:
         """Keep that an event came, unless a later one is kept already."""
-        at = format_time(heard.at)
-        sets: dict[str, Any] = {"region": heard.region, "heard": at, "event_name": heard.name}
+        at = format_time(delivered_to.at)
+        sets: dict[str, Any] = {"region": delivered_to.region, "heard": at, "event_name": delivered_to.name}
         with suppress(ConflictError):
             self._items.update(
-                heard.account_id,
-                _EVENTS_PREFIX + heard.region,
+                delivered_to.account_id,
+                _EVENTS_PREFIX + delivered_to.region,
                 sets,
                 condition="attribute_not_exists(#heard) OR #heard < :heard",
                 values={":heard": at},
             )
 
-    def of_account(self, account_id: str) -> Iterator[HeardEvent]:
+    def of_account(self, account_id: str) -> Iterator[ReceivedEvent]:
         """The last event of each region of an account."""
         for item in self._items.query(_OF_ACCOUNT, {":account": account_id, ":prefix": _EVENTS_PREFIX}):
             at, region = stored_time(item.get("heard")), str(item["issue_id"]).removeprefix(_EVENTS_PREFIX)
             if at:
-                yield HeardEvent(account_id, region, at, str(item.get("event_name", "")))
+                yield ReceivedEvent(account_id, region, at, str(item.get("event_name", "")))

@@ -99,10 +99,10 @@ def reject_non_aws_responses(session: BotocoreSession) -> BotocoreSession:
     return session
 
 
-def _reject(**told: Any) -> None:
+def _reject(**response: Any) -> None:
     """Handler of botocore's `before-parse`. Raises ResponseParserError."""
-    operation_model: OperationModel = told["operation_model"]
-    response_dict = told["response_dict"]
+    operation_model: OperationModel = response["operation_model"]
+    response_dict = response["response_dict"]
     body = response_dict["body"]
     # An object of S3 comes as a stream, and may well be a page. What is refused by its status is read as an error.
     if response_dict["status_code"] >= 300 or not isinstance(body, bytes):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ITEM_PREFIX = "use-refused#"
 _SOURCES_KEPT = 100
-_SOURCES_TOLD = 20
+_SOURCES_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,15 @@ class AfterCare:
     Attributes:
         changed: when its group was changed, in UTC.
         sources: the latest first.
-        told_ticket: when the ticket was told last; None: never.
-        told_owner: when the owner was told last.
+        notified_ticket: when the ticket was told last; None: never.
+        notified_owner: when the owner was told last.
     """
 
     issue_id: str
     changed: datetime
     sources: tuple[RefusedSource, ...]
-    told_ticket: datetime | None = None
-    told_owner: datetime | None = None
+    notified_ticket: datetime | None = None
+    notified_owner: datetime | None = None
 
     def to_item(self) -> dict[str, Any]:
         """The attributes that the job `usage` writes."""
@@ -98,12 +98,12 @@ class AfterCare:
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
-    def is_news(self, told: datetime | None, now: datetime) -> bool:
+    def is_new(self, notified: datetime | None, now: datetime) -> bool:
         """Whether there is something to tell somebody who was told last at a time: once a day at most."""
-        if told is None or told < self.changed:
+        if notified is None or notified < self.changed:
             return bool(self.sources)
-        is_another_day = told.date() < now.date()
-        return is_another_day and any(source.last > told for source in self.sources)
+        is_another_day = notified.date() < now.date()
+        return is_another_day and any(source.last > notified for source in self.sources)
 
 
 def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
@@ -116,20 +116,20 @@ def after_care_sentences(issue: Issue, care: AfterCare) -> list[str]:
     ]
     lines += [
         f"{each.source} on {each.port}, {each.records} times, last {shown_time(each.last)}"
-        for each in care.sources[:_SOURCES_TOLD]
+        for each in care.sources[:_SOURCES_NAMED]
     ]
-    if len(care.sources) > _SOURCES_TOLD:
-        lines.append(f"and {len(care.sources) - _SOURCES_TOLD} more")
+    if len(care.sources) > _SOURCES_NAMED:
+        lines.append(f"and {len(care.sources) - _SOURCES_NAMED} more")
     return [
         *lines,
         f"Your security team can bring the group back to what it was, on Hammer's host: hammer restore {location}",
         "And replace the rules again after that and keep them: hammer remediate --include-not-due "
-        f"{location} --keep {shlex.quote(','.join(addresses[:_SOURCES_TOLD]))}",
+        f"{location} --keep {shlex.quote(','.join(addresses[:_SOURCES_NAMED]))}",
         "Nothing is restored by itself. A stolen password looks the same as an employee at work.",
     ]
 
 
-NOBODY_WATCHES = (
+NO_FLOW_LOGS_AT_HAND = (
     "No flow log tells refused traffic of these interfaces (type ALL or REJECT): nobody watches whom a change cuts off."
 )
 """Among the gaps of a use: the notice of the change repeats it."""

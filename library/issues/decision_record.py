@@ -92,7 +92,7 @@ class Decision:
         return replace(self, result=_REFUSED + reason)
 
     @property
-    def refusal(self) -> str:
+    def rejection(self) -> str:
         """Why it was refused; empty: it was carried out."""
         return self.result.removeprefix(_REFUSED) if not self.is_done else ""
 
@@ -262,7 +262,7 @@ class Untold:
     webhook: bool = False
 
     @property
-    def is_told(self) -> bool:
+    def is_notified(self) -> bool:
         """Whether nobody is left to be told."""
         return not (self.ticket or self.slack or self.webhook)
 

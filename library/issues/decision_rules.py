@@ -66,13 +66,13 @@ class Rights:
     """What a person may do, apart from what the issue is like.
 
     Attributes:
-        refusal: why the person may decide nothing, such as that it is a guest; empty: see the others.
+        rejection: why the person may decide nothing, such as that it is a guest; empty: see the others.
         decides: whether the person is one of `decisions.allow`.
         extends: of `decisions.allow_extend`.
         restores: of `decisions.allow_restore`.
     """
 
-    refusal: str = ""
+    rejection: str = ""
     decides: bool = False
     extends: bool = False
     restores: bool = False
@@ -137,9 +137,9 @@ class Ruling:
     restore: RestoreRequest | None = None
 
     @property
-    def refusal(self) -> str:
+    def rejection(self) -> str:
         """Why it is refused; empty: it is not."""
-        return self.decision.refusal if self.decision else ""
+        return self.decision.rejection if self.decision else ""
 
 
 def digest(issue: Issue) -> str:
@@ -206,6 +206,8 @@ def exempt_until(issue: Issue, today: date) -> Exempted | None:
     what the scan found counts: a port that became restricted since is open, whatever was decided on the same rule.
     """
     counting = [each for each in issue.decided.exempted if each.until > today]
+    if not counting:
+        return None
     seen, is_exempt = digest(issue), issue.status is Status.WHITELISTED
     as_it_is = [
         each
@@ -281,8 +283,8 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
     if state.problem:
         # What was decided before is not known, and is not written over.
         return Ruling(decision.refused(state.problem), state)
-    if refusal := why_not(issue, request, limits, now):
-        refused = decision.refused(refusal)
+    if rejection := why_not(issue, request, limits, now):
+        refused = decision.refused(rejection)
         return Ruling(refused, state.with_decision(refused, request.key, label=request.label))
     if request.kind is DecisionKind.RESTORE:
         restore = RestoreRequest(decision, request.seen.change, request.key)
@@ -347,8 +349,8 @@ def why_not(issue: Issue, request: Request, limits: Limits, now: datetime, *, fi
         fields: whether its fields count: before a person is asked for them they are empty.
     """
     rights, kind = request.rights, request.kind
-    if rights.refusal:
-        return rights.refusal
+    if rights.rejection:
+        return rights.rejection
     if kind is DecisionKind.RESTORE:
         if not rights.restores:
             return "only people whom decisions.allow_restore names may restore a group"
@@ -449,7 +451,7 @@ def _why_not_exempt(issue: Issue, request: Request, now: datetime) -> str:
         first = earlier[-1]
         return (
             f"it was exempted until {first.until} by {_who(first)}: another exemption needs somebody whom "
-            f"decisions.allow_extend names, other than {' and '.join(dict.fromkeys(one.by for one in earlier))}"
+            f"decisions.allow_extend names, other than {' and '.join(dict.fromkeys(this.by for this in earlier))}"
         )
     return ""
 

@@ -26,14 +26,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, cast, get_args
 
-from library.issues.change_news import ChangeNews, news_from_item
+from library.issues.change_notifications import ChangeNotification, notifications_from_item
 from library.issues.decision_record import DecisionState
 from library.issues.flapping import PastOccurrence, history_from_item
 from library.issues.names import check_name, whole_number
+from library.issues.notified_exposures import NotifiedExposures
 from library.issues.opening_calls import OpenedBy
 from library.issues.reachability import Reachability, Severity, severity
 from library.issues.times import format_time, parse_time
-from library.issues.told_exposures import ToldExposures
 from library.issues.use import Use
 from library.network.addresses import parse_network
 from library.network.ports import HIGHEST_PORT
@@ -320,14 +320,14 @@ class Issue:
         used_by: what uses the group, as identification last read it; None: it did not.
         history: the last occurrences that are over, the oldest first.
         closing_notice: that people were told that remediation closes it at its next run; None: they were not.
-        exposures_told: reporting's: which exposures people were told of, and when; None: that was not recorded.
+        notified_exposures: reporting's: which exposures people were told of, and when; None: that was not recorded.
         open_at_report: what was open when the issue was reported, as `exposure_text` writes it, where a scan found
             something else before reporting recorded that; None: `details` still say it, or `exposures_told` does.
-        change_news: what remediation did, or could not do, the oldest first.
+        change_notifications: what remediation did, or could not do, the oldest first.
         source: reporting's: where what is open is defined (`library.source.stored`).
         decided: what people decided about it, and what follows.
-        looked_up: the occurrence about which CloudTrail's event history was asked who opened the group; None: it was
-            not asked.
+        opener_sought: the occurrence about which CloudTrail's event history was asked who opened the group; None: it
+            was not asked.
         use: what flow logs showed of this occurrence; None: they were not read.
         last_seen: when the last scan that saw the group exposed began; None: not known. A scan of a whole region that
             leaves the issue as it is does not write it: it has its begin in the region's coverage record. Written by
@@ -350,10 +350,10 @@ class Issue:
     used_by: GroupUsers | None = None
     history: tuple[PastOccurrence, ...] = ()
     closing_notice: ClosingNotice | None = None
-    exposures_told: ToldExposures | None = None
+    notified_exposures: NotifiedExposures | None = None
     open_at_report: tuple[str, ...] | None = None
-    change_news: tuple[ChangeNews, ...] = ()
-    looked_up: int | None = None
+    change_notifications: tuple[ChangeNotification, ...] = ()
+    opener_sought: int | None = None
     use: Use | None = field(default=None, compare=False)
     last_seen: datetime | None = field(default=None, compare=False)
     stored_last_seen: tuple[object, ...] = field(default=(), compare=False)
@@ -388,10 +388,18 @@ class Issue:
             **({"opened_by": self.opened_by.to_item()} if self.opened_by else {}),
             **({"history": [past.to_item() for past in self.history]} if self.history else {}),
             **({"closing_notice": self.closing_notice.to_item()} if self.closing_notice else {}),
-            **({"exposures_told": self.exposures_told.to_item()} if self.exposures_told else {}),
+            **({"exposures_told": self.notified_exposures.to_item()} if self.notified_exposures else {}),
             **({} if self.open_at_report is None else {"open_at_report": list(self.open_at_report)}),
-            **({"change_news": {news.key: news.to_item() for news in self.change_news}} if self.change_news else {}),
-            **({} if self.looked_up is None else {"looked_up": self.looked_up}),
+            **(
+                {
+                    "change_news": {
+                        notification.key: notification.to_item() for notification in self.change_notifications
+                    }
+                }
+                if self.change_notifications
+                else {}
+            ),
+            **({} if self.opener_sought is None else {"looked_up": self.opener_sought}),
             **({"use": self.use.to_item()} if self.use else {}),
             **({"source": dict(self.source)} if self.source else {}),
             **({"webhook_details": dict(self.webhook_details)} if self.webhook_details else {}),
@@ -425,10 +433,10 @@ class Issue:
             used_by=GroupUsers.from_item(item.get("used_by")),
             history=history_from_item(item.get("history")),
             closing_notice=ClosingNotice.from_item(item.get("closing_notice")),
-            exposures_told=ToldExposures.from_item(item.get("exposures_told")),
+            notified_exposures=NotifiedExposures.from_item(item.get("exposures_told")),
             open_at_report=_texts(item.get("open_at_report")),
-            change_news=news_from_item(item.get("change_news")),
-            looked_up=_number(item.get("looked_up")),
+            change_notifications=notifications_from_item(item.get("change_news")),
+            opener_sought=_number(item.get("looked_up")),
             use=Use.from_item(item.get("use")),
             last_seen=parse_time(item.get("last_seen")),
             stored_last_seen=(item["last_seen"],) if "last_seen" in item else (),

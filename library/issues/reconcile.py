@@ -14,9 +14,9 @@ from enum import StrEnum
 
 from library.issues.flapping import KEPT, PastOccurrence
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
+from library.issues.notified_exposures import exposure_texts
 from library.issues.opening_calls import OpenedBy, OpeningCall, opened_by
 from library.issues.reachability import Severity
-from library.issues.told_exposures import exposure_texts
 from library.security_groups.exposure import Exposure, exposure_order
 from library.security_groups.users import GroupUsers
 
@@ -236,11 +236,11 @@ def _changed(
 def _open_at_report(known: Issue, details: IssueDetails | None) -> tuple[str, ...] | None:
     """What was open when an issue was reported, kept where nobody recorded it and something else is open now.
 
-    Reporting records what people were told (`library.issues.told_exposures`). An older version, or another tool, did
-    not: then what the table has before the first change after the report is what they were told.
+    Reporting records what people were told (`library.issues.notified_exposures`). An older version, or another tool,
+    did not: then what the table has before the first change after the report is what they were told.
     """
-    told = known.exposures_told
-    is_recorded = told is not None and told.occurrence == known.occurrence
+    notified = known.notified_exposures
+    is_recorded = notified is not None and notified.occurrence == known.occurrence
     if is_recorded or known.open_at_report is not None or known.timestamps.reported is None or details is None:
         return known.open_at_report
     if known.details.perms == details.perms or known.details.perms_total:

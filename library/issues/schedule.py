@@ -3,7 +3,7 @@
 Pure. `remediation_schedule` is asked by identification (is a run at once to be requested), by reporting (what is
 announced), by the lists and `hammer explain` (what is shown), and by remediation itself (what is done).
 
-An exposure is due `retention` after every enabled channel has told of it (`library.issues.told_exposures`). In
+An exposure is due `retention` after every enabled channel has told of it (`library.issues.notified_exposures`). In
 immediate mode an issue whose severity is among those named is due with the notice that says so. An issue is due with
 the first of its exposures that is.
 """
@@ -19,9 +19,9 @@ from library.issues.decision_record import CloseNow
 from library.issues.flapping import flapping_text, reopenings
 from library.issues.issue import Issue, Status
 from library.issues.kept_sources import KeptSource, kept_sources
+from library.issues.notified_exposures import NotifiedTimes, exposure_texts, notified_times
 from library.issues.reachability import Severity, severity
 from library.issues.times import shown_time
-from library.issues.told_exposures import ToldTimes, exposure_texts, told_times
 from library.issues.use import Verdict as UseVerdict
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Exposure, OpenStatus
@@ -84,7 +84,7 @@ class MadeBy:
     is_controller: bool = False
 
 
-def _made_by_nobody(issue: Issue) -> MadeBy:
+def _made_by_unknown(issue: Issue) -> MadeBy:
     del issue
     return MadeBy()
 
@@ -116,7 +116,7 @@ class RemediationTerms:
     stop_after: int = 0
     wait_in_use: timedelta = timedelta()
     service_groups: bool = False
-    made_by: Callable[[Issue], MadeBy] = field(default=_made_by_nobody, compare=False)
+    made_by: Callable[[Issue], MadeBy] = field(default=_made_by_unknown, compare=False)
 
     def is_immediate(self, issue: Issue) -> bool:
         """Whether immediate mode is on for an issue, by its severity when it was last described."""
@@ -144,7 +144,7 @@ class ExposureTimes:
     """From when each exposure of an issue may be closed.
 
     Attributes:
-        told: when people were told of what.
+        notified: when people were told of what.
         retention: how long after that.
         notice: when they were told that it is closed at the next run; None: they were not, or it counts no longer.
         not_before: until when all of it waits, since somebody works through the rules; None: it does not wait.
@@ -152,7 +152,7 @@ class ExposureTimes:
         kept: the rules that a person kept when the group was changed: they are not due until one decides otherwise.
     """
 
-    told: ToldTimes
+    notified: NotifiedTimes
     retention: timedelta
     notice: datetime | None = None
     not_before: datetime | None = None
@@ -171,8 +171,8 @@ class ExposureTimes:
         """From when, in UTC; None: people were not told of it yet, or a person keeps it."""
         if self.kept_as(exposure) is not None:
             return None
-        told = self.told.at(exposure)
-        due = None if told is None else self._after(told)
+        notified = self.notified.at(exposure)
+        due = None if notified is None else self._after(notified)
         if self.close_now is None or not self.close_now.covers(exposure):
             return due
         return self.close_now.at if due is None else min(due, self.close_now.at)
@@ -188,16 +188,16 @@ class ExposureTimes:
 
     def due_at_best(self) -> datetime | None:
         """When the first exposure is due that people were told of, or that was decided on, whichever are open."""
-        times = [when for when, extents in self.told.told if extents]
-        times += [self.told.otherwise] if self.told.otherwise else []
+        times = [when for when, extents in self.notified.notified if extents]
+        times += [self.notified.otherwise] if self.notified.otherwise else []
         dues = [self._after(when) for when in times] + ([self.close_now.at] if self.close_now else [])
         return min(dues, default=None)
 
-    def _after(self, told: datetime) -> datetime:
-        by_retention = told + self.retention
+    def _after(self, notified: datetime) -> datetime:
+        by_retention = notified + self.retention
         if self.not_before is not None:
             by_retention = max(by_retention, self.not_before)
-        return by_retention if self.notice is None else min(by_retention, max(self.notice, told))
+        return by_retention if self.notice is None else min(by_retention, max(self.notice, notified))
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,14 +319,14 @@ def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False
     reported, notice, close_now = issue.timestamps.reported, issue.closing_notice, decided_to_close(issue)
     kept = kept_sources(issue)
     if reported is None or (terms.reaches_people and on_console_only(issue)):
-        untold = ExposureTimes(ToldTimes(()), terms.retention, close_now=close_now, kept=kept)
+        untold = ExposureTimes(NotifiedTimes(()), terms.retention, close_now=close_now, kept=kept)
         return untold if close_now else None
     counts = begun or (terms.is_immediate(issue) and has_notice(issue))
-    is_told = counts and notice is not None and notice.occurrence == issue.occurrence
+    is_notified = counts and notice is not None and notice.occurrence == issue.occurrence
     return ExposureTimes(
-        times_told(issue, reported),
+        times_notified(issue, reported),
         terms.retention,
-        notice.at if notice and is_told else None,
+        notice.at if notice and is_notified else None,
         None if begun else _end_of_wait(issue, terms),
         close_now,
         kept,
@@ -336,7 +336,7 @@ def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False
 def kept_open(issue: Issue) -> tuple[tuple[Exposure, KeptSource], ...]:
     """The exposures that stay open because a person kept them, each with that choice."""
     kept = kept_sources(issue)
-    times = ExposureTimes(ToldTimes(()), timedelta(), close_now=decided_to_close(issue), kept=kept)
+    times = ExposureTimes(NotifiedTimes(()), timedelta(), close_now=decided_to_close(issue), kept=kept)
     found = ((perm, times.kept_as(perm)) for perm in issue.details.perms) if kept else ()
     return tuple((perm, choice) for perm, choice in found if choice is not None)
 
@@ -369,15 +369,15 @@ def decided_to_close(issue: Issue) -> CloseNow | None:
     return None if remediated is not None and remediated >= close_now.at else close_now
 
 
-def times_told(issue: Issue, reported: datetime) -> ToldTimes:
+def times_notified(issue: Issue, reported: datetime) -> NotifiedTimes:
     """When people were told of the exposures of a reported issue."""
-    record = issue.exposures_told
+    record = issue.notified_exposures
     if record is not None and record.occurrence != issue.occurrence:
         record = None
     fallback = issue.open_at_report
     if fallback is None and issue.details.perms and not issue.details.perms_total:
         fallback = exposure_texts(issue.details.perms)
-    return told_times(record, reported, fallback)
+    return notified_times(record, reported, fallback)
 
 
 def due_by_retention(issue: Issue, terms: RemediationTerms) -> datetime | None:
@@ -385,7 +385,7 @@ def due_by_retention(issue: Issue, terms: RemediationTerms) -> datetime | None:
     reported = issue.timestamps.reported
     if reported is None:
         return None
-    times = times_told(issue, reported)
+    times = times_notified(issue, reported)
     return ExposureTimes(times, terms.retention, not_before=_end_of_wait(issue, terms)).due_at_best()
 
 
@@ -393,7 +393,7 @@ def as_reported(issue: Issue, now: datetime) -> Issue:
     """An issue as it will be once it is reported now for the first time."""
     times = replace(issue.timestamps, reported=now)
     untold = replace(issue, jira_details={}, slack_details={}, webhook_details={})
-    return replace(untold, timestamps=times, exposures_told=None, open_at_report=None)
+    return replace(untold, timestamps=times, notified_exposures=None, open_at_report=None)
 
 
 def has_notice(issue: Issue) -> bool:

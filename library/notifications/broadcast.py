@@ -117,7 +117,7 @@ class Delivery:
         for number, message in enumerate(messages):
             self._send(message, () if number else self._notes)
 
-    def not_told(self, who: str, *, certain: bool) -> list[str]:
+    def not_notified(self, who: str, *, certain: bool) -> list[str]:
         """What was refused, one line for each reason: all, or the alerts by their keys.
 
         Args:
@@ -152,11 +152,11 @@ class Delivery:
         """Whether the channel refused so much that it is not asked again."""
         if self._sent:
             return self._refused >= self._most_refusals
-        known = self._refused > 0 and self.refusal in self._refusing
+        known = self._refused > 0 and self.rejection in self._refusing
         return known or self._refused >= self._patience
 
     @property
-    def refusal(self) -> str:
+    def rejection(self) -> str:
         """What Slack said when the channel refused its last message; empty: that it may have arrived, or nothing."""
         return "" if self._last_refusal.may_have_arrived else str(self._last_refusal)
 
@@ -236,9 +236,9 @@ class Delivery:
             except SlackMessageRefusedError as error:
                 self._not_in_thread(error)
 
-    def _send_plain(self, alert: Alert, refusal: SlackMessageRefusedError) -> None:
-        if refusal.may_have_arrived or self.is_given_up:
-            self.refusals[alert.key] = refusal
+    def _send_plain(self, alert: Alert, rejection: SlackMessageRefusedError) -> None:
+        if rejection.may_have_arrived or self.is_given_up:
+            self.refusals[alert.key] = rejection
             return
         message = plain(self._title, alert)
         try:
@@ -253,10 +253,10 @@ class Delivery:
         self._sent |= new
         self._each_name(self._delivered, new)
 
-    def _each_name(self, told: Delivered, keys: frozenset[str]) -> None:
+    def _each_name(self, notified: Delivered, keys: frozenset[str]) -> None:
         for name, meant in self._meant.items():
             if keys & meant:
-                told(name, keys & meant)
+                notified(name, keys & meant)
 
     def _not_in_thread(self, error: SlackError) -> None:
         problem = f"{', '.join(self._wanted)}: a part of the thread was not sent: {error}"
@@ -307,10 +307,10 @@ def issue_line(config: Configuration, jira: JiraClient | None, issue: Issue) -> 
 
 def destinations_of(config: Configuration, issue: Issue) -> tuple[str, ...]:
     """Where an issue is told in Slack: who was told before, else whom its tags and `ticket_owners` name."""
-    told = issue.slack_details.get("destinations")
+    notified = issue.slack_details.get("destinations")
     # Whom somebody named in a decision is told from then on.
-    if told and not issue.decided.owner:
-        return tuple(str(destination) for destination in told)
+    if notified and not issue.decided.owner:
+        return tuple(str(destination) for destination in notified)
     return owners_of_issue(config, issue, ()).destinations(config)
 
 
@@ -381,7 +381,7 @@ class _Broadcast:
                 self.notes.append(f"{destination}: {error}")
                 self._move({destination: alerts})
             except SlackError as error:
-                self._not_told(destination, error)
+                self._not_notified(destination, error)
         return channels
 
     def send(self, channel: str, wanted: Mapping[str, Sequence[Alert]]) -> None:
@@ -399,12 +399,12 @@ class _Broadcast:
             self.notes += [f"{destination}: {error}" for destination in wanted]
             self._move(delivery.unsent())
         except SlackError as error:
-            self._not_told(who, error)
-        if delivery.is_given_up and delivery.refusal:
-            self.refusing.add(delivery.refusal)
+            self._not_notified(who, error)
+        if delivery.is_given_up and delivery.rejection:
+            self.refusing.add(delivery.rejection)
         self._move(delivery.for_others())
-        self.notes += delivery.not_told(who, certain=True)
-        self.problems += [*delivery.not_told(who, certain=False), *delivery.problems]
+        self.notes += delivery.not_notified(who, certain=True)
+        self.problems += [*delivery.not_notified(who, certain=False), *delivery.problems]
 
     def send_default(self, alerts: Sequence[Alert]) -> None:
         """Send the default channel its own alerts, and what others cannot get."""
@@ -416,7 +416,7 @@ class _Broadcast:
         try:
             channel = self.slack.channel(self.default_channel)
         except SlackError as error:
-            self._not_told(who, error)
+            self._not_notified(who, error)
             return
         delivery = Delivery(
             *(self.slack, channel, self.title, wanted, self.delivered, said, self.unconfirmed),
@@ -426,9 +426,9 @@ class _Broadcast:
         try:
             delivery.send()
         except SlackError as error:
-            self._not_told(who, error)
+            self._not_notified(who, error)
         for certain in (True, False):
-            self.problems += delivery.not_told(who, certain=certain)
+            self.problems += delivery.not_notified(who, certain=certain)
         self.problems += delivery.problems
 
     def sent(self) -> Sent:
@@ -444,7 +444,7 @@ class _Broadcast:
         for destination, of_it in alerts.items():
             self.moved.setdefault(destination, []).extend(of_it)
 
-    def _not_told(self, who: str, error: SlackError) -> None:
+    def _not_notified(self, who: str, error: SlackError) -> None:
         if isinstance(error, SlackUnavailableError):
             self.unavailable.setdefault(str(error), []).append(who)
         else:

@@ -1,7 +1,7 @@
 """How what remediation did to a group is brought to people: by the remediation run itself, else by the reporting job.
 
 Both write the same comment, which ends with a reference by which it is known again, and the same alert. Before either
-is sent it is claimed (`library.aws.news_delivery`), so that two runs that meet tell it once.
+is sent it is claimed (`library.aws.notification_delivery`), so that two runs that meet tell it once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from library.documents.document import Document, Section, fitted, paragraph
 from library.documents.jira_markup import jira_markup
 from library.documents.slack_message import Alert, literal
-from library.issues.change_news import ChangeNews
+from library.issues.change_notifications import ChangeNotification
 from library.issues.issue import Issue
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from library.notifications.jira_connection import JiraError
@@ -32,10 +32,10 @@ CHANGES = "Hammer changed security groups"
 
 
 class Delivery(Protocol):
-    """Keeps who tells a channel of one change, and that it was told: `library.aws.news_delivery` has one."""
+    """Keeps who tells a channel of one change, and that it was told: `library.aws.notification_delivery` has one."""
 
     @property
-    def heard(self) -> tuple[str, ...]:
+    def delivered_to(self) -> tuple[str, ...]:
         """The destinations that were told by an earlier run."""
 
     def begin(self) -> bool:
@@ -44,14 +44,14 @@ class Delivery(Protocol):
     def done(self) -> None:
         """The channel was told, or has nobody to tell."""
 
-    def give_back(self, heard: Sequence[str] = ()) -> None:
+    def give_back(self, delivered_to: Sequence[str] = ()) -> None:
         """It was not told, but for these destinations: the next run is to tell it."""
 
 
 class Unrecorded:
     """A delivery of what could not be recorded: twice is better than never."""
 
-    heard: tuple[str, ...] = ()
+    delivered_to: tuple[str, ...] = ()
 
     def begin(self) -> bool:
         """Always."""
@@ -60,13 +60,13 @@ class Unrecorded:
     def done(self) -> None:
         """Nothing is recorded."""
 
-    def give_back(self, heard: Sequence[str] = ()) -> None:
+    def give_back(self, delivered_to: Sequence[str] = ()) -> None:
         """Nothing is recorded."""
 
 
-def news_document(news: ChangeNews) -> Document:
+def notification_document(notification: ChangeNotification) -> Document:
     """The comment on a ticket."""
-    return (Section("", tuple(paragraph(sentence) for sentence in (news.text, *news.details))),)
+    return (Section("", tuple(paragraph(sentence) for sentence in (notification.text, *notification.details))),)
 
 
 def comment_body(document: Document, limit: int, reference: str = "") -> str:
@@ -83,11 +83,13 @@ def comment_body(document: Document, limit: int, reference: str = "") -> str:
     return fitted(document, jira_markup, limit - len(end)).rstrip() + end
 
 
-def news_alert(config: Configuration, jira: JiraClient | None, issue: Issue, news: ChangeNews) -> Alert:
+def notification_alert(
+    config: Configuration, jira: JiraClient | None, issue: Issue, notification: ChangeNotification
+) -> Alert:
     """The alert in Slack. `jira`: for the link to the ticket; None: off."""
-    line = f"{issue_line(config, jira, issue)}: {literal(news.text)}"
-    details = tuple(literal(detail) for detail in news.details)
-    return Alert(issue_key(issue), news.heading, issue_subject(issue), line, details)
+    line = f"{issue_line(config, jira, issue)}: {literal(notification.text)}"
+    details = tuple(literal(detail) for detail in notification.details)
+    return Alert(issue_key(issue), notification.heading, issue_subject(issue), line, details)
 
 
 def comment_once(jira: JiraClient, key: str, body: str, reference: str, delivery: Delivery) -> bool:
@@ -135,7 +137,7 @@ class ExpectedAlert:
     missing: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.missing = {*self.destinations} - {*self.delivery.heard}
+        self.missing = {*self.destinations} - {*self.delivery.delivered_to}
 
 
 def send_alerts_once(slack: SlackClient, default_channel: str, title: str, listed: Sequence[ExpectedAlert]) -> Sent:

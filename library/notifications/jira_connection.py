@@ -153,8 +153,8 @@ class JiraConnection:
         server = self.settings.server.rstrip("/")
         if not self.settings.api_url and _GATEWAY in f"{server}/":
             with suppress(JiraError):
-                told = self._connected().site.rstrip("/")
-                return told if re.fullmatch(r"https?://[^\s<>|]+", told) else server
+                notified = self._connected().site.rstrip("/")
+                return notified if re.fullmatch(r"https?://[^\s<>|]+", notified) else server
         return server
 
     @property
@@ -202,14 +202,14 @@ class JiraConnection:
             timeout=_TIMEOUT_S,
             **login,
         )
-        told = ""
+        notified = ""
         try:
             info = client.get_json("serverInfo")
-            told, client.site = info.get("deploymentType"), str(info.get("baseUrl") or "")
+            notified, client.site = info.get("deploymentType"), str(info.get("baseUrl") or "")
         except JIRAError as error:
             if error.status_code not in NOT_OFFERED:
                 raise
-        client.is_cloud = told == "Cloud" if told else not secret.token
+        client.is_cloud = notified == "Cloud" if notified else not secret.token
         return client
 
     def _failure(self, error: Exception, *, writes: bool) -> Failure:

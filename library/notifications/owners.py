@@ -87,7 +87,10 @@ class IssueOwners:
         """Where an issue is told in Slack: each place once."""
         slack = config.slack
         return destinations(
-            self.configured.slack_owner, self.named, slack.default_channel, tell_configured=slack.notify_default_owner
+            self.configured.slack_owner,
+            self.named,
+            slack.default_channel,
+            notifies_configured=slack.notify_default_owner,
         )
 
 
@@ -123,7 +126,7 @@ def owners_of_issue(config: Configuration, issue: Issue, user_tags: TagSets | No
 
 
 def destinations(
-    configured: Iterable[str], discovered: str, default_channel: str, *, tell_configured: bool
+    configured: Iterable[str], discovered: str, default_channel: str, *, notifies_configured: bool
 ) -> tuple[str, ...]:
     """Where an issue is told in Slack: each place once.
 
@@ -131,9 +134,9 @@ def destinations(
         configured: `slack_owner`.
         discovered: the owner that the tags name, or empty.
         default_channel: where it goes when there is nobody else.
-        tell_configured: whether `slack_owner` hears of it beside a discovered owner.
+        notifies_configured: whether `slack_owner` is notified beside a discovered owner.
     """
     wanted = [discovered] if discovered else []
-    if tell_configured or not discovered:
+    if notifies_configured or not discovered:
         wanted += configured
     return tuple(dict.fromkeys(wanted)) or (default_channel,)

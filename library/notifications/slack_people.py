@@ -72,24 +72,24 @@ class SlackPeople:
         """What somebody may decide about an issue. A refusal says why it is nothing."""
         try:
             user = _map(self._connection.read(lambda client: client.users_info(user=presser.user_id)).get("user"))
-            if refusal := why_not_a_member(user, presser, self._home(presser)):
-                return Rights(refusal=refusal)
+            if rejection := why_not_a_member(user, presser, self._home(presser)):
+                return Rights(rejection=rejection)
 
             def is_one_of(listed: Sequence[str]) -> bool:
                 return self._is_one_of(listed, user, config, issue)
 
             return rights_of(config, is_one_of, decides=is_one_of(config.decisions.allow))
         except SlackError as error:
-            return Rights(refusal=f"Slack could not be asked who you are ({error}): try again later")
+            return Rights(rejection=f"Slack could not be asked who you are ({error}): try again later")
 
     def _home(self, presser: Presser) -> Workspace:
         """The workspace, or the organization, that the app is installed in: by its token, else by the payload."""
         try:
-            told = self._connection.read(lambda client: client.auth_test())
+            notified = self._connection.read(lambda client: client.auth_test())
         except SlackError:
             # The payload says it, too. Who somebody is has been asked before, and was answered.
             return presser.team
-        home = Workspace(_text(told.get("team_id")), _text(told.get("enterprise_id")))
+        home = Workspace(_text(notified.get("team_id")), _text(notified.get("enterprise_id")))
         return home if home.team_id or home.enterprise_id else presser.team
 
     def _is_one_of(self, listed: Sequence[str], user: Mapping[str, Any], config: Configuration, issue: Issue) -> bool:

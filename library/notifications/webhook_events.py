@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from library.documents.text import printable, shortened
-from library.issues.change_news import CLOSED, COMPLETED, RELEASED, RESTORED, ChangeNews
+from library.issues.change_notifications import CLOSED, COMPLETED, RELEASED, RESTORED, ChangeNotification
 from library.issues.decision_record import Decision, Untold
 from library.issues.issue import SECURITY_GROUP, Issue
 from library.issues.times import format_time
@@ -91,9 +91,9 @@ def subject_of(config: Configuration, jira: JiraClient | None, issue: Issue, con
     return Subject(config.account_name(issue.account_id), jira.url(ticket) if jira and ticket else "", console_url)
 
 
-def type_of_change(news: ChangeNews) -> EventType:
+def type_of_change(notification: ChangeNotification) -> EventType:
     """Which event tells what remediation did: what could not be done, or not completely, was refused."""
-    return _TYPES_OF_CHANGES.get(news.heading, EventType.REFUSED)
+    return _TYPES_OF_CHANGES.get(notification.heading, EventType.REFUSED)
 
 
 def issue_event(
@@ -139,15 +139,22 @@ def issue_event(
     return WebhookEvent(event_id, event_type, body)
 
 
-def change_event(issue: Issue, subject: Subject, news: ChangeNews) -> WebhookEvent:
+def change_event(issue: Issue, subject: Subject, notification: ChangeNotification) -> WebhookEvent:
     """The event about what remediation did to a group, or could not do."""
     change = {
-        "heading": news.heading,
-        "details": [_text(detail, _TEXT_LIMIT) for detail in news.details[:_MOST_DETAILS]],
+        "heading": notification.heading,
+        "details": [_text(detail, _TEXT_LIMIT) for detail in notification.details[:_MOST_DETAILS]],
     }
-    kind = type_of_change(news)
+    kind = type_of_change(notification)
     return issue_event(
-        issue, subject, kind, at=news.at, key=(news.key,), reason=news.heading, text=news.text, more={"change": change}
+        issue,
+        subject,
+        kind,
+        at=notification.at,
+        key=(notification.key,),
+        reason=notification.heading,
+        text=notification.text,
+        more={"change": change},
     )
 
 
@@ -155,7 +162,7 @@ def decision_event(issue: Issue, subject: Subject, untold: Untold) -> WebhookEve
     """The event about what somebody decided, refused decisions among them."""
     decision = untold.decision
     done = "decided" if decision.is_done else "wanted to decide"
-    refused = "" if decision.is_done else f", and was refused: {decision.refusal}"
+    refused = "" if decision.is_done else f", and was refused: {decision.rejection}"
     return issue_event(
         issue,
         subject,

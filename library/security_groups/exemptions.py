@@ -145,11 +145,11 @@ def review(
     """
     listed = tuple(exemptions)
     counting = tuple(exemption for exemption in listed if exemption.counts_on(today))
-    soon = today + timedelta(days=WARN_DAYS)
+    warn_until = today + timedelta(days=WARN_DAYS)
     return Review(
         # Of the table's nobody has to take those out that are over.
         expired=tuple(each for each in listed if not each.counts_on(today) and not each.decided),
-        expiring=tuple(exemption for exemption in counting if exemption.expires and exemption.expires <= soon),
+        expiring=tuple(exemption for exemption in counting if exemption.expires and exemption.expires <= warn_until),
         endless=tuple(exemption for exemption in counting if exemption.expires is None),
         unmatched=()
         if known is None

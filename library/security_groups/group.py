@@ -10,10 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from library.errors import HammerError
 from library.network.ports import HIGHEST_PORT, protocol_name
+
+EVENTUAL_CONSISTENCY = timedelta(minutes=5)
+"""How long EC2 may need to show a change of a group. Afterwards the change counts as shown.
+
+Amazon EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API": repeat a describe after a change, with waits
+that grow up to five minutes.
+"""
 
 
 class IngressRule(NamedTuple):

@@ -120,15 +120,15 @@ def locate(
         if search.missing:
             _ask_stacks_of_rules(search, stacks, rule_ids)
         if search.missing or search.location is None:
-            _look_into_terraform(search, terraform)
+            _search_terraform(search, terraform)
     location = search.location or other_maker_of(group.tags) or Location(evidence=tuple(search.evidence))
-    told = [
+    found = [
         *location.evidence,
         *hints_of(group.tags),
         *tool_hint(opened_with),
         *(f"not read: {each}" for each in search.problems),
     ]
-    location = Location(location.kind, location.confidence, location.where, tuple(dict.fromkeys(told)))
+    location = Location(location.kind, location.confidence, location.where, tuple(dict.fromkeys(found)))
     for exposure in search.missing:
         if exposure in search.fallback:
             search.rules[exposure] = search.fallback[exposure]
@@ -247,7 +247,7 @@ def _read_template(
     search.add(found, of_group=of_group)
 
 
-def _look_into_terraform(search: _Search, terraform: TerraformFiles) -> None:
+def _search_terraform(search: _Search, terraform: TerraformFiles) -> None:
     group = search.group
     facts = GroupFacts(group.group_id, group.name, group.description, group.tags)
     found = find_in_terraform(terraform.files, facts, search.missing, search.replacements)

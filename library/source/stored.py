@@ -111,12 +111,12 @@ class Dispute:
     @property
     def text(self) -> str:
         """One sentence for people."""
-        told = ", ".join(
+        notified = ", ".join(
             f"closed {shown_time(closed)}" + (f", open again {shown_time(opened)}" if opened else "")
             for closed, opened in self.times
         )
         count = "once" if len(self.times) == 1 else f"{len(self.times)} times"
-        return f"In dispute: {self.source} opened this group again {count} after Hammer had closed it ({told})."
+        return f"In dispute: {self.source} opened this group again {count} after Hammer had closed it ({notified})."
 
 
 def dispute_of(issue: Issue) -> Dispute | None:

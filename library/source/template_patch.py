@@ -301,8 +301,8 @@ class _Attempt:
         """What stands between two members of a list in brackets, as the text has it."""
         items = sequence.items
         if len(items) > 1:
-            one = index - 1 if index else 0
-            between = self.text[items[one].end : items[one + 1].start]
+            before = index - 1 if index else 0
+            between = self.text[items[before].end : items[before + 1].start]
             return between if between.strip() == "," else ", "
         return "," + self._before(items[0].start, "[")
 
@@ -314,10 +314,10 @@ class _Attempt:
         return self.text[start:position] if start and self.text[start - 1] in opening else " "
 
 
-def _same_traffic(one: TemplateRule, other: TemplateRule) -> bool:
-    if one.traffic is None or other.traffic is None:
+def _same_traffic(this: TemplateRule, other: TemplateRule) -> bool:
+    if this.traffic is None or other.traffic is None:
         return False
-    return (protocol_name(one.traffic[0]), *one.traffic[1:]) == (protocol_name(other.traffic[0]), *other.traffic[1:])
+    return (protocol_name(this.traffic[0]), *this.traffic[1:]) == (protocol_name(other.traffic[0]), *other.traffic[1:])
 
 
 def _conditional(rule: TemplateRule) -> bool:

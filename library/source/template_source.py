@@ -175,10 +175,10 @@ def _makers(context: _Context, groups: TemplateGroups, logical_id: str) -> Itera
     group, resources = groups.groups.get(logical_id), context.template.get("Resources")
     pairs = resources.pairs if resources is not None else []
     own = resources.pair(logical_id) if resources is not None else None
-    told = [(context.line(tree), what) for tree, what in group.makers] if group is not None else []
+    makers = [(context.line(tree), what) for tree, what in group.makers] if group is not None else []
     if own and (macro := own[1].pair("Fn::Transform")):
-        told.append((context.line(macro[0]), transform_name(macro[1])))
-    told += [(context.line(key), transform_name(body)) for key, body in pairs if key.value == "Fn::Transform"]
+        makers.append((context.line(macro[0]), transform_name(macro[1])))
+    makers += [(context.line(key), transform_name(body)) for key, body in pairs if key.value == "Fn::Transform"]
     loops = [(key, body) for key, body in pairs if key.value.startswith("Fn::ForEach")]
     if own is None:
         modules = [
@@ -188,15 +188,15 @@ def _makers(context: _Context, groups: TemplateGroups, logical_id: str) -> Itera
         ]
         if modules:  # a resource of a module has the module's logical id before its own
             key, body = max(modules, key=lambda pair: len(pair[0].value))
-            told.append((context.line(key), f"the module {body.text('Type')}"))
+            makers.append((context.line(key), f"the module {body.text('Type')}"))
         loops = [pair for pair in loops if _makes(pair[1], logical_id)] or loops
-    told += [
+    makers += [
         (context.line(part), f"the loop {key.value}")
         for key, body in loops
         if (part := _part_with_rules(body, key, is_group=own is None)) is not None
     ]
-    yield from told
-    if not told:
+    yield from makers
+    if not makers:
         transform = context.template.get("Transform")
         for each in [] if transform is None else transform.items or [transform]:
             name = each.value or each.text("Name")

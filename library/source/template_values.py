@@ -117,10 +117,10 @@ class TemplateValues:
             return self.condition(argument.value)
         parts = argument.items
         if name == "Fn::Equals" and len(parts) == 2:
-            one, other = self.value(parts[0]), self.value(parts[1])
-            if isinstance(one, ResourceValue) or isinstance(other, ResourceValue):
+            this, other = self.value(parts[0]), self.value(parts[1])
+            if isinstance(this, ResourceValue) or isinstance(other, ResourceValue):
                 raise UnknownValueError("a condition compares a resource")
-            return bool(one == other)
+            return bool(this == other)
         if name == "Fn::Not" and len(parts) == 1:
             return not self._holds(parts[0])
         if name in ("Fn::And", "Fn::Or") and parts:
@@ -182,9 +182,9 @@ class TemplateValues:
             return self.value(yes if self.condition(name.value) else no)
         except UnknownValueError:
             # Whatever the condition is, if both ways lead to the same.
-            one, other = self.value(yes), self.value(no)
-            if one is other or one == other:
-                return one
+            this, other = self.value(yes), self.value(no)
+            if this is other or this == other:
+                return this
             raise
 
     def _sub(self, argument: Tree) -> str:

@@ -201,10 +201,10 @@ class _Attempt:
             if other is narrowing.source:
                 continue
             node = other.value.node
-            rules_hit = next((each for each in self.narrowings if each.source is other), None)
-            if node is None or (node.items and (rules_hit is None or len(rules_hit.items) < len(node.items))):
+            neighbour = next((each for each in self.narrowings if each.source is other), None)
+            if node is None or (node.items and (neighbour is None or len(neighbour.items) < len(node.items))):
                 return True
-            if rules_hit is not None and any(
+            if neighbour is not None and any(
                 kind_of_source(each) == LIST_KEYS.index(other.key) for each in self.replacements
             ):
                 return True

@@ -223,8 +223,8 @@ def _candidates(search: _Search) -> Iterable[_Candidate]:
 
 
 def _same_file(path: str, tag: str) -> bool:
-    one, other = path.replace("\\", "/").strip("/"), tag.removeprefix("./").strip("/")
-    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+    this, other = path.replace("\\", "/").strip("/"), tag.removeprefix("./").strip("/")
+    return this == other or this.endswith(f"/{other}") or other.endswith(f"/{this}")
 
 
 def _other_description(group: TerraformGroup, text: str | None, described: str) -> bool:
@@ -347,9 +347,9 @@ def _hits(
         if item.kind == "string":
             items += [item] if _is_source(item.value, exposure) else []
         elif item.kind == "expression":
-            told = configurations.resolve(item, source.value.file, source.value.context).node
+            literal = configurations.resolve(item, source.value.file, source.value.context).node
             # A literal that an expression leads to is pointed at.
-            unknown = unknown or told is None or (told.kind == "string" and _is_source(told.value, exposure))
+            unknown = unknown or literal is None or (literal.kind == "string" and _is_source(literal.value, exposure))
     return tuple(items), (), unknown
 
 
@@ -390,12 +390,12 @@ def _patch(
             narrowing = Narrowing(match.rule, match.source, tuple(items.values()), tuple(sorted(pieces)))
             narrowed |= dict.fromkeys(exposures, narrowing)
     ordered = sorted(set(narrowed.values()), key=lambda n: (n.source.value.file.path, n.items[0].start))
-    rules_hit = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
+    rules_to_replace = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
     rules = [rule for group in groups for rule in group.rules] or search.rules
 
     def admits(rule: TerraformRule, replacement: str) -> bool:
         return any(
-            other is not rule and other.traffic == rule.traffic and _stays(other, replacement, rules_hit)
+            other is not rule and other.traffic == rule.traffic and _stays(other, replacement, rules_to_replace)
             for other in rules
         )
 
@@ -406,14 +406,14 @@ def _patch(
     return patch_terraform(ordered, search.replacements, admits, taken), narrowed
 
 
-def _stays(rule: TerraformRule, replacement: str, rules_hit: set[tuple[str, int]]) -> bool:
+def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[str, int]]) -> bool:
     """Whether a rule that is always there admits a replacement by a literal that is not taken away."""
     if rule.shape == "dynamic" or rule.resource.get("count") is not None or rule.resource.get("for_each") is not None:
         return False
     for source in rule.sources:
         node = source.value.node
         for item in [] if node is None else node.items or [node]:
-            if item.kind != "string" or (source.value.file.path, item.start) in rules_hit:
+            if item.kind != "string" or (source.value.file.path, item.start) in rules_to_replace:
                 continue
             if any(covers(piece.strip(), replacement) for piece in item.value.split(",")):
                 return True
@@ -430,22 +430,22 @@ def _why_not(configurations: Configurations, match: _Match) -> str:
     if source is None or not match.sure:
         ports = [rule.node.get(key) for key in ("protocol", "ip_protocol", "from_port", "to_port")]
         parts = [each for each in (*ports, rule.resource.get("for_each")) if each is not None]
-        told = [text for each in parts for text in configurations.definitions(each, rule.file, rule.context)]
-        return f"its ports are not literal, at {rule.where}" + (f": {', '.join(dict.fromkeys(told))}" if told else "")
+        steps = [text for each in parts for text in configurations.definitions(each, rule.file, rule.context)]
+        return f"its ports are not literal, at {rule.where}" + (f": {', '.join(dict.fromkeys(steps))}" if steps else "")
     if not match.items or not source.value.patchable:
         value = source.value
-        told = [text for _, text in value.steps]
+        steps = [text for _, text in value.steps]
         unknown = [value.unknown] if value.unknown else []
         for item in value.node.items if value.node is not None and not value.steps else ():
             unknown += [shown_expression(item)] if item.kind == "expression" else []
         for part in filter(None, (value.expression, value.node if not match.items else None)):
-            told += [text for text in configurations.definitions(part, value.file, value.context) if text not in told]
+            steps += [text for text in configurations.definitions(part, value.file, value.context) if text not in steps]
         each = rule.resource.get("for_each")
         if source.value.unknown.startswith("each.") and each is not None:
             location = configurations.resolve(each, rule.file, rule.context)
             unknown.append(f"for_each at {rule.file.path}:{line_of(rule.file.text, each.start)}")
-            told += [text for _, text in location.steps]
-        return f"{', '.join([*unknown, *told]) or 'an expression'} decides it, used at {rule.where}"
+            steps += [text for _, text in location.steps]
+        return f"{', '.join([*unknown, *steps]) or 'an expression'} decides it, used at {rule.where}"
     return ""
 
 
@@ -456,9 +456,9 @@ def _dynamic_decider(configurations: Configurations, rule: TerraformRule, source
         value = dynamic.get("for_each")
         if value is not None and any(content is rule.node for content in dynamic.blocks("content")):
             at = f"{rule.file.path}:{line_of(rule.file.text, value.start)}"
-            told = configurations.resolve(value, rule.file, rule.context)
+            resolved = configurations.resolve(value, rule.file, rule.context)
             found.append(f"dynamic block for each of {''.join(value.tokens) or 'a literal'} at {at}")
-            found += [text for _, text in told.steps]
+            found += [text for _, text in resolved.steps]
     if source is not None and source.attribute is not None and not found:
         name = source.attribute.name
         found.append(f"{name} at {rule.file.path}:{line_of(rule.file.text, source.attribute.start)}, with named rules,")

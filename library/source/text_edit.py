@@ -135,8 +135,8 @@ def _replacements(patch: Patch, old: list[str]) -> list[_Lines]:
     return [part for part in found if part.start < part.end or part.new]
 
 
-def _common(one: list[str], other: list[str]) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _common(this: list[str], other: list[str]) -> int:
+    return next((i for i, (a, b) in enumerate(zip(this, other, strict=False)) if a != b), min(len(this), len(other)))
 
 
 def is_showable(patch: Patch) -> bool:

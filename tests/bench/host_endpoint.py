@@ -57,8 +57,8 @@ def issue_of(number: int, *, changed: bool, closed: bool) -> Issue:
         slack_details={},
         remediation_details={},
     )
-    told = state_after(replace(issue, details=DETAILS) if changed else issue, closed=False)
-    issue = replace(issue, jira_details={"ticket": None, **told})
+    notified = state_after(replace(issue, details=DETAILS) if changed else issue, closed=False)
+    issue = replace(issue, jira_details={"ticket": None, **notified})
     return replace(issue, status=Status.CLOSED, timestamps=replace(issue.timestamps, closed=NOW)) if closed else issue
 
 
@@ -87,7 +87,7 @@ class World:
         """The answer of DynamoDB."""
         if operation == "Query":
             values = asked["ExpressionAttributeValues"]
-            value = next((one["S"] for name, one in values.items() if name == ":value"), "nothing")
+            value = next((this["S"] for name, this in values.items() if name == ":value"), "nothing")
             comparison = next((sign for sign in "<>" if f"{sign} :value" in asked["KeyConditionExpression"]), "=")
             return self._issues(values[":account"]["S"], comparison, value, _projection(asked))
         if operation == "GetItem" and asked["Key"]["issue_id"]["S"].startswith("sg-"):

@@ -66,9 +66,9 @@ def reachability(report: Report) -> None:
     report.heading(f"Reachability: {GROUPS:,} groups, {EXPOSED} exposed, {INTERFACES:,} interfaces")
     report.figure("calls over the scan without exposures", _calls(EXPOSED), MAX_CALLS)
     report.figure("calls over the scan where nothing is exposed", _calls(0), 0)
-    once, twice = _cpu(INTERFACES), _cpu(2 * INTERFACES)
-    report.figure("verdicts: CPU s, the best of 3", once, MAX_CPU_S)
-    report.figure("verdicts of twice as many interfaces, times that", twice / once, 2.5)
+    one_time, twice = _cpu(INTERFACES), _cpu(2 * INTERFACES)
+    report.figure("verdicts: CPU s, the best of 3", one_time, MAX_CPU_S)
+    report.figure("verdicts of twice as many interfaces, times that", twice / one_time, 2.5)
 
 
 def _evaluation() -> Evaluation:

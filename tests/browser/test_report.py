@@ -108,11 +108,11 @@ def test_a_scan_has_no_empty_columns_and_is_filtered_and_sorted_all_the_same(ope
     assert headings == ["Severity", "Group", "Account", "Open", "Owner"]
     assert page.locator("#sort option").all_text_contents() == ["severity", "group", "account", "owner"]
     page.click("th[data-sort=owner] button")
-    nobody = [issue.group_id for issue in issues if not issue.owner]
-    assert set(rows(page)[-len(nobody) :]) == set(nobody)
+    no_owner = [issue.group_id for issue in issues if not issue.owner]
+    assert set(rows(page)[-len(no_owner) :]) == set(no_owner)
     # Nobody is no owner's name, though it is shown where a name would be.
     page.select_option("#by-owner", label="nobody")
-    assert sorted(rows(page)) == sorted(nobody)
+    assert sorted(rows(page)) == sorted(no_owner)
 
 
 @pytest.mark.parametrize(("width", "is_open"), [(390, False), (800, True), (1400, True)])
@@ -215,9 +215,9 @@ def test_badges_do_not_touch_and_colours_mean_one_thing(open_report: Open) -> No
     colour = "all => [...new Set(all.map(each => getComputedStyle(each).color))]"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        late = page.eval_on_selector_all("td.overdue, .totals .overdue b, article .overdue", colour)
+        delayed = page.eval_on_selector_all("td.overdue, .totals .overdue b, article .overdue", colour)
         now = page.eval_on_selector_all("small.now, .totals .reachable b", colour)
-        assert len(late) == len(now) == 1
+        assert len(delayed) == len(now) == 1
     hint = page.evaluate("getComputedStyle(document.getElementById('search'), '::placeholder').color")
     assert hint == page.evaluate("getComputedStyle(document.querySelector('label')).color")
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from library.issues.change_news import change_news
+from library.issues.change_notifications import change_notifications
 from library.issues.issue import ClosingNotice
 from tests.builders.issues import NOW, an_issue
 
@@ -47,9 +47,11 @@ RULE = {
 def row(group: str) -> dict[str, Any]:
     """An honest row that has every attribute."""
     at = NOW - timedelta(days=30)
-    news = change_news(3, at, "Remediated", "Hammer closed the group", ("tcp/22",))
+    notification = change_notifications(3, at, "Remediated", "Hammer closed the group", ("tcp/22",))
     issue = replace(
-        an_issue(account_id=MAIN, issue_id=group, change_news=(news,), closing_notice=ClosingNotice(at, 3)),
+        an_issue(
+            account_id=MAIN, issue_id=group, change_notifications=(notification,), closing_notice=ClosingNotice(at, 3)
+        ),
         jira_details={"ticket": "SEC-1", "occurrence": 3, "digest": "x", "told": ["x"], "still": {}, "intent": {}},
         slack_details={"digest": "x", "occurrence": 3, "heard": {"#hammer": "x"}, "reminded": None},
     )

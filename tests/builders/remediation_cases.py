@@ -191,8 +191,8 @@ def address_in(rule: IngressRule, address: Network) -> bool:
 
 def is_minded(policy: Policy, protocol: str, port: int | None, address: Network) -> bool:
     """Whether it is an exposure that this address reaches this port."""
-    one = AddressSet.of([address])
-    if protocol == "icmp" or not one & PUBLIC or one & policy.trusted:
+    this = AddressSet.of([address])
+    if protocol == "icmp" or not this & PUBLIC or this & policy.trusted:
         return False
     if port is not None and port not in policy.restricted.protocol(protocol):
         return False
@@ -200,7 +200,7 @@ def is_minded(policy: Policy, protocol: str, port: int | None, address: Network)
         exemption.names(GROUP, "vpc-1", "name")
         and exemption.counts_on(NOW.date())
         and (exemption.ports is None or (port is not None and port in exemption.ports.protocol(protocol)))
-        and (exemption.sources is None or bool(one & exemption.sources))
+        and (exemption.sources is None or bool(this & exemption.sources))
         for exemption in policy.exemptions
     )
 

@@ -166,7 +166,7 @@ class Deployed:
         self.client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
         return str(queue)
 
-    def heard(self, queue: str) -> list[dict[str, Any]]:
+    def delivered_to(self, queue: str) -> list[dict[str, Any]]:
         """The notifications that a listening queue has got, as SNS wrote them."""
         sqs = self.client("sqs")
         notifications: list[dict[str, Any]] = []

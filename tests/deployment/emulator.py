@@ -73,20 +73,20 @@ def _tell_dead_letter_queues() -> None:
     """Make a function's configuration say its dead-letter queue, which moto 5.2 forgets."""
     from moto.awslambda.models import LambdaFunction
 
-    make, tell = LambdaFunction.__init__, LambdaFunction.get_configuration
+    make, notify = LambdaFunction.__init__, LambdaFunction.get_configuration
 
     def made(self: Any, account_id: str, spec: dict[str, Any], *arguments: Any, **named: Any) -> None:
         make(self, account_id, spec, *arguments, **named)
         self.dead_letters = spec.get("DeadLetterConfig")
 
-    def told(self: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = tell(self, *arguments, **named)
+    def notified(self: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = notify(self, *arguments, **named)
         if self.dead_letters:
             answer["DeadLetterConfig"] = self.dead_letters
         return answer
 
     LambdaFunction.__init__ = made  # type: ignore[method-assign]
-    LambdaFunction.get_configuration = told  # type: ignore[method-assign]
+    LambdaFunction.get_configuration = notified  # type: ignore[method-assign]
 
 
 def _leave_messages_in_queues() -> None:
@@ -97,10 +97,10 @@ def _leave_messages_in_queues() -> None:
     """
     from moto.sqs.models import Queue
 
-    told: Any = vars(Queue)["attributes"]
+    notified: Any = vars(Queue)["attributes"]
 
     def attributes(self: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = told.fget(self)
+        answer: dict[str, Any] = notified.fget(self)
         if policy := answer.get("RedrivePolicy"):
             answer["RedrivePolicy"] = json.dumps(json.loads(policy), separators=(",", ":"))
         return answer

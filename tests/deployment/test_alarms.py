@@ -37,8 +37,8 @@ def test_there_is_a_pattern_for_each_metric() -> None:
 
 
 def test_every_outcome_of_a_run_but_done_has_a_pattern() -> None:
-    told = [("success", "0"), ("exit-code", "1"), ("exit-code", "2"), ("signal", "KILL")]
-    lines = [run_ended.line("reporting", {"SERVICE_RESULT": result, "EXIT_STATUS": code}) for result, code in told]
+    notified = [("success", "0"), ("exit-code", "1"), ("exit-code", "2"), ("signal", "KILL")]
+    lines = [run_ended.line("reporting", {"SERVICE_RESULT": result, "EXIT_STATUS": code}) for result, code in notified]
     outcomes = {value.strip('\\= "') for name, value in PATTERNS if name == "outcome"}
     assert {line["outcome"] for line in lines} == {"done", *outcomes}
     assert {line["run_ended"] for line in lines} <= {
@@ -47,10 +47,10 @@ def test_every_outcome_of_a_run_but_done_has_a_pattern() -> None:
 
 
 def test_a_run_that_stops_at_its_limit_logs_what_the_alarm_counts(caplog: pytest.LogCaptureFixture) -> None:
-    told: list[str] = []
-    notifier = SimpleNamespace(alert_operators=lambda heading, text: told.append(f"{heading}: {text}"))
+    notified: list[str] = []
+    notifier = SimpleNamespace(alert_operators=lambda heading, text: notified.append(f"{heading}: {text}"))
     with caplog.at_level(logging.WARNING):
         stop_at_limit(cast(Any, SimpleNamespace(notifier=notifier)), RemediationSummary(), "3 groups were changed")
-    assert told
+    assert notified
     (record,) = caplog.records
     assert json.loads(json_formatter().format(record))["stopped_at_limit"] is True

@@ -298,7 +298,7 @@ def check_what_services_may(deployed: Deployed) -> None:
     of_key = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
     assert of_key["Statement"][1:] == documented
     rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/hammer-events/hammer-receive-security-group-events"
-    foreign = f"arn:aws:events:{REGION}:{SLAVES[0]}:rule/anything"
+    not_aws = f"arn:aws:events:{REGION}:{SLAVES[0]}:rule/anything"
     for sender, queue, source in (
         ("sns", "hammer-describe-security-groups", SCANS),
         ("sns", "hammer-describe-security-groups-dead-letters", SCANS),
@@ -310,7 +310,7 @@ def check_what_services_may(deployed: Deployed) -> None:
         asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
         request = ServiceRequest(sender, "sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}", source)
         assert admits(json.loads(asked), request), (sender, queue)
-        assert not admits(json.loads(asked), replace(request, source=foreign)), (sender, queue)
+        assert not admits(json.loads(asked), replace(request, source=not_aws)), (sender, queue)
         for action in ("kms:Decrypt", "kms:GenerateDataKey"):
             assert admits(of_key, replace(request, action=action, resource=key)), (sender, action)
     alarm = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:hammer-not-scanned"
@@ -380,7 +380,7 @@ def check_an_event(deployed: Deployed) -> None:
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"DelaySeconds": "0"})
     group = open_group(deployed, SLAVES[1], REGION, 23)
 
-    def heard(name: str, **more: Any) -> dict[str, Any]:
+    def delivered_to(name: str, **more: Any) -> dict[str, Any]:
         detail = {
             "eventVersion": "1.09",
             "eventSource": "ec2.amazonaws.com",
@@ -412,20 +412,20 @@ def check_an_event(deployed: Deployed) -> None:
         }
         entry = {"Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail", "Detail": json.dumps(detail)}
         assert deployed.client("events", SLAVES[1]).put_events(Entries=[entry])["FailedEntryCount"] == 0
-        looks = deployed.work_off("hammer-receive-security-group-events")
+        scans = deployed.work_off("hammer-receive-security-group-events")
         deployed.work_off("hammer-describe-security-groups")
         key = {"account_id": {"S": SLAVES[1]}, "issue_id": {"S": group}}
-        return {"looks": looks, **deployed.client("dynamodb").get_item(TableName=TABLE, Key=key).get("Item", {})}
+        return {"looks": scans, **deployed.client("dynamodb").get_item(TableName=TABLE, Key=key).get("Item", {})}
 
     # Calls that failed, and calls about nothing that matters, do not even leave the slave.
-    assert heard("AuthorizeSecurityGroupIngress", errorCode="Client.UnauthorizedOperation") == {"looks": 0}
-    assert heard("DescribeSecurityGroups") == {"looks": 0}
-    item = heard("AuthorizeSecurityGroupIngress")
+    assert delivered_to("AuthorizeSecurityGroupIngress", errorCode="Client.UnauthorizedOperation") == {"looks": 0}
+    assert delivered_to("DescribeSecurityGroups") == {"looks": 0}
+    item = delivered_to("AuthorizeSecurityGroupIngress")
     assert (item["looks"], item["status"]) == (1, {"S": "open"})
     assert item["opened_by"]["M"]["principal"] == {"S": f"arn:aws:iam::{SLAVES[1]}:user/ana"}
     rule: Any = {"IpProtocol": "tcp", "FromPort": 23, "ToPort": 23, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     deployed.client("ec2", SLAVES[1]).revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
-    assert heard("RevokeSecurityGroupIngress")["status"] == {"S": "resolved"}
+    assert delivered_to("RevokeSecurityGroupIngress")["status"] == {"S": "resolved"}
 
 
 def scheduled_functions(deployed: Deployed) -> list[str]:
@@ -443,7 +443,7 @@ def check_an_inspector_finding(deployed: Deployed) -> None:
 
     deployed.invoke(function, json.loads(INSPECTOR_EVENT.read_text("utf-8")))
 
-    assert len(deployed.heard(queue)) == 1
+    assert len(deployed.delivered_to(queue)) == 1
 
 
 def check_that_the_policies_are_enforced(deployed: Deployed) -> None:
@@ -468,7 +468,7 @@ def check_from_the_first_ticket_to_the_restore(
     ec2 = deployed.client("ec2", SLAVES[0], REGION)
     earlier = len(deployed.calls())
 
-    def look() -> None:
+    def scan_region() -> None:
         target = {"account_id": SLAVES[0], "account_name": "slave1", "region": REGION}
         deployed.client("sns").publish(TopicArn=SCANS, Message=json.dumps(target))
         assert deployed.work_off("hammer-describe-security-groups") == 1
@@ -482,7 +482,7 @@ def check_from_the_first_ticket_to_the_restore(
         item: dict[str, Any] = deployed.client("dynamodb").get_item(TableName=TABLE, Key=key)["Item"]
         return item
 
-    look()
+    scan_region()
     assert '"InstanceId": "i-' in reader.follow("By hand on the host")
     assert f"s3://{BUCKET}/config is valid." in reader.follow("By hand on the host")
     write_configuration(terraform, jira.url)
@@ -495,7 +495,7 @@ def check_from_the_first_ticket_to_the_restore(
     reader.values |= {"account": SLAVES[0], "region": REGION, "group": group}
     assert f"{group} open-3306" in reader.follow("The first remediation and restore")
     assert sources() == {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
-    look()
+    scan_region()
     assert stored()["status"] == {"S": "resolved"}
     reader.follow("The first remediation and restore")
     assert sources() == {"0.0.0.0/0"}
@@ -539,14 +539,14 @@ def check_whom_the_slaves_trust(deployed: Deployed) -> None:
 
 def check_whom_a_slave_trusts(deployed: Deployed, account: str) -> None:
     roles = deployed.client("iam", account).list_roles()["Roles"]
-    trust = {
+    freshness = {
         role["RoleName"]: role["AssumeRolePolicyDocument"]["Statement"]
         for role in roles
         if role["RoleName"] != "hammer-cloudsec-crossact-events"
     }
     main = f"arn:aws:iam::{ACCOUNT}"
     asks = {"StringEquals": {"sts:ExternalId": "change-this-shared-secret"}}
-    assert trust == {
+    assert freshness == {
         name: [
             {
                 "Effect": "Allow",

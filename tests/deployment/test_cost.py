@@ -8,8 +8,8 @@ from pathlib import Path
 from deployment.cost import (
     ALARM_METRICS,
     BATCH,
-    LOOK_WAIT,
-    LOOKS_AT_ONCE,
+    SCAN_WAIT,
+    SCANS_AT_ONCE,
     WORK_QUEUES,
     Estate,
     batch_seconds,
@@ -79,5 +79,5 @@ def test_cold_starts_and_idle_polls_do_not_grow_once_all_batches_that_may_run_do
 
 
 def test_a_batch_takes_what_its_waits_or_its_cpu_take() -> None:
-    waits = BATCH / LOOKS_AT_ONCE * LOOK_WAIT
+    waits = BATCH / SCANS_AT_ONCE * SCAN_WAIT
     assert waits < batch_seconds() < 2 * waits

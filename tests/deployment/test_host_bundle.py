@@ -178,6 +178,6 @@ def test_the_host_shows_each_hour_that_it_lives(host: Host) -> None:
 
 def test_a_login_shell_has_the_environment_of_the_jobs(host: Host) -> None:
     profile = host.root / "etc/profile.d/hammer.sh"
-    told = f'. {profile}; echo "$HAMMER_CONFIG $AWS_USE_FIPS_ENDPOINT"'
-    done = subprocess.run(["bash", "-c", told], env=host.environment, capture_output=True, text=True, check=False)
+    notified = f'. {profile}; echo "$HAMMER_CONFIG $AWS_USE_FIPS_ENDPOINT"'
+    done = subprocess.run(["bash", "-c", notified], env=host.environment, capture_output=True, text=True, check=False)
     assert done.stdout == "s3://a-bucket/config true\n", done.stderr

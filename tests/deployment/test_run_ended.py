@@ -16,7 +16,7 @@ GROUP = "/aws/ec2/hammer-reporting-remediation"
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome"),
+    ("notified", "outcome"),
     [
         pytest.param({"SERVICE_RESULT": "success", "EXIT_STATUS": "0"}, "done", id="done"),
         pytest.param({"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "1"}, "partial", id="something could not be done"),
@@ -27,12 +27,12 @@ GROUP = "/aws/ec2/hammer-reporting-remediation"
         pytest.param({}, "failed", id="nobody knows"),
     ],
 )
-def test_an_outcome_is_told_from_what_systemd_says(told: Mapping[str, str], outcome: str) -> None:
-    assert line("reporting", told) == {
+def test_an_outcome_is_told_from_what_systemd_says(notified: Mapping[str, str], outcome: str) -> None:
+    assert line("reporting", notified) == {
         "run_ended": "reporting",
         "outcome": outcome,
-        "service_result": told.get("SERVICE_RESULT", ""),
-        "exit_status": told.get("EXIT_STATUS", ""),
+        "service_result": notified.get("SERVICE_RESULT", ""),
+        "exit_status": notified.get("EXIT_STATUS", ""),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Room:
+class Package:
     """Modules (glob patterns) and the tests that are run for each change in them."""
 
     modules: tuple[str, ...]
@@ -18,34 +18,34 @@ def _modules(package: str, names: str) -> tuple[str, ...]:
     return tuple(f"{package}/{name}.py" for name in names.split())
 
 
-ROOMS: Mapping[str, Room] = {
-    "network": Room(("library/network/*.py",), ("tests/unit/network",)),
-    "security_groups": Room(
+ROOMS: Mapping[str, Package] = {
+    "network": Package(("library/network/*.py",), ("tests/unit/network",)),
+    "security_groups": Package(
         _modules("library/security_groups", "clauses exemptions exposure group users"),
         ("tests/unit/security_groups",),
     ),
-    "answers": Room(
+    "answers": Package(
         ("library/security_groups/ec2_answer.py",),
         ("tests/unit/security_groups",),
     ),
-    "issues": Room(("library/issues/*.py",), ("tests/unit/issues",)),
-    "documents": Room(("library/documents/*.py",), ("tests/unit/documents",)),
-    "reachability": Room(
+    "issues": Package(("library/issues/*.py",), ("tests/unit/issues",)),
+    "documents": Package(("library/documents/*.py",), ("tests/unit/documents",)),
+    "reachability": Package(
         _modules("identification/reachability", "network verdict ways"),
         ("tests/unit/reachability",),
     ),
-    "use": Room(
+    "use": Package(
         _modules("identification/flow_logs", "classify evidence flow_log keep_proposal records"),
         ("tests/unit/flow_logs",),
     ),
-    "inspector": Room(
+    "inspector": Package(
         _modules(
             "identification/inspector",
             "delivery events expected_ports finding notification",
         ),
         ("tests/unit/inspector",),
     ),
-    "events": Room(
+    "events": Package(
         _modules("identification", "cloudtrail events messages"),
         (
             "tests/unit/identification/test_deliveries.py",
@@ -54,29 +54,29 @@ ROOMS: Mapping[str, Room] = {
             "tests/unit/identification/test_messages.py",
         ),
     ),
-    "reporting": Room(
+    "reporting": Package(
         _modules(
             "reporting",
             "exposure_text finding_text group_text plan remediation_text ticket_facts",
         ),
         ("tests/unit/reporting",),
     ),
-    "remediation": Room(
+    "remediation": Package(
         _modules(
             "remediation",
             "eligibility group_state journal plan restore_plan rules",
         ),
         ("tests/unit/remediation",),
     ),
-    "config": Room(
+    "config": Package(
         ("library/config/*.py",),
         ("tests/unit/config", "tests/unit/remediation/test_eligibility.py"),
     ),
-    "listings": Room(
+    "listings": Package(
         ("hammer/listing/*.py", "hammer/formats/*.py", "hammer/formats/report/*.py", "hammer/status.py"),
         ("tests/unit/hammer",),
     ),
-    "small": Room(
+    "small": Package(
         (
             "deployment/cost.py",
             "identification/errors.py",

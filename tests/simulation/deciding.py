@@ -49,11 +49,11 @@ def deciding(world: World) -> Iterator[None]:
     random, begin = world.random, world.now
     for number in range(random.randint(4, 14)):
         seen_at = begin + random.uniform(0, _CHAOS_S)
-        late = random.choice([0.0, 5.0, 300.0, 1800.0])
+        delayed = random.choice([0.0, 5.0, 300.0, 1800.0])
         add_actor(world, f"reads {number}", seen_at, partial(people.see, number), is_person=True)
         # Slack may give a press to each of two processes, and twice.
         for copy in range(random.choice([1, 1, 2, 3])):
-            at = seen_at + late + random.uniform(0, 10)
+            at = seen_at + delayed + random.uniform(0, 10)
             people.presses.append(add_actor(world, f"press {number}.{copy}", at, partial(people.press, number)))
     add_actor(world, "the end", begin + _CHAOS_S + 400, people.end, is_person=True)
     yield
@@ -143,7 +143,7 @@ class People:
         """What somebody decided to close, of a group."""
         item = self.world.table.items.get((account_id, group_id), {})
         issue = read_issue({name: _plain(value) for name, value in item.items()})
-        done = {one.by for one in issue.decided.decisions if one.is_done and one.kind is DecisionKind.CLOSE_NOW}
+        done = {this.by for this in issue.decided.decisions if this.is_done and this.kind is DecisionKind.CLOSE_NOW}
         wishes = [wish for number, wish in self.wishes.items() if f"U{number}" in done]
         return frozenset().union(*(_cells(wish.exposures) for wish in wishes))
 
@@ -192,8 +192,8 @@ class People:
             waits = issue.status.is_exposed and not issue.jira_details.get("ticket")
             # Of a closed issue the process that decided tells it; no process that presses does so here.
             waits = waits or issue.status is Status.CLOSED
-            is_told = waits or not issue.decided.outbox
-            self.world.check(is_told, f"{group_id} in {account_id}: not all decisions are told")
+            is_notified = waits or not issue.decided.outbox
+            self.world.check(is_notified, f"{group_id} in {account_id}: not all decisions are told")
         twice = [by for by, times in self.done.items() if times > 1]
         self.world.check(not twice, f"carried out twice: {twice}")
 

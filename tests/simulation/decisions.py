@@ -26,7 +26,7 @@ from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile
 from library.security_groups.exposure import Exposure
 from reporting.decision_inbox import Inbox, acknowledgement, read_press
-from reporting.decision_news import DecisionNews
+from reporting.decision_notifications import DecisionNotifications
 from tests.builders.config_files import config_with, parse
 from tests.worlds.memory_items import MemoryItems
 
@@ -126,19 +126,19 @@ class Simulation:
         finally:
             self._depth -= 1
 
-    def news(self) -> DecisionNews:
+    def notifications(self) -> DecisionNotifications:
         """The ways to reach people, of one process."""
-        return DecisionNews(
+        return DecisionNotifications(
             self.config, self.table, cast(Any, _Jira(self)), cast(Any, _Slack(self)), lambda: self.clock
         )
 
     def catch_up(self) -> None:
         """What a process does when it begins, and what a reporting run does."""
-        news = self.news()
-        news.tell_all(ACCOUNT)
+        notification = self.notifications()
+        notification.notify_all(ACCOUNT)
         issue = self.table.get(ACCOUNT, GROUP)
         if issue and issue.decided.outbox:
-            news.tell(issue)
+            notification.notify(issue)
 
     def inbox(self) -> Inbox:
         """One process that listens."""
@@ -183,7 +183,7 @@ class Simulation:
         if issue is None:
             return
         quiet, self.quiet = self.quiet, True  # a message that nobody could record is rewritten when it is pressed
-        message = self.news().message(issue)
+        message = self.notifications().message(issue)
         self._posts += 1
         ts = f"{self._posts}.0"
         self.shown["C1", ts] = _Message(message.text, copy.deepcopy(list(message.blocks)))
@@ -302,10 +302,10 @@ class Simulation:
         self._check_exemptions(issue)
         assert issue.decided.outbox == ()
         for decision in decided:
-            told = [text for text in self.comments if text.startswith(f"{decision.by} ")]
-            assert len(told) == len([other for other in decided if other.by == decision.by]), (decision, told)
-        message = self.news().message(issue)
-        kept = {each.key for each in self.news().messages.of_issue(ACCOUNT, GROUP).messages}
+            notified = [text for text in self.comments if text.startswith(f"{decision.by} ")]
+            assert len(notified) == len([other for other in decided if other.by == decision.by]), (decision, notified)
+        message = self.notifications().message(issue)
+        kept = {each.key for each in self.notifications().messages.of_issue(ACCOUNT, GROUP).messages}
         for location, shown in self.shown.items():
             # One that nobody could record, as the process died, has no buttons.
             if location in kept or shown.values:
@@ -313,7 +313,7 @@ class Simulation:
 
     def _check_exemptions(self, issue: Issue) -> None:
         records = list(exemption_records(cast(Any, self.items), ACCOUNT))
-        exempted = [one for one in issue.decided.decisions if one.is_done and str(one.kind) == "exempt"]
+        exempted = [this for this in issue.decided.decisions if this.is_done and str(this.kind) == "exempt"]
         assert sorted(record.by for record in records) == sorted(decision.by for decision in exempted)
         for record in records:
             seen, until = self.pressed[record.by]

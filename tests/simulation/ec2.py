@@ -143,10 +143,10 @@ class Ec2:
         """Every version of a group that an answer since then may have been about. None: without it."""
         if (history := self._groups.get(group_id)) is None:
             return [None]
-        late = self._lag(history.region) if self.flickers else 0.0
+        delayed = self._lag(history.region) if self.flickers else 0.0
         # Before the first version it was not there: an answer may be that old, too (seed 2941).
         versions = [None, *(group for _, group in history.versions)]
-        ends = [*(max(shown.values()) + late for shown, _ in history.versions), since]
+        ends = [*(max(shown.values()) + delayed for shown, _ in history.versions), since]
         return [group for group, end in zip(versions, ends, strict=True) if end >= since]
 
     def create(self, group: Group) -> None:

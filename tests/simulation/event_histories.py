@@ -74,7 +74,7 @@ def history(seed: int) -> World:
                 names = random.choice([[], sorted(world.ec2[account_id].groups())[:1]])
                 region = world.region_of(account_id, names[0]) if names else world.some_region()
                 message = {"account_id": account_id, "region": region, "group_ids": names}
-                events.ask(json.dumps(message), world.now + random.uniform(0, 600))
+                events.asks(json.dumps(message), world.now + random.uniform(0, 600))
             with events.handled():
                 run_actors(world)
             hold_to_ec2(world)
@@ -100,11 +100,12 @@ def hold_to_ec2(world: World) -> None:
             world.check(is_open == bool(open_cells), f"{group_id} exposes {sorted(open_cells)}, its issue is {issue}")
             if issue and is_open:
                 perms = issue.details.perms
-                told = {
+                notified = {
                     (each.protocol, each.from_port, each.to_port, each.prefix_list_id or each.cidr) for each in perms
                 }
                 rules = {(rule.protocol, rule.from_port, rule.to_port, rule.source) for rule in groups[group_id].rules}
                 missing = [rule for rule in groups[group_id].rules if exposed(cells([rule]))]
                 world.check(
-                    told <= rules and len(told) == len(missing), f"{group_id} has {rules}, its issue names {told}"
+                    notified <= rules and len(notified) == len(missing),
+                    f"{group_id} has {rules}, its issue names {notified}",
                 )

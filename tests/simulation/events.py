@@ -158,17 +158,17 @@ class Events:
         del TopicArn
         failed = self._unreliable.failed(PublishBatchRequestEntries)
         for entry in _taken(PublishBatchRequestEntries, failed):
-            self.ask(entry["Message"], self._world.now + self._random.uniform(0, 3))
+            self.asks(entry["Message"], self._world.now + self._random.uniform(0, 3))
         return {"Successful": [], "Failed": failed}
 
     def send_message_batch(self, QueueUrl: str, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803
         del QueueUrl
         failed = self._unreliable.failed(Entries)
         for entry in _taken(Entries, failed):
-            self.ask(entry["MessageBody"], self._world.now + entry["DelaySeconds"])
+            self.asks(entry["MessageBody"], self._world.now + entry["DelaySeconds"])
         return {"Successful": [], "Failed": failed}
 
-    def ask(self, message: str, at: float) -> None:
+    def asks(self, message: str, at: float) -> None:
         """Have the describe function get a message at a time."""
         self._number += 1
         self._later(at, f"target {self._number}", lambda: self._offer(message))

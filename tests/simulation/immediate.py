@@ -57,7 +57,7 @@ class _Promises:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._told: dict[tuple[str, str], list[tuple[float, bool]]] = {}
+        self._notified: dict[tuple[str, str], list[tuple[float, bool]]] = {}
         self._added: set[str] = set()
 
     def read(self, channel: str, text: str) -> None:
@@ -65,8 +65,8 @@ class _Promises:
         for part in text.split("\u2022") if channel == "Slack" else [text]:
             group = _GROUP.search(part)
             if group and (_AT_ONCE.search(part) or _LATER.search(part)):
-                told = self._told.setdefault((channel, group[0]), [])
-                told.append((self._world.now, bool(_AT_ONCE.search(part))))
+                notified = self._notified.setdefault((channel, group[0]), [])
+                notified.append((self._world.now, bool(_AT_ONCE.search(part))))
 
     def watch(
         self, account_id: str, operation: str, group_id: str, added: tuple[Rule, ...], removed: tuple[Rule, ...]
@@ -80,9 +80,9 @@ class _Promises:
         if not exposed(cells([rule for rule in removed if rule.rule_id not in self._added])):
             return
         for channel in ("JIRA", "Slack"):
-            told = self._told.get((channel, group_id), [])
-            before = [at_once for at, at_once in told if at <= actor.facts["begins"]]
-            since = [at_once for at, at_once in told if at > actor.facts["begins"]]
+            notified = self._notified.get((channel, group_id), [])
+            before = [at_once for at, at_once in notified if at <= actor.facts["begins"]]
+            since = [at_once for at, at_once in notified if at > actor.facts["begins"]]
             # A run acts on what was true when it looked, at any time since it began.
-            is_told = before[-1:] == [True] or True in since
-            world.check(is_told, f"{group_id} is closed at once, and {channel} did not say so")
+            is_notified = before[-1:] == [True] or True in since
+            world.check(is_notified, f"{group_id} is closed at once, and {channel} did not say so")

@@ -140,7 +140,7 @@ def report(world: World) -> None:
         now=world.clock,
         sleep=world.scheduler.sleep,
         renew=lock.renew,
-        say=lambda _: None,
+        show_text=lambda _: None,
     )
     lock.acquire()
     try:

@@ -269,15 +269,15 @@ def _changes_are_told(world: World, account_id: str) -> None:
         item = world.table.items[account_id, issue_id]
         status, listed = item["status"]["S"], item.get("change_news", {"M": {}})["M"]
         remediated = world.table.attribute(account_id, issue_id, "timestamps", "remediated")
-        is_recorded = any(news["M"]["heading"]["S"] == "Remediated" for news in listed.values())
+        is_recorded = any(notification["M"]["heading"]["S"] == "Remediated" for notification in listed.values())
         is_recorded = is_recorded or not remediated or "NULL" in remediated
         world.check(is_recorded, f"{issue_id} was remediated, and nobody is to be told")
-        for key, news in listed.items():
+        for key, notification in listed.items():
             times = sum(f"Reference: {key}" in text for text in comments)
             world.check(times <= 1, f"the ticket of {issue_id} was told {times} times of the same change")
-            is_told = all(news["M"][channel]["BOOL"] for channel in ("in_jira", "in_slack"))
-            is_told = is_told or status == "closed" or world.is_weak
-            world.check(is_told, f"{issue_id}: a change was not told: {news['M']['text']['S']}")
+            is_notified = all(notification["M"][channel]["BOOL"] for channel in ("in_jira", "in_slack"))
+            is_notified = is_notified or status == "closed" or world.is_weak
+            world.check(is_notified, f"{issue_id}: a change was not told: {notification['M']['text']['S']}")
 
 
 def _issue_ids(world: World, account_id: str) -> list[str]:
@@ -349,7 +349,7 @@ def _has_room(world: World, account_id: str, group: Group) -> bool:
     exposing = [each for each in group.rules if exposed(cells([each]))]
     # Three private rules; with carving three for each restricted port, and the ports between them of what is replaced.
     needed = (
-        3 * len(exposing) if world.settings.strategy == "replace_rule" else sum(6 + 3 * used(one) for one in exposing)
+        3 * len(exposing) if world.settings.strategy == "replace_rule" else sum(6 + 3 * used(this) for this in exposing)
     )
     return used(*group.rules) + needed <= world.ec2[account_id].quota
 
@@ -403,5 +403,5 @@ def _is_told(world: World, account_id: str, group_id: str, *, is_open: bool) -> 
     region = world.region_of(account_id, group_id)
     is_named = ticket is None or region in f"{ticket.title} {ticket.body}"
     world.check(is_named, f"{group_id} is in {region}, and its ticket does not say so")
-    told = any(group_id in text for _, text in world.messages)
-    world.check(told, f"Slack was not told of {group_id}")
+    notified = any(group_id in text for _, text in world.messages)
+    world.check(notified, f"Slack was not told of {group_id}")

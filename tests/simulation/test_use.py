@@ -18,5 +18,5 @@ def test_a_worker_is_named_before_anybody_is_cut_off_and_waiting_ends(block: int
 
 def test_workers_are_known_in_many_histories() -> None:
     histories = [simulate(seed, _LIKELY, use_is_read).history for seed in range(8)]
-    told = "\n".join(line for history in histories for line in history)
-    assert any(f"{number} workers were known" in told for number in (1, 2, 3, 4))
+    notified = "\n".join(line for history in histories for line in history)
+    assert any(f"{number} workers were known" in notified for number in (1, 2, 3, 4))

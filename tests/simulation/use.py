@@ -104,10 +104,12 @@ def until_waiting_ends(world: World, run: Callable[..., None]) -> None:
         if not group_id.startswith("sg-") or item["status"]["S"] != "open" or use["verdict"]["S"] != "working":
             continue
         for where in ("JIRA", "Slack"):
-            told = [text for location, text in world.texts if location == where and group_id in text]
-            is_named = any(worker_of(group_id) in text for text in told)
+            notified = [text for location, text in world.texts if location == where and group_id in text]
+            is_named = any(worker_of(group_id) in text for text in notified)
             # Slack's message says that somebody works. Who it is says its thread, which is not sent again (seed 90).
-            is_named |= where == "Slack" and world.has_lost_threads and any("source worked" in text for text in told)
+            is_named |= (
+                where == "Slack" and world.has_lost_threads and any("source worked" in text for text in notified)
+            )
             world.check(is_named, f"{group_id} in {account_id}: {where} does not name {worker_of(group_id)}")
     run("remediate")
     world.scheduler.sleep((WAIT_DAYS + 1) * 86_400)

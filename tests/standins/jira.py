@@ -42,7 +42,7 @@ class Ticket:
     history: list[dict[str, Any]] = field(default_factory=list)
     written: dict[int, dict[str, Any]] = field(default_factory=dict)
 
-    def say(self, author: dict[str, Any], text: str, created: str) -> None:
+    def show_text(self, author: dict[str, Any], text: str, created: str) -> None:
         """Somebody comments."""
         self.written[len(self.comments)] = {"author": author, "created": created}
         self.comments.append(text)

@@ -169,7 +169,7 @@ class TestWorkflows:
 
     @pytest.mark.parametrize("path", [*WORKFLOWS, *EXAMPLES], ids=lambda path: path.name)
     def test_every_command_of_hammer_exists(self, path: Path) -> None:
-        assert [f"{command}: {why}" for command in commands(path) if (why := mistake(command))] == []
+        assert [f"{command}: {reason}" for command in commands(path) if (reason := mistake(command))] == []
 
     def test_the_commands_are_found(self) -> None:
         assert {"--version"} <= {command.split()[0] for command in commands(RELEASE)}

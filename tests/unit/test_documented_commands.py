@@ -70,7 +70,7 @@ def mistake(command: str) -> str | None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_of_hammer_exists_with_its_options(path: Path) -> None:
-    assert [f"{command}: {why}" for command in commands_in(path) if (why := mistake(command))] == []
+    assert [f"{command}: {reason}" for command in commands_in(path) if (reason := mistake(command))] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

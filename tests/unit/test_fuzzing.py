@@ -312,7 +312,7 @@ def test_groups_of_ec2(raw: Any) -> None:
         Evaluator(PortSet.parse([22]), AddressSet.of(())).evaluate(group, {}, (), date(2026, 11, 22))
 
 
-class _Nobody:
+class _NoOwner:
     """Nobody reads along."""
 
     def show(self, text: object) -> None:
@@ -357,7 +357,7 @@ def test_backups(permissions: Any) -> None:
     target = RestoreTarget("123456789012", "eu-west-1", "sg-7c228307")
     problem, source = "", None
     try:
-        source = read_source(backups, target, BACKUP_KEY, _Nobody(), {}, lambda: None)
+        source = read_source(backups, target, BACKUP_KEY, _NoOwner(), {}, lambda: None)
     except BackupError as error:
         problem = str(error)
     if source is None:

@@ -58,11 +58,11 @@ def named(contract: dict[str, Any]) -> Iterator[str]:
 
 
 def test_each_pure_module_is_in_a_room_whose_mutants_can_be_tried() -> None:
-    patterns = [pattern for room in ROOMS.values() for pattern in room.modules]
+    patterns = [pattern for package in ROOMS.values() for pattern in package.modules]
     matched = {module_name(path) for pattern in patterns for path in ROOT.glob(pattern)}
     assert sorted(set(PURE) - matched) == ["library.security_groups"]  # an empty package
     assert [pattern for pattern in patterns if not list(ROOT.glob(pattern))] == []
-    assert [test for room in ROOMS.values() for test in room.tests if not (ROOT / test).exists()] == []
+    assert [test for package in ROOMS.values() for test in package.tests if not (ROOT / test).exists()] == []
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
@@ -75,7 +75,7 @@ def test_each_name_in_a_contract_is_a_module(name: str) -> None:
 
 
 def test_the_purity_contract_covers_the_pure_rooms() -> None:
-    assert [room for room in PURE_ROOMS if room not in PURITY["source_modules"]] == []
+    assert [package for package in PURE_ROOMS if package not in PURITY["source_modules"]] == []
 
 
 def test_a_module_that_calls_itself_pure_imports_nothing_that_does_io() -> None:

@@ -42,7 +42,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """An error that AWS answers with."""
 
     code: str
@@ -58,9 +58,9 @@ class Answer:
     body: dict[str, Any]
 
 
-Hook = Callable[[Call], Refusal | None]
+Hook = Callable[[Call], Rejection | None]
 Rewrite = Callable[[Call, str], str]
-StandIn = Callable[[Call], "dict[str, Any] | Refusal"]
+StandIn = Callable[[Call], "dict[str, Any] | Rejection"]
 
 
 @dataclass
@@ -94,15 +94,15 @@ class EmulatedAws:
         """The operations that were called, in order."""
         return [call.operation for call in self.calls if not service or call.service == service]
 
-    def refuse(self, operation: str, refusal: Refusal, *, times: int | None = None, **where: str) -> None:
+    def refuse(self, operation: str, rejection: Rejection, *, times: int | None = None, **where: str) -> None:
         """Refuse an operation from now on, or this many times, where `region=` is as said."""
         left = itertools.repeat(None) if times is None else iter([None] * times)
 
-        def hook(call: Call) -> Refusal | None:
+        def hook(call: Call) -> Rejection | None:
             if call.operation != operation or any(getattr(call, name) != value for name, value in where.items()):
                 return None
             with self._lock:
-                return refusal if next(left, self) is None else None
+                return rejection if next(left, self) is None else None
 
         self.hooks.append(hook)
 
@@ -117,11 +117,11 @@ class EmulatedAws:
                 self.calls.append(call)
                 hooks, rewrites = list(self.hooks), list(self.rewrites)
             for hook in hooks:
-                if refusal := hook(call):
-                    return _refuse(refusal, environ, start_response)
+                if rejection := hook(call):
+                    return _refuse(rejection, environ, start_response)
             if stand_in := self.stand_ins.get(call.operation):
                 stood_in = stand_in(call)
-                if isinstance(stood_in, Refusal):
+                if isinstance(stood_in, Rejection):
                     return _refuse(stood_in, environ, start_response)
                 return _send(200, "application/x-amz-json-1.1", json.dumps(stood_in), start_response)
             status: list[Any] = []
@@ -162,14 +162,14 @@ def _call(environ: dict[str, Any], body: bytes) -> Call:
     return Call(service, operation, region, parameters, key != MAIN_ACCESS_KEY)
 
 
-def _refuse(refusal: Refusal, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+def _refuse(rejection: Rejection, environ: dict[str, Any], start_response: Any) -> list[bytes]:
     if _is_json(environ):
-        kind, body = "application/x-amz-json-1.0", json.dumps({"__type": refusal.code, "message": refusal.message})
+        kind, body = "application/x-amz-json-1.0", json.dumps({"__type": rejection.code, "message": rejection.message})
     else:
         # EC2 and the query protocol differ in what is around the error: each reads its own.
-        error = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>"
+        error = f"<Error><Code>{rejection.code}</Code><Message>{rejection.message}</Message></Error>"
         kind, body = "text/xml", f"<Response><Errors>{error}</Errors>{error}</Response>"
-    return _send(refusal.status, kind, body, start_response)
+    return _send(rejection.status, kind, body, start_response)
 
 
 def _send(status: int, kind: str, body: str, start_response: Any) -> list[bytes]:

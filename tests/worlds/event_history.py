@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.worlds.emulated_aws import Call, EmulatedAws, Refusal
+from tests.worlds.emulated_aws import Call, EmulatedAws, Rejection
 
 _A_PAGE, _A_SECOND = 50, 2
 
@@ -38,11 +38,11 @@ class KeptHistory:
         """Let time pass."""
         self.clock += seconds
 
-    def _answer(self, call: Call) -> dict[str, Any] | Refusal:
+    def _answer(self, call: Call) -> dict[str, Any] | Rejection:
         assert call.service == "cloudtrail"
         times = self._times.setdefault((call.assumed, call.region), [])
         if sum(self.clock - time < 1 for time in times) >= _A_SECOND:
-            return Refusal("ThrottlingException", message="Rate exceeded")
+            return Rejection("ThrottlingException", message="Rate exceeded")
         times.append(self.clock)
         [wanted] = call.parameters["LookupAttributes"]
         assert wanted["AttributeKey"] == "ResourceName"

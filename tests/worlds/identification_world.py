@@ -183,7 +183,7 @@ def sns_event(*messages: str) -> dict[str, Any]:
     }
 
 
-def once(operation: str, group_id: str, action: Callable[[], object]) -> Any:
+def one_time(operation: str, group_id: str, action: Callable[[], object]) -> Any:
     """A hook that does something right before the first write of a group's issue."""
     done: list[bool] = []
 

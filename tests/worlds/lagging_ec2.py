@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from library.security_groups.group import IngressRule, parse_permission
-from remediation.rules import RuleKey, permission_of, rule_key
+from remediation.rules import RuleKey, ip_permission_of, rule_key
 from tests.worlds.aws_faults import KilledError
 
 GROUPS, RULES = "DescribeSecurityGroups", "DescribeSecurityGroupRules"
@@ -207,7 +207,7 @@ class LaggingEc2:
         if group_id not in self._history:
             return {"SecurityGroups": []}
         permissions = [
-            permission_of(rule) for rule in sorted(self._shown(group_id, GROUPS).values(), key=lambda rule: rule[:4])
+            ip_permission_of(rule) for rule in sorted(self._shown(group_id, GROUPS).values(), key=lambda rule: rule[:4])
         ]
         return {
             "SecurityGroups": [
@@ -253,7 +253,7 @@ class LaggingEc2:
     ) -> Any:
         now, there = self._now(GroupId), self.rules(GroupId)
         named = [rule for permission in IpPermissions for rule in parse_permission(permission)]
-        unknown = [permission_of(rule) for rule in named if rule_key(rule) not in there]
+        unknown = [ip_permission_of(rule) for rule in named if rule_key(rule) not in there]
         if not set(SecurityGroupRuleIds) <= now.keys():
             raise _error("InvalidSecurityGroupRuleId.NotFound", REVOKE)
         if unknown and not self.is_default_vpc:

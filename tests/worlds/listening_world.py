@@ -22,7 +22,7 @@ from library.errors import HammerError
 from library.issues.issue import Issue
 from library.notifications.clients import open_jira, open_slack
 from reporting import listen_for_decisions, slack_socket
-from reporting.decision_news import DecisionNews
+from reporting.decision_notifications import DecisionNotifications
 from reporting.listen_for_decisions import Service
 from reporting.slack_socket import Hello, SlackSession
 from tests.standins.slack import APP_TOKEN, TEAM, Message
@@ -82,16 +82,16 @@ class ListeningWorld:
             },
         )
 
-    def news(self) -> DecisionNews:
+    def notifications(self) -> DecisionNotifications:
         config = self.configuration()
         jira = open_jira(config, self.secrets(), self.world.sleep)
         slack = open_slack(config, self.secrets(), self.world.sleep)
-        return DecisionNews(config, self.world.table, jira, slack, lambda: self.world.clock)
+        return DecisionNotifications(config, self.world.table, jira, slack, lambda: self.world.clock)
 
     def posted(self, group_id: str = "sg-1") -> Message:
         """The message of an issue, with its buttons."""
-        self.news().post(self.world.issue(group_id), CHANNEL)
-        assert self.news().tell(self.world.issue(group_id)) == []
+        self.notifications().post(self.world.issue(group_id), CHANNEL)
+        assert self.notifications().notify(self.world.issue(group_id)) == []
         return self.world.slack.messages[-1]
 
     def press(self, message: Message, action: str, by: str = JANE, **other: Any) -> dict[str, Any]:
@@ -187,7 +187,7 @@ class ListeningWorld:
             patch("slack_sdk.socket_mode.builtin.client.Connection", _PromptConnection),
             patch("slack_sdk.socket_mode.builtin.client.Queue", _PromptQueue),
             patch.object(slack_socket, "_PING_EVERY_S", 0.05),
-            patch.object(slack_socket, "_LOOK_EVERY_S", 0.02),
+            patch.object(slack_socket, "_CHECK_EVERY_S", 0.02),
             patch.object(slack_socket, "FIRST_PAUSE_S", 0.01),
             patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),

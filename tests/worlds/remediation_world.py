@@ -25,7 +25,7 @@ from library.aws.lock import Lock
 from library.aws.session import Sessions
 from library.config import Configuration, load_configuration
 from library.documents.document import Document, plain_text
-from library.issues.change_news import ChangeNews
+from library.issues.change_notifications import ChangeNotification
 from library.issues.issue import Issue, IssueDetails
 from library.issues.times import format_time
 from library.jobs.command_line import Selection
@@ -84,7 +84,7 @@ class People:
 
     has_webhook = False
 
-    def publish(self, issue: Issue, news: ChangeNews, delivery: Delivery) -> None:
+    def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         raise NotImplementedError
 
     def comment(self, issue: Issue, document: Document, delivery: Delivery, *, reference: str = "") -> str:

@@ -156,7 +156,7 @@ class World:
             now=lambda: self.clock,
             sleep=sleep,
             renew=lease.renew if lease else _nothing,
-            say=(said if said is not None else []).append,
+            show_text=(said if said is not None else []).append,
             left_accounts=left,
         )
         return Reporter(config, services).run(Selection(groups=frozenset(groups)), dry_run=dry_run)

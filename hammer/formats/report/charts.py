@@ -121,18 +121,18 @@ def trend(days: Sequence[tuple[date, int]], today: date) -> Trend | None:
     first, last = days[0][0], days[-1][0]
     highest = max(number for _, number in days) or 1
     span = (last - first).days or 1
-    places = [
+    positions = [
         (_LEFT + _LINE_WIDTH * (day - first).days / span, _BOTTOM - _LINE_HEIGHT * number / highest)
         for day, number in days
     ]
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in positions)
     return Trend(
         points=points,
         highest=highest,
         first=first.isoformat(),
         last=last.isoformat(),
-        x=round(places[-1][0], 1),
-        y=round(places[-1][1], 1),
+        x=round(positions[-1][0], 1),
+        y=round(positions[-1][1], 1),
         label=f"{days[-1][1]:,} {'today' if last == today else f'on {last}'}",
         summary=", ".join(f"{day}: {number:,}" for day, number in days),
     )

@@ -184,10 +184,10 @@ def totals(listing: Listing) -> tuple[Total, ...]:
 def _dates(listing: Listing) -> tuple[Total, ...]:
     """What is overdue and what is due soon: a scan does not know that, as the table has it."""
     now, overdue = listing.generated, _overdue(listing)
-    soon = sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in listing.open_issues)
+    due_soon = sum(issue.due is not None and now < issue.due <= now + _DUE_SOON for issue in listing.open_issues)
     return (
         Total(overdue, "overdue", "overdue" if overdue else "", sort="due"),
-        Total(soon, "due within 7 days", sort="due"),
+        Total(due_soon, "due within 7 days", sort="due"),
     )
 
 
@@ -221,8 +221,8 @@ def headline(listing: Listing) -> tuple[str, bool]:
     else:
         text = f"{groups} are open to the Internet, {reachable:,} of them reachable from the Internet now"
     if overdue := _overdue(listing):
-        late, their = ("it is" if alone else f"{overdue:,}"), ("its" if overdue == 1 else "their")
-        text += f"; {late} overdue: the date from which Hammer may replace {their} rules has passed"
+        subject, their = ("it is" if alone else f"{overdue:,}"), ("its" if overdue == 1 else "their")
+        text += f"; {subject} overdue: the date from which Hammer may replace {their} rules has passed"
     ages = [age for issue in issues if (age := issue.age(now)) is not None]
     if oldest := max(ages, default=0):
         text += f"; {'it' if alone else 'the oldest'} was found {counted(oldest, 'day')} ago"

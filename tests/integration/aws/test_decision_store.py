@@ -126,7 +126,7 @@ def test_of_two_at_the_same_moment_the_second_is_told_who_was_first(
     monkeypatch.setattr(table, "get", get)
     outcome = decisions.carry_out(ACCOUNT, GROUP, asked(DecisionKind.CLOSE_NOW, "2", "U2"), LIMITS)
     assert outcome is not None
-    assert outcome.refusal == "U1 decided that already, at 2026-11-22 03:00 UTC"
+    assert outcome.rejection == "U1 decided that already, at 2026-11-22 03:00 UTC"
     assert [decision.is_done for decision in now_in(table).decided.decisions] == [True, False]
 
 
@@ -195,11 +195,11 @@ def test_what_is_told_is_claimed_by_one_process(table: IssueTable) -> None:
     clock[0] += timedelta(minutes=10)  # the process died
     issue, taken = decisions.claim_untold(issue)
     assert len(taken) == 1
-    left = [replace(one, ticket=False) for one in taken]
-    issue = decisions.told(issue, left, taken)
-    assert [(one.ticket, one.slack) for one in issue.decided.outbox] == [(False, True)]
+    left = [replace(this, ticket=False) for this in taken]
+    issue = decisions.notified(issue, left, taken)
+    assert [(this.ticket, this.slack) for this in issue.decided.outbox] == [(False, True)]
     issue, taken = decisions.claim_untold(issue)
-    issue = decisions.told(issue, [replace(one, slack=False, webhook=False) for one in taken], taken)
+    issue = decisions.notified(issue, [replace(this, slack=False, webhook=False) for this in taken], taken)
     assert issue.decided.outbox == ()
     assert now_in(table).decided.outbox == ()
 
@@ -217,4 +217,4 @@ def test_an_issue_that_other_tooling_wrote_can_be_decided_about(table: IssueTabl
     request = replace(asked(DecisionKind.CLOSE_NOW, "k"), seen=seen_now(issue))
     outcome = Decisions(table, lambda: NOW).carry_out(ACCOUNT, "sg-9", request, LIMITS)
     assert outcome is not None
-    assert outcome.refusal == ""
+    assert outcome.rejection == ""

@@ -45,20 +45,20 @@ def make_unit(client: Any, name: str, parent: str = "") -> str:
 
 
 def test_every_active_account_is_there_by_id_and_name(organizations: Any) -> None:
-    one, two = make_account(organizations, "one"), make_account(organizations, "two")
+    this, two = make_account(organizations, "one"), make_account(organizations, "two")
     suspended = make_account(organizations, "suspended")
     organizations.close_account(AccountId=suspended)
 
-    assert active_accounts(organizations) == dict(sorted({one: "one", two: "two"}.items()))
+    assert active_accounts(organizations) == dict(sorted({this: "one", two: "two"}.items()))
 
 
 def test_the_management_account_is_there_if_it_is_named(organizations: Any) -> None:
-    one = make_account(organizations, "one")
+    this = make_account(organizations, "one")
     root = organizations.list_roots()["Roots"][0]["Id"]
     for units in ([], [root]):
-        assert active_accounts(organizations, units) == {one: "one"}
+        assert active_accounts(organizations, units) == {this: "one"}
         named = active_accounts(organizations, units, named=frozenset({MAIN}))
-        assert named == dict(sorted({MAIN: "master", one: "one"}.items()))
+        assert named == dict(sorted({MAIN: "master", this: "one"}.items()))
 
 
 def test_a_configuration_names_it_in_several_places() -> None:
@@ -87,8 +87,8 @@ def test_only_accounts_of_the_units_and_of_units_within_them(organizations: Any)
 
 
 def test_ignored_accounts_are_left_out(organizations: Any) -> None:
-    one, two = make_account(organizations, "one"), make_account(organizations, "two")
-    assert active_accounts(organizations, ignored=frozenset({one, MAIN})) == {two: "two"}
+    this, two = make_account(organizations, "one"), make_account(organizations, "two")
+    assert active_accounts(organizations, ignored=frozenset({this, MAIN})) == {two: "two"}
 
 
 def test_a_unit_that_does_not_exist_is_an_error_and_not_an_empty_one(organizations: Any) -> None:
@@ -97,7 +97,7 @@ def test_a_unit_that_does_not_exist_is_an_error_and_not_an_empty_one(organizatio
 
 
 def test_the_configuration_gets_the_accounts_that_it_asks_for(organizations: Any) -> None:
-    one = make_account(organizations, "one")
+    this = make_account(organizations, "one")
     ignored = make_account(organizations, "ignored")
     aws = {
         "main_account_id": MAIN,
@@ -110,7 +110,7 @@ def test_the_configuration_gets_the_accounts_that_it_asks_for(organizations: Any
 
     known = with_organization(config, Sessions(MAIN, "eu-west-1", "a-role"))
 
-    assert known.scanned_accounts() == {MAIN: "master", one: "one"}
+    assert known.scanned_accounts() == {MAIN: "master", this: "one"}
 
 
 def test_a_configuration_with_its_own_accounts_asks_nobody() -> None:
@@ -124,7 +124,7 @@ def test_initiation_publishes_for_the_accounts_of_the_organization(
     organizations: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = make_unit(organizations, "scanned")
-    one = make_account(organizations, "one", unit)
+    this = make_account(organizations, "one", unit)
     make_account(organizations, "elsewhere")
     aws = {
         **{"main_account_id": MAIN, "region": "eu-west-1", "regions": ["eu-west-1", "us-east-1"]},
@@ -146,9 +146,9 @@ def test_initiation_publishes_for_the_accounts_of_the_organization(
     got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     messages = [json.loads(json.loads(message["Body"])["Message"]) for message in got]
     assert sorted((message["account_id"], message["account_name"], message["region"]) for message in messages) == [
-        (one, "one", "eu-west-1"),
-        (one, "one", "us-east-1"),
+        (this, "one", "eu-west-1"),
+        (this, "one", "us-east-1"),
     ]
-    everywhere = {**config, "aws": {**aws, "organizational_units": [], "ignore_accounts": [one, MAIN]}}
+    everywhere = {**config, "aws": {**aws, "organizational_units": [], "ignore_accounts": [this, MAIN]}}
     (tmp_path / "config.json").write_text(json.dumps(everywhere), "utf-8")
     assert initiate_security_groups.lambda_handler({}, None) == {"published": 2}

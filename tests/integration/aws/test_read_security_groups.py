@@ -11,7 +11,7 @@ from botocore.parsers import ResponseParserError
 from library.aws import ec2
 from library.aws.ec2 import read_security_groups, security_group_pages
 from library.security_groups.group import GroupPage, SecurityGroup
-from tests.worlds.emulated_aws import Call, EmulatedAws, Refusal
+from tests.worlds.emulated_aws import Call, EmulatedAws, Rejection
 from tests.worlds.identification_world import MAIN, World
 
 DESCRIBE = "DescribeSecurityGroups"
@@ -81,10 +81,10 @@ def test_pages_follow_each_other(client: Any, aws: EmulatedAws) -> None:
 
 def test_errors_and_retries_stay_botocores(client: Any, aws: EmulatedAws) -> None:
     aws.forget()
-    aws.refuse(DESCRIBE, Refusal("RequestLimitExceeded", 503), times=1)
+    aws.refuse(DESCRIBE, Rejection("RequestLimitExceeded", 503), times=1)
     assert len(groups(client)) > 3
     aws.forget()
-    aws.refuse(DESCRIBE, Refusal("UnauthorizedOperation", 403))
+    aws.refuse(DESCRIBE, Rejection("UnauthorizedOperation", 403))
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         groups(client)
 

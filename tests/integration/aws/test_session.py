@@ -13,10 +13,10 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from library.aws.session import Sessions
-from tests.worlds.emulated_aws import Call, EmulatedAws, Refusal
+from tests.worlds.emulated_aws import Call, EmulatedAws, Rejection
 from tests.worlds.identification_world import EXTERNAL_ID, IRELAND, MAIN, OTHER, ROLE, SLAVE, VIRGINIA
 
-THROTTLED = Refusal("RequestLimitExceeded", 503)
+THROTTLED = Rejection("RequestLimitExceeded", 503)
 
 
 @pytest.fixture
@@ -187,14 +187,16 @@ def test_credentials_are_renewed_before_they_expire(aws: EmulatedAws, sessions: 
 
 
 def test_a_role_that_is_refused_is_asked_for_again_at_the_next_call(aws: EmulatedAws, sessions: Sessions) -> None:
-    aws.refuse("AssumeRole", Refusal("AccessDenied", 403), times=1)
+    aws.refuse("AssumeRole", Rejection("AccessDenied", 403), times=1)
     with pytest.raises(ClientError, match="AccessDenied"):
         whose(sessions, SLAVE)
     assert whose(sessions, SLAVE) == SLAVE
 
 
 def test_one_account_that_is_refused_does_not_stop_another(aws: EmulatedAws, sessions: Sessions) -> None:
-    aws.hooks.append(lambda call: Refusal("AccessDenied", 403) if SLAVE in call.parameters.get("RoleArn", "") else None)
+    aws.hooks.append(
+        lambda call: Rejection("AccessDenied", 403) if SLAVE in call.parameters.get("RoleArn", "") else None
+    )
     with pytest.raises(ClientError, match="AccessDenied"):
         whose(sessions, SLAVE)
     assert whose(sessions, OTHER) == OTHER

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from library.aws.issue_table import IssueTable
-from library.issues.after_care import NOBODY_WATCHES
+from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
 from library.issues.kept_sources import KeptSource
 from library.issues.use import Use, Verdict
 from tests.worlds.usage_world import (
@@ -375,16 +375,16 @@ def test_whom_a_change_cut_off_is_told_once_a_day(world: UsageWorld) -> None:
     world.changed(hours=3)
     world.put([*refusals(world, WORKER), *refusals(world, SCANNER)])
     assert world.hammer("usage").exit_code == 0
-    told = world.hammer("report")
-    assert told.exit_code == 0, told.output
-    assert f"{WORKER} on tcp/22, 3 times" in told.output
-    assert f"--group {world.group_id} --keep {WORKER}/32" in told.output
-    assert SCANNER not in told.output
+    notified = world.hammer("report")
+    assert notified.exit_code == 0, notified.output
+    assert f"{WORKER} on tcp/22, 3 times" in notified.output
+    assert f"--group {world.group_id} --keep {WORKER}/32" in notified.output
+    assert SCANNER not in notified.output
     assert WORKER not in world.hammer("report").output
 
 
-@pytest.mark.parametrize(("hours", "told"), [(2, False), (30, True)], ids=["since the change", "before it"])
-def test_nobody_is_told_of_a_change_that_was_taken_back(world: UsageWorld, *, hours: int, told: bool) -> None:
+@pytest.mark.parametrize(("hours", "notified"), [(2, False), (30, True)], ids=["since the change", "before it"])
+def test_nobody_is_told_of_a_change_that_was_taken_back(world: UsageWorld, *, hours: int, notified: bool) -> None:
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
     world.usage()
     world.changed(hours=3)
@@ -393,7 +393,7 @@ def test_nobody_is_told_of_a_change_that_was_taken_back(world: UsageWorld, *, ho
     restored = {"by": "ana", "at": (world.now - timedelta(hours=hours)).isoformat()}
     table = IssueTable(boto3.client("dynamodb", region_name=REGION), TABLE)
     table.update(world.issue(), {"remediation_details": {"restored": restored}})
-    assert (f"{WORKER} on tcp/22" in world.hammer("report").output) is told
+    assert (f"{WORKER} on tcp/22" in world.hammer("report").output) is notified
 
 
 def test_a_resolved_issue_is_still_watched_and_an_old_change_is_not(world: UsageWorld) -> None:
@@ -416,7 +416,7 @@ def test_a_resolved_issue_is_still_watched_and_an_old_change_is_not(world: Usage
 def test_a_flow_log_without_refused_traffic_watches_nobody(world: UsageWorld) -> None:
     world.ec2.delete_flow_logs(FlowLogIds=[world.flow_log_id])
     world.flow_log(TrafficType="ACCEPT")
-    assert NOBODY_WATCHES in world.usage().gaps
+    assert NO_FLOW_LOGS_AT_HAND in world.usage().gaps
 
 
 def test_issues_show_use_beside_the_details(world: UsageWorld) -> None:

@@ -24,7 +24,7 @@ from library.config.decision_limits import limits_of
 from library.issues.decision_record import DecisionKind, RestoreRequest, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue
-from library.issues.told_exposures import ToldExposures, exposure_texts
+from library.issues.notified_exposures import NotifiedExposures, exposure_texts
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, TABLE, World, permission, world
 
 pytestmark = pytest.mark.usefixtures("table_in_memory")
@@ -74,7 +74,7 @@ def an_issue(
 
 
 def results(issue: Issue) -> list[tuple[str, str, str, str]]:
-    return [(str(one.kind), one.by, str(one.via), one.result) for one in issue.decided.decisions]
+    return [(str(this.kind), this.by, str(this.via), this.result) for this in issue.decided.decisions]
 
 
 def test_close_now_makes_due_what_was_decided_on(here: World) -> None:
@@ -142,8 +142,8 @@ def test_an_exemption_holds_at_the_moment_of_change(here: World) -> None:
     here.batch()
     assert len(here.rules(group)) == 3, "nobody was told of the new rule yet"
     issue = here.stored(group)
-    told = ToldExposures(issue.occurrence, exposure_texts(here.exposures(group)))
-    here.table.update(issue, {"exposures_told": told.to_item()})
+    notified = NotifiedExposures(issue.occurrence, exposure_texts(here.exposures(group)))
+    here.table.update(issue, {"exposures_told": notified.to_item()})
     here.batch()
     assert {source for *_, source in here.rules(group)} >= {ANYWHERE, "8.8.8.0/24"}
     assert ("tcp", 3389, 3389, ANYWHERE) not in here.rules(group)
@@ -165,8 +165,8 @@ def test_not_mine_is_recorded_with_the_owner(here: World) -> None:
     group = an_issue(here)
     done = decided(here, "not-mine", group, "--owner", "bob@example.com", "--reason", "moved")
     assert done.exit_code == 0, done.output
-    (one,) = here.stored(group).to_item()["decisions"]
-    assert (one["owner"], one["reason"], one["result"]) == ("bob@example.com", "moved", "done")
+    (this,) = here.stored(group).to_item()["decisions"]
+    assert (this["owner"], this["reason"], this["result"]) == ("bob@example.com", "moved", "done")
 
 
 @pytest.mark.parametrize("options", [("not-mine", "--owner", "bob@example.com"), ("close-now",)], ids=" ".join)
@@ -174,8 +174,8 @@ def test_a_long_reason_is_cut_where_none_is_needed(here: World, options: tuple[s
     group = an_issue(here)
     done = decided(here, options[0], group, *options[1:], "--reason", "x" * 600)
     assert done.exit_code == 0, done.output
-    (one,) = here.stored(group).to_item()["decisions"]
-    assert (one["reason"], one["result"]) == ("x" * 500, "done")
+    (this,) = here.stored(group).to_item()["decisions"]
+    assert (this["reason"], this["result"]) == ("x" * 500, "done")
 
 
 def test_restore_is_carried_out_for_whom_allow_restore_names(here: World) -> None:
@@ -443,7 +443,7 @@ def judged(here: World) -> tuple[dict[str, bool], str]:
     """What `hammer scan` says of each group in the main account: whether it is exempt; and its notes."""
     location = ("--account", MAIN, "--region", REGION)
     found = run(scan, "--config", str(here.folder), "--format", "json", *location)
-    return {one["group_id"]: one["whitelisted"] for one in json.loads(found.stdout)["issues"]}, found.stderr
+    return {this["group_id"]: this["whitelisted"] for this in json.loads(found.stdout)["issues"]}, found.stderr
 
 
 def test_scan_counts_what_people_exempted(here: World) -> None:

@@ -69,7 +69,7 @@ def _decided(monkeypatch: pytest.MonkeyPatch) -> Decide:
     monkeypatch.setattr(command_line, "IssueTable", lambda *_: _Table(kept[-1]))
     monkeypatch.setenv("SUDO_USER", "jane")
 
-    def ask(item: dict[str, Any], kind: str) -> str:
+    def asks(item: dict[str, Any], kind: str) -> str:
         """Decide about a row, beside an honest one. Returns what a person reads where it is not done."""
         items = MemoryItems()
         kept[:] = [items]
@@ -94,7 +94,7 @@ def _decided(monkeypatch: pytest.MonkeyPatch) -> Decide:
             assert bool(new) is (kind == "exempt")
         return problem
 
-    return ask
+    return asks
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -24,8 +24,8 @@ def test_a_forged_request_is_acted_on_only_where_table_ec2_and_configuration_say
     given.ec2().authorize_security_group_ingress(GroupId=private, IpPermissions=[whole_net])
     given.configure(whitelist={MAIN: [exempt]})
     before = {group: given.described(group) for group in (private, without_issue, exempt)}
-    queue.ask(*before)
-    queue.ask(private, account=STRANGER)
+    queue.asks(*before)
+    queue.asks(private, account=STRANGER)
     queue.send(json.dumps({"account_id": MAIN, "region": "us-east-1", "group_id": private}))
     queue.send(json.dumps({"account_id": MAIN, "region": REGION, "group_id": private, "add": ["0.0.0.0/0"]}))
     assert queue.run().exit_code in (0, 1)
@@ -38,7 +38,7 @@ def test_a_request_does_not_make_due_what_nobody_was_told_of(queue: Queue, *, ba
     given = queue.world
     given.configure(remediation_immediate={})  # with which a request would be told and closed
     group = a_group(given)
-    queue.ask(group)
+    queue.asks(group)
     assert (given.remediate("--batch") if batch else queue.run()).exit_code == 0
     assert given.exposed(group) == OPEN
     assert given.stored(group).timestamps.reported is None
@@ -54,9 +54,9 @@ def test_a_forged_inspector_event_changes_no_group(queue: Queue, monkeypatch: py
     monkeypatch.setenv("HAMMER_CONFIG", str(given.folder))
     monkeypatch.setenv("FINDINGS_SNS_ARN", topic)
     event = v2_event(account=MAIN, receiver=MAIN, groups=(group,))
-    told = filter_inspector_findings.lambda_handler(event, None)
-    assert told["published"] == 1, "the forged finding is published"
-    queue.ask(group)
+    notified = filter_inspector_findings.lambda_handler(event, None)
+    assert notified["published"] == 1, "the forged finding is published"
+    queue.asks(group)
     assert queue.run().exit_code == 0
     assert given.remediate("--batch").exit_code == 0
     assert given.described(group) == before

@@ -32,7 +32,7 @@ class Queue:
         self._client = given.sessions.client("sqs")
         self.url: str = self._client.create_queue(QueueName="hammer-immediate-remediation")["QueueUrl"]
 
-    def ask(self, *group_ids: str, account: str = MAIN) -> None:
+    def asks(self, *group_ids: str, account: str = MAIN) -> None:
         for group_id in group_ids:
             self.send(json.dumps({"account_id": account, "region": REGION, "group_id": group_id}))
 
@@ -78,7 +78,7 @@ def a_group(given: World, reachability: Reachability = CRITICAL, account: str = 
 def test_what_is_asked_for_is_told_first_and_closed_then_and_nothing_else_is_touched(queue: Queue) -> None:
     given = queue.world
     asked, other, milder = a_group(given), a_group(given), a_group(given, HIGH)
-    queue.ask(asked, asked, milder)
+    queue.asks(asked, asked, milder)
     result = queue.run()
     assert result.exit_code == 0
     assert "Hammer will replace this rule at its next run." in result.output
@@ -107,7 +107,7 @@ def test_who_was_promised_a_date_is_told_before(queue: Queue) -> None:
     # The mode alone closes nothing: nobody was told.
     assert given.remediate("--batch").exit_code == 0
     assert given.exposed(group) == OPEN
-    queue.ask(group)
+    queue.asks(group)
     assert queue.run().exit_code == 0
     assert given.exposed(group) == set()
 
@@ -123,7 +123,7 @@ def test_a_request_is_dropped_where_the_configuration_does_not_want_it_any_more(
     ]
     for settings in unwanted:
         given.configure(**{"remediation": True, "remediation_accounts": [MAIN], **before, **settings})
-        queue.ask(group)
+        queue.asks(group)
         assert (queue.run().exit_code, queue.left) == (0, 0), settings
     assert given.exposed(group) == OPEN
     assert given.stored(group).timestamps.reported is None
@@ -135,13 +135,13 @@ def test_what_another_run_keeps_from_being_done_comes_again(queue: Queue) -> Non
     lock = given.lock("another host")
     given.clock = datetime.now(UTC)
     lock.acquire()
-    queue.ask(group)
+    queue.asks(group)
     result = queue.run()
     assert result.exit_code == 1
     assert "remediation could not do everything" in result.output
     assert (given.exposed(group), queue.left) == (OPEN, 1)
     lock.release()
-    queue.ask(group)  # in place of the one that comes again later
+    queue.asks(group)  # in place of the one that comes again later
     assert (queue.run().exit_code, queue.left) == (0, 1)
     assert given.exposed(group) == set()
 
@@ -150,7 +150,7 @@ def test_more_than_the_limit_at_once_changes_nothing_and_does_not_repeat_itself(
     given = queue.world
     given.configure(remediation_limit_per_run=1)
     groups = [a_group(given), a_group(given)]
-    queue.ask(*groups)
+    queue.asks(*groups)
     result = queue.run()
     assert result.exit_code == 1
     assert "remediation_limit_per_run is 1: nothing was changed" in result.output
@@ -162,7 +162,7 @@ def test_groups_that_wait_for_a_person_are_left_and_their_requests_are_done_with
     given = queue.world
     restored = a_group(given, remediation_details={"restored": {"by": "ana", "at": "2026-11-22T00:00:00+00:00"}})
     resolved = a_group(given, status=Status.RESOLVED.value)
-    queue.ask(restored, resolved, "sg-0123456789abcdef0")
+    queue.asks(restored, resolved, "sg-0123456789abcdef0")
     assert (queue.run().exit_code, queue.left) == (0, 0)
     assert (given.exposed(restored), given.exposed(resolved)) == (OPEN, OPEN)
 
@@ -192,8 +192,10 @@ def test_a_later_run_of_the_jobs_themselves_does_the_same(queue: Queue) -> None:
     from reporting import create_security_groups_tickets
 
     runner = CliRunner()
-    told = runner.invoke(create_security_groups_tickets.app, ["--config", str(given.folder)], catch_exceptions=False)
-    assert told.exit_code == 0
+    notified = runner.invoke(
+        create_security_groups_tickets.app, ["--config", str(given.folder)], catch_exceptions=False
+    )
+    assert notified.exit_code == 0
     assert given.remediate("--batch").exit_code == 0
     assert (given.exposed(group), given.exposed(milder)) == (set(), OPEN)
     notice = given.stored(group).closing_notice

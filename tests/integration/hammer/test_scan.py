@@ -44,7 +44,7 @@ def on_call() -> Iterator[Callable[[str, Answer], None]]:
         botocore.handlers.BUILTIN_HANDLERS.remove(entry)
 
 
-def refusal(status: int, code: str, *, only: str = "") -> Answer:
+def rejection(status: int, code: str, *, only: str = "") -> Answer:
     """An error as EC2 and STS send one; `only` to addresses that contain this."""
 
     class Raw:
@@ -209,7 +209,7 @@ def test_an_account_that_cannot_be_assumed_is_named_and_the_others_are_scanned(
     tmp_path: Path, on_call: Callable[[str, Answer], None]
 ) -> None:
     group_id = open_group(MAIN, "eu-west-1")
-    on_call("sts.AssumeRole", refusal(403, "AccessDenied"))
+    on_call("sts.AssumeRole", rejection(403, "AccessDenied"))
     result = hammer("scan", "--config", write_config(tmp_path), "--format", "json")
     seen = json.loads(result.stdout)
     assert [(row["account_id"], row["region"]) for row in seen["failed"]] == [
@@ -251,7 +251,7 @@ def test_a_region_that_is_off_is_a_failure_only_if_it_was_asked_for(
     tmp_path: Path, on_call: Callable[[str, Answer], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("identification.scan.region_is_enabled", lambda _client, region: region != "us-east-1")
-    on_call("ec2.DescribeSecurityGroups", refusal(401, "AuthFailure", only="us-east-1"))
+    on_call("ec2.DescribeSecurityGroups", rejection(401, "AuthFailure", only="us-east-1"))
     location = write_config(tmp_path, accounts=[MAIN])
     result = hammer("scan", "--config", location, "--format", "json")
     assert (json.loads(result.stdout)["failed"], result.exit_code) == ([], 0)
@@ -295,7 +295,7 @@ def test_what_it_does_not_know_of_who_can_connect_is_named_once_and_is_no_failur
 ) -> None:
     open_group(SLAVE, "us-east-1")
     open_group(SLAVE, "us-east-1", name="another")
-    on_call("ec2.DescribeNetworkInterfaces", refusal(403, "UnauthorizedOperation"))
+    on_call("ec2.DescribeNetworkInterfaces", rejection(403, "UnauthorizedOperation"))
     result = hammer("scan", "--config", write_config(tmp_path), "--account", SLAVE, "--format", "json")
     assert result.exit_code == 3
     found = json.loads(result.stdout)

@@ -89,16 +89,16 @@ def test_findings_that_are_refused_are_named_and_the_others_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("error", "reason"),
     [
         ("InvalidAccessException", "Security Hub is not enabled there"),
         ("LimitExceededException", "throttled: AWS still refused BatchImportFindings after the retries"),
     ],
 )
-def test_a_region_without_security_hub_is_named_and_the_others_go_on(error: str, why: str) -> None:
+def test_a_region_without_security_hub_is_named_and_the_others_go_on(error: str, reason: str) -> None:
     hubs = Hubs({("210987654321", "eu-west-1"): Hub(error=error)})
     sent = import_findings([*issues(150), *issues(1, region="us-east-1")], hubs.client, NOW)
     assert sent.active == 1
     assert hubs["210987654321", "eu-west-1"].calls == 1
     assert len(sent.problems) == 1
-    assert sent.problems[0].startswith(f"210987654321 eu-west-1: findings not imported: {why}")
+    assert sent.problems[0].startswith(f"210987654321 eu-west-1: findings not imported: {reason}")

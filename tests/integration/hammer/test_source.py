@@ -16,7 +16,7 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from hammer.__main__ import application
-from tests.integration.hammer.test_scan import MAIN, Answer, on_call, refusal  # noqa: F401 - on_call is a fixture
+from tests.integration.hammer.test_scan import MAIN, Answer, on_call, rejection  # noqa: F401 - on_call is a fixture
 
 TEMPLATE = """\
 Parameters:
@@ -175,8 +175,8 @@ def test_a_pipe_with_a_file_s_name_does_not_hold_it_up(config: str, tmp_path: Pa
 
 
 def test_denied_is_unknown_and_named(config: str, on_call: Callable[[str, Answer], None]) -> None:  # noqa: F811
-    on_call("cloudformation.DescribeStacks", refusal(403, "AccessDenied"))
-    on_call("cloudformation.DescribeStackResources", refusal(403, "AccessDenied"))
+    on_call("cloudformation.DescribeStacks", rejection(403, "AccessDenied"))
+    on_call("cloudformation.DescribeStackResources", rejection(403, "AccessDenied"))
     result = source(config, stack_group(), "--format", "json")
     report = json.loads(result.stdout)
     assert result.exit_code == 1

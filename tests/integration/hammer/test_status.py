@@ -86,12 +86,12 @@ def test_an_exempt_group_is_named_once(tmp_path: Path, monkeypatch: pytest.Monke
         first, second = (made.group(permission("tcp", (22, 22), ANYWHERE)) for _ in range(2))
         made.issue(first, status=Status.WHITELISTED)
         made.issue(second, status=Status.WHITELISTED)
-        soon = {"group": second, "expires": f"{datetime.now(UTC).date() + timedelta(days=3)}"}
-        whitelist = {"secgrp_unrestricted_access": {MAIN: [first, soon]}}
+        due_soon = {"group": second, "expires": f"{datetime.now(UTC).date() + timedelta(days=3)}"}
+        whitelist = {"secgrp_unrestricted_access": {MAIN: [first, due_soon]}}
         (tmp_path / "whitelist.json").write_text(json.dumps(whitelist), "utf-8")
         shown = CliRunner().invoke(status.app, ["--config", str(tmp_path)], catch_exceptions=False)
         lines = [line for line in shown.output.splitlines() if first in line or second in line]
         assert sorted(lines, reverse=True) == [
             f"exempt without end: {first} in {MAIN}, {REGION}",
-            f"exempt until {soon['expires']}, soon: {second} in {MAIN}, {REGION}",
+            f"exempt until {due_soon['expires']}, soon: {second} in {MAIN}, {REGION}",
         ]

@@ -65,13 +65,13 @@ def test_an_older_configuration_does_not_stand_in_for_one_that_cannot_be_read(
 def test_a_first_invocation_asks_once_for_what_the_next_one_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     at(0, monkeypatch)
     world.group("tcp/443 from 0.0.0.0/0")
-    once = ("AssumeRole", "GetObject", "ListObjectsV2")
+    one_time = ("AssumeRole", "GetObject", "ListObjectsV2")
     with calls() as first:
         assert world.describe(target()) == {"changes": 0}
     with calls() as second:
         world.describe(target())
     made, again = Counter(first.made), Counter(second.made)
     files = len(list(world.folder.iterdir()))
-    assert {name: made[name] for name in once} == {"AssumeRole": 1, "GetObject": files, "ListObjectsV2": 1}
+    assert {name: made[name] for name in one_time} == {"AssumeRole": 1, "GetObject": files, "ListObjectsV2": 1}
     assert made["DescribeSecurityGroups"] == again["DescribeSecurityGroups"] == 1
-    assert not set(again) & set(once)
+    assert not set(again) & set(one_time)

@@ -20,7 +20,7 @@ from library.issues.issue import Issue, Status
 from library.issues.scan_coverage import Outcome
 from tests.builders.api_calls import in_sqs
 from tests.integration.identification.test_describe_security_groups import paged
-from tests.worlds.emulated_aws import Call, Refusal
+from tests.worlds.emulated_aws import Call, Rejection
 from tests.worlds.identification_world import (
     EXTERNAL_ID,
     IRELAND,
@@ -29,12 +29,12 @@ from tests.worlds.identification_world import (
     SLAVE,
     VIRGINIA,
     World,
-    once,
+    one_time,
     target,
 )
 
-DENIED = Refusal("UnauthorizedOperation", 403, "You are not authorized to perform this operation.")
-THROTTLED = Refusal("RequestLimitExceeded", 503, "Request limit exceeded.")
+DENIED = Rejection("UnauthorizedOperation", 403, "You are not authorized to perform this operation.")
+THROTTLED = Rejection("RequestLimitExceeded", 503, "Request limit exceeded.")
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def known(world: World) -> dict[str, Any]:
     return world.items()
 
 
-def second_page(refusal: Refusal) -> Callable[[Call], Refusal | None]:
+def second_page(rejection: Rejection) -> Callable[[Call], Rejection | None]:
     return lambda call: (
-        refusal if call.operation == "DescribeSecurityGroups" and "NextToken" in call.parameters else None
+        rejection if call.operation == "DescribeSecurityGroups" and "NextToken" in call.parameters else None
     )
 
 
-def of(operation: str, refusal: Refusal) -> Callable[[Call], Refusal | None]:
-    return lambda call: refusal if call.operation == operation else None
+def of(operation: str, rejection: Rejection) -> Callable[[Call], Rejection | None]:
+    return lambda call: rejection if call.operation == operation else None
 
 
 ROLE_REASON = (
@@ -66,7 +66,7 @@ ROLE_REASON = (
 )
 FAULTS = {
     "role cannot be assumed": (
-        of("AssumeRole", Refusal("AccessDenied", 403, "User is not authorized to perform: sts:AssumeRole")),
+        of("AssumeRole", Rejection("AccessDenied", 403, "User is not authorized to perform: sts:AssumeRole")),
         ROLE_REASON,
     ),
     "denied": (of("DescribeSecurityGroups", DENIED), "denied: the role or user may not call DescribeSecurityGroups"),
@@ -80,11 +80,11 @@ FAULTS = {
         "throttled: AWS still refused DescribeSecurityGroups after the retries (RequestLimitExceeded)",
     ),
     "server error": (
-        of("DescribeSecurityGroups", Refusal("InternalError", 500)),
+        of("DescribeSecurityGroups", Rejection("InternalError", 500)),
         "An error occurred (InternalError) when calling the DescribeSecurityGroups operation",
     ),
     "wrong credentials, and the region is on": (
-        of("DescribeSecurityGroups", Refusal("AuthFailure", 401, "not able to validate the provided credentials")),
+        of("DescribeSecurityGroups", Rejection("AuthFailure", 401, "not able to validate the provided credentials")),
         "An error occurred (AuthFailure) when calling the DescribeSecurityGroups operation",
     ),
 }
@@ -92,7 +92,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("fault", "reason"), [pytest.param(*fault, id=name) for name, fault in FAULTS.items()])
 def test_a_region_that_could_not_be_read_resolves_nothing_and_says_why(
-    world: World, known: dict[str, Any], fault: Callable[[Call], Refusal | None], reason: str
+    world: World, known: dict[str, Any], fault: Callable[[Call], Rejection | None], reason: str
 ) -> None:
     success = world.coverage().started
     world.aws.rewrites.append(paged(2))
@@ -129,7 +129,7 @@ def test_no_connection(world: World, known: dict[str, Any], monkeypatch: pytest.
 
 
 def test_a_first_scan_that_fails_has_no_success_to_tell(world: World) -> None:
-    world.aws.refuse("AssumeRole", Refusal("AccessDenied", 403))
+    world.aws.refuse("AssumeRole", Rejection("AccessDenied", 403))
     with pytest.raises(ClientError):
         world.describe()
     assert (world.coverage().outcome, world.coverage().last_complete) == (Outcome.FAILED, None)
@@ -147,7 +147,7 @@ def test_the_external_id_goes_nowhere_but_to_sts(
     world: World, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG, "identification")
-    world.aws.refuse("AssumeRole", Refusal("AccessDenied", 403))
+    world.aws.refuse("AssumeRole", Rejection("AccessDenied", 403))
     with pytest.raises(ClientError) as raised:
         world.describe()
     assumed = [call.parameters for call in world.aws.calls if call.operation == "AssumeRole"]
@@ -174,7 +174,7 @@ def test_a_region_that_a_policy_of_the_organization_closes_is_no_failure(
     success = world.coverage().started
     policy = "arn:aws:organizations::123456789012:policy/o-1/service_control_policy/p-guard"
     said = f"You are not authorized to perform this, with an explicit deny in a service control policy: {policy}"
-    world.aws.refuse("DescribeSecurityGroups", Refusal(code, 403, said))
+    world.aws.refuse("DescribeSecurityGroups", Rejection(code, 403, said))
     world.later()
     for _ in range(2):
         record = in_sqs(target(group_ids=names))
@@ -187,7 +187,7 @@ def test_a_region_that_a_policy_of_the_organization_closes_is_no_failure(
         assert policy in scan.reason
     # What the role itself may not do is a failure.
     world.aws.hooks.clear()
-    world.aws.refuse("DescribeSecurityGroups", Refusal(code, 403, "no identity-based policy allows it"))
+    world.aws.refuse("DescribeSecurityGroups", Rejection(code, 403, "no identity-based policy allows it"))
     with pytest.raises(ClientError):
         world.describe()
 
@@ -195,7 +195,7 @@ def test_a_region_that_a_policy_of_the_organization_closes_is_no_failure(
 @pytest.mark.parametrize("code", ["AuthFailure", "OptInRequired", "UnrecognizedClientException"])
 def test_a_region_that_is_off_is_recorded_as_such(world: World, known: dict[str, Any], code: str) -> None:
     success = world.coverage().started
-    world.aws.refuse("DescribeSecurityGroups", Refusal(code, 401))
+    world.aws.refuse("DescribeSecurityGroups", Rejection(code, 401))
     world.aws.rewrites.append(off)
     assert world.describe() == {"changes": 0}
     scan = world.coverage()
@@ -287,7 +287,7 @@ def test_a_group_without_an_id_could_be_any_so_nothing_is_resolved(world: World,
 def test_a_lost_race_is_decided_again_on_fresh_data(world: World) -> None:
     """Two scans find the same group; the slower one's first write fails, and it adds nothing."""
     group_id = world.group("tcp/22 from 0.0.0.0/0")
-    world.aws.hooks.append(once("UpdateItem", group_id, world.describe))
+    world.aws.hooks.append(one_time("UpdateItem", group_id, world.describe))
     assert world.describe() == {"changes": 0}
     item = world.items()[group_id]
     assert (item["status"], item["revision"], item["occurrence"]) == ("open", 1, 1)
@@ -302,7 +302,7 @@ def test_what_another_scan_resolved_meanwhile_is_looked_at_again(world: World, k
         world.later(minutes=1)
         world.describe()
 
-    world.aws.hooks.append(once("UpdateItem", group_id, fixed_and_seen))
+    world.aws.hooks.append(one_time("UpdateItem", group_id, fixed_and_seen))
     world.describe()
     assert world.items()[group_id]["status"] == "resolved", "the older look does not open it again"
 
@@ -338,7 +338,7 @@ def test_what_the_other_jobs_write_stays(world: World) -> None:
         sets = {"timestamps.reported": reported, "jira_details": {"ticket": "SEC-1"}}
         world.issue_table().update(issue, sets)
 
-    world.aws.hooks.append(once("UpdateItem", group_id, report))
+    world.aws.hooks.append(one_time("UpdateItem", group_id, report))
     world.later()
     assert world.describe() == {"changes": 1}
     item = world.items()[group_id]
@@ -378,9 +378,9 @@ def test_an_issue_that_keeps_changing_fails_loudly_and_the_others_are_written(wo
 def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -> None:
     ids = [world.group("tcp/22 from 0.0.0.0/0", name=f"g{number}") for number in range(30)]  # more than threads
 
-    def refuse(call: Call) -> Refusal | None:
+    def refuse(call: Call) -> Rejection | None:
         is_first = call.operation == "UpdateItem" and call.parameters["Key"]["issue_id"] == {"S": ids[0]}
-        return Refusal("AccessDeniedException", 400, "not you") if is_first else None
+        return Rejection("AccessDeniedException", 400, "not you") if is_first else None
 
     world.aws.hooks.append(refuse)
     with pytest.raises(ClientError, match="AccessDeniedException"):
@@ -392,8 +392,10 @@ def test_a_write_that_fails_is_raised_when_the_others_were_tried(world: World) -
 def test_a_table_that_cannot_be_written_does_not_hide_why_the_scan_failed(world: World) -> None:
     world.describe()
     world.aws.refuse("DescribeSecurityGroups", DENIED)
-    refusal = Refusal("AccessDeniedException", 400)
-    world.aws.hooks.append(lambda call: refusal if "outcome" in str(call.parameters.get("UpdateExpression")) else None)
+    rejection = Rejection("AccessDeniedException", 400)
+    world.aws.hooks.append(
+        lambda call: rejection if "outcome" in str(call.parameters.get("UpdateExpression")) else None
+    )
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         world.describe()
 
@@ -423,7 +425,7 @@ def test_an_older_scan_never_replaces_a_newer_ones_coverage(world: World) -> Non
     world.describe()
     success = world.later()
 
-    def overtaken(call: Call) -> Refusal | None:
+    def overtaken(call: Call) -> Rejection | None:
         if call.operation == "DescribeSecurityGroups" and world.clock == success:
             world.later()
             world.describe()

@@ -18,7 +18,7 @@ from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Limits, Request, Rights, seen_now
 from library.issues.scan_coverage import Outcome
 from library.network.ports import PortSet
-from tests.worlds.emulated_aws import Call, Refusal
+from tests.worlds.emulated_aws import Call, Rejection
 from tests.worlds.identification_world import (
     CONTRACT_ATTRIBUTES,
     IRELAND,
@@ -503,7 +503,7 @@ def sqs_event(*bodies: str) -> dict[str, Any]:
 
 def test_of_sqs_the_records_that_failed_are_named_and_the_others_are_done(world: World) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0")
-    world.aws.refuse("DescribeSecurityGroups", Refusal("UnauthorizedOperation", 403), region=VIRGINIA)
+    world.aws.refuse("DescribeSecurityGroups", Rejection("UnauthorizedOperation", 403), region=VIRGINIA)
     envelope = json.dumps({"Type": "Notification", "Message": json.dumps(target())})
     event = sqs_event("{", envelope, json.dumps(target(region=VIRGINIA)), json.dumps(target(group_ids=[group_id])))
     answer = describe_security_groups.lambda_handler(event, None)

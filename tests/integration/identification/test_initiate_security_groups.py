@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from identification.initiate_security_groups import lambda_handler
 from identification.messages import PublishError
-from tests.worlds.emulated_aws import Call, Refusal
+from tests.worlds.emulated_aws import Call, Rejection
 from tests.worlds.identification_world import IRELAND, MAIN, OTHER, SLAVE, VIRGINIA, World
 
 REGIONS = [f"eu-west-{number}" for number in range(1, 18)]  # 34 targets: four batches
@@ -166,9 +166,9 @@ def test_a_batch_that_failed_raises_when_the_others_are_published(world: World, 
     # More batches than threads.
     world.configure(regions=[f"eu-west-{number}" for number in range(100, 250)], accounts=[SLAVE])
 
-    def refuse_the_first(call: Call) -> Refusal | None:
+    def refuse_the_first(call: Call) -> Rejection | None:
         is_first = any("eu-west-100" in value for value in call.parameters.values())
-        return Refusal("AuthorizationError", 403) if is_first and call.operation == "PublishBatch" else None
+        return Rejection("AuthorizationError", 403) if is_first and call.operation == "PublishBatch" else None
 
     world.aws.hooks.append(refuse_the_first)
     with pytest.raises(ClientError, match="AuthorizationError"):
@@ -177,7 +177,7 @@ def test_a_batch_that_failed_raises_when_the_others_are_published(world: World, 
 
 
 def test_throttling_is_waited_for(world: World, topic: Any) -> None:
-    world.aws.refuse("PublishBatch", Refusal("Throttling", 400), times=2)
+    world.aws.refuse("PublishBatch", Rejection("Throttling", 400), times=2)
     assert lambda_handler({}, None) == {"published": 4}
     assert len(topic()) == 4
 

@@ -11,7 +11,7 @@ from identification.receive_security_group_events import lambda_handler as recei
 from identification.runtime import Runtime
 from tests.builders.api_calls import api_call, authorized, in_sqs
 from tests.integration.identification.conftest import Received
-from tests.worlds.emulated_aws import Refusal
+from tests.worlds.emulated_aws import Rejection
 from tests.worlds.event_history import KeptHistory
 from tests.worlds.identification_world import IRELAND, MAIN, SLAVE, VIRGINIA, World, target
 
@@ -183,15 +183,15 @@ def test_a_scan_asks_about_so_many_groups_the_worst_first_and_the_next_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("refusal", "reason"),
+    ("rejection", "reason"),
     [
         pytest.param(
-            Refusal("AccessDeniedException", message="not authorized to perform: cloudtrail:LookupEvents"),
+            Rejection("AccessDeniedException", message="not authorized to perform: cloudtrail:LookupEvents"),
             "who opened groups is not known: denied: the role or user may not call LookupEvents: ",
             id="denied",
         ),
         pytest.param(
-            Refusal("ThrottlingException"),
+            Rejection("ThrottlingException"),
             "who opened groups is not known: throttled: AWS still refused LookupEvents after the retries "
             "(ThrottlingException)",
             id="throttled",
@@ -199,9 +199,9 @@ def test_a_scan_asks_about_so_many_groups_the_worst_first_and_the_next_goes_on(
     ],
 )
 def test_an_issue_is_stored_all_the_same_where_the_history_cannot_be_read(
-    world: World, history: KeptHistory, refusal: Refusal, reason: str
+    world: World, history: KeptHistory, rejection: Rejection, reason: str
 ) -> None:
-    world.aws.refuse("LookupEvents", refusal)
+    world.aws.refuse("LookupEvents", rejection)
     groups = [world.group(SSH, name=name) for name in ("one", "two")]
     assert world.describe() == {"changes": 2}
     assert {name: (item["status"], "opened_by" in item) for name, item in world.items().items()} == dict.fromkeys(

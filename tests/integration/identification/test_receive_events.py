@@ -13,7 +13,7 @@ from identification.receive_security_group_events import lambda_handler
 from library.aws.region_records import EventRecords
 from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
 from tests.integration.identification.conftest import Received
-from tests.worlds.emulated_aws import Refusal
+from tests.worlds.emulated_aws import Rejection
 from tests.worlds.identification_world import IRELAND, MAIN, OTHER, SLAVE, VIRGINIA, World
 
 
@@ -101,7 +101,7 @@ def test_each_region_has_a_second_message_of_its_own_that_names_each_group_once(
 
 
 def test_a_second_message_that_cannot_be_sent_fails_its_records(world: World, published: Received) -> None:
-    world.aws.refuse("SendMessageBatch", Refusal("InternalError", 400))
+    world.aws.refuse("SendMessageBatch", Rejection("InternalError", 400))
     answer = lambda_handler(in_sqs(api_call("DescribeRegions"), authorized("sg-0a"), authorized("sg-0b")), None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-2"}]}
     assert groups_of(published()) == ["sg-0a", "sg-0b"], "to publish them again does no harm"
@@ -155,7 +155,7 @@ def test_a_malformed_event_that_came_directly_raises(world: World, published: Re
 
 
 def test_events_that_could_not_be_published_come_again(world: World, published: Received) -> None:
-    world.aws.refuse("PublishBatch", Refusal("InternalError", 400))
+    world.aws.refuse("PublishBatch", Rejection("InternalError", 400))
     answer = lambda_handler(in_sqs(api_call("DescribeRegions"), authorized("sg-0a"), authorized("sg-0b")), None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-2"}]}
 
@@ -183,7 +183,7 @@ def test_what_cannot_be_led_to_groups_leads_to_the_region(
 
 
 def test_so_does_a_name_that_cannot_be_looked_up(world: World, published: Received) -> None:
-    world.aws.refuse("DescribeVpcs", Refusal("UnauthorizedOperation", 403))
+    world.aws.refuse("DescribeVpcs", Rejection("UnauthorizedOperation", 403))
     lambda_handler(api_call("DeleteSecurityGroup", {"groupName": "web"}), None)
     assert published() == [{"account_id": SLAVE, "account_name": "slave1", "region": IRELAND}]
 
@@ -248,19 +248,19 @@ def test_a_fixed_group_is_resolved_by_the_second_scan(world: World, published: R
 
 
 def test_when_an_event_was_last_heard_of_is_kept(world: World, published: Received) -> None:
-    def heard() -> list[tuple[str, str, str]]:
+    def delivered_to() -> list[tuple[str, str, str]]:
         found = EventRecords(world.issue_table().items).of_account(SLAVE)
         return [(each.region, each.at.isoformat(), each.name) for each in found]
 
     first = world.clock.isoformat()
     lambda_handler(in_sqs(api_call("DescribeRegions"), authorized("sg-0a", region=VIRGINIA)), None)
-    assert heard() == [
+    assert delivered_to() == [
         (IRELAND, first, "DescribeRegions"),
         (VIRGINIA, first, "AuthorizeSecurityGroupIngress"),
     ]
     later = world.later().isoformat()
     lambda_handler(authorized("sg-0a"), None)
-    assert heard()[0] == (IRELAND, later, "AuthorizeSecurityGroupIngress")
+    assert delivered_to()[0] == (IRELAND, later, "AuthorizeSecurityGroupIngress")
 
 
 def test_off_means_off(world: World, published: Received) -> None:
@@ -298,14 +298,14 @@ def test_who_opened_it_is_the_latest_call_whose_rule_is_exposed_whatever_comes_f
 ) -> None:
     group_id = world.group("tcp/22 from 0.0.0.0/0", "tcp/3389 from 8.8.8.0/24")
     early = authorized(group_id, "tcp/22 from 198.51.100.7/0", time="2026-11-22T01:00:00Z", eventID="early")
-    late = authorized(group_id, "tcp/3389 from 8.8.8.8/24", time="2026-11-22T02:00:00Z", eventID="late")
+    delayed = authorized(group_id, "tcp/3389 from 8.8.8.8/24", time="2026-11-22T02:00:00Z", eventID="late")
     gone = authorized(group_id, "tcp/3389 from 9.9.9.0/24", time="2026-11-22T02:30:00Z", eventID="gone")
     private = authorized(group_id, "tcp/22 from 10.0.0.0/8", time="2026-11-22T02:40:00Z", eventID="private")
     handle(world, published, gone)
     assert opener(world, group_id) is None
     handle(world, published, early, private)
     assert opener(world, group_id) == "early"
-    handle(world, published, late)
+    handle(world, published, delayed)
     handle(world, published, early)
     assert opener(world, group_id) == "late"
     world.revoke(group_id, "tcp/3389 from 8.8.8.0/24")

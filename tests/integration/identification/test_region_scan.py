@@ -20,7 +20,7 @@ TODAY = date(2026, 11, 22)
 EVALUATOR = Evaluator(PortSet.parse([22, 3389]), AddressSet())
 
 
-def look(group_ids: list[str] | None = None) -> RegionScan:
+def scanned(group_ids: list[str] | None = None) -> RegionScan:
     return scan_region(Sessions(MAIN, IRELAND, "role"), MAIN, IRELAND, EVALUATOR, (), TODAY, group_ids or [])
 
 
@@ -42,7 +42,7 @@ def test_each_prefix_list_is_read_once(world: World, here: Any) -> None:
     for number in range(4):
         world.group(f"tcp/22 from {ids[0]}, {ids[1]}", f"tcp/3389 from {ids[0]}", name=f"g{number}", account_id=MAIN)
     world.aws.forget()
-    scan = look()
+    scan = scanned()
     assert [len(detection.details.perms) for detection in scan.detections] == [3, 3, 3, 3]
     assert sorted(world.aws.operations("ec2")) == [
         "DescribeManagedPrefixLists",
@@ -58,11 +58,11 @@ def test_prefix_lists_on_other_ports_and_those_of_aws_cost_nothing_more(world: W
     owned = [found for found in here.describe_managed_prefix_lists()["PrefixLists"] if found["OwnerId"] == "AWS"]
     world.group(f"tcp/443 from {ours}", f"icmp/-1 from {ours}", account_id=MAIN)
     world.aws.forget()
-    look()
+    scanned()
     assert world.aws.operations("ec2") == ["DescribeSecurityGroups"]
     world.group(f"tcp/22 from {owned[0]['PrefixListId']}", name="aws", account_id=MAIN)
     world.aws.forget()
-    assert look().detections == []
+    assert scanned().detections == []
     assert world.aws.operations("ec2") == ["DescribeSecurityGroups", "DescribeManagedPrefixLists"]
 
 
@@ -80,9 +80,9 @@ def test_a_list_that_is_missing_is_asked_for_once_and_takes_no_other_with_it(wor
 
 def test_only_the_groups_asked_for(world: World) -> None:
     a, b = (world.group("tcp/22 from 0.0.0.0/0", name=name, account_id=MAIN) for name in "ab")
-    scan = look([b, "sg-00000000"])
+    scan = scanned([b, "sg-00000000"])
     assert ([detection.group_id for detection in scan.detections], scan.groups) == ([b], 1)
-    assert {detection.group_id for detection in look().detections} == {a, b}
+    assert {detection.group_id for detection in scanned().detections} == {a, b}
 
 
 def test_a_page_is_read_when_the_last_one_was_judged(world: World, here: Any) -> None:

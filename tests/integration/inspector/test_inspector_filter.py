@@ -512,11 +512,11 @@ def test_no_role_is_assumed_in_an_account_that_is_not_configured(aws: Aws, monke
     asked: list[str] = []
     client = Sessions.client
 
-    def hear(sessions: Sessions, service: str, account_id: str = "", region: str = "") -> Any:
+    def receive(sessions: Sessions, service: str, account_id: str = "", region: str = "") -> Any:
         asked.append(account_id)
         return client(sessions, service, account_id, region)
 
-    monkeypatch.setattr(Sessions, "client", hear)
+    monkeypatch.setattr(Sessions, "client", receive)
     aws.configure(ALLOWED, trusted_cidrs=["198.51.100.0/24"])
     notification = aws.add_classic(classic_port())
     notification["finding"] = notification["finding"].replace(MAIN, STRANGER)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from hammer.__main__ import application
 from hammer.explain import Asked, analyze
 from library.issues.reachability import Path, Verdict
-from tests.worlds.emulated_aws import Refusal
+from tests.worlds.emulated_aws import Rejection
 from tests.worlds.identification_world import IRELAND, SLAVE, World, _main_client
 from tests.worlds.network_world import Network
 
@@ -114,7 +114,7 @@ def test_what_is_not_there_is_wrong_usage(network: Network, where: dict[str, str
 
 def test_a_denied_read_is_named_and_the_rest_is_shown(network: Network) -> None:
     network.run()
-    network.world.aws.refuse("DescribeNetworkAcls", Refusal("UnauthorizedOperation", 403))
+    network.world.aws.refuse("DescribeNetworkAcls", Rejection("UnauthorizedOperation", 403))
     found = explain(network.world, network.ids["group"])
     assert found.exit_code == 1
     assert "high: it is not known who on the Internet can connect now" in found.stdout

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.worlds.emulated_aws import Refusal
+from tests.worlds.emulated_aws import Rejection
 from tests.worlds.identification_world import IRELAND, SLAVE, World, target
 from tests.worlds.network_world import ANYONE, Network
 
@@ -153,7 +153,7 @@ def test_a_change_of_the_network_alone_updates_the_issue(network: Network) -> No
 def test_a_read_that_is_denied_leaves_unknown_what_depends_on_it(network: Network, operation: str, unread: str) -> None:
     network.run()
     network.world.group(ANYONE, name="unused")
-    network.world.aws.refuse(operation, Refusal("UnauthorizedOperation", 403))
+    network.world.aws.refuse(operation, Rejection("UnauthorizedOperation", 403))
     found = network.reachability()
     assert (found["verdict"], found["severity"]) == ("unknown", "high")
     assert found["unread"] == [
@@ -196,7 +196,7 @@ def test_another_user_alone_is_stored_and_is_no_change_of_the_issue(network: Net
 
 def test_names_that_could_not_be_read_hide_nothing(network: Network) -> None:
     network.run()
-    network.world.aws.refuse("DescribeInstances", Refusal("UnauthorizedOperation", 403))
+    network.world.aws.refuse("DescribeInstances", Rejection("UnauthorizedOperation", 403))
     assert network.reachability()["verdict"] == "internet"
     used = network.world.items()[network.ids["group"]]["used_by"]
     assert [user["name"] for user in used["users"]] == [network.ids["instance"]]
@@ -205,7 +205,7 @@ def test_names_that_could_not_be_read_hide_nothing(network: Network) -> None:
 
 def test_an_instance_that_is_gone_meanwhile_hides_no_other(network: Network) -> None:
     network.run()
-    network.world.aws.refuse("DescribeInstances", Refusal("InvalidInstanceID.NotFound"), times=1)
+    network.world.aws.refuse("DescribeInstances", Rejection("InvalidInstanceID.NotFound"), times=1)
     network.world.describe()
     used = network.world.items()[network.ids["group"]]["used_by"]
     assert [user["name"] for user in used["users"]] == [f"{network.ids['instance']} (web)"]

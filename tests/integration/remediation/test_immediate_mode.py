@@ -15,7 +15,7 @@ from library.issues.reachability import Reachability, Sources, Verdict
 from tests.worlds.remediation_world import ANYWHERE, NOW, World, permission, world
 
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
-TOLD = ClosingNotice(NOW - timedelta(minutes=2), occurrence=0).to_item()
+NOTIFIED = ClosingNotice(NOW - timedelta(minutes=2), occurrence=0).to_item()
 SSH = permission("tcp", (22, 22), ANYWHERE)
 OFFICE = permission("tcp", (3389, 3389), "8.8.8.0/24")
 
@@ -35,7 +35,7 @@ def told_at_once(given: World, group_id: str) -> Issue:
     """An issue that was critical at the last look, and whose owners were told two minutes ago."""
     issue = given.issue(group_id)
     details = replace(issue.details, perms=given.exposures(group_id), reachability=CRITICAL).to_item()
-    return given.issue(group_id, reported_days=0.01, issue_details=details, closing_notice=TOLD)
+    return given.issue(group_id, reported_days=0.01, issue_details=details, closing_notice=NOTIFIED)
 
 
 def test_a_group_that_its_owner_has_narrowed_since_waits_for_its_date(given: World) -> None:

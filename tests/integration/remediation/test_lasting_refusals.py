@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from library.issues.change_news import NOT_DONE
+from library.issues.change_notifications import NOT_DONE
 from library.security_groups.group import IngressRule
 from tests.worlds.eventual_world import ACCOUNT, EventualWorld
 from tests.worlds.lagging_ec2 import AUTHORIZE, REVOKE, Fault, _error
@@ -20,7 +20,7 @@ DAY = 86_400
 DENY = "with an explicit deny in a service control policy. Encoded authorization failure message: "
 
 
-def refusal(code: str, message: str = "no") -> Fault:
+def skipped(code: str, message: str = "no") -> Fault:
     """EC2 refuses it: nothing is done. The encoded part of the message is another one each time."""
     count = 0
 
@@ -35,9 +35,9 @@ def refusal(code: str, message: str = "no") -> Fault:
 
 
 LASTING = {
-    "a service manages the group": refusal("OperationNotPermitted", "this group is managed by a service"),
-    "quota": refusal("RulesPerSecurityGroupLimitExceeded"),
-    "explicit deny": refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {DENY}"),
+    "a service manages the group": skipped("OperationNotPermitted", "this group is managed by a service"),
+    "quota": skipped("RulesPerSecurityGroupLimitExceeded"),
+    "explicit deny": skipped("UnauthorizedOperation", f"You are not authorized to perform this operation. {DENY}"),
 }
 LASTS = pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
 
@@ -59,7 +59,7 @@ def run(world: EventualWorld, fault: Fault, on: str = AUTHORIZE) -> tuple[list[s
         return world.batch().problems, len(world.ec2.made) - before
 
 
-def told(world: EventualWorld) -> int:
+def notified(world: EventualWorld) -> int:
     return sum("could not close the group" in text for _, text in world.people.comments)
 
 
@@ -74,11 +74,11 @@ def test_it_is_told_once_and_tried_again_after_a_week(world: EventualWorld, faul
     for _ in range(6):
         world.clock.pass_by(DAY)
         assert run(world, fault) == ([], 0)
-    assert (told(world), world.backups(group)) == (1, backups)
+    assert (notified(world), world.backups(group)) == (1, backups)
     assert [heading for heading, _ in world.people.alerts] == [NOT_DONE]
     world.clock.pass_by(DAY)
     problems, calls = run(world, fault)
-    assert (problems, calls >= 1, told(world)) == ([], True, 1)
+    assert (problems, calls >= 1, notified(world)) == ([], True, 1)
     world.clock.pass_by(8 * DAY)
     assert world.batch().remediated == 1
     assert not world.exposed(group)
@@ -104,9 +104,9 @@ def test_it_is_tried_again_when_the_group_or_its_plan_changed(world: EventualWor
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(refusal("UnauthorizedOperation", "no identity-based policy allows it"), id="not allowed yet"),
-        pytest.param(refusal("RequestLimitExceeded"), id="throttled"),
-        pytest.param(refusal("InternalError"), id="out of order"),
+        pytest.param(skipped("UnauthorizedOperation", "no identity-based policy allows it"), id="not allowed yet"),
+        pytest.param(skipped("RequestLimitExceeded"), id="throttled"),
+        pytest.param(skipped("InternalError"), id="out of order"),
     ],
 )
 def test_what_may_be_over_by_the_next_run_is_tried_in_it(world: EventualWorld, fault: Fault) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from library.issues.issue import IssueDetails
-from library.issues.told_exposures import ToldExposures, exposure_texts
+from library.issues.notified_exposures import NotifiedExposures, exposure_texts
 from library.security_groups.exposure import Exposure
 from tests.worlds.remediation_world import ANYWHERE, NOW, REGION, World, permission, world
 
@@ -48,8 +48,8 @@ def test_what_no_scan_has_seen_yet_is_left(world: World) -> None:
 def test_what_was_told_later_is_closed_at_its_own_date(world: World, days: int, left: set[int]) -> None:
     group = world.group(SSH, RDP)
     since = (NOW - timedelta(days=days)).isoformat()
-    told = ToldExposures(1, exposure_texts([SSH_OPEN]), {since: exposure_texts([RDP_OPEN])})
-    issue(world, group, SSH_OPEN, RDP_OPEN, exposures_told=told.to_item())
+    notified = NotifiedExposures(1, exposure_texts([SSH_OPEN]), {since: exposure_texts([RDP_OPEN])})
+    issue(world, group, SSH_OPEN, RDP_OPEN, exposures_told=notified.to_item())
     assert world.batch().problems == []
     assert open_ports(world, group) == left
 

@@ -445,13 +445,13 @@ def test_what_ec2_does_not_show_at_once_is_waited_for(world: World, monkeypatch:
     real = group_state.describe_live
     stale: list[Any] = []
 
-    def late(client: Any, group_id: str, *known: Any) -> Any:
+    def delayed(client: Any, group_id: str, *known: Any) -> Any:
         live = real(client, group_id, *known)
         stale.append(live)
         # Every second look still shows what the one before it showed.
         return stale[-2] if len(stale) % 2 == 0 else live
 
-    monkeypatch.setattr("remediation.remediate.describe_live", late)
+    monkeypatch.setattr("remediation.remediate.describe_live", delayed)
     assert world.batch().problems == []
     assert world.slept
     assert world.rules(group) == CLOSED
@@ -461,10 +461,10 @@ def test_people_are_told_with_the_way_back(world: World) -> None:
     group = world.group(SSH)
     world.issue(group)
     world.batch()
-    ((told, comment),) = world.people.comments
+    ((notified, comment),) = world.people.comments
     ((heading, alert),) = world.people.alerts
     key = world.stored(group).remediation_details["backup"]
-    assert (told, heading) == (group, "Remediated")
+    assert (notified, heading) == (group, "Remediated")
     for text in (comment, alert):
         assert f"s3://hammer-backup-bucket/{key}" in text
         assert f"hammer restore --account {MAIN} --region {REGION} --group {group} --backup {key}" in text

@@ -76,7 +76,7 @@ def test_a_group_that_changed_while_somebody_thought_is_shown_again(
     world.issue(group)
     asked = []
 
-    def ask(question: str) -> str:
+    def asks(question: str) -> str:
         asked.append(question)
         if len(asked) == 1:
             world.ec2().authorize_security_group_ingress(
@@ -84,7 +84,7 @@ def test_a_group_that_changed_while_somebody_thought_is_shown_again(
             )
         return "y" if len(asked) < 3 else "q"
 
-    monkeypatch.setattr(world.people, "confirm", ask)
+    monkeypatch.setattr(world.people, "confirm", asks)
     assert world.by_hand().remediated == 1
     assert len(asked) == 2
     assert any("look again" in line for line in world.people.said)

@@ -74,10 +74,10 @@ def faulty_run(world: World, group: str, fault: Fault, at: int) -> tuple[list[st
     with calls(fault, at, WRITES if fault in ONLY_AT_WRITES else ("",)) as seen:
         seen.watch = private_access_works
         try:
-            told = bool(run(world, group))
+            notified = bool(run(world, group))
         except (KilledError, LockedError, *AWS_ERRORS):
-            told = True
-    return seen.made, told
+            notified = True
+    return seen.made, notified
 
 
 def states(world: World, group: str, before: dict[str, Any]) -> str:
@@ -93,7 +93,7 @@ def test_a_fault_at_every_call_of_a_run(world: World, fault: Fault) -> None:
     for at in count():
         group = new_group(world)
         before = world.described(group)
-        made, told = faulty_run(world, group, fault, at)
+        made, notified = faulty_run(world, group, fault, at)
         if at >= len(made):
             break
         where = f"{fault.__name__} at call {at}, {made[at]}"
@@ -101,7 +101,7 @@ def test_a_fault_at_every_call_of_a_run(world: World, fault: Fault) -> None:
         state, entry = states(world, group, before), RemediationDetails.of(issue.remediation_details).entry
         if not is_unfinished(issue):
             assert state == ("after" if entry and entry.step == "done" else "before"), where
-        assert (state == "after" and issue.timestamps.remediated is not None) or told or is_unfinished(issue), where
+        assert (state == "after" and issue.timestamps.remediated is not None) or notified or is_unfinished(issue), where
         if state != "before":
             assert world.backups_of(group), where
 

@@ -20,7 +20,7 @@ from remediation.journal import ChangeKind, Journal, JournalEntry, JournalStep
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, TABLE, World, permission, world
 
 SSH = permission("tcp", (22, 22), ANYWHERE)
-PLACE = (MAIN, "eu-west-1", "sg-1")
+LOCATION = (MAIN, "eu-west-1", "sg-1")
 
 
 @pytest.fixture(name="world")
@@ -97,12 +97,12 @@ def test_renewing_keeps_it(world: World) -> None:
 def test_what_is_unfinished_survives_the_holder(world: World) -> None:
     ana = lock_of(world, ANA)
     ana.acquire()
-    ana.mark_unfinished(*PLACE)
+    ana.mark_unfinished(*LOCATION)
     ana.release()
     bo = lock_of(world, BO)
     bo.acquire()
-    assert bo.read().unfinished == {PLACE}
-    bo.mark_finished(*PLACE)
+    assert bo.read().unfinished == {LOCATION}
+    bo.mark_finished(*LOCATION)
     assert bo.read().unfinished == frozenset()
 
 

@@ -14,7 +14,7 @@ from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.change import authorize, revoke
 from remediation.eligibility import Policy
 from remediation.group_state import describe_live
-from remediation.rules import permission_of
+from remediation.rules import ip_permission_of
 from tests.builders.remediation_cases import LISTS, Model, check, groups, policies, summary
 from tests.worlds.remediation_world import World, world
 
@@ -62,7 +62,7 @@ def test_ec2_and_the_model_agree(
 
     group_id = world.group()
     for rule in group.ingress:
-        single = permission_of(
+        single = ip_permission_of(
             rule._replace(group_id="", cidr=rule.cidr or "0.0.0.0/0") if rule.group_id else there(rule)
         )
         if rule.group_id:
@@ -74,7 +74,7 @@ def test_ec2_and_the_model_agree(
     assert summary(live.group.ingress) == summary(tuple(map(there, group.ingress)))
     ids = {rule._replace(rule_id=""): rule.rule_id for rule in live.group.ingress}
     if plan.add:
-        authorize(client, group_id, [permission_of(there(rule)) for rule in plan.add])
+        authorize(client, group_id, [ip_permission_of(there(rule)) for rule in plan.add])
     revoke(client, group_id, [ids[there(rule)._replace(rule_id="")] for rule in plan.revoke])
 
     live = describe_live(client, group_id)

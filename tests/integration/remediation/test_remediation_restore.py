@@ -304,14 +304,14 @@ CANNOT: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize(("options", "why"), CANNOT.values(), ids=CANNOT)
-def test_what_cannot_be_restored(world: World, options: list[str], why: str) -> None:
+@pytest.mark.parametrize(("options", "reason"), CANNOT.values(), ids=CANNOT)
+def test_what_cannot_be_restored(world: World, options: list[str], reason: str) -> None:
     group, _ = remediated(world, SSH)
     if not options:
         world.ec2().delete_security_group(GroupId=group)
     result = world.restore(group, "--batch", *options)
     assert result.exit_code == 1
-    assert f"hammer: {group} in {MAIN}, {REGION}: {why}" in result.output
+    assert f"hammer: {group} in {MAIN}, {REGION}: {reason}" in result.output
 
 
 def test_a_group_without_backup(world: World) -> None:
@@ -334,10 +334,10 @@ def test_a_fault_at_every_change_of_a_restore(world: World, fault: Fault) -> Non
         group, open_ = remediated(world, SSH, permission("tcp", (443, 443), ANYWHERE, "self"))
         closed = world.described(group)
         world.clock += 2 * LEASE
-        told = True
+        notified = True
         with calls(fault, at, WRITES) as seen:
             try:
-                told = bool(world.restore_quietly(group))
+                notified = bool(world.restore_quietly(group))
             except (KilledError, *AWS_ERRORS):
                 pass
         if at >= len(seen.made):
@@ -348,7 +348,7 @@ def test_a_fault_at_every_change_of_a_restore(world: World, fault: Fault) -> Non
         assert state == closed or flagged, where
         if not is_unfinished(issue):
             assert state in (open_, closed), where
-            assert told or flagged, where
+            assert notified or flagged, where
         world.clock += 2 * LEASE
         problems = world.batch().problems
         if flagged:

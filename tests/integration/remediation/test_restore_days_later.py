@@ -71,13 +71,13 @@ def details(world: World, group: str, **changed: Any) -> None:
 
 
 @contextmanager
-def unreadable(*failing: str, why: Callable[[], Exception]) -> Iterator[None]:
+def unreadable(*failing: str, reason: Callable[[], Exception]) -> Iterator[None]:
     """S3 does not give these objects."""
     real = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def make(client: Any, operation: str, arguments: Any) -> Any:
         if operation == "GetObject" and arguments["Key"] in failing:
-            raise why()
+            raise reason()
         return real(client, operation, arguments)
 
     with patch.object(BaseClient, "_make_api_call", make):
@@ -150,28 +150,28 @@ def test_stand_ins_go_where_their_owner_has_brought_the_rule_back(world: World) 
 def test_a_rule_that_is_opened_while_a_late_change_is_verified(tmp_path: Path) -> None:
     """Two runs of one change: the second replaces a rule that the first backup does not have."""
     ssh, udp = (IngressRule(protocol, 22, 22, cidr=ANYWHERE, description="theirs") for protocol in ("tcp", "udp"))
-    late = EventualWorld(tmp_path)
-    group = late.group(ssh)
-    late.ec2.lags = {RULES: 400, GROUPS: 400}
-    assert late.batch().problems
-    late.ec2.add(group, udp)
-    late.ec2.lags = {}
-    late.ec2.catch_up()
-    late.clock.pass_by(3600)
-    assert late.batch().problems == []
-    assert len(late.backups(group)) == 2
-    assert late.stored(group).remediation_details["backup"] == min(late.backups(group))
-    late.clock.pass_by(3600)
-    assert late.restore(group) == []
-    found = {(rule.protocol, rule.cidr) for rule in late.ec2.rules(group).values()}
+    delayed = EventualWorld(tmp_path)
+    group = delayed.group(ssh)
+    delayed.ec2.lags = {RULES: 400, GROUPS: 400}
+    assert delayed.batch().problems
+    delayed.ec2.add(group, udp)
+    delayed.ec2.lags = {}
+    delayed.ec2.catch_up()
+    delayed.clock.pass_by(3600)
+    assert delayed.batch().problems == []
+    assert len(delayed.backups(group)) == 2
+    assert delayed.stored(group).remediation_details["backup"] == min(delayed.backups(group))
+    delayed.clock.pass_by(3600)
+    assert delayed.restore(group) == []
+    found = {(rule.protocol, rule.cidr) for rule in delayed.ec2.rules(group).values()}
     assert found == {("tcp", ANYWHERE), *(("udp", cidr) for cidr in RFC_1918)}
-    for _, text in (late.people.comments[-1], late.people.alerts[-1]):
+    for _, text in (delayed.people.comments[-1], delayed.people.alerts[-1]):
         assert "These rules that Hammer added stay: udp/22 from 10.0.0.0/8" in text
 
 
-@pytest.mark.parametrize("why", NOT_NOW.values(), ids=NOT_NOW)
+@pytest.mark.parametrize("reason", NOT_NOW.values(), ids=NOT_NOW)
 @pytest.mark.parametrize("number", [0, 1], ids=["the chosen one", "the newest"])
-def test_a_backup_that_cannot_be_read_now_ends_it(world: World, why: Callable[[], Exception], number: int) -> None:
+def test_a_backup_that_cannot_be_read_now_ends_it(world: World, reason: Callable[[], Exception], number: int) -> None:
     group = world.group(SSH)
     world.issue(group)
     assert world.batch().remediated == 1
@@ -181,7 +181,7 @@ def test_a_backup_that_cannot_be_read_now_ends_it(world: World, why: Callable[[]
         world.restore_quietly(group)
         assert world.restore(group, "--release").exit_code == 0
     before, failing = world.rules(group), keys(world, group)[1 + number]
-    with unreadable(failing, why=why):
+    with unreadable(failing, reason=reason):
         result = world.restore(group, "--batch")
         assert result.exit_code == 1
         assert f"the backup {failing} cannot be read now" in result.output
@@ -197,7 +197,7 @@ def test_a_backup_that_cannot_be_read_now_ends_it(world: World, why: Callable[[]
 def test_an_older_backup_that_cannot_be_read_does_not_matter(world: World) -> None:
     group = remediated_twice(world)
     failing = keys(world, group)[0]
-    with unreadable(failing, why=NOT_NOW["throttled"]):
+    with unreadable(failing, reason=NOT_NOW["throttled"]):
         result = world.restore(group, "--batch")
     assert result.exit_code == 0, result.output
     assert f" ! {failing}  cannot be read: throttled" in result.output
@@ -208,7 +208,7 @@ def test_a_named_backup_while_a_newer_one_cannot_be_read(world: World) -> None:
     """What was changed since is not known, so nothing that Hammer added is taken for needless."""
     group = remediated_twice(world)
     first, failing = keys(world, group)
-    with unreadable(failing, why=NOT_NOW["throttled"]):
+    with unreadable(failing, reason=NOT_NOW["throttled"]):
         result = world.restore(group, "--batch", "--backup", first)
     assert result.exit_code == 0, result.output
     assert world.rules(group) == {OPEN, *private("tcp", 22), *private("udp", 22)}

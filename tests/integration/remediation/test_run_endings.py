@@ -299,9 +299,9 @@ def test_what_is_said_of_a_group_that_hammer_remediated(world: EventualWorld) ->
     )
 
 
-def news_of(world: EventualWorld, group: str) -> list[str]:
+def notification_of(world: EventualWorld, group: str) -> list[str]:
     """What is recorded of a group for the reporting job, the oldest first."""
-    return [news.heading for news in world.stored(group).change_news]
+    return [notification.heading for notification in world.stored(group).change_notifications]
 
 
 class TestKilledBeforeAnybodyIsTold:
@@ -312,12 +312,12 @@ class TestKilledBeforeAnybodyIsTold:
         with patch.object(runs, "report_outcome", side_effect=KilledError), pytest.raises(KilledError):
             world.batch()
         assert sources(world, group) == PRIVATE
-        assert news_of(world, group) == ["Remediated"]
-        (news,) = world.stored(group).change_news
-        assert (news.in_jira, news.in_slack, world.people.alerts) == (False, False, [])
-        assert f"Backup: s3://{BUCKET}/{world.backups(group)[0]}" in news.details
+        assert notification_of(world, group) == ["Remediated"]
+        (notification,) = world.stored(group).change_notifications
+        assert (notification.in_jira, notification.in_slack, world.people.alerts) == (False, False, [])
+        assert f"Backup: s3://{BUCKET}/{world.backups(group)[0]}" in notification.details
         assert world.batch().problems == []
-        assert news_of(world, group) == ["Remediated"]
+        assert notification_of(world, group) == ["Remediated"]
 
     def test_rules_that_were_taken_away_again(self, world: EventualWorld) -> None:
         group = world.group(SSH)
@@ -329,7 +329,7 @@ class TestKilledBeforeAnybodyIsTold:
         with patch.object(runs, "report_outcome", side_effect=KilledError), pytest.raises(KilledError):
             world.batch()
         assert sources(world, group) == set()
-        assert news_of(world, group) == ["Not complete yet", "Completed"]
+        assert notification_of(world, group) == ["Not complete yet", "Completed"]
         assert world.people.alerts == []
 
     def test_a_restore(self, world: EventualWorld) -> None:
@@ -338,7 +338,7 @@ class TestKilledBeforeAnybodyIsTold:
         with patch.object(restore, "notify", side_effect=KilledError), pytest.raises(KilledError):
             world.restore(group)
         assert sources(world, group) == {"0.0.0.0/0"}
-        assert news_of(world, group) == ["Remediated", "Restored"]
+        assert notification_of(world, group) == ["Remediated", "Restored"]
 
     def test_a_restore_that_ec2_does_not_show_yet(self, world: EventualWorld) -> None:
         group = world.group(SSH)
@@ -349,7 +349,7 @@ class TestKilledBeforeAnybodyIsTold:
             world.restore(group)
         world.clock.sleep(3600)
         world.batch()
-        assert news_of(world, group) == ["Remediated", "Restored"]
+        assert notification_of(world, group) == ["Remediated", "Restored"]
         assert [heading for heading, _ in world.people.alerts] == ["Remediated", "Restored"]
 
     def test_a_release(self, world: EventualWorld) -> None:
@@ -358,7 +358,7 @@ class TestKilledBeforeAnybodyIsTold:
         world.restore(group)
         with patch.object(restore, "notify", side_effect=KilledError), pytest.raises(KilledError):
             world.release(group)
-        assert news_of(world, group) == ["Remediated", "Restored", "Released"]
+        assert notification_of(world, group) == ["Remediated", "Restored", "Released"]
 
 
 COUNTED_WRONGLY: dict[str, Callable[[EventualWorld, list[str]], Callable[[str], None]]] = {
@@ -400,8 +400,10 @@ def test_no_more_groups_are_changed_than_the_limit_says(
     assert not world.exposed(groups[2])
 
 
-def killed_when_it_waits(context: RemediationContext, work: GroupWork, config: Configuration, say: object) -> None:
-    del context, say
+def killed_when_it_waits(
+    context: RemediationContext, work: GroupWork, config: Configuration, show_text: object
+) -> None:
+    del context, show_text
     assert work.advance(config) is None
     raise KilledError
 

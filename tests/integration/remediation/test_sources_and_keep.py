@@ -138,8 +138,8 @@ def test_whom_a_person_chooses_is_kept_and_left_alone_until_somebody_decides(wor
     assert world.rules(group) == kept
     (item,) = world.stored(group).remediation_details["kept"]
     assert (item["cidr"], item["from_port"], item["protocol"]) == (KEEPER, 22, "tcp")
-    (_, told) = world.people.comments[-1]
-    assert f"tcp/22 from {KEEPER} is kept by" in told
+    (_, notified) = world.people.comments[-1]
+    assert f"tcp/22 from {KEEPER} is kept by" in notified
     described(world, group)
     world.clock += timedelta(days=60)
     summary = world.batch()

@@ -96,7 +96,7 @@ def _older_backup(description: str) -> Callable[[EventualWorld, str], Mapping[st
     def make(world: EventualWorld, group: str) -> Mapping[str, Any]:
         key = write_backup(world, group, IpPermissions=[], hammer=_EMPTY)
         made = journal(world, group, key)
-        return made | {"add": [one | {"description": description or one["description"]} for one in made["add"]]}
+        return made | {"add": [this | {"description": description or this["description"]} for this in made["add"]]}
 
     return make
 
@@ -153,7 +153,7 @@ def test_an_open_group_with_an_invented_journal_is_closed_and_keeps_its_private_
     group = world.group(SSH, *OWN)
     before = access(world, group)
     made = journal(world, group, "")
-    revoke = [one | {"state": state} for one in made["add"]]
+    revoke = [this | {"state": state} for this in made["add"]]
     poison(world, group, journal=made | {"revoke": revoke}, added=made["add"])
     for _ in range(2):
         summary = world.batch()

@@ -35,12 +35,12 @@ def test_from_a_date_to_the_next_run_and_back() -> None:
         assert world.issue().closing_notice is None
         configure(world, "critical")
         world.passes(hours=1)
-        assert world.report().told == {"to be closed sooner or later than was told": 1}
+        assert world.report().notified == {"to be closed sooner or later than was told": 1}
         assert AT_ONCE in comments(world)[0]
         assert "Hammer will replace this rule at its next run" in world.slack.messages[-1].shown
         assert has_notice(world.issue())
         reported = world.issue().timestamps.reported
-        assert world.report().told == {}
+        assert world.report().notified == {}
         # The mode is switched off, and Slack is away: nobody may be closed who was told a date by one channel.
         configure(world)
         world.slack.faults.append(Fault("POST /chat.postMessage", Answer("", 500), times=9))

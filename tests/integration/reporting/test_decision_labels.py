@@ -43,7 +43,7 @@ def ticket(here: World) -> Ticket:
 
 
 def results(here: World) -> list[tuple[str, str]]:
-    return [(str(one.kind), one.result) for one in here.issue().decided.decisions]
+    return [(str(this.kind), this.result) for this in here.issue().decided.decisions]
 
 
 def test_close_now_is_decided_answered_and_taken_off(here: World) -> None:
@@ -66,9 +66,9 @@ def test_close_now_is_decided_answered_and_taken_off(here: World) -> None:
 
 def test_an_exemption_has_the_authors_newest_comment_as_its_reason(here: World) -> None:
     author = person(here)["author"]
-    ticket(here).say(author, "an old comment of mine", "2026-11-22T03:10:00.000+0000")
-    ticket(here).say(author, "migration until Friday " + "x" * 600, "2026-11-22T03:20:00.000+0000")
-    ticket(here).say({"accountId": SEC, "name": "sec"}, "somebody else's words", "2026-11-22T03:25:00.000+0000")
+    ticket(here).show_text(author, "an old comment of mine", "2026-11-22T03:10:00.000+0000")
+    ticket(here).show_text(author, "migration until Friday " + "x" * 600, "2026-11-22T03:20:00.000+0000")
+    ticket(here).show_text({"accountId": SEC, "name": "sec"}, "somebody else's words", "2026-11-22T03:25:00.000+0000")
     ticket(here).label("hammer-exempt-3d", AT, **person(here))
     here.report()
     (record,) = exemption_records(here.table.items, MAIN)
@@ -90,7 +90,7 @@ def test_an_exemption_has_the_authors_newest_comment_as_its_reason(here: World) 
 )
 def test_wrong_fields_are_a_refused_decision(here: World, label: str, comment: str, said: str) -> None:
     if comment:
-        ticket(here).say(person(here)["author"], comment, AT)
+        ticket(here).show_text(person(here)["author"], comment, AT)
     ticket(here).label(label, AT, **person(here))
     here.report()
     ((kind, result),) = results(here)
@@ -111,7 +111,7 @@ def test_not_mine_goes_to_whom_the_comment_names_else_to_ticket_owners(
     if not here.jira.cloud:
         comment = comment.replace("accountid:5b10ac8d82e05b22cc7d4ef5", "sec")
     here.ticket_owners["jira_owner"] = "Ana Lima"
-    ticket(here).say(person(here)["author"], comment, AT)
+    ticket(here).show_text(person(here)["author"], comment, AT)
     ticket(here).label("hammer-not-mine", AT, **person(here))
     here.report()
     assert results(here) == [("not-mine", "done")]
@@ -253,13 +253,13 @@ def test_labels_mean_nothing_where_decisions_are_off(here: World, section: str) 
 
 def test_a_second_exemption_needs_somebody_else_here_too(here: World) -> None:
     author = person(here)["author"]
-    ticket(here).say(author, "migration until Friday", AT)
+    ticket(here).show_text(author, "migration until Friday", AT)
     for _ in range(2):
         ticket(here).label("hammer-exempt-3d", AT, **person(here))
         here.report()
     here.sections["decisions"] = {"enabled": True, "allow_extend": [SEC, "sec"]}
     other = {"accountId": SEC, "accountType": "atlassian"} if here.jira.cloud else {"name": "sec"}
-    ticket(here).say(other, "it takes longer than we thought", AT)
+    ticket(here).show_text(other, "it takes longer than we thought", AT)
     here.clock += timedelta(days=1)
     ticket(here).label("hammer-exempt-5d", AT, author=other)
     here.report()

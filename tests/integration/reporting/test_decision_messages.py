@@ -35,7 +35,7 @@ def decided(here: World, kind: DecisionKind, by: str = "U0JANE00001", **fields: 
         MAIN, "sg-1", request, limits_of(here.configuration(), MAIN)
     )
     assert outcome is not None
-    assert outcome.refusal == ""
+    assert outcome.rejection == ""
 
 
 def test_a_message_has_the_buttons_that_are_possible(here: World) -> None:
@@ -117,9 +117,9 @@ def test_an_exempt_issue_is_not_reminded_of_and_its_author_is_told_when_it_ends(
     assert here.jira.tickets["SEC-1"].status == "Done"
     here.passes(days=4)
     here.report()
-    (told,) = here.slack.to("jane")
-    assert f"ends on {until}" in told.shown
-    assert "migration until Friday (U0JANE00001)" in told.shown
+    (notified,) = here.slack.to("jane")
+    assert f"ends on {until}" in notified.shown
+    assert "migration until Friday (U0JANE00001)" in notified.shown
 
 
 def test_who_owns_it_by_decision_is_told_from_then_on(here: World) -> None:

@@ -34,7 +34,7 @@ def here(tmp_path: Path) -> Iterator[ListeningWorld]:
 
 
 def results(here: ListeningWorld, group_id: str = "sg-1") -> list[tuple[str, str, str]]:
-    return [(str(one.kind), one.by, one.result) for one in here.world.issue(group_id).decided.decisions]
+    return [(str(this.kind), this.by, this.result) for this in here.world.issue(group_id).decided.decisions]
 
 
 def test_a_press_is_acknowledged_decided_and_shown(here: ListeningWorld) -> None:
@@ -115,7 +115,7 @@ def test_who_owns_it_is_told_and_the_ticket_is_assigned(here: ListeningWorld) ->
     ticket = here.world.jira.tickets["SEC-1"]
     assert ticket.fields["assignee"] == {"accountId": "5b10a2844c20165700ede21g"}
     assert "handed it on to ana@example.com" in ticket.comments[-1]
-    assert [told.buttons.keys() for told in here.world.slack.to("ana")] == [message.buttons.keys()]
+    assert [notified.buttons.keys() for notified in here.world.slack.to("ana")] == [message.buttons.keys()]
     assert here.world.issue().decided.outbox == ()
 
 
@@ -201,7 +201,7 @@ def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("user", "refusal"),
+    ("user", "rejection"),
     [
         (None, "Slack could not be asked who you are"),
         ({"deleted": True}, "your Slack account is deactivated"),
@@ -215,7 +215,9 @@ def test_nobody_waits_for_somebody_elses_restore(here: ListeningWorld, monkeypat
     ],
     ids=["unknown", "deleted", "bot", "guest", "single-channel guest", "stranger", "other team", "other id", "member"],
 )
-def test_who_may_not_is_refused_and_told_alone(here: ListeningWorld, user: dict[str, Any] | None, refusal: str) -> None:
+def test_who_may_not_is_refused_and_told_alone(
+    here: ListeningWorld, user: dict[str, Any] | None, rejection: str
+) -> None:
     message, shown = here.posted(), here.posted().shown
     here.world.slack.users = {EVE: user} if user is not None else {}
     if user is None:
@@ -227,9 +229,9 @@ def test_who_may_not_is_refused_and_told_alone(here: ListeningWorld, user: dict[
     assert len(here.world.slack.ephemeral) == len(results(here)) == 3
     for channel, who, text in here.world.slack.ephemeral:
         assert (channel, who) == (CHANNEL, EVE)
-        assert refusal in text.replace("\u200b", "")
+        assert rejection in text.replace("\u200b", "")
     assert here.world.slack.views == []
-    assert all(by == EVE and refusal in result for _, by, result in results(here))
+    assert all(by == EVE and rejection in result for _, by, result in results(here))
     assert message.shown == shown
 
 
@@ -420,12 +422,12 @@ def test_another_apps_button_is_ignored_from_the_first_moment(
     payload = here.press(here.posted(), "hammer_close_now", api_app_id="A999")
     await_hello = SlackSession._await_hello
 
-    def late(session: SlackSession) -> Hello:
+    def delayed(session: SlackSession) -> Hello:
         hello = await_hello(session)
         here.world.slack.socket.envelope(payload)
         return hello
 
-    monkeypatch.setattr(SlackSession, "_await_hello", late)
+    monkeypatch.setattr(SlackSession, "_await_hello", delayed)
     with here.listening():
         here.settle()
     assert results(here) == []

@@ -27,7 +27,7 @@ from library.config.decision_limits import limits_of
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.notifications.clients import open_slack
-from reporting.decision_news import DecisionNews
+from reporting.decision_notifications import DecisionNotifications
 from tests.standins.server import Answer
 from tests.standins.server import Request as HttpRequest
 from tests.standins.slack import TEAM, Message, SlackStandIn
@@ -87,9 +87,9 @@ class Restorable:
         config = load_configuration(str(self.world.folder))
         client = self.world.sessions.client
         slack = open_slack(config, SecretReader(lambda: client("secretsmanager"), self.secret), lambda _: None)
-        news = DecisionNews(config, self.world.table, None, slack, lambda: self.world.clock)
-        news.post(self.world.stored(self.group), CHANNEL)
-        assert news.tell(self.world.stored(self.group)) == []
+        notification = DecisionNotifications(config, self.world.table, None, slack, lambda: self.world.clock)
+        notification.post(self.world.stored(self.group), CHANNEL)
+        assert notification.notify(self.world.stored(self.group)) == []
         return self.slack.messages[0]
 
     def press(self, message: Message) -> dict[str, Any]:
@@ -122,7 +122,9 @@ class Restorable:
         """The group is as it was, once, and no message said so before it was."""
         assert self.world.rules(self.group) == self.before
         issue = self.world.stored(self.group)
-        assert [(str(one.kind), one.by, one.result) for one in issue.decided.decisions] == [("restore", BOB, "done")]
+        assert [(str(this.kind), this.by, this.result) for this in issue.decided.decisions] == [
+            ("restore", BOB, "done")
+        ]
         assert issue.decided.restore is None
         assert issue.remediation_details["restored"]["by"] == BOB
         for shown, rules in self.slack.rewritten:

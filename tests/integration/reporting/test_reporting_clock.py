@@ -40,11 +40,11 @@ def test_a_channel_that_is_enabled_later_starts_the_retention_period_anew(
         assert world.issue().timestamps.reported == world.clock
         world.passes(days=22)
         enabled(world, *channels)
-        assert world.report().told == {"new": 1}
+        assert world.report().notified == {"new": 1}
         assert world.issue().timestamps.reported == world.clock
         assert promised(world)
         world.passes(hours=1)
-        assert world.report().told == {}
+        assert world.report().notified == {}
         assert world.issue().timestamps.reported == world.clock - timedelta(hours=1)
 
 
@@ -60,15 +60,15 @@ def test_a_ticket_hears_of_an_occurrence_that_only_the_console_told() -> None:
         enabled(world)
         world.passes(days=1)
         world.found()
-        assert world.report().told == {"found again": 1}
+        assert world.report().notified == {"found again": 1}
         assert on_console_only(world.issue())
         world.passes(days=22)
         enabled(world, JIRA)
-        assert world.report().told == {"found again": 1}
+        assert world.report().notified == {"found again": 1}
         assert ticket.status != "Done"
         assert world.issue().timestamps.reported == world.clock
         assert not on_console_only(world.issue())
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_a_second_channel_that_is_enabled_later_starts_it_anew_as_well() -> None:
@@ -120,5 +120,5 @@ def test_a_channel_that_is_switched_off_and_on_again_does_not_start_it_anew() ->
         for sections in ([], [JIRA]):
             world.passes(days=5)
             enabled(world, *sections)
-            assert world.report().told == {}
+            assert world.report().notified == {}
         assert world.issue().timestamps.reported == first

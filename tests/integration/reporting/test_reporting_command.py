@@ -170,7 +170,7 @@ def test_with_the_check_off_what_is_known_is_still_told_and_closed(world: World,
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "notified"),
     [
         (("--account", MEMBER), {"sg-3"}),
         (("--group", "sg-2"), {"sg-2"}),
@@ -178,11 +178,13 @@ def test_with_the_check_off_what_is_known_is_still_told_and_closed(world: World,
         (("--region", "us-east-1"), set()),
     ],
 )
-def test_only_what_is_selected_is_told(world: World, tmp_path: Path, option: tuple[str, str], told: set[str]) -> None:
+def test_only_what_is_selected_is_told(
+    world: World, tmp_path: Path, option: tuple[str, str], notified: set[str]
+) -> None:
     for group, account in (("sg-1", MAIN), ("sg-2", MAIN), ("sg-3", MEMBER)):
         world.found(group, account_id=account)
     assert run(world, tmp_path, *option).exit_code == 0
-    assert {t.fields["summary"].rpartition(" ")[2] for t in world.jira.tickets.values()} == told
+    assert {t.fields["summary"].rpartition(" ")[2] for t in world.jira.tickets.values()} == notified
 
 
 def test_only_accounts_of_the_section_are_told(world: World, tmp_path: Path) -> None:
@@ -271,12 +273,12 @@ def test_logs_go_to_the_hosts_log_group(world: World, tmp_path: Path) -> None:
     world.found()
     result = run(world, tmp_path)
     assert result.stderr == ""
-    told = [line for line in log_lines() if line["message"] == "told"]
-    assert [line["recorded"] for line in told] == [
+    notified = [line for line in log_lines() if line["message"] == "told"]
+    assert [line["recorded"] for line in notified] == [
         ["jira_details"],
         ["exposures_told", "slack_details", "timestamps.reported"],
     ]
-    assert {(line["group_id"], line["ticket"], line["level"]) for line in told} == {("sg-1", "SEC-1", "INFO")}
+    assert {(line["group_id"], line["ticket"], line["level"]) for line in notified} == {("sg-1", "SEC-1", "INFO")}
     world.found("sg-2")
     world.jira.faults.append(Fault("POST /issue", Answer("", 403)))
     run(world, tmp_path)
@@ -348,8 +350,8 @@ def unreachable(**_: Any) -> Any:
 
 
 def test_help_names_every_option_and_no_secret(world: World, tmp_path: Path) -> None:
-    told = run(world, tmp_path, "--help")
-    assert told.exit_code == 0
+    notified = run(world, tmp_path, "--help")
+    assert notified.exit_code == 0
     for option in ("--config", "--account", "--region", "--group", "--dry-run"):
-        assert option in told.stdout
-    assert "t0ken" not in told.stdout
+        assert option in notified.stdout
+    assert "t0ken" not in notified.stdout

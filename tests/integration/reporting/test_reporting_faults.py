@@ -78,7 +78,7 @@ def test_jira_fails_and_the_next_run_goes_on(
         world.passes(hours=1)
         assert world.report().problems == []
         one_ticket(world)
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_comment_that_may_have_arrived_is_not_written_twice() -> None:
         assert len(world.report().problems) == 1
         world.report()
         assert len(world.jira.tickets["SEC-1"].comments) == 1
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_a_jira_that_is_down_is_not_asked_for_each_issue() -> None:
@@ -150,7 +150,7 @@ def test_a_malformed_item_is_named_and_the_others_are_told() -> None:
         assert summary.problems == [
             "sg-0 in 123456789012: its item in the issue table is not as it should be: 'issue_details' is missing"
         ]
-        assert summary.told == {"new": 1}
+        assert summary.notified == {"new": 1}
         assert world.issue().timestamps.reported == world.clock
         assert world.report("sg-1").problems == []
 
@@ -343,7 +343,7 @@ def test_whoever_may_have_been_told_is_also_told_when_it_is_over(fault: Fault) -
         assert len(world.report().problems) == 1
         assert len(world.slack.messages) == 1
         world.fixed()
-        assert world.report().told == {"gone": 1}
+        assert world.report().notified == {"gone": 1}
         assert "No longer exposed" in world.slack.messages[-1].shown
         assert world.issue().status is Status.CLOSED
 
@@ -361,7 +361,7 @@ def test_who_was_told_before_another_failed_is_also_told_when_it_is_over() -> No
             assert world.issue().timestamps.reported is None
             world.fixed()
             world.slack.refuses = {}
-            assert world.report().told == {"gone": 1}
+            assert world.report().notified == {"gone": 1}
             assert "No longer exposed" in world.slack.to("#one")[-1].shown
             assert world.issue().status is Status.CLOSED
             world.slack.refuses = {"#two": 500}
@@ -375,7 +375,7 @@ def test_what_surely_did_not_arrive_is_closed_in_silence() -> None:
         assert len(world.report().problems) == 1
         world.slack.faults.clear()
         world.fixed()
-        assert world.report().told == {}
+        assert world.report().notified == {}
         assert world.slack.messages == []
 
 
@@ -406,7 +406,7 @@ def test_a_destination_that_does_not_exist_is_named_once_and_the_default_is_told
         assert message.channel == "#hammer"
         assert message.shown.count("• ") == 2
         assert world.issue().timestamps.reported == world.clock
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_without_even_a_default_channel_nothing_counts_as_told() -> None:

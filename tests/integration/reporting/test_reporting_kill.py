@@ -82,7 +82,7 @@ def test_killed_anywhere(story: Callable[[World], None], monkeypatch: pytest.Mon
         story(world)
         world.report()
         expected = outcome(world)
-        assert world.report().told == {}
+        assert world.report().notified == {}
     at, killed = 0, True
     while killed:
         with reporting_world() as world:
@@ -99,7 +99,7 @@ def test_killed_anywhere(story: Callable[[World], None], monkeypatch: pytest.Mon
             summary = world.report()
             assert (summary.notes, summary.problems) == ([], [])
             assert outcome(world) == expected, f"killed at step {at}"
-            assert world.report().told == {}
+            assert world.report().notified == {}
         at += 1
     assert at > 3
 
@@ -109,8 +109,13 @@ def outcome(world: World) -> Any:
     issue = world.issue()
     tickets = [(t.key, t.status, t.labels, t.comments) for t in world.jira.tickets.values()]
     details = {name: value for name, value in issue.jira_details.items() if name != "since"}
-    told = bool(issue.timestamps.reported), bool(issue.timestamps.closed), issue.status, "heard" in issue.slack_details
-    return tickets, details, told
+    notified = (
+        bool(issue.timestamps.reported),
+        bool(issue.timestamps.closed),
+        issue.status,
+        "heard" in issue.slack_details,
+    )
+    return tickets, details, notified
 
 
 def test_a_ticket_that_jira_does_not_find_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +146,7 @@ def test_a_ticket_of_a_killed_run_is_closed_though_nobody_recorded_it(monkeypatc
         with killing(monkeypatch, Killer(4)), pytest.raises(Killed):
             world.report()
         world.fixed()
-        assert world.report().told == {"gone": 1}
+        assert world.report().notified == {"gone": 1}
         assert [ticket.status for ticket in world.jira.tickets.values()] == ["Done"]
         assert world.issue().status is Status.CLOSED
 

@@ -150,7 +150,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
 
         world.found("sg-1", SSH, RDP, name=name, tags=tags)
         summary = world.report()
-        assert (summary.told, summary.notes, summary.problems) == ({"new": 1}, [], [])
+        assert (summary.notified, summary.notes, summary.problems) == ({"new": 1}, [], [])
         ticket = jira.tickets["SEC-2"]
         ana, security = (user.user_id for user in jira.users)
         assert ticket.fields == {
@@ -180,7 +180,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
 
         world.passes(hours=1)
         world.found("sg-1", SSH, name=name, tags=tags)
-        assert world.report().told == {"changed": 1}
+        assert world.report().notified == {"changed": 1}
         assert ticket.said == [CHANGED]
         assert_messages(
             world,
@@ -192,7 +192,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
 
         for days, left in ((13, None), (1, 7), (5, None), (1, 1), (0.5, None)):
             world.passes(days=days, hours=-1 if days == 13 else 0)
-            assert world.report().told == ({"reminded": 1} if left else {})
+            assert world.report().notified == ({"reminded": 1} if left else {})
             if left:
                 assert_messages(
                     world,
@@ -207,7 +207,7 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         world.table.update(world.issue(), {"timestamps.remediated": "2026-12-13T03:00:00+00:00"})
         world.passes(days=1)
         world.fixed()
-        assert world.report().told == {"gone": 1}
+        assert world.report().notified == {"gone": 1}
         assert (ticket.status, ticket.said[1:]) == ("Done", [REMEDIATED])
         assert_messages(
             world,
@@ -216,11 +216,11 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
         )
         issue = world.issue()
         assert (issue.status, issue.timestamps.closed) == (Status.CLOSED, world.clock)
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
         world.passes(days=1)
         world.found("sg-1", RDP, name=name, tags=tags)
-        assert world.report().told == {"found again": 1}
+        assert world.report().notified == {"found again": 1}
         assert (ticket.status, ticket.said[2:]) == ("To Do", [AGAIN])
         assert_messages(
             world,
@@ -242,14 +242,14 @@ def test_one_issue_through_its_whole_life(cloud: bool) -> None:
 def test_an_exempt_issue_is_closed_with_a_label_and_comes_back_when_the_exemption_ends() -> None:
     with reporting_world() as world:
         world.found(exempt=True)
-        assert world.report().told == {}
+        assert world.report().notified == {}
         assert world.jira.tickets == {}
         assert world.issue().timestamps.reported is None
 
         world.found()
         world.report()
         world.found(exempt=True)
-        assert world.report().told == {"exempt": 1}
+        assert world.report().notified == {"exempt": 1}
         ticket = world.jira.tickets["SEC-1"]
         assert (ticket.status, ticket.labels) == ("Done", ["hammer", "hammer-123456789012-sg-1", "whitelisted"])
         assert ticket.said == [
@@ -257,10 +257,10 @@ def test_an_exempt_issue_is_closed_with_a_label_and_comes_back_when_the_exemptio
             "exemption ends.\n"
         ]
         assert world.issue().status is Status.WHITELISTED
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
         world.found()
-        assert world.report().told == {"found again": 1}
+        assert world.report().notified == {"found again": 1}
         assert (ticket.status, ticket.labels) == ("To Do", ["hammer", "hammer-123456789012-sg-1"])
         taken_back = "The exemption of security group sg-1 was taken back, or does not cover what is open now."
         assert ticket.said[-1].endswith(f"{taken_back}\n")
@@ -270,7 +270,7 @@ def test_an_exempt_issue_is_closed_with_a_label_and_comes_back_when_the_exemptio
         world.report()
         world.fixed()
         comments = len(ticket.said)
-        assert world.report().told == {}
+        assert world.report().notified == {}
         assert (world.issue().status, ticket.status, len(ticket.said)) == (Status.CLOSED, "Done", comments)
 
 
@@ -278,7 +278,7 @@ def test_what_is_resolved_before_anybody_was_told_is_closed_in_silence() -> None
     with reporting_world() as world:
         world.found()
         world.fixed()
-        assert world.report().told == {}
+        assert world.report().notified == {}
         assert world.issue().status is Status.CLOSED
         assert world.jira.writes() == world.slack.writes() == []
 
@@ -289,7 +289,7 @@ def test_what_is_found_again_while_its_ticket_is_open_gets_a_comment() -> None:
         world.report()
         world.fixed()
         world.found()
-        assert world.report().told == {"found again": 1}
+        assert world.report().notified == {"found again": 1}
         [ticket] = world.jira.tickets.values()
         assert (ticket.status, len(ticket.said)) == ("To Do", 1)
         assert "Unless it is fixed or exempt by then, Hammer will replace this rule in 21 days." in ticket.said[0]
@@ -309,7 +309,7 @@ def test_a_ticket_that_is_of_no_use_any_more_is_followed_by_a_new_one(lost: str)
         world.found()
         world.report()
         assert world.issue().jira_details["ticket"] == "SEC-2"
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_a_ticket_that_a_person_closed_is_reopened_when_its_group_changes() -> None:
@@ -318,9 +318,9 @@ def test_a_ticket_that_a_person_closed_is_reopened_when_its_group_changes() -> N
         world.report()
         [ticket] = world.jira.tickets.values()
         ticket.status = "Done"
-        assert world.report().told == {}
+        assert world.report().notified == {}
         world.found("sg-1", SSH, RDP)
-        assert world.report().told == {"changed": 1}
+        assert world.report().notified == {"changed": 1}
         assert ticket.status == "To Do"
 
 
@@ -330,10 +330,10 @@ def test_an_issue_of_other_tooling_that_has_only_what_is_promised() -> None:
         raw = issue.to_item()
         promised = ("account_id", "issue_id", "status", "issue_details", "timestamps")
         world.replace_row({name: raw[name] for name in promised})
-        assert world.report().told == {"new": 1}
+        assert world.report().notified == {"new": 1}
         assert world.issue().jira_details["ticket"] == "SEC-1"
         assert world.issue().timestamps.reported == world.clock
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_a_ticket_of_other_tooling_is_taken_over() -> None:
@@ -343,12 +343,12 @@ def test_a_ticket_of_other_tooling_is_taken_over() -> None:
         world.report()
         reported = world.issue()
         world.table.update(reported, {"jira_details": {"ticket": "SEC-1"}})
-        assert world.report().told == {}
+        assert world.report().notified == {}
         world.passes(hours=1)
         world.found("sg-1", SSH, RDP)
-        assert world.report().told == {"changed": 1}
+        assert world.report().notified == {"changed": 1}
         assert "Open now, all together" in world.jira.tickets["SEC-1"].comments[0]
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def parent_ticket() -> Ticket:

@@ -41,5 +41,5 @@ def test_an_odd_row_is_named_and_the_others_are_reported(odd: dict[str, Any]) ->
         [problem] = summary.problems
         assert problem.startswith("sg-2 in 123456789012")
         assert "its item in the issue table is not as it should be" in problem
-        assert summary.told == {"new": 2}
+        assert summary.notified == {"new": 2}
         assert [world.issue(group).timestamps.reported for group in ("sg-1", "sg-3")] == [world.clock] * 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from library.config.models import remediation_terms
+from library.issues.notified_exposures import exposure_texts
 from library.issues.schedule import RemediationSchedule, remediation_schedule
-from library.issues.told_exposures import exposure_texts
 from tests.worlds.reporting_world import MAIN, RDP, SSH, START, World, reporting_world
 
 RETENTION = timedelta(days=21)
@@ -37,14 +37,14 @@ def test_a_new_rule_waits_until_both_channels_told_of_it_and_its_own_period_is_o
         world.slack.refuses = {}
         world.passes(days=1)
         world.report()
-        record = world.issue().exposures_told
+        record = world.issue().notified_exposures
         assert record is not None
         assert record.at_report == exposure_texts([SSH])
         assert schedule(world).due == reported + RETENTION
         (waiting,) = schedule(world).waiting
         assert waiting.due is not None
         assert timedelta() <= waiting.due - RETENTION - (START + timedelta(days=11)) < timedelta(hours=1)
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_the_owner_is_warned_before_a_partial_exemption_ends() -> None:
@@ -57,9 +57,9 @@ def test_the_owner_is_warned_before_a_partial_exemption_ends() -> None:
         for days in (4, 11):  # 14 and 3 days before
             world.passes(days=days)
             comments = len(ticket.comments)
-            assert world.report().told == {"exemption ends": 1}
+            assert world.report().notified == {"exemption ends": 1}
             assert len(ticket.comments) == comments + 1
             assert "An exemption of a part of security group sg-1 ends on 2026-12-10." in ticket.comments[-1]
             assert "An exemption of a part" in str(world.slack.messages[-1])
             assert ticket.status == "To Do"
-            assert world.report().told == {}
+            assert world.report().notified == {}

@@ -39,7 +39,7 @@ def test_many_groups_with_untrusted_names_are_reported(name: str) -> None:
             world.found(f"sg-{number}", name=name)
         assert world.report().problems == []
         assert len(reported(world)) == 40
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_groups_that_expose_sixty_restricted_ports_are_reported() -> None:
@@ -67,16 +67,18 @@ def test_an_issue_that_slack_refuses_keeps_no_other_from_being_reported(
             world.found(f"sg-{number}", name="evil" if number == 7 else "web", tags=owner)
         world.slack.refuses = {"sg-7 ": answer}
         summary = world.report()
-        why = f"#hammer, which slack.default_channel names, was not told of 123456789012/sg-7: Slack answered {answer}"
+        reason = (
+            f"#hammer, which slack.default_channel names, was not told of 123456789012/sg-7: Slack answered {answer}"
+        )
         if owner:  # the default channel was asked for that one issue alone
-            why = f"#hammer, which slack.default_channel names, was not told: Slack answered {answer}"
+            reason = f"#hammer, which slack.default_channel names, was not told: Slack answered {answer}"
             assert summary.notes == [
                 f"#team was not told of 123456789012/sg-7: Slack answered {answer}; #hammer is told instead"
             ]
-        assert summary.problems == [why]
+        assert summary.problems == [reason]
         assert reported(world) == set(world.groups) - {"sg-7"}
         world.slack.refuses = {}
-        assert world.report().told == {"new": 1}
+        assert world.report().notified == {"new": 1}
         assert reported(world) == set(world.groups)
 
 
@@ -147,13 +149,13 @@ def test_a_channel_that_refuses_every_message_silences_nobody(answer: Answer) ->
         assert len(summary.notes) == 1
         assert len(asked) <= 6
         assert "sg-other" in world.slack.to("#other")[0].shown
-        told = json.dumps(
+        notified = json.dumps(
             [[message.shown, *(r.shown for r in message.replies)] for message in world.slack.to("#hammer")]
         )
-        assert all(f"sg-{number} " in told for number in range(45))
-        assert "(meant for #grid)" in told
+        assert all(f"sg-{number} " in notified for number in range(45))
+        assert "(meant for #grid)" in notified
         assert reported(world) == set(world.groups)
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 @pytest.mark.parametrize("code", ["token_revoked", "account_inactive", "invalid_auth", "missing_scope"])
@@ -224,7 +226,7 @@ def test_what_jira_refuses_to_store_is_filed_as_plain_text(answer: Answer) -> No
         assert reported(world) == {"sg-1", "sg-2"}
         assert 'sg-1 "web ?" in' in world.jira.tickets["SEC-1"].fields["description"]
         assert len(world.jira.tickets["SEC-1"].fields["description"]) <= 1500
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_a_limit_that_is_lower_than_configured() -> None:

@@ -14,16 +14,16 @@ from reporting.plan import state_after
 from tests.worlds.reporting_world import MAIN, REGION, SSH, START, World, reporting_world
 
 
-def put_issues(world: World, count: int, status: Status, *, told: bool, owners: int = 1) -> None:
+def put_issues(world: World, count: int, status: Status, *, notified: bool, owners: int = 1) -> None:
     """Issues, straight into the emulator's table."""
     table = dynamodb_backends[MAIN][REGION].get_table("issues")
     for number in range(count):
         tags = {"owner": f"#owner-{number % owners}"}
         details = IssueDetails(f"web-{number}", REGION, "vpc-1", "open_completely", tags, (SSH,))
-        times = Timestamps(START, START, START if told else None)
+        times = Timestamps(START, START, START if notified else None)
         issue = Issue(MAIN, f"sg-{status}-{number}", status, details, times)
         item = issue.to_item()
-        if told:
+        if notified:
             memory = state_after(issue, closed=False)
             item |= {
                 "jira_details": {**memory, "ticket": f"SEC-{number}", "told": []},
@@ -49,11 +49,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 def test_2000_open_issues_of_which_none_changed(calls: list[tuple[str, dict[str, Any]]]) -> None:
     with reporting_world() as world:
         world.sections["secgrp_unrestricted_access"] = {"accounts": [MAIN]}
-        put_issues(world, 2000, Status.OPEN, told=True)
-        put_issues(world, 50, Status.CLOSED, told=True)
+        put_issues(world, 2000, Status.OPEN, notified=True)
+        put_issues(world, 50, Status.CLOSED, notified=True)
         calls.clear()
         summary = world.report()
-        assert (summary.told, summary.unchanged) == ({}, 2000)
+        assert (summary.notified, summary.unchanged) == ({}, 2000)
         assert world.jira.requests == world.slack.requests == []
         assert {operation for operation, _ in calls} == {"Query"}
         # Beside them one query for each account, for the exemptions that people decided.
@@ -75,24 +75,24 @@ def test_2000_open_issues_of_which_none_changed(calls: list[tuple[str, dict[str,
 def test_210_new_issues_of_20_owners(calls: list[tuple[str, dict[str, Any]]]) -> None:
     with reporting_world() as world:
         world.slack.channels = {f"#owner-{number}" for number in range(20)}
-        put_issues(world, 210, Status.OPEN, told=False, owners=20)
+        put_issues(world, 210, Status.OPEN, notified=False, owners=20)
         calls.clear()
         summary = world.report()
-        assert (summary.told, summary.problems) == ({"new": 210}, [])
+        assert (summary.notified, summary.problems) == ({"new": 210}, [])
         assert len(world.jira.tickets) == 210
         assert len(world.slack.messages) == 20
-        told = [
+        notified = [
             line.removeprefix("• ").partition(" ")[0]
             for message in world.slack.messages
             for shown in (message, *message.replies)
             for line in shown.shown.splitlines()
             if line.removeprefix("• ").startswith("sg-")
         ]
-        assert set(told) == {f"sg-open-{number}" for number in range(210)}
+        assert set(notified) == {f"sg-open-{number}" for number in range(210)}
         # One sweep for who uses the groups: filters hold 200 ids.
         assert [operation for operation, _ in calls].count("DescribeNetworkInterfaces") == 2
         calls.clear()
-        assert world.report().told == {}
+        assert world.report().notified == {}
         assert {operation for operation, _ in calls} == {"Query"}
 
 

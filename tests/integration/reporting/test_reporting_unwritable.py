@@ -35,7 +35,7 @@ def test_news_of_an_archived_ticket_gets_a_new_one_where_ticket_owners_says(proj
         assert world.issue("sg-1").jira_details["ticket"] == f"{project}-3"
         assert "3389" in world.jira.tickets[f"{project}-3"].fields["description"]
         assert world.issue("sg-2").status is Status.CLOSED
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_a_closed_ticket_that_takes_no_labels_is_done_with() -> None:
@@ -51,7 +51,7 @@ def test_a_closed_ticket_that_takes_no_labels_is_done_with() -> None:
         assert summary.notes == [
             "SEC-1: its labels are left as they are: JIRA answered 400: Field 'labels' cannot be set."
         ]
-        assert world.report().told == {}
+        assert world.report().notified == {}
 
 
 def test_a_field_that_closing_demands_is_named_until_it_is_configured_and_the_comment_is_written_once() -> None:

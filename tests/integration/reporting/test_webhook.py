@@ -18,7 +18,7 @@ from library.issues.issue import Status
 from library.notifications import webhook
 from library.security_groups.exposure import Exposure
 from remediation.notify import ChangeMessage, notify, open_notifier
-from reporting.decision_news import DecisionNews
+from reporting.decision_notifications import DecisionNotifications
 from reporting.read import ReportSummary
 from tests.standins.server import Answer, Fault
 from tests.standins.tls import authority
@@ -358,8 +358,8 @@ def test_what_remediation_did_is_told_once(world: World, is_away: bool) -> None:
     report(world)
     assert world.webhook.types == ["new", "remediated"]
     assert world.webhook.events[1]["change"]["details"] == ["Backup: s3://b/k"]
-    (news,) = world.issue().change_news
-    assert (news.in_jira, news.in_slack, news.in_webhook) == (True, True, True)
+    (notification,) = world.issue().change_notifications
+    assert (notification.in_jira, notification.in_slack, notification.in_webhook) == (True, True, True)
 
 
 def test_what_remediation_could_not_do(world: World) -> None:
@@ -377,7 +377,7 @@ def test_a_change_that_is_not_wanted_owes_nobody(world: World) -> None:
     assert change(world) == []
     report(world)
     assert world.webhook.types == ["new"]
-    assert world.issue().change_news[0].in_webhook
+    assert world.issue().change_notifications[0].in_webhook
 
 
 def test_the_item_of_a_change_without_a_webhook_is_as_it_was(world: World) -> None:
@@ -385,7 +385,7 @@ def test_the_item_of_a_change_without_a_webhook_is_as_it_was(world: World) -> No
     world.found()
     report(world)
     change(world)
-    assert "in_webhook" not in world.issue().change_news[0].to_item()
+    assert "in_webhook" not in world.issue().change_notifications[0].to_item()
 
 
 def test_the_secret_is_in_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -413,7 +413,7 @@ def decide(world: World, kind: DecisionKind = DecisionKind.CLOSE_NOW, **fields: 
     request = Request(kind, "U0JANE00001", Via.SLACK, world.clock, seen_now(issue), rights, key=str(kind), **fields)
     limits = limits_of(world.configuration(), MAIN)
     assert Decisions(world.table, lambda: world.clock).carry_out(MAIN, "sg-1", request, limits)
-    DecisionNews(world.configuration(), world.table, None, None, lambda: world.clock).tell(world.issue())
+    DecisionNotifications(world.configuration(), world.table, None, None, lambda: world.clock).notify(world.issue())
 
 
 def test_a_decision_is_told_once(world: World) -> None:
@@ -428,8 +428,12 @@ def test_a_decision_is_told_once(world: World) -> None:
     for _ in range(2):
         assert report(world).problems == []
     assert world.webhook.types == ["new", "reminder", "decided"]
-    told = world.webhook.events[2]
-    assert (told["reason"], told["decision"]["by"], told["decision"]["result"]) == ("close-now", "U0JANE00001", "done")
+    notified = world.webhook.events[2]
+    assert (notified["reason"], notified["decision"]["by"], notified["decision"]["result"]) == (
+        "close-now",
+        "U0JANE00001",
+        "done",
+    )
     assert world.issue().decided.outbox == ()
 
 

@@ -137,10 +137,10 @@ def test_a_region_is_watched_in_the_accounts_that_have_it() -> None:
             }
         )
     )
-    places = [
+    positions = [
         (account, region) for account in ("210987654321", "123456789012") for region in ("eu-west-1", "us-east-1")
     ]
-    assert [place for place in places if config.watches(*place)] == [
+    assert [position for position in positions if config.watches(*position)] == [
         ("210987654321", "eu-west-1"),
         ("123456789012", "us-east-1"),
     ]

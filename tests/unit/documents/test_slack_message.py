@@ -78,11 +78,11 @@ NAMES = {
 @pytest.mark.parametrize(("count", "details"), [(1, 0), (1, 100), (20, 1), (60, 15)])
 def test_no_message_is_longer_than_slack_takes(name: str, count: int, details: int) -> None:
     untrusted = literal(name * 255)
-    told = [
+    notified = [
         Alert(f"k{n}", "New" if n % 2 else "Changed", untrusted, f"{untrusted}: {untrusted}", (untrusted,) * details)
         for n in range(count)
     ]
-    messages = compose("Title", told, [name * 255] * 40)
+    messages = compose("Title", notified, [name * 255] * 40)
     for message in messages:
         within_slacks_limits(message)
     assert frozenset().union(*(message.keys for message in messages)) == {f"k{n}" for n in range(count)}

@@ -35,19 +35,21 @@ CASES: dict[str, tuple[list[FlowRecord], bool, int]] = {
 }
 
 
-@pytest.mark.parametrize(("records", "flags", "told"), CASES.values(), ids=CASES)
-def test_who_is_told(records: list[FlowRecord], flags: bool, told: int) -> None:
+@pytest.mark.parametrize(("records", "flags", "notified"), CASES.values(), ids=CASES)
+def test_who_is_told(records: list[FlowRecord], flags: bool, notified: int) -> None:
     ports = evidence_of(records, (SSH,)).refused_ports(0, 2**31)
     found = refused_workers(USE, ports, 600, has_tcp_flags=flags)
-    assert [(each.source, each.port, each.records) for each in found] == ([(WORKER, "tcp/22", told)] if told else [])
+    assert [(each.source, each.port, each.records) for each in found] == (
+        [(WORKER, "tcp/22", notified)] if notified else []
+    )
 
 
 def test_intervals_are_those_of_the_flow_log() -> None:
     # Three records, one a minute: three intervals of 60 seconds, one of 600.
     records = [each for n in range(3) for each in refused(WORKER, 22, hours_ago=1.0 - n / 60)]
-    for interval, told in ((60, 1), (600, 0)):
+    for interval, notified in ((60, 1), (600, 0)):
         ports = evidence_of(records, (SSH,)).refused_ports(0, 2**31)
-        assert len(refused_workers(USE, ports, interval, has_tcp_flags=False)) == told
+        assert len(refused_workers(USE, ports, interval, has_tcp_flags=False)) == notified
 
 
 CARE = AfterCare(
@@ -58,18 +60,18 @@ CARE = AfterCare(
 
 
 @pytest.mark.parametrize(
-    ("hours", "news"),
+    ("hours", "notification"),
     [(None, True), (2, False), (20, True), (0.5, False), (60, True)],
     ids=["never", "today", "yesterday", "just now", "before the change"],
 )
-def test_once_a_day_at_most(hours: float | None, news: bool) -> None:
-    told = None if hours is None else NOW - timedelta(hours=hours)
-    assert CARE.is_news(told, NOW) is news
+def test_once_a_day_at_most(hours: float | None, notification: bool) -> None:
+    notified = None if hours is None else NOW - timedelta(hours=hours)
+    assert CARE.is_new(notified, NOW) is notification
 
 
 def test_nothing_new_since_is_no_news() -> None:
     care = replace(CARE, sources=(replace(CARE.sources[0], last=NOW - timedelta(hours=30)),))
-    assert not care.is_news(NOW - timedelta(hours=20), NOW)
+    assert not care.is_new(NOW - timedelta(hours=20), NOW)
 
 
 def test_it_is_stored_as_it_is_and_what_is_none_is_none() -> None:

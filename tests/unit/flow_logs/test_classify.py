@@ -13,7 +13,7 @@ import pytest
 from identification.flow_logs.classify import GONE, Admission, Read, UsageCase, WideSources, contacts_of, judge
 from identification.flow_logs.evidence import Evidence, Interface
 from identification.flow_logs.records import Columns, FlowRecord, Wanted, packed_address, parse_line
-from library.issues.after_care import NOBODY_WATCHES
+from library.issues.after_care import NO_FLOW_LOGS_AT_HAND
 from library.issues.use import Use, Verdict
 from library.network.addresses import AddressSet
 from library.network.intervals import IntervalSet
@@ -217,9 +217,12 @@ def test_what_is_told_of_a_source() -> None:
     ]
     (rule,) = use_of(records, Exposure("tcp", 22, 23, "0.0.0.0/0", "open_completely")).rules
     assert [(each.source, each.source_class) for each in rule.sources] == [(B, "talked"), (A, "talked")]
-    told = rule.sources[1]
-    assert (told.port, told.connections, told.packets, told.bytes) == (22, 2, 110, 11_000)
-    assert (told.first, told.last) == (NOW - timedelta(hours=30), NOW - timedelta(hours=20) + timedelta(seconds=60))
+    notified = rule.sources[1]
+    assert (notified.port, notified.connections, notified.packets, notified.bytes) == (22, 2, 110, 11_000)
+    assert (notified.first, notified.last) == (
+        NOW - timedelta(hours=30),
+        NOW - timedelta(hours=20) + timedelta(seconds=60),
+    )
 
 
 def test_at_most_20_sources_are_listed_the_latest_first_and_one_that_decides_is_among_them() -> None:
@@ -420,8 +423,10 @@ def test_only_the_flow_log_that_tells_of_an_interface_counts() -> None:
 def test_that_nobody_watches_is_kept_of_very_many_gaps() -> None:
     """The notice of a change repeats it, and a large group may have a gap for each of its interfaces."""
     unusable = tuple(f"No flow log covers eni-{number}." for number in range(40))
-    use = judge(UsageCase(NOW - timedelta(days=14), NOW, (SSH,), (), unusable=unusable, gaps=("x", NOBODY_WATCHES)))
+    use = judge(
+        UsageCase(NOW - timedelta(days=14), NOW, (SSH,), (), unusable=unusable, gaps=("x", NO_FLOW_LOGS_AT_HAND))
+    )
     stored = Use.from_item(use.to_item())
     assert stored is not None
-    assert NOBODY_WATCHES in stored.gaps
-    assert use.gaps.count(NOBODY_WATCHES) == 1
+    assert NO_FLOW_LOGS_AT_HAND in stored.gaps
+    assert use.gaps.count(NO_FLOW_LOGS_AT_HAND) == 1

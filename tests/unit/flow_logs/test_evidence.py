@@ -76,7 +76,7 @@ def test_what_is_told_does_not_depend_on_files_runs_and_order(
         together.merge(part)
         together = Kept.from_bytes(Kept(together).to_bytes()).evidence
     interfaces = frozenset({ENI, "eni-0bb"})
-    told = [
+    notified = [
         use_of(
             [],
             SSH,
@@ -86,7 +86,7 @@ def test_what_is_told_does_not_depend_on_files_runs_and_order(
         )
         for each in (whole, together)
     ]
-    assert told[0] == told[1]
+    assert notified[0] == notified[1]
 
 
 @given(st.lists(records(), max_size=12), st.lists(st.integers(1, 59), max_size=12))
@@ -104,8 +104,8 @@ def test_what_is_told_does_not_depend_on_how_intervals_cut_a_connection(
         else:
             cut.append(each)
     same = found[: len(cuts)]
-    told = [use_of(each, SSH, EVERYTHING) for each in (same, cut)]
-    assert told[0] == told[1]
+    notified = [use_of(each, SSH, EVERYTHING) for each in (same, cut)]
+    assert notified[0] == notified[1]
 
 
 @given(st.lists(records(), max_size=25), HOURS)
@@ -163,9 +163,9 @@ def test_more_connections_than_are_kept_are_added_up_and_lose_no_class(monkeypat
     whole, folded = (evidence_of(found, (SSH,)) for _ in range(2))
     folded.fold()
     assert len(folded.entries) < 20
-    told = [use_of([], reads=(Read("fl-1", each, frozenset({ENI})),)) for each in (whole, folded)]
-    assert told[0].rules == told[1].rules
-    assert (told[0].verdict, told[0].keep) == (told[1].verdict, told[1].keep)
+    notified = [use_of([], reads=(Read("fl-1", each, frozenset({ENI})),)) for each in (whole, folded)]
+    assert notified[0].rules == notified[1].rules
+    assert (notified[0].verdict, notified[0].keep) == (notified[1].verdict, notified[1].keep)
 
 
 def test_other_peers_make_way_for_connections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,5 +206,5 @@ def test_refused_ports_outside_the_scope_are_bounded_and_still_make_noise() -> N
 
 def test_refused_attempts_are_kept_for_after_care() -> None:
     found = [*refused("9.9.9.7", 22, flags=2), *refused("9.9.9.7", 22, hours_ago=30.5)]
-    (refusal,) = evidence_of(found, (SSH,)).refused_ports(0, 2**31)
-    assert (refusal.port, refusal.records, refusal.with_syn, len(refusal.minutes)) == (22, 2, 1, 2)
+    (rejection,) = evidence_of(found, (SSH,)).refused_ports(0, 2**31)
+    assert (rejection.port, rejection.records, rejection.with_syn, len(rejection.minutes)) == (22, 2, 1, 2)

@@ -109,7 +109,7 @@ def test_it_covers_an_interface_through_its_subnet_or_vpc() -> None:
 
 def test_flow_logs_of_the_same_streams() -> None:
     logs = {"LogDestinationType": "cloud-watch-logs", "LogDestination": None, "LogGroupName": "flows"}
-    one, same, other, accept = (
+    this, same, other, accept = (
         parse_flow_log(raw(name, **(logs | changes)))
         for name, changes in (
             ("fl-1", {}),
@@ -118,7 +118,7 @@ def test_flow_logs_of_the_same_streams() -> None:
             ("fl-4", {"TrafficType": "ACCEPT"}),
         )
     )
-    assert same_streams(one, [one, same, other, accept, parse_flow_log(raw())]) == [same]
+    assert same_streams(this, [this, same, other, accept, parse_flow_log(raw())]) == [same]
 
 
 @pytest.mark.parametrize("line", KEYS)

@@ -45,13 +45,13 @@ def test_lines_of_every_version(line: dict[str, Any]) -> None:
             parse_values(columns, values)
         return
     record = parse_values(columns, values)
-    told = dict(zip(names, values, strict=True))
-    assert record.interface_id == told["interface-id"]
-    assert record.log_status == told["log-status"]
+    notified = dict(zip(names, values, strict=True))
+    assert record.interface_id == notified["interface-id"]
+    assert record.log_status == notified["log-status"]
     if record.log_status == "OK":
-        assert record.srcaddr == packed_address(told["srcaddr"])
-        assert (record.packets, record.bytes) == (int(told["packets"]), int(told["bytes"]))
-        assert (record.dstport, record.action) == (int(told["dstport"]), told["action"])
+        assert record.srcaddr == packed_address(notified["srcaddr"])
+        assert (record.packets, record.bytes) == (int(notified["packets"]), int(notified["bytes"]))
+        assert (record.dstport, record.action) == (int(notified["dstport"]), notified["action"])
 
 
 def test_milliseconds_of_old_skipped_records_are_seconds() -> None:
@@ -115,7 +115,7 @@ def test_a_line_that_does_not_fit_is_refused(old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "notified"),
     [
         (GOOD.replace(" 40 ", " - ").replace("ACCEPT", "REJECT"), (5, 22, 0)),
         (GOOD.replace(" 5 22 6 ", " - - 47 "), (0, 0, 40)),
@@ -123,9 +123,9 @@ def test_a_line_that_does_not_fit_is_refused(old: str, new: str) -> None:
     ],
     ids=["refused by VPC Block Public Access, of which no bytes are told", "a protocol without ports", "ports of 0"],
 )
-def test_what_does_not_apply_is_0(line: str, told: tuple[int, int, int]) -> None:
+def test_what_does_not_apply_is_0(line: str, notified: tuple[int, int, int]) -> None:
     record = parse_values(Columns.of(NEEDED), line.split())
-    assert (record.srcport, record.dstport, record.bytes) == told
+    assert (record.srcport, record.dstport, record.bytes) == notified
 
 
 @pytest.mark.parametrize(("old", "new"), [(" 5 ", " - "), (" 40 ", " - "), (" 1 40 ", " - 40 ")])

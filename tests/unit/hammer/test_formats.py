@@ -342,8 +342,8 @@ def test_html_tells_that_a_group_is_opened_again_and_again_by_whom_and_what_mana
     assert facts["Opened again"] == "3 times in 7 days, by arn:aws:iam::210987654321:user/<b>ana</b> and bo"
     assert facts["Managed by"] == "CloudFormation stack web\\x1b: a change by hand will not last"
     assert "user/&lt;b&gt;ana&lt;/b&gt; and bo" in render(Format.HTML, a_listing(flapping))
-    once = replace(flapping, history=(past,), details=a_listed_issue().details)
-    assert {"Opened again", "Managed by"}.isdisjoint(dict(view(once, 1, NOW).facts))
+    one_time = replace(flapping, history=(past,), details=a_listed_issue().details)
+    assert {"Opened again", "Managed by"}.isdisjoint(dict(view(one_time, 1, NOW).facts))
     assert "Opened again" not in dict(view(replace(flapping, status=Status.RESOLVED), 1, NOW).facts)
 
 

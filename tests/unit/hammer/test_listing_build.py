@@ -42,8 +42,8 @@ def known(settings: dict[str, Any] | None = None, **files: Any) -> Any:
     ],
 )
 def test_owners(tags: dict[str, str], owners: dict[str, Any], expected: str) -> None:
-    knowledge = known(ticket_owners=owners)
-    assert listed_detection(a_detection(tags=tags), knowledge).owner == expected
+    context = known(ticket_owners=owners)
+    assert listed_detection(a_detection(tags=tags), context).owner == expected
 
 
 ON = {f"{CHECK}/remediation": True}
@@ -81,8 +81,8 @@ def test_an_issue_is_listed_with_what_the_configuration_knows() -> None:
 
 @pytest.mark.parametrize("whitelisted", [True, False])
 def test_a_detection_is_listed_so_too(whitelisted: bool) -> None:
-    knowledge = known(whitelist={CHECK: {ACCOUNT: [EXEMPTION]}})
-    listed = listed_detection(a_detection(whitelisted), knowledge)
+    context = known(whitelist={CHECK: {ACCOUNT: [EXEMPTION]}})
+    listed = listed_detection(a_detection(whitelisted), context)
     assert (listed.account_id, listed.account_name, listed.group_id) == (ACCOUNT, "slave1", "sg-1")
     assert (listed.details, listed.status) == (DETAILS, Status.WHITELISTED if whitelisted else Status.OPEN)
     expected = (date(2027, 1, 1), "a test (ana)") if whitelisted else (None, "")

@@ -40,7 +40,7 @@ from tests.builders.listings import (
 
 OPEN = a_listed_issue(timestamps=Timestamps())
 REACHABLE = replace(OPEN, details=replace(OPEN.details, reachability=INTERNET))
-LATE = replace(REACHABLE, due=NOW - timedelta(days=1), timestamps=Timestamps(identified=NOW - timedelta(days=30)))
+OVERDUE = replace(REACHABLE, due=NOW - timedelta(days=1), timestamps=Timestamps(identified=NOW - timedelta(days=30)))
 FINDING = replace(OPEN, group_id="finding-1")
 DAY = date(2026, 11, 21)
 
@@ -82,14 +82,14 @@ def page_text(listing: Listing) -> str:
             id="one, not known to be reachable",
         ),
         pytest.param(
-            a_listing(LATE),
+            a_listing(OVERDUE),
             "1 group is open and reachable from the Internet now; it is overdue: the date from which Hammer may "
             "replace its rules has passed; it was found 30 days ago.",
             False,
             id="one, overdue",
         ),
         pytest.param(
-            a_listing(LATE, LATE, OPEN),
+            a_listing(OVERDUE, OVERDUE, OPEN),
             "3 groups are open to the Internet, 2 of them reachable from the Internet now; 2 overdue: the date from "
             "which Hammer may replace their rules has passed; the oldest was found 30 days ago.",
             False,
@@ -178,10 +178,10 @@ def test_what_could_not_be_read_is_named() -> None:
 
 def test_each_account_and_region_is_in_the_table_also_what_could_not_be_read() -> None:
     read = Scanned("210987654321", "shop", "eu-west-1", 21, 1, NOW)
-    once = Scanned("210987654321", "shop", "us-east-1", 0, 0, NOW - timedelta(days=2))
+    one_time = Scanned("210987654321", "shop", "us-east-1", 0, 0, NOW - timedelta(days=2))
     other = Failed("123456789012", "eu-west-1", "no role", "main")
     partial = Failed("210987654321", "eu-west-1", "not understood: sg-1", "shop", is_partial=True)
-    rows = coverage(a_listing(scanned=(read, once), failed=(REGION, other, partial, ITEM), unjudged=()))
+    rows = coverage(a_listing(scanned=(read, one_time), failed=(REGION, other, partial, ITEM), unjudged=()))
     assert rows == [
         CoverageRow("main", "123456789012", "eu-west-1", "not read", "", "never", "no role"),
         CoverageRow("shop", "210987654321", "eu-west-1", "21", "1", "2026-11-22 03:00", "not understood: sg-1"),
@@ -251,17 +251,17 @@ def test_columns_in_which_nothing_would_stand_are_left_out() -> None:
     without_due = render(Format.HTML, a_listing(a_listed_issue()))
     assert 'data-sort="age"' in without_due
     assert 'data-sort="due"' not in without_due
-    assert 'data-sort="due"' in render(Format.HTML, a_listing(LATE))
+    assert 'data-sort="due"' in render(Format.HTML, a_listing(OVERDUE))
 
 
 def test_within_a_severity_the_first_to_be_due_comes_first() -> None:
-    later = replace(LATE, due=NOW + timedelta(days=1), group_id="sg-1")
-    never = replace(LATE, due=None, group_id="sg-0")
-    assert chosen([never, later, LATE], Wanted(), Sort.SEVERITY) == (LATE, later, never)
+    later = replace(OVERDUE, due=NOW + timedelta(days=1), group_id="sg-1")
+    never = replace(OVERDUE, due=None, group_id="sg-0")
+    assert chosen([never, later, OVERDUE], Wanted(), Sort.SEVERITY) == (OVERDUE, later, never)
 
 
 def test_the_first_line_of_an_issue_has_its_due_date() -> None:
-    text = page_text(a_listing(LATE, replace(LATE, due=NOW + timedelta(days=21))))
+    text = page_text(a_listing(OVERDUE, replace(OVERDUE, due=NOW + timedelta(days=21))))
     assert "critical Overdue since 2026-11-21 sg-0123456789abcdef0 web" in text
     assert "critical Due 2026-12-13 sg-0123456789abcdef0 web" in text
 

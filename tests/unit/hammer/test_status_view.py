@@ -136,8 +136,8 @@ def test_the_first_line_is_what_is_open_and_due() -> None:
     assert headline(facts()) == ("no open issue is known", "green")
     assert headline(facts(scans=[])) == ("no open issue is known", "yellow")
     listed = listed_issue(an_issue(), KNOWN)
-    overdue, soon = replace(listed, due=NOW), replace(listed, due=NOW + timedelta(days=7))
-    pairs = [(an_issue(), listed), (an_issue(), overdue), (an_issue(), soon), (an_issue(Status.RESOLVED), listed)]
+    overdue, due_soon = replace(listed, due=NOW), replace(listed, due=NOW + timedelta(days=7))
+    pairs = [(an_issue(), listed), (an_issue(), overdue), (an_issue(), due_soon), (an_issue(Status.RESOLVED), listed)]
     assert headline(facts(issues=pairs)) == ("open: 3 high; 1 due now; 1 due within 7 days", "bold red")
 
 
@@ -154,9 +154,9 @@ def test_open_issues_by_severity_and_age() -> None:
 
 
 def test_what_is_due_next_is_sorted() -> None:
-    soon = replace(listed_issue(an_issue(), KNOWN), due=NOW + timedelta(days=1))
-    overdue = replace(soon, due=NOW - timedelta(days=1))
-    rows = due_rows(facts(issues=[(an_issue(), soon), (an_issue(), overdue)]))
+    due_soon = replace(listed_issue(an_issue(), KNOWN), due=NOW + timedelta(days=1))
+    overdue = replace(due_soon, due=NOW - timedelta(days=1))
+    rows = due_rows(facts(issues=[(an_issue(), due_soon), (an_issue(), overdue)]))
     assert [row[:2] for row in rows] == [
         ("now", severity_cell("high")),
         ("2026-11-23 03:00 UTC", severity_cell("high")),
@@ -169,10 +169,10 @@ def test_what_waits_for_somebody() -> None:
     until = NOW.date() + timedelta(days=30)
     listed = replace(listed_issue(exempt, KNOWN), exempt_until=until, exempt_reason="the partner's office")
     past = PastOccurrence(None, NOW - timedelta(days=2))
-    once = replace(an_issue(), occurrence=4, history=(past, replace(past, resolved=NOW - timedelta(days=8))))
-    flapping = replace(once, history=(past, past, past))
+    one_time = replace(an_issue(), occurrence=4, history=(past, replace(past, resolved=NOW - timedelta(days=8))))
+    flapping = replace(one_time, history=(past, past, past))
     pairs = [(restored, listed_issue(restored, KNOWN)), (exempt, listed), (flapping, listed_issue(flapping, KNOWN))]
-    pairs.append((once, listed_issue(once, KNOWN)))
+    pairs.append((one_time, listed_issue(one_time, KNOWN)))
     location = "sg-1 in 210987654321, eu-west-1"
     assert list(waiting(facts(issues=pairs))) == [
         f"restored, waits for a decision: {location}, by ana at then (hammer restore --release)",
@@ -183,8 +183,8 @@ def test_what_waits_for_somebody() -> None:
 
 def test_the_last_event_or_that_none_ever_came() -> None:
     other = replace(SEEN, region="us-east-1")
-    heard = [("1", "eu-west-1", NOW, "RunInstances"), ("1", "eu-west-1", NOW - timedelta(days=1), "CreateRoute")]
-    assert list(event_lines(facts(scans=[SEEN, other], heard=heard))) == [
+    events = [("1", "eu-west-1", NOW, "RunInstances"), ("1", "eu-west-1", NOW - timedelta(days=1), "CreateRoute")]
+    assert list(event_lines(facts(scans=[SEEN, other], events=events))) == [
         "last event: RunInstances in 1, eu-west-1, at 2026-11-22 03:00 UTC",
     ]
     assert list(event_lines(facts(scans=[SEEN, other]))) == ["no event ever came from 2 of 2 scanned regions"]
@@ -193,8 +193,8 @@ def test_the_last_event_or_that_none_ever_came() -> None:
 
 def test_when_each_region_last_sent_an_event_and_which_never_did() -> None:
     other, off = replace(SEEN, region="us-east-1"), replace(SEEN, region="eu-south-2", outcome=Outcome.REGION_OFF)
-    heard = [("1", "eu-west-1", NOW, "Run\x1bInstances")]
-    assert event_rows(facts(scans=[SEEN, other, off], heard=heard)) == [
+    events = [("1", "eu-west-1", NOW, "Run\x1bInstances")]
+    assert event_rows(facts(scans=[SEEN, other, off], events=events)) == [
         ("1", "eu-west-1", "2026-11-22 03:00 UTC", "Run\\x1bInstances"),
         ("1", "us-east-1", "never", ""),
     ]

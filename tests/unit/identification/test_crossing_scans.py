@@ -18,8 +18,8 @@ SECOND_S = 300
 STATES = ((), (), (SSH,), (SSH, RDP))
 
 
-def changing(world: Schedule, times: int, *, heard: bool) -> Callable[[], None]:
-    """People who change groups; `heard`: each change has its event, once or twice, which leads to two scans."""
+def changing(world: Schedule, times: int, *, with_events: bool) -> Callable[[], None]:
+    """People who change groups; `with_events`: each change has its event, once or twice, which leads to two scans."""
 
     def scanned(group_id: str, time: datetime) -> Callable[[], None]:
         def actor() -> None:
@@ -39,7 +39,7 @@ def changing(world: Schedule, times: int, *, heard: bool) -> Callable[[], None]:
             world.wait(world.random.randrange(2 * LAG))
             group_id = world.random.choice(GROUPS)
             world.ec2.change(group_id, world.step, world.random.choice(STATES))
-            for _ in range(world.random.choice((1, 1, 2)) if heard else 0):
+            for _ in range(world.random.choice((1, 1, 2)) if with_events else 0):
                 world.start(scanned(group_id, world.now()))
 
     return actor
@@ -60,7 +60,7 @@ def test_where_every_change_has_its_event_the_table_is_right_without_a_scan(
 ) -> None:
     for seed in range(start, start + 40):
         world = Schedule(seed, monkeypatch, GROUPS)
-        world.start(changing(world, 10, heard=True))
+        world.start(changing(world, 10, with_events=True))
         for _ in range(seed % 4):
             world.start(scanning(world, 2))
         world.run()
@@ -71,7 +71,7 @@ def test_where_every_change_has_its_event_the_table_is_right_without_a_scan(
 def test_where_events_are_lost_one_scan_after_them_is_enough(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(start, start + 40):
         world = Schedule(seed, monkeypatch, GROUPS)
-        changes = changing(world, 10, heard=seed % 2 == 0)
+        changes = changing(world, 10, with_events=seed % 2 == 0)
         world.start(scanning(world, 2))
 
         def then_scan(world: Schedule = world, changes: Callable[[], None] = changes) -> None:
@@ -194,15 +194,15 @@ def test_whatever_the_order_repetition_and_loss_of_events_one_scan_gives_what_it
 ) -> None:
     changes = data.draw(st.lists(st.tuples(st.sampled_from(GROUPS), st.sampled_from(STATES)), min_size=1, max_size=8))
     world = Schedule(data.draw(st.integers(0, 9)), monkeypatch, GROUPS)
-    told: list[tuple[str, datetime]] = []
+    notified: list[tuple[str, datetime]] = []
     for group_id, state in changes:
         world.step += data.draw(st.integers(0, 2 * LAG))
         world.ec2.change(group_id, world.step, state)
-        told.append((group_id, world.now()))
+        notified.append((group_id, world.now()))
         # Any choice of events in any order: repeated, lost, before or after later changes.
-        for number in data.draw(st.lists(st.integers(0, len(told) - 1), max_size=2)):
-            handle(world, told[number], data.draw(st.booleans()))
-    for event in data.draw(st.lists(st.sampled_from(told), max_size=6)):
+        for number in data.draw(st.lists(st.integers(0, len(notified) - 1), max_size=2)):
+            handle(world, notified[number], data.draw(st.booleans()))
+    for event in data.draw(st.lists(st.sampled_from(notified), max_size=6)):
         handle(world, event, data.draw(st.booleans()))
     # Each is handled when its second message was.
     world.step += SECOND_S

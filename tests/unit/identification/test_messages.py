@@ -63,13 +63,13 @@ LATER = TIME + timedelta(seconds=1)
 
 def test_a_target_carries_what_events_told_of_groups() -> None:
     """The table keeps other records under ids that are no group's."""
-    told = {
+    notified = {
         "opened": opened_item([("sg-1", CALL), ("lock#remediation", CALL), ("sg-2", CALL)]),
         "events": events_item({"sg-1": TIME, "lock#remediation": TIME, "sg-2": LATER}),
         "takes_away_from": "2026-11-22T03:00:01+00:00",
         "only_interfaces": True,
     }
-    assert parse_target(sqs(json.dumps(MESSAGE | told))) == ScanTarget(
+    assert parse_target(sqs(json.dumps(MESSAGE | notified))) == ScanTarget(
         "210987654321",
         "eu-west-1",
         ("sg-1",),

@@ -56,22 +56,22 @@ def test_v2_sample() -> None:
 
 
 def test_classic_samples() -> None:
-    one, aggregate = parse_classic(classic_port()), parse_classic(classic_aggregate("[[80 - 80], [443 - 443]]"))
-    assert (one.type, one.severity, one.account_id, one.region) == (
+    this, aggregate = parse_classic(classic_port()), parse_classic(classic_aggregate("[[80 - 80], [443 - 443]]"))
+    assert (this.type, this.severity, this.account_id, this.region) == (
         "NETWORK_REACHABILITY",
         "MEDIUM",
         ACCOUNT,
         "us-east-1",
     )
-    assert (one.name, one.server_id, one.vpc_id) == ("kubectl", "i-0c10c2c7863d1a356", "vpc-a0c2d7c7")
-    assert one.path == (
+    assert (this.name, this.server_id, this.vpc_id) == ("kubectl", "i-0c10c2c7863d1a356", "vpc-a0c2d7c7")
+    assert this.path == (
         "igw-e209d785",
         "acl-154b8273",
         "sg-0af64c8a5eb30ca75",
         "eni-078eac9d6ad9b20d1",
         "i-0c10c2c7863d1a356",
     )
-    assert (str(one.ports), one.problems, aggregate.problems) == ("tcp/22", (), ())
+    assert (str(this.ports), this.problems, aggregate.problems) == ("tcp/22", (), ())
     assert str(aggregate.ports) == "tcp/80, tcp/443"
     assert (aggregate.name, aggregate.path) == ("webapps (Prod)", ())
 

@@ -107,11 +107,11 @@ def test_only_what_can_be_followed_to_its_end_is_kept() -> None:
     assert not can_be_issue(decision(type="PACKAGE_VULNERABILITY", networkReachabilityDetails=None).finding)
 
 
-PLACE = Location("slave1", "123456789012", "eu-central-1")
+LOCATION = Location("slave1", "123456789012", "eu-central-1")
 
 
 FACTS = TicketFacts(
-    location=PLACE,
+    location=LOCATION,
     restricted=PortSet(),
     used_by=GroupUsers(),
     closes_at=None,
@@ -125,7 +125,7 @@ FACTS = TicketFacts(
 
 def test_ticket() -> None:
     kept = issue((22, 25))
-    assert text_of(kept).summary(kept, PLACE, PortSet()) == (
+    assert text_of(kept).summary(kept, LOCATION, PortSet()) == (
         'Amazon Inspector: tcp 22-23 open on "web" (i-12345678901234567), slave1 (123456789012), eu-central-1'
     )
     text = plain_text(text_of(kept).ticket(kept, FACTS))
@@ -151,21 +151,21 @@ def test_comments_and_alert() -> None:
     assert plain_text(text_of(kept).ended(kept, exempt=False)).startswith(
         'Nothing unexpected is open on "web" (i-12345678901234567) any more by this finding: '
     )
-    told = text_of(kept).alert(kept, PortSet(), None, is_reminder=False)
-    assert told.text == "Amazon Inspector, MEDIUM: tcp 22-23 open, and nobody expects it"
-    assert told.details[1:] == ('Held back tcp/24-25: allowed_ports "web"',)
+    notified = text_of(kept).alert(kept, PortSet(), None, is_reminder=False)
+    assert notified.text == "Amazon Inspector, MEDIUM: tcp 22-23 open, and nobody expects it"
+    assert notified.details[1:] == ('Held back tcp/24-25: allowed_ports "web"',)
 
 
 def test_a_long_title_is_cut() -> None:
     kept = issue(tags={"Name": "x" * 300})
-    assert len(text_of(kept).summary(kept, PLACE, PortSet())) == 255
+    assert len(text_of(kept).summary(kept, LOCATION, PortSet())) == 255
 
 
 def test_remediation_is_not_announced_for_a_finding() -> None:
     kept = issue()
     forecast = Forecast(frozenset({kept.account_id}), frozenset({"open_completely"}), timedelta(days=1), "x")
-    assert forecast.closes_at(kept, NOW) is None
-    assert forecast.closes_at(replace(kept, issue_id="sg-1"), NOW) is not None
+    assert forecast.of(kept, NOW).closes_at() is None
+    assert forecast.of(replace(kept, issue_id="sg-1"), NOW).closes_at() is not None
 
 
 def test_ports_of_udp_and_what_else_a_reader_should_know_are_kept() -> None:

@@ -64,12 +64,12 @@ FORMS: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize("late", FORMS)
+@pytest.mark.parametrize("delayed", FORMS)
 @pytest.mark.parametrize("end", FORMS)
-def test_what_is_older_than_its_end_is_not_published_in_whatever_form_its_time_comes(end: str, late: str) -> None:
+def test_what_is_older_than_its_end_is_not_published_in_whatever_form_its_time_comes(end: str, delayed: str) -> None:
     begun = published(decision(updatedAt=FORMS[end][0]))
     ended = written(begun, decision(status="CLOSED", updatedAt=FORMS[end][2]))
-    assert planned(ended, decision(updatedAt=FORMS[late][1])).delivery is FindingDelivery.OUTDATED
+    assert planned(ended, decision(updatedAt=FORMS[delayed][1])).delivery is FindingDelivery.OUTDATED
 
 
 LATER = "Fri Sep 06 00:00:00 UTC 2024"
@@ -289,9 +289,9 @@ def test_findings_of_classics_other_packages_do_not_drift() -> None:
 
 
 def test_findings_without_an_arn_are_told_apart_by_what_they_hold() -> None:
-    one, two = (decision(findingArn=None, title=text) for text in ("one", "two"))
-    assert record_id(one.finding) != record_id(two.finding)
-    assert record_id(one.finding) == record_id(decision(findingArn=None, title="one", updatedAt=LATER).finding)
+    this, two = (decision(findingArn=None, title=text) for text in ("one", "two"))
+    assert record_id(this.finding) != record_id(two.finding)
+    assert record_id(this.finding) == record_id(decision(findingArn=None, title="one", updatedAt=LATER).finding)
     strange = [parse_v2({"source": "aws.inspector2", "detail": {"x": number}}) for number in (1, 2)]
     assert record_id(strange[0]) != record_id(strange[1]), "nothing in it counts: the whole does"
 
@@ -424,8 +424,8 @@ def test_every_part_of_a_record_is_kept() -> None:
 
 
 def test_classic_findings_of_other_ports_are_others() -> None:
-    one, two = (classic("monday", 1).finding, replace(classic("monday", 1).finding, ports=PortSet.parse(["tcp/1"])))
-    assert record_id(one) != record_id(two)
+    this, two = (classic("monday", 1).finding, replace(classic("monday", 1).finding, ports=PortSet.parse(["tcp/1"])))
+    assert record_id(this) != record_id(two)
 
 
 def test_what_came_is_told_apart_by_what_is_in_lists_and_not_by_the_order_of_its_parts() -> None:

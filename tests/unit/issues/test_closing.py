@@ -26,10 +26,10 @@ LATER = REPORTED + timedelta(days=21)
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
 HIGH = Reachability.of(Verdict.INTERNET, Sources.SOME, "open_completely")
 TERMS = RemediationTerms(timedelta(days=21), frozenset({Severity.CRITICAL}))
-TOLD = ClosingNotice(NOTICE, occurrence=3)
+NOTIFIED = ClosingNotice(NOTICE, occurrence=3)
 
 
-def issue(reachability: Reachability | None = CRITICAL, notice: ClosingNotice | None = TOLD, **other: Any) -> Issue:
+def issue(reachability: Reachability | None = CRITICAL, notice: ClosingNotice | None = NOTIFIED, **other: Any) -> Issue:
     details = replace(DETAILS, reachability=reachability)
     return an_issue(details=details, **{"timestamps": Timestamps(reported=REPORTED), "closing_notice": notice, **other})
 
@@ -47,9 +47,9 @@ def due_of(given: Issue, terms: RemediationTerms) -> datetime | None:
         pytest.param(issue(None), TERMS, LATER, id="no verdict, which is high"),
         pytest.param(issue(), replace(TERMS, immediate=frozenset()), LATER, id="the mode was switched off"),
         pytest.param(issue(HIGH), replace(TERMS, immediate=frozenset(Severity)), NOTICE, id="every severity"),
-        pytest.param(issue(notice=replace(TOLD, withdrawn=True)), TERMS, LATER, id="told a later date since"),
-        pytest.param(issue(notice=replace(TOLD, occurrence=2)), TERMS, LATER, id="told of the occurrence before"),
-        pytest.param(issue(notice=replace(TOLD, at=REPORTED - timedelta(1))), TERMS, REPORTED, id="reported anew"),
+        pytest.param(issue(notice=replace(NOTIFIED, withdrawn=True)), TERMS, LATER, id="told a later date since"),
+        pytest.param(issue(notice=replace(NOTIFIED, occurrence=2)), TERMS, LATER, id="told of the occurrence before"),
+        pytest.param(issue(notice=replace(NOTIFIED, at=REPORTED - timedelta(1))), TERMS, REPORTED, id="reported anew"),
         pytest.param(issue(timestamps=Timestamps()), TERMS, None, id="not reported"),
         pytest.param(issue(), replace(TERMS, retention=timedelta()), REPORTED, id="due before the notice"),
     ],
@@ -91,9 +91,9 @@ def test_what_only_the_console_told_counts_until_a_channel_is_enabled(
     ("given", "due"),
     [
         pytest.param(issue(HIGH), NOTICE, id="less severe since"),
-        pytest.param(issue(HIGH, replace(TOLD, withdrawn=True)), NOTICE, id="told a later date since"),
+        pytest.param(issue(HIGH, replace(NOTIFIED, withdrawn=True)), NOTICE, id="told a later date since"),
         pytest.param(issue(notice=None), LATER, id="never told"),
-        pytest.param(issue(notice=replace(TOLD, occurrence=2)), LATER, id="told of the occurrence before"),
+        pytest.param(issue(notice=replace(NOTIFIED, occurrence=2)), LATER, id="told of the occurrence before"),
         pytest.param(issue(timestamps=Timestamps()), None, id="not reported"),
     ],
 )
@@ -142,17 +142,17 @@ def test_a_malformed_notice_is_none(odd: object) -> None:
 
 @pytest.mark.parametrize("withdrawn", [True, False])
 def test_a_notice_reads_back(withdrawn: bool) -> None:
-    notice = replace(TOLD, withdrawn=withdrawn)
+    notice = replace(NOTIFIED, withdrawn=withdrawn)
     assert ClosingNotice.from_item(notice.to_item()) == notice
     item = notice.to_item()
     del item["withdrawn"]
-    assert ClosingNotice.from_item(item) == TOLD
+    assert ClosingNotice.from_item(item) == NOTIFIED
 
 
 def test_a_notice_is_kept_in_the_item() -> None:
     given = issue()
     assert given.to_item()["closing_notice"] == {"at": "2026-11-22T05:00:00+00:00", "occurrence": 3, "withdrawn": False}
-    assert Issue.from_item(given.to_item()).closing_notice == TOLD
+    assert Issue.from_item(given.to_item()).closing_notice == NOTIFIED
     assert "closing_notice" not in issue(notice=None).to_item()
 
 

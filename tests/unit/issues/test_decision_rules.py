@@ -51,20 +51,20 @@ def asked(issue: Issue, kind: DecisionKind, *, by: str = "U1", rights: Rights = 
 def done(issue: Issue, request: Request, **limits: Any) -> Issue:
     """The issue after a decision that must be carried out."""
     ruling = decide(issue, request, replace(LIMITS, **limits), NOW)
-    assert ruling.refusal == ""
+    assert ruling.rejection == ""
     return replace(issue, decided=replace(ruling.state, version=1))
 
 
-def refusal(issue: Issue, request: Request, **limits: Any) -> str:
+def rejection(issue: Issue, request: Request, **limits: Any) -> str:
     ruling = decide(issue, request, replace(LIMITS, **limits), NOW)
     assert ruling.decision is not None
-    if ruling.refusal:
+    if ruling.rejection:
         assert ruling.exemption is None
-        assert ruling.decision.result == f"refused: {ruling.refusal}"
+        assert ruling.decision.result == f"refused: {ruling.rejection}"
         assert ruling.state.decisions[-1] == ruling.decision
         assert ruling.state.close_now == issue.decided.close_now
         assert ruling.state.owner == issue.decided.owner
-    return ruling.refusal
+    return ruling.rejection
 
 
 def exempted(issue: Issue, *, by: str = "U1", days_ago: int = 0, occurrence: int = 3) -> Issue:
@@ -94,21 +94,21 @@ class TestCloseNow:
     )
     def test_where_nothing_is_remediated_the_reason_is_told(self, limits: dict[str, Any], expected: str) -> None:
         issue = an_issue()
-        assert refusal(issue, asked(issue, KIND.CLOSE_NOW), **limits) == expected
+        assert rejection(issue, asked(issue, KIND.CLOSE_NOW), **limits) == expected
         assert KIND.CLOSE_NOW not in possible(issue, replace(LIMITS, **limits), TODAY)
 
     def test_the_second_person_is_told_who_was_first(self) -> None:
         issue = done(an_issue(), asked(an_issue(), KIND.CLOSE_NOW))
         expected = "U1 decided that already, at 2026-11-22 03:00 UTC"
-        assert refusal(issue, asked(issue, KIND.CLOSE_NOW, by="U2")) == expected
+        assert rejection(issue, asked(issue, KIND.CLOSE_NOW, by="U2")) == expected
 
     def test_of_an_exempt_or_restored_issue_is_refused(self) -> None:
         exempt = exempted(an_issue())
-        assert "exempt until 2026-11-29 by a decision of U1" in refusal(exempt, asked(exempt, KIND.CLOSE_NOW))
+        assert "exempt until 2026-11-29 by a decision of U1" in rejection(exempt, asked(exempt, KIND.CLOSE_NOW))
         listed = an_issue(Status.WHITELISTED)
-        assert refusal(listed, asked(listed, KIND.CLOSE_NOW)) == "the issue is exempt"
+        assert rejection(listed, asked(listed, KIND.CLOSE_NOW)) == "the issue is exempt"
         restored_ = an_issue(remediation_details={"restored": {"by": "jane", "at": "then"}})
-        assert "hammer restore --release" in refusal(restored_, asked(restored_, KIND.CLOSE_NOW))
+        assert "hammer restore --release" in rejection(restored_, asked(restored_, KIND.CLOSE_NOW))
 
 
 class TestWhatThePersonSaw:
@@ -128,7 +128,7 @@ class TestWhatThePersonSaw:
     )
     @pytest.mark.parametrize("kind", [KIND.CLOSE_NOW, KIND.EXEMPT, KIND.NOT_MINE])
     def test_what_is_another_by_now_is_refused_and_told(self, kind: DecisionKind, now: Issue, expected: str) -> None:
-        assert refusal(now, replace(asked(an_issue(), kind), seen=seen_now(an_issue()))).startswith(expected)
+        assert rejection(now, replace(asked(an_issue(), kind), seen=seen_now(an_issue()))).startswith(expected)
 
     @pytest.mark.parametrize(
         "now",
@@ -142,7 +142,7 @@ class TestWhatThePersonSaw:
     )
     @pytest.mark.parametrize("kind", [KIND.CLOSE_NOW, KIND.EXEMPT, KIND.NOT_MINE])
     def test_anything_else_does_not_refuse(self, kind: DecisionKind, now: Issue) -> None:
-        assert refusal(now, replace(asked(an_issue(), kind), seen=seen_now(an_issue()))) == ""
+        assert rejection(now, replace(asked(an_issue(), kind), seen=seen_now(an_issue()))) == ""
 
 
 class TestExempt:
@@ -178,7 +178,7 @@ class TestExempt:
     def test_one_that_would_be_over_already_is_refused(self) -> None:
         issue = an_issue()
         request = asked(issue, KIND.EXEMPT, at=NOW - timedelta(days=3), until=TODAY)
-        assert refusal(issue, request) == "the exemption would have ended on 2026-11-22"
+        assert rejection(issue, request) == "the exemption would have ended on 2026-11-22"
 
     @pytest.mark.parametrize(
         ("issue", "by", "rights", "allowed"),
@@ -213,11 +213,11 @@ class TestExempt:
     def test_who_may_only_extend_makes_no_first_one(self) -> None:
         issue = an_issue()
         request = asked(issue, KIND.EXEMPT, rights=Rights(extends=True))
-        assert refusal(issue, request) == "only people whom decisions.allow names may decide this"
+        assert rejection(issue, request) == "only people whom decisions.allow names may decide this"
 
     def test_without_room_for_all_exposures_is_refused(self) -> None:
         issue = an_issue(details=replace(DETAILS, perms_total=2))
-        assert "the table has room for" in refusal(issue, asked(issue, KIND.EXEMPT))
+        assert "the table has room for" in rejection(issue, asked(issue, KIND.EXEMPT))
         assert KIND.EXEMPT not in possible(issue, LIMITS, TODAY)
 
     def test_an_exempt_issue_offers_to_extend_and_not_to_close(self) -> None:
@@ -230,7 +230,7 @@ class TestExempt:
         issue = exempted(an_issue(), days_ago=2)
         shorter = asked(issue, KIND.EXEMPT, by="U2", rights=ALL, until=TODAY + timedelta(days=1))
         ruling = decide(issue, shorter, LIMITS, NOW)
-        assert ruling.refusal == ""
+        assert ruling.rejection == ""
         assert ruling.exemption is not None
         both = replace(issue, decided=ruling.state)
         assert exempt_until(both, TODAY) == issue.decided.exempted[0]
@@ -266,7 +266,7 @@ class TestExempt:
     def test_what_is_open_beside_an_exemption_may_be_closed(self) -> None:
         issue = replace(exempted(an_issue()), details=replace(DETAILS, perms=(SSH, RDP)))
         assert exempt_until(issue, TODAY) is None
-        assert refusal(issue, asked(issue, KIND.CLOSE_NOW)) == ""
+        assert rejection(issue, asked(issue, KIND.CLOSE_NOW)) == ""
 
 
 class TestNotMine:
@@ -280,12 +280,12 @@ class TestNotMine:
         issue = an_issue()
         for by in ("U1", "U2"):
             issue = done(issue, asked(issue, KIND.NOT_MINE, by=by))
-        assert refusal(issue, asked(issue, KIND.NOT_MINE, by="U3")).startswith(
+        assert rejection(issue, asked(issue, KIND.NOT_MINE, by="U3")).startswith(
             "it was handed on 2 times already, by U1"
         )
         assert KIND.NOT_MINE not in possible(issue, LIMITS, TODAY)
         anew = replace(issue, occurrence=4)
-        assert refusal(anew, asked(anew, KIND.NOT_MINE, by="U3")) == ""
+        assert rejection(anew, asked(anew, KIND.NOT_MINE, by="U3")) == ""
 
     def test_needs_an_owner(self) -> None:
         assert wrong_fields(KIND.NOT_MINE, LIMITS, TODAY, until=None, reason="", owner=" ") != {}
@@ -294,7 +294,7 @@ class TestNotMine:
 class TestRestore:
     def test_is_for_those_whom_allow_restore_names(self) -> None:
         issue = an_issue(Status.RESOLVED, remediation_details=CHANGE)
-        assert "decisions.allow_restore" in refusal(issue, asked(issue, KIND.RESTORE, rights=MAY))
+        assert "decisions.allow_restore" in rejection(issue, asked(issue, KIND.RESTORE, rights=MAY))
         ruling = decide(issue, asked(issue, KIND.RESTORE, rights=Rights(restores=True)), LIMITS, NOW)
         assert ruling.restore is not None
         assert ruling.state.decisions == ()
@@ -329,21 +329,24 @@ class TestRestore:
     def test_of_what_is_not_as_it_was_is_refused(self, details: dict[str, Any], expected: str) -> None:
         seen = seen_now(an_issue(remediation_details=CHANGE))
         issue = an_issue(Status.RESOLVED, remediation_details=details)
-        assert refusal(issue, asked(issue, KIND.RESTORE, rights=ALL, seen=seen)) == expected
+        assert rejection(issue, asked(issue, KIND.RESTORE, rights=ALL, seen=seen)) == expected
 
     def test_one_that_is_decided_is_not_decided_twice(self) -> None:
         issue = an_issue(remediation_details=CHANGE)
         ruling = decide(issue, asked(issue, KIND.RESTORE, rights=ALL), LIMITS, NOW)
         pending = replace(issue, decided=replace(ruling.state, version=1))
-        assert "U1" in refusal(pending, asked(issue, KIND.RESTORE, by="U2", rights=ALL))
+        assert "U1" in rejection(pending, asked(issue, KIND.RESTORE, by="U2", rights=ALL))
         assert decide(pending, asked(issue, KIND.RESTORE, rights=ALL), LIMITS, NOW).decision is None
 
 
 @pytest.mark.parametrize("kind", [KIND.CLOSE_NOW, KIND.EXEMPT, KIND.NOT_MINE, KIND.RESTORE])
 def test_who_may_not_is_refused_whatever_is_decided(kind: DecisionKind) -> None:
     issue = an_issue(remediation_details=CHANGE)
-    assert refusal(issue, asked(issue, kind, rights=Rights(refusal="guests decide nothing"))) == "guests decide nothing"
-    assert refusal(issue, asked(issue, kind, rights=Rights())).startswith("only people whom decisions.allow")
+    assert (
+        rejection(issue, asked(issue, kind, rights=Rights(rejection="guests decide nothing")))
+        == "guests decide nothing"
+    )
+    assert rejection(issue, asked(issue, kind, rights=Rights())).startswith("only people whom decisions.allow")
 
 
 def test_what_comes_twice_is_decided_once() -> None:
@@ -351,7 +354,7 @@ def test_what_comes_twice_is_decided_once() -> None:
     request = asked(issue, KIND.NOT_MINE)
     after = done(issue, request)
     assert decide(after, request, LIMITS, NOW) == Ruling(None, after.decided)
-    refused = decide(issue, replace(request, rights=Rights(refusal="no")), LIMITS, NOW).state
+    refused = decide(issue, replace(request, rights=Rights(rejection="no")), LIMITS, NOW).state
     assert decide(replace(issue, decided=refused), request, LIMITS, NOW).decision is None
 
 
@@ -359,7 +362,7 @@ def test_nothing_is_decided_where_the_record_cannot_be_read() -> None:
     issue = an_issue(decided=DecisionState(problem="its decisions cannot be read: x"))
     assert possible(issue, LIMITS, TODAY) == ()
     ruling = decide(issue, asked(issue, KIND.CLOSE_NOW), LIMITS, NOW)
-    assert ruling.refusal == "its decisions cannot be read: x"
+    assert ruling.rejection == "its decisions cannot be read: x"
     assert ruling.state == issue.decided
 
 
@@ -398,7 +401,7 @@ def test_texts_of_people_are_cut() -> None:
 
 
 def refusal_or_done(issue: Issue, request: Request) -> str:
-    return decide(issue, request, LIMITS, NOW).refusal
+    return decide(issue, request, LIMITS, NOW).rejection
 
 
 def test_the_day_is_the_one_in_utc() -> None:

@@ -230,13 +230,13 @@ def test_an_issue_with_all_that_may_be_known_of_it_reads_back() -> None:
         "history": (past,),
         "closing_notice": ClosingNotice(NOW, 3, True),
     }
-    issue = replace(an_issue(), looked_up=17, **known)
+    issue = replace(an_issue(), opener_sought=17, **known)
     item = issue.to_item()
     optional = {"used_by", "opened_by", "history", "closing_notice", "looked_up"}
     assert set(item) - set(an_issue().to_item()) == optional
     assert (item["used_by"], item["history"], item["looked_up"]) == (used_by.to_item(), [past.to_item()], 17)
     assert Issue.from_item({**item, "looked_up": Decimal(17)}) == issue
-    assert Issue.from_item({**item, "looked_up": "long ago"}).looked_up is None
+    assert Issue.from_item({**item, "looked_up": "long ago"}).opener_sought is None
 
 
 @pytest.mark.parametrize("part", [{"title": 7}, {"path": ["igw-1", None]}])

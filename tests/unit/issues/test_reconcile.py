@@ -185,7 +185,7 @@ def test_a_new_occurrence_is_about_what_is_there_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "detection", "is_news"),
+    ("known", "detection", "is_new"),
     [
         pytest.param(OPEN, a_detection(reachability=JUDGED), False, id="judged for the first time"),
         pytest.param(OPEN, replace(a_detection(), used_by=USED), False, id="used by something"),
@@ -199,10 +199,10 @@ def test_a_new_occurrence_is_about_what_is_there_now() -> None:
         pytest.param(OPEN, a_detection(whitelisted=True), True, id="exempt now"),
     ],
 )
-def test_whether_a_change_counts_as_an_update(known: Issue, detection: Detection, is_news: bool) -> None:
+def test_whether_a_change_counts_as_an_update(known: Issue, detection: Detection, is_new: bool) -> None:
     change = reconcile(known, detection, NOW)
     assert change is not None
-    assert change.issue.timestamps == (CHANGED if is_news else OPEN.timestamps)
+    assert change.issue.timestamps == (CHANGED if is_new else OPEN.timestamps)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from library.issues.decision_record import CloseNow, DecisionState, exposure_key
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import ClosingNotice, Issue, IssueDetails, Status, Timestamps
+from library.issues.notified_exposures import NotifiedExposures
 from library.issues.reachability import Reachability, Severity, Sources, Verdict
 from library.issues.schedule import MadeBy, RemediationTerms, SkipReason, exposure_times, remediation_schedule
-from library.issues.told_exposures import ToldExposures
 from library.issues.use import Use
 from library.issues.use import Verdict as UseVerdict
 from library.security_groups.exemptions import Exemption
@@ -69,15 +69,15 @@ def test_what_is_not_decided_on_only_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "begun", "why"),
+    ("changes", "begun", "reason"),
     [({}, False, SkipReason.SERVICE), ({"service_groups": True}, False, None), ({}, True, None)],
     ids=["left to people", "remediation_service_groups", "begun"],
 )
-def test_a_group_of_a_controller(changes: dict[str, Any], begun: bool, why: SkipReason | None) -> None:
+def test_a_group_of_a_controller(changes: dict[str, Any], begun: bool, reason: SkipReason | None) -> None:
     terms = replace(TERMS, made_by=lambda _: MadeBy("cluster prod", is_controller=True), **changes)
     found = remediation_schedule(decided(), terms, NOW, begun=begun)
-    assert (found.skipped.reason if found.skipped else None) is why
-    assert (found.due is None) is (why is not None)
+    assert (found.skipped.reason if found.skipped else None) is reason
+    assert (found.due is None) is (reason is not None)
 
 
 LONG_AGO = NOW - timedelta(days=22)
@@ -102,7 +102,7 @@ def test_an_issue_whose_period_is_over_is_due() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "terms", "why"),
+    ("changes", "terms", "reason"),
     [
         pytest.param({"status": Status.WHITELISTED}, {}, SkipReason.EXEMPT, id="the table says that it is exempt"),
         pytest.param({}, {"exemptions": [Exemption("sg-1")]}, SkipReason.EXEMPT, id="exempt by now"),
@@ -119,12 +119,15 @@ def test_an_issue_whose_period_is_over_is_due() -> None:
             id="on the console only",
         ),
         pytest.param(
-            {"exposures_told": ToldExposures(3, ())}, {}, SkipReason.NOT_REPORTED, id="nobody was told of what is open"
+            {"notified_exposures": NotifiedExposures(3, ())},
+            {},
+            SkipReason.NOT_REPORTED,
+            id="nobody was told of what is open",
         ),
         pytest.param(
             {
                 "timestamps": Timestamps(NOW, NOW, NOW),
-                "exposures_told": ToldExposures(2, (), {LONG_AGO.isoformat(): (TEXT,)}),
+                "notified_exposures": NotifiedExposures(2, (), {LONG_AGO.isoformat(): (TEXT,)}),
             },
             {},
             SkipReason.NOT_DUE,
@@ -141,11 +144,11 @@ def test_an_issue_whose_period_is_over_is_due() -> None:
     ],
 )
 def test_each_condition_alone_keeps_an_issue_from_being_due(
-    changes: dict[str, Any], terms: dict[str, Any], why: SkipReason
+    changes: dict[str, Any], terms: dict[str, Any], reason: SkipReason
 ) -> None:
     found = remediation_schedule(reported_long_ago(**changes), replace(TERMS, **terms), NOW)
     assert found.skipped is not None
-    assert found.skipped.reason is why
+    assert found.skipped.reason is reason
 
 
 def test_a_critical_issue_does_not_wait_for_people_who_work() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from library.issues.issue import ClosingNotice
+from library.issues.notified_exposures import NotifiedExposures, exposure_texts
 from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms, due_by_retention, exposure_times, remediation_schedule
 from library.issues.times import format_time
-from library.issues.told_exposures import ToldExposures, exposure_texts
 from library.issues.use import (
     CAVEAT,
     SourceClass,
@@ -157,8 +157,8 @@ def test_what_is_opened_later_waits_once_for_those_who_work() -> None:
     issue = an_issue(details=HIGH, use=use())
     issue = replace(issue, timestamps=replace(issue.timestamps, reported=REPORTED))
     later = REPORTED + timedelta(days=15)
-    told = ToldExposures(issue.occurrence, (), {str(format_time(later)): exposure_texts(HIGH.perms)})
-    times = exposure_times(replace(issue, exposures_told=told), TERMS)
+    notified = NotifiedExposures(issue.occurrence, (), {str(format_time(later)): exposure_texts(HIGH.perms)})
+    times = exposure_times(replace(issue, notified_exposures=notified), TERMS)
     assert times is not None
     assert [times.due(perm) for perm in HIGH.perms] == [later + timedelta(days=21)] * len(HIGH.perms)
 

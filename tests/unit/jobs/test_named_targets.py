@@ -39,14 +39,14 @@ def test_an_account_is_named_by_id_or_name(asked: list[str] | None, ids: list[st
 
 
 @pytest.mark.parametrize(
-    ("asked", "why"),
+    ("asked", "reason"),
     [
         ("shopp", "not among the accounts of the configuration: shopp"),
         ("data", "several accounts are named data: 321098765432, 432109876543"),
     ],
 )
-def test_an_account_that_is_not_there_or_not_one_is_refused(asked: str, why: str) -> None:
-    with pytest.raises(NotThereError, match=why):
+def test_an_account_that_is_not_there_or_not_one_is_refused(asked: str, reason: str) -> None:
+    with pytest.raises(NotThereError, match=reason):
         accounts_named([asked], KNOWN)
 
 

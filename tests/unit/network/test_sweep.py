@@ -16,10 +16,10 @@ def test_what_is_there_at_each_place(items: dict[int, IntervalSet]) -> None:
     here: set[int] = set()
     seen: dict[int, set[int]] = {}
     edges = {edge for locations in items.values() for first, last in locations.spans for edge in (first, last + 1)}
-    for stretch in sweep(items.items()):
-        here = (here - set(stretch.ended)) | set(stretch.begun)
-        assert {stretch.first, stretch.last + 1} <= edges
-        seen |= {location: set(here) for location in range(stretch.first, stretch.last + 1)}
+    for segment in sweep(items.items()):
+        here = (here - set(segment.ended)) | set(segment.begun)
+        assert {segment.first, segment.last + 1} <= edges
+        seen |= {location: set(here) for location in range(segment.first, segment.last + 1)}
     assert {location: there for location, there in seen.items() if there} == {
         location: there
         for location in range(30)

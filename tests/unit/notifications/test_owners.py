@@ -38,7 +38,7 @@ def test_owners_are_discovered(group: Mapping[str, str], users: Sequence[Mapping
 
 
 @pytest.mark.parametrize(
-    ("configured", "discovered", "tell_configured", "told"),
+    ("configured", "discovered", "notifies_configured", "notified"),
     [
         (("#a", "bo"), "ana", True, ("ana", "#a", "bo")),
         (("#a", "bo"), "ana", False, ("ana",)),
@@ -48,9 +48,9 @@ def test_owners_are_discovered(group: Mapping[str, str], users: Sequence[Mapping
     ],
 )
 def test_where_slack_is_told(
-    configured: tuple[str, ...], discovered: str, tell_configured: bool, told: tuple[str, ...]
+    configured: tuple[str, ...], discovered: str, notifies_configured: bool, notified: tuple[str, ...]
 ) -> None:
-    assert destinations(configured, discovered, "#default", tell_configured=tell_configured) == told
+    assert destinations(configured, discovered, "#default", notifies_configured=notifies_configured) == notified
 
 
 def _config() -> Configuration:
@@ -59,7 +59,7 @@ def _config() -> Configuration:
 
 
 @pytest.mark.parametrize(
-    ("decided", "tags", "shown", "told"),
+    ("decided", "tags", "shown", "notified"),
     [
         pytest.param(
             "bo", {"owner": "ana"}, "bo", ("bo", "#security"), id="whom a decision named comes before the tags"
@@ -70,12 +70,12 @@ def _config() -> Configuration:
     ],
 )
 def test_every_place_names_the_same_owner(
-    decided: str, tags: dict[str, str], shown: str, told: tuple[str, ...]
+    decided: str, tags: dict[str, str], shown: str, notified: tuple[str, ...]
 ) -> None:
     config, issue = _config(), an_issue()
     state = DecisionState(owner=decided, version=1) if decided else issue.decided
     issue = replace(issue, details=replace(issue.details, tags=tags), decided=state)
     owners = owners_of_issue(config, issue)
     assert listed_issue(issue, context_of(config, NOW.date())).owner == owners.shown == shown
-    assert destinations_of(config, issue) == owners.destinations(config) == told
+    assert destinations_of(config, issue) == owners.destinations(config) == notified
     assert shown in deciding_owners(config, issue)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from library.aws.secrets import SecretError, SecretReader
-from library.issues.change_news import change_news
+from library.issues.change_notifications import change_notifications
 from library.issues.decision_record import Decision, DecisionKind, Untold, Via
 from library.issues.issue import Issue, IssueDetails, Status, Timestamps
 from library.notifications.webhook import signed_headers
@@ -39,15 +39,15 @@ def event(issue: Issue = ISSUE, kind: EventType = EventType.NEW, *key: object, t
     return issue_event(issue, SUBJECT, kind, at=NOW, key=key, reason="new", text=text)
 
 
-def read(one: WebhookEvent) -> Any:
-    return json.loads(one.body)
+def read(this: WebhookEvent) -> Any:
+    return json.loads(this.body)
 
 
 def test_an_event_says_everything_about_its_issue() -> None:
-    one = event()
-    assert read(one) == {
+    this = event()
+    assert read(this) == {
         "version": 1,
-        "id": one.id,
+        "id": this.id,
         "type": "new",
         "time": "2026-11-22T03:00:00+00:00",
         "reason": "new",
@@ -114,8 +114,10 @@ def test_another_event_has_another_id(other: WebhookEvent) -> None:
     ],
 )
 def test_what_remediation_did_has_its_type(heading: str, kind: str) -> None:
-    news = change_news(1, NOW, heading, "Hammer closed the group.", ("Backup: s3://b/k",), webhook=True)
-    said = read(change_event(ISSUE, SUBJECT, news))
+    notification = change_notifications(
+        1, NOW, heading, "Hammer closed the group.", ("Backup: s3://b/k",), webhook=True
+    )
+    said = read(change_event(ISSUE, SUBJECT, notification))
     assert (said["type"], said["reason"], said["text"]) == (kind, heading, "Hammer closed the group.")
     assert said["change"] == {"heading": heading, "details": ["Backup: s3://b/k"]}
 
@@ -158,19 +160,19 @@ def test_a_body_is_bounded(text: str) -> None:
     perms = tuple(SSH._replace(cidr=f"{text * 300}{number}") for number in range(1000))
     tags = {f"{text * 128}{number}": text * 256 for number in range(100)}
     huge = replace(ISSUE, details=replace(DETAILS, name=text * 5000, perms=perms, tags=tags))
-    news = change_news(1, NOW, "Remediated", text * 9000, (text * 9000,) * 90, webhook=True)
-    for one in (event(huge, text=text * 90_000), change_event(huge, SUBJECT, news)):
-        assert len(one.body) <= MOST_BYTES
-        assert read(one)["issue"]["perms_total"] == 1000
-        about = read(one)["issue"]
+    notification = change_notifications(1, NOW, "Remediated", text * 9000, (text * 9000,) * 90, webhook=True)
+    for this in (event(huge, text=text * 90_000), change_event(huge, SUBJECT, notification)):
+        assert len(this.body) <= MOST_BYTES
+        assert read(this)["issue"]["perms_total"] == 1000
+        about = read(this)["issue"]
         assert about.get("shortened", len(about["perms"]) == 100)
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
     # The example of the specification and of its libraries' tests.
     key = SecretReader(_no_client, {"HAMMER_WEBHOOK_SECRET": '{"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}'})
-    one = WebhookEvent("msg_p5jXN8AQM9LWM0D4loKWxJek", EventType.NEW, b'{"test": 2432232314}')
-    assert signed_headers(one, key.webhook("").key, datetime.fromtimestamp(1614265330, UTC)) == {
+    this = WebhookEvent("msg_p5jXN8AQM9LWM0D4loKWxJek", EventType.NEW, b'{"test": 2432232314}')
+    assert signed_headers(this, key.webhook("").key, datetime.fromtimestamp(1614265330, UTC)) == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",

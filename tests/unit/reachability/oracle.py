@@ -257,13 +257,13 @@ class Oracle:
         subnet = find(self.world.subnets, "SubnetId", interface["SubnetId"])
         if subnet is None:
             return None
-        told = subnet.get("BlockPublicAccessStates")
-        if told is None:
+        notified = subnet.get("BlockPublicAccessStates")
+        if notified is None:
             vpc = find(self.world.vpcs, "VpcId", interface["VpcId"])
             if vpc is None:
                 return None
-            told = vpc.get("BlockPublicAccessStates", {})
-        return bool(told.get("InternetGatewayBlockMode", "off") == "off")
+            notified = vpc.get("BlockPublicAccessStates", {})
+        return bool(notified.get("InternetGatewayBlockMode", "off") == "off")
 
     def route(self, interface: Raw, source: Address) -> bool | None:
         own: Raw | None = None

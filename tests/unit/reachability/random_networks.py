@@ -319,17 +319,17 @@ def described(balancers: Mapping[str, Raw]) -> tuple[ElbAnswers, list[Raw]]:
     classic = []
     for name, each in balancers.items():
         if each["Type"] == "classic":
-            classic.append(classic_balancer(name, *((one["Protocol"], one["Port"]) for one in each["Listeners"])))
+            classic.append(classic_balancer(name, *((this["Protocol"], this["Port"]) for this in each["Listeners"])))
             continue
         arn = f"arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/{each['Type'][:3]}/{name}/1"
         raws.append({"LoadBalancerArn": arn, "Type": each["Type"], "Scheme": each["Scheme"]})
         listeners[arn] = [
             listener(
-                one["Protocol"],
-                one["Port"],
-                *(target["Group"] for target in each["Targets"] if one["Port"] in target["Listeners"]),
+                this["Protocol"],
+                this["Port"],
+                *(target["Group"] for target in each["Targets"] if this["Port"] in target["Listeners"]),
             )
-            for one in each["Listeners"]
+            for this in each["Listeners"]
         ]
         for target in each["Targets"]:
             group = target["Group"]
@@ -343,10 +343,10 @@ def described(balancers: Mapping[str, Raw]) -> tuple[ElbAnswers, list[Raw]]:
                 }
             )
             targets[group] = [{"Id": target["Id"], "Port": target["Port"]}]
-            told = target["Preserve"]
-            attributes[group] = {} if told is None else {"preserve_client_ip.enabled": str(told).lower()}
+            notified = target["Preserve"]
+            attributes[group] = {} if notified is None else {"preserve_client_ip.enabled": str(notified).lower()}
     wanted = frozenset(target[0]["Id"] for target in targets.values())
-    assert set(TRANSPORTS) >= {one["Protocol"] for each in balancers.values() for one in each["Listeners"]}
+    assert set(TRANSPORTS) >= {this["Protocol"] for each in balancers.values() for this in each["Listeners"]}
     answers = ElbAnswers(
         load_balancers=raws,
         listeners=listeners,

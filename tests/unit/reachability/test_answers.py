@@ -175,7 +175,7 @@ def test_the_entries_of_an_acl_are_in_the_order_of_their_numbers_whatever_else_t
         ]
     )
     assert {name: acl.acl_id for name, acl in acls.items()} == {"subnet-1": "acl-1"}
-    assert [(one.number, one.egress) for one in acls["subnet-1"].entries] == [(90, False), (100, True), (100, False)]
+    assert [(this.number, this.egress) for this in acls["subnet-1"].entries] == [(90, False), (100, True), (100, False)]
     assert parse_acls([{"NetworkAclId": "acl-2", "Associations": [{"SubnetId": "s"}]}])["s"].entries == ()
 
 

@@ -36,7 +36,7 @@ ENTRY = JournalEntry(
     restored_from="old",
     by="ana",
 )
-PLACE = "--account 210987654321 --region eu-west-1 --group sg-1"
+LOCATION = "--account 210987654321 --region eu-west-1 --group sg-1"
 REVOKED, ADDED = "tcp/22 from 0.0.0.0/0 (from\\x1b anywhere)", "tcp/22 from 10.0.0.0/8"
 
 
@@ -48,7 +48,7 @@ def test_remediated() -> None:
             f"Revoked: {REVOKED}",
             f"Added: {ADDED}",
             "Backup: s3://bucket/a key",
-            f"Your security team can bring it back on Hammer's host: hammer restore {PLACE} --backup 'a key'",
+            f"Your security team can bring it back on Hammer's host: hammer restore {LOCATION} --backup 'a key'",
         ),
     )
 
@@ -74,7 +74,7 @@ def test_not_complete_yet() -> None:
             f"Revoked so far: {REVOKED}",
             f"Added so far: {ADDED}",
             "Backup: s3://bucket/first key",
-            f"Your security team can bring it back on Hammer's host: hammer restore {PLACE} --backup 'first key'",
+            f"Your security team can bring it back on Hammer's host: hammer restore {LOCATION} --backup 'first key'",
         ),
     )
 
@@ -100,7 +100,7 @@ def test_restored(backup: str, before: tuple[str, ...]) -> None:
         (
             "Restored from: s3://bucket/old",
             *before,
-            f"Your security team can let it be remediated again, on Hammer's host: hammer restore --release {PLACE}",
+            f"Your security team can let it be remediated again, on Hammer's host: hammer restore --release {LOCATION}",
         ),
     )
 
@@ -111,7 +111,7 @@ def test_not_restored() -> None:
         "The group could not be restored completely: denied. No other run continues the restore.",
         (
             "Backup: s3://bucket/old",
-            f"Your security team can restore it on Hammer's host: hammer restore {PLACE} --backup old",
+            f"Your security team can restore it on Hammer's host: hammer restore {LOCATION} --backup old",
         ),
     )
 
@@ -126,8 +126,8 @@ def test_a_restore_that_was_interrupted(by: str, who: str) -> None:
             f"Revoked so far: {REVOKED}",
             f"Added so far: {ADDED}",
             "Backup: s3://bucket/old",
-            f"Your security team can complete it on Hammer's host: hammer restore {PLACE} --backup old",
-            f"Or let the group be remediated again: hammer restore --release {PLACE}",
+            f"Your security team can complete it on Hammer's host: hammer restore {LOCATION} --backup old",
+            f"Or let the group be remediated again: hammer restore --release {LOCATION}",
         ),
     )
 

@@ -40,7 +40,7 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
 
 
 @pytest.mark.parametrize(
-    ("changes", "policy", "refusal"),
+    ("changes", "policy", "skipped"),
     [
         ({}, {}, None),
         ({"status": Status.WHITELISTED}, {}, Skipped(SkipReason.EXEMPT, "exempt now")),
@@ -98,12 +98,12 @@ def in_progress(kind: ChangeKind, step: JournalStep = JournalStep.ADDING, by: st
         ({"history": OFTEN}, {"closing": RemediationTerms(timedelta(), stop_after=4)}, None),
     ],
 )
-def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any], refusal: Skipped | None) -> None:
-    assert why_not_due(replace(DUE, **changes), replace(POLICY, **policy), NOW) == refusal
+def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any], skipped: Skipped | None) -> None:
+    assert why_not_due(replace(DUE, **changes), replace(POLICY, **policy), NOW) == skipped
 
 
 @pytest.mark.parametrize(
-    ("issue", "refusal"),
+    ("issue", "skipped"),
     [
         (DUE, None),
         (replace(DUE, status=Status.RESOLVED), None),
@@ -113,12 +113,12 @@ def test_why_an_issue_is_not_due(changes: dict[str, Any], policy: dict[str, Any]
         (replace(DUE, history=OFTEN), None),
     ],
 )
-def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Skipped | None) -> None:
-    assert why_not_resumed(issue, replace(POLICY, closing=replace(POLICY.closing, stop_after=1)), NOW) == refusal
+def test_why_what_was_begun_is_not_completed(issue: Issue, skipped: Skipped | None) -> None:
+    assert why_not_resumed(issue, replace(POLICY, closing=replace(POLICY.closing, stop_after=1)), NOW) == skipped
 
 
 @pytest.mark.parametrize(
-    ("retention", "immediate", "refusal"),
+    ("retention", "immediate", "skipped"),
     [
         (timedelta(0), frozenset(), None),
         (timedelta(days=1), frozenset({Severity.HIGH}), None),
@@ -132,10 +132,10 @@ def test_why_what_was_begun_is_not_completed(issue: Issue, refusal: Skipped | No
     ],
 )
 def test_why_it_is_not_closed_at_once_after_all(
-    retention: timedelta, immediate: frozenset[Severity], refusal: Skipped | None
+    retention: timedelta, immediate: frozenset[Severity], skipped: Skipped | None
 ) -> None:
     policy = replace(POLICY, closing=RemediationTerms(retention, immediate))
-    assert why_not_at_once(DUE, policy, "open_completely", NOW) == refusal
+    assert why_not_at_once(DUE, policy, "open_completely", NOW) == skipped
     assert why_not_at_once(replace(DUE, timestamps=Timestamps()), policy, "open_completely", NOW) is None
 
 
@@ -168,12 +168,12 @@ CONTROLLED = {"elbv2.k8s.aws/cluster": "prod", "ingress.k8s.aws/stack": "shop/we
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("changes", "reason"),
     [({}, SkipReason.SERVICE), ({"service_groups": True}, None), ({"begun": True}, None)],
     ids=["left to a person", "remediation_service_groups", "a change that was begun"],
 )
-def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], why: SkipReason | None) -> None:
+def test_a_group_that_a_controller_made_is_left_to_a_person(changes: dict[str, Any], reason: SkipReason | None) -> None:
     issue = replace(DUE, details=replace(DUE.details, tags=CONTROLLED))
-    refusal = why_not_due(issue, replace(POLICY, **changes), NOW)
-    assert (refusal.reason if refusal else None) == why
-    assert not refusal or "AWS Load Balancer Controller, cluster prod" in refusal.text
+    skipped = why_not_due(issue, replace(POLICY, **changes), NOW)
+    assert (skipped.reason if skipped else None) == reason
+    assert not skipped or "AWS Load Balancer Controller, cluster prod" in skipped.text

@@ -18,7 +18,7 @@ from tests.builders.issues import DETAILS, NOW, an_issue
 
 CRITICAL = Reachability.of(Verdict.INTERNET, Sources.ALL, "open_completely")
 HIGH = Reachability.of(Verdict.UNKNOWN, None, "open_completely")
-TOLD = ClosingNotice(NOW - timedelta(minutes=1), occurrence=3)
+NOTIFIED = ClosingNotice(NOW - timedelta(minutes=1), occurrence=3)
 POLICY = Policy(
     restricted=PortSet.parse([22]),
     trusted=AddressSet(),
@@ -31,11 +31,11 @@ POLICY = Policy(
 def issue(reachability: Reachability = CRITICAL, **other: Any) -> Issue:
     times = Timestamps(reported=NOW - timedelta(minutes=2))
     details = replace(DETAILS, reachability=reachability)
-    return an_issue(**{"details": details, "timestamps": times, "closing_notice": TOLD, **other})
+    return an_issue(**{"details": details, "timestamps": times, "closing_notice": NOTIFIED, **other})
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("given", "reason"),
     [
         pytest.param(issue(), "", id="due"),
         pytest.param(issue(HIGH), "due at 2026-12-13 02:58 UTC", id="less severe"),
@@ -52,21 +52,21 @@ def issue(reachability: Reachability = CRITICAL, **other: Any) -> Issue:
         ),
     ],
 )
-def test_when_an_issue_is_due(given: Issue, why: str) -> None:
-    refusal = why_not_due(given, POLICY, NOW)
-    assert (refusal.text if refusal else "") == why
+def test_when_an_issue_is_due(given: Issue, reason: str) -> None:
+    skipped = why_not_due(given, POLICY, NOW)
+    assert (skipped.text if skipped else "") == reason
 
 
 def test_a_change_that_was_begun_is_completed_although_it_is_less_severe_by_now() -> None:
-    begun = issue(HIGH, closing_notice=replace(TOLD, withdrawn=True))
+    begun = issue(HIGH, closing_notice=replace(NOTIFIED, withdrawn=True))
     assert why_not_resumed(begun, POLICY, NOW) is None
     assert why_not_resumed(issue(HIGH, closing_notice=None), POLICY, NOW) is not None
 
 
 def test_a_group_that_is_open_in_part_by_now_waits() -> None:
     assert why_not_at_once(issue(), POLICY, "open_completely", NOW) is None
-    refusal = why_not_at_once(issue(), POLICY, "open_partly", NOW)
-    assert refusal is not None
-    assert refusal.text == "due at 2026-12-13 02:58 UTC: open partly by now, which is not closed at once"
+    skipped = why_not_at_once(issue(), POLICY, "open_partly", NOW)
+    assert skipped is not None
+    assert skipped.text == "due at 2026-12-13 02:58 UTC: open partly by now, which is not closed at once"
     # Due by its date, it waits for nothing.
     assert why_not_at_once(issue(), POLICY, "open_partly", NOW + timedelta(days=21)) is None

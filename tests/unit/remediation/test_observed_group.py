@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from library.security_groups.group import IngressRule
+from library.security_groups.group import EVENTUAL_CONSISTENCY, IngressRule
 from remediation.group_state import ObservedGroup, differing_keys, observe
 from remediation.journal import (
-    EVENTUAL_CONSISTENCY,
     AddedRule,
     AddedState,
     ChangeKind,

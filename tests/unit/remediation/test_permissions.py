@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from library.security_groups.group import IngressRule, ShapeError
-from remediation.rules import merged, permission_of, single_permissions, with_description
+from remediation.rules import ip_permission_of, merged, single_permissions, with_description
 
 SSH: dict[str, Any] = {
     "IpProtocol": "tcp",
@@ -48,7 +48,7 @@ SSH: dict[str, Any] = {
     ],
 )
 def test_a_rule_as_ec2_takes_it(rule: IngressRule, permission: dict[str, Any]) -> None:
-    assert permission_of(rule) == permission
+    assert ip_permission_of(rule) == permission
 
 
 def test_each_source_is_taken_apart_with_what_would_add_it_again() -> None:
@@ -117,7 +117,7 @@ def test_another_description() -> None:
         "ToPort": 23,
         "IpRanges": [{"CidrIp": "8.8.8.0/24", "Description": "new"}],
     }
-    assert with_description(permission_of(IngressRule("-1", None, None, prefix_list_id="pl-1")), "") == {
+    assert with_description(ip_permission_of(IngressRule("-1", None, None, prefix_list_id="pl-1")), "") == {
         "IpProtocol": "-1",
         "PrefixListIds": [{"PrefixListId": "pl-1", "Description": ""}],
     }

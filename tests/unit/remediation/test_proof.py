@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from library.issues.notified_exposures import Extent, NotifiedTimes
 from library.issues.schedule import ExposureTimes, RemediationTerms
-from library.issues.told_exposures import Extent, ToldTimes
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.group import IngressRule, SecurityGroup
@@ -136,8 +136,8 @@ def test_what_is_left_of_what_a_change_was_begun_for_is_in_scope(closed: Ingress
 def test_what_a_change_was_begun_for_is_completed_beside_what_is_new() -> None:
     """The half that is left is out of scope by itself, and what was opened beside it waits."""
     now, new = datetime(2026, 11, 22, tzinfo=UTC), IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", rule_id="sgr-new")
-    told = ToldTimes(((now, (Extent.of("tcp", 22, 22, "128.0.0.0/1"),)),))
-    policy = replace(SCOPE, due=DueExposures(ExposureTimes(told, timedelta(0)), now))
+    notified = NotifiedTimes(((now, (Extent.of("tcp", 22, 22, "128.0.0.0/1"),)),))
+    policy = replace(SCOPE, due=DueExposures(ExposureTimes(notified, timedelta(0)), now))
     alone = plan_remediation(group(new, HIGH), LISTS, policy, RuleQuota(60), now)
     begun = frozenset({rule_key(HIGH)})
     plan = plan_remediation(group(new, HIGH), LISTS, policy, RuleQuota(60), now, begun=begun)

@@ -26,7 +26,7 @@ LISTS = {
     "pl-mixed": (parse_network("8.8.8.0/24"), parse_network("9.9.9.0/24")),
     "pl-aws": (),
 }
-ROOM = RuleQuota(60)
+PACKAGE = RuleQuota(60)
 TEN, SIXTEEN, TWELVE = "10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12"
 
 
@@ -64,13 +64,13 @@ class Case:
     rules: list[str]
     revoke: list[str] = field(default_factory=list)
     add: list[str] = field(default_factory=list)
-    why: SkipReason | None = None
+    reason: SkipReason | None = None
     carve: bool = False
     scope: frozenset[Any] = frozenset({"open_completely"})
     ports: tuple[Any, ...] = (22, 3389)
     trusted: tuple[str, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
-    quota: RuleQuota = ROOM
+    quota: RuleQuota = PACKAGE
 
 
 def exempt(ports: list[str] | None = None, sources: list[str] | None = None, **more: Any) -> tuple[Exemption, ...]:
@@ -122,7 +122,7 @@ CASES: dict[str, Case] = {
         [ALL, f"tcp/0-1024 {TEN}", f"-1 {TWELVE}"], [ALL], private("tcp/22"), quota=RuleQuota(6)
     ),
     "no room even for what nothing wider lets in": Case(
-        [ALL, f"-1 {TWELVE}"], why=SkipReason.QUOTA, quota=RuleQuota(3)
+        [ALL, f"-1 {TWELVE}"], reason=SkipReason.QUOTA, quota=RuleQuota(3)
     ),
     "what is narrower there is no reason": Case([ALL, "tcp/22 10.1.0.0/16"], [ALL], private("tcp/22")),
     "another protocol is no reason": Case([ALL, f"udp/22 {TEN}"], [ALL], private("tcp/22")),
@@ -135,7 +135,7 @@ CASES: dict[str, Case] = {
         [ALL, "-1 0.0.0.0/0"], [ALL, "-1 0.0.0.0/0"], private("-1"), scope=BOTH, quota=RuleQuota(5)
     ),
     "a prefix list is replaced whole": Case(["tcp/22 pl-world"], ["tcp/22 pl-world"], private("tcp/22")),
-    "a prefix list out of scope": Case(["tcp/22 pl-mixed"], why=SkipReason.OUT_OF_SCOPE),
+    "a prefix list out of scope": Case(["tcp/22 pl-mixed"], reason=SkipReason.OUT_OF_SCOPE),
     "a prefix list partly in scope": Case(
         ["tcp/22 pl-mixed"],
         ["tcp/22 pl-mixed"],
@@ -241,9 +241,9 @@ CASES: dict[str, Case] = {
         ports=(22, 23),
         exemptions=exempt(ports=["tcp/22"], sources=["8.8.0.0/16"]),
     ),
-    "exempt": Case([ALL], why=SkipReason.EXEMPT, exemptions=exempt()),
+    "exempt": Case([ALL], reason=SkipReason.EXEMPT, exemptions=exempt()),
     "exempt until yesterday": Case([ALL], [ALL], private("tcp/22"), exemptions=exempt(expires=date(2026, 11, 22))),
-    "exempt until tomorrow": Case([ALL], why=SkipReason.EXEMPT, exemptions=exempt(expires=date(2026, 11, 23))),
+    "exempt until tomorrow": Case([ALL], reason=SkipReason.EXEMPT, exemptions=exempt(expires=date(2026, 11, 23))),
     "one port is exempt": Case(
         [ALL, "tcp/3389 0.0.0.0/0"], [ALL], private("tcp/22"), exemptions=exempt(ports=["tcp/3389"])
     ),
@@ -254,22 +254,22 @@ CASES: dict[str, Case] = {
         scope=BOTH,
         exemptions=exempt(sources=["8.8.8.0/24"]),
     ),
-    "trusted": Case(["tcp/22 8.8.8.8/32"], why=SkipReason.FIXED, scope=BOTH, trusted=("8.8.8.0/24",)),
-    "fixed": Case([f"tcp/22 {TEN}"], why=SkipReason.FIXED),
-    "no rules at all": Case([], why=SkipReason.FIXED),
-    "out of scope": Case(["tcp/22 8.8.8.8/32"], why=SkipReason.OUT_OF_SCOPE),
+    "trusted": Case(["tcp/22 8.8.8.8/32"], reason=SkipReason.FIXED, scope=BOTH, trusted=("8.8.8.0/24",)),
+    "fixed": Case([f"tcp/22 {TEN}"], reason=SkipReason.FIXED),
+    "no rules at all": Case([], reason=SkipReason.FIXED),
+    "out of scope": Case(["tcp/22 8.8.8.8/32"], reason=SkipReason.OUT_OF_SCOPE),
     "the parts only": Case(
         [ALL, "tcp/22 8.8.8.8/32"], ["tcp/22 8.8.8.8/32"], private("tcp/22"), scope=frozenset({"open_partly"})
     ),
-    "a prefix list that could not be read": Case([ALL, "tcp/22 pl-secret"], why=SkipReason.NOT_UNDERSTOOD),
+    "a prefix list that could not be read": Case([ALL, "tcp/22 pl-secret"], reason=SkipReason.NOT_UNDERSTOOD),
     "room for exactly so many": Case([ALL], [ALL], private("tcp/22"), quota=RuleQuota(4)),
-    "no room": Case([ALL], why=SkipReason.QUOTA, quota=RuleQuota(3)),
+    "no room": Case([ALL], reason=SkipReason.QUOTA, quota=RuleQuota(3)),
     "ipv6 rules take no room from ipv4 ones": Case(
         [ALL, "tcp/443 ::/0", "tcp/80 ::/0"], [ALL], private("tcp/22"), quota=RuleQuota(4)
     ),
-    "a reference takes room in both": Case([ALL, "tcp/80 sg-2"], why=SkipReason.QUOTA, quota=RuleQuota(4)),
+    "a reference takes room in both": Case([ALL, "tcp/80 sg-2"], reason=SkipReason.QUOTA, quota=RuleQuota(4)),
     "a list takes as much room as it may grow to": Case(
-        [ALL, "tcp/443 pl-aws"], why=SkipReason.QUOTA, quota=RuleQuota(10, {"pl-aws": (4, 7)})
+        [ALL, "tcp/443 pl-aws"], reason=SkipReason.QUOTA, quota=RuleQuota(10, {"pl-aws": (4, 7)})
     ),
     "a list of the other family takes none": Case(
         [ALL, "tcp/443 pl-aws"], [ALL], private("tcp/22"), quota=RuleQuota(10, {"pl-aws": (6, 7)})
@@ -300,9 +300,9 @@ def account_policy(case: Case) -> Policy:
 def test_plan(case: Case) -> None:
     group = group_of(case.rules)
     plan = plan_remediation(group, LISTS, account_policy(case), case.quota, NOW, "SEC-1")
-    if case.why:
+    if case.reason:
         assert isinstance(plan, Skipped)
-        assert plan.reason is case.why
+        assert plan.reason is case.reason
         return
     assert isinstance(plan, Plan), plan
     assert sorted(map(text_of, plan.revoke)) == sorted(case.revoke)
@@ -411,10 +411,10 @@ DUE: dict[str, tuple[Issue, Case, str]] = {
 }
 
 
-@pytest.mark.parametrize(("known", "case", "why"), DUE.values(), ids=DUE)
-def test_due(known: Issue, case: Case, why: str) -> None:
-    refusal = why_not_due(known, account_policy(case), NOW)
-    assert (refusal.text if refusal else "") == why
+@pytest.mark.parametrize(("known", "case", "reason"), DUE.values(), ids=DUE)
+def test_due(known: Issue, case: Case, reason: str) -> None:
+    skipped = why_not_due(known, account_policy(case), NOW)
+    assert (skipped.text if skipped else "") == reason
 
 
 def test_due_at_once() -> None:
@@ -456,9 +456,9 @@ def test_a_group_that_is_opened_again_and_again_is_left_to_somebody_if_that_is_c
     policy = replace(account_policy(Case([])), closing=RemediationTerms(timedelta()))
     assert why_not_due(known, policy, NOW) is None
     assert why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=3)), NOW) is None
-    refusal = why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=2)), NOW)
-    assert refusal == Skipped(SkipReason.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
-    assert refusal.needs_somebody
+    skipped = why_not_due(known, replace(policy, closing=RemediationTerms(timedelta(), stop_after=2)), NOW)
+    assert skipped == Skipped(SkipReason.FLAPPING, "opened again 2 times in 7 days: somebody must decide")
+    assert skipped.needs_somebody
 
 
 def test_rules_after_one_that_is_contained_are_kept() -> None:
@@ -484,7 +484,7 @@ def test_what_a_quota_says(rules: list[str], limit: int, exceeded: str) -> None:
 
 def test_each_carved_remainder_stands_in_for_the_rule_it_is_of_and_has_no_id() -> None:
     group = group_of(["tcp/20-22 0.0.0.0/0", "tcp/22 ::/0"])
-    plan = plan_remediation(group, LISTS, account_policy(Case([], carve=True)), ROOM, NOW)
+    plan = plan_remediation(group, LISTS, account_policy(Case([], carve=True)), PACKAGE, NOW)
     assert isinstance(plan, Plan)
     assert {text_of_key(key): ids for key, ids in plan.replaces.items()} == {
         "tcp/20-21 0.0.0.0/0": ("sgr-0",),
@@ -508,14 +508,14 @@ def test_what_stands_in_for_a_rule_is_what_lets_in_the_same() -> None:
 def test_an_exemption_by_name_counts_while_rules_are_replaced() -> None:
     exempt_by_name = (Exemption("vpc-1:name", PortSet.parse(["tcp/22"])),)
     case = Case([], carve=True, ports=(22, 23), exemptions=exempt_by_name)
-    plan = plan_remediation(group_of(["tcp/22-23 0.0.0.0/0"]), LISTS, account_policy(case), ROOM, NOW)
+    plan = plan_remediation(group_of(["tcp/22-23 0.0.0.0/0"]), LISTS, account_policy(case), PACKAGE, NOW)
     assert isinstance(plan, Plan)
     assert sorted(map(text_of, plan.add)) == sorted([ALL, *private("tcp/23")])
 
 
 def test_every_part_that_is_not_understood_is_named() -> None:
     group = group_of([ALL], unreadable=("one", "two"))
-    assert plan_remediation(group, LISTS, account_policy(Case([])), ROOM, NOW) == Skipped(
+    assert plan_remediation(group, LISTS, account_policy(Case([])), PACKAGE, NOW) == Skipped(
         SkipReason.NOT_UNDERSTOOD, "not understood: one; two"
     )
 
@@ -527,7 +527,7 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
         *exempt(ports=["tcp/3389"], sources=["7.7.7.0/24"]),
     )
     case = Case([], exemptions=exemptions)
-    plan = plan_remediation(group_of([ALL, "tcp/20-22 pl-x"]), lists, account_policy(case), ROOM, NOW)
+    plan = plan_remediation(group_of([ALL, "tcp/20-22 pl-x"]), lists, account_policy(case), PACKAGE, NOW)
     assert isinstance(plan, Plan)
     assert plan.notes == (
         "pl-x is replaced whole on tcp/20-22: 100.64.0.0/10, 9.9.9.0/24, 7.7.7.0/24 in it lose access too",
@@ -535,30 +535,30 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "case", "quota", "refusal"),
+    ("rules", "case", "quota", "skipped"),
     [
         (
             [],
             Case([]),
-            ROOM,
+            PACKAGE,
             Skipped(SkipReason.FIXED, "safe already: no restricted port is open to a public address any more"),
         ),
         (
             [ALL],
             Case([], exemptions=exempt()),
-            ROOM,
+            PACKAGE,
             Skipped(SkipReason.EXEMPT, "exempt now: all that is exposed"),
         ),
         (
             ["tcp/22 8.8.8.8/32"],
             Case([]),
-            ROOM,
+            PACKAGE,
             Skipped(SkipReason.OUT_OF_SCOPE, "open_partly, and remediation_scope is open_completely"),
         ),
         (
             [ALL],
             Case([], scope=frozenset()),
-            ROOM,
+            PACKAGE,
             Skipped(SkipReason.OUT_OF_SCOPE, "open_completely, and remediation_scope is nothing"),
         ),
         (
@@ -569,5 +569,5 @@ def test_notes_name_every_network_of_a_list_that_nobody_minds() -> None:
         ),
     ],
 )
-def test_why_nothing_is_changed_in_full(rules: list[str], case: Case, quota: RuleQuota, refusal: Skipped) -> None:
-    assert plan_remediation(group_of(rules), LISTS, account_policy(case), quota, NOW) == refusal
+def test_why_nothing_is_changed_in_full(rules: list[str], case: Case, quota: RuleQuota, skipped: Skipped) -> None:
+    assert plan_remediation(group_of(rules), LISTS, account_policy(case), quota, NOW) == skipped

@@ -16,7 +16,7 @@ from remediation.clean_security_groups import read_keep
 from remediation.eligibility import Policy
 from remediation.plan import Plan, plan_remediation
 from tests.builders.remediation_cases import GROUP, NOW
-from tests.unit.remediation.test_remediation_plan import ROOM, rule, text_of
+from tests.unit.remediation.test_remediation_plan import PACKAGE, rule, text_of
 
 LISTS = {
     "pl-office": (parse_network("10.1.0.0/16"), parse_network("fd00::/8")),
@@ -31,7 +31,7 @@ POLICY = Policy(
 def planned(policy: Policy, *rules: str) -> Plan | Skipped:
     listed = tuple(rule(text, rule_id=f"sgr-{n}") for n, text in enumerate(rules or ("tcp/22 0.0.0.0/0",)))
     group = SecurityGroup(GROUP, "web", "vpc-1", "", {}, listed)
-    return plan_remediation(group, LISTS, policy, ROOM, NOW)
+    return plan_remediation(group, LISTS, policy, PACKAGE, NOW)
 
 
 def added(plan: Plan | Skipped) -> list[str]:

@@ -76,7 +76,7 @@ CASES: dict[str, Case] = {
         [ON_SSH, ON_RDP], "b", key="a", seen=[shown(3, TEN, TEN_RDP)]
     ),
     "rules like those to be added that were there before prove nothing": Case(
-        [ON_SSH, replace(ON_RDP, shown=(TEN_RDP,))], "a", key="a", seen=[shown(3, TEN_RDP)]
+        [ON_SSH, replace(ON_RDP, observed=(TEN_RDP,))], "a", key="a", seen=[shown(3, TEN_RDP)]
     ),
     "a journal whose answer was lost": Case([ON_SSH, ON_RDP], "b", key="a", journal=entry("b", state=AddedState.SENT)),
     "a journal of what EC2 carried out": Case(
@@ -131,7 +131,7 @@ def test_the_notes_of_a_backup() -> None:
         ],
     }  # fmt: skip
     found = BackupNotes.of({"hammer": notes})
-    assert found.shown == (SSH,)
+    assert found.observed == (SSH,)
     key = RuleKey("tcp", 22, 22, "10.0.0.0/8")
     assert found.replaces == {key: ("sgr-1", "sgr-8")}
     change = found.change([SSH])

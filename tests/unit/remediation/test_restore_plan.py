@@ -14,7 +14,7 @@ from remediation.plan import RuleQuota
 from remediation.restore_plan import ChangeSince, RestorePlan, plan_restore
 from remediation.rules import rule_key
 
-ROOM = RuleQuota(60)
+PACKAGE = RuleQuota(60)
 
 
 def rule(text: str) -> IngressRule:
@@ -45,10 +45,10 @@ def change(
     if replaces is not None:
         known = [*added, *(rule(text) for text in replaces if " " in text)]
         noted = {
-            rule_key(one): tuple(map(rule, replaced))
-            for one in known
+            rule_key(this): tuple(map(rule, replaced))
+            for this in known
             for begin, replaced in replaces.items()
-            if rule_text(one).startswith(begin) or rule(begin if " " in begin else "x 0.0.0.0/0") == one
+            if rule_text(this).startswith(begin) or rule(begin if " " in begin else "x 0.0.0.0/0") == this
         }
     return ChangeSince(
         restores,
@@ -201,7 +201,7 @@ CASES: dict[str, Case] = {
 }
 
 
-def planned(case: Case, quota: RuleQuota = ROOM) -> RestorePlan:
+def planned(case: Case, quota: RuleQuota = PACKAGE) -> RestorePlan:
     return plan_restore(
         [rule(text) for text in case.backup],
         [rule(text) for text in case.now],
@@ -218,18 +218,18 @@ def test_restore_plan(case: Case) -> None:
     plan = planned(case)
     assert list(plan.add) == list(map(rule, case.add))
     assert list(plan.revoke) == list(map(rule, case.revoke))
-    assert [one.rule for one in plan.stand_ins] == list(map(rule, case.stay))
+    assert [this.rule for this in plan.stand_ins] == list(map(rule, case.stay))
     assert list(plan.kept) == list(map(rule, case.kept))
-    assert [one.rule for one in plan.kept_stand_ins] == ([] if case.exact else list(map(rule, case.stay)))
+    assert [this.rule for this in plan.kept_stand_ins] == ([] if case.exact else list(map(rule, case.stay)))
     assert plan.is_empty == (not case.add and not case.revoke)
     assert (plan.describe, plan.problem) == ((), "")
 
 
 def test_what_a_stand_in_stays_for() -> None:
     plan = planned(CASES["one stand-in for a rule that is back and one that is not"])
-    assert [one.missing for one in plan.stand_ins] == [(rule("tcp/22 128.0.0.0/1"),)] * 3
+    assert [this.missing for this in plan.stand_ins] == [(rule("tcp/22 128.0.0.0/1"),)] * 3
     plan = planned(CASES["a change since that is not known: nothing of ours is needless"])
-    assert [one.missing for one in plan.stand_ins] == [()] * 3
+    assert [this.missing for this in plan.stand_ins] == [()] * 3
 
 
 def test_no_room() -> None:

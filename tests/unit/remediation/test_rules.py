@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from library.security_groups.group import IngressRule
 from remediation.rules import lets_in_all_of, missing_rules, rule_key, without_contained, without_contained_in
 
-_PLACES = st.sampled_from(
+_LOCATIONS_NAMED = st.sampled_from(
     [
         ("10.0.0.0/8", "", ""),
         ("10.1.0.0/16", "", ""),
@@ -33,7 +33,7 @@ def _rule(traffic: tuple[str, int | None, int | None], location: tuple[str, str,
     return IngressRule(*traffic, *location)
 
 
-_RULES = st.lists(st.builds(_rule, _TRAFFIC, _PLACES), max_size=12)
+_RULES = st.lists(st.builds(_rule, _TRAFFIC, _LOCATIONS_NAMED), max_size=12)
 
 
 @settings(max_examples=300, deadline=None)

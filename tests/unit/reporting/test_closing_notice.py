@@ -40,7 +40,7 @@ def issue(verdict: Verdict = Verdict.INTERNET, **other: Any) -> Issue:
     return replace(Issue("1", "sg-1", Status.OPEN, details, Timestamps(BEFORE, BEFORE, BEFORE)), **other)
 
 
-def told(at_once: bool, verdict: Verdict = Verdict.INTERNET) -> dict[str, Any]:
+def notified(at_once: bool, verdict: Verdict = Verdict.INTERNET) -> dict[str, Any]:
     """What a channel keeps that was told of the issue, with or without the promise."""
     return {"ticket": "SEC-1", **state_after(issue(verdict), closed=False, at_once=at_once)}
 
@@ -62,56 +62,56 @@ NEW = issue(timestamps=Timestamps(BEFORE, BEFORE))
         ),
         pytest.param(NEW, CONSOLE, ON, (Update.NEW, None, True, True), id="new, on the console"),
         pytest.param(
-            issue(jira_details=told(False), slack_details=told(False)),
+            issue(jira_details=notified(False), slack_details=notified(False)),
             BOTH,
             ON,
             (Update.CLOSING, Update.CLOSING, True, True),
             id="a date was promised, and the mode is enabled",
         ),
         pytest.param(
-            issue(jira_details=told(False, Verdict.BLOCKED), slack_details=told(False, Verdict.BLOCKED)),
+            issue(jira_details=notified(False, Verdict.BLOCKED), slack_details=notified(False, Verdict.BLOCKED)),
             BOTH,
             ON,
             (Update.CHANGED, Update.CHANGED, True, True),
             id="a date was promised, and it got critical",
         ),
         pytest.param(
-            issue(jira_details=told(True), slack_details=told(False)),
+            issue(jira_details=notified(True), slack_details=notified(False)),
             BOTH,
             ON,
             (None, Update.CLOSING, True, True),
             id="the ticket says it, Slack was down",
         ),
         pytest.param(
-            issue(jira_details=told(True), slack_details=told(True)),
+            issue(jira_details=notified(True), slack_details=notified(True)),
             BOTH,
             ON,
             (None, None, True, True),
             id="all were told, and the run ended before it recorded that",
         ),
         pytest.param(
-            issue(jira_details=told(True), closing_notice=replace(NOTICE, occurrence=0)),
+            issue(jira_details=notified(True), closing_notice=replace(NOTICE, occurrence=0)),
             JIRA,
             ON,
             (None, None, True, True),
             id="the notice is of the occurrence before",
         ),
         pytest.param(
-            issue(Verdict.BLOCKED, jira_details=told(True), slack_details=told(True), closing_notice=NOTICE),
+            issue(Verdict.BLOCKED, jira_details=notified(True), slack_details=notified(True), closing_notice=NOTICE),
             BOTH,
             ON,
             (Update.CHANGED, Update.CHANGED, False, False),
             id="told, and less severe by now",
         ),
         pytest.param(
-            issue(jira_details=told(True), closing_notice=NOTICE),
+            issue(jira_details=notified(True), closing_notice=NOTICE),
             JIRA,
             OFF,
             (Update.CLOSING, None, False, False),
             id="told, and the mode is switched off",
         ),
         pytest.param(
-            issue(jira_details=told(True), closing_notice=NOTICE),
+            issue(jira_details=notified(True), closing_notice=NOTICE),
             BOTH,
             ON,
             (None, Update.NEW, True, True),
@@ -132,20 +132,24 @@ def test_what_is_told(
 @pytest.mark.parametrize(
     ("given", "remediation"),
     [
-        pytest.param(issue(jira_details=told(True), closing_notice=NOTICE), ON, id="all is told and recorded"),
-        pytest.param(issue(jira_details=told(False)), OFF, id="the mode is off"),
+        pytest.param(issue(jira_details=notified(True), closing_notice=NOTICE), ON, id="all is told and recorded"),
+        pytest.param(issue(jira_details=notified(False)), OFF, id="the mode is off"),
         pytest.param(
-            issue(jira_details=told(False), remediation_details={"restored": {"by": "x"}}),
+            issue(jira_details=notified(False), remediation_details={"restored": {"by": "x"}}),
             ON,
             id="restored: not closed",
         ),
         pytest.param(
-            issue(jira_details=told(False)), replace(ON, accounts=frozenset()), id="remediation is off in the account"
+            issue(jira_details=notified(False)),
+            replace(ON, accounts=frozenset()),
+            id="remediation is off in the account",
         ),
         pytest.param(
-            issue(jira_details=told(False)), replace(ON, retention=timedelta(days=1)), id="due by its date anyway"
+            issue(jira_details=notified(False)), replace(ON, retention=timedelta(days=1)), id="due by its date anyway"
         ),
-        pytest.param(issue(jira_details=told(False)), replace(ON, scope=frozenset({"open_partly"})), id="out of scope"),
+        pytest.param(
+            issue(jira_details=notified(False)), replace(ON, scope=frozenset({"open_partly"})), id="out of scope"
+        ),
     ],
 )
 def test_nothing_is_told(given: Issue, remediation: Forecast) -> None:
@@ -155,11 +159,15 @@ def test_nothing_is_told(given: Issue, remediation: Forecast) -> None:
 @pytest.mark.parametrize(
     ("given", "remediation", "withdraws"),
     [
-        (issue(Verdict.BLOCKED, jira_details=told(True), closing_notice=NOTICE), ON, True),
-        (issue(jira_details=told(True), closing_notice=NOTICE), OFF, True),
-        (issue(Verdict.BLOCKED, jira_details=told(True)), ON, False),
-        (issue(Verdict.BLOCKED, jira_details=told(True), closing_notice=replace(NOTICE, withdrawn=True)), ON, False),
-        (issue(jira_details=told(False), closing_notice=replace(NOTICE, withdrawn=True)), ON, False),
+        (issue(Verdict.BLOCKED, jira_details=notified(True), closing_notice=NOTICE), ON, True),
+        (issue(jira_details=notified(True), closing_notice=NOTICE), OFF, True),
+        (issue(Verdict.BLOCKED, jira_details=notified(True)), ON, False),
+        (
+            issue(Verdict.BLOCKED, jira_details=notified(True), closing_notice=replace(NOTICE, withdrawn=True)),
+            ON,
+            False,
+        ),
+        (issue(jira_details=notified(False), closing_notice=replace(NOTICE, withdrawn=True)), ON, False),
     ],
     ids=["less severe", "switched off", "never recorded", "taken back already", "severe again"],
 )
@@ -179,7 +187,7 @@ def test_what_was_told_is_kept_only_as_long_as_it_is_true() -> None:
 
 
 def test_nobody_is_reminded_of_what_is_closed_at_the_next_run() -> None:
-    given = issue(slack_details=told(True), closing_notice=NOTICE)
+    given = issue(slack_details=notified(True), closing_notice=NOTICE)
     assert plan([given], Channels(False, True), ON, NOW + timedelta(days=18)) == []
 
 
@@ -208,12 +216,12 @@ def test_a_ticket_says_the_next_run_in_place_of_a_date() -> None:
 
 
 def test_the_comment_on_another_date() -> None:
-    [sooner] = plan([issue(jira_details=told(False))], JIRA, ON, NOW)
+    [sooner] = plan([issue(jira_details=notified(False))], JIRA, ON, NOW)
     assert plain_text(closing_changed(sooner.issue, facts(sooner))) == (
         "The severity of security group sg-1 is critical. Unless it is fixed or exempt by then, Hammer will replace "
         "this rule at its next run.\n"
     )
-    [later] = plan([issue(Verdict.BLOCKED, jira_details=told(True))], JIRA, ON, NOW)
+    [later] = plan([issue(Verdict.BLOCKED, jira_details=notified(True))], JIRA, ON, NOW)
     assert plain_text(closing_changed(later.issue, facts(later))) == (
         "Hammer does not change security group sg-1 at its next run any more. Unless it is fixed or exempt by then, "
         "Hammer will replace this rule 21 days after it was reported.\n"

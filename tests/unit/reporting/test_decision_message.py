@@ -12,7 +12,7 @@ from library.issues.decision_record import Decision, DecisionKind, DecisionState
 from library.issues.decision_rules import ButtonValue, button_value, read_button, seen_now
 from library.issues.issue import Issue
 from reporting.decision_messages import issue_message
-from reporting.decision_news import DecisionNews
+from reporting.decision_notifications import DecisionNotifications
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import NOW, an_issue
 
@@ -62,5 +62,5 @@ def test_a_button_names_the_issue_and_what_is_seen_of_it() -> None:
 def test_messages_have_buttons_where_somebody_may_listen(*, decisions: bool, app_token: bool, expected: bool) -> None:
     config = parse(config_with({"decisions": {**ON["decisions"], "enabled": decisions}}))
     slack = cast(Any, SimpleNamespace(has_app_token=app_token))
-    assert DecisionNews(config, cast(Any, None), None, slack, lambda: NOW).has_buttons is expected
-    assert not DecisionNews(config, cast(Any, None), None, None, lambda: NOW).has_buttons
+    assert DecisionNotifications(config, cast(Any, None), None, slack, lambda: NOW).has_buttons is expected
+    assert not DecisionNotifications(config, cast(Any, None), None, None, lambda: NOW).has_buttons

@@ -34,7 +34,7 @@ def steps(given: Issue, now: datetime, channels: Channels = SLACK, *exemptions: 
 
 
 @pytest.mark.parametrize(
-    ("days", "told", "reminder"),
+    ("days", "notified", "reminder"),
     [
         pytest.param(15, "", None, id="not near"),
         pytest.param(14, "", "2027-03-01, 14 days", id="14 days before"),
@@ -46,8 +46,8 @@ def steps(given: Issue, now: datetime, channels: Channels = SLACK, *exemptions: 
         pytest.param(0, "", None, id="it has ended, and no scan saw the group since"),
     ],
 )
-def test_when_the_end_is_told(days: int, told: str, reminder: str | None) -> None:
-    found = steps(issue(slack_details={"exemption_told": told}), MIDNIGHT - timedelta(days=days))
+def test_when_the_end_is_told(days: int, notified: str, reminder: str | None) -> None:
+    found = steps(issue(slack_details={"exemption_told": notified}), MIDNIGHT - timedelta(days=days))
     assert [(step.alert_update, step.reminder_of_end) for step in found] == (
         [] if reminder is None else [(Update.EXEMPTION_ENDS, reminder)]
     )
@@ -102,21 +102,23 @@ def test_what_is_remembered_of_an_end_keeps_what_was_known() -> None:
     kept = {**state_after(issue(), closed=True), "ticket": "SEC-1"}
     given = issue(jira_details=kept)
     [step] = steps(given, MIDNIGHT - timedelta(days=3), BOTH)
-    told = state_of(step, Update.EXEMPTION_ENDS, kept)
-    assert told == {**kept, "exemption_told": "2027-03-01, 3 days"}
-    assert steps(replace(given, jira_details=told, slack_details=told), MIDNIGHT - timedelta(days=3), BOTH) == []
+    notified = state_of(step, Update.EXEMPTION_ENDS, kept)
+    assert notified == {**kept, "exemption_told": "2027-03-01, 3 days"}
+    assert (
+        steps(replace(given, jira_details=notified, slack_details=notified), MIDNIGHT - timedelta(days=3), BOTH) == []
+    )
 
 
 def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it() -> None:
     given = issue(slack_details=state_after(issue(Status.OPEN), closed=False))
     [step] = steps(given, MIDNIGHT - timedelta(days=3))
     assert step.alert_update is Update.EXEMPT
-    told = state_of(step, Update.EXEMPT, given.slack_details)
-    assert steps(replace(given, slack_details=told), MIDNIGHT - timedelta(days=3)) == []
+    notified = state_of(step, Update.EXEMPT, given.slack_details)
+    assert steps(replace(given, slack_details=notified), MIDNIGHT - timedelta(days=3)) == []
 
 
 @pytest.mark.parametrize(
-    ("news", "exemption", "line"),
+    ("notification", "exemption", "line"),
     [
         pytest.param(
             Update.EXEMPTION_ENDS,
@@ -154,12 +156,12 @@ def test_who_hears_that_a_group_is_exempt_for_a_few_days_needs_no_reminder_of_it
         pytest.param(Update.GONE, None, "", id="no exemption"),
     ],
 )
-def test_what_is_said_of_an_exemption(news: Update, exemption: Exemption | None, line: str) -> None:
-    assert exemption_line(news, issue(), exemption) == line
+def test_what_is_said_of_an_exemption(notification: Update, exemption: Exemption | None, line: str) -> None:
+    assert exemption_line(notification, issue(), exemption) == line
 
 
 @pytest.mark.parametrize(
-    ("news", "was_exempt", "in_part", "line"),
+    ("notification", "was_exempt", "in_part", "line"),
     [
         pytest.param(
             Update.FOUND_AGAIN,
@@ -180,8 +182,10 @@ def test_what_is_said_of_an_exemption(news: Update, exemption: Exemption | None,
         pytest.param(Update.GONE, True, True, "", id="gone"),
     ],
 )
-def test_what_is_said_of_an_exemption_that_has_no_end(news: Update, was_exempt: bool, in_part: bool, line: str) -> None:
-    assert exemption_line(news, issue(), None, was_exempt=was_exempt, in_part=in_part) == line
+def test_what_is_said_of_an_exemption_that_has_no_end(
+    notification: Update, was_exempt: bool, in_part: bool, line: str
+) -> None:
+    assert exemption_line(notification, issue(), None, was_exempt=was_exempt, in_part=in_part) == line
 
 
 def test_an_open_group_is_exempt_in_part_while_an_exemption_counts() -> None:
@@ -191,15 +195,15 @@ def test_an_open_group_is_exempt_in_part_while_an_exemption_counts() -> None:
 
 
 def test_a_channel_keeps_that_a_group_is_exempt_until_it_is_told_otherwise() -> None:
-    told = state_of(
+    notified = state_of(
         steps(issue(slack_details=state_after(issue(), closed=False)), MIDNIGHT - timedelta(days=30))[0],
         Update.EXEMPT,
         {},
     )
-    assert told["exempt"] is True
-    [step] = steps(issue(Status.OPEN, slack_details=told), MIDNIGHT)
+    assert notified["exempt"] is True
+    [step] = steps(issue(Status.OPEN, slack_details=notified), MIDNIGHT)
     assert step.alert_update is Update.FOUND_AGAIN
-    assert "exempt" not in state_of(step, Update.FOUND_AGAIN, told)
+    assert "exempt" not in state_of(step, Update.FOUND_AGAIN, notified)
 
 
 def test_a_untrusted_reason_stays_on_its_line() -> None:

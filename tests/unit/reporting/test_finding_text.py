@@ -17,8 +17,8 @@ from reporting.finding_text import alert, changed, ended, summary, ticket
 from reporting.ticket_facts import AlertText, Location, TicketFacts
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
-PLACE = Location("shop", "210987654321", "eu-west-1")
-FACTS = TicketFacts(PLACE, PortSet(), GroupUsers(), None, "replace_rule", frozenset(), 21, "")
+LOCATION = Location("shop", "210987654321", "eu-west-1")
+FACTS = TicketFacts(LOCATION, PortSet(), GroupUsers(), None, "replace_rule", frozenset(), 21, "")
 PORTS = (
     Exposure("TCP", 22, 22, "", "open_partly"),
     Exposure("UDP", 161, 162, "", "open_partly"),
@@ -71,12 +71,12 @@ def many_ports(count: int) -> tuple[Exposure, ...]:
     ],
 )
 def test_the_title(details: dict[str, Any], text: str) -> None:
-    assert summary(finding(**details), PLACE, PortSet()) == text
+    assert summary(finding(**details), LOCATION, PortSet()) == text
 
 
 def test_a_title_is_as_long_as_jira_takes_and_spells_out_a_untrusted_account() -> None:
-    assert len(summary(finding(name="x" * 300), PLACE, PortSet())) == 255
-    untrusted = replace(PLACE, account_name="a\x1bb")
+    assert len(summary(finding(name="x" * 300), LOCATION, PortSet())) == 255
+    untrusted = replace(LOCATION, account_name="a\x1bb")
     assert summary(finding(), untrusted, PortSet()).endswith(", a\\x1bb (210987654321), eu-west-1")
 
 

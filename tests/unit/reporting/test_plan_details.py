@@ -52,7 +52,7 @@ def issue(status: Status = Status.OPEN, reachability: Reachability | None = None
     return replace(Issue("1", "sg-1", status, details, Timestamps(BEFORE, BEFORE)), **changes)
 
 
-TOLD = state_after(issue(), closed=False)
+NOTIFIED = state_after(issue(), closed=False)
 REPORTED = Timestamps(BEFORE, BEFORE, BEFORE)
 EXEMPTION = Exemption("sg-1", expires=BEFORE.date())
 
@@ -65,7 +65,7 @@ def step_of(given: Issue, channels: Channels = JIRA, remediation: Forecast = OFF
 def test_a_new_issue() -> None:
     given = issue()
     assert step_of(given, BOTH, ON) == Step(
-        given, Update.NEW, Update.NEW, None, NOW + timedelta(days=21), report=True, close=False, told=True
+        given, Update.NEW, Update.NEW, None, NOW + timedelta(days=21), report=True, close=False, notified=True
     )
 
 
@@ -80,24 +80,24 @@ def test_what_was_reported_and_is_told_for_the_first_time_is_reported_anew() -> 
         report=True,
         close=False,
         report_anew=True,
-        told=True,
+        notified=True,
     )
 
 
 def test_what_was_told_and_not_reported_is_reported() -> None:
-    given = issue(jira_details={**TOLD, "ticket": "SEC-1"})
-    assert step_of(given) == Step(given, None, None, None, None, report=True, close=False, told=True)
+    given = issue(jira_details={**NOTIFIED, "ticket": "SEC-1"})
+    assert step_of(given) == Step(given, None, None, None, None, report=True, close=False, notified=True)
 
 
 def test_what_changed_is_not_reported_anew() -> None:
-    given = issue(timestamps=REPORTED, jira_details={**TOLD, "ticket": "SEC-1", "digest": "another"})
+    given = issue(timestamps=REPORTED, jira_details={**NOTIFIED, "ticket": "SEC-1", "digest": "another"})
     assert step_of(given, JIRA, ON) == Step(
-        given, Update.CHANGED, None, None, BEFORE + timedelta(days=21), report=False, close=False, told=True
+        given, Update.CHANGED, None, None, BEFORE + timedelta(days=21), report=False, close=False, notified=True
     )
 
 
 def test_what_is_gone_is_closed() -> None:
-    given = issue(Status.RESOLVED, jira_details={**TOLD, "ticket": "SEC-1"}, timestamps=REPORTED)
+    given = issue(Status.RESOLVED, jira_details={**NOTIFIED, "ticket": "SEC-1"}, timestamps=REPORTED)
     assert step_of(given, JIRA, ON) == Step(given, Update.GONE, None, None, None, report=False, close=True)
 
 
@@ -110,13 +110,13 @@ def test_what_is_gone_is_closed() -> None:
     ],
 )
 def test_what_a_ticket_still_needs(status: Status, still: dict[str, str], channels: Channels, attends: bool) -> None:
-    kept = {**TOLD, "ticket": "SEC-1", "still": still}
-    given = issue(status, timestamps=REPORTED, jira_details=kept, slack_details=TOLD)
+    kept = {**NOTIFIED, "ticket": "SEC-1", "still": still}
+    given = issue(status, timestamps=REPORTED, jira_details=kept, slack_details=NOTIFIED)
     assert [step.follow_up for step in plan([given], channels, OFF, NOW)] == ([True] if attends else [])
 
 
 def test_a_closed_ticket_and_one_that_is_told_something_needs_nothing_besides() -> None:
-    kept = {**TOLD, "ticket": "SEC-1", "still": {"watcher": "ana"}}
+    kept = {**NOTIFIED, "ticket": "SEC-1", "still": {"watcher": "ana"}}
     assert not step_of(issue(Status.RESOLVED, jira_details=kept)).follow_up
     assert not step_of(issue(jira_details={**kept, "digest": "another"}, timestamps=REPORTED)).follow_up
 
@@ -124,7 +124,7 @@ def test_a_closed_ticket_and_one_that_is_told_something_needs_nothing_besides() 
 def test_an_exemption_that_ended_is_named_where_the_occurrence_is_reported_first() -> None:
     given = issue()
     assert step_of(given, JIRA, OFF, EXEMPTION).exemption == EXEMPTION
-    changed = issue(timestamps=REPORTED, jira_details={**TOLD, "ticket": "SEC-1", "digest": "another"})
+    changed = issue(timestamps=REPORTED, jira_details={**NOTIFIED, "ticket": "SEC-1", "digest": "another"})
     assert step_of(changed, JIRA, OFF, EXEMPTION).exemption is None
 
 
@@ -139,17 +139,17 @@ def test_that_a_ticket_was_told_otherwise_is_said_of_it() -> None:
         True,
     )
     assert not step_of(issue(reachability=JUDGED), JIRA, AT_ONCE).closing_time_changed
-    closed = issue(Status.WHITELISTED, JUDGED, jira_details={**TOLD, "ticket": "SEC-1"})
+    closed = issue(Status.WHITELISTED, JUDGED, jira_details={**NOTIFIED, "ticket": "SEC-1"})
     assert not step_of(closed, JIRA, AT_ONCE).closing_time_changed
 
 
 def test_what_slack_alone_hears_is_no_news_for_a_ticket() -> None:
-    given = issue(timestamps=REPORTED, slack_details={**TOLD, "digest": "another"})
+    given = issue(timestamps=REPORTED, slack_details={**NOTIFIED, "digest": "another"})
     assert not step_of(given, Channels(False, True), OFF).closing_time_changed
 
 
 @pytest.mark.parametrize(
-    ("kept", "on_paper", "memory"),
+    ("kept", "on_paper", "channel_state"),
     [
         pytest.param({}, False, None, id="nothing"),
         pytest.param({"ticket": "SEC-1"}, False, ChannelState(), id="a ticket of other tooling"),
@@ -170,8 +170,8 @@ def test_what_slack_alone_hears_is_no_news_for_a_ticket() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_a_ticket_says(kept: dict[str, Any], on_paper: bool, memory: ChannelState | None) -> None:
-    assert ticket_state(issue(jira_details=kept), on_paper=on_paper) == memory
+def test_what_a_ticket_says(kept: dict[str, Any], on_paper: bool, channel_state: ChannelState | None) -> None:
+    assert ticket_state(issue(jira_details=kept), on_paper=on_paper) == channel_state
 
 
 def test_a_run_that_was_killed_may_have_filed_a_ticket_that_is_to_be_closed() -> None:
@@ -195,14 +195,14 @@ def test_what_is_remembered() -> None:
     assert state_after(issue(), closed=False) == {
         "occurrence": 1,
         "closed": False,
-        "digest": TOLD["digest"],
+        "digest": NOTIFIED["digest"],
         "verdict": "",
         "severity": "high",
     }
 
 
 @pytest.mark.parametrize(
-    ("reachability", "memory", "is_news"),
+    ("reachability", "channel_state", "is_new"),
     [
         pytest.param(None, ChannelState(verdict="", severity="high"), False, id="as it was"),
         pytest.param(None, ChannelState(), False, id="nobody knew the severity, which follows from the status"),
@@ -215,10 +215,12 @@ def test_what_is_remembered() -> None:
         pytest.param(None, ChannelState(verdict="internet", severity="high"), True, id="not judged any more"),
     ],
 )
-def test_whether_reachability_is_news(reachability: Reachability | None, memory: ChannelState, is_news: bool) -> None:
+def test_whether_reachability_is_news(
+    reachability: Reachability | None, channel_state: ChannelState, is_new: bool
+) -> None:
     given = issue(reachability=reachability)
-    known = replace(memory, digest=TOLD["digest"], occurrence=1)
-    assert update_for(given, known) == (Update.CHANGED if is_news else None)
+    known = replace(channel_state, digest=NOTIFIED["digest"], occurrence=1)
+    assert update_for(given, known) == (Update.CHANGED if is_new else None)
 
 
 @pytest.mark.parametrize(
@@ -258,14 +260,14 @@ def test_whether_reachability_is_news(reachability: Reachability | None, memory:
     ],
 )
 def test_when_it_is_closed(given: Issue, remediation: Forecast, anew: bool, closes_at: datetime | None) -> None:
-    assert remediation.closes_at(given, NOW, anew=anew) == closes_at
+    assert remediation.of(given, NOW).closes_at(anew=anew) == closes_at
 
 
 @pytest.mark.parametrize(("days", "is_due"), [(2, True), (3, False), (1, True)])
 def test_whether_it_is_due_anyway(days: int, is_due: bool) -> None:
     remediation = replace(ON, retention=timedelta(days=days))
-    assert remediation.is_due_anyway(issue(timestamps=REPORTED), NOW) is is_due
-    assert not remediation.is_due_anyway(issue(), NOW)
+    assert remediation.of(issue(timestamps=REPORTED), NOW).is_due_anyway is is_due
+    assert not remediation.of(issue(), NOW).is_due_anyway
 
 
 def test_what_a_configuration_announces() -> None:

@@ -206,13 +206,13 @@ def test_a_group_that_is_opened_again_and_again_is_said_to_be() -> None:
     assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in comment
     assert f"2026-11-22 14:02 UTC.\n\n{text}\n" in plain_text(group_text.ticket(given, FACTS))
     assert f"    {text}" in group_text.alert(given, PortSet.parse([22]), NOW, is_reminder=False).details
-    once = replace(given, history=(past,))
-    assert "opened again" not in plain_text(group_text.changed(once, None, None, again=True))
+    one_time = replace(given, history=(past,))
+    assert "opened again" not in plain_text(group_text.changed(one_time, None, None, again=True))
 
 
 def test_a_change_of_reachability_alone_is_said_as_such() -> None:
-    told = ["tcp 22 from 0.0.0.0/0, open completely"]
-    assert plain_text(group_text.changed(issue(Verdict.INTERNET, OPEN), None, told, again=False)) == (
+    notified = ["tcp 22 from 0.0.0.0/0, open completely"]
+    assert plain_text(group_text.changed(issue(Verdict.INTERNET, OPEN), None, notified, again=False)) == (
         "Who can connect through security group sg-1 has changed. Anyone on the Internet can connect now to tcp 22 at "
         "54.1.1.1. Severity: critical.\n"
     )

@@ -26,7 +26,7 @@ from tests.builders.judged_issues import NETWORKS, NOW, PORTS, RDP, SSH, issue_o
 
 WORDS = Path(__file__).parents[2] / "data" / "texts.json"
 """Read what a change of it says before you accept it: `python -m tests.unit.reporting.test_texts` writes it anew."""
-PLACE = Location("shop", "210987654321", "eu-west-1")
+LOCATION = Location("shop", "210987654321", "eu-west-1")
 OPEN = {
     "everybody": (SSH,),
     "some": (RDP,),
@@ -41,12 +41,12 @@ def texts(issue: Issue) -> dict[str, str]:
     """What each channel says."""
     closes_at = NOW + timedelta(days=21)
     facts = TicketFacts(
-        PLACE, PORTS, GroupUsers(), closes_at, "replace_rule", frozenset({"open_completely", "open_partly"}), 21, ""
+        LOCATION, PORTS, GroupUsers(), closes_at, "replace_rule", frozenset({"open_completely", "open_partly"}), 21, ""
     )
     said = alert(issue, PORTS, closes_at, is_reminder=False, advice=AlertAdvice("https://console.example.com/", ""))
     detection = Detection(issue.account_id, issue.issue_id, issue.details, whitelisted=False)
     return {
-        "title": summary(issue, PLACE, PORTS),
+        "title": summary(issue, LOCATION, PORTS),
         "ticket": "\n\n".join(plain_text(ticket(issue, facts)).split("\n\n")[:4]),
         "slack": "\n".join((said.text, *said.details)),
         "explain": " ".join(" ".join(summary_section(detection, PORTS)).split()),

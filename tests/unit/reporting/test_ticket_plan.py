@@ -23,9 +23,9 @@ def issue(status: Status = Status.OPEN, *perms: Exposure, **changes: Any) -> Iss
     return replace(Issue("1", "sg-1", status, details, Timestamps(NOW, NOW)), **changes)
 
 
-TOLD = state_after(issue(), closed=False)
+NOTIFIED = state_after(issue(), closed=False)
 OVER = state_after(issue(), closed=True)
-TICKET = {**TOLD, "ticket": "SEC-1"}
+TICKET = {**NOTIFIED, "ticket": "SEC-1"}
 CLOSED = {**OVER, "ticket": "SEC-1"}
 REPORTED = Timestamps(NOW, NOW, NOW)
 
@@ -38,7 +38,7 @@ REPORTED = Timestamps(NOW, NOW, NOW)
         pytest.param(issue(), SLACK, None, Update.NEW, id="new, Slack alone"),
         pytest.param(issue(), CONSOLE, Update.NEW, None, id="new, console"),
         pytest.param(issue(jira_details=TICKET), BOTH, None, Update.NEW, id="the ticket was filed, Slack was down"),
-        pytest.param(issue(slack_details=TOLD), BOTH, Update.NEW, None, id="Slack was told, JIRA was down"),
+        pytest.param(issue(slack_details=NOTIFIED), BOTH, Update.NEW, None, id="Slack was told, JIRA was down"),
         pytest.param(
             issue(jira_details={"ticket": None, "intent": {"news": "new"}}),
             JIRA,
@@ -47,7 +47,7 @@ REPORTED = Timestamps(NOW, NOW, NOW)
             id="a run was killed",
         ),
         pytest.param(
-            issue(Status.OPEN, PARTLY, jira_details=TICKET, slack_details=TOLD),
+            issue(Status.OPEN, PARTLY, jira_details=TICKET, slack_details=NOTIFIED),
             BOTH,
             Update.CHANGED,
             Update.CHANGED,
@@ -71,7 +71,7 @@ REPORTED = Timestamps(NOW, NOW, NOW)
             issue(jira_details=CLOSED), JIRA, Update.FOUND_AGAIN, None, id="open again in the same occurrence"
         ),
         pytest.param(
-            issue(Status.RESOLVED, jira_details=TICKET, slack_details=TOLD),
+            issue(Status.RESOLVED, jira_details=TICKET, slack_details=NOTIFIED),
             BOTH,
             Update.GONE,
             Update.GONE,
@@ -93,14 +93,14 @@ REPORTED = Timestamps(NOW, NOW, NOW)
         ),
         pytest.param(issue(Status.RESOLVED), BOTH, None, None, id="gone before anybody was told"),
         pytest.param(
-            issue(Status.RESOLVED, jira_details=CLOSED, slack_details=TOLD),
+            issue(Status.RESOLVED, jira_details=CLOSED, slack_details=NOTIFIED),
             BOTH,
             None,
             Update.GONE,
             id="gone, half told",
         ),
         pytest.param(
-            issue(Status.WHITELISTED, jira_details=TICKET, slack_details=TOLD),
+            issue(Status.WHITELISTED, jira_details=TICKET, slack_details=NOTIFIED),
             BOTH,
             Update.EXEMPT,
             Update.EXEMPT,
@@ -130,7 +130,7 @@ def test_what_is_told(given: Issue, channels: Channels, ticket: Update | None, a
 @pytest.mark.parametrize(
     ("given", "channels"),
     [
-        pytest.param(issue(timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD), BOTH, id="told"),
+        pytest.param(issue(timestamps=REPORTED, jira_details=TICKET, slack_details=NOTIFIED), BOTH, id="told"),
         pytest.param(issue(timestamps=REPORTED), CONSOLE, id="told, on the console"),
         pytest.param(issue(timestamps=REPORTED, jira_details={"ticket": "SEC-1"}), JIRA, id="told by other tooling"),
         pytest.param(issue(Status.WHITELISTED), BOTH, id="exempt before anybody was told"),
@@ -145,7 +145,7 @@ def test_nothing_is_done_where_all_is_told(given: Issue, channels: Channels) -> 
     ("given", "ticket", "alert"),
     [
         pytest.param(
-            issue(timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD),
+            issue(timestamps=REPORTED, jira_details=TICKET, slack_details=NOTIFIED),
             Update.NOT_WATCHED,
             Update.NOT_WATCHED,
             id="open",
@@ -155,7 +155,7 @@ def test_nothing_is_done_where_all_is_told(given: Issue, channels: Channels) -> 
         ),
         pytest.param(issue(), None, None, id="nobody was told"),
         pytest.param(
-            issue(Status.RESOLVED, jira_details=TICKET, slack_details=TOLD),
+            issue(Status.RESOLVED, jira_details=TICKET, slack_details=NOTIFIED),
             Update.GONE,
             Update.GONE,
             id="resolved before",
@@ -170,7 +170,7 @@ def test_the_issue_of_a_place_that_is_left_is_ended_with_a_word(
 
 
 def test_a_name_or_tag_is_no_news() -> None:
-    given = issue(timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD)
+    given = issue(timestamps=REPORTED, jira_details=TICKET, slack_details=NOTIFIED)
     renamed = replace(given, details=replace(given.details, name="other", tags={"a": "b"}))
     assert plan([renamed], BOTH, OFF, NOW) == []
 
@@ -179,9 +179,9 @@ def test_a_name_or_tag_is_no_news() -> None:
     ("given", "report", "close"),
     [
         (issue(), True, False),
-        (issue(jira_details=TICKET, slack_details=TOLD), True, False),
+        (issue(jira_details=TICKET, slack_details=NOTIFIED), True, False),
         (issue(Status.RESOLVED), False, True),
-        (issue(Status.OPEN, PARTLY, timestamps=REPORTED, jira_details=TICKET, slack_details=TOLD), False, False),
+        (issue(Status.OPEN, PARTLY, timestamps=REPORTED, jira_details=TICKET, slack_details=NOTIFIED), False, False),
     ],
 )
 def test_what_is_recorded(given: Issue, report: bool, close: bool) -> None:
@@ -203,7 +203,7 @@ def test_what_is_recorded(given: Issue, report: bool, close: bool) -> None:
     ],
 )
 def test_when_somebody_is_reminded(days: float, sent: int | None, reminder: int | None) -> None:
-    kept = {**TOLD, **({"reminded": sent} if sent else {})}
+    kept = {**NOTIFIED, **({"reminded": sent} if sent else {})}
     steps = plan([issue(timestamps=REPORTED, slack_details=kept)], SLACK, ON, NOW + timedelta(days=days))
     assert [step.alert_reminder for step in steps] == ([] if reminder is None else [reminder])
 
@@ -211,20 +211,26 @@ def test_when_somebody_is_reminded(days: float, sent: int | None, reminder: int 
 @pytest.mark.parametrize(
     ("given", "remediation"),
     [
-        pytest.param(issue(timestamps=REPORTED, slack_details=TOLD), OFF, id="remediation is off"),
+        pytest.param(issue(timestamps=REPORTED, slack_details=NOTIFIED), OFF, id="remediation is off"),
         pytest.param(
-            issue(timestamps=REPORTED, slack_details=TOLD), replace(ON, accounts=frozenset({"2"})), id="another account"
+            issue(timestamps=REPORTED, slack_details=NOTIFIED),
+            replace(ON, accounts=frozenset({"2"})),
+            id="another account",
         ),
         pytest.param(
-            issue(timestamps=REPORTED, slack_details=TOLD), replace(ON, scope=frozenset({"open_partly"})), id="no scope"
+            issue(timestamps=REPORTED, slack_details=NOTIFIED),
+            replace(ON, scope=frozenset({"open_partly"})),
+            id="no scope",
         ),
         pytest.param(
-            issue(timestamps=REPORTED, slack_details=TOLD, remediation_details={"restored": {"by": "x"}}),
+            issue(timestamps=REPORTED, slack_details=NOTIFIED, remediation_details={"restored": {"by": "x"}}),
             ON,
             id="restored",
         ),
         pytest.param(
-            issue(timestamps=REPORTED, slack_details=TOLD), replace(ON, retention=timedelta(days=1)), id="told just now"
+            issue(timestamps=REPORTED, slack_details=NOTIFIED),
+            replace(ON, retention=timedelta(days=1)),
+            id="told just now",
         ),
     ],
 )
@@ -235,7 +241,7 @@ def test_nobody_is_reminded_of_what_will_not_happen(given: Issue, remediation: F
 
 
 def test_an_alert_takes_the_place_of_a_reminder() -> None:
-    given = issue(Status.OPEN, SSH, PARTLY, timestamps=REPORTED, slack_details=TOLD)
+    given = issue(Status.OPEN, SSH, PARTLY, timestamps=REPORTED, slack_details=NOTIFIED)
     [step] = plan([given], SLACK, ON, NOW + timedelta(days=20))
     assert (step.alert_update, step.alert_reminder) == (Update.CHANGED, None)
 

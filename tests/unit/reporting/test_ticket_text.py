@@ -17,12 +17,12 @@ from reporting.ticket_facts import Location, TicketFacts
 
 FOUND = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
 PORTS = PortSet.parse([22, "3000-4000", "udp/161"])
-PLACE = Location("shop", "210987654321", "eu-west-1")
+LOCATION = Location("shop", "210987654321", "eu-west-1")
 SSH = Exposure("tcp", 22, 22, "0.0.0.0/0", "open_completely")
 LIST = Exposure("tcp", 22, 22, "8.8.8.0/24", "open_partly", "pl-1")
 EVERYTHING = Exposure("-1", None, None, "::/0", "open_completely")
 FACTS = TicketFacts(
-    PLACE, PORTS, GroupUsers(), FOUND + timedelta(days=21), "replace_rule", frozenset({"open_completely"}), 21, ""
+    LOCATION, PORTS, GroupUsers(), FOUND + timedelta(days=21), "replace_rule", frozenset({"open_completely"}), 21, ""
 )
 
 
@@ -140,7 +140,7 @@ Then take the rules away:
 
 
 def test_the_title_is_one_line_that_jira_takes() -> None:
-    text = summary(issue(name="x\n" * 300), PLACE, PORTS)
+    text = summary(issue(name="x\n" * 300), LOCATION, PORTS)
     assert len(text) <= 255
     assert "\n" not in text
     assert text.startswith('High: SSH (tcp/22) open to the whole Internet: "x\\nx\\n')
@@ -150,14 +150,14 @@ def test_the_title_is_one_line_that_jira_takes() -> None:
 def test_a_title_names_four_ports_and_counts_the_rest() -> None:
     ports = PortSet.parse(["1", "3", "5", "7", "9"])
     single = (Exposure("tcp", port, port, "8.8.8.8/32", "open_partly") for port in (1, 3, 5, 7, 9))
-    assert summary(issue(*single, status="open_partly"), PLACE, ports) == (
+    assert summary(issue(*single, status="open_partly"), LOCATION, ports) == (
         'Medium: tcp/1, tcp/3, tcp/5, tcp/7 and 1 more open to 8.8.8.8: "web", shop (210987654321), eu-west-1, sg-1'
     )
 
 
 def test_what_changed_is_told_apart_from_what_did_not() -> None:
-    told = ["tcp 22 from 0.0.0.0/0, open completely", "tcp 3389 from 0.0.0.0/0, open completely"]
-    text = plain_text(changed(issue(SSH, LIST), None, told, again=False))
+    notified = ["tcp 22 from 0.0.0.0/0, open completely", "tcp 3389 from 0.0.0.0/0, open completely"]
+    text = plain_text(changed(issue(SSH, LIST), None, notified, again=False))
     assert (
         text
         == """What is open in security group sg-1 has changed.

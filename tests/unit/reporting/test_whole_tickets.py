@@ -160,12 +160,12 @@ def test_the_comment_on_a_group_that_is_exposed_again(given: Issue, days: int | 
     assert changed(given, days, None, again=True) == (Section("", (*blocks[:at], exposure_table([SSH]), *blocks[at:])),)
 
 
-TOLD = "tcp 22 from 0.0.0.0/0, open completely"
+NOTIFIED = "tcp 22 from 0.0.0.0/0, open completely"
 CHANGED = paragraph("What is open in security group sg-1 has changed.")
 
 
 @pytest.mark.parametrize(
-    ("given", "told", "blocks"),
+    ("given", "notified", "blocks"),
     [
         pytest.param(
             issue(),
@@ -178,7 +178,7 @@ CHANGED = paragraph("What is open in security group sg-1 has changed.")
         ),
         pytest.param(
             issue(),
-            [TOLD, "udp 161 from ::/0, open completely"],
+            [NOTIFIED, "udp 161 from ::/0, open completely"],
             (
                 CHANGED,
                 paragraph("No longer open:"),
@@ -190,20 +190,20 @@ CHANGED = paragraph("What is open in security group sg-1 has changed.")
         ),
         pytest.param(
             issue(reachability=REACHABLE),
-            [TOLD],
+            [NOTIFIED],
             (paragraph(f"Who can connect through security group sg-1 has changed. {CONNECTS} Severity: critical."),),
             id="it is reachable now",
         ),
         pytest.param(
             issue(),
-            [TOLD],
+            [NOTIFIED],
             (paragraph("Who can connect through security group sg-1 has changed. Severity: high."),),
             id="it is not judged any more",
         ),
     ],
 )
-def test_the_comment_on_a_group_that_changed(given: Issue, told: list[str] | None, blocks: tuple[Any, ...]) -> None:
-    assert changed(given, None, told, again=False) == (Section("", blocks),)
+def test_the_comment_on_a_group_that_changed(given: Issue, notified: list[str] | None, blocks: tuple[Any, ...]) -> None:
+    assert changed(given, None, notified, again=False) == (Section("", blocks),)
 
 
 @pytest.mark.parametrize(

@@ -251,13 +251,14 @@ PIECES = st.sampled_from(
         *(b"<groupId>sg-3</groupId>", b"<toPort>25</toPort>"),
     ]
 )
-PLACE = st.integers(0, len(EC2S))
+LOCATION = st.integers(0, len(EC2S))
 
 
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.tuples(PLACE, st.integers(0, 40), st.none() | PIECES | st.tuples(PLACE, st.integers(1, 300))), max_size=3
+        st.tuples(LOCATION, st.integers(0, 40), st.none() | PIECES | st.tuples(LOCATION, st.integers(1, 300))),
+        max_size=3,
     )
 )
 @example([])

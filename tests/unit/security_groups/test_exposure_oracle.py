@@ -173,8 +173,8 @@ def size(cidr: str) -> int:
     return ip_network(cidr, strict=False).num_addresses
 
 
-def same_family(one: Rule, other: Rule) -> bool:
-    return ip_network(one.source, strict=False).version == ip_network(other.source, strict=False).version
+def same_family(this: Rule, other: Rule) -> bool:
+    return ip_network(this.source, strict=False).version == ip_network(other.source, strict=False).version
 
 
 def text(rule: Rule) -> str:

@@ -16,27 +16,27 @@ from library.issues.use import Use, Verdict
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
 from reporting.group_text import alert, ticket
-from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of, use_told
+from reporting.plan import Channels, Forecast, Step, Update, plan, state_after, state_of, use_notified
 from reporting.remediation_text import use_alert, use_comment
 from reporting.ticket_facts import Location, TicketFacts
 from tests.unit.issues.test_use import use
 from tests.unit.reporting.test_ticket_plan import OFF, REPORTED, issue
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-TOLD = state_after(issue(), closed=False)
+NOTIFIED = state_after(issue(), closed=False)
 BOTH = Channels(True, True)
 WORKING, TALKED = use(), use(Verdict.TALKED)
 NONE = use(Verdict.NONE, rules=(), covered=Decimal(1))
 UNKNOWN = use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1")
 
 
-def told(seen: Use | None = None, occurrence: int = 1) -> Issue:
-    state = {**TOLD, **(use_told(replace(issue(), use=seen, occurrence=occurrence)) if seen else {})}
+def notified(seen: Use | None = None, occurrence: int = 1) -> Issue:
+    state = {**NOTIFIED, **(use_notified(replace(issue(), use=seen, occurrence=occurrence)) if seen else {})}
     return issue(timestamps=REPORTED, jira_details={**state, "ticket": "SEC-1"}, slack_details=state)
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "news"),
+    ("before", "now", "notification"),
     [
         pytest.param(None, None, None, id="not read"),
         pytest.param(None, UNKNOWN, None, id="nothing known yet"),
@@ -52,33 +52,37 @@ def told(seen: Use | None = None, occurrence: int = 1) -> Issue:
         pytest.param(WORKING, UNKNOWN, None, id="unknown again"),
     ],
 )
-def test_what_flow_logs_show_later_is_told_once(before: Use | None, now: Use | None, news: Update | None) -> None:
-    steps = plan([replace(told(before), use=now)], BOTH, OFF, NOW)
-    assert [(step.ticket_update, step.alert_update) for step in steps] == ([(news, news)] if news else [])
+def test_what_flow_logs_show_later_is_told_once(
+    before: Use | None, now: Use | None, notification: Update | None
+) -> None:
+    steps = plan([replace(notified(before), use=now)], BOTH, OFF, NOW)
+    assert [(step.ticket_update, step.alert_update) for step in steps] == (
+        [(notification, notification)] if notification else []
+    )
 
 
 def test_each_channel_is_told_what_it_was_not_told() -> None:
-    given = replace(told(), use=WORKING, slack_details={**TOLD, **use_told(replace(issue(), use=WORKING))})
+    given = replace(notified(), use=WORKING, slack_details={**NOTIFIED, **use_notified(replace(issue(), use=WORKING))})
     [step] = plan([given], BOTH, OFF, NOW)
     assert (step.ticket_update, step.alert_update) == (Update.USE, None)
     assert plan([replace(given, jira_details=state_of(step, Update.USE, given.jira_details))], BOTH, OFF, NOW) == []
 
 
 @pytest.mark.parametrize(
-    ("given", "news"),
+    ("given", "notification"),
     [
         pytest.param(issue(use=WORKING), Update.NEW, id="new: the ticket says it"),
-        pytest.param(replace(told(WORKING), occurrence=2, use=WORKING), Update.FOUND_AGAIN, id="found again"),
-        pytest.param(replace(told(), use=WORKING, status=Status.RESOLVED), Update.GONE, id="gone"),
+        pytest.param(replace(notified(WORKING), occurrence=2, use=WORKING), Update.FOUND_AGAIN, id="found again"),
+        pytest.param(replace(notified(), use=WORKING, status=Status.RESOLVED), Update.GONE, id="gone"),
     ],
 )
-def test_other_news_comes_first(given: Issue, news: Update) -> None:
+def test_other_news_comes_first(given: Issue, notification: Update) -> None:
     [step] = plan([given], BOTH, OFF, NOW)
-    assert (step.ticket_update, step.alert_update) == (news, news)
+    assert (step.ticket_update, step.alert_update) == (notification, notification)
 
 
 def test_in_a_new_occurrence_it_is_told_again() -> None:
-    given = replace(told(WORKING, occurrence=1), occurrence=2, use=WORKING)
+    given = replace(notified(WORKING, occurrence=1), occurrence=2, use=WORKING)
     state = {**state_after(given, closed=False), "use_told": given.jira_details["use_told"]}
     [step] = plan([replace(given, jira_details={**state, "ticket": "SEC-1"}, slack_details=state)], BOTH, OFF, NOW)
     assert (step.ticket_update, step.alert_update) == (Update.USE, Update.USE)
@@ -86,18 +90,18 @@ def test_in_a_new_occurrence_it_is_told_again() -> None:
 
 @pytest.mark.parametrize("damaged", ["yes", {}, {"occurrence": None}, {"occurrence": 1, "verdict": ["none"]}, 7, None])
 def test_a_damaged_memory_means_that_it_is_told(damaged: object) -> None:
-    given = replace(told(), use=WORKING)
+    given = replace(notified(), use=WORKING)
     given = replace(given, jira_details={**given.jira_details, "use_told": damaged})
     assert [step.ticket_update for step in plan([given], Channels(True, False), OFF, NOW)] == [Update.USE]
 
 
 def test_it_is_no_report_of_what_is_open_and_takes_no_notice_back() -> None:
-    [step] = plan([replace(told(), use=WORKING)], BOTH, OFF, NOW)
-    assert (step.report, step.told, step.notice, step.withdraws_notice) == (False, False, False, False)
+    [step] = plan([replace(notified(), use=WORKING)], BOTH, OFF, NOW)
+    assert (step.report, step.notified, step.notice, step.withdraws_notice) == (False, False, False, False)
 
 
 def test_what_the_texts_say() -> None:
-    given = replace(told(), use=use(keep=("9.9.9.7/32", "9.9.9.8/32")))
+    given = replace(notified(), use=use(keep=("9.9.9.7/32", "9.9.9.8/32")))
     text = plain_text(use_comment(given, "on 2026-12-13 00:00 UTC or soon after"))
     assert "Flow logs show by now who uses what is open in security group sg-1." in text
     assert "2 sources worked, last yesterday 18:02" in text
@@ -113,7 +117,7 @@ def test_what_the_texts_say() -> None:
 
 
 def test_a_reminder_names_it_too() -> None:
-    given = replace(told(WORKING), use=WORKING)
+    given = replace(notified(WORKING), use=WORKING)
     message = alert(given, PortSet.parse([22]), NOW + timedelta(days=1), is_reminder=True)
     assert any("2 sources worked" in line for line in message.details)
 
@@ -126,7 +130,7 @@ def test_when_it_closes_at_the_latest_is_in_it() -> None:
         "replace_rule",
         wait_in_use=timedelta(days=7),
     )
-    [step] = plan([replace(told(), use=WORKING)], BOTH, waiting, NOW)
+    [step] = plan([replace(notified(), use=WORKING)], BOTH, waiting, NOW)
     assert isinstance(step, Step)
     assert (step.ticket_update, step.closes_at) == (Update.USE, step.closes_last)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.errors import ConflictError
-from library.issues.change_news import ChangeNews, Channel
+from library.issues.change_notifications import ChangeNotification, Channel
 from library.issues.claims import claimed_at, is_held, new_claim, released
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class NewsDelivery:
+class NotificationDelivery:
     """One thing that happened to a group, and one channel.
 
     Args:
         table: keeps the record.
         issue: the group's issue.
-        news: what happened, as it is recorded in the table.
+        notification: what happened, as it is recorded in the table.
         channel: where it is told.
         now: the clock, in UTC.
         not_recorded: called with what the table said where it did not take the claim, or the record. What was not
@@ -46,34 +46,42 @@ class NewsDelivery:
         self,
         table: IssueTable,
         issue: Issue,
-        news: ChangeNews,
+        notification: ChangeNotification,
         channel: Channel,
         now: Callable[[], datetime],
         not_recorded: Callable[[Issue, Exception], None],
     ) -> None:
-        self._table, self._issue, self._news, self._channel, self._now = table, issue, news, channel, now
+        self._table, self._issue, self._notification, self._channel, self._now = (
+            table,
+            issue,
+            notification,
+            channel,
+            now,
+        )
         self._not_recorded = not_recorded
         self._claim = ""
 
     @property
-    def heard(self) -> tuple[str, ...]:
+    def delivered_to(self) -> tuple[str, ...]:
         """The destinations that an earlier run told, while others could not be told."""
-        return self._news.heard
+        return self._notification.delivered_to
 
     def begin(self) -> bool:
         """Claim it. False: it was told since it was read, another run is telling it, or it could not be claimed."""
-        as_read, now = self._news.claim(self._channel), self._now()
+        as_read, now = self._notification.claim(self._channel), self._now()
         if is_held(claimed_at(as_read), now):
             return False
         mine = new_claim(now)
-        claim, told = (f"#change_news.#{self._news.key}.#{name}" for name in (self._claim_name, self._told_name))
+        claim, notified = (
+            f"#change_news.#{self._notification.key}.#{name}" for name in (self._claim_name, self._notified_name)
+        )
         # The claim may be ours already (`:mine`): botocore sends a write again whose answer was lost.
         unclaimed = f"{claim} = :as_read" if as_read else f"attribute_not_exists({claim})"
         try:
             self._table.update(
                 self._issue,
-                {f"change_news.{self._news.key}.{self._claim_name}": mine},
-                only_if=f"{told} = :untold AND ({unclaimed} OR {claim} = :mine)",
+                {f"change_news.{self._notification.key}.{self._claim_name}": mine},
+                only_if=f"{notified} = :untold AND ({unclaimed} OR {claim} = :mine)",
                 values={":untold": False, ":mine": mine, **({":as_read": as_read} if as_read else {})},
             )
         except ConflictError:
@@ -86,29 +94,29 @@ class NewsDelivery:
 
     def done(self) -> None:
         """Record that the channel was told, or has nobody to tell."""
-        path = f"change_news.{self._news.key}"
+        path = f"change_news.{self._notification.key}"
         names = [self._claim_name, *(["heard"] if self._channel is Channel.SLACK else [])]
         removes = [f"{path}.{name}" for name in names]
         try:
-            self._table.update(self._issue, {f"{path}.{self._told_name}": True}, removes=removes)
+            self._table.update(self._issue, {f"{path}.{self._notified_name}": True}, removes=removes)
         except (ConflictError, *AWS_ERRORS) as error:
             self._not_recorded(self._issue, error)
 
-    def give_back(self, heard: Iterable[str] = ()) -> None:
+    def give_back(self, delivered_to: Iterable[str] = ()) -> None:
         """Let the next run tell it: the channel did not take it, as far as is known.
 
         Where that cannot be recorded, the next run waits until the claim is over.
 
         Args:
-            heard: the destinations that were told.
+            delivered_to: the destinations that were told.
         """
         if not self._claim:
             return
-        path = f"change_news.{self._news.key}"
+        path = f"change_news.{self._notification.key}"
         sets: dict[str, Any] = {f"{path}.{self._claim_name}": released(self._claim)}
-        if told := sorted({*heard, *self._news.heard}):
-            sets[f"{path}.heard"] = told
-        claim = f"#change_news.#{self._news.key}.#{self._claim_name}"
+        if notified := sorted({*delivered_to, *self._notification.delivered_to}):
+            sets[f"{path}.heard"] = notified
+        claim = f"#change_news.#{self._notification.key}.#{self._claim_name}"
         try:
             self._table.update(self._issue, sets, only_if=f"{claim} = :mine", values={":mine": self._claim})
         except (ConflictError, *AWS_ERRORS) as error:
@@ -121,5 +129,5 @@ class NewsDelivery:
         return f"claim_{self._channel}"
 
     @property
-    def _told_name(self) -> str:
+    def _notified_name(self) -> str:
         return f"in_{self._channel}"

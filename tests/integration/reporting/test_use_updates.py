@@ -24,7 +24,7 @@ def comments(world: World) -> list[str]:
     return [str(comment) for comment in ticket.comments]
 
 
-def heard(world: World) -> int:
+def delivered_to(world: World) -> int:
     return sum("Who works through it" in message.shown for message in world.slack.messages)
 
 
@@ -34,19 +34,19 @@ def test_who_works_is_told_once_when_it_is_known_and_again_only_when_more_is() -
         world.report()
         reported = world.issue().timestamps.reported
         read(world, use(Verdict.UNKNOWN, rules=(), reason="No flow log covers eni-1"))
-        assert world.report().told == {}
+        assert world.report().notified == {}
         read(world, use(Verdict.NONE, rules=()))
-        assert world.report().told == {"flow logs show its use": 1}
+        assert world.report().notified == {"flow logs show its use": 1}
         assert "no source was seen" in comments(world)[0]
-        assert world.report().told == {}
+        assert world.report().notified == {}
         read(world, use())
-        assert world.report().told == {"flow logs show its use": 1}
+        assert world.report().notified == {"flow logs show its use": 1}
         assert [SAID in comment for comment in comments(world)] == [True, True]
         assert "9.9.9.7 worked through tcp/22" in comments(world)[1]
-        assert heard(world) == 2
+        assert delivered_to(world) == 2
         world.passes(hours=1)
         read(world, use(Verdict.TALKED))
-        assert world.report().told == {}
+        assert world.report().notified == {}
         assert world.issue().timestamps.reported == reported
 
 
@@ -57,8 +57,8 @@ def test_a_ticket_that_is_filed_with_it_gets_no_comment() -> None:
         world.report()
         [ticket] = world.jira.tickets.values()
         assert "2 sources worked" in str(ticket.fields["description"])
-        assert world.report().told == {}
-        assert (comments(world), heard(world)) == ([], 0)
+        assert world.report().notified == {}
+        assert (comments(world), delivered_to(world)) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_channel_that_is_away_is_told_later_and_the_other_not_twice(fault: Fau
         world.report()
         world.report()
         assert len(comments(world)) == 1
-        assert heard(world) == 1
+        assert delivered_to(world) == 1
 
 
 def test_a_watcher_that_could_not_be_set_is_still_set_afterwards() -> None:

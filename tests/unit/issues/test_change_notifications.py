@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from library.issues.change_news import (
+from library.issues.change_notifications import (
     KEPT_BYTES,
     KEPT_LIMIT,
-    ChangeNews,
-    change_news,
-    news_from_item,
+    ChangeNotification,
+    change_notifications,
+    notifications_from_item,
     recording,
 )
 from tests.worlds.memory_table import size_of
@@ -20,45 +20,45 @@ from tests.worlds.memory_table import size_of
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
-def news(number: int, *, told: bool = True, size: int = 0) -> ChangeNews:
-    made = change_news(1, NOW, "Remediated", f"change {number}", ("x" * 200,) * (size // 200))
-    return replace(made, in_jira=told, in_slack=told)
+def notification(number: int, *, notified: bool = True, size: int = 0) -> ChangeNotification:
+    made = change_notifications(1, NOW, "Remediated", f"change {number}", ("x" * 200,) * (size // 200))
+    return replace(made, in_jira=notified, in_slack=notified)
 
 
 def test_the_first_needs_the_map() -> None:
-    new = news(0, told=False)
+    new = notification(0, notified=False)
     assert recording((), new) == ({"change_news": {new.key: new.to_item()}}, [])
 
 
 def test_a_second_one_leaves_the_first_alone() -> None:
-    new = news(1, told=False)
-    assert recording((news(0, told=False),), new) == ({f"change_news.{new.key}": new.to_item()}, [])
+    new = notification(1, notified=False)
+    assert recording((notification(0, notified=False),), new) == ({f"change_news.{new.key}": new.to_item()}, [])
 
 
 def test_who_was_told_of_it_stays_told() -> None:
-    known = news(0)
+    known = notification(0)
     assert recording((known,), replace(known, in_jira=False)) == ({}, [])
 
 
 def test_the_oldest_that_was_told_goes_first() -> None:
-    known = [news(number, told=number != 0) for number in range(KEPT_LIMIT)]
-    assert recording(known, news(KEPT_LIMIT))[1] == [f"change_news.{known[1].key}"]
+    known = [notification(number, notified=number != 0) for number in range(KEPT_LIMIT)]
+    assert recording(known, notification(KEPT_LIMIT))[1] == [f"change_news.{known[1].key}"]
 
 
 def test_long_ones_are_bounded_by_their_size() -> None:
-    kept: list[ChangeNews] = []
+    kept: list[ChangeNotification] = []
     for number in range(KEPT_LIMIT):
-        new = news(number, size=8_000)
+        new = notification(number, size=8_000)
         gone = {path.removeprefix("change_news.") for path in recording(kept, new)[1]}
         kept = [*(each for each in kept if each.key not in gone), new]
-    assert kept[-1] == news(KEPT_LIMIT - 1, size=8_000)
+    assert kept[-1] == notification(KEPT_LIMIT - 1, size=8_000)
     assert len(kept) > 1
     assert size_of({each.key: each.to_item() for each in kept}) < KEPT_BYTES + 2_000
 
 
 def test_what_nobody_was_told_of_stays_whatever_its_size() -> None:
-    known = [news(number, told=False, size=8_000) for number in range(KEPT_LIMIT)]
-    assert recording(known, news(KEPT_LIMIT, size=8_000))[1] == []
+    known = [notification(number, notified=False, size=8_000) for number in range(KEPT_LIMIT)]
+    assert recording(known, notification(KEPT_LIMIT, size=8_000))[1] == []
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_what_nobody_was_told_of_stays_whatever_its_size() -> None:
 )
 def test_however_much_was_changed_the_way_back_is_told(rules: list[str]) -> None:
     way_back = ("Backup: s3://b/k", "Your security team can bring it back: hammer restore")
-    made = change_news(1, NOW, "Remediated", "Hammer closed the group.", (*rules, *way_back))
+    made = change_notifications(1, NOW, "Remediated", "Hammer closed the group.", (*rules, *way_back))
     assert made.details[-2:] == way_back
     assert made.details[0] == rules[0]
     assert len(made.details) <= 60
     assert sum(len(detail.encode()) for detail in made.details) <= 8_000
-    assert news_from_item({made.key: made.to_item()}) == (made,)
+    assert notifications_from_item({made.key: made.to_item()}) == (made,)
 
 
 def test_what_there_is_room_for_is_kept_as_it_is() -> None:
     for details in ((), ("a",), ("a", "b"), tuple("abcdef")):
-        assert change_news(1, NOW, "Remediated", "text", details).details == details
+        assert change_notifications(1, NOW, "Remediated", "text", details).details == details

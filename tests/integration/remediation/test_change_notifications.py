@@ -46,26 +46,26 @@ def notifier(world: World) -> Notifier:
     return open_notifier(world.configuration(), kept_sessions(), secrets, world.sleep)
 
 
-def tell(world: World, message: ChangeMessage = CHANGED) -> list[str]:
+def notify_people(world: World, message: ChangeMessage = CHANGED) -> list[str]:
     """One remediation run tells this."""
     door = notifier(world)
     problem = notify(door, world.table, world.issue(), message, repeated=False, now=lambda: world.clock)
     return [*([problem] if problem else []), *door.send()]
 
 
-def told(world: World, text: str = CHANGED.text) -> tuple[int, int]:
+def notified(world: World, text: str = CHANGED.text) -> tuple[int, int]:
     """How often the ticket and Slack were told."""
     comments = [each for each in world.jira.tickets["SEC-1"].comments if text in each]
     return len(comments), sum(message.shown.count(text) for message in world.slack.messages)
 
 
 def test_a_run_that_reaches_everybody_leaves_nothing_to_be_told(world: World) -> None:
-    assert tell(world) == []
-    assert told(world) == (1, 1)
+    assert notify_people(world) == []
+    assert notified(world) == (1, 1)
     world.report()
-    assert told(world) == (1, 1)
-    (news,) = world.issue().change_news
-    assert (news.in_jira, news.in_slack) == (True, True)
+    assert notified(world) == (1, 1)
+    (notification,) = world.issue().change_notifications
+    assert (notification.in_jira, notification.in_slack) == (True, True)
 
 
 @pytest.mark.parametrize("channel", ["jira", "slack", "both"])
@@ -74,14 +74,14 @@ def test_reporting_tells_whoever_was_away(world: World, channel: str) -> None:
         world.jira.faults.append(Fault("POST /comment", Answer("", 500)))
     if channel in ("slack", "both"):
         world.slack.faults.append(Fault("POST /chat.postMessage", Answer({"ok": False, "error": "fatal_error"})))
-    assert tell(world)
-    assert told(world) != (1, 1)
+    assert notify_people(world)
+    assert notified(world) != (1, 1)
     world.jira.faults.clear()
     world.slack.faults.clear()
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 def test_what_reporting_told_before_the_run_ended_is_not_told_again(world: World) -> None:
@@ -90,9 +90,9 @@ def test_what_reporting_told_before_the_run_ended_is_not_told_again(world: World
     notify(door, world.table, world.issue(), CHANGED, repeated=False, now=lambda: world.clock)
     world.jira.faults.clear()
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
     assert door.send() == []
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 def test_what_the_run_told_since_reporting_read_the_issue_is_not_told_again(world: World) -> None:
@@ -106,7 +106,7 @@ def test_what_the_run_told_since_reporting_read_the_issue_is_not_told_again(worl
 
     with patch.object(Reporter, "_deliver_changes", sends_first):
         world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 def test_a_record_whose_answer_is_lost_while_reporting_tells_it(world: World) -> None:
@@ -117,16 +117,16 @@ def test_a_record_whose_answer_is_lost_while_reporting_tells_it(world: World) ->
         raise ReadTimeoutError(endpoint_url="https://aws.example")
 
     with calls(lost, 0, only=("UpdateItem",)):
-        assert tell(world) == []
-    assert told(world) == (1, 1)
+        assert notify_people(world) == []
+    assert notified(world) == (1, 1)
 
 
 def test_a_run_that_dies_after_it_recorded_what_it_did(world: World) -> None:
     with patch.object(Notifier, "comment", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-        tell(world)
-    assert told(world) == (0, 0)
+        notify_people(world)
+    assert notified(world) == (0, 0)
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 def test_a_comment_whose_record_was_lost_is_not_written_twice(world: World) -> None:
@@ -138,54 +138,54 @@ def test_a_comment_whose_record_was_lost_is_not_written_twice(world: World) -> N
         update(self, issue, sets, removes, **more)  # type: ignore[arg-type]
 
     with patch.object(IssueTable, "update", dies), pytest.raises(KeyboardInterrupt):
-        tell(world)
-    assert told(world) == (1, 0)
+        notify_people(world)
+    assert notified(world) == (1, 0)
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 def test_what_every_run_finds_again_is_told_once(world: World) -> None:
     assert not is_known(world.issue(), REFUSED)
     for _ in range(3):
-        assert tell(world, REFUSED) == []
+        assert notify_people(world, REFUSED) == []
         world.passes(days=1)
         world.report()
-    assert told(world, REFUSED.text) == (1, 1)
+    assert notified(world, REFUSED.text) == (1, 1)
     assert is_known(world.issue(), REFUSED)
 
 
 def test_a_ticket_is_closed_after_what_was_done_is_told(world: World) -> None:
     world.jira.faults.append(Fault("POST /comment", Answer("", 500)))
-    tell(world)
+    notify_people(world)
     world.jira.faults.clear()
     world.fixed()
     world.report()
     comments = world.jira.tickets["SEC-1"].comments
     assert [CHANGED.text in each for each in comments[-2:]] == [True, False]
     assert world.jira.tickets["SEC-1"].status == "Done"
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 def test_an_issue_stays_while_somebody_is_to_be_told_what_was_done(world: World) -> None:
     away = Fault("POST /chat.postMessage", Answer({"ok": False, "error": "fatal_error"}))
     world.slack.faults.append(replace(away))
-    assert tell(world)
+    assert notify_people(world)
     world.fixed()
     world.slack.faults[:] = [replace(away)]
     world.report()
-    assert told(world) == (1, 0)
+    assert notified(world) == (1, 0)
     assert world.issue().status is Status.RESOLVED
     world.slack.faults.clear()
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
     assert world.issue().status is Status.CLOSED
 
 
 def test_old_news_goes_first_where_there_is_no_room(world: World) -> None:
     for number in range(25):
-        tell(world, ChangeMessage("Remediated", f"change {number}"))
+        notify_people(world, ChangeMessage("Remediated", f"change {number}"))
         world.passes(minutes=1)
-    kept = [news.text for news in world.issue().change_news]
+    kept = [notification.text for notification in world.issue().change_notifications]
     assert len(kept) == 20
     assert kept[-1] == "change 24"
 
@@ -228,21 +228,21 @@ MOMENTS = pytest.mark.parametrize(
 @MOMENTS
 def test_a_report_while_remediation_tells(world: World, client: type, method: str, after: bool) -> None:
     with meanwhile(client, method, world.report, after=after):
-        assert tell(world) == []
-    assert told(world) == (1, 1)
+        assert notify_people(world) == []
+    assert notified(world) == (1, 1)
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 @MOMENTS
 def test_remediation_tells_while_a_report_does(world: World, client: type, method: str, after: bool) -> None:
     with patch.object(Notifier, "comment", return_value="JIRA is away"), patch.object(Notifier, "send"):
-        tell(world)
-    with meanwhile(client, method, lambda: tell(world), after=after):
+        notify_people(world)
+    with meanwhile(client, method, lambda: notify_people(world), after=after):
         world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
     world.report()
-    assert told(world) == (1, 1)
+    assert notified(world) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -260,14 +260,14 @@ def test_a_run_that_dies_while_it_tells(
     world: World, client: type, method: str, after: bool, at_once: tuple[int, int], later: tuple[int, int]
 ) -> None:
     with meanwhile(client, method, dies, after=after), pytest.raises(KeyboardInterrupt):
-        tell(world)
+        notify_people(world)
     world.report()
-    assert told(world) == at_once
+    assert notified(world) == at_once
     world.passes(minutes=10)
     world.report()
-    assert told(world) == later
+    assert notified(world) == later
     world.report()
-    assert told(world) == later
+    assert notified(world) == later
 
 
 def test_a_claim_whose_answer_was_lost_counts(world: World) -> None:
@@ -278,8 +278,8 @@ def test_a_claim_whose_answer_was_lost_counts(world: World) -> None:
         return real(self, *args, **named)  # as botocore does where no answer came
 
     with patch.object(Items, "update", lost):
-        assert tell(world) == []
-    assert told(world) == (1, 1)
+        assert notify_people(world) == []
+    assert notified(world) == (1, 1)
 
 
 def test_a_destination_that_was_told_is_not_told_again_because_another_is_away(world: World) -> None:

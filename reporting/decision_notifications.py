@@ -42,7 +42,7 @@ _REWRITES = 5  # of one message, while its issue keeps changing
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionNews:
+class DecisionNotifications:
     """Ways to reach people.
 
     Attributes:
@@ -66,7 +66,7 @@ class DecisionNews:
         """The messages with buttons."""
         return DecisionMessages(self.table.items, self.now)
 
-    def tell(self, issue: Issue) -> list[str]:
+    def notify(self, issue: Issue) -> list[str]:
         """Tell what is still to be told of an issue, and rewrite its messages that show something else.
 
         Returns:
@@ -77,24 +77,24 @@ class DecisionNews:
             tells_webhook = self.webhook is not None or not self.config.webhook.is_on
             issue, taken = Decisions(self.table, self.now).claim_untold(issue, webhook=tells_webhook)
             if taken:
-                left = [self._tell_one(issue, untold, problems) for untold in taken]
-                issue = Decisions(self.table, self.now).told(issue, left, taken)
+                left = [self._notify_one(issue, untold, problems) for untold in taken]
+                issue = Decisions(self.table, self.now).notified(issue, left, taken)
             self.rewrite(issue, problems)
         except (ConflictError, *AWS_ERRORS) as error:
             problems.append(f"{issue.location}: what was decided could not be told: {explain(error)}")
         return problems
 
-    def _tell_one(self, issue: Issue, untold: Untold, problems: list[str]) -> Untold:
+    def _notify_one(self, issue: Issue, untold: Untold, problems: list[str]) -> Untold:
         """Tell one decision. Returns what is left to tell of it."""
-        if untold.ticket and self._ticket_told(issue, untold, problems):
+        if untold.ticket and self._notify_ticket(issue, untold, problems):
             untold = replace(untold, ticket=False)
-        if untold.slack and self._new_owner_told(issue, untold.decision, problems):
+        if untold.slack and self._notify_new_owner(issue, untold.decision, problems):
             untold = replace(untold, slack=False)
-        if untold.webhook and self._webhook_told(issue, untold, problems):
+        if untold.webhook and self._notify_webhook(issue, untold, problems):
             untold = replace(untold, webhook=False)
         return untold
 
-    def _webhook_told(self, issue: Issue, untold: Untold, problems: list[str]) -> bool:
+    def _notify_webhook(self, issue: Issue, untold: Untold, problems: list[str]) -> bool:
         """Send the event. Returns whether nothing is left to do."""
         if self.webhook is None:
             return not self.config.webhook.is_on
@@ -107,7 +107,7 @@ class DecisionNews:
             return False
         return True
 
-    def _ticket_told(self, issue: Issue, untold: Untold, problems: list[str]) -> bool:
+    def _notify_ticket(self, issue: Issue, untold: Untold, problems: list[str]) -> bool:
         """Comment on the ticket, assign it, and take the label off. Returns whether nothing is left to do."""
         if self.jira is None:
             return True
@@ -156,7 +156,7 @@ class DecisionNews:
                 raise
             problems.append(f"{key} is not assigned to {printable(owner)}: {error}")
 
-    def _new_owner_told(self, issue: Issue, decision: Decision, problems: list[str]) -> bool:
+    def _notify_new_owner(self, issue: Issue, decision: Decision, problems: list[str]) -> bool:
         if self.slack is None:
             return True
         try:
@@ -234,7 +234,7 @@ class DecisionNews:
         if self.slack is not None:
             self.slack.update(kept.channel, kept.ts, message.text, message.blocks)
 
-    def tell_all(self, account_id: str) -> list[str]:
+    def notify_all(self, account_id: str) -> list[str]:
         """Rewrite every message of an account that shows something else than its issue is, and tell what is untold.
 
         Raises:
@@ -249,5 +249,5 @@ class DecisionNews:
                 continue
             shown = self.message(issue).digest
             if issue.decided.outbox or any(kept.claims or kept.shown != shown for kept in each.messages):
-                problems += self.tell(issue)
+                problems += self.notify(issue)
         return problems

@@ -110,7 +110,7 @@ def _port(text: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldExposures:
+class NotifiedExposures:
     """The record: which exposures people were told of, and when.
 
     Attributes:
@@ -132,7 +132,7 @@ class ToldExposures:
         return item | ({"unlisted": self.unlisted} if self.unlisted else {})
 
     @classmethod
-    def from_item(cls, item: object) -> ToldExposures | None:
+    def from_item(cls, item: object) -> NotifiedExposures | None:
         """Read the map. None where there is none, or one that is not as it should be."""
         if not isinstance(item, Mapping) or not isinstance(item.get("occurrence"), (int, Decimal)):
             return None
@@ -153,28 +153,30 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldTimes:
+class NotifiedTimes:
     """When people were told of what, ready to be asked about exposures.
 
     Attributes:
-        told: extents and the time at which they were told, the earliest first.
+        notified: extents and the time at which they were told, the earliest first.
         otherwise: when they were told of what is not among them; None: they were not.
     """
 
-    told: tuple[tuple[datetime, tuple[Extent, ...]], ...]
+    notified: tuple[tuple[datetime, tuple[Extent, ...]], ...]
     otherwise: datetime | None = None
 
     def at(self, exposure: Exposure) -> datetime | None:
         """When people were told of all of an exposure, in UTC; None: they were not."""
         wanted, until_then = extent_of(exposure), list[Extent]()
-        for when, extents in self.told:
+        for when, extents in self.notified:
             until_then += extents
             if is_within(wanted, until_then):
                 return when
         return self.otherwise
 
 
-def told_times(record: ToldExposures | None, reported: datetime, fallback: Sequence[str] | None) -> ToldTimes:
+def notified_times(
+    record: NotifiedExposures | None, reported: datetime, fallback: Sequence[str] | None
+) -> NotifiedTimes:
     """When people were told of the exposures of an issue.
 
     Args:
@@ -185,20 +187,25 @@ def told_times(record: ToldExposures | None, reported: datetime, fallback: Seque
     """
     if record is None:
         if fallback is None:
-            return ToldTimes((), reported)
-        return ToldTimes(((reported, tuple(_extents(fallback))),))
+            return NotifiedTimes((), reported)
+        return NotifiedTimes(((reported, tuple(_extents(fallback))),))
     times: dict[datetime, list[Extent]] = {reported: _extents(record.at_report)}
     for text, texts in record.since.items():
         when = parse_time(text)
         if when is not None:
             times.setdefault(when, []).extend(_extents(texts))
-    told = tuple((when, tuple(times[when])) for when in sorted(times))
-    return ToldTimes(told, parse_time(record.unlisted) if record.unlisted else None)
+    notified = tuple((when, tuple(times[when])) for when in sorted(times))
+    return NotifiedTimes(notified, parse_time(record.unlisted) if record.unlisted else None)
 
 
 def recorded(
-    perms: Sequence[Exposure], total: int, occurrence: int, before: ToldTimes | None, reported: datetime, now: datetime
-) -> ToldExposures:
+    perms: Sequence[Exposure],
+    total: int,
+    occurrence: int,
+    before: NotifiedTimes | None,
+    reported: datetime,
+    now: datetime,
+) -> NotifiedExposures:
     """The record once every enabled channel has told of what is open.
 
     Args:
@@ -221,7 +228,7 @@ def recorded(
     is_cut = bool(total) or len(set(map(exposure_text, perms))) > ENTRIES_LIMIT
     unlisted = format_time((before.otherwise if before else None) or now) if is_cut else None
     times = {when: tuple(texts) for when, texts in sorted(since.items())}
-    return ToldExposures(occurrence, tuple(at_report), times, unlisted)
+    return NotifiedExposures(occurrence, tuple(at_report), times, unlisted)
 
 
 def _listed(perms: Iterable[Exposure]) -> Iterable[Exposure]:

@@ -1,8 +1,8 @@
 """What remediation did to a group, or could not do, as it is recorded in the issue until every channel was told.
 
 Pure. Remediation records it before it tells anybody, and tells the channels that answer at that moment. What is left
-is delivered by the next reporting run. Either claims it first (`library.aws.news_delivery`), so each is told once to
-each channel, whatever ends a run and whichever runs meet.
+is delivered by the next reporting run. Either claims it first (`library.aws.notification_delivery`), so each is told
+once to each channel, whatever ends a run and whichever runs meet.
 
 What every run finds again, such as a quota, has the same key each time, and is not told again.
 """
@@ -40,7 +40,7 @@ class Channel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeNews:
+class ChangeNotification:
     """One thing that happened to a group.
 
     Attributes:
@@ -55,7 +55,7 @@ class ChangeNews:
         claim_jira: who is telling the ticket, as `library.issues.claims` has it; empty: nobody was yet.
         claim_slack: who is telling Slack.
         claim_webhook: who is telling the webhook.
-        heard: the destinations in Slack that were told, while others were not.
+        delivered_to: the destinations in Slack that were told, while others were not.
     """
 
     occurrence: int
@@ -69,12 +69,12 @@ class ChangeNews:
     claim_jira: str = ""
     claim_slack: str = ""
     claim_webhook: str = ""
-    heard: tuple[str, ...] = ()
+    delivered_to: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Tells it from all other news of the issue; the same for what every run finds again."""
-        return news_key(self.occurrence, self.heading, self.text, self.details)
+        return notification_key(self.occurrence, self.heading, self.text, self.details)
 
     def claim(self, channel: Channel) -> str:
         """Who is telling a channel; empty: nobody was yet."""
@@ -96,21 +96,21 @@ class ChangeNews:
             "in_slack": self.in_slack,
             **({} if self.in_webhook else {"in_webhook": False}),
             **{f"claim_{channel}": claim for channel in Channel if (claim := self.claim(channel))},
-            **({"heard": list(self.heard)} if self.heard else {}),
+            **({"heard": list(self.delivered_to)} if self.delivered_to else {}),
         }
 
 
-def news_key(occurrence: int, heading: str, text: str, details: Sequence[str]) -> str:
+def notification_key(occurrence: int, heading: str, text: str, details: Sequence[str]) -> str:
     """The key of news that says this."""
     kept = _kept(details)
     return hashlib.sha256(repr((occurrence, heading, text[:_TEXT_LIMIT], kept)).encode()).hexdigest()[:16]
 
 
-def change_news(
+def change_notifications(
     occurrence: int, at: datetime, heading: str, text: str, details: Sequence[str], *, webhook: bool = False
-) -> ChangeNews:
+) -> ChangeNotification:
     """News that nobody was told yet, cut to what the table has room for. `webhook`: whether that is on."""
-    return ChangeNews(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details), in_webhook=not webhook)
+    return ChangeNotification(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details), in_webhook=not webhook)
 
 
 def _kept(details: Sequence[str]) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
 
 
-def news_from_item(item: object) -> tuple[ChangeNews, ...]:
+def notifications_from_item(item: object) -> tuple[ChangeNotification, ...]:
     """The news of an issue, the oldest first. What is not as it should be is left out."""
     found = []
     for key, entry in item.items() if isinstance(item, Mapping) else ():
@@ -139,7 +139,7 @@ def news_from_item(item: object) -> tuple[ChangeNews, ...]:
             texts = (entry["heading"], entry["text"], *entry["details"])
             if at is None or not all(isinstance(text, str) for text in texts):
                 continue
-            news = ChangeNews(
+            notification = ChangeNotification(
                 int(entry["occurrence"]),
                 at,
                 entry["heading"],
@@ -155,9 +155,9 @@ def news_from_item(item: object) -> tuple[ChangeNews, ...]:
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
-        if news.key == key:
-            found.append(news)
-    return tuple(sorted(found, key=lambda news: news.at))
+        if notification.key == key:
+            found.append(notification)
+    return tuple(sorted(found, key=lambda notification: notification.at))
 
 
 def _text(value: object) -> str:
@@ -167,19 +167,19 @@ def _text(value: object) -> str:
 
 
 def undelivered(
-    news: Sequence[ChangeNews], *, jira: bool, slack: bool, webhook: bool = False
-) -> tuple[ChangeNews, ...]:
+    notification: Sequence[ChangeNotification], *, jira: bool, slack: bool, webhook: bool = False
+) -> tuple[ChangeNotification, ...]:
     """What is left to be told, the oldest first.
 
     Args:
-        news: of an issue.
+        notification: of an issue.
         jira: whether JIRA is enabled.
         slack: whether Slack is enabled.
         webhook: whether the webhook is.
     """
     return tuple(
         each
-        for each in news
+        for each in notification
         if (jira and not each.in_jira) or (slack and not each.in_slack) or (webhook and not each.in_webhook)
     )
 
@@ -194,15 +194,17 @@ NOT_DONE = "Not remediated"
 """The heading of what could not be done."""
 
 
-def not_done(news: Sequence[ChangeNews], occurrence: int, remediated: datetime | None) -> ChangeNews | None:
+def not_done(
+    notification: Sequence[ChangeNotification], occurrence: int, remediated: datetime | None
+) -> ChangeNotification | None:
     """The last that could not be done about a group in this occurrence; None: nothing, or it was remediated since."""
-    last = next((each for each in reversed(news) if each.occurrence == occurrence), None)
+    last = next((each for each in reversed(notification) if each.occurrence == occurrence), None)
     if last is None or last.heading != NOT_DONE or (remediated is not None and remediated >= last.at):
         return None
     return last
 
 
-def recording(known: Sequence[ChangeNews], new: ChangeNews) -> tuple[dict[str, Any], list[str]]:
+def recording(known: Sequence[ChangeNotification], new: ChangeNotification) -> tuple[dict[str, Any], list[str]]:
     """What records one more thing in an issue: paths of its item to set, each with its value, and paths to remove.
 
     Nothing is set where it is known already: every run finds it again, and whoever was told of it stays told.
@@ -218,11 +220,11 @@ def recording(known: Sequence[ChangeNews], new: ChangeNews) -> tuple[dict[str, A
     return {f"change_news.{new.key}": new.to_item()}, [f"change_news.{key}" for key in superfluous(known, new)]
 
 
-def superfluous(news: Sequence[ChangeNews], new: ChangeNews) -> tuple[str, ...]:
+def superfluous(notification: Sequence[ChangeNotification], new: ChangeNotification) -> tuple[str, ...]:
     """The keys of news that there is no room for any more, before `new` is added: told ones, the oldest first."""
-    left, size = len(news) + 1, sum(map(_size, news)) + _size(new)
+    left, size = len(notification) + 1, sum(map(_size, notification)) + _size(new)
     found: list[str] = []
-    for each in news:
+    for each in notification:
         if left <= KEPT_LIMIT and size <= KEPT_BYTES:
             break
         if each.in_jira and each.in_slack and each.in_webhook:
@@ -231,6 +233,6 @@ def superfluous(news: Sequence[ChangeNews], new: ChangeNews) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _size(news: ChangeNews) -> int:
+def _size(notification: ChangeNotification) -> int:
     """About how many bytes it has in an item."""
-    return sum(map(_bytes, (news.heading, news.text, *news.details))) + 300
+    return sum(map(_bytes, (notification.heading, notification.text, *notification.details))) + 300
