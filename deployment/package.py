@@ -303,13 +303,15 @@ def install(lock: Path, target: Target, folder: Path) -> None:
 
 
 def dependencies_in(folder: Path) -> Iterator[Path]:
-    """The installed files that a function needs."""
+    """The installed files that running needs: not pip's notes, scripts and what only type checkers read."""
     for path in sorted(folder.rglob("*")):
-        # The SDK's data comes from `sdk_data`.
-        is_data = path.relative_to(folder).parts[:2] == ("botocore", "data")
-        left_out = is_data or path.name in _LEFT_OUT_FILES or path.suffix in _LEFT_OUT_SUFFIXES
+        left_out = path.name in _LEFT_OUT_FILES or path.suffix in _LEFT_OUT_SUFFIXES
         if path.is_file() and not left_out and path.relative_to(folder).parts[0] != "bin":
             yield path
+
+
+def _is_sdk_data(path: Path, folder: Path) -> bool:
+    return path.relative_to(folder).parts[:2] == ("botocore", "data")
 
 
 def write_zip(path: Path, files: Mapping[str, bytes | Path]) -> None:
@@ -346,7 +348,11 @@ def build_functions(folder: Path, target: Target) -> dict[str, Path]:
     with tempfile.TemporaryDirectory() as name:
         installed = Path(name)
         install(LAMBDA_LOCK, target, installed)
-        dependencies = {path.relative_to(installed).as_posix(): path for path in dependencies_in(installed)}
+        dependencies = {
+            path.relative_to(installed).as_posix(): path
+            for path in dependencies_in(installed)
+            if not _is_sdk_data(path, installed)  # `sdk_data` has what a function needs of it
+        }
         data = {f"botocore/data/{name}": content for name, content in sdk_data(allowed_operations()).items()}
         for function, module in FUNCTIONS.items():
             own = {path.relative_to(ROOT).as_posix(): path for path in sources_of(module)}

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from deployment.host_bundle import HOST_TARGETS, build_host
 from deployment.package import ROOT, TARGETS
+from tests.deployment.emulator import emulated_aws
 
+ACCOUNT = "123456789012"
+CONFIG = {
+    "aws": {
+        "main_account_id": ACCOUNT,
+        "region": "eu-west-1",
+        "regions": ["eu-west-1"],
+        "accounts": {ACCOUNT: "main"},
+        "s3_backup_bucket": "backups-of-a-test",
+    },
+    "secgrp_unrestricted_access": {"ddb.table_name": "issues", "reporting": True, "remediation": True},
+}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-west-1"}
+# Services whose actions begin with another name than the SDK has for them.
+SDK_NAMES = {"elasticloadbalancing": "elbv2", "servicequotas": "service-quotas"}
 USER_DATA = ROOT / "deployment/terraform/modules/master/user_data.sh.tftpl"
 
 
@@ -181,3 +197,27 @@ def test_a_login_shell_has_the_environment_of_the_jobs(host: Host) -> None:
     notified = f'. {profile}; echo "$HAMMER_CONFIG $AWS_USE_FIPS_ENDPOINT"'
     done = subprocess.run(["bash", "-c", notified], env=host.environment, capture_output=True, text=True, check=False)
     assert done.stdout == "s3://a-bucket/config true\n", done.stderr
+
+
+def test_the_jobs_reach_aws_with_the_bundles_own_sdk(host: Host) -> None:
+    """No endpoint of AWS is known, and no client is made, without the SDK's data."""
+    config = host.root / "config"
+    config.mkdir()
+    (config / "config.json").write_text(json.dumps(CONFIG), "utf-8")
+    with emulated_aws() as url:
+        at_the_emulator = replace(host, environment={**host.environment, **CREDENTIALS, "AWS_ENDPOINT_URL": url})
+        ran = {
+            job: at_the_emulator.run("/opt/hammer/venv/bin/hammer", *job.split(), "--config", str(config))
+            for job in ("bootstrap", "report", "remediate --batch", "usage", "status", "scan --account 123456789012")
+        }
+    assert {job: (done.returncode, done.stderr) for job, done in ran.items()} == dict.fromkeys(ran, (0, ""))
+
+
+def test_the_bundle_has_what_the_sdk_knows_of_each_service_that_the_host_may_call(bundle: Path) -> None:
+    names = zipfile.ZipFile(bundle).namelist()
+    found = {name.split("/")[3] for name in names if name.startswith("packages/botocore/data/") and "/20" in name}
+    policies = [path.read_text("utf-8") for path in (ROOT / "deployment/policies").glob("*.json")]
+    prefixes = {prefix for policy in policies for prefix in re.findall(r'"([a-z0-9-]+):[A-Z][A-Za-z*]+"', policy)}
+    assert "packages/botocore/data/endpoints.json" in {name.removesuffix(".gz") for name in names}
+    # The last two are no services: a condition's key, and how the agent of Session Manager speaks.
+    assert {SDK_NAMES.get(prefix, prefix) for prefix in prefixes} - {"aws", "ssmmessages"} <= found
