@@ -7,6 +7,7 @@ Whoever judges a group, or tells people about one, works with a configuration th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -17,6 +18,8 @@ from library.aws.failures import AWS_ERRORS, explain
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable
     from library.config.models import Configuration
+
+_CONCURRENT_READS = 10  # as many connections as a client keeps
 
 
 def with_decided_exemptions(
@@ -34,10 +37,15 @@ def with_decided_exemptions(
         ClientError, BotoCoreError: they could not be read.
     """
     wanted = accounts if accounts is not None else (*config.scanned_accounts(), *config.remediation_accounts())
+    unique = tuple(dict.fromkeys(wanted))
+    with ThreadPoolExecutor(_CONCURRENT_READS) as pool:
+        found = dict(zip(unique, pool.map(table.decided_exemptions, unique), strict=True))
     listed = dict(config.whitelist.secgrp_unrestricted_access)
-    for account_id in dict.fromkeys(wanted):
-        if decided := table.decided_exemptions(account_id):
-            listed[account_id] = with_decided(listed.get(account_id, ()), decided)
+    listed |= {
+        account_id: with_decided(listed.get(account_id, ()), decided)
+        for account_id, decided in found.items()
+        if decided
+    }
     whitelist = config.whitelist.model_copy(update={"secgrp_unrestricted_access": listed})
     return config.model_copy(update={"whitelist": whitelist})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,9 @@ class _SerialExecutor:
         except Exception as error:  # noqa: BLE001 - the caller asks the future
             future.set_exception(error)
         return future
+
+    def map(self, work: Callable[..., Any], *arguments: Iterable[Any]) -> Iterator[Any]:
+        return map(work, *arguments)
 
 
 @contextmanager
