@@ -21,8 +21,8 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
+from library.aws.records import JobRecords
 from library.config import Configuration, ConfigurationError
 from library.config.models import remediation_terms
 from library.documents.text import counted, flattened, printable

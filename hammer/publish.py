@@ -23,9 +23,9 @@ from hammer.formats.report.view import headline, totals
 from hammer.listing.issue import Listing, Sort, Wanted
 from hammer.table_listing import change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
 from library.aws.partition import partition_of
+from library.aws.records import JobRecords
 from library.aws.secrets import SecretError, SecretReader
 from library.documents.slack_message import link
 from library.documents.text import printable, shortened

@@ -12,8 +12,8 @@ import typer
 
 from identification.flow_logs.flow_log import command_for
 from identification.flow_logs.run import UsageRun, UsageSettings
-from library.aws.job_records import JobRecords
 from library.aws.lock import USAGE_LOCK_ID, Lock, this_process
+from library.aws.records import JobRecords
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted, printable

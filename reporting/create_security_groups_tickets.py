@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from library.aws.issue_table import IssueTable
-from library.aws.job_records import JobRecords
 from library.aws.lock import REPORTING_LOCK_ID, Lock, this_process
+from library.aws.records import JobRecords
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.documents.text import printable

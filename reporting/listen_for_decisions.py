@@ -30,8 +30,8 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
-from library.aws.listener_records import ListenerRecords
 from library.aws.lock import this_process
+from library.aws.records import ListenerRecords
 from library.aws.secrets import SecretError, SecretReader
 from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from slack_sdk.socket_mode.builtin.connection import Connection
 
-from library.aws.listener_records import ListenerRecords
+from library.aws.records import ListenerRecords
 from library.aws.secrets import SecretReader, SlackSecret
 from library.config import Configuration, load_configuration
 from library.errors import HammerError
