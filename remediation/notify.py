@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.notification_delivery import NotificationDelivery
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
@@ -45,6 +44,7 @@ from library.notifications.change_delivery import (
     CHANGES,
     Delivery,
     ExpectedAlert,
+    NotificationDelivery,
     Unrecorded,
     comment_body,
     comment_once,
