@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from library.aws.answers import reading_answers
 from library.aws.failures import error_code
+from library.aws.session import read_pages
 from library.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -479,11 +479,7 @@ def _read(client: DynamoDBClient, pages: Iterator[Any], leave_out: Sequence[str]
         customized["Items"] = _Read(answer.items)
         return answer.rest
 
-    while True:
-        with reading_answers(client, "Query", read):
-            page = next(pages, None)
-        if page is None:
-            return
+    for page in read_pages(client, "Query", read, pages):
         items = page["Items"]
         yield items if isinstance(items, _Read) else map(_item, items)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import ResponseParserError
 
-from library.aws.answers import reading_answers
 from library.aws.failures import AWS_ERRORS, chunks, explain
+from library.aws.session import read_pages
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
 from library.security_groups.group import GroupPage, parse_page
@@ -64,23 +64,17 @@ def read_security_groups(client: EC2Client, group_ids: Sequence[str] = ()) -> It
         client: for the account and region. Its other calls are not affected.
         group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
     """
-    pages = security_group_pages(client, group_ids)
     unknown: list[str] = []
 
     def read(body: bytes, customized: dict[str, Any]) -> bytes:
         answer = read_answer(body)
+        unknown[:] = unknown_rule_parts(body) if answer is None else ()
         if answer is None:
-            unknown[:] = unknown_rule_parts(body)
             return body
         customized["SecurityGroups"] = answer.page
         return answer.rest
 
-    while True:
-        unknown.clear()
-        with reading_answers(client, "DescribeSecurityGroups", read):
-            page: Any = next(pages, None)
-        if page is None:
-            return
+    for page in read_pages(client, "DescribeSecurityGroups", read, security_group_pages(client, group_ids)):
         yield page if isinstance(page, GroupPage) else _doubted(parse_page(page), unknown)
 
 
