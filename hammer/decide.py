@@ -20,7 +20,7 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.decision_limits import limits_of, rights_by_name
+from library.config.models import limits_of, rights_by_name
 from library.documents.text import printable
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, seen_now, wrong_fields

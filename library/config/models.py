@@ -8,7 +8,7 @@ of their keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
@@ -51,6 +51,7 @@ from library.config.types import (
     read_section_or_text,
     split_list,
 )
+from library.issues.decision_rules import Limits, Rights
 from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet
@@ -670,6 +671,42 @@ def remediation_terms(config: Configuration, account_id: str) -> RemediationTerm
         service_groups=section.remediation_service_groups,
         made_by=made_by,
     )
+
+
+OWNER = "owner"
+"""In the lists of `decisions`: the owner of the issue."""
+
+ASSIGNEE = "assignee"
+"""In `jira.decision_accounts`: whom the ticket is assigned to."""
+
+
+def limits_of(config: Configuration, account_id: str) -> Limits:
+    """The limits of decisions about issues of an account."""
+    section = config.secgrp_unrestricted_access
+    return Limits(
+        remediation=section.remediation,
+        remediated=account_id in config.remediation_accounts(),
+        exempt_days=config.decisions.exempt_days,
+        restricted=section.restricted_ports,
+    )
+
+
+def rights_of(config: Configuration, is_one_of: Callable[[Sequence[str]], bool], *, decides: bool) -> Rights:
+    """What somebody may do.
+
+    Args:
+        config: the configuration.
+        is_one_of: whether the person is one of a list of the section `decisions`.
+        decides: whether the person may decide, apart from extending and restoring.
+    """
+    section = config.decisions
+    return Rights(decides=decides, extends=is_one_of(section.allow_extend), restores=is_one_of(section.allow_restore))
+
+
+def rights_by_name(config: Configuration, names: Sequence[str], *, decides: bool) -> Rights:
+    """What somebody may do whom the lists name by one of these names or ids. Nobody is called `owner`."""
+    own = {name for name in names if name and name != OWNER}
+    return rights_of(config, lambda listed: bool(own.intersection(listed)), decides=decides)
 
 
 def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:

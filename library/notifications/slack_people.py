@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from library.config.decision_limits import OWNER, rights_of
+from library.config.models import OWNER, rights_of
 from library.issues.decision_rules import Rights
 from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError

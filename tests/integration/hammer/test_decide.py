@@ -20,7 +20,7 @@ from library.aws.decision_store import Decisions
 from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock
 from library.aws.records import ListenerRecords
-from library.config.decision_limits import limits_of
+from library.config.models import limits_of
 from library.issues.decision_record import DecisionKind, RestoreRequest, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue

@@ -23,7 +23,7 @@ import pytest
 from library.aws.decision_store import Decisions
 from library.aws.secrets import SecretReader
 from library.config import load_configuration
-from library.config.decision_limits import limits_of
+from library.config.models import limits_of
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.notifications.clients import open_slack
