@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -42,6 +42,7 @@ from library.jobs.command_line import (
     application,
     read_configuration,
     run,
+    utc_now,
 )
 from library.notifications.clients import open_slack
 from library.notifications.slack_connection import SlackError
@@ -65,8 +66,8 @@ def command(config: ConfigOption = None) -> None:
         raise WrongUsageError("aws.s3_backup_bucket is not set: the report has no place to go")
     tables = open_tables(configuration)
     records = JobRecords(tables.table.items, configuration.aws.main_account_id)
-    with records.recorded("publish", this_process(), _now) as problems:
-        problems += publish(tables, _now(), time.sleep)
+    with records.recorded("publish", this_process(), utc_now) as problems:
+        problems += publish(tables, utc_now(), time.sleep)
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
@@ -215,10 +216,6 @@ def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes)
     except AWS_ERRORS as error:
         return [f"the link was not sent by e-mail: {explain(error)}"]
     return []
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 app = application(command)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from io import TextIOWrapper
 from typing import IO, Annotated, Any, NoReturn
@@ -153,12 +154,6 @@ class NotThereError(WrongUsageError):
     """An account, a region or a group that the options name is not there."""
 
 
-def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[str]) -> None:
-    """Raise NotThereError if `--account` names an account that the configuration does not have."""
-    if unknown := sorted({account for account in asked_for or () if account not in known}):
-        raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
-
-
 def known_accounts(asked_for: Iterable[str] | None, config: Configuration, table: IssueTable) -> Mapping[str, str]:
     """The accounts that are scanned, and those asked for that are not any more, and of which the table has issues.
 
@@ -183,7 +178,8 @@ def accounts_named(asked_for: Iterable[str] | None, known: Mapping[str, str]) ->
         NotThereError: an account is not there, or several have that name.
     """
     found = account_ids(asked_for, known)
-    refuse_unknown_accounts(found, known)
+    if unknown := sorted(set(found) - known.keys()):
+        raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
     return found
 
 
@@ -232,6 +228,11 @@ def location_of_group(
         if issue is not None and (not regions or issue.details.region in regions):
             return account_id, issue.details.region
     raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
+
+
+def utc_now() -> datetime:
+    """The clock of the jobs."""
+    return datetime.now(UTC)
 
 
 def read_configuration(option: str | None) -> Configuration:

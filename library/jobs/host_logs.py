@@ -17,7 +17,7 @@ from botocore.config import Config
 from watchtower import CloudWatchLogHandler
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.jobs.json_logs import json_formatter
+from library.jobs.process import json_formatter
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient

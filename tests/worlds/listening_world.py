@@ -191,7 +191,7 @@ class ListeningWorld:
             patch.object(slack_socket, "FIRST_PAUSE_S", 0.01),
             patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),
-            patch.object(listen_for_decisions, "_now", lambda: self.world.clock),
+            patch.object(listen_for_decisions, "utc_now", lambda: self.world.clock),
             patch("reporting.listen_for_decisions.subprocess.run", self._run),
         ):
             service = Service(config, str(self.folder), kept_sessions(), self.secrets(), self._secret())
