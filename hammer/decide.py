@@ -202,15 +202,12 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
 def notify(config: Configuration, sessions: Sessions, table: IssueTable, issue: Issue) -> None:
     """Tell people what was decided, as far as that can be now. The next reporting run tells the rest."""
     from library.aws.secrets import SecretReader
-    from library.notifications.clients import open_jira, open_slack, open_webhook
+    from library.notifications.clients import open_channels
     from reporting.decision_notifications import DecisionNotifications
 
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
-    notification = DecisionNotifications(
-        *(config, table),
-        *(open_jira(config, secrets, time.sleep), open_slack(config, secrets, time.sleep)),
-        *(utc_now, open_webhook(config, secrets, time.sleep)),
-    )
+    channels = open_channels(config, secrets, time.sleep)
+    notification = DecisionNotifications(config, table, channels.jira, channels.slack, utc_now, channels.webhook)
     for problem in notification.notify(issue):
         typer.echo(f"hammer: note: {printable(problem)}", err=True)
 

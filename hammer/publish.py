@@ -44,7 +44,7 @@ from library.jobs.command_line import (
     run,
     utc_now,
 )
-from library.notifications.clients import open_slack
+from library.notifications.clients import open_channels
 from library.notifications.slack_connection import SlackError
 from library.security_groups.clauses import allowed_text
 from reporting.group_text import verdict_words
@@ -134,7 +134,7 @@ def summary(listing: Listing) -> str:
 def _send_to_slack(tables: TableAccess, text: str, address: str, sleep: Callable[[float], None]) -> list[str]:
     config = tables.config
     secrets = SecretReader(lambda: tables.sessions.client("secretsmanager"), os.environ)
-    slack = open_slack(config, secrets, sleep)
+    slack = open_channels(config, secrets, sleep).slack
     if slack is None or not config.publishing.slack_channel:
         return []
     try:

@@ -52,7 +52,7 @@ from library.notifications.change_delivery import (
     send_alerts_once,
     send_event_once,
 )
-from library.notifications.clients import open_jira, open_slack, open_webhook
+from library.notifications.clients import open_channels
 from library.notifications.jira_connection import JiraError
 from library.notifications.webhook import WebhookError
 from library.notifications.webhook_events import change_event, subject_of
@@ -423,10 +423,7 @@ def open_notifier(
         sleep: waits so many seconds.
     """
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
-    return Notifier(
-        *(config, open_jira(config, secrets, sleep), open_slack(config, secrets, sleep)),
-        webhook=open_webhook(config, secrets, sleep),
-    )
+    return Notifier(config, *open_channels(config, secrets, sleep))
 
 
 class Notifier:

@@ -36,7 +36,7 @@ from library.jobs.command_line import (
 )
 from library.jobs.process import expect_many_objects
 from library.jobs.run import Lease, hold_lock, renewing_sleep
-from library.notifications.clients import open_jira, open_slack, open_webhook
+from library.notifications.clients import open_channels
 from reporting.read import ReportSummary
 from reporting.run import Reporter, Services
 
@@ -99,12 +99,13 @@ def _services(
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     before_write = lease.renew_now if lease else _nothing
     sleep = renewing_sleep(time.sleep, before_write)
+    channels = open_channels(configuration, secrets, sleep, before_write, utc_now)
     return Services(
         sessions=sessions,
         table=IssueTable(dynamodb, configuration.secgrp_unrestricted_access.table_name),
-        jira=open_jira(configuration, secrets, sleep, before_write, utc_now),
-        slack=open_slack(configuration, secrets, sleep, before_write, utc_now),
-        webhook=open_webhook(configuration, secrets, sleep, before_write, utc_now),
+        jira=channels.jira,
+        slack=channels.slack,
+        webhook=channels.webhook,
         now=utc_now,
         sleep=sleep,
         renew=lease.renew if lease else _nothing,

@@ -40,7 +40,7 @@ from library.documents.text import printable
 from library.issues.issue import Issue, Status
 from library.jobs.command_line import ConfigOption, Exit, WrongUsageError, application, read_configuration, run, utc_now
 from library.jobs.host_logs import host_logging, logs_client
-from library.notifications.clients import open_jira
+from library.notifications.clients import open_channels
 from library.notifications.slack_connection import SlackClient, SlackConnection
 from reporting.decision_inbox import Inbox, Press, acknowledgement, read_press
 from reporting.slack_socket import Hello, Listening, SlackSession, SocketStoppedError
@@ -142,7 +142,7 @@ class Service:
                 self.config.slack, lambda: self.secret, _quick_sleep if quick else time.sleep
             ),
             slack=SlackClient,
-            jira=lambda config: open_jira(config, self.secrets, time.sleep),
+            jira=lambda config: open_channels(config, self.secrets, time.sleep).jira,
             restore=self._restore_then,
             now=utc_now,
         )

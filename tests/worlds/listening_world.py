@@ -20,7 +20,7 @@ from library.aws.secrets import SecretReader, SlackSecret
 from library.config import Configuration, load_configuration
 from library.errors import HammerError
 from library.issues.issue import Issue
-from library.notifications.clients import open_jira, open_slack
+from library.notifications.clients import open_channels
 from reporting import listen_for_decisions, slack_socket
 from reporting.decision_notifications import DecisionNotifications
 from reporting.listen_for_decisions import Service
@@ -84,8 +84,7 @@ class ListeningWorld:
 
     def notifications(self) -> DecisionNotifications:
         config = self.configuration()
-        jira = open_jira(config, self.secrets(), self.world.sleep)
-        slack = open_slack(config, self.secrets(), self.world.sleep)
+        jira, slack, _ = open_channels(config, self.secrets(), self.world.sleep)
         return DecisionNotifications(config, self.world.table, jira, slack, lambda: self.world.clock)
 
     def posted(self, group_id: str = "sg-1") -> Message:
