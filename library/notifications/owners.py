@@ -84,14 +84,13 @@ class IssueOwners:
         return self.named or next(iter(self.configured.slack_owner), "") or self.configured.jira_owner
 
     def destinations(self, config: Configuration) -> tuple[str, ...]:
-        """Where an issue is told in Slack: each place once."""
-        slack = config.slack
-        return destinations(
-            self.configured.slack_owner,
-            self.named,
-            slack.default_channel,
-            notifies_configured=slack.notify_default_owner,
-        )
+        """Where an issue is notified in Slack: each channel and user once; `slack.default_channel` if nobody is named.
+
+        `slack.notify_default_owner` says whether `slack_owner` is notified beside an owner who is named.
+        """
+        named = [self.named] if self.named else []
+        configured = self.configured.slack_owner if config.slack.notify_default_owner or not named else ()
+        return tuple(dict.fromkeys((*named, *configured))) or (config.slack.default_channel,)
 
 
 def owners_of(
@@ -123,20 +122,3 @@ def owners_of_issue(config: Configuration, issue: Issue, user_tags: TagSets | No
     if user_tags is None:
         user_tags = issue.used_by.tags if issue.used_by else ()
     return owners_of(config, issue.account_id, issue.details.tags, user_tags, decided=issue.decided.owner)
-
-
-def destinations(
-    configured: Iterable[str], discovered: str, default_channel: str, *, notifies_configured: bool
-) -> tuple[str, ...]:
-    """Where an issue is told in Slack: each place once.
-
-    Args:
-        configured: `slack_owner`.
-        discovered: the owner that the tags name, or empty.
-        default_channel: where it goes when there is nobody else.
-        notifies_configured: whether `slack_owner` is notified beside a discovered owner.
-    """
-    wanted = [discovered] if discovered else []
-    if notifies_configured or not discovered:
-        wanted += configured
-    return tuple(dict.fromkeys(wanted)) or (default_channel,)
