@@ -263,13 +263,7 @@ class WantedAttributes:
 
 
 class Items:
-    """One table, as items.
-
-    Args:
-        client: for DynamoDB, in the main account and region.
-        table_name: the table.
-        sleep: waits so many seconds.
-    """
+    """One table, as items. `sleep` waits so many seconds."""
 
     def __init__(self, client: DynamoDBClient, table_name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client

@@ -75,12 +75,7 @@ class IssueMessages:
 
 
 class DecisionMessages:
-    """These records in one table.
-
-    Args:
-        items: the table.
-        now: the clock, in UTC.
-    """
+    """These records in one table."""
 
     def __init__(self, items: Items, now: Callable[[], datetime]) -> None:
         self._items = items

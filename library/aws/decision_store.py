@@ -66,12 +66,7 @@ class Outcome:
 
 
 class Decisions:
-    """Decisions about the issues of one table.
-
-    Args:
-        table: the table.
-        now: the clock, in UTC.
-    """
+    """Decisions about the issues of one table."""
 
     def __init__(self, table: IssueTable, now: Callable[[], datetime]) -> None:
         self._table = table

@@ -90,12 +90,7 @@ def _doubted(page: GroupPage, unknown: Sequence[str]) -> GroupPage:
 
 
 def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, str]:
-    """The groups with these names in the default VPC, name to id. EC2 means those where a call gives a name alone.
-
-    Args:
-        client: for the account and region.
-        names: the names.
-    """
+    """The groups with these names in the default VPC, name to id. EC2 means those where a call gives a name alone."""
     default: Any = [{"Name": "is-default", "Values": ["true"]}]
     vpcs = [vpc["VpcId"] for vpc in client.describe_vpcs(Filters=default)["Vpcs"] if vpc.get("IsDefault")]
     found: dict[str, str] = {}
@@ -112,11 +107,7 @@ def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, 
 
 
 class PrefixListReader:
-    """Reads managed prefix lists of one account and region, each once.
-
-    Args:
-        client: for the account and region.
-    """
+    """Reads managed prefix lists of one account and region, each once."""
 
     def __init__(self, client: EC2Client) -> None:
         self._client = client
@@ -169,12 +160,7 @@ _INTERFACES_A_PAGE = 1000  # DescribeNetworkInterfaces, MaxResults
 
 
 def users_of(client: EC2Client, group_id: str) -> GroupUsers:
-    """What uses one group, or why that could not be read: for when a person looks at that group.
-
-    Args:
-        client: for the account and region.
-        group_id: the group.
-    """
+    """What uses one group, or why that could not be read: for when a person looks at that group."""
     try:
         return read_group_users(client, [group_id])[group_id]
     except AWS_ERRORS as error:
@@ -183,10 +169,6 @@ def users_of(client: EC2Client, group_id: str) -> GroupUsers:
 
 def read_group_users(client: EC2Client, group_ids: Iterable[str]) -> dict[str, GroupUsers]:
     """What uses each of these groups.
-
-    Args:
-        client: for the account and region.
-        group_ids: the groups.
 
     Raises:
         ClientError, BotoCoreError: it could not be read.

@@ -66,10 +66,6 @@ Unreadable = Callable[[UnreadableIssueError], None]
 class IssueTable:
     """One table.
 
-    Args:
-        client: for DynamoDB, in the main account and region.
-        name: the table's name.
-
     Attributes:
         items: the same table as items, for what Hammer keeps beside the issues.
     """

@@ -68,12 +68,7 @@ class JobRun:
 
 
 class JobRecords:
-    """The last runs of jobs, and the history, an item a day.
-
-    Args:
-        items: the issue table.
-        main_account_id: the account under which they are kept.
-    """
+    """The last runs of jobs, and the history, an item a day, in one table under the main account."""
 
     def __init__(self, items: Items, main_account_id: str) -> None:
         self._items = items
@@ -96,11 +91,6 @@ class JobRecords:
     @contextmanager
     def recorded(self, job: str, who: str, now: Callable[[], datetime]) -> Iterator[list[str]]:
         """Record a run of a job: that it began, and how it ended. A record that cannot be written is logged.
-
-        Args:
-            job: the job's name.
-            who: which process runs it.
-            now: the clock, in UTC.
 
         Yields:
             A list to which the run adds what it could not do.
@@ -207,13 +197,7 @@ class ListenerState:
 
 
 class ListenerRecords:
-    """The record in one table.
-
-    Args:
-        items: the table.
-        main_account_id: the account under which it is kept.
-        now: the clock, in UTC.
-    """
+    """Whether `hammer listen` is connected, in one table under the main account."""
 
     def __init__(self, items: Items, main_account_id: str, now: Callable[[], datetime]) -> None:
         self._items = items
@@ -272,11 +256,7 @@ class RegionState:
 
 
 class CoverageRecords:
-    """Scan coverage in one table.
-
-    Args:
-        items: the issue table.
-    """
+    """Scan coverage in one table."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -378,11 +358,7 @@ class ReceivedEvent:
 
 
 class EventRecords:
-    """When events last came, in one table.
-
-    Args:
-        items: the issue table.
-    """
+    """When events last came, in one table."""
 
     def __init__(self, items: Items) -> None:
         self._items = items

@@ -343,11 +343,7 @@ class _AccountPaginator:
 
 
 class _AccountCredentials:
-    """What the shared clients take for their credentials: at each signature those of the account of the call.
-
-    Args:
-        credentials_of: the credentials of an account.
-    """
+    """What the shared clients take for their credentials: at each signature those of the account of the call."""
 
     method = "hammer-account-of-the-call"
     account_id = None  # of no single account: no endpoint is made from it

@@ -194,13 +194,7 @@ def _head_blocks(title: str, shown: Mapping[str, Sequence[_Line]], limit: int) -
 
 
 def replies(title: str, alerts: Sequence[Alert], in_head: Container[str]) -> list[Message]:
-    """The messages of a thread.
-
-    Args:
-        title: of the message that they answer, for notifications.
-        alerts: what is sent.
-        in_head: the keys of those whose line that message has.
-    """
+    """The messages of a thread. `in_head`: the keys of the alerts whose line the message has that they answer."""
     messages: list[Message] = []
     blocks, keys = _Blocks(), set[str]()
     for alert in alerts:

@@ -169,14 +169,7 @@ def _text(value: object) -> str:
 def undelivered(
     notification: Sequence[ChangeNotification], *, jira: bool, slack: bool, webhook: bool = False
 ) -> tuple[ChangeNotification, ...]:
-    """What is left to be told, the oldest first.
-
-    Args:
-        notification: of an issue.
-        jira: whether JIRA is enabled.
-        slack: whether Slack is enabled.
-        webhook: whether the webhook is.
-    """
+    """What is left to be told, the oldest first. `jira`, `slack` and `webhook`: whether each is enabled."""
     return tuple(
         each
         for each in notification
@@ -208,10 +201,6 @@ def recording(known: Sequence[ChangeNotification], new: ChangeNotification) -> t
     """What records one more thing in an issue: paths of its item to set, each with its value, and paths to remove.
 
     Nothing is set where it is known already: every run finds it again, and whoever was told of it stays told.
-
-    Args:
-        known: what the issue has, the oldest first.
-        new: what is to be recorded.
     """
     if any(each.key == new.key for each in known):
         return {}, []

@@ -268,14 +268,7 @@ def wrong_fields(
 
 
 def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Ruling:
-    """What becomes of a request, on the issue as it is now.
-
-    Args:
-        issue: the issue, just read.
-        request: what somebody wants.
-        limits: the configuration's.
-        now: the time, in UTC.
-    """
+    """What becomes of a request, on the issue as it is now."""
     state = issue.decided
     decision = _as_decision(request, issue)
     if request.key and (request.key in state.keys or (state.restore and state.restore.key == request.key)):

@@ -78,12 +78,7 @@ class Day:
 
 
 def summarize_day(issues: Iterable[Issue], day: date) -> Day:
-    """The record of a day.
-
-    Args:
-        issues: all issues of the table, in every status.
-        day: the day in UTC.
-    """
+    """The record of a day in UTC, of all issues of the table, in every status."""
     open_: dict[str, Counter[str]] = {}
     whitelisted: Counter[str] = Counter()
     happened: Counter[str] = Counter()

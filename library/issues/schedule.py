@@ -127,10 +127,6 @@ class RemediationTerms:
 
         Who can connect is known from the last scan only. A partly open group never admits the whole Internet, so it is
         not as severe as one that is open completely.
-
-        Args:
-            issue: the issue.
-            status: of its group now.
         """
         reachability = issue.details.reachability
         if reachability is None:
@@ -311,10 +307,7 @@ def _skipped_for_good(issue: Issue, terms: RemediationTerms, today: date) -> Ski
 def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False) -> ExposureTimes | None:
     """From when each exposure of an issue may be closed; None: the issue was not reported, or to nobody.
 
-    Args:
-        issue: the issue.
-        terms: the configuration's, for its account.
-        begun: whether a change of its group was begun.
+    `begun`: whether a change of its group was begun.
     """
     reported, notice, close_now = issue.timestamps.reported, issue.closing_notice, decided_to_close(issue)
     kept = kept_sources(issue)

@@ -186,10 +186,6 @@ def accounts_named(asked_for: Iterable[str] | None, known: Mapping[str, str]) ->
 def account_ids(asked_for: Iterable[str] | None, known: Mapping[str, str]) -> list[str]:
     """The ids of the accounts that `--account` names, each by its id or its name; what is unknown as it is.
 
-    Args:
-        asked_for: the option's values.
-        known: the accounts that are there, ids to names.
-
     Raises:
         NotThereError: several accounts have that name.
     """
@@ -207,12 +203,7 @@ def location_of_group(
 ) -> tuple[str, str]:
     """The account and region of a group of which a command was told no more than the id, by the issue table.
 
-    Args:
-        group_id: the group.
-        accounts: what `--account` names.
-        regions: what `--region` names.
-        known: the accounts to look through.
-        table: the issues.
+    `accounts` and `regions` are what `--account` and `--region` name; `known` are the accounts to look through.
 
     Raises:
         NotThereError: the table does not tell.

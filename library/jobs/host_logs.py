@@ -44,9 +44,7 @@ def logs_client(region: str) -> CloudWatchLogsClient:
 def host_logging(stream: str, client: Callable[[], CloudWatchLogsClient]) -> Iterator[None]:
     """Log to a stream of the host's log group until the block ends; what was logged is sent by then.
 
-    Args:
-        stream: the job's module, such as `reporting.create_security_groups_tickets`.
-        client: makes the client.
+    The stream is named as the job's module is, such as `reporting.create_security_groups_tickets`.
     """
     root = logging.getLogger()
     handler: logging.Handler

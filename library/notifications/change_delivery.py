@@ -121,12 +121,9 @@ class NotificationDelivery:
             self._not_recorded(self._issue, error)
 
     def give_back(self, delivered_to: Iterable[str] = ()) -> None:
-        """Let the next run tell it: the channel did not take it, as far as is known.
+        """Let the next run notify it: the channel did not take it, but for the destinations in `delivered_to`.
 
         Where that cannot be recorded, the next run waits until the claim is over.
-
-        Args:
-            delivered_to: the destinations that were told.
         """
         if not self._claim:
             return
@@ -248,13 +245,9 @@ class ExpectedAlert:
 
 
 def send_alerts_once(slack: SlackClient, default_channel: str, title: str, listed: Sequence[ExpectedAlert]) -> Sent:
-    """Send the alerts that no other run sends, one message for each destination.
+    """Send the alerts that no other run sends, one message for each destination, which begins with the title.
 
-    Args:
-        slack: Slack.
-        default_channel: where alerts go that their own destination cannot get.
-        title: what each message begins with.
-        listed: the alerts.
+    Alerts that their own destination cannot get go to the default channel.
     """
     expected = [each for each in listed if each.delivery.begin()]
     waiting: dict[str, list[Alert]] = {}

@@ -35,11 +35,7 @@ class JiraUser:
 
 
 class JiraUsers:
-    """Looks users up, each once in a run.
-
-    Args:
-        connection: to JIRA.
-    """
+    """Looks users up, each once in a run."""
 
     def __init__(self, connection: JiraConnection) -> None:
         self._connection = connection
@@ -120,11 +116,7 @@ class JiraCannotCloseError(JiraError):
 
 
 class JiraWorkflow:
-    """Closes and reopens tickets.
-
-    Args:
-        connection: to JIRA.
-    """
+    """Closes and reopens tickets."""
 
     def __init__(self, connection: JiraConnection) -> None:
         self._connection = connection
@@ -261,9 +253,6 @@ class CreatedTicket:
 class JiraClient:
     """The tickets of one JIRA.
 
-    Args:
-        connection: to JIRA.
-
     Attributes:
         users: its users.
         workflow: closes and reopens tickets.
@@ -337,12 +326,7 @@ class JiraClient:
         return {**ticket, "changelog": {"histories": histories}}
 
     def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:
-        """The text of the newest comment that somebody wrote; empty: there is none.
-
-        Args:
-            key: the ticket's.
-            author_ids: the author's account id, or name and key.
-        """
+        """The text of the newest comment of one author, by account id, or name and key; empty: there is none."""
         by_author = [comment for comment in self._comments(key) if comment.author_ids & {*author_ids}]
         return max(((comment.created, str(comment.body)) for comment in by_author), default=("", ""))[1]
 

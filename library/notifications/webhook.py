@@ -53,13 +53,7 @@ _ERRORS = (_AnsweredError, RequestException, OSError, ValueError)
 
 
 def signed_headers(event: WebhookEvent, key: bytes, at: datetime) -> dict[str, str]:
-    """The headers that sign an event.
-
-    Args:
-        event: the event.
-        key: the secret.
-        at: when it is sent, in UTC.
-    """
+    """The headers that sign an event."""
     timestamp = str(int(at.timestamp()))
     signed = b".".join((event.id.encode(), timestamp.encode(), event.body))
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

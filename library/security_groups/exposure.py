@@ -325,12 +325,7 @@ class OpenTraffic(NamedTuple):
 
 
 class Evaluator:
-    """Judges security groups by one configuration.
-
-    Args:
-        restricted: the restricted ports.
-        trusted: addresses that count as not public.
-    """
+    """Judges security groups by the restricted ports, and the addresses that are trusted as if they were not public."""
 
     def __init__(self, restricted: PortSet, trusted: AddressSet) -> None:
         self._restricted = traffic_of_ports(restricted) | ALL_WITHOUT_PORTS

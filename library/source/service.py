@@ -43,13 +43,7 @@ Tags = Mapping[str, str]
 
 
 def maker_of(tags: Tags, name: str, description: str) -> Maker | None:
-    """What made a group; None: no service or controller that is known here.
-
-    Args:
-        tags: the group's.
-        name: the group's.
-        description: the group's.
-    """
+    """What made a group, by its tags, name and description; None: no service or controller that is known here."""
     for known in _KNOWN:
         if (found := known(tags, name, description)) is not None:
             return found
