@@ -37,12 +37,7 @@ if TYPE_CHECKING:
 
 
 class QueryAnswer(NamedTuple):
-    """One page.
-
-    Attributes:
-        items: as `from_attribute` gives their values.
-        rest: the answer without them, as JSON: what is left for botocore to read, the next page's key among it.
-    """
+    """One page, and the rest of its answer, as JSON: what botocore is to read, the next page's key among it."""
 
     items: list[dict[str, Any]]
     rest: bytes
@@ -240,8 +235,6 @@ class Check:
 
     Attributes:
         item_id: the range key. An item that does not exist has no attributes.
-        condition: what must hold.
-        values: of the placeholders in it.
     """
 
     item_id: str

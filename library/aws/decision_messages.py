@@ -62,11 +62,7 @@ class ButtonMessage:
 
 @dataclass(frozen=True, slots=True)
 class IssueMessages:
-    """The messages of one issue.
-
-    Attributes:
-        version: counts the writes; 0: there is no item.
-    """
+    """The messages of one issue. `version` counts the writes; 0: there is no item."""
 
     account_id: str
     group_id: str

@@ -46,7 +46,6 @@ class Outcome:
     """What became of a request.
 
     Attributes:
-        issue: the issue after it.
         decision: the decision as it is listed. Of a restore, as it will be.
         repeated: whether the request was carried out or refused before: it came twice.
         pending: whether it is a restore that is still to be carried out.
@@ -308,7 +307,6 @@ def exemption_records(items: Items, account_id: str) -> Iterator[DecidedExemptio
 
     Raises:
         UnreadableExemptionError: an item is not as it should be.
-        ClientError, BotoCoreError: they could not be read.
     """
     condition = "account_id = :account AND begins_with(issue_id, :prefix)"
     for item in items.query(condition, {":account": account_id, ":prefix": EXEMPTION_PREFIX}):

@@ -168,11 +168,7 @@ def users_of(client: EC2Client, group_id: str) -> GroupUsers:
 
 
 def read_group_users(client: EC2Client, group_ids: Iterable[str]) -> dict[str, GroupUsers]:
-    """What uses each of these groups.
-
-    Raises:
-        ClientError, BotoCoreError: it could not be read.
-    """
+    """What uses each of these groups."""
     wanted = sorted(set(group_ids))
     interfaces = list({found["NetworkInterfaceId"]: found for found in _interfaces(client, wanted)}.values())
     instance_ids = sorted({instance_id_of(interface) for interface in interfaces} - {""})

@@ -116,4 +116,7 @@ def one_line(error: BaseException) -> str:
 
 
 AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
-"""Everything that a call of a client raises; the last for an answer that is none of AWS's: a proxy's page, say."""
+"""Everything that a call of a client raises; the last for an answer that is none of AWS's: a proxy's page, say.
+
+Whatever takes a client, sessions or the issue table raises these where something cannot be read or written. Docstrings
+name them only where that means more."""

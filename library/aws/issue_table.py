@@ -46,8 +46,7 @@ _AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_
 class UnreadableIssueError(HammerError):
     """An item is not as an issue should be: other tooling wrote it, say. Its text names the item and what is wrong.
 
-    Attributes:
-        region: where its group is; empty: it does not tell.
+    `region` is where its group is; empty: it does not tell.
     """
 
     def __init__(self, item: Mapping[str, Any], error: Exception) -> None:
@@ -64,11 +63,7 @@ Unreadable = Callable[[UnreadableIssueError], None]
 
 
 class IssueTable:
-    """One table.
-
-    Attributes:
-        items: the same table as items, for what Hammer keeps beside the issues.
-    """
+    """One table of issues. Its `items` are all that Hammer keeps in it."""
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         name_missing_table(client, name)
@@ -250,7 +245,6 @@ class IssueTable:
 
         Raises:
             UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
-            ClientError, BotoCoreError: they could not be read.
         """
         return list(exemption_records(self.items, account_id))
 

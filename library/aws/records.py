@@ -344,12 +344,7 @@ def _last_groups(item: Item) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent:
-    """The last event that came from an account and region.
-
-    Attributes:
-        at: when it came, in UTC.
-        name: the call that it was about.
-    """
+    """The last event that came from an account and region: when, and the call that it was about."""
 
     account_id: str
     region: str

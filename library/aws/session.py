@@ -73,9 +73,6 @@ def role_environment(role_arn: str) -> dict[str, str]:
 
     Args:
         role_arn: the role; the credentials of the environment, or of the profile, assume it.
-
-    Raises:
-        ClientError, BotoCoreError: it cannot be assumed.
     """
     session = sdk_session()
     region = session.get_config_variable("region") or region_of_role(role_arn) or None
@@ -356,7 +353,6 @@ class _AccountCredentials:
 
         Raises:
             NoCredentialsError: no `AccountClient` made this call, so it is for no account.
-            ClientError, BotoCoreError: the account's role could not be assumed.
         """
         if not (account_id := _account_of_call.get()):
             raise NoCredentialsError

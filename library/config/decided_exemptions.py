@@ -31,7 +31,6 @@ def with_decided_exemptions(
 
     Raises:
         UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
-        ClientError, BotoCoreError: they could not be read.
     """
     wanted = accounts if accounts is not None else (*config.scanned_accounts(), *config.remediation_accounts())
     listed = dict(config.whitelist.secgrp_unrestricted_access)

@@ -24,7 +24,6 @@ class Paragraph:
     """Texts and links, one after the other.
 
     Attributes:
-        parts: the texts and links.
         label: what the paragraph answers, in front of it; empty: none.
     """
 
@@ -59,12 +58,7 @@ Block = Paragraph | Bullets | Table | Code
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a document.
-
-    Attributes:
-        title: its heading; empty: none.
-        spare: whether it goes first when the document is too long.
-    """
+    """A part of a document. Without a title it has no heading; a spare one goes first where the document is too long."""
 
     title: str
     blocks: tuple[Block, ...]

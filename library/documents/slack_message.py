@@ -101,11 +101,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line that is short enough to fit beside others.
-
-    Attributes:
-        size: characters of its JSON, without the quotation marks.
-    """
+    """A line that is short enough to fit beside others. `size`: characters of its JSON, without the quotation marks."""
 
     text: str
     size: int

@@ -44,8 +44,6 @@ class ChangeNotification:
     """One thing that happened to a group.
 
     Attributes:
-        occurrence: of the issue.
-        at: when, in UTC.
         heading: what an alert is listed under.
         text: one sentence or two; may hold untrusted input.
         details: more, a sentence each; may hold untrusted input.

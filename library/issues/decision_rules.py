@@ -63,13 +63,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a person may do, apart from what the issue is like.
+    """What a person may do, by the lists of the section `decisions`, apart from what the issue is like.
 
     Attributes:
         rejection: why the person may decide nothing, such as that it is a guest; empty: see the others.
         decides: whether the person is one of `decisions.allow`.
-        extends: of `decisions.allow_extend`.
-        restores: of `decisions.allow_restore`.
     """
 
     rejection: str = ""
@@ -108,7 +106,6 @@ class Limits:
     """What the configuration says about decisions in one account.
 
     Attributes:
-        remediation: whether remediation is on.
         remediated: whether the account is one of `remediation_accounts`.
         exempt_days: how many days an exemption may last.
         restricted: the restricted ports.

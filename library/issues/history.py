@@ -24,8 +24,6 @@ class Day:
     Attributes:
         open: how many were open at its last record, by account and severity.
         whitelisted: how many were exempt then, by account.
-        found: how many were found on this day.
-        resolved: how many were resolved on it.
         remediated: how many groups Hammer changed on it.
         restored: how many groups somebody restored on it.
         hours_to_fix: from found to resolved, the mean of those resolved on it; None: none was.

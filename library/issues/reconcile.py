@@ -51,12 +51,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An issue as it shall be in the table.
-
-    Attributes:
-        issue: the issue as it shall be.
-        before: the issue that this was decided on; None: the table had none.
-    """
+    """An issue as it shall be in the table. `before`: the one that this was decided on; None: the table had none."""
 
     event: Event
     issue: Issue

@@ -56,11 +56,7 @@ _NEED_SOMEBODY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Nothing is to be changed.
-
-    Attributes:
-        text: the reason in full, for a person. May hold untrusted input.
-    """
+    """Nothing is to be changed. `text` is the reason in full, for a person; it may hold untrusted input."""
 
     reason: SkipReason
     text: str
@@ -100,7 +96,6 @@ class RemediationTerms:
             counts no longer.
         is_on: whether remediation acts by itself in the account.
         scope: the statuses that it changes; None: the group is judged again before anything is done.
-        exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         wait_in_use: how much longer it waits while flow logs show somebody at work through the rules.
         service_groups: whether groups that a controller made, and opens again within minutes, are changed too.
@@ -200,8 +195,7 @@ class ExposureTimes:
 class Waiting:
     """An exposure that is not due with the issue.
 
-    Attributes:
-        due: from when it may be closed, in UTC; None: people were not told of it yet.
+    `due` is from when it may be closed, in UTC; None: people were not told of it yet.
     """
 
     exposure: Exposure

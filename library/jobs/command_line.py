@@ -55,21 +55,13 @@ def aws_regions() -> set[str]:
 
 
 def refuse_unknown_groups(asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable) -> None:
-    """Raise NotThereError if `--group` names a group of which the table has no issue in these accounts.
-
-    Raises:
-        ClientError, BotoCoreError: the table could not be read.
-    """
+    """Raise NotThereError if `--group` names a group of which the table has no issue in these accounts."""
     if unknown := groups_without_issue(asked_for, accounts, table):
         raise NotThereError(f"the issue table has no issue of: {', '.join(unknown)}")
 
 
 def groups_without_issue(asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable) -> list[str]:
-    """Those of the groups of which the table has no issue, of whatever status, in these accounts.
-
-    Raises:
-        ClientError, BotoCoreError: the table could not be read.
-    """
+    """Those of the groups of which the table has no issue, of whatever status, in these accounts."""
     searched = list(accounts)
     return [
         group_id
@@ -162,7 +154,6 @@ def known_accounts(asked_for: Iterable[str] | None, config: Configuration, table
 
     Raises:
         NotThereError: several accounts have that name.
-        ClientError, BotoCoreError: the table could not be read.
     """
     scanned = config.scanned_accounts()
     others = [account for account in account_ids(asked_for, scanned) if account not in scanned]
@@ -207,7 +198,6 @@ def location_of_group(
 
     Raises:
         NotThereError: the table does not tell.
-        ClientError, BotoCoreError: the table could not be read.
     """
     if accounts and regions:
         return accounts[0], regions[0]
@@ -242,7 +232,6 @@ class TableAccess:
     Attributes:
         config: the configuration, with the accounts of the organization if it asks for them.
         sessions: give clients for each account, with the role that `open_table` was told.
-        table: the issue table.
     """
 
     config: Configuration
@@ -257,9 +246,6 @@ def open_table(config: Configuration, role_name: str = "", *, read_only: bool = 
         config: the configuration.
         role_name: the role in other accounts; empty: none is assumed.
         read_only: leave behind what only changes need of that role.
-
-    Raises:
-        ClientError, BotoCoreError: the organization could not be read.
     """
     aws = config.aws
     sessions = Sessions(aws.main_account_id, aws.region, role_name, aws.external_id, read_only=read_only)
@@ -275,7 +261,6 @@ def select(
 
     Raises:
         NotThereError: an account, region or group is not there.
-        ClientError, BotoCoreError: the table could not be read.
     """
     accounts = accounts_named(accounts, known_accounts(accounts, access.config, access.table))
     refuse_unknown_regions(regions, access.config.aws.regions)

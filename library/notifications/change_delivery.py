@@ -226,14 +226,7 @@ def comment_once(jira: JiraClient, key: str, body: str, reference: str, delivery
 
 @dataclass(slots=True)
 class ExpectedAlert:
-    """An alert that is to arrive.
-
-    Attributes:
-        alert: what is said.
-        destinations: to whom.
-        delivery: of it.
-        missing: the destinations that were not told yet.
-    """
+    """An alert that is to arrive. `missing`: the destinations that were not notified yet."""
 
     alert: Alert
     destinations: Sequence[str]

@@ -143,11 +143,7 @@ class ServiceConnection(ABC, Generic[_Settings, _Secret, _Client]):
         return self.unavailable(reason)
 
     def _call(self, call: Callable[[], _T], *, writes: bool) -> _T:
-        """Call, and again as long as that is safe and may help.
-
-        Raises:
-            Exception: the failure's error, without its cause, or `unavailable`.
-        """
+        """Call, and again as long as that is safe and may help. Raises the failure's error, without its cause."""
         self.check()
         for attempt in range(1, ATTEMPTS + 1):
             try:

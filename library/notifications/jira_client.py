@@ -205,11 +205,7 @@ _SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "se
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as it is now.
-
-    Attributes:
-        done: whether its status is in the category of what is done.
-    """
+    """A ticket as it is now. `done`: whether its status is in the category of what is done."""
 
     key: str
     done: bool
@@ -221,12 +217,9 @@ class NewTicket:
     """A ticket to be filed.
 
     Attributes:
-        project: the project's key.
         title: one line of at most 255 characters.
         body: wiki markup.
-        assignee: None: nobody.
         severity: chooses the priority, by `jira.priorities`.
-        due: when it is due; None: no due date.
     """
 
     project: str
@@ -240,23 +233,14 @@ class NewTicket:
 
 @dataclass(frozen=True, slots=True)
 class CreatedTicket:
-    """A new ticket.
-
-    Attributes:
-        left_out: fields that the project's screen does not have, with what JIRA said.
-    """
+    """A new ticket. `left_out`: fields that the project's screen does not have, with what JIRA said."""
 
     key: str
     left_out: Mapping[str, str]
 
 
 class JiraClient:
-    """The tickets of one JIRA.
-
-    Attributes:
-        users: its users.
-        workflow: closes and reopens tickets.
-    """
+    """The tickets of one JIRA."""
 
     def __init__(self, connection: JiraConnection) -> None:
         self._connection = connection

@@ -22,8 +22,6 @@ class Discovered:
 
     Attributes:
         owner: a person, by e-mail address or name, or a `#channel`.
-        bu: the business unit.
-        product: the product.
     """
 
     owner: str = ""

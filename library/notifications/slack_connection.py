@@ -73,8 +73,7 @@ _ERRORS = (SlackClientError, OSError, HTTPException, AttributeError, TypeError, 
 class SlackError(HammerError):
     """Slack did not do what it was asked. The text is one line.
 
-    Attributes:
-        may_have_arrived: whether the message may be in the channel all the same.
+    `may_have_arrived`: whether the message may be in the channel all the same.
     """
 
     def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:

@@ -120,11 +120,8 @@ WARN_DAYS = 30
 class Review:
     """What to look at among an account's exemptions.
 
-    Attributes:
-        expired: those that no longer count.
-        expiring: those that end within `WARN_DAYS`.
-        endless: those without an end.
-        unmatched: those that name none of the groups that are known.
+    Those that have expired, those that end within `WARN_DAYS`, those without an end, and those that match no known
+    group.
     """
 
     expired: tuple[Exemption, ...] = ()

@@ -76,11 +76,7 @@ def rule_text(rule: IngressRule | Exposure) -> str:
 
 
 class RuleSource(NamedTuple):
-    """One rule and one of its sources.
-
-    Attributes:
-        traffic: what the rule carries.
-    """
+    """One rule and one of its sources. `traffic` is what the rule carries."""
 
     protocol: str
     from_port: int | None
@@ -113,7 +109,6 @@ class SweepState:
         internet: those of them that must be admitted, in one family, to be the whole Internet.
 
     Attributes:
-        restricted: the restricted traffic of the segment.
         undecided: the sources that are admitted here and have no status yet. The walk's user takes them out.
     """
 
@@ -267,12 +262,11 @@ PrefixLists = Mapping[str, tuple[Network, ...]]
 class Exposure(NamedTuple):
     """One ingress rule and one of its sources that the Internet reaches a restricted port through.
 
+    The ports are the rule's, None where the protocol has none.
+
     Attributes:
         protocol: as EC2 names it.
-        from_port: the rule's first port, None where the protocol has none.
-        to_port: the rule's last port, None where the protocol has none.
         cidr: the source, shortest form; of a prefix list, one of its entries.
-        status: the status of this rule and source.
         prefix_list_id: where the source is a prefix list's entry, else empty.
     """
 
@@ -314,7 +308,6 @@ class OpenTraffic(NamedTuple):
     """Traffic to restricted ports that is treated alike, and who may send it.
 
     Attributes:
-        traffic: a segment of the axis.
         sources: the public addresses that the group's rules admit, without those that are trusted or exempt.
         internet: all that must be admitted, in one family, for the traffic to be open completely.
     """

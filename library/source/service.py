@@ -20,11 +20,7 @@ from library.source.location import Confidence, Kind, Location, Returns
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """What made a group, and where its rules are changed.
-
-    Attributes:
-        advice: the annotation or option to change.
-    """
+    """What made a group, and where its rules are changed. `advice`: the annotation or option to change."""
 
     location: Location
     advice: str

@@ -33,8 +33,6 @@ class TemplatePatch:
     """What could be patched.
 
     Attributes:
-        patch: None: nothing.
-        done: the rules that the patch narrows.
         refused: why the others are not in it.
     """
 

@@ -43,7 +43,6 @@ class TerraformPatch:
     """What could be patched.
 
     Attributes:
-        patches: by path.
         refused: why the others are not in it.
         rest: replacements that a place could not hold.
     """
