@@ -46,9 +46,7 @@ class QueryAnswer(NamedTuple):
 def read_query_answer(body: bytes, leave_out: Sequence[str] = ()) -> QueryAnswer | None:
     """Read one answer, or None if it is not as DynamoDB's are: then botocore reads it, and raises what is to be raised.
 
-    Args:
-        body: the answer.
-        leave_out: the path of a list that is not wanted: it is empty in the items that have it. Empty: there is none.
+    `leave_out` is the path of a list that is not wanted: it is empty in the items that have it.
     """
     try:
         answer = json.loads(body)

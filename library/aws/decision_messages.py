@@ -115,13 +115,8 @@ class DecisionMessages:
     ) -> None:
         """Say what a message shows now, and take the claim away, with those of processes that are dead.
 
-        Args:
-            account_id: the issue's account.
-            group_id: its group.
-            key: the message's.
-            claim: as `claim` gave it.
-            shown: the digest of what it shows.
-            keep: whether it still is to be rewritten when something changes.
+        `shown` is the digest of what the message shows; `keep` says whether it still is to be rewritten when something
+        changes.
         """
         dead = self._now() - ABANDONED_AFTER
 

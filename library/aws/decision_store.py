@@ -334,10 +334,8 @@ def _read(item: dict[str, object]) -> DecidedExemption:
 
 
 def with_decided(listed: Sequence[Exemption], decided: Iterable[DecidedExemption]) -> Exemptions:
-    """An account's exemptions: those of the file, and those that people decided and nobody ended.
+    """An account's exemptions: those of the file `whitelist`, and those that people decided and nobody ended.
 
-    Args:
-        listed: those of the file `whitelist`.
-        decided: those of the table. One that is over by its date stays among them, as one of the file does.
+    A decided one that is over by its date stays among them, as one of the file does.
     """
     return Exemptions((*listed, *(value for record in decided if not record.ended for value in record.exemptions())))

@@ -30,9 +30,7 @@ _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
 def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[list[dict[str, Any]]]:
     """The groups of a region as EC2 returns them, a page at a time: every attribute, for a backup.
 
-    Args:
-        client: for the account and region.
-        group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
+    With `group_ids` only those groups; one that does not exist is simply not among the answers.
     """
     paginator = client.get_paginator("describe_security_groups")
     for ids in chunks(group_ids, VALUES_A_FILTER) if group_ids else [()]:
@@ -54,15 +52,11 @@ def _only(group_ids: Sequence[str], page: Any) -> Any:
 
 
 def read_security_groups(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[GroupPage]:
-    """The groups of a region as values, a page at a time: what a scan looks at.
+    """The groups of a region as values, a page at a time: what a scan looks at. With `group_ids` only those groups.
 
     botocore signs, retries, pages and reads errors. An answer as EC2 writes it is read from its text
     (`library.security_groups.ec2_answer`); any other comes as dictionaries, which give the same values. Where those may
     lack a part of a rule, because nobody knows it, no group of the answer with rules counts as understood.
-
-    Args:
-        client: for the account and region. Its other calls are not affected.
-        group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
     """
     unknown: list[str] = []
 

@@ -71,8 +71,7 @@ _BEGINNING = 1000  # bytes in which a page shows itself
 def role_environment(role_arn: str) -> dict[str, str]:
     """The variables of the environment with which the SDK acts as a role, for an hour (STS API Reference, AssumeRole).
 
-    Args:
-        role_arn: the role; the credentials of the environment, or of the profile, assume it.
+    The credentials of the environment, or of the profile, assume the role.
     """
     session = sdk_session()
     region = session.get_config_variable("region") or region_of_role(role_arn) or None
@@ -89,11 +88,7 @@ def role_environment(role_arn: str) -> dict[str, str]:
 def reject_non_aws_responses(session: BotocoreSession) -> BotocoreSession:
     """Have every client of a session raise ResponseParserError where a page came in place of an answer.
 
-    Args:
-        session: the clients that it makes from now on do so.
-
-    Returns:
-        The same session.
+    Those that the session makes from now on do so. Returns the same session.
     """
     session.register("before-parse", _reject, unique_id="hammer-reject-non-aws-responses")
     return session
@@ -133,11 +128,8 @@ _reader: ContextVar[Reader | None] = ContextVar("_reader", default=None)
 def read_pages(client: Any, operation: str, reader: Reader, pages: Iterator[Any]) -> Iterator[Any]:
     """Pages whose answers with status 200 go through a reader first. Other threads' calls are not affected.
 
-    Args:
-        client: the client that makes the calls.
-        operation: their name in the API, such as `Query`.
-        reader: what it adds to the dictionary is in the page.
-        pages: a call for each page, made when it is asked for.
+    `operation` is the calls' name in the API, such as `Query`. `pages` makes a call when a page is asked for; the page
+    has what the reader adds to the dictionary.
     """
     event = f"before-parse.{client.meta.service_model.service_id.hyphenize()}.{operation}"
     client.meta.events.register(event, _read, unique_id=f"hammer-{event}")
@@ -219,12 +211,9 @@ class Sessions:
         return f"arn:{partition}:iam::{account_id}:role/{self._role_name}"
 
     def client(self, service: str, account_id: str = "", region: str = "") -> Any:
-        """A client, safe to use from several threads. Nothing is called until the client is.
+        """A client for the account and region, the main ones where they are empty, safe to use from several threads.
 
-        Args:
-            service: such as `"ec2"`.
-            account_id: the account; empty: the main one.
-            region: the region; empty: the main one.
+        Nothing is called until the client is.
         """
         if not account_id or account_id == self._main_account_id:
             return self._made(service, region, is_main=True)
@@ -291,12 +280,7 @@ def _calls_of(account_id: str) -> Iterator[None]:
 
 
 class AccountClient:
-    """A client of botocore for one account: its operations and paginators, over the client that all accounts share.
-
-    Args:
-        client: the shared client.
-        account_id: the account that every call of this one is for.
-    """
+    """A client of botocore for one account: its operations and paginators, over the client that all accounts share."""
 
     def __init__(self, client: Any, account_id: str) -> None:
         self._client = client

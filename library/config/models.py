@@ -155,10 +155,7 @@ class TicketOwners(OwnerFields):
     def resolve(self, account_id: str, bu: str = "", product: str = "") -> Owners:
         """The owners of one issue: field by field the most specific value that is not empty.
 
-        Args:
-            account_id: the account that it is in.
-            bu: its business unit, or empty.
-            product: its product within the business unit, or empty.
+        A product counts within its business unit.
         """
         unit = self.bu.get(bu)
         levels = [unit.product.get(product) if unit else None, unit, self.account.get(account_id), self]
@@ -694,10 +691,8 @@ def limits_of(config: Configuration, account_id: str) -> Limits:
 def rights_of(config: Configuration, is_one_of: Callable[[Sequence[str]], bool], *, decides: bool) -> Rights:
     """What somebody may do.
 
-    Args:
-        config: the configuration.
-        is_one_of: whether the person is one of a list of the section `decisions`.
-        decides: whether the person may decide, apart from extending and restoring.
+    `is_one_of` says whether the person is one of a list of the section `decisions`; `decides` whether the person may
+    decide, apart from extending and restoring.
     """
     section = config.decisions
     return Rights(decides=decides, extends=is_one_of(section.allow_extend), restores=is_one_of(section.allow_restore))
@@ -712,8 +707,7 @@ def rights_by_name(config: Configuration, names: Sequence[str], *, decides: bool
 def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
     """The CIDRs of `remediation_sources` that would open a group to public addresses, each with what is wrong.
 
-    Args:
-        file: the file as it was read. What else is wrong with it is for the models to say.
+    The file is as it was read. What else is wrong with it is for the models to say.
     """
     section = file.get(_SECTION)
     if not isinstance(section, Mapping):
@@ -745,8 +739,7 @@ def _readable(cidrs: Iterable[object]) -> Iterator[AddressSet]:
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
     """The accounts of `remediation_immediate` that the file `config` names nowhere else, each with what is wrong.
 
-    Args:
-        file: the file as it was read. What else is wrong with it is for the models to say.
+    What else is wrong with the file is for the models to say.
     """
     aws, section = file.get("aws"), file.get(_SECTION)
     if not isinstance(aws, Mapping) or not isinstance(section, Mapping):

@@ -58,7 +58,7 @@ Block = Paragraph | Bullets | Table | Code
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a document. Without a title it has no heading; a spare one goes first where the document is too long."""
+    """A part of a document. `title`: its heading; `spare`: whether it goes first when the document is too long."""
 
     title: str
     blocks: tuple[Block, ...]

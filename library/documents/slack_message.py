@@ -138,12 +138,9 @@ class _Blocks:
 def compose(title: str, alerts: Sequence[Alert], notes: Sequence[str] = ()) -> list[Message]:
     """One message for a channel, and those of its thread.
 
-    The message has a line for each of the first alerts, as many as it can take; the others have theirs in the thread.
-
-    Args:
-        title: what the message begins with, in words of our own.
-        alerts: what is sent, in this order under each heading.
-        notes: what is to be said of the message itself; untrusted input.
+    The message begins with the title and has a line for each of the first alerts, as many as it can take; the others
+    have theirs in the thread. The alerts keep their order under each heading. `notes` are about the message itself;
+    they are untrusted input.
     """
     counted = Counter(alert.heading for alert in alerts)
     title = f"{title}: " + ", ".join(f"{count} {heading.lower()}" for heading, count in counted.items())

@@ -295,9 +295,7 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
 def restored(issue: Issue, problem: str) -> DecisionState:
     """The state of an issue after the restore that was decided is over.
 
-    Args:
-        issue: the issue, with the request.
-        problem: why the group could not be restored; empty: it was.
+    `problem` says why the group could not be restored; empty: it was.
     """
     request = issue.decided.restore
     if request is None:
@@ -331,12 +329,7 @@ def _as_decision(request: Request, issue: Issue) -> Decision:
 def why_not(issue: Issue, request: Request, limits: Limits, now: datetime, *, fields: bool = True) -> str:
     """Why a request is refused; empty: it is carried out.
 
-    Args:
-        issue: the issue as it is now.
-        request: what somebody wants.
-        limits: the configuration's.
-        now: the time, in UTC.
-        fields: whether its fields count: before a person is asked for them they are empty.
+    `fields` says whether its fields count: before a person is asked for them they are empty.
     """
     rights, kind = request.rights, request.kind
     if rights.rejection:

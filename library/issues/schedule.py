@@ -232,12 +232,7 @@ def remediation_schedule(
     """Whether and when remediation changes the group of an issue.
 
     What is known only when the group is described again, such as that its owner has closed it, is not asked here.
-
-    Args:
-        issue: the issue.
-        terms: the configuration's, for its account.
-        now: the time in UTC.
-        begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
+    `begun` says whether a change of its group was begun, so that a notice counts whatever has become of the severity.
     """
     if skipped := _skipped_for_good(issue, terms, now.date()):
         return RemediationSchedule(None, skipped)

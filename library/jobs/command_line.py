@@ -32,9 +32,7 @@ from library.documents.text import printable
 def refuse_unknown_regions(asked_for: Iterable[str] | None, configured: Sequence[str] | None) -> None:
     """Raise NotThereError if `--region` names a region that is not there.
 
-    Args:
-        asked_for: the option's values.
-        configured: `aws.regions`; None: every region that the SDK knows counts as there.
+    `configured` is `aws.regions`; None: every region that the SDK knows counts as there.
     """
     wanted = set(asked_for or ())
     if configured is not None and (unknown := sorted(wanted - set(configured))):
@@ -242,10 +240,8 @@ class TableAccess:
 def open_table(config: Configuration, role_name: str = "", *, read_only: bool = False) -> TableAccess:
     """Clients for a configuration, its accounts, and the issue table.
 
-    Args:
-        config: the configuration.
-        role_name: the role in other accounts; empty: none is assumed.
-        read_only: leave behind what only changes need of that role.
+    No role is assumed in other accounts if it has no name. `read_only` leaves behind what only changes need of that
+    role.
     """
     aws = config.aws
     sessions = Sessions(aws.main_account_id, aws.region, role_name, aws.external_id, read_only=read_only)

@@ -25,8 +25,7 @@ def json_formatter(fields: Mapping[str, Any] | None = None) -> logging.Formatter
 def log_as_json(fields: Mapping[str, Any] | None = None) -> None:
     """Log from now on as JSON through the root logger's handlers, or to standard error where it has none.
 
-    Args:
-        fields: what every line shall carry, such as the Lambda's request id.
+    Every line carries the fields, such as the Lambda's request id.
     """
     root = logging.getLogger()
     if not root.handlers:

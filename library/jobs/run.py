@@ -158,9 +158,7 @@ def _release(lock: Lock) -> None:
 def renewing_sleep(sleep: Callable[[float], None], renew: Callable[[], None]) -> Callable[[float], None]:
     """A sleep that renews the lock before each minute of it, so that no wait outlives the lease.
 
-    Args:
-        sleep: waits so many seconds.
-        renew: renews the lock; raises LockedError when another run took it over.
+    `renew` raises LockedError when another run took the lock over.
     """
 
     def wait(seconds: float) -> None:

@@ -51,11 +51,6 @@ class NotificationDelivery:
     """One thing that happened to a group, and one channel.
 
     Args:
-        table: keeps the record.
-        issue: the group's issue.
-        notification: what happened, as it is recorded in the table.
-        channel: where it is told.
-        now: the clock, in UTC.
         not_recorded: called with what the table said where it did not take the claim, or the record. What was not
             claimed is told by the next reporting run.
     """
@@ -174,12 +169,9 @@ def notification_document(notification: ChangeNotification) -> Document:
 
 
 def comment_body(document: Document, limit: int, reference: str = "") -> str:
-    """A comment as JIRA takes it.
+    """A comment as JIRA takes it, in at most `limit` characters.
 
-    Args:
-        document: what it says.
-        limit: the longest text that JIRA takes.
-        reference: by which the comment is known again; empty: by nothing.
+    It ends with the reference by which it is known again; empty: it has none.
     """
     if not reference:
         return fitted(document, jira_markup, limit)
@@ -199,12 +191,7 @@ def notification_alert(
 def comment_once(jira: JiraClient, key: str, body: str, reference: str, delivery: Delivery) -> bool:
     """Comment on a ticket, unless it has the comment, or another run writes it.
 
-    Args:
-        jira: JIRA.
-        key: the ticket.
-        body: the comment, with its reference.
-        reference: by which it is known again; empty: by nothing.
-        delivery: of the comment.
+    The body has the reference by which the comment is known again; empty: it is known by nothing.
 
     Returns:
         Whether the ticket has it now; else another run tells it.

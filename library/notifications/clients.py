@@ -33,13 +33,8 @@ def open_channels(
 ) -> Channels:
     """The clients that a configuration asks for.
 
-    Args:
-        config: the configuration.
-        secrets: give each channel's login or key.
-        sleep: waits so many seconds.
-        before_write: called before each request that changes something; what it raises keeps the request from being
-            sent.
-        now: the clock, in UTC.
+    `before_write` is called before each request that changes something; what it raises keeps the request from being
+    sent. `sleep` waits so many seconds.
     """
     calls = (sleep, before_write, now)
     jira = JiraConnection(config.jira, lambda: secrets.jira(config.jira.secret), *calls)

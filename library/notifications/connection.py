@@ -60,11 +60,9 @@ class ServiceConnection(ABC, Generic[_Settings, _Secret, _Client]):
 
     Args:
         settings: its section of the configuration.
-        secret: gives the secret.
         sleep: waits so many seconds.
         before_write: called before each request that changes something; what it raises keeps the request from being
             sent.
-        now: the clock, in UTC.
 
     Attributes:
         errors: what a client raises when the service does not do what it was asked.

@@ -213,7 +213,6 @@ class SlackClient:
     """Finds destinations and sends messages.
 
     Args:
-        connection: to Slack.
         configured: the destinations that the configuration names. A channel's id among them needs no look-up; one in a
             tag may as well be somebody's name.
     """
@@ -232,8 +231,7 @@ class SlackClient:
     def channel(self, destination: str) -> str:
         """What Slack takes for a destination: a channel's name as it is, a user's id.
 
-        Args:
-            destination: `#channel`, an e-mail address, a user's name, or an id.
+        The destination is `#channel`, an e-mail address, a user's name, or an id.
 
         Raises:
             SlackDestinationError: there is no such user.

@@ -135,10 +135,7 @@ def review(
 ) -> Review:
     """Sort an account's exemptions by what somebody should look at.
 
-    Args:
-        exemptions: the account's.
-        today: the day in UTC.
-        known: id, VPC id and name of each group that is known of the account; None: it is not known which there are.
+    `known` has id, VPC id and name of each group that is known of the account; None: it is not known which there are.
     """
     listed = tuple(exemptions)
     counting = tuple(exemption for exemption in listed if exemption.counts_on(today))

@@ -188,14 +188,10 @@ def sweep_states(
     public: AddressSet,
     internet: AddressSet,
 ) -> Iterator[SweepState]:
-    """The segments of restricted traffic, in order: one object, which changes with every step.
+    """The segments of restricted traffic of a group's rules, in order: one object, which changes with every step.
 
-    Args:
-        rule_sources: a group's rules.
-        scopes: its exemptions.
-        restricted: the restricted traffic.
-        public: the addresses that count as public.
-        internet: those of them that must be admitted, in one family, to be the whole Internet.
+    `public` are the addresses that count as public; of them `internet` must be admitted, in one family, to be the whole
+    Internet.
     """
     state = SweepState(public, internet)
     items: list[RuleSource | ExemptionScope] = [*dict.fromkeys(rule_sources), *dict.fromkeys(scopes)]
@@ -345,13 +341,9 @@ class Evaluator:
         exemptions: Iterable[Exemption] = (),
         today: date = date.min,
     ) -> Evaluation:
-        """Judge one group.
+        """Judge one group, by the exemptions of its account and the day in UTC.
 
-        Args:
-            group: the group.
-            prefix_lists: the entries of `prefix_lists_named(group)`. One that is not there could not be read.
-            exemptions: the account's, about this group and others.
-            today: the day in UTC, for exemptions that expire.
+        `prefix_lists` has the entries of `prefix_lists_named(group)`. One that is not there could not be read.
         """
         unreadable = list(group.unreadable)
         rule_sources: list[RuleSource] = []

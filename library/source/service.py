@@ -52,12 +52,7 @@ _MANAGER_LIMIT = 160  # characters of the name of what manages a group
 def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
     """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
 
-    Untrusted text.
-
-    Args:
-        tags: the group's.
-        user_agent: of the call that opened it; empty: it is not known.
-        name: the group's.
+    By the group's tags and name, and the user agent of the call that opened it. Untrusted text.
     """
     if (maker := maker_of(tags, name, "")) is not None:
         return maker.location.where
