@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +20,7 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import login_name
 from library.aws.session import Sessions
 from library.config import Configuration
-from library.config.decision_limits import limits_of, rights_by_name
+from library.config.models import limits_of, rights_by_name
 from library.documents.text import printable
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, seen_now, wrong_fields
@@ -36,6 +36,7 @@ from library.jobs.command_line import (
     open_table,
     read_configuration,
     run,
+    utc_now,
 )
 from library.jobs.run import run_by
 
@@ -77,7 +78,7 @@ def command(
     if any(len(values) != 1 for values in named):
         raise WrongUsageError("name exactly one issue: --account, --region and --group, once each")
     configuration = read_configuration(config)
-    now = datetime.now(UTC)
+    now = utc_now()
     ends = _until(decided, until, days, now.date())
     if decided is not DecisionKind.NOT_MINE and owner:
         raise WrongUsageError("--owner is for not-mine")
@@ -104,7 +105,7 @@ def command(
         owner=owner,
         key=f"cli:{uuid.uuid4().hex}",
     )
-    outcome = Decisions(table, _now).carry_out(account_id, issue.issue_id, request, limits)
+    outcome = Decisions(table, utc_now).carry_out(account_id, issue.issue_id, request, limits)
     if outcome is None:
         raise NotThereError(f"the issue table has no issue of {issue.issue_id} any more")
     if outcome.pending:
@@ -189,7 +190,7 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
         # Another run changes groups now, and its line says so. Whoever decided is here, and can decide again; unless
         # that run is the one which carries it out.
         if own:
-            Decisions(table, _now).finish_restore(issue, "another run was changing groups")
+            Decisions(table, utc_now).finish_restore(issue, "another run was changing groups")
     fresh = table.get(issue.account_id, issue.issue_id) or issue
     if fresh.decided.restore is not None:
         return Outcome(fresh, outcome.decision, pending=True)
@@ -201,21 +202,14 @@ def _restore(config: str | None, table: IssueTable, outcome: Outcome, *, own: bo
 def notify(config: Configuration, sessions: Sessions, table: IssueTable, issue: Issue) -> None:
     """Tell people what was decided, as far as that can be now. The next reporting run tells the rest."""
     from library.aws.secrets import SecretReader
-    from library.notifications.clients import open_jira, open_slack, open_webhook
+    from library.notifications.clients import open_channels
     from reporting.decision_notifications import DecisionNotifications
 
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
-    notification = DecisionNotifications(
-        *(config, table),
-        *(open_jira(config, secrets, time.sleep), open_slack(config, secrets, time.sleep)),
-        *(_now, open_webhook(config, secrets, time.sleep)),
-    )
+    channels = open_channels(config, secrets, time.sleep)
+    notification = DecisionNotifications(config, table, channels.jira, channels.slack, utc_now, channels.webhook)
     for problem in notification.notify(issue):
         typer.echo(f"hammer: note: {printable(problem)}", err=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 app = application(command)

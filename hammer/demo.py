@@ -37,7 +37,7 @@ from identification import describe_security_groups, initiate_security_groups
 from identification.flow_logs.run import UsageRun
 from identification.read_security_group_usage import settings_of
 from library.aws.issue_table import IssueTable
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 from library.aws.session import Sessions
 from library.config import load_configuration
 from library.documents.text import printable

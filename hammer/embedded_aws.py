@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from library.jobs.collector import expect_many_objects
+from library.jobs.process import expect_many_objects
 
 # Everything that could lead the SDK anywhere else, AWS itself above all.
 _OTHER_WAYS = ("AWS_", "BOTO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import boto3
@@ -21,14 +21,14 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, chunks, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
+from library.aws.records import JobRecords
 from library.config import Configuration, ConfigurationError
 from library.config.models import remediation_terms
 from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
-from library.jobs.command_line import ConfigOption, Exit, application, open_table, read_configuration, run
+from library.jobs.command_line import ConfigOption, Exit, application, open_table, read_configuration, run, utc_now
 from remediation.eligibility import Policy, account_policy, why_not_due
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def command(config: ConfigOption = None, queue: QueueOption = None, wait: WaitOp
     access = open_table(configuration)
     configuration, table = access.config, access.table
     records = JobRecords(table.items, aws.main_account_id)
-    with records.recorded("immediate", this_process(), _now) as problems:
+    with records.recorded("immediate", this_process(), utc_now) as problems:
         problems += requests.malformed
         done = _carry_out(configuration, config, table, requests, problems)
         remove(client, url, [receipt for location in done for receipt in requests.receipts[location]])
@@ -188,7 +188,7 @@ def _carry_out(
     from remediation import clean_security_groups
     from reporting import create_security_groups_tickets
 
-    began, section = _now(), configuration.secgrp_unrestricted_access
+    began, section = utc_now(), configuration.secgrp_unrestricted_access
     known = [asked for asked in requests.receipts if _may_be_remediated(asked, configuration)]
     issues = _issues(table, known, problems)
     wanted = sorted(asked for asked in known if issues.get(asked) is not None)
@@ -212,7 +212,7 @@ def _carry_out(
     if len(wanted) > section.remediation_limit_per_run:
         # The run stopped at its limit and said so. To repeat it would only repeat that: the next scan asks again.
         return list(requests.receipts)
-    now = _now()
+    now = utc_now()
     return [
         asked
         for asked in requests.receipts
@@ -263,10 +263,6 @@ def _failure(job: Callable[[], None]) -> str:
     except AWS_ERRORS as error:
         return explain(error)
     return ""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 app = application(command)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -23,9 +23,9 @@ from hammer.formats.report.view import headline, totals
 from hammer.listing.issue import Listing, Sort, Wanted
 from hammer.table_listing import change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.job_records import JobRecords
 from library.aws.lock import this_process
 from library.aws.partition import partition_of
+from library.aws.records import JobRecords
 from library.aws.secrets import SecretError, SecretReader
 from library.documents.slack_message import link
 from library.documents.text import printable, shortened
@@ -42,8 +42,9 @@ from library.jobs.command_line import (
     application,
     read_configuration,
     run,
+    utc_now,
 )
-from library.notifications.clients import open_slack
+from library.notifications.clients import open_channels
 from library.notifications.slack_connection import SlackError
 from library.security_groups.clauses import allowed_text
 from reporting.group_text import verdict_words
@@ -65,8 +66,8 @@ def command(config: ConfigOption = None) -> None:
         raise WrongUsageError("aws.s3_backup_bucket is not set: the report has no place to go")
     tables = open_tables(configuration)
     records = JobRecords(tables.table.items, configuration.aws.main_account_id)
-    with records.recorded("publish", this_process(), _now) as problems:
-        problems += publish(tables, _now(), time.sleep)
+    with records.recorded("publish", this_process(), utc_now) as problems:
+        problems += publish(tables, utc_now(), time.sleep)
     for problem in problems:
         print(f"hammer: {printable(problem)}", file=sys.stderr)
     raise typer.Exit(Exit.INCOMPLETE if problems else Exit.DONE)
@@ -133,7 +134,7 @@ def summary(listing: Listing) -> str:
 def _send_to_slack(tables: TableAccess, text: str, address: str, sleep: Callable[[float], None]) -> list[str]:
     config = tables.config
     secrets = SecretReader(lambda: tables.sessions.client("secretsmanager"), os.environ)
-    slack = open_slack(config, secrets, sleep)
+    slack = open_channels(config, secrets, sleep).slack
     if slack is None or not config.publishing.slack_channel:
         return []
     try:
@@ -215,10 +216,6 @@ def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes)
     except AWS_ERRORS as error:
         return [f"the link was not sent by e-mail: {explain(error)}"]
     return []
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 app = application(command)

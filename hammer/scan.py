@@ -34,7 +34,6 @@ from hammer.planned import Judge, scan_plan_file, scan_template_file
 from hammer.scanner import measure, plan_scan, scan
 from library.documents.text import printable
 from library.issues.reachability import Severity
-from library.jobs.collector import expect_many_objects
 from library.jobs.command_line import (
     AccountOption,
     Exit,
@@ -44,6 +43,7 @@ from library.jobs.command_line import (
     application,
     run,
 )
+from library.jobs.process import expect_many_objects
 
 ScanConfigOption = Annotated[
     str | None,

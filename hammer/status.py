@@ -23,10 +23,8 @@ from hammer.table_listing import unseen
 from hammer.terminal import Column, Row, console, print_line, show_table
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.job_records import JobRecords
-from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock, LockState, this_process
-from library.aws.region_records import CoverageRecords, EventRecords
+from library.aws.records import CoverageRecords, EventRecords, JobRecords, ListenerRecords
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
@@ -76,7 +74,7 @@ AGE_HEADINGS = (*(name for _, name in _AGES), _OLDER)
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """The last run of a job, as `library.aws.job_records.JobRun` has it."""
+    """The last run of a job, as `library.aws.records.JobRun` has it."""
 
     job: str
     started: datetime

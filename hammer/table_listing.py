@@ -21,8 +21,7 @@ from hammer.listing.issue import (
     listed_issue,
 )
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.job_records import JobRecords
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords, JobRecords
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.issues.history import Day

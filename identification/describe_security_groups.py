@@ -29,7 +29,7 @@ from identification.openers import look_up_openers
 from identification.runtime import Runtime, start
 from identification.scan import DeniedByPolicyError, RegionOffError, RegionScan, ScanResult, scan
 from library.aws.failures import AWS_ERRORS, chunks, explain
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 from library.config.models import remediation_terms
 from library.issues.issue import Issue
 from library.issues.scan_coverage import Outcome, ScanCoverage

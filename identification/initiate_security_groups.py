@@ -15,7 +15,7 @@ from typing import Any
 
 from identification.messages import publish
 from identification.runtime import Runtime, start
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 
 _log = logging.getLogger(__name__)
 

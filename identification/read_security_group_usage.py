@@ -6,14 +6,12 @@ options and puts the job together; `identification.flow_logs.run` does it. It ch
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import typer
 
 from identification.flow_logs.flow_log import command_for
 from identification.flow_logs.run import UsageRun, UsageSettings
-from library.aws.job_records import JobRecords
 from library.aws.lock import USAGE_LOCK_ID, Lock, this_process
+from library.aws.records import JobRecords
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted, printable
@@ -32,14 +30,11 @@ from library.jobs.command_line import (
     refuse_unknown_groups,
     refuse_unknown_regions,
     run,
+    utc_now,
 )
 from library.jobs.run import Lease, hold_lock
 
 STREAM = "identification.read_security_group_usage"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def command(
@@ -66,11 +61,11 @@ def command(
     refuse_unknown_groups(group, accounts, table)
     configuration = with_decided_exemptions(configuration, table, accounts)
     selection = Selection.of(account, region, group)
-    lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, USAGE_LOCK_ID)
+    lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), utc_now, USAGE_LOCK_ID)
     records = JobRecords(table.items, aws.main_account_id)
-    with hold_lock(lock, STREAM, aws.region), records.recorded("usage", this_process(), _now) as problems:
+    with hold_lock(lock, STREAM, aws.region), records.recorded("usage", this_process(), utc_now) as problems:
         usage = UsageRun(
-            sessions, table, settings_of(configuration), configuration.exemptions, _now(), Lease(lock, _now).renew
+            sessions, table, settings_of(configuration), configuration.exemptions, utc_now(), Lease(lock, utc_now).renew
         )
         try:
             usage.run(accounts, lambda issue: selection.takes(issue.account_id, issue.details.region, issue.issue_id))

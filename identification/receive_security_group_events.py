@@ -27,7 +27,7 @@ from identification.events import Hint, TargetFinder, first_messages, hint_of, s
 from identification.messages import Deliveries, message_of, publish, send_delayed
 from identification.runtime import Runtime, start
 from library.aws.failures import AWS_ERRORS, explain, one_line
-from library.aws.region_records import EventRecords, ReceivedEvent
+from library.aws.records import EventRecords, ReceivedEvent
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import EVENTUAL_CONSISTENCY
 

@@ -21,8 +21,7 @@ from library.aws.organization import active_accounts
 from library.aws.session import Sessions, sdk_session
 from library.config import Configuration, configuration_uri, load_configuration
 from library.config.loader import with_organization
-from library.jobs.collector import expect_many_objects
-from library.jobs.json_logs import log_as_json
+from library.jobs.process import expect_many_objects, log_as_json
 
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession

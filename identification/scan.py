@@ -46,7 +46,7 @@ from library.aws.decision_store import with_decided
 from library.aws.ec2 import PrefixListReader, read_security_groups, region_is_enabled
 from library.aws.failures import ACCESS_DENIED, REGION_MAY_BE_OFF, error_code, one_line
 from library.aws.issue_table import backfill_index
-from library.aws.region_records import CoverageRecords, RegionState
+from library.aws.records import CoverageRecords, RegionState
 from library.errors import ConflictError, HammerError
 from library.issues.issue import IssueDetails
 from library.issues.opening_calls import OpeningCall

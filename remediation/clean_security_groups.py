@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from library.aws.job_records import JobRecords
+from library.aws.records import JobRecords
 from library.config import Configuration
 from library.config.loader import with_organization
 from library.jobs.command_line import (

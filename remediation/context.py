@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
@@ -25,7 +25,7 @@ from library.aws.lock import Lock, login_name, this_process
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.issues.times import format_time
-from library.jobs.command_line import WrongUsageError
+from library.jobs.command_line import WrongUsageError, utc_now
 from library.jobs.run import Lease, renewing_sleep, run_by
 from library.network.addresses import Network
 from remediation.backups import Backups
@@ -158,21 +158,17 @@ def build_context(config: Configuration) -> RemediationContext:
     sessions = Sessions(aws.main_account_id, aws.region, aws.role_name_reporting, aws.external_id)
     table_name = config.secgrp_unrestricted_access.table_name
     dynamodb = sessions.client("dynamodb")
-    lock = Lock(dynamodb, table_name, aws.main_account_id, this_process(), _now)
+    lock = Lock(dynamodb, table_name, aws.main_account_id, this_process(), utc_now)
     return RemediationContext(
         sessions=sessions,
         table=IssueTable(dynamodb, table_name),
         backups=Backups(sessions.client("s3"), aws.s3_backup_bucket),
         lock=lock,
-        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, Lease(lock, _now).renew)),
+        notifier=open_notifier(config, sessions, os.environ, renewing_sleep(time.sleep, Lease(lock, utc_now).renew)),
         who=run_by(os.environ, login_name(), lambda: sessions.client("sts").get_caller_identity()["Arn"]),
-        now=_now,
+        now=utc_now,
         sleep=time.sleep,
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def has_terminal() -> bool:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.notification_delivery import NotificationDelivery
 from library.aws.secrets import SecretReader
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
@@ -45,6 +44,7 @@ from library.notifications.change_delivery import (
     CHANGES,
     Delivery,
     ExpectedAlert,
+    NotificationDelivery,
     Unrecorded,
     comment_body,
     comment_once,
@@ -52,7 +52,7 @@ from library.notifications.change_delivery import (
     send_alerts_once,
     send_event_once,
 )
-from library.notifications.clients import open_jira, open_slack, open_webhook
+from library.notifications.clients import open_channels
 from library.notifications.jira_connection import JiraError
 from library.notifications.webhook import WebhookError
 from library.notifications.webhook_events import change_event, subject_of
@@ -423,10 +423,7 @@ def open_notifier(
         sleep: waits so many seconds.
     """
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
-    return Notifier(
-        *(config, open_jira(config, secrets, sleep), open_slack(config, secrets, sleep)),
-        webhook=open_webhook(config, secrets, sleep),
-    )
+    return Notifier(config, *open_channels(config, secrets, sleep))
 
 
 class Notifier:

@@ -13,7 +13,7 @@ import typer
 from library.aws.decision_store import Decisions
 from library.aws.failures import explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.job_records import JobRecords
+from library.aws.records import JobRecords
 from library.config import Configuration
 from library.config.loader import with_organization
 from library.issues.decision_rules import change_id

@@ -10,18 +10,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
 
 from library.aws.issue_table import IssueTable
-from library.aws.job_records import JobRecords
 from library.aws.lock import REPORTING_LOCK_ID, Lock, this_process
+from library.aws.records import JobRecords
 from library.aws.secrets import SecretReader
 from library.aws.session import Sessions
 from library.documents.text import printable
-from library.jobs.collector import expect_many_objects
 from library.jobs.command_line import (
     AccountOption,
     ConfigOption,
@@ -34,9 +32,11 @@ from library.jobs.command_line import (
     read_configuration,
     run,
     select,
+    utc_now,
 )
+from library.jobs.process import expect_many_objects
 from library.jobs.run import Lease, hold_lock, renewing_sleep
-from library.notifications.clients import open_jira, open_slack, open_webhook
+from library.notifications.clients import open_channels
 from reporting.read import ReportSummary
 from reporting.run import Reporter, Services
 
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
     from library.config import Configuration
 
 STREAM = "reporting.create_security_groups_tickets"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def command(
@@ -71,7 +67,7 @@ def command(
     selection = select(access, account, region, group)
     configuration, sessions, table = access.config, access.sessions, access.table
     dynamodb = sessions.client("dynamodb")
-    lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), _now, REPORTING_LOCK_ID)
+    lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), utc_now, REPORTING_LOCK_ID)
     records = JobRecords(table.items, aws.main_account_id)
     left = sorted(records.watched_accounts() - configuration.scanned_accounts().keys())
     if dry_run:
@@ -80,9 +76,9 @@ def command(
         would = "would tell: " if reporter.summary.notified else ""
         _show(reporter.summary, f"dry run, nothing was told: {would}")
     else:
-        with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), _now) as problems:
+        with hold_lock(lock, STREAM, aws.region), records.recorded("report", this_process(), utc_now) as problems:
             records.watch_accounts(configuration.scanned_accounts())
-            reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, _now), left))
+            reporter = Reporter(configuration, _services(configuration, sessions, dynamodb, Lease(lock, utc_now), left))
             try:
                 reporter.run(selection, dry_run=False)
             finally:
@@ -103,13 +99,14 @@ def _services(
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), os.environ)
     before_write = lease.renew_now if lease else _nothing
     sleep = renewing_sleep(time.sleep, before_write)
+    channels = open_channels(configuration, secrets, sleep, before_write, utc_now)
     return Services(
         sessions=sessions,
         table=IssueTable(dynamodb, configuration.secgrp_unrestricted_access.table_name),
-        jira=open_jira(configuration, secrets, sleep, before_write, _now),
-        slack=open_slack(configuration, secrets, sleep, before_write, _now),
-        webhook=open_webhook(configuration, secrets, sleep, before_write, _now),
-        now=_now,
+        jira=channels.jira,
+        slack=channels.slack,
+        webhook=channels.webhook,
+        now=utc_now,
         sleep=sleep,
         renew=lease.renew if lease else _nothing,
         show_text=typer.echo,

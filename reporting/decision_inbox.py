@@ -22,7 +22,7 @@ from library.aws.decision_messages import ButtonMessage
 from library.aws.decision_store import Decisions, Outcome
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.config.decision_limits import limits_of
+from library.config.models import limits_of
 from library.documents.slack_message import cut, literal
 from library.documents.text import printable
 from library.errors import ConflictError

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from library.aws.decision_store import Decisions
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.config.decision_limits import ASSIGNEE, limits_of, rights_by_name
+from library.config.models import ASSIGNEE, limits_of, rights_by_name
 from library.documents.text import printable
 from library.errors import ConflictError
 from library.issues.decision_record import TEXT_LIMIT, DecisionKind, Via

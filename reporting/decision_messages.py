@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.config.decision_limits import limits_of
+from library.config.models import limits_of
 from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import cut, literal
 from library.documents.text import flattened, printable

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from library.aws.decision_messages import ButtonMessage
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.listener_records import ListenerRecords, alert_key
-from library.config.decision_limits import limits_of
+from library.aws.records import ListenerRecords, alert_key
+from library.config.models import limits_of
 from library.documents.slack_message import Alert, literal
 from library.errors import ConflictError
 from library.issues.decision_rules import exempt_until, possible

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +30,17 @@ import typer
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable
-from library.aws.listener_records import ListenerRecords
 from library.aws.lock import this_process
+from library.aws.records import ListenerRecords
 from library.aws.secrets import SecretError, SecretReader
 from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError
 from library.config.loader import with_organization
 from library.documents.text import printable
 from library.issues.issue import Issue, Status
-from library.jobs.command_line import ConfigOption, Exit, WrongUsageError, application, read_configuration, run
+from library.jobs.command_line import ConfigOption, Exit, WrongUsageError, application, read_configuration, run, utc_now
 from library.jobs.host_logs import host_logging, logs_client
-from library.notifications.clients import open_jira
+from library.notifications.clients import open_channels
 from library.notifications.slack_connection import SlackClient, SlackConnection
 from reporting.decision_inbox import Inbox, Press, acknowledgement, read_press
 from reporting.slack_socket import Hello, Listening, SlackSession, SocketStoppedError
@@ -130,11 +130,11 @@ class Service:
 
     def __post_init__(self) -> None:
         self._table = IssueTable(self.sessions.client("dynamodb"), self.config.secgrp_unrestricted_access.table_name)
-        self._records = ListenerRecords(self._table.items, self.config.aws.main_account_id, _now)
+        self._records = ListenerRecords(self._table.items, self.config.aws.main_account_id, utc_now)
         self._workers = ThreadPoolExecutor(_WORKERS)
         # A restore may take as long as EC2 and another run of remediation let it: nobody else's press waits for it.
         self._restorer = ThreadPoolExecutor(1)
-        self._reloaded = _now()
+        self._reloaded = utc_now()
         self._inbox = Inbox(
             config=self._fresh_config,
             table=self._table,
@@ -142,9 +142,9 @@ class Service:
                 self.config.slack, lambda: self.secret, _quick_sleep if quick else time.sleep
             ),
             slack=SlackClient,
-            jira=lambda config: open_jira(config, self.secrets, time.sleep),
+            jira=lambda config: open_channels(config, self.secrets, time.sleep).jira,
             restore=self._restore_then,
-            now=_now,
+            now=utc_now,
         )
 
     def run(self) -> None:
@@ -159,7 +159,7 @@ class Service:
                 self.config.slack.base_url, self.secret.app_token, self._answer, self._acknowledged, self._greeted
             ),
             wait=self._wait,
-            now=_now,
+            now=utc_now,
             connected=self._connected,
             failed=self._failed,
             tick=self._tick,
@@ -197,7 +197,7 @@ class Service:
     def _answer(self, kind: str, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if kind != "interactive":
             return None
-        return acknowledgement(read_press(payload, self._app_id), self.config, _now().date())
+        return acknowledgement(read_press(payload, self._app_id), self.config, utc_now().date())
 
     def _acknowledged(self, kind: str, payload: Mapping[str, Any]) -> None:
         press = read_press(payload, self._app_id) if kind == "interactive" else None
@@ -237,9 +237,9 @@ class Service:
 
     def _tick(self) -> None:
         notify_systemd("WATCHDOG=1")
-        if _now() - self._reloaded < _RELOAD_EVERY:
+        if utc_now() - self._reloaded < _RELOAD_EVERY:
             return
-        self._reloaded = _now()
+        self._reloaded = utc_now()
         if self._waiting and (self._retrying is None or self._retrying.done()):
             self._retrying = self._begin(self._restorer, self._restore_waiting)
         if reason := why_not_listening(self._fresh_config()):
@@ -316,10 +316,6 @@ class Service:
             timeout=_RESTORE_TIMEOUT_S,
         )
         _log.info("restore of %s ended with %d", issue.location, done.returncode)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _quick_sleep(seconds: float) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
-from library.aws.notification_delivery import NotificationDelivery
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.document import plain_text
 from library.documents.text import printable
@@ -30,6 +29,7 @@ from library.notifications.broadcast import destinations_of, issue_key
 from library.notifications.change_delivery import (
     CHANGES,
     ExpectedAlert,
+    NotificationDelivery,
     comment_body,
     comment_once,
     notification_alert,

@@ -15,7 +15,7 @@ settings.register_profile("soak", derandomize=False, deadline=None)
 settings.load_profile("soak" if "FUZZ_EXAMPLES" in os.environ else "repeatable")
 
 # moto and botocore keep so many objects that, with the usual thresholds, a quarter of an integration test's time goes
-# into walking them. The same as library/jobs/collector.py sets, and what a cycle holds is still collected, later.
+# into walking them. The same as library/jobs/process.py sets, and what a cycle holds is still collected, later.
 # Freezing what is there is for a process with one job: here it would keep the garbage of every test before.
 gc.freeze = lambda: None
 gc.set_threshold(100_000, 10, 10)

@@ -24,7 +24,7 @@ import pytest
 FOLDER = Path(__file__).parent / "dynalite"
 MODULES = frozenset(
     {
-        *("aws/test_issue_table", "aws/test_job_records"),
+        *("aws/test_issue_table", "aws/test_records"),
         # Those that resolve issues need TransactWriteItems, which dynalite does not have.
         "identification/test_region_scan",
         *("remediation/test_immediate_mode", "remediation/test_remediation_by_hand"),

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from library.aws.answers import reading_answers
 from library.aws.failures import error_code
+from library.aws.session import read_pages
 from library.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -37,12 +37,7 @@ if TYPE_CHECKING:
 
 
 class QueryAnswer(NamedTuple):
-    """One page.
-
-    Attributes:
-        items: as `from_attribute` gives their values.
-        rest: the answer without them, as JSON: what is left for botocore to read, the next page's key among it.
-    """
+    """One page, and the rest of its answer, as JSON: what botocore is to read, the next page's key among it."""
 
     items: list[dict[str, Any]]
     rest: bytes
@@ -51,9 +46,7 @@ class QueryAnswer(NamedTuple):
 def read_query_answer(body: bytes, leave_out: Sequence[str] = ()) -> QueryAnswer | None:
     """Read one answer, or None if it is not as DynamoDB's are: then botocore reads it, and raises what is to be raised.
 
-    Args:
-        body: the answer.
-        leave_out: the path of a list that is not wanted: it is empty in the items that have it. Empty: there is none.
+    `leave_out` is the path of a list that is not wanted: it is empty in the items that have it.
     """
     try:
         answer = json.loads(body)
@@ -240,8 +233,6 @@ class Check:
 
     Attributes:
         item_id: the range key. An item that does not exist has no attributes.
-        condition: what must hold.
-        values: of the placeholders in it.
     """
 
     item_id: str
@@ -263,13 +254,7 @@ class WantedAttributes:
 
 
 class Items:
-    """One table, as items.
-
-    Args:
-        client: for DynamoDB, in the main account and region.
-        table_name: the table.
-        sleep: waits so many seconds.
-    """
+    """One table, as items. `sleep` waits so many seconds."""
 
     def __init__(self, client: DynamoDBClient, table_name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
@@ -479,11 +464,7 @@ def _read(client: DynamoDBClient, pages: Iterator[Any], leave_out: Sequence[str]
         customized["Items"] = _Read(answer.items)
         return answer.rest
 
-    while True:
-        with reading_answers(client, "Query", read):
-            page = next(pages, None)
-        if page is None:
-            return
+    for page in read_pages(client, "Query", read, pages):
         items = page["Items"]
         yield items if isinstance(items, _Read) else map(_item, items)
 

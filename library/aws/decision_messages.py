@@ -62,11 +62,7 @@ class ButtonMessage:
 
 @dataclass(frozen=True, slots=True)
 class IssueMessages:
-    """The messages of one issue.
-
-    Attributes:
-        version: counts the writes; 0: there is no item.
-    """
+    """The messages of one issue. `version` counts the writes; 0: there is no item."""
 
     account_id: str
     group_id: str
@@ -75,12 +71,7 @@ class IssueMessages:
 
 
 class DecisionMessages:
-    """These records in one table.
-
-    Args:
-        items: the table.
-        now: the clock, in UTC.
-    """
+    """These records in one table."""
 
     def __init__(self, items: Items, now: Callable[[], datetime]) -> None:
         self._items = items
@@ -124,13 +115,8 @@ class DecisionMessages:
     ) -> None:
         """Say what a message shows now, and take the claim away, with those of processes that are dead.
 
-        Args:
-            account_id: the issue's account.
-            group_id: its group.
-            key: the message's.
-            claim: as `claim` gave it.
-            shown: the digest of what it shows.
-            keep: whether it still is to be rewritten when something changes.
+        `shown` is the digest of what the message shows; `keep` says whether it still is to be rewritten when something
+        changes.
         """
         dead = self._now() - ABANDONED_AFTER
 

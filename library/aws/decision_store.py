@@ -46,7 +46,6 @@ class Outcome:
     """What became of a request.
 
     Attributes:
-        issue: the issue after it.
         decision: the decision as it is listed. Of a restore, as it will be.
         repeated: whether the request was carried out or refused before: it came twice.
         pending: whether it is a restore that is still to be carried out.
@@ -66,12 +65,7 @@ class Outcome:
 
 
 class Decisions:
-    """Decisions about the issues of one table.
-
-    Args:
-        table: the table.
-        now: the clock, in UTC.
-    """
+    """Decisions about the issues of one table."""
 
     def __init__(self, table: IssueTable, now: Callable[[], datetime]) -> None:
         self._table = table
@@ -313,7 +307,6 @@ def exemption_records(items: Items, account_id: str) -> Iterator[DecidedExemptio
 
     Raises:
         UnreadableExemptionError: an item is not as it should be.
-        ClientError, BotoCoreError: they could not be read.
     """
     condition = "account_id = :account AND begins_with(issue_id, :prefix)"
     for item in items.query(condition, {":account": account_id, ":prefix": EXEMPTION_PREFIX}):
@@ -341,10 +334,8 @@ def _read(item: dict[str, object]) -> DecidedExemption:
 
 
 def with_decided(listed: Sequence[Exemption], decided: Iterable[DecidedExemption]) -> Exemptions:
-    """An account's exemptions: those of the file, and those that people decided and nobody ended.
+    """An account's exemptions: those of the file `whitelist`, and those that people decided and nobody ended.
 
-    Args:
-        listed: those of the file `whitelist`.
-        decided: those of the table. One that is over by its date stays among them, as one of the file does.
+    A decided one that is over by its date stays among them, as one of the file does.
     """
     return Exemptions((*listed, *(value for record in decided if not record.ended for value in record.exemptions())))

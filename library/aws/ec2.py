@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import ResponseParserError
 
-from library.aws.answers import reading_answers
 from library.aws.failures import AWS_ERRORS, chunks, explain
+from library.aws.session import read_pages
 from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.security_groups.ec2_answer import read_answer, unknown_rule_parts
 from library.security_groups.group import GroupPage, parse_page
@@ -30,9 +30,7 @@ _PREFIX_LISTS_A_CALL = 100  # DescribeManagedPrefixLists, MaxResults
 def security_group_pages(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[list[dict[str, Any]]]:
     """The groups of a region as EC2 returns them, a page at a time: every attribute, for a backup.
 
-    Args:
-        client: for the account and region.
-        group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
+    With `group_ids` only those groups; one that does not exist is simply not among the answers.
     """
     paginator = client.get_paginator("describe_security_groups")
     for ids in chunks(group_ids, VALUES_A_FILTER) if group_ids else [()]:
@@ -54,33 +52,23 @@ def _only(group_ids: Sequence[str], page: Any) -> Any:
 
 
 def read_security_groups(client: EC2Client, group_ids: Sequence[str] = ()) -> Iterator[GroupPage]:
-    """The groups of a region as values, a page at a time: what a scan looks at.
+    """The groups of a region as values, a page at a time: what a scan looks at. With `group_ids` only those groups.
 
     botocore signs, retries, pages and reads errors. An answer as EC2 writes it is read from its text
     (`library.security_groups.ec2_answer`); any other comes as dictionaries, which give the same values. Where those may
     lack a part of a rule, because nobody knows it, no group of the answer with rules counts as understood.
-
-    Args:
-        client: for the account and region. Its other calls are not affected.
-        group_ids: only these; those that do not exist are simply not among the answers. Empty: all groups.
     """
-    pages = security_group_pages(client, group_ids)
     unknown: list[str] = []
 
     def read(body: bytes, customized: dict[str, Any]) -> bytes:
         answer = read_answer(body)
+        unknown[:] = unknown_rule_parts(body) if answer is None else ()
         if answer is None:
-            unknown[:] = unknown_rule_parts(body)
             return body
         customized["SecurityGroups"] = answer.page
         return answer.rest
 
-    while True:
-        unknown.clear()
-        with reading_answers(client, "DescribeSecurityGroups", read):
-            page: Any = next(pages, None)
-        if page is None:
-            return
+    for page in read_pages(client, "DescribeSecurityGroups", read, security_group_pages(client, group_ids)):
         yield page if isinstance(page, GroupPage) else _doubted(parse_page(page), unknown)
 
 
@@ -96,12 +84,7 @@ def _doubted(page: GroupPage, unknown: Sequence[str]) -> GroupPage:
 
 
 def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, str]:
-    """The groups with these names in the default VPC, name to id. EC2 means those where a call gives a name alone.
-
-    Args:
-        client: for the account and region.
-        names: the names.
-    """
+    """The groups with these names in the default VPC, name to id. EC2 means those where a call gives a name alone."""
     default: Any = [{"Name": "is-default", "Values": ["true"]}]
     vpcs = [vpc["VpcId"] for vpc in client.describe_vpcs(Filters=default)["Vpcs"] if vpc.get("IsDefault")]
     found: dict[str, str] = {}
@@ -118,11 +101,7 @@ def security_groups_named(client: EC2Client, names: Sequence[str]) -> dict[str, 
 
 
 class PrefixListReader:
-    """Reads managed prefix lists of one account and region, each once.
-
-    Args:
-        client: for the account and region.
-    """
+    """Reads managed prefix lists of one account and region, each once."""
 
     def __init__(self, client: EC2Client) -> None:
         self._client = client
@@ -175,12 +154,7 @@ _INTERFACES_A_PAGE = 1000  # DescribeNetworkInterfaces, MaxResults
 
 
 def users_of(client: EC2Client, group_id: str) -> GroupUsers:
-    """What uses one group, or why that could not be read: for when a person looks at that group.
-
-    Args:
-        client: for the account and region.
-        group_id: the group.
-    """
+    """What uses one group, or why that could not be read: for when a person looks at that group."""
     try:
         return read_group_users(client, [group_id])[group_id]
     except AWS_ERRORS as error:
@@ -188,15 +162,7 @@ def users_of(client: EC2Client, group_id: str) -> GroupUsers:
 
 
 def read_group_users(client: EC2Client, group_ids: Iterable[str]) -> dict[str, GroupUsers]:
-    """What uses each of these groups.
-
-    Args:
-        client: for the account and region.
-        group_ids: the groups.
-
-    Raises:
-        ClientError, BotoCoreError: it could not be read.
-    """
+    """What uses each of these groups."""
     wanted = sorted(set(group_ids))
     interfaces = list({found["NetworkInterfaceId"]: found for found in _interfaces(client, wanted)}.values())
     instance_ids = sorted({instance_id_of(interface) for interface in interfaces} - {""})

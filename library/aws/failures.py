@@ -79,9 +79,7 @@ def error_code(error: Exception) -> str:
 def explain(error: Exception, role_arn: str = "") -> str:
     """One line about an AWS failure: what could not be done, why, and what would mend it.
 
-    Args:
-        error: what a client raised.
-        role_arn: the role that was to be assumed, if one was.
+    `role_arn` is the role that was to be assumed, if one was.
     """
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials were found: set them in the environment, a profile or an instance role"
@@ -116,4 +114,7 @@ def one_line(error: BaseException) -> str:
 
 
 AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
-"""Everything that a call of a client raises; the last for an answer that is none of AWS's: a proxy's page, say."""
+"""Everything that a call of a client raises; the last for an answer that is none of AWS's: a proxy's page, say.
+
+Whatever takes a client, sessions or the issue table raises these where something cannot be read or written. Docstrings
+name them only where that means more."""

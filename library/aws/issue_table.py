@@ -46,8 +46,7 @@ _AS_READ = "#status = :status_read AND (#revision = :revision_read OR attribute_
 class UnreadableIssueError(HammerError):
     """An item is not as an issue should be: other tooling wrote it, say. Its text names the item and what is wrong.
 
-    Attributes:
-        region: where its group is; empty: it does not tell.
+    `region` is where its group is; empty: it does not tell.
     """
 
     def __init__(self, item: Mapping[str, Any], error: Exception) -> None:
@@ -64,15 +63,7 @@ Unreadable = Callable[[UnreadableIssueError], None]
 
 
 class IssueTable:
-    """One table.
-
-    Args:
-        client: for DynamoDB, in the main account and region.
-        name: the table's name.
-
-    Attributes:
-        items: the same table as items, for what Hammer keeps beside the issues.
-    """
+    """One table of issues. Its `items` are all that Hammer keeps in it."""
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
         name_missing_table(client, name)
@@ -81,10 +72,7 @@ class IssueTable:
     def exposed(self, account_id: str, region: str, *, unreadable: Unreadable | None = None) -> dict[str, Issue]:
         """The open and whitelisted issues of one account and region, by group id. Reads nothing else.
 
-        Args:
-            account_id: the account.
-            region: the region.
-            unreadable: called for each item that is not as an issue should be, instead of raising.
+        `unreadable` is called for each item that is not as an issue should be, instead of raising.
 
         Raises:
             UnreadableIssueError: one of them cannot be read, so that nobody knows them all.
@@ -95,11 +83,8 @@ class IssueTable:
     def with_status(self, account_id: str, *statuses: Status, unreadable: Unreadable | None = None) -> Iterator[Issue]:
         """An account's issues in these statuses. Closed ones, of which there may be many, are read only if asked for.
 
-        Args:
-            account_id: the account.
-            statuses: the statuses.
-            unreadable: called for each item that is not as an issue should be, instead of raising. Then items with an
-                unknown status, in which nobody would look for them, are among them. None: only these statuses are read.
+        `unreadable` is called for each item that is not as an issue should be, instead of raising. Then items with an
+        unknown status, in which nobody would look for them, are among them. None: only these statuses are read.
 
         Raises:
             UnreadableIssueError: an item is not as it should be, and nobody is to be told.
@@ -113,11 +98,9 @@ class IssueTable:
     def not_closed(self, account_id: str, unreadable: Unreadable, *, in_brief: bool = False) -> Iterator[Issue]:
         """An account's issues that are not closed. Closed ones, of which there may be many, are not read.
 
-        Args:
-            account_id: the account.
-            unreadable: called for each item that is not as an issue should be, such as one with an unknown status.
-            in_brief: read of each what tells whether there is something to report: who opened it, what uses the group,
-                and the paths of its reachability are empty. `get_many` reads an issue as a whole.
+        `unreadable` is called for each item that is not as an issue should be, such as one with an unknown status.
+        `in_brief` reads of each what tells whether there is something to report: who opened it, what uses the group,
+        and the paths of its reachability are empty. `get_many` reads an issue as a whole.
         """
         wanted = _BRIEF if in_brief else None
         # All but the closed ones. A key condition has no "not equal": so what sorts after "closed", and what before.
@@ -146,12 +129,8 @@ class IssueTable:
     ) -> dict[str, Issue]:
         """The issues of these groups, in whatever status, by group id; those that there are none of are left out.
 
-        Args:
-            account_id: the account.
-            group_ids: the groups.
-            unreadable: called for each item that is not as an issue should be, instead of raising.
-            check: be strict about what identification does not mind, because it writes it anew: whoever acts on an
-                issue is.
+        `unreadable` is called for each item that is not as an issue should be, instead of raising. `check` is strict
+        about what identification does not mind, because it writes it anew: whoever acts on an issue is.
 
         Raises:
             UnreadableIssueError: an item is not as an issue should be.
@@ -224,10 +203,8 @@ class IssueTable:
     def decide(self, issue: Issue, state: DecisionState, exemption: Mapping[str, Any] | None = None) -> None:
         """Write what somebody decided about an issue, with the exemption that follows from it, or neither.
 
-        Args:
-            issue: the issue as it was read when this was decided.
-            state: what its item says about decisions from now on; its version is the one that was read.
-            exemption: the item of a new exemption, or of one that ends; None: there is none.
+        `state` is what its item says about decisions from now on; its version is the one that was read. `exemption` is
+        the item of a new exemption, or of one that ends.
 
         Raises:
             ConflictError: the issue, or what was decided about it, is no longer as it was read.
@@ -254,7 +231,6 @@ class IssueTable:
 
         Raises:
             UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
-            ClientError, BotoCoreError: they could not be read.
         """
         return list(exemption_records(self.items, account_id))
 
@@ -324,14 +300,9 @@ class IssueTable:
         only_if: str = "",
         values: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write the journal's item, with the maximal size of an item for itself: it is in no index.
+        """Write `remediation_details` of the journal's item, which has the maximal size for itself: it is in no index.
 
-        Args:
-            account_id: the account.
-            group_id: the group.
-            details: the item's `remediation_details`.
-            only_if: what must hold of the item; empty: it is written in any case.
-            values: of the placeholders in that.
+        `only_if` is what must hold of the item, with `values` of its placeholders; empty: it is written in any case.
 
         Raises:
             ConflictError: the condition does not hold.
@@ -404,11 +375,7 @@ def _later(seen: datetime, before: Issue | None) -> str | None:
 
 
 def read_issue(item: Mapping[str, Any], *, check: bool = False) -> Issue:
-    """Read an item.
-
-    Args:
-        item: the item.
-        check: be strict about what identification would not mind, because it writes it anew.
+    """Read an item. `check`: be strict about what identification would not mind, because it writes it anew.
 
     Raises:
         UnreadableIssueError: it is not as an issue should be.

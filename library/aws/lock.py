@@ -54,16 +54,7 @@ class LockState:
 
 
 class Lock:
-    """The lock, as one process sees it.
-
-    Args:
-        client: for DynamoDB, in the main account and region.
-        table_name: the issue table.
-        account_id: the main account.
-        holder: this process, for people: see `this_process`.
-        now: tells the time in UTC.
-        lock_id: which lock.
-    """
+    """The lock, as one process sees it. `holder`: this process, for people (`this_process`)."""
 
     def __init__(
         self,

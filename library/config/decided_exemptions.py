@@ -25,16 +25,12 @@ _CONCURRENT_READS = 10  # as many connections as a client keeps
 def with_decided_exemptions(
     config: Configuration, table: IssueTable, accounts: Iterable[str] | None = None
 ) -> Configuration:
-    """The same configuration with the exemptions of the table.
+    """The same configuration with the exemptions of the table. It has to know its accounts.
 
-    Args:
-        config: the configuration as the files have it, with its accounts known.
-        table: the issue table.
-        accounts: whose exemptions are needed; None: every account that is scanned or remediated.
+    `accounts` are those whose exemptions are needed; None: every account that is scanned or remediated.
 
     Raises:
         UnreadableExemptionError: one is not as it should be. Nobody knows then what is exempt.
-        ClientError, BotoCoreError: they could not be read.
     """
     wanted = accounts if accounts is not None else (*config.scanned_accounts(), *config.remediation_accounts())
     unique = tuple(dict.fromkeys(wanted))
@@ -55,10 +51,7 @@ def with_readable_exemptions(
 ) -> tuple[Configuration, str]:
     """The same for a command that also works without the table: where it cannot be read, it says so, and goes on.
 
-    Args:
-        config: as `with_decided_exemptions` takes it.
-        table: the issue table. Where there is none, nothing was decided.
-        accounts: as `with_decided_exemptions` takes them.
+    Where there is no table, nothing was decided.
 
     Returns:
         The configuration, and one line that says that the exemptions of the table are unknown, and why; empty: they are

@@ -62,11 +62,9 @@ def configuration_uri(option: str | None, environment: Mapping[str, str]) -> str
 
 
 def load_configuration(uri: str, *, s3_client: Callable[[], S3Client] | None = None) -> Configuration:
-    """Read and validate a configuration.
+    """Read and validate a configuration from a folder, or from `s3://bucket/prefix`.
 
-    Args:
-        uri: a folder, or `s3://bucket/prefix`.
-        s3_client: makes the client for S3; called only for a place there. None: the standard one.
+    `s3_client` is called only for a place in S3; None: the standard client.
 
     Raises:
         ConfigurationError: a file could not be read, or the configuration has mistakes.
@@ -269,9 +267,7 @@ def _repeated(keys: Sequence[str]) -> tuple[str, ...]:
 def without_comments(value: object, mistakes: list[Mistake]) -> object:
     """A value without the keys that are comments, at any depth.
 
-    Args:
-        value: what a file's text stands for.
-        mistakes: where a repeated key is added, which is one unless it is a comment.
+    A repeated key is added to `mistakes`, unless it is a comment.
 
     Raises:
         TextError: aliases of YAML let a few lines stand for more than any memory holds.

@@ -8,7 +8,7 @@ of their keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
@@ -51,6 +51,7 @@ from library.config.types import (
     read_section_or_text,
     split_list,
 )
+from library.issues.decision_rules import Limits, Rights
 from library.issues.reachability import Severity
 from library.issues.schedule import RemediationTerms
 from library.network.addresses import PUBLIC, RFC_1918, AddressSet
@@ -154,10 +155,7 @@ class TicketOwners(OwnerFields):
     def resolve(self, account_id: str, bu: str = "", product: str = "") -> Owners:
         """The owners of one issue: field by field the most specific value that is not empty.
 
-        Args:
-            account_id: the account that it is in.
-            bu: its business unit, or empty.
-            product: its product within the business unit, or empty.
+        A product counts within its business unit.
         """
         unit = self.bu.get(bu)
         levels = [unit.product.get(product) if unit else None, unit, self.account.get(account_id), self]
@@ -672,11 +670,44 @@ def remediation_terms(config: Configuration, account_id: str) -> RemediationTerm
     )
 
 
+OWNER = "owner"
+"""In the lists of `decisions`: the owner of the issue."""
+
+ASSIGNEE = "assignee"
+"""In `jira.decision_accounts`: whom the ticket is assigned to."""
+
+
+def limits_of(config: Configuration, account_id: str) -> Limits:
+    """The limits of decisions about issues of an account."""
+    section = config.secgrp_unrestricted_access
+    return Limits(
+        remediation=section.remediation,
+        remediated=account_id in config.remediation_accounts(),
+        exempt_days=config.decisions.exempt_days,
+        restricted=section.restricted_ports,
+    )
+
+
+def rights_of(config: Configuration, is_one_of: Callable[[Sequence[str]], bool], *, decides: bool) -> Rights:
+    """What somebody may do.
+
+    `is_one_of` says whether the person is one of a list of the section `decisions`; `decides` whether the person may
+    decide, apart from extending and restoring.
+    """
+    section = config.decisions
+    return Rights(decides=decides, extends=is_one_of(section.allow_extend), restores=is_one_of(section.allow_restore))
+
+
+def rights_by_name(config: Configuration, names: Sequence[str], *, decides: bool) -> Rights:
+    """What somebody may do whom the lists name by one of these names or ids. Nobody is called `owner`."""
+    own = {name for name in names if name and name != OWNER}
+    return rights_of(config, lambda listed: bool(own.intersection(listed)), decides=decides)
+
+
 def public_replacements(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
     """The CIDRs of `remediation_sources` that would open a group to public addresses, each with what is wrong.
 
-    Args:
-        file: the file as it was read. What else is wrong with it is for the models to say.
+    The file is as it was read. What else is wrong with it is for the models to say.
     """
     section = file.get(_SECTION)
     if not isinstance(section, Mapping):
@@ -708,8 +739,7 @@ def _readable(cidrs: Iterable[object]) -> Iterator[AddressSet]:
 def unknown_accounts(file: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
     """The accounts of `remediation_immediate` that the file `config` names nowhere else, each with what is wrong.
 
-    Args:
-        file: the file as it was read. What else is wrong with it is for the models to say.
+    What else is wrong with the file is for the models to say.
     """
     aws, section = file.get("aws"), file.get(_SECTION)
     if not isinstance(aws, Mapping) or not isinstance(section, Mapping):

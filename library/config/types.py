@@ -192,10 +192,8 @@ def _is_url(value: str) -> bool:
 def matching(pattern: str, message: str, *, quote: bool = True) -> AfterValidator:
     """Annotation of a text that must match a pattern as a whole.
 
-    Args:
-        pattern: the regular expression.
-        message: what to say of one that does not, after the text itself.
-        quote: whether to say the text itself: not where it may be a secret put in the wrong place.
+    `message` is what to say of one that does not, after the text itself; `quote` whether to say that text: not where it
+    may be a secret put in the wrong place.
     """
     compiled = re.compile(pattern, re.ASCII)
 

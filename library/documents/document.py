@@ -24,7 +24,6 @@ class Paragraph:
     """Texts and links, one after the other.
 
     Attributes:
-        parts: the texts and links.
         label: what the paragraph answers, in front of it; empty: none.
     """
 
@@ -59,12 +58,7 @@ Block = Paragraph | Bullets | Table | Code
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a document.
-
-    Attributes:
-        title: its heading; empty: none.
-        spare: whether it goes first when the document is too long.
-    """
+    """A part of a document. `title`: its heading; `spare`: whether it goes first when the document is too long."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -83,12 +77,8 @@ def fitted(document: Document, render: Callable[[Document], str], limit: int) ->
     """Render a document in at most so many characters, and say at its end what was left out.
 
     What goes first are spare sections, the last one first, then rows of tables and lists, each whole, then sections
-    from the end. Only a limit too small for the first paragraph cuts a text.
-
-    Args:
-        document: the document.
-        render: makes a text of it.
-        limit: characters, as JIRA counts them (`utf16_size`).
+    from the end. Only a limit too small for the first paragraph cuts a text. Characters are counted as JIRA does
+    (`utf16_size`).
     """
     text = render(document)
     if utf16_size(text) <= limit:

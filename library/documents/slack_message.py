@@ -101,11 +101,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line that is short enough to fit beside others.
-
-    Attributes:
-        size: characters of its JSON, without the quotation marks.
-    """
+    """A line that is short enough to fit beside others. `size`: characters of its JSON, without the quotation marks."""
 
     text: str
     size: int
@@ -142,12 +138,9 @@ class _Blocks:
 def compose(title: str, alerts: Sequence[Alert], notes: Sequence[str] = ()) -> list[Message]:
     """One message for a channel, and those of its thread.
 
-    The message has a line for each of the first alerts, as many as it can take; the others have theirs in the thread.
-
-    Args:
-        title: what the message begins with, in words of our own.
-        alerts: what is sent, in this order under each heading.
-        notes: what is to be said of the message itself; untrusted input.
+    The message begins with the title and has a line for each of the first alerts, as many as it can take; the others
+    have theirs in the thread. The alerts keep their order under each heading. `notes` are about the message itself;
+    they are untrusted input.
     """
     counted = Counter(alert.heading for alert in alerts)
     title = f"{title}: " + ", ".join(f"{count} {heading.lower()}" for heading, count in counted.items())
@@ -194,13 +187,7 @@ def _head_blocks(title: str, shown: Mapping[str, Sequence[_Line]], limit: int) -
 
 
 def replies(title: str, alerts: Sequence[Alert], in_head: Container[str]) -> list[Message]:
-    """The messages of a thread.
-
-    Args:
-        title: of the message that they answer, for notifications.
-        alerts: what is sent.
-        in_head: the keys of those whose line that message has.
-    """
+    """The messages of a thread. `in_head`: the keys of the alerts whose line the message has that they answer."""
     messages: list[Message] = []
     blocks, keys = _Blocks(), set[str]()
     for alert in alerts:

@@ -1,8 +1,8 @@
 """What remediation did to a group, or could not do, as it is recorded in the issue until every channel was told.
 
 Pure. Remediation records it before it tells anybody, and tells the channels that answer at that moment. What is left
-is delivered by the next reporting run. Either claims it first (`library.aws.notification_delivery`), so each is told
-once to each channel, whatever ends a run and whichever runs meet.
+is delivered by the next reporting run. Either claims it first (`library.notifications.change_delivery`), so each is
+told once to each channel, whatever ends a run and whichever runs meet.
 
 What every run finds again, such as a quota, has the same key each time, and is not told again.
 """
@@ -44,8 +44,6 @@ class ChangeNotification:
     """One thing that happened to a group.
 
     Attributes:
-        occurrence: of the issue.
-        at: when, in UTC.
         heading: what an alert is listed under.
         text: one sentence or two; may hold untrusted input.
         details: more, a sentence each; may hold untrusted input.
@@ -169,14 +167,7 @@ def _text(value: object) -> str:
 def undelivered(
     notification: Sequence[ChangeNotification], *, jira: bool, slack: bool, webhook: bool = False
 ) -> tuple[ChangeNotification, ...]:
-    """What is left to be told, the oldest first.
-
-    Args:
-        notification: of an issue.
-        jira: whether JIRA is enabled.
-        slack: whether Slack is enabled.
-        webhook: whether the webhook is.
-    """
+    """What is left to be told, the oldest first. `jira`, `slack` and `webhook`: whether each is enabled."""
     return tuple(
         each
         for each in notification
@@ -208,10 +199,6 @@ def recording(known: Sequence[ChangeNotification], new: ChangeNotification) -> t
     """What records one more thing in an issue: paths of its item to set, each with its value, and paths to remove.
 
     Nothing is set where it is known already: every run finds it again, and whoever was told of it stays told.
-
-    Args:
-        known: what the issue has, the oldest first.
-        new: what is to be recorded.
     """
     if any(each.key == new.key for each in known):
         return {}, []

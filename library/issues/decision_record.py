@@ -65,8 +65,6 @@ class Decision:
 
     Attributes:
         by: who: the Slack user id, the JIRA account id or name, or whom the host's jobs name.
-        at: when the person decided, in UTC.
-        occurrence: of which occurrence of the issue.
         until: the first day, in UTC, on which an exemption no longer counts.
         owner: who owns the issue from then on.
         result: `done`, or `refused: ` and the reason.
@@ -181,7 +179,6 @@ class Exempted:
         occurrence: of the issue, when it was exempted.
         digest: of what the issue exposed (`library.issues.decision_rules.digest`).
         until: the first day, in UTC, on which it no longer counts.
-        at: when it was decided, in UTC.
     """
 
     number: int
@@ -423,14 +420,11 @@ class DecidedExemption:
     """What a person exempted: exactly what an issue exposed then, pair by pair of traffic and source.
 
     Attributes:
-        group_id: the security group.
         number: the number of the decision, which makes the id unique within the group.
         occurrence: of the issue, when it was exempted.
-        exposures: what the issue exposed.
         restricted: the ports that were restricted then: no other port of a rule is exempt.
         until: the first day, in UTC, on which it no longer counts.
         reason: untrusted input.
-        at: when it was decided, in UTC.
         ended: who ended it before, and when; empty: nobody.
     """
 

@@ -63,13 +63,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a person may do, apart from what the issue is like.
+    """What a person may do, by the lists of the section `decisions`, apart from what the issue is like.
 
     Attributes:
         rejection: why the person may decide nothing, such as that it is a guest; empty: see the others.
         decides: whether the person is one of `decisions.allow`.
-        extends: of `decisions.allow_extend`.
-        restores: of `decisions.allow_restore`.
     """
 
     rejection: str = ""
@@ -108,7 +106,6 @@ class Limits:
     """What the configuration says about decisions in one account.
 
     Attributes:
-        remediation: whether remediation is on.
         remediated: whether the account is one of `remediation_accounts`.
         exempt_days: how many days an exemption may last.
         restricted: the restricted ports.
@@ -268,14 +265,7 @@ def wrong_fields(
 
 
 def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Ruling:
-    """What becomes of a request, on the issue as it is now.
-
-    Args:
-        issue: the issue, just read.
-        request: what somebody wants.
-        limits: the configuration's.
-        now: the time, in UTC.
-    """
+    """What becomes of a request, on the issue as it is now."""
     state = issue.decided
     decision = _as_decision(request, issue)
     if request.key and (request.key in state.keys or (state.restore and state.restore.key == request.key)):
@@ -305,9 +295,7 @@ def decide(issue: Issue, request: Request, limits: Limits, now: datetime) -> Rul
 def restored(issue: Issue, problem: str) -> DecisionState:
     """The state of an issue after the restore that was decided is over.
 
-    Args:
-        issue: the issue, with the request.
-        problem: why the group could not be restored; empty: it was.
+    `problem` says why the group could not be restored; empty: it was.
     """
     request = issue.decided.restore
     if request is None:
@@ -341,12 +329,7 @@ def _as_decision(request: Request, issue: Issue) -> Decision:
 def why_not(issue: Issue, request: Request, limits: Limits, now: datetime, *, fields: bool = True) -> str:
     """Why a request is refused; empty: it is carried out.
 
-    Args:
-        issue: the issue as it is now.
-        request: what somebody wants.
-        limits: the configuration's.
-        now: the time, in UTC.
-        fields: whether its fields count: before a person is asked for them they are empty.
+    `fields` says whether its fields count: before a person is asked for them they are empty.
     """
     rights, kind = request.rights, request.kind
     if rights.rejection:

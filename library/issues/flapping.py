@@ -71,10 +71,7 @@ def reopenings(history: Sequence[PastOccurrence], now: datetime) -> int:
 def reopeners(history: Sequence[PastOccurrence], opened_by: OpenedBy | None, now: datetime) -> tuple[str, ...]:
     """Who opened an issue lately that is open now, each once, the first first. Untrusted input.
 
-    Args:
-        history: its past occurrences.
-        opened_by: who opened it this time; None: nobody knows.
-        now: the time in UTC.
+    `history` are its past occurrences; `opened_by` is who opened it this time, None: nobody knows.
     """
     names = [past.principal for past in history if now - past.resolved <= WINDOW]
     return tuple(dict.fromkeys(filter(None, [*names, opened_by.principal if opened_by else ""])))

@@ -24,8 +24,6 @@ class Day:
     Attributes:
         open: how many were open at its last record, by account and severity.
         whitelisted: how many were exempt then, by account.
-        found: how many were found on this day.
-        resolved: how many were resolved on it.
         remediated: how many groups Hammer changed on it.
         restored: how many groups somebody restored on it.
         hours_to_fix: from found to resolved, the mean of those resolved on it; None: none was.
@@ -78,12 +76,7 @@ class Day:
 
 
 def summarize_day(issues: Iterable[Issue], day: date) -> Day:
-    """The record of a day.
-
-    Args:
-        issues: all issues of the table, in every status.
-        day: the day in UTC.
-    """
+    """The record of a day in UTC, of all issues of the table, in every status."""
     open_: dict[str, Counter[str]] = {}
     whitelisted: Counter[str] = Counter()
     happened: Counter[str] = Counter()

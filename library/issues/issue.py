@@ -116,10 +116,8 @@ class FindingDetails(IssueDetails):
     """An Amazon Inspector finding. Texts are untrusted input.
 
     Attributes:
-        arn: the finding's.
         server_id: the instance's id.
         inspector_severity: the severity that Inspector gives it, such as `HIGH`.
-        title: Inspector's.
         path: the ids of what a packet passes, from outside to the instance.
         held_back: the expected ports that were taken out, each with the reason.
         notes: what else a reader should know.

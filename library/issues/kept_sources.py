@@ -29,9 +29,7 @@ class KeptSource:
     Attributes:
         protocol: as EC2 names it, or its number.
         from_port: the first port; None: the protocol has none. `to_port`: the last.
-        cidr: its source.
         by: who kept it; untrusted text.
-        at: when, in UTC.
     """
 
     protocol: str

@@ -32,11 +32,7 @@ _SHOWN = 80
 def check_name(part: str, value: object, where: str = "") -> None:
     """Raise ValueError, naming it, if a value is not what its part of an issue may be.
 
-    Args:
-        part: a key of the grammars: `account_id`, `issue_id`, `region`, `vpc_id`, `protocol`, `prefix_list_id` or
-            `ticket`.
-        value: what was read.
-        where: what the message calls it; empty: the part's name.
+    `part` is a key of the grammars. The message calls the value `where`, or as the part is named.
     """
     if not isinstance(value, str) or not _GRAMMARS[part].fullmatch(value):
         raise ValueError(f"{where or part} cannot be {ascii(value)[:_SHOWN]}")

@@ -179,11 +179,8 @@ def notified_times(
 ) -> NotifiedTimes:
     """When people were told of the exposures of an issue.
 
-    Args:
-        record: the record of this occurrence; None: there is none.
-        reported: when the issue was reported, in UTC.
-        fallback: without a record, what was open then, as `exposure_text` writes it; None: nobody knows, so that
-            everything counts as told.
+    Without a record of this occurrence, `fallback` is what was open when the issue was reported, as `exposure_text`
+    writes it; None: nobody knows, so that everything counts as told.
     """
     if record is None:
         if fallback is None:
@@ -208,14 +205,9 @@ def recorded(
 ) -> NotifiedExposures:
     """The record once every enabled channel has told of what is open.
 
-    Args:
-        perms: what is open, as the channels told it.
-        total: how many exposures there are where the issue has no room for all; 0: `perms` are all.
-        occurrence: of the issue.
-        before: what was recorded before in this occurrence; None: nothing, so that all of it is told now for the
-            first time, with the issue itself.
-        reported: when the issue was reported, in UTC.
-        now: the time, in UTC.
+    `total` is how many exposures there are where the issue has no room for all; 0: `perms` are all. `before` is what
+    was recorded before in this occurrence; None: nothing, so that all of it is told now for the first time, with the
+    issue itself.
     """
     at_report: list[str] = []
     since: dict[str, list[str]] = {}

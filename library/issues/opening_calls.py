@@ -81,8 +81,6 @@ class OpenedRule(NamedTuple):
 
     Attributes:
         protocol: as EC2 names it; empty: an entry of a prefix list, whatever rules use the list.
-        from_port: as in `Exposure`.
-        to_port: as in `Exposure`.
         cidr: the source; empty: every entry of the prefix list.
         prefix_list_id: the prefix list that is the source, or has the entry; empty: `cidr` alone is the source.
     """
@@ -107,12 +105,7 @@ class OpenedRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpeningCall:
-    """One call and what it added.
-
-    Attributes:
-        by: the call.
-        rules: what it added.
-    """
+    """One call and the rules that it added."""
 
     by: OpenedBy
     rules: tuple[OpenedRule, ...]

@@ -180,13 +180,7 @@ class Reachability:
 
 
 def severity(verdict: Verdict | None, sources: Sources | None, status: OpenStatus) -> Severity:
-    """How much an issue matters.
-
-    Args:
-        verdict: None: the issue has no verdict.
-        sources: who can connect, where the verdict is `internet`.
-        status: the group's status.
-    """
+    """How much an issue matters. `sources`: who can connect, where the verdict is `internet`."""
     completely = status == "open_completely"
     if verdict is Verdict.INTERNET:
         return Severity.CRITICAL if sources is Sources.ALL else Severity.HIGH

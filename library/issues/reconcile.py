@@ -51,12 +51,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An issue as it shall be in the table.
-
-    Attributes:
-        issue: the issue as it shall be.
-        before: the issue that this was decided on; None: the table had none.
-    """
+    """An issue as it shall be in the table. `before`: the one that this was decided on; None: the table had none."""
 
     event: Event
     issue: Issue
@@ -79,10 +74,8 @@ class Change:
 def reconcile(known: Issue | None, detection: Detection | None, now: datetime) -> Change | None:
     """Decide what becomes of one group's issue.
 
-    Args:
-        known: what the table has of the group, closed or not.
-        detection: the group as it is exposed now; None: a complete read showed that it is gone or fixed.
-        now: the time, in UTC.
+    `known` is what the table has of the group, closed or not. `detection` is the group as it is exposed now; None: a
+    complete read showed that it is gone or fixed.
 
     Returns:
         The change, or None when the table says it all already.
@@ -166,14 +159,8 @@ def still_opened_by(
 ) -> OpenedBy | None:
     """Who opened a group, by the calls that are kept and by what its issue says already.
 
-    Args:
-        openings: the calls that are kept about the group.
-        perms: what is exposed now.
-        before: the issue before, of the same occurrence; None: there was none.
-
-    Returns:
-        The latest call whose rule is exposed. The call that the issue names may not be kept any more: it stays named
-        while everything that was exposed with it still is.
+    The latest call whose rule is exposed. The call that the issue names may not be kept any more: it stays named while
+    everything that was exposed with it still is. `before` is the issue before, of the same occurrence.
     """
     named = opened_by(openings, perms)
     known = before.opened_by if before else None

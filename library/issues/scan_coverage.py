@@ -38,8 +38,6 @@ class ScanCoverage:
 
     Attributes:
         started: when it began, in UTC.
-        seconds: how long it took.
-        groups: how many groups it read.
         reason: why it is not complete, or what it does not know of who can connect to the groups that it read, in words
             that an operator can act on; else empty.
         last_complete: when the newest complete scan began, in UTC; None: there was none.

@@ -56,11 +56,7 @@ _NEED_SOMEBODY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Nothing is to be changed.
-
-    Attributes:
-        text: the reason in full, for a person. May hold untrusted input.
-    """
+    """Nothing is to be changed. `text` is the reason in full, for a person; it may hold untrusted input."""
 
     reason: SkipReason
     text: str
@@ -100,7 +96,6 @@ class RemediationTerms:
             counts no longer.
         is_on: whether remediation acts by itself in the account.
         scope: the statuses that it changes; None: the group is judged again before anything is done.
-        exemptions: the account's.
         stop_after: how often a group may be opened again lately before it is left to a person; 0: any number.
         wait_in_use: how much longer it waits while flow logs show somebody at work through the rules.
         service_groups: whether groups that a controller made, and opens again within minutes, are changed too.
@@ -127,10 +122,6 @@ class RemediationTerms:
 
         Who can connect is known from the last scan only. A partly open group never admits the whole Internet, so it is
         not as severe as one that is open completely.
-
-        Args:
-            issue: the issue.
-            status: of its group now.
         """
         reachability = issue.details.reachability
         if reachability is None:
@@ -204,8 +195,7 @@ class ExposureTimes:
 class Waiting:
     """An exposure that is not due with the issue.
 
-    Attributes:
-        due: from when it may be closed, in UTC; None: people were not told of it yet.
+    `due` is from when it may be closed, in UTC; None: people were not told of it yet.
     """
 
     exposure: Exposure
@@ -242,12 +232,7 @@ def remediation_schedule(
     """Whether and when remediation changes the group of an issue.
 
     What is known only when the group is described again, such as that its owner has closed it, is not asked here.
-
-    Args:
-        issue: the issue.
-        terms: the configuration's, for its account.
-        now: the time in UTC.
-        begun: whether a change of its group was begun, so that a notice counts whatever has become of the severity.
+    `begun` says whether a change of its group was begun, so that a notice counts whatever has become of the severity.
     """
     if skipped := _skipped_for_good(issue, terms, now.date()):
         return RemediationSchedule(None, skipped)
@@ -311,10 +296,7 @@ def _skipped_for_good(issue: Issue, terms: RemediationTerms, today: date) -> Ski
 def exposure_times(issue: Issue, terms: RemediationTerms, *, begun: bool = False) -> ExposureTimes | None:
     """From when each exposure of an issue may be closed; None: the issue was not reported, or to nobody.
 
-    Args:
-        issue: the issue.
-        terms: the configuration's, for its account.
-        begun: whether a change of its group was begun.
+    `begun`: whether a change of its group was begun.
     """
     reported, notice, close_now = issue.timestamps.reported, issue.closing_notice, decided_to_close(issue)
     kept = kept_sources(issue)

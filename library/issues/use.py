@@ -278,13 +278,9 @@ CAVEAT = (
 
 
 def unknown_use(issues: Iterable[tuple[str, str, Use | None]]) -> Iterator[tuple[str, str, str]]:
-    """Where use is unknown and why, once for each account and region.
+    """Where use is unknown and why: account id, region and a sentence, once for each account and region.
 
-    Args:
-        issues: account id, region and use of each open issue; None: it was not read yet.
-
-    Yields:
-        Account id, region, and a sentence.
+    The issues are given by account id, region and use; None: it was not read yet.
     """
     reasons: dict[tuple[str, str], dict[str, int]] = {}
     for account_id, region, use in issues:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from io import TextIOWrapper
 from typing import IO, Annotated, Any, NoReturn
@@ -31,9 +32,7 @@ from library.documents.text import printable
 def refuse_unknown_regions(asked_for: Iterable[str] | None, configured: Sequence[str] | None) -> None:
     """Raise NotThereError if `--region` names a region that is not there.
 
-    Args:
-        asked_for: the option's values.
-        configured: `aws.regions`; None: every region that the SDK knows counts as there.
+    `configured` is `aws.regions`; None: every region that the SDK knows counts as there.
     """
     wanted = set(asked_for or ())
     if configured is not None and (unknown := sorted(wanted - set(configured))):
@@ -54,21 +53,13 @@ def aws_regions() -> set[str]:
 
 
 def refuse_unknown_groups(asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable) -> None:
-    """Raise NotThereError if `--group` names a group of which the table has no issue in these accounts.
-
-    Raises:
-        ClientError, BotoCoreError: the table could not be read.
-    """
+    """Raise NotThereError if `--group` names a group of which the table has no issue in these accounts."""
     if unknown := groups_without_issue(asked_for, accounts, table):
         raise NotThereError(f"the issue table has no issue of: {', '.join(unknown)}")
 
 
 def groups_without_issue(asked_for: Iterable[str] | None, accounts: Iterable[str], table: IssueTable) -> list[str]:
-    """Those of the groups of which the table has no issue, of whatever status, in these accounts.
-
-    Raises:
-        ClientError, BotoCoreError: the table could not be read.
-    """
+    """Those of the groups of which the table has no issue, of whatever status, in these accounts."""
     searched = list(accounts)
     return [
         group_id
@@ -153,12 +144,6 @@ class NotThereError(WrongUsageError):
     """An account, a region or a group that the options name is not there."""
 
 
-def refuse_unknown_accounts(asked_for: Iterable[str] | None, known: Container[str]) -> None:
-    """Raise NotThereError if `--account` names an account that the configuration does not have."""
-    if unknown := sorted({account for account in asked_for or () if account not in known}):
-        raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
-
-
 def known_accounts(asked_for: Iterable[str] | None, config: Configuration, table: IssueTable) -> Mapping[str, str]:
     """The accounts that are scanned, and those asked for that are not any more, and of which the table has issues.
 
@@ -167,7 +152,6 @@ def known_accounts(asked_for: Iterable[str] | None, config: Configuration, table
 
     Raises:
         NotThereError: several accounts have that name.
-        ClientError, BotoCoreError: the table could not be read.
     """
     scanned = config.scanned_accounts()
     others = [account for account in account_ids(asked_for, scanned) if account not in scanned]
@@ -183,16 +167,13 @@ def accounts_named(asked_for: Iterable[str] | None, known: Mapping[str, str]) ->
         NotThereError: an account is not there, or several have that name.
     """
     found = account_ids(asked_for, known)
-    refuse_unknown_accounts(found, known)
+    if unknown := sorted(set(found) - known.keys()):
+        raise NotThereError(f"not among the accounts of the configuration: {', '.join(unknown)}")
     return found
 
 
 def account_ids(asked_for: Iterable[str] | None, known: Mapping[str, str]) -> list[str]:
     """The ids of the accounts that `--account` names, each by its id or its name; what is unknown as it is.
-
-    Args:
-        asked_for: the option's values.
-        known: the accounts that are there, ids to names.
 
     Raises:
         NotThereError: several accounts have that name.
@@ -211,16 +192,10 @@ def location_of_group(
 ) -> tuple[str, str]:
     """The account and region of a group of which a command was told no more than the id, by the issue table.
 
-    Args:
-        group_id: the group.
-        accounts: what `--account` names.
-        regions: what `--region` names.
-        known: the accounts to look through.
-        table: the issues.
+    `accounts` and `regions` are what `--account` and `--region` name; `known` are the accounts to look through.
 
     Raises:
         NotThereError: the table does not tell.
-        ClientError, BotoCoreError: the table could not be read.
     """
     if accounts and regions:
         return accounts[0], regions[0]
@@ -232,6 +207,11 @@ def location_of_group(
         if issue is not None and (not regions or issue.details.region in regions):
             return account_id, issue.details.region
     raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
+
+
+def utc_now() -> datetime:
+    """The clock of the jobs."""
+    return datetime.now(UTC)
 
 
 def read_configuration(option: str | None) -> Configuration:
@@ -250,7 +230,6 @@ class TableAccess:
     Attributes:
         config: the configuration, with the accounts of the organization if it asks for them.
         sessions: give clients for each account, with the role that `open_table` was told.
-        table: the issue table.
     """
 
     config: Configuration
@@ -261,13 +240,8 @@ class TableAccess:
 def open_table(config: Configuration, role_name: str = "", *, read_only: bool = False) -> TableAccess:
     """Clients for a configuration, its accounts, and the issue table.
 
-    Args:
-        config: the configuration.
-        role_name: the role in other accounts; empty: none is assumed.
-        read_only: leave behind what only changes need of that role.
-
-    Raises:
-        ClientError, BotoCoreError: the organization could not be read.
+    No role is assumed in other accounts if it has no name. `read_only` leaves behind what only changes need of that
+    role.
     """
     aws = config.aws
     sessions = Sessions(aws.main_account_id, aws.region, role_name, aws.external_id, read_only=read_only)
@@ -283,7 +257,6 @@ def select(
 
     Raises:
         NotThereError: an account, region or group is not there.
-        ClientError, BotoCoreError: the table could not be read.
     """
     accounts = accounts_named(accounts, known_accounts(accounts, access.config, access.table))
     refuse_unknown_regions(regions, access.config.aws.regions)

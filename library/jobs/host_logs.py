@@ -17,7 +17,7 @@ from botocore.config import Config
 from watchtower import CloudWatchLogHandler
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.jobs.json_logs import json_formatter
+from library.jobs.process import json_formatter
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -44,9 +44,7 @@ def logs_client(region: str) -> CloudWatchLogsClient:
 def host_logging(stream: str, client: Callable[[], CloudWatchLogsClient]) -> Iterator[None]:
     """Log to a stream of the host's log group until the block ends; what was logged is sent by then.
 
-    Args:
-        stream: the job's module, such as `reporting.create_security_groups_tickets`.
-        client: makes the client.
+    The stream is named as the job's module is, such as `reporting.create_security_groups_tickets`.
     """
     root = logging.getLogger()
     handler: logging.Handler

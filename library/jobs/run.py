@@ -58,12 +58,7 @@ _SAFE = LEASE / 2  # nobody takes the lock over this soon after it was renewed, 
 
 
 class Lease:
-    """A lock that was just acquired.
-
-    Args:
-        lock: the lock.
-        now: the clock, in UTC.
-    """
+    """A lock that was just acquired."""
 
     def __init__(self, lock: Lock, now: Callable[[], datetime]) -> None:
         self._lock = lock
@@ -137,12 +132,8 @@ def stop_at_signals() -> Iterator[None]:
 def hold_lock(lock: Lock, stream: str, region: str) -> Iterator[None]:
     """Hold a lock and log to a stream of the host's log group until the block ends, also by a signal.
 
-    Exits with 1, naming the other run, when another run holds the lock or took it over; and with 1 after a signal.
-
-    Args:
-        lock: the job's lock.
-        stream: the job's log stream, which is its module's name.
-        region: the main account's region, where the log group is.
+    Exits with 1, naming the other run, when another run holds the lock or took it over; and with 1 after a signal. The
+    region is that of the log group.
     """
     try:
         with stop_at_signals(), host_logging(stream, lambda: logs_client(region)):
@@ -167,9 +158,7 @@ def _release(lock: Lock) -> None:
 def renewing_sleep(sleep: Callable[[float], None], renew: Callable[[], None]) -> Callable[[float], None]:
     """A sleep that renews the lock before each minute of it, so that no wait outlives the lease.
 
-    Args:
-        sleep: waits so many seconds.
-        renew: renews the lock; raises LockedError when another run took it over.
+    `renew` raises LockedError when another run took the lock over.
     """
 
     def wait(seconds: float) -> None:

@@ -157,8 +157,7 @@ class Segment(NamedTuple, Generic[T]):
 def sweep(items: Iterable[tuple[T, IntervalSet]]) -> Iterator[Segment[T]]:
     """The segments from the first position where an item is to the last, in order.
 
-    Args:
-        items: each once, and the positions where it is.
+    Each item comes once, with the positions where it is.
     """
     begins: dict[int, list[T]] = {}
     ends: dict[int, list[T]] = {}

@@ -136,10 +136,8 @@ ALL_WITHOUT_PORTS = IntervalSet(((WITHOUT_PORTS, _UNNAMED),))
 def traffic_of(protocol: str, from_port: int | None, to_port: int | None) -> IntervalSet:
     """The traffic that a rule of EC2 is about.
 
-    Args:
-        protocol: by name or by number; `-1` is everything.
-        from_port: the first port, of TCP and UDP; None: 0.
-        to_port: the last port, included; None: 65535.
+    The protocol is a name or a number; `-1` is everything. Of TCP and UDP the ports count, the last one included; None:
+    from 0, to 65535.
     """
     name = protocol_name(protocol)
     if name in ("icmp", "icmpv6"):

@@ -52,7 +52,6 @@ class Delivery:
     """What is sent to one channel.
 
     Args:
-        slack: Slack.
         channel: what Slack takes for the channel or user.
         title: what each message begins with.
         wanted: the alerts for each name under which the channel is known.
@@ -120,9 +119,7 @@ class Delivery:
     def not_notified(self, who: str, *, certain: bool) -> list[str]:
         """What was refused, one line for each reason: all, or the alerts by their keys.
 
-        Args:
-            who: whom the channel stands for.
-            certain: of what surely did not arrive, or else of what may have.
+        `who` is whom the channel stands for; `certain`: of what surely did not arrive, or else of what may have.
         """
         by_reason: dict[str, list[str]] = {}
         for key, error in self.refusals.items():
@@ -323,20 +320,14 @@ def broadcast(
     unconfirmed: Delivered = ignore,
     posted: Posted | None = None,
 ) -> Sent:
-    """Send each destination one message, with a thread, of all its alerts.
+    """Send each destination one message, with a thread, of all its alerts. The message begins with the title.
 
     What is meant for a destination that cannot get it, or refuses it for whatever reason, goes to the default channel,
     which is written to last and is told for whom it was. No alert that Slack refuses keeps another from being sent, and
     no destination keeps another from being told.
 
-    Args:
-        slack: Slack.
-        default_channel: where alerts go that their own destination cannot get.
-        title: what each message begins with.
-        waiting: the alerts for each destination.
-        delivered: called after each message, for each destination that it was meant for.
-        unconfirmed: called like `delivered` after each message that may have arrived and may not.
-        posted: called after each message that has buttons.
+    `delivered` is called after each message, for each destination that it was meant for; `unconfirmed` after each that
+    may have arrived and may not; `posted` after each that has buttons.
     """
     run = _Broadcast(slack, default_channel, title, delivered, unconfirmed, posted)
     for channel, wanted in run.channels_of(waiting).items():

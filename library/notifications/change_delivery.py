@@ -1,51 +1,146 @@
 """How what remediation did to a group is brought to people: by the remediation run itself, else by the reporting job.
 
-Both write the same comment, which ends with a reference by which it is known again, and the same alert. Before either
-is sent it is claimed (`library.aws.notification_delivery`), so that two runs that meet tell it once.
+Both write the same comment, which ends with a reference by which it is known again, and the same alert. Each channel is
+notified once, whichever runs are at it: a claim comes first, and a record afterwards.
+
+    delivery = NotificationDelivery(table, issue, notification, Channel.SLACK, now, not_recorded)
+    if delivery.begin():
+        send()
+        delivery.done()  # or `give_back`, where the channel did not take it
+
+The claim (`library.issues.claims`) is written on the condition that it is still as it was read and that the channel was
+not notified since. Of a remediation run and a reporting run one gets it; the other leaves the change to it. In a ticket
+the comment's marker is looked for between reading and `begin`, so that what a run wrote that died then is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from library.aws.failures import AWS_ERRORS, explain
 from library.documents.document import Document, Section, fitted, paragraph
 from library.documents.jira_markup import jira_markup
 from library.documents.slack_message import Alert, literal
-from library.issues.change_notifications import ChangeNotification
+from library.errors import ConflictError
+from library.issues.change_notifications import ChangeNotification, Channel
+from library.issues.claims import claimed_at, is_held, new_claim, released
 from library.issues.issue import Issue
 from library.notifications.broadcast import Sent, broadcast, issue_key, issue_line, issue_subject
 from library.notifications.jira_connection import JiraError
 from library.notifications.webhook import WebhookError
 
 if TYPE_CHECKING:
+    from library.aws.issue_table import IssueTable
     from library.config import Configuration
     from library.notifications.jira_client import JiraClient
     from library.notifications.slack_connection import SlackClient
     from library.notifications.webhook import WebhookClient
     from library.notifications.webhook_events import WebhookEvent
 
+_log = logging.getLogger(__name__)
 
 CHANGES = "Hammer changed security groups"
 """What a message about changes begins with."""
 
 
-class Delivery(Protocol):
-    """Keeps who tells a channel of one change, and that it was told: `library.aws.notification_delivery` has one."""
+class NotificationDelivery:
+    """One thing that happened to a group, and one channel.
+
+    Args:
+        not_recorded: called with what the table said where it did not take the claim, or the record. What was not
+            claimed is told by the next reporting run.
+    """
+
+    def __init__(
+        self,
+        table: IssueTable,
+        issue: Issue,
+        notification: ChangeNotification,
+        channel: Channel,
+        now: Callable[[], datetime],
+        not_recorded: Callable[[Issue, Exception], None],
+    ) -> None:
+        self._table, self._issue, self._notification, self._channel, self._now = (
+            table,
+            issue,
+            notification,
+            channel,
+            now,
+        )
+        self._not_recorded = not_recorded
+        self._claim = ""
 
     @property
     def delivered_to(self) -> tuple[str, ...]:
-        """The destinations that were told by an earlier run."""
+        """The destinations that an earlier run told, while others could not be told."""
+        return self._notification.delivered_to
 
     def begin(self) -> bool:
-        """Whether this run is to tell it, and no other."""
+        """Claim it. False: it was told since it was read, another run is telling it, or it could not be claimed."""
+        as_read, now = self._notification.claim(self._channel), self._now()
+        if is_held(claimed_at(as_read), now):
+            return False
+        mine = new_claim(now)
+        claim, notified = (
+            f"#change_news.#{self._notification.key}.#{name}" for name in (self._claim_name, self._notified_name)
+        )
+        # The claim may be ours already (`:mine`): botocore sends a write again whose answer was lost.
+        unclaimed = f"{claim} = :as_read" if as_read else f"attribute_not_exists({claim})"
+        try:
+            self._table.update(
+                self._issue,
+                {f"change_news.{self._notification.key}.{self._claim_name}": mine},
+                only_if=f"{notified} = :untold AND ({unclaimed} OR {claim} = :mine)",
+                values={":untold": False, ":mine": mine, **({":as_read": as_read} if as_read else {})},
+            )
+        except ConflictError:
+            return False
+        except AWS_ERRORS as error:
+            self._not_recorded(self._issue, error)
+            return False
+        self._claim = mine
+        return True
 
     def done(self) -> None:
-        """The channel was told, or has nobody to tell."""
+        """Record that the channel was told, or has nobody to tell."""
+        path = f"change_news.{self._notification.key}"
+        names = [self._claim_name, *(["heard"] if self._channel is Channel.SLACK else [])]
+        removes = [f"{path}.{name}" for name in names]
+        try:
+            self._table.update(self._issue, {f"{path}.{self._notified_name}": True}, removes=removes)
+        except (ConflictError, *AWS_ERRORS) as error:
+            self._not_recorded(self._issue, error)
 
-    def give_back(self, delivered_to: Sequence[str] = ()) -> None:
-        """It was not told, but for these destinations: the next run is to tell it."""
+    def give_back(self, delivered_to: Iterable[str] = ()) -> None:
+        """Let the next run notify it: the channel did not take it, but for the destinations in `delivered_to`.
+
+        Where that cannot be recorded, the next run waits until the claim is over.
+        """
+        if not self._claim:
+            return
+        path = f"change_news.{self._notification.key}"
+        sets: dict[str, Any] = {f"{path}.{self._claim_name}": released(self._claim)}
+        if notified := sorted({*delivered_to, *self._notification.delivered_to}):
+            sets[f"{path}.heard"] = notified
+        claim = f"#change_news.#{self._notification.key}.#{self._claim_name}"
+        try:
+            self._table.update(self._issue, sets, only_if=f"{claim} = :mine", values={":mine": self._claim})
+        except (ConflictError, *AWS_ERRORS) as error:
+            _log.warning(
+                "%s: %s is not told before its claim is over: %s", self._issue.location, self._channel, explain(error)
+            )
+
+    @property
+    def _claim_name(self) -> str:
+        return f"claim_{self._channel}"
+
+    @property
+    def _notified_name(self) -> str:
+        return f"in_{self._channel}"
 
 
 class Unrecorded:
@@ -60,8 +155,12 @@ class Unrecorded:
     def done(self) -> None:
         """Nothing is recorded."""
 
-    def give_back(self, delivered_to: Sequence[str] = ()) -> None:
+    def give_back(self, delivered_to: Iterable[str] = ()) -> None:
         """Nothing is recorded."""
+
+
+Delivery = NotificationDelivery | Unrecorded
+"""Keeps who notifies a channel of one change, and that it was notified."""
 
 
 def notification_document(notification: ChangeNotification) -> Document:
@@ -70,12 +169,9 @@ def notification_document(notification: ChangeNotification) -> Document:
 
 
 def comment_body(document: Document, limit: int, reference: str = "") -> str:
-    """A comment as JIRA takes it.
+    """A comment as JIRA takes it, in at most `limit` characters.
 
-    Args:
-        document: what it says.
-        limit: the longest text that JIRA takes.
-        reference: by which the comment is known again; empty: by nothing.
+    It ends with the reference by which it is known again; empty: it has none.
     """
     if not reference:
         return fitted(document, jira_markup, limit)
@@ -95,12 +191,7 @@ def notification_alert(
 def comment_once(jira: JiraClient, key: str, body: str, reference: str, delivery: Delivery) -> bool:
     """Comment on a ticket, unless it has the comment, or another run writes it.
 
-    Args:
-        jira: JIRA.
-        key: the ticket.
-        body: the comment, with its reference.
-        reference: by which it is known again; empty: by nothing.
-        delivery: of the comment.
+    The body has the reference by which the comment is known again; empty: it is known by nothing.
 
     Returns:
         Whether the ticket has it now; else another run tells it.
@@ -122,14 +213,7 @@ def comment_once(jira: JiraClient, key: str, body: str, reference: str, delivery
 
 @dataclass(slots=True)
 class ExpectedAlert:
-    """An alert that is to arrive.
-
-    Attributes:
-        alert: what is said.
-        destinations: to whom.
-        delivery: of it.
-        missing: the destinations that were not told yet.
-    """
+    """An alert that is to arrive. `missing`: the destinations that were not notified yet."""
 
     alert: Alert
     destinations: Sequence[str]
@@ -141,13 +225,9 @@ class ExpectedAlert:
 
 
 def send_alerts_once(slack: SlackClient, default_channel: str, title: str, listed: Sequence[ExpectedAlert]) -> Sent:
-    """Send the alerts that no other run sends, one message for each destination.
+    """Send the alerts that no other run sends, one message for each destination, which begins with the title.
 
-    Args:
-        slack: Slack.
-        default_channel: where alerts go that their own destination cannot get.
-        title: what each message begins with.
-        listed: the alerts.
+    Alerts that their own destination cannot get go to the default channel.
     """
     expected = [each for each in listed if each.delivery.begin()]
     waiting: dict[str, list[Alert]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from library.notifications.jira_client import JiraClient
 from library.notifications.jira_connection import JiraConnection
@@ -16,61 +16,35 @@ if TYPE_CHECKING:
     from library.config import Configuration
 
 
-def _nothing() -> None:
-    pass
+class Channels(NamedTuple):
+    """A client for each channel that is on, None for each that is off."""
+
+    jira: JiraClient | None
+    slack: SlackClient | None
+    webhook: WebhookClient | None
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def open_jira(
+def open_channels(
     config: Configuration,
     secrets: SecretReader,
     sleep: Callable[[float], None],
-    before_write: Callable[[], None] = _nothing,
-    now: Callable[[], datetime] = _utc_now,
-) -> JiraClient | None:
-    """JIRA, or None if it is off.
+    before_write: Callable[[], None] = lambda: None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Channels:
+    """The clients that a configuration asks for.
 
-    Args:
-        config: the configuration.
-        secrets: give the login.
-        sleep: waits so many seconds.
-        before_write: called before each request that changes something; what it raises keeps the request from being
-            sent.
-        now: the clock, in UTC.
+    `before_write` is called before each request that changes something; what it raises keeps the request from being
+    sent. `sleep` waits so many seconds.
     """
-    if not config.jira.enabled:
-        return None
-    return JiraClient(JiraConnection(config.jira, lambda: secrets.jira(config.jira.secret), sleep, before_write, now))
-
-
-def open_slack(
-    config: Configuration,
-    secrets: SecretReader,
-    sleep: Callable[[float], None],
-    before_write: Callable[[], None] = _nothing,
-    now: Callable[[], datetime] = _utc_now,
-) -> SlackClient | None:
-    """Slack, or None if it is off. The arguments are those of `open_jira`."""
-    if not config.slack.enabled:
-        return None
-    connection = SlackConnection(config.slack, lambda: secrets.slack(config.slack.secret), sleep, before_write, now)
-    return SlackClient(connection, _configured(config))
-
-
-def open_webhook(
-    config: Configuration,
-    secrets: SecretReader,
-    sleep: Callable[[float], None],
-    before_write: Callable[[], None] = _nothing,
-    now: Callable[[], datetime] = _utc_now,
-) -> WebhookClient | None:
-    """The webhook, or None if it is off. The arguments are those of `open_jira`."""
-    if not config.webhook.is_on:
-        return None
-    return WebhookClient(config.webhook, lambda: secrets.webhook(config.webhook.secret), sleep, before_write, now)
+    calls = (sleep, before_write, now)
+    jira = JiraConnection(config.jira, lambda: secrets.jira(config.jira.secret), *calls)
+    slack = SlackConnection(config.slack, lambda: secrets.slack(config.slack.secret), *calls)
+    webhook = WebhookClient(config.webhook, lambda: secrets.webhook(config.webhook.secret), *calls)
+    return Channels(
+        jira=JiraClient(jira) if config.jira.enabled else None,
+        slack=SlackClient(slack, _configured(config)) if config.slack.enabled else None,
+        webhook=webhook if config.webhook.is_on else None,
+    )
 
 
 def _configured(config: Configuration) -> frozenset[str]:

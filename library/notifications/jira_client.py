@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -35,11 +35,7 @@ class JiraUser:
 
 
 class JiraUsers:
-    """Looks users up, each once in a run.
-
-    Args:
-        connection: to JIRA.
-    """
+    """Looks users up, each once in a run."""
 
     def __init__(self, connection: JiraConnection) -> None:
         self._connection = connection
@@ -120,11 +116,7 @@ class JiraCannotCloseError(JiraError):
 
 
 class JiraWorkflow:
-    """Closes and reopens tickets.
-
-    Args:
-        connection: to JIRA.
-    """
+    """Closes and reopens tickets."""
 
     def __init__(self, connection: JiraConnection) -> None:
         self._connection = connection
@@ -213,11 +205,7 @@ _SEARCHES = {True: (("2", "search/jql"), ("3", "search/jql")), False: (("2", "se
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as it is now.
-
-    Attributes:
-        done: whether its status is in the category of what is done.
-    """
+    """A ticket as it is now. `done`: whether its status is in the category of what is done."""
 
     key: str
     done: bool
@@ -229,12 +217,9 @@ class NewTicket:
     """A ticket to be filed.
 
     Attributes:
-        project: the project's key.
         title: one line of at most 255 characters.
         body: wiki markup.
-        assignee: None: nobody.
         severity: chooses the priority, by `jira.priorities`.
-        due: when it is due; None: no due date.
     """
 
     project: str
@@ -248,26 +233,14 @@ class NewTicket:
 
 @dataclass(frozen=True, slots=True)
 class CreatedTicket:
-    """A new ticket.
-
-    Attributes:
-        left_out: fields that the project's screen does not have, with what JIRA said.
-    """
+    """A new ticket. `left_out`: fields that the project's screen does not have, with what JIRA said."""
 
     key: str
     left_out: Mapping[str, str]
 
 
 class JiraClient:
-    """The tickets of one JIRA.
-
-    Args:
-        connection: to JIRA.
-
-    Attributes:
-        users: its users.
-        workflow: closes and reopens tickets.
-    """
+    """The tickets of one JIRA."""
 
     def __init__(self, connection: JiraConnection) -> None:
         self._connection = connection
@@ -337,20 +310,9 @@ class JiraClient:
         return {**ticket, "changelog": {"histories": histories}}
 
     def newest_comment(self, key: str, author_ids: Sequence[str]) -> str:
-        """The text of the newest comment that somebody wrote; empty: there is none.
-
-        Args:
-            key: the ticket's.
-            author_ids: the author's account id, or name and key.
-        """
-        texts: list[tuple[str, str]] = []
-        start = 0
-        while True:
-            page = self._connection.read(_written_comments(key, start))
-            texts += [(created, body) for created, body, ids in page if ids & {*author_ids}]
-            start += len(page)
-            if len(page) < _COMMENTS_A_PAGE:
-                return max(texts, default=("", ""))[1]
+        """The text of the newest comment of one author, by account id, or name and key; empty: there is none."""
+        by_author = [comment for comment in self._comments(key) if comment.author_ids & {*author_ids}]
+        return max(((comment.created, str(comment.body)) for comment in by_author), default=("", ""))[1]
 
     def create(self, ticket: NewTicket) -> CreatedTicket:
         """File a ticket. Fields that the project's screen lacks are left out.
@@ -426,14 +388,17 @@ class JiraClient:
 
     def has_comment(self, key: str, marker: str) -> bool:
         """Whether a ticket has a comment with a marker, however JIRA renders the rest of its text."""
+        return any(marker in json.dumps(comment.body) for comment in self._comments(key))
+
+    def _comments(self, key: str) -> Iterator[_Comment]:
+        """The comments of a ticket; each page is asked for when it is wanted."""
         start = 0
         while True:
-            page = self._connection.read(_comments(key, start))
-            if any(marker in body for body in page.bodies):
-                return True
-            start += len(page.bodies)
-            if not page.bodies or start >= page.total:
-                return False
+            page, is_last = self._connection.read(_comment_page(key, start))
+            yield from page
+            start += len(page)
+            if is_last:
+                return
 
     def edit_labels(self, key: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Add labels to a ticket and remove others."""
@@ -442,20 +407,26 @@ class JiraClient:
 
 
 @dataclass(frozen=True, slots=True)
-class _Comments:
-    """A page of a ticket's comments. `total`: how many it has."""
+class _Comment:
+    """A comment. `body`: as JIRA gives it; `author_ids`: the account id, or name and key, of who wrote it."""
 
-    bodies: tuple[str, ...]
-    total: int
+    created: str
+    body: Any
+    author_ids: frozenset[str]
 
 
-def _comments(key: str, start: int) -> Callable[[Any], _Comments]:
+def _comment_page(key: str, start: int) -> Callable[[Any], tuple[list[_Comment], bool]]:
+    """A page of a ticket's comments, and whether it is the last. Where JIRA tells no total, a short page is."""
     params = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "-created"}
 
-    def get_json(client: Any) -> _Comments:
+    def get_json(client: Any) -> tuple[list[_Comment], bool]:
         found = client.get_json(f"issue/{key}/comment", **params)
-        bodies = tuple(json.dumps(comment["body"]) for comment in found["comments"])
-        return _Comments(bodies, int(found.get("total", 0)))
+        page = [
+            _Comment(str(comment.get("created") or ""), comment["body"], _user_ids(comment.get("author")))
+            for comment in found["comments"]
+        ]
+        is_last = start + len(page) >= int(found["total"]) if "total" in found else len(page) < _COMMENTS_A_PAGE
+        return page, is_last or not page
 
     return get_json
 
@@ -464,23 +435,9 @@ def _history_page(key: str, start: int) -> Callable[[Any], list[Any]]:
     return lambda client: list(client.get_json(f"issue/{key}/changelog", startAt=start, maxResults=100)["values"])
 
 
-def _written_comments(key: str, start: int) -> Callable[[Any], list[tuple[str, str, set[str]]]]:
-    """A page of a ticket's comments: when each was written, its text, and the ids of who wrote it."""
-    params = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "-created"}
-
-    def get_json(client: Any) -> list[tuple[str, str, set[str]]]:
-        comments = client.get_json(f"issue/{key}/comment", **params)["comments"]
-        return [
-            (str(comment.get("created") or ""), str(comment["body"]), _user_ids(comment.get("author")))
-            for comment in comments
-        ]
-
-    return get_json
-
-
-def _user_ids(user: Any) -> set[str]:
+def _user_ids(user: Any) -> frozenset[str]:
     found = user if isinstance(user, Mapping) else {}
-    return {str(found[name]) for name in ("accountId", "name", "key") if found.get(name)}
+    return frozenset(str(found[name]) for name in ("accountId", "name", "key") if found.get(name))
 
 
 def _search(path: str, version: str, params: Mapping[str, Any]) -> Callable[[Any], list[Ticket]]:

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from jira import JIRA
 from jira.exceptions import JIRAError
 from requests.exceptions import ConnectTimeout, RequestException, SSLError
 from urllib3.exceptions import NewConnectionError
 
-from library.aws.secrets import SecretError
+from library.aws.secrets import JiraSecret
+from library.config import Jira
 from library.documents.text import flattened
 from library.errors import HammerError
-from library.notifications.retry import NETWORK_LIMIT, Failure, RetryingCaller
-
-if TYPE_CHECKING:
-    from library.aws.secrets import JiraSecret
-    from library.config import Jira
-
-_T = TypeVar("_T")
+from library.notifications.connection import NETWORK_LIMIT, Failure, ServiceConnection
 
 _TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
 _LINK_TYPE = "Relates"
@@ -112,35 +105,11 @@ class _Client(JIRA):
         self._session.post(self._get_url("issueLink"), data=json.dumps(data))
 
 
-class JiraConnection:
-    """One JIRA. It is not contacted until something is needed.
+class JiraConnection(ServiceConnection[Jira, JiraSecret, _Client]):
+    """One JIRA. What it does not do raises JiraError."""
 
-    Args:
-        settings: the section `jira`.
-        secret: gives the secret.
-        sleep: waits so many seconds.
-        before_write: called before each request that changes something; what it raises keeps the request from being
-            sent.
-        now: the clock, in UTC.
-    """
-
-    def __init__(
-        self,
-        settings: Jira,
-        secret: Callable[[], JiraSecret],
-        sleep: Callable[[float], None],
-        before_write: Callable[[], None] = lambda: None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self.settings = settings
-        self._secret = secret
-        self._before_write = before_write
-        self._caller = RetryingCaller(sleep, JiraUnavailableError, now)
-        self._client: _Client | None = None
-
-    def check(self) -> None:
-        """Raise JiraUnavailableError if JIRA was found to be of no use in this run."""
-        self._caller.check()
+    errors = _ERRORS
+    unavailable = JiraUnavailableError
 
     @property
     def is_cloud(self) -> bool:
@@ -161,36 +130,11 @@ class JiraConnection:
     def _setting(self) -> str:
         return "jira.api_url" if self.settings.api_url else "jira.server"
 
-    def read(self, call: Callable[[_Client], _T]) -> _T:
-        """Send a request that changes nothing, more than once if needed. Raises JiraError."""
-        client = self._connected()
-        return self._caller.call(lambda: call(client), _ERRORS, lambda error: self._failure(error, writes=False))
-
-    def write(self, call: Callable[[_Client], _T]) -> _T:
-        """Send a request that changes something. Raises JiraError, JiraOutcomeUnknownError among it."""
-        client = self._connected()
-
-        def send() -> _T:
-            self._before_write()
-            return call(client)
-
-        return self._caller.call(send, _ERRORS, lambda error: self._failure(error, writes=True))
-
-    def _connected(self) -> _Client:
-        if self._client is None:
-            self._client = self._caller.call(self._connect, _ERRORS, lambda error: self._failure(error, writes=False))
-        return self._client
-
     def _connect(self) -> _Client:
         if not self.settings.server:
             raise JiraUnavailableError("JIRA is enabled, but jira.server is empty")
-        try:
-            secret = self._secret()
-        except SecretError as error:
-            raise self._caller.give_up(str(error)) from error
-        bundle = self.settings.ca_bundle
-        if bundle and not Path(bundle).exists():
-            raise self._caller.give_up(f"jira.ca_bundle names {bundle!r}, which does not exist")
+        secret, bundle = self._read_secret(), self.settings.ca_bundle
+        self._check_bundle("jira.ca_bundle", bundle)
         login: dict[str, Any] = (
             {"token_auth": secret.token} if secret.token else {"basic_auth": (secret.username, secret.api_token)}
         )
@@ -223,7 +167,7 @@ class JiraConnection:
                 return Failure(JiraOutcomeUnknownError(reason) if writes else JiraError(reason))
 
     def _refused(self, error: JIRAError, *, writes: bool) -> Failure:
-        status, wait_s = error.status_code or 0, self._caller.wait_s(_header(error, "Retry-After"))
+        status, wait_s = error.status_code or 0, self._wait_s(_header(error, "Retry-After"))
         reason = f"JIRA answered {status}: {flattened(error.text or 'nothing', _REASON_LIMIT)}"
         if status == 401:
             down = f"JIRA refused the login (401): check the secret {self.settings.secret!r}"

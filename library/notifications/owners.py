@@ -22,8 +22,6 @@ class Discovered:
 
     Attributes:
         owner: a person, by e-mail address or name, or a `#channel`.
-        bu: the business unit.
-        product: the product.
     """
 
     owner: str = ""
@@ -36,12 +34,8 @@ def discover(
 ) -> Discovered:
     """What the group's own tags say, and for each that they do not, what most of its users' tags say.
 
-    Args:
-        group_tags: the group's.
-        user_tags: of each instance and interface that uses the group.
-        owner_key: the key of the owner's tag; upper and lower case count as the same.
-        bu_key: the key of the business unit's tag.
-        product_key: the key of the product's tag.
+    `user_tags` are of each instance and interface that uses the group. Upper and lower case of the keys count as the
+    same.
     """
     users = list(user_tags)
     return Discovered(*(_value(group_tags, users, key) for key in (owner_key, bu_key, product_key)))
@@ -84,27 +78,21 @@ class IssueOwners:
         return self.named or next(iter(self.configured.slack_owner), "") or self.configured.jira_owner
 
     def destinations(self, config: Configuration) -> tuple[str, ...]:
-        """Where an issue is told in Slack: each place once."""
-        slack = config.slack
-        return destinations(
-            self.configured.slack_owner,
-            self.named,
-            slack.default_channel,
-            notifies_configured=slack.notify_default_owner,
-        )
+        """Where an issue is notified in Slack: each channel and user once; `slack.default_channel` if nobody is named.
+
+        `slack.notify_default_owner` says whether `slack_owner` is notified beside an owner who is named.
+        """
+        named = [self.named] if self.named else []
+        configured = self.configured.slack_owner if config.slack.notify_default_owner or not named else ()
+        return tuple(dict.fromkeys((*named, *configured))) or (config.slack.default_channel,)
 
 
 def owners_of(
     config: Configuration, account_id: str, tags: Mapping[str, str], user_tags: TagSets = (), *, decided: str = ""
 ) -> IssueOwners:
-    """Whose a group's issue is.
+    """Whose a group's issue is, by the tags of the group, and those of each instance and interface that uses it.
 
-    Args:
-        config: the configuration.
-        account_id: the account that the group is in.
-        tags: the group's.
-        user_tags: of each instance and interface that uses the group.
-        decided: whom a decision named; they own it, whatever the tags say. Empty: nobody.
+    Whom a decision named owns it, whatever the tags say.
     """
     keys = config.secgrp_unrestricted_access.owner_tags
     found = discover(tags, user_tags, keys.owner, keys.bu, keys.product)
@@ -115,28 +103,8 @@ def owners_of(
 def owners_of_issue(config: Configuration, issue: Issue, user_tags: TagSets | None = None) -> IssueOwners:
     """Whose an issue of the table is.
 
-    Args:
-        config: the configuration.
-        issue: the issue.
-        user_tags: as for `owners_of`; None: those that the issue has, if it was read with them.
+    Without `user_tags` those count that the issue has, if it was read with them.
     """
     if user_tags is None:
         user_tags = issue.used_by.tags if issue.used_by else ()
     return owners_of(config, issue.account_id, issue.details.tags, user_tags, decided=issue.decided.owner)
-
-
-def destinations(
-    configured: Iterable[str], discovered: str, default_channel: str, *, notifies_configured: bool
-) -> tuple[str, ...]:
-    """Where an issue is told in Slack: each place once.
-
-    Args:
-        configured: `slack_owner`.
-        discovered: the owner that the tags name, or empty.
-        default_channel: where it goes when there is nobody else.
-        notifies_configured: whether `slack_owner` is notified beside a discovered owner.
-    """
-    wanted = [discovered] if discovered else []
-    if notifies_configured or not discovered:
-        wanted += configured
-    return tuple(dict.fromkeys(wanted)) or (default_channel,)

@@ -9,22 +9,19 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Container, Mapping, Sequence
-from datetime import UTC, datetime
+from functools import cached_property
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from library.aws.secrets import SecretError
+from library.aws.secrets import SecretError, SlackSecret
+from library.config import Slack
 from library.documents.text import flattened
 from library.errors import HammerError
-from library.notifications.retry import CONTENT_LIMIT, NETWORK_LIMIT, Failure, RetryingCaller
-
-if TYPE_CHECKING:
-    from library.aws.secrets import SlackSecret
-    from library.config import Slack
+from library.notifications.connection import CONTENT_LIMIT, NETWORK_LIMIT, Failure, ServiceConnection
 
 _TIMEOUT_S = 30
 _CODE_LIMIT = 80
@@ -76,8 +73,7 @@ _ERRORS = (SlackClientError, OSError, HTTPException, AttributeError, TypeError, 
 class SlackError(HammerError):
     """Slack did not do what it was asked. The text is one line.
 
-    Attributes:
-        may_have_arrived: whether the message may be in the channel all the same.
+    `may_have_arrived`: whether the message may be in the channel all the same.
     """
 
     def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
@@ -104,82 +100,29 @@ class SlackUserLookupError(SlackDestinationError):
     """Slack does not let its users be looked up."""
 
 
-class SlackConnection:
-    """One Slack workspace. It is not contacted until something is needed.
+class SlackConnection(ServiceConnection[Slack, SlackSecret, WebClient]):
+    """One Slack workspace.
 
-    Args:
-        settings: the section `slack`.
-        secret: gives the secret.
-        sleep: waits so many seconds.
-        before_write: called before each message is sent; what it raises keeps the message from being sent.
-        now: the clock, in UTC.
+    `read` raises SlackUserLookupError where Slack does not let its users be looked up, and SlackDestinationError where
+    there is no such user. `write` raises SlackDestinationError where the channel cannot get messages, and
+    SlackMessageRefusedError where Slack does not take this message. Both raise SlackError for everything else.
     """
 
-    def __init__(
-        self,
-        settings: Slack,
-        secret: Callable[[], SlackSecret],
-        sleep: Callable[[float], None],
-        before_write: Callable[[], None] = lambda: None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._settings = settings
-        self._secret = secret
-        self._before_write = before_write
-        self._caller = RetryingCaller(sleep, SlackUnavailableError, now)
-        self._client: WebClient | None = None
-        self._has_app_token: bool | None = None
+    errors = _ERRORS
+    unavailable = SlackUnavailableError
 
-    @property
+    @cached_property
     def has_app_token(self) -> bool:
         """Whether the secret has an app-level token. False also where it cannot be read."""
-        if self._has_app_token is None:
-            try:
-                self._has_app_token = bool(self._secret().app_token)
-            except SecretError:
-                self._has_app_token = False
-        return self._has_app_token
+        try:
+            return bool(self._secret().app_token)
+        except SecretError:
+            return False
 
-    def read(self, call: Callable[[WebClient], SlackResponse]) -> SlackResponse:
-        """Look something up, more than once if needed.
-
-        Raises:
-            SlackUserLookupError: Slack does not let its users be looked up.
-            SlackDestinationError: there is no such user.
-            SlackError: it could not be asked.
-        """
-        self._caller.check()
-        client = self._connected()
-        return self._caller.call(lambda: call(client), _ERRORS, lambda error: self._failure(error, writes=False))
-
-    def write(self, call: Callable[[WebClient], SlackResponse]) -> SlackResponse:
-        """Send a message.
-
-        Raises:
-            SlackDestinationError: the channel cannot get messages.
-            SlackMessageRefusedError: Slack does not take this message.
-            SlackError: it was not sent, or nobody knows whether it was.
-        """
-        self._caller.check()
-        client = self._connected()
-
-        def send() -> SlackResponse:
-            self._before_write()
-            return call(client)
-
-        return self._caller.call(send, _ERRORS, lambda error: self._failure(error, writes=True))
-
-    def _connected(self) -> WebClient:
-        if self._client is None:
-            try:
-                token = self._secret().api_token
-            except SecretError as error:
-                raise self._caller.give_up(str(error)) from error
-            # Its own handlers would send again what may have arrived.
-            self._client = WebClient(
-                token=token, base_url=self._settings.base_url, timeout=_TIMEOUT_S, retry_handlers=[]
-            )
-        return self._client
+    def _connect(self) -> WebClient:
+        token = self._read_secret().api_token
+        # Its own handlers would send again what may have arrived.
+        return WebClient(token=token, base_url=self.settings.base_url, timeout=_TIMEOUT_S, retry_handlers=[])
 
     def _failure(self, error: Exception, *, writes: bool) -> Failure:
         match error:
@@ -196,7 +139,7 @@ class SlackConnection:
         status, code = _status(error), _code(error)
         reason = f"Slack answered {code or status}"
         if status == 429 or code in _RATE:
-            wait_s = self._caller.wait_s(_retry_after(error))
+            wait_s = self._wait_s(_retry_after(error))
             return Failure(
                 SlackError(reason),
                 may_repeat=True,
@@ -206,7 +149,7 @@ class SlackConnection:
         if not writes and (code in _NO_LOOKUP or (not code and status in (403, 404, 405))):
             return Failure(SlackUserLookupError(f"Slack does not let users be looked up ({code or status})"))
         if code in _NO_LOGIN or status == 401 or (status == 403 and not writes):
-            down = f"Slack refused the login ({code or status}): check the secret {self._settings.secret!r}"
+            down = f"Slack refused the login ({code or status}): check the secret {self.settings.secret!r}"
             return Failure(SlackUnavailableError(down), down=down)
         if code in _UNUSABLE or code.startswith(_UNUSABLE_PREFIX):
             return Failure(SlackDestinationError(f"Slack says {code}"), is_answer=True)
@@ -221,7 +164,7 @@ class SlackConnection:
         return Failure(SlackDestinationError(reason), is_answer=True)
 
     def _unreachable(self, error: Exception, *, writes: bool) -> Failure:
-        base_url = self._settings.base_url
+        base_url = self.settings.base_url
         if isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError):
             down = f"Slack at {base_url}: its certificate is not trusted: set SSL_CERT_FILE"
             return Failure(SlackUnavailableError(down), down=down)
@@ -270,7 +213,6 @@ class SlackClient:
     """Finds destinations and sends messages.
 
     Args:
-        connection: to Slack.
         configured: the destinations that the configuration names. A channel's id among them needs no look-up; one in a
             tag may as well be somebody's name.
     """
@@ -289,8 +231,7 @@ class SlackClient:
     def channel(self, destination: str) -> str:
         """What Slack takes for a destination: a channel's name as it is, a user's id.
 
-        Args:
-            destination: `#channel`, an e-mail address, a user's name, or an id.
+        The destination is `#channel`, an e-mail address, a user's name, or an id.
 
         Raises:
             SlackDestinationError: there is no such user.

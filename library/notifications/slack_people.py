@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from library.config.decision_limits import OWNER, rights_of
+from library.config.models import OWNER, rights_of
 from library.issues.decision_rules import Rights
 from library.notifications.owners import owners_of_issue
 from library.notifications.slack_connection import SlackError
@@ -59,11 +59,7 @@ class Presser:
 
 
 class SlackPeople:
-    """Asks Slack about people.
-
-    Args:
-        connection: to Slack.
-    """
+    """Asks Slack about people."""
 
     def __init__(self, connection: SlackConnection) -> None:
         self._connection = connection
@@ -109,10 +105,8 @@ class SlackPeople:
 def why_not_a_member(user: Mapping[str, Any], presser: Presser, home: Workspace) -> str:
     """Why somebody decides nothing, whoever is allowed to; empty: the person is a full member of this workspace.
 
-    Args:
-        user: as `users.info` gives the user.
-        presser: as the payload names the user.
-        home: the workspace that the app is installed in.
+    `user` is as `users.info` gives the person, `presser` as the payload does; `home` is the workspace that the app is
+    installed in.
     """
     if presser.user_id not in _ids(user):
         return "Slack does not say who you are"

@@ -12,21 +12,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import requests
 from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException, SSLError
 
-from library.aws.secrets import SecretError
+from library.aws.secrets import WebhookSecret
+from library.config.models import Webhook
 from library.errors import HammerError
-from library.notifications.retry import CONTENT_LIMIT, NETWORK_LIMIT, Failure, RetryingCaller
+from library.notifications.connection import CONTENT_LIMIT, NETWORK_LIMIT, Failure, ServiceConnection
 
 if TYPE_CHECKING:
-    from library.aws.secrets import WebhookSecret
-    from library.config.models import Webhook
     from library.notifications.webhook_events import EventType, WebhookEvent
 
 _TIMEOUT_S = (10.0, 10.0)  # to connect, to answer
@@ -55,48 +53,22 @@ _ERRORS = (_AnsweredError, RequestException, OSError, ValueError)
 
 
 def signed_headers(event: WebhookEvent, key: bytes, at: datetime) -> dict[str, str]:
-    """The headers that sign an event.
-
-    Args:
-        event: the event.
-        key: the secret.
-        at: when it is sent, in UTC.
-    """
+    """The headers that sign an event."""
     timestamp = str(int(at.timestamp()))
     signed = b".".join((event.id.encode(), timestamp.encode(), event.body))
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     return {"webhook-id": event.id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
 
 
-class WebhookClient:
-    """The webhook in one run. It is not contacted, and its secret is not read, before there is an event.
+class WebhookClient(ServiceConnection[Webhook, WebhookSecret, bytes]):
+    """The webhook. Its client is the key that signs: each event has a connection of its own."""
 
-    Args:
-        settings: the section `webhook`.
-        secret: gives the secret.
-        sleep: waits so many seconds.
-        before_write: called before each request; what it raises keeps the request from being sent.
-        now: the clock, in UTC.
-    """
-
-    def __init__(
-        self,
-        settings: Webhook,
-        secret: Callable[[], WebhookSecret],
-        sleep: Callable[[float], None],
-        before_write: Callable[[], None] = lambda: None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._settings = settings
-        self._secret = secret
-        self._before_write = before_write
-        self._now = now
-        self._caller = RetryingCaller(sleep, WebhookUnavailableError, now)
-        self._key: bytes | None = None
+    errors = _ERRORS
+    unavailable = WebhookUnavailableError
 
     def wants(self, event_type: EventType) -> bool:
         """Whether `webhook.events` names this type."""
-        return event_type.value in self._settings.events
+        return event_type.value in self.settings.events
 
     def send(self, event: WebhookEvent) -> None:
         """Send an event, again while that may help.
@@ -104,36 +76,26 @@ class WebhookClient:
         Raises:
             WebhookError: it was not taken, or may not have been. The same event may be sent again later.
         """
-        self._caller.check()
-        key = self._signing_key()
 
-        def post() -> None:
-            self._before_write()
+        def post(key: bytes) -> None:
             headers = {"Content-Type": "application/json", "User-Agent": "hammer", "webhook-type": str(event.type)}
             self._post(event.body, headers | signed_headers(event, key, self._now()))
 
-        self._caller.call(post, _ERRORS, self._failure)
+        self.write(post)
 
-    def _signing_key(self) -> bytes:
-        if self._key is None:
-            bundle = self._settings.ca_bundle
-            if bundle and not Path(bundle).exists():
-                raise self._caller.give_up(f"webhook.ca_bundle names {bundle!r}, which does not exist")
-            try:
-                self._key = self._secret().key
-            except SecretError as error:
-                raise self._caller.give_up(str(error)) from None
-        return self._key
+    def _connect(self) -> bytes:
+        self._check_bundle("webhook.ca_bundle", self.settings.ca_bundle)
+        return self._read_secret().key
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> None:
         with (
             requests.Session() as session,
             session.post(
-                self._settings.url,
+                self.settings.url,
                 data=body,
                 headers=dict(headers),
                 timeout=_TIMEOUT_S,
-                verify=self._settings.ca_bundle or True,
+                verify=self.settings.ca_bundle or True,
                 allow_redirects=False,
                 stream=True,  # the body is not read: it may be endless
                 auth=_no_login,
@@ -142,13 +104,13 @@ class WebhookClient:
             if not 200 <= answer.status_code < 300:
                 raise _AnsweredError(answer.status_code, str(answer.headers.get("Retry-After", "")))
 
-    def _failure(self, error: Exception) -> Failure:
+    def _failure(self, error: Exception, *, writes: bool) -> Failure:
         match error:
             case _AnsweredError():
                 return self._refused(error)
             case SSLError():
-                advice = "not even by webhook.ca_bundle" if self._settings.ca_bundle else "set webhook.ca_bundle"
-                return self._down(f"could not be reached: its certificate is not trusted, {advice}")
+                advice = "not even by webhook.ca_bundle" if self.settings.ca_bundle else "set webhook.ca_bundle"
+                return self._final(f"could not be reached: its certificate is not trusted, {advice}")
             case ReadTimeout():
                 # Not again in this run: each try of each event would cost as long.
                 return Failure(self._error("did not answer in time"), down_after=NETWORK_LIMIT)
@@ -160,10 +122,10 @@ class WebhookClient:
     def _refused(self, error: _AnsweredError) -> Failure:
         status = error.status
         if 300 <= status < 400:
-            return self._down(f"answered {status}, a redirect, which is not followed: set webhook.url to its target")
+            return self._final(f"answered {status}, a redirect, which is not followed: set webhook.url to its target")
         if what := _OF_THE_ADDRESS.get(status):
-            return self._down(f"answered {status}, it {what}: check webhook.url and the secret of webhook.secret")
-        wait_s = self._caller.wait_s(error.retry_after)
+            return self._final(f"answered {status}, it {what}: check webhook.url and the secret of webhook.secret")
+        wait_s = self._wait_s(error.retry_after)
         is_busy = status in (408, 425, 429) or status >= 500
         return Failure(
             self._error(f"answered {status}"),
@@ -172,12 +134,12 @@ class WebhookClient:
             down_after=NETWORK_LIMIT if is_busy else CONTENT_LIMIT,
         )
 
-    def _down(self, what: str) -> Failure:
-        reason = f"the webhook at {self._settings.site} {what}"
+    def _final(self, what: str) -> Failure:
+        reason = f"the webhook at {self.settings.site} {what}"
         return Failure(WebhookUnavailableError(reason), down=reason)
 
     def _error(self, what: str) -> WebhookError:
-        return WebhookError(f"the webhook at {self._settings.site} {what}")
+        return WebhookError(f"the webhook at {self.settings.site} {what}")
 
 
 def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -75,9 +75,7 @@ class Subject:
     """What an event says of its issue beyond the item.
 
     Attributes:
-        account_name: the account's name, or its id.
         ticket_url: where the ticket is; empty: there is none, or JIRA is off.
-        console_url: where the group is.
     """
 
     account_name: str

@@ -116,10 +116,7 @@ class Clause(NamedTuple):
 def clauses(perms: Iterable[Exposure], restricted: PortSet) -> tuple[Clause, ...]:
     """What exposures allow, the most addresses first.
 
-    Args:
-        perms: a group's exposures.
-        restricted: the restricted ports. Where no exposure has one (they were restricted when it was found), all of
-            its ports count.
+    Where no exposure has a restricted port (they were restricted when it was found), all of its ports count.
     """
     rules = [
         (perm, parse_network(perm.cidr), traffic_of(perm.protocol, perm.from_port, perm.to_port)) for perm in perms

@@ -25,12 +25,7 @@ from library.security_groups.group import GroupPage, IngressRule, SecurityGroup,
 
 
 class Answer(NamedTuple):
-    """One page.
-
-    Attributes:
-        page: its groups.
-        rest: the answer without them, as XML: what is left for botocore to read, the next page's token among it.
-    """
+    """One page, and the rest of its answer, as XML: what botocore is to read, the next page's token among it."""
 
     page: GroupPage
     rest: bytes

@@ -120,11 +120,8 @@ WARN_DAYS = 30
 class Review:
     """What to look at among an account's exemptions.
 
-    Attributes:
-        expired: those that no longer count.
-        expiring: those that end within `WARN_DAYS`.
-        endless: those without an end.
-        unmatched: those that name none of the groups that are known.
+    Those that have expired, those that end within `WARN_DAYS`, those without an end, and those that match no known
+    group.
     """
 
     expired: tuple[Exemption, ...] = ()
@@ -138,10 +135,7 @@ def review(
 ) -> Review:
     """Sort an account's exemptions by what somebody should look at.
 
-    Args:
-        exemptions: the account's.
-        today: the day in UTC.
-        known: id, VPC id and name of each group that is known of the account; None: it is not known which there are.
+    `known` has id, VPC id and name of each group that is known of the account; None: it is not known which there are.
     """
     listed = tuple(exemptions)
     counting = tuple(exemption for exemption in listed if exemption.counts_on(today))

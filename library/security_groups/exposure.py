@@ -76,11 +76,7 @@ def rule_text(rule: IngressRule | Exposure) -> str:
 
 
 class RuleSource(NamedTuple):
-    """One rule and one of its sources.
-
-    Attributes:
-        traffic: what the rule carries.
-    """
+    """One rule and one of its sources. `traffic` is what the rule carries."""
 
     protocol: str
     from_port: int | None
@@ -113,7 +109,6 @@ class SweepState:
         internet: those of them that must be admitted, in one family, to be the whole Internet.
 
     Attributes:
-        restricted: the restricted traffic of the segment.
         undecided: the sources that are admitted here and have no status yet. The walk's user takes them out.
     """
 
@@ -193,14 +188,10 @@ def sweep_states(
     public: AddressSet,
     internet: AddressSet,
 ) -> Iterator[SweepState]:
-    """The segments of restricted traffic, in order: one object, which changes with every step.
+    """The segments of restricted traffic of a group's rules, in order: one object, which changes with every step.
 
-    Args:
-        rule_sources: a group's rules.
-        scopes: its exemptions.
-        restricted: the restricted traffic.
-        public: the addresses that count as public.
-        internet: those of them that must be admitted, in one family, to be the whole Internet.
+    `public` are the addresses that count as public; of them `internet` must be admitted, in one family, to be the whole
+    Internet.
     """
     state = SweepState(public, internet)
     items: list[RuleSource | ExemptionScope] = [*dict.fromkeys(rule_sources), *dict.fromkeys(scopes)]
@@ -267,12 +258,11 @@ PrefixLists = Mapping[str, tuple[Network, ...]]
 class Exposure(NamedTuple):
     """One ingress rule and one of its sources that the Internet reaches a restricted port through.
 
+    The ports are the rule's, None where the protocol has none.
+
     Attributes:
         protocol: as EC2 names it.
-        from_port: the rule's first port, None where the protocol has none.
-        to_port: the rule's last port, None where the protocol has none.
         cidr: the source, shortest form; of a prefix list, one of its entries.
-        status: the status of this rule and source.
         prefix_list_id: where the source is a prefix list's entry, else empty.
     """
 
@@ -314,7 +304,6 @@ class OpenTraffic(NamedTuple):
     """Traffic to restricted ports that is treated alike, and who may send it.
 
     Attributes:
-        traffic: a segment of the axis.
         sources: the public addresses that the group's rules admit, without those that are trusted or exempt.
         internet: all that must be admitted, in one family, for the traffic to be open completely.
     """
@@ -325,12 +314,7 @@ class OpenTraffic(NamedTuple):
 
 
 class Evaluator:
-    """Judges security groups by one configuration.
-
-    Args:
-        restricted: the restricted ports.
-        trusted: addresses that count as not public.
-    """
+    """Judges security groups by the restricted ports, and the addresses that are trusted as if they were not public."""
 
     def __init__(self, restricted: PortSet, trusted: AddressSet) -> None:
         self._restricted = traffic_of_ports(restricted) | ALL_WITHOUT_PORTS
@@ -357,13 +341,9 @@ class Evaluator:
         exemptions: Iterable[Exemption] = (),
         today: date = date.min,
     ) -> Evaluation:
-        """Judge one group.
+        """Judge one group, by the exemptions of its account and the day in UTC.
 
-        Args:
-            group: the group.
-            prefix_lists: the entries of `prefix_lists_named(group)`. One that is not there could not be read.
-            exemptions: the account's, about this group and others.
-            today: the day in UTC, for exemptions that expire.
+        `prefix_lists` has the entries of `prefix_lists_named(group)`. One that is not there could not be read.
         """
         unreadable = list(group.unreadable)
         rule_sources: list[RuleSource] = []

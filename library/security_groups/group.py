@@ -198,11 +198,6 @@ def parse_permission(raw: Mapping[str, Any]) -> Iterator[IngressRule]:
 def port_range(protocol: str, first: Any, last: Any) -> tuple[int | None, int | None]:
     """The ports of a permission: all of them where a protocol that has ports names none, None where it has none.
 
-    Args:
-        protocol: as EC2 names it.
-        first: `FromPort`, None where there is none.
-        last: `ToPort`, None where there is none.
-
     Raises:
         ShapeError: these are no ports.
     """

@@ -36,7 +36,6 @@ class Resource(NamedTuple):
 
     Attributes:
         kind: `instance`, `load balancer`, `database`, or what else it is.
-        name: an id, or what people call it.
     """
 
     kind: str
@@ -51,7 +50,6 @@ class BalancerRef(NamedTuple):
 
     Attributes:
         key: `name/id` of an application, network or gateway load balancer, the name of a classic one.
-        is_network: whether it is a network load balancer.
     """
 
     key: str
@@ -99,7 +97,6 @@ class User:
     Attributes:
         kind: `instance`, `load balancer`, `database`, or what else EC2 says it is.
         name: what people call it: an id, a name, or both.
-        public_addresses: the public addresses of its interfaces.
     """
 
     kind: str

@@ -27,7 +27,7 @@ _GIVEN_UP = (_GONE, "DELETE_SKIPPED")  # the second: taken out of the template, 
 
 
 class StackReadError(HammerError):
-    """CloudFormation did not tell. Says why."""
+    """CloudFormation did not tell. Says why. Every public method of `StackReader` raises it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,7 @@ class StackResource:
 
 @dataclass(frozen=True, slots=True)
 class ReadStack:
-    """A stack with its template.
-
-    Attributes:
-        notes: what its state says, one sentence each.
-    """
+    """A stack with its template. `notes`: what its state says, one sentence each."""
 
     stack: Stack
     text: str
@@ -54,11 +50,7 @@ class ReadStack:
 
 @dataclass(slots=True)
 class StackReader:
-    """Reads the stacks of one account and region, each once.
-
-    Attributes:
-        client: CloudFormation's.
-    """
+    """Reads the stacks of one account and region, each once."""
 
     client: Any
     account_id: str
@@ -67,11 +59,7 @@ class StackReader:
     _read: dict[str, ReadStack] = field(default_factory=dict)
 
     def resource_of(self, physical_id: str) -> StackResource | None:
-        """The stack's resource that a group or rule is; None: it is of no stack.
-
-        Raises:
-            StackReadError: CloudFormation did not tell.
-        """
+        """The stack's resource that a group or rule is; None: it is of no stack."""
         try:
             answer = self.client.describe_stack_resources(PhysicalResourceId=physical_id)
         except ClientError as error:
@@ -104,11 +92,7 @@ class StackReader:
         return None
 
     def tagged(self, tags: Mapping[str, str]) -> StackResource | None:
-        """The stack's resource that a group's tags name, which CloudFormation alone can set; None: they name none.
-
-        Raises:
-            StackReadError: CloudFormation did not tell.
-        """
+        """The stack's resource that a group's tags name, which CloudFormation alone can set; None: they name none."""
         stack_id = tags.get("aws:cloudformation:stack-id") or tags.get("aws:cloudformation:stack-name")
         logical_id = tags.get("aws:cloudformation:logical-id")
         if not stack_id or not logical_id:
@@ -119,11 +103,7 @@ class StackReader:
         return StackResource(described.get("StackId") or stack_id, described["StackName"], logical_id)
 
     def describe(self, stack_id: str) -> dict[str, Any] | None:
-        """What DescribeStacks tells of a stack; None: it does not exist.
-
-        Raises:
-            StackReadError: CloudFormation did not tell.
-        """
+        """What DescribeStacks tells of a stack; None: it does not exist."""
         if stack_id not in self._described:
             try:
                 stacks = self.client.describe_stacks(StackName=stack_id)["Stacks"]
@@ -140,7 +120,6 @@ class StackReader:
         """The stack of a resource, with its template as it was given to CloudFormation.
 
         Raises:
-            StackReadError: CloudFormation did not tell.
             TemplateError: the template is none.
         """
         if resource.stack_id not in self._read:

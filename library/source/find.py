@@ -255,16 +255,7 @@ def _search_terraform(search: _Search, terraform: TerraformFiles) -> None:
 
 
 def read_rule_ids(client: Any, group_id: str, exposures: Iterable[Exposure]) -> dict[Exposure, str]:
-    """The ids of the rules that expose.
-
-    Args:
-        client: EC2's, for the account and region.
-        group_id: the group.
-        exposures: its exposures.
-
-    Raises:
-        ClientError, BotoCoreError: EC2 did not tell.
-    """
+    """The ids of the rules that expose."""
     ids: dict[tuple[Any, ...], str] = {}
     pages = client.get_paginator("describe_security_group_rules").paginate(
         Filters=[{"Name": "group-id", "Values": [group_id]}]

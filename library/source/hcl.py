@@ -29,7 +29,7 @@ class GrammarMissingError(HammerError):
 
 @dataclass(slots=True)
 class Hcl:
-    """One part of a configuration.
+    """One part of a configuration. Where it and its name begin and end is counted in characters.
 
     Attributes:
         name: a block's type, an attribute's or an object key's name.
@@ -38,10 +38,6 @@ class Hcl:
         tokens: an expression's.
         items: of a body and a list, the members; of a block and an attribute, the body or value alone; of an object,
             its attributes.
-        start: where it begins, in characters.
-        end: where it ends.
-        name_start: where the name begins.
-        name_end: where it ends.
     """
 
     kind: HclKind

@@ -80,8 +80,7 @@ class Location:
 class RuleLocation:
     """One exposing rule and source, its place, and what is to be done there.
 
-    Attributes:
-        note: what decides the source, what a person has to know before the change; empty: nothing.
+    `note`: what decides the source, what a person has to know before the change; empty: nothing.
     """
 
     exposure: Exposure

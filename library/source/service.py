@@ -20,11 +20,7 @@ from library.source.location import Confidence, Kind, Location, Returns
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """What made a group, and where its rules are changed.
-
-    Attributes:
-        advice: the annotation or option to change.
-    """
+    """What made a group, and where its rules are changed. `advice`: the annotation or option to change."""
 
     location: Location
     advice: str
@@ -43,13 +39,7 @@ Tags = Mapping[str, str]
 
 
 def maker_of(tags: Tags, name: str, description: str) -> Maker | None:
-    """What made a group; None: no service or controller that is known here.
-
-    Args:
-        tags: the group's.
-        name: the group's.
-        description: the group's.
-    """
+    """What made a group, by its tags, name and description; None: no service or controller that is known here."""
     for known in _KNOWN:
         if (found := known(tags, name, description)) is not None:
             return found
@@ -62,12 +52,7 @@ _MANAGER_LIMIT = 160  # characters of the name of what manages a group
 def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
     """What manages a group, so that a change by hand will not last: `CloudFormation stack web`; empty: nothing known.
 
-    Untrusted text.
-
-    Args:
-        tags: the group's.
-        user_agent: of the call that opened it; empty: it is not known.
-        name: the group's.
+    By the group's tags and name, and the user agent of the call that opened it. Untrusted text.
     """
     if (maker := maker_of(tags, name, "")) is not None:
         return maker.location.where

@@ -27,13 +27,7 @@ _TEXT = 500
 
 
 def stored_source(report: SourceReport, issue: Issue, now: datetime) -> dict[str, Any]:
-    """The map that an issue keeps as `source`.
-
-    Args:
-        report: what was found.
-        issue: the issue that it is of.
-        now: when it was read, in UTC.
-    """
+    """The map that an issue keeps as `source`: what was found, and when it was read."""
     lines = report.diff.split("\n")
     return {
         "at": format_time(now),

@@ -33,8 +33,6 @@ class TemplatePatch:
     """What could be patched.
 
     Attributes:
-        patch: None: nothing.
-        done: the rules that the patch narrows.
         refused: why the others are not in it.
     """
 
@@ -64,13 +62,10 @@ def is_literal(rule: TemplateRule) -> bool:
 def patch_template(
     text: str, wanted: Iterable[RuleKey], replacements: Sequence[str], values: Callable[[Tree], TemplateValues]
 ) -> TemplatePatch:
-    """Narrow the sources of some rules.
+    """Narrow the sources of some rules, all of them exposing and with literal sources.
 
-    Args:
-        text: the template.
-        wanted: the rules, all of them exposing and with literal sources.
-        replacements: CIDRs and prefix lists, as `remediation_sources` has them.
-        values: the template with its parameters.
+    `replacements` are CIDRs and prefix lists, as `remediation_sources` has them; `values` gives the template with its
+    parameters.
     """
     keys = frozenset(wanted)
     attempt = _Attempt(text, replacements, values, keys)

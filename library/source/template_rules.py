@@ -35,8 +35,6 @@ class TemplateRule:
         logical_id: the resource that holds the entry.
         entry: the mapping with protocol, ports and source.
         key: which of SOURCE_KEYS.
-        source_key: the key's own part of the tree.
-        source: the source's part of the tree.
         sequence: the list that the entry is a member of; None: it is the only one, without a list.
         resource: the key and value of the AWS::EC2::SecurityGroupIngress that holds it alone; None: it is inline.
         conditions: of the Fn::If around the entry, the names.
@@ -86,7 +84,6 @@ class TemplateGroups:
     """What a template says of security groups.
 
     Attributes:
-        groups: by logical id.
         prefix_lists: the entries of its prefix lists, by logical id; None: they are not known.
         unknown: what of the whole template cannot be evaluated here, one reason each.
     """

@@ -93,13 +93,8 @@ def find_in_template(
 ) -> Found:
     """Where a template defines a group, or a rule, and its exposures.
 
-    Args:
-        stack: the stack.
-        text: its template, as it was given to CloudFormation.
-        logical_id: of the group, or of a rule's resource.
-        exposures: those that are looked for.
-        replacements: what an open source becomes: CIDRs and prefix lists.
-        how: how the stack was found, as evidence.
+    `logical_id` is that of the group, or of a rule's resource. `replacements` are the CIDRs and prefix lists that an
+    open source becomes; `how` says how the stack was found, as evidence.
 
     Raises:
         TemplateError: the text is no template.

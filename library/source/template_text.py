@@ -33,7 +33,6 @@ class Tree:
         items: a sequence's members.
         pairs: a mapping's keys and values, in order.
         start: where its text begins, in characters.
-        end: where its text ends.
         style: a scalar's quotes or block sign; of the others, whether they stand in brackets (`flow`).
     """
 

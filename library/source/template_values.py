@@ -30,8 +30,7 @@ class UnknownValueError(HammerError, ValueError):
 class ResourceValue:
     """What a reference to a resource of the template stands for: known only when the resource exists.
 
-    Attributes:
-        attribute: empty for `Ref`.
+    `attribute` is empty for `Ref`.
     """
 
     logical_id: str

@@ -21,11 +21,7 @@ _SKIPPED = frozenset({".terraform", ".terragrunt-cache", ".git", "node_modules"}
 
 @dataclass(slots=True)
 class TerraformFiles:
-    """What was read.
-
-    Attributes:
-        unread: what was not, and why, one sentence each.
-    """
+    """What was read. `unread`: what was not, and why, one sentence each."""
 
     files: list[TerraformFile] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)

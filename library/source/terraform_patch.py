@@ -43,7 +43,6 @@ class TerraformPatch:
     """What could be patched.
 
     Attributes:
-        patches: by path.
         refused: why the others are not in it.
         rest: replacements that a place could not hold.
     """
@@ -63,13 +62,9 @@ def patch_terraform(
     admits: Admits,
     taken_names: Callable[[TerraformRule], set[str]],
 ) -> TerraformPatch:
-    """Narrow sources.
+    """Narrow the source of each literal that exposes, once.
 
-    Args:
-        narrowings: what exposes, each literal once.
-        replacements: CIDRs and prefix lists, as `remediation_sources` has them.
-        admits: whether a replacement is there already.
-        taken_names: the names of resources that a rule's folder has.
+    `admits`: whether a replacement is there already; `taken_names`: the names of resources that a rule's folder has.
     """
 
     def attempt(some: Sequence[Narrowing]) -> _Attempt:

@@ -50,7 +50,6 @@ class Resolved:
 
     Attributes:
         node: a literal, a list or an object; None: it is not known.
-        file: where that stands.
         steps: how it was found: `call`, `default`, `value` (of a `.tfvars` file) or `local`, with the file and line.
         unknown: the text of what is not known; empty: all is.
         expression: what is not known, where it stands in `file`.
@@ -76,9 +75,7 @@ class SourceList:
     """The sources of a rule that one attribute holds.
 
     Attributes:
-        key: the attribute's name.
         attribute: None: the source comes from elsewhere than the rule.
-        value: what it comes to.
     """
 
     key: str

@@ -92,11 +92,7 @@ def find_in_terraform(
 ) -> Found:
     """Where Terraform files define a group and its exposures.
 
-    Args:
-        files: the files.
-        facts: the group as it is.
-        exposures: those that are looked for.
-        replacements: what an open source becomes: CIDRs and prefix lists.
+    `replacements` are the CIDRs and prefix lists that an open source becomes.
     """
     configurations = Configurations(files)
     search = _Search(configurations, facts, replacements, configurations.groups())

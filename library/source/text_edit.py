@@ -72,11 +72,7 @@ class Patch:
 
 
 def unified_diff(patches: Mapping[str, Patch]) -> str:
-    """A unified diff in the form of git's.
-
-    Args:
-        patches: by path, relative to the root of the repository.
-    """
+    """A unified diff in the form of git's, of patches by path, relative to the root of the repository."""
     return "".join(_file_diff(path, patch) for path, patch in sorted(patches.items()) if patch.before != patch.after)
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from deployment import run_ended
-from library.jobs.json_logs import json_formatter
+from library.jobs.process import json_formatter
 from remediation.runs import RemediationSummary, stop_at_limit
 from tests.deployment.terraform import TERRAFORM_CODE
 

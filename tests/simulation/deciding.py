@@ -19,7 +19,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from library.aws.decision_store import Decisions, exemption_records
 from library.aws.issue_table import IssueTable, read_issue
-from library.config.decision_limits import limits_of
+from library.config.models import limits_of
 from library.issues.decision_record import DecisionKind, ExposureKey, Via, exposure_key
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue, Status

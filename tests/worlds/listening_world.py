@@ -15,12 +15,12 @@ from unittest.mock import patch
 
 from slack_sdk.socket_mode.builtin.connection import Connection
 
-from library.aws.listener_records import ListenerRecords
+from library.aws.records import ListenerRecords
 from library.aws.secrets import SecretReader, SlackSecret
 from library.config import Configuration, load_configuration
 from library.errors import HammerError
 from library.issues.issue import Issue
-from library.notifications.clients import open_jira, open_slack
+from library.notifications.clients import open_channels
 from reporting import listen_for_decisions, slack_socket
 from reporting.decision_notifications import DecisionNotifications
 from reporting.listen_for_decisions import Service
@@ -84,8 +84,7 @@ class ListeningWorld:
 
     def notifications(self) -> DecisionNotifications:
         config = self.configuration()
-        jira = open_jira(config, self.secrets(), self.world.sleep)
-        slack = open_slack(config, self.secrets(), self.world.sleep)
+        jira, slack, _ = open_channels(config, self.secrets(), self.world.sleep)
         return DecisionNotifications(config, self.world.table, jira, slack, lambda: self.world.clock)
 
     def posted(self, group_id: str = "sg-1") -> Message:
@@ -191,7 +190,7 @@ class ListeningWorld:
             patch.object(slack_socket, "FIRST_PAUSE_S", 0.01),
             patch.object(Service, "_connected", noted),
             patch.object(SlackSession, "_on_envelope", counted),
-            patch.object(listen_for_decisions, "_now", lambda: self.world.clock),
+            patch.object(listen_for_decisions, "utc_now", lambda: self.world.clock),
             patch("reporting.listen_for_decisions.subprocess.run", self._run),
         ):
             service = Service(config, str(self.folder), kept_sessions(), self.secrets(), self._secret())

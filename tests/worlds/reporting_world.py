@@ -25,7 +25,7 @@ from library.issues.issue import Issue, IssueDetails
 from library.issues.reconcile import Detection, reconcile
 from library.jobs.command_line import Selection
 from library.jobs.run import Lease, renewing_sleep
-from library.notifications.clients import open_jira, open_slack, open_webhook
+from library.notifications.clients import open_channels
 from library.security_groups.exposure import Exposure
 from reporting.read import ReportSummary
 from reporting.run import Reporter, Services
@@ -147,12 +147,13 @@ class World:
         lease = Lease(lock, lambda: self.clock) if lock else None
         before_write = lease.renew_now if lease else _nothing
         sleep = renewing_sleep(self.sleep, before_write) if lease else self.sleep
+        channels = open_channels(config, secrets, sleep, before_write, lambda: self.clock)
         services = Services(
             sessions=kept_sessions(),
             table=self.table,
-            jira=open_jira(config, secrets, sleep, before_write, lambda: self.clock),
-            slack=open_slack(config, secrets, sleep, before_write, lambda: self.clock),
-            webhook=open_webhook(config, secrets, sleep, before_write, lambda: self.clock),
+            jira=channels.jira,
+            slack=channels.slack,
+            webhook=channels.webhook,
             now=lambda: self.clock,
             sleep=sleep,
             renew=lease.renew if lease else _nothing,

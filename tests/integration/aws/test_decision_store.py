@@ -26,7 +26,7 @@ from library.errors import ConflictError
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Limits, Request, Rights, seen_now
 from library.issues.issue import Issue
-from library.jobs.json_logs import json_formatter
+from library.jobs.process import json_formatter
 from library.network.ports import PortSet
 from tests.builders.issues import NOW, an_issue
 

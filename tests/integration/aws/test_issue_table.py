@@ -13,7 +13,7 @@ import pytest
 
 from library.aws.conditional_writes import TABLE_DEFINITION, serialized
 from library.aws.issue_table import IssueTable, UnreadableIssueError
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 from library.errors import ConflictError
 from library.issues.issue import Issue, Status
 from library.issues.reconcile import Change, Event, reconcile

@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 from hammer import check_config, decide, exemptions, scan, source, status
 from library.aws.decision_store import Decisions
 from library.aws.issue_table import IssueTable
-from library.aws.listener_records import ListenerRecords
 from library.aws.lock import Lock
-from library.config.decision_limits import limits_of
+from library.aws.records import ListenerRecords
+from library.config.models import limits_of
 from library.issues.decision_record import DecisionKind, RestoreRequest, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Issue

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hammer import immediate
-from library.aws.job_records import JobRecords
+from library.aws.records import JobRecords
 from library.issues.issue import Status
 from library.issues.reachability import Reachability, Sources, Verdict
 from tests.worlds.remediation_world import ANYWHERE, MAIN, MEMBER, REGION, World, permission, quick_session, world

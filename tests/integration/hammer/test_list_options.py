@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from hammer.__main__ import application
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 from library.issues.issue import Status, Timestamps
 from library.issues.scan_coverage import ITEM_PREFIX, Outcome, ScanCoverage
 from tests.builders.issues import DETAILS, NOW, RDP, SSH, an_issue

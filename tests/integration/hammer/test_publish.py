@@ -20,7 +20,7 @@ from hammer.publish import object_address
 from hammer.table_listing import open_tables
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
-from library.aws.job_records import JobRecords
+from library.aws.records import JobRecords
 from library.config import load_configuration
 from library.issues.history import Day
 from library.issues.issue import Status

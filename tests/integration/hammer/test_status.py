@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from hammer import status
 from library.aws.conditional_writes import serialized
 from library.aws.issue_table import IssueTable
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 from library.issues.issue import Status
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.worlds.remediation_world import ANYWHERE, MAIN, NOW, REGION, TABLE, permission, world

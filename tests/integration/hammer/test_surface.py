@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from hammer.__main__ import application
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.builders.issues import NOW, an_issue
 from tests.worlds.emulated_aws import Call, EmulatedAws, emulated_aws

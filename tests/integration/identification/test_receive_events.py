@@ -10,7 +10,7 @@ import pytest
 from identification.errors import MalformedEventError, MissingVariableError
 from identification.messages import PublishError
 from identification.receive_security_group_events import lambda_handler
-from library.aws.region_records import EventRecords
+from library.aws.records import EventRecords
 from tests.builders.api_calls import api_call, authorized, in_sqs, revoked
 from tests.integration.identification.conftest import Received
 from tests.worlds.emulated_aws import Rejection

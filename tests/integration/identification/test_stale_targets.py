@@ -11,7 +11,7 @@ import pytest
 from identification import initiate_security_groups
 from identification.runtime import Runtime
 from library.aws.issue_table import IssueTable
-from library.aws.region_records import CoverageRecords
+from library.aws.records import CoverageRecords
 from library.issues.scan_coverage import Outcome, ScanCoverage
 from tests.worlds.identification_world import IRELAND, MAIN, SLAVE, TABLE, VIRGINIA, World
 

@@ -342,7 +342,7 @@ def test_dry_run_shows_what_completes_a_change_whose_issue_is_over(
     world.table.update(stored, {"status": "resolved"})
     world.clock += timedelta(hours=1)
     before = (world.stored(group), world.lock().read())
-    monkeypatch.setattr("remediation.context._now", world.now)
+    monkeypatch.setattr("remediation.context.utc_now", world.now)
     for _ in range(2):
         result = world.remediate("--dry-run")
         assert "- tcp/22 from 10.0.0.0/8" in result.output

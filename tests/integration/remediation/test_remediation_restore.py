@@ -12,8 +12,8 @@ import pytest
 
 from hammer.demo_world import GROUPS_FILE
 from library.aws.failures import AWS_ERRORS
-from library.aws.job_records import JobRecords
 from library.aws.lock import LEASE
+from library.aws.records import JobRecords
 from library.issues.issue import Status
 from library.network.addresses import RFC_1918
 from remediation.journal import is_unfinished

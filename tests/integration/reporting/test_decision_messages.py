@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from library.aws.decision_store import Decisions
-from library.aws.listener_records import ListenerRecords
-from library.config.decision_limits import limits_of
+from library.aws.records import ListenerRecords
+from library.config.models import limits_of
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Status

@@ -14,7 +14,7 @@ import pytest
 
 from library.aws.decision_store import Decisions, exemption_records
 from library.issues.issue import Issue, Status
-from library.jobs.json_logs import json_formatter
+from library.jobs.process import json_formatter
 from reporting.decision_inbox import Inbox, Press
 from reporting.slack_socket import Hello, SlackSession, SocketStoppedError
 from tests.standins.server import Answer, Fault

@@ -23,10 +23,10 @@ import pytest
 from library.aws.decision_store import Decisions
 from library.aws.secrets import SecretReader
 from library.config import load_configuration
-from library.config.decision_limits import limits_of
+from library.config.models import limits_of
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
-from library.notifications.clients import open_slack
+from library.notifications.clients import open_channels
 from reporting.decision_notifications import DecisionNotifications
 from tests.standins.server import Answer
 from tests.standins.server import Request as HttpRequest
@@ -86,7 +86,8 @@ class Restorable:
     def posted(self) -> Message:
         config = load_configuration(str(self.world.folder))
         client = self.world.sessions.client
-        slack = open_slack(config, SecretReader(lambda: client("secretsmanager"), self.secret), lambda _: None)
+        secrets = SecretReader(lambda: client("secretsmanager"), self.secret)
+        slack = open_channels(config, secrets, lambda _: None).slack
         notification = DecisionNotifications(config, self.world.table, None, slack, lambda: self.world.clock)
         notification.post(self.world.stored(self.group), CHANNEL)
         assert notification.notify(self.world.stored(self.group)) == []

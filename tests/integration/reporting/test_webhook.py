@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from library.aws.decision_store import Decisions
-from library.config.decision_limits import limits_of
+from library.config.models import limits_of
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Status

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from hammer.listing.issue import context_of, listed_issue
-from library.config.models import Configuration
+from library.config.models import Configuration, Owners
 from library.issues.decision_record import DecisionState
 from library.notifications.broadcast import destinations_of
-from library.notifications.owners import Discovered, destinations, discover, owners_of_issue
+from library.notifications.owners import Discovered, IssueOwners, discover, owners_of_issue
 from library.notifications.slack_people import deciding_owners
 from tests.builders.config_files import config_with, parse
 from tests.builders.issues import NOW, an_issue
@@ -50,7 +50,9 @@ def test_owners_are_discovered(group: Mapping[str, str], users: Sequence[Mapping
 def test_where_slack_is_told(
     configured: tuple[str, ...], discovered: str, notifies_configured: bool, notified: tuple[str, ...]
 ) -> None:
-    assert destinations(configured, discovered, "#default", notifies_configured=notifies_configured) == notified
+    slack = {"enabled": True, "default_channel": "#default", "notify_default_owner": notifies_configured}
+    owners = IssueOwners(discovered, False, Owners(slack_owner=configured))
+    assert owners.destinations(parse(config_with({"slack": slack}))) == notified
 
 
 def _config() -> Configuration:

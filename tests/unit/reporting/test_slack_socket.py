@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hammer import decide
 from library.aws.secrets import SlackSecret
 from library.config.models import Configuration
-from reporting import listen_for_decisions
+from library.jobs.command_line import utc_now
 from reporting.listen_for_decisions import notify_systemd, why_not_listening
 from reporting.slack_socket import Hello, Listening, Lost, SocketError, SocketStoppedError
 from tests.builders.config_files import config_with, parse
@@ -164,6 +163,5 @@ def test_a_token_is_in_no_representation() -> None:
     assert "xapp" not in repr(SlackSecret("xoxb-1", "xapp-1"))
 
 
-@pytest.mark.parametrize("now", [listen_for_decisions._now, decide._now])
-def test_the_day_of_a_decision_is_the_one_in_utc(now: Callable[[], datetime]) -> None:
-    assert now().tzinfo is UTC
+def test_the_day_of_a_decision_is_the_one_in_utc() -> None:
+    assert utc_now().tzinfo is UTC

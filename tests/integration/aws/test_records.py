@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from library.aws.conditional_writes import TABLE_DEFINITION
 from library.aws.issue_table import IssueTable
-from library.aws.job_records import JobRecords
+from library.aws.records import JobRecords
 from library.issues.history import Day
 from tests.builders.issues import NOW
 

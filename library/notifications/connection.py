@@ -1,22 +1,28 @@
 """Calls of a service over HTTP: what may be sent again is sent again, and a service that is down is not asked any more.
 
-JIRA and Slack share the loop. What an error means is known to the connection to the service: it turns each error into
-a `Failure`.
+JIRA, Slack and the webhook share the loop. What an error means is known to the connection to the service: it turns each
+error into a `Failure`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from math import ceil, isfinite
-from typing import TypeVar
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
 
+from library.aws.secrets import SecretError
 from library.issues.times import format_time
 
 _T = TypeVar("_T")
+_Settings = TypeVar("_Settings")
+_Secret = TypeVar("_Secret")
+_Client = TypeVar("_Client")
 
 ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
@@ -49,59 +55,99 @@ class Failure:
     down: str = ""
 
 
-class RetryingCaller:
-    """Calls one service in one run.
+class ServiceConnection(ABC, Generic[_Settings, _Secret, _Client]):
+    """One service in one run. It is not contacted, and its secret is not read, until something is needed.
 
     Args:
+        settings: its section of the configuration.
         sleep: waits so many seconds.
-        unavailable: makes the error that says why the service cannot be used in this run.
-        now: the clock, in UTC.
+        before_write: called before each request that changes something; what it raises keeps the request from being
+            sent.
+
+    Attributes:
+        errors: what a client raises when the service does not do what it was asked.
+        unavailable: the error that says why the service cannot be used in this run.
     """
+
+    errors: ClassVar[tuple[type[Exception], ...]]
+    unavailable: ClassVar[type[Exception]]
 
     def __init__(
         self,
+        settings: _Settings,
+        secret: Callable[[], _Secret],
         sleep: Callable[[float], None],
-        unavailable: Callable[[str], Exception],
-        now: Callable[[], datetime],
+        before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.settings = settings
+        self._secret = secret
         self._sleep = sleep
+        self._before_write = before_write
         self._now = now
-        self._unavailable = unavailable
+        self._client: _Client | None = None
         self._failures = {NETWORK_LIMIT: 0, CONTENT_LIMIT: 0}
         self._down = ""
 
-    def check(self) -> None:
-        """Raise what `unavailable` makes if the service was found to be down."""
-        if self._down:
-            raise self._unavailable(self._down)
+    @abstractmethod
+    def _connect(self) -> _Client:
+        """Make the client, once in a run."""
 
-    def give_up(self, reason: str) -> Exception:
+    @abstractmethod
+    def _failure(self, error: Exception, *, writes: bool) -> Failure:
+        """What one of `errors` means. `writes`: the call changes something."""
+
+    def check(self) -> None:
+        """Raise `unavailable` if the service was found to be down."""
+        if self._down:
+            raise self.unavailable(self._down)
+
+    def read(self, call: Callable[[_Client], _T]) -> _T:
+        """Send a request that changes nothing, again as long as that may help. Raises the failure's error."""
+        self.check()
+        client = self._connected()
+        return self._call(lambda: call(client), writes=False)
+
+    def write(self, call: Callable[[_Client], _T]) -> _T:
+        """Send a request that changes something, again only if it surely did not arrive. Raises the failure's error."""
+        self.check()
+        client = self._connected()
+
+        def send() -> _T:
+            self._before_write()
+            return call(client)
+
+        return self._call(send, writes=True)
+
+    def _connected(self) -> _Client:
+        if self._client is None:
+            self._client = self._call(self._connect, writes=False)
+        return self._client
+
+    def _read_secret(self) -> _Secret:
+        try:
+            return self._secret()
+        except SecretError as error:
+            raise self._give_up(str(error)) from None
+
+    def _check_bundle(self, setting: str, bundle: str) -> None:
+        """Give up if the file of certificates that a setting names is not there."""
+        if bundle and not Path(bundle).exists():
+            raise self._give_up(f"{setting} names {bundle!r}, which does not exist")
+
+    def _give_up(self, reason: str) -> Exception:
         """Note that the service cannot be used in this run. Returns the error that says so."""
         self._down = reason
-        return self._unavailable(reason)
+        return self.unavailable(reason)
 
-    def call(
-        self,
-        call: Callable[[], _T],
-        errors: tuple[type[Exception], ...],
-        failure_of: Callable[[Exception], Failure],
-    ) -> _T:
-        """Call, and again as long as that is safe and may help.
-
-        Args:
-            call: sends one request.
-            errors: what `call` raises when the service does not do what it was asked.
-            failure_of: says what such an error means.
-
-        Raises:
-            Exception: the failure's error, without its cause, or what `unavailable` makes.
-        """
+    def _call(self, call: Callable[[], _T], *, writes: bool) -> _T:
+        """Call, and again as long as that is safe and may help. Raises the failure's error, without its cause."""
         self.check()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = call()
-            except errors as error:
-                failure = failure_of(error)
+            except self.errors as error:
+                failure = self._failure(error, writes=writes)
             else:
                 self._failures = {NETWORK_LIMIT: 0, CONTENT_LIMIT: 0}
                 return answer
@@ -122,7 +168,7 @@ class RetryingCaller:
         # An answer may carry session cookies and tokens, which a traceback would print: no cause.
         raise failure.error from None
 
-    def wait_s(self, retry_after: str) -> float | None:
+    def _wait_s(self, retry_after: str) -> float | None:
         """The seconds that a header `Retry-After` asks to wait, a number or a date (RFC 9110, 10.2.3).
 
         Returns:
@@ -140,4 +186,4 @@ class RetryingCaller:
             until = format_time(self._now() + timedelta(seconds=ceil(wait_s)))
         except OverflowError:
             until = "a day that no calendar has"
-        return self.give_up(f"{error}: it may be asked again after {until}, and is not asked before in this run")
+        return self._give_up(f"{error}: it may be asked again after {until}, and is not asked before in this run")
