@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from library.issues.times import format_time, parse_time, shown_time
 from library.network.ports import protocol_name
+from library.security_groups.group import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.issues.issue import Issue
@@ -41,11 +42,14 @@ class KeptSource:
     by: str
     at: datetime
 
+    @property
+    def key(self) -> RuleKey:
+        """The rule's identity."""
+        return RuleKey.of(self.protocol, self.from_port, self.to_port, self.cidr)
+
     def covers(self, exposure: Exposure) -> bool:
         """Whether an exposure is this rule's."""
-        key = (self.protocol, self.from_port, self.to_port, self.cidr)
-        found = (protocol_name(exposure.protocol), exposure.from_port, exposure.to_port, exposure.cidr)
-        return found == key and not exposure.prefix_list_id
+        return rule_key(exposure) == self.key
 
     @property
     def text(self) -> str:

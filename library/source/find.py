@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.network.addresses import parse_network
-from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
-from library.security_groups.group import SecurityGroup, parse_rule
+from library.security_groups.group import RuleKey, SecurityGroup, ShapeError, parse_rule, rule_key
 from library.source.cloudformation import StackReader, StackReadError, StackResource
 from library.source.location import (
     Confidence,
@@ -265,7 +263,7 @@ def read_rule_ids(client: Any, group_id: str, exposures: Iterable[Exposure]) -> 
     Raises:
         ClientError, BotoCoreError: EC2 did not tell.
     """
-    ids: dict[tuple[Any, ...], str] = {}
+    ids: dict[RuleKey, str] = {}
     pages = client.get_paginator("describe_security_group_rules").paginate(
         Filters=[{"Name": "group-id", "Values": [group_id]}]
     )
@@ -275,13 +273,7 @@ def read_rule_ids(client: Any, group_id: str, exposures: Iterable[Exposure]) -> 
                 continue
             try:
                 rule = parse_rule(raw)
-                source = rule.prefix_list_id or (str(parse_network(rule.cidr)) if rule.cidr else "")
-            except ValueError:
+            except ShapeError:
                 continue  # such a rule is named where the group is judged
-            ids[protocol_name(rule.protocol), rule.from_port, rule.to_port, source] = rule.rule_id
-    return {
-        each: ids[key]
-        for each in exposures
-        if (key := (protocol_name(each.protocol), each.from_port, each.to_port, each.prefix_list_id or each.cidr))
-        in ids
-    }
+            ids[rule_key(rule)] = rule.rule_id
+    return {each: ids[rule_key(each)] for each in exposures if rule_key(each) in ids}
