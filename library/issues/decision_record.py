@@ -151,10 +151,7 @@ class CloseNow:
         traffic = traffic_of(exposure.protocol, exposure.from_port, exposure.to_port)
         source = parse_network(exposure.cidr)
         return any(
-            traffic_of(protocol, first, last).covers(traffic)
-            and (within := parse_network(cidr)).version == source.version
-            and within.first <= source.first
-            and source.last <= within.last
+            traffic_of(protocol, first, last).covers(traffic) and parse_network(cidr).covers(source)
             for protocol, first, last, cidr, _ in self.exposures
         )
 

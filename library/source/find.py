@@ -28,7 +28,7 @@ from library.source.service import hints_of, maker_of, other_maker_of, tool_hint
 from library.source.template_source import find_in_template
 from library.source.template_text import TemplateError
 from library.source.terraform_folder import TerraformFiles
-from library.source.terraform_source import GroupFacts, find_in_terraform
+from library.source.terraform_source import find_in_terraform
 from library.source.text_edit import Patch, unified_diff
 
 STACKS_NOT_ASKED = "CloudFormation could not be asked"
@@ -77,7 +77,6 @@ class _Search:
         self.patches |= found.patches
         self.commands += found.commands
         self.before_diff += found.before_diff
-        self.problems += found.problems
         if of_group and found.group is not None:
             if found.group.kind is Kind.UNKNOWN:
                 self.evidence += found.group.evidence
@@ -87,8 +86,6 @@ class _Search:
 
 
 def locate(
-    account_id: str,
-    region: str,
     group: SecurityGroup,
     exposures: Sequence[Exposure],
     replacements: Sequence[str],
@@ -100,12 +97,10 @@ def locate(
     """Where a group and its exposures are defined, and what is to be changed there.
 
     Args:
-        account_id: the group's account.
-        region: the group's region.
         group: the group as EC2 described it.
         exposures: what of it the Internet reaches.
         replacements: what an open source becomes: CIDRs and prefix lists.
-        stacks: CloudFormation of the account and region.
+        stacks: CloudFormation of the group's account and region.
         rule_ids: the ids of the rules.
         terraform: the Terraform files that were read; without any, Terraform is not looked at.
         opened_with: the user agent of the call that opened it; empty: not known. Untrusted text, and no more than a
@@ -132,8 +127,8 @@ def locate(
             search.rules[exposure] = search.fallback[exposure]
     rules = tuple(search.rules.get(each) or _nowhere(each) for each in exposures)
     return SourceReport(
-        account_id,
-        region,
+        stacks.account_id,
+        stacks.region,
         group.group_id,
         location,
         rules,
@@ -246,9 +241,7 @@ def _read_template(
 
 
 def _search_terraform(search: _Search, terraform: TerraformFiles) -> None:
-    group = search.group
-    facts = GroupFacts(group.group_id, group.name, group.description, group.tags)
-    found = find_in_terraform(terraform.files, facts, search.missing, search.replacements)
+    found = find_in_terraform(terraform.files, search.group, search.missing, search.replacements)
     search.add(found, of_group=search.location is None)
 
 

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, ShapeError, port_range
-from library.source.template_text import Tree
-from library.source.template_values import NO_VALUE, ResourceValue, TemplateValues, UnknownValueError, function_of
+from library.source.template_text import NO_VALUE, ResourceValue, TemplateValues, Tree, UnknownValueError, function_of
 
 GROUP = "AWS::EC2::SecurityGroup"
 INGRESS = "AWS::EC2::SecurityGroupIngress"

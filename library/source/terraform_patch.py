@@ -11,16 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from library.network.addresses import parse_network
 from library.source.hcl import Hcl, HclError, TerraformFile, parse_hcl
 from library.source.terraform_rules import LIST_KEYS, SINGLE_KEYS, SourceList, TerraformRule
-from library.source.text_edit import Patch, TextEdit, apply_edits, line_end
+from library.source.text_edit import Patch, TextEdit, UnpatchableError, apply_edits, line_end, new_names
 
 _SAME = "the changed file would not read the same but for this source"
-
-
-class UnpatchableError(Exception):
-    """A source that cannot be changed in place. Says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -329,13 +324,7 @@ class _Attempt:
         body.items[index + 1 : index + 1] = copied
 
     def _new_names(self, rule: TerraformRule, count: int) -> list[str]:
-        taken = self.taken_names(rule) | self._names
-        name, number = rule.resource.labels[-1], 2
-        found: list[str] = []
-        while len(found) < count:
-            if (candidate := f"{name}_{number}") not in taken:
-                found.append(candidate)
-            number += 1
+        found = new_names(rule.resource.labels[-1], "_", self.taken_names(rule) | self._names, count)
         self._names |= set(found)
         return found
 
@@ -383,14 +372,3 @@ def _label_edit(text: str, block: Hcl, name: str) -> TextEdit:
     head = text.index("{", block.start)
     start = text.rindex(old, block.start, head)
     return TextEdit(start, start + len(old), name)
-
-
-def covers(source: str, replacement: str) -> bool:
-    """Whether a source admits a replacement: the same list, or a block that the other lies in."""
-    if source.startswith("pl-") or replacement.startswith("pl-"):
-        return source == replacement
-    try:
-        mine, wanted = parse_network(source), parse_network(replacement)
-    except ValueError:
-        return False
-    return mine.version == wanted.version and mine.first <= wanted.first and wanted.last <= mine.last
