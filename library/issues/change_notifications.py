@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from library.issues.names import required_text
 from library.issues.times import format_time, parse_time
 
 KEPT_LIMIT = 20
@@ -136,8 +137,8 @@ def notifications_from_item(item: object) -> tuple[ChangeNotification, ...]:
                 entry["text"],
                 tuple(entry["details"]),
                 frozenset(channel for channel in Channel if _is_notified(entry, channel)),
-                {channel: claim for channel in Channel if (claim := _text(entry.get(f"claim_{channel}", "")))},
-                tuple(_text(destination) for destination in entry.get("heard", ())),
+                {channel: claim for channel in Channel if (claim := required_text(entry.get(f"claim_{channel}", "")))},
+                tuple(required_text(destination) for destination in entry.get("heard", ())),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
@@ -150,12 +151,6 @@ def _is_notified(entry: Mapping[str, Any], channel: Channel) -> bool:
     """Whether a channel was told: an entry without `in_webhook` does not concern the webhook."""
     notified = entry.get(f"in_{channel}")
     return notified is not False if channel is Channel.WEBHOOK else notified is True
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
 
 
 def undelivered(

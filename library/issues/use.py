@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, required_time, shown_time
 from library.security_groups.exposure import source_text, traffic_text
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class UseSource:
             source=str(item["source"]),
             source_class=SourceClass(item["class"]),
             port=None if item["port"] is None else int(item["port"]),
-            first=_time(item["first"]),
-            last=_time(item["last"]),
+            first=required_time(item["first"]),
+            last=required_time(item["last"]),
             connections=int(item["connections"]),
             packets=int(item["packets"]),
             bytes=int(item["bytes"]),
@@ -218,8 +218,8 @@ class Use:
             if not covered.is_finite() or not 0 <= covered <= 1:
                 return None
             return cls(
-                since=_time(item["from"]),
-                until=_time(item["until"]),
+                since=required_time(item["from"]),
+                until=required_time(item["until"]),
                 covered=covered,
                 verdict=Verdict(item["verdict"]),
                 reason=str(item["reason"]),
@@ -380,10 +380,3 @@ def _flattened(text: str, limit: int) -> str:
     """Text from an account or a log on one line of at most `limit` characters."""
     flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def _time(text: object) -> datetime:
-    time = parse_time(text) if isinstance(text, str) else None
-    if time is None:
-        raise ValueError(f"{text!r:.40} is no time")
-    return time

@@ -13,7 +13,7 @@ from typing import Any
 from library.issues.decision_rules import digest
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, shown_time, stored_time
 from library.source.location import Confidence, Kind, Location, RuleLocation, SourceReport
 
 KEPT_FOR = timedelta(days=1)
@@ -67,10 +67,7 @@ def made_by(group: Location, rules: Sequence[RuleLocation]) -> str:
 def is_fresh(issue: Issue, now: datetime) -> bool:
     """Whether what an issue keeps of its source still counts."""
     source = issue.source
-    try:
-        at = parse_time(source.get("at"))
-    except (TypeError, ValueError):
-        return False
+    at = stored_time(source.get("at"))
     return (
         at is not None
         and now - at < KEPT_FOR
