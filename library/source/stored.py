@@ -14,6 +14,7 @@ from library.issues.decision_rules import digest
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
 from library.issues.times import format_time, shown_time, stored_time
+from library.network.ports import port_range
 from library.source.location import Confidence, Kind, Location, RuleLocation, SourceReport
 
 KEPT_FOR = timedelta(days=1)
@@ -163,13 +164,10 @@ def _lines(source: Mapping[str, Any]) -> tuple[str, ...]:
         if rule.get("kind") in (None, str(Kind.UNKNOWN)):
             continue
         note = f": {rule['note']}" if rule.get("note") else ""
-        ports = "all ports" if rule.get("from_port") is None else f"port {_ports(rule)}"
+        ports = "all ports"
+        if rule.get("from_port") is not None:
+            ports = f"port {port_range(int(rule['from_port']), int(rule['to_port']))}"
         lines.append(f"{ports} from {rule.get('cidr')}: {rule['kind']}, {rule.get('where')}; {rule.get('edit')}{note}.")
     if lines:
         lines.append(f"What is closed in EC2 alone comes back: {source.get('returns')}.")
     return tuple(lines)
-
-
-def _ports(rule: Mapping[str, Any]) -> str:
-    first, last = int(rule["from_port"]), int(rule["to_port"])
-    return str(first) if first == last else f"{first}-{last}"

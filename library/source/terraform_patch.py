@@ -139,7 +139,9 @@ class _Attempt:
 
     def _narrow(self, narrowing: Narrowing) -> None:
         rule, source = narrowing.rule, narrowing.source
-        wanted = [each for each in self.replacements if not self._there(rule, each)]
+        # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
+        new = (each for each in self.replacements if (rule.traffic, each) not in self._added)
+        wanted = [each for each in new if not self.admits(rule, each)]
         node = source.value.node
         if node is None:
             raise UnpatchableError(_SAME)
@@ -151,10 +153,6 @@ class _Attempt:
             self._string(narrowing, node, wanted)
         for each in wanted:
             self._added.add((rule.traffic, each))
-
-    def _there(self, rule: TerraformRule, replacement: str) -> bool:
-        # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
-        return (rule.traffic, replacement) in self._added or self.admits(rule, replacement)
 
     # Lists
 
