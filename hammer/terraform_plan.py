@@ -15,6 +15,7 @@ from typing import Any
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, RuleKey, ShapeError, port_range, rule_key
+from library.source.location import Traffic
 
 _GROUPS = ("aws_security_group", "aws_default_security_group")
 _RULE = "aws_security_group_rule"
@@ -24,8 +25,6 @@ _ENTRY = "aws_ec2_managed_prefix_list_entry"
 _CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
 _DEEPEST = 12
-
-Traffic = tuple[str, int | None, int | None]
 
 
 class NotAPlanError(HammerError, ValueError):

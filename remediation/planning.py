@@ -37,7 +37,6 @@ from library.issues.kept_sources import KeptSource, kept_sources
 from library.issues.times import format_time, parse_time, shown_time
 from library.issues.use import CAVEAT, SourceClass, use_summary
 from library.network.addresses import Network, parse_network
-from library.network.ports import protocol_name
 from library.security_groups.group import IngressRule, RuleKey, rule_key
 from remediation.journal import AddedRule
 from remediation.plan import Plan, RuleQuota, plan_remediation
@@ -291,7 +290,7 @@ def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now:
     names = set(map(str, keep))
     replaced = {rule_key(rule) for rule in plan.revoke}
     new = {
-        rule_key(rule): KeptSource(protocol_name(rule.protocol), rule.from_port, rule.to_port, rule.cidr, by, now)
+        rule_key(rule): KeptSource(*rule_key(rule), by, now)
         for rule in (*plan.add, *plan.relied_on)
         if rule.cidr in names
     }

@@ -1,6 +1,6 @@
 """Ingress rules compared with each other, and in the shape that EC2's calls take and give them in.
 
-Pure. Which rules are the same to EC2, and which let in all that another does.
+Pure. Which rules let in all that another does, and which EC2 would not refuse as duplicates.
 """
 
 from __future__ import annotations
