@@ -487,8 +487,6 @@ def _source(
     except GrammarMissingError as error:
         files = TerraformFiles(unread=[str(error)])
     return locate(
-        account_id,
-        region,
         seen.group,
         exposures,
         config.secgrp_unrestricted_access.remediation_sources,

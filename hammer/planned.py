@@ -22,8 +22,14 @@ from library.network.addresses import Network, parse_network
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import IngressRule, SecurityGroup
 from library.source.template_rules import TemplateGroup, TemplateGroups, read_groups
-from library.source.template_text import TemplateError, Tree, parse_template
-from library.source.template_values import NO_VALUE, TemplateValues, UnknownValueError
+from library.source.template_text import (
+    NO_VALUE,
+    TemplateError,
+    TemplateValues,
+    Tree,
+    UnknownValueError,
+    parse_template,
+)
 from library.source.text_edit import line_of
 
 _SSM = "AWS::SSM::Parameter::Value"

@@ -24,7 +24,7 @@ from hammer.listing.issue import Listing, Sort, Wanted
 from hammer.table_listing import change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.lock import this_process
-from library.aws.partition import partition_of
+from library.aws.partition import console_host
 from library.aws.records import JobRecords
 from library.aws.secrets import SecretError, SecretReader
 from library.documents.slack_message import link
@@ -53,7 +53,6 @@ _NAMED_IN_MAIL = 5
 _NAME_LIMIT = 60
 _MOST_ATTACHED = 10_000_000
 """Bytes. Amazon SES takes messages of 40 MB with their attachments encoded, many mail servers 25 MB and less."""
-_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 
 def command(config: ConfigOption = None) -> None:
@@ -119,7 +118,7 @@ def object_address(bucket: str, key: str, region: str) -> str:
     >>> object_address("backups", "reports/2026-11-22.html", "eu-west-1")
     'https://eu-west-1.console.aws.amazon.com/s3/object/backups?region=eu-west-1&prefix=reports/2026-11-22.html'
     """
-    host = _CONSOLES.get(partition_of(region), f"{region}.console.aws.amazon.com")
+    host = console_host(region) or f"{region}.console.aws.amazon.com"
     return f"https://{host}/s3/object/{quote(bucket)}?region={quote(region)}&prefix={quote(key)}"
 
 

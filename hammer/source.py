@@ -90,8 +90,6 @@ def command(
     described, evaluation = _judged(sessions, configuration, account, region, group)
     client = sessions.client("ec2", account, region)
     report = locate(
-        account,
-        region,
         described,
         evaluation.exposures,
         configuration.secgrp_unrestricted_access.remediation_sources,

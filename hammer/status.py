@@ -24,7 +24,7 @@ from hammer.terminal import Column, Row, console, print_line, show_table
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError
 from library.aws.lock import Lock, LockState, this_process
-from library.aws.records import CoverageRecords, EventRecords, JobRecords, ListenerRecords
+from library.aws.records import CoverageRecords, EventRecords, JobRecords, JobRun, ListenerRecords
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
@@ -73,17 +73,6 @@ AGE_HEADINGS = (*(name for _, name in _AGES), _OLDER)
 
 
 @dataclass(frozen=True, slots=True)
-class JobState:
-    """The last run of a job, as `library.aws.records.JobRun` has it."""
-
-    job: str
-    started: datetime
-    ended: datetime | None
-    outcome: str
-    problems: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that is told.
 
@@ -107,7 +96,7 @@ class Facts:
     scans: Sequence[ScanCoverage] = ()
     issues: Sequence[tuple[Issue, ListedIssue]] = ()
     unreadable: Sequence[str] = ()
-    jobs: Sequence[JobState] = ()
+    jobs: Sequence[JobRun] = ()
     dead_letters: dict[str, int] | None = field(default_factory=dict)
     days: Sequence[Day] = ()
     unfinished: Sequence[str] = ()
@@ -453,7 +442,7 @@ def read_facts(
         scans=scans,
         issues=[(issue, listed_issue(issue, known)) for issue in issues],
         unreadable=[str(item) for item in unreadable if selection.takes(item.account_id, item.region, item.issue_id)],
-        jobs=[JobState(run.job, run.started, run.ended, run.outcome, run.problems) for run in records.runs()],
+        jobs=list(records.runs()),
         dead_letters=_dead_letters(sessions.client("sqs")),
         days=list(records.days((now - _HISTORY_SHOWN).date())),
         unfinished=_unfinished(config, issues),

@@ -14,8 +14,8 @@ from typing import Any
 
 from library.errors import HammerError
 from library.network.addresses import Network, parse_network
-from library.network.ports import protocol_name
-from library.security_groups.group import IngressRule, ShapeError, port_range
+from library.security_groups.group import IngressRule, RuleKey, ShapeError, port_range, rule_key
+from library.source.location import Traffic
 
 _GROUPS = ("aws_security_group", "aws_default_security_group")
 _RULE = "aws_security_group_rule"
@@ -25,8 +25,6 @@ _ENTRY = "aws_ec2_managed_prefix_list_entry"
 _CLOUD_CONTROL = ("awscc_ec2_security_group", "awscc_ec2_security_group_ingress")
 _INDEX = re.compile(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[^\]\"]*)\]")
 _DEEPEST = 12
-
-Traffic = tuple[str, int | None, int | None]
 
 
 class NotAPlanError(HammerError, ValueError):
@@ -148,13 +146,13 @@ class _Plan:
             address, raw["type"], known, unknown if isinstance(unknown, dict) else {}, expressions, raw.get("index")
         )
 
-    def _ending_rules(self, changes: Iterable[Mapping[str, Any]]) -> dict[str, set[tuple[Any, ...]]]:
+    def _ending_rules(self, changes: Iterable[Mapping[str, Any]]) -> dict[str, set[RuleKey | Network]]:
         """What resources that are one rule, or one entry of a list, have now and do not keep, by group's or list's id.
 
         A group whose configuration sets no `ingress` has in the plan all rules of the state, these among them, and so
         has a list its entries. EC2 has a rule, and an entry, once: what ends here is there for no other reason.
         """
-        found: dict[str, set[tuple[Any, ...]]] = {}
+        found: dict[str, set[RuleKey | Network]] = {}
         for each in changes:
             change, kind = each.get("change") or {}, _text(each.get("type"))
             before = change.get("before") or {}
@@ -167,7 +165,7 @@ class _Plan:
             ended = PlannedGroup("")
             self._read_sources(ended, _Resource(each["address"], kind, before, {}, {}), before, {}, "")
             keys = found.setdefault(_text(before.get("security_group_id")), set())
-            keys.update(map(_rule_key, ended.rules))
+            keys.update(map(rule_key, ended.rules))
         return found
 
     def groups(self) -> PlannedGroups:
@@ -243,7 +241,7 @@ class _Plan:
         if isinstance(unknown, list) and len(unknown) > len(rules) and is_set:
             group.unknown.append(UnknownSource(f"{group.address}: an ingress rule is known after apply"))
         if not is_set and (ending := self._ending.get(_text(resource.values.get("id")))):
-            group.rules = [rule for rule in group.rules if _rule_key(rule) not in ending]
+            group.rules = [rule for rule in group.rules if rule_key(rule) not in ending]
 
     def _read_rule(self, resource: _Resource) -> None:
         group = self._group_of(resource)
@@ -411,15 +409,6 @@ def _traffic(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> tuple[Traff
         return (protocol, *port_range(protocol, first, last)), ""
     except ShapeError as error:
         return None, str(error)
-
-
-def _rule_key(rule: IngressRule) -> tuple[Any, ...]:
-    """What makes two rules of a group the same."""
-    try:
-        source = str(parse_network(rule.cidr))
-    except ValueError:
-        source = rule.cidr
-    return protocol_name(rule.protocol), rule.from_port, rule.to_port, source, rule.prefix_list_id
 
 
 def _port(value: Any) -> Any:

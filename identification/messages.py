@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from identification.errors import MalformedEventError
 from library.errors import HammerError
 from library.issues.opening_calls import OpeningCall, opened_from_item
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, stored_time
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -80,7 +80,7 @@ def parse_target(record: Mapping[str, Any]) -> ScanTarget:
         tuple(dict.fromkeys(group_ids)),
         tuple(opened for opened in opened_from_item(message.get("opened")) if _is_group_id(opened[0])),
         tuple(_events_from_item(message.get("events"))),
-        _time(message.get("takes_away_from")),
+        stored_time(message.get("takes_away_from")),
         message.get("only_interfaces") is True,
     )
 
@@ -114,15 +114,8 @@ def _events_from_item(item: object) -> Iterator[tuple[str, datetime]]:
     """Read what `events_item` made. What is malformed is left out: an event is a hint."""
     for entry in item if isinstance(item, list) else ():
         if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list):
-            time = _time(entry[0])
+            time = stored_time(entry[0])
             yield from ((group_id, time) for group_id in entry[1] if time and _is_group_id(group_id))
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return parse_time(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _is_group_id(value: object) -> bool:

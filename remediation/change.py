@@ -34,7 +34,7 @@ from library.aws.failures import ACCESS_DENIED, AWS_ERRORS, THROTTLED, error_cod
 from library.aws.issue_table import UnreadableIssueError
 from library.errors import ConflictError, HammerError
 from library.issues.times import format_time
-from library.security_groups.group import IngressRule, ShapeError, parse_permission, parse_rule
+from library.security_groups.group import IngressRule, RuleKey, ShapeError, parse_permission, parse_rule, rule_key
 from remediation.backups import BackupError
 from remediation.group_state import InconsistentReadError
 from remediation.journal import (
@@ -48,7 +48,7 @@ from remediation.journal import (
     RevokedState,
     unneeded,
 )
-from remediation.rules import RuleKey, by_ports, ip_permission_of, merged, rule_key, with_description
+from remediation.rules import by_ports, ip_permission_of, merged, with_description
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client

@@ -16,14 +16,13 @@ from library.issues.schedule import Skipped
 from library.issues.times import shown_time
 from library.notifications.owners import IssueOwners
 from library.security_groups.exposure import rule_text
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.group import IngressRule, SecurityGroup, rule_key
 from library.security_groups.users import GroupUsers
 from remediation.backups import Backup
 from remediation.notify import described_rule, stand_ins_text
 from remediation.plan import Plan
 from remediation.remediate import Assessment
 from remediation.restore_plan import RestorePlan
-from remediation.rules import rule_key
 
 _SHOWN_USERS = 10
 

@@ -18,9 +18,11 @@ from library.issues.times import parse_time
 from library.security_groups.group import (
     EVENTUAL_CONSISTENCY,
     IngressRule,
+    RuleKey,
     SecurityGroup,
     parse_rule,
     parse_security_group,
+    rule_key,
 )
 from remediation.journal import (
     CHANGE_TAG,
@@ -30,7 +32,6 @@ from remediation.journal import (
     RevokedRule,
     RevokedState,
 )
-from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client

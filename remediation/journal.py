@@ -45,8 +45,7 @@ from library.errors import ConflictError
 from library.issues.change_notifications import recording
 from library.issues.issue import Issue
 from library.issues.times import format_time, parse_time
-from library.security_groups.group import IngressRule
-from remediation.rules import RuleKey, rule_key
+from library.security_groups.group import IngressRule, RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.aws.issue_table import IssueTable

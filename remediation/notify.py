@@ -346,11 +346,11 @@ def notify(
     def delivery(channel: Channel) -> Delivery:
         return Unrecorded() if problem else NotificationDelivery(table, issue, notification, channel, now, not_recorded)
 
-    if not notification.in_slack:
+    if Channel.SLACK not in notification.notified:
         notifier.alert(issue, message.heading, message.text, message.details, delivery=delivery(Channel.SLACK))
-    if not notification.in_webhook:
+    if Channel.WEBHOOK not in notification.notified:
         notifier.publish(issue, notification, delivery(Channel.WEBHOOK))
-    if not notification.in_jira:
+    if Channel.JIRA not in notification.notified:
         failed = notifier.comment(
             issue, notification_document(notification), delivery(Channel.JIRA), reference=notification.key
         )
@@ -375,7 +375,7 @@ def is_known(issue: Issue, message: ChangeMessage) -> bool:
     """Whether people were told of this by an earlier run, in this occurrence of the issue."""
     key = notification_key(issue.occurrence, message.heading, message.text, message.details)
     return any(
-        notification.key == key and notification.in_jira and notification.in_slack and notification.in_webhook
+        notification.key == key and notification.notified.issuperset(Channel)
         for notification in issue.change_notifications
     )
 

@@ -23,9 +23,9 @@ from library.network.intervals import IntervalSet, Span, sweep
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
 from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, rule_key
 from remediation.eligibility import DueExposures, Policy
-from remediation.rules import RuleKey, lets_in_all_of, missing_rules, rule_key, without_contained, without_contained_in
+from remediation.rules import lets_in_all_of, missing_rules, without_contained, without_contained_in
 
 _OWN = -1  # stands for the rule itself in `sweep`, where the exemptions have their indexes, 0 and up
 
@@ -232,7 +232,7 @@ def _nothing_in_scope(evaluation: Evaluation, policy: Policy) -> Skipped:
             return Skipped(SkipReason.KEPT, f"left alone until somebody decides: {_listed(waiting, policy.due)}")
         return Skipped(SkipReason.NOT_DUE, f"new, with a retention period of its own: {_listed(waiting, policy.due)}")
     names = set(map(str, policy.keep))
-    if any(_key_of(each).source in names for each in evaluation.exposures if each.status in policy.scope):
+    if any(rule_key(each).source in names for each in evaluation.exposures if each.status in policy.scope):
         return Skipped(SkipReason.KEPT, f"what is open is what {policy.kept_by or 'somebody'} keeps")
     scope = ", ".join(sorted(policy.scope)) or "nothing"
     return Skipped(SkipReason.OUT_OF_SCOPE, f"{evaluation.status}, and remediation_scope is {scope}")
@@ -421,19 +421,19 @@ def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] =
     """
     if evaluation.whitelisted:
         return set()
-    waiting = {_key_of(each) for each in _waiting(evaluation, policy)}
+    waiting = {rule_key(each) for each in _waiting(evaluation, policy)}
     kept = set(map(str, policy.keep))  # a person's choice of this run is not replaced again by the same run
     return {
         key
         for exposure in evaluation.exposures
-        if (key := _key_of(exposure)).source not in kept
+        if (key := rule_key(exposure)).source not in kept
         and (key in begun or (exposure.status in policy.scope and key not in waiting))
     }
 
 
 def exposing_rules(evaluation: Evaluation) -> frozenset[RuleKey]:
     """The keys of the rules that expose a group."""
-    return frozenset(map(_key_of, evaluation.exposures))
+    return frozenset(map(rule_key, evaluation.exposures))
 
 
 def _waiting(evaluation: Evaluation, policy: Policy) -> list[Exposure]:
@@ -455,11 +455,6 @@ def _listed(waiting: Sequence[Exposure], due: DueExposures) -> str:
     ]
     more = f" and {len(texts) - _LISTED_LIMIT} more" if len(texts) > _LISTED_LIMIT else ""
     return ", ".join(texts[:_LISTED_LIMIT]) + more
-
-
-def _key_of(exposure: Exposure) -> RuleKey:
-    source = exposure.prefix_list_id or exposure.cidr
-    return RuleKey(protocol_name(exposure.protocol), exposure.from_port, exposure.to_port, source)
 
 
 def rules_to_replace(

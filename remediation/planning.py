@@ -37,11 +37,9 @@ from library.issues.kept_sources import KeptSource, kept_sources
 from library.issues.times import format_time, parse_time, shown_time
 from library.issues.use import CAVEAT, SourceClass, use_summary
 from library.network.addresses import Network, parse_network
-from library.network.ports import protocol_name
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, RuleKey, rule_key
 from remediation.journal import AddedRule
 from remediation.plan import Plan, RuleQuota, plan_remediation
-from remediation.rules import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -244,8 +242,7 @@ def keep_proposals(issue: Issue, plan: Plan) -> tuple[Network, ...]:
     admitted = [
         parse_network(rule.cidr)
         for rule in issue.use.rules
-        if RuleKey(protocol_name(rule.protocol), rule.from_port, rule.to_port, rule.prefix_list_id or rule.cidr)
-        in replaced
+        if RuleKey.of(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id or rule.cidr) in replaced
     ]
     found: list[Network] = []
     for text in issue.use.keep:
@@ -253,7 +250,7 @@ def keep_proposals(issue: Issue, plan: Plan) -> tuple[Network, ...]:
             network = parse_network(text)
         except ValueError:
             continue  # the table is not believed
-        if any(_contains(each, network) for each in admitted):
+        if any(each.covers(network) for each in admitted):
             found.append(network)
     return tuple(dict.fromkeys(found))
 
@@ -265,7 +262,7 @@ def keep_lines(issue: Issue, offered: Sequence[Network]) -> Iterator[str]:
     yield f"  flow logs: {use_summary(issue.use, issue.use.until)}"
     working = issue.use.sources(SourceClass.WORKING)
     for number, network in enumerate(offered, 1):
-        seen = [each for name, each in working.items() if _contains(network, parse_network(name))]
+        seen = [each for name, each in working.items() if network.covers(parse_network(name))]
         admits = f"admits {counted(network.size, 'address', 'addresses')}"
         worked = f", {len(seen)} of them worked, last {shown_time(max(each.last for each in seen))}" if seen else ""
         yield f"  {number}  {network}: {admits}{worked}"
@@ -293,19 +290,11 @@ def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now:
     names = set(map(str, keep))
     replaced = {rule_key(rule) for rule in plan.revoke}
     new = {
-        rule_key(rule): KeptSource(protocol_name(rule.protocol), rule.from_port, rule.to_port, rule.cidr, by, now)
+        rule_key(rule): KeptSource(*rule_key(rule), by, now)
         for rule in (*plan.add, *plan.relied_on)
         if rule.cidr in names
     }
-    old = {
-        key: each
-        for each in kept_sources(issue)
-        if (key := RuleKey(each.protocol, each.from_port, each.to_port, each.cidr)) not in replaced
-    }
+    old = {each.key: each for each in kept_sources(issue) if each.key not in replaced}
     if not (new or issue.remediation_details.get("kept")):
         return {}
     return {"kept": [each.to_item(issue.occurrence) for each in (old | new).values()]}
-
-
-def _contains(outer: Network, inner: Network) -> bool:
-    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last

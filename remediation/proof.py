@@ -23,15 +23,17 @@ from typing import TYPE_CHECKING, Any
 from library.network.addresses import PUBLIC, AddressSet
 from library.security_groups.group import (
     IngressRule,
+    RuleKey,
     SecurityGroup,
     ShapeError,
     parse_rule,
     parse_security_group,
+    rule_key,
 )
 from remediation.backups import Backup, BackupError, is_of_hammer, written_at
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, rules_from_item
 from remediation.plan import DESCRIPTION_PREFIX, rules_to_replace
-from remediation.rules import RuleKey, lets_in_all_of, purposes_from_item, rule_key
+from remediation.rules import lets_in_all_of, purposes_from_item
 
 if TYPE_CHECKING:
     from datetime import date

@@ -25,7 +25,7 @@ from library.issues.schedule import Skipped, SkipReason
 from library.issues.times import parse_time
 from library.jobs.run import renewing_sleep
 from library.security_groups.exposure import rule_text
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, RuleKey, rule_key
 from remediation.backups import BackupError
 from remediation.change import GROUP_ERRORS, ChangeFailedError, RuleChanges
 from remediation.eligibility import account_policy, issue_policy, why_not_at_once, why_not_due, why_not_resumed
@@ -54,7 +54,7 @@ from remediation.notify import (
 from remediation.plan import Plan, RuleQuota, exposing_rules, leaves_exposures, plan_remediation
 from remediation.planning import kept_item, plan_fingerprint, read_lists_and_plan, refused_before, refused_item
 from remediation.proof import GroupBefore, begun_for, proved_hammers, read_group_before, without_unproved
-from remediation.rules import RuleKey, rule_key, without_reserved
+from remediation.rules import without_reserved
 
 if TYPE_CHECKING:
     from library.config import Configuration

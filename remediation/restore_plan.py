@@ -14,9 +14,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from library.network.ports import protocol_name
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, RuleKey, rule_key
 from remediation.plan import RuleQuota
-from remediation.rules import RuleKey, rule_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from library.aws.failures import AWS_ERRORS, explain
 from library.documents.text import printable
 from library.errors import HammerError
-from library.security_groups.group import IngressRule, ShapeError, parse_rule
+from library.security_groups.group import IngressRule, RuleKey, ShapeError, parse_rule, rule_key
 from remediation.backups import Backup, BackupError, is_of_hammer
 from remediation.group_state import tags_of
 from remediation.journal import ChangeKind, RemediationDetails, rules_from_item
 from remediation.restore_plan import ChangeSince
-from remediation.rules import RuleKey, purposes_from_item, rule_key, single_permissions, without_reserved
+from remediation.rules import purposes_from_item, single_permissions, without_reserved
 
 if TYPE_CHECKING:
     from remediation.backups import Backups

@@ -1,17 +1,17 @@
 """Ingress rules compared with each other, and in the shape that EC2's calls take and give them in.
 
-Pure. Which rules are the same to EC2, and which let in all that another does.
+Pure. Which rules let in all that another does, and which EC2 would not refuse as duplicates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from library.network.addresses import parse_network
 from library.network.ports import protocol_name
-from library.security_groups.group import IngressRule, ShapeError, parse_permission
+from library.security_groups.group import IngressRule, RuleKey, ShapeError, parse_permission, rule_key
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import IpPermissionTypeDef
@@ -99,19 +99,6 @@ def merged(singles: Iterable[IpPermissionTypeDef]) -> IpPermissionTypeDef:
     return whole  # type: ignore[return-value]
 
 
-class RuleKey(NamedTuple):
-    """What makes two rules the same to EC2: everything but description and id.
-
-    Attributes:
-        source: a CIDR in its shortest form, or the id of a prefix list or of a security group.
-    """
-
-    protocol: str
-    from_port: int | None
-    to_port: int | None
-    source: str
-
-
 def without_reserved(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that somebody may set: those that begin with `aws:` are AWS's (EC2 User Guide, "Tag restrictions")."""
     return {key: value for key, value in tags.items() if not key.lower().startswith("aws:")}
@@ -129,18 +116,6 @@ def purposes_from_item(items: Iterable[Mapping[str, Any]]) -> dict[RuleKey, tupl
         key = RuleKey(str(item["protocol"]), first, last, str(item["source"]))
         found[key] = tuple(map(str, item["rules"]))
     return found
-
-
-@lru_cache(maxsize=8192)
-def rule_key(rule: IngressRule) -> RuleKey:
-    """The key of a rule. A source that is no CIDR is taken as it is written."""
-    source = rule.prefix_list_id or rule.group_id
-    if not source:
-        try:
-            source = str(parse_network(rule.cidr))
-        except ValueError:
-            source = rule.cidr
-    return RuleKey(protocol_name(rule.protocol), rule.from_port, rule.to_port, source)
 
 
 def by_ports(rules: Iterable[IngressRule]) -> list[list[IngressRule]]:
@@ -166,8 +141,7 @@ def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
         return True
     if not (wide.cidr and narrow.cidr):
         return False
-    outer, inner = _network(wide.cidr), _network(narrow.cidr)
-    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last
+    return _network(wide.cidr).covers(_network(narrow.cidr))
 
 
 _network = lru_cache(maxsize=8192)(parse_network)

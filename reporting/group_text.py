@@ -28,7 +28,7 @@ from library.network.ports import PortSet
 from library.security_groups.clauses import allowed_sentence, allowed_text, clauses
 from library.security_groups.exemptions import Exemption
 from library.security_groups.users import GroupUsers
-from library.source.service import managed_by
+from library.source.service import made_by
 from library.source.stored import dispute_of
 from reporting.exposure_text import (
     FixLocation,
@@ -276,7 +276,6 @@ def with_exemption(
 _NAME_IN_SUMMARY = 60
 _RULES_IN_ALERT = 15
 _COMMANDS_IN_ALERT = 3
-_MANAGER_LIMIT = 160
 _WHO_HAMMER_IS = (
     "This ticket was written by Hammer, which checks the security groups of your organization's AWS accounts. The "
     "ticket closes by itself when the group exposes nothing any more, or is exempt."
@@ -529,9 +528,7 @@ def _again(issue: Issue) -> str:
     began = issue.timestamps.identified
     if began is None or not is_flapping(issue.history, began):
         return ""
-    agent = issue.opened_by.user_agent if issue.opened_by else ""
-    manager = flattened(managed_by(issue.details.tags, agent, issue.details.name), _MANAGER_LIMIT)
-    return f"The group was {flapping_text(issue.history, began, manager)}."
+    return f"The group was {flapping_text(issue.history, began, made_by(issue).manager)}."
 
 
 def _is_unused(issue: Issue) -> bool:

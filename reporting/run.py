@@ -232,10 +232,10 @@ class Reporter:
         return steps
 
     def _undelivered(self, issue: Issue) -> Sequence[ChangeNotification]:
-        jira, slack, webhook = self._services.jira, self._services.slack, self._services.webhook
-        return undelivered(
-            issue.change_notifications, jira=jira is not None, slack=slack is not None, webhook=webhook is not None
-        )
+        services = self._services
+        clients = {Channel.JIRA: services.jira, Channel.SLACK: services.slack, Channel.WEBHOOK: services.webhook}
+        enabled = [channel for channel, client in clients.items() if client is not None]
+        return undelivered(issue.change_notifications, enabled)
 
     def _deliver_changes(self) -> None:
         """Tell what remediation recorded and could not tell itself. What nobody takes now stays for the next run."""
@@ -247,9 +247,9 @@ class Reporter:
             if now.key == notification.key
         ]
         for issue, notification in self._changes:
-            if self._services.jira and not notification.in_jira:
+            if self._services.jira and Channel.JIRA not in notification.notified:
                 self._comment_on_change(self._services.jira, issue, notification)
-        wanted = [(issue, notification) for issue, notification in self._changes if not notification.in_slack]
+        wanted = [each for each in self._changes if Channel.SLACK not in each[1].notified]
         if self._services.slack and wanted:
             self._alert_of_changes(self._services.slack, wanted)
         owed = ((issue, self._services.table.get(issue.account_id, issue.issue_id)) for issue, _ in self._changes)
@@ -411,7 +411,7 @@ class Reporter:
                 self.summary.count(step.event_update or "reminded")
             self._record(step, step.issue, {"webhook_details": details}, last=last)
 
-        unsent = [(issue, notification) for issue, notification in self._changes if not notification.in_webhook]
+        unsent = [each for each in self._changes if Channel.WEBHOOK not in each[1].notified]
         run.notify_changes([(*each, self._delivery(*each, Channel.WEBHOOK)) for each in unsent])
         run.notify_steps(steps, notified)
         run.finish()

@@ -87,8 +87,6 @@ class SourceReading:
             if not groups:
                 return issue
             report = locate(
-                account_id,
-                region,
                 groups[0],
                 issue.details.perms,
                 self.config.secgrp_unrestricted_access.remediation_sources,

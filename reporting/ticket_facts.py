@@ -6,17 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from library.aws.partition import partition_of
+from library.aws.partition import console_host
 from library.network.addresses import RFC_1918
 from library.network.ports import PortSet
 from library.security_groups.users import GroupUsers
-
-# AWS General Reference, "Service endpoints": the console of each partition.
-_CONSOLES = {
-    "aws": "{region}.console.aws.amazon.com",
-    "aws-cn": "{region}.console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
 
 SUMMARY_LIMIT = 255  # JIRA's, for the field `summary`
 
@@ -43,7 +36,7 @@ class Location:
 
     def console_url(self, group_id: str) -> str:
         """The page of a security group in the AWS console; empty: the partition's console is not known."""
-        host = _CONSOLES.get(partition_of(self.region), "").format(region=quote(self.region))
+        host = console_host(self.region)
         page = f"ec2/home?region={quote(self.region)}#SecurityGroup:groupId={quote(group_id)}"
         return f"https://{host}/{page}" if host else ""
 

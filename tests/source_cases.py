@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup
 from library.source.location import Found, RuleLocation
 from library.source.template_source import Stack, find_in_template
 from library.source.terraform_folder import read_folders
-from library.source.terraform_source import GroupFacts, find_in_terraform
+from library.source.terraform_source import find_in_terraform
 from library.source.text_edit import unified_diff
 
 DATA = Path(__file__).parent / "data" / "source"
@@ -65,7 +66,7 @@ class Case:
                 self.stack(), self.text(root), facts["logical_id"], self.exposures, facts["replacements"], how
             )
         files = read_folders([str(root or self.folder / "input")]).files
-        group = GroupFacts("sg-1", **facts["group"])
+        group = SecurityGroup("sg-1", vpc_id="vpc-1", ingress=(), **facts["group"])
         if root is None:  # the project's own repository is above the files
             strip = f"{(self.folder / 'input').relative_to(Path(__file__).parents[1])}/"
             for file in files:

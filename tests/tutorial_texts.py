@@ -141,6 +141,8 @@ resource "aws_security_group" "bastion" {
 class _NoStacks:
     """CloudFormation, which knows nothing of the group."""
 
+    account_id, region = "210987654321", "eu-west-1"
+
     def tagged(self, tags: object) -> None:
         """None."""
 
@@ -153,7 +155,7 @@ def source() -> str:
     group = SecurityGroup(_GROUP_ID, "bastion", "vpc-0123456789abcdef0", "Managed by Terraform", {}, ())
     files = TerraformFiles([TerraformFile("network/bastion.tf", "/network", _MAIN_TF, parse_hcl(_MAIN_TF))])
     stacks: Any = _NoStacks()
-    report = locate("210987654321", "eu-west-1", group, [_SSH], RFC_1918, stacks, dict, files)
+    report = locate(group, [_SSH], RFC_1918, stacks, dict, files)
     issue = replace(_ISSUE, source=stored_source(report, _ISSUE, _NOW))
     return wrapped(plain_text(source_sections(issue)))
 

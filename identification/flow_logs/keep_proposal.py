@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from library.documents.text import counted
 from library.network.addresses import Network, parse_network
 from library.security_groups.exposure import Exposure
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, rule_key
 
 MOST_KEPT = 20
 _SOURCES_FOR_A_BLOCK = 4
@@ -93,11 +93,7 @@ def _block(source: Network) -> Network:
 
 def _lies_in(block: Network, rules: Iterable[Exposure]) -> bool:
     """Whether a block lies wholly in one of the rules: what is kept must not admit more than the group did."""
-    return any(_contains(parse_network(rule.cidr), block) for rule in rules)
-
-
-def _contains(outer: Network, inner: Network) -> bool:
-    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last
+    return any(parse_network(rule.cidr).covers(block) for rule in rules)
 
 
 def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> int | None:
@@ -105,20 +101,12 @@ def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> i
     if change.rules is None:
         return None
     sizes = change.prefix_list_sizes or {}
-    gone = {_name(exposure) for exposure in change.replaced}
-    after = {_name(rule) for rule in change.rules} - gone
+    after = set(map(rule_key, change.rules)) - set(map(rule_key, change.replaced))
     for exposure in change.replaced:
-        ports = exposure.protocol, exposure.from_port, exposure.to_port
-        after |= {(*ports, replacement) for replacement in change.replacements}
-        source = parse_network(exposure.cidr)
-        after |= {(*ports, str(network)) for network in kept if _contains(source, network)}
-    return sum(_weight(name[3], family, sizes) for name in after)
-
-
-def _name(rule: IngressRule | Exposure) -> tuple[str, int | None, int | None, str]:
-    group_id = rule.group_id if isinstance(rule, IngressRule) else ""
-    source = rule.prefix_list_id or group_id or str(parse_network(rule.cidr))
-    return rule.protocol, rule.from_port, rule.to_port, source
+        key, source = rule_key(exposure), parse_network(exposure.cidr)
+        sources = (*change.replacements, *(str(network) for network in kept if source.covers(network)))
+        after |= {key._replace(source=each) for each in sources}
+    return sum(_weight(key.source, family, sizes) for key in after)
 
 
 def _weight(source: str, family: int, sizes: Mapping[str, tuple[int, int]]) -> int:

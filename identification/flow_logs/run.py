@@ -54,10 +54,11 @@ from library.issues.issue import Issue, Status
 from library.issues.kept_sources import kept_sources
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
-from library.network.addresses import RFC_1918, AddressSet, Network, parse_network
+from library.network.addresses import RFC_1918, AddressSet, Network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
 from library.security_groups.exposure import Evaluator
+from library.security_groups.group import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.aws.session import Sessions
@@ -407,13 +408,13 @@ class UsageRun:
             stays = any(each.covers(exposure) for each in kept.get(group_id, ()))
             return exposure.status in self.settings.scope and not stays
 
-        closed: dict[str, frozenset[tuple[object, ...]]] = {}
+        closed: dict[str, frozenset[RuleKey]] = {}
         admits: dict[str, tuple[Admission, ...]] = {}
         for group in groups.values():
             evaluation = evaluator.evaluate(group, prefix_lists.entries, exemptions, today)
             exposures = () if evaluation.whitelisted else evaluation.exposures
             replaced = [each for each in exposures if is_replaced(group.group_id, each)]
-            closed[group.group_id] = frozenset(map(_rule_of, replaced))
+            closed[group.group_id] = frozenset(map(rule_key, replaced))
             admits[group.group_id] = tuple(_admissions(group, closed[group.group_id], prefix_lists.entries))
         for subject in subjects:
             for interface in subject.attached:
@@ -622,12 +623,8 @@ def _without_flow_log(interface: Interface, over: Sequence[FlowLog], refused: Ma
     return f"{name} has flow logs of two formats in the same streams of {over[0].location}, which cannot be told apart."
 
 
-def _rule_of(exposure: Exposure) -> tuple[object, ...]:
-    return exposure.protocol, exposure.from_port, exposure.to_port, exposure.prefix_list_id or exposure.cidr
-
-
 def _admissions(
-    group: SecurityGroup, closed: frozenset[tuple[object, ...]], prefix_lists: Mapping[str, tuple[Network, ...]]
+    group: SecurityGroup, closed: frozenset[RuleKey], prefix_lists: Mapping[str, tuple[Network, ...]]
 ) -> Iterator[Admission]:
     """What a group's rules admit that a remediation would leave as they are."""
     for rule in group.ingress:
@@ -639,6 +636,5 @@ def _admissions(
             )
         except (KeyError, ValueError):
             continue
-        name = rule.prefix_list_id or str(parse_network(rule.cidr))
-        if (rule.protocol, rule.from_port, rule.to_port, name) not in closed:
+        if rule_key(rule) not in closed:
             yield Admission(group.group_id, traffic_of(rule.protocol, rule.from_port, rule.to_port), sources)

@@ -24,7 +24,7 @@ from library.issues.decision_record import (
     DecisionState,
     Untold,
 )
-from library.issues.decision_rules import Limits, Request, Ruling, decide, ended, restored
+from library.issues.decision_rules import Limits, Request, decide, ended, restored
 from library.security_groups.exemptions import Exemption, Exemptions
 
 if TYPE_CHECKING:
@@ -89,33 +89,20 @@ class Decisions:
             UnreadableIssueError: its item is not as it should be.
             ClientError, BotoCoreError: the table could not be read or written. Nothing is decided, or nobody knows.
         """
-        for _ in range(_ATTEMPTS):
-            issue = self._table.get(account_id, group_id)
-            if issue is None:
-                return None
+        conflict = f"{group_id} in {account_id} kept changing while a decision about it was written: try again"
+        for issue in self._attempts(account_id, group_id, conflict):
             ruling = decide(issue, request, limits, self._now())
             if ruling.decision is None:
                 return _repeated(issue, request)
             if issue.decided.problem:
                 return Outcome(issue, ruling.decision)
-            try:
-                self._table.decide(issue, ruling.state, ruling.exemption.to_item() if ruling.exemption else None)
-            except ConflictError:
-                continue
-            return self._done(issue, ruling, ruling.decision)
-        raise ConflictError(
-            f"{group_id} in {account_id} kept changing while a decision about it was written: try again"
-        )
-
-    def _done(self, issue: Issue, ruling: Ruling, decision: Decision) -> Outcome:
-        if ruling.restore is None:
-            log_decision(issue, decision)
-        return Outcome(
-            _with(issue, ruling.state),
-            decision,
-            pending=ruling.restore is not None,
-            exemption=ruling.exemption,
-        )
+            if self._write(issue, ruling.state, ruling.exemption):
+                is_pending = ruling.restore is not None
+                if not is_pending:
+                    log_decision(issue, ruling.decision)
+                after = _with(issue, ruling.state)
+                return Outcome(after, ruling.decision, pending=is_pending, exemption=ruling.exemption)
+        return None
 
     def begin_restore(self, issue: Issue) -> Issue | None:
         """Record that this process, which holds the lock of remediation, carries out the restore that was decided.
@@ -149,19 +136,14 @@ class Decisions:
         request = issue.decided.restore
         if request is None:
             return None
-        for _ in range(_ATTEMPTS):
-            fresh = self._table.get(issue.account_id, issue.issue_id)
-            if fresh is None or fresh.decided.restore != request:
+        conflict = f"{issue.location} kept changing while its restore was recorded"
+        for fresh in self._attempts(issue.account_id, issue.issue_id, conflict):
+            if fresh.decided.restore != request:
                 return None
             state = restored(fresh, problem)
-            try:
-                self._table.decide(fresh, state)
-            except ConflictError:
-                continue
-            decision = state.decisions[-1]
-            log_decision(fresh, decision)
-            return Outcome(_with(fresh, state), decision)
-        raise ConflictError(f"{issue.location} kept changing while its restore was recorded")
+            if self._write(fresh, state):
+                return _logged(fresh, state)
+        return None
 
     def end_exemption(self, exemption: DecidedExemption, by: str, reason: str = "") -> Outcome | None:
         """End an exemption that a decision made.
@@ -169,24 +151,17 @@ class Decisions:
         Returns:
             What became of it; None: it had ended, or its issue is gone.
         """
-        for _ in range(_ATTEMPTS):
+        conflict = f"{exemption.id} could not be ended: its issue kept changing"
+        for issue in self._attempts(exemption.account_id, exemption.group_id, conflict):
             now = self._now()
-            issue = self._table.get(exemption.account_id, exemption.group_id)
-            if issue is None:
-                return None
             state = ended(issue, exemption, by, now, reason)
             over = replace(exemption, ended=f"{by} at {now.isoformat()}")
-            try:
-                self._table.decide(issue, state, over.to_item())
-            except ConflictError:
-                fresh = exemption_of_id(self._table.items, exemption.id)
-                if fresh is None or fresh.ended:
-                    return None
-                continue
-            decision = state.decisions[-1]
-            log_decision(issue, decision)
-            return Outcome(_with(issue, state), decision)
-        raise ConflictError(f"{exemption.id} could not be ended: its issue kept changing")
+            if self._write(issue, state, over):
+                return _logged(issue, state)
+            fresh = exemption_of_id(self._table.items, exemption.id)
+            if fresh is None or fresh.ended:
+                return None
+        return None
 
     def claim_untold(self, issue: Issue, *, webhook: bool = True) -> tuple[Issue, tuple[Untold, ...]]:
         """Say that this process tells what is still to be told of an issue, so that no other does at the same time.
@@ -254,25 +229,49 @@ class Decisions:
         Raises:
             ConflictError: others kept changing it.
         """
-        for _ in range(_ATTEMPTS):
-            state = change(issue.decided)
-            if state is None or state == issue.decided:
-                return issue, state
-            try:
-                self._table.decide(issue, state)
-            except ConflictError:
-                fresh = self._table.get(issue.account_id, issue.issue_id)
-                if fresh is None:
-                    return issue, None
-                issue = fresh
-            else:
-                return _with(issue, state), state
-        raise ConflictError(f"{issue.location} kept changing while {what}")
+        conflict = f"{issue.location} kept changing while {what}"
+        fresh = issue
+        for fresh in self._attempts(issue.account_id, issue.issue_id, conflict, first=issue):
+            state = change(fresh.decided)
+            if state is None or state == fresh.decided:
+                return fresh, state
+            if self._write(fresh, state):
+                return _with(fresh, state), state
+        return fresh, None
+
+    def _attempts(self, account_id: str, group_id: str, conflict: str, first: Issue | None = None) -> Iterator[Issue]:
+        """The issue, read for each attempt to judge and write it, but for the first where it is given.
+
+        Ends where there is no such issue any more.
+
+        Raises:
+            ConflictError: others kept changing it; with the text `conflict`.
+        """
+        for number in range(_ATTEMPTS):
+            issue = first if first and not number else self._table.get(account_id, group_id)
+            if issue is None:
+                return
+            yield issue
+        raise ConflictError(conflict)
+
+    def _write(self, issue: Issue, state: DecisionState, exemption: DecidedExemption | None = None) -> bool:
+        """Write what was decided on an issue as it was read; False: somebody else changed it since."""
+        try:
+            self._table.decide(issue, state, exemption.to_item() if exemption else None)
+        except ConflictError:
+            return False
+        return True
 
 
 def _with(issue: Issue, state: DecisionState) -> Issue:
     """An issue after a state was written."""
     return replace(issue, decided=replace(state, version=issue.decided.version + 1))
+
+
+def _logged(issue: Issue, state: DecisionState) -> Outcome:
+    """The outcome of the newest decision of a state that was written."""
+    log_decision(issue, state.decisions[-1])
+    return Outcome(_with(issue, state), state.decisions[-1])
 
 
 def _repeated(issue: Issue, request: Request) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 # Regions of a partition begin alike (botocore, partitions.json, regionRegex).
 _PARTITIONS = {
     "cn-": "aws-cn",
@@ -25,6 +27,23 @@ def region_of_role(role_arn: str) -> str:
     'us-east-1'
     """
     return _REGIONS.get(role_arn.split(":")[1] if role_arn.count(":") > 1 else "", "")
+
+
+# AWS General Reference, "Service endpoints": the console of each partition.
+_CONSOLES = {
+    "aws": "{region}.console.aws.amazon.com",
+    "aws-cn": "{region}.console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+def console_host(region: str) -> str:
+    """The host of the AWS console for a region; empty: that of its partition is not known.
+
+    >>> console_host("eu-west-1"), console_host("us-iso-east-1")
+    ('eu-west-1.console.aws.amazon.com', '')
+    """
+    return _CONSOLES.get(partition_of(region), "").format(region=quote(region))
 
 
 def partition_of(region: str) -> str:

@@ -38,7 +38,7 @@ from library.aws.partition import region_of_role
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
-    from botocore.model import OperationModel, ServiceModel
+    from botocore.model import OperationModel
     from botocore.session import Session as BotocoreSession
 
 
@@ -103,20 +103,11 @@ def _reject(**response: Any) -> None:
     if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
         return
     beginning = body[:_BEGINNING]
-    protocol = _protocol(operation_model.service_model)
+    protocol = operation_model.service_model.resolved_protocol  # the one of several that botocore speaks
     is_foreign_json = protocol == _JSON and beginning.strip() and not beginning.lstrip().startswith(b"{")
     is_foreign_xml = protocol in _XML and not _XML_ANSWER.match(beginning)
     if _PAGE.match(beginning) or is_foreign_json or is_foreign_xml:
         raise ResponseParserError(f"the answer to {operation_model.name} is a page, or none of AWS's: {body[:200]!r}")
-
-
-def _protocol(service: ServiceModel) -> str:
-    """Which protocol botocore speaks with a service.
-
-    A service may have several, of which botocore resolves one. Before 1.38.46 it spoke the one that its model names.
-    """
-    resolved = getattr(service, "resolved_protocol", None)
-    return str(resolved or service.metadata["protocol"])
 
 
 Reader = Callable[[bytes, dict[str, Any]], bytes]

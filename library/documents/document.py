@@ -90,7 +90,7 @@ def fitted(document: Document, render: Callable[[Document], str], limit: int) ->
         text = render(_with_notice(document, left_out, 0))
         if utf16_size(text) <= limit:
             return text
-    low, high = 0, max(_longest(document), 1)
+    low, high = 0, max([1, *(len(_rows(block)) for section in document for block in section.blocks)])
     while low < high:  # the most rows that fit
         rows = (low + high + 1) // 2
         cut, dropped = _shortened(document, rows)
@@ -103,10 +103,6 @@ def fitted(document: Document, render: Callable[[Document], str], limit: int) ->
         left_out.insert(0, document[-1].title)
         document = document[:-1]
     return cut_utf16(text, limit)
-
-
-def _longest(document: Document) -> int:
-    return max((len(_rows(block)) for section in document for block in section.blocks), default=0)
 
 
 def _rows(block: Block) -> Sequence[object]:

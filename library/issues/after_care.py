@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from library.issues.names import hammer_options
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, parse_time, required_time, shown_time
 
 if TYPE_CHECKING:
     from library.issues.issue import Issue
@@ -83,14 +83,14 @@ class AfterCare:
                     str(each["source"]),
                     str(each["port"]),
                     int(each["records"]),
-                    _time(each["first"]),
-                    _time(each["last"]),
+                    required_time(each["first"]),
+                    required_time(each["last"]),
                 )
                 for each in item["sources"]
             )
             return cls(
                 str(item["issue_id"]).removeprefix(ITEM_PREFIX),
-                _time(item["changed"]),
+                required_time(item["changed"]),
                 sources,
                 parse_time(item.get("told_ticket")),
                 parse_time(item.get("told_owner")),
@@ -133,10 +133,3 @@ NO_FLOW_LOGS_AT_HAND = (
     "No flow log tells refused traffic of these interfaces (type ALL or REJECT): nobody watches whom a change cuts off."
 )
 """Among the gaps of a use: the notice of the change repeats it."""
-
-
-def _time(text: object) -> datetime:
-    time = parse_time(text) if isinstance(text, str) else None
-    if time is None:
-        raise ValueError(f"{text!r:.40} is no time")
-    return time

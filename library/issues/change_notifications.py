@@ -10,12 +10,13 @@ What every run finds again, such as a quota, has the same key each time, and is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from library.issues.names import required_text
 from library.issues.times import format_time, parse_time
 
 KEPT_LIMIT = 20
@@ -47,12 +48,9 @@ class ChangeNotification:
         heading: what an alert is listed under.
         text: one sentence or two; may hold untrusted input.
         details: more, a sentence each; may hold untrusted input.
-        in_jira: whether the ticket was told, or has nobody to tell.
-        in_slack: whether Slack was told, or is off.
-        in_webhook: whether the webhook was told, or was off when it happened.
-        claim_jira: who is telling the ticket, as `library.issues.claims` has it; empty: nobody was yet.
-        claim_slack: who is telling Slack.
-        claim_webhook: who is telling the webhook.
+        notified: the channels that were told, or need not be: the ticket has nobody to tell, Slack is off, the webhook
+            was off when it happened.
+        claims: who is telling a channel, as `library.issues.claims` has it; without an entry: nobody was yet.
         delivered_to: the destinations in Slack that were told, while others were not.
     """
 
@@ -61,12 +59,8 @@ class ChangeNotification:
     heading: str
     text: str
     details: tuple[str, ...] = ()
-    in_jira: bool = False
-    in_slack: bool = False
-    in_webhook: bool = True
-    claim_jira: str = ""
-    claim_slack: str = ""
-    claim_webhook: str = ""
+    notified: frozenset[Channel] = frozenset()
+    claims: Mapping[Channel, str] = field(default_factory=dict)
     delivered_to: tuple[str, ...] = ()
 
     @property
@@ -76,11 +70,7 @@ class ChangeNotification:
 
     def claim(self, channel: Channel) -> str:
         """Who is telling a channel; empty: nobody was yet."""
-        return {
-            Channel.JIRA: self.claim_jira,
-            Channel.SLACK: self.claim_slack,
-            Channel.WEBHOOK: self.claim_webhook,
-        }[channel]
+        return self.claims.get(channel, "")
 
     def to_item(self) -> dict[str, Any]:
         """An entry of the map `change_news` of the table."""
@@ -90,9 +80,9 @@ class ChangeNotification:
             "heading": self.heading,
             "text": self.text,
             "details": list(self.details),
-            "in_jira": self.in_jira,
-            "in_slack": self.in_slack,
-            **({} if self.in_webhook else {"in_webhook": False}),
+            "in_jira": Channel.JIRA in self.notified,
+            "in_slack": Channel.SLACK in self.notified,
+            **({} if Channel.WEBHOOK in self.notified else {"in_webhook": False}),
             **{f"claim_{channel}": claim for channel in Channel if (claim := self.claim(channel))},
             **({"heard": list(self.delivered_to)} if self.delivered_to else {}),
         }
@@ -108,7 +98,8 @@ def change_notifications(
     occurrence: int, at: datetime, heading: str, text: str, details: Sequence[str], *, webhook: bool = False
 ) -> ChangeNotification:
     """News that nobody was told yet, cut to what the table has room for. `webhook`: whether that is on."""
-    return ChangeNotification(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details), in_webhook=not webhook)
+    notified = frozenset(() if webhook else (Channel.WEBHOOK,))
+    return ChangeNotification(occurrence, at, heading, text[:_TEXT_LIMIT], _kept(details), notified)
 
 
 def _kept(details: Sequence[str]) -> tuple[str, ...]:
@@ -143,13 +134,9 @@ def notifications_from_item(item: object) -> tuple[ChangeNotification, ...]:
                 entry["heading"],
                 entry["text"],
                 tuple(entry["details"]),
-                entry.get("in_jira") is True,
-                entry.get("in_slack") is True,
-                entry.get("in_webhook") is not False,
-                _text(entry.get("claim_jira", "")),
-                _text(entry.get("claim_slack", "")),
-                _text(entry.get("claim_webhook", "")),
-                tuple(_text(destination) for destination in entry.get("heard", ())),
+                frozenset(channel for channel in Channel if _is_notified(entry, channel)),
+                {channel: claim for channel in Channel if (claim := required_text(entry.get(f"claim_{channel}", "")))},
+                tuple(required_text(destination) for destination in entry.get("heard", ())),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
@@ -158,21 +145,17 @@ def notifications_from_item(item: object) -> tuple[ChangeNotification, ...]:
     return tuple(sorted(found, key=lambda notification: notification.at))
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
+def _is_notified(entry: Mapping[str, Any], channel: Channel) -> bool:
+    """Whether a channel was told: an entry without `in_webhook` does not concern the webhook."""
+    notified = entry.get(f"in_{channel}")
+    return notified is not False if channel is Channel.WEBHOOK else notified is True
 
 
 def undelivered(
-    notification: Sequence[ChangeNotification], *, jira: bool, slack: bool, webhook: bool = False
+    notifications: Sequence[ChangeNotification], channels: Collection[Channel]
 ) -> tuple[ChangeNotification, ...]:
-    """What is left to be told, the oldest first. `jira`, `slack` and `webhook`: whether each is enabled."""
-    return tuple(
-        each
-        for each in notification
-        if (jira and not each.in_jira) or (slack and not each.in_slack) or (webhook and not each.in_webhook)
-    )
+    """What is left to be told of an issue in the enabled channels, in the same order."""
+    return tuple(each for each in notifications if not each.notified.issuperset(channels))
 
 
 CLOSED = "Remediated"
@@ -214,7 +197,7 @@ def superfluous(notification: Sequence[ChangeNotification], new: ChangeNotificat
     for each in notification:
         if left <= KEPT_LIMIT and size <= KEPT_BYTES:
             break
-        if each.in_jira and each.in_slack and each.in_webhook:
+        if each.notified.issuperset(Channel):
             found.append(each.key)
             left, size = left - 1, size - _size(each)
     return tuple(found)

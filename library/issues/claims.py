@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, stored_time
 
 CLAIMED_FOR = timedelta(minutes=10)
 """How long nobody else tells what a process has claimed: longer than JIRA and Slack take with all retries."""
@@ -43,7 +43,4 @@ def released(claim: str) -> str:
 
 def claimed_at(claim: str) -> datetime | None:
     """When a claim was made; None: there is none, it was given back, or the text is none."""
-    try:
-        return parse_time(claim.partition(" ")[0])
-    except ValueError:
-        return None
+    return stored_time(claim.partition(" ")[0])

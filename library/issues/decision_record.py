@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from library.issues.names import whole_number
-from library.issues.times import format_time, parse_time
+from library.issues.times import format_time, parse_time, required_time
 from library.network.addresses import AddressSet, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import ALL_WITHOUT_PORTS, UDP, WITHOUT_PORTS, PortSet, traffic_of, traffic_of_ports
@@ -111,9 +111,7 @@ class Decision:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Decision:
         """Read an entry. Raises KeyError, TypeError or ValueError on what is none."""
-        at = parse_time(item["at"])
-        if at is None:
-            raise ValueError("a decision has no time")
+        at = required_time(item["at"], "a decision")
         return cls(
             kind=DecisionKind(item["kind"]),
             by=str(item["by"]),
@@ -149,10 +147,7 @@ class CloseNow:
         traffic = traffic_of(exposure.protocol, exposure.from_port, exposure.to_port)
         source = parse_network(exposure.cidr)
         return any(
-            traffic_of(protocol, first, last).covers(traffic)
-            and (within := parse_network(cidr)).version == source.version
-            and within.first <= source.first
-            and source.last <= within.last
+            traffic_of(protocol, first, last).covers(traffic) and parse_network(cidr).covers(source)
             for protocol, first, last, cidr, _ in self.exposures
         )
 
@@ -164,9 +159,7 @@ class CloseNow:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> CloseNow:
         """Read the map. Raises KeyError, TypeError or ValueError on what is none."""
-        at = parse_time(item["at"])
-        if at is None:
-            raise ValueError("close_now has no time")
+        at = required_time(item["at"], "close_now")
         return cls(str(item["by"]), at, int(item["occurrence"]), frozenset(map(_key_from_item, item["exposures"])))
 
 
@@ -202,9 +195,7 @@ class Exempted:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Exempted:
         """Read an entry. Raises KeyError, TypeError or ValueError on what is none."""
-        at = parse_time(item["at"])
-        if at is None:
-            raise ValueError("an exemption has no time")
+        at = required_time(item["at"], "an exemption")
         until = date.fromisoformat(item["until"])
         return cls(int(item["number"]), int(item["occurrence"]), str(item["digest"]), until, str(item["by"]), at)
 
@@ -505,9 +496,7 @@ class DecidedExemption:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> DecidedExemption:
         """Read an item. Raises KeyError, TypeError or ValueError on what is none."""
-        at = parse_time(item["at"])
-        if at is None:
-            raise ValueError("an exemption has no time")
+        at = required_time(item["at"], "an exemption")
         exempt = cls(
             account_id=str(item["account_id"]),
             group_id=str(item["group_id"]),

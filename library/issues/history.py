@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from library.issues.issue import Issue, Status
-from library.issues.times import parse_time
+from library.issues.times import stored_time
 
 ITEM_PREFIX = "history#"
 
@@ -112,7 +112,4 @@ def _is_on(time: datetime | None, day: date) -> bool:
 
 def _restored_at(issue: Issue) -> datetime | None:
     flag = issue.remediation_details.get("restored")
-    try:
-        return parse_time(flag.get("at")) if isinstance(flag, Mapping) else None
-    except (TypeError, ValueError):
-        return None
+    return stored_time(flag.get("at")) if isinstance(flag, Mapping) else None

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, required_time, shown_time
 from library.network.ports import protocol_name
+from library.security_groups.group import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.issues.issue import Issue
@@ -39,11 +40,14 @@ class KeptSource:
     by: str
     at: datetime
 
+    @property
+    def key(self) -> RuleKey:
+        """The rule's identity."""
+        return RuleKey.of(self.protocol, self.from_port, self.to_port, self.cidr)
+
     def covers(self, exposure: Exposure) -> bool:
         """Whether an exposure is this rule's."""
-        key = (self.protocol, self.from_port, self.to_port, self.cidr)
-        found = (protocol_name(exposure.protocol), exposure.from_port, exposure.to_port, exposure.cidr)
-        return found == key and not exposure.prefix_list_id
+        return rule_key(exposure) == self.key
 
     @property
     def text(self) -> str:
@@ -65,9 +69,7 @@ class KeptSource:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> KeptSource:
         """Read a map of the list. Raises KeyError, TypeError or ValueError on what is none."""
-        at = parse_time(item["at"])
-        if at is None:
-            raise ValueError("a kept source has no time")
+        at = required_time(item["at"], "a kept source")
         first, last = (None if item[name] is None else int(item[name]) for name in ("from_port", "to_port"))
         by = " ".join("".join(char if char.isprintable() else " " for char in str(item["by"])).split())[:_BY_LIMIT]
         return cls(protocol_name(str(item["protocol"])), first, last, str(item["cidr"]), by or "somebody", at)

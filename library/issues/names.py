@@ -54,6 +54,13 @@ def aws_options(issue: Issue) -> str:
     return f"--region {shlex.quote(issue.details.region)} --group-id {shlex.quote(issue.issue_id)}"
 
 
+def required_text(value: object) -> str:
+    """A text as a record has it. Raises TypeError on another value."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
 def whole_number(name: str, value: object) -> int:
     """A number that counts something. Raises ValueError on another value: a write compares it as it is in the table.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from library.issues.names import required_text
 from library.security_groups.exposure import OpenStatus
 
 PATHS_KEPT = 20
@@ -96,13 +97,13 @@ class Path:
     def from_item(cls, item: Mapping[str, Any]) -> Path:
         """The other way round. Raises KeyError, TypeError or ValueError on a map that is none."""
         return cls(
-            interface=_text(item["interface"]),
-            resource=_text(item["resource"]),
-            address=_text(item["address"]),
+            interface=required_text(item["interface"]),
+            resource=required_text(item["resource"]),
+            address=required_text(item["address"]),
             verdict=Verdict(item["verdict"]),
             through=_texts(item["through"]),
-            blocked_by=_text(item["blocked_by"]),
-            text=_text(item["text"]),
+            blocked_by=required_text(item["blocked_by"]),
+            text=required_text(item["text"]),
         )
 
 
@@ -191,13 +192,7 @@ def severity(verdict: Verdict | None, sources: Sources | None, status: OpenStatu
     return Severity.LOW
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
 def _texts(values: Iterable[object]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise TypeError(f"{values!r} is no list")
-    return tuple(_text(value) for value in values)
+    return tuple(required_text(value) for value in values)

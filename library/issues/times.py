@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 
 def format_time(time: datetime | None) -> str | None:
@@ -40,6 +41,19 @@ def stored_time(value: object) -> datetime | None:
         return parse_time(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def required_time(value: Any, what: str = "the record") -> datetime:
+    """The time that a record must have. Raises TypeError or ValueError where it has none; `what` it is, for the text.
+
+    >>> required_time("", "a decision")
+    Traceback (most recent call last):
+    ValueError: a decision has no time
+    """
+    time = parse_time(value)
+    if time is None:
+        raise ValueError(f"{what} has no time")
+    return time
 
 
 def parse_time(text: str | None) -> datetime | None:

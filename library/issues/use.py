@@ -14,7 +14,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from library.issues.times import format_time, parse_time, shown_time
+from library.documents.text import counted, flattened
+from library.issues.times import format_time, required_time, shown_time
 from library.security_groups.exposure import source_text, traffic_text
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ class UseSource:
             source=str(item["source"]),
             source_class=SourceClass(item["class"]),
             port=None if item["port"] is None else int(item["port"]),
-            first=_time(item["first"]),
-            last=_time(item["last"]),
+            first=required_time(item["first"]),
+            last=required_time(item["last"]),
             connections=int(item["connections"]),
             packets=int(item["packets"]),
             bytes=int(item["bytes"]),
@@ -187,7 +188,7 @@ class Use:
             kept = rule.sources[: max(_SOURCES_KEPT - sources, 0)]
             sources += len(kept)
             rules.append(replace(rule, sources=kept))
-        gaps = [_flattened(gap, _GAP_LIMIT) for gap in self.gaps]
+        gaps = [flattened(gap, _GAP_LIMIT) for gap in self.gaps]
         if (more := len(self.rules) - len(rules)) > 0:
             gaps.insert(0, f"{more:,} more rules are left out here.")
         if (more := len(gaps) - GAPS_KEPT) > 0:
@@ -197,7 +198,7 @@ class Use:
             "until": format_time(self.until),
             "covered": self.covered,
             "verdict": str(self.verdict),
-            "reason": _flattened(self.reason, _GAP_LIMIT),
+            "reason": flattened(self.reason, _GAP_LIMIT),
             "rules": [rule.to_item() for rule in rules],
             "keep": list(self.keep),
             "keep_note": self.keep_note,
@@ -218,8 +219,8 @@ class Use:
             if not covered.is_finite() or not 0 <= covered <= 1:
                 return None
             return cls(
-                since=_time(item["from"]),
-                until=_time(item["until"]),
+                since=required_time(item["from"]),
+                until=required_time(item["until"]),
                 covered=covered,
                 verdict=Verdict(item["verdict"]),
                 reason=str(item["reason"]),
@@ -291,7 +292,7 @@ def unknown_use(issues: Iterable[tuple[str, str, Use | None]]) -> Iterator[tuple
     for (account_id, region), counts in sorted(reasons.items()):
         total = sum(counts.values())
         text = "; ".join(f"{reason} ({count})" if len(counts) > 1 else reason for reason, count in counts.items())
-        yield account_id, region, f"use is unknown for {_counted(total, 'issue')}: {_flattened(text, 1000)}"
+        yield account_id, region, f"use is unknown for {counted(total, 'issue')}: {flattened(text, 1000)}"
 
 
 def _seen(use: Use, now: datetime) -> list[str]:
@@ -302,10 +303,10 @@ def _seen(use: Use, now: datetime) -> list[str]:
     parts = []
     if number := _at_least(counts, "working", working):
         last = max(source.last for source in working.values()) if working else None
-        verb = f"{_counted(number, 'source')} worked"
+        verb = f"{counted(number, 'source')} worked"
         parts.append(f"{verb}, last {_when(last, now)}" if last else verb)
     if number := _at_least(counts, "talked", talked):
-        who = f"{number:,} more" if working else _counted(number, "source")
+        who = f"{number:,} more" if working else counted(number, "source")
         parts.append(f"{who} talked: ask them")
     knocked = sum(counts.get(name, 0) for name in ("answered", "seen", "refused"))
     if knocked:
@@ -336,8 +337,8 @@ def _source_sentence(rule: UseRule, source: UseSource, now: datetime) -> str:
     did = "worked" if source.source_class is SourceClass.WORKING else "talked"
     also = f"; also admitted by {', '.join(source.also_admitted_by)}" if source.also_admitted_by else ""
     return (
-        f"{source.source} {did} through {rule.text}{port}: {_counted(source.connections, 'connection')}, "
-        f"{_counted(source.packets, 'packet')}, {source.bytes:,} bytes, first {_when(source.first, now)}, "
+        f"{source.source} {did} through {rule.text}{port}: {counted(source.connections, 'connection')}, "
+        f"{counted(source.packets, 'packet')}, {source.bytes:,} bytes, first {_when(source.first, now)}, "
         f"last {_when(source.last, now)}{also}."
     )
 
@@ -355,8 +356,8 @@ def _when(time: datetime | None, now: datetime) -> str:
 def _days(use: Use) -> str:
     period = use.until - use.since
     if period >= timedelta(days=1):
-        return _counted(round(period / timedelta(days=1)), "day")
-    return _counted(int(period / timedelta(hours=1)), "hour")
+        return counted(round(period / timedelta(days=1)), "day")
+    return counted(int(period / timedelta(hours=1)), "hour")
 
 
 def _percent(share: Decimal) -> str:
@@ -366,20 +367,3 @@ def _percent(share: Decimal) -> str:
     ('97 %', '99 %', '100 %')
     """
     return f"{int(share * 100)} %"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
-
-
-def _flattened(text: str, limit: int) -> str:
-    """Text from an account or a log on one line of at most `limit` characters."""
-    flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def _time(text: object) -> datetime:
-    time = parse_time(text) if isinstance(text, str) else None
-    if time is None:
-        raise ValueError(f"{text!r:.40} is no time")
-    return time

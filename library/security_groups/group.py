@@ -9,12 +9,18 @@ What cannot be understood is not passed over: it stays with the group as a reaso
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from library.errors import HammerError
+from library.network.addresses import parse_network
 from library.network.ports import HIGHEST_PORT, protocol_name
+
+if TYPE_CHECKING:
+    from library.security_groups.exposure import Exposure
 
 EVENTUAL_CONSISTENCY = timedelta(minutes=5)
 """How long EC2 may need to show a change of a group. Afterwards the change counts as shown.
@@ -46,6 +52,37 @@ class IngressRule(NamedTuple):
     group_id: str = ""
     description: str = ""
     rule_id: str = ""
+
+
+class RuleKey(NamedTuple):
+    """What makes two rules the same to EC2: everything but description and id.
+
+    Attributes:
+        source: a CIDR in its shortest form, or the id of a prefix list or of a security group.
+    """
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    source: str
+
+    @classmethod
+    def of(cls, protocol: str, from_port: int | None, to_port: int | None, source: str) -> RuleKey:
+        """The key of a rule by its parts, however they are written. A source that is no CIDR stays as it is.
+
+        >>> RuleKey.of("6", 22, 22, "10.1.2.3/8")
+        RuleKey(protocol='tcp', from_port=22, to_port=22, source='10.0.0.0/8')
+        """
+        with suppress(ValueError):
+            source = str(parse_network(source))
+        return cls(protocol_name(protocol), from_port, to_port, source)
+
+
+@lru_cache(maxsize=8192)
+def rule_key(rule: IngressRule | Exposure) -> RuleKey:
+    """The key of a rule, or of the rule that an exposure is of."""
+    group_id = rule.group_id if isinstance(rule, IngressRule) else ""
+    return RuleKey.of(rule.protocol, rule.from_port, rule.to_port, rule.prefix_list_id or group_id or rule.cidr)
 
 
 @dataclass(frozen=True, slots=True)

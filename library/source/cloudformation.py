@@ -6,7 +6,7 @@ Needs cloudformation:DescribeStackResources, DescribeStacks and GetTemplate.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,14 +60,9 @@ class StackReader:
 
     def resource_of(self, physical_id: str) -> StackResource | None:
         """The stack's resource that a group or rule is; None: it is of no stack."""
-        try:
-            answer = self.client.describe_stack_resources(PhysicalResourceId=physical_id)
-        except ClientError as error:
-            if _does_not_exist(error):
-                return None
-            raise StackReadError(explain(error)) from error
-        except AWS_ERRORS as error:
-            raise StackReadError(explain(error)) from error
+        answer = _answer(self.client.describe_stack_resources, PhysicalResourceId=physical_id)
+        if answer is None:
+            return None
         named = [raw for raw in answer["StackResources"] if raw.get("PhysicalResourceId") == physical_id]
         for raw in named:
             if raw.get("ResourceStatus") not in _GIVEN_UP:
@@ -105,15 +100,8 @@ class StackReader:
     def describe(self, stack_id: str) -> dict[str, Any] | None:
         """What DescribeStacks tells of a stack; None: it does not exist."""
         if stack_id not in self._described:
-            try:
-                stacks = self.client.describe_stacks(StackName=stack_id)["Stacks"]
-                self._described[stack_id] = dict(stacks[0]) if stacks else None
-            except ClientError as error:
-                if not _does_not_exist(error):
-                    raise StackReadError(explain(error)) from error
-                self._described[stack_id] = None
-            except AWS_ERRORS as error:
-                raise StackReadError(explain(error)) from error
+            answer = _answer(self.client.describe_stacks, StackName=stack_id)
+            self._described[stack_id] = dict(answer["Stacks"][0]) if answer and answer["Stacks"] else None
         return self._described[stack_id]
 
     def read(self, resource: StackResource) -> ReadStack:
@@ -222,6 +210,20 @@ def _parameters(template: Tree, described: Any) -> tuple[dict[str, str], dict[st
         else:
             given[name] = raw.get("ResolvedValue") or raw.get("ParameterValue") or ""
     return hidden, given
+
+
+def _answer(call: Callable[..., Any], **arguments: str) -> Any:
+    """What CloudFormation answers; None: there is no such stack or resource.
+
+    Raises:
+        StackReadError: it did not tell.
+    """
+    try:
+        return call(**arguments)
+    except AWS_ERRORS as error:
+        if isinstance(error, ClientError) and _does_not_exist(error):
+            return None
+        raise StackReadError(explain(error)) from error
 
 
 def _does_not_exist(error: ClientError) -> bool:

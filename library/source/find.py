@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.network.addresses import parse_network
-from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
-from library.security_groups.group import SecurityGroup, parse_rule
+from library.security_groups.group import RuleKey, SecurityGroup, ShapeError, parse_rule, rule_key
 from library.source.cloudformation import StackReader, StackReadError, StackResource
 from library.source.location import (
     Confidence,
@@ -30,7 +28,7 @@ from library.source.service import hints_of, maker_of, other_maker_of, tool_hint
 from library.source.template_source import find_in_template
 from library.source.template_text import TemplateError
 from library.source.terraform_folder import TerraformFiles
-from library.source.terraform_source import GroupFacts, find_in_terraform
+from library.source.terraform_source import find_in_terraform
 from library.source.text_edit import Patch, unified_diff
 
 STACKS_NOT_ASKED = "CloudFormation could not be asked"
@@ -79,7 +77,6 @@ class _Search:
         self.patches |= found.patches
         self.commands += found.commands
         self.before_diff += found.before_diff
-        self.problems += found.problems
         if of_group and found.group is not None:
             if found.group.kind is Kind.UNKNOWN:
                 self.evidence += found.group.evidence
@@ -89,8 +86,6 @@ class _Search:
 
 
 def locate(
-    account_id: str,
-    region: str,
     group: SecurityGroup,
     exposures: Sequence[Exposure],
     replacements: Sequence[str],
@@ -102,12 +97,10 @@ def locate(
     """Where a group and its exposures are defined, and what is to be changed there.
 
     Args:
-        account_id: the group's account.
-        region: the group's region.
         group: the group as EC2 described it.
         exposures: what of it the Internet reaches.
         replacements: what an open source becomes: CIDRs and prefix lists.
-        stacks: CloudFormation of the account and region.
+        stacks: CloudFormation of the group's account and region.
         rule_ids: the ids of the rules.
         terraform: the Terraform files that were read; without any, Terraform is not looked at.
         opened_with: the user agent of the call that opened it; empty: not known. Untrusted text, and no more than a
@@ -134,8 +127,8 @@ def locate(
             search.rules[exposure] = search.fallback[exposure]
     rules = tuple(search.rules.get(each) or _nowhere(each) for each in exposures)
     return SourceReport(
-        account_id,
-        region,
+        stacks.account_id,
+        stacks.region,
         group.group_id,
         location,
         rules,
@@ -248,15 +241,13 @@ def _read_template(
 
 
 def _search_terraform(search: _Search, terraform: TerraformFiles) -> None:
-    group = search.group
-    facts = GroupFacts(group.group_id, group.name, group.description, group.tags)
-    found = find_in_terraform(terraform.files, facts, search.missing, search.replacements)
+    found = find_in_terraform(terraform.files, search.group, search.missing, search.replacements)
     search.add(found, of_group=search.location is None)
 
 
 def read_rule_ids(client: Any, group_id: str, exposures: Iterable[Exposure]) -> dict[Exposure, str]:
     """The ids of the rules that expose."""
-    ids: dict[tuple[Any, ...], str] = {}
+    ids: dict[RuleKey, str] = {}
     pages = client.get_paginator("describe_security_group_rules").paginate(
         Filters=[{"Name": "group-id", "Values": [group_id]}]
     )
@@ -266,13 +257,7 @@ def read_rule_ids(client: Any, group_id: str, exposures: Iterable[Exposure]) -> 
                 continue
             try:
                 rule = parse_rule(raw)
-                source = rule.prefix_list_id or (str(parse_network(rule.cidr)) if rule.cidr else "")
-            except ValueError:
+            except ShapeError:
                 continue  # such a rule is named where the group is judged
-            ids[protocol_name(rule.protocol), rule.from_port, rule.to_port, source] = rule.rule_id
-    return {
-        each: ids[key]
-        for each in exposures
-        if (key := (protocol_name(each.protocol), each.from_port, each.to_port, each.prefix_list_id or each.cidr))
-        in ids
-    }
+            ids[rule_key(rule)] = rule.rule_id
+    return {each: ids[rule_key(each)] for each in exposures if rule_key(each) in ids}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from library.network.addresses import parse_network
+from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure
 from library.source.text_edit import Patch
 
@@ -49,6 +51,27 @@ class Returns(StrEnum):
     TEMPLATE = "when the resource changes in the template"
     CONTROLLER = "within minutes"
     UNKNOWN = "unknown"
+
+
+Traffic = tuple[str, int | None, int | None]
+"""Protocol, first and last port of a rule."""
+
+
+def is_same_traffic(this: Traffic | None, other: Traffic | None) -> bool:
+    """Whether two rules carry the same, whether they name the protocol or its number; False where one is not known."""
+    if this is None or other is None:
+        return False
+    return (protocol_name(this[0]), *this[1:]) == (protocol_name(other[0]), *other[1:])
+
+
+def admits(source: str, replacement: str) -> bool:
+    """Whether a source admits a replacement: the same list, or a block that the other lies in."""
+    if source.startswith("pl-") or replacement.startswith("pl-"):
+        return source == replacement
+    try:
+        return parse_network(source).covers(parse_network(replacement))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +184,5 @@ class Found:
     patches: Mapping[str, Patch] = field(default_factory=dict)
     commands: Sequence[str] = ()
     before_diff: Sequence[str] = ()
-    problems: Sequence[str] = ()
     returns: Returns | None = None
     fallback: Mapping[Exposure, RuleLocation] = field(default_factory=dict)

@@ -61,17 +61,13 @@ def managed_by(tags: Tags, user_agent: str, name: str = "") -> str:
     return next((tool for tool, pattern in _TOOLS if pattern.search(user_agent)), "")
 
 
-def is_made_by_controller(tags: Tags, name: str) -> bool:
-    """Whether a controller made a group, which opens again within minutes what is closed in EC2 alone."""
-    maker = maker_of(tags, name, "")
-    return maker is not None and maker.returns is Returns.CONTROLLER
-
-
 def made_by(issue: Issue) -> MadeBy:
     """What manages an issue's group, as far as its tags, its name and who opened it tell."""
     tags, name = issue.details.tags, issue.details.name
     agent = issue.opened_by.user_agent if issue.opened_by else ""
-    return MadeBy(flattened(managed_by(tags, agent, name), _MANAGER_LIMIT), is_made_by_controller(tags, name))
+    maker = maker_of(tags, name, "")
+    is_controller = maker is not None and maker.returns is Returns.CONTROLLER
+    return MadeBy(flattened(managed_by(tags, agent, name), _MANAGER_LIMIT), is_controller)
 
 
 def other_maker_of(tags: Tags) -> Location | None:

@@ -5,15 +5,16 @@ The map never holds a parameter's value that is hidden, nor more of a template t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from library.issues.decision_rules import digest
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Issue
-from library.issues.times import format_time, parse_time, shown_time
+from library.issues.times import format_time, shown_time, stored_time
+from library.network.ports import port_range
 from library.source.location import Confidence, Kind, Location, RuleLocation, SourceReport
 
 KEPT_FOR = timedelta(days=1)
@@ -32,27 +33,15 @@ def stored_source(report: SourceReport, issue: Issue, now: datetime) -> dict[str
     return {
         "at": format_time(now),
         "occurrence": issue.occurrence,
-        "exposures": _digest(issue),
+        "exposures": digest(issue),
         "made_by": made_by(report.group, report.rules),
         "group": _cut(report.group.to_item()),
-        "rules": [_cut({**rule.location.to_item(), **_rule(rule)}) for rule in report.rules[:_RULES]],
+        "rules": [_cut(rule.to_item()) for rule in report.rules[:_RULES]],
         "diff": "\n".join(lines[:DIFF_LINES]),
         "diff_lines": len(lines) - 1 if report.diff else 0,
         "before_diff": list(report.before_diff),
         "commands": [command for command in report.commands if len(command) <= 4 * _TEXT],
         "returns": str(report.returns),
-    }
-
-
-def _rule(rule: RuleLocation) -> dict[str, Any]:
-    perm = rule.exposure
-    return {
-        "protocol": perm.protocol,
-        "from_port": perm.from_port,
-        "to_port": perm.to_port,
-        "cidr": perm.cidr,
-        "edit": str(rule.edit),
-        "note": rule.note,
     }
 
 
@@ -73,21 +62,13 @@ def made_by(group: Location, rules: Sequence[RuleLocation]) -> str:
 def is_fresh(issue: Issue, now: datetime) -> bool:
     """Whether what an issue keeps of its source still counts."""
     source = issue.source
-    try:
-        at = parse_time(source.get("at"))
-    except (TypeError, ValueError):
-        return False
+    at = stored_time(source.get("at"))
     return (
         at is not None
         and now - at < KEPT_FOR
         and source.get("occurrence") == issue.occurrence
-        and source.get("exposures") == _digest(issue)
+        and source.get("exposures") == digest(issue)
     )
-
-
-def _digest(issue: Issue) -> str:
-    perms = [tuple(perm)[:4] for perm in issue.details.perms]
-    return hashlib.sha256(repr(sorted(map(str, perms))).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +158,10 @@ def _lines(source: Mapping[str, Any]) -> tuple[str, ...]:
         if rule.get("kind") in (None, str(Kind.UNKNOWN)):
             continue
         note = f": {rule['note']}" if rule.get("note") else ""
-        ports = "all ports" if rule.get("from_port") is None else f"port {_ports(rule)}"
+        ports = "all ports"
+        if rule.get("from_port") is not None:
+            ports = f"port {port_range(int(rule['from_port']), int(rule['to_port']))}"
         lines.append(f"{ports} from {rule.get('cidr')}: {rule['kind']}, {rule.get('where')}; {rule.get('edit')}{note}.")
     if lines:
         lines.append(f"What is closed in EC2 alone comes back: {source.get('returns')}.")
     return tuple(lines)
-
-
-def _ports(rule: Mapping[str, Any]) -> str:
-    first, last = int(rule["from_port"]), int(rule["to_port"])
-    return str(first) if first == last else f"{first}-{last}"

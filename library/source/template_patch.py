@@ -11,21 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from library.network.addresses import parse_network
-from library.network.ports import protocol_name
+from library.source.location import Traffic, admits, is_same_traffic
 from library.source.template_rules import TemplateGroup, TemplateGroups, TemplateRule, read_groups
-from library.source.template_text import TemplateError, Tree, parse_template
-from library.source.template_values import TemplateValues, function_of
-from library.source.text_edit import Patch, TextEdit, apply_edits, is_showable, line_end
+from library.source.template_text import TemplateError, TemplateValues, Tree, function_of, parse_template
+from library.source.text_edit import Patch, TextEdit, UnpatchableError, apply_edits, is_showable, line_end, new_names
 
 _SHOWS_MORE = "a diff would show other parts of the template"
 
-RuleKey = tuple[str, int, int]
+RulePosition = tuple[str, int, int]
 """A rule of a template's text: logical id, where its source begins, where its entry begins."""
-
-
-class UnpatchableError(Exception):
-    """A source that cannot be changed in place. Says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +31,11 @@ class TemplatePatch:
     """
 
     patch: Patch | None
-    done: frozenset[RuleKey]
-    refused: dict[RuleKey, str]
+    done: frozenset[RulePosition]
+    refused: dict[RulePosition, str]
 
 
-def rule_key(rule: TemplateRule) -> RuleKey:
+def rule_position(rule: TemplateRule) -> RulePosition:
     """What tells a rule of a text from every other."""
     return rule.logical_id, rule.source.start, rule.entry.start
 
@@ -60,7 +54,7 @@ def is_literal(rule: TemplateRule) -> bool:
 
 
 def patch_template(
-    text: str, wanted: Iterable[RuleKey], replacements: Sequence[str], values: Callable[[Tree], TemplateValues]
+    text: str, wanted: Iterable[RulePosition], replacements: Sequence[str], values: Callable[[Tree], TemplateValues]
 ) -> TemplatePatch:
     """Narrow the sources of some rules, all of them exposing and with literal sources.
 
@@ -105,10 +99,10 @@ class _Attempt:
     text: str
     replacements: Sequence[str]
     values: Callable[[Tree], TemplateValues]
-    wanted: frozenset[RuleKey]
+    wanted: frozenset[RulePosition]
     edits: list[TextEdit] = field(default_factory=list)
-    refused: dict[RuleKey, str] = field(default_factory=dict)
-    _added: list[tuple[str, tuple[str, int | None, int | None] | None, str]] = field(default_factory=list)
+    refused: dict[RulePosition, str] = field(default_factory=dict)
+    _added: list[tuple[str, Traffic | None, str]] = field(default_factory=list)
     _visible: list[tuple[int, int]] = field(default_factory=list, init=False)
     _tree: Tree = field(init=False)
     _groups: TemplateGroups = field(init=False)
@@ -119,13 +113,13 @@ class _Attempt:
         self._show_sections()
         for group in self._groups.groups.values():
             for rule in group.rules:
-                if rule_key(rule) in self.wanted:
+                if rule_position(rule) in self.wanted:
                     self._show(rule.logical_id)
                     self._show(group.logical_id)
                     try:
                         self._narrow(group, rule)
                     except UnpatchableError as error:
-                        self.refused[rule_key(rule)] = str(error)
+                        self.refused[rule_position(rule)] = str(error)
 
     def _show_sections(self) -> None:
         """Parameters, conditions and mappings are the group's, too; but not the default of a secret."""
@@ -178,9 +172,9 @@ class _Attempt:
         if (group.logical_id, rule.traffic, replacement) in self._added:
             return True
         for other in group.rules:
-            if other is rule or other.rule is None or rule_key(other) in self.wanted:
+            if other is rule or other.rule is None or rule_position(other) in self.wanted:
                 continue
-            if _same_traffic(other, rule) and not _conditional(other) and _covers(other, replacement):
+            if is_same_traffic(other.traffic, rule.traffic) and not _conditional(other) and _admits(other, replacement):
                 return True
         return False
 
@@ -241,7 +235,7 @@ class _Attempt:
         if index is None:
             raise UnpatchableError("the resource is that of an anchor")
         key, value = pair
-        names = _new_names(key.value, {name for name, _ in resources.named()}, len(more))
+        names = new_names(key.value, "", {name for name, _ in resources.named()}, len(more))  # letters and digits only
         renamed = [TextEdit(key.start, key.end, self._written(key, name)) for name in names]
         if resources.style == "flow":
             separator = "," + self._before(key.start, "{,")
@@ -309,23 +303,12 @@ class _Attempt:
         return self.text[start:position] if start and self.text[start - 1] in opening else " "
 
 
-def _same_traffic(this: TemplateRule, other: TemplateRule) -> bool:
-    if this.traffic is None or other.traffic is None:
-        return False
-    return (protocol_name(this.traffic[0]), *this.traffic[1:]) == (protocol_name(other.traffic[0]), *other.traffic[1:])
-
-
 def _conditional(rule: TemplateRule) -> bool:
     return bool(rule.conditions) or (rule.resource is not None and rule.resource[1].get("Condition") is not None)
 
 
-def _covers(rule: TemplateRule, replacement: str) -> bool:
-    if rule.rule is None:
-        return False
-    if replacement.startswith("pl-") or rule.rule.prefix_list_id:
-        return rule.rule.prefix_list_id == replacement
-    mine, wanted = parse_network(rule.rule.cidr), parse_network(replacement)
-    return mine.version == wanted.version and mine.first <= wanted.first and wanted.last <= mine.last
+def _admits(rule: TemplateRule, replacement: str) -> bool:
+    return rule.rule is not None and admits(rule.rule.prefix_list_id or rule.rule.cidr, replacement)
 
 
 def _last(tree: Tree) -> int:
@@ -344,14 +327,3 @@ def _dash(text: str, start: int) -> int:
     if text[position] != "-":
         raise UnpatchableError("its entry does not begin on a line of its own")
     return position
-
-
-def _new_names(name: str, taken: set[str], count: int) -> list[str]:
-    """Names that no resource has: logical ids are letters and digits."""
-    found: list[str] = []
-    number = 2
-    while len(found) < count:
-        if (candidate := f"{name}{number}") not in taken:
-            found.append(candidate)
-        number += 1
-    return found

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from library.network.addresses import Network, parse_network
 from library.security_groups.group import IngressRule, ShapeError, port_range
-from library.source.template_text import Tree
-from library.source.template_values import NO_VALUE, ResourceValue, TemplateValues, UnknownValueError, function_of
+from library.source.location import Traffic
+from library.source.template_text import NO_VALUE, ResourceValue, TemplateValues, Tree, UnknownValueError, function_of
 
 GROUP = "AWS::EC2::SecurityGroup"
 INGRESS = "AWS::EC2::SecurityGroupIngress"
@@ -52,7 +52,7 @@ class TemplateRule:
     sequence: Tree | None = None
     resource: tuple[Tree, Tree] | None = None
     conditions: tuple[str, ...] = ()
-    traffic: tuple[str, int | None, int | None] | None = None
+    traffic: Traffic | None = None
     rule: IngressRule | None = None
     unknown: str = ""
     cidr: str = ""
@@ -296,7 +296,7 @@ def _read_without_cidr(
     logical_id: str,
     entry: Tree,
     problem: str,
-    traffic: tuple[str, int | None, int | None] | None,
+    traffic: Traffic | None,
 ) -> None:
     if any(entry.get(key) is not None for key in _GROUP_KEYS):
         if traffic:
@@ -307,7 +307,7 @@ def _read_without_cidr(
     group.unknown.append(problem or f"a rule of {logical_id} without a source that this version knows")
 
 
-def _traffic(entry: Tree, values: TemplateValues) -> tuple[str, int | None, int | None]:
+def _traffic(entry: Tree, values: TemplateValues) -> Traffic:
     if (tree := entry.get("IpProtocol")) is None:
         raise UnknownValueError("it has no protocol")
     protocol = values.value(tree)
@@ -326,9 +326,7 @@ def _port(tree: Tree | None, values: TemplateValues) -> int | None:
     raise UnknownValueError("a port of another shape")
 
 
-def _rule(
-    traffic: tuple[str, int | None, int | None], key: str, value: Any, logical_id: str
-) -> tuple[IngressRule | None, str]:
+def _rule(traffic: Traffic, key: str, value: Any, logical_id: str) -> tuple[IngressRule | None, str]:
     if key == "SourcePrefixListId":
         list_id = value.logical_id if isinstance(value, ResourceValue) else value
         if isinstance(list_id, str) and list_id:

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from library.network.addresses import parse_network
-from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure, traffic_text
-from library.source.location import Confidence, Edit, Found, Kind, Location, RuleLocation
-from library.source.template_patch import RuleKey, TemplatePatch, is_literal, patch_template, rule_key
+from library.source.location import Confidence, Edit, Found, Kind, Location, RuleLocation, is_same_traffic
+from library.source.template_patch import TemplatePatch, is_literal, patch_template, rule_position
 from library.source.template_rules import (
     GROUP,
     INGRESS,
@@ -26,8 +25,7 @@ from library.source.template_rules import (
     read_groups,
     transform_name,
 )
-from library.source.template_text import Tree, parse_template
-from library.source.template_values import TemplateValues, UnknownValueError, function_of
+from library.source.template_text import TemplateValues, Tree, UnknownValueError, function_of, parse_template
 from library.source.text_edit import line_of
 
 _SAM = "AWS::Serverless-2016-10-31"
@@ -119,7 +117,7 @@ def find_in_template(
             evidence = (*how, f"several rules of the template of {stack.path} may be it, at lines {lines}")
             locations[exposure] = RuleLocation(exposure, Location(evidence=evidence), Edit.NONE)
     literals = {
-        rule_key(rule)
+        rule_position(rule)
         for rules in matched.values()
         if all(rule.rule is not None and is_literal(rule) for rule in rules)
         for rule in rules
@@ -236,7 +234,7 @@ def _rules_of(groups: TemplateGroups, logical_id: str) -> Iterable[TemplateRule]
 
 def _is(rule: TemplateRule, exposure: Exposure) -> bool:
     """Whether a rule of the template is the one that exposes."""
-    if rule.rule is None or not _same_traffic(rule, exposure):
+    if rule.rule is None or not is_same_traffic(rule.traffic, exposure[:3]):
         return False
     if exposure.prefix_list_id:
         # A list of the template itself is known by its logical id only.
@@ -248,7 +246,7 @@ def _is(rule: TemplateRule, exposure: Exposure) -> bool:
 
 def _may_be(rule: TemplateRule, exposure: Exposure) -> bool:
     """Whether a rule whose source the template does not tell may be the one that exposes."""
-    if rule.rule is not None or not rule.unknown or (rule.traffic and not _same_traffic(rule, exposure)):
+    if rule.rule is not None or not rule.unknown or (rule.traffic and not is_same_traffic(rule.traffic, exposure[:3])):
         return False
     if rule.cidr and not _same_source(rule.cidr, exposure):
         return False
@@ -261,16 +259,6 @@ def _same_source(cidr: str, exposure: Exposure) -> bool:
         return str(parse_network(cidr)) == exposure.cidr
     except ValueError:
         return False
-
-
-def _same_traffic(rule: TemplateRule, exposure: Exposure) -> bool:
-    if rule.traffic is None:
-        return False
-    protocol, *ports = rule.traffic
-    return protocol_name(protocol) == protocol_name(exposure.protocol) and ports == [
-        exposure.from_port,
-        exposure.to_port,
-    ]
 
 
 def _location(context: _Context, logical_id: str, how: tuple[str, ...]) -> Location:
@@ -341,12 +329,12 @@ def _edit_of(
     patched: TemplatePatch,
     notes: list[str],
 ) -> Edit:
-    key: RuleKey = rule_key(rule)
-    if key in patched.done:
+    position = rule_position(rule)
+    if position in patched.done:
         return Edit.PATCH
     where = f"line {context.line(rule.source)}"
-    if key in patched.refused:
-        notes.append(f"{where}: {patched.refused[key]}")
+    if position in patched.refused:
+        notes.append(f"{where}: {patched.refused[position]}")
         return Edit.POINTER
     called = function_of(rule.source)
     if called is None and rule.traffic is None:

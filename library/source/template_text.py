@@ -1,14 +1,18 @@
-"""A CloudFormation template as text with positions: YAML or JSON, read as a tree with places. Pure.
+"""A CloudFormation template: its text read as a tree with positions, and what its functions come to. Pure.
 
 JSON is read as YAML, of which it is a part, with each tab as a space. Tags such as `!Ref` stay tags; comments, quotes
 and anchors are not in the tree, so that two trees compare equal exactly when CloudFormation would read the same.
+
+What a template and its parameters do not tell raises UnknownValueError with the reason: nobody may take it for
+harmless. Functions: the "Intrinsic function reference" of the AWS CloudFormation User Guide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -16,6 +20,9 @@ from library.errors import HammerError
 
 _DEEPEST = 200
 _LARGEST = 500_000  # nodes, with each use of an anchor counted: a few lines of anchors can stand for billions
+_VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
+_DYNAMIC = re.compile(r"\{\{resolve:([^}]*)\}\}")
+_LIST_TYPES = ("CommaDelimitedList", "List<")
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -119,3 +126,243 @@ class _Reader:
 
 def _flow(node: yaml.CollectionNode) -> str:
     return "flow" if node.flow_style else ""
+
+
+NO_VALUE = object()
+"""What `AWS::NoValue` stands for: the property is not there."""
+
+
+class UnknownValueError(HammerError, ValueError):
+    """A value that the template alone does not tell. Says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceValue:
+    """What a reference to a resource of the template stands for: known only when the resource exists.
+
+    Attributes:
+        attribute: empty for `Ref`.
+    """
+
+    logical_id: str
+    attribute: str = ""
+
+
+def function_of(tree: Tree) -> tuple[str, Tree] | None:
+    """The name of the function that a part of a template calls, as in `Fn::If` or `Ref`, and its argument."""
+    if tree.tag.startswith("!"):
+        name = tree.tag[1:]
+        return (name if name in ("Ref", "Condition") else f"Fn::{name}", tree)
+    if tree.kind == "mapping" and len(tree.pairs) == 1:
+        key, value = tree.pairs[0]
+        if key.value in ("Ref", "Condition") or key.value.startswith("Fn::"):
+            return key.value, value
+    return None
+
+
+@dataclass(slots=True)
+class TemplateValues:
+    """A template with its parameters, ready to tell values.
+
+    Attributes:
+        given: parameters' values, as CloudFormation has them: text, lists with commas.
+        pseudo: those pseudo parameters that are known, such as `AWS::Region`.
+        hidden: parameters whose values are not known or must not be, by name with the reason.
+    """
+
+    template: Tree
+    given: Mapping[str, str]
+    pseudo: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    _deciding: set[str] = field(default_factory=set)
+
+    def section(self, name: str) -> Mapping[str, Tree]:
+        """A section such as `Parameters`, by logical name."""
+        tree = self.template.get(name)
+        return dict(tree.named()) if tree is not None and tree.kind == "mapping" else {}
+
+    def value(self, tree: Tree) -> Any:
+        """Text, a list, a dictionary, a ResourceValue or NO_VALUE.
+
+        Raises:
+            UnknownValueError: the template alone does not tell.
+        """
+        called = function_of(tree)
+        if called:
+            return self._call(*called)
+        if tree.kind == "sequence":
+            return [value for each in tree.items if (value := self.value(each)) is not NO_VALUE]
+        if tree.kind == "mapping":
+            pairs = {key: self.value(value) for key, value in tree.named()}
+            return {key: value for key, value in pairs.items() if value is not NO_VALUE}
+        if found := _DYNAMIC.search(tree.value):
+            raise UnknownValueError(f"the dynamic reference {found[1]} decides it")
+        return tree.value
+
+    def condition(self, name: str) -> bool:
+        """Whether a condition of the template holds.
+
+        Raises:
+            UnknownValueError: the template alone does not tell, or has no such condition.
+        """
+        tree = self.section("Conditions").get(name)
+        if tree is None:
+            raise UnknownValueError(f"there is no condition {name}")
+        if name in self._deciding:
+            raise UnknownValueError(f"condition {name} depends on itself")
+        self._deciding.add(name)
+        try:
+            return self._holds(tree)
+        finally:
+            self._deciding.discard(name)
+
+    def _holds(self, tree: Tree) -> bool:
+        called = function_of(tree)
+        if called is None:
+            if tree.value.casefold() in ("true", "false"):
+                return tree.value.casefold() == "true"
+            raise UnknownValueError("a condition of another shape")
+        name, argument = called
+        if name == "Condition":
+            return self.condition(argument.value)
+        parts = argument.items
+        if name == "Fn::Equals" and len(parts) == 2:
+            this, other = self.value(parts[0]), self.value(parts[1])
+            if isinstance(this, ResourceValue) or isinstance(other, ResourceValue):
+                raise UnknownValueError("a condition compares a resource")
+            return bool(this == other)
+        if name == "Fn::Not" and len(parts) == 1:
+            return not self._holds(parts[0])
+        if name in ("Fn::And", "Fn::Or") and parts:
+            return self._any_or_all(parts, ends=name == "Fn::Or")
+        raise UnknownValueError(f"{name} decides a condition")
+
+    def _any_or_all(self, parts: list[Tree], *, ends: bool) -> bool:
+        """Or (`ends` true) and And (`ends` false): one part that is `ends` decides, whatever is unknown beside it."""
+        unknown: UnknownValueError | None = None
+        for part in parts:
+            try:
+                if self._holds(part) is ends:
+                    return ends
+            except UnknownValueError as error:
+                unknown = error
+        if unknown:
+            raise unknown
+        return not ends
+
+    def _call(self, name: str, argument: Tree) -> Any:
+        if name == "Ref":
+            return self._ref(argument.value)
+        known = {
+            "Fn::If": self._if,
+            "Fn::Sub": self._sub,
+            "Fn::Join": self._join,
+            "Fn::Select": self._select,
+            "Fn::Split": self._split,
+            "Fn::FindInMap": self._find_in_map,
+            "Fn::GetAtt": self._get_att,
+        }
+        if name not in known:
+            raise UnknownValueError(f"{name} decides it")
+        return known[name](argument)
+
+    def _ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return NO_VALUE
+        if name in self.hidden:
+            raise UnknownValueError(f"parameter {name}: {self.hidden[name]}")
+        parameter = self.section("Parameters").get(name)
+        if parameter is not None:
+            if name not in self.given:
+                raise UnknownValueError(f"parameter {name} has no value")
+            kind = parameter.text("Type")
+            text = self.given[name]
+            return [part.strip() for part in text.split(",")] if kind.startswith(_LIST_TYPES) else text
+        if name in self.pseudo:
+            return self.pseudo[name]
+        if name in self.section("Resources"):
+            return ResourceValue(name)
+        raise UnknownValueError(f"{name} is not known here")
+
+    def _if(self, argument: Tree) -> Any:
+        if len(argument.items) != 3 or function_of(argument.items[0]):
+            raise UnknownValueError("an Fn::If of another shape")
+        name, yes, no = argument.items
+        try:
+            return self.value(yes if self.condition(name.value) else no)
+        except UnknownValueError:
+            # Whatever the condition is, if both ways lead to the same.
+            this, other = self.value(yes), self.value(no)
+            if this is other or this == other:
+                return this
+            raise
+
+    def _sub(self, argument: Tree) -> str:
+        own: dict[str, Any] = {}
+        text = argument
+        if argument.kind == "sequence":
+            if len(argument.items) != 2:
+                raise UnknownValueError("an Fn::Sub of another shape")
+            text, values = argument.items
+            own = {key: self.value(value) for key, value in values.named()}
+        if text.kind != "scalar":
+            raise UnknownValueError("an Fn::Sub of another shape")
+
+        def replaced(match: re.Match[str]) -> str:
+            literal, name = match[1], match[2].strip()
+            if literal:
+                return "${" + match[2] + "}"
+            if name not in own and "." in name:
+                raise UnknownValueError(f"{name} is known only when the resource exists")
+            return _as_text(own[name] if name in own else self._ref(name))
+
+        made = _VARIABLE.sub(replaced, text.value)
+        if found := _DYNAMIC.search(made):
+            raise UnknownValueError(f"the dynamic reference {found[1]} decides it")
+        return made
+
+    def _join(self, argument: Tree) -> str:
+        parts = self.value(Tree("sequence", "seq", items=argument.items))
+        if len(parts) != 2 or not isinstance(parts[0], str) or not isinstance(parts[1], list):
+            raise UnknownValueError("an Fn::Join of another shape")
+        return parts[0].join(_as_text(part) for part in parts[1])
+
+    def _select(self, argument: Tree) -> Any:
+        parts = self.value(Tree("sequence", "seq", items=argument.items))
+        if len(parts) != 2 or not isinstance(parts[1], list) or not str(parts[0]).isdecimal():
+            raise UnknownValueError("an Fn::Select of another shape")
+        if int(parts[0]) >= len(parts[1]):
+            raise UnknownValueError("an Fn::Select beyond the end of its list")
+        return parts[1][int(parts[0])]
+
+    def _split(self, argument: Tree) -> list[str]:
+        parts = self.value(Tree("sequence", "seq", items=argument.items))
+        if len(parts) != 2 or not all(isinstance(part, str) for part in parts) or not parts[0]:
+            raise UnknownValueError("an Fn::Split of another shape")
+        found: list[str] = parts[1].split(parts[0])
+        return found
+
+    def _find_in_map(self, argument: Tree) -> Any:
+        if len(argument.items) != 3:
+            raise UnknownValueError("an Fn::FindInMap of another shape")
+        names = [_as_text(self.value(part)) for part in argument.items]
+        tree = self.template.get("Mappings")
+        for name in names:
+            tree = tree.get(name) if tree is not None else None
+        if tree is None:
+            raise UnknownValueError(f"mapping {names[0]} has no such entry")
+        return self.value(tree)
+
+    def _get_att(self, argument: Tree) -> ResourceValue:
+        parts = [part.value for part in argument.items] or argument.value.split(".", 1)
+        if len(parts) != 2 or not all(parts):
+            raise UnknownValueError("an Fn::GetAtt of another shape")
+        return ResourceValue(parts[0], parts[1])
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, ResourceValue):
+        raise UnknownValueError(f"{value.logical_id} is known only when the resource exists")
+    raise UnknownValueError("a list where a text is expected")

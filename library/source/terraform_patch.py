@@ -11,16 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from library.network.addresses import parse_network
 from library.source.hcl import Hcl, HclError, TerraformFile, parse_hcl
 from library.source.terraform_rules import LIST_KEYS, SINGLE_KEYS, SourceList, TerraformRule
-from library.source.text_edit import Patch, TextEdit, apply_edits, line_end
+from library.source.text_edit import Patch, TextEdit, UnpatchableError, apply_edits, line_end, new_names
 
 _SAME = "the changed file would not read the same but for this source"
-
-
-class UnpatchableError(Exception):
-    """A source that cannot be changed in place. Says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +134,9 @@ class _Attempt:
 
     def _narrow(self, narrowing: Narrowing) -> None:
         rule, source = narrowing.rule, narrowing.source
-        wanted = [each for each in self.replacements if not self._there(rule, each)]
+        # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
+        new = (each for each in self.replacements if (rule.traffic, each) not in self._added)
+        wanted = [each for each in new if not self.admits(rule, each)]
         node = source.value.node
         if node is None:
             raise UnpatchableError(_SAME)
@@ -151,10 +148,6 @@ class _Attempt:
             self._string(narrowing, node, wanted)
         for each in wanted:
             self._added.add((rule.traffic, each))
-
-    def _there(self, rule: TerraformRule, replacement: str) -> bool:
-        # All of them are rules of one group: EC2 refuses the same rule twice, whichever resource has it.
-        return (rule.traffic, replacement) in self._added or self.admits(rule, replacement)
 
     # Lists
 
@@ -324,13 +317,7 @@ class _Attempt:
         body.items[index + 1 : index + 1] = copied
 
     def _new_names(self, rule: TerraformRule, count: int) -> list[str]:
-        taken = self.taken_names(rule) | self._names
-        name, number = rule.resource.labels[-1], 2
-        found: list[str] = []
-        while len(found) < count:
-            if (candidate := f"{name}_{number}") not in taken:
-                found.append(candidate)
-            number += 1
+        found = new_names(rule.resource.labels[-1], "_", self.taken_names(rule) | self._names, count)
         self._names |= set(found)
         return found
 
@@ -378,14 +365,3 @@ def _label_edit(text: str, block: Hcl, name: str) -> TextEdit:
     head = text.index("{", block.start)
     start = text.rindex(old, block.start, head)
     return TextEdit(start, start + len(old), name)
-
-
-def covers(source: str, replacement: str) -> bool:
-    """Whether a source admits a replacement: the same list, or a block that the other lies in."""
-    if source.startswith("pl-") or replacement.startswith("pl-"):
-        return source == replacement
-    try:
-        mine, wanted = parse_network(source), parse_network(replacement)
-    except ValueError:
-        return False
-    return mine.version == wanted.version and mine.first <= wanted.first and wanted.last <= mine.last

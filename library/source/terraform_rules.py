@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from library.network.ports import protocol_name
 from library.security_groups.group import ShapeError, port_range
 from library.source.hcl import Hcl, TerraformFile
+from library.source.location import Traffic
 from library.source.text_edit import line_of
 
 GROUP_TYPES = ("aws_security_group", "aws_default_security_group")
@@ -101,7 +102,7 @@ class TerraformRule:
     resource: Hcl
     file: TerraformFile
     context: Context
-    traffic: tuple[str, int | None, int | None] | None
+    traffic: Traffic | None
     sources: list[SourceList]
     peers: bool = False
 
@@ -457,9 +458,7 @@ class Configurations:
         rule.peers = any(_is_given(node.get(key)) for key in groups)
         return rule
 
-    def _traffic(
-        self, node: Hcl, file: TerraformFile, context: Context, protocol_key: str
-    ) -> tuple[str, int | None, int | None] | None:
+    def _traffic(self, node: Hcl, file: TerraformFile, context: Context, protocol_key: str) -> Traffic | None:
         protocol = self.text(node.get(protocol_key), file, context)
         if protocol is None:
             return None

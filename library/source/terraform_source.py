@@ -11,11 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from library.network.addresses import parse_network
-from library.network.ports import protocol_name
 from library.security_groups.exposure import Exposure, traffic_text
+from library.security_groups.group import SecurityGroup
 from library.source.hcl import Hcl, TerraformFile
-from library.source.location import Confidence, Edit, Found, Kind, Location, Returns, RuleLocation
-from library.source.terraform_patch import Narrowing, TerraformPatch, covers, patch_terraform
+from library.source.location import (
+    Confidence,
+    Edit,
+    Found,
+    Kind,
+    Location,
+    Returns,
+    RuleLocation,
+    admits,
+    is_same_traffic,
+)
+from library.source.terraform_patch import Narrowing, TerraformPatch, patch_terraform
 from library.source.terraform_rules import (
     Configurations,
     Context,
@@ -29,16 +39,6 @@ from library.source.text_edit import line_of
 
 _NO_DESCRIPTION = "Managed by Terraform"  # the provider's own
 _MADE_NAME = "terraform-"  # the provider's prefix where the configuration names no group
-
-
-@dataclass(frozen=True, slots=True)
-class GroupFacts:
-    """What EC2 tells of a group. Name, description and tags are untrusted."""
-
-    group_id: str
-    name: str
-    description: str
-    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,22 +80,21 @@ class _Match:
 @dataclass(slots=True)
 class _Search:
     configurations: Configurations
-    facts: GroupFacts
+    described: SecurityGroup
     replacements: Sequence[str]
     groups: list[TerraformGroup]
     rules: list[TerraformRule] = field(default_factory=list)  # resources whose group is not in the files
-    hits: dict[tuple[str, int], set[Exposure]] = field(default_factory=dict)
 
 
 def find_in_terraform(
-    files: Iterable[TerraformFile], facts: GroupFacts, exposures: Sequence[Exposure], replacements: Sequence[str]
+    files: Iterable[TerraformFile], described: SecurityGroup, exposures: Sequence[Exposure], replacements: Sequence[str]
 ) -> Found:
     """Where Terraform files define a group and its exposures.
 
     `replacements` are the CIDRs and prefix lists that an open source becomes.
     """
     configurations = Configurations(files)
-    search = _Search(configurations, facts, replacements, configurations.groups())
+    search = _Search(configurations, described, replacements, configurations.groups())
     _attach_rules(search)
     candidates = list(_candidates(search))
     chosen = _choose(candidates, exposures)
@@ -133,7 +132,7 @@ def _attach_rules(search: _Search) -> None:
             continue
         found = search.configurations.resolve(node, rule.file, rule.context)
         if found.node is not None:
-            if found.node.value == search.facts.group_id:
+            if found.node.value == search.described.group_id:
                 search.rules.append(rule)
             continue
         expression = found.expression or node
@@ -192,23 +191,23 @@ def _refers_to_data(search: _Search, expression: Hcl, context: Context) -> bool:
     for file, block in search.configurations.blocks(context.folder, "data"):
         if block.labels == ("aws_security_group", tokens[4]):
             texts = [search.configurations.text(block.get(key), file, context) for key in ("name", "id")]
-            return search.facts.name in texts or search.facts.group_id in texts
+            return search.described.name in texts or search.described.group_id in texts
     return False
 
 
 def _candidates(search: _Search) -> Iterable[_Candidate]:
-    facts, configurations = search.facts, search.configurations
-    tag = facts.tags.get("git_file", "")
+    described, configurations = search.described, search.configurations
+    tag = described.tags.get("git_file", "")
     for group in search.groups:
         file, context, block = group.file, group.context, group.block
         evidence: list[str] = []
-        name = _name_agrees(configurations, group, facts.name)
+        name = _name_agrees(configurations, group, described.name)
         text = configurations.text(block.get("description"), file, context)
-        if name is False or _other_description(group, text, facts.description):
+        if name is False or _other_description(group, text, described.description):
             continue
         if name:
             evidence.append(f"its name is that of {group.address} at {group.where}")
-        if text and text == facts.description and text != _NO_DESCRIPTION:
+        if text and text == described.description and text != _NO_DESCRIPTION:
             evidence.append(f"its description is that of {group.address} at {group.where}")
         if not evidence:
             continue
@@ -271,11 +270,7 @@ def _choose(candidates: Sequence[_Candidate], exposures: Sequence[Exposure]) -> 
 
 
 def _has_ports(candidate: _Candidate, exposures: Sequence[Exposure]) -> bool:
-    return any(
-        rule.traffic is not None and _same_traffic(rule, exposure)
-        for rule in candidate.group.rules
-        for exposure in exposures
-    )
+    return any(is_same_traffic(rule.traffic, exposure[:3]) for rule in candidate.group.rules for exposure in exposures)
 
 
 def _group_location(chosen: Sequence[_Candidate], has_rules: bool) -> Location | None:
@@ -289,21 +284,11 @@ def _group_location(chosen: Sequence[_Candidate], has_rules: bool) -> Location |
 # Its rules
 
 
-def _same_traffic(rule: TerraformRule, exposure: Exposure) -> bool:
-    if rule.traffic is None:
-        return False
-    protocol, *ports = rule.traffic
-    return protocol_name(protocol) == protocol_name(exposure.protocol) and ports == [
-        exposure.from_port,
-        exposure.to_port,
-    ]
-
-
 def _matches(configurations: Configurations, rules: Iterable[TerraformRule], exposure: Exposure) -> list[_Match]:
     """The rules that can be an exposure's: the most certain only, each place once."""
     found: dict[tuple[str, int], _Match] = {}
     for rule in rules:
-        if rule.traffic is not None and not _same_traffic(rule, exposure):
+        if rule.traffic is not None and not is_same_traffic(rule.traffic, exposure[:3]):
             continue
         for match in _of_rule(configurations, rule, exposure):
             node = match.items[0] if match.items else rule.node
@@ -389,7 +374,7 @@ def _patch(
     rules_to_replace = {(n.source.value.file.path, item.start) for n in ordered for item in n.items}
     rules = [rule for group in groups for rule in group.rules] or search.rules
 
-    def admits(rule: TerraformRule, replacement: str) -> bool:
+    def is_admitted(rule: TerraformRule, replacement: str) -> bool:
         return any(
             other is not rule and other.traffic == rule.traffic and _stays(other, replacement, rules_to_replace)
             for other in rules
@@ -399,7 +384,7 @@ def _patch(
         blocks = search.configurations.blocks(rule.context.folder, "resource")
         return {block.labels[-1] for _, block in blocks if block.labels}
 
-    return patch_terraform(ordered, search.replacements, admits, taken), narrowed
+    return patch_terraform(ordered, search.replacements, is_admitted, taken), narrowed
 
 
 def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[str, int]]) -> bool:
@@ -411,7 +396,7 @@ def _stays(rule: TerraformRule, replacement: str, rules_to_replace: set[tuple[st
         for item in [] if node is None else node.items or [node]:
             if item.kind != "string" or (source.value.file.path, item.start) in rules_to_replace:
                 continue
-            if any(covers(piece.strip(), replacement) for piece in item.value.split(",")):
+            if any(admits(piece.strip(), replacement) for piece in item.value.split(",")):
                 return True
     return False
 

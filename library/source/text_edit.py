@@ -5,10 +5,13 @@ Nothing is written anew: what no edit names stays as it is, byte for byte, with 
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from library.errors import HammerError
 
 _CONTEXT = 3
 _BRACKETS = re.compile(r"(?:[\s{}\[\],:\"']|Resources|AWSTemplateFormatVersion|2010-09-09|\ufeff)*")
@@ -23,6 +26,20 @@ class TextEdit:
     start: int
     end: int
     new: str
+
+
+class UnpatchableError(HammerError):
+    """A source that cannot be changed in place. Says why."""
+
+
+def new_names(name: str, separator: str, taken: Collection[str], count: int) -> list[str]:
+    """Names that are not taken, a name with a number from 2 each.
+
+    >>> new_names("web", "_", {"web", "web_3"}, 2)
+    ['web_2', 'web_4']
+    """
+    numbered = (f"{name}{separator}{number}" for number in itertools.count(2))
+    return list(itertools.islice((each for each in numbered if each not in taken), count))
 
 
 def apply_edits(text: str, edits: Iterable[TextEdit]) -> str:

@@ -16,10 +16,9 @@ from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption
 from library.security_groups.exposure import OpenStatus
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.group import IngressRule, SecurityGroup, rule_key
 from remediation.eligibility import Policy
 from remediation.plan import Plan, RuleQuota, in_scope, plan_remediation
-from remediation.rules import rule_key
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 GROUP = "sg-1"

@@ -15,8 +15,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from library.security_groups.group import IngressRule, parse_permission
-from remediation.rules import RuleKey, ip_permission_of, rule_key
+from library.security_groups.group import IngressRule, RuleKey, parse_permission, rule_key
+from remediation.rules import ip_permission_of
 from tests.worlds.aws_faults import KilledError
 
 GROUPS, RULES = "DescribeSecurityGroups", "DescribeSecurityGroupRules"

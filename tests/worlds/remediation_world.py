@@ -31,14 +31,14 @@ from library.issues.times import format_time
 from library.jobs.command_line import Selection
 from library.notifications.change_delivery import Delivery
 from library.security_groups.exposure import Exposure
-from library.security_groups.group import parse_security_group
+from library.security_groups.group import parse_security_group, rule_key
 from remediation import clean_security_groups, restore_security_groups
 from remediation.backups import Backups
 from remediation.context import RemediationContext
 from remediation.eligibility import account_policy
 from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
-from remediation.rules import rule_key, single_permissions
+from remediation.rules import single_permissions
 from remediation.runs import BatchRun, InteractiveRun, RemediationSummary
 
 MAIN, MEMBER = "123456789012", "210987654321"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from hammer.listing.issue import ChangeSince, Failed, ListedIssue, Listing, ListingSource
-from library.aws.partition import partition_of
+from library.aws.partition import console_host
 from library.documents.text import counted, flattened, printable
 from library.issues.flapping import WINDOW, is_flapping, reopeners, reopenings
 from library.issues.issue import Issue, Status
@@ -35,7 +35,6 @@ _SHORT_NAMES = {
     "CIS AWS Foundations Benchmark": "CIS AWS",
     "NIST SP 800-53 Rev. 5": "NIST 800-53 r5",
 }
-_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 _VERDICTS = {
     "": "not judged",
     Verdict.INTERNET: "reachable now",
@@ -392,9 +391,8 @@ def console_address(region: str, group_id: str) -> str:
     >>> console_address("eu-west-1", "sg-1")
     'https://eu-west-1.console.aws.amazon.com/vpcconsole/home?region=eu-west-1#SecurityGroup:groupId=sg-1'
     """
-    host = _CONSOLES.get(partition_of(region))
-    location = f"{host}/vpcconsole" if host else f"{quote(region)}.console.aws.amazon.com/vpcconsole"
-    return f"https://{location}/home?region={quote(region)}#SecurityGroup:groupId={quote(group_id)}"
+    host = console_host(region) or f"{quote(region)}.console.aws.amazon.com"
+    return f"https://{host}/vpcconsole/home?region={quote(region)}#SecurityGroup:groupId={quote(group_id)}"
 
 
 def _rule(perm: Exposure, kept: KeptSource | None) -> Rule:

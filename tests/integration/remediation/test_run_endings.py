@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from library.aws.lock import LockedError
 from library.config import Configuration
+from library.issues.change_notifications import Channel
 from library.issues.issue import Issue
 from library.jobs.run import InterruptedRunError, stop_at_signals
 from library.security_groups.group import IngressRule
@@ -314,7 +315,8 @@ class TestKilledBeforeAnybodyIsTold:
         assert sources(world, group) == PRIVATE
         assert notification_of(world, group) == ["Remediated"]
         (notification,) = world.stored(group).change_notifications
-        assert (notification.in_jira, notification.in_slack, world.people.alerts) == (False, False, [])
+        assert not notification.notified & {Channel.JIRA, Channel.SLACK}
+        assert world.people.alerts == []
         assert f"Backup: s3://{BUCKET}/{world.backups(group)[0]}" in notification.details
         assert world.batch().problems == []
         assert notification_of(world, group) == ["Remediated"]

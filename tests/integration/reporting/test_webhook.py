@@ -12,6 +12,7 @@ import pytest
 
 from library.aws.decision_store import Decisions
 from library.config.models import limits_of
+from library.issues.change_notifications import Channel
 from library.issues.decision_record import DecisionKind, Via
 from library.issues.decision_rules import Request, Rights, seen_now
 from library.issues.issue import Status
@@ -359,7 +360,7 @@ def test_what_remediation_did_is_told_once(world: World, is_away: bool) -> None:
     assert world.webhook.types == ["new", "remediated"]
     assert world.webhook.events[1]["change"]["details"] == ["Backup: s3://b/k"]
     (notification,) = world.issue().change_notifications
-    assert (notification.in_jira, notification.in_slack, notification.in_webhook) == (True, True, True)
+    assert notification.notified == set(Channel)
 
 
 def test_what_remediation_could_not_do(world: World) -> None:
@@ -377,7 +378,7 @@ def test_a_change_that_is_not_wanted_owes_nobody(world: World) -> None:
     assert change(world) == []
     report(world)
     assert world.webhook.types == ["new"]
-    assert world.issue().change_notifications[0].in_webhook
+    assert Channel.WEBHOOK in world.issue().change_notifications[0].notified
 
 
 def test_the_item_of_a_change_without_a_webhook_is_as_it_was(world: World) -> None:

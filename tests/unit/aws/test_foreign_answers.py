@@ -120,15 +120,3 @@ def test_an_answer_of_aws_is_taken(client: Callable[..., Any]) -> None:
     answer = b"<DescribeRegionsResponse><regionInfo/></DescribeRegionsResponse>"
     for head in (b"", b'<?xml version="1.0" encoding="UTF-8"?>\n', b"\xef\xbb\xbf<!-- an emulator -->"):
         assert client("ec2", head + answer).describe_regions()["Regions"] == []
-
-
-@pytest.mark.parametrize("service", ["dynamodb", "ec2", "elbv2"])
-def test_a_page_is_refused_with_a_botocore_that_resolves_no_protocol(
-    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, service: str
-) -> None:
-    call = next(call for name, call in CALLS.values() if name == service)
-    made = client(service, PAGE)
-    # Today's botocore asks for it, too, but only when it makes a client.
-    monkeypatch.delattr("botocore.model.ServiceModel.resolved_protocol")
-    with pytest.raises(ResponseParserError, match="is a page"):
-        call(made)

@@ -88,10 +88,21 @@ RULE = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0")
         ([IngressRule("tcp", 443, 443, cidr="::/0")], 4, True),  # another family
         ([IngressRule("tcp", 443, 443, group_id="sg-2")], 4, False),  # counts in both
         ([IngressRule("tcp", 22, 22, cidr="10.0.0.0/8")], 4, True),  # is there already
+        ([IngressRule("6", 22, 22, cidr="10.9.9.9/8")], 4, True),  # the same, written in another way
         ([IngressRule("tcp", 443, 443, prefix_list_id="pl-1")], 5, False),  # has two entries
         ([IngressRule("tcp", 443, 443, prefix_list_id="pl-1")], 6, True),
     ],
-    ids=["fits", "does not", "another rule", "IPv6 rule", "reference", "already there", "list", "list fits"],
+    ids=[
+        "fits",
+        "does not",
+        "another rule",
+        "IPv6 rule",
+        "reference",
+        "already there",
+        "there by number",
+        "list",
+        "list fits",
+    ],
 )
 def test_the_quota_of_the_family_after_the_change(others: list[Any], quota: int, fits: bool) -> None:
     change = GroupChange((RULE, *others), (SSH,), RFC_1918, {"pl-1": (4, 2)}, quota)

@@ -14,7 +14,6 @@ from hammer.formats.table_format import severity_cell
 from hammer.listing.issue import default_context, listed_issue
 from hammer.status import (
     Facts,
-    JobState,
     Page,
     abandoned,
     age_rows,
@@ -30,6 +29,7 @@ from hammer.status import (
 from hammer.table_listing import unseen
 from hammer.terminal import Cell
 from library.aws.lock import LockState
+from library.aws.records import JobRun
 from library.issues.flapping import PastOccurrence
 from library.issues.history import Day
 from library.issues.issue import Issue, Status, Timestamps
@@ -79,12 +79,12 @@ def facts(*issues: Issue, **other: object) -> Facts:
             facts(dead_letters=None), ["dead letters: the queues could not be read"], id="queues that cannot be read"
         ),
         pytest.param(
-            facts(jobs=[JobState("report", NOW, NOW, "failed", ("JIRA is away",)), JobState("x", NOW, NOW, "done")]),
+            facts(jobs=[JobRun("report", "", NOW, NOW, "failed", ["JIRA is away"]), JobRun("x", "", NOW, NOW, "done")]),
             ["hammer report ended failed at 2026-11-22 03:00 UTC: JIRA is away"],
             id="a job failed",
         ),
         pytest.param(
-            facts(jobs=[JobState("restore", NOW, NOW, "failed", ("no backup",))]),
+            facts(jobs=[JobRun("restore", "", NOW, NOW, "failed", ["no backup"])]),
             [],
             id="a restore failed, which whoever ran it was told",
         ),

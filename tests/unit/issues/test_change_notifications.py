@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from library.issues.change_notifications import (
     KEPT_BYTES,
     KEPT_LIMIT,
     ChangeNotification,
+    Channel,
     change_notifications,
     notifications_from_item,
     recording,
@@ -22,7 +24,7 @@ NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 def notification(number: int, *, notified: bool = True, size: int = 0) -> ChangeNotification:
     made = change_notifications(1, NOW, "Remediated", f"change {number}", ("x" * 200,) * (size // 200))
-    return replace(made, in_jira=notified, in_slack=notified)
+    return replace(made, notified=frozenset(Channel)) if notified else made
 
 
 def test_the_first_needs_the_map() -> None:
@@ -37,7 +39,7 @@ def test_a_second_one_leaves_the_first_alone() -> None:
 
 def test_who_was_told_of_it_stays_told() -> None:
     known = notification(0)
-    assert recording((known,), replace(known, in_jira=False)) == ({}, [])
+    assert recording((known,), replace(known, notified=known.notified - {Channel.JIRA})) == ({}, [])
 
 
 def test_the_oldest_that_was_told_goes_first() -> None:
@@ -79,3 +81,25 @@ def test_however_much_was_changed_the_way_back_is_told(rules: list[str]) -> None
 def test_what_there_is_room_for_is_kept_as_it_is() -> None:
     for details in ((), ("a",), ("a", "b"), tuple("abcdef")):
         assert change_notifications(1, NOW, "Remediated", "text", details).details == details
+
+
+@pytest.mark.parametrize(
+    ("stored", "notified", "claims"),
+    [
+        ({"in_jira": False, "in_slack": False}, {Channel.WEBHOOK}, {}),
+        ({"in_jira": True, "in_slack": True, "in_webhook": False}, {Channel.JIRA, Channel.SLACK}, {}),
+        (
+            {"in_jira": False, "in_slack": True, "claim_jira": "2026 a", "claim_webhook": "released b"},
+            {Channel.SLACK, Channel.WEBHOOK},
+            {Channel.JIRA: "2026 a", Channel.WEBHOOK: "released b"},
+        ),
+    ],
+    ids=["nobody", "without the webhook", "claimed"],
+)
+def test_the_channels_are_stored_each_by_its_name(
+    stored: dict[str, Any], notified: set[Channel], claims: dict[Channel, str]
+) -> None:
+    made = replace(notification(1), notified=frozenset(notified), claims=claims)
+    item = made.to_item()
+    assert {name: value for name, value in item.items() if name.startswith(("in_", "claim_"))} == stored
+    assert notifications_from_item({made.key: item}) == (made,)

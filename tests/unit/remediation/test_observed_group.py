@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from library.security_groups.group import EVENTUAL_CONSISTENCY, IngressRule
+from library.security_groups.group import EVENTUAL_CONSISTENCY, IngressRule, rule_key
 from remediation.group_state import ObservedGroup, differing_keys, observe
 from remediation.journal import (
     AddedRule,
@@ -19,7 +19,6 @@ from remediation.journal import (
     RevokedState,
     unneeded,
 )
-from remediation.rules import rule_key
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 JUST = (NOW - EVENTUAL_CONSISTENCY + timedelta(seconds=1)).isoformat()  # so recent that EC2 may not show it yet

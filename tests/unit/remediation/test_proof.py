@@ -12,12 +12,11 @@ from library.issues.notified_exposures import Extent, NotifiedTimes
 from library.issues.schedule import ExposureTimes, RemediationTerms
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.group import IngressRule, SecurityGroup, rule_key
 from remediation.eligibility import DueExposures, Policy
 from remediation.journal import AddedRule, AddedState, ChangeKind, JournalEntry, JournalStep
 from remediation.plan import Plan, RuleQuota, leaves_exposures, plan_remediation, rules_to_replace
 from remediation.proof import GroupBefore, proved_hammers, without_unproved
-from remediation.rules import rule_key
 
 SSH = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh", rule_id="sgr-1")
 WORDS = "Hammer: replaces 0.0.0.0/0 on 2026-11-22"

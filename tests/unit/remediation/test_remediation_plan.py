@@ -14,10 +14,10 @@ from library.issues.schedule import RemediationTerms, Skipped, SkipReason, remed
 from library.network.addresses import AddressSet, parse_network
 from library.network.ports import PortSet
 from library.security_groups.exemptions import Exemption
-from library.security_groups.group import IngressRule, SecurityGroup
+from library.security_groups.group import IngressRule, RuleKey, SecurityGroup
 from remediation.eligibility import Policy, why_not_due
 from remediation.plan import Plan, RuleQuota, plan_remediation
-from remediation.rules import RuleKey, lets_in_all_of, without_contained
+from remediation.rules import lets_in_all_of, without_contained
 from tests.builders.remediation_cases import GROUP, NOW
 
 BOTH = frozenset({"open_completely", "open_partly"})

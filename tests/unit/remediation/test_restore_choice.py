@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, RuleKey
 from remediation.backups import Backup, BackupError, is_of_hammer
 from remediation.journal import (
     AddedRule,
@@ -22,7 +22,6 @@ from remediation.journal import (
     RevokedState,
 )
 from remediation.restore_source import BackupNotes, Observation, changes_of, choose
-from remediation.rules import RuleKey
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

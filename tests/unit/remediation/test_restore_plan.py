@@ -9,10 +9,9 @@ import pytest
 
 from library.network.addresses import RFC_1918
 from library.security_groups.exposure import rule_text
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, rule_key
 from remediation.plan import RuleQuota
 from remediation.restore_plan import ChangeSince, RestorePlan, plan_restore
-from remediation.rules import rule_key
 
 PACKAGE = RuleQuota(60)
 

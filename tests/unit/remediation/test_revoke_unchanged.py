@@ -11,9 +11,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from library.security_groups.group import IngressRule
+from library.security_groups.group import IngressRule, rule_key
 from remediation.change import CallResult, ChangeAnswer, revoke_unchanged
-from remediation.rules import rule_key
 
 WORLD = IngressRule("tcp", 22, 22, cidr="0.0.0.0/0", description="ssh", rule_id="sgr-1")
 EIGHT = IngressRule("tcp", 22, 22, cidr="8.0.0.0/8", rule_id="sgr-2")

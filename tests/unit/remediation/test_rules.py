@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from library.security_groups.group import IngressRule
-from remediation.rules import lets_in_all_of, missing_rules, rule_key, without_contained, without_contained_in
+from library.security_groups.group import IngressRule, rule_key
+from remediation.rules import lets_in_all_of, missing_rules, without_contained, without_contained_in
 
 _LOCATIONS_NAMED = st.sampled_from(
     [

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit
 from library.source.template_source import Stack, find_in_template
-from library.source.terraform_source import GroupFacts, find_in_terraform
+from library.source.terraform_source import find_in_terraform
 
 REPLACEMENTS = ("10.0.0.0/8", "172.16.0.0/12")
 PUBLIC = ("0.0.0.0/0", "0.0.0.0/1", "8.8.8.0/24")
@@ -136,7 +137,7 @@ def configurations(draw: st.DrawFn) -> str:
 @given(configurations())
 def test_patched_terraform_differs_in_exposing_sources_only(text: str) -> None:
     file = TerraformFile("main.tf", "/x", text, parse_hcl(text))
-    group = GroupFacts("sg-1", "web", "Web ä", {})
+    group = SecurityGroup("sg-1", "web", "vpc-1", "Web ä", {}, ())
     found = find_in_terraform([file], group, EXPOSURES, REPLACEMENTS)
     closed = {(e.from_port, e.cidr) for e, location in found.rules.items() if location.edit is Edit.PATCH}
     after = found.patches["main.tf"].after if found.patches else text

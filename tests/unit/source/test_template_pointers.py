@@ -201,7 +201,7 @@ def test_a_stack_that_has_the_rule_comes_before_a_macro_that_may_make_it(*, othe
     group = SecurityGroup("sg-1", "web", "vpc-1", "web", {}, ())
     ids = {EXPOSED: "sgr-1"}
     stacks = TwoStacks(other=other)
-    found = locate("123456789012", "eu-west-1", group, [EXPOSED], REPLACEMENTS, stacks, lambda: ids, TerraformFiles())
+    found = locate(group, [EXPOSED], REPLACEMENTS, stacks, lambda: ids, TerraformFiles())
     assert (found.rules[0].location.where, found.complete) == (where, True)
 
 

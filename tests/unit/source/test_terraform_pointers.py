@@ -7,9 +7,10 @@ from itertools import pairwise
 import pytest
 
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found, Kind
-from library.source.terraform_source import GroupFacts, find_in_terraform
+from library.source.terraform_source import find_in_terraform
 
 pytest.importorskip("tree_sitter_hcl")
 
@@ -21,7 +22,7 @@ VALUES = 'variable "office" {}\n\nlocals {\n  ports = { ssh = 22 }\n  open  = ["
 def found(main: str, others: dict[str, str] | None = None) -> Found:
     files = {"main.tf": main, "values.tf": VALUES, **(others or {})}
     read = [TerraformFile(path, "/live", text, parse_hcl(text)) for path, text in files.items()]
-    return find_in_terraform(read, GroupFacts("sg-1", "web", "web servers", {}), [SSH], ("10.0.0.0/8",))
+    return find_in_terraform(read, SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ()), [SSH], ("10.0.0.0/8",))
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,8 @@ def test_two_resources_of_one_group_do_not_get_the_same_replacement(rules: str) 
     """EC2 refuses a rule that is there already, and `terraform apply` fails with it."""
     six = Exposure("tcp", 22, 22, "::/0", "open_completely")
     files = [TerraformFile("main.tf", "/live", GROUP + rules, parse_hcl(GROUP + rules))]
-    facts = GroupFacts("sg-1", "web", "web servers", {})
-    location = find_in_terraform(files, facts, [SSH, six], ("10.0.0.0/8",))
+    described = SecurityGroup("sg-1", "web", "vpc-1", "web servers", {}, ())
+    location = find_in_terraform(files, described, [SSH, six], ("10.0.0.0/8",))
     assert location.patches["main.tf"].after.count("10.0.0.0/8") == 1
     assert (location.rules[SSH].edit, location.rules[six].edit) == (Edit.PATCH, Edit.POINTER)
     assert "other rules admit its replacements already" in location.rules[six].note
@@ -161,8 +162,8 @@ CALLS = "\n".join(
 def test_a_name_with_variables_that_calls_give_tells_which_call_it_is() -> None:
     texts = {"main.tf": ("/live", f"{CALLS}\n"), "sg/main.tf": ("/live/sg", MODULE_OF_GROUPS)}
     files = [TerraformFile(path, folder, text, parse_hcl(text)) for path, (folder, text) in texts.items()]
-    facts = GroupFacts("sg-1", "prod-eu-web", "web servers", {})
-    location = find_in_terraform(files, facts, [SSH], ("10.0.0.0/8",))
+    described = SecurityGroup("sg-1", "prod-eu-web", "vpc-1", "web servers", {}, ())
+    location = find_in_terraform(files, described, [SSH], ("10.0.0.0/8",))
     assert location.rules[SSH].edit is Edit.PATCH
     assert location.patches["main.tf"].after == f"{CALLS}\n".replace("0.0.0.0/0", "10.0.0.0/8").replace(
         "10.0.0.0/8", "0.0.0.0/0", 1
@@ -195,8 +196,8 @@ resource "aws_security_group" "web" {{
 }}
 """
     files = [TerraformFile("main.tf", "/live", group, parse_hcl(group))]
-    facts = GroupFacts("sg-1", "prod-web", "Managed by Terraform", {})
-    assert (SSH in find_in_terraform(files, facts, [SSH], ("10.0.0.0/8",)).rules) is is_found
+    described = SecurityGroup("sg-1", "prod-web", "vpc-1", "Managed by Terraform", {}, ())
+    assert (SSH in find_in_terraform(files, described, [SSH], ("10.0.0.0/8",)).rules) is is_found
 
 
 def test_strings_that_stand_for_billions_are_not_filled() -> None:

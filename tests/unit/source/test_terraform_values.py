@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from library.security_groups.exposure import Exposure
+from library.security_groups.group import SecurityGroup
 from library.source.hcl import TerraformFile, parse_hcl
 from library.source.location import Edit, Found, Kind
 from library.source.service import tool_hint
 from library.source.terraform_folder import read_folders
-from library.source.terraform_source import GroupFacts, find_in_terraform
+from library.source.terraform_source import find_in_terraform
 
 pytest.importorskip("tree_sitter_hcl")
 
@@ -38,7 +39,9 @@ CLOSED = 'office = ["10.9.0.0/16"]\n'
 
 def found(files: dict[str, str], folder: str = "/live") -> Found:
     read = [TerraformFile(path, folder, text, parse_hcl(text)) for path, text in files.items()]
-    return find_in_terraform(read, GroupFacts("sg-1", "web", "Managed by Terraform", {}), [SSH], ("10.0.0.0/8",))
+    return find_in_terraform(
+        read, SecurityGroup("sg-1", "web", "vpc-1", "Managed by Terraform", {}, ()), [SSH], ("10.0.0.0/8",)
+    )
 
 
 @pytest.mark.parametrize(
