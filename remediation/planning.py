@@ -1,6 +1,6 @@
 """What a plan needs beside the group's rules, and the plan: remediation and `hammer explain` read the same.
 
-- How many rules the group may have, and how many a prefix list counts for.
+- How many rules the group may have.
 - What a person keeps of a group whose rules are replaced: offered at the terminal, chosen, recorded. The proposals are
   those that flow logs gave (`identification.flow_logs.keep_proposal`, in the issue's `use`); none is chosen beforehand,
   and who only presses Enter keeps nobody.
@@ -23,12 +23,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.ec2 import PrefixListReader
+from library.aws.ec2 import PrefixListReader, prefix_list_weights
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import Sessions
 from library.documents.text import counted
@@ -53,49 +52,6 @@ if TYPE_CHECKING:
 RULE_QUOTA = ("vpc", "L-0EA8095F")  # Service Quotas: "Inbound or outbound rules per security group"
 
 _log = logging.getLogger(__name__)
-
-
-def prefix_list_weights(client: EC2Client, prefix_list_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """The family (4 or 6) of prefix lists and how many rules each counts as; those that do not say are left out."""
-    ids = sorted(set(filter(None, prefix_list_ids)))
-    if not ids:
-        return {}
-    pages = client.get_paginator("describe_managed_prefix_lists").paginate(
-        Filters=[{"Name": "prefix-list-id", "Values": ids}]
-    )
-    return {
-        listed["PrefixListId"]: (6 if listed.get("AddressFamily") == "IPv6" else 4, weight)
-        for page in pages
-        for listed in page["PrefixLists"]
-        if (weight := listed.get("MaxEntries") or aws_weight(listed.get("PrefixListName", "")))
-    }
-
-
-_AWS_WEIGHTS = {
-    "cloudfront.origin-facing": 55,
-    "dynamodb": 1,
-    "ec2-instance-connect": 2,
-    "groundstation": 5,
-    "route53-healthchecks": 25,
-    "s3": 1,
-    "s3express": 6,
-    "vpc-lattice": 10,
-}
-# com.amazonaws.<region or "global">[.ipv6].<service>
-_AWS_LIST = re.compile(r"com\.amazonaws\.[a-z0-9-]+\.(?:ipv6\.)?(?P<service>[a-z0-9.-]+)")
-
-
-def aws_weight(name: str) -> int:
-    """How many rules one of AWS's own prefix lists counts as; 0: that is not known.
-
-    The answer of DescribeManagedPrefixLists has no maximum for them. The figures are those of the Amazon VPC User
-    Guide, "AWS-managed prefix lists", weight, as of November 2026.
-
-    >>> [aws_weight(f"com.amazonaws.{of}") for of in ("global.cloudfront.origin-facing", "eu-west-1.ipv6.vpc-lattice")]
-    [55, 10]
-    """
-    found = _AWS_LIST.fullmatch(name)
-    return _AWS_WEIGHTS.get(found["service"], 0) if found else 0
 
 
 def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> tuple[int, str]:

@@ -8,7 +8,7 @@ kept that nobody chose.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from library.documents.text import counted
 from library.network.addresses import Network, parse_network
@@ -28,14 +28,15 @@ class GroupChange:
         rules: the ingress rules that the group has; None: they could not be read.
         replaced: the exposures that would be replaced.
         replacements: the CIDRs, or ids of prefix lists, that would come in place of each.
-        prefix_list_sizes: family (4 or 6) and number of entries of the prefix lists that are known.
+        prefix_list_weights: by id, the family (4 or 6) of a prefix list and how many rules it counts as; one that is
+            not here counts as one rule in both families.
         quota: how many ingress rules of a family a group may have.
     """
 
     rules: tuple[IngressRule, ...] | None = None
     replaced: tuple[Exposure, ...] = ()
     replacements: tuple[str, ...] = ()
-    prefix_list_sizes: Mapping[str, tuple[int, int]] | None = None
+    prefix_list_weights: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     quota: int = 60
 
 
@@ -104,7 +105,6 @@ def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> i
     """How many rules of a family the group would have; None: its rules are not known."""
     if change.rules is None:
         return None
-    sizes = change.prefix_list_sizes or {}
     gone = {_name(exposure) for exposure in change.replaced}
     after = {_name(rule) for rule in change.rules} - gone
     for exposure in change.replaced:
@@ -112,7 +112,7 @@ def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> i
         after |= {(*ports, replacement) for replacement in change.replacements}
         source = parse_network(exposure.cidr)
         after |= {(*ports, str(network)) for network in kept if _contains(source, network)}
-    return sum(_weight(name[3], family, sizes) for name in after)
+    return sum(_weight(name[3], family, change.prefix_list_weights) for name in after)
 
 
 def _name(rule: IngressRule | Exposure) -> tuple[str, int | None, int | None, str]:
@@ -121,11 +121,11 @@ def _name(rule: IngressRule | Exposure) -> tuple[str, int | None, int | None, st
     return rule.protocol, rule.from_port, rule.to_port, source
 
 
-def _weight(source: str, family: int, sizes: Mapping[str, tuple[int, int]]) -> int:
+def _weight(source: str, family: int, prefix_lists: Mapping[str, tuple[int, int]]) -> int:
     """What a rule counts as (Amazon VPC User Guide, "Amazon VPC quotas", security groups)."""
     if source.startswith("pl-"):
-        version, entries = sizes.get(source, (family, 1))
-        return max(entries, 1) if version == family else 0
+        version, weight = prefix_lists.get(source, (family, 1))
+        return weight if version == family else 0
     if source.startswith("sg-"):
         return 1
     return int(parse_network(source).version == family)

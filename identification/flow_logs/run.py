@@ -45,7 +45,7 @@ from identification.flow_logs.read import (
 )
 from identification.flow_logs.records import parquet_is_installed
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
-from library.aws.ec2 import PrefixListReader, read_security_groups
+from library.aws.ec2 import PrefixListReader, prefix_list_weights, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
@@ -393,7 +393,9 @@ class UsageRun:
                 group.group_id: group for page in read_security_groups(client, sorted(wanted)) for group in page.groups
             }
             named = {rule.prefix_list_id for group in groups.values() for rule in group.ingress if rule.prefix_list_id}
-            prefix_lists.read(named | {each for each in self.settings.replacements if each.startswith("pl-")})
+            named |= {each for each in self.settings.replacements if each.startswith("pl-")}
+            prefix_lists.read(named)
+            weights = prefix_list_weights(client, named)
         except AWS_ERRORS as error:
             reason = explain(error)
             self.problems.append(f"{account_id} {region}: rules could not be read: {reason}")
@@ -428,11 +430,7 @@ class UsageRun:
                     each for each in subject.issue.details.perms if is_replaced(subject.issue.issue_id, each)
                 ),
                 replacements=self.settings.replacements,
-                prefix_list_sizes={
-                    name: (entries[0].version, len(entries))
-                    for name, entries in prefix_lists.entries.items()
-                    if entries
-                },
+                prefix_list_weights=weights,
                 quota=self.settings.quota,
             )
 
