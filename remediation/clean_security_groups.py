@@ -37,13 +37,14 @@ from library.network.addresses import Network, parse_network
 from remediation.context import Screen, build_context, has_terminal
 from remediation.journal import is_unfinished
 from remediation.runs import (
+    INCOMPLETE,
     BatchRun,
     InteractiveRun,
     RemediationSummary,
     due,
     find,
     find_unfinished,
-    show_all,
+    show,
     untouchable_text,
 )
 
@@ -184,7 +185,11 @@ def _dry_run(
             if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
         ),
     ]
-    show_all(context, configuration, chosen, screen, summary, include_not_due=include_not_due)
+    for issue in chosen:
+        if is_unfinished(issue):
+            screen.show(INCOMPLETE)
+        is_due = bool(due([issue], configuration, context.now()))
+        show(context, configuration, issue, screen, summary, decided=include_not_due and not is_due)
     for note in context.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed")

@@ -654,11 +654,6 @@ class GroupRemediation(GroupWork):
         return ResultKind.SETTLED, text, settled_message(text, f"s3://{bucket}/{entry.backup}")
 
 
-def why_not_again(context: RemediationContext, issue: Issue, seen: Assessment) -> str:
-    """Why EC2 refused lately what would be done now, so that an unattended run does not try; empty: it tries."""
-    return refused_before(issue.remediation_details, seen.attempt, context.now())
-
-
 def tags_of_remainders(plan: Plan, tags: Mapping[str, Mapping[str, str]]) -> dict[RuleKey, Mapping[str, str]]:
     """The tags of the rules that are left of a carved rule: those of that rule.
 
