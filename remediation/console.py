@@ -11,7 +11,6 @@ from rich.text import Text
 
 from library.documents.text import printable
 from library.issues.issue import Issue
-from library.issues.names import hammer_options
 from library.issues.schedule import Skipped
 from library.issues.times import shown_time
 from library.notifications.owners import IssueOwners
@@ -91,11 +90,6 @@ def owner(owners: IssueOwners) -> str:
     if named:
         return f"  owner: {printable(', '.join(named))}, by ticket_owners"
     return "  owner: nobody is named"
-
-
-def restore_command(issue: Issue) -> str:
-    """The command that takes a change of a group back."""
-    return f"hammer restore {hammer_options(issue)}"
 
 
 def details(issue: Issue, seen: Assessment, backups: Sequence[Backup]) -> str:

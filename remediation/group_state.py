@@ -115,11 +115,6 @@ def _text(key: RuleKey) -> str:
     return f"{key.protocol}{ports} from {key.source}"
 
 
-def by_key(rules: Sequence[IngressRule]) -> dict[RuleKey, IngressRule]:
-    """Rules by what makes them the same to EC2."""
-    return {rule_key(rule): rule for rule in rules}
-
-
 @dataclass(frozen=True, slots=True)
 class ObservedGroup:
     """A group as EC2 shows it, corrected by what EC2 acknowledged.

@@ -87,9 +87,10 @@ class ChangeMessage:
     details: tuple[str, ...] = ()
 
 
-def restore_command(issue: Issue, backup: str) -> str:
-    """The command that brings a group back to a backup."""
-    return f"hammer restore {hammer_options(issue)} --backup {shlex.quote(backup)}"
+def restore_command(issue: Issue, backup: str = "") -> str:
+    """The command that brings a group back to a backup; empty: to the one from before its newest remediation."""
+    option = f" --backup {shlex.quote(backup)}" if backup else ""
+    return f"hammer restore {hammer_options(issue)}{option}"
 
 
 def release_command(issue: Issue) -> str:

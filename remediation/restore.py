@@ -227,32 +227,6 @@ class GroupRestore(GroupWork):
             return  # the group is left alone until somebody decides, which does no harm
 
 
-def release(context: RemediationContext, issue: Issue) -> ChangeMessage | None:
-    """Give a restored group back to automatic remediation.
-
-    Returns:
-        What people are told of it; None: it was not restored, nor being restored.
-
-    Raises:
-        one of GROUP_ERRORS: it could not be recorded.
-    """
-    details = read_details(context.table, issue)
-    entry = details.entry if details.is_unfinished else None
-    journal = Journal(context.table, issue, context.now)
-    if entry is not None and entry.kind is ChangeKind.RESTORE:
-        message = released_message(context.who, entry.started)
-        notification = context.notification_of(issue, message)
-        entry = replace(entry, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
-        journal.write(entry, restored=None, notification=notification)
-        context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
-        return message
-    if not (flag := issue.remediation_details.get("restored")):
-        return None
-    message = released_message(context.who, str(flag.get("at") or "") if isinstance(flag, Mapping) else "")
-    journal.note(restored=None, notification=context.notification_of(issue, message))
-    return message
-
-
 class RestoreJob:
     """The restore of one group.
 
@@ -365,11 +339,25 @@ class RestoreJob:
 
     def release(self) -> list[str]:
         """Give the group back to automatic remediation. Returns what could not be done; raises one of GROUP_ERRORS."""
-        issue = self._context.table.get(self._target.account_id, self._target.group_id)
-        message = release(self._context, issue) if issue else None
-        if issue is None or message is None:
+        context, target = self._context, self._target
+        issue = context.table.get(target.account_id, target.group_id)
+        details = read_details(context.table, issue) if issue else RemediationDetails()
+        flag = issue.remediation_details.get("restored") if issue else None
+        is_begun = details.is_unfinished and details.entry is not None and details.entry.kind is ChangeKind.RESTORE
+        begun = details.entry if is_begun else None
+        if issue is None or not (begun or flag):
             self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []
+        restored = str(flag.get("at") or "") if isinstance(flag, Mapping) else ""
+        message = released_message(context.who, begun.started if begun else restored)
+        notification = context.notification_of(issue, message)
+        journal = Journal(context.table, issue, context.now)
+        if begun is None:
+            journal.note(restored=None, notification=notification)
+        else:
+            ended = replace(begun, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
+            journal.write(ended, restored=None, notification=notification)
+            context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
         self._prompt.show(f"{issue.location}: automatic remediation may change it again")
         return self._notify(issue, message)
 

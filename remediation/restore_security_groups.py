@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -91,20 +92,27 @@ def command(
             job.show(backup)
             screen.show("dry run: nothing changed")
         else:
-            records = JobRecords(context.table.items, configuration.aws.main_account_id)
-            with (
-                hold_lock(context.lock, LOG_STREAM, configuration.aws.region),
-                records.recorded("restore", context.who, context.now) as recorded,
-            ):
-                try:
-                    problems += job.release() if release_ else job.restore(backup, batch=batch)
-                finally:
-                    problems += context.notifier.send()
-                    recorded += problems
+            with _recorded(context, configuration, problems):
+                problems += job.release() if release_ else job.restore(backup, batch=batch)
     except (CannotRestoreError, *GROUP_ERRORS) as error:
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")
     end(problems)
+
+
+@contextmanager
+def _recorded(context: RemediationContext, config: Configuration, problems: list[str]) -> Iterator[None]:
+    """Hold the lock, and record the run with its problems. Whatever ends it, what is waiting is sent."""
+    records = JobRecords(context.table.items, config.aws.main_account_id)
+    with (
+        hold_lock(context.lock, LOG_STREAM, config.aws.region),
+        records.recorded("restore", context.who, context.now) as recorded,
+    ):
+        try:
+            yield
+        finally:
+            problems += context.notifier.send()
+            recorded += problems
 
 
 def _target(
@@ -162,19 +170,12 @@ def give_up_change(
     else:
         target = _target(config, context, accounts, regions, group_id)
     config = with_organization(config, context.sessions)
-    records = JobRecords(context.table.items, config.aws.main_account_id)
     problems: list[str] = []
-    with (
-        hold_lock(context.lock, LOG_STREAM, config.aws.region),
-        records.recorded("restore", context.who, context.now) as recorded,
-    ):
+    with _recorded(context, config, problems):
         try:
             problems += RestoreJob(context, config, target, screen).give_up()
         except GROUP_ERRORS as error:
             problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {explain(error)}")
-        finally:
-            problems += context.notifier.send()
-            recorded += problems
     return problems
 
 
@@ -190,17 +191,8 @@ def carry_out_decided(config: str | None, account_id: str, region: str, group_id
     context, screen = build_context(configuration), Screen()
     target = RestoreTarget(account_id, region, group_id)
     problems: list[str] = []
-    with (
-        hold_lock(context.lock, LOG_STREAM, configuration.aws.region),
-        JobRecords(context.table.items, configuration.aws.main_account_id).recorded(
-            "restore", context.who, context.now
-        ) as recorded,
-    ):
-        try:
-            problems += restore_decided(context, configuration, target, screen)
-        finally:
-            problems += context.notifier.send()
-            recorded += problems
+    with _recorded(context, configuration, problems):
+        problems += restore_decided(context, configuration, target, screen)
     return problems
 
 

@@ -35,6 +35,7 @@ from remediation.notify import (
     incomplete_message,
     is_known,
     notify,
+    restore_command,
     restore_interrupted_message,
 )
 from remediation.plan import Plan
@@ -615,7 +616,7 @@ class InteractiveRun(_Run):
         self._unfinished.discard(issue.location)
         self._report_changing("")
         if result.kind is ResultKind.REMEDIATED:
-            self._prompt.show(f"  take it back with: {console.restore_command(issue)}")
+            self._prompt.show(f"  take it back with: {restore_command(issue)}")
         return True
 
     def _report_changing(self, reason: str) -> None:
