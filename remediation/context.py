@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from library.issues.issue import Issue
     from library.security_groups.group import IngressRule, SecurityGroup
     from remediation.group_state import LiveGroup
-    from remediation.notify import ChangeMessage, ChangeNotifier
+    from remediation.notify import ChangeMessage, Notifier
     from remediation.plan import Plan
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class RemediationContext:
     table: IssueTable
     backups: Backups
     lock: Lock
-    notifier: ChangeNotifier
+    notifier: Notifier
     who: str
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
