@@ -45,7 +45,6 @@ _UNITS_KEPT = 100_000
 _PARQUET_OBJECT = 200 * MEGABYTE  # it is in memory at once; AWS closes a file at 75 MB
 _STREAM_SUFFIXES = ("-all", "-accept", "-reject")
 _STREAMS_A_CALL = 100  # FilterLogEvents, logStreamNames
-_CHUNK = 1 << 18
 _SETTLED_AFTER = 24  # hours: until then an hour of a log group may still get events
 _BEFORE_CLOSING = 15 * 60  # an object holds what ended in five minutes, and that began up to ten minutes earlier
 _ENTRIES_IN_MEMORY = 150_000
@@ -219,6 +218,8 @@ class S3Parts:
             FormatError: the object cannot be read, or not as a whole.
         """
         bucket = self._flow_log.bucket
+        if not part.size:
+            raise FormatError("it is empty")
         budget.take(part.size)
         try:
             answer = self._access.call("s3", bucket, lambda client: client.get_object(Bucket=bucket, Key=part.key))
@@ -227,7 +228,7 @@ class S3Parts:
                     raise FormatError(f"it has more than {_PARQUET_OBJECT // MEGABYTE} MB of Parquet")
                 read_parquet_object(answer["Body"].read(), wanted, on_record, on_bad_line)
             else:
-                read_text_object(answer["Body"].iter_chunks(_CHUNK), wanted, on_record, on_bad_line)
+                read_text_object(answer["Body"], wanted, on_record, on_bad_line)
         except ClientError as error:
             if error_code(error) in _DENIED:
                 raise RefusedError(f"bucket {bucket} refuses its objects: {explain(error)}") from error
