@@ -22,7 +22,7 @@ from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet, Span, sweep
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
-from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
+from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, networks_of, rule_text, traffic_text
 from library.security_groups.group import IngressRule, SecurityGroup
 from remediation.eligibility import DueExposures, Policy
 from remediation.rules import RuleKey, lets_in_all_of, missing_rules, rule_key, without_contained, without_contained_in
@@ -53,7 +53,7 @@ def carved_ports(
         return None
     own = _ports_of(rule)
     restricted = restricted_ports.protocol(name) & own
-    public = AddressSet.of(_networks_of(rule, prefix_lists)) & public_sources
+    public = AddressSet.of(networks_of(rule, prefix_lists)) & public_sources
     scopes = [
         (own if exemption.ports is None else exemption.ports.protocol(name), exemption.sources)
         for exemption in exemptions
@@ -77,10 +77,6 @@ def carved_ports(
 
 def _ports_of(rule: IngressRule) -> IntervalSet:
     return IntervalSet(((rule.from_port or 0, rule.to_port or 0),))
-
-
-def _networks_of(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
-    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)
 
 
 def replacing_rules(rule: IngressRule, carved: IntervalSet | None, sources: Iterable[str]) -> Iterable[IngressRule]:
@@ -340,8 +336,7 @@ class _Replacement:
 
 def _lies_in(source: Network, rule: IngressRule, prefix_lists: PrefixLists) -> bool:
     """Whether a rule admits all of a source."""
-    admitted = AddressSet.of(_networks_of(rule, prefix_lists))
-    return not rule.group_id and admitted.covers(AddressSet.of([source]))
+    return AddressSet.of(networks_of(rule, prefix_lists)).covers(AddressSet.of([source]))
 
 
 def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix_lists: PrefixLists) -> Skipped | None:

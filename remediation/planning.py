@@ -209,7 +209,7 @@ def keep_proposals(issue: Issue, plan: Plan) -> tuple[Network, ...]:
             network = parse_network(text)
         except ValueError:
             continue  # the table is not believed
-        if any(_contains(each, network) for each in admitted):
+        if any(each.covers(network) for each in admitted):
             found.append(network)
     return tuple(dict.fromkeys(found))
 
@@ -221,7 +221,7 @@ def keep_lines(issue: Issue, offered: Sequence[Network]) -> Iterator[str]:
     yield f"  flow logs: {use_summary(issue.use, issue.use.until)}"
     working = issue.use.sources(SourceClass.WORKING)
     for number, network in enumerate(offered, 1):
-        seen = [each for name, each in working.items() if _contains(network, parse_network(name))]
+        seen = [each for name, each in working.items() if network.covers(parse_network(name))]
         admits = f"admits {counted(network.size, 'address', 'addresses')}"
         worked = f", {len(seen)} of them worked, last {shown_time(max(each.last for each in seen))}" if seen else ""
         yield f"  {number}  {network}: {admits}{worked}"
@@ -261,7 +261,3 @@ def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now:
     if not (new or issue.remediation_details.get("kept")):
         return {}
     return {"kept": [each.to_item(issue.occurrence) for each in (old | new).values()]}
-
-
-def _contains(outer: Network, inner: Network) -> bool:
-    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last

@@ -166,8 +166,7 @@ def lets_in_all_of(wide: IngressRule, narrow: IngressRule) -> bool:
         return True
     if not (wide.cidr and narrow.cidr):
         return False
-    outer, inner = _network(wide.cidr), _network(narrow.cidr)
-    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last
+    return _network(wide.cidr).covers(_network(narrow.cidr))
 
 
 _network = lru_cache(maxsize=8192)(parse_network)

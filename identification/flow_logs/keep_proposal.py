@@ -94,11 +94,7 @@ def _block(source: Network) -> Network:
 
 def _lies_in(block: Network, rules: Iterable[Exposure]) -> bool:
     """Whether a block lies wholly in one of the rules: what is kept must not admit more than the group did."""
-    return any(_contains(parse_network(rule.cidr), block) for rule in rules)
-
-
-def _contains(outer: Network, inner: Network) -> bool:
-    return outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last
+    return any(parse_network(rule.cidr).covers(block) for rule in rules)
 
 
 def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> int | None:
@@ -111,7 +107,7 @@ def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> i
         ports = exposure.protocol, exposure.from_port, exposure.to_port
         after |= {(*ports, replacement) for replacement in change.replacements}
         source = parse_network(exposure.cidr)
-        after |= {(*ports, str(network)) for network in kept if _contains(source, network)}
+        after |= {(*ports, str(network)) for network in kept if source.covers(network)}
     return sum(_weight(name[3], family, change.prefix_list_weights) for name in after)
 
 

@@ -57,7 +57,7 @@ from library.issues.use import SourceClass, Use
 from library.network.addresses import AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
-from library.security_groups.exposure import Evaluator
+from library.security_groups.exposure import Evaluator, networks_of
 
 if TYPE_CHECKING:
     from library.aws.session import Sessions
@@ -600,9 +600,7 @@ def _admissions(
         if rule.group_id:
             continue  # members have private addresses
         try:
-            sources = (
-                AddressSet.of(prefix_lists[rule.prefix_list_id]) if rule.prefix_list_id else AddressSet.parse(rule.cidr)
-            )
+            sources = AddressSet.of(networks_of(rule, prefix_lists))
         except (KeyError, ValueError):
             continue
         name = rule.prefix_list_id or str(parse_network(rule.cidr))

@@ -15,9 +15,10 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from identification.inspector.finding import NAME_TAG, Finding, FindingStatus
-from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
+from library.network.addresses import PUBLIC, AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import ALL_PORTS, HIGHEST_PORT, PortSet, parse_ports, protocol_name
+from library.security_groups.exposure import networks_of
 
 if TYPE_CHECKING:
     from library.config import AllowedPorts, Inspector
@@ -119,7 +120,7 @@ def decide_by_groups(
             if not ports:
                 continue
             try:
-                networks = _sources(rule, prefix_lists)
+                networks = networks_of(rule, prefix_lists)
             except (KeyError, ValueError):
                 unreadable.append(f"{group.group_id}: source {rule.prefix_list_id or rule.cidr!r:.100}")
                 continue
@@ -213,15 +214,3 @@ def _ports(rule: IngressRule) -> PortSet:
     if name == "tcp":
         return PortSet(tcp=IntervalSet(((first, last),)))
     return PortSet(udp=IntervalSet(((first, last),))) if name == "udp" else PortSet()
-
-
-def _sources(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
-    """The addresses a rule lets in: none where its source is a group.
-
-    Raises:
-        KeyError: its prefix list could not be read.
-        ValueError: its source is not a CIDR.
-    """
-    if rule.group_id:
-        return ()
-    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)

@@ -30,6 +30,10 @@ class Network(NamedTuple):
         """How many addresses the block has."""
         return self.last - self.first + 1
 
+    def covers(self, other: Network) -> bool:
+        """Whether every address of another block is in this one."""
+        return self.version == other.version and self.first <= other.first and other.last <= self.last
+
     def __str__(self) -> str:
         bits = 32 if self.version == 4 else 128
         address = IPv4Address(self.first) if self.version == 4 else IPv6Address(self.first)
