@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -180,18 +180,8 @@ def has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-class Prompt(Protocol):
-    """Who reads along and, by hand, answers."""
-
-    def show(self, text: str | Text) -> None:
-        """Show this."""
-
-    def confirm(self, question: str) -> str:
-        """Ask this; `q` when there is no answer to come."""
-
-
-class Screen:
-    """Where a person reads and answers."""
+class Prompt:
+    """Where a person reads along and, by hand, answers."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)

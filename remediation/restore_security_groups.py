@@ -37,7 +37,7 @@ from library.jobs.command_line import (
 )
 from library.jobs.run import end, hold_lock
 from remediation.change import GROUP_ERRORS
-from remediation.context import Prompt, RemediationContext, Screen, build_context, has_terminal
+from remediation.context import Prompt, RemediationContext, build_context, has_terminal
 from remediation.group_state import describe_live
 from remediation.journal import RemediationDetails, is_unfinished
 from remediation.restore import RestoreJob
@@ -79,18 +79,18 @@ def command(
     _refuse_to_ask_nobody(is_asking=not (batch or dry_run or release_ or give_up))
     configuration = read_configuration(config)
     refuse_unknown_regions(region, None)
-    context, screen = build_context(configuration), Screen()
+    context, prompt = build_context(configuration), Prompt()
     if give_up:
-        end(give_up_change(configuration, context, screen, account or (), region or (), (group or [""])[0]))
+        end(give_up_change(configuration, context, prompt, account or (), region or (), (group or [""])[0]))
         return
     target = _target(configuration, context, account or (), region or (), (group or [""])[0])
-    job = RestoreJob(context, configuration, target, screen, exact=exact)
+    job = RestoreJob(context, configuration, target, prompt, exact=exact)
     problems: list[str] = []
     try:
         _refuse_unknown_group(context, target)
         if dry_run:
             job.show(backup)
-            screen.show("dry run: nothing changed")
+            prompt.show("dry run: nothing changed")
         else:
             with _recorded(context, configuration, problems):
                 problems += job.release() if release_ else job.restore(backup, batch=batch)
@@ -155,7 +155,7 @@ def _refuse_several(accounts: Sequence[str], regions: Sequence[str], groups: Seq
 def give_up_change(
     config: Configuration,
     context: RemediationContext,
-    screen: Screen,
+    prompt: Prompt,
     accounts: Sequence[str],
     regions: Sequence[str],
     group_id: str,
@@ -173,7 +173,7 @@ def give_up_change(
     problems: list[str] = []
     with _recorded(context, config, problems):
         try:
-            problems += RestoreJob(context, config, target, screen).give_up()
+            problems += RestoreJob(context, config, target, prompt).give_up()
         except GROUP_ERRORS as error:
             problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {explain(error)}")
     return problems
@@ -188,11 +188,11 @@ def carry_out_decided(config: str | None, account_id: str, region: str, group_id
         What could not be done, one line each.
     """
     configuration = read_configuration(config)
-    context, screen = build_context(configuration), Screen()
+    context, prompt = build_context(configuration), Prompt()
     target = RestoreTarget(account_id, region, group_id)
     problems: list[str] = []
     with _recorded(context, configuration, problems):
-        problems += restore_decided(context, configuration, target, screen)
+        problems += restore_decided(context, configuration, target, prompt)
     return problems
 
 

@@ -34,7 +34,7 @@ from library.security_groups.exposure import Exposure
 from library.security_groups.group import parse_security_group
 from remediation import clean_security_groups, restore_security_groups
 from remediation.backups import Backups
-from remediation.context import RemediationContext
+from remediation.context import Prompt, RemediationContext
 from remediation.eligibility import account_policy
 from remediation.notify import Notifier
 from remediation.restore import RestoreJob
@@ -68,7 +68,7 @@ def permission(protocol: str, ports: tuple[int, int] | None, *sources: str, abou
 
 
 @dataclass
-class People(Notifier):
+class People(Notifier, Prompt):
     """Who is told, and who is asked."""
 
     said: list[str] = field(default_factory=list)
