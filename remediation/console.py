@@ -140,10 +140,7 @@ def planned(seen: Assessment) -> Text:
 def restore_difference(before: Sequence[IngressRule], plan: RestorePlan, unknown: Sequence[str] = ()) -> Text:
     """What a restore changes. A rule that only gets another description is gone and there again.
 
-    Args:
-        before: the rules of the group.
-        plan: what is going to be changed.
-        unknown: the keys of backups from since that are not understood.
+    `unknown` are the keys of backups from since that are not understood.
     """
     described = {rule_key(rule) for rule in plan.describe}
     other = [rule for rule in before if rule_key(rule) in described]

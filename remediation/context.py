@@ -110,14 +110,8 @@ class RemediationContext:
     ) -> str:
         """Store a group before it is changed, with what is going to be changed.
 
-        Args:
-            issue: the group's issue.
-            live: the group as it is.
-            kind: what it is going to be changed for.
-            first: the key of the backup that this change began with; empty: this is it.
-            add: what is going to be added.
-            revoke: what is going to be revoked.
-            plan: of a remediation: tells which rules stand in for which, also where they are there already.
+        `first` is the key of the backup that this change began with; empty: this is it. The plan of a remediation tells
+        which rules stand in for which, also where they are there already.
 
         Returns:
             The key.

@@ -174,10 +174,8 @@ def failed_message(reason: str) -> ChangeMessage:
 def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay: bool) -> Iterable[str]:
     """What becomes of rules that Hammer added for rules that a restore does not bring back, a sentence each.
 
-    Args:
-        stand_ins: the rules.
-        unknown: the keys of backups that are not understood, so that it is not known what the rules stand in for.
-        stay: whether they stay in the group; else the restore revokes them.
+    If they do not `stay`, the restore revokes them. `unknown` are the keys of backups that are not understood, so that
+    it is not known what the rules stand in for.
     """
     by_missing: dict[tuple[str, ...], list[str]] = {}
     for each in stand_ins:
@@ -291,15 +289,7 @@ def notify(
     """Notify people of one thing that happened to a group.
 
     It is recorded before anybody is told, so that the reporting job tells whom this run cannot tell. What was recorded
-    before, because every run finds it again, is not told again.
-
-    Args:
-        notifier: the ways to reach people.
-        table: keeps the record.
-        issue: the group's issue.
-        message: what happened.
-        repeated: whether every run may find the same.
-        now: the clock, in UTC.
+    before, because every run finds it again, is not told again. `repeated`: whether every run may find the same.
 
     Returns:
         What could not be told or recorded, one line, else an empty text.

@@ -40,13 +40,7 @@ def carved_ports(
     """The ports that `carve_ports` takes from a rule; None: all, or it has none.
 
     These are the restricted ports that it exposes: one that is exempt for all of the rule's public sources stays.
-
-    Args:
-        rule: the rule.
-        prefix_lists: the entries of the one that it may name.
-        restricted_ports: the restricted ports.
-        public_sources: the public addresses, without the trusted ones.
-        exemptions: those that apply to the group.
+    `public_sources` are without the trusted ones; `exemptions` are those that apply to the group.
     """
     name = protocol_name(rule.protocol)
     if name not in ("tcp", "udp"):
@@ -315,9 +309,8 @@ class _Replacement:
     ) -> dict[RuleKey, tuple[str, ...]]:
         """The ids of the replaced rules that these stand in for, by rule; those that do for none are left out.
 
-        Args:
-            rules: those that the group has afterwards.
-            left_out: the wanted rules that it has not, as others contain them.
+        `rules` are those that the group has afterwards, `left_out` the wanted ones that it has not, as others contain
+        them.
         """
         wanted: dict[RuleKey, list[str]] = {}
         for new, replaced in self.private.values():
@@ -409,10 +402,7 @@ def leaves_exposures(planned: Plan | Skipped) -> bool:
 def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:
     """The keys of the rules that expose a group in a way that is to be remediated.
 
-    Args:
-        evaluation: of the group.
-        policy: the configuration's.
-        begun: rules that an unfinished change was begun for: they are in scope whatever they expose.
+    Rules that an unfinished change was `begun` for are in scope whatever they expose.
     """
     if evaluation.whitelisted:
         return set()
@@ -462,11 +452,7 @@ def rules_to_replace(
 ) -> frozenset[RuleKey]:
     """The rules of a group that are in scope, and those that come to be when these are replaced.
 
-    Args:
-        group: the group, such as a backup has it.
-        prefix_lists: the entries of those that its rules name; of one that is not there nothing is known.
-        policy: the configuration's.
-        today: the day in UTC.
+    Of a prefix list that is not given nothing is known.
     """
     evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
     if not (rules_to_replace := in_scope(evaluation, policy)):

@@ -55,12 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> tuple[int, str]:
-    """How many ingress rules a group may have in an account and region.
-
-    Args:
-        sessions: give the client for Service Quotas.
-        default: the answer where AWS does not tell.
-        location: the account id and the region.
+    """How many ingress rules a group may have in an account and region; `default` where AWS does not tell.
 
     Returns:
         The quota, and a note for people that it is the default and why; empty: AWS told it.
@@ -84,11 +79,7 @@ def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> t
 def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Iterable[str] = ()) -> RuleQuota:
     """The rule quota of a group, with what its prefix lists count as.
 
-    Args:
-        client: for EC2, in the group's account and region.
-        group: the group.
-        limit: how many ingress rules of a family it may have.
-        sources: what may replace its open sources: CIDRs and ids of prefix lists.
+    `limit` is for each family. `sources` are what may replace open ones: CIDRs and ids of prefix lists.
     """
     lists = {rule.prefix_list_id for rule in group.ingress} | {name for name in sources if name.startswith("pl-")}
     return RuleQuota(limit, prefix_list_weights(client, lists))
@@ -107,15 +98,7 @@ def read_lists_and_plan(
 ) -> Plan | Skipped:
     """What would be done to a group: remediation carries it out, `hammer explain` and dry runs show it.
 
-    Args:
-        client: for EC2, in the group's account and region: reads the prefix lists.
-        quota: of `quota_of`.
-        policy: of `issue_policy`.
-        group: the group, as it was just described.
-        now: the time in UTC.
-        ticket: of the issue; empty: it has none.
-        begun: as of `plan_remediation`.
-        pending_keys: as of `plan_remediation`.
+    `quota` is of `quota_of`, `policy` of `issue_policy`; the rest is as `plan_remediation` takes it.
 
     Raises:
         ClientError, BotoCoreError: a prefix list could not be read.
@@ -131,12 +114,8 @@ TRIED_AGAIN_AFTER = timedelta(days=7)
 def plan_fingerprint(rules: Iterable[IngressRule], planned: object, withdraw: Iterable[AddedRule]) -> str:
     """A digest of what is to be changed in a group with these rules.
 
-    Descriptions do not count: those of new rules have the day in them.
-
-    Args:
-        rules: the group's, with their ids.
-        planned: the plan, or why there is none.
-        withdraw: what is to be taken away again.
+    Descriptions do not count: those of new rules have the day in them. The rules have their ids; `withdraw` is what is
+    to be taken away again.
     """
     plan = planned if isinstance(planned, Plan) else Plan((), ())
     parts = [
@@ -156,10 +135,7 @@ def refused_item(attempt: str, reason: str, now: datetime) -> dict[str, Any]:
 def refused_before(details: Mapping[str, Any], attempt: str, now: datetime) -> str:
     """Why EC2 refused the same attempt lately; empty: it did not, or it is to be tried again.
 
-    Args:
-        details: `remediation_details` of the issue.
-        attempt: the digest of what is to be done now.
-        now: the time in UTC.
+    `details` is `remediation_details` of the issue, `attempt` of `plan_fingerprint`.
     """
     refused, until = details.get("refused"), tried_again(details)
     if not isinstance(refused, Mapping) or until is None or refused.get("attempt") != attempt:
@@ -239,12 +215,7 @@ def chosen_to_keep(answer: str, offered: Sequence[Network]) -> tuple[Network, ..
 def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now: datetime) -> dict[str, Any]:
     """What is written into `remediation_details` before a plan is carried out; nothing where nobody keeps anything.
 
-    Args:
-        issue: the issue.
-        plan: what is going to be changed: what it replaces nobody keeps any longer.
-        keep: what the person keeps in this run.
-        by: who that is.
-        now: the time in UTC.
+    `keep` is what the person named `by` keeps in this run. What the plan replaces nobody keeps any longer.
     """
     names = set(map(str, keep))
     replaced = {rule_key(rule) for rule in plan.revoke}

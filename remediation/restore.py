@@ -79,13 +79,7 @@ def assess_restore(
 ) -> RestoreAssessment:
     """Describe a group and plan its way back.
 
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        target: the group.
-        source: the backup to go back to.
-        details: what the table says of the group.
-        exact: revoke also what others made since the backup.
+    With `exact` it revokes also what others made since the backup.
 
     Raises:
         CannotRestoreError: the group is gone, or there is no room for its rules.
@@ -118,13 +112,9 @@ def assess_restore(
 class GroupRestore(GroupWork):
     """The restore of one group in one run.
 
-    Args:
-        context: what the job works with.
-        issue: the group's issue, as it was just read.
-        source: the backup to go back to.
-        agreed: what somebody asked for. If it is not the plan any more, nothing is changed.
-        notified: what people are told of the issue's restore, given the key of the backup from before it.
-        exact: revoke also what others made since the backup.
+    If the plan is not what somebody `agreed` to any more, nothing is changed. `notified` gives what people are told of
+    the restore, for the key of the backup from before it. With `exact` it revokes also what others made since the
+    backup.
 
     Attributes:
         backup: the key of the backup from before; empty: the group was already as it was to be.
@@ -230,12 +220,7 @@ class GroupRestore(GroupWork):
 class RestoreJob:
     """The restore of one group.
 
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        target: the group.
-        prompt: who is shown the group, and asked.
-        exact: revoke also what others made since the backup.
+    With `exact` it revokes also what others made since the backup.
     """
 
     def __init__(
@@ -256,8 +241,7 @@ class RestoreJob:
     def show(self, wanted: str) -> tuple[RestoreSource, RestorePlan]:
         """Show the group's backups and its way back.
 
-        Args:
-            wanted: the key of a backup, or its `s3://` address; empty: the usual one.
+        `wanted` is the key of a backup, or its `s3://` address; empty: the usual one.
 
         Raises:
             CannotRestoreError: there is nothing to go back to, or no group to bring back.

@@ -305,9 +305,7 @@ Reload = Callable[[], "Configuration"]
 class _Run:
     """What both runs have: the groups that a selection takes, and a `summary`, which is true whatever ends the run.
 
-    Args:
-        reload: reads the configuration anew.
-        prompt: who is shown what is done, and asked.
+    `reload` reads the configuration anew.
     """
 
     def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, prompt: Prompt) -> None:
@@ -637,13 +635,7 @@ def show(
 ) -> Assessment | None:
     """Show an issue and what would be done; None: its group could not be read, which is said.
 
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        issue: the issue.
-        prompt: who is shown it.
-        summary: gets what could not be read.
-        decided: a person decides, so it does not matter whether the issue is due.
+    If a person `decided`, it does not matter whether the issue is due. What could not be read is added to `summary`.
     """
     prompt.show(console.heading(issue, config.account_name(issue.account_id)))
     prompt.show(f"  {console.since(issue)}")

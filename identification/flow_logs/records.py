@@ -227,11 +227,7 @@ def _optional_address(text: str) -> bytes:
 
 
 class Wanted:
-    """The interfaces whose records are wanted, and the search for them.
-
-    Args:
-        interface_ids: their ids.
-    """
+    """The interfaces whose records are wanted, and the search for them."""
 
     def __init__(self, interface_ids: Collection[str]) -> None:
         self.ids = frozenset(interface_ids)

@@ -117,12 +117,7 @@ class UsageRun:
     _not_remembered: set[str] = field(default_factory=set)
 
     def run(self, accounts: Sequence[str], takes: Callable[[Issue], bool]) -> None:
-        """Read flow logs for the open issues of these accounts that are selected, and store their use.
-
-        Args:
-            accounts: the accounts.
-            takes: whether an issue is selected.
-        """
+        """Read flow logs for the open issues of these accounts that are selected, and store their use."""
         budget = Budget(self.config.usage.limit_mb * MEGABYTE)
         issues = {account_id: self._open_issues(account_id) for account_id in accounts}
         waiting = sum(any(map(takes, found)) for found in issues.values())

@@ -65,14 +65,7 @@ class FilterDecision:
 
 
 def decide(finding: Finding, section: Inspector, restricted: PortSet, today: date) -> FilterDecision:
-    """Decide by the configuration and the finding's own tags.
-
-    Args:
-        finding: the finding.
-        section: what is expected.
-        restricted: ports that an instance's own tag can never allow.
-        today: the day in UTC, for entries that expire.
-    """
+    """Decide by the configuration and the finding's own tags, which can never allow a restricted port."""
     nothing = PortSet()
     if finding.status is not FindingStatus.ACTIVE:
         return FilterDecision(
@@ -101,12 +94,8 @@ def decide_by_groups(
 ) -> FilterDecision:
     """Hold back, too, the ports that the groups of the path open to trusted addresses alone.
 
-    Args:
-        decision: the decision so far.
-        groups: the groups of the finding's path, as they are now.
-        prefix_lists: the entries of the prefix lists that their rules name. Without entries (one that AWS owns, whose
-            addresses anybody may come from) a list is not trusted; one that is missing could not be read.
-        trusted: `trusted_cidrs`.
+    A prefix list without entries (one that AWS owns, whose addresses anybody may come from) is not trusted. One that is
+    missing could not be read.
     """
     described = {group.group_id for group in groups}
     unreadable = [f"{group_id} does not exist" for group_id in decision.finding.groups if group_id not in described]

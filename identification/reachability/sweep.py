@@ -52,12 +52,7 @@ T = TypeVar("T")
 
 
 class BalancerSweep:
-    """Reads load balancers of one account and region.
-
-    Args:
-        clients: gives the client of a service.
-        failed: takes what could not be read.
-    """
+    """Reads load balancers of one account and region."""
 
     def __init__(self, clients: Callable[[str], Any], failed: FailedReads) -> None:
         self._clients = clients
@@ -68,9 +63,7 @@ class BalancerSweep:
     def read(self, users: Collection[Interface], entrances: Collection[Interface]) -> dict[str, Balancer]:
         """The load balancers that matter, by `BalancerRef.key`.
 
-        Args:
-            users: the interfaces of exposed groups.
-            entrances: interfaces of network load balancers with a public address.
+        `users` are the interfaces of exposed groups, `entrances` those of network load balancers with a public address.
         """
         own = {user.balancer.key for user in users if user.balancer and user.addresses}
         leading = {each.balancer.key for each in entrances if each.balancer}
@@ -356,13 +349,8 @@ def with_reachability(
 ) -> tuple[list[Detection], tuple[str, ...]]:
     """Judge who can connect to each exposed group. Without exposures nothing is called.
 
-    Args:
-        detections: the exposed groups of an account and region.
-        open_traffic: what each exposes, by group id.
-        clients: for the account and region.
-        prefix_lists: reads those of routes.
-        whole_region: whether all groups of the region were looked at.
-        owner_keys: the keys of tags that tell an owner, in lower case; None: what uses the groups is not read.
+    `open_traffic` is by group id. `owner_keys` are the keys of tags that tell an owner, in lower case; None: what uses
+    the groups is not read.
 
     Returns:
         The detections with their verdicts, and what could not be read, one line each.
@@ -413,9 +401,7 @@ class _Found(NamedTuple):
 class UserReader:
     """Reads what uses exposed groups of one account and region.
 
-    Args:
-        clients: gives the client of a service.
-        owner_keys: the keys of tags that tell an owner, in lower case.
+    `owner_keys` are the keys of tags that tell an owner, in lower case.
     """
 
     def __init__(self, clients: Callable[[str], Any], owner_keys: frozenset[str]) -> None:
