@@ -35,7 +35,6 @@ from hammer.bootstrap import TOPICS, bootstrap
 from hammer.embedded_aws import EmbeddedAws, embedded_aws, without_other_ways
 from identification import describe_security_groups, initiate_security_groups
 from identification.flow_logs.run import UsageRun
-from identification.read_security_group_usage import settings_of
 from library.aws.issue_table import IssueTable
 from library.aws.records import CoverageRecords
 from library.aws.session import Sessions
@@ -268,9 +267,7 @@ class Demo:
         self._console.print(f"Proposed to keep, if somebody vouches for them: {', '.join(use.keep)}.\n{CAVEAT}")
 
     def _read_flow_logs(self, now: datetime) -> None:
-        usage = UsageRun(
-            self._sessions, self._table, settings_of(self._config), self._config.exemptions, now, lambda: None
-        )
+        usage = UsageRun(self._sessions, self._table, self._config, now, lambda: None)
         usage.run(list(demo_world.ACCOUNTS), lambda issue: issue.details.name == demo_world.SHOWN_GROUP)
         if usage.problems:
             raise RuntimeError("; ".join(usage.problems))

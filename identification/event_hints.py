@@ -56,11 +56,7 @@ class EventHints:
 
 
 class EventHintRecords:
-    """The hints in one table (`look#<group>`).
-
-    Args:
-        items: the issue table.
-    """
+    """The hints in one table (`look#<group>`)."""
 
     def __init__(self, items: Items) -> None:
         self._items = items

@@ -92,12 +92,7 @@ class Hint:
 
 
 def hint_of(call: ApiCall, own: OwnRoles) -> Hint:
-    """Where to look because of a relevant call. Pure.
-
-    Args:
-        call: the call.
-        own: Hammer's roles. What they do is a hint all the same.
-    """
+    """Where to look because of a relevant call; one of Hammer's own roles is a hint all the same. Pure."""
     time = time_of(call)
     if call.name in REACHABILITY_CALLS:
         return Hint(HintScope.EXPOSED_GROUPS, time, only_interfaces=call.name in INTERFACE_CALLS)
@@ -169,11 +164,7 @@ class Targets:
 class TargetFinder:
     """Leads the hints of one account and region to groups.
 
-    Args:
-        runtime: what to work with.
-        account_id: the account.
-        region: the region.
-        evaluator: tells which of the rules that were added can be an exposure at all.
+    The evaluator tells which of the rules that were added can be an exposure at all.
     """
 
     def __init__(self, runtime: Runtime, account_id: str, region: str, evaluator: Evaluator) -> None:
@@ -256,12 +247,7 @@ class TargetFinder:
 
 
 def first_messages(target: Mapping[str, str], targets: Targets) -> list[dict[str, Any]]:
-    """The messages that ask to look at these targets now, each small enough for the topic. Pure.
-
-    Args:
-        target: the account and region, as initiation publishes them.
-        targets: what to look at there.
-    """
+    """The messages that ask to look at these targets now, each small enough for the topic. Pure."""
     found = [dict(target)] if targets.region else []
     found += _of_changed(
         target, {name: (group.newest, latest_per_rule(group.openings)) for name, group in targets.changed.items()}

@@ -128,12 +128,7 @@ class PublishError(HammerError):
 
 
 def publish(client: SNSClient, topic_arn: str, messages: Sequence[Mapping[str, Any]]) -> None:
-    """Publish messages to a topic as JSON, in concurrent batches.
-
-    Args:
-        client: for SNS, in the topic's region.
-        topic_arn: the topic.
-        messages: each below 256 KiB as JSON.
+    """Publish messages, each below 256 KiB as JSON, to a topic in concurrent batches.
 
     Raises:
         PublishError: an entry failed; AWS answers 200 all the same (SNS API Reference, PublishBatch).
@@ -148,13 +143,9 @@ def publish(client: SNSClient, topic_arn: str, messages: Sequence[Mapping[str, A
 
 
 def send_delayed(client: SQSClient, queue_url: str, messages: Sequence[Mapping[str, Any]], delay_s: int) -> None:
-    """Send messages to a queue as JSON, in concurrent batches, to be delivered only later.
+    """Send messages, each below 256 KiB as JSON, to a queue in concurrent batches, to be delivered only later.
 
-    Args:
-        client: for SQS.
-        queue_url: the queue.
-        messages: each below 256 KiB as JSON.
-        delay_s: after so many seconds they may be received; SQS takes up to 900.
+    They may be received after `delay_s` seconds: 900 at most.
 
     Raises:
         PublishError: an entry failed; AWS answers 200 all the same (SQS API Reference, SendMessageBatch).
@@ -198,9 +189,7 @@ def _batches(texts: Iterable[str]) -> Iterator[Sequence[str]]:
 class Deliveries:
     """The records of one event, and which of them could not be handled.
 
-    Args:
-        event: what Lambda was called with.
-        what: its records carry, for errors: `scan targets`.
+    `what` they carry, such as `scan targets`, is for errors.
 
     Attributes:
         records: as they came.
@@ -229,10 +218,7 @@ class Deliveries:
         self._errors.append(error)
 
     def answer(self, otherwise: Mapping[str, Any]) -> dict[str, Any]:
-        """What the handler returns when every record has had its turn.
-
-        Args:
-            otherwise: the answer where the records are not of SQS and none failed.
+        """What the handler returns when every record has had its turn: `otherwise` if none failed and none is of SQS.
 
         Returns:
             For SQS the records that failed, which come again while the others are done (AWS Lambda Developer Guide,
@@ -252,11 +238,7 @@ class Deliveries:
 
 
 def message_of(record: Mapping[str, Any], what: str) -> Any:
-    """The message that a record carries, parsed.
-
-    Args:
-        record: of SNS or SQS.
-        what: it should be, for the error.
+    """The message that a record of SNS or SQS carries, parsed; `what` it should be is for the error.
 
     Raises:
         MalformedEventError: it carries no JSON.

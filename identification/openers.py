@@ -138,10 +138,6 @@ def _opening(name: str, record: Mapping[str, Any], issue: Issue, runtime: Runtim
 class EventHistory:
     """The history of one account and region.
 
-    Args:
-        client: for CloudTrail, in the account and region.
-        sleep: waits for so many seconds.
-
     Attributes:
         calls: how many calls of LookupEvents were made.
     """
@@ -152,13 +148,9 @@ class EventHistory:
         self.calls = 0
 
     def pages(self, resource: str, at_most: int) -> Iterator[list[Mapping[str, Any]]]:
-        """CloudTrail's records of the calls that named a resource, a page at a time, the newest first.
+        """CloudTrail's records of the calls that named a security group or prefix list, the newest first.
 
-        A record that is not readable is left out.
-
-        Args:
-            resource: the name of the resource: the id of a security group or prefix list.
-            at_most: so many pages.
+        A record that is not readable is left out. They come a page at a time, no more than `at_most`.
 
         Raises:
             ClientError, BotoCoreError: the history could not be read, after the SDK's retries.

@@ -9,10 +9,9 @@ from __future__ import annotations
 import typer
 
 from identification.flow_logs.flow_log import command_for
-from identification.flow_logs.run import UsageRun, UsageSettings
+from identification.flow_logs.run import UsageRun
 from library.aws.lock import USAGE_LOCK_ID, Lock, this_process
 from library.aws.records import JobRecords
-from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
 from library.documents.text import counted, printable
 from library.issues.use import use_summary
@@ -64,9 +63,7 @@ def command(
     lock = Lock(dynamodb, section.table_name, aws.main_account_id, this_process(), utc_now, USAGE_LOCK_ID)
     records = JobRecords(table.items, aws.main_account_id)
     with hold_lock(lock, STREAM, aws.region), records.recorded("usage", this_process(), utc_now) as problems:
-        usage = UsageRun(
-            sessions, table, settings_of(configuration), configuration.exemptions, utc_now(), Lease(lock, utc_now).renew
-        )
+        usage = UsageRun(sessions, table, configuration, utc_now(), Lease(lock, utc_now).renew)
         try:
             usage.run(accounts, lambda issue: selection.takes(issue.account_id, issue.details.region, issue.issue_id))
         finally:
@@ -74,24 +71,6 @@ def command(
             _show(usage)
     if usage.problems:
         raise typer.Exit(Exit.INCOMPLETE)
-
-
-def settings_of(configuration: Configuration) -> UsageSettings:
-    """What a configuration says about use."""
-    section, usage = configuration.secgrp_unrestricted_access, configuration.usage
-    return UsageSettings(
-        days=usage.days,
-        limit_mb=usage.limit_mb,
-        after_care_days=usage.after_care_days,
-        retention_days=usage.retention_days,
-        reader_roles=usage.reader_roles,
-        external_id=configuration.aws.external_id,
-        restricted=section.restricted_ports,
-        trusted=section.trusted_cidrs,
-        scope=frozenset(section.remediation_scope),
-        replacements=section.remediation_sources,
-        quota=section.rules_per_security_group_quota,
-    )
 
 
 def _show(usage: UsageRun) -> None:

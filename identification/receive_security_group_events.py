@@ -49,11 +49,9 @@ class _RegionCalls:
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Ask for scans of what the events of one invocation are about: each group once now, and once in five minutes.
+    """Ask for scans of what the events of EventBridge are about: each group once now, and once in five minutes.
 
-    Args:
-        event: an event of EventBridge, or records of SQS with one each.
-        context: Lambda's.
+    An invocation has one event, or records of SQS with one each.
 
     Returns:
         Of SQS `{"batchItemFailures": [...]}`, else `{"published": N}`.

@@ -116,10 +116,7 @@ class Runtime:
 
 
 def start(context: object) -> Runtime:
-    """Set up logging, read the configuration and build what it names.
-
-    Args:
-        context: Lambda's; its request id goes into every line of the log.
+    """Set up logging, with Lambda's request id in every line; read the configuration and build what it names.
 
     Raises:
         ConfigurationError: the configuration cannot be read or is wrong.

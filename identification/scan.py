@@ -206,15 +206,8 @@ def scan_region(
 ) -> RegionScan:
     """Describe the groups of an account and region and judge them, a page at a time; then who can connect to them.
 
-    Args:
-        sessions: where the clients come from.
-        account_id: the account.
-        region: the region.
-        evaluator: judges a group.
-        exemptions: the account's.
-        today: the day in UTC, for exemptions that expire.
-        group_ids: scan these only; empty: all.
-        owner_keys: the keys of tags that tell an owner, in lower case; None: what uses the groups is not read.
+    No `group_ids`: all. `owner_keys` are the keys of tags that tell an owner, in lower case; None: what uses the groups
+    is not read.
 
     Raises:
         RegionOffError: the account has not enabled the region.
@@ -345,11 +338,8 @@ def scan(target: ScanTarget, runtime: Runtime) -> ScanResult:
 class _Attempt:
     """One attempt at a target: it describes, decides and writes once.
 
-    Args:
-        target: the account and region, and what events told.
-        runtime: what to work with.
-        group_ids: the groups to scan; empty: the whole region.
-        may_wait: whether to let a moment pass where EC2 shows a group's newest change only then.
+    No `group_ids`: the whole region. With `may_wait` it lets a moment pass where EC2 shows a group's newest change only
+    then.
 
     Attributes:
         waited: whether it did.

@@ -45,12 +45,7 @@ class Backup:
 
 
 class Backups:
-    """The backups in one bucket.
-
-    Args:
-        client: for S3, in the main account and region.
-        bucket: its name.
-    """
+    """The backups in one bucket, in the main account and region."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
@@ -59,14 +54,7 @@ class Backups:
     def write(
         self, account_id: str, region: str, described: Mapping[str, Any], notes: Mapping[str, Any], now: datetime
     ) -> str:
-        """Store a group and read it back.
-
-        Args:
-            account_id: the group's account.
-            region: the group's region.
-            described: what DescribeSecurityGroups gave for the group.
-            notes: Hammer's own, under the key `hammer`.
-            now: the time in UTC.
+        """Store a group, as DescribeSecurityGroups gave it, with Hammer's notes under the key `hammer`; read it back.
 
         Returns:
             The key.
@@ -142,9 +130,7 @@ class Backups:
     def record_closing(self, backup: str, rule_ids: Sequence[str]) -> None:
         """Store which rules a change is about to close, or may have closed; again: instead of what was stored.
 
-        Args:
-            backup: the key of the backup from right before it.
-            rule_ids: the ids of the rules.
+        `backup` is the key of the backup from right before the change.
 
         Raises:
             ClientError, BotoCoreError: it could not be written.

@@ -305,10 +305,7 @@ class GroupChange:
     def carry_out(self, entry: JournalEntry, changes: RuleChanges, **details: Any) -> JournalEntry:
         """Carry out changes whose backup is written, up to `JournalStep.VERIFYING`.
 
-        Args:
-            entry: the facts so far.
-            changes: what to change.
-            details: for the journal, see `Journal.write`.
+        `details` are as `Journal.write` takes them.
 
         Raises:
             ChangeFailedError: it could not be done, or not all of it.

@@ -34,16 +34,17 @@ from library.jobs.command_line import (
 )
 from library.jobs.run import end, hold_lock
 from library.network.addresses import Network, parse_network
-from remediation.context import Screen, build_context, has_terminal
+from remediation.context import Prompt, build_context, has_terminal
 from remediation.journal import is_unfinished
 from remediation.runs import (
+    INCOMPLETE,
     BatchRun,
     InteractiveRun,
     RemediationSummary,
     due,
     find,
     find_unfinished,
-    show_all,
+    show,
     untouchable_text,
 )
 
@@ -106,7 +107,7 @@ def command(
     if batch and not configuration.secgrp_unrestricted_access.remediation:
         typer.echo("remediation is off (secgrp_unrestricted_access.remediation): nothing to do")
         return
-    context, screen = build_context(configuration), Screen()
+    context, prompt = build_context(configuration), Prompt()
     context.keep = kept
     configuration = with_organization(configuration, context.sessions)
     account = account_ids(
@@ -125,7 +126,7 @@ def command(
         return fresh.with_accounts(configuration.aws.accounts) if fresh.needs_organization else fresh  # type: ignore[arg-type]
 
     if dry_run:
-        end(_dry_run(context, configuration, selection, screen, include_not_due=include_not_due))
+        end(_dry_run(context, configuration, selection, prompt, include_not_due=include_not_due))
         return
     records = JobRecords(context.table.items, configuration.aws.main_account_id)
     work: BatchRun | InteractiveRun
@@ -134,11 +135,11 @@ def command(
         records.recorded("remediate", context.who, context.now) as problems,
     ):
         if batch:
-            work = BatchRun(context, reload, selection, screen)
+            work = BatchRun(context, reload, selection, prompt)
             with _summed_up(context, work.summary, problems):
                 work.run()
         else:
-            work = InteractiveRun(context, reload, selection, screen)
+            work = InteractiveRun(context, reload, selection, prompt)
             with _summed_up(context, work.summary, problems):
                 work.run(include_not_due=include_not_due)
     if work.summary.problems:
@@ -166,7 +167,7 @@ def _dry_run(
     context: RemediationContext,
     configuration: Configuration,
     selection: Selection,
-    screen: Screen,
+    prompt: Prompt,
     *,
     include_not_due: bool,
 ) -> list[str]:
@@ -175,7 +176,7 @@ def _dry_run(
     find_unfinished(context, configuration, selection, found, read_only=True)
     summary = RemediationSummary(problems=found.problems)
     for issue, cause in found.untouchable:
-        screen.show(untouchable_text(issue, cause))
+        prompt.show(untouchable_text(issue, cause))
     chosen = [
         *(issue for issue in found.unfinished if issue not in found.issues),
         *(
@@ -184,7 +185,11 @@ def _dry_run(
             if include_not_due or is_unfinished(issue) or due([issue], configuration, context.now())
         ),
     ]
-    show_all(context, configuration, chosen, screen, summary, include_not_due=include_not_due)
+    for issue in chosen:
+        if is_unfinished(issue):
+            prompt.show(INCOMPLETE)
+        is_due = bool(due([issue], configuration, context.now()))
+        show(context, configuration, issue, prompt, summary, decided=include_not_due and not is_due)
     for note in context.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"dry run: {len(chosen)} looked at, nothing changed")

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from library.documents.text import printable
 from library.issues.issue import Issue
-from library.issues.names import hammer_options
 from library.issues.schedule import Skipped
 from library.issues.times import shown_time
 from library.notifications.owners import IssueOwners
@@ -92,11 +91,6 @@ def owner(owners: IssueOwners) -> str:
     return "  owner: nobody is named"
 
 
-def restore_command(issue: Issue) -> str:
-    """The command that takes a change of a group back."""
-    return f"hammer restore {hammer_options(issue)}"
-
-
 def details(issue: Issue, seen: Assessment, backups: Sequence[Backup]) -> str:
     """What the first look leaves out: tags, ids of the rules, what is exposed, and the backups that there are."""
     lines = ["  tags: " + (", ".join(f"{k}={v}" for k, v in sorted(issue.details.tags.items())) or "none")]
@@ -145,10 +139,7 @@ def planned(seen: Assessment) -> Text:
 def restore_difference(before: Sequence[IngressRule], plan: RestorePlan, unknown: Sequence[str] = ()) -> Text:
     """What a restore changes. A rule that only gets another description is gone and there again.
 
-    Args:
-        before: the rules of the group.
-        plan: what is going to be changed.
-        unknown: the keys of backups from since that are not understood.
+    `unknown` are the keys of backups from since that are not understood.
     """
     described = {rule_key(rule) for rule in plan.describe}
     other = [rule for rule in before if rule_key(rule) in described]

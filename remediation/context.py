@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from library.issues.issue import Issue
     from library.security_groups.group import IngressRule, SecurityGroup
     from remediation.group_state import LiveGroup
-    from remediation.notify import ChangeMessage, ChangeNotifier
+    from remediation.notify import ChangeMessage, Notifier
     from remediation.plan import Plan
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class RemediationContext:
     table: IssueTable
     backups: Backups
     lock: Lock
-    notifier: ChangeNotifier
+    notifier: Notifier
     who: str
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -110,14 +110,8 @@ class RemediationContext:
     ) -> str:
         """Store a group before it is changed, with what is going to be changed.
 
-        Args:
-            issue: the group's issue.
-            live: the group as it is.
-            kind: what it is going to be changed for.
-            first: the key of the backup that this change began with; empty: this is it.
-            add: what is going to be added.
-            revoke: what is going to be revoked.
-            plan: of a remediation: tells which rules stand in for which, also where they are there already.
+        `first` is the key of the backup that this change began with; empty: this is it. The plan of a remediation tells
+        which rules stand in for which, also where they are there already.
 
         Returns:
             The key.
@@ -176,18 +170,8 @@ def has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-class Prompt(Protocol):
-    """Who reads along and, by hand, answers."""
-
-    def show(self, text: str | Text) -> None:
-        """Show this."""
-
-    def confirm(self, question: str) -> str:
-        """Ask this; `q` when there is no answer to come."""
-
-
-class Screen:
-    """Where a person reads and answers."""
+class Prompt:
+    """Where a person reads along and, by hand, answers."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)

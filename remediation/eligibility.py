@@ -138,11 +138,7 @@ def why_not_due(issue: Issue, policy: Policy, now: datetime) -> Skipped | None:
 def issue_policy(issue: Issue, policy: Policy, now: datetime, *, decided: bool = False) -> Policy:
     """The policy for one issue: with the exposures that people were told of long enough ago to be closed now.
 
-    Args:
-        issue: the issue.
-        policy: the configuration's, for its account.
-        now: the time in UTC.
-        decided: a person decides. Where the issue is not due, all that is open may be closed.
+    If a person `decided` and the issue is not due, all that is open may be closed.
     """
     if decided and why_not_due(issue, policy, now) is not None:
         return policy
@@ -166,12 +162,7 @@ def why_not_at_once(issue: Issue, policy: Policy, status: OpenStatus, now: datet
     """Why an issue that is due only by immediate mode is not closed after all, or None: nothing speaks against it.
 
     Who can connect is not asked again: severity rests on the last look. Only what the group opens now is judged again.
-
-    Args:
-        issue: the issue, which is due.
-        policy: the configuration's.
-        status: what the group is open to now, or was when its change began.
-        now: the time in UTC.
+    `status` is what the group is open to now, or was when its change began.
     """
     due = due_by_retention(issue, policy.closing)
     if due is None or due <= now or decided_to_close(issue) or policy.closing.is_immediate_as(issue, status):

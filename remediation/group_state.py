@@ -75,10 +75,7 @@ def tags_of(raw_rule: Mapping[str, Any]) -> dict[str, str]:
 def describe_live(client: EC2Client, group_id: str, entry: JournalEntry | None = None) -> LiveGroup | None:
     """A group with the ids of its rules; None: there is no such group.
 
-    Args:
-        client: for the group's account and region.
-        group_id: the group.
-        entry: what Hammer changed itself: there the two answers may differ, as it is known better.
+    Of what Hammer changed itself, by its journal `entry`, EC2's two answers may differ: it is known better.
 
     Raises:
         ShapeError: EC2's answer is not understood.
@@ -116,11 +113,6 @@ def _text(key: RuleKey) -> str:
     return f"{key.protocol}{ports} from {key.source}"
 
 
-def by_key(rules: Sequence[IngressRule]) -> dict[RuleKey, IngressRule]:
-    """Rules by what makes them the same to EC2."""
-    return {rule_key(rule): rule for rule in rules}
-
-
 @dataclass(frozen=True, slots=True)
 class ObservedGroup:
     """A group as EC2 shows it, corrected by what EC2 acknowledged.
@@ -144,11 +136,7 @@ def observe(
 ) -> ObservedGroup:
     """What EC2 shows, corrected by the facts.
 
-    Args:
-        entry: the facts; None: there are none.
-        observed: the rules that EC2 shows, with their ids.
-        changes: the value of the tag `hammer:change` of those that have it, by the rules' ids.
-        now: the time in UTC, no later than these were read.
+    `changes` are the values of the tag `hammer:change`, by rule id. `now` is no later than these were read.
     """
     if entry is None:
         return ObservedGroup(tuple(observed))
@@ -248,10 +236,7 @@ def differing_keys(
 ) -> Mapping[RuleKey, str]:
     """The rules that only one of EC2's two answers about a group has, but for those that Hammer changed itself.
 
-    Args:
-        described: the rules in DescribeSecurityGroups' answer.
-        listed: the rules in DescribeSecurityGroupRules' answer.
-        entry: the facts.
+    `described` is of DescribeSecurityGroups, `listed` of DescribeSecurityGroupRules.
 
     Returns:
         The name of the call whose answer has it, by rule.

@@ -325,9 +325,7 @@ class RemediationDetails:
     def of(cls, raw: Mapping[str, Any], own_item: Mapping[str, Any] | None = None) -> RemediationDetails:
         """Read the map. Never raises: what cannot be read is told in `problem`.
 
-        Args:
-            raw: `remediation_details` of the issue.
-            own_item: the same attribute of the journal's own item; None: it was not read, or there is none.
+        `own_item` is the same attribute of the journal's own item; None: it was not read, or there is none.
         """
         try:
             restored = raw.get("restored")
@@ -349,10 +347,7 @@ def unneeded(entry: JournalEntry | None, to_close: Container[str]) -> tuple[Adde
     """The rules that Hammer added and that, by the journal, stand in for no rule that it closed or is about to close.
 
     A rule whose revoke was sent without an answer counts as closed: if it is, private access depends on the new rules.
-
-    Args:
-        entry: the facts, as `observe` gives them.
-        to_close: the ids of the rules that are going to be revoked.
+    `entry` is as `observe` gives it; `to_close` has the ids of the rules that are going to be revoked.
     """
     if entry is None or entry.kind is ChangeKind.RESTORE:
         return ()  # what a restore adds are the group's own rules
@@ -422,11 +417,6 @@ class Journal:
     writes: it loses its lock, and another run completes the change meanwhile. Without the condition, the older journal
     would then be written over the newer one. A write whose answer was lost may have
     been made or not, so its stamp counts as well until a later one is acknowledged.
-
-    Args:
-        table: the issue table.
-        issue: as it was read.
-        now: tells the time in UTC.
     """
 
     def __init__(self, table: IssueTable, issue: Issue, now: Callable[[], datetime]) -> None:

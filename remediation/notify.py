@@ -1,8 +1,7 @@
 """Notifies people of what became of a group: in its issue's ticket, its owners in Slack, and the webhook.
 
     notifier = open_notifier(config, sessions, os.environ, time.sleep)
-    problem = notifier.comment(issue, note("The rules were replaced."))
-    notifier.alert(issue, "Remediated", "2 rules replaced", ["Backup: s3://..."])
+    problem = notify(notifier, table, issue, message, repeated=False, now=now)
     problems = notifier.send()
 
 The messages come first. Their readers may never have heard of Hammer, so each says what happened, what it means, and
@@ -17,12 +16,11 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.issue_table import UnreadableIssueError
 from library.aws.secrets import SecretReader
-from library.documents.document import Document, Section, paragraph
 from library.documents.slack_message import Alert, literal
 from library.documents.text import printable
 from library.errors import ConflictError
@@ -39,7 +37,7 @@ from library.issues.change_notifications import (
 from library.issues.issue import Issue
 from library.issues.kept_sources import kept_sources
 from library.issues.names import hammer_options
-from library.notifications.broadcast import destinations_of, issue_key, issue_line, issue_subject
+from library.notifications.broadcast import destinations_of
 from library.notifications.change_delivery import (
     CHANGES,
     Delivery,
@@ -48,6 +46,7 @@ from library.notifications.change_delivery import (
     Unrecorded,
     comment_body,
     comment_once,
+    notification_alert,
     notification_document,
     send_alerts_once,
     send_event_once,
@@ -87,9 +86,10 @@ class ChangeMessage:
     details: tuple[str, ...] = ()
 
 
-def restore_command(issue: Issue, backup: str) -> str:
-    """The command that brings a group back to a backup."""
-    return f"hammer restore {hammer_options(issue)} --backup {shlex.quote(backup)}"
+def restore_command(issue: Issue, backup: str = "") -> str:
+    """The command that brings a group back to a backup; empty: to the one from before its newest remediation."""
+    option = f" --backup {shlex.quote(backup)}" if backup else ""
+    return f"hammer restore {hammer_options(issue)}{option}"
 
 
 def release_command(issue: Issue) -> str:
@@ -174,10 +174,8 @@ def failed_message(reason: str) -> ChangeMessage:
 def stand_ins_text(stand_ins: Iterable[StandIn], unknown: Sequence[str], *, stay: bool) -> Iterable[str]:
     """What becomes of rules that Hammer added for rules that a restore does not bring back, a sentence each.
 
-    Args:
-        stand_ins: the rules.
-        unknown: the keys of backups that are not understood, so that it is not known what the rules stand in for.
-        stay: whether they stay in the group; else the restore revokes them.
+    If they do not `stay`, the restore revokes them. `unknown` are the keys of backups that are not understood, so that
+    it is not known what the rules stand in for.
     """
     by_missing: dict[tuple[str, ...], list[str]] = {}
     for each in stand_ins:
@@ -279,31 +277,8 @@ def _rules(what: str, rules: Iterable[IngressRule]) -> Iterable[str]:
 _log = logging.getLogger(__name__)
 
 
-class ChangeNotifier(Protocol):
-    """Ways to reach people: `Notifier` is one."""
-
-    def comment(self, issue: Issue, document: Document, delivery: Delivery, *, reference: str = "") -> str:
-        """Comment on the issue's ticket. Returns why it could not be done, else an empty text."""
-
-    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivery: Delivery) -> None:
-        """Have the issue's owners told by `send`."""
-
-    def alert_operators(self, heading: str, text: str) -> None:
-        """Have those who run Hammer told by `send`."""
-
-    def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
-        """Have the webhook told by `send`."""
-
-    @property
-    def has_webhook(self) -> bool:
-        """Whether the webhook is on."""
-
-    def send(self) -> list[str]:
-        """Send the alerts and events. Returns what could not be told, one line each."""
-
-
 def notify(
-    notifier: ChangeNotifier,
+    notifier: Notifier,
     table: IssueTable,
     issue: Issue,
     message: ChangeMessage,
@@ -314,15 +289,7 @@ def notify(
     """Notify people of one thing that happened to a group.
 
     It is recorded before anybody is told, so that the reporting job tells whom this run cannot tell. What was recorded
-    before, because every run finds it again, is not told again.
-
-    Args:
-        notifier: the ways to reach people.
-        table: keeps the record.
-        issue: the group's issue.
-        message: what happened.
-        repeated: whether every run may find the same.
-        now: the clock, in UTC.
+    before, because every run finds it again, is not told again. `repeated`: whether every run may find the same.
 
     Returns:
         What could not be told or recorded, one line, else an empty text.
@@ -347,14 +314,11 @@ def notify(
         return Unrecorded() if problem else NotificationDelivery(table, issue, notification, channel, now, not_recorded)
 
     if Channel.SLACK not in notification.notified:
-        notifier.alert(issue, message.heading, message.text, message.details, delivery=delivery(Channel.SLACK))
+        notifier.alert(issue, notification, delivery(Channel.SLACK))
     if Channel.WEBHOOK not in notification.notified:
         notifier.publish(issue, notification, delivery(Channel.WEBHOOK))
     if Channel.JIRA not in notification.notified:
-        failed = notifier.comment(
-            issue, notification_document(notification), delivery(Channel.JIRA), reference=notification.key
-        )
-        return failed or problem
+        return notifier.comment(issue, notification, delivery(Channel.JIRA)) or problem
     return problem
 
 
@@ -414,27 +378,13 @@ def _recorded(table: IssueTable, issue: Issue, notification: ChangeNotification)
 def open_notifier(
     config: Configuration, sessions: Sessions, environment: Mapping[str, str], sleep: Callable[[float], None]
 ) -> Notifier:
-    """The notifier that a configuration means. Nothing is asked of JIRA or Slack yet.
-
-    Args:
-        config: the configuration.
-        sessions: give the client for Secrets Manager, in the main account.
-        environment: may hold the secrets.
-        sleep: waits so many seconds.
-    """
+    """The notifier that a configuration means. Nothing is asked of JIRA or Slack yet."""
     secrets = SecretReader(lambda: sessions.client("secretsmanager"), environment)
     return Notifier(config, *open_channels(config, secrets, sleep))
 
 
 class Notifier:
-    """Tells people what was done about issues.
-
-    Args:
-        config: the configuration.
-        jira: JIRA; None: off.
-        slack: Slack; None: off.
-        webhook: the webhook; None: off.
-    """
+    """Tells people what was done about issues, on each channel that is given: None is one that is off."""
 
     def __init__(
         self,
@@ -456,35 +406,21 @@ class Notifier:
         return self._webhook is not None
 
     def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
-        """Have the webhook told by `send`.
-
-        Args:
-            issue: the issue.
-            notification: what happened to its group.
-            delivery: of it.
-        """
+        """Have the webhook told by `send`."""
         self._events.append((issue, notification, delivery))
 
-    def comment(
-        self, issue: Issue, document: Document, delivery: Delivery | None = None, *, reference: str = ""
-    ) -> str:
+    def comment(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> str:
         """Comment on an issue's ticket, if it has one.
-
-        Args:
-            issue: the issue.
-            document: the comment.
-            delivery: of it.
-            reference: by which the comment is known again; empty: by nothing.
 
         Returns:
             Why it could not be done; empty: it was, or there is nothing to comment on, or another run does it.
         """
-        delivery = delivery or Unrecorded()
         key = str(issue.jira_details.get("ticket") or "")
         if self._jira is None or not key:
             delivery.done()
             return ""
-        body = comment_body(document, self._config.jira.text_field_character_limit, reference)
+        limit, reference = self._config.jira.text_field_character_limit, notification.key
+        body = comment_body(notification_document(notification), limit, reference)
         try:
             if comment_once(self._jira, key, body, reference, delivery):
                 delivery.done()
@@ -492,52 +428,28 @@ class Notifier:
             return f"{issue.issue_id}: no comment on {key}: {error}"
         return ""
 
-    def alert(
-        self,
-        issue: Issue,
-        heading: str,
-        text: str,
-        details: Sequence[str] = (),
-        *,
-        delivery: Delivery | None = None,
-    ) -> None:
-        """Have an issue's owners told in Slack, by `send`.
-
-        Args:
-            issue: the issue.
-            heading: what it is listed under, in words of our own, such as "Remediated".
-            text: one line; may hold untrusted input.
-            details: lines for the thread; may hold untrusted input.
-            delivery: of it; done at once where Slack is off.
-        """
-        delivery = delivery or Unrecorded()
+    def alert(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
+        """Have an issue's owners told in Slack, by `send`. Where Slack is off, the delivery is done."""
         if self._slack is None:
             delivery.done()
             return
-        line = f"{issue_line(self._config, self._jira, issue)}: {literal(text)}"
-        notified = Alert(issue_key(issue), heading, issue_subject(issue), line, tuple(map(literal, details)))
+        notified = notification_alert(self._config, self._jira, issue, notification)
         self._expected.append(ExpectedAlert(notified, tuple(destinations_of(self._config, issue)), delivery))
 
     def alert_operators(self, heading: str, text: str) -> None:
-        """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue.
-
-        Args:
-            heading: what it is listed under, in words of our own.
-            text: one line; may hold untrusted input.
-        """
+        """Have those who run Hammer told by `send`, in `slack.default_channel`, of what is about no single issue."""
         if self._slack is not None:
             notified = Alert(heading, heading, literal(heading), literal(text))
             self._expected.append(ExpectedAlert(notified, (self._config.slack.default_channel,)))
 
-    def send(self, title: str = CHANGES) -> list[str]:
-        """Send what is waiting: one message for each destination.
-
-        Returns:
-            What could not be told, one line each.
-        """
+    def send(self) -> list[str]:
+        """Send what is waiting: one message for each destination. Returns what could not be told, one line each."""
         expected, self._expected = self._expected, []
         events, self._events = self._events, []
-        problems = self._send_alerts(self._slack, title, expected) if self._slack else []
+        problems: list[str] = []
+        if self._slack:
+            sent = send_alerts_once(self._slack, self._config.slack.default_channel, CHANGES, expected)
+            problems += [*sent.notes, *sent.problems]
         # Last: a webhook that does not answer delays no message.
         return [*problems, *(self._send_events(self._webhook, events) if self._webhook else [])]
 
@@ -553,13 +465,3 @@ class Notifier:
             except WebhookError as error:
                 problems.append(f"{issue.issue_id}: the event {event.type} was not sent: {error}")
         return problems
-
-    def _send_alerts(self, slack: SlackClient, title: str, expected: Sequence[ExpectedAlert]) -> list[str]:
-        default = self._config.slack.default_channel
-        sent = send_alerts_once(slack, default, title, expected)
-        return [*sent.notes, *sent.problems]
-
-
-def note(*sentences: str) -> Document:
-    """A comment of a few sentences, which may hold untrusted input."""
-    return (Section("", tuple(paragraph(sentence) for sentence in sentences)),)

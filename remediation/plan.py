@@ -22,7 +22,7 @@ from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
 from library.network.intervals import IntervalSet, Span, sweep
 from library.network.ports import PortSet, protocol_name
 from library.security_groups.exemptions import Exemption, applying
-from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, rule_text, traffic_text
+from library.security_groups.exposure import Evaluation, Exposure, PrefixLists, networks_of, rule_text, traffic_text
 from library.security_groups.group import IngressRule, RuleKey, SecurityGroup, rule_key
 from remediation.eligibility import DueExposures, Policy
 from remediation.rules import lets_in_all_of, missing_rules, without_contained, without_contained_in
@@ -40,20 +40,14 @@ def carved_ports(
     """The ports that `carve_ports` takes from a rule; None: all, or it has none.
 
     These are the restricted ports that it exposes: one that is exempt for all of the rule's public sources stays.
-
-    Args:
-        rule: the rule.
-        prefix_lists: the entries of the one that it may name.
-        restricted_ports: the restricted ports.
-        public_sources: the public addresses, without the trusted ones.
-        exemptions: those that apply to the group.
+    `public_sources` are without the trusted ones; `exemptions` are those that apply to the group.
     """
     name = protocol_name(rule.protocol)
     if name not in ("tcp", "udp"):
         return None
     own = _ports_of(rule)
     restricted = restricted_ports.protocol(name) & own
-    public = AddressSet.of(_networks_of(rule, prefix_lists)) & public_sources
+    public = AddressSet.of(networks_of(rule, prefix_lists)) & public_sources
     scopes = [
         (own if exemption.ports is None else exemption.ports.protocol(name), exemption.sources)
         for exemption in exemptions
@@ -77,10 +71,6 @@ def carved_ports(
 
 def _ports_of(rule: IngressRule) -> IntervalSet:
     return IntervalSet(((rule.from_port or 0, rule.to_port or 0),))
-
-
-def _networks_of(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
-    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)
 
 
 def replacing_rules(rule: IngressRule, carved: IntervalSet | None, sources: Iterable[str]) -> Iterable[IngressRule]:
@@ -319,9 +309,8 @@ class _Replacement:
     ) -> dict[RuleKey, tuple[str, ...]]:
         """The ids of the replaced rules that these stand in for, by rule; those that do for none are left out.
 
-        Args:
-            rules: those that the group has afterwards.
-            left_out: the wanted rules that it has not, as others contain them.
+        `rules` are those that the group has afterwards, `left_out` the wanted ones that it has not, as others contain
+        them.
         """
         wanted: dict[RuleKey, list[str]] = {}
         for new, replaced in self.private.values():
@@ -340,8 +329,7 @@ class _Replacement:
 
 def _lies_in(source: Network, rule: IngressRule, prefix_lists: PrefixLists) -> bool:
     """Whether a rule admits all of a source."""
-    admitted = AddressSet.of(_networks_of(rule, prefix_lists))
-    return not rule.group_id and admitted.covers(AddressSet.of([source]))
+    return AddressSet.of(networks_of(rule, prefix_lists)).covers(AddressSet.of([source]))
 
 
 def _why_not_these_sources(policy: Policy, revoke: Sequence[IngressRule], prefix_lists: PrefixLists) -> Skipped | None:
@@ -414,10 +402,7 @@ def leaves_exposures(planned: Plan | Skipped) -> bool:
 def in_scope(evaluation: Evaluation, policy: Policy, begun: Container[RuleKey] = ()) -> set[RuleKey]:
     """The keys of the rules that expose a group in a way that is to be remediated.
 
-    Args:
-        evaluation: of the group.
-        policy: the configuration's.
-        begun: rules that an unfinished change was begun for: they are in scope whatever they expose.
+    Rules that an unfinished change was `begun` for are in scope whatever they expose.
     """
     if evaluation.whitelisted:
         return set()
@@ -462,11 +447,7 @@ def rules_to_replace(
 ) -> frozenset[RuleKey]:
     """The rules of a group that are in scope, and those that come to be when these are replaced.
 
-    Args:
-        group: the group, such as a backup has it.
-        prefix_lists: the entries of those that its rules name; of one that is not there nothing is known.
-        policy: the configuration's.
-        today: the day in UTC.
+    Of a prefix list that is not given nothing is known.
     """
     evaluation = policy.evaluator.evaluate(group, prefix_lists, policy.exemptions, today)
     if not (rules_to_replace := in_scope(evaluation, policy)):

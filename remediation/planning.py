@@ -1,6 +1,6 @@
 """What a plan needs beside the group's rules, and the plan: remediation and `hammer explain` read the same.
 
-- How many rules the group may have, and how many a prefix list counts for.
+- How many rules the group may have.
 - What a person keeps of a group whose rules are replaced: offered at the terminal, chosen, recorded. The proposals are
   those that flow logs gave (`identification.flow_logs.keep_proposal`, in the issue's `use`); none is chosen beforehand,
   and who only presses Enter keeps nobody.
@@ -23,12 +23,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from library.aws.ec2 import PrefixListReader
+from library.aws.ec2 import PrefixListReader, prefix_list_weights
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.session import Sessions
 from library.documents.text import counted
@@ -53,56 +52,8 @@ RULE_QUOTA = ("vpc", "L-0EA8095F")  # Service Quotas: "Inbound or outbound rules
 _log = logging.getLogger(__name__)
 
 
-def prefix_list_weights(client: EC2Client, prefix_list_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """The family (4 or 6) of prefix lists and how many rules each counts as; those that do not say are left out."""
-    ids = sorted(set(filter(None, prefix_list_ids)))
-    if not ids:
-        return {}
-    pages = client.get_paginator("describe_managed_prefix_lists").paginate(
-        Filters=[{"Name": "prefix-list-id", "Values": ids}]
-    )
-    return {
-        listed["PrefixListId"]: (6 if listed.get("AddressFamily") == "IPv6" else 4, weight)
-        for page in pages
-        for listed in page["PrefixLists"]
-        if (weight := listed.get("MaxEntries") or aws_weight(listed.get("PrefixListName", "")))
-    }
-
-
-_AWS_WEIGHTS = {
-    "cloudfront.origin-facing": 55,
-    "dynamodb": 1,
-    "ec2-instance-connect": 2,
-    "groundstation": 5,
-    "route53-healthchecks": 25,
-    "s3": 1,
-    "s3express": 6,
-    "vpc-lattice": 10,
-}
-# com.amazonaws.<region or "global">[.ipv6].<service>
-_AWS_LIST = re.compile(r"com\.amazonaws\.[a-z0-9-]+\.(?:ipv6\.)?(?P<service>[a-z0-9.-]+)")
-
-
-def aws_weight(name: str) -> int:
-    """How many rules one of AWS's own prefix lists counts as; 0: that is not known.
-
-    The answer of DescribeManagedPrefixLists has no maximum for them. The figures are those of the Amazon VPC User
-    Guide, "AWS-managed prefix lists", weight, as of November 2026.
-
-    >>> [aws_weight(f"com.amazonaws.{of}") for of in ("global.cloudfront.origin-facing", "eu-west-1.ipv6.vpc-lattice")]
-    [55, 10]
-    """
-    found = _AWS_LIST.fullmatch(name)
-    return _AWS_WEIGHTS.get(found["service"], 0) if found else 0
-
-
 def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> tuple[int, str]:
-    """How many ingress rules a group may have in an account and region.
-
-    Args:
-        sessions: give the client for Service Quotas.
-        default: the answer where AWS does not tell.
-        location: the account id and the region.
+    """How many ingress rules a group may have in an account and region; `default` where AWS does not tell.
 
     Returns:
         The quota, and a note for people that it is the default and why; empty: AWS told it.
@@ -126,11 +77,7 @@ def rule_quota(sessions: Sessions, default: int, location: tuple[str, str]) -> t
 def quota_of(client: EC2Client, group: SecurityGroup, limit: int, sources: Iterable[str] = ()) -> RuleQuota:
     """The rule quota of a group, with what its prefix lists count as.
 
-    Args:
-        client: for EC2, in the group's account and region.
-        group: the group.
-        limit: how many ingress rules of a family it may have.
-        sources: what may replace its open sources: CIDRs and ids of prefix lists.
+    `limit` is for each family. `sources` are what may replace open ones: CIDRs and ids of prefix lists.
     """
     lists = {rule.prefix_list_id for rule in group.ingress} | {name for name in sources if name.startswith("pl-")}
     return RuleQuota(limit, prefix_list_weights(client, lists))
@@ -149,15 +96,7 @@ def read_lists_and_plan(
 ) -> Plan | Skipped:
     """What would be done to a group: remediation carries it out, `hammer explain` and dry runs show it.
 
-    Args:
-        client: for EC2, in the group's account and region: reads the prefix lists.
-        quota: of `quota_of`.
-        policy: of `issue_policy`.
-        group: the group, as it was just described.
-        now: the time in UTC.
-        ticket: of the issue; empty: it has none.
-        begun: as of `plan_remediation`.
-        pending_keys: as of `plan_remediation`.
+    `quota` is of `quota_of`, `policy` of `issue_policy`; the rest is as `plan_remediation` takes it.
 
     Raises:
         ClientError, BotoCoreError: a prefix list could not be read.
@@ -173,12 +112,8 @@ TRIED_AGAIN_AFTER = timedelta(days=7)
 def plan_fingerprint(rules: Iterable[IngressRule], planned: object, withdraw: Iterable[AddedRule]) -> str:
     """A digest of what is to be changed in a group with these rules.
 
-    Descriptions do not count: those of new rules have the day in them.
-
-    Args:
-        rules: the group's, with their ids.
-        planned: the plan, or why there is none.
-        withdraw: what is to be taken away again.
+    Descriptions do not count: those of new rules have the day in them. The rules have their ids; `withdraw` is what is
+    to be taken away again.
     """
     plan = planned if isinstance(planned, Plan) else Plan((), ())
     parts = [
@@ -198,10 +133,7 @@ def refused_item(attempt: str, reason: str, now: datetime) -> dict[str, Any]:
 def refused_before(details: Mapping[str, Any], attempt: str, now: datetime) -> str:
     """Why EC2 refused the same attempt lately; empty: it did not, or it is to be tried again.
 
-    Args:
-        details: `remediation_details` of the issue.
-        attempt: the digest of what is to be done now.
-        now: the time in UTC.
+    `details` is `remediation_details` of the issue, `attempt` of `plan_fingerprint`.
     """
     refused, until = details.get("refused"), tried_again(details)
     if not isinstance(refused, Mapping) or until is None or refused.get("attempt") != attempt:
@@ -280,12 +212,7 @@ def chosen_to_keep(answer: str, offered: Sequence[Network]) -> tuple[Network, ..
 def kept_item(issue: Issue, plan: Plan, keep: Collection[Network], by: str, now: datetime) -> dict[str, Any]:
     """What is written into `remediation_details` before a plan is carried out; nothing where nobody keeps anything.
 
-    Args:
-        issue: the issue.
-        plan: what is going to be changed: what it replaces nobody keeps any longer.
-        keep: what the person keeps in this run.
-        by: who that is.
-        now: the time in UTC.
+    `keep` is what the person named `by` keeps in this run. What the plan replaces nobody keeps any longer.
     """
     names = set(map(str, keep))
     replaced = {rule_key(rule) for rule in plan.revoke}

@@ -85,13 +85,6 @@ def read_group_before(
 ) -> GroupBefore:
     """Read the backups of the change that a journal's entry names, and what was stored since.
 
-    Args:
-        backups: the bucket.
-        account_id: the group's account.
-        region: the group's region.
-        group: the group as EC2 shows it.
-        entry: the journal's entry.
-
     Raises:
         BackupError: the first is none, or none of a remediation of this group; or one of Hammer's is not understood.
         ClientError, BotoCoreError: one could not be read.
@@ -163,11 +156,7 @@ def _parsed(key: str, raw: Mapping[str, Any], group: SecurityGroup) -> _Parsed:
 def begun_for(before: GroupBefore, lists: PrefixListReader, policy: Policy, today: date) -> frozenset[RuleKey]:
     """What a change was begun for: what was in scope by its backups, judged with the configuration as it is.
 
-    Args:
-        before: what the backups show.
-        lists: reads the prefix lists, which count as their entries of now.
-        policy: the configuration's.
-        today: the day in UTC.
+    Prefix lists count as their entries of now.
 
     Raises:
         ClientError, BotoCoreError: a prefix list could not be read.
@@ -186,12 +175,7 @@ def proved_hammers(
 ) -> frozenset[str]:
     """The ids of those rules that were added by Hammer beyond doubt.
 
-    Args:
-        before: what the backups show.
-        live: the rules that EC2 shows, with their ids.
-        added: what the journal says that Hammer added.
-        begun: what the change was begun for.
-        trusted: addresses that count as not public.
+    `live` are the rules that EC2 shows, `added` what the journal says that Hammer added; `begun` is of `begun_for`.
     """
     observed = {rule.rule_id: rule for rule in live}
     wide = [rule for rule in before.first.ingress if rule_key(rule) in set(begun)]

@@ -158,12 +158,8 @@ def assess(
 ) -> Assessment:
     """Describe an issue's group, and plan.
 
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        issue: the issue.
-        decided: a person decides, so it does not matter whether the issue is due.
-        is_tight: whether EC2 refused a plan for the quota, so that the smallest is made.
+    If a person `decided`, it does not matter whether the issue is due. `is_tight`: EC2 refused a plan for the quota, so
+    that the smallest is made.
 
     Raises:
         InconsistentReadError: EC2's answers differ; to look again later may help.
@@ -362,11 +358,7 @@ class GroupWork(ABC):
     """One group in one run, on its way to a goal: remediated, or restored.
 
     The engine of both: describe and plan, back up, change, describe again, record. A goal says what is planned, whether
-    it may be done, and what it means when nothing is left to do.
-
-    Args:
-        context: what the job works with.
-        issue: the group's issue, as it was just read.
+    it may be done, and what it means when nothing is left to do. The issue is as it was just read.
     """
 
     def __init__(self, context: RemediationContext, issue: Issue) -> None:
@@ -433,11 +425,7 @@ class GroupWork(ABC):
         _log.info("%s: refused until something changes: %s", self.issue.location, reason)
 
     def give_up(self, reason: str = "") -> GroupResult:
-        """What became of the group when nobody waits any longer.
-
-        Args:
-            reason: why not; empty: EC2 took too long.
-        """
+        """What became of the group when nobody waits any longer; an empty `reason`: EC2 took too long."""
         return self._failed(reason or self.waiting_for)
 
     @abstractmethod
@@ -519,11 +507,8 @@ def wait_until_done(
 class GroupRemediation(GroupWork):
     """The remediation of one group in one run.
 
-    Args:
-        context: what the job works with.
-        issue: the group's issue, as it was just read.
-        agreed: what a person agreed to. If it is not the plan any more, nothing is changed. None: whatever is planned.
-        decided: a person decides, so it does not matter whether the issue is due.
+    If the plan is not what a person `agreed` to any more, nothing is changed; None: whatever is planned. If a person
+    `decided`, it does not matter whether the issue is due.
 
     Attributes:
         may_change: whether `remediation_limit_per_run` lets the run change one group more.
@@ -654,18 +639,8 @@ class GroupRemediation(GroupWork):
         return ResultKind.SETTLED, text, settled_message(text, f"s3://{bucket}/{entry.backup}")
 
 
-def why_not_again(context: RemediationContext, issue: Issue, seen: Assessment) -> str:
-    """Why EC2 refused lately what would be done now, so that an unattended run does not try; empty: it tries."""
-    return refused_before(issue.remediation_details, seen.attempt, context.now())
-
-
 def tags_of_remainders(plan: Plan, tags: Mapping[str, Mapping[str, str]]) -> dict[RuleKey, Mapping[str, str]]:
-    """The tags of the rules that are left of a carved rule: those of that rule.
-
-    Args:
-        plan: the plan.
-        tags: the tags of the group's rules, by their ids.
-    """
+    """The tags of the rules that are left of a carved rule: those of that rule. `tags` are by rule id."""
     replaced = {rule.rule_id: rule for rule in plan.revoke}
     found: dict[RuleKey, Mapping[str, str]] = {}
     for key, rule_ids in plan.replaces.items():

@@ -79,13 +79,7 @@ def assess_restore(
 ) -> RestoreAssessment:
     """Describe a group and plan its way back.
 
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        target: the group.
-        source: the backup to go back to.
-        details: what the table says of the group.
-        exact: revoke also what others made since the backup.
+    With `exact` it revokes also what others made since the backup.
 
     Raises:
         CannotRestoreError: the group is gone, or there is no room for its rules.
@@ -118,13 +112,9 @@ def assess_restore(
 class GroupRestore(GroupWork):
     """The restore of one group in one run.
 
-    Args:
-        context: what the job works with.
-        issue: the group's issue, as it was just read.
-        source: the backup to go back to.
-        agreed: what somebody asked for. If it is not the plan any more, nothing is changed.
-        notified: what people are told of the issue's restore, given the key of the backup from before it.
-        exact: revoke also what others made since the backup.
+    If the plan is not what somebody `agreed` to any more, nothing is changed. `notified` gives what people are told of
+    the restore, for the key of the backup from before it. With `exact` it revokes also what others made since the
+    backup.
 
     Attributes:
         backup: the key of the backup from before; empty: the group was already as it was to be.
@@ -227,41 +217,10 @@ class GroupRestore(GroupWork):
             return  # the group is left alone until somebody decides, which does no harm
 
 
-def release(context: RemediationContext, issue: Issue) -> ChangeMessage | None:
-    """Give a restored group back to automatic remediation.
-
-    Returns:
-        What people are told of it; None: it was not restored, nor being restored.
-
-    Raises:
-        one of GROUP_ERRORS: it could not be recorded.
-    """
-    details = read_details(context.table, issue)
-    entry = details.entry if details.is_unfinished else None
-    journal = Journal(context.table, issue, context.now)
-    if entry is not None and entry.kind is ChangeKind.RESTORE:
-        message = released_message(context.who, entry.started)
-        notification = context.notification_of(issue, message)
-        entry = replace(entry, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
-        journal.write(entry, restored=None, notification=notification)
-        context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
-        return message
-    if not (flag := issue.remediation_details.get("restored")):
-        return None
-    message = released_message(context.who, str(flag.get("at") or "") if isinstance(flag, Mapping) else "")
-    journal.note(restored=None, notification=context.notification_of(issue, message))
-    return message
-
-
 class RestoreJob:
     """The restore of one group.
 
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        target: the group.
-        prompt: who is shown the group, and asked.
-        exact: revoke also what others made since the backup.
+    With `exact` it revokes also what others made since the backup.
     """
 
     def __init__(
@@ -282,8 +241,7 @@ class RestoreJob:
     def show(self, wanted: str) -> tuple[RestoreSource, RestorePlan]:
         """Show the group's backups and its way back.
 
-        Args:
-            wanted: the key of a backup, or its `s3://` address; empty: the usual one.
+        `wanted` is the key of a backup, or its `s3://` address; empty: the usual one.
 
         Raises:
             CannotRestoreError: there is nothing to go back to, or no group to bring back.
@@ -365,11 +323,25 @@ class RestoreJob:
 
     def release(self) -> list[str]:
         """Give the group back to automatic remediation. Returns what could not be done; raises one of GROUP_ERRORS."""
-        issue = self._context.table.get(self._target.account_id, self._target.group_id)
-        message = release(self._context, issue) if issue else None
-        if issue is None or message is None:
+        context, target = self._context, self._target
+        issue = context.table.get(target.account_id, target.group_id)
+        details = read_details(context.table, issue) if issue else RemediationDetails()
+        flag = issue.remediation_details.get("restored") if issue else None
+        is_begun = details.is_unfinished and details.entry is not None and details.entry.kind is ChangeKind.RESTORE
+        begun = details.entry if is_begun else None
+        if issue is None or not (begun or flag):
             self._prompt.show("the group is not waiting for a decision: nothing changed")
             return []
+        restored = str(flag.get("at") or "") if isinstance(flag, Mapping) else ""
+        message = released_message(context.who, begun.started if begun else restored)
+        notification = context.notification_of(issue, message)
+        journal = Journal(context.table, issue, context.now)
+        if begun is None:
+            journal.note(restored=None, notification=notification)
+        else:
+            ended = replace(begun, step=JournalStep.DONE, problem=f"given back by {context.who} before it was complete")
+            journal.write(ended, restored=None, notification=notification)
+            context.mark_finished(issue.account_id, issue.details.region, issue.issue_id)
         self._prompt.show(f"{issue.location}: automatic remediation may change it again")
         return self._notify(issue, message)
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -36,7 +37,7 @@ from library.jobs.command_line import (
 )
 from library.jobs.run import end, hold_lock
 from remediation.change import GROUP_ERRORS
-from remediation.context import Prompt, RemediationContext, Screen, build_context, has_terminal
+from remediation.context import Prompt, RemediationContext, build_context, has_terminal
 from remediation.group_state import describe_live
 from remediation.journal import RemediationDetails, is_unfinished
 from remediation.restore import RestoreJob
@@ -78,33 +79,40 @@ def command(
     _refuse_to_ask_nobody(is_asking=not (batch or dry_run or release_ or give_up))
     configuration = read_configuration(config)
     refuse_unknown_regions(region, None)
-    context, screen = build_context(configuration), Screen()
+    context, prompt = build_context(configuration), Prompt()
     if give_up:
-        end(give_up_change(configuration, context, screen, account or (), region or (), (group or [""])[0]))
+        end(give_up_change(configuration, context, prompt, account or (), region or (), (group or [""])[0]))
         return
     target = _target(configuration, context, account or (), region or (), (group or [""])[0])
-    job = RestoreJob(context, configuration, target, screen, exact=exact)
+    job = RestoreJob(context, configuration, target, prompt, exact=exact)
     problems: list[str] = []
     try:
         _refuse_unknown_group(context, target)
         if dry_run:
             job.show(backup)
-            screen.show("dry run: nothing changed")
+            prompt.show("dry run: nothing changed")
         else:
-            records = JobRecords(context.table.items, configuration.aws.main_account_id)
-            with (
-                hold_lock(context.lock, LOG_STREAM, configuration.aws.region),
-                records.recorded("restore", context.who, context.now) as recorded,
-            ):
-                try:
-                    problems += job.release() if release_ else job.restore(backup, batch=batch)
-                finally:
-                    problems += context.notifier.send()
-                    recorded += problems
+            with _recorded(context, configuration, problems):
+                problems += job.release() if release_ else job.restore(backup, batch=batch)
     except (CannotRestoreError, *GROUP_ERRORS) as error:
         reason = explain(error, context.sessions.role_arn(target.account_id))
         problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {reason}")
     end(problems)
+
+
+@contextmanager
+def _recorded(context: RemediationContext, config: Configuration, problems: list[str]) -> Iterator[None]:
+    """Hold the lock, and record the run with its problems. Whatever ends it, what is waiting is sent."""
+    records = JobRecords(context.table.items, config.aws.main_account_id)
+    with (
+        hold_lock(context.lock, LOG_STREAM, config.aws.region),
+        records.recorded("restore", context.who, context.now) as recorded,
+    ):
+        try:
+            yield
+        finally:
+            problems += context.notifier.send()
+            recorded += problems
 
 
 def _target(
@@ -147,7 +155,7 @@ def _refuse_several(accounts: Sequence[str], regions: Sequence[str], groups: Seq
 def give_up_change(
     config: Configuration,
     context: RemediationContext,
-    screen: Screen,
+    prompt: Prompt,
     accounts: Sequence[str],
     regions: Sequence[str],
     group_id: str,
@@ -162,19 +170,12 @@ def give_up_change(
     else:
         target = _target(config, context, accounts, regions, group_id)
     config = with_organization(config, context.sessions)
-    records = JobRecords(context.table.items, config.aws.main_account_id)
     problems: list[str] = []
-    with (
-        hold_lock(context.lock, LOG_STREAM, config.aws.region),
-        records.recorded("restore", context.who, context.now) as recorded,
-    ):
+    with _recorded(context, config, problems):
         try:
-            problems += RestoreJob(context, config, target, screen).give_up()
+            problems += RestoreJob(context, config, target, prompt).give_up()
         except GROUP_ERRORS as error:
             problems.append(f"{target.group_id} in {target.account_id}, {target.region}: {explain(error)}")
-        finally:
-            problems += context.notifier.send()
-            recorded += problems
     return problems
 
 
@@ -187,20 +188,11 @@ def carry_out_decided(config: str | None, account_id: str, region: str, group_id
         What could not be done, one line each.
     """
     configuration = read_configuration(config)
-    context, screen = build_context(configuration), Screen()
+    context, prompt = build_context(configuration), Prompt()
     target = RestoreTarget(account_id, region, group_id)
     problems: list[str] = []
-    with (
-        hold_lock(context.lock, LOG_STREAM, configuration.aws.region),
-        JobRecords(context.table.items, configuration.aws.main_account_id).recorded(
-            "restore", context.who, context.now
-        ) as recorded,
-    ):
-        try:
-            problems += restore_decided(context, configuration, target, screen)
-        finally:
-            problems += context.notifier.send()
-            recorded += problems
+    with _recorded(context, configuration, problems):
+        problems += restore_decided(context, configuration, target, prompt)
     return problems
 
 

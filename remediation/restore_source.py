@@ -175,10 +175,7 @@ class PastChange:
 
 
 def changes_of(backups: Sequence[tuple[Backup, BackupNotes]]) -> list[PastChange]:
-    """The changes that a group's backups were written before, but for restores.
-
-    Args:
-        backups: those that could be read, the newest first.
+    """The changes that a group's backups, given the newest first, were written before, but for restores.
 
     Returns:
         The newest first.
@@ -199,11 +196,8 @@ def changes_of(backups: Sequence[tuple[Backup, BackupNotes]]) -> list[PastChange
 def choose(changes: Sequence[PastChange], details: RemediationDetails, key: str, seen: Sequence[Observation]) -> str:
     """The key of the backup to go back to, if nobody named one: the first of the newest change that EC2 acknowledged.
 
-    Args:
-        changes: the group's, the newest first.
-        details: what the table has about the group; empty where it has nothing that can be read.
-        key: the key in the table; empty: there is none.
-        seen: what EC2 showed at several times.
+    The newest of `changes` comes first. `details` are empty where the table has nothing about the group that can be
+    read. `key` is the table's. `seen` is what EC2 showed at several times.
 
     Returns:
         The key; empty: there is none.

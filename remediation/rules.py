@@ -53,8 +53,7 @@ _ONLY_DESCRIBED = {"PeeringStatus"}
 def single_permissions(permissions: object) -> Iterator[tuple[IngressRule, IpPermissionTypeDef]]:
     """Described permissions taken apart: each rule with what would add it again exactly.
 
-    Args:
-        permissions: `IpPermissions` as DescribeSecurityGroups gives it, or what somebody stored as such.
+    `permissions` are `IpPermissions` as DescribeSecurityGroups gives them, or what somebody stored as such.
 
     Raises:
         ShapeError: a permission is not understood.

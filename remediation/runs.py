@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from library.aws.ec2 import users_of
@@ -36,10 +35,11 @@ from remediation.notify import (
     incomplete_message,
     is_known,
     notify,
+    restore_command,
     restore_interrupted_message,
 )
 from remediation.plan import Plan
-from remediation.planning import KEEP_QUESTION, chosen_to_keep, keep_lines, keep_proposals
+from remediation.planning import KEEP_QUESTION, chosen_to_keep, keep_lines, keep_proposals, refused_before
 from remediation.remediate import (
     PAUSES_S,
     Assessment,
@@ -50,7 +50,6 @@ from remediation.remediate import (
     interrupted_restore_text,
     is_interrupted_restore,
     wait_until_done,
-    why_not_again,
 )
 
 if TYPE_CHECKING:
@@ -303,14 +302,10 @@ def _is_named_before(context: RemediationContext, issue: Issue) -> bool:
 Reload = Callable[[], "Configuration"]
 
 
-class BatchRun:
-    """One run.
+class _Run:
+    """What both runs have: the groups that a selection takes, and a `summary`, which is true whatever ends the run.
 
-    Args:
-        context: what the job works with.
-        reload: reads the configuration anew.
-        selection: the groups that the run may touch.
-        prompt: who reads along.
+    `reload` reads the configuration anew.
     """
 
     def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, prompt: Prompt) -> None:
@@ -318,16 +313,29 @@ class BatchRun:
         self._reload = reload
         self._selection = selection
         self._prompt = prompt
+        self.summary = RemediationSummary()
+
+    def _found(self, config: Configuration) -> Candidates:
+        """The groups that the run may touch. What it may not, or could not read, is named."""
+        found = find(self._context, config, self._selection)
+        find_unfinished(self._context, config, self._selection, found)
+        self.summary.problems += found.problems
+        name_untouchable(self._context, found.untouchable, config, self.summary, self._prompt)
+        return found
+
+
+class BatchRun(_Run):
+    """The unattended run: changes all that is due, and looks at what EC2 does not show yet once more afterwards."""
+
+    def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, prompt: Prompt) -> None:
+        super().__init__(context, reload, selection, prompt)
         self._pending: list[GroupRemediation] = []
-        self._changed: set[tuple[str, str]] = set()
+        self._changed: set[str] = set()
         self._is_stopped = False
         self._not_begun = 0
-        self.summary = RemediationSummary()
 
     def run(self) -> RemediationSummary:
         """Complete what earlier runs left, and remediate all that is due, asking nothing.
-
-        Whatever ends it, what was changed is said, and is in `summary`.
 
         Raises:
             LockedError: another run took the lock over.
@@ -336,14 +344,12 @@ class BatchRun:
         """
         try:
             config = self._reload()
-            found = find(self._context, config, self._selection)
-            find_unfinished(self._context, config, self._selection, found)
-            self.summary.problems += found.problems
-            self._name_untouchable(found.untouchable, config)
+            found = self._found(config)
             issues = due(found.issues, config, self._context.now())
             self.summary.not_due = not_due(found.issues, config, self._context.now())
-            begun = {_id(issue) for issue in found.unfinished}
-            concerned = [*found.unfinished, *(issue for issue in issues if _id(issue) not in begun)]
+            begun = {issue.location for issue in found.unfinished}
+            concerned = [*found.unfinished, *(issue for issue in issues if issue.location not in begun)]
+            concerned.sort(key=lambda issue: (issue.account_id, issue.details.region))
             if self._too_many(config, concerned):
                 self._leave(found.unfinished, "remediation_limit_per_run stopped this run")
                 return self.summary
@@ -354,9 +360,6 @@ class BatchRun:
             raise
         self._give_up("")
         return self.summary
-
-    def _name_untouchable(self, untouchable: Iterable[tuple[Issue, str]], config: Configuration) -> None:
-        name_untouchable(self._context, untouchable, config, self.summary, self._prompt)
 
     def _leave(self, issues: Sequence[Issue], reason: str) -> None:
         for issue in issues:
@@ -371,38 +374,36 @@ class BatchRun:
         if len(issues) <= limit:
             return False
         changing = 0
-        for here in _by_location(issues):
-            for issue in here:
-                self._context.lease.renew()
-                try:
-                    seen = assess(self._context, config, issue)
-                    # What EC2 refused lately is not tried, so it does not count either.
-                    is_tried = seen.has_work and seen.held is None and not why_not_again(self._context, issue, seen)
-                    changing += is_tried
-                except GROUP_ERRORS:
-                    continue  # said when its turn comes
-                if changing > limit:
-                    text = f"more than {limit} groups are due to be changed, and remediation_limit_per_run is {limit}"
-                    stop_at_limit(self._context, self.summary, f"{text}: nothing was changed")
-                    return True
+        for issue in issues:
+            self._context.lease.renew()
+            try:
+                seen = assess(self._context, config, issue)
+            except GROUP_ERRORS:
+                continue  # said when its turn comes
+            # What EC2 refused lately is not tried, so it does not count either.
+            lately = refused_before(issue.remediation_details, seen.attempt, self._context.now())
+            changing += seen.has_work and seen.held is None and not lately
+            if changing > limit:
+                text = f"more than {limit} groups are due to be changed, and remediation_limit_per_run is {limit}"
+                stop_at_limit(self._context, self.summary, f"{text}: nothing was changed")
+                return True
         return False
 
     def _begin(self, issues: Sequence[Issue]) -> None:
         """Do for each group what can be done at once."""
         self._not_begun = len(issues)
-        for here in _by_location(issues):
-            for issue in here:
-                config = self._reload()
-                if not config.secgrp_unrestricted_access.remediation:
-                    self._prompt.show(
-                        "remediation was switched off meanwhile (secgrp_unrestricted_access.remediation): stopped"
-                    )
-                    return
-                self._not_begun -= 1
-                group = self._fresh(issue, config)
-                if group is not None:
-                    self._pending.append(group)
-                    self._advance(group, config)
+        for issue in issues:
+            config = self._reload()
+            if not config.secgrp_unrestricted_access.remediation:
+                self._prompt.show(
+                    "remediation was switched off meanwhile (secgrp_unrestricted_access.remediation): stopped"
+                )
+                return
+            self._not_begun -= 1
+            group = self._fresh(issue, config)
+            if group is not None:
+                self._pending.append(group)
+                self._advance(group, config)
 
     def _fresh(self, issue: Issue, config: Configuration) -> GroupRemediation | None:
         """An issue as it is now, if it is still to be looked at."""
@@ -416,7 +417,7 @@ class BatchRun:
             return None
         if fresh.account_id not in config.remediation_accounts():
             cause = f"account {fresh.account_id} is not one of remediation_accounts any more"
-            self._name_untouchable([(fresh, cause)], config)
+            name_untouchable(self._context, [(fresh, cause)], config, self.summary, self._prompt)
             return None
         return GroupRemediation(self._context, fresh)
 
@@ -430,17 +431,15 @@ class BatchRun:
             config = self._reload()
             if not config.secgrp_unrestricted_access.remediation:
                 return
-            by_issue = {group.issue.location: group for group in self._pending}
-            for here in _by_location([group.issue for group in self._pending]):
-                for issue in here:
-                    self._advance(by_issue[issue.location], config)
+            for group in tuple(self._pending):
+                self._advance(group, config)
 
     def _advance(self, group: GroupRemediation, config: Configuration) -> None:
         # Counted again: a group that could not be read when they were counted, or was safe then, may be changed now.
         group.may_change = len(self._changed) < config.secgrp_unrestricted_access.remediation_limit_per_run
         group.result = group.advance(config)
         if group.has_changed:
-            self._changed.add(_id(group.issue))
+            self._changed.add(group.issue.location)
         if group.result is not None:
             # A signal while people are told leaves it among the pending ones, so that they are told all the same.
             self._report_outcome(group.result)
@@ -473,51 +472,21 @@ class BatchRun:
             self.summary.problems.append(f"{result.issue.location}: {result.kind}: {result.text}")
 
 
-def _id(issue: Issue) -> tuple[str, str]:
-    return issue.account_id, issue.issue_id
+INCOMPLETE = "An earlier run left this group incomplete; what is shown completes it."
 
 
-def _by_location(issues: Sequence[Issue]) -> Iterator[list[Issue]]:
-    """The issues of each account and region."""
-    ordered = sorted(issues, key=lambda issue: (issue.account_id, issue.details.region))
-    for _, here in groupby(ordered, key=lambda issue: (issue.account_id, issue.details.region)):
-        yield list(here)
-
-
-_INCOMPLETE = "An earlier run left this group incomplete; what is shown completes it."
-
-
-class InteractiveRun:
-    """One run.
-
-    Args:
-        context: what the job works with.
-        reload: reads the configuration anew.
-        selection: the groups that the run is about.
-        prompt: who is shown the groups, and asked.
-    """
+class InteractiveRun(_Run):
+    """The run at a terminal: shows each group, and does what the person agrees to."""
 
     def __init__(self, context: RemediationContext, reload: Reload, selection: Selection, prompt: Prompt) -> None:
-        self._context = context
-        self._reload = reload
-        self._selection = selection
-        self._prompt = prompt
+        super().__init__(context, reload, selection, prompt)
         self._changing: GroupRemediation | None = None
         self._changed = 0
         self._unfinished: set[str] = set()  # the locations of groups to complete that the run has said nothing of
         self._kept_by_option = context.keep
-        self.summary = RemediationSummary()
 
     def run(self, *, include_not_due: bool) -> RemediationSummary:
-        """Show each issue that is due, or every one, and remediate those that the person agrees to.
-
-        Whatever ends it, what was changed is said, and is in `summary`.
-
-        Raises:
-            LockedError: another run took the lock over.
-            InterruptedRunError: a signal asked the run to stop.
-            ConfigurationError: the configuration became wrong meanwhile.
-        """
+        """Show each issue that is due, or every one, and remediate those agreed to. Raises as `BatchRun.run` does."""
         try:
             issues = self._issues(self._reload(), include_not_due=include_not_due)
             asks = True
@@ -537,11 +506,7 @@ class InteractiveRun:
         return self.summary
 
     def _issues(self, config: Configuration, *, include_not_due: bool) -> list[Issue]:
-        found = find(self._context, config, self._selection)
-        find_unfinished(self._context, config, self._selection, found)
-        self.summary.problems += found.problems
-        name_untouchable(self._context, found.untouchable, config, self.summary, self._prompt)
-        now = self._context.now()
+        found, now = self._found(config), self._context.now()
         chosen = found.issues if include_not_due else due(found.issues, config, now)
         if not include_not_due:
             self.summary.not_due = not_due(found.issues, config, now)
@@ -560,7 +525,7 @@ class InteractiveRun:
         while True:
             config = self._reload()
             if is_unfinished(issue):
-                self._prompt.show(_INCOMPLETE)
+                self._prompt.show(INCOMPLETE)
             self._context.keep = self._kept_by_option
             seen = show(self._context, config, issue, self._prompt, self.summary)
             if seen is None:
@@ -649,7 +614,7 @@ class InteractiveRun:
         self._unfinished.discard(issue.location)
         self._report_changing("")
         if result.kind is ResultKind.REMEDIATED:
-            self._prompt.show(f"  take it back with: {console.restore_command(issue)}")
+            self._prompt.show(f"  take it back with: {restore_command(issue)}")
         return True
 
     def _report_changing(self, reason: str) -> None:
@@ -657,32 +622,6 @@ class InteractiveRun:
             result = group.result or group.give_up(reason)
             report_outcome(self._context, result, self.summary, self._prompt)
             self._changing = None
-
-
-def show_all(
-    context: RemediationContext,
-    config: Configuration,
-    issues: Sequence[Issue],
-    prompt: Prompt,
-    summary: RemediationSummary,
-    *,
-    include_not_due: bool = False,
-) -> None:
-    """Show what a run by itself would do about these issues, and change nothing.
-
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        issues: the issues.
-        prompt: who is shown it.
-        summary: gets what could not be read.
-        include_not_due: show of an issue that is not due what a person could decide on.
-    """
-    for issue in issues:
-        if is_unfinished(issue):
-            prompt.show(_INCOMPLETE)
-        waits = why_not_due(issue, account_policy(config, issue.account_id), context.now()) is not None
-        show(context, config, issue, prompt, summary, decided=include_not_due and waits)
 
 
 def show(
@@ -696,13 +635,7 @@ def show(
 ) -> Assessment | None:
     """Show an issue and what would be done; None: its group could not be read, which is said.
 
-    Args:
-        context: what the job works with.
-        config: the configuration.
-        issue: the issue.
-        prompt: who is shown it.
-        summary: gets what could not be read.
-        decided: a person decides, so it does not matter whether the issue is due.
+    If a person `decided`, it does not matter whether the issue is due. What could not be read is added to `summary`.
     """
     prompt.show(console.heading(issue, config.account_name(issue.account_id)))
     prompt.show(f"  {console.since(issue)}")

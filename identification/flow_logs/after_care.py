@@ -52,11 +52,8 @@ def refused_workers(
 ) -> tuple[RefusedSource, ...]:
     """The sources that were working and are refused on ports of the rules that they worked through, the latest first.
 
-    Args:
-        use: the use of the issue when it was changed.
-        ports: what was refused since.
-        interval: the aggregation interval, in seconds.
-        has_tcp_flags: whether the flow log tells TCP flags: then only SYN without ACK counts.
+    `use` is the issue's from before the change, `interval` in seconds. Where the flow log tells TCP flags, only SYN
+    without ACK counts.
     """
     workers: dict[bytes, list[IntervalSet]] = {}
     for rule in use.rules:
@@ -98,13 +95,8 @@ def watch(
 ) -> list[str]:
     """Read what is refused since remediation changed the groups of these issues, and keep whom it cut off.
 
-    Args:
-        sessions: where clients come from.
-        items: the issue table.
-        issues: of one account and region, changed lately, each with its use and `timestamps.remediated`.
-        readers: reader roles, and the external id that they are assumed with.
-        now: the time in UTC.
-        budget: what may be read.
+    The issues are of one account and region, each with its use and `timestamps.remediated`. `readers` are reader roles,
+    and the external id that they are assumed with.
 
     Returns:
         What could not be read, one line each.

@@ -132,11 +132,7 @@ def unit_of(key: str) -> int:
 
 
 class KeptEvidence:
-    """Evidence in one table.
-
-    Args:
-        items: the issue table.
-    """
+    """Evidence in one table."""
 
     def __init__(self, items: Items) -> None:
         self._items = items

@@ -70,13 +70,7 @@ class FlowLog:
 
 
 def parse_flow_log(raw: Mapping[str, Any], *, has_parquet: bool = True, types: Sequence[str] = TYPES_OF_USE) -> FlowLog:
-    """Read one element of DescribeFlowLogs' answer.
-
-    Args:
-        raw: the element.
-        has_parquet: whether Parquet can be read here.
-        types: the types of traffic that are wanted.
-    """
+    """Read one element of DescribeFlowLogs' answer."""
     names = tuple(format_names(str(raw.get("LogFormat") or "")))
     created = raw.get("CreationTime")
     if isinstance(created, datetime):
@@ -148,12 +142,7 @@ def covering(interface: Interface, flow_logs: Iterable[FlowLog]) -> list[FlowLog
 
 
 def in_order(flow_logs: Iterable[FlowLog], refused: Collection[str] = ()) -> list[FlowLog]:
-    """Those flow logs that can be read, the one to use first.
-
-    Args:
-        flow_logs: they cover one interface.
-        refused: the ids of those whose bucket or log group refused.
-    """
+    """Those of one interface's flow logs that can be read, the one to use first; those in `refused` cannot."""
     usable = [flow_log for flow_log in flow_logs if not flow_log.problem and flow_log.flow_log_id not in refused]
     return sorted(
         usable,

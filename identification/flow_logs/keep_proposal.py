@@ -8,7 +8,7 @@ kept that nobody chose.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from library.documents.text import counted
 from library.network.addresses import Network, parse_network
@@ -28,14 +28,15 @@ class GroupChange:
         rules: the ingress rules that the group has; None: they could not be read.
         replaced: the exposures that would be replaced.
         replacements: the CIDRs, or ids of prefix lists, that would come in place of each.
-        prefix_list_sizes: family (4 or 6) and number of entries of the prefix lists that are known.
+        prefix_list_weights: by id, the family (4 or 6) of a prefix list and how many rules it counts as; one that is
+            not here counts as one rule in both families.
         quota: how many ingress rules of a family a group may have.
     """
 
     rules: tuple[IngressRule, ...] | None = None
     replaced: tuple[Exposure, ...] = ()
     replacements: tuple[str, ...] = ()
-    prefix_list_sizes: Mapping[str, tuple[int, int]] | None = None
+    prefix_list_weights: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     quota: int = 60
 
 
@@ -100,20 +101,19 @@ def _rules_after(kept: Sequence[Network], family: int, change: GroupChange) -> i
     """How many rules of a family the group would have; None: its rules are not known."""
     if change.rules is None:
         return None
-    sizes = change.prefix_list_sizes or {}
     after = set(map(rule_key, change.rules)) - set(map(rule_key, change.replaced))
     for exposure in change.replaced:
         key, source = rule_key(exposure), parse_network(exposure.cidr)
         sources = (*change.replacements, *(str(network) for network in kept if source.covers(network)))
         after |= {key._replace(source=each) for each in sources}
-    return sum(_weight(key.source, family, sizes) for key in after)
+    return sum(_weight(key.source, family, change.prefix_list_weights) for key in after)
 
 
-def _weight(source: str, family: int, sizes: Mapping[str, tuple[int, int]]) -> int:
+def _weight(source: str, family: int, prefix_lists: Mapping[str, tuple[int, int]]) -> int:
     """What a rule counts as (Amazon VPC User Guide, "Amazon VPC quotas", security groups)."""
     if source.startswith("pl-"):
-        version, entries = sizes.get(source, (family, 1))
-        return max(entries, 1) if version == family else 0
+        version, weight = prefix_lists.get(source, (family, 1))
+        return weight if version == family else 0
     if source.startswith("sg-"):
         return 1
     return int(parse_network(source).version == family)

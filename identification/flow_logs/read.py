@@ -45,7 +45,6 @@ _UNITS_KEPT = 100_000
 _PARQUET_OBJECT = 200 * MEGABYTE  # it is in memory at once; AWS closes a file at 75 MB
 _STREAM_SUFFIXES = ("-all", "-accept", "-reject")
 _STREAMS_A_CALL = 100  # FilterLogEvents, logStreamNames
-_CHUNK = 1 << 18
 _SETTLED_AFTER = 24  # hours: until then an hour of a log group may still get events
 _BEFORE_CLOSING = 15 * 60  # an object holds what ended in five minutes, and that began up to ten minutes earlier
 _ENTRIES_IN_MEMORY = 150_000
@@ -78,12 +77,7 @@ class Budget:
 class Access:
     """Clients that read the logs of an account: its own credentials first, then a reader role.
 
-    Args:
-        sessions: for the account's own credentials.
-        account_id: the account.
-        region: the region.
-        reader_roles: role ARNs by bucket name or log group's account.
-        external_id: with which a reader role is assumed; empty: none.
+    `reader_roles` are ARNs, by bucket name or log group's account. An empty `external_id` is none.
     """
 
     def __init__(
@@ -96,12 +90,9 @@ class Access:
         self._with_role: dict[str, Sessions] = {}
 
     def call(self, service: str, holder: str, work: Callable[[Any], T]) -> T:
-        """Do something with a client that is allowed to.
+        """Do something with a client of `s3` or `logs` that may read what a bucket or a log group's account holds.
 
-        Args:
-            service: `s3` or `logs`.
-            holder: the bucket, or the log group's account.
-            work: it is given a client, and again another one if the first is refused.
+        `work` is called again, with another client, if the first one is refused.
 
         Raises:
             ClientError, BotoCoreError: what the last client met.
@@ -167,12 +158,7 @@ class Part:
 
 
 class S3Parts:
-    """The objects of a flow log.
-
-    Args:
-        access: clients.
-        flow_log: the flow log.
-    """
+    """The objects of a flow log."""
 
     def __init__(self, access: Access, flow_log: FlowLog) -> None:
         self._access, self._flow_log = access, flow_log
@@ -219,6 +205,8 @@ class S3Parts:
             FormatError: the object cannot be read, or not as a whole.
         """
         bucket = self._flow_log.bucket
+        if not part.size:
+            raise FormatError("it is empty")
         budget.take(part.size)
         try:
             answer = self._access.call("s3", bucket, lambda client: client.get_object(Bucket=bucket, Key=part.key))
@@ -227,7 +215,7 @@ class S3Parts:
                     raise FormatError(f"it has more than {_PARQUET_OBJECT // MEGABYTE} MB of Parquet")
                 read_parquet_object(answer["Body"].read(), wanted, on_record, on_bad_line)
             else:
-                read_text_object(answer["Body"].iter_chunks(_CHUNK), wanted, on_record, on_bad_line)
+                read_text_object(answer["Body"], wanted, on_record, on_bad_line)
         except ClientError as error:
             if error_code(error) in _DENIED:
                 raise RefusedError(f"bucket {bucket} refuses its objects: {explain(error)}") from error
@@ -239,11 +227,7 @@ class S3Parts:
 class LogsParts:
     """The hours of a flow log's streams in CloudWatch Logs.
 
-    Args:
-        access: clients.
-        flow_log: the flow log.
-        others: flow logs that write into the same streams.
-        now: the time in UTC.
+    `others` are flow logs that write into the same streams.
     """
 
     def __init__(self, access: Access, flow_log: FlowLog, others: Sequence[FlowLog], now: datetime) -> None:
@@ -482,10 +466,6 @@ class FlowLogReading:
 def interfaces_of(client: Any, group_ids: Sequence[str]) -> Iterator[Interface]:
     """The attached network interfaces that have one of the groups.
 
-    Args:
-        client: for EC2, in the account and region.
-        group_ids: the groups.
-
     Raises:
         ClientError, BotoCoreError: they could not be read.
     """
@@ -528,10 +508,6 @@ def parse_interface(raw: Mapping[str, Any]) -> Interface | None:
 
 def flow_logs_of(client: Any, resource_ids: Collection[str]) -> Iterator[Mapping[str, Any]]:
     """The flow logs of interfaces, subnets and VPCs, as DescribeFlowLogs tells them.
-
-    Args:
-        client: for EC2, in the account and region.
-        resource_ids: the interfaces, subnets and VPCs.
 
     Raises:
         ClientError, BotoCoreError: they could not be read.

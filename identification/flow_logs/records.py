@@ -10,13 +10,15 @@ interfaces by searching for their ids in the bytes (most of an object is about o
 
 from __future__ import annotations
 
+import gzip
 import re
 import socket
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
+from io import BufferedReader, BytesIO
+from itertools import chain
 from typing import Any, NamedTuple
 
 from library.errors import HammerError
@@ -50,10 +52,10 @@ _LATEST = 2**32 - 1
 _LONGEST_NUMBER = 19
 _LONGEST_LINE = 1 << 16
 _BLOCK = 1 << 20
+_STORED_BLOCK = 1 << 18
 _INFLATED_LIMIT = 2 << 30  # AWS closes a file at 75 MB of compressed text, some 0.8 GB of it
 _PARQUET_LIMIT = 256 << 20  # of one row group, inflated: it is in memory at once
 _FEW = 8  # so many searches of a block are faster than one with a regular expression
-_SPACES = b" \t\r\n"
 _WITH_PORTS = (6, 17)  # TCP, UDP
 
 
@@ -225,11 +227,7 @@ def _optional_address(text: str) -> bytes:
 
 
 class Wanted:
-    """The interfaces whose records are wanted, and the search for them.
-
-    Args:
-        interface_ids: their ids.
-    """
+    """The interfaces whose records are wanted, and the search for them."""
 
     def __init__(self, interface_ids: Collection[str]) -> None:
         self.ids = frozenset(interface_ids)
@@ -284,11 +282,11 @@ OnRecord = Callable[[FlowRecord], None]
 OnBadLine = Callable[[Sequence[str]], None]
 
 
-def read_text_object(chunks: Iterable[bytes], wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> Columns:
+def read_text_object(data: Any, wanted: Wanted, on_record: OnRecord, on_bad_line: OnBadLine) -> Columns:
     """Read a gzip-compressed plain-text object: a line with the names of the fields, then the records.
 
     Args:
-        chunks: the object's bytes, in parts of any size.
+        data: the object's bytes, as a file that is read from its beginning.
         wanted: whose records are wanted.
         on_record: called for each of them.
         on_bad_line: called with the values of each line about a wanted interface that does not fit.
@@ -300,11 +298,11 @@ def read_text_object(chunks: Iterable[bytes], wanted: Wanted, on_record: OnRecor
         FormatError: it is no gzip, or not whole, has no line of names or not the needed ones, or is much larger than
             any that AWS writes. What was given to `on_record` before is then not all there is.
     """
-    blocks = _blocks(_inflated(chunks))
+    blocks = _blocks(data)
     first = next(blocks, b"")
     header, _, rest = first.partition(b"\n")
     columns = Columns.of(header.decode("ascii", "replace").split())
-    for block in _chain(rest, blocks):
+    for block in chain([rest], blocks):
         for line in wanted.lines(block):
             try:
                 record = parse_line(columns, line, wanted)
@@ -316,63 +314,29 @@ def read_text_object(chunks: Iterable[bytes], wanted: Wanted, on_record: OnRecor
     return columns
 
 
-def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from blocks
-
-
-def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The text of a gzip file, in parts of bounded size. A file of several members is the text of all of them."""
-    inflater = zlib.decompressobj(31)
-    total, any_bytes = 0, False
-    for chunk in chunks:
-        rest = chunk
-        while rest:
-            if inflater.eof:
-                if not rest.strip(b"\0"):  # padding
-                    break
-                inflater = zlib.decompressobj(31)
-            any_bytes = True
-            try:
-                text = inflater.decompress(rest, _BLOCK)
-            except zlib.error as error:
-                raise FormatError(f"it is no gzip file, or a damaged one: {error}") from error
-            rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-            total += len(text)
-            if total > _INFLATED_LIMIT:
-                raise FormatError(f"it inflates to more than {_INFLATED_LIMIT >> 30} GiB: no flow log's object does")
-            if text:
-                yield text
-    if not any_bytes:
-        raise FormatError("it is empty")
-    # What the inflater still holds of a whole file is given out with its last input; without its end it is not whole.
-    while not inflater.eof and (text := inflater.decompress(inflater.unconsumed_tail, _BLOCK)):
-        yield text
-    if not inflater.eof:
-        raise FormatError("it is not whole: the end of the gzip file is missing")
-
-
-def _blocks(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """The same text in blocks of whole lines.
+def _blocks(data: Any) -> Iterator[bytes]:
+    """The text of a gzip file, which may have several members, in blocks of whole lines and of bounded size.
 
     Raises:
-        FormatError: a line is longer than any of a flow log.
+        FormatError: it is no gzip, or not whole, or has more than any object of a flow log, or longer lines.
     """
-    tail = b""
-    for part in parts:
-        end = part.rfind(b"\n")
-        if end < 0:
-            tail += part
-        else:
-            if len(tail) + part.find(b"\n") > _LONGEST_LINE:
-                raise FormatError("it has a line that is longer than any of a flow log")
-            yield tail + part[: end + 1]
-            tail = part[end + 1 :]
-        if len(tail) > _LONGEST_LINE:
-            raise FormatError("it has a line that is longer than any of a flow log")
-    if tail:
-        yield tail
+    total = 0
+    try:
+        with gzip.GzipFile(fileobj=BufferedReader(data, _STORED_BLOCK)) as text:
+            while block := text.read(_BLOCK):
+                begun = len(block) - block.rfind(b"\n") - 1  # bytes of a line that goes on after the block
+                rest = text.readline(_LONGEST_LINE + 1) if begun else b""
+                if begun + len(rest) > _LONGEST_LINE:
+                    raise FormatError("it has a line that is longer than any of a flow log")
+                total += len(block) + len(rest)
+                if total > _INFLATED_LIMIT:
+                    limit = f"{_INFLATED_LIMIT >> 30} GiB"
+                    raise FormatError(f"it inflates to more than {limit}: no flow log's object does")
+                yield block + rest
+    except EOFError:
+        raise FormatError("it is not whole: the end of the gzip file is missing") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise FormatError(f"it is no gzip file, or a damaged one: {error}") from error
 
 
 def parquet_is_installed() -> bool:

@@ -45,7 +45,7 @@ from identification.flow_logs.read import (
 )
 from identification.flow_logs.records import parquet_is_installed
 from library.aws.conditional_writes import TIME_TO_LIVE_ATTRIBUTE
-from library.aws.ec2 import PrefixListReader, read_security_groups
+from library.aws.ec2 import PrefixListReader, prefix_list_weights, read_security_groups
 from library.aws.failures import AWS_ERRORS, error_code, explain
 from library.aws.issue_table import IssueTable, UnreadableIssueError, read_issue
 from library.errors import ConflictError, HammerError
@@ -54,16 +54,15 @@ from library.issues.issue import Issue, Status
 from library.issues.kept_sources import kept_sources
 from library.issues.times import format_time, parse_time
 from library.issues.use import SourceClass, Use
-from library.network.addresses import RFC_1918, AddressSet, Network
+from library.network.addresses import AddressSet, Network
 from library.network.intervals import IntervalSet
 from library.network.ports import traffic_of
-from library.security_groups.exposure import Evaluator
+from library.security_groups.exposure import Evaluator, networks_of
 from library.security_groups.group import RuleKey, rule_key
 
 if TYPE_CHECKING:
     from library.aws.session import Sessions
-    from library.network.ports import PortSet
-    from library.security_groups.exemptions import Exemption
+    from library.config import Configuration
     from library.security_groups.exposure import Exposure
     from library.security_groups.group import SecurityGroup
 
@@ -71,37 +70,6 @@ _log = logging.getLogger(__name__)
 _RECENT = "+recent"  # beside a flow log's evidence: that of hours that are read again
 _KEPT_LONGER = timedelta(days=2)
 _ITEM_TOO_LARGE = "ValidationException"
-
-
-@dataclass(frozen=True, slots=True)
-class UsageSettings:
-    """What the configuration says about use.
-
-    Attributes:
-        days: how far back is looked.
-        limit_mb: megabytes of stored logs that a run may read.
-        after_care_days: days after a change for which refused sources are looked for.
-        retention_days: days after its resolution for which an issue keeps its use.
-        reader_roles: role ARNs by bucket name or log group's account.
-        external_id: with which they are assumed.
-        restricted: the restricted ports.
-        trusted: addresses that count as not public.
-        scope: the statuses that remediation replaces.
-        replacements: what comes in place of a replaced rule.
-        quota: ingress rules that a group may have.
-    """
-
-    days: int
-    limit_mb: int
-    after_care_days: int
-    retention_days: int
-    reader_roles: Mapping[str, str]
-    external_id: str
-    restricted: PortSet
-    trusted: AddressSet
-    scope: frozenset[str]
-    replacements: tuple[str, ...] = RFC_1918
-    quota: int = 60
 
 
 @dataclass(slots=True)
@@ -141,8 +109,7 @@ class UsageRun:
 
     sessions: Sessions
     table: IssueTable
-    settings: UsageSettings
-    exemptions: Callable[[str], Sequence[Exemption]]
+    config: Configuration
     now: datetime
     renew: Callable[[], None]
     problems: list[str] = field(default_factory=list)
@@ -151,13 +118,8 @@ class UsageRun:
     _not_remembered: set[str] = field(default_factory=set)
 
     def run(self, accounts: Sequence[str], takes: Callable[[Issue], bool]) -> None:
-        """Read flow logs for the open issues of these accounts that are selected, and store their use.
-
-        Args:
-            accounts: the accounts.
-            takes: whether an issue is selected.
-        """
-        budget = Budget(self.settings.limit_mb * MEGABYTE)
+        """Read flow logs for the open issues of these accounts that are selected, and store their use."""
+        budget = Budget(self.config.usage.limit_mb * MEGABYTE)
         issues = {account_id: self._open_issues(account_id) for account_id in accounts}
         waiting = sum(any(map(takes, found)) for found in issues.values())
         for account_id, found in issues.items():
@@ -200,7 +162,7 @@ class UsageRun:
 
     def _since(self, issue: Issue, flow_logs: Iterable[FlowLog]) -> datetime:
         """When the period of an issue begins: days ago, the creation of its flow logs, or the call that opened it."""
-        starts = [self.now - timedelta(days=self.settings.days)]
+        starts = [self.now - timedelta(days=self.config.usage.days)]
         starts += [flow_log.created for flow_log in flow_logs if flow_log.created]
         starts += [issue.opened_by.event_time] if issue.opened_by else []
         return min(max(starts), self.now)
@@ -246,7 +208,7 @@ class UsageRun:
         budget: Budget,
     ) -> None:
         """Read each flow log that is used; where one refuses, the next one of the same interfaces."""
-        access = Access(self.sessions, account_id, region, self.settings.reader_roles, self.settings.external_id)
+        access = Access(self.sessions, account_id, region, self.config.usage.reader_roles, self.config.aws.external_id)
         refused: dict[str, str] = {}
         read: set[str] = set()
         while True:
@@ -367,13 +329,13 @@ class UsageRun:
             gone = set(former.evidence.interfaces) - interfaces.keys()
             kept.evidence.merge(former.evidence.part(gone))
         return IssueReading(
-            subject.issue.issue_id, interfaces, _first_second(subject, self.settings, self.now), kept, recent
+            subject.issue.issue_id, interfaces, _first_second(subject, self.config.usage.days, self.now), kept, recent
         )
 
     def _keep(
         self, store: KeptEvidence, account_id: str, flow_log: FlowLog, subject: _Subject, reading: IssueReading
     ) -> None:
-        expires = self.now + timedelta(days=self.settings.days) + _KEPT_LONGER
+        expires = self.now + timedelta(days=self.config.usage.days) + _KEPT_LONGER
         reading.kept.compact(reading.interfaces.keys())
         name = flow_log.flow_log_id
         stored = store.save(account_id, subject.issue.issue_id, name, reading.kept, expires)
@@ -385,28 +347,31 @@ class UsageRun:
     def _describe_rules(self, account_id: str, region: str, subjects: Sequence[_Subject]) -> None:
         """Find what the rules that stay admit, and what a change would make of each group."""
         client = self.sessions.client("ec2", account_id, region)
+        section = self.config.secgrp_unrestricted_access
         wanted = {subject.issue.issue_id for subject in subjects}
         wanted |= {group_id for subject in subjects for each in subject.attached for group_id in each.group_ids}
-        evaluator = Evaluator(self.settings.restricted, self.settings.trusted)
+        evaluator = Evaluator(section.restricted_ports, section.trusted_cidrs)
         prefix_lists = PrefixListReader(client)
         try:
             groups = {
                 group.group_id: group for page in read_security_groups(client, sorted(wanted)) for group in page.groups
             }
             named = {rule.prefix_list_id for group in groups.values() for rule in group.ingress if rule.prefix_list_id}
-            prefix_lists.read(named | {each for each in self.settings.replacements if each.startswith("pl-")})
+            named |= {each for each in section.remediation_sources if each.startswith("pl-")}
+            prefix_lists.read(named)
+            weights = prefix_list_weights(client, named)
         except AWS_ERRORS as error:
             reason = explain(error)
             self.problems.append(f"{account_id} {region}: rules could not be read: {reason}")
             for subject in subjects:
                 subject.gaps.append(f"Whether other rules admit the same sources could not be read: {reason}.")
             return
-        exemptions, today = self.exemptions(account_id), self.now.date()
+        exemptions, today = self.config.exemptions(account_id), self.now.date()
         kept = {subject.issue.issue_id: kept_sources(subject.issue) for subject in subjects}
 
         def is_replaced(group_id: str, exposure: Exposure) -> bool:
             stays = any(each.covers(exposure) for each in kept.get(group_id, ()))
-            return exposure.status in self.settings.scope and not stays
+            return exposure.status in section.remediation_scope and not stays
 
         closed: dict[str, frozenset[RuleKey]] = {}
         admits: dict[str, tuple[Admission, ...]] = {}
@@ -428,13 +393,9 @@ class UsageRun:
                 replaced=tuple(
                     each for each in subject.issue.details.perms if is_replaced(subject.issue.issue_id, each)
                 ),
-                replacements=self.settings.replacements,
-                prefix_list_sizes={
-                    name: (entries[0].version, len(entries))
-                    for name, entries in prefix_lists.entries.items()
-                    if entries
-                },
-                quota=self.settings.quota,
+                replacements=section.remediation_sources,
+                prefix_list_weights=weights,
+                quota=section.rules_per_security_group_quota,
             )
 
     def _judge_account(self, account_id: str, issues: Sequence[Issue], subjects: Sequence[_Subject]) -> None:
@@ -442,7 +403,7 @@ class UsageRun:
         store = KeptEvidence(self.table.items)
         wide = WideSources()
         last_hour = int(self.now.timestamp()) // HOUR
-        first_hour = int((self.now - timedelta(days=self.settings.days)).timestamp()) // HOUR
+        first_hour = int((self.now - timedelta(days=self.config.usage.days)).timestamp()) // HOUR
         for issue in issues:
             for evidence in _by_flow_log(store.of_issue(account_id, issue.issue_id)).values():
                 wide.add(evidence.contacts(first_hour, last_hour))
@@ -460,7 +421,7 @@ class UsageRun:
             attached=subject.attached,
             reads=tuple(_reads(subject, kept_of)),
             left={interface_id: frozenset(hours) for interface_id, hours in subject.left.items()},
-            trusted=self.settings.trusted,
+            trusted=self.config.secgrp_unrestricted_access.trusted_cidrs,
             wide=noise,
             staying=subject.staying,
             unusable=tuple(dict.fromkeys(subject.unusable)),
@@ -517,7 +478,7 @@ class UsageRun:
         return changed if changed is not None and self._is_lately(changed) else None
 
     def _is_lately(self, changed: datetime) -> bool:
-        return changed >= self.now - timedelta(days=self.settings.after_care_days)
+        return changed >= self.now - timedelta(days=self.config.usage.after_care_days)
 
     def _before(self, issue: Issue, changed: datetime) -> Use | None:
         """The use of an issue when it was changed; None: it was not read."""
@@ -541,7 +502,7 @@ class UsageRun:
                 continue
             if use is not None and use.sources(SourceClass.WORKING):
                 by_region.setdefault(issue.details.region, []).append(replace(issue, use=use))
-        readers = self.settings.reader_roles, self.settings.external_id
+        readers = self.config.usage.reader_roles, self.config.aws.external_id
         for _, changed_issues in sorted(by_region.items()):
             self.renew()
             self.problems += watch(self.sessions, self.table.items, changed_issues, readers, self.now, budget)
@@ -549,7 +510,7 @@ class UsageRun:
     def _forget_old(self, account_id: str) -> list[Issue]:
         """Take the use off the issues that were resolved long ago. Returns those that are over and keep theirs."""
         kept: list[Issue] = []
-        before = self.now - timedelta(days=self.settings.retention_days)
+        before = self.now - timedelta(days=self.config.usage.retention_days)
         for status in (Status.RESOLVED, Status.CLOSED):
             for item in self.table.items_with_status(account_id, status):
                 try:
@@ -601,12 +562,12 @@ def _by_flow_log(kept_of: Mapping[str, Kept]) -> dict[str, Evidence]:
     return together
 
 
-def _first_second(subject: _Subject, settings: UsageSettings, now: datetime) -> int:
+def _first_second(subject: _Subject, days: int, now: datetime) -> int:
     """The earliest start of a record that counts.
 
     The hour in which the last `days` begin counts as a whole, so that it does not matter in which run it was read.
     """
-    days_ago = int((now - timedelta(days=settings.days)).timestamp())
+    days_ago = int((now - timedelta(days=days)).timestamp())
     return days_ago // HOUR * HOUR if subject.floor <= days_ago else -int(-subject.since.timestamp() // 1)
 
 
@@ -631,9 +592,7 @@ def _admissions(
         if rule.group_id:
             continue  # members have private addresses
         try:
-            sources = (
-                AddressSet.of(prefix_lists[rule.prefix_list_id]) if rule.prefix_list_id else AddressSet.parse(rule.cidr)
-            )
+            sources = AddressSet.of(networks_of(rule, prefix_lists))
         except (KeyError, ValueError):
             continue
         if rule_key(rule) not in closed:

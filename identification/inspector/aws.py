@@ -103,12 +103,7 @@ class PathReader:
 
 
 class FindingRecords:
-    """The records of what was published, in the table of the issues.
-
-    Args:
-        client: for DynamoDB, in the main account and region.
-        table_name: the table.
-    """
+    """The records of what was published, in the table of the issues."""
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
         self._items = Items(client, table_name)

@@ -15,9 +15,10 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from identification.inspector.finding import NAME_TAG, Finding, FindingStatus
-from library.network.addresses import PUBLIC, AddressSet, Network, parse_network
+from library.network.addresses import PUBLIC, AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import ALL_PORTS, HIGHEST_PORT, PortSet, parse_ports, protocol_name
+from library.security_groups.exposure import networks_of
 
 if TYPE_CHECKING:
     from library.config import AllowedPorts, Inspector
@@ -64,14 +65,7 @@ class FilterDecision:
 
 
 def decide(finding: Finding, section: Inspector, restricted: PortSet, today: date) -> FilterDecision:
-    """Decide by the configuration and the finding's own tags.
-
-    Args:
-        finding: the finding.
-        section: what is expected.
-        restricted: ports that an instance's own tag can never allow.
-        today: the day in UTC, for entries that expire.
-    """
+    """Decide by the configuration and the finding's own tags, which can never allow a restricted port."""
     nothing = PortSet()
     if finding.status is not FindingStatus.ACTIVE:
         return FilterDecision(
@@ -100,12 +94,8 @@ def decide_by_groups(
 ) -> FilterDecision:
     """Hold back, too, the ports that the groups of the path open to trusted addresses alone.
 
-    Args:
-        decision: the decision so far.
-        groups: the groups of the finding's path, as they are now.
-        prefix_lists: the entries of the prefix lists that their rules name. Without entries (one that AWS owns, whose
-            addresses anybody may come from) a list is not trusted; one that is missing could not be read.
-        trusted: `trusted_cidrs`.
+    A prefix list without entries (one that AWS owns, whose addresses anybody may come from) is not trusted. One that is
+    missing could not be read.
     """
     described = {group.group_id for group in groups}
     unreadable = [f"{group_id} does not exist" for group_id in decision.finding.groups if group_id not in described]
@@ -119,7 +109,7 @@ def decide_by_groups(
             if not ports:
                 continue
             try:
-                networks = _sources(rule, prefix_lists)
+                networks = networks_of(rule, prefix_lists)
             except (KeyError, ValueError):
                 unreadable.append(f"{group.group_id}: source {rule.prefix_list_id or rule.cidr!r:.100}")
                 continue
@@ -213,15 +203,3 @@ def _ports(rule: IngressRule) -> PortSet:
     if name == "tcp":
         return PortSet(tcp=IntervalSet(((first, last),)))
     return PortSet(udp=IntervalSet(((first, last),))) if name == "udp" else PortSet()
-
-
-def _sources(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
-    """The addresses a rule lets in: none where its source is a group.
-
-    Raises:
-        KeyError: its prefix list could not be read.
-        ValueError: its source is not a CIDR.
-    """
-    if rule.group_id:
-        return ()
-    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)

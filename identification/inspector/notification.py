@@ -82,13 +82,7 @@ class FindingMessage:
 
 
 def compose(decision: FilterDecision, account_name: str, restricted: PortSet) -> FindingMessage:
-    """The message about a finding.
-
-    Args:
-        decision: what of it is published.
-        account_name: the account's name.
-        restricted: the restricted ports, of which the message says whether one is open.
-    """
+    """The message about what of a finding is published, and whether a restricted port of it is open."""
     finding = decision.finding
     reached = decision.left & restricted
     account = account_name or finding.account_id or "unknown"

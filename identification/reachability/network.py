@@ -159,12 +159,7 @@ class RegionNetwork:
         return self.tables.get(interface.subnet_id) or self.main_tables.get(interface.vpc_id)
 
     def why_missing(self, what: str, which: str = "") -> str:
-        """Why something is not in the answers, as a sentence.
-
-        Args:
-            what: `network interfaces`, `subnets`, `load balancers` and so on, as `unread` names them.
-            which: the one that was needed.
-        """
+        """Why `which` is not among the answers, as a sentence; `what` it is, as `unread` names it."""
         if reason := self.unread.get(what):
             return f"The {what} of the region could not be read: {reason}."
         return f"{which} is not among the {what} that AWS lists for this account (is it shared?)."
@@ -192,18 +187,10 @@ def region_network(
     groups: Iterable[SecurityGroup] = (),
     unread: Mapping[str, str] | None = None,
 ) -> RegionNetwork:
-    """The network of a region.
+    """The network of a region, from the elements of EC2's answers; `interfaces` is None if they could not be read.
 
-    Args:
-        interfaces: None: they could not be read.
-        subnets: elements of DescribeSubnets' answer, and so on.
-        vpcs: the same.
-        route_tables: the same.
-        acls: the same.
-        prefix_lists: those of routes and of `groups` that could be read.
-        balancers: those that matter.
-        groups: those of network load balancers.
-        unread: why something could not be read, as `RegionNetwork` has it.
+    `balancers` are those that matter, `groups` those of network load balancers, `prefix_lists` those of routes and of
+    `groups` that could be read.
     """
     lists = prefix_lists or {}
     return RegionNetwork(

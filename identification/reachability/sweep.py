@@ -1,6 +1,6 @@
 """One sweep over the network of an account and region, for all exposed groups at once. Only reads.
 
-`with_reachability` tells the story: `sweep` reads the network, the judge of `verdict` says who can connect to each
+`with_reachability` tells the story: `Sweep` reads the network, the judge of `verdict` says who can connect to each
 group, and `UserReader` says what uses it and who owns that.
 
 Nothing is called for a region without exposures, and no call is made for each group. Load balancers that are asked
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
@@ -48,14 +48,11 @@ if TYPE_CHECKING:
 _BALANCERS_A_PAGE = 400  # DescribeLoadBalancers and DescribeTargetGroups, PageSize
 _WHAT = "load balancers"
 
+T = TypeVar("T")
+
 
 class BalancerSweep:
-    """Reads load balancers of one account and region.
-
-    Args:
-        clients: gives the client of a service.
-        failed: takes what could not be read.
-    """
+    """Reads load balancers of one account and region."""
 
     def __init__(self, clients: Callable[[str], Any], failed: FailedReads) -> None:
         self._clients = clients
@@ -66,27 +63,18 @@ class BalancerSweep:
     def read(self, users: Collection[Interface], entrances: Collection[Interface]) -> dict[str, Balancer]:
         """The load balancers that matter, by `BalancerRef.key`.
 
-        Args:
-            users: the interfaces of exposed groups.
-            entrances: interfaces of network load balancers with a public address.
+        `users` are the interfaces of exposed groups, `entrances` those of network load balancers with a public address.
         """
         own = {user.balancer.key for user in users if user.balancer and user.addresses}
         leading = {each.balancer.key for each in entrances if each.balancer}
         wanted = frozenset(name for user in users for name in user.known_as)
         found: dict[str, Balancer] = {}
         if classic := {key for key in own if "/" not in key}:
-            found |= self._understood(lambda: self._classic(classic))
+            found |= self._failed.read(_WHAT, lambda: self._classic(classic)) or {}
         if keys := {key for key in own | leading if "/" in key}:
-            found |= self._understood(lambda: parse_balancers(self._version_2(keys, own, leading, wanted)))
+            described = self._failed.read(_WHAT, lambda: parse_balancers(self._version_2(keys, own, leading, wanted)))
+            found |= described or {}
         return found
-
-    def _understood(self, read: Callable[[], dict[str, Balancer]]) -> dict[str, Balancer]:
-        """What this reads; nothing where an answer is not understood: then nothing is known of these load balancers."""
-        try:
-            return read()
-        except NOT_UNDERSTOOD as error:
-            self._failed.add(_WHAT, error)
-            return {}
 
     def _classic(self, names: Collection[str]) -> dict[str, Balancer]:
         raws = self._pages("elb", "describe_load_balancers", "LoadBalancerDescriptions") or []
@@ -146,20 +134,14 @@ class BalancerSweep:
         return list(dict.fromkeys(arns))
 
     def _pages(self, service: str, operation: str, key: str, **arguments: Any) -> list[Raw] | None:
-        try:
+        def pages() -> list[Raw]:
             paginator = self._clients(service).get_paginator(operation)
             return [raw for page in paginator.paginate(**arguments) for raw in page[key]]
-        except self._failed.catches as error:
-            self._failed.add(_WHAT, error)
-            return None
+
+        return self._failed.read(_WHAT, pages)
 
     def _call(self, service: str, operation: str, key: str, **arguments: Any) -> list[Raw] | None:
-        try:
-            answer: list[Raw] = getattr(self._clients(service), operation)(**arguments)[key]
-        except self._failed.catches as error:
-            self._failed.add(_WHAT, error)
-            return None
-        return answer
+        return self._failed.read(_WHAT, lambda: getattr(self._clients(service), operation)(**arguments)[key])
 
 
 NOT_UNDERSTOOD = (KeyError, TypeError, ValueError)
@@ -180,6 +162,14 @@ class FailedReads:
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
         self._notes: dict[str, str] = {}
+
+    def read(self, what: str, read: Callable[[], T]) -> T | None:
+        """What this reads; None: it could not be read, which is noted."""
+        try:
+            return read()
+        except self.catches as error:
+            self.add(what, error)
+            return None
 
     def add(self, what: str, error: Exception) -> None:
         """Note that something could not be read."""
@@ -223,25 +213,12 @@ class Swept:
     notes: tuple[str, ...] = ()
 
 
-def sweep(
-    clients: ClientMaker,
-    exposed: frozenset[str],
-    prefix_lists: PrefixListReader,
-    *,
-    whole_region: bool,
-) -> Swept:
-    """Read the network that decides who can connect to the exposed groups.
+class Sweep:
+    """Reads the network that decides who can connect to the exposed groups, of which there is one at least.
 
-    Args:
-        clients: for the account and region.
-        exposed: the exposed groups; not empty.
-        prefix_lists: reads those of routes.
-        whole_region: read all of the region in as few calls as there are; otherwise only the VPCs that matter.
+    With `whole_region` all of the region in as few calls as there are; otherwise only the VPCs that matter.
     """
-    return _Sweep(clients, exposed, prefix_lists, whole_region=whole_region).run()
 
-
-class _Sweep:
     def __init__(
         self, clients: ClientMaker, exposed: frozenset[str], prefix_lists: PrefixListReader, *, whole_region: bool
     ) -> None:
@@ -255,6 +232,7 @@ class _Sweep:
         self._balancers = BalancerSweep(clients, self._failed)
 
     def run(self) -> Swept:
+        """Read it. What could not be read is named in what is returned."""
         interfaces = self._interfaces()
         if interfaces is None:
             return Swept(RegionNetwork(interfaces=None, unread=self._failed.reasons), None, {}, self._failed.notes)
@@ -323,11 +301,11 @@ class _Sweep:
         filters: list[Sequence[Mapping[str, Any]]] = [()]
         if not self._whole:
             filters = [[{"Name": "vpc-id", "Values": list(ids)}] for ids in chunks(vpcs, VALUES_A_FILTER)]
-        try:
+
+        def everything() -> list[Raw]:
             return [raw for each in filters for raw in self._pages(operation, key, page_size, each)]
-        except self._failed.catches as error:
-            self._failed.add(what, error)
-            return []
+
+        return self._failed.read(what, everything) or []
 
     def _pages(self, operation: str, key: str, page_size: int, filters: Sequence[Mapping[str, Any]]) -> Iterator[Raw]:
         paginator: Any = self._ec2.get_paginator(operation)  # type: ignore[call-overload]
@@ -346,33 +324,18 @@ class _Sweep:
         }
         if not wanted:
             return []
-        try:
-            return [group for page in read_security_groups(self._ec2, sorted(wanted)) for group in page.groups]
-        except self._failed.catches as error:
-            self._failed.add("security groups", error)
-            return []
+        pages = self._failed.read("security groups", lambda: list(read_security_groups(self._ec2, sorted(wanted))))
+        return [group for page in pages or () for group in page.groups]
 
     def _read_prefix_lists(self, tables: Iterable[Raw], groups: Iterable[SecurityGroup]) -> None:
         wanted = {route.get("DestinationPrefixListId", "") for table in tables for route in table.get("Routes", ())}
         wanted |= {rule.prefix_list_id for group in groups for rule in group.ingress}
-        if not wanted - {""}:
-            return
-        try:
-            self._prefix_lists.read(wanted - {""})
-        except self._failed.catches as error:
-            self._failed.add("prefix lists", error)
+        self._failed.read("prefix lists", lambda: self._prefix_lists.read(wanted - {""}))
 
 
 def _is_entrance(interface: Interface) -> bool:
     """Whether it is a network load balancer's, with a public address."""
     return bool(interface.balancer and interface.balancer.is_network and interface.addresses)
-
-
-class Attached(NamedTuple):
-    """Detections with their verdicts, and what could not be read, one line each."""
-
-    detections: list[Detection]
-    notes: tuple[str, ...]
 
 
 def with_reachability(
@@ -383,21 +346,19 @@ def with_reachability(
     *,
     whole_region: bool,
     owner_keys: frozenset[str] | None = None,
-) -> Attached:
+) -> tuple[list[Detection], tuple[str, ...]]:
     """Judge who can connect to each exposed group. Without exposures nothing is called.
 
-    Args:
-        detections: the exposed groups of an account and region.
-        open_traffic: what each exposes, by group id.
-        clients: for the account and region.
-        prefix_lists: reads those of routes.
-        whole_region: whether all groups of the region were looked at.
-        owner_keys: the keys of tags that tell an owner, in lower case; None: what uses the groups is not read.
+    `open_traffic` is by group id. `owner_keys` are the keys of tags that tell an owner, in lower case; None: what uses
+    the groups is not read.
+
+    Returns:
+        The detections with their verdicts, and what could not be read, one line each.
     """
     if not detections:
-        return Attached([], ())
+        return [], ()
     exposed = frozenset(detection.group_id for detection in detections)
-    swept = sweep(clients, exposed, prefix_lists, whole_region=whole_region)
+    swept = Sweep(clients, exposed, prefix_lists, whole_region=whole_region).run()
     judge = Judge(swept.network)
     judged = [
         replace(
@@ -412,11 +373,11 @@ def with_reachability(
         for detection in detections
     ]
     if owner_keys is None:
-        return Attached(judged, swept.notes)
+        return judged, swept.notes
     reader = UserReader(clients, owner_keys)
     used_by = reader.read(swept, exposed)
     judged = [replace(detection, used_by=used_by[detection.group_id]) for detection in judged]
-    return Attached(judged, (*swept.notes, *reader.notes))
+    return judged, (*swept.notes, *reader.notes)
 
 
 Tags = Mapping[str, str]
@@ -440,9 +401,7 @@ class _Found(NamedTuple):
 class UserReader:
     """Reads what uses exposed groups of one account and region.
 
-    Args:
-        clients: gives the client of a service.
-        owner_keys: the keys of tags that tell an owner, in lower case.
+    `owner_keys` are the keys of tags that tell an owner, in lower case.
     """
 
     def __init__(self, clients: Callable[[str], Any], owner_keys: frozenset[str]) -> None:
@@ -520,11 +479,8 @@ class UserReader:
         ids_asked = sorted(list(wanted)[:_INSTANCES_A_REGION])
         if not ids_asked:
             return {}
-        try:
-            return {raw["InstanceId"]: raw for raw in self._described(ids_asked)}
-        except self._failed.catches as error:
-            self._failed.add("instances", error)
-            return {}
+        found = self._failed.read("instances", lambda: {raw["InstanceId"]: raw for raw in self._described(ids_asked)})
+        return found or {}
 
     def _described(self, ids: Sequence[str]) -> Iterator[Raw]:
         client = self._clients("ec2")
@@ -580,12 +536,12 @@ class UserReader:
     def _databases(self, users: Iterable[Raw]) -> list[Raw]:
         if not any(raw.get("Description") == "RDSNetworkInterface" for raw in users):
             return []
-        try:
+
+        def databases() -> list[Raw]:
             paginator = self._clients("rds").get_paginator("describe_db_instances")
             return [raw for page in paginator.paginate() for raw in page["DBInstances"]]
-        except self._failed.catches as error:
-            self._failed.add("databases", error)
-            return []
+
+        return self._failed.read("databases", databases) or []
 
     def _owner_tags(self, raw: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
         return {key: value for key, value in _tags(raw).items() if key.casefold() in self._owner_keys}

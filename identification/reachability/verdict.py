@@ -58,13 +58,7 @@ class Judge:
         self._ways = Ways(network)
 
     def judge(self, group_id: str, open_traffic: Sequence[OpenTraffic], status: OpenStatus) -> Reachability:
-        """Judge a group.
-
-        Args:
-            group_id: the group.
-            open_traffic: what it exposes.
-            status: its status.
-        """
+        """Judge a group."""
         if self._network.interfaces is None:
             unread = (self._network.why_missing("network interfaces"),)
             return Reachability.of(Verdict.UNKNOWN, None, status, unread=unread)

@@ -6,6 +6,7 @@ the description that the service gave it (Amazon EC2 User Guide, "Requester-mana
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,46 @@ class PrefixListReader:
             for page in paginator.paginate(PrefixListId=prefix_list_id)
             for entry in page["Entries"]
         )
+
+
+def prefix_list_weights(client: EC2Client, prefix_list_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """The family (4 or 6) of prefix lists and how many rules each counts as; those that do not say are left out."""
+    wanted = sorted(set(filter(None, prefix_list_ids)))
+    paginator = client.get_paginator("describe_managed_prefix_lists")
+    return {
+        listed["PrefixListId"]: (6 if listed.get("AddressFamily") == "IPv6" else 4, weight)
+        for ids in chunks(wanted, _PREFIX_LISTS_A_CALL)
+        for page in paginator.paginate(Filters=[{"Name": "prefix-list-id", "Values": list(ids)}])
+        for listed in page["PrefixLists"]
+        if (weight := listed.get("MaxEntries") or aws_weight(listed.get("PrefixListName", "")))
+    }
+
+
+_AWS_WEIGHTS = {
+    "cloudfront.origin-facing": 55,
+    "dynamodb": 1,
+    "ec2-instance-connect": 2,
+    "groundstation": 5,
+    "route53-healthchecks": 25,
+    "s3": 1,
+    "s3express": 6,
+    "vpc-lattice": 10,
+}
+# com.amazonaws.<region or "global">[.ipv6].<service>
+_AWS_LIST = re.compile(r"com\.amazonaws\.[a-z0-9-]+\.(?:ipv6\.)?(?P<service>[a-z0-9.-]+)")
+
+
+def aws_weight(name: str) -> int:
+    """How many rules one of AWS's own prefix lists counts as; 0: that is not known.
+
+    The answer of DescribeManagedPrefixLists has no maximum for them. The figures are those of the Amazon VPC User
+    Guide, "AWS-managed prefix lists", weight, as of November 2026.
+
+    >>> [aws_weight(f"com.amazonaws.{of}") for of in ("global.cloudfront.origin-facing", "eu-west-1.ipv6.vpc-lattice")]
+    [55, 10]
+    """
+    found = _AWS_LIST.fullmatch(name)
+    return _AWS_WEIGHTS.get(found["service"], 0) if found else 0
 
 
 def enabled_regions(client: EC2Client) -> list[str]:

@@ -255,6 +255,18 @@ PrefixLists = Mapping[str, tuple[Network, ...]]
 """The entries of managed prefix lists, by id. One that AWS owns has none: it does not count."""
 
 
+def networks_of(rule: IngressRule, prefix_lists: PrefixLists) -> tuple[Network, ...]:
+    """The networks that a rule admits; none where its source is a security group.
+
+    Raises:
+        KeyError: its prefix list could not be read.
+        ValueError: its source is no CIDR.
+    """
+    if rule.group_id:
+        return ()
+    return prefix_lists[rule.prefix_list_id] if rule.prefix_list_id else (parse_network(rule.cidr),)
+
+
 class Exposure(NamedTuple):
     """One ingress rule and one of its sources that the Internet reaches a restricted port through.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from identification.reachability.sweep import sweep, with_reachability
+from identification.reachability.sweep import Sweep, with_reachability
 from identification.reachability.verdict import Judge
 from library.aws.ec2 import PrefixListReader
 from library.issues.issue import IssueDetails
@@ -96,7 +96,7 @@ def _cpu(interfaces: int) -> float:
     """CPU seconds of the verdicts on every exposed group."""
     found, aws = _evaluation(), StubbedAws(large_region(interfaces))
     groups = frozenset(f"sg-{number}" for number in range(EXPOSED))
-    network = sweep(aws, groups, PrefixListReader(aws("ec2")), whole_region=True).network
+    network = Sweep(aws, groups, PrefixListReader(aws("ec2")), whole_region=True).run().network
     best = float("inf")
     for _ in range(3):
         began = time.process_time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 from identification.flow_logs.classify import Read, UsageCase, judge
@@ -31,6 +32,17 @@ class Wire:
     protocol: int = 6
     hours_ago: float = 30
     direction: bool = False
+
+
+class InParts(BytesIO):
+    """An object that gives at most so many bytes at a time, as a network does."""
+
+    def __init__(self, data: bytes, most: int) -> None:
+        super().__init__(data)
+        self._most = most
+
+    def readinto(self, buffer: Any, /) -> int:
+        return super().readinto(memoryview(buffer)[: self._most])
 
 
 def at(hours_ago: float) -> int:

@@ -20,7 +20,7 @@ from library.jobs.command_line import Selection
 from library.notifications.jira_connection import JiraError
 from remediation.backups import Backups
 from remediation.change import GROUP_ERRORS
-from remediation.context import RemediationContext
+from remediation.context import Prompt, RemediationContext
 from remediation.notify import Notifier
 from remediation.restore import RestoreJob
 from remediation.restore_source import CannotRestoreError, RestoreTarget
@@ -100,7 +100,7 @@ class _Runtime(Runtime):
         self.wait(seconds)
 
 
-class Screen:
+class Agreeing(Prompt):
     """Somebody who agrees to everything."""
 
     def show(self, text: object) -> None:
@@ -157,7 +157,7 @@ def remediate(world: World) -> None:
     context = _context(world)
     context.lock.acquire()
     try:
-        BatchRun(context, world.settings.configuration, Selection.of(None, None, None), Screen()).run()
+        BatchRun(context, world.settings.configuration, Selection.of(None, None, None), Agreeing()).run()
         context.notifier.send()
     finally:
         context.lock.release()
@@ -181,7 +181,7 @@ def _restore(world: World, account_id: str, group_id: str) -> Iterator[RestoreJo
     target = RestoreTarget(account_id, world.region_of(account_id, group_id), group_id)
     context.lock.acquire()
     try:
-        yield RestoreJob(context, world.settings.configuration(), target, Screen())
+        yield RestoreJob(context, world.settings.configuration(), target, Agreeing())
     finally:
         context.lock.release()
 

@@ -43,6 +43,7 @@ from library.network.ports import PortSet
 from library.security_groups.exposure import Evaluator
 from library.security_groups.group import ShapeError, parse_security_group
 from remediation.backups import Backup, BackupError, Backups
+from remediation.context import Prompt
 from remediation.restore_source import RestoreTarget, read_source
 from tests.builders.api_calls import api_call, authorized
 from tests.builders.inspector_samples import classic_aggregate, classic_notification, section, sns, v2_event
@@ -312,7 +313,7 @@ def test_groups_of_ec2(raw: Any) -> None:
         Evaluator(PortSet.parse([22]), AddressSet.of(())).evaluate(group, {}, (), date(2026, 11, 22))
 
 
-class _NoOwner:
+class _NoOwner(Prompt):
     """Nobody reads along."""
 
     def show(self, text: object) -> None:

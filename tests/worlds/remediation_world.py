@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,18 +24,19 @@ from library.aws.issue_table import IssueTable
 from library.aws.lock import Lock
 from library.aws.session import Sessions
 from library.config import Configuration, load_configuration
-from library.documents.document import Document, plain_text
+from library.documents.document import plain_text
 from library.issues.change_notifications import ChangeNotification
 from library.issues.issue import Issue, IssueDetails
 from library.issues.times import format_time
 from library.jobs.command_line import Selection
-from library.notifications.change_delivery import Delivery
+from library.notifications.change_delivery import Delivery, notification_document
 from library.security_groups.exposure import Exposure
 from library.security_groups.group import parse_security_group, rule_key
 from remediation import clean_security_groups, restore_security_groups
 from remediation.backups import Backups
-from remediation.context import RemediationContext
+from remediation.context import Prompt, RemediationContext
 from remediation.eligibility import account_policy
+from remediation.notify import Notifier
 from remediation.restore import RestoreJob
 from remediation.restore_source import RestoreTarget
 from remediation.rules import single_permissions
@@ -67,7 +68,7 @@ def permission(protocol: str, ports: tuple[int, int] | None, *sources: str, abou
 
 
 @dataclass
-class People:
+class People(Notifier, Prompt):
     """Who is told, and who is asked."""
 
     said: list[str] = field(default_factory=list)
@@ -82,24 +83,26 @@ class People:
         self.said.append(question)
         return self.answers.pop(0) if self.answers else "q"
 
-    has_webhook = False
+    @property
+    def has_webhook(self) -> bool:
+        return False
 
     def publish(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         raise NotImplementedError
 
-    def comment(self, issue: Issue, document: Document, delivery: Delivery, *, reference: str = "") -> str:
-        del reference
+    def comment(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> str:
         if not delivery.begin():
             return ""  # the reporting job tells it
-        self.comments.append((issue.issue_id, plain_text(document)))
+        self.comments.append((issue.issue_id, plain_text(notification_document(notification))))
         delivery.done()
         return ""
 
-    def alert(self, issue: Issue, heading: str, text: str, details: Sequence[str] = (), *, delivery: Delivery) -> None:
+    def alert(self, issue: Issue, notification: ChangeNotification, delivery: Delivery) -> None:
         if not delivery.begin():
             return  # the reporting job tells it
         delivery.done()
-        self.alerts.append((heading, "\n".join((issue.issue_id, text, *details))))
+        lines = (issue.issue_id, notification.text, *notification.details)
+        self.alerts.append((notification.heading, "\n".join(lines)))
 
     def alert_operators(self, heading: str, text: str) -> None:
         self.alerts.append((heading, text))

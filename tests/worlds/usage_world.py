@@ -142,7 +142,8 @@ class UsageWorld:
             day = f"year={closed:%Y}/month={closed:%m}/day={closed:%d}/hour={closed:%H}"
             location = f"aws-account-id={MAIN}/aws-service=vpcflowlogs/aws-region={REGION}"
             key = f"vpc/AWSLogs/{location}/{day}/{name}"
-        body = other.get("body") or gzip.compress("\n".join([other.get("header", HEADER), *lines, ""]).encode())
+        text = "\n".join([other.get("header", HEADER), *lines, ""]).encode()
+        body = other["body"] if "body" in other else gzip.compress(text)
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         return key
 

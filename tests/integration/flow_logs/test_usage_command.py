@@ -129,13 +129,12 @@ def test_what_is_not_of_the_flow_log_is_not_read(world: UsageWorld) -> None:
     ids=["half", "text", "empty", "empty text", "bomb", "bomb with a header", "few fields", "no header"],
 )
 def test_a_broken_object_is_a_named_gap_and_the_others_are_read(world: UsageWorld, body: bytes, reason: str) -> None:
-    world.put([], 10, body=body or b"\0")
+    world.put([], 10, body=body)
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)], 2)
     use = world.usage()
     assert use.verdict is Verdict.WORKING
     assert use.covered < 1
-    if body:
-        assert any(reason in gap for gap in use.gaps), use.gaps
+    assert any(reason in gap for gap in use.gaps), use.gaps
 
 
 def test_an_object_with_a_header_alone_is_no_gap(world: UsageWorld) -> None:
@@ -475,6 +474,30 @@ def test_what_is_proposed_to_keep_has_room_beside_what_replaces_the_rule(world: 
     world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
     use = world.usage()
     assert (use.keep, "would make 10 IPv4 rules" in use.keep_note) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight"), [("ours", 57), ("com.amazonaws.global.cloudfront.origin-facing", 55)], ids=["ours", "of AWS"]
+)
+def test_a_prefix_list_counts_for_what_to_keep_as_it_does_for_the_plan(
+    world: UsageWorld, name: str, weight: int
+) -> None:
+    world.ec2.create_managed_prefix_list(
+        PrefixListName="ours", MaxEntries=57, AddressFamily="IPv4", Entries=[{"Cidr": "10.0.0.0/8"}]
+    )
+    (listed,) = world.ec2.describe_managed_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [name]}])[
+        "PrefixLists"
+    ]
+    source = {"PrefixListIds": [{"PrefixListId": listed["PrefixListId"]}]}
+    rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, **source}
+    world.ec2.authorize_security_group_ingress(GroupId=world.group_id, IpPermissions=[rule])
+    section = world.config["secgrp_unrestricted_access"]
+    world.put([*world.no_data(ALL_HOURS), *world.both_ways(WORKER, 30)])
+    # RFC 1918 in place of the rule, and the source: 4 more.
+    for quota, keep in ((weight + 3, ()), (weight + 4, (f"{WORKER}/32",))):
+        section["rules_per_security_group_quota"] = quota
+        (world.folder / "config.json").write_text(json.dumps(world.config))
+        assert world.usage().keep == keep
 
 
 def test_a_source_that_a_person_kept_is_admitted_by_a_rule_that_stays(world: UsageWorld) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from identification.reachability.sweep import Attached, with_reachability
+from identification.reachability.sweep import with_reachability
 from library.aws.ec2 import PrefixListReader
 from library.issues.issue import IssueDetails
 from library.issues.reachability import Reachability
@@ -57,6 +57,11 @@ def region(**other: Answer) -> dict[str, Answer]:
     } | {name.replace("_", "."): answer for name, answer in other.items()}
 
 
+class Attached(NamedTuple):
+    detections: list[Detection]
+    notes: tuple[str, ...]
+
+
 def sweep(
     aws: StubbedAws,
     *,
@@ -68,7 +73,7 @@ def sweep(
     group = parse_security_group(described_group([rule], GroupId="sg-1"))
     found = Evaluator(PortSet.parse([22]), AddressSet()).evaluate(group, {})
     details = IssueDetails("web", "eu-west-1", "vpc-1", found.status, {}, found.exposures)
-    return with_reachability(
+    attached = with_reachability(
         [Detection(ACCOUNT, group_id, details, whitelisted=False) for group_id in groups],
         dict.fromkeys(groups, found.open_traffic),
         aws,
@@ -76,6 +81,7 @@ def sweep(
         whole_region=whole_region,
         owner_keys=owner_keys,
     )
+    return Attached(*attached)
 
 
 def verdict(attached: Attached) -> Reachability:

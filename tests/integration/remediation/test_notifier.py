@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
-from remediation.notify import Notifier, note, open_notifier
+from library.issues.change_notifications import ChangeNotification, change_notifications
+from library.notifications.change_delivery import Unrecorded
+from remediation.notify import Notifier, open_notifier
 from tests.standins.server import Answer, Fault
 from tests.worlds.reporting_world import World, kept_sessions, reporting_world
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
 def notifier(world: World) -> Notifier:
@@ -15,6 +20,10 @@ def notifier(world: World) -> Notifier:
         "HAMMER_SLACK_SECRET": json.dumps(world.slack.secret),
     }
     return open_notifier(world.configuration(), kept_sessions(), secrets, world.sleep)
+
+
+def change(text: str, *details: str) -> ChangeNotification:
+    return change_notifications(1, NOW, "Remediated", text, details)
 
 
 def test_a_comment_and_one_message_for_each_destination() -> None:
@@ -26,10 +35,13 @@ def test_a_comment_and_one_message_for_each_destination() -> None:
         world.report()
         world.slack.messages.clear()
         door = notifier(world)
-        assert door.comment(world.issue(), note("Rules of [~admin]", "were replaced.")) == ""
-        assert world.jira.tickets["SEC-1"].comments == ["Rules of \\[\\~admin\\]\n\nwere replaced.\n"]
+        notification = change("Rules of [~admin]", "were replaced.")
+        assert door.comment(world.issue(), notification, Unrecorded()) == ""
+        assert world.jira.tickets["SEC-1"].comments == [
+            f"Rules of \\[\\~admin\\]\n\nwere replaced.\n\nReference: {notification.key}\n"
+        ]
         for group in ("sg-1", "sg-2"):
-            door.alert(world.issue(group), "Remediated", "2 rules <!channel>", ["Backup: s3://b/k"])
+            door.alert(world.issue(group), change("2 rules <!channel>", "Backup: s3://b/k"), Unrecorded())
         assert world.slack.messages == []
         assert door.send() == []
         assert sorted(message.channel for message in world.slack.messages) == ["#sec", "ana"]
@@ -48,9 +60,9 @@ def test_what_nobody_reported_goes_to_whom_the_tags_and_the_configuration_name()
         world.found("sg-1", tags={"Owner": "bo@example.com"})
         world.found("sg-2")
         door = notifier(world)
-        assert door.comment(world.issue(), note("x")) == ""
-        door.alert(world.issue("sg-1"), "Remediated", "x")
-        door.alert(world.issue("sg-2"), "Remediated", "x")
+        assert door.comment(world.issue(), change("x"), Unrecorded()) == ""
+        door.alert(world.issue("sg-1"), change("x"), Unrecorded())
+        door.alert(world.issue("sg-2"), change("x"), Unrecorded())
         door.alert_operators("Stopped", "the *limit* was reached")
         assert door.send() == []
         assert {message.channel: message.shown.count("• ") for message in world.slack.messages} == {
@@ -67,8 +79,9 @@ def test_what_could_not_be_told_is_returned_and_nothing_is_raised() -> None:
         world.jira.faults.append(Fault("POST /comment", Answer("", 500)))
         world.slack.faults.append(Fault("POST /chat.postMessage", Answer({"ok": False, "error": "fatal_error"})))
         door = notifier(world)
-        assert door.comment(world.issue(), note("x")) == "sg-1: no comment on SEC-1: JIRA answered 500: nothing"
-        door.alert(world.issue(), "Remediated", "x")
+        problem = door.comment(world.issue(), change("x"), Unrecorded())
+        assert problem == "sg-1: no comment on SEC-1: JIRA answered 500: nothing"
+        door.alert(world.issue(), change("x"), Unrecorded())
         assert door.send() == ["#hammer, which slack.default_channel names, was not told: Slack answered fatal_error"]
 
 
@@ -80,8 +93,8 @@ def test_with_both_off_nobody_is_asked() -> None:
         world.sections |= {"jira": {"enabled": False}, "slack": {"enabled": False}}
         asked = len(world.jira.requests), len(world.slack.requests)
         door = notifier(world)
-        assert door.comment(issue, note("x")) == ""
-        door.alert(issue, "Remediated", "x")
+        assert door.comment(issue, change("x"), Unrecorded()) == ""
+        door.alert(issue, change("x"), Unrecorded())
         door.alert_operators("Stopped", "x")
         assert door.send() == []
         assert (len(world.jira.requests), len(world.slack.requests)) == asked

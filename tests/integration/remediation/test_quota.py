@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from library.aws.ec2 import aws_weight, prefix_list_weights
 from remediation import change
 from remediation.change import CallResult, ChangeAnswer
-from remediation.planning import aws_weight, prefix_list_weights
 from tests.worlds.remediation_world import ANYWHERE, World, permission, world
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")

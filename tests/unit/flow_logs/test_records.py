@@ -24,6 +24,7 @@ from identification.flow_logs.records import (
     read_parquet_object,
     read_text_object,
 )
+from tests.builders.flow_records import InParts
 
 DATA = Path(__file__).parents[2] / "data" / "flow-logs"
 LINES: list[dict[str, Any]] = [json.loads(line) for line in (DATA / "lines.jsonl").read_text("utf-8").splitlines()]
@@ -142,8 +143,7 @@ class Found:
         self.bad: list[Sequence[str]] = []
 
     def text(self, data: bytes, *ids: str, chunk: int = 1 << 18) -> Found:
-        chunks = [data[at : at + chunk] for at in range(0, len(data), chunk)]
-        read_text_object(chunks, Wanted(ids or ("eni-1",)), self.records.append, self.bad.append)
+        read_text_object(InParts(data, chunk), Wanted(ids or ("eni-1",)), self.records.append, self.bad.append)
         return self
 
 

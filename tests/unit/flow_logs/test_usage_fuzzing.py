@@ -26,7 +26,7 @@ from identification.flow_logs.records import (
     read_text_object,
 )
 from library.issues.use import Use, use_sentences
-from tests.builders.flow_records import ENI, NOW, SSH, an_interface, evidence_of, talk, use_of
+from tests.builders.flow_records import ENI, NOW, SSH, InParts, an_interface, evidence_of, talk, use_of
 
 FUZZED = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
@@ -61,9 +61,8 @@ def test_values(changes: list[tuple[int, str]]) -> None:
 def test_objects(data: bytes, with_header: bool, chunk: int) -> None:
     text = (" ".join(NEEDED) + "\n").encode() + data if with_header else data
     for body in (data, gzip.compress(text), gzip.compress(text)[:-5]):
-        chunks = [body[at : at + chunk] for at in range(0, len(body), chunk)]
         with suppress(FormatError):
-            read_text_object(chunks, Wanted(["eni-0aa"]), lambda _: None, lambda _: None)
+            read_text_object(InParts(body, chunk), Wanted(["eni-0aa"]), lambda _: None, lambda _: None)
 
 
 @FUZZED

@@ -13,9 +13,7 @@ from library.issues.after_care import AfterCare, RefusedSource, after_care_sente
 from library.issues.issue import Issue
 from library.issues.names import aws_options, check_name, hammer_options
 from library.security_groups.exposure import Exposure
-from remediation.console import restore_command
-from remediation.notify import release_command
-from remediation.notify import restore_command as restore_to
+from remediation.notify import release_command, restore_command
 from reporting.decision_messages import decide_command
 from reporting.exposure_text import revoke_commands, source_sections
 from tests.builders.issues import an_issue
@@ -101,7 +99,7 @@ CARE = AfterCare(EVIL, NOW, (RefusedSource("203.0.113.7", "tcp/22", 3, NOW, NOW)
         pytest.param(f"aws x {aws_options(POISONED)}", id="AWS"),
         pytest.param(f"hammer x {hammer_options(POISONED)}", id="Hammer"),
         pytest.param(restore_command(POISONED), id="restore"),
-        pytest.param(restore_to(POISONED, EVIL), id="restore to a backup"),
+        pytest.param(restore_command(POISONED, EVIL), id="restore to a backup"),
         pytest.param(release_command(POISONED), id="release"),
         pytest.param(revoke_commands(POISONED)[0], id="revoke"),
         pytest.param(decide_command(POISONED).replace("<close-now|exempt|not-mine>", "exempt"), id="decide"),
