@@ -4,7 +4,7 @@ Whichever process comes next does this: the one that carried the decision out, t
 next reporting run. What is still to be told is in the issue's item; a process claims it before it tells it, and looks
 for its own comment before it writes one, so a process that dies leaves nothing untold and nothing is told twice.
 
-`DecisionNews.tell` does not raise because JIRA or Slack cannot be reached: it returns what could not be done.
+`DecisionNotifications.notify` does not raise because JIRA or Slack cannot be reached: it returns what was not done.
 """
 
 from __future__ import annotations

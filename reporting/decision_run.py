@@ -4,8 +4,8 @@ decisions = DecisionRun(config, services, summary)
 decisions.read_labels(selection)      # before anything is written into a ticket
 decisions.note(issue)                 # for each issue that is read anyway
 ...
-decisions.tell(selection)             # after tickets and messages
-decisions.tell_webhook()              # last: it delays nobody
+decisions.notify(selection)           # after tickets and messages
+decisions.notify_webhook()            # last: it delays nobody
 """
 
 from __future__ import annotations

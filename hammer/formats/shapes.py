@@ -116,6 +116,17 @@ class ScanIssue(TypedDict):
 
 
 @with_config(_EXACT)
+class WaitingShape(TypedDict):
+    """An exposure that is due later than its issue; `due` is null before people are told of the exposure."""
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    cidr: str
+    due: str | None
+
+
+@with_config(_EXACT)
 class FullIssue(ScanIssue):
     """An issue as `hammer issues --format json` and `--format jsonl` print it. Times are ISO 8601 in UTC."""
 
@@ -129,6 +140,7 @@ class FullIssue(ScanIssue):
     opened_by: dict[str, str] | None
     ticket: str
     due: str | None
+    not_due_yet: NotRequired[list[WaitingShape]]
     restored: str
     exempt_until: str | None
     exempt_reason: str

@@ -28,6 +28,7 @@ from hammer.listing.issue import ChangeSince, ListingSource
 from hammer.terminal import console
 from library.issues.flapping import PastOccurrence
 from library.issues.issue import Status, Timestamps
+from library.issues.schedule import Waiting
 from library.security_groups.exposure import Exposure
 from tests.builders.listings import (
     EVERYTHING,
@@ -364,6 +365,14 @@ def test_the_json_outputs_have_the_shapes_that_are_documented() -> None:
     SHAPES["scan"].validate_json(render(Format.JSON, replace(listing, source=ListingSource.SCAN)))
     for line in render(Format.JSONL, listing).splitlines():
         SHAPES["issue-line"].validate_json(line)
+
+
+def test_a_list_with_exposures_that_are_due_later_has_the_shape_that_is_documented() -> None:
+    issue = a_listed_issue(due=NOW)
+    first, second = (Waiting(issue.details.perms[0], due) for due in (NOW + timedelta(days=7), None))
+    listing = a_listing(replace(issue, waiting=(first, second)))
+    SHAPES["issues"].validate_json(render(Format.JSON, listing))
+    SHAPES["issue-line"].validate_json(render(Format.JSONL, listing))
 
 
 def test_the_schemas_in_the_documents_are_those_of_the_code() -> None:
