@@ -161,7 +161,7 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
         return
     data = (piece.encode("utf-8") for piece in _pieces(listing, output_format))
     if output is None:
-        _print(data)
+        write_bytes(data)
     elif output.startswith(_S3):
         bucket, _, key = output.removeprefix(_S3).partition("/")
         s3().put_object(Bucket=bucket, Key=key, Body=b"".join(data), ContentType=_CONTENT_TYPES[output_format])
@@ -186,8 +186,8 @@ def _pieces(listing: Listing, output_format: Format) -> Iterator[str]:
     return iter([text.getvalue()])
 
 
-def _print(data: Iterable[bytes]) -> None:
-    """Bytes, so that line ends stay as they are and no encoding lacks a character."""
+def write_bytes(data: Iterable[bytes]) -> None:
+    """Write to standard output. Bytes, so that line ends stay as they are and no encoding lacks a character."""
     sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
     if buffer is None:

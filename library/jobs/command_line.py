@@ -219,7 +219,7 @@ def location_of_group(
         table: the issues.
 
     Raises:
-        NotThereError: the table does not tell.
+        NotThereError: the table does not tell, or an item that may tell is not as it should be.
         ClientError, BotoCoreError: the table could not be read.
     """
     if accounts and regions:
@@ -227,8 +227,8 @@ def location_of_group(
     for account_id in accounts or known:
         try:
             issue = table.get(account_id, group_id)
-        except UnreadableIssueError:
-            continue
+        except UnreadableIssueError as error:
+            raise NotThereError(f"{error}: name --account and --region") from error
         if issue is not None and (not regions or issue.details.region in regions):
             return account_id, issue.details.region
     raise NotThereError(f"the issue table has no issue of {group_id}: name its --account and --region, too")
