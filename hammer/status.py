@@ -237,7 +237,7 @@ def due_rows(facts: Facts) -> list[Row]:
 def waiting(facts: Facts) -> Iterator[str]:
     """What waits for somebody's decision, a line each: restored groups, exemptions that end, groups that flap."""
     for issue, listed in facts.issues:
-        location = f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
+        location = issue.location
         if isinstance(flag := issue.remediation_details.get("restored"), Mapping):
             who, when = printable(str(flag.get("by"))), _day_and_time(flag.get("at"))
             yield f"restored, waits for a decision: {location}, by {who} at {when} (hammer restore --release)"
@@ -471,7 +471,7 @@ def read_facts(
 def _unfinished(config: Configuration, issues: Iterable[Issue]) -> list[str]:
     """The groups whose change the next remediation run completes."""
     watched = (issue for issue in issues if config.watches(issue.account_id, issue.details.region))
-    return [_location(issue) for issue in watched if is_unfinished(issue)]
+    return [issue.location for issue in watched if is_unfinished(issue)]
 
 
 def _of_left_accounts(
@@ -606,10 +606,6 @@ def _dead_letters(client: SQSClient) -> dict[str, int] | None:
     except AWS_ERRORS:
         return None
     return found
-
-
-def _location(issue: Issue) -> str:
-    return f"{issue.issue_id} in {issue.account_id}, {issue.details.region}"
 
 
 app = application(command)
