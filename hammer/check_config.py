@@ -13,14 +13,11 @@ from typing import Any
 import typer
 
 from library.aws.failures import AWS_ERRORS, explain
-from library.aws.issue_table import IssueTable
-from library.aws.session import Sessions
 from library.config import Configuration, ConfigurationError, configuration_uri, load_configuration
 from library.config.decided_exemptions import with_readable_exemptions
-from library.config.loader import with_organization
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
 from library.documents.text import printable
-from library.jobs.command_line import ConfigOption, Exit, application, aws_regions, run
+from library.jobs.command_line import ConfigOption, Exit, application, aws_regions, open_table, run
 from library.network.addresses import INTERNET, AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, port_range
@@ -56,11 +53,9 @@ def check_config(config_uri: str) -> int:
 
 def _with_decided(config: Configuration) -> tuple[Configuration, str]:
     """The configuration with the exemptions that people decided, and why these are not known; empty: they are."""
-    aws = config.aws
-    sessions = Sessions(aws.main_account_id, aws.region, role_name="")
     try:
-        table = IssueTable(sessions.client("dynamodb"), config.secgrp_unrestricted_access.table_name)
-        return with_readable_exemptions(with_organization(config, sessions), table)
+        access = open_table(config)
+        return with_readable_exemptions(access.config, access.table)
     except AWS_ERRORS as error:
         return config, f"what people decided to exempt is not known: {explain(error)}"
 

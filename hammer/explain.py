@@ -20,6 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hammer.listing.controls import ports_of
 from identification.scan import DeniedByPolicyError, RegionOffError, scan_region
 from library.aws.decision_store import UnreadableExemptionError
 from library.aws.ec2 import PrefixListReader, read_security_groups
@@ -312,12 +313,10 @@ def source_section(report: SourceReport | None, issue: Issue | None) -> Lines:
 def first_port(detection: Detection, restricted: PortSet) -> tuple[str, int] | None:
     """A restricted port that the group exposes, for a question about one; None: only protocols without ports."""
     for perm in detection.details.perms:
-        name = protocol_name(perm.protocol)
-        for protocol in ("tcp", "udp") if name == "-1" else (name,):
-            first, last = perm.from_port or 0, 65535 if perm.to_port is None or name == "-1" else perm.to_port
-            for start, end in restricted.protocol(protocol).spans if protocol in ("tcp", "udp") else ():
-                if start <= last and end >= first:
-                    return protocol, max(start, first)
+        exposed = ports_of(perm) & restricted
+        for protocol in ("tcp", "udp"):
+            for first, _ in exposed.protocol(protocol).spans:
+                return protocol, first
     return None
 
 

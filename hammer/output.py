@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from io import StringIO
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
@@ -159,7 +158,7 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
 
         show(console(), listing)
         return
-    data = (piece.encode("utf-8") for piece in _pieces(listing, output_format))
+    data = (piece.encode("utf-8") for piece in pieces(output_format, listing))
     if output is None:
         write_bytes(data)
     elif output.startswith(_S3):
@@ -173,17 +172,6 @@ def write(listing: Listing, output_format: Format, output: str | None, s3: Calla
             raise typer.Exit(Exit.INCOMPLETE) from error
     if output is not None:
         print(f"wrote {printable(output)} ({output_format}): {len(listing.open_issues):,} open", file=sys.stderr)
-
-
-def _pieces(listing: Listing, output_format: Format) -> Iterator[str]:
-    if output_format is not Format.TABLE:
-        return pieces(output_format, listing)
-    from hammer.formats.table_format import show
-    from hammer.terminal import console
-
-    text = StringIO()
-    show(console(text), listing)
-    return iter([text.getvalue()])
 
 
 def write_bytes(data: Iterable[bytes]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ import typer
 
 from hammer.formats import Format, render
 from hammer.formats.report.view import headline, totals
-from hammer.listing.issue import Listing, Sort, Wanted
+from hammer.listing.issue import Listing, Sort, Wanted, severity_counts
 from hammer.table_listing import change_since, list_issues, open_tables, read_history, read_issues
 from library.aws.failures import AWS_ERRORS, explain
 from library.aws.job_records import JobRecords
@@ -31,7 +30,6 @@ from library.documents.slack_message import link
 from library.documents.text import printable, shortened
 from library.issues.history import summarize_day
 from library.issues.issue import Status
-from library.issues.reachability import Severity
 from library.issues.times import shown_day
 from library.jobs.command_line import (
     ConfigOption,
@@ -148,11 +146,9 @@ def _send_to_slack(tables: TableAccess, text: str, address: str, sleep: Callable
 def mail_subject(listing: Listing) -> str:
     """The numbers that decide whether the mail is opened, so that no two days look alike."""
     issues, now = listing.open_issues, listing.generated
-    counts = Counter(issue.severity for issue in issues)
-    found = ", ".join(f"{counts[each]:,} {each}" for each in Severity if counts[each])
-    overdue = sum(issue.due is not None and issue.due <= now for issue in issues)
+    overdue = sum(issue.is_due(now) for issue in issues)
     overdue_text = f"; {overdue:,} of them overdue" if overdue else ""
-    return f"Security groups, {now:%Y-%m-%d}: {found or 'none open'}{overdue_text}"
+    return f"Security groups, {now:%Y-%m-%d}: {severity_counts(issues) or 'none open'}{overdue_text}"
 
 
 def mail_text(listing: Listing, address: str, *, attached: bool) -> str:

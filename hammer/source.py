@@ -43,6 +43,7 @@ from library.source.find import locate, read_rule_ids
 from library.source.hcl import GrammarMissingError
 from library.source.location import Location, SourceReport
 from library.source.terraform_folder import read_folders
+from reporting.exposure_text import diff_line
 
 
 class SourceFormat(StrEnum):
@@ -163,7 +164,7 @@ def report_lines(report: SourceReport) -> Iterator[str]:
     if report.before_diff or report.diff:
         yield ""
         yield from (printable(line) for line in report.before_diff)
-        yield from (_shown(line) for line in report.diff.removesuffix("\n").split("\n"))
+        yield from (diff_line(line) for line in report.diff.removesuffix("\n").split("\n"))
     for command_line in report.commands:
         yield ""
         yield printable(command_line)
@@ -175,11 +176,6 @@ def _location_text(location: Location) -> str:
         if location.where
         else str(location.kind)
     )
-
-
-def _shown(line: str) -> str:
-    """A line of a diff for a terminal: `--format diff` prints the bytes."""
-    return "\t".join(printable(part) if part.strip() else part for part in line.removesuffix("\r").split("\t"))
 
 
 app = application(command)

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from hammer.check_config import exemption_warnings
 from hammer.formats.table_format import severity_cell
-from hammer.listing.issue import SEVERITIES, ListedIssue, context_of, listed_issue
+from hammer.listing.issue import SEVERITIES, ListedIssue, at_least, context_of, listed_issue, severity_counts
 from hammer.table_listing import unseen
 from hammer.terminal import Column, Row, console, print_line, show_table
 from library.aws.failures import AWS_ERRORS, explain
@@ -30,7 +30,7 @@ from library.aws.region_records import CoverageRecords, EventRecords
 from library.aws.session import Sessions
 from library.config import Configuration
 from library.config.decided_exemptions import with_decided_exemptions
-from library.documents.text import counted, printable
+from library.documents.text import and_more, counted, printable
 from library.issues.change_notifications import not_done
 from library.issues.flapping import is_flapping
 from library.issues.history import Day
@@ -123,15 +123,13 @@ class Facts:
 def headline(facts: Facts) -> tuple[str, str]:
     """The first line, what is open and what of it is due, and its colour."""
     open_issues = [listed for issue, listed in facts.issues if issue.status is Status.OPEN]
-    counts = Counter(listed.severity for listed in open_issues)
-    found = ", ".join(f"{counts[severity]:,} {severity}" for severity in SEVERITIES if counts[severity])
+    found = severity_counts(open_issues)
     text = f"open: {found}" if found else "no open issue is known"
-    dues = [listed.due for listed in open_issues if listed.due is not None]
-    now = sum(due <= facts.now for due in dues)
-    due_soon = sum(facts.now < due <= facts.now + _DUE_SOON for due in dues)
+    now = sum(issue.is_due(facts.now) for issue in open_issues)
+    due_soon = sum(issue.is_due(facts.now + _DUE_SOON) for issue in open_issues) - now
     text += f"; {now:,} due now" if now else ""
     text += f"; {due_soon:,} due within {_DUE_SOON.days} days" if due_soon else ""
-    urgent = now or counts[Severity.CRITICAL] or counts[Severity.HIGH]
+    urgent = now or any(at_least(issue, Severity.HIGH) for issue in open_issues)
     # Without a whole scan, that nothing is open is no good news.
     return text, "bold red" if urgent else "yellow" if open_issues or not facts.scans else "green"
 
@@ -149,9 +147,7 @@ def attention(facts: Facts) -> Iterator[str]:
     if not facts.scans:
         yield "nothing was scanned yet: does the schedule run, and has SNS_ARN the topic?"
     elif facts.unseen:
-        named = ", ".join(" ".join(filter(None, location)) for location in facts.unseen[:_SHOWN])
-        more = f" and {len(facts.unseen) - _SHOWN:,} more" if len(facts.unseen) > _SHOWN else ""
-        yield f"never scanned: {named}{more}"
+        yield f"never scanned: {and_more([' '.join(filter(None, location)) for location in facts.unseen], _SHOWN)}"
     if facts.disconnected_reason:
         yield printable(facts.disconnected_reason)
     for queue, messages in sorted((facts.dead_letters or {}).items()):

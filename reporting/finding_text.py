@@ -10,7 +10,7 @@ from datetime import datetime
 
 from library.documents.document import Bullets, Document, Section, paragraph
 from library.documents.slack_message import literal
-from library.documents.text import cut_utf16, printable
+from library.documents.text import and_more, cut_utf16, printable
 from library.issues.issue import FindingDetails, Issue
 from library.issues.schedule import Waiting
 from library.network.ports import PortSet, port_range
@@ -118,6 +118,4 @@ def _lines(issue: Issue) -> list[str]:
 
 
 def _ports(issue: Issue, most: int = 4) -> str:
-    lines = _lines(issue)
-    more = f" and {len(lines) - most} more" if len(lines) > most else ""
-    return f"{', '.join(lines[:most])}{more}"
+    return and_more(_lines(issue), most)

@@ -5,6 +5,7 @@ Pure. Names, tags, descriptions and what CloudTrail said are untrusted input: ea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -118,6 +119,10 @@ class ListedIssue:
     def whitelisted(self) -> bool:
         """Whether it is exempt."""
         return self.status is Status.WHITELISTED
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether remediation might close it by then; False where nobody knows when."""
+        return self.due is not None and self.due <= now
 
     def age(self, now: datetime) -> int | None:
         """Whole days since it was identified; None: nobody knows."""
@@ -410,6 +415,13 @@ def _exemption(account_id: str, group_id: str, details: IssueDetails, known: Lis
 
 SEVERITIES = tuple(Severity)
 """The worst first."""
+
+
+def severity_counts(issues: Iterable[ListedIssue]) -> str:
+    """How many issues there are of each severity, the worst first: `1 critical, 2 low`; empty: there is none."""
+    counts = Counter(issue.severity for issue in issues)
+    return ", ".join(f"{counts[severity]:,} {severity}" for severity in SEVERITIES if counts[severity])
+
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
