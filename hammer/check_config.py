@@ -17,7 +17,7 @@ from library.config import Configuration, ConfigurationError, configuration_uri,
 from library.config.decided_exemptions import with_readable_exemptions
 from library.config.models import EVERY_ACCOUNT, Aws, OwnerFields, TicketOwners
 from library.documents.text import printable
-from library.jobs.command_line import ConfigOption, Exit, application, aws_regions, open_table, run
+from library.jobs.command_line import ConfigOption, Exit, aws_regions, open_table
 from library.network.addresses import INTERNET, AddressSet
 from library.network.intervals import IntervalSet
 from library.network.ports import PortSet, port_range
@@ -318,9 +318,3 @@ def _cidrs(addresses: AddressSet) -> Iterator[str]:
 def command(config: ConfigOption = None) -> None:
     """Validate a configuration and print every error in it."""
     raise typer.Exit(check_config(configuration_uri(config, os.environ)))
-
-
-app = application(command)
-
-if __name__ == "__main__":
-    run(app)

@@ -32,10 +32,8 @@ from library.jobs.command_line import (
     NotThereError,
     RegionOption,
     WrongUsageError,
-    application,
     open_table,
     read_configuration,
-    run,
 )
 from library.jobs.run import run_by
 
@@ -216,15 +214,3 @@ def notify(config: Configuration, sessions: Sessions, table: IssueTable, issue: 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-app = application(command)
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -45,7 +45,6 @@ from library.issues.issue import Issue, Status
 from library.issues.reachability import Verdict
 from library.issues.times import format_time
 from library.issues.use import CAVEAT, use_summary
-from library.jobs.command_line import application, run
 from library.security_groups.group import IngressRule, parse_security_group
 from remediation import clean_security_groups
 from remediation.journal import read_details
@@ -427,10 +426,3 @@ def _how_to_use(aws: EmbeddedAws, folder: Path) -> str:
             f"End it with: kill {aws.process_id}; rm -r {shlex.quote(str(folder))}",
         ]
     )
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

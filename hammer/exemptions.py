@@ -37,10 +37,8 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     NotThereError,
-    application,
     open_table,
     read_configuration,
-    run,
 )
 from library.jobs.run import run_by
 from library.network.ports import WITHOUT_PORTS, traffic_name
@@ -293,15 +291,3 @@ def _text(rows: Sequence[Row], output_format: RegisterFormat, *, more: bool) -> 
 
 def _cell(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
-
-
-app = application(command)
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -44,12 +44,10 @@ from library.jobs.command_line import (
     NotThereError,
     WrongUsageError,
     accounts_named,
-    application,
     location_of_group,
     open_table,
     read_configuration,
     refuse_unknown_regions,
-    run,
 )
 from library.network.addresses import parse_network
 from library.network.ports import ALL_WITHOUT_PORTS, PortSet, protocol_name, traffic_of, traffic_of_ports
@@ -595,10 +593,3 @@ def _analyze_paths(
         except AWS_ERRORS as error:
             problems.append(f"AWS could not be asked about {path.address}: {explain(error)}")
     return analyzer_section(asked, reachability)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -28,9 +28,7 @@ from library.jobs.command_line import (
     Exit,
     GroupOption,
     RegionOption,
-    application,
     groups_without_issue,
-    run,
 )
 
 
@@ -98,10 +96,3 @@ def _refuse_unknown_groups(plan: ScanPlan, group_ids: Sequence[str]) -> None:
 
 def _reason(error: Exception, role_arn: str) -> str:
     return str(error) if isinstance(error, HammerError) else explain(error, role_arn)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

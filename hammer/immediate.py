@@ -28,7 +28,7 @@ from library.config.models import remediation_terms
 from library.documents.text import counted, flattened, printable
 from library.issues.issue import Issue, Status
 from library.issues.schedule import SkipReason
-from library.jobs.command_line import ConfigOption, Exit, application, open_table, read_configuration, run
+from library.jobs.command_line import ConfigOption, Exit, open_table, read_configuration
 from remediation.eligibility import Policy, account_policy, why_not_due
 
 if TYPE_CHECKING:
@@ -267,10 +267,3 @@ def _failure(job: Callable[[], None]) -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -41,9 +41,7 @@ from library.jobs.command_line import (
     GroupOption,
     RegionOption,
     Selection,
-    application,
     read_configuration,
-    run,
 )
 
 # Where there is no way to AWS, a person waits for the answer: once more than the first time is enough.
@@ -253,10 +251,3 @@ def _sessions(config: Configuration) -> Sessions:
     if base.get_config_variable("max_attempts") is None:
         base.set_config_variable("max_attempts", _ATTEMPTS)
     return Sessions(aws.main_account_id, aws.region, aws.role_name_identification, aws.external_id, base)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

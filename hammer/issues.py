@@ -43,9 +43,7 @@ from library.jobs.command_line import (
     RegionOption,
     TableAccess,
     WrongUsageError,
-    application,
     read_configuration,
-    run,
     select,
 )
 
@@ -126,10 +124,3 @@ def _send(tables: TableAccess, listing: Listing) -> list[str]:
     )
     print(f"{counted(sent.active, 'active finding')} and {sent.archived:,} archived imported into Security Hub")
     return sent.problems
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -37,9 +37,7 @@ from library.jobs.command_line import (
     Selection,
     TableAccess,
     WrongUsageError,
-    application,
     read_configuration,
-    run,
 )
 from library.notifications.clients import open_slack
 from library.notifications.slack_connection import SlackError
@@ -215,10 +213,3 @@ def _send_mail(tables: TableAccess, listing: Listing, address: str, page: bytes)
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -29,12 +29,10 @@ from library.jobs.command_line import (
     NotThereError,
     WrongUsageError,
     accounts_named,
-    application,
     location_of_group,
     open_table,
     read_configuration,
     refuse_unknown_regions,
-    run,
 )
 from library.security_groups.exposure import Evaluation, Evaluator, rule_text
 from library.security_groups.group import SecurityGroup
@@ -176,10 +174,3 @@ def _location_text(location: Location) -> str:
         if location.where
         else str(location.kind)
     )
-
-
-app = application(command)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -47,10 +47,8 @@ from library.jobs.command_line import (
     RegionOption,
     Selection,
     accounts_of,
-    application,
     open_table,
     read_configuration,
-    run,
     select,
 )
 from library.security_groups.exemptions import Exemption, review
@@ -602,15 +600,3 @@ def _dead_letters(client: SQSClient) -> dict[str, int] | None:
     except AWS_ERRORS:
         return None
     return found
-
-
-app = application(command)
-
-
-def main() -> None:
-    """Run the command."""
-    run(app)
-
-
-if __name__ == "__main__":
-    main()
