@@ -181,7 +181,8 @@ def write_bytes(data: Iterable[bytes]) -> None:
     if buffer is None:
         sys.stdout.writelines(piece.decode("utf-8") for piece in data)
     else:
-        buffer.writelines(data)
+        for piece in data:
+            buffer.write(piece)
         buffer.flush()
 
 
